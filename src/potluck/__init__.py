@@ -1,0 +1,1 @@
+"""Potluck: organisations learn together while every row of data stays with its owner."""

@@ -1,0 +1,1 @@
+"""The functions behind the door: TOML to plan, check, explain, run."""

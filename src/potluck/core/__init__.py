@@ -1,0 +1,1 @@
+"""The vocabulary of the house: plan, stages, rounds, desk, views, wire, fixed point, errors."""

@@ -1,0 +1,259 @@
+"""One half and its mailbox: every rule about which letter counts, and no clock.
+
+The desk verifies a letter before the half sees anything of it; discards a forgery and keeps waiting; takes the
+first valid letter of a (sender, label) and ignores the rest; keeps letters that come early, within bounds; and
+answers one that comes after its sender was declared gone with `stop`. All runners share it and only move letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import msgspec
+
+from potluck.core.ledger import Ledger
+from potluck.core.party import Party, Role
+from potluck.core.rounds import Abort, Cause, Exchange, Inbox, Label, Parcel, RoundId, Rounds
+from potluck.core.wire import dump, load
+
+T = TypeVar("T")
+STOP = "stop"
+EARLY_PER_SENDER = 8
+EARLY_BYTES = 1 << 30
+
+Seal = Callable[[Party, Parcel], bytes]
+"""(to, parcel) -> a signed letter."""
+Unseal = Callable[[bytes], tuple[Party, Parcel]]
+"""A letter -> its verified (sender, parcel). Raises Abort where it is not for us or not from whom it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A sealed parcel on its way; `label` and `sender` are what the sending desk says, for routing and transcripts."""
+
+    sender: Party
+    to: Party
+    label: Label
+    data: bytes = field(repr=False)
+
+
+class Notice(msgspec.Struct, frozen=True, array_like=True):
+    """Why a half stopped and whom it accuses: all that travels of an abort."""
+
+    cause: str
+    role: str
+    name: str
+
+
+@dataclass(slots=True)
+class _Waiting:
+    exchange: Exchange
+    got: dict[Party, bytes]
+    gone: dict[Party, Cause]
+
+    def missing(self) -> frozenset[Party]:
+        return self.exchange.expect - self.got.keys() - self.gone.keys()
+
+
+class Desk(Generic[T]):
+    """One party's half in one round. Call `start`, then `receive`, `leave` and `expire`; each gives letters to send.
+
+    `notices`: who told us that it stopped, why, and whom it accuses.
+    When `done`, either `result` holds what the half returned or `abort` holds why it ended.
+    """
+
+    def __init__(self, me: Party, round: RoundId, half: Rounds[T], seal: Seal, unseal: Unseal, ledger: Ledger) -> None:
+        self.me = me
+        self.round = round
+        self.done = False
+        self.result: T | None = None
+        self.abort: Abort | None = None
+        self.on_read: Callable[[Party, Label, bytes], None] | None = None
+        self.notices: list[tuple[Party, Cause, Party | None]] = []
+        self._half = half
+        self._seal = seal
+        self._unseal = unseal
+        self._ledger = ledger
+        self._waiting: _Waiting | None = None
+        self._passed: dict[Label, _Waiting] = {}
+        self._early: dict[tuple[Party, Label], bytes] = {}
+        self._left: dict[Party, Cause] = {}
+        self._partners: set[Party] = set()
+        self._out: list[Letter] = []
+
+    @property
+    def hops(self) -> int:
+        """How many times the runner's patience the present wait may last (0: not waiting)."""
+        return self._waiting.exchange.hops if self._waiting else 0
+
+    @property
+    def step(self) -> str:
+        """The step that is awaited."""
+        return self._waiting.exchange.label.step if self._waiting else ""
+
+    def awaited(self) -> frozenset[Party]:
+        """Those who have neither answered nor left."""
+        return self._waiting.missing() if self._waiting else frozenset()
+
+    def start(self) -> list[Letter]:
+        """Run the half up to its first wait."""
+        self._advance(lambda: next(self._half))
+        return self._flush()
+
+    def receive(self, data: bytes) -> list[Letter]:
+        """Take one letter from outside."""
+        try:
+            sender, parcel = self._unseal(data)
+        except Abort:
+            return []  # a forgery proves nothing about anybody: keep waiting
+        if not self.done and parcel.label.round == self.round:
+            self._take(sender, parcel)
+        return self._flush()
+
+    def leave(self, party: Party, cause: Cause) -> list[Letter]:
+        """The runner knows that `party` is gone."""
+        if not self.done:
+            self._gone(party, cause)
+        return self._flush()
+
+    def expire(self) -> list[Letter]:
+        """hops x patience have passed since the wait began."""
+        if not self.done and self._waiting:
+            for party in self._waiting.missing():
+                self._waiting.gone[party] = Cause.SILENT
+            self._resume_if_complete()
+        return self._flush()
+
+    def _take(self, sender: Party, parcel: Parcel) -> None:
+        waiting, label = self._waiting, parcel.label
+        if label.step == STOP:
+            self._stopped(sender, parcel.body)
+        elif label in self._passed:
+            if sender in self._passed[label].gone:
+                self._post(sender, self._notice(Abort(Cause.LATE)))
+        elif waiting and label == waiting.exchange.label:
+            if sender in waiting.gone:
+                self._post(sender, self._notice(Abort(Cause.LATE)))
+            elif sender in waiting.missing():
+                self._accept(waiting, sender, parcel.body)
+                self._resume_if_complete()
+        else:
+            self._keep(sender, parcel)
+
+    def _gone(self, party: Party, cause: Cause) -> None:
+        self._left.setdefault(party, cause)
+        if self._waiting and party in self._waiting.missing():
+            self._waiting.gone[party] = cause
+            self._resume_if_complete()
+
+    def _stopped(self, sender: Party, body: bytes) -> None:
+        try:
+            notice = load(body, Notice, sender)
+            cause = Cause(notice.cause)
+            accused = Party(Role(notice.role), notice.name) if notice.name else None
+        except (Abort, ValueError):
+            cause, accused = Cause.MALFORMED, None
+        self.notices.append((sender, cause, accused))
+        self._gone(sender, cause)
+
+    def _accept(self, waiting: _Waiting, sender: Party, body: bytes) -> None:
+        read = waiting.exchange.read
+        try:
+            opened = read(sender, body) if read else body
+        except Abort as abort:
+            waiting.gone[sender] = abort.cause
+            return
+        if self.on_read:
+            self.on_read(sender, waiting.exchange.label, opened)
+        waiting.got[sender] = opened
+
+    def _keep(self, sender: Party, parcel: Parcel) -> None:
+        mine = sum(1 for who, _ in self._early if who == sender)
+        size = sum(map(len, self._early.values()))
+        if mine < EARLY_PER_SENDER and size + len(parcel.body) <= EARLY_BYTES:
+            self._early.setdefault((sender, parcel.label), parcel.body)
+
+    def _resume_if_complete(self) -> None:
+        waiting = self._waiting
+        if waiting is None or waiting.missing():
+            return
+        self._waiting = None
+        self._passed[waiting.exchange.label] = waiting
+        if len(waiting.got) < waiting.exchange.at_least:
+            self._advance(lambda: self._half.throw(_too_few(waiting)))
+        else:
+            inbox = Inbox(dict(waiting.got), dict(waiting.gone))
+            waiting.got = dict.fromkeys(waiting.got, b"")  # bodies are the half's now: only who answered is kept
+            self._advance(lambda: self._half.send(inbox))
+
+    def _advance(self, go: Callable[[], Exchange]) -> None:
+        exchange = self._step(go)
+        while exchange is not None and not exchange.expect:
+            exchange = self._step(lambda: self._half.send(Inbox()))
+        if exchange is not None:
+            self._resume_if_complete()
+
+    def _step(self, go: Callable[[], Exchange]) -> Exchange | None:
+        """Run the half to its next exchange and begin it; None where it ended."""
+        try:
+            exchange = go()
+            self._begin(exchange)
+        except StopIteration as stop:
+            self._finish(stop.value, None)
+            return None
+        except Abort as abort:
+            self._half.close()
+            self._finish(None, abort)
+            return None
+        return exchange
+
+    def _begin(self, exchange: Exchange) -> None:
+        if exchange.record:
+            self._ledger.write(exchange.record)
+        for to, parcel in exchange.send.items():
+            self._post(to, parcel)
+        if not exchange.expect:
+            return
+        self._partners |= exchange.expect
+        left = {party: cause for party, cause in self._left.items() if party in exchange.expect}
+        waiting = self._waiting = _Waiting(exchange, {}, left)
+        for sender in waiting.missing():
+            body = self._early.pop((sender, exchange.label), None)
+            if body is not None:
+                self._accept(waiting, sender, body)
+
+    def _finish(self, result: T | None, abort: Abort | None) -> None:
+        self.done = True
+        self.result, self.abort = result, abort
+        self._waiting = None
+        self._early.clear()
+        if abort:
+            for party in sorted(self._partners):
+                self._post(party, self._notice(abort))
+
+    def _notice(self, abort: Abort) -> Parcel:
+        accused = abort.party
+        notice = Notice(abort.cause.value, accused.role.value if accused else "", accused.name if accused else "")
+        return Parcel(Label(self.round, STOP), dump(notice))
+
+    def _post(self, to: Party, parcel: Parcel) -> None:
+        if parcel.label.step != STOP:
+            self._partners.add(to)
+        self._out.append(Letter(self.me, to, parcel.label, self._seal(to, parcel)))
+
+    def _flush(self) -> list[Letter]:
+        letters, self._out = self._out, []
+        return letters
+
+
+def _too_few(waiting: _Waiting) -> Abort:
+    """What a half is told when fewer than `at_least` answered: the one cause where there is one, else TOO_FEW."""
+    exchange = waiting.exchange
+    gone = {str(party): cause for party, cause in sorted(waiting.gone.items())}
+    text = ", ".join(f"{name}: {cause.value}" for name, cause in gone.items())
+    detail = f"{len(waiting.got)} answers where {exchange.at_least} are needed; gone: {text or 'nobody'}"
+    one = next(iter(waiting.gone)) if len(waiting.gone) == 1 else None
+    cause = waiting.gone[one] if one is not None and one.role is not Role.SITE else Cause.TOO_FEW
+    return Abort(cause, party=one, step=exchange.label.step, detail=detail)

@@ -1,0 +1,48 @@
+"""What can go wrong, said once: what, where, and what to do.
+
+Every error a user can cause is a `PotluckError` with the exit code that the command line documents.
+Messages name columns, line numbers and kinds of error; they never carry a value of a row.
+"""
+
+from __future__ import annotations
+
+
+class PotluckError(Exception):
+    """An expected failure: `what` happened, `where`, and a `hint` that says what to do."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.hint = hint
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        advice = f". hint: {self.hint}" if self.hint else ""
+        return f"{type(self).__name__}: {place}{self.what}{advice}"
+
+
+class PlanError(PotluckError):
+    """The plan cannot be run as written (exit 2)."""
+
+    exit_code = 2
+
+
+class DataError(PotluckError):
+    """A file or a table does not fit the plan (exit 2)."""
+
+    exit_code = 2
+
+
+class UsageError(PotluckError):
+    """A path, a flag or an argument is wrong (exit 2)."""
+
+    exit_code = 2
+
+
+class Refused(PotluckError):
+    """A policy, a budget or a verification said no (exit 3)."""
+
+    exit_code = 3

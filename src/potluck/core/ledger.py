@@ -1,0 +1,29 @@
+"""The ledger's port: what a half needs of durable memory. Implementations live with the runners."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from potluck.core.rounds import Abort, Cause, Record
+
+
+class Ledger(Protocol):
+    """Durable, write-once facts of one party."""
+
+    def write(self, record: Record) -> None:
+        """Durable when this returns. Raises Abort: REPLAY where the key is taken, BUDGET where it would overspend."""
+        ...
+
+
+class Volatile:
+    """Keeps facts in this process only: for parties that owe no memory (the in-memory coordinator) and for tests."""
+
+    def __init__(self) -> None:
+        self._facts: dict[str, bytes] = {}
+
+    def write(self, record: Record) -> None:
+        """As `Ledger.write`, forgotten with the process."""
+        known = self._facts.get(record.key)
+        if known is not None and not (record.again and known == record.value):
+            raise Abort(Cause.REPLAY, detail=record.key.split("/")[0])
+        self._facts[record.key] = record.value

@@ -1,0 +1,154 @@
+"""A plan as data: what is to be learnt, what is protected from whom, and at what privacy cost.
+
+Reading TOML, defaults that depend on other keys, and every check live in `api`; here are the fields alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+from potluck.core.party import Party, site
+
+Word = Literal["clear", "mask"]
+NoiseWord = Literal["none", "site", "shared", "reveal"]
+Unit = Literal["row", "person", "site"]
+
+
+class Federation(msgspec.Struct, frozen=True, kw_only=True):
+    """Who takes part, and what the protections must survive."""
+
+    sites: tuple[str, ...]
+    corrupt: int = 0
+    dropouts: int = 0
+    server: Literal["lying", "curious"] = "lying"
+    patience: float = 30.0
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """One declared column. low, high: the declared range of a number; values: of a category."""
+
+    kind: Literal["number", "category", "ignore"]
+    low: float | None = None
+    high: float | None = None
+    values: tuple[str, ...] = ()
+    missing: Literal["refuse", "drop", "flag"] = "refuse"
+    unit: str = ""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """What is predicted: positive values (binary), classes (several), or neither (regression)."""
+
+    column: str
+    positive: tuple[str, ...] | None = None
+    classes: tuple[str, ...] | None = None
+
+
+class Split(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows are held out: a share of them by a keyed hash, or those whose `column` says "test"."""
+
+    test: float | None = None
+    seed: int = 0
+    column: str | None = None
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the rows are and what their columns mean."""
+
+    header: bool = True
+    missing: tuple[str, ...] = ("",)
+    person: str | None = None
+    max_rows: int = 1_000_000
+    files: dict[str, str] = {}
+    columns: dict[str, Column] = {}
+    target: Target | None = None
+    split: Split | None = None
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """What is trained."""
+
+    kind: Literal["linear", "logistic", "network"]
+    l2: float = 1.0
+    layers: tuple[int, ...] = (64,)
+    activation: Literal["relu", "tanh", "square"] = "relu"
+    seed: int = 0
+
+
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    """How it is trained."""
+
+    method: Literal["newton", "gradient", "average"]
+    rounds: int = 20
+    rate: float = 1.0
+    expected_rows: int | None = None
+    range: float = 8.0
+    epochs: int = 1
+    batch: int = 32
+    seed: int = 0
+    server: Literal["mean"] = "mean"
+
+
+class Protect(msgspec.Struct, frozen=True, kw_only=True, rename={"word": "with"}):
+    """Which way the sum is computed."""
+
+    word: Word
+
+
+class PrivacyPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What noise is owed. epsilon and delta are for the whole run; clip is the L2 bound of one unit in one sum."""
+
+    noise: NoiseWord
+    unit: Unit | None = None
+    epsilon: float | None = None
+    delta: float | None = None
+    clip: float | None = None
+    redo: int = 0
+    evaluation: float | None = None
+    rows_per_person: int | None = None
+
+
+class Statistic(msgspec.Struct, frozen=True, kw_only=True):
+    """One statistic of a plan."""
+
+    name: str
+    kind: Literal["count", "sum", "mean", "variance", "histogram", "contingency"]
+    column: str | None = None
+    columns: tuple[str, ...] = ()
+    by: str | None = None
+    bins: int = 10
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole plan, every default filled in and every check passed (by `api`)."""
+
+    version: Literal[1]
+    name: str
+    purpose: str
+    task: Literal["train", "statistics"]
+    federation: Federation
+    data: Data
+    protect: Protect
+    privacy: PrivacyPlan
+    model: Model | None = None
+    training: Training | None = None
+    statistics: tuple[Statistic, ...] = ()
+
+    @property
+    def sites(self) -> tuple[Party, ...]:
+        """The sites as parties, in the plan's order."""
+        return tuple(site(name) for name in self.federation.sites)
+
+    @property
+    def fewest(self) -> int:
+        """The minimum cohort m = n - dropouts."""
+        return len(self.federation.sites) - self.federation.dropouts
+
+
+def digest(plan: Plan) -> bytes:
+    """SHA-256 over every key of the plan but `[data.files]`: where a file lies is its owner's business."""
+    data = msgspec.structs.replace(plan.data, files={})
+    whole = msgspec.structs.replace(plan, data=data)
+    return hashlib.sha256(b"potluck plan 1\0" + msgspec.json.encode(whole, order="deterministic")).digest()

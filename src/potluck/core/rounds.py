@@ -1,0 +1,191 @@
+"""A protocol half: one party's part in one round, as a generator without I/O, clock or randomness of its own.
+
+A half yields an `Exchange` (what it sends, and whom it awaits) and is resumed with an `Inbox` (what came).
+Whoever moves the letters (in memory, over a network) needs no knowledge of the protocol, and every protocol
+can be attacked in memory by a tampering carrier.
+
+Pitfall: a half calls another half with `yield from`; a bare call sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from potluck.core.party import Draw, Party
+from potluck.core.stages import Guarded, Opened
+
+Words = NDArray[np.unsignedinteger]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RoundId:
+    """One sum has one number in its run; a retry takes the next number."""
+
+    run: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Label:
+    """What a parcel is: a step of one round."""
+
+    round: RoundId
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A labelled body of bytes, on its way from one party to another."""
+
+    label: Label
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A fact that must be durable before anything of this exchange leaves. A key is written once, ever.
+
+    `again`: the same value may be written again (a retry that repeats a decision); another value never.
+    """
+
+    key: str
+    value: bytes = field(repr=False)
+    again: bool = False
+
+
+class Cause(StrEnum):
+    """Why a party left or a round ended. A closed set: only the cause travels, never a detail."""
+
+    SILENT = "silent"  # no answer within its patience
+    TOO_FEW = "too few answers"
+    COHORT = "cohort below the minimum"
+    STOPPED = "stopped by the other side"
+    LATE = "late, already declared dropped"
+    MALFORMED = "malformed message"
+    SIGNATURE = "bad signature"
+    KEYS = "keys do not match what was advertised"
+    BOX = "box does not open"
+    COMMITMENT = "share does not match its commitment"
+    DEALER = "dealt secrets do not match the advertised keys"
+    SURVIVORS = "inconsistent survivor sets"
+    TERMS = "terms of the round do not match"
+    REPLAY = "round or step already used"
+    BUDGET = "privacy budget refused"
+    RANGE = "value out of range"
+    REFUSED = "refused by the site"
+    BUG = "internal error"
+
+
+class Abort(Exception):
+    """A round ends here: `cause` travels, `party` (whom it names), `step` and `detail` stay local."""
+
+    def __init__(self, cause: Cause, *, party: Party | None = None, step: str = "", detail: str = "") -> None:
+        self.cause = cause
+        self.party = party
+        self.step = step
+        self.detail = detail
+        who = f" ({party})" if party else ""
+        at = f" at {step}" if step else ""
+        more = f": {detail}" if detail else ""
+        super().__init__(f"{cause.value}{who}{at}{more}")
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Record, send, then wait for `expect` under `label` until all answered or left, or `hops` x patience passed.
+
+    `read` opens and checks one body as it arrives; where it raises `Abort`, that sender counts as gone.
+    Fewer than `at_least` answers: `Abort` is thrown into the half. An empty `expect` returns at once.
+    """
+
+    label: Label
+    send: Mapping[Party, Parcel] = field(default_factory=dict)
+    expect: frozenset[Party] = frozenset()
+    at_least: int = 0
+    hops: int = 1
+    record: Record | None = None
+    read: Callable[[Party, bytes], bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """What came (as `read` left it) and who did not answer, and why."""
+
+    got: Mapping[Party, bytes] = field(default_factory=dict, repr=False)
+    gone: Mapping[Party, Cause] = field(default_factory=dict)
+
+
+T_co = TypeVar("T_co", covariant=True)
+Rounds = Generator[Exchange, Inbox, T_co]
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """What only this party holds. An argument, so that known-answer vectors replay.
+
+    `sign` signs with the party's long-term key; `verify(party, message, signature)` checks against the
+    pinned roster and raises `Abort(SIGNATURE)`.
+    """
+
+    party: Party
+    draw: Draw = field(repr=False)
+    sign: Callable[[bytes], bytes] = field(repr=False)
+    verify: Callable[[Party, bytes, bytes], None] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What all parties of a round agree on. `digest` enters every signature and every key.
+
+    digest: 32 bytes over plan, run, round number, input model, grid, limits and noise.
+    once: names what may be opened only once: without noise the step of the plan on its input model,
+        whatever the round number; with noise also the number, since a retry is a new, charged release.
+    sites: in the plan's order; fewest: the minimum cohort m = n - dropouts.
+    """
+
+    round: RoundId
+    digest: bytes
+    once: str
+    sites: tuple[Party, ...]
+    fewest: int
+    length: int
+    bits: int
+
+    @property
+    def dtype(self) -> DTypeLike:
+        """The unsigned word of the ring: u32 or u64, little-endian as on the wire."""
+        return np.dtype("<u4") if self.bits == 32 else np.dtype("<u8")
+
+    def label(self, step: str) -> Label:
+        """The label of `step` in this round."""
+        return Label(self.round, step)
+
+
+class Sum(Protocol):
+    """One protection's way to compute the one sum: two halves, and a third for enclaves and compute parties."""
+
+    def helpers(self) -> tuple[Party, ...]: ...
+
+    def give(self, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]: ...
+
+    def open(self, terms: Terms, me: Seat) -> Rounds[Opened]: ...
+
+    def assist(self, terms: Terms, me: Seat) -> Rounds[None]: ...
+
+
+CHARGE = "charge/"
+"""Prefix of the `Record` that a protection's give half must write with the exchange that carries the contribution."""
+
+
+def charge(terms: Terms, guarded: Guarded) -> Record:
+    """The record that must be durable before a contribution leaves: what it costs, under this round's number.
+
+    Raises (through the ledger): a round whose number was used before is refused.
+    """
+    return Record(f"{CHARGE}{terms.round.run}/{terms.round.number}", guarded.charge)

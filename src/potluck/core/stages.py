@@ -1,0 +1,149 @@
+"""The stops on the one way through: rows -> Update -> Bounded -> Encoded -> Guarded -> Opened -> Settled -> Release.
+
+Each stop is a frozen type and each arrow a function, so that forgetting to bound, to clip or to noise does not
+pass the type checker (tests/typing holds the bad examples).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.party import Draw, Party
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One block of the vector: `size` values in steps of `step` (a power of two); |sum| of each stays below `high`."""
+
+    name: str
+    size: int
+    step: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How real values become words of a ring of 2^bits. A gradient, a Gram matrix, a count: each its own part."""
+
+    parts: tuple[Part, ...]
+    bits: int
+
+    @property
+    def length(self) -> int:
+        """The number of words d."""
+        return sum(part.size for part in self.parts)
+
+    def slices(self) -> dict[str, slice]:
+        """Where each part lies in the vector."""
+        found: dict[str, slice] = {}
+        start = 0
+        for part in self.parts:
+            found[part.name] = slice(start, start + part.size)
+            start += part.size
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A sensitivity: one privacy unit contributes at most `l2[i]` (L2 norm) to part i."""
+
+    l2: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Fits the ring and nothing more: no value of one unit in part i exceeds `high[i]`. No privacy follows from it."""
+
+    high: tuple[float, ...]
+
+
+L = TypeVar("L", Clip, Range)
+L_co = TypeVar("L_co", Clip, Range, covariant=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Update:
+    """values [units, d]: a row is what ONE privacy unit contributes. Never leaves the site."""
+
+    values: Floats = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bounded(Generic[L]):
+    """values [units, d], each unit within `limit`."""
+
+    values: Floats = field(repr=False)
+    grid: Grid
+    limit: L
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded(Generic[L]):
+    """words [d]: the site's units, truncated toward zero on the grid, checked again and added up, mod 2^bits."""
+
+    words: NDArray[np.unsignedinteger] = field(repr=False)
+    grid: Grid
+    limit: L
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guarded:
+    """words [d] as the protection receives them, with the site's share of the noise inside.
+
+    charge: what the site's ledger must hold before these words leave (empty: nothing is owed).
+    """
+
+    words: NDArray[np.unsignedinteger] = field(repr=False)
+    charge: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """words [d]: the sum mod 2^bits over `givers`."""
+
+    words: NDArray[np.unsignedinteger] = field(repr=False)
+    givers: frozenset[Party]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settled:
+    """The opened sum with whatever noise the plan owes inside. std [d]: its standard deviation, in real units."""
+
+    words: NDArray[np.unsignedinteger] = field(repr=False)
+    givers: frozenset[Party]
+    std: Floats = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Release:
+    """values [d], std [d] in real units: may be shown. Made by dp.reveal alone."""
+
+    values: Floats
+    std: Floats
+    givers: frozenset[Party]
+
+    def part(self, grid: Grid, name: str) -> Floats:
+        """The values of one part."""
+        return self.values[grid.slices()[name]]
+
+
+class Privacy(Protocol[L]):
+    """A bound and its noise, one object: noise always has a clip and is added exactly once."""
+
+    @property
+    def grid(self) -> Grid: ...
+
+    @property
+    def limit(self) -> L: ...
+
+    def bound(self, update: Update) -> Bounded[L]: ...
+
+    def at_site(self, encoded: Encoded[L], draw: Draw) -> Guarded: ...
+
+    def at_reveal(self, opened: Opened, draw: Draw) -> Settled: ...

@@ -1,0 +1,49 @@
+"""Bytes on the wire: packed words, fixed schemas, checked lengths, one version.
+
+Whatever comes from outside is hostile: a body is decoded against a strict schema, and one that does not fit is
+`Abort(MALFORMED)`, never a crash.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+
+from potluck.core.fixed import word
+from potluck.core.party import Party
+from potluck.core.rounds import Abort, Cause, Words
+
+VERSION = 1
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def pack(words: Words) -> bytes:
+    """words [d] -> d little-endian words of 4 or 8 bytes."""
+    return np.ascontiguousarray(words).astype(words.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def unpack(body: bytes, length: int, bits: int, sender: Party | None = None) -> Words:
+    """The words [length] that `sender` packed. Raises Abort(MALFORMED) for any other length."""
+    dtype = word(bits)
+    if len(body) != length * dtype.itemsize:
+        detail = f"{len(body)} bytes where {length * dtype.itemsize} were expected"
+        raise Abort(Cause.MALFORMED, party=sender, detail=detail)
+    return np.frombuffer(body, dtype=dtype)
+
+
+def dump(value: msgspec.Struct) -> bytes:
+    """A struct as bytes, always the same bytes for the same value (MessagePack)."""
+    return msgspec.msgpack.encode(value)
+
+
+def load(body: bytes, schema: type[S], sender: Party | None = None) -> S:
+    """The struct of type `schema` in `body`. Raises Abort(MALFORMED) where it does not fit, byte for byte."""
+    try:
+        value = msgspec.msgpack.decode(body, type=schema, strict=True)
+    except (msgspec.MsgspecError, UnicodeDecodeError, OverflowError, RecursionError):
+        raise Abort(Cause.MALFORMED, party=sender, detail=schema.__name__) from None
+    if msgspec.msgpack.encode(value) != body:
+        raise Abort(Cause.MALFORMED, party=sender, detail=f"{schema.__name__} is not canonical")
+    return value

@@ -1,0 +1,1 @@
+"""Differential privacy: bounds, exact integer noise, accounting, and the one reveal."""

@@ -1,0 +1,1 @@
+"""What is learnt: encoding, learners, statistics, evaluation, model files."""

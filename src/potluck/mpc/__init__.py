@@ -1,0 +1,1 @@
+"""Multi-party computation: ways to compute the one sum."""

@@ -1,0 +1,77 @@
+"""The reference: no protection. The server adds up the updates that it receives in plain.
+
+Every other protection opens the same sum, bit for bit. It does NOT hide anything from the server or the network
+beyond what noise inside the words hides; letters are signed all the same.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from potluck.core.party import SERVER, Party
+from potluck.core.plan import Plan
+from potluck.core.rounds import Exchange, Parcel, Rounds, Seat, Terms, charge
+from potluck.core.stages import Guarded, Opened
+from potluck.core.views import Condition, Form, Never, Together, View
+from potluck.core.wire import pack, unpack
+
+INPUT = "clear/input"
+
+
+class Clear:
+    """The protection `clear`: see `core.rounds.Sum`."""
+
+    def helpers(self) -> tuple[Party, ...]:
+        """Nobody but sites and server takes part."""
+        return ()
+
+    def give(self, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
+        """One site's half. Reveals: the guarded words, to the server and to whoever reads the wire."""
+        label = terms.label(INPUT)
+        yield Exchange(label, send={SERVER: Parcel(label, pack(guarded.words))}, record=charge(terms, guarded))
+
+    def open(self, terms: Terms, me: Seat) -> Rounds[Opened]:
+        """The server's half: the sum [d] over those who answered, at least `terms.fewest`."""
+        inbox = yield Exchange(
+            terms.label(INPUT),
+            expect=frozenset(terms.sites),
+            at_least=terms.fewest,
+            read=partial(_checked, terms),
+        )
+        total = np.zeros(terms.length, terms.dtype)
+        for site, body in inbox.got.items():
+            total += unpack(body, terms.length, terms.bits, site)
+        return Opened(total, frozenset(inbox.got))
+
+    def assist(self, terms: Terms, me: Seat) -> Rounds[None]:
+        """Nobody assists."""
+        yield from ()
+
+
+def _checked(terms: Terms, sender: Party, body: bytes) -> bytes:
+    unpack(body, terms.length, terms.bits, sender)
+    return body
+
+
+def check(plan: Plan) -> list[str]:
+    """What of the plan `clear` cannot keep: nothing, since it promises nothing."""
+    return []
+
+
+def views(plan: Plan) -> list[View]:
+    """The server reads every update; other sites read only the sum."""
+    form = Form.NOISED if plan.privacy.noise == "site" else Form.PLAIN
+    source = "docs/concepts/protections.md#clear"
+    rows = []
+    for one in plan.sites:
+        of = f"{one}'s update"
+        rows.append(View(SERVER, of, form, Never(), source))
+        for other in plan.sites:
+            if other == one:
+                rows.append(View(other, of, Form.PLAIN, Never(), source, note="its own"))
+            else:
+                reads: Condition = Together(1, frozenset({SERVER}))
+                rows.append(View(other, of, Form.NOTHING, reads, source, broken=form, note="or reads the network"))
+    return rows

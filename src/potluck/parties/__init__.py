@@ -1,0 +1,1 @@
+"""Who takes part: the catalog, the drivers, the runners and their durable budget."""

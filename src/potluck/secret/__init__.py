@@ -1,0 +1,1 @@
+"""Secrets and the primitives around them, all from vetted libraries."""

@@ -1,0 +1,62 @@
+"""Signed letters: who sends what to whom, in which round and step, under the sender's pinned key.
+
+Layout: 4 bytes magic and version, 4 bytes header length, header (MessagePack, fixed schema), 64 bytes Ed25519
+signature over (tag, federation, header, SHA-256 of the body), body.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from potluck.core.party import Party, Role
+from potluck.core.rounds import Abort, Cause, Label, Parcel, RoundId
+from potluck.core.wire import dump, load
+from potluck.secret.keys import Roster, SigningKey
+
+MAGIC = b"PLK\x01"
+MAX_HEADER = 1024
+_TAG = b"potluck letter 1\0"
+
+
+class Header(msgspec.Struct, frozen=True, array_like=True):
+    """Everything a letter says about itself."""
+
+    run: str
+    number: int
+    step: str
+    from_role: Role
+    from_name: str
+    to_role: Role
+    to_name: str
+
+
+def _message(federation: bytes, header: bytes, body: bytes) -> bytes:
+    return _TAG + hashlib.sha256(federation).digest() + header + hashlib.sha256(body).digest()
+
+
+def seal(key: SigningKey, federation: bytes, sender: Party, to: Party, parcel: Parcel) -> bytes:
+    """A signed letter. federation: names the session, so that no letter is valid in another one."""
+    round_, step = parcel.label.round, parcel.label.step
+    header = dump(Header(round_.run, round_.number, step, sender.role, sender.name, to.role, to.name))
+    if len(header) > MAX_HEADER:
+        raise ValueError("a letter's header is at most 1024 bytes long: shorten the names")
+    signature = key.sign(_message(federation, header, parcel.body))
+    return b"".join((MAGIC, len(header).to_bytes(4, "big"), header, signature, parcel.body))
+
+
+def unseal(roster: Roster, federation: bytes, me: Party, letter: bytes) -> tuple[Party, Parcel]:
+    """The verified (sender, parcel) of a letter to `me`. Raises Abort(MALFORMED or SIGNATURE)."""
+    if len(letter) < 72 or letter[:4] != MAGIC:
+        raise Abort(Cause.MALFORMED, detail="not a letter of this version")
+    size = int.from_bytes(letter[4:8], "big")
+    if size > MAX_HEADER or len(letter) < 72 + size:
+        raise Abort(Cause.MALFORMED, detail="a letter is cut short")
+    raw, signature, body = letter[8 : 8 + size], letter[8 + size : 72 + size], letter[72 + size :]
+    header = load(raw, Header)
+    sender = Party(header.from_role, header.from_name)
+    roster.verify(sender, _message(federation, raw, body), signature)
+    if Party(header.to_role, header.to_name) != me:
+        raise Abort(Cause.SIGNATURE, party=sender, detail="a letter for somebody else")
+    return sender, Parcel(Label(RoundId(header.run, header.number), header.step), body)
