@@ -1,0 +1,58 @@
+# Two commands on a fresh machine do everything: `make demo` and `make test`.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+BIN := .venv/bin
+RUN := $(BIN)/python -m
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo missing)
+
+.PHONY: demo test test-all bench check clean
+
+demo: .venv/.core
+	$(BIN)/potluck demo
+
+test: check .venv/.browser
+	$(RUN) pytest -n 2 -m "not slow"
+
+test-all: check .venv/.browser
+	$(RUN) pytest -n 2
+
+bench: .venv/.bench
+	$(BIN)/python bench/run.py
+
+check: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/.made:
+	@[ -n "$(PYTHON)" ] || { echo "Potluck needs Python 3.11 or newer: install python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Potluck needs Python 3.11 or newer; $(PYTHON) is older"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(RUN) pip install -q --disable-pip-version-check -U pip
+	touch $@
+
+.venv/.core: pyproject.toml .venv/.made
+	$(RUN) pip install -q --disable-pip-version-check -e .
+	touch $@
+
+.venv/.dev: pyproject.toml .venv/.made
+	$(RUN) pip install -q --disable-pip-version-check -e '.[dev,torch]'
+	touch $@ .venv/.core
+
+.venv/.bench: .venv/.dev
+	$(RUN) pip install -q --disable-pip-version-check -r bench/requirements.txt
+	$(RUN) pip install -q --disable-pip-version-check --no-deps -r bench/peers.txt
+	touch $@
+
+# The report is looked at in a real browser. Where it cannot be installed, those tests say so and are skipped.
+.venv/.browser: .venv/.dev
+ifeq ($(SUDO),)
+	@command -v chromium >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
+	  || echo "chromium cannot be installed here: the browser tests will be skipped"
+else
+	@command -v chromium >/dev/null || echo "chromium is missing (apt-get install chromium): the browser tests will be skipped"
+endif
+	touch $@

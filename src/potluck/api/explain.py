@@ -1,0 +1,70 @@
+"""Who could see what, in what form, unless what breaks."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from potluck.api.plan import Plan
+from potluck.core.errors import UsageError
+from potluck.core.party import SERVER, Party
+from potluck.core.views import View, together
+from potluck.parties import catalog
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The views of a plan: as rows for machines, as a table in a terminal, as HTML in a notebook."""
+
+    views: tuple[View, ...]
+    collude: tuple[str, ...]
+
+    def rows(self) -> list[dict[str, str]]:
+        """One row a claim: party, of, form, breaks_if, source, note."""
+        return [
+            {
+                "party": " + ".join(self.collude) if self.collude else str(view.party),
+                "of": view.of,
+                "form": view.form.value,
+                "breaks_if": str(view.breaks_if),
+                "source": view.source,
+                "note": view.note,
+            }
+            for view in self.views
+        ]
+
+    def __str__(self) -> str:
+        rows = self.rows()
+        heads = ("party", "of", "form", "breaks_if")
+        wide = {head: max([len(head), *(len(row[head]) for row in rows)]) for head in heads[:-1]}
+        lines = ["  ".join(head.ljust(wide.get(head, 0)) for head in heads)]
+        lines += ["  ".join(row[head].ljust(wide.get(head, 0)) for head in heads) for row in rows]
+        return "\n".join(line.rstrip() for line in lines)
+
+    def _repr_html_(self) -> str:
+        heads = ("party", "of", "form", "breaks_if", "note")
+        head = "".join(f"<th scope='col'>{name.replace('_', ' ')}</th>" for name in heads)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(row[name])}</td>" for name in heads) + "</tr>" for row in self.rows()
+        )
+        return f"<table><caption>Who could see what</caption><tr>{head}</tr>{body}</table>"
+
+
+def explain(plan: Plan, collude: Sequence[str] = ()) -> Explanation:
+    """Who could see what under `plan`; with `collude` (party names, "server" among them), what they see together.
+
+    Raises PlanError (the plan promises what does not hold) or UsageError (nobody of that name takes part).
+    """
+    plan.require()
+    every = catalog.views(plan.spec)
+    if not collude:
+        return Explanation(tuple(every), ())
+    known = {str(party): party for party in (SERVER, *plan.spec.sites)}
+    strangers = sorted(set(collude) - set(known))
+    if strangers:
+        raise UsageError(f"{', '.join(strangers)} takes no part", hint=f"known: {', '.join(known)}")
+    coalition: frozenset[Party] = frozenset(known[name] for name in collude)
+    return Explanation(tuple(together(every, coalition)), tuple(dict.fromkeys(collude)))
+
+

@@ -1,0 +1,121 @@
+"""`potluck.Plan`: a plan as its author wrote it, and the checked data behind it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from potluck.api.grammar import Toml, override, parse, read_file, replaced
+from potluck.api.rules import errors_of
+from potluck.core import plan as core
+from potluck.core.errors import PlanError
+from potluck.parties import catalog
+
+ROUNDS = {"newton": 12, "gradient": 20, "average": 10}
+RATE = {"gradient": 1.0, "average": 0.1, "newton": 1.0}
+
+
+class Plan:
+    """What is to be learnt, what is protected from whom, and at what privacy cost.
+
+    `Plan.read(path)` reads TOML; `Plan(name=..., federation={...}, ...)` takes the same names as the tables.
+    Raises PlanError where a key is unknown, missing or of the wrong kind. `set` changes one key in place.
+    """
+
+    def __init__(  # noqa: PLR0913 - the arguments are the tables of a plan, by their own names
+        self,
+        *,
+        name: str,
+        purpose: str,
+        task: str,
+        federation: Toml,
+        privacy: Toml,
+        protect: Toml,
+        version: int = 1,
+        data: Toml | None = None,
+        model: Toml | None = None,
+        training: Toml | None = None,
+        statistics: Sequence[Toml] | None = None,
+    ) -> None:
+        given = {
+            "version": version, "name": name, "purpose": purpose, "task": task, "federation": federation,
+            "data": data, "model": model, "training": training, "protect": protect, "privacy": privacy,
+            "statistics": statistics,
+        }  # fmt: skip
+        self._adopt({key: value for key, value in given.items() if value is not None}, Path.cwd(), "plan")
+
+    def _adopt(self, tables: Toml, folder: Path, where: str) -> None:
+        self.tables = tables
+        self.folder = folder
+        self.where = where
+        self.overrides: tuple[str, ...] = getattr(self, "overrides", ())
+        self.spec = _defaults(parse(tables, where), tables)
+
+    @classmethod
+    def read(cls, path: str | Path, settings: Sequence[str] = ()) -> Plan:
+        """The plan in a TOML file, with `key=value` settings put over it."""
+        path = Path(path)
+        tables = read_file(path)
+        for setting in settings:
+            tables = override(tables, setting)
+        plan = cls.__new__(cls)
+        plan.overrides = tuple(settings)
+        plan._adopt(tables, path.resolve().parent, path.name)
+        return plan
+
+    def set(self, key: str, value: object) -> Plan:
+        """Replace one key (dotted), e.g. `plan.set("protect.with", "mask")`; gives the plan itself."""
+        self.overrides = (*self.overrides, f"{key}={value!r}")
+        self._adopt(replaced(self.tables, tuple(key.split(".")), value), self.folder, self.where)
+        return self
+
+    @property
+    def hash(self) -> str:
+        """`sha256:...` over every key but `[data.files]`."""
+        return "sha256:" + core.digest(self.spec).hex()
+
+    def problems(self) -> tuple[list[str], list[str]]:
+        """(errors, warnings): everything that keeps this plan from running as promised, and what to mind."""
+        errors = errors_of(self.spec)
+        if errors:
+            return errors, []
+        return catalog.check(self.spec)
+
+    def require(self) -> list[str]:
+        """The warnings. Raises PlanError with the first error."""
+        errors, warnings = self.problems()
+        if errors:
+            what, _, hint = errors[0].partition(". hint: ")
+            raise PlanError(what, where=self.where, hint=hint)
+        return warnings
+
+    def values(self) -> dict[str, object]:
+        """Every key in force, defaults filled in."""
+        return dict(msgspec.to_builtins(self.spec))
+
+    def __repr__(self) -> str:
+        return f"Plan({self.spec.name!r}, task={self.spec.task!r}, with={self.spec.protect.word!r})"
+
+
+def _defaults(plan: core.Plan, tables: Toml) -> core.Plan:
+    """Fill in the defaults that depend on other keys."""
+    if plan.training is None:
+        return plan
+    written = tables.get("training")
+    written = written if isinstance(written, Mapping) else {}
+    method = plan.training.method
+    training = msgspec.structs.replace(
+        plan.training,
+        rounds=plan.training.rounds if "rounds" in written else ROUNDS[method],
+        rate=plan.training.rate if "rate" in written else RATE[method],
+    )
+    return msgspec.structs.replace(plan, training=training)
+
+
+def file_name(text: str) -> str:
+    """A name as a file or folder name: letters, digits, dash, dot; anything else becomes a dash and a short hash."""
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in text)[:60]
+    return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

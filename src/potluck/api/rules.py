@@ -1,0 +1,52 @@
+"""Rules of a plan that no single room knows: who takes part, and which tables a task needs."""
+
+from __future__ import annotations
+
+import math
+
+from potluck.core.plan import Plan
+
+
+def errors_of(plan: Plan) -> list[str]:
+    """One line a problem: `key: what. hint: what to do`. Empty where the plan can be handed to the rooms."""
+    return [*_names(plan), *_federation(plan), *_tables(plan)]
+
+
+def _names(plan: Plan) -> list[str]:
+    found = []
+    if not plan.name.strip():
+        found.append("name: is empty. hint: give the plan a name")
+    if not plan.purpose.strip():
+        found.append("purpose: is empty. hint: say what is to be learnt, and why")
+    return found
+
+
+def _federation(plan: Plan) -> list[str]:
+    fed = plan.federation
+    found = []
+    twice = sorted({name for name in fed.sites if fed.sites.count(name) > 1})
+    if not fed.sites:
+        found.append("federation.sites: is empty. hint: name the sites")
+    if twice:
+        found.append(f"federation.sites: {', '.join(twice)} is there twice. hint: name each site once")
+    if any(not name.strip() or len(name) > 100 or name == "server" for name in fed.sites):
+        found.append('federation.sites: a name is empty, "server" or over 100 letters. hint: use short names')
+    for key, value in (("corrupt", fed.corrupt), ("dropouts", fed.dropouts)):
+        if value < 0 or value >= max(len(fed.sites), 1):
+            found.append(f"federation.{key}: {value} does not fit {len(fed.sites)} sites. hint: 0 or more, below n")
+    if not (math.isfinite(fed.patience) and fed.patience > 0):
+        found.append("federation.patience: must be above 0 seconds. hint: 30")
+    if plan.data.max_rows < 1:
+        found.append("data.max_rows: must be at least 1. hint: the most rows that a site may have")
+    return found
+
+
+def _tables(plan: Plan) -> list[str]:
+    need = ("model", "training") if plan.task == "train" else ("statistics",)
+    found = [f'{key}: is missing. hint: task = "{plan.task}" needs it' for key in need if not getattr(plan, key)]
+    if plan.task == "train":
+        if plan.data.target is None:
+            found.append("data.target: is missing. hint: say which column is predicted")
+        if plan.data.split is None:
+            found.append("data.split: is missing. hint: say which rows are held out, e.g. test = 0.25")
+    return found

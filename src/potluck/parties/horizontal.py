@@ -1,0 +1,99 @@
+"""The horizontal driver: rows at different owners, one sum after another.
+
+The server announces a sum (which step of the plan, on which model); every site derives its blocks, bounds, noise
+and terms from the PLAN, not from the announcement, prepares its own contribution and takes part in the protection.
+A server that announces different models to different sites, or another plan, ends in different terms: no signature
+and no key of one site fits the other's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from potluck.core.asks import Answer, Ask, Kind, Task
+from potluck.core.fixed import add, encode
+from potluck.core.party import SERVER
+from potluck.core.plan import Plan, digest
+from potluck.core.rounds import Abort, Cause, Exchange, Label, Parcel, Record, RoundId, Rounds, Seat, Sum, Terms
+from potluck.core.stages import Encoded, Guarded
+from potluck.core.wire import dump, load
+from potluck.dp.bound import Exact, Noised, privacy
+from potluck.dp.reveal import reveal
+from potluck.fl.table import Table
+from potluck.secret.stream import digest as fingerprint
+
+BEGIN = "begin"
+
+
+class Announcement(msgspec.Struct, frozen=True, array_like=True):
+    """What the server says of a sum: of which plan, which step, on which public model."""
+
+    plan: bytes
+    kind: Kind
+    step: int
+    state: bytes
+
+
+def terms(plan: Plan, round: RoundId, ask: Ask, bound: Exact | Noised) -> Terms:
+    """What all parties must agree on for this sum, from the plan and the announced model alone."""
+    grid = repr((bound.grid, bound.limit)).encode()
+    sites = "\0".join(plan.federation.sites).encode()
+    what = fingerprint(b"potluck step 1", digest(plan), round.run.encode(), ask.kind.encode(), b"%d" % ask.step)
+    model = fingerprint(what, ask.state, grid, sites)
+    whole = fingerprint(model, b"%d" % round.number, b"%d" % plan.fewest)
+    once = model if isinstance(bound, Exact) else whole
+    return Terms(round, whole, once.hex(), plan.sites, plan.fewest, bound.grid.length, bound.grid.bits)
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """What a party needs for one sum of a run: the plan, the task, the protection and the round's number."""
+
+    plan: Plan
+    task: Task[Table, object]
+    protection: Sum
+    round: RoundId
+
+
+def lead(sitting: Sitting, ask: Ask, me: Seat) -> Rounds[Answer]:
+    """The server's half of one sum: announce it, open it, settle the noise it owes, reveal it."""
+    bound = privacy(sitting.plan, ask)
+    agreed = terms(sitting.plan, sitting.round, ask, bound)
+    label = agreed.label(BEGIN)
+    body = dump(Announcement(digest(sitting.plan), ask.kind, ask.step, ask.state))
+    yield Exchange(label, send={site: Parcel(label, body) for site in agreed.sites})
+    opened = yield from sitting.protection.open(agreed, me)
+    return Answer(reveal(bound.at_reveal(opened, me.draw), bound.grid), bound.grid)
+
+
+def join(sitting: Sitting, rows: Table, me: Seat) -> Rounds[None]:
+    """A site's half of one sum: hear the announcement, check it against the plan, contribute.
+
+    Raises Abort(TERMS): another plan, a step that the plan has not, a model that cannot be;
+    Abort(REPLAY): the same step on another model.
+    """
+    heard = Label(sitting.round, BEGIN)
+    inbox = yield Exchange(heard, expect=frozenset({SERVER}), at_least=1, hops=2)
+    said = load(inbox.got[SERVER], Announcement, SERVER)
+    if said.plan != digest(sitting.plan):
+        raise Abort(Cause.TERMS, party=SERVER, detail="the server runs another plan")
+    ask = sitting.task.ask(said.kind, said.step, said.state)
+    bound = privacy(sitting.plan, ask)
+    agreed = terms(sitting.plan, sitting.round, ask, bound)
+    # One model a step: a server cannot try several on the same rows. A redone round repeats the same model.
+    key = f"step/{sitting.round.run}/{ask.kind}/{ask.step}"
+    yield Exchange(heard, record=Record(key, fingerprint(ask.state), again=True))
+    yield from sitting.protection.give(agreed, me, contribution(sitting.task, ask, rows, bound, me))
+
+
+def contribution(task: Task[Table, object], ask: Ask, rows: Table, bound: Exact | Noised, me: Seat) -> Guarded:
+    """rows -> Update -> Bounded -> Encoded -> Guarded, in batches of disjoint units."""
+    # The two branches are one text: mypy checks that a bound and its noise are of one kind.
+    if isinstance(bound, Noised):
+        clipped: Iterator[Encoded] = (encode(bound.bound(update)) for update in task.contribute(ask, rows))
+        return bound.at_site(add(clipped, bound.grid, bound.limit), me.draw)
+    ranged = (encode(bound.bound(update)) for update in task.contribute(ask, rows))
+    return bound.at_site(add(ranged, bound.grid, bound.limit), me.draw)

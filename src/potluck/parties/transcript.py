@@ -1,0 +1,74 @@
+"""What moved in a run: labels and sizes of every letter, never its contents.
+
+With `record` (for the attacks and the owner's own preview) the bodies are kept too, as the receiver reads them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from potluck.core.party import SERVER, Party
+from potluck.core.rounds import Label
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One letter: its label, who sent it to whom, and its size in bytes as it crossed the wire."""
+
+    label: Label
+    sender: Party
+    to: Party
+    size: int
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What one round moved, by direction and by step."""
+
+    up: int = 0
+    down: int = 0
+    steps: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+class Transcript:
+    """The letters of a run, in order. folder: where bodies go, None (the default) where none are kept."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.moves: list[Move] = []
+        self._folder = folder
+        self._kept = 0
+
+    def moved(self, label: Label, sender: Party, to: Party, size: int) -> None:
+        """A letter crossed the wire."""
+        self.moves.append(Move(label, sender, to, size))
+
+    def read(self, label: Label, sender: Party, to: Party, body: bytes) -> None:
+        """A body was read by its receiver, unsealed. Kept only where the transcript records."""
+        if self._folder is None:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._kept += 1
+        name = f"{self._kept:06d}.bin"
+        (self._folder / name).write_bytes(body)
+        line = {"file": name, "round": label.round.number, "step": label.step, "from": str(sender), "to": str(to)}
+        with (self._folder / "index.jsonl").open("a", encoding="utf-8") as index:
+            index.write(json.dumps(line, sort_keys=True) + "\n")
+
+    def traffic(self, number: int) -> Traffic:
+        """Bytes and letters of one round."""
+        found = Traffic()
+        steps: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+        for move in self.moves:
+            if move.label.round.number != number:
+                continue
+            if move.to == SERVER:
+                found.up += move.size
+            else:
+                found.down += move.size
+            steps[move.label.step][0] += move.size
+            steps[move.label.step][1] += 1
+        found.steps = {step: (size, letters) for step, (size, letters) in steps.items()}
+        return found

@@ -1,0 +1,96 @@
+"""Rules of the house that no type checker knows."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import potluck
+
+SRC = Path(potluck.__file__).parent
+FILES = sorted(SRC.rglob("*.py"))
+HALVES = {"give", "open", "assist", "lead", "join"}
+
+
+def trees():
+    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in FILES]
+
+
+def generators(tree: ast.AST) -> set[str]:
+    """Names of functions in this file that yield exchanges."""
+    return {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and node.returns is not None
+        and ast.unparse(node.returns).startswith(("Rounds[", "Generator[Exchange"))
+    }
+
+
+def bare_calls(tree: ast.AST, names: set[str]) -> list[int]:
+    """Lines where a half is called as a statement of its own: nothing would be sent, and mypy is silent."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            func = node.value.func
+            name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+            if name in names:
+                found.append(node.lineno)
+    return found
+
+
+def test_no_half_is_called_without_yield_from():
+    every = set().union(*(generators(tree) for _, tree in trees()))
+    assert every >= {"give", "open"}
+    for path, tree in trees():
+        assert bare_calls(tree, every - {"open"}) == [], path
+
+
+def test_the_rule_catches_a_forgotten_yield_from():
+    bad = ast.parse(
+        "def tell(x) -> Rounds[None]:\n    yield x\ndef half(x) -> Rounds[None]:\n    tell(x)\n    yield x\n"
+    )
+    assert bare_calls(bad, generators(bad)) == [4]
+
+
+def test_no_file_or_function_is_too_long():
+    for path, tree in trees():
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 350, path
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                assert (node.end_lineno or 0) - node.lineno < 75, f"{path}: {node.name}"
+
+
+@pytest.mark.parametrize("word", ["pickle", "eval(", "exec(", "except Exception", "except BaseException", "yaml"])
+def test_a_word_that_has_no_place_in_the_house(word):
+    homes = [
+        p for p in FILES if word in p.read_text(encoding="utf-8").replace("no pickle", "").replace("No pickle", "")
+    ]
+    allowed = {"container.py"} if word == "pickle" else set()
+    assert [p for p in homes if p.name not in allowed] == []
+
+
+def test_every_module_says_what_it_is():
+    for path, tree in trees():
+        assert ast.get_docstring(tree), path
+
+
+def test_public_names_have_docstrings():
+    missing = [
+        f"{path.relative_to(SRC)}: {node.name}"
+        for path, tree in trees()
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
+    ]
+    assert missing == []
+
+
+def test_importing_the_door_is_quick_because_rooms_load_lazily():
+    import subprocess
+    import sys
+
+    code = "import sys, potluck; print(sorted({'torch','pandas','dp_accounting','scipy','sklearn'} & set(sys.modules)))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

@@ -1,0 +1,158 @@
+"""The desk decides which letter counts; the half sees verified letters only."""
+
+from functools import partial
+
+from potluck.core.desk import Desk
+from potluck.core.ledger import Volatile
+from potluck.core.party import SERVER, site
+from potluck.core.rounds import Abort, Cause, Exchange, Label, Parcel, Record, RoundId
+from potluck.secret.container import Secret
+from potluck.secret.envelope import seal, unseal
+from potluck.secret.keys import Roster, SigningKey
+
+A, B, C = site("a"), site("b"), site("c")
+ROUND = RoundId("run", 1)
+KEYS = {party: SigningKey(Secret(bytes([i]) * 32)) for i, party in enumerate((SERVER, A, B, C))}
+ROSTER = Roster({party: key.public for party, key in KEYS.items()})
+
+
+def letter(sender, to, step, body, number=1, key=None):
+    return seal(key or KEYS[sender], b"fed", sender, to, Parcel(Label(RoundId("run", number), step), body))
+
+
+def desk(half, me=SERVER, ledger=None):
+    opener = partial(unseal, ROSTER, b"fed", me)
+    return Desk(me, ROUND, half, partial(seal, KEYS[me], b"fed", me), opener, ledger or Volatile())
+
+
+def collect(at_least=2, expect=(A, B), steps=("x",), read=None):
+    seen = []
+    for step in steps:
+        inbox = yield Exchange(Label(ROUND, step), expect=frozenset(expect), at_least=at_least, read=read)
+        seen.append(inbox)
+    return seen
+
+
+def test_the_first_valid_letter_counts_and_the_rest_are_ignored():
+    d = desk(collect())
+    d.start()
+    d.receive(letter(A, SERVER, "x", b"first"))
+    d.receive(letter(A, SERVER, "x", b"second"))
+    d.receive(letter(B, SERVER, "x", b"b"))
+    assert d.result[0].got == {A: b"first", B: b"b"}
+
+
+def test_a_forgery_is_discarded_and_the_true_letter_still_counts():
+    d = desk(collect())
+    d.start()
+    forged = letter(A, SERVER, "x", b"forged", key=KEYS[C])
+    flipped = bytearray(letter(A, SERVER, "x", b"true"))
+    flipped[-1] ^= 1
+    for bad in (
+        forged,
+        bytes(flipped),
+        b"",
+        b"PLK\x01",
+        letter(A, B, "x", b"for b"),
+        letter(A, SERVER, "x", b"old", 0),
+    ):
+        assert d.receive(bad) == []
+    d.receive(letter(A, SERVER, "x", b"true"))
+    d.receive(letter(B, SERVER, "x", b"b"))
+    assert d.result[0].got[A] == b"true"
+
+
+def test_an_early_letter_waits_for_its_step():
+    d = desk(collect(steps=("x", "y")))
+    d.start()
+    for step in ("y", "x"):
+        for who in (A, B):
+            d.receive(letter(who, SERVER, step, step.encode()))
+    assert [inbox.got[A] for inbox in d.result] == [b"x", b"y"]
+
+
+def test_early_letters_are_bounded():
+    d = desk(collect())
+    d.start()
+    for i in range(1000):
+        d.receive(letter(A, SERVER, f"future{i}", b"x" * 100))
+    assert len(d._early) <= 8
+
+
+def test_who_was_declared_gone_is_told_to_stop_and_its_late_letter_does_not_count():
+    d = desk(collect(at_least=1, steps=("x", "y")))
+    d.start()
+    d.receive(letter(A, SERVER, "x", b"a"))
+    d.expire()
+    (answer,) = d.receive(letter(B, SERVER, "x", b"late"))
+    assert (answer.to, answer.label.step) == (B, "stop")
+    d.receive(letter(A, SERVER, "y", b"a"))
+    d.expire()
+    assert d.result[0].gone == {B: Cause.SILENT}
+    assert d.result[0].got == {A: b"a"}
+
+
+def test_too_few_answers_abort_with_the_count_and_the_cause():
+    d = desk(collect())
+    d.start()
+    d.receive(letter(A, SERVER, "x", b"a"))
+    d.expire()
+    assert d.abort is not None
+    assert d.abort.cause is Cause.TOO_FEW
+    assert "1 answers where 2 are needed; gone: b: silent" in str(d.abort)
+
+
+def test_nonsense_from_one_site_is_a_dropout_with_its_cause():
+    def read(sender, body):
+        if body == b"nonsense":
+            raise Abort(Cause.MALFORMED)
+        return body
+
+    d = desk(collect(at_least=1, read=read))
+    d.start()
+    d.receive(letter(A, SERVER, "x", b"nonsense"))
+    d.receive(letter(B, SERVER, "x", b"b"))
+    assert d.result[0].gone == {A: Cause.MALFORMED}
+
+
+def test_an_abort_travels_as_cause_and_accused_only():
+    def accuse():
+        yield Exchange(Label(ROUND, "x"), expect=frozenset({SERVER}), at_least=1)
+        raise Abort(Cause.COMMITMENT, party=B, detail="secret detail")
+
+    d = desk(accuse(), me=A)
+    d.start()
+    (notice,) = d.receive(letter(SERVER, A, "x", b""))
+    assert b"secret detail" not in notice.data
+    server = desk(collect(at_least=1))
+    server.start()
+    server.receive(notice.data)
+    assert server.notices == [(A, Cause.COMMITMENT, B)]
+    server.receive(letter(B, SERVER, "x", b"b"))
+    assert server.result[0].gone == {A: Cause.COMMITMENT}
+
+
+def test_a_record_is_durable_before_anything_leaves_and_a_taken_key_stops_the_half():
+    ledger = Volatile()
+
+    def half():
+        parcel = Parcel(Label(ROUND, "x"), b"contribution")
+        yield Exchange(Label(ROUND, "x"), send={SERVER: parcel}, record=Record("charge/run/1", b"cost"))
+
+    assert len(desk(half(), me=A, ledger=ledger).start()) == 1
+    again = desk(half(), me=A, ledger=ledger)
+    assert again.start() == []
+    assert again.abort is not None
+    assert again.abort.cause is Cause.REPLAY
+
+
+def test_a_decision_may_be_repeated_but_not_changed():
+    ledger = Volatile()
+    ledger.write(Record("survivors/1", b"abc", again=True))
+    ledger.write(Record("survivors/1", b"abc", again=True))
+    try:
+        ledger.write(Record("survivors/1", b"abd", again=True))
+    except Abort as stop:
+        assert stop.cause is Cause.REPLAY
+    else:
+        raise AssertionError("a second decision was accepted")
