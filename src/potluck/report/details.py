@@ -1,0 +1,160 @@
+"""What `details.json` of a run folder holds: the facts behind a report that `run.json` has no room for.
+
+The runner writes it, the report reads it; this file is the contract of both. Every part may be absent, and an
+absent part is left out of the page. It promises nothing about secrecy: whoever writes a field has decided that the
+reader of the report may see it (`comparison` and row counts by site only where all rows were in one process anyway).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from potluck.core.views import Form, View
+
+VERSION = 1
+FILE = "details.json"
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """One owner of rows. The counts are `None` where they are private."""
+
+    name: str
+    rows_train: int | None = None
+    rows_test: int | None = None
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """How well one model did on the held-out rows of `site` (`None`: of all sites), with its 95 % interval.
+
+    label: "alone" | "federated" | "federated, no noise" | "pooled". metric: "auc" | "accuracy" | "rmse" | "r2".
+    """
+
+    label: str
+    metric: str
+    value: float | None
+    site: str | None = None
+    low: float | None = None
+    high: float | None = None
+    rows: int | None = None
+
+
+class Spend(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of an owner's ledger: which run of which plan cost what."""
+
+    run: str
+    plan: str
+    epsilon: float
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """What one owner has spent in all (`spent`, at `delta`), in this run, and has left (`None`: no cap).
+
+    unit: "row" | "person" | "site"; neighbours: the relation the epsilon is stated for, "add-or-remove-one".
+    """
+
+    site: str
+    spent: float
+    delta: float
+    unit: str
+    neighbours: str
+    run_epsilon: float | None = None
+    left: float | None = None
+    history: tuple[Spend, ...] = ()
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """One claim of who sees what: a `core.views.View`, with its condition in words."""
+
+    party: str
+    of: str
+    form: Form
+    breaks_if: str = ""
+    source: str = ""
+    note: str = ""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What moved under one step of a round, up and down together."""
+
+    step: str
+    bytes: int
+    letters: int
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """One sum. kind: "train" | "evaluate" | "statistics". dropped: the sites that left while it ran."""
+
+    round: int
+    kind: str = "train"
+    seconds: float = 0.0
+    bytes_up: int = 0
+    bytes_down: int = 0
+    dropped: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """One statistic as the plan asks it; `rows` and `columns` name the cells of a contingency table."""
+
+    name: str
+    kind: str
+    column: str | None = None
+    by: str | None = None
+    unit: str = ""
+    row_title: str = ""
+    column_title: str = ""
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+class Details(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a report shows beyond `run.json`.
+
+    created: ISO 8601, UTC. plan_toml: the plan's text as run; overrides: each `--set` as typed. method: the training
+    method. interval: what the intervals in `comparison` are made of. in_process: all parties ran in one process.
+    aborts: why rounds or the run ended early. simulated: an enclave was only simulated.
+    """
+
+    version: int = VERSION
+    name: str = ""
+    purpose: str = ""
+    created: str = ""
+    plan_toml: str = ""
+    overrides: tuple[str, ...] = ()
+    plan_hash: str = ""
+    task: str = ""
+    protect: str = ""
+    method: str = ""
+    server: str = ""
+    patience: float | None = None
+    corrupt: int | None = None
+    dropouts: int | None = None
+    versions: dict[str, str] = {}
+    sites: tuple[Site, ...] = ()
+    comparison: tuple[Score, ...] = ()
+    interval: str = ""
+    budget: tuple[Budget, ...] = ()
+    views: tuple[Seen, ...] = ()
+    timeline: tuple[Round, ...] = ()
+    questions: tuple[Question, ...] = ()
+    warnings: tuple[str, ...] = ()
+    aborts: tuple[str, ...] = ()
+    in_process: bool = False
+    simulated: bool = False
+
+
+def seen(view: View) -> Seen:
+    """A view as the report writes it."""
+    return Seen(
+        party=str(view.party),
+        of=view.of,
+        form=view.form,
+        breaks_if=str(view.breaks_if),
+        source=view.source,
+        note=view.note,
+    )
+
+
+def dump(details: Details) -> bytes:
+    """The bytes of `details.json`."""
+    return msgspec.json.format(msgspec.json.encode(details), indent=1)
