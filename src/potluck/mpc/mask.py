@@ -1,0 +1,87 @@
+"""The protection `mask`: secure aggregation. The server learns the sum and no summand.
+
+Reference: Bonawitz et al., Practical Secure Aggregation, CCS 2017 (malicious-server mode); Bell et al., Secure
+Single-Server Aggregation with (Poly)Logarithmic Overhead, CCS 2020 (sparse graphs). Beyond them: pair secrets and
+boxes are hybrid (X25519 with ML-KEM-768), and dealers commit to what they deal.
+
+It does NOT hide the sum, nor what the sum says about a summand (noise does); it does not stop a site from giving
+any vector it likes; and it does not hide who took part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from potluck.core.party import Party
+from potluck.core.plan import Plan
+from potluck.core.rounds import Rounds, Seat, Terms
+from potluck.core.stages import Guarded, Opened
+from potluck.core.views import View
+from potluck.mpc import mask_server, mask_site, mask_views
+from potluck.mpc.graph import Shape, sound, thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """The protection `mask`: see `core.rounds.Sum`."""
+
+    shape: Shape
+
+    def helpers(self) -> tuple[Party, ...]:
+        """Nobody but sites and server takes part."""
+        return ()
+
+    def give(self, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
+        """One site's half. Reveals: who takes part; its words to the server, under masks."""
+        return mask_site.give(self.shape, terms, me, guarded)
+
+    def open(self, terms: Terms, me: Seat) -> Rounds[Opened]:
+        """The server's half. Reveals: the sum over at least `terms.fewest` sites, to the server."""
+        return mask_server.open_sum(self.shape, terms, me)
+
+    def assist(self, terms: Terms, me: Seat) -> Rounds[None]:
+        """Nobody assists."""
+        yield from ()
+
+
+def shape(plan: Plan) -> Shape:
+    """k and t for this plan: from its sites, corrupt and dropouts, never from who turns up."""
+    fed = plan.federation
+    picks, least = thresholds(len(fed.sites), fed.corrupt, fed.dropouts, fed.server)
+    return Shape(len(fed.sites), picks, least, fed.server == "lying")
+
+
+def build(plan: Plan) -> Mask:
+    """The protection for a plan that `check` finds nothing wrong with."""
+    return Mask(shape(plan))
+
+
+def check(plan: Plan) -> list[str]:
+    """What of the plan `mask` cannot keep; each line says what is wrong, then ". hint: " and what to do."""
+    fed, fewest = plan.federation, plan.fewest
+    n, alone = len(fed.sites), plan.privacy.noise in ("none", "reveal")
+    if alone and n < 3:
+        return [f"mask needs at least 3 sites without site or shared noise, the plan has {n}. hint: add a site"]
+    if n < 2 or fewest < 2:
+        return [
+            f"mask adds up at least 2 sites, the plan guarantees {max(fewest, 0)}. hint: add a site or lower dropouts"
+        ]
+    problems = []
+    made = shape(plan)
+    if made.complete and not sound(n, fed.corrupt, made.least, fed.server):
+        what = f"{n} sites cannot bear {fed.corrupt} corrupt and {fed.dropouts} dropouts with a {fed.server} server"
+        hint = "add sites, lower dropouts or corrupt" + (
+            ', or trust the server: server = "curious"' if made.lying else ""
+        )
+        problems.append(f"{what}. hint: {hint}")
+    taken = max(fed.corrupt, 1)
+    if alone and fewest - taken < 2:
+        who = "one site that subtracts itself" if taken == 1 else f"{taken} sites that subtract themselves"
+        what = f"after {fed.dropouts} dropouts and {who}, {max(fewest - taken, 0)} sites are left in the sum where 2 must be"
+        problems.append(f"{what}. hint: add sites, lower dropouts or corrupt, or add site or shared noise")
+    return problems
+
+
+def views(plan: Plan) -> list[View]:
+    """Who sees what of every site's update, and which coalition sees more."""
+    return mask_views.views(plan, shape(plan))

@@ -1,0 +1,64 @@
+"""What two sites share, and what one site's root of a round gives.
+
+Each site draws one 32-byte root a round and deals shares of only that. From it come its X25519 mask key, a hybrid box
+key pair (the "pair key") and, for each neighbour j later in the plan's order, r = PRF(root, j), which is sealed to j's
+pair key. The pair's mask key is HKDF over X25519's result and r together: it stays unknown unless BOTH are known, so
+masks recorded today do not open to a quantum computer, and rebuilding one vanished site's root recovers exactly its
+pair keys (Bonawitz et al., CCS 2017, section 4.3, with a second, post-quantum half beside the Diffie-Hellman one).
+
+It does NOT say who sealed r: the dealer signs it, and a commitment to it, in `messages`.
+"""
+
+from __future__ import annotations
+
+from potluck.core.party import Party
+from potluck.core.rounds import Terms
+from potluck.core.wire import VERSION
+from potluck.secret.box import SEED, BoxKey
+from potluck.secret.container import Secret
+from potluck.secret.keys import AgreementKey
+from potluck.secret.stream import derive, digest
+
+_TAG = b"potluck mask 1"
+
+
+def named(party: Party) -> bytes:
+    """A party as bytes, for hashing."""
+    return f"{party.role.value}/{party.name}".encode()
+
+
+def session(terms: Terms) -> bytes:
+    """32 bytes that name version, terms and round: in every key and every signature of the round."""
+    version, round_ = VERSION.to_bytes(4, "big"), terms.round
+    return digest(_TAG, version, terms.digest, round_.run.encode(), round_.number.to_bytes(8, "big"))
+
+
+class Root:
+    """One site's secrets of one round that may have to be rebuilt: everything here follows from the 32-byte root."""
+
+    def __init__(self, root: Secret, session: bytes) -> None:
+        self.root = root
+        self._session = session
+        self.agreement = AgreementKey(derive(root, digest(b"mask key", session)))
+        self.box = BoxKey(derive(root, digest(b"pair key", session), SEED))
+
+    @property
+    def public(self) -> tuple[bytes, bytes]:
+        """(X25519 mask key, pair box key) as advertised."""
+        return self.agreement.public, self.box.public
+
+    def toward(self, other: Party) -> Secret:
+        """r: this site's half of the secret it shares with `other`, a later site in the plan's order."""
+        return derive(self.root, digest(b"pair half", self._session, named(other)))
+
+
+def pair_mask(
+    agreed: Secret, half: Secret, session: bytes, lower: tuple[bytes, bytes], upper: tuple[bytes, bytes]
+) -> Secret:
+    """The one-time key of a pair's mask. lower, upper: the public keys of the earlier and the later site."""
+    return derive(Secret(agreed.expose() + half.expose()), digest(b"pair mask", session, *lower, *upper))
+
+
+def self_mask(seed: Secret, session: bytes, public: tuple[bytes, bytes]) -> Secret:
+    """The one-time key of a site's self-mask, from its seed b, which does not follow from its root."""
+    return derive(seed, digest(b"self mask", session, *public))
