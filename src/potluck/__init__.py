@@ -1,1 +1,33 @@
-"""Potluck: organisations learn together while every row of data stays with its owner."""
+"""Potluck: organisations learn together while every row of data stays with its owner.
+
+The door: `Plan`, `run`, `check`, `explain`. Rooms behind it load when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from potluck.api.check import check
+    from potluck.api.explain import explain
+    from potluck.api.outcome import Run
+    from potluck.api.plan import Plan
+    from potluck.api.run import run
+    from potluck.fl.model import Model
+
+_WHERE = {
+    "Plan": "potluck.api.plan",
+    "Run": "potluck.api.outcome",
+    "Model": "potluck.fl.model",
+    "check": "potluck.api.check",
+    "explain": "potluck.api.explain",
+    "run": "potluck.api.run",
+}
+__all__ = ["Model", "Plan", "Run", "check", "explain", "run"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'potluck' has no attribute {name!r}")
+    return getattr(importlib.import_module(_WHERE[name]), name)

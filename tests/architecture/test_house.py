@@ -66,7 +66,7 @@ def test_a_word_that_has_no_place_in_the_house(word):
     homes = [
         p for p in FILES if word in p.read_text(encoding="utf-8").replace("no pickle", "").replace("No pickle", "")
     ]
-    allowed = {"container.py"} if word == "pickle" else set()
+    allowed = {"except Exception": {"door.py"}}.get(word, set())  # the command line's last edge
     assert [p for p in homes if p.name not in allowed] == []
 
 

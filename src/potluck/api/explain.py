@@ -66,5 +66,3 @@ def explain(plan: Plan, collude: Sequence[str] = ()) -> Explanation:
         raise UsageError(f"{', '.join(strangers)} takes no part", hint=f"known: {', '.join(known)}")
     coalition: frozenset[Party] = frozenset(known[name] for name in collude)
     return Explanation(tuple(together(every, coalition)), tuple(dict.fromkeys(collude)))
-
-

@@ -27,16 +27,22 @@ LATER = {
 """Words that plans may come to hold and that this version does not know: said as such, never guessed around."""
 
 
-def read_file(path: Path) -> Toml:
-    """The tables of a TOML file. Raises UsageError (no such file) or PlanError (not TOML)."""
+def read_text(path: Path) -> str:
+    """The text of a plan. Raises UsageError: no such file, or it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UsageError("no such plan", where=str(path), hint="give the path of a plan in TOML") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot be read ({type(error).__name__})", where=str(path)) from None
+
+
+def read_toml(text: str, where: str) -> Toml:
+    """The tables of a TOML text. Raises PlanError."""
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise PlanError(f"not TOML: {error}", where=path.name, hint="texts need quotes, keys need `=`") from None
+        raise PlanError(f"not TOML: {error}", where=where, hint="texts need quotes, keys need `=`") from None
 
 
 def override(tables: Toml, setting: str) -> Toml:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from potluck.api.grammar import Toml, override, parse, read_file, replaced
+from potluck.api.grammar import Toml, override, parse, read_text, read_toml, replaced
 from potluck.api.rules import errors_of
 from potluck.core import plan as core
 from potluck.core.errors import PlanError
@@ -45,24 +46,27 @@ class Plan:
             "data": data, "model": model, "training": training, "protect": protect, "privacy": privacy,
             "statistics": statistics,
         }  # fmt: skip
-        self._adopt({key: value for key, value in given.items() if value is not None}, Path.cwd(), "plan")
+        tables = {key: value for key, value in given.items() if value is not None}
+        self.source = f"# made in Python\n{json.dumps(tables, indent=1, default=str)}\n"
+        self.overrides: tuple[str, ...] = ()
+        self._adopt(tables, Path.cwd(), "plan")
 
     def _adopt(self, tables: Toml, folder: Path, where: str) -> None:
         self.tables = tables
         self.folder = folder
         self.where = where
-        self.overrides: tuple[str, ...] = getattr(self, "overrides", ())
         self.spec = _defaults(parse(tables, where), tables)
 
     @classmethod
     def read(cls, path: str | Path, settings: Sequence[str] = ()) -> Plan:
         """The plan in a TOML file, with `key=value` settings put over it."""
         path = Path(path)
-        tables = read_file(path)
+        source = read_text(path)
+        tables = read_toml(source, path.name)
         for setting in settings:
             tables = override(tables, setting)
         plan = cls.__new__(cls)
-        plan.overrides = tuple(settings)
+        plan.source, plan.overrides = source, tuple(settings)
         plan._adopt(tables, path.resolve().parent, path.name)
         return plan
 
@@ -91,6 +95,10 @@ class Plan:
             what, _, hint = errors[0].partition(". hint: ")
             raise PlanError(what, where=self.where, hint=hint)
         return warnings
+
+    def text(self) -> str:
+        """The plan's text as run: the file as written, then the overrides as comments."""
+        return self.source + "".join(f"# --set {setting}\n" for setting in self.overrides)
 
     def values(self) -> dict[str, object]:
         """Every key in force, defaults filled in."""

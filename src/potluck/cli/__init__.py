@@ -1,1 +1,51 @@
 """The command line: one file a verb."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from potluck.cli.door import run
+
+VERBS = {
+    "demo": "The heart federation: four hospitals, the comparison table and the report.",
+    "check": "Can this plan run, and what will it cost?",
+    "explain": "Who could see what, in what form, unless what breaks.",
+    "run": "Do it, all parties in this process.",
+    "score": "Score new rows with a model that you hold.",
+    "report": "One HTML file of a run.",
+    "budget": "What each owner has spent, and what a plan would spend.",
+}
+
+
+class Verbs(click.Group):
+    """Loads a verb's file when it is asked for, so that --help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs, in the order of use."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """One verb."""
+        if name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"potluck.cli.{name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in --help, without loading any verb."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="potluck")
+def potluck() -> None:
+    """Organisations learn together while every row of data stays with its owner."""
+
+
+def main() -> None:
+    """The `potluck` command."""
+    sys.exit(run(potluck, sys.argv[1:]))

@@ -32,6 +32,11 @@ def faithfully(letter: Letter) -> Iterable[Letter]:
     return (letter,)
 
 
+def new_run() -> str:
+    """A fresh name for a run: 128 random bits in hex."""
+    return system(16).hex()
+
+
 def nobody(party: Party, round: RoundId, step: str) -> bool:
     """Nobody vanishes."""
     return False

@@ -1,0 +1,171 @@
+"""`potluck check`: can this plan run, and what will it cost?
+
+The cost is not estimated but rehearsed: one round of the plan's protection on zero vectors of the plan's own length.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from potluck.api.plan import Plan
+from potluck.core.asks import Ask
+from potluck.core.errors import DataError, PlanError, PotluckError, UsageError
+from potluck.core.party import SERVER
+from potluck.core.plan import Plan as Spec
+from potluck.core.plan import digest
+from potluck.core.rounds import RoundId
+from potluck.core.stages import Guarded, Opened
+from potluck.dp.account import NEIGHBOURS
+from potluck.dp.bound import describe, privacy, promise
+from potluck.fl.table import header, resolve
+from potluck.fl.tasks import build
+from potluck.parties import catalog
+from potluck.parties.horizontal import terms
+from potluck.parties.memory import Memory, new_run
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a plan can run; its cost where it can. bytes and seconds: of one round, measured on zero vectors."""
+
+    errors: list[str]
+    warnings: list[str] = field(default_factory=list)
+    epsilon: Mapping[str, float | None] = field(default_factory=dict)
+    bytes_up: int | None = None
+    seconds: float | None = None
+    rounds: int | None = None
+    values: Mapping[str, object] = field(default_factory=dict)
+    grid: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it can run."""
+        return not self.errors
+
+    def document(self) -> dict[str, object]:
+        """The JSON of `potluck check --json`."""
+        head: dict[str, object] = {"ok": self.ok, "errors": self.errors, "warnings": self.warnings}
+        if not self.ok:
+            return head
+        return head | {
+            "epsilon": dict(self.epsilon),
+            "bytes_up_per_site_round": self.bytes_up,
+            "seconds_per_round": self.seconds,
+            "rounds": self.rounds,
+            "grid": dict(self.grid),
+            "values": dict(self.values),
+        }
+
+    def summary(self) -> str:
+        """One line of words."""
+        sums = f"{self.rounds} rounds"
+        size = "" if self.bytes_up is None else f", {self.bytes_up:,} bytes up a site and round"
+        pace = "" if self.seconds is None else f", about {self.seconds:.2g} s a round here"
+        cost = next(iter(self.epsilon.values()), None)
+        spent = ", no noise" if cost is None else f", epsilon {cost:.4g} at each owner ({NEIGHBOURS})"
+        return sums + size + pace + spent
+
+    def flat(self) -> Iterator[tuple[str, object]]:
+        """Every key in force and the grid, dotted."""
+        yield from _flat("", self.values)
+        yield from _flat("grid.", self.grid)
+
+
+def _flat(prefix: str, table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(f"{prefix}{key}.", value)
+        else:
+            yield f"{prefix}{key}", value
+
+
+def check(path: Path, settings: Sequence[str] = ()) -> Verdict:
+    """The verdict on the plan at `path`. A plan that cannot be read is a verdict too; a missing file raises."""
+    try:
+        plan = Plan.read(path, settings)
+    except PlanError as error:
+        return Verdict([_line(error)])
+    errors, warnings = plan.problems()
+    if errors:
+        return Verdict(errors, warnings)
+    try:
+        spec, more = _with_files(plan)
+        ask = _first(spec)
+        grid = _grid(spec, ask)
+        size, seconds = _rehearsal(spec, ask)
+    except PotluckError as error:
+        return Verdict([_line(error)], warnings)
+    cost = promise(spec)
+    return Verdict(
+        [],
+        [*warnings, *more],
+        dict.fromkeys(spec.federation.sites, cost),
+        size,
+        seconds,
+        spec.training.rounds if spec.training else 1,
+        plan.values(),
+        grid,
+    )
+
+
+def _line(error: PotluckError) -> str:
+    place = f"{error.where}: " if error.where else ""
+    return f"{place}{error.what}" + (f". hint: {error.hint}" if error.hint else "")
+
+
+def _with_files(plan: Plan) -> tuple[Spec, list[str]]:
+    """The plan with its column patterns resolved from the files, and warnings where there are none."""
+    headers, missing = {}, []
+    for name in plan.spec.federation.sites:
+        file = plan.spec.data.files.get(name)
+        try:
+            if file is None:
+                raise UsageError("no file")
+            headers[name] = header(plan.folder / file, plan.spec, name)
+        except (UsageError, DataError):
+            missing.append(name)
+    warnings = []
+    if missing and plan.spec.data.files:
+        warnings.append(f"data.files: none can be read for {', '.join(missing)}; `run` and `up` would refuse")
+    if missing and any("*" in name for name in plan.spec.data.columns):
+        raise PlanError("data.columns: a pattern needs the files' headers", hint="name files that can be read here")
+    return (resolve(plan.spec, headers) if headers else plan.spec), warnings
+
+
+def _first(spec: Spec) -> Ask:
+    return next(build(spec).lead())
+
+
+def _grid(spec: Spec, ask: Ask) -> dict[str, object]:
+    bound = privacy(spec, ask)
+    parts: dict[str, object] = {
+        part.name: {"size": part.size, "step": part.step, "high": part.high} for part in bound.grid.parts
+    }
+    found: dict[str, object] = {"bits": bound.grid.bits, "length": bound.grid.length, "parts": parts}
+    if spec.privacy.noise != "none":
+        told = describe(spec, ask)
+        found["sigma"] = list(told.sigma)
+    return found
+
+
+def _rehearsal(spec: Spec, ask: Ask) -> tuple[int, float]:
+    """Bytes that one site uploads and seconds of one round, on zero vectors."""
+    protection = catalog.row(spec).build(spec)
+    memory = Memory(spec.sites, digest(spec))
+    round_ = RoundId(new_run(), 1)
+    agreed = terms(spec, round_, ask, privacy(spec, ask))
+    nothing = Guarded(np.zeros(agreed.length, agreed.dtype))
+    halves = {site: protection.give(agreed, memory.seat(site), nothing) for site in spec.sites}
+    started = time.perf_counter()
+    desks = memory.round(round_, {SERVER: protection.open(agreed, memory.seat(SERVER)), **halves})
+    seconds = time.perf_counter() - started
+    server = desks[SERVER]
+    if server.abort:
+        raise PlanError(f"a rehearsal on zero vectors ended in: {server.abort}")
+    assert isinstance(server.result, Opened)
+    return memory.transcript.traffic(1).up // len(spec.sites), round(seconds, 4)

@@ -1,0 +1,68 @@
+"""What no owner could do alone: each site on its own, everybody pooled, federated without noise; all on the same rows.
+
+Exact values, for a demonstration or a rehearsal where one process holds all rows: not private, and printed as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from potluck.api.tables import without_noise
+from potluck.core.party import Party
+from potluck.core.plan import Plan as Spec
+from potluck.core.plan import digest
+from potluck.fl.evaluate import Metrics, exact
+from potluck.fl.table import Table
+from potluck.fl.tasks import Trained, TrainTask
+from potluck.parties.memory import Memory
+from potluck.parties.run import by_hand
+
+NOT_PRIVATE = "not private: all rows are in one process here"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Exact metrics on the same held-out rows of all sites; by_site: the federated model on each site's own."""
+
+    federated: Metrics
+    by_site: Mapping[str, Metrics]
+    no_noise: Metrics
+    alone: Mapping[str, Metrics]
+    alone_at_home: Mapping[str, Metrics]
+    pooled: Metrics
+
+
+def compared(spec: Spec, tables: Mapping[Party, Table], outcome: Trained) -> Comparison:
+    """Compare the outcome's model with what each could have had otherwise."""
+    plain = without_noise(spec)
+    every = list(tables.values())
+    memory = Memory(spec.sites, digest(spec))
+
+    def trained(plan: Spec, chosen: Mapping[Party, Table]) -> Trained:
+        return by_hand(plan, TrainTask(plan, evaluated=False), chosen, memory)
+
+    no_noise = trained(plain, tables) if spec.privacy.noise != "none" else outcome
+    best = _converged(plain)
+    alone = {str(site): trained(best, {site: table}).model for site, table in tables.items()}
+    pooled = trained(best, tables).model
+    return Comparison(
+        federated=exact(outcome.model, every),
+        by_site={str(site): exact(outcome.model, [table]) for site, table in tables.items()},
+        no_noise=exact(no_noise.model, every),
+        alone={name: exact(model, every) for name, model in alone.items()},
+        alone_at_home={str(site): exact(alone[str(site)], [table]) for site, table in tables.items()},
+        pooled=exact(pooled, every),
+    )
+
+
+def _converged(plan: Spec) -> Spec:
+    """The plan as somebody with all its rows at hand would run it: to convergence, where the method may matter."""
+    assert plan.training is not None
+    assert plan.model is not None
+    if plan.model.kind == "network":
+        return plan
+    training = msgspec.structs.replace(plan.training, method="newton", rounds=25)
+    return msgspec.structs.replace(plan, training=training)

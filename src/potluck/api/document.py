@@ -1,0 +1,207 @@
+"""The JSON of a run, as the reference documents it, and the evidence that the report adds."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from potluck.api.facts import Facts
+from potluck.core.asks import Kind
+from potluck.dp.account import NEIGHBOURS
+from potluck.fl.evaluate import Metrics
+from potluck.fl.tasks import Trained
+from potluck.parties import catalog
+from potluck.report import details
+
+Json = dict[str, object]
+
+
+def document(facts: Facts, final: Path) -> Json:
+    """The document that `potluck run --json` prints. Paths are those of the finished folder."""
+    head: Json = {
+        "plan": {"name": facts.spec.name, "hash": facts.plan.hash},
+        "task": facts.spec.task,
+        "protect": facts.spec.protect.word,
+        "run": str(final),
+        "report": str(final / "report.html"),
+    }
+    if isinstance(facts.outcome, Trained):
+        model = facts.outcome.model
+        head["model"] = {
+            "kind": facts.spec.model.kind if facts.spec.model else "",
+            "file": str(final / "model.json"),
+            "digest": model.digest(),
+            "coefficients": dict(model.coefficients) if model.coefficients else None,
+        }
+        head["metrics"] = _metrics(facts, facts.outcome)
+    else:
+        head["results"] = facts.outcome.document()
+    return head | {"privacy": _privacy(facts), "rounds": _rounds(facts), "warnings": facts.warnings}
+
+
+def scores(metrics: Metrics | None) -> Json:
+    """One model's metrics; null where nothing may be shown or the noise leaves nothing to show."""
+    if metrics is None:
+        return {"auc": None, "accuracy": None, "rows": None}
+    if metrics.rmse is not None or metrics.r2 is not None:
+        return {"r2": metrics.r2, "rmse": metrics.rmse, "rows": metrics.rows}
+    return {"auc": metrics.auc, "accuracy": metrics.accuracy, "rows": metrics.rows}
+
+
+def _metrics(facts: Facts, outcome: Trained) -> Json:
+    found: Json = {"federated": scores(outcome.metrics)}
+    compared = facts.comparison
+    if compared is None:
+        return found
+    exact = scores(compared.federated)
+    exact["by_site"] = {name: scores(one) for name, one in compared.by_site.items()}
+    return {
+        "federated": exact,
+        "federated_released": scores(outcome.metrics),
+        "federated_no_noise": scores(compared.no_noise),
+        "alone": {name: scores(one) for name, one in compared.alone.items()},
+        "pooled": scores(compared.pooled),
+    }
+
+
+def _privacy(facts: Facts) -> Json:
+    privacy = facts.spec.privacy
+    noisy = privacy.noise != "none"
+    return {
+        "noise": privacy.noise,
+        "unit": privacy.unit if noisy else None,
+        "neighbours": NEIGHBOURS if noisy else None,
+        "delta": privacy.delta if noisy else None,
+        "epsilon": facts.epsilon(),
+    }
+
+
+def _rounds(facts: Facts) -> list[Json]:
+    kind = Kind.TRAIN if facts.spec.task == "train" else Kind.STATISTICS
+    return [
+        {
+            "round": number,
+            "dropped": sorted(one.dropped),
+            "bytes_up": one.traffic.up,
+            "bytes_down": one.traffic.down,
+            "seconds": round(one.seconds, 6),
+        }
+        for number, one in enumerate((r for r in facts.log.rounds if r.ask.kind is kind), 1)
+    ]
+
+
+def evidence(facts: Facts) -> details.Details:
+    """What the report shows beyond the JSON."""
+    spec = facts.spec
+    return details.Details(
+        name=spec.name,
+        purpose=spec.purpose,
+        created=facts.now.isoformat(timespec="seconds"),
+        plan_toml=facts.plan.text(),
+        overrides=facts.plan.overrides,
+        plan_hash=facts.plan.hash,
+        task=spec.task,
+        protect=spec.protect.word,
+        method=spec.training.method if spec.training else "",
+        server=spec.federation.server,
+        patience=spec.federation.patience,
+        corrupt=spec.federation.corrupt,
+        dropouts=spec.federation.dropouts,
+        versions=_versions(),
+        sites=tuple(details.Site(name=name) for name in spec.federation.sites),
+        comparison=_comparison(facts),
+        interval="95 %: DeLong for AUC, Wilson for accuracy",
+        budget=_budgets(facts),
+        views=tuple(details.seen(view) for view in catalog.views(spec)),
+        timeline=_timeline(facts),
+        questions=_questions(facts),
+        warnings=tuple(facts.warnings),
+        aborts=tuple(facts.log.aborts),
+        in_process=True,
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    return found | {name: version(name) for name in ("potluck", "numpy", "scipy", "cryptography", "dp-accounting")}
+
+
+def _timeline(facts: Facts) -> tuple[details.Round, ...]:
+    return tuple(
+        details.Round(
+            round=one.number,
+            kind=one.ask.kind.value,
+            seconds=one.seconds,
+            bytes_up=one.traffic.up,
+            bytes_down=one.traffic.down,
+            dropped=tuple(sorted(one.dropped)),
+            steps=tuple(details.Step(step=s, bytes=b, letters=n) for s, (b, n) in one.traffic.steps.items()),
+        )
+        for one in facts.log.rounds
+    )
+
+
+def _budgets(facts: Facts) -> tuple[details.Budget, ...]:
+    spec = facts.spec
+    return tuple(
+        details.Budget(
+            site=site.name,
+            spent=ledger.spent(),
+            delta=spec.privacy.delta or 0.0,
+            unit=spec.privacy.unit or "row",
+            neighbours=NEIGHBOURS,
+            run_epsilon=ledger.run_epsilon(facts.run),
+            history=tuple(details.Spend(run=h.run, plan=h.plan, epsilon=h.epsilon) for h in ledger.history()),
+        )
+        for site, ledger in facts.ledgers.items()
+    )
+
+
+def _comparison(facts: Facts) -> tuple[details.Score, ...]:
+    compared = facts.comparison
+    if compared is None:
+        return ()
+    noisy = facts.spec.privacy.noise != "none"
+    rows = [_score("federated", None, compared.federated), _score("pooled", None, compared.pooled)]
+    if noisy:
+        rows.append(_score("federated, no noise", None, compared.no_noise))
+    rows += [_score("alone", name, one) for name, one in compared.alone_at_home.items()]
+    rows += [_score("federated", name, one) for name, one in compared.by_site.items()]
+    return tuple(score for group in rows for score in group)
+
+
+def _score(label: str, site: str | None, metrics: Metrics) -> list[details.Score]:
+    found = []
+    for metric in ("auc", "accuracy", "r2", "rmse"):
+        value = getattr(metrics, metric)
+        if value is not None:
+            low, high = metrics.intervals.get(metric, (None, None))
+            rows = int(metrics.rows) if metrics.rows is not None else None
+            found.append(
+                details.Score(label=label, metric=metric, value=value, site=site, low=low, high=high, rows=rows)
+            )
+    return found
+
+
+def _questions(facts: Facts) -> tuple[details.Question, ...]:
+    columns = facts.spec.data.columns
+    found = []
+    for one in facts.spec.statistics:
+        names = one.columns or ((one.column,) if one.column else ())
+        values = [columns[name].values if name in columns else () for name in names]
+        table = one.kind == "contingency" and len(names) == 2
+        found.append(
+            details.Question(
+                name=one.name,
+                kind=one.kind,
+                column=one.column,
+                by=one.by,
+                unit=columns[one.column].unit if one.column in columns and one.column else "",
+                row_title=names[0] if table else "",
+                column_title=names[1] if table else "",
+                rows=values[0] if table else (),
+                columns=values[1] if table else (),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,82 @@
+"""What a run leaves: its folder (run.json, details.json, plan.toml, model, report.html), and its object in Python."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from potluck.core.errors import UsageError
+from potluck.fl.model import Model
+from potluck.report.page import render
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run. folder: where it is; document: the JSON of `potluck run --json`."""
+
+    folder: Path
+    document: Mapping[str, object]
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Run:
+        """A run from its folder. Raises UsageError where it is none."""
+        path = Path(folder) / "run.json"
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise UsageError(
+                "is no run", where=str(folder), hint="give the folder that `potluck run` printed"
+            ) from None
+        return cls(Path(folder), document)
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained model: predict, predict_proba, to_sklearn. Raises UsageError for a run of statistics."""
+        found = self.document.get("model")
+        if not isinstance(found, Mapping):
+            raise UsageError("has no model: its task is not train", where=str(self.folder))
+        return Model.read(self.folder / Path(str(found["file"])).name)
+
+    @property
+    def metrics(self) -> object:
+        """The metrics of the JSON; None where nothing may be shown."""
+        return self.document.get("metrics")
+
+    @property
+    def results(self) -> object:
+        """The statistics of the JSON."""
+        return self.document.get("results")
+
+    @property
+    def spent(self) -> object:
+        """Epsilon spent at each owner by this run (None where there is no noise)."""
+        privacy = self.document["privacy"]
+        return privacy["epsilon"] if isinstance(privacy, Mapping) else None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What to mind."""
+        found = self.document["warnings"]
+        return list(found) if isinstance(found, list) else []
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the HTML report; gives its path."""
+        return write_report(self.folder, Path(path) if path else None)
+
+    def _repr_html_(self) -> str:
+        return f"<p>Potluck run <code>{self.folder.name}</code>: see <code>report.html</code></p>"
+
+
+def write_report(folder: Path, output: Path | None) -> Path:
+    """One HTML file of the run in `folder`. Raises UsageError: no run there, or `output` cannot be written."""
+    page = render(folder)
+    path = (output or folder / "report.html").absolute()
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        hint = "name another file with -o"
+        raise UsageError(f"cannot be written ({type(error).__name__})", where=str(path), hint=hint) from None
+    return path

@@ -1,0 +1,103 @@
+"""`potluck.run`: a plan carried out with all parties in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from potluck.api.compare import compared
+from potluck.api.document import document, evidence
+from potluck.api.facts import Facts
+from potluck.api.folder import run_folder
+from potluck.api.ledgers import ledger_folder, open_ledgers
+from potluck.api.outcome import Run
+from potluck.api.plan import Plan
+from potluck.api.tables import Sources, tables
+from potluck.core.asks import Ask
+from potluck.core.party import Party
+from potluck.core.plan import Plan as Spec
+from potluck.core.plan import digest
+from potluck.fl.tasks import Counted, Trained, build
+from potluck.parties import catalog
+from potluck.parties.budget import Budget
+from potluck.parties.memory import Memory, new_run
+from potluck.parties.run import Run as Sums
+from potluck.parties.run import drive
+from potluck.parties.transcript import Transcript
+from potluck.report import details
+from potluck.report.page import render
+
+Progress = Callable[[Ask], None]
+
+
+def quietly(ask: Ask) -> None:
+    """No progress."""
+
+
+def run(
+    plan: Plan,
+    data: Sources | None = None,
+    *,
+    out: str | Path | None = None,
+    ledger: str | Path | None = None,
+    record: bool = False,
+    compare: bool = False,
+    progress: Progress = quietly,
+) -> Run:
+    """Carry out `plan` with all parties in this process.
+
+    data: a frame, array or path a site; without it the plan's files. out: the folder to make. ledger: the folder of
+    the owners' ledgers. record: keep every parcel's body. compare: also what no owner could do alone (not private).
+    Raises PlanError, DataError, UsageError (exit 2), Refused (3), Abort (4); then nothing of the run is left but
+    what the ledgers charged.
+    """
+    warnings = plan.require()
+    spec, rows = tables(plan, data)
+    now = datetime.now(UTC)
+    name = new_run()
+    with run_folder(spec.name, Path(out) if out else None, now) as (folder, final):
+        transcript = Transcript(folder / "parcels" if record else None)
+        task = build(spec)
+        with _charging(spec, Path(ledger) if ledger else ledger_folder(plan), name, now) as ledgers:
+            memory = Memory(spec.sites, digest(spec), ledgers=ledgers, transcript=transcript)
+            sums = Sums(spec, task, catalog.row(spec).build(spec), rows, memory, name, progress)
+            outcome: Trained | Counted = drive(task, sums)
+        comparison = compared(spec, rows, outcome) if compare and isinstance(outcome, Trained) else None
+        every = [*warnings, *outcome.warnings]
+        _write(folder, final, Facts(plan, spec, name, now, outcome, sums.log, rows, ledgers, comparison, every))
+    return Run.read(final)
+
+
+@contextmanager
+def _charging(spec: Spec, folder: Path, run: str, now: datetime) -> Iterator[Mapping[Party, Budget]]:
+    """Every site's ledger, begun and finished with the run. Without noise nothing is charged, so there is none.
+
+    A run that ends in an error is finished too: its charges stand. Only a killed process leaves one open.
+    """
+    if spec.privacy.noise == "none":
+        yield {}
+        return
+    ledgers = open_ledgers(spec, folder)
+    begun: list[Budget] = []
+    try:
+        for budget in ledgers.values():
+            budget.begin(run, spec.name, digest(spec).hex(), spec.privacy.unit, spec.privacy.delta, now.timestamp())
+            begun.append(budget)
+        yield ledgers
+    finally:
+        for budget in begun:
+            budget.finish(run)
+
+
+def _write(folder: Path, final: Path, facts: Facts) -> None:
+    """The run's files. Paths inside them are those of the finished folder."""
+    if isinstance(facts.outcome, Trained):
+        facts.outcome.model.write(folder / "model.json")
+    (folder / "plan.toml").write_text(facts.plan.text(), encoding="utf-8")
+    whole = json.dumps(document(facts, final), indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / "run.json").write_text(whole, encoding="utf-8")
+    (folder / details.FILE).write_bytes(details.dump(evidence(facts)))
+    (folder / "report.html").write_text(render(folder), encoding="utf-8")

@@ -1,0 +1,54 @@
+"""Plain local scoring of new rows with a model that one holds."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from potluck.core.errors import DataError, UsageError
+from potluck.fl.model import Model
+
+
+@dataclass(frozen=True)
+class Scored:
+    """rows: how many; columns: what each score is called; path: where they were written, "" where not."""
+
+    rows: int
+    columns: tuple[str, ...]
+    table: tuple[tuple[float | str, ...], ...]
+    path: str
+
+    def values(self) -> list[list[float | str]]:
+        """The scores, a list a row."""
+        return [list(row) for row in self.table]
+
+    def text(self) -> str:
+        """CSV with a header: the row's number, then its scores."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(("row", *self.columns))
+        writer.writerows((number, *row) for number, row in enumerate(self.table))
+        return out.getvalue()
+
+
+def score(model: Path, rows: Path, output: Path | None) -> Scored:
+    """Score the rows of a CSV file with a header. Raises UsageError (no such file, cannot write) or DataError."""
+    import pandas as pd
+
+    held = Model.read(model)
+    try:
+        frame = pd.read_csv(rows, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise UsageError("no such file", where=str(rows), hint="give a CSV file with a header") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot be read as CSV ({type(error).__name__})", where=str(rows)) from None
+    columns, table = held.scored(frame)
+    scored = Scored(len(table), columns, table, str(output.absolute()) if output else "")
+    if output:
+        try:
+            output.write_text(scored.text(), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot be written ({type(error).__name__})", where=str(output)) from None
+    return scored

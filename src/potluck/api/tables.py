@@ -1,0 +1,49 @@
+"""Where the rows of an in-process run come from: frames that the caller gives, or the plan's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from potluck.api.plan import Plan
+from potluck.core import plan as core
+from potluck.core.errors import DataError, PlanError
+from potluck.core.party import Party
+from potluck.fl.table import Source, Table, header, read, resolve
+
+Sources = Mapping[str, Source]
+
+
+def sources(plan: Plan, data: Sources | None) -> Sources:
+    """The source of every site, by name. Raises PlanError: a site without data, or data without a site."""
+    names = plan.spec.federation.sites
+    given: Sources = data if data is not None else {n: plan.folder / f for n, f in plan.spec.data.files.items()}
+    key = "data.files" if data is None else "data"
+    for name in names:
+        if name not in given:
+            raise PlanError(
+                f"{key}: there is none for site {name}", where=plan.where, hint="name a file for every site"
+            )
+    for name in given:
+        if name not in names:
+            hint = f"the sites are {', '.join(names)}"
+            raise PlanError(f"{key}: {name} is no site of this plan", where=plan.where, hint=hint)
+    return given
+
+
+def tables(plan: Plan, data: Sources | None) -> tuple[core.Plan, dict[Party, Table]]:
+    """The plan with its column patterns resolved, and every site's table. Raises DataError, naming site and column."""
+    given = sources(plan, data)
+    spec = resolve(plan.spec, {name: header(given[name], plan.spec, name) for name in plan.spec.federation.sites})
+    found = {site: read(given[site.name], spec, site.name) for site in spec.sites}
+    for site, table in found.items():
+        if table.rows > spec.data.max_rows:
+            hint = f"raise data.max_rows above {spec.data.max_rows}"
+            raise DataError("has more rows than data.max_rows", where=site.name, hint=hint)
+    return spec, found
+
+
+def without_noise(spec: core.Plan) -> core.Plan:
+    """The same plan with no noise: only where all rows are in one process anyway."""
+    return msgspec.structs.replace(spec, privacy=core.PrivacyPlan(noise="none", unit=spec.privacy.unit))

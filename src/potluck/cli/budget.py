@@ -1,0 +1,36 @@
+"""`potluck budget`: what each owner has spent, and what a plan would spend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from potluck.api.budget import budget, settle
+from potluck.cli.door import settings, spoken, voice
+
+
+@click.command("budget")
+@click.argument("plan", required=False, type=click.Path(path_type=Path))
+@click.option("--ledger", type=click.Path(path_type=Path), help="Folder of the ledgers (default: beside the plan).")
+@click.option("--settle", "settling", is_flag=True, help="After a crash: keep what was charged as spent, and go on.")
+@settings
+@spoken
+def command(plan: Path | None, ledger: Path | None, settling: bool, settings: tuple[str, ...]) -> None:
+    """What each owner has spent and has left; with PLAN, what it would spend."""
+    say = voice()
+    settled = settle(plan, ledger) if settling else []
+    owners = budget(plan, ledger, settings)
+
+    def text(out: Console) -> None:
+        table = Table("owner", "spent", "left", "would spend", "unit", title="epsilon", title_justify="left")
+        for name, row in owners.items():
+            shown = ("-" if value is None else f"{value:.4g}" for value in (row.spent, row.left, row.would_spend))
+            table.add_row(name, *shown, ", ".join(row.units) or "-")
+        out.print(table)
+
+    for name in settled:
+        say.say(f"settled: {name}: what was charged stays spent")
+    say.data({"owners": {name: row.document() for name, row in owners.items()}}, text)

@@ -1,0 +1,35 @@
+"""`potluck check`: can this plan run, and what will it cost?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from potluck.api.check import check
+from potluck.cli.door import settings, spoken, voice
+
+
+@click.command("check")
+@click.argument("plan", type=click.Path(path_type=Path))
+@settings
+@spoken
+def command(plan: Path, settings: tuple[str, ...]) -> int:
+    """Can PLAN run, and what will it cost: epsilon by owner, bytes, rounds; warnings. Exit 2 where it cannot."""
+    say = voice()
+    verdict = check(plan, settings)
+    document = verdict.document()
+
+    def text(out: Console) -> None:
+        for error in verdict.errors:
+            out.print(f"[red]error:[/] {error}", soft_wrap=True)
+        if verdict.ok:
+            out.print(f"{plan.name} can run: {verdict.summary()}", soft_wrap=True)
+        if verdict.ok and say.verbose:
+            for key, value in verdict.flat():
+                out.print(f"  {key} = {value}", soft_wrap=True)
+
+    say.data(document, text)
+    say.warn(verdict.warnings)
+    return 0 if verdict.ok else 2

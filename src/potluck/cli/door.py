@@ -1,0 +1,112 @@
+"""What all verbs share: their options, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import click
+from rich.console import Console
+
+from potluck.core.errors import PotluckError
+from potluck.core.rounds import Abort, Cause
+
+F = TypeVar("F", bound=Callable[..., object])
+REFUSALS = (Cause.BUDGET, Cause.REFUSED)
+
+
+@dataclass(frozen=True)
+class Voice:
+    """Where words go: data to stdout (one JSON document with --json), everything else to stderr."""
+
+    json: bool
+    quiet: bool
+    verbose: bool
+    out: Console
+    words: Console
+
+    def data(self, document: object, text: Callable[[Console], None]) -> None:
+        """Print the result: as JSON, or as `text` prints it."""
+        if self.json:
+            sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        else:
+            text(self.out)
+
+    def warn(self, warnings: list[str]) -> None:
+        """Warnings, a line each."""
+        for line in warnings:
+            self.words.print(f"[yellow]warning:[/] {_escape(line)}", soft_wrap=True)
+
+    def say(self, line: str) -> None:
+        """One line of words, unless -q."""
+        if not self.quiet:
+            self.words.print(line, soft_wrap=True)
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+def voice() -> Voice:
+    """The voice of the verb that is being run, from its flags."""
+    flags = click.get_current_context().meta
+    plain = Console(stderr=True, highlight=False)
+    return Voice(bool(flags["json"]), bool(flags["quiet"]), bool(flags["verbose"]), Console(highlight=False), plain)
+
+
+def _note(context: click.Context, option: click.Parameter, value: bool) -> None:
+    context.meta[str(option.name)] = value
+
+
+def spoken(command: F) -> F:
+    """Add --json, -q, -v and --debug to a verb, which asks `voice()` for them."""
+    flags = (
+        click.option("--json", is_flag=True, expose_value=False, callback=_note, help="One JSON document on stdout."),
+        click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=_note, help="No progress, few words."),
+        click.option("-v", "--verbose", is_flag=True, expose_value=False, callback=_note, help="Say more."),
+        click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."),
+    )
+    for flag in reversed(flags):
+        command = flag(command)
+    return command
+
+
+def settings(command: F) -> F:
+    """Add --set to a verb that takes a plan."""
+    option = click.option(
+        "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one key of the plan (TOML; repeatable)."
+    )
+    return option(command)
+
+
+def run(group: click.Group, arguments: list[str]) -> int:
+    """Run the command line; gives the exit code. Catches each kind of error once, here."""
+    debug = "--debug" in arguments
+    try:
+        result = group.main(arguments, prog_name="potluck", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as stop:
+        return int(stop.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", 130, debug)
+    except click.ClickException as error:
+        return _fail(f"UsageError: {error.format_message().rstrip('.')}. hint: potluck --help", 2, debug)
+    except PotluckError as error:
+        return _fail(str(error), error.exit_code, debug)
+    except Abort as abort:
+        return _fail(f"Abort: {abort}", 3 if abort.cause in REFUSALS else 4, debug)
+    except BrokenPipeError:
+        return 0
+    except Exception as error:  # a bug of ours: the last edge, so that nobody sees a traceback unasked
+        return _fail(f"bug: {type(error).__name__}. hint: run again with --debug and report what it prints", 1, debug)
+
+
+def _fail(line: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    click.echo(" ".join(line.split()), err=True)
+    return code

@@ -1,0 +1,31 @@
+"""A progress bar over the sums of a run, on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from potluck.api.plan import Plan
+from potluck.cli.door import Voice
+from potluck.core.asks import Ask
+
+
+@contextmanager
+def progress(say: Voice, plan: Plan) -> Iterator[Callable[[Ask], None]]:
+    """A callable to call with each sum as it begins. Shows nothing with -q or where stderr is no terminal."""
+    training = plan.spec.training
+    total = (training.rounds if training else 0) + 1
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    hidden = say.quiet or not say.words.is_terminal
+    with Progress(*columns, console=say.words, transient=True, disable=hidden) as bars:
+        bar = bars.add_task("starting", total=total)
+        seen = 0
+
+        def begin(ask: Ask) -> None:
+            nonlocal seen
+            bars.update(bar, description=f"{ask.kind.value} {ask.step + 1}", completed=seen)
+            seen += 1
+
+        yield begin

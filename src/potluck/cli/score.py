@@ -1,0 +1,25 @@
+"""`potluck score`: plain local scoring of new rows with a model that one holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from potluck.api.score import score
+from potluck.cli.door import spoken, voice
+
+
+@click.command("score")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("csv", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the scores (CSV) here.")
+@spoken
+def command(model: Path, csv: Path, output: Path | None) -> None:
+    """Score the rows of CSV (with a header) with MODEL, as `run` wrote it. Nothing leaves this machine."""
+    say = voice()
+    scored = score(model, csv, output)
+    document = {"rows": scored.rows, "columns": list(scored.columns), "predictions": scored.path or None}
+    say.data(
+        document if output else {**document, "scores": scored.values()}, lambda out: out.print(scored.text(), end="")
+    )
