@@ -13,6 +13,7 @@ groups that share no mask, so that each group's sum opens. Corrupt sites are cho
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -81,6 +82,7 @@ def _sparse(n: int, corrupt: int, dropouts: int, lying: bool) -> tuple[int, int]
 
 def rare(n: int, marked: int, picks: int, least: int, bits: int) -> bool:
     """Whether the chance that any of n sites has `least` marked ones among its picks is at most 2^-bits: exact."""
+    marked = min(marked, n - 1)
     ways = sum(
         math.comb(marked, hit) * math.comb(n - 1 - marked, picks - hit)
         for hit in range(max(least, 0), min(marked, picks) + 1)
@@ -90,10 +92,10 @@ def rare(n: int, marked: int, picks: int, least: int, bits: int) -> bool:
 
 def tolerated(shape: Shape) -> int:
     """The largest number of corrupt sites that a graph of picks withstands with a leak below 2^-40."""
-    for corrupt in range(shape.sites):
-        if not rare(shape.sites, corrupt + 1, shape.picks, shape.opens, LEAK_BITS):
-            return corrupt
-    return shape.sites
+    least = bisect_left(
+        range(shape.sites), True, key=lambda c: not rare(shape.sites, c, shape.picks, shape.opens, LEAK_BITS)
+    )
+    return least - 1
 
 
 def _holds_together(n: int, corrupt: int, dropouts: int, shape: tuple[int, int], lying: bool) -> bool:

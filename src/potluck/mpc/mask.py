@@ -77,7 +77,8 @@ def check(plan: Plan) -> list[str]:
     taken = max(fed.corrupt, 1)
     if alone and fewest - taken < 2:
         who = "one site that subtracts itself" if taken == 1 else f"{taken} sites that subtract themselves"
-        what = f"after {fed.dropouts} dropouts and {who}, {max(fewest - taken, 0)} sites are left in the sum where 2 must be"
+        left = f"{max(fewest - taken, 0)} are left in the sum where 2 must be"
+        what = f"of {n} sites, after {fed.dropouts} dropouts and {who}, {left}"
         problems.append(f"{what}. hint: add sites, lower dropouts or corrupt, or add site or shared noise")
     return problems
 

@@ -7,7 +7,7 @@ collude). Whatever the protocol, whoever knows all other summands subtracts them
 
 from __future__ import annotations
 
-from potluck.core.party import SERVER
+from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
 from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View
 from potluck.mpc.graph import LEAK_BITS, Shape, tolerated
@@ -23,17 +23,12 @@ def views(plan: Plan, shape: Shape) -> list[View]:
     broken = Form.NOISED if plan.privacy.noise in ("site", "shared") else Form.PLAIN
     for one in plan.sites:
         of, others = f"{one}'s update", frozenset(plan.sites) - {one}
-        secrets = Together(colluders(plan, shape), others)
-        rest = Together(max(1, plan.fewest - 1), others)
-        found.append(View(SERVER, of, Form.MASKED, _server(shape, secrets, rest), SOURCE, broken, _note(plan, shape)))
-        with_server = AllOf((Together(1, frozenset({SERVER})), secrets))
+        found.append(View(SERVER, of, Form.MASKED, _server(plan, shape, others), SOURCE, broken, _note(plan, shape)))
         for other in plan.sites:
             if other == one:
                 found.append(View(other, of, Form.PLAIN, Never(), SOURCE, note="its own"))
             else:
-                found.append(
-                    View(other, of, Form.NOTHING, AnyOf((with_server, rest, _HYBRID)), SOURCE, broken, NETWORK)
-                )
+                found.append(View(other, of, Form.NOTHING, _site(plan, shape, others), SOURCE, broken, NETWORK))
     return found
 
 
@@ -48,9 +43,17 @@ def colluders(plan: Plan, shape: Shape) -> int:
     return max(1, shape.least if nobody_missing else shape.opens)
 
 
-def _server(shape: Shape, secrets: Together, rest: Together) -> Condition:
-    counts = Together(min(secrets.least, rest.least), rest.among)
+def _server(plan: Plan, shape: Shape, others: frozenset[Party]) -> Condition:
+    counts = Together(min(colluders(plan, shape), max(1, plan.fewest - 1)), others)
     return AnyOf((counts, _HYBRID)) if shape.lying else AnyOf((counts, _CURIOUS, _HYBRID))
+
+
+def _site(plan: Plan, shape: Shape, others: frozenset[Party]) -> Condition:
+    secrets, rest = colluders(plan, shape), max(1, plan.fewest - 1)
+    subtracted = Together(rest, others)
+    if secrets >= rest:
+        return AnyOf((subtracted, _HYBRID))
+    return AnyOf((AllOf((Together(1, frozenset({SERVER})), Together(secrets, others))), subtracted, _HYBRID))
 
 
 def _note(plan: Plan, shape: Shape) -> str:

@@ -91,8 +91,8 @@ def _cut(body: bytes) -> list[Secret]:
 def _rebuild(closing: Closing, dealer: int, shares: dict[int, Secret]) -> Secret:
     least = closing.shape.least
     if len(shares) < least:
-        detail = f"{len(shares)} shares of a secret where {least} are needed"
-        raise Abort(Cause.TOO_FEW, party=closing.terms.sites[dealer], step=UNMASK, detail=detail)
+        detail = f"{len(shares)} shares of a secret of {closing.terms.sites[dealer]} where {least} are needed"
+        raise Abort(Cause.TOO_FEW, step=UNMASK, detail=detail)
     first = dict(sorted(shares.items())[:least])
     try:
         return join(first, least, _weights(tuple(first)))
