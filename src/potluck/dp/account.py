@@ -1,0 +1,159 @@
+"""The accountant: the smallest noise that keeps a promise, what one noised sum costs, and what several come to.
+
+Gaussian sums of several coordinates are accounted by zero-concentrated DP (discrete Gaussian: arXiv 2004.00010,
+theorem 4); a sum of discrete Gaussians adds the term of arXiv 2102.06387 (proposition 14). Where one unit moves ONE
+whole-numbered coordinate, the loss distribution of the discrete Gaussian itself is tighter.
+Costs are stored at the GUARANTEED noise (fewest survivors, most collusion), never at what the survivors happened to
+give, and a site pays in full for what left it, whatever became of the round.
+It does NOT promise anything about replaced rows: the neighbouring relation is add-or-remove-one throughout.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Literal
+
+import msgspec
+
+from potluck.core.asks import Kind
+from potluck.core.plan import Plan, Unit
+from potluck.dp.loss import NEIGHBOURS, Concentrated, DiscreteGauss, Event, epsilon
+
+__all__ = ["NEIGHBOURS", "Cost", "calibrate", "calibrate_steps", "epsilon", "promise", "rho", "spent"]
+
+DIGITS = 21
+"""Calibrated noise is rounded up to so many bits, so that all parties derive the same one."""
+DIGITS_PLD = 16
+"""The same where every look costs a convolution."""
+FINEST_SHARE = 4.0
+"""Every share of noise has a sigma of at least so many grid steps."""
+
+
+def shares_slack(shares: int) -> float:
+    """tau of arXiv 2102.06387 for a sum of `shares` discrete Gaussians of at least FINEST_SHARE steps each."""
+    terms = (math.exp(-2 * math.pi**2 * FINEST_SHARE**2 * k / (k + 1)) for k in range(1, shares))
+    return 10 * math.fsum(terms)
+
+
+def rho(sigma: float, extra: float = 0.0) -> float:
+    """The zCDP of one Gaussian sum. sigma: noise over L2 sensitivity; extra: what is added to (1 / sigma)^2."""
+    return (1 / sigma**2 + extra) / 2
+
+
+@lru_cache(maxsize=4096)
+def calibrate(target: float, delta: float, releases: int, extra: float = 0.0) -> float:
+    """The smallest noise over L2 sensitivity at which `releases` Gaussian sums cost at most `target` at `delta`.
+
+    extra: what each sum's noise adds to (1 / sigma)^2 for being a sum of shares. Raises ValueError: no noise does.
+    """
+
+    def cost(sigma: float) -> float:
+        return epsilon([Concentrated(rho(sigma, extra), releases)], delta, "rdp")
+
+    return _smallest(cost, target, 1.0, DIGITS)
+
+
+@lru_cache(maxsize=4096)
+def calibrate_steps(target: float, delta: float, releases: int, sensitivity: int, enough: float) -> float:
+    """As `calibrate` for one whole-numbered coordinate a unit: the smallest noise, in steps, of the discrete Gaussian.
+
+    sensitivity: steps; enough: noise in steps that is known to do (the search starts there).
+    """
+
+    def cost(sigma: float) -> float:
+        return epsilon([DiscreteGauss(sigma, sensitivity, releases)], delta, "pld")
+
+    return _smallest(cost, target, enough, DIGITS_PLD)
+
+
+def _smallest(cost: Callable[[float], float], target: float, start: float, digits: int) -> float:
+    """The smallest argument of a falling function whose value is at most `target`, rounded up to `digits` bits.
+
+    What is returned was checked itself: on a grid of losses the cost need not fall smoothly.
+    """
+    low, high = _round_up(0.75 * start, digits), _round_up(start, digits)
+    for _ in range(64):
+        if cost(high) <= target:
+            break
+        low, high = high, 2 * high
+    else:
+        raise ValueError("no noise is enough for this epsilon and delta")
+    while low < start and cost(low) <= target:
+        low, high = low / 2, low
+    while (middle := _round_up((low + high) / 2, digits)) < high:
+        if cost(middle) <= target:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _round_up(value: float, digits: int) -> float:
+    unit = 2.0 ** (math.frexp(value)[1] - digits)
+    return math.ceil(value / unit) * unit
+
+
+class Cost(msgspec.Struct, frozen=True, array_like=True):
+    """One noised sum.
+
+    phase, unit, word: which sum, whose contribution is hidden, where the noise is added.
+    sensitivity, sigma: of the sum, in the same unit; with `single` both are grid steps and one unit moves one
+    coordinate. extra: what it costs that the noise is a sum of shares, added to (sensitivity / sigma)^2, with
+    `single` to epsilon.
+    delta: the share of the plan's delta that this phase has; releases: how many sums of this phase were planned.
+    """
+
+    version: Literal[1]
+    phase: Kind
+    unit: Unit
+    neighbours: Literal["add-or-remove-one"]
+    word: Literal["site", "shared", "reveal"]
+    single: bool
+    sensitivity: float
+    sigma: float
+    extra: float
+    delta: float
+    releases: int
+
+
+def spent(costs: Sequence[Cost], delta: float) -> float:
+    """The epsilon, at `delta`, of the sums that one site took part in during one run.
+
+    Composition within a phase. Training and evaluation see disjoint rows, so for rows the dearer of the two counts;
+    for persons and sites they add up, each at its own share of delta.
+    Raises ValueError: costs of different units, or of more than `delta`.
+    """
+    if len({cost.unit for cost in costs}) > 1:
+        raise ValueError("costs of different units do not add up")
+    phases = [_phase([cost for cost in costs if cost.phase is kind]) for kind in Kind]
+    apart = bool(costs) and costs[0].unit == "row" and not any(cost.phase is Kind.STATISTICS for cost in costs)
+    together = max if apart else math.fsum
+    if together(share for _, share in phases) > delta * (1 + 1e-9):
+        raise ValueError("the costs were charged at a larger delta")
+    return float(together(loss for loss, _ in phases))
+
+
+def _phase(costs: Sequence[Cost]) -> tuple[float, float]:
+    """(epsilon, delta) of one phase's sums."""
+    if not costs:
+        return 0.0, 0.0
+    delta = max(cost.delta for cost in costs)
+    single = all(cost.single for cost in costs)
+    shares = math.fsum(cost.extra for cost in costs if single)
+    events = [_event(cost, count) for cost, count in Counter(costs).items()]
+    loss = epsilon(events, delta * math.exp(-shares / 2), "pld" if single else "rdp")
+    return loss + shares, delta
+
+
+def _event(cost: Cost, count: int) -> Event:
+    if cost.single:
+        return DiscreteGauss(cost.sigma, int(cost.sensitivity), count)
+    return Concentrated(rho(cost.sigma / cost.sensitivity, cost.extra), count)
+
+
+def promise(plan: Plan) -> float | None:
+    """The most that a full run of the plan spends at an owner (None without noise): less where no round is redone."""
+    return None if plan.privacy.noise == "none" else plan.privacy.epsilon

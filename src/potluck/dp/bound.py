@@ -1,0 +1,245 @@
+"""Bound and noise of one sum, as one object: what a unit may contribute, and the noise that hides it.
+
+`Noised` is the distributed discrete Gaussian (arXiv 2102.06387) without rotation: each unit is clipped, truncated
+toward zero on the grid and checked in integers (core.fixed), then integer noise is added, once: at the site in full
+(`site`), at the site as a share whose sum over the fewest honest survivors is enough (`shared`), or when the sum is
+opened (`reveal`). `Exact` is no noise, said aloud: it checks ranges and promises nothing about privacy.
+It does NOT hide that a site takes part, how many rows it has beyond the noise, or anything from someone who breaks
+the protection under `shared` and `reveal`: that noise is inside the protected sum, or not there yet.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.asks import Ask, Block, Kind
+from potluck.core.errors import PlanError
+from potluck.core.fixed import word
+from potluck.core.party import Draw
+from potluck.core.plan import Plan, Unit
+from potluck.core.rounds import Abort, Cause
+from potluck.core.stages import Bounded, Clip, Encoded, Floats, Grid, Guarded, Opened, Range, Settled, Update
+from potluck.core.wire import dump
+from potluck.dp import grid as grids
+from potluck.dp.account import FINEST_SHARE, NEIGHBOURS, Cost, calibrate, calibrate_steps, shares_slack, spent
+from potluck.dp.noise import gaussian
+
+NoiseWord = Literal["site", "shared", "reveal"]
+EVALUATION = 0.1
+"""The share of delta that metrics have where they add to the cost of training."""
+TIGHT = 0.01
+"""Below this epsilon the grid of losses is too coarse to be tighter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """No noise: a contribution beyond its range stops the site."""
+
+    grid: Grid
+    limit: Range
+
+    def bound(self, update: Update) -> Bounded[Range]:
+        """values [units, d], unchanged. Raises Abort(RANGE): a value is beyond its range or not finite."""
+        for high, (name, where) in zip(self.limit.high, self.grid.slices().items(), strict=True):
+            if not (np.abs(update.values[:, where]) <= high).all():
+                raise Abort(Cause.RANGE, detail=f"{name}: a contribution is beyond its range or not a finite number")
+        return Bounded(update.values, self.grid, self.limit)
+
+    def at_site(self, encoded: Encoded[Range], draw: Draw) -> Guarded:
+        """Nothing is added, nothing is charged. Reveals: whatever the protection lets through, exactly."""
+        return Guarded(encoded.words)
+
+    def at_reveal(self, opened: Opened, draw: Draw) -> Settled:
+        """Nothing is added. Reveals: the exact sum."""
+        return Settled(opened.words, opened.givers, np.zeros(self.grid.length))
+
+
+@dataclass(frozen=True, slots=True)
+class Noised:
+    """A clip and its noise. sigma, share: for each part, in grid steps, what is guaranteed and what one site adds."""
+
+    grid: Grid
+    limit: Clip
+    word: NoiseWord
+    sigma: tuple[float, ...]
+    share: tuple[float, ...]
+    cost: Cost
+
+    def bound(self, update: Update) -> Bounded[Clip]:
+        """values [units, d], each unit's part scaled down to its clip. A unit that is not finite counts as zero:
+        an error would tell of it."""
+        values = np.where(np.isfinite(update.values).all(axis=1, keepdims=True), update.values, 0.0)
+        for most, where in zip(self.limit.l2, self.grid.slices().values(), strict=True):
+            values[:, where] = _clipped(values[:, where], most)
+        return Bounded(values, self.grid, self.limit)
+
+    def at_site(self, encoded: Encoded[Clip], draw: Draw) -> Guarded:
+        """words [d] with this site's noise inside, and what they cost. Reveals: nothing beyond that cost, where the
+        protection holds; under `reveal` nothing is inside yet."""
+        if encoded.grid != self.grid or encoded.limit != self.limit:
+            raise ValueError("encoded for another sum")
+        if self.word == "reveal":
+            return Guarded(encoded.words, dump(self.cost))
+        return Guarded(encoded.words + self._noise(self.share, draw), dump(self.cost))
+
+    def at_reveal(self, opened: Opened, draw: Draw) -> Settled:
+        """The sum with all noise inside, and its standard deviation, given who gave. Reveals: the noised sum."""
+        givers = 1 if self.word == "reveal" else len(opened.givers)
+        each = (sigma * part.step for sigma, part in zip(self.share, self.grid.parts, strict=True))
+        sizes = [part.size for part in self.grid.parts]
+        std = np.repeat(np.fromiter(each, np.float64, len(sizes)) * math.sqrt(givers), sizes)
+        words = opened.words + self._noise(self.share, draw) if self.word == "reveal" else opened.words
+        return Settled(words, opened.givers, std)
+
+    def _noise(self, sigmas: tuple[float, ...], draw: Draw) -> NDArray[np.unsignedinteger]:
+        parts = zip(sigmas, self.grid.parts, strict=True)
+        noise = np.concatenate([gaussian(sigma, part.size, draw) for sigma, part in parts])
+        return noise.astype(word(self.grid.bits))
+
+
+def _clipped(values: Floats, most: float) -> Floats:
+    """[units, d]: rows longer than `most` (which has a margin for rounding) are scaled down to just below it."""
+    margin = _margin(values.shape[1])
+    with np.errstate(over="ignore"):
+        norms = np.sqrt(np.einsum("ud,ud->u", values, values))
+        over = norms > most / (1 + margin / 2)
+        factor = np.where(over, most / (1 + margin) / np.where(over, norms, 1.0), 1.0)
+    return np.asarray(values * factor[:, None], dtype=np.float64)
+
+
+def _margin(size: int) -> float:
+    """More than what float64 can get wrong about the norm of `size` values."""
+    return (size + 16) * 2.0**-50
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What one phase's sums are calibrated to. sigma, share, steps: for each part, in real units.
+
+    epsilon: what all `releases` cost at `delta` (None without noise).
+    """
+
+    parts: tuple[str, ...]
+    sigma: tuple[float, ...]
+    share: tuple[float, ...]
+    steps: tuple[float, ...]
+    bits: int
+    epsilon: float | None
+    delta: float | None
+    releases: int
+    unit: Unit | None
+    neighbours: str = NEIGHBOURS
+
+
+def privacy(plan: Plan, ask: Ask) -> Exact | Noised:
+    """The bound and the noise that the plan owes for this sum. Raises PlanError: it cannot be kept."""
+    if plan.privacy.noise == "none":
+        return Exact(grids.exact(ask), Range(tuple(block.high for block in ask.blocks)))
+    return _noised(plan, ask, plan.privacy.noise)
+
+
+def describe(plan: Plan, ask: Ask) -> Calibration:
+    """The noise, grid and cost of this sum, for `check` and the report. Raises PlanError as `privacy`."""
+    made = privacy(plan, ask)
+    parts = made.grid.parts
+    names, steps = tuple(part.name for part in parts), tuple(part.step for part in parts)
+    if isinstance(made, Exact):
+        nothing = (0.0,) * len(parts)
+        return Calibration(names, nothing, nothing, steps, made.grid.bits, None, None, releases(plan, ask.kind), None)
+    sigma = tuple(one * step for one, step in zip(made.sigma, steps, strict=True))
+    share = tuple(one * step for one, step in zip(made.share, steps, strict=True))
+    cost = made.cost
+    loss = spent([cost] * cost.releases, cost.delta)
+    return Calibration(names, sigma, share, steps, made.grid.bits, loss, cost.delta, cost.releases, cost.unit)
+
+
+def releases(plan: Plan, kind: Kind) -> int:
+    """How many sums of this kind a run may open, those run again included."""
+    planned = plan.training.rounds if kind is Kind.TRAIN and plan.training else 1
+    return planned + plan.privacy.redo
+
+
+def target(plan: Plan, kind: Kind) -> tuple[float, float]:
+    """(epsilon, delta) of all sums of this kind.
+
+    Rows are either trained on or tested on, so both kinds may cost the whole; for persons and sites they share it.
+    Raises PlanError: the plan has none for it.
+    """
+    wanted = plan.privacy
+    if wanted.epsilon is None or wanted.delta is None or wanted.unit is None:
+        raise PlanError("noise needs unit, epsilon and delta", where="privacy", hint="write all three")
+    if wanted.unit == "row" or kind is Kind.STATISTICS:
+        return wanted.epsilon, wanted.delta
+    if kind is Kind.TRAIN:
+        if wanted.evaluation is None:
+            return wanted.epsilon, wanted.delta
+        return wanted.epsilon - wanted.evaluation, wanted.delta * (1 - EVALUATION)
+    if wanted.evaluation is None:
+        what = f'metrics cost epsilon of their own with unit = "{wanted.unit}", and the plan has none for them'
+        raise PlanError(what, where="privacy.evaluation", hint="set it to a part of epsilon, e.g. 0.1")
+    return wanted.evaluation, wanted.delta * EVALUATION
+
+
+def shares(plan: Plan) -> int:
+    """How many shares of noise are sure to be in a sum and unknown to any coalition that the plan allows for.
+
+    Raises PlanError: none.
+    """
+    if plan.privacy.noise != "shared":
+        return 1
+    # Every peer knows its own share.
+    sure = plan.fewest - max(plan.federation.corrupt, 1)
+    if sure < 1:
+        raise PlanError(
+            "no honest share of noise is sure to be in the sum",
+            where="privacy.noise",
+            hint='add sites, lower federation.dropouts or corrupt, or use noise = "site"',
+        )
+    return sure
+
+
+def _noised(plan: Plan, ask: Ask, how: NoiseWord) -> Noised:
+    epsilon, delta = target(plan, ask.kind)
+    count, sure, sites = releases(plan, ask.kind), shares(plan), len(plan.federation.sites)
+    slack = shares_slack(sure)
+    extra = slack * sum(block.size for block in ask.blocks) / 2
+    limits = tuple(block.l2 * (1 + _margin(block.size)) for block in ask.blocks)
+    try:
+        ratio = calibrate(epsilon, delta, count, extra)
+    except ValueError as error:
+        raise PlanError(str(error), where="privacy.epsilon", hint="raise epsilon or delta") from None
+    # Blocks of one release share its cost equally.
+    sigmas = [ratio * limit * math.sqrt(len(limits)) * (1 + 2.0**-50) for limit in limits]
+    givers = {"site": sites, "shared": sites / sure, "reveal": 1}[how]
+    loud = tuple(grids.Loudness(one, one / math.sqrt(sure), one * math.sqrt(givers)) for one in sigmas)
+    grid = grids.noised(ask, loud)
+    steps = tuple(one / part.step for one, part in zip(sigmas, grid.parts, strict=True))
+    sensitivity, guaranteed, single = 1.0, ratio, False
+    if _tight(ask.blocks) and epsilon >= TIGHT:
+        moved = math.floor(limits[0] / grid.parts[0].step)
+        tight = calibrate_steps(
+            epsilon - count * slack, delta * math.exp(-count * slack / 2), count, moved, enough=steps[0]
+        )
+        if FINEST_SHARE * math.sqrt(sure) <= tight < steps[0]:
+            steps, guaranteed, sensitivity, single, extra = (tight,), tight, float(moved), True, slack
+    assert plan.privacy.unit is not None
+    cost = Cost(1, ask.kind, plan.privacy.unit, NEIGHBOURS, how, single, sensitivity, guaranteed, extra, delta, count)
+    return Noised(grid, Clip(limits), how, steps, tuple(_share(one, sure) for one in steps), cost)
+
+
+def _tight(blocks: tuple[Block, ...]) -> bool:
+    return len(blocks) == 1 and blocks[0].single and blocks[0].whole
+
+
+def _share(sigma: float, sure: int) -> float:
+    """The smallest float whose square, `sure` times, is at least sigma squared."""
+    share = sigma / math.sqrt(sure)
+    while Fraction(share) ** 2 * sure < Fraction(sigma) ** 2:
+        share = math.nextafter(share, math.inf)
+    return share

@@ -1,0 +1,126 @@
+"""What of a plan's `[privacy]` table cannot hold, and what should give pause, before anything runs.
+
+Each message reads "key: what. hint: what to do". It does NOT check types, unknown keys or the protection's own rules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from potluck.core.errors import PlanError
+from potluck.core.plan import Plan
+from potluck.dp.bound import shares
+
+LARGE = 10.0
+Finding = tuple[str, str, str]
+"""(key, what, hint)."""
+
+
+def check(plan: Plan) -> tuple[list[str], list[str]]:
+    """(errors, warnings) about the plan's privacy."""
+    if plan.privacy.noise == "none":
+        return _said(_redo(plan)), _said(_ignored(plan))
+    errors = [*_numbers(plan), *_redo(plan), *_promises(plan), *_unit(plan), *_training(plan), *_evaluation(plan)]
+    return _said(errors), _said(_pauses(plan))
+
+
+def _said(findings: Iterator[Finding] | list[Finding]) -> list[str]:
+    return [f"{key}: {what}. hint: {hint}" for key, what, hint in findings]
+
+
+def _ignored(plan: Plan) -> Iterator[Finding]:
+    for key in ("unit", "epsilon", "delta", "clip", "evaluation", "rows_per_person"):
+        if getattr(plan.privacy, key) is not None:
+            yield f"privacy.{key}", 'is ignored with noise = "none"', "remove it, or choose a noise"
+
+
+def _numbers(plan: Plan) -> Iterator[Finding]:
+    wanted = plan.privacy
+    if wanted.unit is None:
+        yield "privacy.unit", "is missing", 'say whose contribution is hidden: "row", "person" or "site"'
+    if wanted.epsilon is None or not (math.isfinite(wanted.epsilon) and wanted.epsilon > 0):
+        yield "privacy.epsilon", "must be a number above 0", "for example 1.0"
+    if wanted.delta is None or not 0 < wanted.delta < 1:
+        yield "privacy.delta", "must be between 0 and 1", "for example 1e-5, well below 1 / rows"
+    if plan.task == "train" and wanted.clip is None:
+        yield "privacy.clip", "is missing: noise for training needs a clip", "for example 1.0"
+    if wanted.clip is not None and not (math.isfinite(wanted.clip) and wanted.clip > 0):
+        yield "privacy.clip", "must be a number above 0", "for example 1.0"
+
+
+def _redo(plan: Plan) -> Iterator[Finding]:
+    if plan.privacy.redo < 0:
+        yield "privacy.redo", "must be 0 or more", "0 allows no round to run again"
+
+
+def _promises(plan: Plan) -> Iterator[Finding]:
+    noise = plan.privacy.noise
+    if noise == "reveal" and plan.federation.server == "lying":
+        what = "a server that lies would leave out the noise that it owes"
+        yield "privacy.noise", what, 'use noise = "shared", or federation.server = "curious"'
+    if noise == "shared" and plan.protect.word == "clear":
+        what = "without protection the server reads each update under its share of the noise alone"
+        yield "privacy.noise", what, 'use protect.with = "mask", or noise = "site"'
+    try:
+        shares(plan)
+    except PlanError as error:
+        yield error.where, error.what, error.hint
+
+
+def _unit(plan: Plan) -> Iterator[Finding]:
+    wanted = plan.privacy
+    if wanted.unit == "person" and plan.data.person is None:
+        yield "data.person", 'is missing: unit = "person" needs to know whose row it is', "name its column"
+    if plan.task == "statistics" and wanted.unit == "site":
+        yield "privacy.unit", "statistics cannot hide a whole site yet", 'use "row" or "person"'
+    if plan.task == "statistics" and wanted.unit == "person" and wanted.rows_per_person is None:
+        what = "is missing: it bounds what one person adds to a statistic"
+        yield "privacy.rows_per_person", what, "further rows of a person are left out"
+    if wanted.rows_per_person is not None and wanted.rows_per_person < 1:
+        yield "privacy.rows_per_person", "must be 1 or more", "for example 10"
+
+
+def _training(plan: Plan) -> Iterator[Finding]:
+    training, unit = plan.training, plan.privacy.unit
+    if plan.task != "train" or training is None:
+        return
+    if training.method == "newton":
+        yield "training.method", "newton with noise gives poor models", 'use "gradient"'
+    if training.method == "average" and unit in ("row", "person"):
+        what = f"average clips a site's whole update, which does not hide a {unit}"
+        yield "training.method", what, 'use "gradient", or privacy.unit = "site"'
+    if training.method == "gradient" and training.expected_rows is None:
+        what = "is missing: with noise the number of rows is private"
+        yield "training.expected_rows", what, "give a public guess of the training rows"
+
+
+def _evaluation(plan: Plan) -> Iterator[Finding]:
+    wanted = plan.privacy
+    if wanted.evaluation is None:
+        return
+    if not (math.isfinite(wanted.evaluation) and wanted.evaluation > 0):
+        yield "privacy.evaluation", "must be a number above 0", "for example a tenth of epsilon"
+    elif wanted.unit in ("person", "site") and wanted.epsilon is not None and wanted.evaluation >= wanted.epsilon:
+        yield "privacy.evaluation", "leaves no epsilon for training", "make it a part of privacy.epsilon"
+
+
+def _pauses(plan: Plan) -> Iterator[Finding]:
+    wanted, training = plan.privacy, plan.training
+    if wanted.epsilon is not None and wanted.epsilon > LARGE:
+        what = f"{wanted.epsilon:g} promises next to nothing against an attacker who knows the other rows"
+        yield "privacy.epsilon", what, "prefer 3 or less"
+    expected = training.expected_rows if training else None
+    if wanted.delta is not None and expected and wanted.delta > 1 / expected:
+        what = f"{wanted.delta:g} is above 1 / expected_rows: publishing one row at random would pass"
+        yield "privacy.delta", what, f"take at most {0.1 / expected:.0e}"
+    if plan.task == "statistics" and wanted.clip is not None:
+        yield "privacy.clip", "is ignored beside statistics", "remove it"
+    if wanted.evaluation is not None and (wanted.unit == "row" or plan.task != "train"):
+        yield "privacy.evaluation", "is ignored: held-out rows have the whole epsilon to themselves", "remove it"
+    if plan.task == "train" and wanted.unit in ("person", "site") and wanted.evaluation is None:
+        what = f'is not set, so no metrics are released: with unit = "{wanted.unit}" they would cost extra'
+        yield "privacy.evaluation", what, "set it to a part of epsilon, e.g. 0.1"
+    if wanted.unit == "row" and plan.data.person is not None:
+        what = "hides one row, not a person, who has several"
+        yield "privacy.unit", what, 'use unit = "person"'

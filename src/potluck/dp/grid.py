@@ -1,0 +1,90 @@
+"""The grid of one sum: words of 64 bits with the finest step that fits; 32 bits where nothing is lost by it.
+
+A sum of everything that all sites may add, with the tail of the noise, stays in the signed half of the ring: that is
+checked here, when the plan is read. Wrapping beyond it would change a value and never the privacy.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from potluck.core.asks import Ask, Block
+from potluck.core.errors import PlanError
+from potluck.core.fixed import finest, fits
+from potluck.core.stages import Grid, Part
+from potluck.dp.account import FINEST_SHARE
+
+GOOD = 2.0**-20
+"""32-bit words are used where every step stays at least as fine."""
+RELATIVE = 2.0**-16
+"""No step is coarser than so much of the largest contribution."""
+TAIL = 16.0
+"""Standard deviations of noise that a sum has room for: beyond lies less than 1e-56."""
+GRAIN = 48
+"""A share of noise has at most 2^48 steps: finer steps would only resolve noise."""
+WHOLE = 4
+"""Whole numbers are counted in steps of at least 2^-4 of a share of noise: they lose nothing by it."""
+BIAS = 1 / 64
+"""With 32-bit words truncation may move a sum by so much of its noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """Noise of one part, in real units. sigma: guaranteed; share: of one share; most: where all sites give."""
+
+    sigma: float
+    share: float
+    most: float
+
+
+def exact(ask: Ask) -> Grid:
+    """The grid of a sum without noise. Raises PlanError: the sum does not fit."""
+    for bits in (32, 64):
+        parts = tuple(_exact_part(block, bits) for block in ask.blocks)
+        coarsest = (block.high * RELATIVE if bits == 64 else GOOD for block in ask.blocks)
+        fine = (block.whole or part.step <= step for part, block, step in zip(parts, ask.blocks, coarsest, strict=True))
+        if all(fits(part, bits) for part in parts) and all(fine):
+            return Grid(parts, bits)
+    raise _too_wide(ask)
+
+
+def _exact_part(block: Block, bits: int) -> Part:
+    high = float(block.units * block.high)
+    return Part(block.name, block.size, 1.0 if block.whole else 2.0 ** finest(high, bits), high)
+
+
+def noised(ask: Ask, noise: tuple[Loudness, ...]) -> Grid:
+    """The grid of a sum with such noise. Raises PlanError: the sum does not fit, or not beside its noise."""
+    for bits in (32, 64):
+        parts = tuple(_noised_part(block, one, bits) for block, one in zip(ask.blocks, noise, strict=True))
+        if all(_good(part, block, one, bits) for part, block, one in zip(parts, ask.blocks, noise, strict=True)):
+            return Grid(parts, bits)
+    raise _too_wide(ask)
+
+
+def _noised_part(block: Block, noise: Loudness, bits: int) -> Part:
+    # A power of two, so that all parties find the same one whatever their mathematical library.
+    high = 2.0 ** math.ceil(math.log2(block.units * min(block.high, block.l2) + TAIL * noise.most))
+    share = math.floor(math.log2(noise.share))
+    step = min(0, share - WHOLE) if block.whole else max(finest(high, bits), share - GRAIN + 1)
+    return Part(block.name, block.size, 2.0**step, high)
+
+
+def _good(part: Part, block: Block, noise: Loudness, bits: int) -> bool:
+    if not fits(part, bits) or noise.share < FINEST_SHARE * part.step:
+        return False
+    if block.whole:
+        return True
+    if bits == 64:
+        return part.step <= block.l2 * RELATIVE
+    return part.step <= GOOD or block.units * part.step / 2 <= BIAS * noise.sigma
+
+
+def _too_wide(ask: Ask) -> PlanError:
+    widest = max(ask.blocks, key=lambda block: block.units * block.high)
+    return PlanError(
+        f"the sum of {widest.units} contributions to {widest.name} does not fit a word of 64 bits",
+        where=f"{ask.kind} sum",
+        hint="lower data.max_rows, training.range or privacy.clip",
+    )

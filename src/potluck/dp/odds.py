@@ -1,0 +1,28 @@
+"""A privacy cost in plain odds, for people who do not speak epsilon.
+
+An attacker who knows everything but whether one unit (a row, a person, a site) is in the data, and starts from even
+odds, cannot do better than these numbers (hypothesis testing: Wasserman and Zhou 2010; Kairouz, Oh, Viswanath,
+arXiv 1311.0776). It does NOT bound what the result teaches about people who are not in the data at all.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """factor: even odds become at most factor to 1 (unless an event of probability delta happens).
+    right: of 100 guesses "in or out", at most so many are right (50: by tossing a coin).
+    """
+
+    factor: float
+    right: float
+
+
+def odds(epsilon: float, delta: float = 0.0) -> Odds:
+    """The best that any attacker can do against (epsilon, delta)-DP."""
+    likelihood = math.exp(min(epsilon, 700.0))
+    right = 100 * (likelihood + delta) / (1 + likelihood)
+    return Odds(likelihood, min(100.0, right))

@@ -1,0 +1,15 @@
+"""The only maker of a `Release`: what may be shown.
+
+Whoever makes one has a `Settled` sum in hand, with whatever noise the plan owes inside; no other module makes one,
+which an architecture test checks. It does NOT clamp or round: intervals stay honest.
+"""
+
+from __future__ import annotations
+
+from potluck.core.fixed import decode
+from potluck.core.stages import Grid, Release, Settled
+
+
+def reveal(settled: Settled, grid: Grid) -> Release:
+    """The sum [d] in real units, with its standard deviation. Reveals: exactly that, to whoever reads it."""
+    return Release(decode(settled.words, grid), settled.std, settled.givers)
