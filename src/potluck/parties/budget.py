@@ -13,11 +13,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from potluck.core.errors import Refused, UsageError
 from potluck.core.rounds import CHARGE, Abort, Cause, Record
@@ -104,7 +105,7 @@ class Budget:
 
     def cut_off(self) -> list[str]:
         """Runs with charges that neither finished nor are this process's own: to be settled."""
-        rows = self._db.execute(
+        rows = self._read(
             "SELECT run FROM runs WHERE state = 'open' AND EXISTS"
             " (SELECT 1 FROM facts WHERE facts.run = runs.run AND length(value) > 0) ORDER BY began"
         )
@@ -159,31 +160,36 @@ class Budget:
         """The epsilons of all runs, added up: finished, settled and open ones."""
         return sum(row.epsilon for row in self.history())
 
-    def left(self, cap: float | None) -> float | None:
-        """What `cap` leaves (None: no cap)."""
-        return None if cap is None else max(0.0, cap - self.spent())
+    def left(self, cap: float | None = None) -> float | None:
+        """What `cap` leaves (without one: the cap this was opened with; None: no cap)."""
+        limit = self._cap if cap is None else cap
+        return None if limit is None else max(0.0, limit - self.spent())
 
     def history(self) -> list[Spending]:
         """Every run, oldest first."""
         found = []
-        rows = self._db.execute("SELECT run, plan, hash, began, unit, delta, state FROM runs ORDER BY began, run")
-        for run, plan, plan_hash, began, unit, delta, state in rows.fetchall():
+        rows = self._read("SELECT run, plan, hash, began, unit, delta, state FROM runs ORDER BY began, run")
+        for run, plan, plan_hash, began, unit, delta, state in rows:
             costs = self._costs(run)
             epsilon = spent(costs, delta) if costs else 0.0
             found.append(Spending(run, plan, plan_hash, began, unit, delta, epsilon, len(costs), state))
         return found
 
     def _costs(self, run: str) -> list[Cost]:
-        rows = self._db.execute("SELECT value FROM facts WHERE run = ? AND length(value) > 0 ORDER BY key", (run,))
+        rows = self._read("SELECT value FROM facts WHERE run = ? AND length(value) > 0 ORDER BY key", run)
         try:
-            return [load(row[0], Cost) for row in rows.fetchall()]
+            return [load(row[0], Cost) for row in rows]
         except Abort:
             raise Refused("a charge in the budget is damaged", where=str(self._path), hint=_HINT_COPY) from None
+
+    def _read(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+        with _told(self._path):
+            return self._db.execute(query, values).fetchall()
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
         """One transaction, alone from its first look on. Raises UsageError: the file cannot be written."""
-        try:
+        with _told(self._path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -191,10 +197,6 @@ class Budget:
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-        except sqlite3.OperationalError as error:
-            raise _unwritable(self._path, error) from None
-        except sqlite3.DatabaseError:
-            raise _foreign(self._path) from None
 
     def close(self) -> None:
         """Let go of the file."""
@@ -209,10 +211,11 @@ class Budget:
 
 def _create(path: Path) -> None:
     """Make an empty budget under another name, then give it its own in one step: no half-made file is ever found."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
+    with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
+        os.close(handle)
+        draft = Path(name)
         try:
             with contextlib.closing(sqlite3.connect(draft)) as db:
                 db.executescript(_SCHEMA)
@@ -221,8 +224,6 @@ def _create(path: Path) -> None:
         finally:
             draft.unlink()
         _sync(path.parent)
-    except (OSError, sqlite3.OperationalError) as error:
-        raise _unwritable(path, error) from None
 
 
 def _sync(folder: Path) -> None:
@@ -238,18 +239,13 @@ def _open(path: Path) -> sqlite3.Connection:
         raise UsageError("is not a file", where=str(path), hint="name another file for the budget")
     if not os.access(path, os.R_OK | os.W_OK):
         raise UsageError("cannot be read and written", where=str(path), hint="check its owner and permissions")
-    try:
+    with _told(path):
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=PATIENCE)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(db.close)
             _verify(db, path)
-        except BaseException:
-            db.close()
-            raise
+            undo.pop_all()
         return db
-    except sqlite3.OperationalError as error:
-        raise _unwritable(path, error) from None
-    except sqlite3.DatabaseError:
-        raise _foreign(path) from None
 
 
 def _verify(db: sqlite3.Connection, path: Path) -> None:
@@ -270,5 +266,13 @@ def _foreign(path: Path) -> Refused:
     return Refused("is not a budget, or is damaged", where=str(path), hint=_HINT_COPY)
 
 
-def _unwritable(path: Path, error: Exception) -> UsageError:
-    return UsageError(f"the budget cannot be used ({error})", where=str(path), hint="check the folder and its space")
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What the file system and SQLite say, said as our errors."""
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:
+        hint = "check the folder, its permissions and its space"
+        raise UsageError(f"the budget cannot be used ({error})", where=str(path), hint=hint) from None
+    except sqlite3.DatabaseError:
+        raise _foreign(path) from None
