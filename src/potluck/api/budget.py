@@ -10,7 +10,7 @@ from potluck.api.ledgers import ledger_file, ledger_folder
 from potluck.api.plan import Plan
 from potluck.core.errors import UsageError
 from potluck.core.plan import Plan as Spec
-from potluck.dp.bound import promise
+from potluck.dp.account import promise
 from potluck.parties.budget import Budget
 
 
@@ -55,10 +55,16 @@ def _spec(plan: Path, settings: Sequence[str]) -> Spec:
 def _owner(path: Path, would: float | None) -> Owner:
     if not path.exists():
         return Owner(0.0, None, would, ())
-    ledger = Budget(path)
-    return Owner(ledger.spent(), ledger.left(), would, tuple(sorted({row.unit for row in ledger.history()})))
+    with Budget(path) as ledger:
+        units = {row.unit for row in ledger.history() if row.unit}
+        return Owner(ledger.spent(), ledger.left(None), would, tuple(sorted(units)))
 
 
 def settle(plan: Path | None, ledger: Path | None) -> list[str]:
     """After a crash: keep what was charged as spent. Gives the owners whose ledger had an open run."""
-    return [name for name, path in _files(plan, ledger).items() if path.exists() and Budget(path).settle()]
+    return [name for name, path in _files(plan, ledger).items() if path.exists() and _settled(path)]
+
+
+def _settled(path: Path) -> bool:
+    with Budget(path) as ledger:
+        return bool(ledger.settle())

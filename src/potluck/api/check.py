@@ -20,8 +20,8 @@ from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
 from potluck.core.rounds import RoundId
 from potluck.core.stages import Guarded, Opened
-from potluck.dp.account import NEIGHBOURS
-from potluck.dp.bound import describe, privacy, promise
+from potluck.dp.account import NEIGHBOURS, promise
+from potluck.dp.bound import describe, privacy
 from potluck.fl.table import header, resolve
 from potluck.fl.tasks import build
 from potluck.parties import catalog

@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from potluck.api.outcome import Run
 from potluck.api.plan import Plan
-from potluck.api.run import Progress, Run, run
+from potluck.api.run import Progress, run
 
 Bars = Callable[[Plan], AbstractContextManager[Progress]]
 

@@ -6,7 +6,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from potluck.api.facts import Facts
+from potluck.api.facts import Facts, spent_by
 from potluck.core.asks import Kind
 from potluck.dp.account import NEIGHBOURS
 from potluck.fl.evaluate import Metrics
@@ -151,7 +151,7 @@ def _budgets(facts: Facts) -> tuple[details.Budget, ...]:
             delta=spec.privacy.delta or 0.0,
             unit=spec.privacy.unit or "row",
             neighbours=NEIGHBOURS,
-            run_epsilon=ledger.run_epsilon(facts.run),
+            run_epsilon=spent_by(ledger, facts.run),
             history=tuple(details.Spend(run=h.run, plan=h.plan, epsilon=h.epsilon) for h in ledger.history()),
         )
         for site, ledger in facts.ledgers.items()

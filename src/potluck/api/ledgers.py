@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from potluck.api.plan import Plan, file_name
 from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
+from potluck.core.plan import digest
 from potluck.parties.budget import Budget
 
 
@@ -21,6 +24,29 @@ def ledger_file(folder: Path, site: str) -> Path:
     return folder / f"{file_name(site)}.sqlite"
 
 
-def open_ledgers(spec: Spec, folder: Path) -> Mapping[Party, Budget]:
-    """Every site's ledger, made where there is none. Raises UsageError or Refused: unwritable, or not a ledger."""
-    return {site: Budget(ledger_file(folder, site.name)) for site in spec.sites}
+@contextmanager
+def open_ledgers(spec: Spec, folder: Path) -> Iterator[Mapping[Party, Budget]]:
+    """Every site's ledger, made where there is none. Without noise nothing is charged, so there is none.
+
+    Raises UsageError or Refused: unwritable, or not a ledger.
+    """
+    with ExitStack() as stack:
+        noisy = spec.privacy.noise != "none"
+        yield {site: stack.enter_context(Budget(ledger_file(folder, site.name))) for site in spec.sites if noisy}
+
+
+@contextmanager
+def charging(ledgers: Mapping[Party, Budget], spec: Spec, run: str, now: datetime) -> Iterator[None]:
+    """The run is begun and finished in every ledger. One that ends in an error is finished too: its charges stand.
+
+    Only a killed process leaves a run open. Raises Refused: an earlier run was cut off and is not settled.
+    """
+    begun: list[Budget] = []
+    try:
+        for ledger in ledgers.values():
+            ledger.begin(run, spec.name, digest(spec), spec.privacy.unit, spec.privacy.delta, now.timestamp())
+            begun.append(ledger)
+        yield
+    finally:
+        for ledger in begun:
+            ledger.finish(run)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,17 +11,15 @@ from potluck.api.compare import compared
 from potluck.api.document import document, evidence
 from potluck.api.facts import Facts
 from potluck.api.folder import run_folder
-from potluck.api.ledgers import ledger_folder, open_ledgers
+from potluck.api.ledgers import charging, ledger_folder, open_ledgers
 from potluck.api.outcome import Run
 from potluck.api.plan import Plan
 from potluck.api.tables import Sources, tables
-from potluck.core.asks import Ask
-from potluck.core.party import Party
-from potluck.core.plan import Plan as Spec
+from potluck.core.asks import Ask, Task
 from potluck.core.plan import digest
+from potluck.fl.table import Table
 from potluck.fl.tasks import Counted, Trained, build
 from potluck.parties import catalog
-from potluck.parties.budget import Budget
 from potluck.parties.memory import Memory, new_run
 from potluck.parties.run import Run as Sums
 from potluck.parties.run import drive
@@ -58,38 +55,18 @@ def run(
     spec, rows = tables(plan, data)
     now = datetime.now(UTC)
     name = new_run()
-    with run_folder(spec.name, Path(out) if out else None, now) as (folder, final):
+    holding = Path(ledger) if ledger else ledger_folder(plan)
+    with run_folder(spec.name, Path(out) if out else None, now) as (folder, final), open_ledgers(spec, holding) as held:
         transcript = Transcript(folder / "parcels" if record else None)
-        task = build(spec)
-        with _charging(spec, Path(ledger) if ledger else ledger_folder(plan), name, now) as ledgers:
-            memory = Memory(spec.sites, digest(spec), ledgers=ledgers, transcript=transcript)
-            sums = Sums(spec, task, catalog.row(spec).build(spec), rows, memory, name, progress)
-            outcome: Trained | Counted = drive(task, sums)
+        memory = Memory(spec.sites, digest(spec), ledgers=held, transcript=transcript)
+        task: Task[Table, Trained | Counted] = build(spec)
+        sums = Sums(spec, task, catalog.row(spec).build(spec), rows, memory, name, progress)
+        with charging(held, spec, name, now):
+            outcome = drive(task, sums)
         comparison = compared(spec, rows, outcome) if compare and isinstance(outcome, Trained) else None
         every = [*warnings, *outcome.warnings]
-        _write(folder, final, Facts(plan, spec, name, now, outcome, sums.log, rows, ledgers, comparison, every))
+        _write(folder, final, Facts(plan, spec, name, now, outcome, sums.log, rows, held, comparison, every))
     return Run.read(final)
-
-
-@contextmanager
-def _charging(spec: Spec, folder: Path, run: str, now: datetime) -> Iterator[Mapping[Party, Budget]]:
-    """Every site's ledger, begun and finished with the run. Without noise nothing is charged, so there is none.
-
-    A run that ends in an error is finished too: its charges stand. Only a killed process leaves one open.
-    """
-    if spec.privacy.noise == "none":
-        yield {}
-        return
-    ledgers = open_ledgers(spec, folder)
-    begun: list[Budget] = []
-    try:
-        for budget in ledgers.values():
-            budget.begin(run, spec.name, digest(spec).hex(), spec.privacy.unit, spec.privacy.delta, now.timestamp())
-            begun.append(budget)
-        yield ledgers
-    finally:
-        for budget in begun:
-            budget.finish(run)
 
 
 def _write(folder: Path, final: Path, facts: Facts) -> None:

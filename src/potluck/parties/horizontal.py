@@ -8,7 +8,6 @@ and no key of one site fits the other's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -18,7 +17,7 @@ from potluck.core.fixed import add, encode
 from potluck.core.party import SERVER
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Abort, Cause, Exchange, Label, Parcel, Record, RoundId, Rounds, Seat, Sum, Terms
-from potluck.core.stages import Encoded, Guarded
+from potluck.core.stages import Guarded
 from potluck.core.wire import dump, load
 from potluck.dp.bound import Exact, Noised, privacy
 from potluck.dp.reveal import reveal
@@ -91,9 +90,9 @@ def join(sitting: Sitting, rows: Table, me: Seat) -> Rounds[None]:
 
 def contribution(task: Task[Table, object], ask: Ask, rows: Table, bound: Exact | Noised, me: Seat) -> Guarded:
     """rows -> Update -> Bounded -> Encoded -> Guarded, in batches of disjoint units."""
-    # The two branches are one text: mypy checks that a bound and its noise are of one kind.
+    # One text twice: the type checker wants the bound and its noise of one kind.
     if isinstance(bound, Noised):
-        clipped: Iterator[Encoded] = (encode(bound.bound(update)) for update in task.contribute(ask, rows))
+        clipped = (encode(bound.bound(update)) for update in task.contribute(ask, rows))
         return bound.at_site(add(clipped, bound.grid, bound.limit), me.draw)
     ranged = (encode(bound.bound(update)) for update in task.contribute(ask, rows))
     return bound.at_site(add(ranged, bound.grid, bound.limit), me.draw)

@@ -1,0 +1,85 @@
+"""The plan's grammar: errors name the file, the key and the nearest known one; nothing is guessed."""
+
+import pytest
+
+from potluck.api.grammar import override, parse, read_toml
+from potluck.core.errors import PlanError, UsageError
+
+GOOD = """
+version = 1
+name = "n"
+purpose = "p"
+task = "train"
+[federation]
+sites = ["a", "b", "c", "d"]
+[data.columns]
+age = { kind = "number", low = 20, high = 90, unit = "years" }
+sex = { kind = "category", values = [0, 1] }
+[data.target]
+column = "y"
+positive = ["1"]
+[data.split]
+test = 0.3
+[model]
+kind = "logistic"
+[training]
+method = "newton"
+[protect]
+with = "mask"
+[privacy]
+noise = "none"
+"""
+
+
+def error(text: str) -> str:
+    with pytest.raises(PlanError) as stop:
+        parse(read_toml(text, "heart.toml"), "heart.toml")
+    return str(stop.value)
+
+
+def test_a_good_plan_is_read_with_its_defaults():
+    plan = parse(read_toml(GOOD, "heart.toml"), "heart.toml")
+    assert plan.federation.server == "lying"
+    assert plan.data.columns["sex"].values == ("0", "1")
+    assert plan.protect.word == "mask"
+    assert plan.training is not None
+    assert plan.training.range == 8.0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("with =", "wth =", 'heart.toml: unknown key protect.wth. hint: did you mean "with"?'),
+        ('"mask"', '"mosk"', "heart.toml: protect.with does not know 'mosk'. hint: did you mean \"mask\"?"),
+        ('"mask"', '"he"', 'protect.with = "he" is not in this version'),
+        ('"train"', '"fit"', 'task = "fit" is not in this version'),
+        ('"logistic"', '"trees"', 'model.kind = "trees" is not in this version'),
+        ("low = 20", "low = true", "data.columns.age.low does not fit. hint: it takes a number"),
+        ("low = 20", "lo = 20", 'unknown key data.columns.age.lo. hint: did you mean "low"?'),
+        ('name = "n"', "", "name is missing. hint: add it: a text"),
+        ('sites = ["a", "b", "c", "d"]', 'sites = "a"', "federation.sites must be a list"),
+        ('[privacy]\nnoise = "none"', "", "there is no [privacy] table"),
+        ('noise = "none"', "", "privacy.noise is missing. hint: add it: one of none, site, shared, reveal"),
+        ("version = 1", "version = 2", "version does not know 2"),
+        ("version = 1", "version = true", "version does not know True"),
+        ("version = 1", "version = ", "not TOML"),
+    ],
+)
+def test_a_wrong_key_or_word_is_named_with_the_nearest_known_one(old, new, expected):
+    assert old in GOOD
+    assert expected in error(GOOD.replace(old, new))
+
+
+def test_set_replaces_one_key_or_a_whole_table():
+    tables = read_toml(GOOD, "x")
+    assert override(tables, "protect.with='\"clear\"'".replace("'", ""))["protect"] == {"with": "clear"}
+    assert override(tables, "privacy={noise='site', epsilon=1}")["privacy"] == {"noise": "site", "epsilon": 1}
+    assert override(tables, 'data.columns."a.b"={kind="ignore"}')["data"]["columns"]["a.b"] == {"kind": "ignore"}
+    assert tables["protect"] == {"with": "mask"}
+
+
+@pytest.mark.parametrize("setting", ["protect.with=he", "protect.with", "=1", "a=1\nb=2", "a b=1"])
+def test_a_setting_that_is_not_toml_is_refused_with_an_example(setting):
+    with pytest.raises(UsageError) as stop:
+        override(read_toml(GOOD, "x"), setting)
+    assert "protect.with='\"mask\"'" in str(stop.value)

@@ -1,0 +1,210 @@
+"""`potluck run` and its neighbours: the documented JSON, exit codes, and nothing half-written."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+NOISE = 'privacy={noise="shared", unit="row", epsilon=2.0, delta=1e-5, clip=1.0}'
+GRADIENT = 'training={method="gradient", rounds=5, rate=1.0, expected_rows=200}'
+
+
+def left(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {"a.csv", "b.csv", "c.csv", "d.csv", "plan.toml"}
+
+
+def test_run_prints_the_documented_json(shops, cli):
+    said = cli("run", shops / "plan.toml", "--out", shops / "r", "--json")
+    assert said.code == 0, said.err
+    j = said.json
+    assert set(j) == {"plan", "task", "protect", "run", "report", "model", "metrics", "privacy", "rounds", "warnings"}
+    assert j["run"] == str(shops / "r")
+    assert Path(j["report"]).is_file()
+    assert Path(j["model"]["file"]).is_file()
+    assert list(j["model"]["coefficients"]) == ["intercept", "x1", "x 2", "kind=red", "kind=green"]
+    assert [r["round"] for r in j["rounds"]] == list(range(1, 9))
+    assert all(r["bytes_up"] > 0 and r["dropped"] == [] for r in j["rounds"])
+    assert j["privacy"]["epsilon"] == dict.fromkeys("abcd")
+    assert set(j["metrics"]) == {"federated"}
+    assert set(j["metrics"]["federated"]) == {"auc", "accuracy", "rows"}
+
+
+@pytest.mark.parametrize("training", ['{method="newton", rounds=6}', GRADIENT[9:], '{method="average", rounds=3}'])
+def test_every_protection_gives_the_same_model_digest(shops, cli, training):
+    digests = set()
+    for word in ("clear", "mask"):
+        said = cli("run", shops / "plan.toml", "--out", shops / word, "--json", "--set", f'protect.with="{word}"',
+                   "--set", f"training={training}")  # fmt: skip
+        assert said.code == 0, said.err
+        digests.add(said.json["model"]["digest"])
+    assert len(digests) == 1
+
+
+def test_newton_equals_the_pooled_fit_of_scikit_learn(shops, cli):
+    from sklearn.linear_model import LogisticRegression
+
+    split = 'data.split={column="id"}'
+    said = cli("run", shops / "plan.toml", "--out", shops / "r", "--json", "--set", split)
+    assert said.code == 2  # no row says "test": an empty test split is wrong input
+    said = cli("run", shops / "plan.toml", "--out", shops / "r", "--json", "--set", "data.split={test=0.3}")
+    from potluck.api.plan import Plan
+    from potluck.api.tables import tables
+
+    _, held = tables(Plan.read(shops / "plan.toml", ["data.split={test=0.3}"]), None)
+    x = np.vstack([t.features[~t.test] for t in held.values()])
+    y = np.concatenate([t.target[~t.test] for t in held.values()])
+    fit = LogisticRegression(C=1.0, tol=1e-12, solver="newton-cholesky").fit(x, y)
+    ours = list(said.json["model"]["coefficients"].values())
+    assert np.allclose(ours, [fit.intercept_[0], *fit.coef_[0]], atol=1e-6)
+
+
+def test_with_noise_only_noised_values_are_printed_and_the_ledger_is_charged(shops, cli):
+    said = cli("run", shops / "plan.toml", "--out", shops / "r", "--json", "--set", NOISE, "--set", GRADIENT)
+    assert said.code == 0, said.err
+    j = said.json
+    assert j["privacy"]["unit"] == "row"
+    assert j["privacy"]["neighbours"] == "add-or-remove-one"
+    assert all(0.5 < value <= 2.0 for value in j["privacy"]["epsilon"].values())
+    assert "by_site" not in j["metrics"]["federated"]
+    owners = cli("budget", shops / "plan.toml", "--json", "--set", NOISE, "--set", GRADIENT).json["owners"]
+    assert set(owners) == set("abcd")
+    for site, row in owners.items():
+        assert row["spent"] == pytest.approx(j["privacy"]["epsilon"][site])
+        assert row["left"] is None
+        assert 0.5 < row["would_spend"] <= 2.0
+    cli("run", shops / "plan.toml", "--out", shops / "r2", "--json", "--set", NOISE, "--set", GRADIENT)
+    again = cli("budget", shops / "plan.toml", "--json").json["owners"]
+    assert again["a"]["spent"] == pytest.approx(2 * owners["a"]["spent"])
+
+
+def test_compare_prints_what_nobody_could_do_alone(shops, cli):
+    said = cli("run", shops / "plan.toml", "--out", shops / "r", "--json", "--compare")
+    metrics = said.json["metrics"]
+    assert set(metrics["alone"]) == set("abcd")
+    assert set(metrics["federated"]["by_site"]) == set("abcd")
+    assert metrics["pooled"]["auc"] == pytest.approx(metrics["federated"]["auc"], abs=1e-3)
+    assert "not private" in cli("run", shops / "plan.toml", "--out", shops / "r3", "--compare").out
+
+
+def test_record_writes_what_each_receiver_reads(shops, cli):
+    said = cli("run", shops / "plan.toml", "--out", shops / "r", "--record", "--json")
+    lines = [__import__("json").loads(x) for x in (shops / "r/parcels/index.jsonl").read_text().splitlines()]
+    assert said.code == 0
+    assert set(lines[0]) == {"file", "round", "step", "from", "to"}
+    assert all((shops / "r/parcels" / line["file"]).is_file() for line in lines)
+    inputs = [line for line in lines if line["step"] == "mask/input"]
+    assert {line["from"] for line in inputs} == set("abcd")
+    assert {line["to"] for line in inputs} == {"server"}
+
+
+def test_out_is_never_overwritten_and_the_default_is_numbered(shops, cli, monkeypatch):
+    monkeypatch.chdir(shops)
+    assert cli("run", "plan.toml", "--out", "r").code == 0
+    said = cli("run", "plan.toml", "--out", "r")
+    assert said.code == 2
+    assert "is there already" in said.err
+    for _ in range(2):
+        assert cli("run", "plan.toml", "-q").code == 0
+    names = sorted(path.name for path in (shops / "runs").iterdir())
+    assert len(names) == 2
+
+
+def test_statistics_equal_pandas_on_the_pooled_rows(shops, cli):
+    plan = (shops / "plan.toml").read_text().replace('task = "train"', 'task = "statistics"')
+    head, _, tail = plan.partition("[data.target]")
+    plan = head + "[protect]" + tail.partition("[protect]")[2]
+    plan += """
+[[statistics]]
+name = "mean_x"
+kind = "mean"
+column = "x1"
+by = "kind"
+[[statistics]]
+name = "rows"
+kind = "count"
+[[statistics]]
+name = "hist"
+kind = "histogram"
+column = "x 2"
+bins = 5
+"""
+    (shops / "s.toml").write_text(plan)
+    pooled = pd.concat([pd.read_csv(shops / f"{s}.csv") for s in "abcd"])
+    found = []
+    for word in ("mask", "clear"):
+        out = shops / f"s-{word}"
+        said = cli("run", shops / "s.toml", "--out", out, "--json", "--set", f'protect.with="{word}"')
+        assert said.code == 0, said.err
+        found.append(said.json["results"])
+    assert found[0] == found[1]
+    r = found[0]
+    assert r["rows"]["value"] == 320
+    assert r["mean_x"]["value"] == pytest.approx(pooled["x1"].clip(-3, 3).mean(), abs=1e-6)
+    by = pooled["x1"].clip(-3, 3).groupby(pooled["kind"]).mean()
+    assert r["mean_x"]["by"]["red"]["value"] == pytest.approx(by["red"], abs=1e-6)
+    assert r["hist"]["value"] == np.histogram(pooled["x 2"], bins=5, range=(0, 10))[0].tolist()
+
+
+WRONG = [
+    ("missing file", ["data.files.a=\"nope.csv\""], 2, "a"),
+    ("unknown word", ['protect.with="hee"'], 2, "protect.with"),
+    ("unknown key", ["protect.wth=1"], 2, "protect.wth"),
+    ("two sites with mask and no noise", ['federation={sites=["a","b"]}'], 2, "hint"),
+    ("duplicate site", ['federation={sites=["a","b","c","a"]}'], 2, "twice"),
+    ("range upside down", ['data.columns.x1={kind="number", low=3, high=-3}'], 2, "x1"),
+    ("text in a number column", ['data.columns.kind={kind="number", low=0, high=1}'], 2, "kind"),
+    ("wrong column", ['data.columns.zzz={kind="number", low=0, high=1}'], 2, "zzz"),
+    ("a target with one class", ['data.target={column="bought", positive=["yes","no"]}'], 2, "class"),
+    ("an empty test split", ["data.split={test=0.0}"], 2, "split"),
+    ("epsilon 0", ['privacy={noise="shared", unit="row", epsilon=0, delta=1e-5, clip=1}', GRADIENT], 2, "epsilon"),
+    ("no epsilon", ['privacy={noise="shared", unit="row", delta=1e-5, clip=1}', GRADIENT], 2, "epsilon"),
+    ("no clip", ['privacy={noise="shared", unit="row", epsilon=1, delta=1e-5}', GRADIENT], 2, "clip"),
+    ("newton with noise", [NOISE], 2, "gradient"),
+    ("reveal with lying", [NOISE.replace("shared", "reveal"), GRADIENT], 2, "lying"),
+    ("shared with clear", [NOISE, GRADIENT, 'protect.with="clear"'], 2, "shared"),
+    ("average with row", [NOISE, 'training={method="average"}'], 2, "average"),
+    ("a plan without rows", ["data.max_rows=10"], 2, "max_rows"),
+    ("too many drop-outs", ["federation.dropouts=2"], 2, "hint"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "settings", "code", "word"), WRONG, ids=[case[0] for case in WRONG])
+def test_wrong_input_is_one_line_with_a_hint_and_leaves_nothing(shops, cli, what, settings, code, word):
+    options = [part for setting in settings for part in ("--set", setting)]
+    said = cli("run", shops / "plan.toml", "--out", shops / "r", "--json", *options)
+    assert said.code == code, said.err
+    assert said.out == ""
+    assert len(said.err.strip().splitlines()) == 1
+    assert word in said.err
+    assert "Traceback" not in said.err
+    assert left(shops) <= {"ledger"}
+
+
+def test_nan_rows_and_text_name_column_and_line_but_never_a_value(shops, cli):
+    for bad in ("nan", "inf", "hello-private"):
+        text = (shops / "a.csv").read_text().splitlines()
+        cells = text[7].split(",")
+        cells[2] = bad
+        text[7] = ",".join(cells)
+        (shops / "a.csv").write_text("\n".join(text) + "\n")
+        said = cli("run", shops / "plan.toml", "--out", shops / "r")
+        assert said.code == 2
+        assert "x1" in said.err
+        assert "8" in said.err
+        assert "private" not in said.err.replace(str(shops), "")
+
+
+def test_an_unwritable_place_is_an_error_before_anything_is_charged(shops, cli):
+    (shops / "file").write_text("in the way")
+    said = cli("run", shops / "plan.toml", "--out", shops / "file" / "r", "--set", NOISE, "--set", GRADIENT)
+    assert said.code == 2
+    assert "cannot be written" in said.err
+    assert left(shops) == {"file"}
+
+
+def test_no_message_and_no_file_of_a_run_holds_a_column_that_the_plan_does_not_name(shops, cli):
+    cli("run", shops / "plan.toml", "--out", shops / "r", "--record", "--compare")
+    for path in (shops / "r").rglob("*"):
+        if path.is_file():
+            assert b"topsecret" not in path.read_bytes(), path
