@@ -1,0 +1,218 @@
+"""What of a plan the learners cannot do: combinations of model, method, target and columns. One line a problem."""
+
+from __future__ import annotations
+
+import math
+
+from potluck.core.plan import Column, Plan, Statistic
+from potluck.fl.encode import Key, encoding, key
+from potluck.fl.network import HINT, present
+
+
+def check(plan: Plan) -> tuple[list[str], list[str]]:
+    """(errors, warnings): `key: what. hint: what to do`."""
+    errors = _columns(plan)
+    if plan.task == "statistics":
+        return [*errors, *_statistics(plan)], []
+    errors += [*_target(plan), *_split(plan), *_method(plan)]
+    if not errors:
+        errors += _features(plan)
+    return errors, []
+
+
+def _columns(plan: Plan) -> list[str]:
+    found = []
+    for name, column in plan.data.columns.items():
+        at = f"data.columns.{name}"
+        if column.kind == "number":
+            found += _number(at, column)
+        if column.kind == "category":
+            found += _category(at, column)
+        if not plan.data.header and "*" in name:
+            found.append(f"{at}: a pattern needs a header. hint: name the columns one by one, in file order")
+    if not plan.data.header:
+        needed = {"data.person": plan.data.person, "data.split.column": plan.data.split and plan.data.split.column}
+        found += [
+            f"{at}: {name} is not among data.columns. hint: without a header every column is declared, in file order"
+            for at, name in needed.items()
+            if name and name not in plan.data.columns
+        ]
+    return found
+
+
+def _number(at: str, column: Column) -> list[str]:
+    low, high = column.low, column.high
+    if low is None or high is None:
+        return [f"{at}: a number needs low and high. hint: the range that is public knowledge, e.g. low = 0, high = 1"]
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return [f"{at}: low and high must be finite. hint: give the range that is public knowledge"]
+    if low >= high:
+        return [f"{at}: the range is upside down (low = {low:g}, high = {high:g}). hint: low must be below high"]
+    return []
+
+
+def _category(at: str, column: Column) -> list[str]:
+    if not column.values:
+        return [f'{at}: a category needs values. hint: list them, e.g. values = ["no", "yes"]']
+    twice = _twice(column.values)
+    return [f"{at}: {twice} is there twice. hint: texts that are the same number are one value"] if twice else []
+
+
+def _twice(values: tuple[str, ...]) -> str:
+    """The first value that repeats another ("1" and "1.0" are one), or ""."""
+    seen: set[Key] = set()
+    for value in values:
+        if key(value) in seen:
+            return value
+        seen.add(key(value))
+    return ""
+
+
+def _target(plan: Plan) -> list[str]:
+    target = plan.data.target
+    if target is None or plan.model is None:
+        return []
+    column = plan.data.columns.get(target.column)
+    at, kind = "data.target", plan.model.kind
+    if target.positive is not None and target.classes is not None:
+        return [f"{at}: has both positive and classes. hint: positive for two sides, classes for several"]
+    if not plan.data.header and column is None:
+        return [f"{at}.column: {target.column} is not among data.columns. hint: without a header declare every column"]
+    if column is not None and column.kind == "ignore":
+        return [f"{at}.column: {target.column} is ignored. hint: declare its kind, or leave its entry out"]
+    if target.positive is None and target.classes is None:
+        return _regression(at, kind, target.column, column)
+    key_, given = ("classes", target.classes) if target.classes is not None else ("positive", target.positive)
+    assert given is not None
+    found = []
+    if kind == "linear":
+        found.append(f'{at}.{key_}: a linear model predicts a number. hint: kind = "logistic", or leave {key_} out')
+    if kind == "logistic" and target.classes is not None:
+        found.append(
+            f'{at}.classes: logistic knows two sides. hint: kind = "network", or `positive` for one against all'
+        )
+    return [*found, *_sides(at, key_, given, column)]
+
+
+def _sides(at: str, name: str, given: tuple[str, ...], column: Column | None) -> list[str]:
+    least = 1 if name == "positive" else 2
+    if len(given) < least:
+        return [f"{at}.{name}: the target has one class. hint: list at least {least}"]
+    if _twice(given):
+        return [f"{at}.{name}: {_twice(given)} is there twice. hint: list each once"]
+    if column is None or column.kind != "category":
+        return []
+    values, chosen = {key(value) for value in column.values}, {key(value) for value in given}
+    odd = [value for value in given if key(value) not in values]
+    if odd:
+        return [f"{at}.{name}: {odd[0]} is no value of {at}.column. hint: values are {', '.join(column.values)}"]
+    if name == "positive" and values == chosen:
+        return [f"{at}.positive: holds every value, so the target has one class. hint: leave the negative ones out"]
+    return []
+
+
+def _regression(at: str, kind: str, name: str, column: Column | None) -> list[str]:
+    if kind == "logistic":
+        return [f'{at}: a logistic model needs positive. hint: positive = ["1"], or kind = "linear" for a number']
+    if column is None or column.kind != "number":
+        hint = f'{name} = {{ kind = "number", low = 0, high = 1 }} in data.columns; positive or classes for categories'
+        return [f"{at}: a number to predict needs its column's low and high. hint: {hint}"]
+    return []
+
+
+def _split(plan: Plan) -> list[str]:
+    split = plan.data.split
+    if split is None:
+        return []
+    if (split.test is None) == (split.column is None):
+        return ["data.split: takes either test or column. hint: test = 0.25 holds a quarter of the rows out"]
+    if split.test is not None and not 0 < split.test < 1:
+        side = "test split is empty" if split.test <= 0 else "training side of the split is empty"
+        return [f"data.split.test: with {split.test:g} the {side}. hint: a share above 0 and below 1, e.g. 0.25"]
+    return []
+
+
+def _method(plan: Plan) -> list[str]:
+    model, spec = plan.model, plan.training
+    if model is None or spec is None:
+        return []
+    found = []
+    if model.kind == "network":
+        if spec.method != "average":
+            found.append(f'training.method: a network is not trained by {spec.method}. hint: method = "average"')
+        if not present():
+            found.append(f"model.kind: a network is trained with torch, which is missing. hint: {HINT}")
+        if any(width < 1 for width in model.layers):
+            found.append("model.layers: a layer has at least one unit. hint: layers = [64]")
+    bounds = {
+        "model.l2": (model.l2, math.isfinite(model.l2) and model.l2 >= 0, "0 or more"),
+        "training.rounds": (spec.rounds, spec.rounds >= 1, "at least 1"),
+        "training.rate": (spec.rate, math.isfinite(spec.rate) and spec.rate > 0, "above 0"),
+        "training.range": (spec.range, math.isfinite(spec.range) and spec.range > 0, "above 0, e.g. 8"),
+        "training.epochs": (spec.epochs, spec.epochs >= 1, "at least 1"),
+        "training.batch": (spec.batch, spec.batch >= 1, "at least 1"),
+        "training.expected_rows": (
+            spec.expected_rows,
+            spec.expected_rows is None or spec.expected_rows >= 1,
+            "1 or more",
+        ),
+    }
+    return found + [
+        f"{at}: {value} does not fit. hint: {hint}" for at, (value, fits, hint) in bounds.items() if not fits
+    ]
+
+
+def _features(plan: Plan) -> list[str]:
+    names = encoding(plan).names
+    if not names:
+        return ["data.columns: there is no feature. hint: declare columns of kind number or category"]
+    twice = sorted({name for name in names if names.count(name) > 1 or name == "intercept"})
+    if twice:
+        return [f"data.columns: two features would be called {twice[0]}. hint: rename a column"]
+    return []
+
+
+def _statistics(plan: Plan) -> list[str]:
+    found: list[str] = []
+    names = [one.name for one in plan.statistics]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        found.append(f"statistics: {twice[0]} is there twice. hint: give each its own name")
+    if any(not name for name in names):
+        found.append("statistics.name: is empty. hint: name each statistic")
+    for one in plan.statistics:
+        found += _statistic(plan, one, f"statistics.{one.name}")
+    return found
+
+
+def _statistic(plan: Plan, one: Statistic, at: str) -> list[str]:
+    wants: list[tuple[str, str | None, str]] = []
+    if one.kind == "contingency":
+        if len(one.columns) != 2 or one.columns[0] == one.columns[1]:
+            return [f'{at}.columns: a table needs two columns. hint: columns = ["sex", "cp"]']
+        wants += [("columns", name, "category") for name in one.columns]
+    elif one.columns:
+        return [f"{at}.columns: is for contingency tables. hint: column = one name"]
+    elif one.kind != "count":
+        wants.append(("column", one.column, "number"))
+    if one.by is not None:
+        wants.append(("by", one.by, "category"))
+    found = [line for name, column, kind in wants for line in _wanted(plan, f"{at}.{name}", column, kind)]
+    if one.kind == "count" and one.column is not None:
+        found += _wanted(plan, f"{at}.column", one.column, "")
+    if one.kind == "contingency" and one.column is not None:
+        found.append(f"{at}.column: a table takes columns. hint: leave column out")
+    if one.kind == "histogram" and not 1 <= one.bins <= 10_000:
+        found.append(f"{at}.bins: {one.bins} does not fit. hint: 1 to 10000")
+    return found
+
+
+def _wanted(plan: Plan, at: str, name: str | None, kind: str) -> list[str]:
+    if name is None:
+        return [f"{at}: is missing. hint: name a declared column of kind {kind}"]
+    column = plan.data.columns.get(name)
+    if column is None or column.kind == "ignore" or name == plan.data.person:
+        return [f"{at}: {name} is not a declared column. hint: declare it in data.columns"]
+    if kind and column.kind != kind:
+        return [f"{at}: {name} is a {column.kind}. hint: it takes a {kind}"]
+    return []

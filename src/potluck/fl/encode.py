@@ -1,0 +1,191 @@
+"""How raw columns become features: declared ranges and values alone, no statistic of the data.
+
+A number becomes 2 (x - low)/(high - low) - 1, clamped to [-1, 1]; a category one 0/1 feature a declared value; a
+flagged missing value feature 0 and an extra 0/1 feature. The encoding is data: a model file carries it, so that
+training and scoring cannot differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from potluck.core.plan import Column, Plan
+from potluck.core.stages import Floats
+from potluck.fl.source import Cells
+
+OTHER = -1.0
+"""The code of a category's undeclared value; NaN is a missing one."""
+Key = float | str
+
+
+class Unfit(Exception):
+    """Cell number `index` of a column is not what the plan declares. `why` never holds the value."""
+
+    def __init__(self, index: int, why: str) -> None:
+        self.index = index
+        self.why = why
+        super().__init__(why)
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """One encoded column. low, high: of a number; values: of a category; missing: what a missing value does."""
+
+    name: str
+    kind: Literal["number", "category"]
+    low: float = -1.0
+    high: float = 1.0
+    values: tuple[str, ...] = ()
+    missing: Literal["refuse", "drop", "flag"] = "refuse"
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the features that this column becomes."""
+        plain = (self.name,) if self.kind == "number" else tuple(f"{self.name}={value}" for value in self.values)
+        return (*plain, f"{self.name}?") if self.missing == "flag" else plain
+
+
+class Encoding(msgspec.Struct, frozen=True, kw_only=True):
+    """The columns that become features, in order, and the texts that mean "no value"."""
+
+    fields: tuple[Field, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The features' names [p]."""
+        return tuple(name for field in self.fields for name in field.features)
+
+
+def field(name: str, column: Column) -> Field:
+    """A declared column as it is encoded."""
+    if column.kind == "number":
+        low, high = column.low, column.high
+        assert low is not None
+        assert high is not None
+        return Field(name=name, kind="number", low=low, high=high, missing=column.missing)
+    return Field(name=name, kind="category", values=column.values, missing=column.missing)
+
+
+def encoding(plan: Plan) -> Encoding:
+    """What a plan declares: all its columns but the person's, and to train also but the target's and the split's.
+
+    Of statistics the features are not used, but each column's ranges, values and rule for missing values are.
+    """
+    data = plan.data
+    outside = {data.person}
+    if plan.task == "train":
+        outside |= {data.target.column if data.target else None, data.split.column if data.split else None}
+    inside = [(name, column) for name, column in data.columns.items() if name not in outside]
+    fields = tuple(field(name, column) for name, column in inside if column.kind != "ignore")
+    return Encoding(fields=fields, missing=data.missing)
+
+
+def key(text: str) -> Key:
+    """What a text is compared by: as a number where it is one, else as trimmed text."""
+    trimmed = text.strip()
+    number = to_number(trimmed)
+    return trimmed if number is None else number
+
+
+def to_number(text: str) -> float | None:
+    """The finite number that a text is, or None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in text else None
+
+
+def numbers(cells: Cells, missing: Sequence[str]) -> Floats:
+    """[n] numbers, NaN where missing. Raises Unfit: text, nan or inf where a number is expected."""
+    if isinstance(cells, np.ndarray):
+        coded = [k for k in map(key, missing) if isinstance(k, float)]
+        values = np.where(np.isin(cells, coded), np.nan, cells) if coded else cells
+        wrong = np.flatnonzero(np.isinf(values))
+        if wrong.size:
+            raise Unfit(int(wrong[0]), "inf where a number is expected")
+        return np.asarray(values, dtype=np.float64)
+    gone = {key(text) for text in missing}
+    quick = _quickly(cells)
+    if quick is not None and not np.isin(quick, [k for k in gone if isinstance(k, float)]).any():
+        return quick
+    out = np.empty(len(cells), dtype=np.float64)
+    for index, cell in enumerate(cells):
+        number = None if cell is None else to_number(cell)
+        if number is not None and number not in gone:
+            out[index] = number
+        elif cell is None or key(cell) in gone:
+            out[index] = np.nan
+        else:
+            raise Unfit(index, "nan, inf or text where a number is expected")
+    return out
+
+
+def _quickly(cells: Sequence[str | None]) -> Floats | None:
+    """The numbers of a column where every cell is one, else None."""
+    try:
+        values = np.fromiter(map(float, cells), np.float64, len(cells))  # type: ignore[arg-type]  # None: TypeError
+    except (ValueError, TypeError):
+        return None
+    return values if np.isfinite(values).all() and not any("_" in cell for cell in cells if cell) else None
+
+
+def codes(cells: Cells, table: Mapping[Key, float], missing: Sequence[str]) -> Floats:
+    """[n] the code of each cell by `table`; OTHER where it is not there, NaN where missing."""
+    gone = {key(text) for text in missing}
+    known: dict[str, float] = {}
+
+    def code(text: str) -> float:
+        found = key(text)
+        return math.nan if found in gone else table.get(found, OTHER)
+
+    if isinstance(cells, np.ndarray):
+        distinct, inverse = np.unique(cells, return_inverse=True)
+        each = [math.nan if math.isnan(value) else code(repr(float(value))) for value in distinct]
+        return np.asarray(each, dtype=np.float64)[inverse]
+    out = np.empty(len(cells), dtype=np.float64)
+    for index, cell in enumerate(cells):
+        if cell is None:
+            out[index] = np.nan
+            continue
+        if cell not in known:
+            known[cell] = code(cell)
+        out[index] = known[cell]
+    return out
+
+
+def order(values: Sequence[str]) -> dict[Key, float]:
+    """The code of each declared value: its place."""
+    return {key(value): float(place) for place, value in enumerate(values)}
+
+
+def raw(one: Field, cells: Cells, missing: Sequence[str]) -> Floats:
+    """[n] a column as numbers, or as codes of its declared values. Raises Unfit."""
+    return numbers(cells, missing) if one.kind == "number" else codes(cells, order(one.values), missing)
+
+
+def scale(values: Floats, low: float, high: float) -> Floats:
+    """[n] numbers on [-1, 1], clamped."""
+    return np.asarray(np.clip(2 * (values - low) / (high - low) - 1, -1, 1), dtype=np.float64)
+
+
+def encode(how: Encoding, columns: Mapping[str, Floats]) -> Floats:
+    """Raw columns [n] -> features [n, p]. A missing value is 0 in all of its column's features but the flag."""
+    parts: list[Floats] = []
+    for one in how.fields:
+        values = columns[one.name]
+        if one.kind == "number":
+            parts.append(np.nan_to_num(scale(values, one.low, one.high))[:, None])
+        else:
+            parts.append((values[:, None] == np.arange(len(one.values))).astype(np.float64))
+        if one.missing == "flag":
+            parts.append(np.isnan(values).astype(np.float64)[:, None])
+    if parts:
+        return np.hstack(parts)
+    length = len(next(iter(columns.values()))) if columns else 0
+    return np.zeros((length, 0))

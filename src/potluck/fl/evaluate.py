@@ -1,0 +1,184 @@
+"""Evaluation is a sum too: each held-out row adds a 1 to one cell of (side, score bin), and a curve is read off.
+
+AUC comes from the summed histograms of scores, a tie within a bin counting half; .5 is a bin's edge, so accuracy is
+exact. Several classes add (class, right or wrong); regression adds bounded sums for r2 and rmse. With noise the sums
+are noised and charged like any other: a row is either trained on or held out. With unit = "person" or "site" they
+are left out unless the plan sets aside `privacy.evaluation`: a person then counts with the first `rows_per_person`
+held-out rows (default 1), and a site with its cells' shares, every site weighing 1. Metrics say nothing about rows
+that differ from the sites' own. `exact` is for a process that holds all rows anyway.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import expit
+
+from potluck.core.asks import Answer, Block
+from potluck.core.errors import DataError
+from potluck.core.plan import Plan
+from potluck.core.stages import Floats, Update
+from potluck.fl.method import most_units, noisy, training
+from potluck.fl.model import Model
+from potluck.fl.ranking import auc_of, curve, wilson
+from potluck.fl.table import Table
+from potluck.fl.target import Goal, goal
+from potluck.fl.units import Index, first, total, updates
+
+BINS, NOISY_BINS = 1024, 10
+EMPTY = "the test split is empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What held-out rows say of a model. None: not this kind of target, or the noise leaves it undefined.
+
+    rows: how many held-out rows; auc and accuracy, or r2 and rmse (in the target's own units);
+    intervals: 95 % bounds by metric name, where they are known.
+    """
+
+    rows: float | None
+    auc: float | None = None
+    accuracy: float | None = None
+    r2: float | None = None
+    rmse: float | None = None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def allowed(plan: Plan) -> bool:
+    """Whether the plan releases metrics at all."""
+    privacy = plan.privacy
+    return not noisy(plan) or privacy.unit == "row" or privacy.evaluation is not None
+
+
+def _most(plan: Plan) -> int:
+    """How many held-out rows one unit may count with."""
+    return plan.privacy.rows_per_person or 1 if noisy(plan) and plan.privacy.unit == "person" else 1
+
+
+def blocks(plan: Plan) -> tuple[Block, ...]:
+    """The blocks of the evaluation sum; none where the plan releases no metrics."""
+    if not allowed(plan):
+        return ()
+    aim, units, most = goal(plan), most_units(plan), _most(plan)
+    shares = noisy(plan) and plan.privacy.unit == "site"
+    if aim.kind == "number":
+        if noisy(plan):
+            return (Block("sums", 4, float(most), 2.0 * most, units),)
+        reach = training(plan).range ** 2
+        return (
+            Block("rows", 1, 1.0, 1.0, units, whole=True),
+            Block("errors", 1, reach, reach, units),
+            Block("targets", 2, 1.0, math.sqrt(2), units),
+        )
+    size = 2 * (NOISY_BINS if noisy(plan) else BINS) if aim.kind == "binary" else 2 * aim.cells
+    single = most == 1 and not shares
+    return (Block("cells", size, float(most), float(most), units, whole=not shares, single=single),)
+
+
+def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Update]:
+    """What the held-out rows of a site add, by unit."""
+    index = np.flatnonzero(rows.test)
+    size = sum(block.size for block in blocks(plan))
+
+    def each(some: Index) -> Floats:
+        return _cells(plan, model, rows.features[some], rows.target[some])
+
+    if noisy(plan) and plan.privacy.unit == "site":
+        yield Update((total(index, size, each) / max(len(index), 1))[None, :])
+        return
+    if noisy(plan) and plan.privacy.unit == "person" and rows.person is not None:
+        index = first(rows.person, index, _most(plan))
+    yield from updates(plan, index, rows.person, size, each)
+
+
+def _cells(plan: Plan, model: Model, features: Floats, target: Floats) -> Floats:
+    """features [k, p], target [k] -> [k, size]."""
+    aim, margins = model.target, model.margins(features)
+    if aim.kind == "number":
+        if noisy(plan):
+            half = (np.clip(margins[:, 0], -1, 1) - target) / 2
+            return np.column_stack([np.ones(len(target)), half**2, target, target**2])
+        return np.column_stack([np.ones(len(target)), (margins[:, 0] - target) ** 2, target, target**2])
+    if aim.kind == "binary":
+        bins = NOISY_BINS if noisy(plan) else BINS
+        # Half the log-odds spreads rare outcomes over many bins; few bins are better spent on probabilities.
+        place = expit(margins[:, 0] if noisy(plan) else margins[:, 0] / 2)
+        cell = target * bins + np.minimum(np.floor(place * bins), bins - 1)
+        size = 2 * bins
+    else:
+        cell = 2 * target + (margins.argmax(axis=1) == target)
+        size = 2 * aim.cells
+    out = np.zeros((len(target), size))
+    out[np.arange(len(target)), cell.astype(np.int64)] = 1.0
+    return out
+
+
+def metrics(plan: Plan, answer: Answer) -> tuple[Metrics, tuple[str, ...]]:
+    """(metrics, warnings) of the opened sum. Raises DataError: without noise, an empty test split."""
+    aim = goal(plan)
+    if aim.kind == "number":
+        return _regression(plan, aim, answer), ()
+    cells = answer.part("cells").values
+    rows = float(cells.sum())
+    _not_empty(plan, rows)
+    shown = None if noisy(plan) and plan.privacy.unit == "site" else rows if noisy(plan) else round(rows)
+    if aim.kind == "classes":
+        return Metrics(shown, accuracy=_share(float(cells[1::2].sum()), rows)), ()
+    negative, positive = cells.reshape(2, -1)
+    middle = len(negative) // 2
+    accuracy = _share(float(negative[:middle].sum() + positive[middle:].sum()), rows)
+    found = Metrics(shown, auc=auc_of(negative, positive), accuracy=accuracy)
+    one_class = not noisy(plan) and found.auc is None
+    return found, ("the test split holds one class only: there is no AUC",) if one_class else ()
+
+
+def _not_empty(plan: Plan, rows: float) -> None:
+    if not noisy(plan) and rows == 0:
+        raise DataError(EMPTY, hint="raise data.split.test, or see the split column")
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0 and 0 <= part <= whole else None
+
+
+def _regression(plan: Plan, aim: Goal, answer: Answer) -> Metrics:
+    if noisy(plan):
+        rows, quarter, mean, square = answer.part("sums").values.tolist()
+        errors = 4 * quarter
+    else:
+        rows, errors = float(answer.part("rows").values[0]), float(answer.part("errors").values[0])
+        mean, square = answer.part("targets").values.tolist()
+        _not_empty(plan, rows)
+    shown = None if noisy(plan) and plan.privacy.unit == "site" else rows if noisy(plan) else round(rows)
+    if rows <= 0 or errors < 0:
+        return Metrics(shown)
+    spread = square - mean**2 / rows
+    rmse = math.sqrt(errors / rows) * (aim.high - aim.low) / 2
+    return Metrics(shown, r2=1 - errors / spread if spread > 0 else None, rmse=rmse)
+
+
+def exact(model: Model, tables: Sequence[Table]) -> Metrics:
+    """Exact metrics on the held-out rows of `tables`, with 95 % intervals. NOT private: needs all rows at hand.
+
+    AUC by ranks with DeLong's interval, accuracy with Wilson's. Raises DataError: no held-out row.
+    """
+    features = np.vstack([table.features[table.test] for table in tables])
+    target = np.concatenate([table.target[table.test] for table in tables])
+    if not len(target):
+        raise DataError(EMPTY, hint="raise data.split.test, or see the split column")
+    margins, count = model.margins(features), len(target)
+    if model.target.kind == "number":
+        error, spread = float(((margins[:, 0] - target) ** 2).sum()), float(((target - target.mean()) ** 2).sum())
+        rmse = math.sqrt(error / count) * (model.target.high - model.target.low) / 2
+        return Metrics(count, r2=1 - error / spread if spread > 0 else None, rmse=rmse)
+    guess = margins.argmax(axis=1) if model.target.kind == "classes" else margins[:, 0] >= 0
+    right = int((guess == target).sum())
+    intervals = {"accuracy": wilson(right, count)}
+    ranked = curve(margins[target == 0, 0], margins[target == 1, 0]) if model.target.kind == "binary" else None
+    if ranked:
+        intervals["auc"] = ranked[1]
+    return Metrics(count, auc=ranked[0] if ranked else None, accuracy=right / count, intervals=intervals)

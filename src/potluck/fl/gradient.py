@@ -1,0 +1,75 @@
+"""Full-batch gradient descent: w -= rate (sum of row gradients + l2 w) / expected_rows.
+
+With noise each unit's gradient (a row's; all rows of a person; a site's) is clipped before it is added up, so that
+T rounds are a T-fold composition of one Gaussian mechanism, and the divisor is the plan's public `expected_rows`,
+never a count of the data. Without noise and without that key the opened row count stands in. Reference: Bassily,
+Smith, Thakurta 2014, arXiv 1405.7085 (full-batch form of noisy gradient descent).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from potluck.core.asks import Block
+from potluck.core.plan import Plan
+from potluck.core.stages import Floats, Update
+from potluck.fl.linear import design, kind, l2, penalty, residuals
+from potluck.fl.method import Course, Fitted, few, judge, most_units, noisy, tallied, tally, training, within
+from potluck.fl.table import Table
+from potluck.fl.target import Goal
+from potluck.fl.units import Index, updates
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """See `fl.method.Method`. features: p."""
+
+    plan: Plan
+    aim: Goal
+    features: int
+
+    def initial(self) -> Floats:
+        """All zeros."""
+        return np.zeros(self.features + 1)
+
+    def blocks(self) -> tuple[Block, ...]:
+        """gradient [p + 1]; without noise also the rows of each side."""
+        length, units = self.features + 1, most_units(self.plan)
+        if noisy(self.plan):
+            clip = self.plan.privacy.clip
+            assert clip is not None
+            return (Block("gradient", length, clip, clip, units),)
+        high = 1.0 if kind(self.plan) == "logistic" else training(self.plan).range
+        return (Block("gradient", length, high, high * float(np.sqrt(length)), units), tally(self.plan, self.aim))
+
+    def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]:
+        """One unit a row, a person or a site: its summed gradient, not yet clipped."""
+        which, exact = kind(self.plan), not noisy(self.plan)
+
+        def each(index: Index) -> Floats:
+            x, y = design(rows.features[index]), rows.target[index]
+            steep = residuals(which, weights, x, y)[:, None] * x
+            return np.hstack([steep, tallied(self.aim, y)]) if exact else steep
+
+        size = sum(block.size for block in self.blocks())
+        yield from updates(self.plan, np.flatnonzero(~rows.test), rows.person, size, each)
+
+    def course(self) -> Course:
+        """One step down the opened gradient a round."""
+        spec, weights = training(self.plan), self.initial()
+        warnings: tuple[str, ...] = ()
+        for number in range(spec.rounds):
+            answer = yield weights
+            divisor = float(spec.expected_rows or 0)
+            if not noisy(self.plan):
+                rows = judge(self.plan, self.aim, answer)
+                divisor = divisor or rows
+                if number == 0:
+                    warnings = few(rows, self.features + 1)
+            slope = answer.part("gradient").values + penalty(l2(self.plan), weights)
+            weights = weights - spec.rate * slope / divisor
+            within(self.plan, weights)
+        return Fitted(weights, warnings)

@@ -1,0 +1,108 @@
+"""What every way to train has in common: the model at which a sum is asked, the sum's blocks, and the next model."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from potluck.core.asks import Answer, Block
+from potluck.core.errors import DataError
+from potluck.core.plan import Plan, Training
+from potluck.core.rounds import Abort, Cause
+from potluck.core.stages import Floats, Update
+from potluck.fl.table import Table
+from potluck.fl.target import Goal
+
+TALLY = "rows"
+FEW = 10
+"""Below so many training rows a coefficient, a warning."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """Final weights [d], and what to mind."""
+
+    weights: Floats = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+Course = Generator[Floats, Answer, Fitted]
+"""Yields the weights at which the next sum is asked, is resumed with its answer: exactly `rounds` times."""
+
+
+class Method(Protocol):
+    """One way to train. Deterministic: the same answers give the same bytes."""
+
+    def initial(self) -> Floats: ...
+
+    def blocks(self) -> tuple[Block, ...]: ...
+
+    def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]: ...
+
+    def course(self) -> Course: ...
+
+
+def training(plan: Plan) -> Training:
+    """The plan's training table, which a plan that trains has."""
+    assert plan.training is not None
+    return plan.training
+
+
+def noisy(plan: Plan) -> bool:
+    """Whether the plan owes noise."""
+    return plan.privacy.noise != "none"
+
+
+def most_units(plan: Plan) -> int:
+    """Most privacy units that all sites together may add to a sum of rows."""
+    sites = len(plan.federation.sites)
+    return sites if noisy(plan) and plan.privacy.unit == "site" else sites * plan.data.max_rows
+
+
+def tally(plan: Plan, aim: Goal) -> Block:
+    """Without noise: how many training rows there are, of each side or class."""
+    return Block(TALLY, aim.cells, 1.0, 1.0, most_units(plan), whole=True)
+
+
+def tallied(aim: Goal, target: Floats) -> Floats:
+    """[k, cells]: a 1 in each row's cell."""
+    if aim.kind == "number":
+        return np.ones((len(target), 1))
+    return np.asarray(target[:, None] == np.arange(aim.cells), dtype=np.float64)
+
+
+def judge(plan: Plan, aim: Goal, answer: Answer) -> float:
+    """The opened number of training rows. Raises DataError: there are none, or all are of one class."""
+    counts = answer.part(TALLY).values
+    rows = float(counts.sum())
+    if rows == 0:
+        raise DataError(
+            "the training side of the split is empty", hint="lower data.split.test, or see the split column"
+        )
+    if aim.kind != "number" and np.count_nonzero(counts) < 2:
+        hint = "see data.target, or the split" if plan.data.split else "see data.target"
+        raise DataError(f"the target {aim.column!r} has one class on the training side", hint=hint)
+    return rows
+
+
+def few(rows: float, coefficients: int) -> tuple[str, ...]:
+    """The warning that exact sums over so few rows call for, or none."""
+    if rows >= FEW * coefficients:
+        return ()
+    return (
+        f"{rows:.0f} training rows for {coefficients} coefficients: below {FEW} rows a coefficient, exact sums can "
+        "give single rows away and the fit is unsteady",
+    )
+
+
+def within(plan: Plan, weights: Floats) -> None:
+    """Raises Abort(RANGE): not finite, or without noise a coefficient beyond training.range."""
+    if not np.isfinite(weights).all():
+        raise Abort(Cause.RANGE, detail="a coefficient is not finite. hint: a lower training.rate, or more model.l2")
+    reach = training(plan).range
+    if not noisy(plan) and (np.abs(weights) > reach).any():
+        hint = "raise training.range or model.l2"
+        raise Abort(Cause.RANGE, detail=f"a coefficient is beyond training.range ({reach:g}). hint: {hint}")

@@ -1,0 +1,219 @@
+"""A trained model: what predicts, on raw rows, and the file that says so.
+
+The file is canonical JSON (sorted keys, no times, no paths, no protection named), so that equal plans give equal
+bytes however their sums were protected. A network's weights lie beside it in safetensors; the JSON holds their
+SHA-256, so that the digest of the JSON names the whole model. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+
+from potluck.core.errors import DataError, UsageError
+from potluck.core.plan import Plan
+from potluck.core.stages import Floats
+from potluck.fl import layers
+from potluck.fl.encode import Encoding, Unfit, encode, encoding, raw
+from potluck.fl.source import Source, chunks
+from potluck.fl.target import Goal, goal
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+Kind = Literal["linear", "logistic", "network"]
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """A network's shape, and the SHA-256 of its weights file."""
+
+    layers: tuple[int, ...]
+    activation: Literal["relu", "tanh", "square"]
+    weights: str = ""
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model file holds. coefficients: of encoded features (linear and logistic)."""
+
+    format: Literal["potluck model 1"] = "potluck model 1"
+    kind: Kind
+    encoding: Encoding
+    target: Goal
+    coefficients: dict[str, float] | None = None
+    network: Network | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A model. weights [d]: intercept, then a coefficient a feature; of a network layer by layer, matrix then bias."""
+
+    kind: Kind
+    encoding: Encoding
+    target: Goal
+    weights: Floats = field(repr=False)
+    network: Network | None = None
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """(inputs, outputs) of each layer of a network; of a linear model its one layer."""
+        hidden = self.network.layers if self.network else ()
+        sizes = (len(self.encoding.names), *hidden, self.target.outputs)
+        return tuple(pairwise(sizes))
+
+    @property
+    def coefficients(self) -> Mapping[str, float]:
+        """intercept and a coefficient an encoded feature; empty for a network."""
+        if self.network:
+            return {}
+        return dict(zip(("intercept", *self.encoding.names), map(float, self.weights), strict=True))
+
+    def margins(self, features: Floats) -> Floats:
+        """features [n, p] -> [n, outputs]: log-odds, class logits, or the number on its scale."""
+        if self.network:
+            return layers.forward(self.weights, features, self.shapes, self.network.activation)
+        return np.asarray(features @ self.weights[1:] + self.weights[0], dtype=np.float64)[:, None]
+
+    def scored_features(self, features: Floats) -> Floats:
+        """features [n, p] -> [n]: probability of positive, or the number in its own units; [n, K] for classes."""
+        margins = self.margins(features)
+        if self.target.kind == "classes":
+            return np.asarray(softmax(margins, axis=1), dtype=np.float64)
+        if self.target.kind == "binary":
+            return np.asarray(expit(margins[:, 0]), dtype=np.float64)
+        return self.in_units(margins[:, 0])
+
+    def in_units(self, scaled: Floats) -> Floats:
+        """Numbers on [-1, 1] -> in the target's own units."""
+        return self.target.low + (scaled + 1) / 2 * (self.target.high - self.target.low)
+
+    def features(self, frame: Source) -> Floats:
+        """Raw rows -> features [n, p]; rows that the plan would drop are NaN. Raises DataError."""
+        wanted = [one.name for one in self.encoding.fields]
+        parts = [np.zeros((0, len(self.encoding.names)))]
+        for chunk in chunks(frame, wanted, None, "rows"):
+            columns: dict[str, Floats] = {}
+            dropped = np.zeros(len(chunk.lines), dtype=np.bool_)
+            for one in self.encoding.fields:
+                try:
+                    columns[one.name] = raw(one, chunk.cells[one.name], self.encoding.missing)
+                except Unfit as unfit:
+                    line = chunk.lines[unfit.index]
+                    raise DataError(f"column {one.name!r}, line {line}: {unfit.why}", where="rows") from None
+                gone = np.isnan(columns[one.name])
+                if one.missing == "refuse" and gone.any():
+                    raise DataError(f"column {one.name!r} has no value in {int(gone.sum())} rows", where="rows")
+                dropped |= gone if one.missing == "drop" else False
+            features = encode(self.encoding, columns)
+            features[dropped] = np.nan
+            parts.append(features)
+        return np.vstack(parts)
+
+    def scores(self, frame: Source) -> Floats:
+        """Raw rows -> [n] probability or number, [n, K] class probabilities. NaN: a row the plan would drop."""
+        return self.scored_features(self.features(frame))
+
+    def predict_proba(self, frame: Source) -> Floats:
+        """Raw rows -> [n, 2] or [n, K] probabilities, as scikit-learn orders them. Raises UsageError: regression."""
+        if self.target.kind == "number":
+            raise UsageError("a regression has no probabilities", hint="use predict")
+        found = self.scores(frame)
+        return found if found.ndim == 2 else np.column_stack([1 - found, found])
+
+    def predict(self, frame: Source) -> NDArray[np.generic]:
+        """Raw rows -> [n] 0 or 1 (1: positive), class names, or numbers in the target's own units."""
+        found = self.scores(frame)
+        if self.target.kind == "number":
+            return found
+        if self.target.kind == "binary":
+            return np.asarray(found >= 0.5, dtype=np.int64)
+        return np.asarray([self.target.classes[place] for place in found.argmax(axis=1)])
+
+    def scored(self, frame: Source) -> tuple[tuple[str, ...], tuple[tuple[float | str, ...], ...]]:
+        """Raw rows -> (column names, a tuple a row): what `potluck score` writes. A row with no score is empty."""
+        found = self.scores(frame)
+        table = found if found.ndim == 2 else found[:, None]
+        columns = self.target.classes if self.target.kind == "classes" else ("score",)
+        return columns, tuple(tuple("" if math.isnan(v) else v for v in row) for row in table.tolist())
+
+    def files(self) -> tuple[bytes, bytes | None]:
+        """The model file's bytes, and those of the weights file of a network."""
+        body: bytes | None = None
+        network = self.network
+        if network:
+            body = layers.dump(self.weights, self.shapes)
+            network = msgspec.structs.replace(network, weights=hashlib.sha256(body).hexdigest())
+        coefficients = None if network else dict(self.coefficients)
+        whole = File(
+            kind=self.kind, encoding=self.encoding, target=self.target, coefficients=coefficients, network=network
+        )
+        text = msgspec.json.format(msgspec.json.encode(whole, order="sorted"), indent=1)
+        return text + b"\n", body
+
+    def digest(self) -> str:
+        """sha256:... of the model file's bytes."""
+        return "sha256:" + hashlib.sha256(self.files()[0]).hexdigest()
+
+    def write(self, path: str | Path) -> None:
+        """Write the model file; a network's weights beside it, with the suffix .safetensors."""
+        text, body = self.files()
+        Path(path).write_bytes(text)
+        if body is not None:
+            Path(path).with_suffix(".safetensors").write_bytes(body)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Model:
+        """The model of a file. Raises UsageError: no such file, no model, or weights that are not its own."""
+        where = str(path)
+        try:
+            whole = msgspec.json.decode(Path(path).read_bytes(), type=File)
+        except FileNotFoundError:
+            raise UsageError("no such model file", where=where, hint="give model.json as `run` wrote it") from None
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            raise UsageError("is no model file", where=where, hint="give model.json as `run` wrote it") from None
+        names = ("intercept", *whole.encoding.names)
+        if whole.network is None:
+            given = whole.coefficients or {}
+            if set(given) != set(names):
+                raise UsageError("its coefficients do not fit its encoding", where=where)
+            weights = np.array([given[name] for name in names])
+        else:
+            weights = _weights(Path(path).with_suffix(".safetensors"), whole.network.weights)
+        network = msgspec.structs.replace(whole.network, weights="") if whole.network else None
+        model = cls(whole.kind, whole.encoding, whole.target, weights, network)
+        if network and len(weights) != layers.size(model.shapes):
+            raise UsageError("its weights do not fit its layers", where=where)
+        return model
+
+    def to_sklearn(self) -> Pipeline:
+        """A fitted scikit-learn pipeline with the same predictions. Raises UsageError: scikit-learn is missing."""
+        from potluck.fl.export import pipeline
+
+        return pipeline(self)
+
+
+def _weights(path: Path, expected: str) -> Floats:
+    try:
+        body = path.read_bytes()
+    except OSError:
+        raise UsageError("the weights of the model cannot be read", where=str(path)) from None
+    if hashlib.sha256(body).hexdigest() != expected:
+        raise UsageError("these are not the weights that the model file names", where=str(path))
+    return layers.load(body)
+
+
+def model(plan: Plan, weights: Floats) -> Model:
+    """The model that a plan trains, with these weights."""
+    spec = plan.model
+    assert spec is not None
+    network = Network(layers=spec.layers, activation=spec.activation) if spec.kind == "network" else None
+    return Model(spec.kind, encoding(plan), goal(plan), weights, network)

@@ -1,0 +1,234 @@
+"""A site's rows, read as the plan declares them: features, target, persons, and which rows are held out.
+
+What does not fit the plan is a DataError that names the column, the line and the kind of error, never a value.
+Columns that the plan does not name are not kept; with a header they are not even looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.errors import DataError
+from potluck.core.plan import Column, Plan
+from potluck.core.stages import Floats
+from potluck.fl.encode import Encoding, Unfit, encode, encoding, key, raw
+from potluck.fl.source import Cells, Chunk, Source, chunks, names_of
+from potluck.fl.split import by_person, by_row
+from potluck.fl.target import Goal, goal, targets
+
+__all__ = ["Source", "Table", "header", "read", "resolve"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """One site's rows. Never leaves the site; its repr shows no value.
+
+    features [n, p] on [-1, 1]; target [n] (side, class or scaled number; zeros where the plan has none);
+    person [n] codes in order of appearance, or None; test [n]: held out; columns: for statistics, every declared
+    column [n] as numbers or codes (-1: undeclared value, NaN: missing); dropped: how many rows went, and why.
+    """
+
+    features: Floats = field(repr=False)
+    target: Floats = field(repr=False)
+    person: NDArray[np.int64] | None = field(repr=False)
+    test: NDArray[np.bool_] = field(repr=False)
+    columns: Mapping[str, Floats] = field(repr=False)
+    schema: tuple[tuple[str, Column], ...]
+    dropped: Mapping[str, int] = field(repr=False)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.target)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """One chunk as read: raw columns, target, person names, held-out marks."""
+
+    columns: dict[str, Floats]
+    target: Floats
+    persons: list[str]
+    held: list[bool]
+
+
+def header(source: Source, plan: Plan, site: str) -> tuple[str, ...]:
+    """The names of a source's columns; those of the plan where it has no header. Raises DataError."""
+    return names_of(source, site) if plan.data.header else tuple(plan.data.columns)
+
+
+def resolve(plan: Plan, headers: Mapping[str, Sequence[str]]) -> Plan:
+    """The plan with each pattern like "px*" replaced by the columns that it matches, in natural order (px2, px10).
+
+    The order does not depend on any file's, so that sites whose files differ in order still agree. A name that is
+    itself a column is no pattern. Raises DataError: a pattern matches nothing, or not the same at every site.
+    """
+    data = plan.data
+    patterns = [n for n in data.columns if "*" in n and not any(n in present for present in headers.values())]
+    if not patterns or not data.header:
+        return plan
+    reserved = {data.person, data.split.column if data.split else None, *data.columns}
+    columns: dict[str, Column] = {}
+    for name, column in data.columns.items():
+        if name not in patterns:
+            columns[name] = column
+            continue
+        for match in _expanded(name, headers, reserved):
+            if match in columns:
+                raise DataError(f"column {match!r} matches two patterns", where="data.columns", hint="narrow one")
+            columns[match] = column
+    return msgspec.structs.replace(plan, data=msgspec.structs.replace(data, columns=columns))
+
+
+def _expanded(pattern: str, headers: Mapping[str, Sequence[str]], reserved: set[str | None]) -> list[str]:
+    shape = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+    found: dict[str, list[str]] = {}
+    for site, present in headers.items():
+        matches = [name for name in present if name not in reserved and shape.fullmatch(name)]
+        found[site] = sorted(matches, key=_natural)
+    first, names = next(iter(found.items()))
+    for site, others in found.items():
+        if others != names:
+            odd = sorted(set(others) ^ set(names), key=_natural)
+            what = f"pattern {pattern!r} matches other columns at {first} than at {site}: {', '.join(odd[:3])}"
+            raise DataError(what, where="data.columns", hint="name the columns one by one, or correct the files")
+    if not names:
+        raise DataError(f"pattern {pattern!r} matches no column", where="data.columns", hint="see the files' headers")
+    return names
+
+
+def _natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part)
+
+
+def read(source: Source, plan: Plan, site: str) -> Table:
+    """All rows of a site's source. Raises DataError, told to the site's owner only."""
+    how = encoding(plan)
+    aim = goal(plan) if plan.task == "train" else None
+    extra = (plan.data.person, plan.data.split.column if plan.data.split and aim else None)
+    wanted = [one.name for one in how.fields] + ([aim.column] if aim else [])
+    wanted += [name for name in extra if name is not None]
+    layout = None if plan.data.header else tuple(plan.data.columns)
+    blocks: list[_Block] = []
+    dropped: dict[str, int] = {}
+    refused: dict[str, int] = {}
+    rows = 0
+    for chunk in chunks(source, wanted, layout, site):
+        rows += len(chunk.lines)
+        if rows > plan.data.max_rows:
+            raise DataError(f"has more rows than data.max_rows ({plan.data.max_rows})", where=site, hint="raise it")
+        blocks.append(_kept(_block(chunk, plan, how, aim, site), how, dropped, refused))
+    for name, count in refused.items():
+        hint = 'declare missing = "drop" or "flag", or list the text that means "no value" in data.missing'
+        raise DataError(f"column {name!r} has no value in {count} rows", where=site, hint=hint)
+    if not sum(len(block.target) for block in blocks):
+        why = ", ".join(f"{count} without {name!r}" for name, count in dropped.items())
+        raise DataError(f"no rows are left ({why})" if why else "has no rows", where=site, hint="see data.missing")
+    return _table(blocks, plan, how, dropped, site)
+
+
+def _block(chunk: Chunk, plan: Plan, how: Encoding, aim: Goal | None, site: str) -> _Block:
+    data = plan.data
+    name = ""
+    columns: dict[str, Floats] = {}
+    try:
+        for one in how.fields:
+            name = one.name
+            columns[name] = raw(one, chunk.cells[name], how.missing)
+        target = np.zeros(len(chunk.lines))
+        if aim:
+            name = aim.column
+            target = targets(aim, chunk.cells[name], how.missing)
+    except Unfit as unfit:
+        hint = 'correct the cell, or list the text that means "no value" in data.missing'
+        line = chunk.lines[unfit.index]
+        raise DataError(f"column {name!r}, line {line}: {unfit.why}", where=site, hint=hint) from None
+    persons = _persons(chunk, data.person, how.missing, site) if data.person else []
+    fold = data.split.column if data.split and aim else None
+    held = [text == "test" for text in _texts(chunk.cells[fold])] if fold else []
+    return _Block(columns, target, persons, held)
+
+
+def _texts(cells: Cells) -> list[str]:
+    """Cells as trimmed texts; whole numbers of a typed frame without a decimal point; "" where there is none."""
+    if isinstance(cells, np.ndarray):
+        return ["" if np.isnan(v) else str(int(v)) if v == np.rint(v) else repr(float(v)) for v in cells]
+    return ["" if cell is None else cell.strip() for cell in cells]
+
+
+def _persons(chunk: Chunk, column: str, missing: Sequence[str], site: str) -> list[str]:
+    names = _texts(chunk.cells[column])
+    gone = {key(text) for text in (*missing, "")}
+    for line, name in zip(chunk.lines, names, strict=True):
+        if key(name) in gone:
+            hint = "every row needs to say whose it is"
+            raise DataError(f"column {column!r}, line {line}: no person", where=site, hint=hint)
+    return names
+
+
+def _kept(block: _Block, how: Encoding, dropped: dict[str, int], refused: dict[str, int]) -> _Block:
+    """The rows that stay. Counts those that go into `dropped`, and values that may not be missing into `refused`."""
+    keep = ~np.isnan(block.target)
+    _count(dropped, "target", int((~keep).sum()))
+    for one in how.fields:
+        if one.missing == "drop":
+            gone = keep & np.isnan(block.columns[one.name])
+            _count(dropped, one.name, int(gone.sum()))
+            keep &= ~gone
+    for one in how.fields:
+        if one.missing == "refuse":
+            _count(refused, one.name, int((keep & np.isnan(block.columns[one.name])).sum()))
+    if keep.all():
+        return block
+    index = np.flatnonzero(keep)
+    columns = {name: values[index] for name, values in block.columns.items()}
+    persons = [block.persons[i] for i in index] if block.persons else []
+    held = [block.held[i] for i in index] if block.held else []
+    return _Block(columns, block.target[index], persons, held)
+
+
+def _count(counts: dict[str, int], name: str, more: int) -> None:
+    if more:
+        counts[name] = counts.get(name, 0) + more
+
+
+def _table(blocks: list[_Block], plan: Plan, how: Encoding, dropped: dict[str, int], site: str) -> Table:
+    train = plan.task == "train"
+    target = np.concatenate([block.target for block in blocks])
+    features = np.vstack([encode(how, b.columns) if train else np.zeros((len(b.target), 0)) for b in blocks])
+    names = [one.name for one in how.fields] if not train else []
+    columns = {name: np.concatenate([block.columns[name] for block in blocks]) for name in names}
+    persons = [name for block in blocks for name in block.persons]
+    held = [mark for block in blocks for mark in block.held]
+    known = {name: code for code, name in enumerate(dict.fromkeys(persons))}
+    person = np.array([known[name] for name in persons], dtype=np.int64) if plan.data.person else None
+    test = _sides(plan, features, target, persons, held)
+    if person is not None and plan.privacy.unit == "person" and held:
+        _one_side(person, test, site)
+    schema = tuple((one.name, plan.data.columns[one.name]) for one in how.fields)
+    return Table(features, target, person, test, columns, schema, dropped)
+
+
+def _sides(plan: Plan, features: Floats, target: Floats, persons: list[str], held: list[bool]) -> NDArray[np.bool_]:
+    split = plan.data.split
+    if plan.task != "train" or split is None:
+        return np.zeros(len(target), dtype=np.bool_)
+    if split.column is not None:
+        return np.array(held, dtype=np.bool_)
+    share = split.test or 0.0
+    if persons:
+        return by_person(split.seed, share, persons)
+    return by_row(split.seed, share, features, target)
+
+
+def _one_side(person: NDArray[np.int64], test: NDArray[np.bool_], site: str) -> None:
+    both = np.intersect1d(person[test], person[~test]).size
+    if both:
+        hint = 'with unit = "person" a person is on one side of the split only'
+        raise DataError(f"{both} persons have rows on both sides of the split", where=site, hint=hint)

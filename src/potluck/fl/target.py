@@ -1,0 +1,74 @@
+"""What is predicted: one of two sides, one of several classes, or a number on its declared range."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from potluck.core.plan import Plan
+from potluck.core.stages import Floats
+from potluck.fl.encode import OTHER, Key, Unfit, codes, key, numbers, scale
+from potluck.fl.source import Cells
+
+Side = Literal["binary", "classes", "number"]
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True):
+    """The target as a model file carries it. values: the column's declared values (empty: any)."""
+
+    column: str
+    kind: Side
+    positive: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    low: float = -1.0
+    high: float = 1.0
+
+    @property
+    def cells(self) -> int:
+        """How many kinds of row there are: two sides, K classes, or 1 for a number."""
+        return {"binary": 2, "classes": len(self.classes), "number": 1}[self.kind]
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a model puts out a row."""
+        return len(self.classes) if self.kind == "classes" else 1
+
+
+def goal(plan: Plan) -> Goal:
+    """The target that a plan declares."""
+    target = plan.data.target
+    assert target is not None
+    column = plan.data.columns.get(target.column)
+    if target.positive is None and target.classes is None:
+        assert column is not None
+        assert column.low is not None
+        assert column.high is not None
+        return Goal(column=target.column, kind="number", low=column.low, high=column.high)
+    values = column.values if column is not None and column.kind == "category" else ()
+    if target.positive is not None:
+        return Goal(column=target.column, kind="binary", positive=target.positive, values=values)
+    return Goal(column=target.column, kind="classes", classes=target.classes or (), values=values)
+
+
+def targets(one: Goal, cells: Cells, missing: tuple[str, ...]) -> Floats:
+    """[n] 0 or 1, the class's place, or the number on [-1, 1]; NaN where missing.
+
+    Raises Unfit: text where a number is expected, or a value that neither target nor column declares.
+    """
+    if one.kind == "number":
+        return scale(numbers(cells, missing), one.low, one.high)
+    table: dict[Key, float] = {}
+    if one.kind == "classes":
+        table = {key(value): float(place) for place, value in enumerate(one.classes)}
+    else:
+        table = {key(value): 0.0 for value in one.values} | {key(value): 1.0 for value in one.positive}
+    found = codes(cells, table, missing)
+    other = np.flatnonzero(found == OTHER)
+    if other.size and one.kind == "binary" and not one.values:
+        found[other] = 0.0  # nothing else was declared: whatever is not positive is negative
+    elif other.size:
+        raise Unfit(int(other[0]), "a target value that the plan does not declare")
+    return found

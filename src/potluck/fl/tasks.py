@@ -1,0 +1,110 @@
+"""The two tasks on the one sum, as the drivers see them: `train` and `statistics`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from potluck.core.asks import Ask, Block, Kind, Lead
+from potluck.core.plan import Plan
+from potluck.core.rounds import Abort, Cause
+from potluck.core.stages import Floats, Update
+from potluck.fl import evaluate
+from potluck.fl.average import Average
+from potluck.fl.encode import encoding
+from potluck.fl.evaluate import Metrics
+from potluck.fl.gradient import Gradient
+from potluck.fl.method import Method, training, within
+from potluck.fl.model import Model, model
+from potluck.fl.newton import Newton
+from potluck.fl.statistics import Counted, StatisticsTask
+from potluck.fl.table import Table
+from potluck.fl.target import Goal, goal
+
+__all__ = ["Counted", "StatisticsTask", "TrainTask", "Trained", "build"]
+
+Make = Callable[[Plan, Goal, int], Method]
+METHODS: Mapping[str, Make] = {
+    "newton": Newton,
+    "gradient": Gradient,
+    "average": Average,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A trained model; its released metrics (None: the plan releases none); what to mind."""
+
+    model: Model
+    metrics: Metrics | None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainTask:
+    """Train, then evaluate on the held-out rows: `rounds` sums and one more. See `core.asks.Task`.
+
+    evaluated = False leaves the last sum out.
+    """
+
+    plan: Plan
+    evaluated: bool = True
+
+    def lead(self) -> Lead[Trained]:
+        """The server's side. Raises DataError: one class, an empty side; Abort(RANGE): a coefficient beyond range."""
+        course = self._method().course()
+        weights = next(course)
+        for step in range(training(self.plan).rounds):
+            answer = yield Ask(Kind.TRAIN, step, self._blocks(Kind.TRAIN), _state(weights))
+            try:
+                weights = course.send(answer)
+            except StopIteration as stop:
+                fitted = stop.value
+        trained = model(self.plan, fitted.weights)
+        blocks = self._blocks(Kind.EVALUATE)
+        if not blocks:
+            return Trained(trained, None, fitted.warnings)
+        answer = yield Ask(Kind.EVALUATE, 0, blocks, _state(fitted.weights))
+        metrics, more = evaluate.metrics(self.plan, answer)
+        return Trained(trained, metrics, (*fitted.warnings, *more))
+
+    def ask(self, kind: Kind, step: int, state: bytes) -> Ask:
+        """The site's own view of a sum. Raises Abort(TERMS): no such sum in this plan, or no model of it."""
+        blocks = self._blocks(kind)
+        steps = training(self.plan).rounds if kind is Kind.TRAIN else 1
+        if not blocks or not 0 <= step < steps:
+            raise Abort(Cause.TERMS, detail=f"the plan has no sum {kind.value} {step}")
+        start = self._method().initial()
+        weights = np.frombuffer(state, dtype="<f8") if len(state) == 8 * len(start) else np.full(1, np.nan)
+        if not np.isfinite(weights).all():
+            raise Abort(Cause.TERMS, detail="the announced model is none of this plan")
+        if kind is Kind.TRAIN and step == 0 and state != _state(start):
+            raise Abort(Cause.TERMS, detail="the first model is not the plan's initial one")
+        within(self.plan, weights)
+        return Ask(kind, step, blocks, state)
+
+    def contribute(self, ask: Ask, rows: Table) -> Iterator[Update]:
+        """Batches of disjoint units [units, d]: what this site adds."""
+        weights = np.frombuffer(ask.state, dtype="<f8").astype(np.float64)
+        if ask.kind is Kind.EVALUATE:
+            return evaluate.contribute(self.plan, model(self.plan, weights), rows)
+        return self._method().contribute(weights, ask.step, rows)
+
+    def _method(self) -> Method:
+        return METHODS[training(self.plan).method](self.plan, goal(self.plan), len(encoding(self.plan).names))
+
+    def _blocks(self, kind: Kind) -> tuple[Block, ...]:
+        if kind is Kind.TRAIN:
+            return self._method().blocks()
+        return evaluate.blocks(self.plan) if kind is Kind.EVALUATE and self.evaluated else ()
+
+
+def _state(weights: Floats) -> bytes:
+    return weights.astype("<f8").tobytes()
+
+
+def build(plan: Plan) -> TrainTask | StatisticsTask:
+    """The task of a plan whose patterns are resolved."""
+    return TrainTask(plan) if plan.task == "train" else StatisticsTask(plan)

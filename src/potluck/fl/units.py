@@ -1,0 +1,65 @@
+"""Batches of disjoint privacy units: a row, all rows of one person, or the whole site.
+
+A batch is a few million numbers, whatever the site holds, so that memory stays bounded at a million rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.plan import Plan
+from potluck.core.stages import Floats, Update
+
+NUMBERS = 1 << 21
+Index = NDArray[np.int64]
+Rows = Callable[[Index], Floats]
+"""Row numbers [k] -> what each of these rows contributes [k, d]."""
+
+
+def updates(plan: Plan, index: Index, person: Index | None, size: int, rows: Rows) -> Iterator[Update]:
+    """The contributions [units, d] of the rows in `index`, summed by the plan's unit (without noise: by row)."""
+    unit = plan.privacy.unit if plan.privacy.noise != "none" else "row"
+    if unit == "site":
+        yield Update(total(index, size, rows)[None, :])
+    elif unit == "person" and person is not None:
+        yield from _by_person(index, person[index], size, rows)
+    else:
+        for part in _parts(index, size):
+            yield Update(rows(part))
+
+
+def total(index: Index, size: int, rows: Rows) -> Floats:
+    """[d]: the sum over the rows in `index`."""
+    out = np.zeros(size)
+    for part in _parts(index, size):
+        out += rows(part).sum(axis=0)
+    return out
+
+
+def first(person: Index, index: Index, most: int) -> Index:
+    """Of the rows in `index`, the first `most` of each person, in order."""
+    seen: dict[int, int] = {}
+    kept = []
+    for row, who in zip(index.tolist(), person[index].tolist(), strict=True):
+        seen[who] = seen.get(who, 0) + 1
+        if seen[who] <= most:
+            kept.append(row)
+    return np.array(kept, dtype=np.int64)
+
+
+def _parts(index: Index, size: int) -> Iterator[Index]:
+    step = max(1, NUMBERS // max(size, 1))
+    for start in range(0, len(index), step):
+        yield index[start : start + step]
+
+
+def _by_person(index: Index, person: Index, size: int, rows: Rows) -> Iterator[Update]:
+    """One unit a person: its rows are summed FIRST; only then may anything be clipped."""
+    order = np.argsort(person, kind="stable")
+    groups = np.split(index[order], np.flatnonzero(np.diff(person[order])) + 1) if len(index) else []
+    step = max(1, NUMBERS // max(size, 1))
+    for start in range(0, len(groups), step):
+        yield Update(np.stack([total(group, size, rows) for group in groups[start : start + step]]))
