@@ -71,8 +71,10 @@ def sound(n: int, corrupt: int, least: int, server: str) -> bool:
 @lru_cache(maxsize=64)
 def _sparse(n: int, corrupt: int, dropouts: int, lying: bool) -> tuple[int, int] | None:
     """The smallest k, with the largest t that survives the drop-outs; None where only the complete graph will do."""
+    gone = 0  # of a site's k picks no more than these drop out; more picks never lose fewer
     for k in range(1, n - 1):
-        gone = next(y for y in range(k + 1) if rare(n, dropouts, k, y + 1, ABORT_BITS))
+        while not rare(n, dropouts, k, gone + 1, ABORT_BITS):
+            gone += 1
         t = k - gone
         opens = 2 * t - k if lying else t
         if opens > 0 and rare(n, corrupt, k, opens, LEAK_BITS) and _holds_together(n, corrupt, dropouts, (k, t), lying):

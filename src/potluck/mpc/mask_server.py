@@ -20,7 +20,7 @@ from potluck.mpc.graph import Shape
 from potluck.mpc.masking import masked
 from potluck.mpc.notes import check_dealt
 from potluck.mpc.roster import Table, check_advert, check_keys, table
-from potluck.mpc.unmask import Closing, check_reply, keys
+from potluck.mpc.unmask import Closing, check_reply, closing, keys
 from potluck.secret.box import SEED, BoxKey
 from potluck.secret.container import Secret
 from potluck.secret.stream import digest
@@ -55,7 +55,7 @@ def open_sum(shape: Shape, terms: Terms, me: Seat) -> Rounds[Opened]:
     dealt = {index[site]: load(body, m.Dealt, site) for site, body in shared.got.items()}
     dealers = tuple(sorted(dealt))
 
-    relays = {terms.sites[to]: dump(m.Relay(dealers, _notes_to(dealt, to))) for to in dealers}
+    relays = _relays(terms, dealt)
     inputs = yield _broadcast(terms, m.RELAY, relays, m.INPUT, terms.fewest, partial(_read_input, terms, settled, key))
     givers = tuple(sorted(index[site] for site in inputs.got))
 
@@ -64,11 +64,11 @@ def open_sum(shape: Shape, terms: Terms, me: Seat) -> Rounds[Opened]:
     if shape.lying:
         statement = m.survivors_statement(terms, settled.hash, dealers, givers)
         signed = yield _broadcast(terms, step, answers, m.SIGN, shape.least, partial(_read_signature, me, statement))
-        step, answers = m.SIGNED, _signatures(settled, index, signed.got)
+        step, answers = m.SIGNED, _signatures(shape, settled, index, signed.got)
 
-    closing = Closing(shape, terms, settled, dealt, frozenset(givers))
-    replies = yield _broadcast(terms, step, answers, m.UNMASK, shape.least, partial(_read_reply, closing, key))
-    plus, minus = keys(closing, {index[site]: body for site, body in replies.got.items()})
+    fixed = closing(shape, terms, settled, dealt, frozenset(givers))
+    replies = yield _broadcast(terms, step, answers, m.UNMASK, shape.least, partial(_read_reply, fixed, key))
+    plus, minus = keys(fixed, {index[site]: body for site, body in replies.got.items()})
     total = np.zeros(terms.length, terms.dtype)
     for site, words in inputs.got.items():
         total += unpack(words, terms.length, terms.bits, site)
@@ -112,23 +112,30 @@ def _read_signature(me: Seat, statement: bytes, sender: Party, body: bytes) -> b
     return signature
 
 
-def _read_reply(closing: Closing, key: BoxKey, sender: Party, body: bytes) -> bytes:
-    shares = key.unseal(body, m.box_info(closing.table.hash, sender, SERVER, m.UNMASK))
-    check_reply(closing, closing.terms.sites.index(sender), shares)
+def _read_reply(fixed: Closing, key: BoxKey, sender: Party, body: bytes) -> bytes:
+    shares = key.unseal(body, m.box_info(fixed.table.hash, sender, SERVER, m.UNMASK))
+    check_reply(fixed, fixed.terms.sites.index(sender), shares)
     return shares
 
 
-def _notes_to(dealt: Mapping[int, m.Dealt], to: int) -> tuple[m.Addressed, ...]:
-    found = (
-        (dealer, addressed) for dealer in sorted(dealt) for addressed in dealt[dealer].notes if addressed.site == to
-    )
-    return tuple(m.Addressed(dealer, addressed.note) for dealer, addressed in found)
+def _relays(terms: Terms, dealt: Mapping[int, m.Dealt]) -> dict[Party, bytes]:
+    """For each dealer what the others dealt to it, in order."""
+    letters: dict[int, list[m.Addressed]] = {to: [] for to in dealt}
+    for dealer in sorted(dealt):
+        for addressed in dealt[dealer].notes:
+            if addressed.site in letters:
+                letters[addressed.site].append(m.Addressed(dealer, addressed.note))
+    dealers = tuple(sorted(dealt))
+    return {terms.sites[to]: dump(m.Relay(dealers, tuple(notes))) for to, notes in letters.items()}
 
 
-def _signatures(settled: Table, index: Mapping[Party, int], signed: Mapping[Party, bytes]) -> dict[Party, bytes]:
-    """For each signer the signatures of those who hold its shares: the ones it counts."""
+def _signatures(
+    shape: Shape, settled: Table, index: Mapping[Party, int], signed: Mapping[Party, bytes]
+) -> dict[Party, bytes]:
+    """For each signer as many signatures of those who hold its shares as it needs."""
     signers = [m.Signer(index[site], signed[site]) for site in sorted(signed, key=index.__getitem__)]
-    return {
-        site: dump(m.Signatures(tuple(s for s in signers if s.site in settled.graph.holders[index[site]])))
-        for site in signed
-    }
+    bodies = {}
+    for site in signed:
+        counted = [signer for signer in signers if signer.site in settled.graph.holders[index[site]]]
+        bodies[site] = dump(m.Signatures(tuple(counted[: shape.least])))
+    return bodies

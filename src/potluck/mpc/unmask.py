@@ -25,13 +25,14 @@ from potluck.secret.container import Secret
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Closing:
-    """What is fixed before anything is unmasked: who dealt what, and whose input arrived."""
+    """What is fixed before anything is unmasked: who dealt what, and whose input arrived. notes: [dealer][receiver]."""
 
     shape: Shape
     terms: Terms
     table: Table
     dealt: Mapping[int, Dealt]
     givers: frozenset[int]
+    notes: Mapping[int, Mapping[int, Note]]
 
     def held(self, holder: int) -> list[int]:
         """Of whom `holder` holds shares, in the order in which it answers."""
@@ -41,44 +42,45 @@ class Closing:
         """The dealer's commitments to what it dealt to `holder`."""
         if dealer == holder:
             return self.dealt[dealer].own
-        note = self.note(dealer, holder)
+        note = self.notes[dealer].get(holder)
         return note.shares.kept if note and note.shares else None
 
-    def note(self, dealer: int, to: int) -> Note | None:
-        """The note from `dealer` to `to`, if there is one."""
-        return by_site(self.dealt[dealer].notes).get(to)
+
+def closing(shape: Shape, terms: Terms, table: Table, dealt: Mapping[int, Dealt], givers: frozenset[int]) -> Closing:
+    """What is fixed once the inputs are in."""
+    return Closing(shape, terms, table, dealt, givers, {dealer: by_site(all_.notes) for dealer, all_ in dealt.items()})
 
 
-def check_reply(closing: Closing, holder: int, body: bytes) -> None:
+def check_reply(fixed: Closing, holder: int, body: bytes) -> None:
     """One share for each site that `holder` holds shares of. Raises Abort naming it: MALFORMED, COMMITMENT."""
-    party, dealers = closing.terms.sites[holder], closing.held(holder)
+    party, dealers = fixed.terms.sites[holder], fixed.held(holder)
     if len(body) != SIZE * len(dealers):
         raise Abort(Cause.MALFORMED, party=party, step=UNMASK, detail="not one share for each dealer")
     for dealer, share in zip(dealers, _cut(body), strict=True):
-        kept = closing.committed(dealer, holder)
-        gave = dealer in closing.givers
+        kept = fixed.committed(dealer, holder)
+        gave = dealer in fixed.givers
         kind, promised = (SEED, kept and kept.seed) if gave else (ROOT, kept and kept.root)
-        if commitment(closing.table.hash, closing.terms.sites[dealer], party, kind, share) != promised:
+        if commitment(fixed.table.hash, fixed.terms.sites[dealer], party, kind, share) != promised:
             raise Abort(Cause.COMMITMENT, party=party, step=UNMASK)
 
 
-def keys(closing: Closing, replies: Mapping[int, bytes]) -> tuple[list[Secret], list[Secret]]:
+def keys(fixed: Closing, replies: Mapping[int, bytes]) -> tuple[list[Secret], list[Secret]]:
     """Keys of the masks to add to the sum of the masked inputs, and of those to subtract, so that the sum remains.
 
     Raises Abort: TOO_FEW shares of a secret; DEALER, naming who dealt what does not fit its advert.
     """
-    shares: dict[int, dict[int, Secret]] = {dealer: {} for dealer in closing.dealt}
+    shares: dict[int, dict[int, Secret]] = {dealer: {} for dealer in fixed.dealt}
     for holder in sorted(replies):
-        for dealer, share in zip(closing.held(holder), _cut(replies[holder]), strict=True):
+        for dealer, share in zip(fixed.held(holder), _cut(replies[holder]), strict=True):
             shares[dealer][holder + 1] = share
     plus: list[Secret] = []
     minus: list[Secret] = []
-    for dealer in sorted(closing.dealt):
-        secret = _rebuild(closing, dealer, shares[dealer])
-        if dealer in closing.givers:
-            minus.append(_self_key(closing, dealer, secret))
+    for dealer in sorted(fixed.dealt):
+        secret = _rebuild(fixed, dealer, shares[dealer])
+        if dealer in fixed.givers:
+            minus.append(_self_key(fixed, dealer, secret))
             continue
-        for giver, key in _pair_keys(closing, dealer, secret):
+        for giver, key in _pair_keys(fixed, dealer, secret):
             # The giver added the mask if it comes first, so the sum loses it; else it gets it back.
             (minus if giver < dealer else plus).append(key)
     return plus, minus
@@ -88,16 +90,16 @@ def _cut(body: bytes) -> list[Secret]:
     return [Secret(body[start : start + SIZE]) for start in range(0, len(body), SIZE)]
 
 
-def _rebuild(closing: Closing, dealer: int, shares: dict[int, Secret]) -> Secret:
-    least = closing.shape.least
+def _rebuild(fixed: Closing, dealer: int, shares: dict[int, Secret]) -> Secret:
+    least = fixed.shape.least
     if len(shares) < least:
-        detail = f"{len(shares)} shares of a secret of {closing.terms.sites[dealer]} where {least} are needed"
+        detail = f"{len(shares)} shares of a secret of {fixed.terms.sites[dealer]} where {least} are needed"
         raise Abort(Cause.TOO_FEW, step=UNMASK, detail=detail)
     first = dict(sorted(shares.items())[:least])
     try:
         return join(first, least, _weights(tuple(first)))
     except ValueError:
-        raise _blame(closing, dealer, "a share out of range") from None
+        raise _blame(fixed, dealer, "a share out of range") from None
 
 
 @lru_cache(maxsize=256)
@@ -105,47 +107,47 @@ def _weights(points: tuple[int, ...]) -> list[int]:
     return weights(points)
 
 
-def _blame(closing: Closing, dealer: int, what: str) -> Abort:
-    return Abort(Cause.DEALER, party=closing.terms.sites[dealer], step=UNMASK, detail=what)
+def _blame(fixed: Closing, dealer: int, what: str) -> Abort:
+    return Abort(Cause.DEALER, party=fixed.terms.sites[dealer], step=UNMASK, detail=what)
 
 
-def _self_key(closing: Closing, dealer: int, seed: Secret) -> Secret:
-    party = closing.terms.sites[dealer]
-    if commitment(closing.table.hash, party, party, WHOLE, seed) != closing.dealt[dealer].seed:
-        raise _blame(closing, dealer, "the rebuilt seed is not the one it committed to")
-    return self_mask(seed, session(closing.terms), closing.table.adverts[dealer].public)
+def _self_key(fixed: Closing, dealer: int, seed: Secret) -> Secret:
+    party = fixed.terms.sites[dealer]
+    if commitment(fixed.table.hash, party, party, WHOLE, seed) != fixed.dealt[dealer].seed:
+        raise _blame(fixed, dealer, "the rebuilt seed is not the one it committed to")
+    return self_mask(seed, session(fixed.terms), fixed.table.adverts[dealer].public)
 
 
-def _pair_keys(closing: Closing, gone: int, rebuilt: Secret) -> list[tuple[int, Secret]]:
+def _pair_keys(fixed: Closing, gone: int, rebuilt: Secret) -> list[tuple[int, Secret]]:
     """The keys of the masks between a vanished site and each neighbour that gave."""
-    terms, table = closing.terms, closing.table
+    terms, table = fixed.terms, fixed.table
     advert, party = table.adverts[gone], terms.sites[gone]
     root = Root(rebuilt, session(terms))
     if root.public != advert.public:
-        raise _blame(closing, gone, "the rebuilt root does not give the keys it advertised")
+        raise _blame(fixed, gone, "the rebuilt root does not give the keys it advertised")
     found = []
-    for giver in sorted(table.graph.pairs[gone] & closing.givers):
+    for giver in sorted(table.graph.pairs[gone] & fixed.givers):
         other = table.adverts[giver]
-        half = _half(closing, gone, giver, root, party)
+        half = _half(fixed, gone, giver, root, party)
         lower, upper = (advert, other) if gone < giver else (other, advert)
         agreed = root.agreement.agree(other.mask)
         found.append((giver, pair_mask(agreed, half, session(terms), lower.public, upper.public)))
     return found
 
 
-def _half(closing: Closing, gone: int, giver: int, root: Root, party: Party) -> Secret:
+def _half(fixed: Closing, gone: int, giver: int, root: Root, party: Party) -> Secret:
     """The earlier site's half of a pair's secret, as the giver must have used it."""
-    table, sites = closing.table, closing.terms.sites
+    table, sites = fixed.table, fixed.terms.sites
     if gone < giver:
-        half, note = root.toward(sites[giver]), closing.note(gone, giver)
+        half, note = root.toward(sites[giver]), fixed.notes[gone].get(giver)
         promised = note.half.commitment if note and note.half else b""
         if commitment(table.hash, party, sites[giver], PAIR, half) != promised:
-            raise _blame(closing, gone, "the rebuilt root does not give the pair half it committed to")
+            raise _blame(fixed, gone, "the rebuilt root does not give the pair half it committed to")
         return half
-    note = closing.note(giver, gone)
+    note = fixed.notes[giver].get(gone)
     try:
         if note is None or note.half is None:
             raise Abort(Cause.MALFORMED)
         return open_half(table, sites[giver], party, root, note.half)
     except Abort:
-        raise _blame(closing, giver, "the pair half it sealed is not the one it committed to") from None
+        raise _blame(fixed, giver, "the pair half it sealed is not the one it committed to") from None

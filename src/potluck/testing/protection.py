@@ -1,0 +1,98 @@
+"""The one property that every protection must have: what it opens is the sum of the givers' words, bit for bit.
+
+For authors of new protections: `check_protection` runs all halves in memory, over a network and with drop-outs of
+your choice, and compares with plain addition. It says nothing about what leaked on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from potluck.core.desk import Desk
+from potluck.core.ledger import Ledger
+from potluck.core.party import SERVER, Party
+from potluck.core.rounds import Abort, Rounds, Seat, Sum, Terms, Words
+from potluck.core.stages import Guarded, Opened
+from potluck.parties.memory import Carry, Memory, Vanish, faithfully, nobody
+from potluck.parties.transcript import Transcript
+from potluck.testing.draws import seeded
+
+Half = Rounds[object]
+Play = Callable[[Seat, Half], Half]
+"""What a party really does, given its seat and the half it should have run."""
+
+
+@dataclass(slots=True)
+class Bodies(Transcript):
+    """A transcript that keeps every body in memory, as its receiver read it: (step, sender, to, body)."""
+
+    bodies: list[tuple[str, Party, Party, bytes]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        Transcript.__init__(self)
+
+    def read(self, label: object, sender: Party, to: Party, body: bytes) -> None:
+        """Keep the body."""
+        self.bodies.append((getattr(label, "step", ""), sender, to, body))
+
+
+def honestly(seat: Seat, half: Half) -> Half:
+    """Run the half as it is."""
+    return half
+
+
+@dataclass(slots=True)
+class Sitting:
+    """One federation in memory with repeatable keys: run one round, or several with the same ledgers."""
+
+    protection: Sum
+    terms: Terms
+    words: Mapping[Party, Words]
+    carry: Carry = faithfully
+    vanish: Vanish = nobody
+    play: Mapping[Party, Play] = field(default_factory=dict)
+    ledgers: Mapping[Party, Ledger] | None = None
+    transcript: Bodies = field(default_factory=Bodies)
+
+    def seat(self, memory: Memory, party: Party) -> Seat:
+        """A seat whose randomness depends on party and round alone, so that a test can be its accomplice."""
+        return replace(memory.seat(party), draw=seeded(str(party), self.terms.round.run, self.terms.round.number))
+
+    def run(self) -> Mapping[Party, Desk[object]]:
+        """All desks, each with its result or its abort."""
+        memory = Memory(
+            self.terms.sites,
+            b"test federation",
+            ledgers=self.ledgers,
+            transcript=self.transcript,
+            draw=seeded("keys"),
+            carry=self.carry,
+            vanish=self.vanish,
+        )
+        halves: dict[Party, Half] = {SERVER: self.protection.open(self.terms, self.seat(memory, SERVER))}
+        for site in self.terms.sites:
+            halves[site] = self.protection.give(self.terms, self.seat(memory, site), Guarded(self.words[site]))
+        for helper in self.protection.helpers():
+            halves[helper] = self.protection.assist(self.terms, self.seat(memory, helper))
+        played = {
+            party: self.play.get(party, honestly)(self.seat(memory, party), half) for party, half in halves.items()
+        }
+        return memory.round(self.terms.round, played)
+
+
+def check_protection(sitting: Sitting) -> Opened | Abort:
+    """Run one round. Returns what opened, or why nothing did; raises AssertionError for any wrong sum."""
+    server = sitting.run()[SERVER]
+    if server.abort is not None:
+        return server.abort
+    opened = server.result
+    assert isinstance(opened, Opened)
+    assert len(opened.givers) >= sitting.terms.fewest, "opened below the minimum cohort"
+    right = np.zeros(sitting.terms.length, sitting.terms.dtype)
+    for giver in opened.givers:
+        right += sitting.words[giver]
+    assert np.array_equal(opened.words, right), "opened a wrong sum"
+    return opened
