@@ -59,7 +59,7 @@ def test_score_writes_what_the_model_predicts(shops, cli):
     said = cli("score", run["model"]["file"], shops / "a.csv", "-o", shops / "scores.csv", "--json")
     assert said.code == 0, said.err
     assert said.json["rows"] == 80
-    rows = list(csv.reader((shops / "scores.csv").open()))
+    rows = list(csv.reader((shops / "scores.csv").read_text().splitlines()))
     assert len(rows) == 81
     assert all(0 <= float(row[-1]) <= 1 for row in rows[1:])
     assert cli("score", shops / "none.json", shops / "a.csv").code == 2
