@@ -57,7 +57,7 @@ def _owner(path: Path, would: float | None) -> Owner:
         return Owner(0.0, None, would, ())
     with Budget(path) as ledger:
         units = {row.unit for row in ledger.history() if row.unit}
-        return Owner(ledger.spent(), ledger.left(None), would, tuple(sorted(units)))
+        return Owner(ledger.spent(), ledger.left(), would, tuple(sorted(units)))
 
 
 def settle(plan: Path | None, ledger: Path | None) -> list[str]:

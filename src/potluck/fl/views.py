@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from potluck.core.party import SERVER
+from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
-from potluck.core.views import Form, Never, View
+from potluck.core.views import Form, Never, Together, View
 from potluck.fl.method import noisy
 
 SOURCE = "docs/concepts/training.md"
@@ -30,16 +30,21 @@ def opened(plan: Plan) -> str:
 def views(plan: Plan) -> list[View]:
     """The task's rows: the server opens the sums, everyone sees each round's model, a site keeps its own metrics."""
     central = plan.privacy.noise == "reveal"
-    form = Form.NOISED if noisy(plan) and not central else Form.SUM
+    public = Form.NOISED if noisy(plan) else Form.SUM
     note = opened(plan) + ("; the server sees it before it adds the noise" if central else "")
-    found = [View(SERVER, "the sum", form, Never(), SOURCE, note=note)]
+    found = [View(SERVER, "the sum", Form.SUM if central else public, Never(), SOURCE, note=note)]
     if plan.task != "train":
-        return found
-    every = "every round's model is announced to all sites; its differences are the sums"
-    found.append(View(SERVER, "the model", Form.RELEASED, Never(), SOURCE))
-    found += [View(site, "the model", Form.RELEASED, Never(), SOURCE, note=every) for site in plan.sites]
-    found += [
-        View(site, f"{site}'s metrics", Form.RELEASED, Never(), SOURCE, note="in that site's own report only")
-        for site in plan.sites
-    ]
-    return found
+        passed = Together(1, frozenset({SERVER}))
+        return found + [View(site, "the sum", Form.NOTHING, passed, SOURCE, broken=public) for site in plan.sites]
+    every = "every round's model is announced to all sites, and its differences are the sums"
+    found += [View(site, "the sum", public, Never(), SOURCE, note=every) for site in plan.sites]
+    found += [View(party, "the model", Form.RELEASED, Never(), SOURCE) for party in (SERVER, *plan.sites)]
+    return found + [_metrics(party, site) for site in plan.sites for party in (SERVER, *plan.sites)]
+
+
+def _metrics(party: Party, site: Party) -> View:
+    """Only the sum over all sites is evaluated together; what a model does on one site's rows stays there."""
+    of = f"{site}'s metrics"
+    if party == site:
+        return View(party, of, Form.PLAIN, Never(), SOURCE, note="its own")
+    return View(party, of, Form.NOTHING, Together(1, frozenset({site})), SOURCE)
