@@ -32,9 +32,9 @@ FINEST_SHARE = 4.0
 """Every share of noise has a sigma of at least so many grid steps."""
 
 
-def shares_slack(shares: int) -> float:
-    """tau of arXiv 2102.06387 for a sum of `shares` discrete Gaussians of at least FINEST_SHARE steps each."""
-    terms = (math.exp(-2 * math.pi**2 * FINEST_SHARE**2 * k / (k + 1)) for k in range(1, shares))
+def shares_slack(shares: int, sigma: float = FINEST_SHARE) -> float:
+    """tau of arXiv 2102.06387 for a sum of `shares` discrete Gaussians of at least `sigma` steps each."""
+    terms = (math.exp(-2 * math.pi**2 * sigma**2 * k / (k + 1)) for k in range(1, shares))
     return 10 * math.fsum(terms)
 
 
