@@ -32,6 +32,8 @@ def views(plan: Plan) -> list[View]:
     central = plan.privacy.noise == "reveal"
     public = Form.NOISED if noisy(plan) else Form.SUM
     note = opened(plan) + ("; the server sees it before it adds the noise" if central else "")
+    if plan.task == "train" and plan.federation.server == "lying":
+        note += "; a lying server may ask at other weights than the sums give, one choice a step"
     found = [View(SERVER, "the sum", Form.SUM if central else public, Never(), SOURCE, note=note)]
     if plan.task != "train":
         passed = Together(1, frozenset({SERVER}))

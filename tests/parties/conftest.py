@@ -1,0 +1,100 @@
+"""A small federation in memory, whose network and parties a test may disturb."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+from potluck.api.plan import Plan
+from potluck.api.tables import tables
+from potluck.core.ledger import Ledger
+from potluck.core.party import Party
+from potluck.core.plan import Plan as Spec
+from potluck.core.plan import digest
+from potluck.fl.tasks import build
+from potluck.parties import catalog
+from potluck.parties.memory import Carry, Memory, Vanish, faithfully, nobody
+from potluck.parties.run import Run, drive
+from potluck.parties.transcript import Transcript
+
+NONE = {"noise": "none"}
+SHARED = {"noise": "shared", "unit": "row", "epsilon": 3.0, "delta": 1e-5, "clip": 1.0}
+
+
+def plan(sites: str = "abcd", privacy: dict = NONE, word: str = "mask", **federation: object) -> Plan:
+    names = list(sites)
+    return Plan(
+        name="p",
+        purpose="test",
+        task="train",
+        federation={"sites": names, "corrupt": 1, "dropouts": 1} | federation,
+        data={
+            "columns": {"x": {"kind": "number", "low": -3, "high": 3}, "z": {"kind": "number", "low": -3, "high": 3}},
+            "target": {"column": "y", "positive": ["1"]},
+            "split": {"test": 0.3},
+            "max_rows": 100,
+        },
+        model={"kind": "logistic"},
+        training={"method": "gradient", "rounds": 3, "expected_rows": 100},
+        protect={"with": word},
+        privacy=privacy,
+    )
+
+
+def frames(sites: str = "abcd", rows: int = 40) -> dict[str, pd.DataFrame]:
+    found = {}
+    for number, name in enumerate(sites):
+        rng = np.random.default_rng(number)
+        x, z = rng.normal(size=(2, rows))
+        y = (x + rng.logistic(size=rows) > 0).astype(int)
+        found[name] = pd.DataFrame({"x": x, "z": z, "y": y})
+    return found
+
+
+@dataclass
+class Scene:
+    """One run, disturbed or not."""
+
+    plan: Plan
+    carry: Carry = faithfully
+    vanish: Vanish = nobody
+    ledgers: dict[Party, Ledger] = field(default_factory=dict)
+    name: str = "run"
+    sums: Run | None = None
+    memory: Memory | None = None
+
+    @property
+    def spec(self) -> Spec:
+        return self.plan.spec
+
+    def run(self):
+        self.plan.require()
+        names = "".join(self.spec.federation.sites)
+        spec, held = tables(self.plan, frames(names))
+        task = build(spec)
+        self.memory = Memory(
+            spec.sites,
+            digest(spec),
+            ledgers=self.ledgers,
+            transcript=Transcript(),
+            carry=self.carry,
+            vanish=self.vanish,
+        )
+        self.sums = Run(spec, task, catalog.row(spec).build(spec), held, self.memory, self.name)
+        return drive(task, self.sums)
+
+
+@pytest.fixture
+def scene() -> Callable[..., Scene]:
+    return Scene
+
+
+def other(spec: Spec) -> Spec:
+    """A plan that differs in one setting."""
+    assert spec.model is not None
+    return msgspec.structs.replace(spec, model=msgspec.structs.replace(spec.model, l2=2.0))
