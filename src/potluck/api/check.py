@@ -43,6 +43,12 @@ class Verdict:
     grid: Mapping[str, object] = field(default_factory=dict)
 
     @property
+    def unit(self) -> object:
+        """Whose contribution the noise hides."""
+        privacy = self.values.get("privacy")
+        return privacy.get("unit") if isinstance(privacy, Mapping) else None
+
+    @property
     def ok(self) -> bool:
         """Whether it can run."""
         return not self.errors
@@ -67,7 +73,7 @@ class Verdict:
         size = "" if self.bytes_up is None else f", {self.bytes_up:,} bytes up a site and round"
         pace = "" if self.seconds is None else f", about {self.seconds:.2g} s a round here"
         cost = next(iter(self.epsilon.values()), None)
-        spent = ", no noise" if cost is None else f", epsilon {cost:.4g} at each owner ({NEIGHBOURS})"
+        spent = ", no noise" if cost is None else f", epsilon {cost:.4g} at each owner (unit {self.unit}, {NEIGHBOURS})"
         return sums + size + pace + spent
 
     def flat(self) -> Iterator[tuple[str, object]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+from types import FrameType
 
 import click
 
@@ -46,6 +48,11 @@ def potluck() -> None:
     """Organisations learn together while every row of data stays with its owner."""
 
 
+def _interrupted(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
-    """The `potluck` command."""
+    """The `potluck` command. A polite kill ends a run as Ctrl-C does: nothing half-written stays."""
+    signal.signal(signal.SIGTERM, _interrupted)
     sys.exit(run(potluck, sys.argv[1:]))

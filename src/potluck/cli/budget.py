@@ -10,6 +10,7 @@ from rich.table import Table
 
 from potluck.api.budget import budget, settle
 from potluck.cli.door import settings, spoken, voice
+from potluck.dp.account import NEIGHBOURS
 
 
 @click.command("budget")
@@ -25,7 +26,16 @@ def command(plan: Path | None, ledger: Path | None, settling: bool, settings: tu
     owners = budget(plan, ledger, settings)
 
     def text(out: Console) -> None:
-        table = Table("owner", "spent", "left", "would spend", "unit", title="epsilon", title_justify="left")
+        title = f"epsilon of all runs, added up ({NEIGHBOURS})"
+        table = Table("owner", "spent", "left", "would spend", "unit", title=title, title_justify="left")
+            "owner",
+            "spent",
+            "left",
+            "would spend",
+            "unit",
+            title=f"epsilon of all runs, added up ({NEIGHBOURS})",
+            title_justify="left",
+        )
         for name, row in owners.items():
             shown = ("-" if value is None else f"{value:.4g}" for value in (row.spent, row.left, row.would_spend))
             table.add_row(name, *shown, ", ".join(row.units) or "-")

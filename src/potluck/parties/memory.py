@@ -43,8 +43,8 @@ def nobody(party: Party, round: RoundId, step: str) -> bool:
 
 
 @dataclass(slots=True)
-class Table:
-    """The desks of one round around one table, and the letters between them."""
+class Post:
+    """The letters between the desks of one round."""
 
     desks: Mapping[Party, Desk[object]]
     carry: Carry
@@ -133,8 +133,8 @@ class Memory:
     ) -> Mapping[Party, Desk[object]]:
         """Run one round to its end; each desk holds its party's result or abort. absent: known to be away."""
         desks = {party: self.desk(party, round, half) for party, half in halves.items()}
-        table = Table(desks, self._carry, self._vanish, self.transcript)
+        post = Post(desks, self._carry, self._vanish, self.transcript)
         for party in absent:
             desks[SERVER].leave(party, Cause.REFUSED)
-        table.run()
+        post.run()
         return desks
