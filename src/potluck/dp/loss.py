@@ -119,8 +119,29 @@ def _pure(event: Event, neighbours: Neighbours) -> float:
 def _pld(events: tuple[Event, ...], delta: float, neighbours: Neighbours) -> float:
     if not events:
         return 0.0
+    if len(events) == 1 and isinstance(events[0], DiscreteGauss) and events[0].count == 1 and neighbours == NEIGHBOURS:
+        return _once(events[0], delta)
     every = [_distribution(event, neighbours) for event in events]
     return float(reduce(lambda left, right: left.compose(right), every).get_epsilon_for_delta(delta))
+
+
+def _once(event: DiscreteGauss, delta: float) -> float:
+    """A single release needs no grid of losses: its delta for an epsilon is a difference of two tails."""
+    from dp_accounting.pld.privacy_loss_mechanism import DiscreteGaussianPrivacyLoss
+
+    mechanism = DiscreteGaussianPrivacyLoss(event.sigma, event.sensitivity)
+    low, high = 0.0, 1.0
+    while mechanism.get_delta_for_epsilon(high) > delta:
+        low, high = high, 2 * high
+        if math.isinf(high):
+            return high
+    while high - low > 1e-9 * high:
+        middle = (low + high) / 2
+        if mechanism.get_delta_for_epsilon(middle) > delta:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 def _distribution(event: Event, neighbours: Neighbours) -> PrivacyLossDistribution:
