@@ -1,0 +1,131 @@
+"""How well each model did: a picture and a table for each metric, by site where that may be shown; and the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from potluck.report import charts, words
+from potluck.report.charts import Mark, Row, Shape
+from potluck.report.details import Details, Score
+from potluck.report.outcome import METRICS
+
+LANES = 12  # most sites that get a heading and a line a model; more of them get one line each
+BARS = 24  # most coefficients that are drawn
+TOGETHER = "All held-out rows"
+LABELS = ("alone", "federated", "federated, no noise", "pooled")
+SHAPES: Mapping[str, Shape] = {
+    "alone": "ring",
+    "federated": "dot",
+    "federated, no noise": "diamond",
+    "pooled": "square",
+}
+TITLES = {"auc": "AUC", "accuracy": "Accuracy", "rmse": "RMSE", "r2": "R²"}
+MEANS = {
+    "auc": "How often a positive row gets a higher score than a negative one. 0.5 is chance, 1 is perfect.",
+    "accuracy": "The share of rows that are classified right at a threshold of one half.",
+    "rmse": "The typical error, in the target's own units. Smaller is better.",
+    "r2": "The share of the target's variance that is explained. 1 is perfect, 0 is no better than the mean.",
+}
+MODELS = {
+    "alone": "trained by that site on its own rows only",
+    "federated": "the model of this run",
+    "federated, no noise": "the same run without noise, which would cost more privacy",
+    "pooled": "trained on all rows in one place, which nobody could really do",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric, ready to print. table: (site, held-out rows, a cell a label)."""
+
+    title: str
+    means: str
+    chart: str
+    labels: tuple[str, ...]
+    table: tuple[tuple[str, str, tuple[str, ...]], ...]
+    wide: bool
+    big: str
+
+
+def metrics(scores: Sequence[Score], details: Details) -> tuple[Metric, ...]:
+    """One entry a metric that was measured, the first being the main one."""
+    names = [name for name in METRICS if any(score.metric == name for score in scores)]
+    return tuple(_metric(name, [score for score in scores if score.metric == name], details) for name in names)
+
+
+def labels(scores: Sequence[Score]) -> tuple[str, ...]:
+    """The kinds of model that were measured, in a fixed order."""
+    found = dict.fromkeys(score.label for score in scores)
+    return tuple(sorted(found, key=lambda one: LABELS.index(one) if one in LABELS else len(LABELS)))
+
+
+def _metric(name: str, scores: Sequence[Score], details: Details) -> Metric:
+    cells = {(score.site, score.label): score for score in scores}
+    order = [None, *dict.fromkeys([*(site.name for site in details.sites), *(s.site for s in scores if s.site)])]
+    places = [place for place in order if any(site == place for site, _ in cells)]
+    shown = labels(scores)
+    compact = len(places) > LANES + 1
+    rows = _compact(cells, places, shown) if compact else _lanes(cells, places, shown, name)
+    title = TITLES[name]
+    desc = "; ".join(f"{s.site or TOGETHER}, {s.label}: {words.score(s.value, name)}" for s in scores[:40])
+    table = tuple(
+        (place or TOGETHER, _rows(cells, place, shown), tuple(_cell(cells.get((place, one)), name) for one in shown))
+        for place in places
+    )
+    if len(cells) == 1:
+        only = scores[0]
+        return Metric(title, MEANS[name], "", shown, table, False, _cell(only, name))
+    chart = charts.dots(f"metric-{name}", f"{title} by site and model", desc, rows)
+    return Metric(title, MEANS[name], chart, shown, table, compact, "")
+
+
+Cells = Mapping[tuple[str | None, str], Score]
+
+
+def _lanes(cells: Cells, places: Sequence[str | None], shown: Sequence[str], name: str) -> list[Row]:
+    rows = []
+    for place in places:
+        count = _rows(cells, place, shown)
+        rows.append(Row(f"{place or TOGETHER}{f' · {count} rows' if count else ''}", head=True))
+        for one in shown:
+            score = cells.get((place, one))
+            if score is not None:
+                said = one.removeprefix("federated, ")
+                rows.append(Row(said, _mark(score), words.score(score.value, name)))
+    return rows
+
+
+def _compact(cells: Cells, places: Sequence[str | None], shown: Sequence[str]) -> list[Row]:
+    found = [(place, [cells[place, one] for one in shown if (place, one) in cells]) for place in places]
+    return [Row(place or TOGETHER, tuple(_bare(score) for score in scores)) for place, scores in found]
+
+
+def _mark(score: Score) -> tuple[Mark, ...]:
+    return (Mark(score.value or 0.0, score.low, score.high, SHAPES.get(score.label, "ring")),)
+
+
+def _bare(score: Score) -> Mark:
+    return Mark(score.value or 0.0, shape=SHAPES.get(score.label, "ring"))
+
+
+def _rows(cells: Cells, place: str | None, shown: Sequence[str]) -> str:
+    counts = [cells[place, one].rows for one in shown if (place, one) in cells]
+    return next((f"{count:,}" for count in counts if count is not None), "")
+
+
+def _cell(score: Score | None, name: str) -> str:
+    if score is None:
+        return "–"
+    if score.low is None or score.high is None:
+        return words.score(score.value, name)
+    return f"{words.score(score.value, name)} ({words.score(score.low, name)} to {words.score(score.high, name)})"
+
+
+def coefficients(found: Mapping[str, float]) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """A picture of the largest coefficients, and the table of all, intercept first, then by size."""
+    ordered = sorted(found.items(), key=lambda item: (item[0] != "intercept", -abs(item[1])))
+    rows = [Row(name, (Mark(value),), f"{value:+.2f}".replace("-", "−")) for name, value in ordered[:BARS]]
+    desc = "; ".join(f"{name}: {value:.3g}" for name, value in ordered[:BARS])
+    chart = charts.levers("coefficients", "Coefficients of the model, by size", desc, rows)
+    return chart, tuple((name, f"{value:+.6f}".replace("-", "−")) for name, value in ordered)

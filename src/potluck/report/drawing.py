@@ -1,0 +1,69 @@
+"""The strokes that charts are made of: lines, words, hatching and the frame that names a picture.
+
+All text passes through `safe`: escaped, and without what a reader cannot see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from potluck.report import words
+
+ACCENT = "var(--accent,#0b7a6b)"
+MUTED = "var(--muted,#6b7280)"
+RULE = "var(--rule,#b9bdc6)"
+INK = "var(--ink,currentColor)"
+WARN = "var(--warn,#b3541e)"
+GROUND = "var(--ground,transparent)"
+
+
+def line(x1: float, y1: float, x2: float, y2: float, colour: str, *, width: float = 1, dash: bool = False) -> str:
+    """From (x1 %, y1 px) to (x2 %, y2 px)."""
+    more = ' stroke-dasharray="2 4"' if dash else ""
+    ends = f'x1="{x1:.2f}%" y1="{y1:.1f}" x2="{x2:.2f}%" y2="{y2:.1f}"'
+    return f'<line {ends} stroke="{colour}" stroke-width="{width}"{more}/>'
+
+
+def text(x: str, y: float, said: str, *, anchor: str = "start", muted: bool = False) -> str:
+    """Words at (x, y px)."""
+    colour = MUTED if muted else INK
+    return f'<text x="{x}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{safe(said)}</text>'
+
+
+def label(said: str, y: float, width: str, *, strong: bool = False) -> str:
+    """A name that is cut where its column ends; hovering and screen readers get the whole of it."""
+    weight = ' font-weight="600"' if strong else ""
+    inner = f'<text x="0" y="13" fill="{INK}"{weight}>{safe(said)}</text>'
+    return f'<svg x="0" y="{y - 9:.1f}" width="{width}" height="20" overflow="hidden">{heading(said)}{inner}</svg>'
+
+
+def hatch(ident: str) -> str:
+    """Defines the hatching of the picture `ident`; `hatched(ident)` fills with it."""
+    lines = f'<path d="M0 0V6" stroke="{ACCENT}" stroke-width="4"/>'
+    size = 'width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"'
+    return f'<defs><pattern id="{escape(ident)}-hatch" {size}>{lines}</pattern></defs>'
+
+
+def hatched(ident: str) -> str:
+    """A fill."""
+    return f"url(#{escape(ident)}-hatch)"
+
+
+def heading(said: str) -> str:
+    """What hovering over a part says."""
+    return f"<title>{safe(said)}</title>"
+
+
+def safe(said: str) -> str:
+    """Text fit for markup."""
+    return escape(words.clean(said))
+
+
+def svg(ident: str, title: str, desc: str, height: float, parts: Sequence[str], *, width: str = "100%") -> str:
+    """The frame: `height` px high, named for those who cannot see it."""
+    name = escape(ident)
+    box = f'width="{width}" height="{height:.0f}" font-size="13" style="max-width:100%"'
+    role = f'role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc"'
+    said = f'<title id="{name}-title">{safe(title)}</title><desc id="{name}-desc">{safe(desc)}</desc>'
+    return f'<svg id="{name}" class="chart" {box} {role}>{said}{"".join(parts)}</svg>'

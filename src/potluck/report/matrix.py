@@ -1,0 +1,159 @@
+"""Who sees what, as a table of parties and things: in short (an owner, the other sites) and in full.
+
+The short table merges cells only where the claims say the same of every site, once names are replaced by roles;
+where they differ, the cell lists every form with how often it holds. It adds no claim of its own, and a pair of
+which the views say nothing is shown as not stated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from potluck.core.views import Form, Never
+from potluck.report import words
+from potluck.report.details import Seen
+
+FULL = 12  # most sites for which the table of every party and every thing is written out
+MOST = 6  # most footnotes in one cell
+OWNER, OTHERS = "The site itself", "Other sites"
+MEANS = {
+    Form.NOTHING: "does not get it in any form",
+    Form.CIPHERTEXT: "holds it encrypted, without the key",
+    Form.MASKED: "holds it under a random mask",
+    Form.SHARE: "holds one share, which alone says nothing",
+    Form.SUM: "sees it only inside a sum over sites",
+    Form.NOISED: "sees it with calibrated noise added",
+    Form.RELEASED: "sees it because the plan publishes it",
+    Form.PLAIN: "sees it as it is",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One form in a cell. times: of how many pairs it holds, where they differ (else 0). notes: footnotes, from 1."""
+
+    form: Form
+    times: int = 0
+    own: bool = False
+    notes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A footnote: what would break the claims that point here, where that is argued, and what else to know."""
+
+    breaks_if: str
+    source: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """head: the parties; rows: a thing and its cells, a cell being its claims (none: not stated)."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[tuple[Claim, ...], ...]], ...]
+    notes: tuple[Note, ...]
+    forms: tuple[Form, ...]
+
+
+@dataclass
+class _Notes:
+    """Numbers footnotes in the order of their first use."""
+
+    known: dict[Note, int] = field(default_factory=dict)
+
+    def numbers(self, views: Sequence[Seen]) -> set[int]:
+        """The footnotes of one cell; beyond MOST, one that says how many more there are."""
+        found = list(dict.fromkeys(note for view in views if (note := _note(view)) is not None))
+        if len(found) > MOST:
+            more = f"{len(found) - MOST + 1} more conditions, each of some sites, are in the run's details.json"
+            found = [*found[: MOST - 1], Note(more, "", "")]
+        return {self.known.setdefault(note, len(self.known) + 1) for note in found}
+
+
+def _unbroken(view: Seen) -> bool:
+    return view.breaks_if in ("", str(Never()))
+
+
+def _note(view: Seen) -> Note | None:
+    breaks_if = "" if _unbroken(view) else view.breaks_if
+    return Note(breaks_if, view.source, view.note) if breaks_if or view.note else None
+
+
+def owner(of: str, sites: Iterable[str]) -> str | None:
+    """Whose thing this is: "<site>'s update" is <site>'s; "the sum" is nobody's."""
+    return max((name for name in sites if of.startswith(f"{name}'s ")), key=len, default=None)
+
+
+def short(views: Sequence[Seen], sites: Sequence[str]) -> Table:
+    """Things by kind ("A site's update"), parties by role."""
+    cells: dict[tuple[str, str], list[Seen]] = {}
+    for view in views:
+        whose = owner(view.of, sites)
+        thing = f"A site's{view.of[len(whose) + 2 :]}" if whose else words.capital(view.of)
+        roles = [words.capital(view.party)]
+        if view.party in sites:
+            roles = [OWNER, OTHERS] if whose is None else [OWNER if view.party == whose else OTHERS]
+        for role in roles:
+            cells.setdefault((thing, role), []).append(_anonymous(view, whose, sites))
+    return _table(cells, own=lambda thing, role: role == OWNER and thing.startswith("A site's"))
+
+
+def full(views: Sequence[Seen], sites: Sequence[str]) -> Table | None:
+    """Every party and every thing; `None` where that would be too much to read, or no more than the short table."""
+    if len(sites) > FULL or len(sites) < 2:
+        return None
+    cells: dict[tuple[str, str], list[Seen]] = {}
+    for view in views:
+        thing = view.of if owner(view.of, sites) else words.capital(view.of)
+        party = view.party if view.party in sites else words.capital(view.party)
+        cells.setdefault((thing, party), []).append(view)
+    return _table(cells, own=lambda thing, role: owner(thing, sites) == role)
+
+
+def _table(cells: dict[tuple[str, str], list[Seen]], own: Callable[[str, str], bool]) -> Table:
+    things = list(dict.fromkeys(thing for thing, _ in cells))
+    roles = sorted(dict.fromkeys(role for _, role in cells), key=lambda role: (role == OWNER) + 2 * (role == OTHERS))
+    notes = _Notes()
+    rows = []
+    for thing in things:
+        row = tuple(_claims(cells.get((thing, role), []), notes, own(thing, role)) for role in roles)
+        rows.append((thing, row))
+    used = {view.form for views in cells.values() for view in views}
+    return Table(tuple(roles), tuple(rows), tuple(notes.known), tuple(form for form in Form if form in used))
+
+
+def _claims(views: Sequence[Seen], notes: _Notes, own: bool) -> tuple[Claim, ...]:
+    counted = Counter(view.form for view in views)
+    claims = []
+    for form in sorted(counted, key=list(Form).index):
+        said = [view for view in views if view.form is form and not (own and _unbroken(view))]
+        numbers = sorted(notes.numbers(said))
+        claims.append(Claim(form, counted[form] if len(counted) > 1 else 0, own, tuple(numbers)))
+    return tuple(claims)
+
+
+def _anonymous(view: Seen, whose: str | None, sites: Sequence[str]) -> Seen:
+    """The same claim with lists of sites replaced by their roles, so that equal claims of all sites read equal."""
+    if not view.breaks_if:
+        return view
+    names = "|".join(re.escape(name) for name in sorted(sites, key=len, reverse=True))
+    listing = re.compile(rf"(?<!\w)(?:{names})(?:, (?:{names}))*(?!\w)")
+    everyone = frozenset(sites)
+    roles = {everyone: "the sites"}
+    if whose is not None:
+        roles[frozenset({whose})] = "its owner"
+        roles[everyone - {whose}] = "the other sites"
+        if view.party in everyone:
+            roles[everyone - {whose, view.party}] = "the sites besides"
+
+    def role(found: re.Match[str]) -> str:
+        return roles.get(frozenset(re.findall(names, found.group())), found.group())
+
+    return msgspec.structs.replace(view, breaks_if=listing.sub(role, view.breaks_if))

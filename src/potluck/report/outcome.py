@@ -1,0 +1,157 @@
+"""What the report reads of `run.json`, the document that `run`, `up`, `server run` and `demo` print.
+
+Every part may be absent: an aborted run has no model, a noiseless one no epsilon, a statistics plan no metrics.
+Unknown keys are passed over, so that an older report reads a newer run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from potluck.core.errors import UsageError
+from potluck.report.details import FILE as DETAILS
+from potluck.report.details import VERSION, Details, Score
+
+FILE = "run.json"
+METRICS = ("auc", "accuracy", "rmse", "r2")
+S = TypeVar("S", bound=msgspec.Struct)
+
+Row = list[float | None]
+Value = float | list[float | Row | None] | None
+
+
+class PlanName(msgspec.Struct, frozen=True, kw_only=True):
+    """Which plan ran."""
+
+    name: str = ""
+    hash: str = ""
+
+
+class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What was learnt. coefficients: by feature, for linear models, in encoded features."""
+
+    kind: str = ""
+    file: str = ""
+    digest: str = ""
+    coefficients: dict[str, float] | None = None
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """How one model did. Each metric is `None` where it is private or does not apply."""
+
+    auc: float | None = None
+    accuracy: float | None = None
+    rmse: float | None = None
+    r2: float | None = None
+    rows: float | None = None
+    by_site: dict[str, Measured | None] | None = None
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True):
+    """Each kind of model that was measured; all but `federated` only from `demo` or with `--compare`."""
+
+    federated: Measured | None = None
+    federated_no_noise: Measured | None = None
+    alone: dict[str, Measured | None] | None = None
+    pooled: Measured | None = None
+
+
+class Privacy(msgspec.Struct, frozen=True, kw_only=True):
+    """The noise that was owed, and what this run spent at each owner."""
+
+    noise: str = ""
+    unit: str | None = None
+    neighbours: str | None = None
+    delta: float | None = None
+    epsilon: dict[str, float | None] | None = None
+
+
+class TrainRound(msgspec.Struct, frozen=True, kw_only=True):
+    """One finished training round."""
+
+    round: int
+    dropped: tuple[str, ...] = ()
+    bytes_up: int = 0
+    bytes_down: int = 0
+    seconds: float = 0.0
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One statistic: a number, a histogram (`edges`, a list), or a contingency table (nested lists)."""
+
+    value: Value = None
+    low: Value = None
+    high: Value = None
+    edges: list[float] | None = None
+    by: dict[str, Result | None] | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole of `run.json`, as far as a report shows it."""
+
+    plan: PlanName = PlanName()
+    task: str = ""
+    protect: str = ""
+    model: ModelFile | None = None
+    metrics: Metrics | None = None
+    privacy: Privacy | None = None
+    rounds: tuple[TrainRound, ...] = ()
+    results: dict[str, Result | None] | None = None
+    warnings: tuple[str, ...] = ()
+    simulated: bool = False
+
+
+def read(folder: Path) -> tuple[Outcome, Details]:
+    """Both documents of a run folder. Raises UsageError where one is missing or is not what a run writes."""
+    outcome, details = _load(folder, FILE, Outcome), _load(folder, DETAILS, Details)
+    if details.version != VERSION:
+        what = f"{DETAILS} is of version {details.version}, this report reads version {VERSION}"
+        raise UsageError(what, where=str(folder), hint="use the potluck that made the run")
+    return outcome, details
+
+
+def _load(folder: Path, name: str, schema: type[S]) -> S:
+    try:
+        body = (folder / name).read_bytes()
+    except OSError:
+        raise UsageError(
+            f"no {name} to read", where=str(folder), hint="give the folder that a run has written"
+        ) from None
+    try:
+        return msgspec.json.decode(body, type=schema)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        kind = str(error).splitlines()[0] if isinstance(error, msgspec.ValidationError) else "not JSON"
+        what = f"{name} is not what a run writes ({kind})"
+        raise UsageError(
+            what, where=str(folder), hint="run the plan again; a run's files are not for editing"
+        ) from None
+
+
+def scores(outcome: Outcome, details: Details) -> tuple[Score, ...]:
+    """The results by site as rows: the comparison, or else what the metrics of the run hold."""
+    if details.comparison:
+        return tuple(score for score in details.comparison if score.value is not None)
+    found = outcome.metrics or Metrics()
+    rows: list[Score] = []
+    for label, measured in (
+        ("federated", found.federated),
+        ("federated, no noise", found.federated_no_noise),
+        ("pooled", found.pooled),
+    ):
+        rows += _rows(label, None, measured)
+        for site, inner in (measured.by_site or {} if measured else {}).items():
+            rows += _rows(label, site, inner)
+    for site, inner in (found.alone or {}).items():
+        rows += _rows("alone", site, inner)
+    return tuple(rows)
+
+
+def _rows(label: str, site: str | None, measured: Measured | None) -> list[Score]:
+    if measured is None:
+        return []
+    count = None if measured.rows is None else round(measured.rows)
+    values = ((metric, getattr(measured, metric)) for metric in METRICS)
+    return [Score(label=label, metric=m, value=v, site=site, rows=count) for m, v in values if v is not None]

@@ -1,0 +1,124 @@
+"""What each owner has spent, in plain odds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from potluck.report import charts, words
+from potluck.report.details import Budget, Details, Spend
+from potluck.report.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """One owner's line: epsilon and odds of this run, of everything so far, and what is left."""
+
+    name: str
+    run: str
+    run_odds: str
+    spent: str
+    spent_odds: str
+    left: str
+    meter: str
+    history: tuple[Spend, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """The budget section. reach: guesses right out of 100, at most, for this run; epsilon: the cost it follows from."""
+
+    secret: str
+    question: str
+    covers: str
+    neighbours: str
+    unit: str
+    delta: str
+    epsilon: str
+    reach: int
+    odds: str
+    picture: str
+    rows: tuple[Owner, ...]
+    alike: bool
+
+
+QUESTIONS = {
+    "row": "was this one row among the rows that were used, or not?",
+    "person": "were this one person's rows among those that were used, or not?",
+    "site": "did this one site take part with its rows, or not?",
+}
+REPLACED = {
+    "row": "which of two values did this one row hold?",
+    "person": "which of two sets of rows did this one person have?",
+    "site": "which of two sets of rows did this one site have?",
+}
+COVERS = {
+    "row": "one row: somebody with several rows is asked about several times",
+    "person": "all rows of one person together",
+    "site": "everything that one site contributed",
+}
+
+
+def budgets(outcome: Outcome, details: Details) -> tuple[Budget, ...]:
+    """What the ledgers say, or else what the run says it spent."""
+    if details.budget or outcome.privacy is None:
+        return details.budget
+    privacy = outcome.privacy
+    spent = {site: cost for site, cost in (privacy.epsilon or {}).items() if cost is not None}
+    unit, neighbours, delta = privacy.unit or "row", privacy.neighbours or "add-or-remove-one", privacy.delta or 0.0
+    return tuple(
+        Budget(site=site, spent=cost, delta=delta, unit=unit, neighbours=neighbours, run_epsilon=cost)
+        for site, cost in spent.items()
+    )
+
+
+def owners(found: Sequence[Budget], *, ledgers: bool) -> Owners | None:
+    """The section, ready to print; `None` where nothing was spent because no noise was owed.
+
+    ledgers: whether `found` is what ledgers say; if not, what other runs have spent is not known.
+    """
+    if not found:
+        return None
+    worst = max(found, key=_cost)
+    first = found[0]
+    reach = words.hundred(_cost(worst), worst.delta)
+    odds = words.odds(_cost(worst), worst.delta)
+    desc = f"50 squares are filled: what a coin gets right. {reach - 50} more are hatched, up to {odds}."
+    asked = QUESTIONS if first.neighbours.startswith("add") else REPLACED
+    return Owners(
+        secret=words.secret(first.unit, first.neighbours),
+        question=asked.get(first.unit, asked["row"]),
+        covers=COVERS.get(first.unit, first.unit),
+        neighbours=first.neighbours,
+        unit=first.unit,
+        delta=words.number(first.delta, 2),
+        epsilon=words.epsilon(_cost(worst)),
+        reach=reach,
+        odds=odds,
+        picture=charts.hundred("odds", f"Right guesses out of 100: at most {odds}", desc, 50, reach),
+        rows=tuple(_owner(f"meter-{index}", one, ledgers) for index, one in enumerate(found, 1)),
+        alike=len({(one.run_epsilon, one.delta) for one in found}) == 1,
+    )
+
+
+def _cost(one: Budget) -> float:
+    return one.spent if one.run_epsilon is None else one.run_epsilon
+
+
+def _owner(ident: str, one: Budget, ledgers: bool) -> Owner:
+    meter = ""
+    if one.left is not None:
+        before, now = one.spent - (one.run_epsilon or 0.0), one.run_epsilon or 0.0
+        said = f"{words.epsilon(one.spent)} of {words.epsilon(one.spent + one.left)} spent"
+        desc = f"{words.epsilon(now)} of it in this run, {words.number(one.left, 3)} left"
+        meter = charts.meter(ident, f"{one.site}: {said}", desc, before, now, one.spent + one.left)
+    return Owner(
+        name=one.site,
+        run=words.epsilon(one.run_epsilon),
+        run_odds="–" if one.run_epsilon is None else words.odds(one.run_epsilon, one.delta),
+        spent=words.epsilon(one.spent) if ledgers else "–",
+        spent_odds=words.odds(one.spent, one.delta) if ledgers else "not known here",
+        left=("no cap" if ledgers else "–") if one.left is None else words.number(max(0.0, one.left), 3),
+        meter=meter,
+        history=one.history,
+    )

@@ -1,0 +1,115 @@
+"""A run folder as one static HTML file: no script, no request, every picture inline.
+
+Whatever a plan or a file may have put into a name is shown as text: Jinja escapes all of it, charts escape their own,
+and a content security policy in the page forbids what nothing here uses. It promises no secrecy: it shows what the
+run's documents hold (see `report.details`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from potluck.report import charts, comparison, matrix, owners, summary, traffic, words
+from potluck.report.details import Details, Seen
+from potluck.report.matrix import Table
+from potluck.report.outcome import Outcome, read, scores
+from potluck.report.statistics import statistics
+
+HERE = Path(__file__).parent
+SECTIONS = (
+    ("result", "Result", "results.html"),
+    ("budget", "Privacy budget", "budget.html"),
+    ("views", "Who sees what", "views.html"),
+    ("timeline", "Timeline", "timeline.html"),
+    ("caveats", "What this does not protect from", "caveats.html"),
+    ("plan", "The plan", "plan.html"),
+    ("versions", "Versions", "versions.html"),
+)
+
+
+def render(folder: Path) -> str:
+    """The report of the run in `folder`. Raises UsageError where the run's documents are missing or garbled."""
+    outcome, details = read(folder)
+    measured = scores(outcome, details)
+    spent = owners.budgets(outcome, details)
+    moved = traffic.timeline(outcome, details)
+    short, full = _matrices(details)
+    weights = outcome.model.coefficients if outcome.model else None
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            outcome=outcome,
+            details=details,
+            title=details.name or outcome.plan.name or folder.name,
+            css=(HERE / "report.css").read_text(encoding="utf-8"),
+            sections=SECTIONS,
+            created=words.moment(details.created),
+            sentences=summary.sentences(outcome, details, measured, spent),
+            facts=summary.facts(outcome, details, moved),
+            warnings=tuple(dict.fromkeys([*details.warnings, *outcome.warnings])),
+            ended=outcome.model is None and not outcome.results,
+            metrics=comparison.metrics(measured, details),
+            models=comparison.MODELS,
+            statistics=statistics(outcome, details),
+            noise=_noisy(outcome, details),
+            gathering=_gathering(details),
+            coefficients=comparison.coefficients(weights) if weights else None,
+            owners=owners.owners(spent, ledgers=bool(details.budget)),
+            short=short,
+            full=full,
+            means=matrix.MEANS,
+            timeline=moved,
+            plan_hash=details.plan_hash or outcome.plan.hash,
+        )
+    )
+
+
+def explain_html(views: Sequence[Seen]) -> str:
+    """The same claims as a small table, for a notebook: a fragment that brings its own few styles."""
+    return _environment().get_template("explain.html").render(views=views)
+
+
+def _matrices(details: Details) -> tuple[Table | None, Table | None]:
+    if not details.views:
+        return None, None
+    sites = [site.name for site in details.sites]
+    return matrix.short(details.views, sites), matrix.full(details.views, sites)
+
+
+def _gathering(details: Details) -> str:
+    if not details.sites or details.protect not in summary.LEFT:
+        return ""
+    covered = details.protect != "clear"
+    desc = f"{words.count(len(details.sites), 'site')} around a table. The rows of each stay outside. "
+    desc += f"Its update, {'covered' if covered else 'open'}, goes into one sum in the middle."
+    return charts.gathering("gathering", "How this run works", desc, len(details.sites), covered)
+
+
+def _noisy(outcome: Outcome, details: Details) -> bool:
+    return bool(details.budget) or (outcome.privacy is not None and outcome.privacy.noise not in ("", "none"))
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: words.clean(value) if type(value) is str else value,
+    )
+    made.filters["key"] = lambda label: charts.key(comparison.SHAPES.get(label, "ring"))
+    made.filters |= {
+        "capital": words.capital,
+        "count": words.count,
+        "duration": words.duration,
+        "epsilon": words.epsilon,
+        "size": words.size,
+    }
+    return made

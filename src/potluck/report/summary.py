@@ -1,0 +1,110 @@
+"""A run in one paragraph and a few facts.
+
+The sentences say only what the documents of the run hold; where a fact is absent its sentence is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from potluck.report import words
+from potluck.report.comparison import TITLES
+from potluck.report.details import Budget, Details, Score
+from potluck.report.outcome import METRICS, Outcome
+from potluck.report.traffic import Timeline
+
+MODELS = {"linear": "a linear regression", "logistic": "a logistic regression", "network": "a neural network"}
+SERVERS = {"lying": "against a lying server", "curious": "server follows the protocol"}
+LEFT = {
+    "clear": "each site's update went to the server in the clear",
+    "mask": "updates left their sites under masks that cancel, so that the server could open only their sum",
+    "share": "updates left their sites in shares, of which no single party can read one",
+    "he": "updates left their sites encrypted, and were added up without being opened",
+    "tee": "updates left their sites sealed for an enclave that opens only their sum",
+}
+
+
+def sentences(
+    outcome: Outcome, details: Details, scores: Sequence[Score], budgets: Sequence[Budget]
+) -> tuple[str, ...]:
+    """The summary, a sentence each."""
+    return tuple(
+        s for s in (_did(outcome, details), _left(outcome, details), _cost(outcome, budgets), _result(scores)) if s
+    )
+
+
+def _did(outcome: Outcome, details: Details) -> str:
+    who = words.capital(words.count(len(details.sites), "site")) if details.sites else "The sites"
+    if outcome.results:
+        return f"{who} computed {words.count(len(outcome.results), 'statistic')} together, from one sum."
+    if outcome.model is None:
+        return f"{who} set out together, but this run ended without a result."
+    what = MODELS.get(outcome.model.kind, "a model")
+    rounds = sum(one.kind == "train" for one in details.timeline) or len(outcome.rounds)
+    often = f" in {words.count(rounds, 'round')}" if rounds else ""
+    return f"{who} trained {what} together{often}."
+
+
+def _left(outcome: Outcome, details: Details) -> str:
+    left = LEFT.get(details.protect)
+    return f"No row was sent anywhere: {left}." if left and (outcome.model or outcome.results) else ""
+
+
+def _cost(outcome: Outcome, budgets: Sequence[Budget]) -> str:
+    spent = [b for b in budgets if b.run_epsilon is not None]
+    if spent:
+        worst = max(spent, key=lambda b: b.run_epsilon or 0.0)
+        cost = worst.run_epsilon or 0.0
+        secret = words.secret(worst.unit, worst.neighbours)
+        odds = words.hundred(cost, worst.delta)
+        return (
+            f"It cost each owner at most ε = {words.epsilon(cost)}: whoever guesses from the result {secret} "
+            f"is right in at most {odds} of 100 cases, where a coin is right in 50."
+        )
+    if outcome.privacy is not None and outcome.privacy.noise == "none":
+        return "No noise was added: whatever was opened is exact."
+    return ""
+
+
+def _result(scores: Sequence[Score]) -> str:
+    name = next((m for m in METRICS if any(s.metric == m for s in scores)), None)
+    if name is None:
+        return ""
+    overall = {s.label: s for s in scores if s.metric == name and s.site is None}
+    if "federated" not in overall:
+        return ""
+    text = f"On the held-out rows of all sites it reaches {_an(TITLES[name])} of {_value(overall['federated'])}"
+    beside = [
+        f"{_value(overall[label])} {said}"
+        for label, said in (("federated, no noise", "without noise"), ("pooled", "with all rows in one place"))
+        if label in overall
+    ]
+    return f"{text}; {words.listed(beside)}." if beside else f"{text}."
+
+
+def _an(title: str) -> str:
+    return f"an {title}" if title[0] in "AR" else f"a {title}"
+
+
+def _value(score: Score) -> str:
+    return words.score(score.value, score.metric)
+
+
+def facts(outcome: Outcome, details: Details, moved: Timeline | None) -> tuple[tuple[str, str, str], ...]:
+    """(what, a few words, a few more) for the strip under the summary."""
+    found = []
+    if details.sites:
+        allowed = f"{details.dropouts} may drop out" if details.dropouts else ""
+        found.append(("Sites", str(len(details.sites)), allowed))
+    if details.protect:
+        against = "the server reads every update" if details.protect == "clear" else SERVERS.get(details.server, "")
+        found.append(("Protection", details.protect, against))
+    privacy = outcome.privacy
+    if privacy is not None and privacy.noise:
+        spent = [e for e in (privacy.epsilon or {}).values() if e is not None]
+        cost = f"ε ≤ {words.epsilon(max(spent))} for {words.WHO.get(privacy.unit or '', 'one unit')}" if spent else ""
+        found.append(("Noise", privacy.noise, cost))
+    if moved is not None:
+        found.append(("Moved", words.size(moved.up + moved.down), f"{words.size(moved.up)} of it up"))
+        found.append(("Time in rounds", words.duration(moved.seconds), words.count(len(moved.rounds), "sum")))
+    return tuple(found)

@@ -1,0 +1,94 @@
+"""What moved, round by round and step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from potluck.report import charts, words
+from potluck.report.charts import Bar, Mark, Row
+from potluck.report.details import Details, Round
+from potluck.report.outcome import Outcome
+
+COLUMNS = 100  # most columns of the picture; more rounds share one
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The rounds, ready to print. every: how many rounds share a column of the picture; lost: "round 3: va"."""
+
+    chart: str
+    rounds: tuple[Round, ...]
+    every: int
+    trained: bool
+    other: bool
+    lost: tuple[str, ...]
+    up: int
+    down: int
+    seconds: float
+    steps_chart: str
+    steps: tuple[tuple[str, int, int], ...]
+
+
+def timeline(outcome: Outcome, details: Details) -> Timeline | None:
+    """From the details, or else from the training rounds of the run; `None` where no round was finished."""
+    rounds = details.timeline or tuple(
+        Round(round=r.round, seconds=r.seconds, bytes_up=r.bytes_up, bytes_down=r.bytes_down, dropped=r.dropped)
+        for r in outcome.rounds
+    )
+    if not rounds:
+        return None
+    up, down = sum(r.bytes_up for r in rounds), sum(r.bytes_down for r in rounds)
+    every = -(-len(rounds) // COLUMNS)
+    bars = [_bar(rounds[start : start + every]) for start in range(0, len(rounds), every)]
+    lost = tuple(f"round {r.round}: {words.listed(r.dropped)}" for r in rounds if r.dropped)
+    desc = f"{words.count(len(rounds), 'round')}, {words.size(up)} up and {words.size(down)} down in all. "
+    desc += f"Drop-outs: {'; '.join(lost[:20])}." if lost else "No site dropped out."
+    chart = charts.columns("rounds", "Bytes by round", desc, bars, _labels(rounds, len(bars), every), sizes=True)
+    steps = _steps(rounds)
+    return Timeline(
+        chart=chart,
+        rounds=rounds,
+        every=every,
+        trained=any(r.kind == "train" for r in rounds),
+        other=any(r.kind != "train" for r in rounds) and any(r.kind == "train" for r in rounds),
+        lost=lost,
+        up=up,
+        down=down,
+        seconds=sum(r.seconds for r in rounds),
+        steps_chart=_steps_chart(steps),
+        steps=steps,
+    )
+
+
+def _bar(rounds: Sequence[Round]) -> Bar:
+    lost = [f"round {r.round}: {words.listed(r.dropped)} left" for r in rounds if r.dropped]
+    return Bar(
+        float(sum(r.bytes_up for r in rounds)),
+        float(sum(r.bytes_down for r in rounds)),
+        hatched=all(r.kind != "train" for r in rounds),
+        flag="; ".join(lost),
+    )
+
+
+def _labels(rounds: Sequence[Round], columns: int, every: int) -> list[tuple[float, str]]:
+    step = max(1, -(-columns // 8))
+    shown = range(0, columns, step)
+    return [((index + 0.5) / columns, f"{rounds[index * every].round}") for index in shown]
+
+
+def _steps(rounds: Sequence[Round]) -> tuple[tuple[str, int, int], ...]:
+    total: dict[str, tuple[int, int]] = {}
+    for one in rounds:
+        for step in one.steps:
+            letters, size = total.get(step.step, (0, 0))
+            total[step.step] = (letters + step.letters, size + step.bytes)
+    return tuple((name, letters, size) for name, (letters, size) in total.items())
+
+
+def _steps_chart(steps: Sequence[tuple[str, int, int]]) -> str:
+    if not steps:
+        return ""
+    rows = [Row(name, (Mark(float(size)),), words.size(size)) for name, _, size in steps]
+    desc = "; ".join(f"{name}: {words.size(size)} in {letters} letters" for name, letters, size in steps)
+    return charts.levers("steps", "Bytes by step, over all rounds", desc, rows)

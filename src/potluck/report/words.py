@@ -1,0 +1,148 @@
+"""Numbers as people read them: bytes, seconds, counts, and an epsilon as odds.
+
+The odds: whoever must tell two neighbouring data sets apart by the output of an (epsilon, delta)-DP mechanism, each
+being equally likely beforehand, is right with a probability of at most (e^epsilon + delta) / (1 + e^epsilon): the best
+point of the region in Kairouz, Oh and Viswanath, "The composition theorem for differential privacy", section 2.
+Stating it as a frequency is what people understood best in Nanayakkara et al., USENIX Security 2023. It is a
+ceiling for the strongest adversary, not an estimate of what an attack reaches.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+WHO = {"row": "one row", "person": "one person", "site": "one whole site"}
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+HIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+
+
+def secret(unit: str, neighbours: str) -> str:
+    """What an epsilon for these neighbours hides, as somebody might guess at it."""
+    who = WHO.get(unit, "one unit")
+    return f"whether {who} was among the data" if neighbours.startswith("add") else f"which of two values {who} held"
+
+
+def clean(text: str) -> str:
+    """Text without what a reader cannot see: control characters, overrides of direction, lone surrogates."""
+    return HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """ "one round", "four sites", "60 sites"."""
+    word = SMALL[number] if 0 <= number < len(SMALL) else f"{number:,}"
+    return f"{word} {noun if number == 1 else plural or noun + 's'}"
+
+
+def capital(text: str) -> str:
+    """With a capital at its start, the rest untouched."""
+    return text[:1].upper() + text[1:]
+
+
+def listed(items: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def size(number: float) -> str:
+    """Bytes in decimal units: 812 B, 51 kB, 1.2 MB."""
+    value = float(number)
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(value) < 999.5:
+            return f"{value:.0f} {unit}" if unit == "B" or abs(value) >= 9.95 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:,.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """4 ms, 0.31 s, 12.4 s, 3 min 5 s, 2 h 4 min."""
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number in `digits` significant digits, thousands apart; whole numbers in full."""
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == round(value) and abs(value) < 1e15:
+        text = f"{value:,.0f}"
+    elif abs(value) >= 1e7 or 0 < abs(value) < 1e-4:
+        return power(value, digits)
+    else:
+        places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+        text = f"{value:,.{min(places, 6)}f}"
+    return text.replace("-", "−")
+
+
+def places(values: Iterable[float | None], digits: int = 4) -> int:
+    """The decimals that numbers of one table share: so many that the largest has `digits` digits; whole ones none."""
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    top = max(map(abs, known), default=0.0)
+    if top == 0 or all(value == round(value) for value in known):
+        return 0
+    return min(6, max(0, digits - 1 - math.floor(math.log10(top))))
+
+
+def fixed(value: float | None, decimals: int) -> str:
+    """A number with `decimals` decimals, thousands apart."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:,.{decimals}f}".replace("-", "−")
+
+
+def power(value: float, digits: int) -> str:
+    """ "1.2 × 10⁻⁷"; a power of ten without the factor."""
+    factor, exponent = f"{value:.{digits - 1}e}".split("e")
+    factor = factor.rstrip("0").rstrip(".") if "." in factor else factor
+    ten = "10" + str(int(exponent)).translate(RAISED)
+    return (ten if factor == "1" else f"{factor} × {ten}").replace("-", "−")
+
+
+def score(value: float | None, metric: str) -> str:
+    """A metric: three decimals where it lies between 0 and 1, else significant digits."""
+    if value is None:
+        return "–"
+    return number(value) if metric == "rmse" else f"{value:.3f}".replace("-", "−")
+
+
+def epsilon(value: float | None) -> str:
+    """An epsilon, rounded up to two decimals (a bound must not shrink in print)."""
+    if value is None:
+        return "–"
+    return "∞" if math.isinf(value) else f"{math.ceil(round(value * 100, 6)) / 100:.2f}"
+
+
+def right(spent: float, delta: float) -> float:
+    """How often, at most, a guess between two neighbouring data sets is right."""
+    if spent > 700:
+        return 1.0
+    return min(1.0, (math.exp(spent) + delta) / (1 + math.exp(spent)))
+
+
+def hundred(spent: float, delta: float) -> int:
+    """The same out of 100 guesses, rounded up."""
+    return min(100, math.ceil(round(100 * right(spent, delta), 6)))
+
+
+def odds(spent: float, delta: float) -> str:
+    """ "73 in 100"."""
+    return f"{hundred(spent, delta)} in 100"
+
+
+def moment(text: str) -> str:
+    """An ISO 8601 time as "24 November 2026, 02:19 UTC"; any other text as it is."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    return f"{when.day} {when:%B %Y, %H:%M} UTC"
