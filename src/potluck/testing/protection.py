@@ -85,7 +85,12 @@ class Sitting:
 
 def check_protection(sitting: Sitting) -> Opened | Abort:
     """Run one round. Returns what opened, or why nothing did; raises AssertionError for any wrong sum."""
-    server = sitting.run()[SERVER]
+    return judged(sitting, sitting.run())
+
+
+def judged(sitting: Sitting, desks: Mapping[Party, Desk[object]]) -> Opened | Abort:
+    """What the server's desk ended with, compared with plain addition."""
+    server = desks[SERVER]
     if server.abort is not None:
         return server.abort
     opened = server.result
