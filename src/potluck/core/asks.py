@@ -7,7 +7,7 @@ it is a pure function from (ask, rows) to updates. Both derive the blocks from t
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -62,7 +62,7 @@ class Answer:
     def part(self, name: str) -> Release:
         """One block of the release."""
         where = self.grid.slices()[name]
-        return Release(self.release.values[where], self.release.std[where], self.release.givers)
+        return replace(self.release, values=self.release.values[where], std=self.release.std[where])
 
 
 T_co = TypeVar("T_co", covariant=True)

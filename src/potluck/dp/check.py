@@ -57,7 +57,7 @@ def _redo(plan: Plan) -> Iterator[Finding]:
 def _promises(plan: Plan) -> Iterator[Finding]:
     noise = plan.privacy.noise
     if noise == "reveal" and plan.federation.server == "lying":
-        what = "a server that lies would leave out the noise that it owes"
+        what = "a lying server would leave out the noise that it owes"
         yield "privacy.noise", what, 'use noise = "shared", or federation.server = "curious"'
     if noise == "shared" and plan.protect.word == "clear":
         what = "without protection the server reads each update under its share of the noise alone"
