@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from conftest import SHARED, other, plan
+from scene import SHARED, Scene, other, plan
 
 from potluck.core.asks import Kind
 from potluck.core.ledger import Volatile
@@ -18,11 +18,11 @@ STEPS = ["mask/advertise", "mask/share", "mask/input", "mask/sign", "mask/unmask
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_site_that_vanishes_at_any_step_is_a_dropout_and_the_rest_finish(scene, step):
+def test_a_site_that_vanishes_at_any_step_is_a_dropout_and_the_rest_finish(step):
     def vanish(party, round, at):
         return party == site("c") and round.number >= 2 and at == step
 
-    s = scene(plan(), vanish=vanish)
+    s = Scene(plan(), vanish=vanish)
     trained = s.run()
     assert trained.model.weights.shape == (3,)
     rounds = s.sums.log.rounds
@@ -31,21 +31,21 @@ def test_a_site_that_vanishes_at_any_step_is_a_dropout_and_the_rest_finish(scene
     assert [list(r.dropped) for r in rounds[1:]] == [[] if gave else ["c"]] * 3
 
 
-def test_a_dropped_site_changes_the_sum_exactly_as_if_it_had_no_rows(scene):
+def test_a_dropped_site_changes_the_sum_exactly_as_if_it_had_no_rows():
     def vanish(party, round, at):
         return party == site("c") and at in ("mask/input", "clear/input")
 
-    digests = {scene(plan(word=word), vanish=vanish).run().model.digest() for word in ("mask", "clear")}
+    digests = {Scene(plan(word=word), vanish=vanish).run().model.digest() for word in ("mask", "clear")}
     assert len(digests) == 1
-    assert digests != {scene(plan()).run().model.digest()}
+    assert digests != {Scene(plan()).run().model.digest()}
 
 
-def test_more_dropouts_than_planned_end_the_run_with_the_count(scene):
+def test_more_dropouts_than_planned_end_the_run_with_the_count():
     def vanish(party, round, at):
         return party in (site("b"), site("c")) and at == "mask/input"
 
     with pytest.raises(Abort) as stop:
-        scene(plan(), vanish=vanish).run()
+        Scene(plan(), vanish=vanish).run()
     assert stop.value.cause is Cause.TOO_FEW
     assert "2 answers where 3 are needed" in str(stop.value)
 
@@ -72,8 +72,8 @@ def _body_size(memory, letter):
     return len(letter.data) - 72 - header
 
 
-def test_a_server_that_runs_another_plan_is_refused_by_every_site(scene):
-    s = scene(plan())
+def test_a_server_that_runs_another_plan_is_refused_by_every_site():
+    s = Scene(plan())
     s.carry = forge(lambda: s.memory, lambda to, label, said: Announcement(digest(other(s.spec)), said.kind, said.step,
                                                                            said.state))  # fmt: skip
     with pytest.raises(Abort) as stop:
@@ -82,31 +82,31 @@ def test_a_server_that_runs_another_plan_is_refused_by_every_site(scene):
     assert "another plan" in str(stop.value)
 
 
-def test_a_server_that_shows_one_site_another_model_gets_no_sum_with_that_site(scene):
+def test_a_server_that_shows_one_site_another_model_gets_no_sum_with_that_site():
     def change(to, label, said):
         if to == site("c") and said.kind is Kind.TRAIN and said.step == 1:
             return Announcement(said.plan, said.kind, said.step, bytes(len(said.state)))
         return None
 
-    s = scene(plan())
+    s = Scene(plan())
     s.carry = forge(lambda: s.memory, change)
     s.run()
     assert list(s.sums.log.rounds[1].dropped) == ["c"]
     assert list(s.sums.log.rounds[2].dropped) == []
 
 
-def test_the_first_model_is_the_plans_own(scene):
+def test_the_first_model_is_the_plans_own():
     def change(to, label, said):
         return Announcement(said.plan, said.kind, said.step, b"\0\0\0\0\0\0\xf0\x3f" * 3)
 
-    s = scene(plan())
+    s = Scene(plan())
     s.carry = forge(lambda: s.memory, change)
     with pytest.raises(Abort) as stop:
         s.run()
     assert stop.value.cause is Cause.TERMS
 
 
-def test_a_step_is_asked_on_one_model_only(scene):
+def test_a_step_is_asked_on_one_model_only():
     """A server that claims a crash and asks the same step again at other weights is refused by the ledgers."""
     ledgers = {site(name): Volatile() for name in "abcd"}
     asked = []
@@ -117,38 +117,35 @@ def test_a_step_is_asked_on_one_model_only(scene):
             return Announcement(said.plan, said.kind, 1, said.state)
         return None
 
-    s = scene(plan(), ledgers=ledgers)
+    s = Scene(plan(), ledgers=ledgers)
     s.carry = forge(lambda: s.memory, change)
     with pytest.raises(Abort) as stop:
         s.run()
     assert stop.value.cause is Cause.REPLAY
 
 
-def test_a_run_with_the_same_name_is_refused_by_the_ledgers(scene):
+def test_a_run_with_the_same_name_is_refused_by_the_ledgers():
     ledgers = {site(name): Volatile() for name in "abcd"}
-    scene(plan(), ledgers=ledgers).run()
+    Scene(plan(), ledgers=ledgers).run()
     with pytest.raises(Abort) as stop:
-        scene(plan(), ledgers=ledgers).run()
+        Scene(plan(), ledgers=ledgers).run()
     assert stop.value.cause is Cause.REPLAY
 
 
 @pytest.mark.parametrize("privacy", [SHARED])
-def test_with_noise_a_failed_attempt_is_only_repeated_where_the_plan_calibrates_for_it(scene, privacy):
-    lost = []
-
+def test_with_noise_a_failed_attempt_is_only_repeated_where_the_plan_calibrates_for_it(privacy):
     def vanish(party, round, at):
         return round.number == 1 and party in (site("a"), site("b")) and at == "mask/unmask"
 
     with pytest.raises(Abort):
-        scene(plan(privacy=privacy), vanish=vanish).run()
-    s = scene(plan(privacy=privacy | {"redo": 1}), vanish=vanish)
+        Scene(plan(privacy=privacy), vanish=vanish).run()
+    s = Scene(plan(privacy=privacy | {"redo": 1}), vanish=vanish)
     s.run()
     assert [r.number for r in s.sums.log.rounds] == [2, 3, 4, 5]
     assert len(s.sums.log.aborts) == 1
-    assert lost == []
 
 
-def test_the_network_learns_labels_and_sizes_but_a_stranger_cannot_speak(scene):
+def test_the_network_learns_labels_and_sizes_but_a_stranger_cannot_speak():
     from potluck.secret.container import Secret
     from potluck.secret.keys import SigningKey
 
@@ -159,13 +156,13 @@ def test_the_network_learns_labels_and_sizes_but_a_stranger_cannot_speak(scene):
         fake = seal(mallory, s.memory._federation, letter.sender, letter.to, Parcel(s_label, b"forged"))
         return (dataclasses.replace(letter, data=fake), letter)
 
-    s = scene(plan())
+    s = Scene(plan())
     s.carry = carry
-    assert s.run().model.digest() == scene(plan()).run().model.digest()
+    assert s.run().model.digest() == Scene(plan()).run().model.digest()
 
 
-def test_the_transcript_of_the_coordinator_holds_no_step_with_an_individual_update(scene):
-    s = scene(plan())
+def test_the_transcript_of_the_coordinator_holds_no_step_with_an_individual_update():
+    s = Scene(plan())
     s.run()
     to_server = {move.label.step for move in s.memory.transcript.moves if move.to == SERVER}
     assert to_server == {"mask/advertise", "mask/share", "mask/input", "mask/sign", "mask/unmask"}

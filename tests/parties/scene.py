@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 import pandas as pd
-import pytest
 
 from potluck.api.plan import Plan
 from potluck.api.tables import tables
@@ -87,11 +85,6 @@ class Scene:
         )
         self.sums = Run(spec, task, catalog.row(spec).build(spec), held, self.memory, self.name)
         return drive(task, self.sums)
-
-
-@pytest.fixture
-def scene() -> Callable[..., Scene]:
-    return Scene
 
 
 def other(spec: Spec) -> Spec:
