@@ -44,22 +44,22 @@ def category(*values: str, missing: str = "refuse") -> Column:
 
 def make(**keys: object) -> Plan:
     """A plan to train logistic regression by newton at two sites, but for `keys` (whole tables)."""
-    base: dict[str, object] = dict(
-        version=1,
-        name="test",
-        purpose="test",
-        task="train",
-        federation=Federation(sites=("a", "b")),
-        data=Data(
+    base: dict[str, object] = {
+        "version": 1,
+        "name": "test",
+        "purpose": "test",
+        "task": "train",
+        "federation": Federation(sites=("a", "b")),
+        "data": Data(
             columns={"x": number(0, 10), "c": category("u", "v"), "y": category("0", "1")},
             target=Target(column="y", positive=("1",)),
             split=Split(test=0.25),
         ),
-        protect=Protect(word="clear"),
-        privacy=NONE,
-        model=Model(kind="logistic"),
-        training=Training(method="newton", rounds=25),
-    )
+        "protect": Protect(word="clear"),
+        "privacy": NONE,
+        "model": Model(kind="logistic"),
+        "training": Training(method="newton", rounds=25),
+    }
     return Plan(**(base | keys))
 
 
@@ -77,7 +77,7 @@ def replaced(value, **keys):
 
 def heart(**keys: object) -> Plan:
     """The heart plan, without noise, by newton."""
-    drop = dict(missing="drop")
+    drop = {"missing": "drop"}
     columns = {
         "age": number(20, 90),
         "sex": category("0", "1"),

@@ -67,7 +67,7 @@ def field(name: str, column: Column) -> Field:
         low, high = column.low, column.high
         assert low is not None
         assert high is not None
-        return Field(name=name, kind="number", low=low, high=high, missing=column.missing)
+        return Field(name=name, kind="number", low=float(low), high=float(high), missing=column.missing)
     return Field(name=name, kind="category", values=column.values, missing=column.missing)
 
 

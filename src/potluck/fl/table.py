@@ -123,7 +123,7 @@ def read(source: Source, plan: Plan, site: str) -> Table:
         rows += len(chunk.lines)
         if rows > plan.data.max_rows:
             raise DataError(f"has more rows than data.max_rows ({plan.data.max_rows})", where=site, hint="raise it")
-        blocks.append(_kept(_block(chunk, plan, how, aim, site), how, dropped, refused))
+        blocks.append(_kept(_block(chunk, plan, how, aim, site), how, aim, dropped, refused))
     for name, count in refused.items():
         hint = 'declare missing = "drop" or "flag", or list the text that means "no value" in data.missing'
         raise DataError(f"column {name!r} has no value in {count} rows", where=site, hint=hint)
@@ -172,10 +172,12 @@ def _persons(chunk: Chunk, column: str, missing: Sequence[str], site: str) -> li
     return names
 
 
-def _kept(block: _Block, how: Encoding, dropped: dict[str, int], refused: dict[str, int]) -> _Block:
+def _kept(
+    block: _Block, how: Encoding, aim: Goal | None, dropped: dict[str, int], refused: dict[str, int]
+) -> _Block:
     """The rows that stay. Counts those that go into `dropped`, and values that may not be missing into `refused`."""
     keep = ~np.isnan(block.target)
-    _count(dropped, "target", int((~keep).sum()))
+    _count(dropped, aim.column if aim else "", int((~keep).sum()))
     for one in how.fields:
         if one.missing == "drop":
             gone = keep & np.isnan(block.columns[one.name])

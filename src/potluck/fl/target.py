@@ -46,7 +46,7 @@ def goal(plan: Plan) -> Goal:
         assert column is not None
         assert column.low is not None
         assert column.high is not None
-        return Goal(column=target.column, kind="number", low=column.low, high=column.high)
+        return Goal(column=target.column, kind="number", low=float(column.low), high=float(column.high))
     values = column.values if column is not None and column.kind == "category" else ()
     if target.positive is not None:
         return Goal(column=target.column, kind="binary", positive=target.positive, values=values)

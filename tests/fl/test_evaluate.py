@@ -1,0 +1,216 @@
+"""Metrics of the opened sum, and exact ones, against scikit-learn and scipy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn.metrics import accuracy_score, mean_squared_error, r2_score, roc_auc_score
+from sums import category, frames, heart, hospitals, make, number, replaced, run
+from test_linear import FOLD, noised, pooled, rows, tiny
+
+from potluck.core.asks import Kind
+from potluck.core.plan import Data, Model, PrivacyPlan, Target, Training
+from potluck.core.rounds import Abort
+from potluck.fl.evaluate import exact
+from potluck.fl.ranking import auc_of, curve, wilson
+from potluck.fl.tasks import TrainTask, build
+
+ROW = PrivacyPlan(noise="shared", unit="row", epsilon=1.0, delta=1e-5, clip=1.0)
+
+
+def quiet(ask, total):
+    """Noise of size nothing: what a noised sum would be without its noise."""
+    return total, np.zeros_like(total)
+
+
+def test_binary_metrics_on_the_heart_are_scikit_learns():
+    spec = heart()
+    tables = hospitals(spec)
+    outcome = run(build(spec), tables)
+    x, y = pooled(tables, test=True)
+    scores = outcome.model.scored_features(x)
+    assert outcome.metrics.rows == len(y)
+    assert outcome.metrics.accuracy == accuracy_score(y, scores >= 0.5)
+    assert outcome.metrics.auc == pytest.approx(roc_auc_score(y, scores), abs=1e-3)
+    best = exact(outcome.model, list(tables.values()))
+    assert best.auc == pytest.approx(roc_auc_score(y, scores), abs=1e-12)
+    assert best.accuracy == accuracy_score(y, scores >= 0.5)
+
+
+def test_coarse_bins_of_a_noised_sum_are_near_and_their_accuracy_exact():
+    spec = replaced(heart(training=Training(method="gradient", rounds=20, expected_rows=500)), privacy=ROW)
+    tables = hospitals(spec)
+    asks = []
+
+    def noise(ask, total):
+        asks.append(ask)
+        return quiet(ask, total)
+
+    outcome = run(build(spec), tables, noise)
+    x, y = pooled(tables, test=True)
+    scores = outcome.model.scored_features(x)
+    assert outcome.metrics.accuracy == accuracy_score(y, scores >= 0.5)
+    assert outcome.metrics.auc == pytest.approx(roc_auc_score(y, scores), abs=0.02)
+    (block,) = asks[-1].blocks
+    assert asks[-1].kind is Kind.EVALUATE
+    assert (block.size, block.single, block.whole, block.l2) == (20, True, True, 1.0)
+
+
+def test_a_held_out_row_changes_one_cell_by_one():
+    spec = replaced(tiny("gradient", expected_rows=5), privacy=ROW)
+    table = frames(spec, rows((1, 0, ""), (9, 1, "test"), (2, 0, "test")))["a"]
+    task = build(spec)
+    ask = task.ask(Kind.EVALUATE, 0, np.array([0.0, 1.0]).tobytes())
+    values = np.vstack([u.values for u in task.contribute(ask, table)])
+    assert values.shape == (2, 20)
+    assert values.sum(axis=1).tolist() == [1, 1]
+    # p = expit(.8) = .69: positive, bin 6; p = expit(-.6) = .35: negative, bin 3
+    assert np.flatnonzero(values.sum(axis=0)).tolist() == [3, 16]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.lists(st.integers(0, 9), min_size=1, max_size=30))
+def test_the_area_of_histograms_counts_ties_half(negative, positive):
+    y = [0] * len(negative) + [1] * len(positive)
+    histograms = (np.bincount(side, minlength=10).astype(float) for side in (negative, positive))
+    expected = roc_auc_score(y, negative + positive)
+    assert auc_of(*histograms) == pytest.approx(expected)
+    assert curve(np.array(negative, float), np.array(positive, float))[0] == pytest.approx(expected)
+
+
+def test_areas_that_noise_leaves_undefined_are_none():
+    assert auc_of(np.array([-3.0, 1]), np.array([1.0, 2])) is None
+    assert auc_of(np.array([9.0, -8]), np.array([-4.0, 9])) is None
+    assert curve(np.zeros(0), np.ones(3)) is None
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 10), (3, 10), (81, 100), (10, 10)])
+def test_wilson_is_scipys(hits, count):
+    known = binomtest(hits, count).proportion_ci(method="wilson")
+    assert wilson(hits, count) == pytest.approx((known.low, known.high))
+
+
+@pytest.mark.slow
+def test_delong_covers_the_true_area_in_about_95_of_100_runs():
+    rng = np.random.default_rng(1)
+    true = 0.5 * (1 + math.erf(1 / 2))  # two normals one apart: P(N(1, 1) > N(0, 1))
+    hits = 0
+    for _ in range(1000):
+        low, high = curve(rng.normal(0, 1, 80), rng.normal(1, 1, 60))[1]
+        hits += low <= true <= high
+    assert 925 <= hits <= 970
+
+
+def linear_heart(**keys):
+    spec = heart()
+    data = replaced(spec.data, columns={**spec.data.columns, "num": number(0, 4)}, target=Target(column="num"))
+    return heart(**{"data": data, "model": Model(kind="linear")} | keys)
+
+
+def test_regression_reports_r2_and_rmse_in_the_targets_own_units():
+    spec = linear_heart()
+    tables = hospitals(spec)
+    outcome = run(build(spec), tables)
+    x, y = pooled(tables, test=True)
+    truth, guess = 4 * (y + 1) / 2, outcome.model.scored_features(x)
+    for found in (outcome.metrics, exact(outcome.model, list(tables.values()))):
+        assert found.r2 == pytest.approx(r2_score(truth, guess))
+        assert found.rmse == pytest.approx(math.sqrt(mean_squared_error(truth, guess)))
+        assert found.rows == len(y)
+        assert found.auc is None
+
+
+def test_noised_regression_sums_are_bounded_by_their_sensitivity():
+    spec = linear_heart(training=Training(method="gradient", rounds=20, rate=0.5, expected_rows=500), privacy=ROW)
+    tables = hospitals(spec)
+    task = build(spec)
+    wild = task.ask(Kind.EVALUATE, 0, np.full(19, 50.0).tobytes())
+    (block,) = wild.blocks
+    for table in tables.values():
+        for update in task.contribute(wild, table):
+            assert (np.linalg.norm(update.values, axis=1) <= block.l2).all()
+            assert (np.abs(update.values) <= block.high).all()
+    x, y = pooled(tables, test=True)
+    outcome = run(task, tables, quiet)
+    guess = outcome.model.scored_features(x)
+    assert outcome.metrics.rmse == pytest.approx(math.sqrt(mean_squared_error(2 * (y + 1), np.clip(guess, 0, 4))))
+
+
+def three_classes(**keys):
+    data = Data(
+        columns={"x": number(0, 10), "y": category("a", "b", "c")},
+        target=Target(column="y", classes=("a", "b", "c")),
+        split=FOLD,
+    )
+    return make(**{"data": data, "model": Model(kind="network"), "training": Training(method="average")} | keys)
+
+
+def test_several_classes_report_accuracy():
+    spec = three_classes()
+    task = build(spec)
+    frame = pd.DataFrame({"x": [1, 5, 9, 4], "y": list("abca"), "fold": "test"})
+    tables = frames(spec, frame)
+    state = next(task.lead()).state
+    ask = task.ask(Kind.EVALUATE, 0, state)
+    assert [block.size for block in ask.blocks] == [6]
+    (update,) = task.contribute(ask, tables["a"])
+    assert update.values.sum(axis=1).tolist() == [1] * 4
+    assert update.values.sum(axis=0).reshape(3, 2).sum(axis=1).tolist() == [2, 1, 1]
+
+
+def test_one_class_on_the_test_side_warns_and_has_no_area():
+    spec = tiny()
+    outcome = run(build(spec), frames(spec, rows((1, 0, ""), (9, 1, ""), (2, 1, "test"), (3, 1, "test"))))
+    assert outcome.metrics.auc is None
+    assert outcome.metrics.accuracy is not None
+    assert any("one class only" in line for line in outcome.warnings)
+
+
+@pytest.mark.parametrize("unit", ["person", "site"])
+def test_metrics_of_persons_and_sites_need_a_budget_of_their_own(unit):
+    spec = replaced(tiny("gradient", expected_rows=5, rounds=1), privacy=noised(unit))
+    spec = replaced(spec, data=replaced(spec.data, person="who"))
+    frame = rows((1, 0, ""), (9, 1, "test")).assign(who=[1, 2])
+    assert run(build(spec), frames(spec, frame), quiet).metrics is None
+    with pytest.raises(Abort):
+        build(spec).ask(Kind.EVALUATE, 0, b"\0" * 16)
+    spec = replaced(spec, privacy=noised(unit, evaluation=0.1))
+    assert run(build(spec), frames(spec, frame), quiet).metrics.accuracy is not None
+
+
+def test_a_person_counts_with_its_first_rows_only():
+    frame = rows(*[(9, 1, "test")] * 5, (1, 0, "test"), (2, 0, "")).assign(who=[1, 1, 1, 1, 1, 2, 3])
+    for most in (None, 3):
+        spec = tiny("gradient", expected_rows=5)
+        spec = replaced(spec, data=replaced(spec.data, person="who"))
+        spec = replaced(spec, privacy=noised("person", evaluation=0.1, rows_per_person=most))
+        task = build(spec)
+        ask = task.ask(Kind.EVALUATE, 0, b"\0" * 16)
+        (block,) = ask.blocks
+        values = np.vstack([u.values for u in task.contribute(ask, frames(spec, frame)["a"])])
+        assert values.sum(axis=1).tolist() == [most or 1, 1]
+        assert (block.l2, block.high, block.single) == (most or 1, most or 1, most is None)
+
+
+def test_a_site_counts_with_its_shares_whatever_its_size():
+    spec = tiny("gradient", expected_rows=5)
+    spec = replaced(spec, privacy=noised("site", evaluation=0.1))
+    task = build(spec)
+    ask = task.ask(Kind.EVALUATE, 0, b"\0" * 16)
+    some = frames(spec, rows(*[(9, 1, "test")] * 30, (1, 0, "test")))["a"]
+    (update,) = task.contribute(ask, some)
+    assert update.values.shape == (1, 20)
+    assert update.values.sum() == pytest.approx(1)
+    assert np.linalg.norm(update.values) <= ask.blocks[0].l2
+
+
+def test_a_yardstick_is_not_evaluated():
+    spec = tiny()
+    tables = frames(spec, rows((1, 0, ""), (9, 1, "")))
+    assert run(TrainTask(spec, evaluated=False), tables).metrics is None
