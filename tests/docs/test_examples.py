@@ -1,0 +1,25 @@
+"""Every example runs, and writes nothing but runs and ledgers into the working directory."""
+
+import runpy
+from importlib.util import find_spec
+
+import pytest
+from docs_pages import ROOT
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs(path, tmp_path, monkeypatch, capsys):
+    if path.stem == "network" and find_spec("torch") is None:
+        pytest.skip("needs the torch extra")
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(path), run_name="__main__")
+    assert capsys.readouterr().out
+    assert {item.name for item in tmp_path.iterdir()} <= {"runs", "ledger"}
+
+
+def test_every_example_is_listed():
+    page = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    for path in (ROOT / "examples").iterdir():
+        assert path.name in ("README.md", "__pycache__") or f"({path.name})" in page

@@ -1,0 +1,91 @@
+"""Claims about the pages as such: nothing is broken, missing, stale or out of shape."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+from docs_pages import DOCS, PAGES, ROOT, anchors, headings, links
+
+import potluck
+
+CONCEPTS = sorted(p for p in (DOCS / "concepts").glob("*.md") if p.name != "protections.md")
+DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
+FIVE = ["What it hides", "From whom", "Cost", "What it does not hide", "How to check"]
+
+
+def generator():
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_to_a_page_and_a_heading(page):
+    broken = []
+    for target in links(page):
+        name, _, anchor = target.partition("#")
+        other = (page.parent / name) if name else page
+        if not other.exists() or (anchor and anchor not in anchors(other)):
+            broken.append(target)
+    assert broken == []
+
+
+def test_every_page_of_the_docs_can_be_reached_from_the_readme():
+    seen, todo = set(), [ROOT / "README.md"]
+    while todo:
+        page = todo.pop().resolve()
+        if page in seen or page.suffix != ".md":
+            continue
+        seen.add(page)
+        todo += [page.parent / target.partition("#")[0] for target in links(page) if target.partition("#")[0]]
+    assert sorted(page for page in PAGES if page.resolve() not in seen) == []
+
+
+@pytest.mark.parametrize("page", CONCEPTS, ids=lambda page: page.stem)
+def test_a_concept_answers_the_same_five_questions(page):
+    assert [heading for heading in headings(page) if heading in FIVE] == FIVE
+
+
+def test_decisions_are_numbered_without_gaps_and_have_the_same_parts():
+    assert [int(page.name[:4]) for page in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+    for page in DECISIONS:
+        title, *parts = headings(page)
+        assert title.startswith(f"{page.name[:4]}: "), page
+        assert parts == ["Context", "Decision", "Consequences"], page
+
+
+def test_every_source_of_a_view_is_a_page_and_a_heading_that_exist():
+    sources = {row["source"] for plan in generator().PLANS.values() for row in potluck.explain(plan).rows()}
+    for path in Path(potluck.__file__).parent.rglob("*.py"):
+        sources |= set(re.findall(r"docs/[\w/.-]+\.md(?:#[\w-]+)?", path.read_text(encoding="utf-8")))
+    assert len(sources) >= 3
+    for source in sources:
+        name, _, anchor = source.partition("#")
+        assert (ROOT / name).is_file(), source
+        assert not anchor or anchor in anchors(ROOT / name), source
+
+
+def test_the_tables_of_threats_are_what_the_views_say():
+    page = (ROOT / "THREATS.md").read_text(encoding="utf-8")
+    assert page == generator().filled(page), "run: .venv/bin/python docs/generate.py"
+
+
+def test_a_stale_table_is_noticed():
+    page = (ROOT / "THREATS.md").read_text(encoding="utf-8")
+    stale = page.replace("| server | a's update | masked |", "| server | a's update | nothing |")
+    assert stale != page
+    assert generator().filled(stale) == page
+
+
+def test_pages_are_written_for_people_of_any_machine():
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"/(?:work|home|root|tmp)/", text), page
+        assert all(len(line) <= 140 or line.startswith(("|", "!")) for line in text.splitlines()), page
+
+
+def test_pictures_are_small():
+    for picture in (DOCS / "images").iterdir():
+        assert picture.stat().st_size < 200_000, picture

@@ -1,0 +1,121 @@
+"""The reference documents everything: a key, word, default, verb, option, cause or exit code that it lacks fails."""
+
+import importlib
+import types
+from typing import Literal, Union, get_args, get_origin
+
+import click
+import msgspec
+import pytest
+from docs_pages import DOCS, rows, ticks
+
+from potluck.api.plan import RATE, ROUNDS
+from potluck.cli import VERBS
+from potluck.core import errors
+from potluck.core.plan import Plan
+from potluck.core.rounds import Cause
+from potluck.core.views import Form
+
+REFERENCE = DOCS / "reference"
+WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+
+
+def plain(kind):
+    parts = [part for part in get_args(kind) if part is not type(None)]
+    return parts[0] if get_origin(kind) in (Union, types.UnionType) and len(parts) == 1 else kind
+
+
+def takes(kind):
+    """What a key takes, as the page says it."""
+    kind = plain(kind)
+    if get_origin(kind) is Literal:
+        return {str(word) for word in get_args(kind)}
+    if get_origin(kind) is tuple:
+        inner = get_args(kind)[0]
+        return "list of " + ("tables" if inner not in WORDS else WORDS[inner] + "s")
+    if get_origin(kind) is dict:
+        return "table" if get_args(kind)[1] is str else "table of tables"
+    return WORDS.get(kind, "table")
+
+
+def default_of(field):
+    """The default as the page would say it, or "**required**"."""
+    if field.required:
+        return "**required**"
+    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    if value is None:
+        return "–"
+    if value in ((), {}, ""):
+        return "empty"
+    return f"`{value if isinstance(value, str) else msgspec.json.encode(value).decode()}`"
+
+
+def keys(kind, prefix=""):
+    """(dotted key, field) of every key that a plan may have."""
+    for field in msgspec.structs.fields(kind):
+        name, inner = f"{prefix}{field.encode_name}", plain(field.type)
+        yield name, field
+        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            yield from keys(inner, f"{name}.")
+        elif get_origin(inner) in (dict, tuple):
+            item = get_args(inner)[1 if get_origin(inner) is dict else 0]
+            if isinstance(item, type) and issubclass(item, msgspec.Struct):
+                yield from keys(item, f"{name}.*.")
+
+
+DOCUMENTED = {row[0].strip("`"): row for row in rows(REFERENCE / "plan.md") if len(row) == 4}
+
+
+def test_every_plan_key_is_documented_and_nothing_else():
+    assert set(DOCUMENTED) - {"key"} == {name for name, _ in keys(Plan)}
+
+
+@pytest.mark.parametrize(("name", "field"), list(keys(Plan)), ids=lambda value: value if isinstance(value, str) else "")
+def test_a_plan_key_takes_what_the_page_says_and_has_that_default(name, field):
+    _, kind, default, meaning = DOCUMENTED[name]
+    assert (set(ticks(kind)) or kind) == takes(field.type)
+    assert default == default_of(field)
+    assert meaning
+
+
+def test_defaults_that_depend_on_the_method_are_documented():
+    for table, name in ((ROUNDS, "training.rounds"), (RATE, "training.rate")):
+        for method, value in table.items():
+            assert (method == "newton" and name == "training.rate") or f"`{method}`: {value}" in DOCUMENTED[name][3]
+
+
+def commands():
+    return {name: importlib.import_module(f"potluck.cli.{name}").command for name in VERBS}
+
+
+def sections(page):
+    text = page.read_text(encoding="utf-8")
+    return {part.split("\n", 1)[0].strip(): part for part in text.split("\n## ")}
+
+
+def test_every_verb_and_option_is_documented():
+    page = REFERENCE / "verbs.md"
+    found, common = sections(page), page.read_text(encoding="utf-8").split("\n## ")[0]
+    assert set(found) - {"# Verbs"} == set(VERBS)
+    for name, command in commands().items():
+        for option in command.params:
+            said = option.opts if isinstance(option, click.Option) else [option.human_readable_name]
+            for word in said:
+                assert word in found[name] or f"`{word}" in common, f"{name} {word}"
+
+
+def test_every_cause_is_documented():
+    said = {row[0] for row in rows(REFERENCE / "exit-codes.md") if len(row) == 2}
+    assert said - {"cause"} == {cause.value for cause in Cause}
+
+
+def test_every_exit_code_is_documented():
+    said = {row[0]: row[1] for row in rows(REFERENCE / "exit-codes.md") if len(row) == 3}
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, errors.PotluckError) and kind is not errors.PotluckError:
+            assert f"`{kind.__name__}`" in said[str(kind.exit_code)]
+
+
+def test_every_form_is_documented():
+    text = (REFERENCE / "json.md").read_text(encoding="utf-8")
+    assert all(f"`{form.value}`" in text for form in Form)

@@ -1,0 +1,47 @@
+"""Every snippet runs: Python blocks, TOML blocks with a file name, and lines that begin with `$ potluck`."""
+
+import re
+import shlex
+import tomllib
+
+import pytest
+from docs_pages import PAGES, ROOT, fences
+
+from potluck.cli import potluck
+from potluck.cli.door import run
+
+LIVE = [page for page in PAGES if any(kind == "python" or "$ potluck" in body for kind, _, body in fences(page))]
+
+
+@pytest.mark.parametrize("page", LIVE, ids=lambda page: page.stem)
+def test_every_snippet_of_a_page_runs_in_order(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for kind, name, body in fences(page):
+        if kind == "python":
+            exec(compile(body, page.name, "exec"), {"__name__": "__main__"})
+        elif kind == "toml" and name:
+            (tmp_path / name).write_text(body, encoding="utf-8")
+        for line in re.findall(r"^\$ potluck (.*)$", body, re.MULTILINE):
+            assert run(potluck, shlex.split(line)) == 0, f"{line}\n{capsys.readouterr().err}"
+
+
+def test_the_pages_that_must_have_snippets_have_them():
+    assert {page.name for page in LIVE} >= {"README.md", "quickstart.md", "add-a-protection.md"}
+
+
+def test_every_toml_block_is_toml():
+    found = [body for page in PAGES for kind, _, body in fences(page) if kind == "toml"]
+    assert found
+    for body in found:
+        tomllib.loads(body)
+
+
+def test_the_demo_in_the_readme_is_what_the_demo_prints(tmp_path, monkeypatch, capsys):
+    """All lines but those that noise, time or place change."""
+    monkeypatch.chdir(tmp_path)
+    said = next(body for _, _, body in fences(ROOT / "README.md") if body.startswith("$ make demo"))
+    assert run(potluck, ["demo"]) == 0
+    printed = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    for line in said.splitlines()[1:]:
+        if not line.startswith(("│ federated  ", "model: ", "report: ", "rounds: ")):
+            assert line.strip() in printed, line
