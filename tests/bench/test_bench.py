@@ -1,0 +1,70 @@
+"""The bench is listed and its results keep their shape. Nothing is timed here."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[2] / "bench"
+KEYS = ["name", "ours", "peer", "peer_name", "ratio", "unit", "goal", "met"]
+PROMISED = [
+    "mask client d=1e6 k=20 u32",
+    "server unmask n=50",
+    "bytes a site uploads, n=100 d=1e6",
+    "bytes a site uploads, n=100 d=1e4",
+    "bytes a site downloads, n=100 d=1e6",
+    "bytes a site downloads, n=100 d=1e4",
+    "whole round, 4 sites in memory, d=1e4",
+    "whole round, 4 sites in memory, d=1e6",
+    "discrete Gaussian, sigma=4",
+    "discrete Gaussian, sigma=100",
+    "discrete Gaussian, sigma=2^20",
+    *(f"heart auc eps={epsilon}" for epsilon in ("0.5", "1", "3", "8")),
+]
+
+
+@pytest.fixture(scope="module")
+def results():
+    return json.loads((BENCH / "results.json").read_text(encoding="utf-8"))
+
+
+def test_every_figure_that_is_promised_is_there(results):
+    names = [row["name"] for row in results]
+    assert len(set(names)) == len(names)
+    assert [figure for figure in PROMISED if not any(name.startswith(figure) for name in names)] == []
+
+
+def test_every_row_has_the_documented_keys_and_finite_numbers(results):
+    for row in results:
+        assert list(row) == KEYS
+        assert all(isinstance(row[key], str) and row[key] for key in ("name", "peer_name", "unit"))
+        assert all(math.isfinite(row[key]) and row[key] > 0 for key in ("ours", "peer", "ratio"))
+        assert row["goal"] is None or row["goal"] > 0
+
+
+def test_the_ratio_is_one_of_the_two_ways_round_and_met_follows_from_it(results):
+    for row in results:
+        better = row["ours"] / row["peer"]
+        assert any(math.isclose(row["ratio"], value, rel_tol=1e-9) for value in (better, 1 / better))
+        assert row["met"] is (row["goal"] is None or row["ratio"] >= row["goal"])
+
+
+def test_less_is_better_and_more_is_better_have_the_better_way_round(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(BENCH))
+    measure = __import__("measure")
+    faster = measure.less("time", (1.0, 3.0), "peer", "s", goal=4.0)
+    larger = measure.more("rate", (6.0, 3.0), "peer", "1/s")
+    assert (faster.ratio, faster.met, larger.ratio, larger.met) == (3.0, False, 2.0, True)
+    measure.write([faster, larger], tmp_path / "results.json")
+    assert [list(row) for row in json.loads((tmp_path / "results.json").read_text())] == [KEYS, KEYS]
+
+
+def test_the_groups_are_listed_without_any_peer_installed():
+    hidden = "import sys; sys.modules.update(flwr=None, opendp=None); import runpy; sys.argv = ['run.py', '--list']; "
+    code = f"{hidden}sys.path.insert(0, {str(BENCH)!r}); runpy.run_path({str(BENCH / 'run.py')!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 6
+    assert all(": " in line for line in done.stdout.splitlines())
