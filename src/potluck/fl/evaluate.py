@@ -90,7 +90,7 @@ def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Update]:
     if noisy(plan) and plan.privacy.unit == "site":
         yield Update((total(index, size, each) / max(len(index), 1))[None, :])
         return
-    if noisy(plan) and plan.privacy.unit == "person" and rows.person is not None:
+    if noisy(plan) and plan.privacy.unit == "person":
         index = first(rows.person, index, _most(plan))
     yield from updates(plan, index, rows.person, size, each)
 

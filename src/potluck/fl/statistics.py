@@ -86,7 +86,7 @@ class StatisticsTask:
     def contribute(self, ask: Ask, rows: Table) -> Iterator[Update]:
         """What this site's rows add [units, d]."""
         index = np.arange(rows.rows, dtype=np.int64)
-        if noisy(self.plan) and self.plan.privacy.unit == "person" and rows.person is not None:
+        if noisy(self.plan) and self.plan.privacy.unit == "person":
             index = first(rows.person, index, self._most())
         size = sum(block.size for block in ask.blocks)
 

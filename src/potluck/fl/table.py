@@ -172,9 +172,7 @@ def _persons(chunk: Chunk, column: str, missing: Sequence[str], site: str) -> li
     return names
 
 
-def _kept(
-    block: _Block, how: Encoding, aim: Goal | None, dropped: dict[str, int], refused: dict[str, int]
-) -> _Block:
+def _kept(block: _Block, how: Encoding, aim: Goal | None, dropped: dict[str, int], refused: dict[str, int]) -> _Block:
     """The rows that stay. Counts those that go into `dropped`, and values that may not be missing into `refused`."""
     keep = ~np.isnan(block.target)
     _count(dropped, aim.column if aim else "", int((~keep).sum()))

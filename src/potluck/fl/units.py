@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck.core.errors import PlanError
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats, Update
 
@@ -24,8 +25,8 @@ def updates(plan: Plan, index: Index, person: Index | None, size: int, rows: Row
     unit = plan.privacy.unit if plan.privacy.noise != "none" else "row"
     if unit == "site":
         yield Update(total(index, size, rows)[None, :])
-    elif unit == "person" and person is not None:
-        yield from _by_person(index, person[index], size, rows)
+    elif unit == "person":
+        yield from _by_person(index, _known(person)[index], size, rows)
     else:
         for part in _parts(index, size):
             yield Update(rows(part))
@@ -39,11 +40,18 @@ def total(index: Index, size: int, rows: Rows) -> Floats:
     return out
 
 
-def first(person: Index, index: Index, most: int) -> Index:
+def _known(person: Index | None) -> Index:
+    """Whose rows they are. Raises PlanError: nobody said so, and rows must not stand in for persons."""
+    if person is None:
+        raise PlanError('unit = "person" needs data.person', hint="name the column that says whose row it is")
+    return person
+
+
+def first(person: Index | None, index: Index, most: int) -> Index:
     """Of the rows in `index`, the first `most` of each person, in order."""
     seen: dict[int, int] = {}
     kept = []
-    for row, who in zip(index.tolist(), person[index].tolist(), strict=True):
+    for row, who in zip(index.tolist(), _known(person)[index].tolist(), strict=True):
         seen[who] = seen.get(who, 0) + 1
         if seen[who] <= most:
             kept.append(row)
@@ -59,7 +67,16 @@ def _parts(index: Index, size: int) -> Iterator[Index]:
 def _by_person(index: Index, person: Index, size: int, rows: Rows) -> Iterator[Update]:
     """One unit a person: its rows are summed FIRST; only then may anything be clipped."""
     order = np.argsort(person, kind="stable")
-    groups = np.split(index[order], np.flatnonzero(np.diff(person[order])) + 1) if len(index) else []
+    index, person = index[order], person[order]
+    starts = np.flatnonzero(np.diff(person, prepend=-1))
+    ends = np.append(starts[1:], len(index))
     step = max(1, NUMBERS // max(size, 1))
-    for start in range(0, len(groups), step):
-        yield Update(np.stack([total(group, size, rows) for group in groups[start : start + step]]))
+    here = 0
+    while here < len(starts):
+        there = max(here + 1, int(np.searchsorted(ends, starts[here] + step, side="right")))
+        some = index[starts[here] : ends[there - 1]]
+        if len(some) > step:  # one person with more rows than fit a batch
+            yield Update(total(some, size, rows)[None, :])
+        else:
+            yield Update(np.add.reduceat(rows(some), starts[here:there] - starts[here], axis=0))
+        here = there
