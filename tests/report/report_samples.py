@@ -1,0 +1,367 @@
+"""Realistic runs as documents: the heart federation, a statistics plan, an aborted run, sixty sites."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from potluck.core.party import SERVER, site
+from potluck.core.views import AnyOf, Assumption, Form, Never, Together, View
+from potluck.report import details as d
+
+HEART = ("cleveland", "hungarian", "switzerland", "va")
+PLAN = """version = 1
+name = "heart-disease"
+purpose = "Predict heart disease from routine measurements"
+task = "train"
+
+[federation]
+sites = ["cleveland", "hungarian", "switzerland", "va"]
+corrupt = 1
+dropouts = 1
+server = "lying"
+
+[model]
+kind = "logistic"
+l2 = 1.0
+
+[training]
+method = "gradient"
+rounds = 20
+rate = 1.0
+expected_rows = 500
+
+[protect]
+with = "mask"
+
+[privacy]
+noise = "shared"
+unit = "row"
+epsilon = 1.0
+delta = 1e-5
+clip = 1.0
+"""
+FEATURES = {
+    "intercept": -0.31,
+    "age": 0.42,
+    "sex=0": -0.61,
+    "sex=1": 0.55,
+    "cp=1": -0.32,
+    "cp=2": -0.71,
+    "cp=3": -0.44,
+    "cp=4": 1.12,
+    "trestbps": 0.12,
+    "chol": -0.29,
+    "fbs=0": -0.11,
+    "fbs=1": 0.21,
+    "thalach": -0.88,
+    "oldpeak": 1.31,
+}
+VERSIONS = {"python": "3.11.7", "potluck": "0.1.0", "numpy": "2.3.4", "scipy": "1.16.2", "cryptography": "47.0.0"}
+
+
+def views(names: tuple[str, ...], form: Form = Form.MASKED) -> tuple[d.Seen, ...]:
+    """What a masked run of these sites claims."""
+    sites = [site(name) for name in names]
+    hybrid = Assumption("both X25519 and ML-KEM-768 fall")
+    found = []
+    for one in sites:
+        others = frozenset(sites) - {one}
+        breaks = AnyOf((Together(2, others), hybrid))
+        note = "the server may do anything; 3 shares open a secret"
+        found.append(View(SERVER, f"{one}'s update", form, breaks, "docs/protections.md#mask", note=note))
+        for other in sites:
+            if other == one:
+                found.append(
+                    View(other, f"{one}'s update", Form.PLAIN, Never(), "docs/protections.md#mask", note="its own")
+                )
+            else:
+                found.append(View(other, f"{one}'s update", Form.NOTHING, breaks, "docs/protections.md#mask"))
+    for party in (SERVER, *sites):
+        found.append(View(party, "the sum", Form.NOISED, Never(), "docs/privacy.md"))
+        found.append(View(party, "the model", Form.RELEASED, Never(), "docs/privacy.md"))
+    for one in sites:
+        found.append(View(SERVER, f"{one}'s metrics", Form.NOTHING, Never(), "docs/evaluation.md"))
+        for party in sites:
+            form = Form.PLAIN if party == one else Form.NOTHING
+            found.append(View(party, f"{one}'s metrics", form, Never(), "docs/evaluation.md"))
+    return tuple(d.seen(view) for view in found)
+
+
+def scores(names: tuple[str, ...]) -> tuple[d.Score, ...]:
+    """A comparison of made-up but plausible numbers."""
+    found = []
+    for metric, base, wide in (("auc", 0.84, 0.05), ("accuracy", 0.76, 0.07)):
+        for label, better in (("federated", 0.0), ("federated, no noise", 0.015), ("pooled", 0.02)):
+            value = base + better
+            found.append(
+                d.Score(label=label, metric=metric, value=value, low=value - wide / 2, high=value + wide / 2, rows=252)
+            )
+        for index, name in enumerate(names):
+            value, span = base - 0.03 * (index % 4), wide * (1 + index % 3)
+            for label, lift in (("alone", -0.04), ("federated", 0.0)):
+                middle = value + lift
+                rows = 103 - 11 * (index % 7)
+                found.append(
+                    d.Score(
+                        label=label,
+                        metric=metric,
+                        value=middle,
+                        site=name,
+                        low=middle - span,
+                        high=min(1, middle + span),
+                        rows=rows,
+                    )
+                )
+    return tuple(found)
+
+
+def rounds(count: int, names: tuple[str, ...]) -> tuple[d.Round, ...]:
+    """Training rounds and one evaluation, with a drop-out in the third and ninth."""
+    steps = (
+        d.Step(step="mask/keys", bytes=4 * 9800, letters=8),
+        d.Step(step="mask/share", bytes=4 * 7200, letters=8),
+        d.Step(step="mask/input", bytes=4 * 1320, letters=4),
+        d.Step(step="mask/survivors", bytes=4 * 2100, letters=8),
+        d.Step(step="mask/unmask", bytes=4 * 900, letters=4),
+    )
+    return tuple(
+        d.Round(
+            round=number,
+            kind="train" if number < count else "evaluate",
+            seconds=0.031 + 0.002 * (number % 5),
+            bytes_up=(51_234 if number < count else 68_000) - (9_000 if number in (3, 9) else 0),
+            bytes_down=40_321,
+            dropped=(names[-1],) if number in (3, 9) else (),
+            steps=steps,
+        )
+        for number in range(1, count + 1)
+    )
+
+
+def heart() -> tuple[dict, d.Details]:
+    """The demo: four hospitals, masks against a lying server, noise of epsilon 1."""
+    run = {
+        "plan": {"name": "heart-disease", "hash": "sha256:" + "5f3c" * 16},
+        "task": "train",
+        "protect": "mask",
+        "run": "/data/runs/heart-disease-20261124T021900Z",
+        "report": "/data/runs/heart-disease-20261124T021900Z/report.html",
+        "model": {
+            "kind": "logistic",
+            "file": "/data/model.json",
+            "digest": "sha256:" + "9b1e" * 16,
+            "coefficients": FEATURES,
+        },
+        "metrics": {"federated": {"auc": 0.84, "accuracy": 0.76, "rows": 252.4}},
+        "privacy": {
+            "noise": "shared",
+            "unit": "row",
+            "neighbours": "add-or-remove-one",
+            "delta": 1e-5,
+            "epsilon": dict.fromkeys(HEART, 0.98),
+        },
+        "rounds": [
+            {"round": n, "dropped": [], "bytes_up": 51234, "bytes_down": 40321, "seconds": 0.03} for n in range(1, 21)
+        ],
+        "warnings": ["switzerland and va are small: with 46 held-out rows an AUC is known to about ±0.1"],
+    }
+    history = (
+        d.Spend(run="heart-disease-20261103T101500Z", plan="heart-disease", epsilon=0.5),
+        d.Spend(run="heart-disease-20261124T021900Z", plan="heart-disease", epsilon=0.98),
+    )
+    details = d.Details(
+        name="heart-disease",
+        purpose="Predict heart disease from routine measurements",
+        created="2026-11-24T02:19:00Z",
+        plan_toml=PLAN,
+        overrides=("privacy.epsilon=1.0",),
+        plan_hash=run["plan"]["hash"],
+        task="train",
+        protect="mask",
+        method="gradient",
+        server="lying",
+        patience=30.0,
+        corrupt=1,
+        dropouts=1,
+        versions=VERSIONS,
+        sites=tuple(d.Site(name=name) for name in HEART),
+        comparison=scores(HEART),
+        interval="95 %: DeLong for AUC, Wilson for accuracy",
+        budget=tuple(
+            d.Budget(
+                site=name,
+                spent=1.48 if name == "cleveland" else 0.98,
+                delta=1e-5,
+                unit="row",
+                neighbours="add-or-remove-one",
+                run_epsilon=0.98,
+                left=1.52 if name == "cleveland" else None,
+                history=history if name == "cleveland" else history[1:],
+            )
+            for name in HEART
+        ),
+        views=views(HEART),
+        timeline=rounds(21, HEART),
+        in_process=True,
+    )
+    return run, details
+
+
+def statistics() -> tuple[dict, d.Details]:
+    """A plan of statistics with noise: a mean by sex, a count, a histogram, a contingency table."""
+    counts = [3.2, 12.9, 41.0, 98.4, 160.2, 171.7, 99.1, 30.3, 6.5, -1.4]
+    table = [[31.2, 80.9, 120.4, 61.7], [60.0, 110.8, 90.2, 388.1]]
+
+    def shift(rows: list[list[float]], by: float) -> list[list[float]]:
+        return [[value + by for value in row] for row in rows]
+
+    run = {
+        "plan": {"name": "heart-statistics", "hash": "sha256:" + "77aa" * 16},
+        "task": "statistics",
+        "protect": "mask",
+        "results": {
+            "mean_age": {
+                "value": 53.51,
+                "low": 53.02,
+                "high": 54.0,
+                "by": {
+                    "0": {"value": 52.7, "low": 51.6, "high": 53.8},
+                    "1": {"value": 53.9, "low": 53.3, "high": 54.4},
+                },
+            },
+            "patients": {"value": 920.4, "low": 914.0, "high": 926.8},
+            "ages": {
+                "value": counts,
+                "low": [c - 6 for c in counts],
+                "high": [c + 6 for c in counts],
+                "edges": [20 + 7 * i for i in range(11)],
+            },
+            "pain": {"value": table, "low": shift(table, -9), "high": shift(table, 9)},
+        },
+        "privacy": {
+            "noise": "shared",
+            "unit": "row",
+            "neighbours": "add-or-remove-one",
+            "delta": 1e-5,
+            "epsilon": dict.fromkeys(HEART, 0.5),
+        },
+        "rounds": [],
+        "warnings": [],
+    }
+    details = d.Details(
+        name="heart-statistics",
+        purpose="Who comes to the four hospitals",
+        created="2026-11-24T03:00:00Z",
+        plan_toml='version = 1\ntask = "statistics"\n',
+        plan_hash=run["plan"]["hash"],
+        task="statistics",
+        protect="mask",
+        server="lying",
+        corrupt=1,
+        sites=tuple(d.Site(name=name) for name in HEART),
+        views=views(HEART),
+        timeline=(d.Round(round=1, kind="statistics", seconds=0.2, bytes_up=90_000, bytes_down=61_000),),
+        questions=(
+            d.Question(name="mean_age", kind="mean", column="age", by="sex", unit="years"),
+            d.Question(name="patients", kind="count"),
+            d.Question(name="ages", kind="histogram", column="age", unit="years"),
+            d.Question(
+                name="pain",
+                kind="contingency",
+                row_title="sex",
+                column_title="cp",
+                rows=("0", "1"),
+                columns=("1", "2", "3", "4"),
+            ),
+        ),
+    )
+    return run, details
+
+
+def clear() -> tuple[dict, d.Details]:
+    """No protection, no noise, nothing compared."""
+    run = {
+        "plan": {"name": "ridge", "hash": "sha256:" + "00" * 32},
+        "task": "train",
+        "protect": "clear",
+        "model": {
+            "kind": "linear",
+            "file": "/m.json",
+            "digest": "sha256:" + "11" * 32,
+            "coefficients": {"intercept": 1.5, "x": -2.0},
+        },
+        "metrics": {"federated": {"r2": 0.61, "rmse": 1234.5, "rows": 80}},
+        "privacy": {
+            "noise": "none",
+            "unit": None,
+            "neighbours": None,
+            "delta": None,
+            "epsilon": {"a": None, "b": None},
+        },
+        "rounds": [{"round": 1, "dropped": [], "bytes_up": 900, "bytes_down": 20, "seconds": 0.004}],
+        "warnings": [],
+    }
+    return run, d.Details(name="ridge", protect="clear", server="lying", sites=(d.Site(name="a"), d.Site(name="b")))
+
+
+def aborted() -> tuple[dict, d.Details]:
+    """A run that ended before its first round did."""
+    run = {"plan": {"name": "heart-disease"}, "task": "train", "protect": "mask"}
+    names = ("cleveland", "hungarian", "switzerland")
+    aborts = ("too few left (mask/input): 2 of at least 3 sites answered",)
+    return run, d.Details(
+        name="heart-disease",
+        protect="mask",
+        server="lying",
+        sites=tuple(d.Site(name=n) for n in names),
+        views=views(names),
+        aborts=aborts,
+    )
+
+
+def sixty() -> tuple[dict, d.Details]:
+    """Sixty sites with long names and two hundred and fifty rounds."""
+    names = tuple(f"regional-hospital-of-the-northern-district-{n:02d}" for n in range(60))
+    run, details = heart()
+    run["privacy"] |= {"epsilon": dict.fromkeys(names, 0.98), "unit": "person", "neighbours": "replace-one"}
+    budget = tuple(
+        d.Budget(
+            site=n, spent=1.0 + i / 40, delta=1e-5, unit="person", neighbours="replace-one", run_epsilon=0.98, left=2.0
+        )
+        for i, n in enumerate(names)
+    )
+    kept = {
+        "name": "sixty",
+        "sites": tuple(d.Site(name=n) for n in names),
+        "comparison": scores(names),
+        "budget": budget,
+    }
+    more = {"views": views(names), "timeline": rounds(250, names)}
+    run["model"]["coefficients"] = {f"a-rather-long-column-name-{n}=value-{n}": (-1) ** n * n / 30 for n in range(70)}
+    return run, msgspec.structs.replace(details, **kept, **more)
+
+
+def one() -> tuple[dict, d.Details]:
+    """A single site, nothing else known."""
+    run, _ = clear()
+    return run, d.Details(name="one", sites=(d.Site(name="only"),), protect="clear")
+
+
+SAMPLES: dict[str, Callable[[], tuple[dict, d.Details]]] = {
+    "heart": heart,
+    "statistics": statistics,
+    "clear": clear,
+    "aborted": aborted,
+    "sixty": sixty,
+    "one": one,
+    "bare": lambda: ({}, d.Details()),
+}
+
+
+def write(folder: Path, run: dict, details: d.Details) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.json").write_text(json.dumps(run))
+    (folder / "details.json").write_bytes(d.dump(details))
+    return folder

@@ -1,0 +1,102 @@
+"""Pictures: right geometry, well-formed whatever the numbers, safe whatever the names."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from report_tree import Tree
+
+from potluck.report import charts
+from potluck.report.charts import Bar, Mark, Row
+
+FINITE = st.floats(-1e100, 1e100)
+MAYBE = st.none() | FINITE
+MARKS = st.builds(Mark, FINITE, MAYBE, MAYBE, st.sampled_from(["dot", "ring", "diamond", "square"]))
+ROWS = st.lists(st.builds(Row, st.text(max_size=20), st.tuples(MARKS) | st.just(()), st.text(max_size=8)), max_size=5)
+BARS = st.lists(st.builds(Bar, FINITE, st.floats(0, 1e9), MAYBE, MAYBE, st.booleans(), st.text(max_size=5)), max_size=6)
+
+
+def _sound(svg: str) -> Tree:
+    tree = Tree(svg)
+    assert tree.errors == []
+    assert tree.tags[0][1]["role"] == "img"
+    for _, attrs, _ in tree.tags:
+        for name in ("x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "width", "height", "r"):
+            number = attrs.get(name, "0").removesuffix("%")
+            assert re.fullmatch(r"-?\d+(\.\d+)?", number), (name, number)
+            if name in {"width", "height", "r"}:
+                assert float(number) >= 0
+    return tree
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROWS, BARS)
+def test_no_number_and_no_name_breaks_a_picture(rows, bars):
+    _sound(charts.dots("a", "t", "d", rows))
+    _sound(charts.levers("a", "t", "d", rows))
+    _sound(charts.columns("a", "t", "d", bars, [(0.0, "0"), (1.0, "1")]))
+
+
+@given(FINITE, FINITE)
+def test_ticks_lie_within(low, high):
+    for value, said in charts.ticks(low, high):
+        slack = (high - low) * 1e-6
+        assert low - slack <= value <= high + slack
+        assert said
+
+
+def test_ticks_are_round_and_written_with_the_decimals_they_need():
+    assert [said for _, said in charts.ticks(0.58, 0.95)] == ["0.6", "0.7", "0.8", "0.9"]
+    assert [said for _, said in charts.ticks(-40_000, 68_000)] == [
+        "−40,000",
+        "−20,000",
+        "0",
+        "20,000",
+        "40,000",
+        "60,000",
+    ]
+    assert charts.ticks(1.0, 1.0) == []
+
+
+def test_marks_are_placed_in_proportion():
+    rows = [Row(name, (Mark(value),), "v") for name, value in (("a", 0.0), ("b", 0.5), ("c", 1.0))]
+    at = [float(x) for x in re.findall(r'<circle cx="([\d.]+)%"', charts.dots("i", "t", "d", rows))]
+    assert at[1] - at[0] == pytest.approx(at[2] - at[1], abs=0.02)
+    assert charts.PLOT[0] < at[0] < at[2] < charts.PLOT[1]
+
+
+def test_bars_are_as_high_as_their_values():
+    svg = charts.columns("i", "t", "d", [Bar(10.0), Bar(5.0, down=2.5), Bar(-2.5)], [])
+    heights = [float(h) for h in re.findall(r'<rect [^>]*height="([\d.]+)"', svg)]
+    assert heights == pytest.approx([152.0, 76.0, 38.0, 38.0], abs=0.2)
+
+
+def test_a_hundred_squares_are_a_hundred_squares():
+    svg = charts.hundred("i", "t", "d", 50, 73)
+    squares = re.findall(r"<rect [^>]*>", svg)
+    assert len(squares) == 100
+    assert sum("i-hatch" in square for square in squares) == 23
+    assert sum('fill="none"' in square for square in squares) == 27
+
+
+def test_series_differ_in_shape_and_not_in_colour_alone():
+    drawn = {re.sub(r"var\([^)]*\)+", "", charts.shape(kind)) for kind in ("dot", "ring", "diamond", "square")}
+    assert len(drawn) == 4
+
+
+def test_a_drop_out_is_marked_and_named():
+    tree = _sound(charts.columns("i", "t", "d", [Bar(1.0), Bar(1.0, flag="round 2: <va> left")], []))
+    assert "round 2: <va> left" in tree.words()
+
+
+def test_every_site_has_a_seat_at_the_table():
+    for sites in (1, 4, 60):
+        svg = charts.gathering("i", "t", "d", sites, covered=True)
+        _sound(svg)
+        assert len(re.findall("<circle", svg)) == sites + 2
+
+
+def test_names_are_escaped():
+    tree = _sound(charts.dots("i", "<t>", "&d", [Row("<script>", (Mark(1.0),), "<b>")]))
+    assert {tag for tag, _, _ in tree.tags}.isdisjoint({"script", "b", "t"})

@@ -1,0 +1,285 @@
+"""What the one page promises: complete, offline, readable without eyes or colour, and deaf to hostile names."""
+
+import json
+import re
+from collections import Counter
+from itertools import pairwise
+
+import msgspec
+import pytest
+from report_samples import HEART, SAMPLES, aborted, clear, heart, statistics, write
+from report_tree import Tree
+
+from potluck.core.errors import UsageError
+from potluck.report import details as d
+from potluck.report.page import explain_html, render
+
+ORDER = ["result", "budget", "views", "timeline", "caveats", "plan", "versions"]
+
+
+@pytest.fixture(params=SAMPLES)
+def tree(request, page):
+    return Tree(page(*SAMPLES[request.param]()))
+
+
+def test_markup_is_well_formed(tree):
+    assert tree.errors == []
+    assert tree.open == []
+
+
+def test_nothing_is_fetched_and_nothing_runs(tree):
+    for tag, attrs, _ in tree.tags:
+        assert tag not in {"script", "iframe", "object", "embed", "img", "base", "form", "video", "audio"}
+        for name, value in attrs.items():
+            assert not name.startswith("on")
+            if name in {"src", "href", "action", "poster", "srcset", "xlink:href", "data"}:
+                assert value.startswith("#") or value == "data:,"
+            for target in re.findall(r"url\(([^)]*)\)", value):
+                assert target.startswith("#")
+    assert [a["rel"] for a in tree.named("link")] == ["icon"]
+    styles = "".join(text for tag, text in tree.text if tag == "style")
+    assert "url(" not in styles
+    assert "@import" not in styles
+    policy = next(a["content"] for a in tree.named("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+
+
+def test_every_id_is_unique_and_every_reference_leads_somewhere(tree):
+    ids = Counter(attrs["id"] for _, attrs, _ in tree.tags if "id" in attrs)
+    assert [name for name, times in ids.items() if times > 1] == []
+    for _, attrs, _ in tree.tags:
+        wanted = attrs.get("aria-labelledby", "").split() + attrs.get("aria-describedby", "").split()
+        if attrs.get("href", "").startswith("#"):
+            wanted.append(attrs["href"][1:])
+        for value in attrs.values():
+            wanted += re.findall(r"url\(#([^)]*)\)", value)
+        assert [name for name in wanted if name not in ids] == []
+
+
+def test_headings_are_in_order(tree):
+    levels = [int(tag[1]) for tag, _, _ in tree.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_sections_are_in_order_and_named(tree):
+    sections = [attrs for tag, attrs, around in tree.tags if tag == "section" and around[-1] == "main"]
+    assert [attrs["id"] for attrs in sections] == ORDER
+    assert all(attrs["aria-labelledby"] for attrs in sections)
+    assert [a["href"][1:] for a, around in ((a, o) for t, a, o in tree.tags if t == "a") if "nav" in around] == ORDER
+
+
+def test_there_are_landmarks_a_language_and_a_skip_link(tree):
+    for landmark in ("header", "nav", "main", "footer", "h1", "title"):
+        assert len([1 for tag, _, around in tree.tags if tag == landmark and "svg" not in around]) == 1, landmark
+    assert tree.named("html")[0]["lang"] == "en"
+    assert tree.named("nav")[0]["aria-label"]
+    first = next(attrs for tag, attrs, _ in tree.tags if tag in {"a", "button", "summary"} or "tabindex" in attrs)
+    assert first["href"] == "#main"
+    assert tree.named("main")[0]["id"] == "main"
+
+
+def test_every_picture_says_what_it_shows(tree):
+    position = {id(attrs): index for index, (_, attrs, _) in enumerate(tree.tags)}
+    shown = 0
+    for tag, attrs, around in tree.tags:
+        if tag != "svg" or "svg" in around or attrs.get("aria-hidden") == "true":
+            continue
+        shown += 1
+        assert attrs["role"] == "img"
+        inside = [(t, a) for t, a, _ in tree.tags[position[id(attrs)] + 1 :][:2]]
+        assert inside == [("title", {"id": attrs["aria-labelledby"]}), ("desc", {"id": attrs["aria-describedby"]})]
+    said = [text.strip() for tag, text in tree.text if tag == "desc"]
+    assert len(said) == shown
+    assert all(said)
+
+
+def test_every_table_has_a_caption_and_every_header_a_scope(tree):
+    tables = tree.named("table")
+    assert len(tree.named("caption")) == len(tables)
+    assert all(attrs.get("scope") in {"row", "col"} for attrs in tree.named("th"))
+    for tag, attrs, _ in tree.tags:
+        if attrs.get("class") == "scroll":
+            assert tag == "div"
+            assert attrs["tabindex"] == "0", "what scrolls must be reachable by keyboard"
+            assert attrs["role"] == "region"
+
+
+def test_the_same_folder_gives_the_same_page(tmp_path):
+    folder = write(tmp_path / "run", *heart())
+    assert render(folder) == render(folder)
+
+
+# What it says
+
+
+def test_the_demo_tells_its_story(page):
+    text = Tree(page(*heart())).words()
+    assert "Four sites trained a logistic regression together in 20 rounds." in text
+    assert "No row was sent anywhere" in text
+    assert "right in at most 73 of 100 cases" in text
+    assert "an AUC of 0.840; 0.855 without noise and 0.860 with all rows in one place" in text
+    assert "all rows are in one process here" in text
+    for name in (*HEART, "alone", "federated", "pooled", "sha256:" + "5f3c" * 16, "privacy.epsilon=1.0", "3.11.7"):
+        assert name in text
+    assert "round 3: va; round 9: va" in text
+    assert "add-or-remove-one" in text
+
+
+def test_every_word_of_a_view_stands_beside_its_glyph(page):
+    html = page(*heart())
+    uses = re.findall(r'<use href="#form-(\w+)"/></svg><span>(\w+)', html)
+    assert len(uses) > 40
+    assert all(glyph == word for glyph, word in uses)
+
+
+def test_what_breaks_a_claim_is_on_the_page_and_not_in_a_tooltip(page):
+    html = page(*heart())
+    assert "2 of the other sites collude, or both X25519 and ML-KEM-768 fall" in html
+    assert "2 of hungarian, switzerland, va collude" in html
+    assert " title=" not in html
+
+
+def test_statistics_are_drawn_each_in_its_way(page):
+    tree = Tree(page(*statistics()))
+    text = tree.words()
+    assert "Four sites computed four statistics together" in text
+    assert "Mean of age by sex, in years" in text
+    assert "53.51 years" in text
+    assert "53.02 to 54.00" in text
+    assert "sex = 1" in text
+    assert "[83, 90]" in text
+    assert "−1.4" in text
+    assert sum(attrs.get("class") == "heat" for attrs in tree.named("table")) == 1
+    assert sum("--depth" in attrs.get("style", "") for attrs in tree.named("td")) == 8
+
+
+def test_no_noise_is_said_aloud(page):
+    text = Tree(page(*clear())).words()
+    assert "No noise was added: whatever was opened is exact." in text
+    assert "There is no ceiling" in text
+    assert "each site's update went to the server in the clear" in text
+    assert "against a lying server" not in text
+    assert "Right guesses" not in text
+
+
+def test_an_aborted_run_claims_no_result(page):
+    text = Tree(page(*aborted())).words()
+    assert "Aborted:" in text
+    assert "too few left (mask/input)" in text
+    assert "ended without a result" in text
+    assert "No round was finished." in text
+    assert "No noise was owed" not in text
+
+
+def test_a_simulated_enclave_is_stamped(page):
+    run, details = heart()
+    text = Tree(page(run, msgspec.structs.replace(details, simulated=True))).words()
+    assert "Simulated:" in text
+    assert "No hardware sealed anything" in text
+    assert "Simulated:" not in Tree(page(run, details)).words()
+
+
+def test_without_a_ledger_other_runs_are_not_guessed_at(page):
+    run, details = heart()
+    text = Tree(page(run, msgspec.structs.replace(details, budget=()))).words()
+    assert text.count("not known here") == 4
+    assert "73 in 100" in text
+
+
+def test_exact_metrics_by_site_are_shown_only_where_the_run_gave_them(page):
+    run, details = heart()
+    text = Tree(page(run, msgspec.structs.replace(details, comparison=()))).words()
+    assert "0.840" in text
+    assert "pooled" not in text
+    assert "Not private" not in text
+    run["metrics"] = None
+    text = Tree(page(run, msgspec.structs.replace(details, comparison=()))).words()
+    assert "a metric is a release too" in text
+
+
+# Hostile input
+
+PAYLOAD = (
+    "\"'><img src=x onerror=alert(1)><script>alert(1)</script></style></title></svg>{{ 7*7 }}{% raw %}&lt;\u202e\x00"
+)
+KEEP = {"form", "kind", "task", "protect", "metric", "label", "noise", "unit", "neighbours", "created"}
+
+
+def _poison(value, word, key="", depth=0):
+    if isinstance(value, str):
+        return value if key in KEEP else word + value.replace("'s ", "'s ") if key == "of" else f"{word} {value}"
+    if isinstance(value, list | tuple):
+        return [_poison(item, word, key, depth + 1) for item in value]
+    if isinstance(value, dict):
+        named = key in {"coefficients", "by", "epsilon", "by_site", "alone", "versions", "results"}
+        return {f"{word} {k}" if named else k: _poison(v, word, k, depth + 1) for k, v in value.items()}
+    return value
+
+
+@pytest.mark.parametrize("sample", [heart, statistics, aborted])
+def test_hostile_names_change_no_tag(tmp_path, sample):
+    run, details = sample()
+
+    def tags(word):
+        folder = tmp_path / str(len(word))
+        folder.mkdir()
+        (folder / "run.json").write_text(json.dumps(_poison(run, word)))
+        (folder / "details.json").write_text(json.dumps(_poison(msgspec.to_builtins(details), word)))
+        return Tree(render(folder))
+
+    plain, hostile = tags("name"), tags(PAYLOAD)
+    assert [(tag, sorted(attrs)) for tag, attrs, _ in hostile.tags] == [(t, sorted(a)) for t, a, _ in plain.tags]
+    assert hostile.errors == []
+    text = hostile.words()
+    assert "<script>alert(1)</script>" in text
+    assert "{{ 7*7 }}" in text
+    assert "\u202e" not in text
+    assert "\x00" not in text
+
+
+def test_explain_html_escapes_and_needs_no_page():
+    views = (d.Seen(party="<b>x</b>", of="y's update", form=d.Form.MASKED, breaks_if="a & b collude"),)
+    tree = Tree(explain_html(views))
+    assert tree.errors == []
+    assert tree.named("b") == []
+    assert "<b>x</b>" in tree.words()
+    assert len(tree.named("caption")) == 1
+    assert all(attrs["scope"] for attrs in tree.named("th"))
+
+
+# Wrong folders
+
+
+@pytest.mark.parametrize(
+    ("run", "details"),
+    [
+        (None, "{}"),
+        ("{}", None),
+        ("", "{}"),
+        ("{", "{}"),
+        ("[]", "{}"),
+        ('{"rounds": 3}', "{}"),
+        ("{}", '{"budget": [{"site": 1}]}'),
+        ("{}", '{"views": [{"party": "a", "of": "b", "form": "glimpsed"}]}'),
+        ("{}", '{"version": 2}'),
+        ("{}", "[" * 100_000),
+        (b"\xff\xfe", "{}"),
+    ],
+)
+def test_a_missing_or_garbled_document_is_a_usage_error(tmp_path, run, details):
+    for name, body in (("run.json", run), ("details.json", details)):
+        if body is not None:
+            (tmp_path / name).write_bytes(body if isinstance(body, bytes) else body.encode())
+    with pytest.raises(UsageError) as caught:
+        render(tmp_path)
+    assert caught.value.exit_code == 2
+    assert caught.value.hint
+    assert "\n" not in str(caught.value)
+
+
+def test_no_folder_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match=r"run\.json"):
+        render(tmp_path / "nowhere")
