@@ -18,7 +18,7 @@ from potluck.mpc.graph import Shape
 from potluck.mpc.masking import masked
 from potluck.mpc.notes import Held, by_site, check_note, deal, expected, open_half, open_shares
 from potluck.mpc.pairs import named, pair_mask, self_mask, session
-from potluck.mpc.roster import Own, Table, accept, fresh
+from potluck.mpc.roster import Own, Table, accept, agree, fresh
 from potluck.secret.container import Secret
 from potluck.secret.stream import digest
 
@@ -105,10 +105,7 @@ def _from_server(terms: Terms, me: Seat, table: Table, ends: tuple[int, int], no
 
 def _pair_key(terms: Terms, own: Own, table: Table, j: int, half: Secret) -> Secret:
     other = table.adverts[j]
-    try:
-        agreed = own.root.agreement.agree(other.mask)
-    except Abort as abort:
-        raise Abort(abort.cause, party=terms.sites[j], detail=abort.detail) from None
+    agreed = agree(own.root.agreement, terms.sites[j], other.mask)
     lower, upper = (own.advert, other) if own.index < j else (other, own.advert)
     return pair_mask(agreed, half, session(terms), lower.public, upper.public)
 

@@ -27,9 +27,9 @@ from potluck.mpc.messages import (
     note_statement,
 )
 from potluck.mpc.pairs import Root
-from potluck.mpc.roster import Own, Table, Verify
+from potluck.mpc.roster import Own, Table, Verify, box_key
 from potluck.mpc.shamir import SIZE, split
-from potluck.secret.box import BoxKey, PublicBoxKey
+from potluck.secret.box import BoxKey
 from potluck.secret.container import Secret
 
 ROOT, SEED, PAIR, WHOLE = "root share", "seed share", "pair half", "seed"
@@ -78,20 +78,13 @@ def _note(terms: Terms, me: Seat, own: Own, table: Table, to: int, held: Held | 
     shares = half = None
     if held:
         both = held.root.expose() + held.seed.expose()
-        shares = Shares(_commitments(table, me.party, party, held), _key(party, advert.channel).seal(both, info))
+        shares = Shares(_commitments(table, me.party, party, held), box_key(party, advert.channel).seal(both, info))
     if with_half:
         secret = own.root.toward(party)
         committed = commitment(table.hash, me.party, party, PAIR, secret)
-        half = Half(committed, _key(party, advert.pair).seal(secret.expose(), info))
+        half = Half(committed, box_key(party, advert.pair).seal(secret.expose(), info))
     note = Note(shares, half, bytes(64))
     return replace(note, signature=me.sign(note_statement(table.hash, me.party, party, note)))
-
-
-def _key(party: Party, raw: bytes) -> PublicBoxKey:
-    try:
-        return PublicBoxKey(raw)
-    except Abort as abort:
-        raise Abort(abort.cause, party=party, detail=abort.detail) from None
 
 
 def _commitments(table: Table, dealer: Party, holder: Party, held: Held) -> Kept:

@@ -47,7 +47,9 @@ class Table:
 
 
 def fresh(shape: Shape, terms: Terms, me: Seat) -> Own:
-    """New secrets for this round, and the signed advert of their public halves."""
+    """New secrets for this round, and the signed advert of their public halves. Raises Abort(TERMS): other sites."""
+    if len(terms.sites) != shape.sites:
+        raise Abort(Cause.TERMS, detail="the terms name another number of sites than the plan")
     index = terms.sites.index(me.party)
     root, seed = Root(element(me.draw), session(terms)), element(me.draw)
     channel = BoxKey(Secret(me.draw(SEED)))
@@ -75,10 +77,23 @@ def check_advert(shape: Shape, terms: Terms, verify: Verify, index: int, advert:
 
 def check_keys(draw: Draw, party: Party, advert: Advert) -> None:
     """Raises Abort(KEYS): a key is malformed. The server does it for all; a site meets only those that it uses."""
+    box_key(party, advert.channel)
+    box_key(party, advert.pair)
+    agree(AgreementKey(Secret(draw(32))), party, advert.mask)
+
+
+def box_key(party: Party, raw: bytes) -> PublicBoxKey:
+    """A party's box key. Raises Abort(KEYS) naming it: malformed."""
     try:
-        PublicBoxKey(advert.channel)
-        PublicBoxKey(advert.pair)
-        AgreementKey(Secret(draw(32))).agree(advert.mask)
+        return PublicBoxKey(raw)
+    except Abort as abort:
+        raise Abort(abort.cause, party=party, detail=abort.detail) from None
+
+
+def agree(mine: AgreementKey, party: Party, theirs: bytes) -> Secret:
+    """X25519 with a party's mask key. Raises Abort(KEYS) naming it: malformed, or of low order."""
+    try:
+        return mine.agree(theirs)
     except Abort as abort:
         raise Abort(abort.cause, party=party, detail=abort.detail) from None
 
@@ -89,7 +104,7 @@ def table(shape: Shape, terms: Terms, body: bytes) -> Table:
     ascending(tuple(listed.site for listed in message.listed), len(terms.sites), SERVER)
     adverts = {listed.site: listed.advert for listed in message.listed}
     picks = {site: frozenset(advert.picks) for site, advert in adverts.items()}
-    return Table(roster_hash(terms, body), adverts, graph(shape, picks), PublicBoxKey(message.server))
+    return Table(roster_hash(terms, body), adverts, graph(shape, picks), box_key(SERVER, message.server))
 
 
 def accept(shape: Shape, terms: Terms, me: Seat, own: Own, body: bytes) -> Table:
