@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +17,10 @@ def generator(seed: int, *labels: str | int) -> np.random.Generator:
 
 def fraction(seed: int, body: bytes) -> float:
     """A public pseudo-random number in [0, 1) that depends on (seed, body) alone: a keyed hash, as PRF."""
-    key = hashlib.sha256(f"potluck split\0{seed}".encode()).digest()
-    bits = int.from_bytes(hashlib.blake2b(body, key=key, digest_size=8).digest(), "little")
+    bits = int.from_bytes(hashlib.blake2b(body, key=_key(seed), digest_size=8).digest(), "little")
     return (bits >> 11) / 2.0**53
+
+
+@lru_cache(maxsize=16)
+def _key(seed: int) -> bytes:
+    return hashlib.sha256(f"potluck split\0{seed}".encode()).digest()

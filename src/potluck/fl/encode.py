@@ -132,7 +132,8 @@ def _quickly(cells: Sequence[str | None]) -> Floats | None:
         values = np.fromiter(map(float, cells), np.float64, len(cells))  # type: ignore[arg-type]  # None: TypeError
     except (ValueError, TypeError):
         return None
-    return values if np.isfinite(values).all() and not any("_" in cell for cell in cells if cell) else None
+    plain = np.isfinite(values).all() and "_" not in "".join(filter(None, cells))
+    return values if plain else None
 
 
 def codes(cells: Cells, table: Mapping[Key, float], missing: Sequence[str]) -> Floats:

@@ -115,7 +115,8 @@ def _of_file(path: str | Path, wanted: Sequence[str], layout: Sequence[str] | No
                 if len(cells) != len(present):
                     _same_width(len(cells), len(present), where, line)
             lines = np.array([line for line, _ in block], dtype=np.int64)
-            yield Chunk(lines, {n: [cells[i] for _, cells in block] for n, i in zip(wanted, index, strict=True)})
+            columns = list(zip(*(cells for _, cells in block), strict=True))
+            yield Chunk(lines, {name: columns[place] for name, place in zip(wanted, index, strict=True)})
 
 
 def _same_width(found: int, expected: int, where: str, line: int | None = None) -> None:

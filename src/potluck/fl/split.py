@@ -23,8 +23,9 @@ def by_row(seed: int, share: float, features: Floats, target: Floats) -> NDArray
     grid = np.rint(np.column_stack([features, target]) * GRAIN).astype("<i8")
     seen: dict[bytes, int] = {}
     out = np.zeros(len(grid), dtype=np.bool_)
-    for index, row in enumerate(grid):
-        body = row.tobytes()
+    whole, width = grid.tobytes(), 8 * grid.shape[1]
+    for index in range(len(grid)):
+        body = whole[index * width : (index + 1) * width]
         ordinal = seen.get(body, 0)
         seen[body] = ordinal + 1
         out[index] = fraction(seed, b"row\0" + body + ordinal.to_bytes(8, "little")) < share
