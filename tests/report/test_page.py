@@ -17,9 +17,9 @@ from potluck.report.page import explain_html, render
 ORDER = ["result", "budget", "views", "timeline", "caveats", "plan", "versions"]
 
 
-@pytest.fixture(params=SAMPLES)
-def tree(request, page):
-    return Tree(page(*SAMPLES[request.param]()))
+@pytest.fixture(params=SAMPLES, scope="module")
+def tree(request, tmp_path_factory):
+    return Tree(render(write(tmp_path_factory.mktemp("run"), *SAMPLES[request.param]())))
 
 
 def test_markup_is_well_formed(tree):

@@ -94,6 +94,7 @@ def owner(of: str, sites: Iterable[str]) -> str | None:
 def short(views: Sequence[Seen], sites: Sequence[str]) -> Table:
     """Things by kind ("A site's update"), parties by role."""
     cells: dict[tuple[str, str], list[Seen]] = {}
+    speech = _Speech(sites)
     for view in views:
         whose = owner(view.of, sites)
         thing = f"A site's{view.of[len(whose) + 2 :]}" if whose else words.capital(view.of)
@@ -101,7 +102,7 @@ def short(views: Sequence[Seen], sites: Sequence[str]) -> Table:
         if view.party in sites:
             roles = [OWNER, OTHERS] if whose is None else [OWNER if view.party == whose else OTHERS]
         for role in roles:
-            cells.setdefault((thing, role), []).append(_anonymous(view, whose, sites))
+            cells.setdefault((thing, role), []).append(speech.anonymous(view, whose))
     return _table(cells, own=lambda thing, role: role == OWNER and thing.startswith("A site's"))
 
 
@@ -139,21 +140,35 @@ def _claims(views: Sequence[Seen], notes: _Notes, own: bool) -> tuple[Claim, ...
     return tuple(claims)
 
 
-def _anonymous(view: Seen, whose: str | None, sites: Sequence[str]) -> Seen:
-    """The same claim with lists of sites replaced by their roles, so that equal claims of all sites read equal."""
-    if not view.breaks_if:
-        return view
-    names = "|".join(re.escape(name) for name in sorted(sites, key=len, reverse=True))
-    listing = re.compile(rf"(?<!\w)(?:{names})(?:, (?:{names}))*(?!\w)")
-    everyone = frozenset(sites)
-    roles = {everyone: "the sites"}
-    if whose is not None:
-        roles[frozenset({whose})] = "its owner"
-        roles[everyone - {whose}] = "the other sites"
-        if view.party in everyone:
-            roles[everyone - {whose, view.party}] = "the sites besides"
+class _Speech:
+    """Sentences with lists of sites replaced by their roles, so that equal claims of all sites read equal."""
 
-    def role(found: re.Match[str]) -> str:
-        return roles.get(frozenset(re.findall(names, found.group())), found.group())
+    def __init__(self, sites: Sequence[str]) -> None:
+        names = "|".join(re.escape(name) for name in sorted(sites, key=len, reverse=True))
+        self._name = re.compile(names)
+        self._listing = re.compile(rf"(?<!\w)((?:{names})(?:, (?:{names}))*)(?!\w)")
+        self._sites = frozenset(sites)
+        self._parsed: dict[str, tuple[tuple[str, frozenset[str]], ...]] = {}
 
-    return msgspec.structs.replace(view, breaks_if=listing.sub(role, view.breaks_if))
+    def anonymous(self, view: Seen, whose: str | None) -> Seen:
+        """The same claim, without the names that differ from site to site."""
+        if not view.breaks_if or not self._sites:
+            return view
+        if view.breaks_if not in self._parsed:
+            pieces = self._listing.split(view.breaks_if)
+            listed = (frozenset(self._name.findall(piece)) if i % 2 else frozenset() for i, piece in enumerate(pieces))
+            self._parsed[view.breaks_if] = tuple(zip(pieces, listed, strict=True))
+        said = (self._role(piece, names, whose, view.party) for piece, names in self._parsed[view.breaks_if])
+        return msgspec.structs.replace(view, breaks_if="".join(said))
+
+    def _role(self, piece: str, names: frozenset[str], whose: str | None, party: str) -> str:
+        if not names or whose is None:
+            return piece if names != self._sites else "the sites"
+        absent = self._sites - names
+        if names == {whose}:
+            return "its owner"
+        if absent == {whose}:
+            return "the other sites"
+        if absent == {whose, party}:
+            return "the sites besides"
+        return piece if absent else "the sites"
