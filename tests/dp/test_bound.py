@@ -204,6 +204,13 @@ def test_counts_lose_nothing_on_the_grid(word):
     assert decode(encode(noised.bound(Update(cells))).words, noised.grid).tolist() == [50.0] * 10
 
 
+def test_where_one_unit_is_priced_as_one_cell_it_is_one_cell():
+    noised = privacy(plan("site", task="statistics"), histogram(size=3))
+    assert noised.cost.single
+    bounded = noised.bound(Update(np.array([[0.0, 1, 0], [0.25, -0.5, 0.25], [0, 0, 0]])))
+    assert bounded.values.tolist() == [[0, 1, 0], [0, -0.5, 0], [0, 0, 0]]
+
+
 def test_a_person_with_several_rows_in_a_cell_is_not_cut_short():
     block = Block("cells", 4, 3.0, 3.0, 1000, whole=True)
     noised = privacy(plan("site", unit="person", task="statistics"), Ask(Kind.STATISTICS, 0, (block,), b""))

@@ -77,6 +77,8 @@ class Noised:
         values = np.where(np.isfinite(update.values).all(axis=1, keepdims=True), update.values, 0.0)
         for most, where in zip(self.limit.l2, self.grid.slices().values(), strict=True):
             values[:, where] = _clipped(values[:, where], most)
+        if self.cost.single:
+            values = _one_coordinate(values)
         return Bounded(values, self.grid, self.limit)
 
     def at_site(self, encoded: Encoded[Clip], draw: Draw) -> Guarded:
@@ -111,6 +113,12 @@ def _clipped(values: Floats, most: float) -> Floats:
         over = norms > most / (1 + margin / 2)
         factor = np.where(over, most / (1 + margin) / np.where(over, norms, 1.0), 1.0)
     return np.asarray(values * factor[:, None], dtype=np.float64)
+
+
+def _one_coordinate(values: Floats) -> Floats:
+    """[units, d]: the largest coordinate of each unit, all others zero: what the tight accounting relies on."""
+    largest = np.abs(values).argmax(axis=1)
+    return np.where(np.arange(values.shape[1]) == largest[:, None], values, 0.0)
 
 
 def _margin(size: int) -> float:
