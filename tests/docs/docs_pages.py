@@ -33,8 +33,8 @@ def anchors(page: Path) -> set[str]:
 
 def links(page: Path) -> list[str]:
     """The targets of all links and pictures that are not addresses."""
-    found = re.findall(r"\]\(([^)\s]+)\)", prose(page))
-    return [target for target in found if "://" not in target]
+    found = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", prose(page))
+    return [target for pair in found for target in pair if target and "://" not in target]
 
 
 def rows(page: Path) -> list[list[str]]:
