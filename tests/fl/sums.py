@@ -11,6 +11,7 @@ import pandas as pd
 
 import potluck
 from potluck.core.asks import Answer, Ask
+from potluck.core.fixed import add, decode, encode
 from potluck.core.party import site
 from potluck.core.plan import (
     Column,
@@ -26,6 +27,7 @@ from potluck.core.plan import (
     Training,
 )
 from potluck.core.stages import Grid, Part, Release
+from potluck.dp.bound import privacy
 from potluck.fl.table import Table, read
 
 HEART = Path(potluck.__file__).parent / "demo" / "heart"
@@ -112,6 +114,14 @@ def frames(plan: Plan, *given: pd.DataFrame) -> dict[str, Table]:
     return {name: read(frame, plan, name) for name, frame in zip(plan.federation.sites, given, strict=False)}
 
 
+def gridded(ask: Ask, task, tables: Mapping[str, Table]) -> Answer:
+    """One sum as integers on the plan's own grid, without noise: what every protection opens."""
+    bound = privacy(task.plan, ask)
+    parts = [encode(bound.bound(update)) for table in tables.values() for update in task.contribute(ask, table)]
+    values = decode(add(parts, bound.grid, bound.limit).words, bound.grid)
+    return Answer(Release(values, np.zeros_like(values), frozenset(map(site, tables))), bound.grid)
+
+
 def answer(ask: Ask, task, tables: Mapping[str, Table], noise: Noise | None = None) -> Answer:
     """One sum in floats. Each site derives the ask for itself; every unit must be within its block's bound."""
     length = sum(block.size for block in ask.blocks)
@@ -131,12 +141,12 @@ def answer(ask: Ask, task, tables: Mapping[str, Table], noise: Noise | None = No
     return Answer(Release(total, std, frozenset(map(site, tables))), grid)
 
 
-def run(task, tables: Mapping[str, Table], noise: Noise | None = None):
-    """The task's outcome."""
+def run(task, tables: Mapping[str, Table], noise: Noise | None = None, *, grid: bool = False):
+    """The task's outcome. grid: by integers on the plan's grid."""
     lead = task.lead()
     try:
         ask = next(lead)
         while True:
-            ask = lead.send(answer(ask, task, tables, noise))
+            ask = lead.send(gridded(ask, task, tables) if grid else answer(ask, task, tables, noise))
     except StopIteration as stop:
         return stop.value

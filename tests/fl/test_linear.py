@@ -38,14 +38,15 @@ def sklearn_fit(kind, l2, x, y):
     return np.concatenate([fit.intercept_, fit.coef_[0]])
 
 
-def weights(spec, tables):
-    return run(TrainTask(spec, evaluated=False), tables).model.weights
+def weights(spec, tables, grid=False):
+    return run(TrainTask(spec, evaluated=False), tables, grid=grid).model.weights
 
 
 def test_newton_on_the_heart_is_scikit_learns_pooled_fit():
     spec = heart()
     tables = hospitals(spec)
-    assert np.abs(weights(spec, tables) - sklearn_fit("logistic", 1.0, *pooled(tables))).max() < 1e-9
+    for grid in (False, True):
+        assert np.abs(weights(spec, tables, grid) - sklearn_fit("logistic", 1.0, *pooled(tables))).max() < 1e-9
 
 
 def test_linear_newton_on_the_heart_is_ridge():
@@ -105,7 +106,7 @@ def test_newton_is_the_pooled_fit_on_any_schema(problem):
     x, y = pooled(tables)
     if len(np.unique(y)) < 2:
         return
-    found = weights(spec, tables)
+    found = weights(spec, tables, grid=True)
     expected = sklearn_fit(spec.model.kind, spec.model.l2, x, y)
     assert np.abs(found - expected).max() < 1e-6 * max(1.0, np.abs(expected).max())
 

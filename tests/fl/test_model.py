@@ -228,3 +228,22 @@ def test_frames_of_texts_score_like_typed_ones():
     frames(spec, FRAME.assign(y=["0", "1", "0", "1", "1"]))
     texts = FRAME.astype(object).where(FRAME.notna(), "").astype(str)
     assert np.array_equal(some().scores(texts), some().scores(FRAME))
+
+
+def test_files_without_a_header_are_scored_in_the_plans_column_order(tmp_path):
+    spec = heart()
+    tables = hospitals(spec)
+    found = run(build(spec), tables).model
+    path = HEART / "processed.va.data"
+    scores = found.scores(path)
+    assert len(scores) == 200
+    assert scores[~np.isnan(scores)].tolist() == found.scored_features(tables["va"].features).tolist()
+    named = pd.read_csv(path, header=None, names=list(spec.data.columns), dtype=str)
+    without = tmp_path / "without.csv"
+    named.drop(columns="num").to_csv(without, header=False, index=False)
+    headed = tmp_path / "headed.csv"
+    named.to_csv(headed, index=False)
+    for source in (without, headed, named, pd.read_csv(path, header=None)):
+        assert np.array_equal(found.scores(source), scores, equal_nan=True)
+    with pytest.raises(DataError, match="has 9 columns where 14 are expected"):
+        found.scores(np.zeros((2, 9)))

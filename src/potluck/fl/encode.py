@@ -50,10 +50,14 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Encoding(msgspec.Struct, frozen=True, kw_only=True):
-    """The columns that become features, in order, and the texts that mean "no value"."""
+    """The columns that become features, in order, and the texts that mean "no value".
+
+    layout: all columns in file order where the files have no header; else empty.
+    """
 
     fields: tuple[Field, ...]
     missing: tuple[str, ...]
+    layout: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -82,7 +86,7 @@ def encoding(plan: Plan) -> Encoding:
         outside |= {data.target.column if data.target else None, data.split.column if data.split else None}
     inside = [(name, column) for name, column in data.columns.items() if name not in outside]
     fields = tuple(field(name, column) for name, column in inside if column.kind != "ignore")
-    return Encoding(fields=fields, missing=data.missing)
+    return Encoding(fields=fields, missing=data.missing, layout=() if data.header else tuple(data.columns))
 
 
 def key(text: str) -> Key:

@@ -25,7 +25,7 @@ from potluck.core.plan import Plan
 from potluck.core.stages import Floats
 from potluck.fl import layers
 from potluck.fl.encode import Encoding, Unfit, encode, encoding, raw
-from potluck.fl.source import Source, chunks
+from potluck.fl.source import Source, chunks, names_of
 from potluck.fl.target import Goal, goal
 
 if TYPE_CHECKING:
@@ -97,10 +97,13 @@ class Model:
         return self.target.low + (scaled + 1) / 2 * (self.target.high - self.target.low)
 
     def features(self, frame: Source) -> Floats:
-        """Raw rows -> features [n, p]; rows that the plan would drop are NaN. Raises DataError."""
+        """Raw rows (a frame, an array, a CSV file) -> features [n, p]; rows that the plan drops are NaN.
+
+        Without a header, columns are as in the plan's files, with or without the target. Raises DataError.
+        """
         wanted = [one.name for one in self.encoding.fields]
         parts = [np.zeros((0, len(self.encoding.names)))]
-        for chunk in chunks(frame, wanted, None, "rows"):
+        for chunk in chunks(frame, wanted, self._layout(frame, wanted), "rows"):
             columns: dict[str, Floats] = {}
             dropped = np.zeros(len(chunk.lines), dtype=np.bool_)
             for one in self.encoding.fields:
@@ -117,6 +120,15 @@ class Model:
             features[dropped] = np.nan
             parts.append(features)
         return np.vstack(parts)
+
+    def _layout(self, frame: Source, wanted: list[str]) -> tuple[str, ...] | None:
+        """The column order of a source that does not name the wanted columns, where the plan's files had no header."""
+        present, whole = names_of(frame, "rows"), self.encoding.layout
+        named = set(wanted) <= set(present)
+        if not whole or named or (isinstance(frame, np.ndarray) and len(present) == len(wanted)):
+            return None
+        without = tuple(name for name in whole if name != self.target.column)
+        return without if len(present) == len(without) else whole
 
     def scores(self, frame: Source) -> Floats:
         """Raw rows -> [n] probability or number, [n, K] class probabilities. NaN: a row the plan would drop."""

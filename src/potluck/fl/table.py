@@ -114,7 +114,7 @@ def read(source: Source, plan: Plan, site: str) -> Table:
     extra = (plan.data.person, plan.data.split.column if plan.data.split and aim else None)
     wanted = [one.name for one in how.fields] + ([aim.column] if aim else [])
     wanted += [name for name in extra if name is not None]
-    layout = None if plan.data.header else tuple(plan.data.columns)
+    layout = how.layout or None
     blocks: list[_Block] = []
     dropped: dict[str, int] = {}
     refused: dict[str, int] = {}
