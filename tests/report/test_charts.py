@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_tree import Tree
 
-from potluck.report import charts
+from potluck.report import charts, symbols
 from potluck.report.charts import Bar, Mark, Row
 
 FINITE = st.floats(-1e100, 1e100)
@@ -73,7 +73,7 @@ def test_bars_are_as_high_as_their_values():
 
 
 def test_a_hundred_squares_are_a_hundred_squares():
-    svg = charts.hundred("i", "t", "d", 50, 73)
+    svg = symbols.hundred("i", "t", "d", 50, 73)
     squares = re.findall(r"<rect [^>]*>", svg)
     assert len(squares) == 100
     assert sum("i-hatch" in square for square in squares) == 23
@@ -92,7 +92,7 @@ def test_a_drop_out_is_marked_and_named():
 
 def test_every_site_has_a_seat_at_the_table():
     for sites in (1, 4, 60):
-        svg = charts.gathering("i", "t", "d", sites, covered=True)
+        svg = symbols.gathering("i", "t", "d", sites, covered=True)
         _sound(svg)
         assert len(re.findall("<circle", svg)) == sites + 2
 
@@ -100,3 +100,10 @@ def test_every_site_has_a_seat_at_the_table():
 def test_names_are_escaped():
     tree = _sound(charts.dots("i", "<t>", "&d", [Row("<script>", (Mark(1.0),), "<b>")]))
     assert {tag for tag, _, _ in tree.tags}.isdisjoint({"script", "b", "t"})
+
+
+def test_a_budget_that_is_overspent_stays_within_its_bar():
+    for before, now, whole in ((0.5, 0.98, 3.0), (4.0, 1.0, 3.0), (0.0, 0.0, 0.0)):
+        tree = _sound(symbols.meter("i", "t", "d", before, now, whole))
+        wide = [float(a["width"].removesuffix("%")) for a in tree.named("rect")[1:]]
+        assert sum(wide) <= 100

@@ -200,6 +200,22 @@ def test_exact_metrics_by_site_are_shown_only_where_the_run_gave_them(page):
     assert "a metric is a release too" in text
 
 
+def test_a_site_that_is_not_better_off_is_told_so(page):
+    run, details = heart()
+    text = Tree(page(run, details)).words()
+    assert "The federated model is ahead of a site's own at 4 of 4 sites; the intervals are apart at none." in text
+    worse = [
+        msgspec.structs.replace(score, value=0.5, low=0.45, high=0.55)
+        if (score.label, score.metric, score.site) == ("federated", "auc", "va")
+        else score
+        for score in details.comparison
+        if (score.metric, score.site) != ("auc", "switzerland")
+    ]
+    text = Tree(page(run, msgspec.structs.replace(details, comparison=tuple(worse)))).words()
+    assert "ahead of a site's own at 2 of 3 sites; the intervals are apart at 1." in text
+    assert "Not defined on the held-out rows of switzerland." in text
+
+
 # Hostile input
 
 PAYLOAD = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from potluck.report import charts, words
@@ -28,16 +28,22 @@ MEANS = {
     "r2": "The share of the target's variance that is explained. 1 is perfect, 0 is no better than the mean.",
 }
 MODELS = {
-    "alone": "trained by that site on its own rows only",
+    "alone": "trained by that site on its own rows only, without noise",
     "federated": "the model of this run",
     "federated, no noise": "the same run without noise, which would cost more privacy",
-    "pooled": "trained on all rows in one place, which nobody could really do",
+    "pooled": "trained on all rows in one place, without noise, which nobody could really do",
 }
+
+
+Cells = Mapping[tuple[str | None, str], Score]
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric, ready to print. table: (site, held-out rows, a cell a label)."""
+    """One metric, ready to print.
+
+    table: (site, held-out rows, a cell a label); missing: sites that other metrics know; big: the one number there is.
+    """
 
     title: str
     means: str
@@ -46,12 +52,15 @@ class Metric:
     table: tuple[tuple[str, str, tuple[str, ...]], ...]
     wide: bool
     big: str
+    missing: tuple[str, ...]
+    verdict: str
 
 
 def metrics(scores: Sequence[Score], details: Details) -> tuple[Metric, ...]:
     """One entry a metric that was measured, the first being the main one."""
     names = [name for name in METRICS if any(score.metric == name for score in scores)]
-    return tuple(_metric(name, [score for score in scores if score.metric == name], details) for name in names)
+    known = {score.site for score in scores}
+    return tuple(_metric(name, [s for s in scores if s.metric == name], details, known) for name in names)
 
 
 def labels(scores: Sequence[Score]) -> tuple[str, ...]:
@@ -60,7 +69,7 @@ def labels(scores: Sequence[Score]) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda one: LABELS.index(one) if one in LABELS else len(LABELS)))
 
 
-def _metric(name: str, scores: Sequence[Score], details: Details) -> Metric:
+def _metric(name: str, scores: Sequence[Score], details: Details, known: Collection[str | None]) -> Metric:
     cells = {(score.site, score.label): score for score in scores}
     order = [None, *dict.fromkeys([*(site.name for site in details.sites), *(s.site for s in scores if s.site)])]
     places = [place for place in order if any(site == place for site, _ in cells)]
@@ -73,14 +82,31 @@ def _metric(name: str, scores: Sequence[Score], details: Details) -> Metric:
         (place or TOGETHER, _rows(cells, place, shown), tuple(_cell(cells.get((place, one)), name) for one in shown))
         for place in places
     )
-    if len(cells) == 1:
-        only = scores[0]
-        return Metric(title, MEANS[name], "", shown, table, False, _cell(only, name))
+    big = _cell(scores[0], name) if len(cells) == 1 else ""
+    missing = tuple(place for place in order if place and place in known and place not in places)
     chart = charts.dots(f"metric-{name}", f"{title} by site and model", desc, rows)
-    return Metric(title, MEANS[name], chart, shown, table, compact, "")
+    said = _verdict(cells, [place for place in places if place], name)
+    return Metric(title, MEANS[name], "" if big else chart, shown, table, compact, big, missing, said)
 
 
-Cells = Mapping[tuple[str | None, str], Score]
+def _verdict(cells: Cells, sites: Sequence[str], name: str) -> str:
+    """How the federated model does against each site's own, on that site's rows."""
+    pairs = [
+        (cells[s, "federated"], cells[s, "alone"]) for s in sites if {(s, "federated"), (s, "alone")} <= set(cells)
+    ]
+    if not pairs:
+        return ""
+    sign = -1 if name == "rmse" else 1
+    better = sum(sign * ((ours.value or 0.0) - (own.value or 0.0)) > 0 for ours, own in pairs)
+    apart = sum(_apart(ours, own) for ours, own in pairs)
+    text = f"The federated model is ahead of a site's own at {better} of {len(pairs)} sites"
+    return f"{text}; the intervals are apart at {apart or 'none'}."
+
+
+def _apart(one: Score, other: Score) -> bool:
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return False
+    return one.low > other.high or other.low > one.high
 
 
 def _lanes(cells: Cells, places: Sequence[str | None], shown: Sequence[str], name: str) -> list[Row]:

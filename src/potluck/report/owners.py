@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from potluck.report import charts, words
+from potluck.report import symbols, words
 from potluck.report.details import Budget, Details, Spend
 from potluck.report.outcome import Outcome
 
@@ -95,7 +95,7 @@ def owners(found: Sequence[Budget], *, ledgers: bool) -> Owners | None:
         epsilon=words.epsilon(_cost(worst)),
         reach=reach,
         odds=odds,
-        picture=charts.hundred("odds", f"Right guesses out of 100: at most {odds}", desc, 50, reach),
+        picture=symbols.hundred("odds", f"Right guesses out of 100: at most {odds}", desc, 50, reach),
         rows=tuple(_owner(f"meter-{index}", one, ledgers) for index, one in enumerate(found, 1)),
         alike=len({(one.run_epsilon, one.delta) for one in found}) == 1,
     )
@@ -111,7 +111,7 @@ def _owner(ident: str, one: Budget, ledgers: bool) -> Owner:
         before, now = one.spent - (one.run_epsilon or 0.0), one.run_epsilon or 0.0
         said = f"{words.epsilon(one.spent)} of {words.epsilon(one.spent + one.left)} spent"
         desc = f"{words.epsilon(now)} of it in this run, {words.number(one.left, 3)} left"
-        meter = charts.meter(ident, f"{one.site}: {said}", desc, before, now, one.spent + one.left)
+        meter = symbols.meter(ident, f"{one.site}: {said}", desc, before, now, one.spent + one.left)
     return Owner(
         name=one.site,
         run=words.epsilon(one.run_epsilon),

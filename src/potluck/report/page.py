@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from potluck.report import charts, comparison, matrix, owners, summary, traffic, words
+from potluck.report import charts, comparison, matrix, owners, summary, symbols, traffic, words
 from potluck.report.details import Details, Seen
 from potluck.report.matrix import Table
 from potluck.report.outcome import Outcome, read, scores
@@ -87,7 +87,7 @@ def _gathering(details: Details) -> str:
     covered = details.protect != "clear"
     desc = f"{words.count(len(details.sites), 'site')} around a table. The rows of each stay outside. "
     desc += f"Its update, {'covered' if covered else 'open'}, goes into one sum in the middle."
-    return charts.gathering("gathering", "How this run works", desc, len(details.sites), covered)
+    return symbols.gathering("gathering", "How this run works", desc, len(details.sites), covered)
 
 
 def _noisy(outcome: Outcome, details: Details) -> bool:
@@ -110,6 +110,7 @@ def _environment() -> Environment:
         "count": words.count,
         "duration": words.duration,
         "epsilon": words.epsilon,
+        "listed": words.listed,
         "size": words.size,
     }
     return made
