@@ -17,7 +17,7 @@ from test_linear import FOLD, noised, pooled, rows, tiny
 from potluck.core.asks import Kind
 from potluck.core.plan import Data, Model, PrivacyPlan, Target, Training
 from potluck.core.rounds import Abort
-from potluck.fl.evaluate import exact
+from potluck.fl.evaluate import Metrics, exact
 from potluck.fl.ranking import auc_of, curve, wilson
 from potluck.fl.tasks import TrainTask, build
 
@@ -214,3 +214,10 @@ def test_a_yardstick_is_not_evaluated():
     spec = tiny()
     tables = frames(spec, rows((1, 0, ""), (9, 1, "")))
     assert run(TrainTask(spec, evaluated=False), tables).metrics is None
+
+
+def test_a_site_with_no_held_out_row_has_no_exact_metrics():
+    spec = tiny()
+    tables = frames(spec, rows((1, 0, ""), (9, 1, ""), (2, 1, "test"), (3, 0, "test")), rows((1, 0, "")))
+    model = run(build(spec), tables).model
+    assert exact(model, [tables["b"]]) == Metrics(0)

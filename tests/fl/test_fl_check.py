@@ -172,3 +172,10 @@ def test_without_a_header_every_special_column_is_declared():
     found = errors(make(data=base))
     assert [line.split(":")[0] for line in found] == ["data.person", "data.split.column"]
     said(make(data=replaced(base, person=None, split=Split(test=0.2), target=Target(column="z", positive=("1",)))), "z")
+
+
+def test_newton_without_a_ridge_gives_pause():
+    assert check(make())[1] == []
+    found, warnings = check(make(model=Model(kind="logistic", l2=0.0)))
+    assert found == []
+    assert [line.split(":")[0] for line in warnings] == ["model.l2"]

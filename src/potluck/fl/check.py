@@ -17,7 +17,15 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     errors += [*_target(plan), *_split(plan), *_method(plan)]
     if not errors:
         errors += _features(plan)
-    return errors, []
+    return errors, _pauses(plan)
+
+
+def _pauses(plan: Plan) -> list[str]:
+    """What runs, but may well end in an error."""
+    if plan.model is None or plan.training is None or plan.model.l2 > 0 or plan.training.method != "newton":
+        return []
+    what = "with 0 there is no one fit where columns determine one another (all values of a category do) or a line"
+    return [f"model.l2: {what} separates the classes. hint: any value above 0"]
 
 
 def _columns(plan: Plan) -> list[str]:
