@@ -194,6 +194,7 @@ def _column(ident: str, bar: Bar, x: float, pitch: float, frame: tuple[float, fl
         parts.append(_block(x + gap, y(0), pitch - 2 * gap, y(-bar.down), MUTED))
     if bar.low is not None and bar.high is not None:
         middle = x + pitch / 2
+        parts.append(line(middle, y(bar.high), middle, y(bar.low), GROUND, width=4.5))
         parts.append(line(middle, y(bar.high), middle, y(bar.low), INK, width=1.5))
     if bar.flag:
         cross = f'<path d="M-4-4 4 4M4-4-4 4" stroke="{WARN}" stroke-width="2.5" fill="none"/>'

@@ -99,7 +99,7 @@ def _verdict(cells: Cells, sites: Sequence[str], name: str) -> str:
     sign = -1 if name == "rmse" else 1
     better = sum(sign * ((ours.value or 0.0) - (own.value or 0.0)) > 0 for ours, own in pairs)
     apart = sum(_apart(ours, own) for ours, own in pairs)
-    text = f"The federated model is ahead of a site's own at {better} of {len(pairs)} sites"
+    text = f"The federated model is ahead of a site's own at {better or 'none'} of {len(pairs)} sites"
     return f"{text}; the intervals are apart at {apart or 'none'}."
 
 

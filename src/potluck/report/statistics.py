@@ -36,13 +36,17 @@ class Heat:
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """One statistic, ready to print. big: its one number, if it is one; lines: (of what, value, interval)."""
+    """One statistic, ready to print.
+
+    big: its one number, if it is one; pictures: (of which group, if of several, the picture); lines: (of what, value,
+    interval).
+    """
 
     question: Question
     asks: str
     big: str = ""
     interval: str = ""
-    pictures: tuple[str, ...] = ()
+    pictures: tuple[tuple[str, str], ...] = ()
     heats: tuple[Heat, ...] = ()
     lines: tuple[tuple[str, str, str], ...] = ()
     wide: bool = False
@@ -67,13 +71,17 @@ def _statistic(ident: str, question: Question, result: Result) -> Statistic:
         heats = tuple(_heat(name, question, one, decimals) for name, one in every)
         return Statistic(question, asks, heats=heats, wide=True)
     if any(isinstance(one.value, list) for _, one in every):
-        drawn = [_histogram(f"{ident}-{i}", question, name, one) for i, (name, one) in enumerate(every[:GROUPS])]
-        lines = [line for name, one in every for line in _bins(name if len(every) > 1 else "", one, decimals)]
+        several = len(every) > 1
+        drawn = [
+            (name if several else "", _histogram(f"{ident}-{i}", question, name, one))
+            for i, (name, one) in enumerate(every[:GROUPS])
+        ]
+        lines = [line for name, one in every for line in _bins(name if several else "", one, decimals)]
         return Statistic(question, asks, pictures=tuple(drawn), lines=tuple(lines), wide=True)
     unit = f" {question.unit}" if question.unit and question.kind in ("mean", "sum") else ""
     lines = [(n, words.fixed(_number(o.value), decimals), _interval(o.low, o.high, decimals)) for n, o in every]
     big = f"{words.fixed(_number(result.value), decimals)}{unit}"
-    picture = (_groups(ident, question, every, decimals),) if len(every) > 1 else ()
+    picture = (("", _groups(ident, question, every, decimals)),) if len(every) > 1 else ()
     return Statistic(
         question, asks, big, _interval(result.low, result.high, decimals), picture, (), tuple(lines if picture else ())
     )
@@ -135,7 +143,8 @@ def _asks(question: Question) -> str:
     if question.row_title and question.column_title:
         of = f" of {question.row_title} and {question.column_title}"
     by = f" by {question.by}" if question.by else ""
-    return words.capital(f"{question.kind}{of}{by}{f', in {question.unit}' if question.unit else ''}")
+    unit = f", in {question.unit}{'²' if question.kind == 'variance' else ''}" if question.unit else ""
+    return words.capital(f"{question.kind}{of}{by}{unit}")
 
 
 def _interval(low: object, high: object, decimals: int) -> str:
