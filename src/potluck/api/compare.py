@@ -11,10 +11,13 @@ from dataclasses import dataclass
 import msgspec
 
 from potluck.api.tables import without_noise
+from potluck.core.errors import DataError
 from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
+from potluck.core.rounds import Abort
 from potluck.fl.evaluate import Metrics, exact
+from potluck.fl.model import Model
 from potluck.fl.table import Table
 from potluck.fl.tasks import Trained, TrainTask
 from potluck.parties.memory import Memory
@@ -25,14 +28,17 @@ NOT_PRIVATE = "not private: all rows are in one process here"
 
 @dataclass(frozen=True)
 class Comparison:
-    """Exact metrics on the same held-out rows of all sites; by_site: the federated model on each site's own."""
+    """Exact metrics on the same held-out rows of all sites; by_site, alone_at_home: on each site's own.
+
+    None where there is no model: a site with one class only, or whose few rows do not determine a fit.
+    """
 
     federated: Metrics
     by_site: Mapping[str, Metrics]
-    no_noise: Metrics
-    alone: Mapping[str, Metrics]
-    alone_at_home: Mapping[str, Metrics]
-    pooled: Metrics
+    no_noise: Metrics | None
+    alone: Mapping[str, Metrics | None]
+    alone_at_home: Mapping[str, Metrics | None]
+    pooled: Metrics | None
 
 
 def compared(spec: Spec, tables: Mapping[Party, Table], outcome: Trained) -> Comparison:
@@ -41,20 +47,24 @@ def compared(spec: Spec, tables: Mapping[Party, Table], outcome: Trained) -> Com
     every = list(tables.values())
     memory = Memory(spec.sites, digest(spec))
 
-    def trained(plan: Spec, chosen: Mapping[Party, Table]) -> Trained:
-        return by_hand(plan, TrainTask(plan, evaluated=False), chosen, memory)
+    def fitted(plan: Spec, chosen: Mapping[Party, Table]) -> Model | None:
+        try:
+            return by_hand(plan, TrainTask(plan, evaluated=False), chosen, memory).model
+        except (DataError, Abort):
+            return None
 
-    no_noise = trained(plain, tables) if spec.privacy.noise != "none" else outcome
+    def judged(model: Model | None, held: list[Table]) -> Metrics | None:
+        return exact(model, held) if model else None
+
     best = _converged(plain)
-    alone = {str(site): trained(best, {site: table}).model for site, table in tables.items()}
-    pooled = trained(best, tables).model
+    alone = {site: fitted(best, {site: table}) for site, table in tables.items()}
     return Comparison(
         federated=exact(outcome.model, every),
         by_site={str(site): exact(outcome.model, [table]) for site, table in tables.items()},
-        no_noise=exact(no_noise.model, every),
-        alone={name: exact(model, every) for name, model in alone.items()},
-        alone_at_home={str(site): exact(alone[str(site)], [table]) for site, table in tables.items()},
-        pooled=exact(pooled, every),
+        no_noise=judged(fitted(plain, tables) if spec.privacy.noise != "none" else outcome.model, every),
+        alone={str(site): judged(model, every) for site, model in alone.items()},
+        alone_at_home={str(site): judged(model, [tables[site]]) for site, model in alone.items()},
+        pooled=judged(fitted(best, tables), every),
     )
 
 

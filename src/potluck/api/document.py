@@ -40,28 +40,31 @@ def document(facts: Facts, final: Path) -> Json:
     return head | {"privacy": _privacy(facts), "rounds": _rounds(facts), "warnings": facts.warnings}
 
 
-def scores(metrics: Metrics | None) -> Json:
-    """One model's metrics; null where nothing may be shown or the noise leaves nothing to show."""
-    if metrics is None:
-        return {"auc": None, "accuracy": None, "rows": None}
-    if metrics.rmse is not None or metrics.r2 is not None:
-        return {"r2": metrics.r2, "rmse": metrics.rmse, "rows": metrics.rows}
-    return {"auc": metrics.auc, "accuracy": metrics.accuracy, "rows": metrics.rows}
+def scores(metrics: Metrics | None, number: bool) -> Json:
+    """One model's metrics; null where nothing may be shown or the noise leaves nothing to show.
+
+    number: whether the target is a number (r2 and rmse) or a side or class (auc and accuracy).
+    """
+    shown = metrics or Metrics(None)
+    if number:
+        return {"r2": shown.r2, "rmse": shown.rmse, "rows": shown.rows}
+    return {"auc": shown.auc, "accuracy": shown.accuracy, "rows": shown.rows}
 
 
 def _metrics(facts: Facts, outcome: Trained) -> Json:
-    found: Json = {"federated": scores(outcome.metrics)}
+    def told(metrics: Metrics | None) -> Json:
+        return scores(metrics, outcome.model.target.kind == "number")
+
     compared = facts.comparison
     if compared is None:
-        return found
-    exact = scores(compared.federated)
-    exact["by_site"] = {name: scores(one) for name, one in compared.by_site.items()}
+        return {"federated": told(outcome.metrics)}
+    by_site = {name: told(one) for name, one in compared.by_site.items()}
     return {
-        "federated": exact,
-        "federated_released": scores(outcome.metrics),
-        "federated_no_noise": scores(compared.no_noise),
-        "alone": {name: scores(one) for name, one in compared.alone.items()},
-        "pooled": scores(compared.pooled),
+        "federated": told(compared.federated) | {"by_site": by_site},
+        "federated_released": told(outcome.metrics),
+        "federated_no_noise": told(compared.no_noise),
+        "alone": {name: told(one) for name, one in compared.alone.items()},
+        "pooled": told(compared.pooled),
     }
 
 
@@ -163,10 +166,12 @@ def _comparison(facts: Facts) -> tuple[details.Score, ...]:
     if compared is None:
         return ()
     noisy = facts.spec.privacy.noise != "none"
-    rows = [_score("federated", None, compared.federated), _score("pooled", None, compared.pooled)]
-    if noisy:
+    rows = [_score("federated", None, compared.federated)]
+    if compared.pooled:
+        rows.append(_score("pooled", None, compared.pooled))
+    if noisy and compared.no_noise:
         rows.append(_score("federated, no noise", None, compared.no_noise))
-    rows += [_score("alone", name, one) for name, one in compared.alone_at_home.items()]
+    rows += [_score("alone", name, one) for name, one in compared.alone_at_home.items() if one]
     rows += [_score("federated", name, one) for name, one in compared.by_site.items()]
     return tuple(score for group in rows for score in group)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,8 @@ from potluck.core.errors import UsageError
 from potluck.core.party import SERVER, Party
 from potluck.core.views import View, together
 from potluck.parties import catalog
+from potluck.report.details import seen
+from potluck.report.page import explain_html
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,7 @@ class Explanation:
         return "\n".join(line.rstrip() for line in lines)
 
     def _repr_html_(self) -> str:
-        heads = ("party", "of", "form", "breaks_if", "note")
-        head = "".join(f"<th scope='col'>{name.replace('_', ' ')}</th>" for name in heads)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(row[name])}</td>" for name in heads) + "</tr>" for row in self.rows()
-        )
-        return f"<table><caption>Who could see what</caption><tr>{head}</tr>{body}</table>"
+        return explain_html([seen(view) for view in self.views])
 
 
 def explain(plan: Plan, collude: Sequence[str] = ()) -> Explanation:

@@ -7,7 +7,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from potluck.core.errors import DataError, UsageError
+from potluck.core.errors import UsageError
 from potluck.fl.model import Model
 
 
@@ -34,17 +34,9 @@ class Scored:
 
 
 def score(model: Path, rows: Path, output: Path | None) -> Scored:
-    """Score the rows of a CSV file with a header. Raises UsageError (no such file, cannot write) or DataError."""
-    import pandas as pd
-
+    """Score the rows of a CSV file. Raises UsageError: no such model, cannot write. Raises DataError: rows do not fit."""
     held = Model.read(model)
-    try:
-        frame = pd.read_csv(rows, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise UsageError("no such file", where=str(rows), hint="give a CSV file with a header") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot be read as CSV ({type(error).__name__})", where=str(rows)) from None
-    columns, table = held.scored(frame)
+    columns, table = held.scored(rows)
     scored = Scored(len(table), columns, table, str(output.absolute()) if output else "")
     if output:
         try:

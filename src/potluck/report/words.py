@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from potluck.dp.odds import odds as ceiling
+
 SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 WHO = {"row": "one row", "person": "one person", "site": "one whole site"}
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -121,16 +123,9 @@ def epsilon(value: float | None) -> str:
     return "∞" if math.isinf(value) else f"{math.ceil(round(value * 100, 6)) / 100:.2f}"
 
 
-def right(spent: float, delta: float) -> float:
-    """How often, at most, a guess between two neighbouring data sets is right."""
-    if spent > 700:
-        return 1.0
-    return min(1.0, (math.exp(spent) + delta) / (1 + math.exp(spent)))
-
-
 def hundred(spent: float, delta: float) -> int:
-    """The same out of 100 guesses, rounded up."""
-    return min(100, math.ceil(round(100 * right(spent, delta), 6)))
+    """Of 100 guesses between two neighbouring data sets, at most so many are right: rounded up."""
+    return min(100, math.ceil(round(ceiling(spent, delta).right, 6)))
 
 
 def odds(spent: float, delta: float) -> str:
