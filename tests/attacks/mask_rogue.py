@@ -104,14 +104,14 @@ class Rogue:
             self._learn(i, body)
 
     def _signatures(self, dealers, told, signed):
-        """To each site the signatures of all who were told the same, and those of its accomplices on anything."""
+        """To each site the signatures of all who saw the same survivors, and those of its accomplices on anything."""
         valid = {i: load(body, m.Signed).signature for i, body in signed.items() if i not in self.corrupt}
         bodies = {}
         for to, message in told.items():
             if to not in signed:
                 continue
             statement = m.survivors_statement(self.terms, self.table.hash, dealers, message.givers)
-            same = {i: s for i, s in valid.items() if told[i] == message}
+            same = {i: s for i, s in valid.items() if told[i].givers == message.givers}
             same |= {i: seat_of(self.terms, self.terms.sites[i]).sign(statement) for i in self.corrupt}
             among = self.table.graph.holders[to]
             signers = tuple(m.Signer(i, same[i]) for i in sorted(same) if i in among)

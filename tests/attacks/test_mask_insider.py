@@ -17,9 +17,12 @@ from potluck.mpc.graph import Shape, thresholds
 from potluck.mpc.mask import Mask
 from potluck.mpc.notes import PAIR, ROOT, Held
 from potluck.mpc.notes import SEED as SEED_SHARE
+from potluck.mpc.pairs import Root, session
 from potluck.mpc.roster import fresh, table
+from potluck.mpc.shamir import split
 from potluck.secret.box import PublicBoxKey
 from potluck.secret.container import Secret
+from potluck.testing.draws import seeded
 from potluck.testing.protection import Sitting, check_protection, judged
 from potluck.testing.tampering import altering
 
@@ -165,6 +168,29 @@ def test_wrong_shares_are_noticed_when_they_are_joined_and_their_dealer_named(se
 
 
 @pytest.mark.parametrize("server", SERVERS)
+def test_a_root_that_fits_the_halves_but_not_the_advertised_keys_is_noticed(server):
+    """Shares of another root, halves from that root, all committed to: only the advertised keys say otherwise."""
+
+    def rewrite(liar, sat, dealt):
+        other = Root(GUESS, session(sat.terms))
+        shape = sat.protection.shape
+        shares = split(GUESS, shape.least, range(1, 7), seeded("other"))
+        seeds = split(Secret(b"\6" * 32), shape.least, range(1, 7), seeded("seeds"))
+
+        def build(liar, sat, index, note):
+            half = other.toward(sat.terms.sites[index])
+            held = Held(shares[index + 1], seeds[index + 1])
+            both = liar.shares(sat, index, held, held)
+            return change(note, shares=both, half=liar.half(sat, index, half, half))
+
+        return per_note(build)(liar, sat, dealt)
+
+    outcome, _, _ = lie(server, m.INPUT, rewrite)
+    assert isinstance(outcome, Abort)
+    assert (outcome.cause, outcome.party) == (Cause.DEALER, LIAR)
+
+
+@pytest.mark.parametrize("server", SERVERS)
 def test_a_commitment_to_another_seed_is_noticed(server):
     def rewrite(liar, sat, dealt):
         return change(dealt, seed=bytes(32))
@@ -283,12 +309,25 @@ def test_a_wrong_share_at_the_end_is_its_submitters_fault_and_the_sum_is_right(s
     assert opened.givers == set(sat.terms.sites)
 
 
-def test_a_site_that_advertises_malformed_keys_is_a_drop_out():
+def test_a_signature_over_another_survivor_set_is_a_drop_out_and_the_sum_is_right():
+    """Were it relayed, every other site would stop."""
+
+    def other(seat, to, step, body):
+        return dump(m.Signed(seat.sign(b"another set"))) if step == m.SIGN else body
+
+    outcome = check_protection(sitting(play={LIAR: altering(other)}))
+    assert isinstance(outcome, Opened)
+    assert LIAR in outcome.givers
+
+
+@pytest.mark.parametrize("kind", ["channel", "mask", "pair"])
+def test_a_site_that_advertises_malformed_keys_is_a_drop_out(kind):
     def bad(seat, to, step, body):
         if step != m.ADVERTISE:
             return body
         advert = load(body, m.Advert)
-        advert = change(advert, mask=bytes(32))
+        key = getattr(advert, kind)
+        advert = change(advert, **{kind: key[:-32] + bytes(32)})
         statement = m.advert_statement(sat.terms, LIAR, advert)
         return dump(change(advert, signature=seat.sign(statement)))
 

@@ -277,6 +277,20 @@ def test_what_the_relay_changes_is_noticed(alter, cause):
     assert not set(rogue.inputs) & expected
 
 
+def test_a_cohort_cannot_be_filled_up_with_sites_that_are_not_in_the_roster():
+    """Four of six dealt where five must: the server counts one that it never listed."""
+
+    def roster(to, message):
+        return None if to == 5 else change(message, listed=message.listed[:5])
+
+    def relay(to, message):
+        return change(message, dealers=(0, 1, 2, 3, 5), notes=tuple(n for n in message.notes if n.site < 4))
+
+    rogue, desks, _ = attack(6, 1, 1, "curious", roster=roster, relay=lambda to, r: relay(to, r) if to < 4 else None)
+    assert set(causes(desks, range(4)).values()) == {(Cause.MALFORMED, SERVER)}
+    assert not rogue.inputs
+
+
 def test_different_dealers_to_two_groups_never_unmask():
     """Some sites masked with site 6, others did not: what they sign differs, so nobody answers."""
 

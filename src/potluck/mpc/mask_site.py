@@ -73,8 +73,6 @@ def _receive(shape: Shape, terms: Terms, me: Seat, own: Own, table: Table, body:
     """Raises Abort: naming the server for what it could have seen itself, the dealer for what is inside its boxes."""
     relay = load(body, m.Relay, SERVER)
     dealers = _cohort(shape, terms, own, table, relay.dealers, m.RELAY)
-    if not dealers <= table.adverts.keys():
-        raise Abort(Cause.MALFORMED, party=SERVER, step=m.RELAY, detail="a dealer that is not in the roster")
     partners = sorted(table.graph.pairs[own.index] & dealers)
     notes = by_site(relay.notes)
     if [addressed.site for addressed in relay.notes] != [j for j in partners if any(expected(table, j, own.index))]:
@@ -113,6 +111,8 @@ def _pair_key(terms: Terms, own: Own, table: Table, j: int, half: Secret) -> Sec
 def _cohort(shape: Shape, terms: Terms, own: Own, table: Table, sites: tuple[int, ...], step: str) -> frozenset[int]:
     """A set of sites that the server names: with me in it, never below the minimum cohort, enough of my neighbours."""
     named_ = m.ascending(sites, len(terms.sites), SERVER)
+    if not named_ <= table.adverts.keys():
+        raise Abort(Cause.MALFORMED, party=SERVER, step=step, detail="a site that is not in the roster")
     if own.index not in named_:
         raise Abort(Cause.SURVIVORS, party=SERVER, step=step, detail="I am still here, yet not in the set")
     if len(named_) < terms.fewest:
