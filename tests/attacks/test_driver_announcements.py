@@ -3,6 +3,8 @@
 A site derives everything but the model from its own plan. What does not fit ends before any row is touched.
 """
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -261,3 +263,44 @@ def test_the_honest_sum_is_the_sites_sum():
         for one, table in federated.tables.items()
     ]
     assert np.array_equal(opened.release.values, decode(sum(own[1:], own[0]), bound.grid))
+
+
+@pytest.mark.parametrize("other", [(0.5, 0.5), (0.5, 0.5 + 1e-12), (-0.25, 0.75)])
+def test_two_steps_over_different_sites_do_not_give_one_sites_update_away(other):
+    """Differencing across steps: the server chooses the model, so without noise the sites may not change."""
+    federated = Federated(PLAN)
+    assert federated.summed(1, federated.ask(1, (0.5, 0.5)))[SERVER].abort is None
+    second = federated.summed(2, federated.ask(2, other), absent=[D])
+    assert second[SERVER].result is None
+    assert second[A].abort.cause is Cause.REPLAY
+
+
+def test_the_same_holds_where_the_server_adds_the_noise_itself():
+    central = replace(
+        NOISED,
+        privacy=replace(NOISED.privacy, noise="reveal"),
+        federation=replace(NOISED.federation, server="curious"),
+    )
+    federated = Federated(central)
+    assert federated.summed(1, federated.ask(1, (0.5, 0.5)))[SERVER].abort is None
+    assert federated.summed(2, federated.ask(2, (0.5, 0.5)), absent=[D])[SERVER].result is None
+
+
+def test_with_noise_at_the_sites_every_sum_is_charged_so_the_sites_may_change():
+    federated = Federated(NOISED)
+    assert federated.summed(1, federated.ask(1, (0.5, 0.5)))[SERVER].abort is None
+    assert federated.summed(2, federated.ask(2, (0.5, 0.5)), absent=[D])[SERVER].abort is None
+
+
+def test_an_absent_site_stays_out_of_a_noise_free_run_and_the_rest_go_on():
+    federated = Federated(PLAN)
+    for number in (1, 2):
+        assert federated.summed(number, federated.ask(number, (0.5, 0.5)), absent=[D])[SERVER].abort is None
+
+
+def test_a_party_that_adds_other_noise_has_other_terms():
+    ask = build(NOISED).ask(Kind.TRAIN, 1, np.array((0.5, 0.5), dtype="<f8").tobytes())
+    bound = privacy(NOISED, ask)
+    quiet = dataclasses.replace(bound, share=(1e-9,))
+    agreed = [terms(NOISED, RoundId("run", 1), ask, one).digest for one in (bound, quiet)]
+    assert agreed[0] != agreed[1]

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.core.asks import Kind
+from potluck.core.errors import DataError
 from potluck.core.plan import (
     Column,
     Data,
@@ -24,6 +25,8 @@ from potluck.core.plan import (
     Target,
     Training,
 )
+from potluck.core.rounds import Abort, Cause
+from potluck.core.seeded import fraction
 from potluck.dp.bound import privacy
 from potluck.fl.table import read
 from potluck.fl.tasks import build
@@ -37,13 +40,16 @@ def plan(**data):
         task="train",
         federation=Federation(sites=("a", "b", "c"), server="curious"),
         data=Data(
-            columns={
-                "x": Column(kind="number", low=0, high=4),
-                "c": Column(kind="category", values=("u", "v"), missing="flag"),
-                "y": Column(kind="category", values=("0", "1")),
-            },
-            target=Target(column="y", positive=("1",)),
-            **{"split": Split(test=0.5)} | data,
+            **{
+                "columns": {
+                    "x": Column(kind="number", low=0, high=4),
+                    "c": Column(kind="category", values=("u", "v"), missing="flag"),
+                    "y": Column(kind="category", values=("0", "1")),
+                },
+                "target": Target(column="y", positive=("1",)),
+                "split": Split(test=0.5),
+            }
+            | data
         ),
         protect=Protect(word="mask"),
         privacy=PrivacyPlan(noise="shared", unit="row", epsilon=1.0, delta=1e-5, clip=1.0),
@@ -101,3 +107,41 @@ def test_with_a_split_column_a_row_is_where_it_says():
     spec = plan(split=Split(column="fold"))
     frame = pd.DataFrame({"x": [1, 2, 3], "c": ["u"] * 3, "y": [0, 1, 1], "fold": ["test", " test ", "train"]})
     assert read(frame, spec, "a").test.tolist() == [True, True, False]
+
+
+def test_rows_that_merely_look_alike_do_not_move_one_another():
+    """Rows that a coarser comparison calls equal would change sides with one another's ordinals."""
+    spec = plan(columns={"x": Column(kind="number", low=0, high=1e12), "y": Column(kind="category", values=("0", "1"))})
+    coarse = np.rint(np.array([0.0, 1.0]) * 2**32).astype("<i8").tobytes()
+    held = [fraction(0, b"row\0" + coarse + i.to_bytes(8, "little")) < 0.5 for i in range(400)]
+    x = [5e11 - 20 if i and held[i - 1] else 5e11 + 20 for i in range(400)]
+    frame = pd.DataFrame({"x": x, "y": ["1"] * 400})
+    full, less = (sums(spec, read(one, spec, "a"), [0.0, 1e6]) for one in (frame, frame.iloc[1:]))
+    for (a, most), (b, _) in zip(full, less, strict=True):
+        assert np.linalg.norm(a - b) <= most
+
+
+@pytest.mark.parametrize("huge", [1.7e308, 1e300, 2e6])
+def test_a_model_that_would_overflow_is_refused_whatever_the_rows(huge):
+    spec = plan()
+    for weights in ([huge, -huge, huge, 0.0, huge], [0.0, huge, 0.0, 0.0, 0.0]):
+        with pytest.raises(Abort) as stop:
+            build(spec).ask(Kind.EVALUATE, 0, np.array(weights, dtype="<f8").tobytes())
+        assert stop.value.cause is Cause.RANGE
+
+
+@given(st.lists(st.sampled_from([0.0, 1e6, -1e6]), min_size=5, max_size=5), st.lists(ROW, min_size=1, max_size=6))
+def test_no_model_that_a_site_accepts_makes_it_fail_on_some_rows(weights, rows):
+    spec = plan()
+    frame = pd.DataFrame(rows, columns=["x", "c", "y"])
+    for total, _ in sums(spec, read(frame, spec, "a"), weights):
+        assert np.isfinite(total).all()
+
+
+@pytest.mark.parametrize("pair", [("7", "07"), ("7", "7.0"), ("1e1", "10")])
+def test_a_person_spelt_in_two_ways_is_refused(pair):
+    spec = plan(person="who")
+    frame = pd.DataFrame({"x": [1, 2], "c": ["u", "v"], "y": ["0", "1"], "who": list(pair)})
+    with pytest.raises(DataError) as stop:
+        read(frame, spec, "a")
+    assert "two ways" in str(stop.value)

@@ -22,13 +22,34 @@ def test_a_site_that_vanishes_at_any_step_is_a_dropout_and_the_rest_finish(step)
     def vanish(party, round, at):
         return party == site("c") and round.number >= 2 and at == step
 
-    s = Scene(plan(), vanish=vanish)
+    s = Scene(plan(privacy=SHARED), vanish=vanish)
     trained = s.run()
     assert trained.model.weights.shape == (3,)
     rounds = s.sums.log.rounds
     assert list(rounds[0].dropped) == []
     gave = step in ("mask/sign", "mask/unmask")  # its input was in before it vanished
     assert [list(r.dropped) for r in rounds[1:]] == [[] if gave else ["c"]] * 3
+
+
+def test_without_noise_a_site_that_leaves_after_the_first_sum_ends_the_run():
+    """Two exact sums over different sites at close models differ by one site's update: nobody may open both."""
+
+    def vanish(party, round, at):
+        return party == site("c") and round.number >= 2 and at == "mask/input"
+
+    with pytest.raises(Abort) as stop:
+        Scene(plan(), vanish=vanish).run()
+    assert stop.value.cause is Cause.REPLAY
+    assert "stay those of the whole run" in str(stop.value)
+
+
+def test_without_noise_a_site_that_is_away_from_the_start_stays_away():
+    def vanish(party, round, at):
+        return party == site("c") and at == "mask/advertise"
+
+    s = Scene(plan(), vanish=vanish)
+    s.run()
+    assert [list(r.dropped) for r in s.sums.log.rounds] == [["c"]] * 4
 
 
 def test_a_dropped_site_changes_the_sum_exactly_as_if_it_had_no_rows():
@@ -88,7 +109,7 @@ def test_a_server_that_shows_one_site_another_model_gets_no_sum_with_that_site()
             return Announcement(said.plan, said.kind, said.step, bytes(len(said.state)))
         return None
 
-    s = Scene(plan())
+    s = Scene(plan(privacy=SHARED))
     s.carry = forge(lambda: s.memory, change)
     s.run()
     assert list(s.sums.log.rounds[1].dropped) == ["c"]

@@ -16,16 +16,23 @@ from potluck.parties.budget import Budget
 
 @dataclass(frozen=True)
 class Owner:
-    """One owner's epsilon, over all runs. left: None where nothing caps it; would_spend: None without a plan."""
+    """One owner's epsilon and delta over all runs. left: None where nothing caps it; would_spend: None without a plan."""
 
     spent: float
+    delta: float
     left: float | None
     would_spend: float | None
     units: tuple[str, ...]
 
     def document(self) -> dict[str, object]:
         """One owner in the JSON."""
-        return {"spent": self.spent, "left": self.left, "would_spend": self.would_spend, "units": list(self.units)}
+        return {
+            "spent": self.spent,
+            "delta": self.delta,
+            "left": self.left,
+            "would_spend": self.would_spend,
+            "units": list(self.units),
+        }
 
 
 def _files(plan: Path | None, ledger: Path | None) -> Mapping[str, Path]:
@@ -54,10 +61,10 @@ def _spec(plan: Path, settings: Sequence[str]) -> Spec:
 
 def _owner(path: Path, would: float | None) -> Owner:
     if not path.exists():
-        return Owner(0.0, None, would, ())
+        return Owner(0.0, 0.0, None, would, ())
     with Budget(path) as ledger:
         units = {row.unit for row in ledger.history() if row.unit}
-        return Owner(ledger.spent(), ledger.left(), would, tuple(sorted(units)))
+        return Owner(ledger.spent(), ledger.delta(), ledger.left(), would, tuple(sorted(units)))
 
 
 def settle(plan: Path | None, ledger: Path | None) -> list[str]:

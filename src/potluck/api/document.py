@@ -151,6 +151,7 @@ def _budgets(facts: Facts) -> tuple[details.Budget, ...]:
         details.Budget(
             site=site.name,
             spent=ledger.spent(),
+            spent_delta=ledger.delta(),
             delta=spec.privacy.delta or 0.0,
             unit=spec.privacy.unit or "row",
             neighbours=NEIGHBOURS,

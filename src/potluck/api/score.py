@@ -34,7 +34,7 @@ class Scored:
 
 
 def score(model: Path, rows: Path, output: Path | None) -> Scored:
-    """Score the rows of a CSV file. Raises UsageError: no such model, cannot write. Raises DataError: rows do not fit."""
+    """Score the rows of a CSV file. Raises UsageError (no such model, cannot write), DataError (rows do not fit)."""
     held = Model.read(model)
     columns, table = held.scored(rows)
     scored = Scored(len(table), columns, table, str(output.absolute()) if output else "")

@@ -27,9 +27,11 @@ def command(plan: Path | None, ledger: Path | None, settling: bool, settings: tu
 
     def text(out: Console) -> None:
         title = f"epsilon of all runs, added up ({NEIGHBOURS})"
-        table = Table("owner", "spent", "left", "would spend", "unit", title=title, title_justify="left")
+        table = Table("owner", "spent", "left", "would spend", "delta", "unit", title=title, title_justify="left")
         for name, row in owners.items():
-            shown = ("-" if value is None else f"{value:.4g}" for value in (row.spent, row.left, row.would_spend))
+            shown = (
+                "-" if value is None else f"{value:.4g}" for value in (row.spent, row.left, row.would_spend, row.delta)
+            )
             table.add_row(name, *shown, ", ".join(row.units) or "-")
         out.print(table)
 

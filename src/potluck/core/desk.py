@@ -21,7 +21,7 @@ from potluck.core.wire import dump, load
 T = TypeVar("T")
 STOP = "stop"
 EARLY_PER_SENDER = 8
-EARLY_BYTES = 1 << 30
+EARLY_BYTES = 1 << 26
 
 Seal = Callable[[Party, Parcel], bytes]
 """(to, parcel) -> a signed letter."""
@@ -80,6 +80,7 @@ class Desk(Generic[T]):
         self._passed: dict[Label, _Waiting] = {}
         self._early: dict[tuple[Party, Label], bytes] = {}
         self._left: dict[Party, Cause] = {}
+        self._told: set[Party] = set()
         self._partners: set[Party] = set()
         self._out: list[Letter] = []
 
@@ -132,15 +133,21 @@ class Desk(Generic[T]):
             self._stopped(sender, parcel.body)
         elif label in self._passed:
             if sender in self._passed[label].gone:
-                self._post(sender, self._notice(Abort(Cause.LATE)))
+                self._too_late(sender)
         elif waiting and label == waiting.exchange.label:
             if sender in waiting.gone:
-                self._post(sender, self._notice(Abort(Cause.LATE)))
+                self._too_late(sender)
             elif sender in waiting.missing():
                 self._accept(waiting, sender, parcel.body)
                 self._resume_if_complete()
         else:
             self._keep(sender, parcel)
+
+    def _too_late(self, sender: Party) -> None:
+        """Said once: a replayed letter must not make us talk."""
+        if sender not in self._told:
+            self._told.add(sender)
+            self._post(sender, self._notice(Abort(Cause.LATE)))
 
     def _gone(self, party: Party, cause: Cause) -> None:
         self._left.setdefault(party, cause)
@@ -155,7 +162,8 @@ class Desk(Generic[T]):
             accused = Party(Role(notice.role), notice.name) if notice.name else None
         except (Abort, ValueError):
             cause, accused = Cause.MALFORMED, None
-        self.notices.append((sender, cause, accused))
+        if all(sender != known for known, _, _ in self.notices):
+            self.notices.append((sender, cause, accused))
         self._gone(sender, cause)
 
     def _accept(self, waiting: _Waiting, sender: Party, body: bytes) -> None:
@@ -170,9 +178,9 @@ class Desk(Generic[T]):
         waiting.got[sender] = opened
 
     def _keep(self, sender: Party, parcel: Parcel) -> None:
-        mine = sum(1 for who, _ in self._early if who == sender)
-        size = sum(map(len, self._early.values()))
-        if mine < EARLY_PER_SENDER and size + len(parcel.body) <= EARLY_BYTES:
+        """Bounds are a sender's own: nobody can fill the mailbox for the others."""
+        mine = [len(body) for (who, _), body in self._early.items() if who == sender]
+        if len(mine) < EARLY_PER_SENDER and sum(mine) + len(parcel.body) <= EARLY_BYTES:
             self._early.setdefault((sender, parcel.label), parcel.body)
 
     def _resume_if_complete(self) -> None:

@@ -21,7 +21,20 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
 
 
 def _pauses(plan: Plan) -> list[str]:
-    """What runs, but may well end in an error."""
+    """What runs, but should give pause."""
+    return [*_without_noise(plan), *_without_ridge(plan)]
+
+
+def _without_noise(plan: Plan) -> list[str]:
+    if plan.privacy.noise != "none" or plan.federation.server != "lying" or plan.protect.word == "clear":
+        return []
+    return [
+        "privacy.noise: without noise a server that lies can ask for sums at models that single out rows, and no "
+        'protection of the sum hides that. hint: add noise, or federation.server = "curious" if it is to be trusted'
+    ]
+
+
+def _without_ridge(plan: Plan) -> list[str]:
     if plan.model is None or plan.training is None or plan.model.l2 > 0 or plan.training.method != "newton":
         return []
     what = "with 0 there is no one fit where columns determine one another (all values of a category do) or a line"

@@ -17,6 +17,8 @@ from potluck.fl.table import Table
 from potluck.fl.target import Goal
 
 TALLY = "rows"
+WIDEST = 1e6
+"""With noise, no coefficient is larger: it would not be a model but an attempt to overflow."""
 FEW = 10
 """Below so many training rows a coefficient, a warning."""
 
@@ -99,10 +101,11 @@ def few(rows: float, coefficients: int) -> tuple[str, ...]:
 
 
 def within(plan: Plan, weights: Floats) -> None:
-    """Raises Abort(RANGE): not finite, or without noise a coefficient beyond training.range."""
+    """Raises Abort(RANGE): not finite, or a coefficient beyond training.range; with noise, beyond a wider public
+    bound, within which no row's margin overflows: refusing public weights tells nothing of the rows."""
     if not np.isfinite(weights).all():
         raise Abort(Cause.RANGE, detail="a coefficient is not finite. hint: a lower training.rate, or more model.l2")
-    reach = training(plan).range
-    if not noisy(plan) and (np.abs(weights) > reach).any():
-        hint = "raise training.range or model.l2"
-        raise Abort(Cause.RANGE, detail=f"a coefficient is beyond training.range ({reach:g}). hint: {hint}")
+    reach = max(training(plan).range, WIDEST) if noisy(plan) else training(plan).range
+    if (np.abs(weights) > reach).any():
+        hint = "a lower training.rate, or more model.l2" if noisy(plan) else "raise training.range or model.l2"
+        raise Abort(Cause.RANGE, detail=f"a coefficient is beyond its range ({reach:g}). hint: {hint}")

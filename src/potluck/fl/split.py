@@ -3,7 +3,8 @@
 A permutation moves dozens of other rows when one is appended, so that a model's training set would depend on rows
 that it never saw, and row-level privacy would not hold. Here a row's side depends on the seed, the row itself and
 how many equal rows stand before it; or, where the plan names a person column, on the person alone, so that nobody
-is on both sides.
+is on both sides. Equal means equal in every bit of the encoded row: rows that merely look alike could change sides
+with one another's ordinals and yet contribute differently, which one row's sensitivity does not cover.
 """
 
 from __future__ import annotations
@@ -14,17 +15,14 @@ from numpy.typing import NDArray
 from potluck.core.seeded import fraction
 from potluck.core.stages import Floats
 
-GRAIN = 2.0**32
-"""Encoded values are compared in steps of 2^-32: a last bit lost in some file format moves no row."""
-
 
 def by_row(seed: int, share: float, features: Floats, target: Floats) -> NDArray[np.bool_]:
     """[n] True: held out. The same row is on the same side in any file, at any site, in any order."""
-    grid = np.rint(np.column_stack([features, target]) * GRAIN).astype("<i8")
+    rows = (np.column_stack([features, target]) + 0.0).astype("<f8")  # + 0.0: minus zero is zero
     seen: dict[bytes, int] = {}
-    out = np.zeros(len(grid), dtype=np.bool_)
-    whole, width = grid.tobytes(), 8 * grid.shape[1]
-    for index in range(len(grid)):
+    out = np.zeros(len(rows), dtype=np.bool_)
+    whole, width = rows.tobytes(), 8 * rows.shape[1]
+    for index in range(len(rows)):
         body = whole[index * width : (index + 1) * width]
         ordinal = seen.get(body, 0)
         seen[body] = ordinal + 1

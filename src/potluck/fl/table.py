@@ -7,8 +7,9 @@ Columns that the plan does not name are not kept; with a header they are not eve
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 
 import msgspec
 import numpy as np
@@ -172,6 +173,19 @@ def _persons(chunk: Chunk, column: str, missing: Sequence[str], site: str) -> li
     return names
 
 
+def _one_spelling(names: Iterable[str], site: str) -> None:
+    """7 and 07 may be one person or two: either guess could give one person two units, or two persons one."""
+    seen: dict[Decimal, str] = {}
+    for name in names:
+        try:
+            number = Decimal(name)
+        except InvalidOperation:
+            continue
+        if number.is_finite() and seen.setdefault(number, name) != name:
+            hint = "write every person one way at all sites, e.g. without leading zeros or decimals"
+            raise DataError("the person column spells one number in two ways", where=site, hint=hint)
+
+
 def _kept(block: _Block, how: Encoding, aim: Goal | None, dropped: dict[str, int], refused: dict[str, int]) -> _Block:
     """The rows that stay. Counts those that go into `dropped`, and values that may not be missing into `refused`."""
     keep = ~np.isnan(block.target)
@@ -207,6 +221,7 @@ def _table(blocks: list[_Block], plan: Plan, how: Encoding, dropped: dict[str, i
     persons = [name for block in blocks for name in block.persons]
     held = [mark for block in blocks for mark in block.held]
     known = {name: code for code, name in enumerate(dict.fromkeys(persons))}
+    _one_spelling(known, site)
     person = np.array([known[name] for name in persons], dtype=np.int64) if plan.data.person else None
     test = _sides(plan, features, target, persons, held)
     if person is not None and plan.privacy.unit == "person" and held:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
 from potluck.core.views import Form, Never, Together, View
+from potluck.fl import evaluate
 from potluck.fl.method import noisy
 
 SOURCE = "docs/concepts/training.md"
@@ -16,13 +17,28 @@ def opened(plan: Plan) -> str:
         return "one vector of all statistics, opened once"
     assert plan.training is not None
     counts = "" if noisy(plan) else ", and the training rows of each class"
-    if plan.training.method == "newton":
+    return _trained(plan.training.method, counts) + _evaluated(plan)
+
+
+def _evaluated(plan: Plan) -> str:
+    """What the evaluation sum is made of."""
+    names = {block.name: block.size for block in evaluate.blocks(plan)}
+    if not names:
+        return ""
+    if "cells" not in names:
+        return "; then the held-out rows' count and summed squares of errors and targets"
+    few = "" if noisy(plan) else ": many cells hold a single row"
+    return f"; then the held-out rows in each of {names['cells']} cells (class, and bin of scores or hit){few}"
+
+
+def _trained(method: str, counts: str) -> str:
+    if method == "newton":
         return (
             "each round the summed gradient and Gram matrix of all training rows, exactly, and the training rows of "
             "each class: with few rows a coefficient they can be inverted, and without noise a row that is known to "
             "be missing shows by its difference"
         )
-    if plan.training.method == "gradient":
+    if method == "gradient":
         return f"each round the summed gradient of all training rows{counts}; at zero weights it tells class means"
     return f"each round the summed change of the sites' weights{counts}"
 
@@ -34,6 +50,7 @@ def views(plan: Plan) -> list[View]:
     note = opened(plan) + ("; the server sees it before it adds the noise" if central else "")
     if plan.task == "train" and plan.federation.server == "lying":
         note += "; a lying server may ask at other weights than the sums give, one choice a step"
+        note += "" if noisy(plan) else ", and so single out rows: only noise prevents that"
     found = [View(SERVER, "the sum", Form.SUM if central else public, Never(), SOURCE, note=note)]
     if plan.task != "train":
         passed = Together(1, frozenset({SERVER}))

@@ -160,6 +160,10 @@ class Budget:
         """The epsilons of all runs, added up: finished, settled and open ones."""
         return sum(row.epsilon for row in self.history())
 
+    def delta(self) -> float:
+        """The deltas of all runs that charged something, added up, as the epsilons are."""
+        return sum(row.delta or 0.0 for row in self.history() if row.releases)
+
     def left(self, cap: float | None = None) -> float | None:
         """What `cap` leaves (without one: the cap this was opened with; None: no cap)."""
         limit = self._cap if cap is None else cap

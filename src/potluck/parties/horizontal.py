@@ -37,13 +37,17 @@ class Announcement(msgspec.Struct, frozen=True, array_like=True):
 
 
 def terms(plan: Plan, round: RoundId, ask: Ask, bound: Exact | Noised) -> Terms:
-    """What all parties must agree on for this sum, from the plan and the announced model alone."""
-    grid = repr((bound.grid, bound.limit)).encode()
-    sites = "\0".join(plan.federation.sites).encode()
-    what = fingerprint(b"potluck step 1", digest(plan), round.run.encode(), ask.kind.encode(), b"%d" % ask.step)
-    model = fingerprint(what, ask.state, grid, sites)
-    whole = fingerprint(model, b"%d" % round.number, b"%d" % plan.fewest)
-    once = model if isinstance(bound, Exact) else whole
+    """What all parties must agree on for this sum, from the plan and the announced model alone.
+
+    Where the server sees exact sums, two of them over different sites at nearly the same model would differ by one
+    site's update, and the server chooses the model: so the sites of the first sum stay those of the whole run.
+    """
+    kind = fingerprint(b"potluck sums 1", digest(plan), round.run.encode(), ask.kind.encode())
+    step = fingerprint(kind, b"%d" % ask.step, ask.state, repr((bound.grid, bound.limit)).encode())
+    noise = (bound.word, bound.sigma, bound.share) if isinstance(bound, Noised) else ()
+    whole = fingerprint(step, repr(noise).encode(), b"%d" % round.number, b"%d" % plan.fewest)
+    hidden = isinstance(bound, Noised) and bound.word != "reveal"
+    once = whole if hidden else kind
     return Terms(round, whole, once.hex(), plan.sites, plan.fewest, bound.grid.length, bound.grid.bits)
 
 

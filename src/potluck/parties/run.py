@@ -125,17 +125,17 @@ class Run:
         return desk.abort.cause if desk.abort else Cause.SILENT
 
     def _give_up_or_retry(self, desks: Mapping[Party, Desk[object]], abort: Abort) -> None:
-        """Go on without whoever was named, or use up one redo; otherwise raise the most telling abort."""
-        named = {
-            accused: cause
-            for _, cause, accused in desks[SERVER].notices
-            if accused is not None and accused in self._tables and accused not in self._excluded
-        }
+        """Go on without those who could not agree, or use up one redo; otherwise raise the most telling abort.
+
+        A box that does not open accuses two: who sealed it and who says so. Nobody can tell them apart, so both
+        stay away, and one liar cannot talk honest sites out of the round one by one. Once contributions have left,
+        nobody is left out any more: with noise that would be a release that was not planned, without it a second sum
+        over other sites.
+        """
+        named = self._quarrel(desks[SERVER])
         self.log.aborts.append(str(abort))
         left = any(step.endswith("/input") for step in self._memory.transcript.traffic(self._number).steps)
-        # With noise, an attempt in which contributions left is a release: only a planned redo may follow it.
-        free = self._plan.privacy.noise == "none" or not left
-        if free and named and len(self._tables) - len(self._excluded) - len(named) >= self._plan.fewest:
+        if named and not left and len(self._tables) - len(self._excluded | named) >= self._plan.fewest:
             self._excluded.update(named)
             return
         if self._redo > 0:
@@ -143,17 +143,35 @@ class Run:
             return
         raise _telling(desks, abort)
 
+    def _quarrel(self, server: Desk[object]) -> dict[Party, Cause]:
+        """Who accused whom, of those that still take part."""
+        here = self._tables.keys() - self._excluded.keys()
+        found: dict[Party, Cause] = {}
+        for accuser, cause, accused in server.notices:
+            if accused in here and accuser in here and accuser != accused:
+                found |= {accuser: cause, accused: cause}
+        return found
+
 
 def _telling(desks: Mapping[Party, Desk[object]], abort: Abort) -> Abort:
-    """A site's own reason says more than "too few answers"."""
-    if abort.cause is not Cause.TOO_FEW:
+    """The abort to raise: one that names a site; else a site's own reason, which says more than "too few answers"."""
+    if abort.party is not None and abort.party != SERVER:
         return abort
     quiet = (Cause.SILENT, Cause.STOPPED, Cause.LATE, Cause.TOO_FEW)
     for party, desk in desks.items():
         if party != SERVER and desk.abort and desk.abort.cause not in quiet:
             why = desk.abort
-            return Abort(why.cause, party=why.party or party, step=why.step or abort.step, detail=why.detail)
+            return Abort(why.cause, party=why.party or party, step=why.step or abort.step, detail=_more(party, why))
     return abort
+
+
+def _more(party: Party, why: Abort) -> str:
+    if why.cause is Cause.REPLAY and why.detail.startswith("survivors"):
+        return (
+            "without noise the sites of the first sum stay those of the whole run, since two sums over different sites "
+            "differ by one site's update. hint: run again, or add noise"
+        )
+    return f"says {party}: {why.detail}" if why.party else why.detail
 
 
 def by_hand(plan: Plan, task: Task[Table, T], tables: Mapping[Party, Table], memory: Memory) -> T:

@@ -47,7 +47,8 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """What one owner has spent in all (`spent`, at `delta`), in this run, and has left (`None`: no cap).
+    """What one owner has spent in all (`spent`, at `spent_delta`), in this run (at `delta`), and has left (`None`: no
+    cap). Epsilons and deltas of several runs are added up.
 
     unit: "row" | "person" | "site"; neighbours: the relation the epsilon is stated for, "add-or-remove-one".
     """
@@ -57,6 +58,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     delta: float
     unit: str
     neighbours: str
+    spent_delta: float | None = None
     run_epsilon: float | None = None
     left: float | None = None
     history: tuple[Spend, ...] = ()

@@ -117,7 +117,9 @@ def _owner(ident: str, one: Budget, ledgers: bool) -> Owner:
         run=words.epsilon(one.run_epsilon),
         run_odds="–" if one.run_epsilon is None else words.odds(one.run_epsilon, one.delta),
         spent=words.epsilon(one.spent) if ledgers else "–",
-        spent_odds=words.odds(one.spent, one.delta) if ledgers else "not known here",
+        spent_odds=words.odds(one.spent, one.delta if one.spent_delta is None else one.spent_delta)
+        if ledgers
+        else "not known here",
         left=("no cap" if ledgers else "–") if one.left is None else words.number(max(0.0, one.left), 3),
         meter=meter,
         history=one.history,
