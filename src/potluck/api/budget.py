@@ -16,7 +16,7 @@ from potluck.parties.budget import Budget
 
 @dataclass(frozen=True)
 class Owner:
-    """One owner's epsilon and delta over all runs. left: None where nothing caps it; would_spend: None without a plan."""
+    """One owner, over all runs. left: None where nothing caps it; would_spend: None without a plan."""
 
     spent: float
     delta: float
