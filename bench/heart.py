@@ -22,7 +22,7 @@ from potluck.fl.table import Table
 from potluck.fl.tasks import TrainTask
 from potluck.parties import catalog
 from potluck.parties.memory import Memory, new_run
-from potluck.parties.run import Run, by_hand, drive
+from potluck.parties.sums import Sums, by_hand, drive
 
 EPSILONS = (0.5, 1.0, 3.0, 8.0)
 RUNS = 20
@@ -57,7 +57,7 @@ def _with(seed: int, epsilon: float) -> float:
     """A whole run: every sum of the plan, the charged evaluation included, opened from under masks."""
     spec, rows_ = _plan(seed, epsilon)
     task = TrainTask(spec)
-    sums = Run(spec, task, catalog.row(spec).build(spec), rows_, Memory(spec.sites, digest(spec)), new_run())
+    sums = Sums(spec, task, catalog.row(spec).build(spec), rows_, Memory(spec.sites, digest(spec)), new_run())
     return _auc(drive(task, sums).model, rows_)
 
 

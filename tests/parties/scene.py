@@ -17,7 +17,7 @@ from potluck.core.plan import digest
 from potluck.fl.tasks import build
 from potluck.parties import catalog
 from potluck.parties.memory import Carry, Memory, Vanish, faithfully, nobody
-from potluck.parties.run import Run, drive
+from potluck.parties.sums import Sums, drive
 from potluck.parties.transcript import Transcript
 
 NONE = {"noise": "none"}
@@ -63,7 +63,7 @@ class Scene:
     vanish: Vanish = nobody
     ledgers: dict[Party, Ledger] = field(default_factory=dict)
     name: str = "run"
-    sums: Run | None = None
+    sums: Sums | None = None
     memory: Memory | None = None
 
     @property
@@ -83,7 +83,7 @@ class Scene:
             carry=self.carry,
             vanish=self.vanish,
         )
-        self.sums = Run(spec, task, catalog.row(spec).build(spec), held, self.memory, self.name)
+        self.sums = Sums(spec, task, catalog.row(spec).build(spec), held, self.memory, self.name)
         return drive(task, self.sums)
 
 

@@ -13,7 +13,7 @@ from potluck.core.plan import Plan as Spec
 from potluck.fl.table import Table
 from potluck.fl.tasks import Counted, Trained
 from potluck.parties.budget import Budget
-from potluck.parties.run import Log
+from potluck.parties.sums import Log
 
 
 @dataclass(frozen=True)

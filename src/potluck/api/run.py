@@ -21,8 +21,7 @@ from potluck.fl.table import Table
 from potluck.fl.tasks import Counted, Trained, build
 from potluck.parties import catalog
 from potluck.parties.memory import Memory, new_run
-from potluck.parties.run import Run as Sums
-from potluck.parties.run import drive
+from potluck.parties.sums import Sums, drive
 from potluck.parties.transcript import Transcript
 from potluck.report import details
 from potluck.report.page import render

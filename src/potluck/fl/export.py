@@ -5,14 +5,17 @@ The first step is a FunctionTransformer over this package's own encoding, so tha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.errors import UsageError
+from potluck.core.stages import Floats
 from potluck.fl import layers
-from potluck.fl.model import Model
+from potluck.fl.encode import Encoding
+from potluck.fl.source import Source
+from potluck.fl.target import Goal
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -20,11 +23,45 @@ if TYPE_CHECKING:
     from sklearn.preprocessing import FunctionTransformer
 
 
+class Shape(Protocol):
+    """A network's hidden layers and activation."""
+
+    @property
+    def layers(self) -> tuple[int, ...]: ...
+
+    @property
+    def activation(self) -> str: ...
+
+
+class Trained(Protocol):
+    """What is needed of a model: see `fl.model.Model`."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def encoding(self) -> Encoding: ...
+
+    @property
+    def target(self) -> Goal: ...
+
+    @property
+    def weights(self) -> Floats: ...
+
+    @property
+    def network(self) -> Shape | None: ...
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]: ...
+
+    def features(self, frame: Source) -> Floats: ...
+
+
 def _names(transformer: FunctionTransformer, _: object) -> NDArray[np.object_]:
     return np.asarray(transformer.func.__self__.encoding.names, dtype=object)
 
 
-def pipeline(model: Model) -> Pipeline:
+def pipeline(model: Trained) -> Pipeline:
     """A fitted pipeline on raw frames. Raises UsageError: scikit-learn is missing, or has no such network."""
     try:
         from sklearn.pipeline import Pipeline
@@ -36,7 +73,7 @@ def pipeline(model: Model) -> Pipeline:
     return Pipeline([("encode", encode), ("model", predict)])
 
 
-def _linear(model: Model) -> BaseEstimator:
+def _linear(model: Trained) -> BaseEstimator:
     from sklearn.linear_model import LogisticRegression, Ridge
 
     intercept, slopes = float(model.weights[0]), model.weights[1:]
@@ -53,7 +90,7 @@ def _linear(model: Model) -> BaseEstimator:
     return ridge
 
 
-def _network(model: Model) -> BaseEstimator:
+def _network(model: Trained) -> BaseEstimator:
     from sklearn.neural_network import MLPClassifier, MLPRegressor
     from sklearn.preprocessing import LabelBinarizer
 

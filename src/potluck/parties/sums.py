@@ -63,7 +63,7 @@ def drive(task: Task[Table, T], one_sum: Callable[[Ask], Answer]) -> T:
         return outcome
 
 
-class Run:
+class Sums:
     """The sums of one run, in memory. Call it with an ask; it gives the answer and logs the round."""
 
     def __init__(
