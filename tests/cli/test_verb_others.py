@@ -92,3 +92,26 @@ def test_the_command_is_installed_and_reads_no_stdin(shops):
     command = [sys.executable, "-m", "potluck", "check", str(shops / "plan.toml"), "--json"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["ok"] is True
+
+
+def test_check_refuses_what_run_refuses(shops, cli):
+    setting = 'data.columns.zzz={kind="number", low=0, high=1}'
+    for verb in ("check", "run"):
+        said = cli(verb, shops / "plan.toml", "--set", setting, *(["--json"] if verb == "check" else []))
+        assert said.code == 2
+        assert "zzz" in said.out + said.err
+    assert cli("check", shops / "nowhere.toml", "--json").json["ok"] is False
+
+
+def test_the_demo_says_who_sees_what_of_the_plan_as_run(cli, tmp_path):
+    said = cli("demo", "--out", tmp_path / "d", "--set", 'protect.with="clear"', "--set", 'privacy={noise="none"}')
+    assert said.code == 0, said.err
+    assert "server sees cleveland's update: plain, the sum: sum" in said.out
+    assert "masked" not in said.out
+
+
+def test_no_argument_at_all_is_help(cli):
+    said = cli()
+    assert said.code == 2
+    assert "run" in said.err
+    assert len(said.err.splitlines()) > 5

@@ -208,3 +208,73 @@ def test_no_message_and_no_file_of_a_run_holds_a_column_that_the_plan_does_not_n
     for path in (shops / "r").rglob("*"):
         if path.is_file():
             assert b"topsecret" not in path.read_bytes(), path
+
+
+def test_two_runs_with_one_name_do_not_touch_each_other(shops, cli, monkeypatch):
+    from datetime import UTC, datetime
+
+    from potluck.api.folder import run_folder
+    from potluck.core.errors import UsageError
+
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    with run_folder("p", shops / "r", now) as first:
+        (first / "mine").write_text("x")
+        with pytest.raises(UsageError), run_folder("p", shops / "r", now):
+            raise AssertionError("the name was taken")
+        assert (first / "mine").read_text() == "x"
+    monkeypatch.chdir(shops)
+    with run_folder("p", None, now) as one, run_folder("p", None, now) as two:
+        assert (one.name, two.name) == ("p-20260101T000000Z", "p-20260101T000000Z-2")
+
+
+def test_a_killed_run_is_no_run_and_keeps_its_charges(shops, cli):
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    command = [sys.executable, "-m", "potluck", "run", str(shops / "plan.toml"), "--out", str(shops / "r"),
+               "--set", NOISE, "--set", GRADIENT.replace("rounds=5", "rounds=2000")]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    spent = 0.0
+    while spent == 0.0 and time.monotonic() < deadline:
+        time.sleep(0.2)
+        if (shops / "ledger").is_dir() and len(list((shops / "ledger").glob("*.sqlite"))) == 4:
+            spent = cli("budget", shops / "plan.toml", "--json").json["owners"]["a"]["spent"]
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert spent > 0
+    assert not (shops / "r" / "run.json").exists()
+    assert cli("report", shops / "r").code == 2
+    assert cli("budget", shops / "plan.toml", "--json").json["owners"]["a"]["settle"] is True
+    refused = cli("run", shops / "plan.toml", "--out", shops / "r2", "--set", NOISE, "--set", GRADIENT)
+    assert refused.code == 3
+    assert f"--ledger {shops / 'ledger'} --settle" in refused.err
+    settled = cli("budget", "--ledger", shops / "ledger", "--settle", "--json").json["owners"]["a"]
+    assert settled["settle"] is False
+    assert settled["spent"] >= spent
+    assert cli("run", shops / "plan.toml", "--out", shops / "r2", "--set", NOISE, "--set", GRADIENT).code == 0
+
+
+def test_a_setting_that_fails_leaves_the_plan_as_it_was(shops):
+    from potluck import Plan
+    from potluck.core.errors import PlanError
+
+    plan = Plan.read(shops / "plan.toml")
+    before = plan.hash
+    with pytest.raises(PlanError):
+        plan.set("protect.with", "magic")
+    assert plan.hash == before
+    assert plan.overrides == ()
+    assert plan.set("protect.with", "clear").spec.protect.word == "clear"
+
+
+@pytest.mark.parametrize("source", [None, ["rows"], {"x1": [1]}])
+def test_data_of_the_wrong_kind_is_an_error_of_ours(shops, source):
+    import potluck
+    from potluck.core.errors import UsageError
+
+    with pytest.raises(UsageError) as stop:
+        potluck.run(shops / "plan.toml", data=dict.fromkeys("abcd", source))
+    assert "frame" in str(stop.value)

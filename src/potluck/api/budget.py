@@ -6,23 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from potluck.api.ledgers import ledger_file, ledger_folder
+from potluck.api.ledgers import folder_of, ledger_file
 from potluck.api.plan import Plan
 from potluck.core.errors import UsageError
-from potluck.core.plan import Plan as Spec
 from potluck.dp.account import promise
 from potluck.parties.budget import Budget
 
 
 @dataclass(frozen=True)
 class Owner:
-    """One owner, over all runs. left: None where nothing caps it; would_spend: None without a plan."""
+    """One owner, over all runs. left: None where nothing caps it; would_spend: None without a plan.
+
+    cut_off: a run was killed after it had charged; until it is settled nothing more is charged.
+    """
 
     spent: float
     delta: float
     left: float | None
     would_spend: float | None
     units: tuple[str, ...]
+    cut_off: bool = False
 
     def document(self) -> dict[str, object]:
         """One owner in the JSON."""
@@ -32,31 +35,33 @@ class Owner:
             "left": self.left,
             "would_spend": self.would_spend,
             "units": list(self.units),
+            "settle": self.cut_off,
         }
-
-
-def _files(plan: Path | None, ledger: Path | None) -> Mapping[str, Path]:
-    """Ledger files by owner: the plan's sites, or whatever lies in the folder."""
-    if plan is not None:
-        read = Plan.read(plan)
-        folder = ledger or ledger_folder(read)
-        return {name: ledger_file(folder, name) for name in read.spec.federation.sites}
-    folder = ledger or Path("ledger")
-    if not folder.is_dir():
-        raise UsageError("no ledgers here", where=str(folder), hint="name a plan, or a folder with --ledger")
-    return {path.stem: path for path in sorted(folder.glob("*.sqlite"))}
 
 
 def budget(plan: Path | None, ledger: Path | None, settings: Sequence[str] = ()) -> Mapping[str, Owner]:
     """Every owner's budget. Raises UsageError, PlanError, or Refused (a file that is no ledger)."""
-    would = promise(_spec(plan, settings)) if plan else None
-    return {name: _owner(path, would) for name, path in _files(plan, ledger).items()}
+    read = Plan.read(plan, settings) if plan else None
+    if read:
+        read.require()
+    would = promise(read.spec) if read else None
+    return {name: _owner(path, would) for name, path in _files(read, ledger).items()}
 
 
-def _spec(plan: Path, settings: Sequence[str]) -> Spec:
-    read = Plan.read(plan, settings)
-    read.require()
-    return read.spec
+def settle(plan: Path | None, ledger: Path | None) -> list[str]:
+    """After a crash: keep what was charged as spent. Gives the owners whose ledger had an open run."""
+    files = _files(Plan.read(plan) if plan else None, ledger)
+    return [name for name, path in files.items() if path.exists() and _settled(path)]
+
+
+def _files(plan: Plan | None, ledger: Path | None) -> Mapping[str, Path]:
+    """Ledger files by owner: the plan's sites, or whatever lies in the folder."""
+    folder = folder_of(plan, ledger)
+    if plan is not None:
+        return {name: ledger_file(folder, name) for name in plan.spec.federation.sites}
+    if not folder.is_dir():
+        raise UsageError("no ledgers here", where=str(folder), hint="name a plan, or a folder with --ledger")
+    return {path.stem: path for path in sorted(folder.glob("*.sqlite"))}
 
 
 def _owner(path: Path, would: float | None) -> Owner:
@@ -64,12 +69,8 @@ def _owner(path: Path, would: float | None) -> Owner:
         return Owner(0.0, 0.0, None, would, ())
     with Budget(path) as ledger:
         units = {row.unit for row in ledger.history() if row.unit}
-        return Owner(ledger.spent(), ledger.delta(), ledger.left(), would, tuple(sorted(units)))
-
-
-def settle(plan: Path | None, ledger: Path | None) -> list[str]:
-    """After a crash: keep what was charged as spent. Gives the owners whose ledger had an open run."""
-    return [name for name, path in _files(plan, ledger).items() if path.exists() and _settled(path)]
+        cut_off = bool(ledger.cut_off())
+        return Owner(ledger.spent(), ledger.delta(), ledger.left(), would, tuple(sorted(units)), cut_off)
 
 
 def _settled(path: Path) -> bool:

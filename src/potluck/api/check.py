@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from potluck.api.plan import Plan
+from potluck.api.plan import Plan, opened
+from potluck.api.tables import tables
 from potluck.core.asks import Ask
-from potluck.core.errors import DataError, PlanError, PotluckError, UsageError
+from potluck.core.errors import PlanError, PotluckError
 from potluck.core.party import SERVER
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
@@ -22,7 +23,6 @@ from potluck.core.rounds import RoundId
 from potluck.core.stages import Guarded, Opened
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.dp.bound import describe, privacy
-from potluck.fl.table import header, resolve
 from potluck.fl.tasks import build
 from potluck.parties import catalog
 from potluck.parties.horizontal import terms
@@ -90,11 +90,11 @@ def _flat(prefix: str, table: Mapping[str, object]) -> Iterator[tuple[str, objec
             yield f"{prefix}{key}", value
 
 
-def check(path: Path, settings: Sequence[str] = ()) -> Verdict:
-    """The verdict on the plan at `path`. A plan that cannot be read is a verdict too; a missing file raises."""
+def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
+    """The verdict on a plan, or on the one in a file; one that cannot be read is a verdict too."""
     try:
-        plan = Plan.read(path, settings)
-    except PlanError as error:
+        plan = opened(plan, settings)
+    except PotluckError as error:
         return Verdict([_line(error)])
     errors, warnings = plan.problems()
     if errors:
@@ -125,22 +125,20 @@ def _line(error: PotluckError) -> str:
 
 
 def _with_files(plan: Plan) -> tuple[Spec, list[str]]:
-    """The plan with its column patterns resolved from the files, and warnings where there are none."""
-    headers, missing = {}, []
-    for name in plan.spec.federation.sites:
-        file = plan.spec.data.files.get(name)
-        try:
-            if file is None:
-                raise UsageError("no file")
-            headers[name] = header(plan.folder / file, plan.spec, name)
-        except (UsageError, DataError):
-            missing.append(name)
-    warnings = []
-    if missing and plan.spec.data.files:
-        warnings.append(f"data.files: none can be read for {', '.join(missing)}; `run` and `up` would refuse")
-    if missing and any("*" in name for name in plan.spec.data.columns):
+    """The plan with its column patterns resolved, once its files are read as `run` reads them.
+
+    Files that are not here are a warning: across machines every owner has its own. Raises DataError as `run` would.
+    """
+    files = {name: plan.folder / file for name, file in plan.spec.data.files.items()}
+    missing = [name for name in plan.spec.federation.sites if name not in files or not files[name].is_file()]
+    if not missing:
+        return tables(plan, None)[0], []
+    if any("*" in name for name in plan.spec.data.columns):
         raise PlanError("data.columns: a pattern needs the files' headers", hint="name files that can be read here")
-    return (resolve(plan.spec, headers) if headers else plan.spec), warnings
+    named = [
+        f"data.files: there is none to read for {', '.join(missing)}. hint: `run` and `up` need one for every site"
+    ]
+    return plan.spec, named if files else []
 
 
 def _first(spec: Spec) -> Ask:

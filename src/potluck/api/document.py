@@ -8,6 +8,7 @@ from pathlib import Path
 
 from potluck.api.facts import Facts, spent_by
 from potluck.core.asks import Kind
+from potluck.core.party import Party
 from potluck.dp.account import NEIGHBOURS
 from potluck.fl.evaluate import Metrics
 from potluck.fl.tasks import Trained
@@ -112,7 +113,7 @@ def evidence(facts: Facts) -> details.Details:
         corrupt=spec.federation.corrupt,
         dropouts=spec.federation.dropouts,
         versions=_versions(),
-        sites=tuple(details.Site(name=name) for name in spec.federation.sites),
+        sites=tuple(_site(facts, site) for site in spec.sites),
         comparison=_comparison(facts),
         interval="95 %: DeLong for AUC, Wilson for accuracy",
         budget=_budgets(facts),
@@ -123,6 +124,14 @@ def evidence(facts: Facts) -> details.Details:
         aborts=tuple(facts.log.aborts),
         in_process=True,
     )
+
+
+def _site(facts: Facts, site: Party) -> details.Site:
+    """Its row counts only where the comparison shows exact values anyway."""
+    if facts.comparison is None:
+        return details.Site(name=site.name)
+    held = int(facts.tables[site].test.sum())
+    return details.Site(name=site.name, rows_train=facts.tables[site].rows - held, rows_test=held)
 
 
 def _versions() -> dict[str, str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from potluck.api.plan import Plan
+from potluck.api.plan import Plan, opened
 from potluck.core.errors import UsageError
 from potluck.core.party import SERVER, Party
 from potluck.core.views import View, together
@@ -47,11 +48,12 @@ class Explanation:
         return explain_html([seen(view) for view in self.views])
 
 
-def explain(plan: Plan, collude: Sequence[str] = ()) -> Explanation:
+def explain(plan: Plan | str | Path, collude: Sequence[str] = ()) -> Explanation:
     """Who could see what under `plan`; with `collude` (party names, "server" among them), what they see together.
 
     Raises PlanError (the plan promises what does not hold) or UsageError (nobody of that name takes part).
     """
+    plan = opened(plan)
     plan.require()
     every = catalog.views(plan.spec)
     if not collude:

@@ -1,51 +1,53 @@
-"""Folders of runs: made beside their final place, renamed when the run is done, gone when it is not."""
+"""Folders of runs: the name is taken before anything runs, and given back where the run fails."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 from potluck.api.plan import file_name
 from potluck.core.errors import UsageError
 
 
-def _free(wanted: Path, numbered: bool) -> Path:
-    """`wanted`, or with -2, -3 ... where it is taken. Raises UsageError where it is taken and may not be numbered."""
-    if not wanted.exists():
-        return wanted
-    if not numbered:
-        raise UsageError("is there already", where=str(wanted), hint="runs are never overwritten: name another --out")
-    number = 2
-    while (path := wanted.with_name(f"{wanted.name}-{number}")).exists():
-        number += 1
-    return path
-
-
 @contextmanager
-def run_folder(name: str, out: Path | None, now: datetime) -> Iterator[tuple[Path, Path]]:
-    """(where to write now, where it will be): renamed at the end; nothing is left where the run failed.
+def run_folder(name: str, out: Path | None, now: datetime) -> Iterator[Path]:
+    """A new folder, this run's alone; nothing is left of it where the run failed.
 
-    out: the folder to make; None: `runs/<name>-<utc>` in the working directory. Raises UsageError: taken or unwritable.
+    out: the folder to make; None: `runs/<name>-<utc>` in the working directory, with -2, -3 ... where that is taken.
+    A killed process leaves the folder without its run.json, which is written last: no run. Raises UsageError: taken
+    or unwritable.
     """
     wanted = out if out is not None else Path("runs") / f"{file_name(name)}-{now.strftime('%Y%m%dT%H%M%SZ')}"
-    final = _free(wanted.absolute(), numbered=out is None)
-    parents = [parent for parent in final.parents if not parent.exists()]
-    partial = final.with_name(f".{final.name}.partial")
+    wanted = wanted.absolute()
+    made = [parent for parent in wanted.parents if not parent.exists()]
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        folder = _taken(wanted, numbered=out is None)
     except OSError as error:
         hint = "name another folder with --out"
-        raise UsageError(f"cannot be written ({type(error).__name__})", where=str(final.parent), hint=hint) from None
+        raise UsageError(f"cannot be written ({type(error).__name__})", where=str(wanted.parent), hint=hint) from None
     try:
-        yield partial, final
-        partial.rename(final)
+        yield folder
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        for parent in parents:
-            if parent.is_dir() and not any(parent.iterdir()):
+        shutil.rmtree(folder, ignore_errors=True)
+        for parent in made:
+            with contextlib.suppress(OSError):  # another run may be in there by now
                 parent.rmdir()
         raise
+
+
+def _taken(wanted: Path, numbered: bool) -> Path:
+    """`wanted` or its next free number, made by this process and no other. Raises UsageError: there already."""
+    for number in count(1):
+        path = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
+            return path
+        if not numbered:
+            break
+    raise UsageError("is there already", where=str(wanted), hint="runs are never overwritten: name another --out")

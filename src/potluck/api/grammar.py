@@ -30,11 +30,12 @@ LATER = {
 def read_text(path: Path) -> str:
     """The text of a plan. Raises UsageError: no such file, or it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise UsageError("no such plan", where=str(path), hint="give the path of a plan in TOML") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot be read ({type(error).__name__})", where=str(path)) from None
+        hint = "give the path of a plan in TOML, in UTF-8"
+        raise UsageError(f"cannot be read ({type(error).__name__})", where=str(path), hint=hint) from None
 
 
 def read_toml(text: str, where: str) -> Toml:
@@ -75,7 +76,7 @@ def replaced(tables: Toml, path: tuple[str, ...], value: object) -> Toml:
         return {**tables, head: value}
     inner = tables.get(head, {})
     if not isinstance(inner, Mapping):
-        raise PlanError(f"{head} is no table, so {'.'.join(path)} cannot be set")
+        raise PlanError(f"{head} is no table, so {'.'.join(path)} cannot be set", hint=f"set {head} itself")
     return {**tables, head: replaced(inner, rest, value)}
 
 

@@ -8,15 +8,22 @@ from datetime import datetime
 from pathlib import Path
 
 from potluck.api.plan import Plan, file_name
+from potluck.core.errors import UsageError
 from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
 from potluck.parties.budget import Budget
 
 
-def ledger_folder(plan: Plan) -> Path:
-    """The folder `ledger` beside the plan."""
-    return plan.folder / "ledger"
+def folder_of(plan: Plan | None, chosen: Path | None) -> Path:
+    """The folder chosen, or `ledger` beside the plan (in the working directory without one).
+
+    Raises UsageError: there is something there that is no folder.
+    """
+    folder = chosen or (plan.folder if plan else Path()) / "ledger"
+    if folder.exists() and not folder.is_dir():
+        raise UsageError("is no folder", where=str(folder), hint="name a folder for the ledgers with --ledger")
+    return folder
 
 
 def ledger_file(folder: Path, site: str) -> Path:

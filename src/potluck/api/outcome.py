@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from potluck.core.errors import UsageError
 from potluck.fl.model import Model
+from potluck.report.outcome import read
 from potluck.report.page import render
 
 
@@ -18,7 +19,7 @@ class Run:
     """A finished run. folder: where it is; document: the JSON of `potluck run --json`."""
 
     folder: Path
-    document: Mapping[str, object]
+    document: Mapping[str, object] = field(repr=False)
 
     @classmethod
     def read(cls, folder: str | Path) -> Run:
@@ -61,6 +62,18 @@ class Run:
         """What to mind."""
         found = self.document["warnings"]
         return list(found) if isinstance(found, list) else []
+
+    def seen(self) -> list[str]:
+        """Who could see what, a line a party, of one site's update and of the sums."""
+        _, known = read(self.folder)
+        one = known.sites[0].name
+        parties = ["server", one, *[site.name for site in known.sites[1:2]]]
+        lines = []
+        for party in parties:
+            views = [v for v in known.views if v.party == party and v.of in (f"{one}'s update", "the sum")]
+            told = ", ".join(f"{view.of}: {view.form.value}" for view in views)
+            lines.append(f"{party} sees {told}")
+        return ["who could see what (all of it: `potluck explain`, or the report):", *lines]
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write the HTML report; gives its path."""

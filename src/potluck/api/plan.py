@@ -12,7 +12,7 @@ import msgspec
 from potluck.api.grammar import Toml, override, parse, read_text, read_toml, replaced
 from potluck.api.rules import errors_of
 from potluck.core import plan as core
-from potluck.core.errors import PlanError
+from potluck.core.errors import PlanError, UsageError
 from potluck.parties import catalog
 
 ROUNDS = {"newton": 12, "gradient": 20, "average": 10}
@@ -52,10 +52,10 @@ class Plan:
         self._adopt(tables, Path.cwd(), "plan")
 
     def _adopt(self, tables: Toml, folder: Path, where: str) -> None:
+        self.spec = _defaults(parse(tables, where), tables)
         self.tables = tables
         self.folder = folder
         self.where = where
-        self.spec = _defaults(parse(tables, where), tables)
 
     @classmethod
     def read(cls, path: str | Path, settings: Sequence[str] = ()) -> Plan:
@@ -71,9 +71,12 @@ class Plan:
         return plan
 
     def set(self, key: str, value: object) -> Plan:
-        """Replace one key (dotted), e.g. `plan.set("protect.with", "mask")`; gives the plan itself."""
-        self.overrides = (*self.overrides, f"{key}={value!r}")
+        """Replace one key (dotted), e.g. `plan.set("protect.with", "mask")`; gives the plan itself.
+
+        Raises PlanError; then the plan is as it was.
+        """
         self._adopt(replaced(self.tables, tuple(key.split(".")), value), self.folder, self.where)
+        self.overrides = (*self.overrides, f"{key}={value!r}")
         return self
 
     @property
@@ -106,6 +109,15 @@ class Plan:
 
     def __repr__(self) -> str:
         return f"Plan({self.spec.name!r}, task={self.spec.task!r}, with={self.spec.protect.word!r})"
+
+
+def opened(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Plan:
+    """A plan, or the one in a file. Raises UsageError, PlanError."""
+    if isinstance(plan, Plan):
+        return plan
+    if isinstance(plan, str | Path):
+        return Plan.read(plan, settings)
+    raise UsageError(f"a plan or its path, not {type(plan).__name__}", hint="potluck.Plan.read(PATH)")
 
 
 def _defaults(plan: core.Plan, tables: Toml) -> core.Plan:

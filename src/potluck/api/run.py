@@ -11,9 +11,9 @@ from potluck.api.compare import compared
 from potluck.api.document import document, evidence
 from potluck.api.facts import Facts
 from potluck.api.folder import run_folder
-from potluck.api.ledgers import charging, ledger_folder, open_ledgers
+from potluck.api.ledgers import charging, folder_of, open_ledgers
 from potluck.api.outcome import Run
-from potluck.api.plan import Plan
+from potluck.api.plan import Plan, opened
 from potluck.api.tables import Sources, tables
 from potluck.core.asks import Ask, Task
 from potluck.core.plan import digest
@@ -34,7 +34,7 @@ def quietly(ask: Ask) -> None:
 
 
 def run(
-    plan: Plan,
+    plan: Plan | str | Path,
     data: Sources | None = None,
     *,
     out: str | Path | None = None,
@@ -43,19 +43,20 @@ def run(
     compare: bool = False,
     progress: Progress = quietly,
 ) -> Run:
-    """Carry out `plan` with all parties in this process.
+    """Carry out `plan` (or the one in a file) with all parties in this process.
 
     data: a frame, array or path a site; without it the plan's files. out: the folder to make. ledger: the folder of
     the owners' ledgers. record: keep every parcel's body. compare: also what no owner could do alone (not private).
     Raises PlanError, DataError, UsageError (exit 2), Refused (3), Abort (4); then nothing of the run is left but
     what the ledgers charged.
     """
+    plan = opened(plan)
     warnings = plan.require()
     spec, rows = tables(plan, data)
     now = datetime.now(UTC)
     name = new_run()
-    holding = Path(ledger) if ledger else ledger_folder(plan)
-    with run_folder(spec.name, Path(out) if out else None, now) as (folder, final), open_ledgers(spec, holding) as held:
+    holding = folder_of(plan, Path(ledger) if ledger else None)
+    with run_folder(spec.name, Path(out) if out else None, now) as folder, open_ledgers(spec, holding) as held:
         transcript = Transcript(folder / "parcels" if record else None)
         memory = Memory(spec.sites, digest(spec), ledgers=held, transcript=transcript)
         task: Task[Table, Trained | Counted] = build(spec)
@@ -64,16 +65,16 @@ def run(
             outcome = drive(task, sums)
         comparison = compared(spec, rows, outcome) if compare and isinstance(outcome, Trained) else None
         every = [*warnings, *outcome.warnings]
-        _write(folder, final, Facts(plan, spec, name, now, outcome, sums.log, rows, held, comparison, every))
-    return Run.read(final)
+        _write(folder, Facts(plan, spec, name, now, outcome, sums.log, rows, held, comparison, every))
+    return Run.read(folder)
 
 
-def _write(folder: Path, final: Path, facts: Facts) -> None:
-    """The run's files. Paths inside them are those of the finished folder."""
+def _write(folder: Path, facts: Facts) -> None:
+    """The run's files; run.json, which makes it a run, after what it names, and then the report that reads it."""
     if isinstance(facts.outcome, Trained):
         facts.outcome.model.write(folder / "model.json")
     (folder / "plan.toml").write_text(facts.plan.text(), encoding="utf-8")
-    whole = json.dumps(document(facts, final), indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / "run.json").write_text(whole, encoding="utf-8")
     (folder / details.FILE).write_bytes(details.dump(evidence(facts)))
+    whole = json.dumps(document(facts, folder), indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / "run.json").write_text(whole, encoding="utf-8")
     (folder / "report.html").write_text(render(folder), encoding="utf-8")

@@ -42,5 +42,7 @@ def score(model: Path, rows: Path, output: Path | None) -> Scored:
         try:
             output.write_text(scored.text(), encoding="utf-8")
         except OSError as error:
-            raise UsageError(f"cannot be written ({type(error).__name__})", where=str(output)) from None
+            raise UsageError(
+                f"cannot be written ({type(error).__name__})", where=str(output), hint="name another file with -o"
+            ) from None
     return scored

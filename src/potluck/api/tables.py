@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from potluck.api.plan import Plan
 from potluck.core import plan as core
-from potluck.core.errors import DataError, PlanError
+from potluck.core.errors import DataError, PlanError, UsageError
 from potluck.core.party import Party
 from potluck.fl.table import Source, Table, header, read, resolve
 
@@ -25,7 +27,10 @@ def sources(plan: Plan, data: Sources | None) -> Sources:
             raise PlanError(
                 f"{key}: there is none for site {name}", where=plan.where, hint="name a file for every site"
             )
-    for name in given:
+    for name, source in given.items():
+        if not isinstance(source, str | Path | np.ndarray) and not hasattr(source, "columns"):
+            hint = "give a path, a frame or an array of rows"
+            raise UsageError(f"{key}: {name} is a {type(source).__name__}", where=plan.where, hint=hint)
         if name not in names:
             hint = f"the sites are {', '.join(names)}"
             raise PlanError(f"{key}: {name} is no site of this plan", where=plan.where, hint=hint)

@@ -35,6 +35,9 @@ def command(plan: Path | None, ledger: Path | None, settling: bool, settings: tu
             table.add_row(name, *shown, ", ".join(row.units) or "-")
         out.print(table)
 
+    say.warn(
+        [f"{name}: a run was cut off; nothing is charged before `--settle`" for name, o in owners.items() if o.cut_off]
+    )
     for name in settled:
         say.say(f"settled: {name}: what was charged stays spent")
     say.data({"owners": {name: row.document() for name, row in owners.items()}}, text)

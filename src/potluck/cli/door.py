@@ -93,6 +93,9 @@ def run(group: click.Group, arguments: list[str]) -> int:
         return int(stop.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130, debug)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
     except click.ClickException as error:
         return _fail(f"UsageError: {error.format_message().rstrip('.')}. hint: potluck --help", 2, debug)
     except PotluckError as error:

@@ -100,12 +100,8 @@ def spent(document: Mapping[str, object]) -> str:
 def show_demo(out: Console, run: Run) -> None:
     """The demo: the comparison, the cost, who could see what, and what four small sites can support."""
     show_run(out, run)
-    out.print(
-        "who could see what: each hospital sees its own rows and the noised sums; the server sees", soft_wrap=True
-    )
-    out.print(
-        "masked updates and the noised sums (`potluck explain` lists every party and what breaks it)", soft_wrap=True
-    )
+    for line in run.seen():
+        out.print(line, soft_wrap=True)
     out.print(
         "what this can support: with 46 to 303 rows a hospital, differences of a few hundredths of AUC are within the\n"
         "noise of the split; a hospital of 46 or 123 rows, most of them ill, can hardly judge a model on its own rows.",

@@ -153,7 +153,10 @@ class Budget:
     def _refuse_cut_off(self) -> None:
         names = self.cut_off()
         if names:
-            where, hint = f"{self._path}, run {names[0]}", "potluck budget --settle, once nothing runs there any more"
+            where, hint = (
+                f"{self._path}, run {names[0]}",
+                f"potluck budget --ledger {self._path.parent} --settle, once nothing runs there any more",
+            )
             raise Refused("a run was cut off, settle it first", where=where, hint=hint)
 
     def spent(self) -> float:
