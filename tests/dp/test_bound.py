@@ -272,14 +272,14 @@ def test_every_grid_has_room_for_the_sum_and_for_its_noise(ask, word, budget):
         assert math.log2(part.step).is_integer()
         assert not block.whole or part.step <= 1
         if isinstance(made, Exact):
-            assert made.grid.bits == 64 or block.whole or part.step <= 2.0**-20
+            assert made.grid.bits == 64 or block.whole
             continue
         assert made.share[index] >= 4
         assert made.share[index] <= 2.0**48
         assert part.high >= block.units * block.high + 12 * told.share[index] * math.sqrt(1 if word == "reveal" else 6)
         if made.grid.bits == 32 and not block.whole:
             bias = block.units * part.step / 2
-            assert part.step <= 2.0**-20 or bias <= told.sigma[index] / 50
+            assert part.step <= 2.0**-20 * min(1, block.l2) or bias <= told.sigma[index] / 50
 
 
 def test_short_words_are_used_where_they_lose_nothing():
@@ -287,15 +287,30 @@ def test_short_words_are_used_where_they_lose_nothing():
     assert privacy(plan("none"), counts).grid.bits == 32
     assert privacy(plan("none"), counts).grid.parts[0].step == 1
     assert privacy(plan(task="statistics"), counts).grid.bits == 32
-    assert privacy(plan("none"), gradient()).grid.bits == 64
+    assert privacy(plan("none"), gradient(units=3)).grid.bits == 64
     assert privacy(plan(), gradient()).grid.bits == 64
     assert privacy(plan(), gradient(units=3000)).grid.bits == 32
 
 
 def test_a_sum_that_no_word_holds_is_refused_when_the_plan_is_read():
     for word in ("none", "shared"):
-        with pytest.raises(PlanError, match="does not fit"):
+        with pytest.raises(PlanError, match="do not fit"):
             privacy(plan(word), gradient(units=2**60))
+
+
+def test_newton_is_refused_steps_that_would_move_its_coefficients():
+    """A row is cut off by up to a step: where n rows curve by n h, coefficients move by up to step / h."""
+    newton = plan("none", method="newton")
+    assert privacy(newton, gradient(units=2**31)).grid.parts[0].step <= 2.0**-30
+    with pytest.raises(PlanError, match=r"fine enough\. hint: lower data\.max_rows"):
+        privacy(newton, gradient(units=3 * 10**12))
+    assert privacy(plan("none"), gradient(units=3 * 10**12)).grid.bits == 64
+
+
+@pytest.mark.parametrize("clip", [1e-300, 1e-16, 1e-12])
+def test_a_clip_below_the_finest_step_is_to_be_raised(clip):
+    with pytest.raises(PlanError, match=r"too small .* hint: raise privacy\.clip"):
+        privacy(plan(), gradient(clip=clip))
 
 
 def test_persons_have_no_metrics_unless_the_plan_pays_for_them():

@@ -49,6 +49,21 @@ def test_newton_on_the_heart_is_scikit_learns_pooled_fit():
         assert np.abs(weights(spec, tables, grid) - sklearn_fit("logistic", 1.0, *pooled(tables))).max() < 1e-9
 
 
+@pytest.mark.parametrize("kind", ["logistic", "linear"])
+@pytest.mark.parametrize("most", [300, 10**6, 3 * 10**7])
+def test_newton_is_the_pooled_fit_whatever_headroom_the_plan_asks_for(kind, most):
+    rng = np.random.default_rng(7)
+    x = rng.uniform(-1, 1, (270, 4))
+    z = x @ [0.7, 1.4, 2.1, 2.8] + 0.5 + 0.8 * rng.logistic(size=270)
+    frame = pd.DataFrame(x, columns=list("abcd")).assign(y=(z > 0).astype(int), t=np.clip(z / 6, -1, 1))
+    columns = {name: number(-1, 1) for name in ("abcdt" if kind == "linear" else "abcd")}
+    target = Target(column="t") if kind == "linear" else Target(column="y", positive=("1",))
+    spec = make(data=Data(columns=columns, target=target, split=Split(test=0.2), max_rows=most), model=Model(kind=kind))
+    tables = frames(spec, frame.iloc[:100], frame.iloc[100:])
+    assert np.abs(weights(spec, tables, grid=True) - sklearn_fit(kind, 1.0, *pooled(tables))).max() < 1e-6
+    assert run(TrainTask(spec), tables, grid=True).warnings == ()
+
+
 def test_linear_newton_on_the_heart_is_ridge():
     spec = heart()
     columns = {**spec.data.columns, "num": number(0, 4)}

@@ -1,4 +1,4 @@
-"""The grid of one sum: words of 64 bits with the finest step that fits; 32 bits where nothing is lost by it.
+"""The grid of one sum: words of 64 bits with the finest step that fits; 32 bits for whole numbers, or under noise.
 
 A sum of everything that all sites may add, with the tail of the noise, stays in the signed half of the ring: that is
 checked here, when the plan is read. Wrapping beyond it would change a value and never the privacy.
@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from potluck.core.asks import Ask, Block
+from potluck.core.asks import Ask, Block, Kind
 from potluck.core.errors import PlanError
-from potluck.core.fixed import finest, fits
+from potluck.core.fixed import FINEST, finest, fits
 from potluck.core.stages import Grid, Part
 from potluck.dp.account import FINEST_SHARE
 
 GOOD = 2.0**-20
-"""32-bit words are used where every step stays at least as fine."""
+"""With noise, 32-bit words are used where every step stays at least as fine (and in proportion for a clip below 1)."""
+NEWTON = 2.0**-30
+"""Newton's sums have steps at least as fine: coarser ones would move its coefficients by 1e-6 and more."""
 RELATIVE = 2.0**-16
 """No step is coarser than so much of the largest contribution."""
 TAIL = 16.0
@@ -38,15 +40,22 @@ class Loudness:
     most: float
 
 
-def exact(ask: Ask) -> Grid:
-    """The grid of a sum without noise. Raises PlanError: the sum does not fit."""
-    for bits in (32, 64):
+def exact(ask: Ask, coarsest: float = math.inf) -> Grid:
+    """The grid of a sum without noise. coarsest: the largest step of values that are not whole numbers.
+
+    Every row is cut off by up to a step, and where nothing drowns that, only whole numbers can do with short words.
+    Raises PlanError: the sum does not fit.
+    """
+    for bits in (32, 64) if all(block.whole for block in ask.blocks) else (64,):
         parts = tuple(_exact_part(block, bits) for block in ask.blocks)
-        coarsest = (block.high * RELATIVE if bits == 64 else GOOD for block in ask.blocks)
-        fine = (block.whole or part.step <= step for part, block, step in zip(parts, ask.blocks, coarsest, strict=True))
-        if all(fits(part, bits) for part in parts) and all(fine):
-            return Grid(parts, bits)
-    raise _too_wide(ask)
+        if all(fits(part, bits) for part in parts):
+            break
+    else:
+        raise _too_wide(ask)
+    for part, block in zip(parts, ask.blocks, strict=True):
+        if not block.whole and part.step > min(coarsest, block.high * RELATIVE):
+            raise _too_wide(ask)
+    return Grid(parts, bits)
 
 
 def _exact_part(block: Block, bits: int) -> Part:
@@ -55,12 +64,14 @@ def _exact_part(block: Block, bits: int) -> Part:
 
 
 def noised(ask: Ask, noise: tuple[Loudness, ...]) -> Grid:
-    """The grid of a sum with such noise. Raises PlanError: the sum does not fit, or not beside its noise."""
+    """The grid of a sum with such noise. Raises PlanError: the sum does not fit beside its noise, or is too small."""
     for bits in (32, 64):
         parts = tuple(_noised_part(block, one, bits) for block, one in zip(ask.blocks, noise, strict=True))
         if all(_good(part, block, one, bits) for part, block, one in zip(parts, ask.blocks, noise, strict=True)):
             return Grid(parts, bits)
-    raise _too_wide(ask)
+    # These parts are of 64 bits: what is not good at the finest step of all is too small, not too large.
+    pairs = zip(parts, ask.blocks, strict=True)
+    raise (_too_small if any(part.step <= 2.0**FINEST and not block.whole for part, block in pairs) else _too_wide)(ask)
 
 
 def _noised_part(block: Block, noise: Loudness, bits: int) -> Part:
@@ -78,13 +89,17 @@ def _good(part: Part, block: Block, noise: Loudness, bits: int) -> bool:
         return True
     if bits == 64:
         return part.step <= block.l2 * RELATIVE
-    return part.step <= GOOD or block.units * part.step / 2 <= BIAS * noise.sigma
+    return part.step <= GOOD * min(1.0, block.l2) or block.units * part.step / 2 <= BIAS * noise.sigma
 
 
 def _too_wide(ask: Ask) -> PlanError:
     widest = max(ask.blocks, key=lambda block: block.units * block.high)
-    return PlanError(
-        f"the sum of {widest.units} contributions to {widest.name} does not fit a word of 64 bits",
-        where=f"{ask.kind} sum",
-        hint="lower data.max_rows, training.range or privacy.clip",
-    )
+    what = f"{widest.units} contributions to {widest.name} do not fit a word of 64 bits in steps fine enough"
+    hint = "lower data.max_rows or training.range" if ask.kind is Kind.TRAIN else "lower data.max_rows"
+    return PlanError(what, where=f"{ask.kind} sum", hint=hint)
+
+
+def _too_small(ask: Ask) -> PlanError:
+    what = "contributions and their noise are too small for the finest step there is"
+    hint = "raise privacy.clip" if ask.kind is Kind.TRAIN else "lower privacy.epsilon, or rescale the columns"
+    return PlanError(what, where=f"{ask.kind} sum", hint=hint)
