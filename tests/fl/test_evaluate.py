@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, mean_squared_error, r2_score, roc_auc_score
-from sums import category, frames, heart, hospitals, make, number, replaced, run
+from sums import answer, category, frames, heart, hospitals, make, number, replaced, run
 from test_linear import FOLD, noised, pooled, rows, tiny
 
 from potluck.core.asks import Kind
 from potluck.core.plan import Data, Model, PrivacyPlan, Target, Training
 from potluck.core.rounds import Abort
-from potluck.fl.evaluate import Metrics, exact
+from potluck.fl.evaluate import Metrics, exact, metrics
 from potluck.fl.ranking import auc_of, curve, wilson
 from potluck.fl.tasks import TrainTask, build
 
@@ -59,7 +59,7 @@ def test_coarse_bins_of_a_noised_sum_are_near_and_their_accuracy_exact():
     assert outcome.metrics.auc == pytest.approx(roc_auc_score(y, scores), abs=0.02)
     (block,) = asks[-1].blocks
     assert asks[-1].kind is Kind.EVALUATE
-    assert (block.size, block.single, block.whole, block.l2) == (20, True, True, 1.0)
+    assert (block.size, block.single, block.whole, block.l2) == (28, True, True, 1.0)
 
 
 def test_a_held_out_row_changes_one_cell_by_one():
@@ -68,10 +68,58 @@ def test_a_held_out_row_changes_one_cell_by_one():
     task = build(spec)
     ask = task.ask(Kind.EVALUATE, 0, np.array([0.0, 1.0]).tobytes())
     values = np.vstack([u.values for u in task.contribute(ask, table)])
-    assert values.shape == (2, 20)
+    assert values.shape == (2, 28)
     assert values.sum(axis=1).tolist() == [1, 1]
-    # p = expit(.8) = .69: positive, bin 6; p = expit(-.6) = .35: negative, bin 3
-    assert np.flatnonzero(values.sum(axis=0)).tolist() == [3, 16]
+    # log-odds .8: positive, between .5 and 1.5; -.6: negative, between -1.5 and -.5
+    assert np.flatnonzero(values.sum(axis=0)).tolist() == [5, 14 + 8]
+
+
+def gaussian(sigma, seed):
+    """Noise of that size in the evaluation sum alone."""
+    draw = np.random.default_rng(seed)
+
+    def noise(ask, total):
+        std = np.full(len(total), sigma if ask.kind is Kind.EVALUATE else 0.0)
+        return total + draw.normal(size=len(total)) * std, std
+
+    return noise
+
+
+def test_released_areas_scatter_around_the_exact_one():
+    spec = heart(training=Training(method="gradient", rounds=20, expected_rows=500))
+    tables = hospitals(spec)
+    model = run(build(spec), tables).model
+    spec = replaced(spec, privacy=ROW)
+    task = build(spec)
+    ask = task.ask(Kind.EVALUATE, 0, model.weights.astype("<f8").tobytes())
+    sums = (answer(ask, task, tables, gaussian(2.0, seed)) for seed in range(20))
+    found = [metrics(spec, one)[0].auc for one in sums]
+    best = exact(model, list(tables.values())).auc
+    assert np.mean(found) == pytest.approx(best, abs=0.02)
+    assert 0.01 < np.std(found) < 0.06
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_the_area_of_a_rare_outcome_survives_few_bins(swapped):
+    """2 % positives (or negatives): all scores lie far from one half."""
+    rng = np.random.default_rng(3)
+    x = rng.uniform(0, 10, 12_000)
+    y = rng.logistic(size=len(x)) < 0.4 * (x - 5) - 4.4
+    assert 0.01 < y.mean() < 0.03
+    spec = tiny("newton", l2=1e-3)
+    frame = pd.DataFrame(
+        {"x": x, "y": (y != swapped).astype(int), "fold": np.where(rng.random(len(x)) < 0.3, "test", "")}
+    )
+    model = run(build(spec), frames(spec, frame)).model
+    spec = replaced(spec, privacy=ROW, training=Training(method="gradient", expected_rows=8000))
+    table = frames(spec, frame)["a"]
+    task = build(spec)
+    ask = task.ask(Kind.EVALUATE, 0, model.weights.astype("<f8").tobytes())
+    sigma = math.sqrt(2) * 0.7  # epsilon 8 over three sites
+    noised = [metrics(spec, answer(ask, task, {"a": table}, gaussian(sigma, seed)))[0].auc for seed in range(20)]
+    best = exact(model, [table]).auc
+    assert best > 0.7
+    assert np.abs(np.array(noised) - best).max() < 0.05
 
 
 @settings(max_examples=50, deadline=None)
@@ -181,7 +229,9 @@ def test_metrics_of_persons_and_sites_need_a_budget_of_their_own(unit):
     with pytest.raises(Abort):
         build(spec).ask(Kind.EVALUATE, 0, b"\0" * 16)
     spec = replaced(spec, privacy=noised(unit, evaluation=0.1))
-    assert run(build(spec), frames(spec, frame), quiet).metrics.accuracy is not None
+    found = run(build(spec), frames(spec, frame), quiet).metrics
+    assert found.accuracy is not None
+    assert found.rows is None  # cells count at most rows_per_person rows a person, or a site's shares
 
 
 def test_a_person_counts_with_its_first_rows_only():
@@ -205,7 +255,7 @@ def test_a_site_counts_with_its_shares_whatever_its_size():
     ask = task.ask(Kind.EVALUATE, 0, b"\0" * 16)
     some = frames(spec, rows(*[(9, 1, "test")] * 30, (1, 0, "test")))["a"]
     (update,) = task.contribute(ask, some)
-    assert update.values.shape == (1, 20)
+    assert update.values.shape == (1, 28)
     assert update.values.sum() == pytest.approx(1)
     assert np.linalg.norm(update.values) <= ask.blocks[0].l2
 

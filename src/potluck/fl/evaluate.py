@@ -1,7 +1,8 @@
 """Evaluation is a sum too: each held-out row adds a 1 to one cell of (side, score bin), and a curve is read off.
 
 AUC comes from the summed histograms of scores, a tie within a bin counting half; .5 is a bin's edge, so accuracy is
-exact. Several classes add (class, right or wrong); regression adds bounded sums for r2 and rmse. With noise the sums
+exact. With noise bins are few, and fixed on the log-odds, so that scores of a rare outcome do not all share one.
+Several classes add (class, right or wrong); regression adds bounded sums for r2 and rmse. With noise the sums
 are noised and charged like any other: a row is either trained on or held out. With unit = "person" or "site" they
 are left out unless the plan sets aside `privacy.evaluation`: a person then counts with the first `rows_per_person`
 held-out rows (default 1), and a site with its cells' shares, every site weighing 1. Metrics say nothing about rows
@@ -28,14 +29,18 @@ from potluck.fl.table import Table
 from potluck.fl.target import Goal, goal
 from potluck.fl.units import Index, first, total, updates
 
-BINS, NOISY_BINS = 1024, 10
+BINS = 1024
+EDGES = (-5.0, -4.0, -3.25, -2.5, -1.5, -0.5, 0.0, 0.5, 1.5, 2.5, 3.25, 4.0, 5.0)
+"""With noise: log-odds that part the bins, whatever the data. Each further bin adds its noise to the AUC's."""
+NOISY_BINS = len(EDGES) + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
     """What held-out rows say of a model. None: not this kind of target, or the noise leaves it undefined.
 
-    rows: how many held-out rows; auc and accuracy, or r2 and rmse (in the target's own units);
+    rows: how many held-out rows (None with noise for persons or sites);
+    auc and accuracy, or r2 and rmse (in the target's own units);
     intervals: 95 % bounds by metric name, where they are known.
     """
 
@@ -105,9 +110,7 @@ def _cells(plan: Plan, model: Model, features: Floats, target: Floats) -> Floats
         return np.column_stack([np.ones(len(target)), (margins[:, 0] - target) ** 2, target, target**2])
     if aim.kind == "binary":
         bins = NOISY_BINS if noisy(plan) else BINS
-        # Half the log-odds spreads rare outcomes over many bins; few bins are better spent on probabilities.
-        place = expit(margins[:, 0] if noisy(plan) else margins[:, 0] / 2)
-        cell = target * bins + np.minimum(np.floor(place * bins), bins - 1)
+        cell = target * bins + (_noisy_bin(margins[:, 0]) if noisy(plan) else _bin(margins[:, 0]))
         size = 2 * bins
     else:
         cell = 2 * target + (margins.argmax(axis=1) == target)
@@ -115,6 +118,15 @@ def _cells(plan: Plan, model: Model, features: Floats, target: Floats) -> Floats
     out = np.zeros((len(target), size))
     out[np.arange(len(target)), cell.astype(np.int64)] = 1.0
     return out
+
+
+def _bin(margins: Floats) -> Floats:
+    """[k] the bin of each log-odds, half of which spreads rare outcomes over many bins."""
+    return np.minimum(np.floor(expit(margins / 2) * BINS), BINS - 1)
+
+
+def _noisy_bin(margins: Floats) -> Floats:
+    return np.searchsorted(EDGES, margins, side="right").astype(np.float64)
 
 
 def metrics(plan: Plan, answer: Answer) -> tuple[Metrics, tuple[str, ...]]:
@@ -125,20 +137,27 @@ def metrics(plan: Plan, answer: Answer) -> tuple[Metrics, tuple[str, ...]]:
     cells = answer.part("cells").values
     rows = float(cells.sum())
     _not_empty(plan, rows)
-    shown = None if noisy(plan) and plan.privacy.unit == "site" else rows if noisy(plan) else round(rows)
+    shown = _shown(plan, rows)
     if aim.kind == "classes":
         return Metrics(shown, accuracy=_share(float(cells[1::2].sum()), rows)), ()
     negative, positive = cells.reshape(2, -1)
     middle = len(negative) // 2
-    accuracy = _share(float(negative[:middle].sum() + positive[middle:].sum()), rows)
-    found = Metrics(shown, auc=auc_of(negative, positive), accuracy=accuracy)
-    one_class = not noisy(plan) and found.auc is None
+    accuracy, area = _share(float(negative[:middle].sum() + positive[middle:].sum()), rows), auc_of(negative, positive)
+    found = Metrics(shown, auc=area, accuracy=accuracy)
+    one_class = not noisy(plan) and area is None
     return found, ("the test split holds one class only: there is no AUC",) if one_class else ()
 
 
 def _not_empty(plan: Plan, rows: float) -> None:
     if not noisy(plan) and rows == 0:
         raise DataError("the test split is empty", hint="raise data.split.test, or see the split column")
+
+
+def _shown(plan: Plan, rows: float) -> float | None:
+    """`rows` as released; None where the cells do not count rows: sites add shares, persons only their first rows."""
+    if not noisy(plan):
+        return round(rows)
+    return rows if plan.privacy.unit == "row" else None
 
 
 def _share(part: float, whole: float) -> float | None:
@@ -153,7 +172,7 @@ def _regression(plan: Plan, aim: Goal, answer: Answer) -> Metrics:
         rows, errors = float(answer.part("rows").values[0]), float(answer.part("errors").values[0])
         mean, square = answer.part("targets").values.tolist()
         _not_empty(plan, rows)
-    shown = None if noisy(plan) and plan.privacy.unit == "site" else rows if noisy(plan) else round(rows)
+    shown = _shown(plan, rows)
     if rows <= 0 or errors < 0:
         return Metrics(shown)
     spread = square - mean**2 / rows
