@@ -176,6 +176,18 @@ def test_rows_that_the_plan_drops_have_no_score_and_refused_ones_stop():
         found.scores(FRAME.assign(n=["1", "31337x", "", "1", "1"]))
 
 
+def test_rows_that_the_plan_drops_are_predicted_as_nothing():
+    frame = FRAME.assign(m=[1, np.nan, 3, 4, 5])
+    for found in (some(), some("linear"), some("network"), some("network", tuple("abc"))):
+        whole, predicted = found.predict(FRAME), found.predict(frame)
+        assert pd.isna(predicted).tolist() == [False, True, False, False, False]
+        assert pd.isna(found.scores(frame)).reshape(5, -1).all(axis=1).tolist() == pd.isna(predicted).tolist()
+        assert not pd.isna(whole).any()
+        keep = [0, 2]
+        assert predicted[keep].tolist() == whole[keep].tolist()
+    assert some().predict(FRAME).dtype == np.int64
+
+
 def test_a_regression_predicts_in_its_own_units_and_has_no_probabilities():
     found = some("linear")
     scaled = found.features(FRAME) @ found.weights[1:] + found.weights[0]

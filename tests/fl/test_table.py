@@ -144,7 +144,7 @@ def test_a_missing_text_that_is_a_number_also_means_the_number():
         ("x,c\n1,u\n", "no column 'y'"),
         ("x,c,Y\n1,u,1\n", "no column 'y'"),
         ("x,x,c,y\n1,1,u,1\n", "'x' is there more than once"),
-        ("xx,c,y\n1,u,1\n", "did you mean xx"),
+        ("xx,c,y\n1,u,1\n", "no column 'x': 2 of 3 are there"),
         ("x,c,y\n1,u,1\n1,u\n", "line 3 has 2 columns where 3 are expected"),
         ("x,c,y\n1,u,1,31337\n", "line 2 has 4 columns"),
         ("x,c,y\n", "has no rows"),
@@ -228,10 +228,29 @@ def test_patterns_become_the_matching_columns_in_natural_order():
 
 def test_patterns_must_match_the_same_columns_everywhere():
     spec = plan(columns={"px*": number(0, 16)})
-    with pytest.raises(DataError, match=r"other columns at a than at b: px2"):
+    with pytest.raises(DataError, match=r"other columns at a than at b \(2 at a, 1 at b\)"):
         resolve(spec, {"a": ("px1", "px2"), "b": ("px1",)})
     with pytest.raises(DataError, match="matches no column"):
         resolve(spec, {"a": ("x",), "b": ("x",)})
+
+
+def test_no_message_repeats_the_first_line_of_a_file(tmp_path):
+    """With header = true by mistake, that line is a row."""
+    row = ("patient7", "patient8", SECRET)
+    assert "patient7" not in fails(csv(tmp_path, ",".join(row) + "\n"), plan(columns={"patient": number(0, 1)}))
+    for columns in ({"patient*": number(0, 1)}, {"patient*": number(0, 1), "*7": number(0, 1)}):
+        with pytest.raises(DataError) as caught:
+            resolve(plan(columns=columns), {"a": row, "b": row if len(columns) == 2 else row[1:]})
+        assert "patient*" in str(caught.value)
+        assert "hint: " in str(caught.value)
+        assert not any(cell in str(caught.value) for cell in row)
+
+
+def test_a_pattern_never_declares_target_person_or_split():
+    spec = plan(columns={"p*": number(0, 1)}, target=Target(column="py", positive=("1",)), person="pid")
+    spec = replaced(spec, data=replaced(spec.data, split=Split(column="pfold")))
+    present = ("p1", "py", "pid", "pfold")
+    assert list(resolve(spec, {"a": present, "b": present}).data.columns) == ["p1"]
 
 
 def test_a_name_that_is_a_column_is_no_pattern_and_brackets_are_letters():

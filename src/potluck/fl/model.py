@@ -142,13 +142,20 @@ class Model:
         return found if found.ndim == 2 else np.column_stack([1 - found, found])
 
     def predict(self, frame: Source) -> NDArray[np.generic]:
-        """Raw rows -> [n] 0 or 1 (1: positive), class names, or numbers in the target's own units."""
+        """Raw rows -> [n] 0 or 1 (1: positive), class names, or numbers in the target's own units.
+
+        NaN: a row the plan would drop; then the 0 and 1 are floats, and the class names objects.
+        """
         found = self.scores(frame)
         if self.target.kind == "number":
             return found
+        gone = np.isnan(found if found.ndim == 1 else found[:, 0])
         if self.target.kind == "binary":
-            return np.asarray(found >= 0.5, dtype=np.int64)
-        return np.asarray([self.target.classes[place] for place in found.argmax(axis=1)])
+            sides = np.asarray(found >= 0.5, dtype=np.int64)
+            return np.where(gone, np.nan, sides) if gone.any() else sides
+        named = np.asarray([self.target.classes[place] for place in found.argmax(axis=1)], dtype=object)
+        named[gone] = np.nan
+        return named if gone.any() else named.astype(np.str_)
 
     def scored(self, frame: Source) -> tuple[tuple[str, ...], tuple[tuple[float | str, ...], ...]]:
         """Raw rows -> (column names, a tuple a row): what `potluck score` writes. A row with no score is empty."""

@@ -8,7 +8,6 @@ column and line, never a value. It does NOT guess separators, encodings (UTF-8) 
 from __future__ import annotations
 
 import csv
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -66,9 +65,10 @@ def places(wanted: Sequence[str], present: Sequence[str], where: str) -> list[in
     found = []
     for name in wanted:
         if name not in present:
-            near = difflib.get_close_matches(name, present, 3)
-            hint = f"did you mean {' or '.join(near)}?" if near else "name the columns as in the file"
-            raise DataError(f"there is no column {name!r}", where=where, hint=hint)
+            # Of a file without a header the first line is a row: what is in it is not said.
+            what = f"there is no column {name!r}: {len(set(wanted) & set(present))} of {len(wanted)} are there"
+            hint = "name the columns as in the first line; data.header = false where the file has no names"
+            raise DataError(what, where=where, hint=hint)
         if list(present).count(name) > 1:
             raise DataError(f"column {name!r} is there more than once", where=where, hint="rename one of them")
         found.append(list(present).index(name))

@@ -68,21 +68,25 @@ def resolve(plan: Plan, headers: Mapping[str, Sequence[str]]) -> Plan:
     """The plan with each pattern like "px*" replaced by the columns that it matches, in natural order (px2, px10).
 
     The order does not depend on any file's, so that sites whose files differ in order still agree. A name that is
-    itself a column is no pattern. Raises DataError: a pattern matches nothing, or not the same at every site.
+    itself a column is no pattern, and the columns of target, person and split match none. Raises DataError: a pattern
+    matches nothing, or not the same at every site.
     """
     data = plan.data
     patterns = [n for n in data.columns if "*" in n and not any(n in present for present in headers.values())]
     if not patterns or not data.header:
         return plan
-    reserved = {data.person, data.split.column if data.split else None, *data.columns}
+    target, split = data.target.column if data.target else None, data.split.column if data.split else None
+    reserved = {data.person, target, split, *data.columns}
     columns: dict[str, Column] = {}
+    source: dict[str, str] = {}
     for name, column in data.columns.items():
         if name not in patterns:
             columns[name] = column
             continue
         for match in _expanded(name, headers, reserved):
-            if match in columns:
-                raise DataError(f"column {match!r} matches two patterns", where="data.columns", hint="narrow one")
+            if source.setdefault(match, name) != name:
+                what = f"patterns {source[match]!r} and {name!r} match the same column"
+                raise DataError(what, where="data.columns", hint="narrow one")
             columns[match] = column
     return msgspec.structs.replace(plan, data=msgspec.structs.replace(data, columns=columns))
 
@@ -96,8 +100,9 @@ def _expanded(pattern: str, headers: Mapping[str, Sequence[str]], reserved: set[
     first, names = next(iter(found.items()))
     for site, others in found.items():
         if others != names:
-            odd = sorted(set(others) ^ set(names), key=_natural)
-            what = f"pattern {pattern!r} matches other columns at {first} than at {site}: {', '.join(odd[:3])}"
+            # A file's names are not said: of a file without a header they are a row's values.
+            counts = f"{len(names)} at {first}, {len(others)} at {site}"
+            what = f"pattern {pattern!r} matches other columns at {first} than at {site} ({counts})"
             raise DataError(what, where="data.columns", hint="name the columns one by one, or correct the files")
     if not names:
         raise DataError(f"pattern {pattern!r} matches no column", where="data.columns", hint="see the files' headers")
