@@ -50,6 +50,10 @@ def test_good_plans_pass():
         (number(0, float("inf")), "finite"),
         (Column(kind="category"), "needs values"),
         (category("1", "1.0"), "twice"),
+        (Column(kind="category", values=("a",), low=0), "leave them out"),
+        (Column(kind="category", values=("a",), high=0), "leave them out"),
+        (Column(kind="number", values=("a",), low=0, high=1), "leave values out"),
+        (category("a", " "), "data.missing too"),
     ],
 )
 def test_columns_need_their_bounds_and_values(column, word):
@@ -115,6 +119,8 @@ def test_an_empty_test_split_is_called_that():
         (Training(method="average", epochs=0), Model(kind="logistic"), "training.epochs"),
         (Training(method="gradient", expected_rows=0), Model(kind="logistic"), "training.expected_rows"),
         (Training(method="newton"), Model(kind="logistic", l2=-1), "model.l2"),
+        (Training(method="newton"), Model(kind="logistic", l2=1e300), "model.l2"),
+        (Training(method="newton"), Model(kind="logistic", l2=float("nan")), "model.l2"),
         (Training(method="average"), Model(kind="network", layers=(0,)), "model.layers"),
     ],
 )
@@ -149,6 +155,7 @@ def test_no_feature_and_two_of_one_name_are_refused():
         (Statistic(name="s", kind="contingency", columns=("c", "x")), ("statistics.s.columns", "number")),
         (Statistic(name="s", kind="mean", column="x", columns=("c", "x")), ("statistics.s.columns",)),
         (Statistic(name="", kind="count"), ("statistics.name",)),
+        (Statistic(name="s", kind="mean", column="x", bins=7), ("statistics.s.bins", "leave bins out")),
     ],
 )
 def test_statistics_refer_to_declared_columns_of_the_right_kind(one, words):
@@ -172,6 +179,39 @@ def test_without_a_header_every_special_column_is_declared():
     found = errors(make(data=base))
     assert [line.split(":")[0] for line in found] == ["data.person", "data.split.column"]
     said(make(data=replaced(base, person=None, split=Split(test=0.2), target=Target(column="z", positive=("1",)))), "z")
+
+
+def test_a_value_that_means_no_value_is_no_side_of_the_target():
+    said(data(missing=("?", "01"), columns={"x": number(0, 10)}), "data.target.positive", "data.missing too")
+    assert (
+        errors(data(missing=("?", "01"), columns={"x": number(0, 1)}, target=Target(column="y", positive=("2",)))) == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "keys"),
+    [
+        ("data.person", {"person": "y"}),
+        ("data.split.column", {"split": Split(column="y")}),
+        ("data.split.column", {"person": "who", "split": Split(column="who")}),
+    ],
+)
+def test_target_person_and_split_are_three_columns(key, keys):
+    said(data(**keys), key, "too. hint: each takes a column of its own")
+
+
+def test_a_pattern_declares_no_target():
+    """The target's own entry is needed for a number, and a pattern is none."""
+    plan = data(columns={"x": number(0, 10), "y*": number(0, 1)}, target=Target(column="y1"))
+    said(replaced(plan, model=Model(kind="linear")), "data.target", "low and high")
+
+
+def test_tables_that_statistics_ignore_are_said():
+    plan = stats({"x": number(0, 1)}, Statistic(name="s", kind="count"))
+    assert check(plan) == ([], [])
+    found, warnings = check(replaced(plan, model=Model(kind="linear"), training=Training(method="newton")))
+    assert found == []
+    assert [line.split(":")[0] for line in warnings] == ["model", "training"]
 
 
 def test_newton_without_a_ridge_gives_pause():

@@ -8,16 +8,24 @@ from potluck.core.plan import Column, Plan, Statistic
 from potluck.fl.encode import Key, encoding, key
 from potluck.fl.network import HINT, present
 
+MOST_RIDGE = 1e12
+"""A ridge beyond it leaves nothing of the data, and loses the rows' digits beside its own."""
+
 
 def check(plan: Plan) -> tuple[list[str], list[str]]:
     """(errors, warnings): `key: what. hint: what to do`."""
     errors = _columns(plan)
     if plan.task == "statistics":
-        return [*errors, *_statistics(plan)], []
+        return [*errors, *_statistics(plan)], _ignored(plan)
     errors += [*_target(plan), *_split(plan), *_method(plan)]
     if not errors:
         errors += _features(plan)
     return errors, _pauses(plan)
+
+
+def _ignored(plan: Plan) -> list[str]:
+    given = {"model": plan.model, "training": plan.training}
+    return [f"{at}: is ignored beside statistics. hint: remove the table" for at, table in given.items() if table]
 
 
 def _pauses(plan: Plan) -> list[str]:
@@ -48,9 +56,10 @@ def _columns(plan: Plan) -> list[str]:
         if column.kind == "number":
             found += _number(at, column)
         if column.kind == "category":
-            found += _category(at, column)
+            found += _category(at, column, plan.data.missing)
         if not plan.data.header and "*" in name:
             found.append(f"{at}: a pattern needs a header. hint: name the columns one by one, in file order")
+    found += _roles(plan)
     if not plan.data.header:
         needed = {"data.person": plan.data.person, "data.split.column": plan.data.split and plan.data.split.column}
         found += [
@@ -61,8 +70,20 @@ def _columns(plan: Plan) -> list[str]:
     return found
 
 
+def _roles(plan: Plan) -> list[str]:
+    """Columns that would be two of target, person and split."""
+    data, taken, found = plan.data, dict[str, str](), []
+    target, split = data.target.column if data.target else None, data.split.column if data.split else None
+    for at, name in {"data.target.column": target, "data.person": data.person, "data.split.column": split}.items():
+        if name and taken.setdefault(name, at) != at:
+            found.append(f"{at}: {name} is {taken[name]} too. hint: each takes a column of its own")
+    return found
+
+
 def _number(at: str, column: Column) -> list[str]:
     low, high = column.low, column.high
+    if column.values:
+        return [f'{at}: a number has no values. hint: kind = "category", or leave values out']
     if low is None or high is None:
         return [f"{at}: a number needs low and high. hint: the range that is public knowledge, e.g. low = 0, high = 1"]
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -72,11 +93,24 @@ def _number(at: str, column: Column) -> list[str]:
     return []
 
 
-def _category(at: str, column: Column) -> list[str]:
+def _category(at: str, column: Column, missing: tuple[str, ...]) -> list[str]:
+    if column.low is not None or column.high is not None:
+        return [f'{at}: a category has no low or high. hint: kind = "number", or leave them out']
     if not column.values:
         return [f'{at}: a category needs values. hint: list them, e.g. values = ["no", "yes"]']
     twice = _twice(column.values)
-    return [f"{at}: {twice} is there twice. hint: texts that are the same number are one value"] if twice else []
+    if twice:
+        return [f"{at}: {twice} is there twice. hint: texts that are the same number are one value"]
+    return _not_missing(at, column.values, missing)
+
+
+def _not_missing(at: str, values: tuple[str, ...], missing: tuple[str, ...]) -> list[str]:
+    gone = {key(text) for text in missing}
+    return [
+        f'{at}: "{value}" is in data.missing too. hint: a text is a value or means "no value"; list it in one place'
+        for value in values
+        if key(value) in gone
+    ][:1]
 
 
 def _twice(values: tuple[str, ...]) -> str:
@@ -112,7 +146,7 @@ def _target(plan: Plan) -> list[str]:
         found.append(
             f'{at}.classes: logistic knows two sides. hint: kind = "network", or `positive` for one against all'
         )
-    return [*found, *_sides(at, key_, given, column)]
+    return [*found, *_sides(at, key_, given, column), *_not_missing(f"{at}.{key_}", given, plan.data.missing)]
 
 
 def _sides(at: str, name: str, given: tuple[str, ...], column: Column | None) -> list[str]:
@@ -166,7 +200,7 @@ def _method(plan: Plan) -> list[str]:
         if any(width < 1 for width in model.layers):
             found.append("model.layers: a layer has at least one unit. hint: layers = [64]")
     bounds = {
-        "model.l2": (model.l2, math.isfinite(model.l2) and model.l2 >= 0, "0 or more"),
+        "model.l2": (model.l2, 0 <= model.l2 <= MOST_RIDGE, f"0 to {MOST_RIDGE:g}"),
         "training.rounds": (spec.rounds, spec.rounds >= 1, "at least 1"),
         "training.rate": (spec.rate, math.isfinite(spec.rate) and spec.rate > 0, "above 0"),
         "training.range": (spec.range, math.isfinite(spec.range) and spec.range > 0, "above 0, e.g. 8"),
@@ -225,6 +259,8 @@ def _statistic(plan: Plan, one: Statistic, at: str) -> list[str]:
         found.append(f"{at}.column: a table takes columns. hint: leave column out")
     if one.kind == "histogram" and not 1 <= one.bins <= 10_000:
         found.append(f"{at}.bins: {one.bins} does not fit. hint: 1 to 10000")
+    if one.kind != "histogram" and one.bins != Statistic(name="", kind="histogram").bins:
+        found.append(f"{at}.bins: is for histograms. hint: leave bins out")
     return found
 
 
