@@ -1,7 +1,7 @@
 """Evaluation is a sum too: each held-out row adds a 1 to one cell of (side, score bin), and a curve is read off.
 
 AUC comes from the summed histograms of scores, a tie within a bin counting half; .5 is a bin's edge, so accuracy is
-exact. With noise bins are few, and fixed on the log-odds, so that scores of a rare outcome do not all share one.
+exact. With noise bins are few, and laid out for the public model (`fl.bins`).
 Several classes add (class, right or wrong); regression adds bounded sums for r2 and rmse. With noise the sums
 are noised and charged like any other: a row is either trained on or held out. With unit = "person" or "site" they
 are left out unless the plan sets aside `privacy.evaluation`: a person then counts with the first `rows_per_person`
@@ -22,6 +22,7 @@ from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats, Update
+from potluck.fl import bins
 from potluck.fl.method import most_units, noisy, training
 from potluck.fl.model import Model
 from potluck.fl.ranking import auc_of, curve, wilson
@@ -30,9 +31,6 @@ from potluck.fl.target import Goal, goal
 from potluck.fl.units import Index, first, total, updates
 
 BINS = 1024
-EDGES = (-5.0, -4.0, -3.25, -2.5, -1.5, -0.5, 0.0, 0.5, 1.5, 2.5, 3.25, 4.0, 5.0)
-"""With noise: log-odds that part the bins, whatever the data. Each further bin adds its noise to the AUC's."""
-NOISY_BINS = len(EDGES) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
             Block("errors", 1, reach, reach, units),
             Block("targets", 2, 1.0, math.sqrt(2), units),
         )
-    size = 2 * (NOISY_BINS if noisy(plan) else BINS) if aim.kind == "binary" else 2 * aim.cells
+    size = 2 * (bins.COUNT if noisy(plan) else BINS) if aim.kind == "binary" else 2 * aim.cells
     single = most == 1 and not shares
     return (Block("cells", size, float(most), float(most), units, whole=not shares, single=single),)
 
@@ -88,8 +86,10 @@ def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Update]:
     index = np.flatnonzero(rows.test)
     size = sum(block.size for block in blocks(plan))
 
+    bounds = bins.edges(model) if noisy(plan) and model.target.kind == "binary" else None
+
     def each(some: Index) -> Floats:
-        return _cells(plan, model, rows.features[some], rows.target[some])
+        return _cells(plan, model, bounds, rows.features[some], rows.target[some])
 
     if noisy(plan) and plan.privacy.unit == "site":
         yield Update((total(index, size, each) / max(len(index), 1))[None, :])
@@ -99,8 +99,8 @@ def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Update]:
     yield from updates(plan, index, rows.person, size, each)
 
 
-def _cells(plan: Plan, model: Model, features: Floats, target: Floats) -> Floats:
-    """features [k, p], target [k] -> [k, size]."""
+def _cells(plan: Plan, model: Model, bounds: Floats | None, features: Floats, target: Floats) -> Floats:
+    """features [k, p], target [k] -> [k, size]. bounds: edges of the bins of a noised sum."""
     # Whatever the announced model, every row falls into some cell: a failure would tell of a row.
     aim, margins = model.target, np.nan_to_num(model.margins(features))
     if aim.kind == "number":
@@ -109,9 +109,10 @@ def _cells(plan: Plan, model: Model, features: Floats, target: Floats) -> Floats
             return np.column_stack([np.ones(len(target)), half**2, target, target**2])
         return np.column_stack([np.ones(len(target)), (margins[:, 0] - target) ** 2, target, target**2])
     if aim.kind == "binary":
-        bins = NOISY_BINS if noisy(plan) else BINS
-        cell = target * bins + (_noisy_bin(margins[:, 0]) if noisy(plan) else _bin(margins[:, 0]))
-        size = 2 * bins
+        # Half the log-odds spreads rare outcomes over many bins.
+        spread = np.minimum(np.floor(expit(margins[:, 0] / 2) * BINS), BINS - 1)
+        count, place = (BINS, spread) if bounds is None else (bins.COUNT, bins.place(bounds, margins[:, 0]))
+        cell, size = target * count + place, 2 * count
     else:
         cell = 2 * target + (margins.argmax(axis=1) == target)
         size = 2 * aim.cells
@@ -120,18 +121,9 @@ def _cells(plan: Plan, model: Model, features: Floats, target: Floats) -> Floats
     return out
 
 
-def _bin(margins: Floats) -> Floats:
-    """[k] the bin of each log-odds, half of which spreads rare outcomes over many bins."""
-    return np.minimum(np.floor(expit(margins / 2) * BINS), BINS - 1)
-
-
-def _noisy_bin(margins: Floats) -> Floats:
-    return np.searchsorted(EDGES, margins, side="right").astype(np.float64)
-
-
-def metrics(plan: Plan, answer: Answer) -> tuple[Metrics, tuple[str, ...]]:
+def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[str, ...]]:
     """(metrics, warnings) of the opened sum. Raises DataError: without noise, an empty test split."""
-    aim = goal(plan)
+    aim = model.target
     if aim.kind == "number":
         return _regression(plan, aim, answer), ()
     cells = answer.part("cells").values
@@ -141,7 +133,7 @@ def metrics(plan: Plan, answer: Answer) -> tuple[Metrics, tuple[str, ...]]:
     if aim.kind == "classes":
         return Metrics(shown, accuracy=_share(float(cells[1::2].sum()), rows)), ()
     negative, positive = cells.reshape(2, -1)
-    middle = len(negative) // 2
+    middle = bins.positive_from(bins.edges(model)) if noisy(plan) else BINS // 2
     accuracy, area = _share(float(negative[:middle].sum() + positive[middle:].sum()), rows), auc_of(negative, positive)
     found = Metrics(shown, auc=area, accuracy=accuracy)
     one_class = not noisy(plan) and area is None

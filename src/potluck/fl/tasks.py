@@ -67,7 +67,7 @@ class TrainTask:
         if not blocks:
             return Trained(trained, None, fitted.warnings)
         answer = yield Ask(Kind.EVALUATE, 0, blocks, _state(fitted.weights))
-        metrics, more = evaluate.metrics(self.plan, answer)
+        metrics, more = evaluate.metrics(self.plan, trained, answer)
         return Trained(trained, metrics, (*fitted.warnings, *more))
 
     def ask(self, kind: Kind, step: int, state: bytes) -> Ask:
