@@ -103,6 +103,7 @@ def show_demo(out: Console, run: Run) -> None:
     for line in run.seen():
         out.print(line, soft_wrap=True)
     out.print(
+        "alone and pooled are fitted to convergence by Newton's method, federated is what the plan says.\n"
         "what this can support: with 46 to 303 rows a hospital, differences of a few hundredths of AUC are within the\n"
         "noise of the split; a hospital of 46 or 123 rows, most of them ill, can hardly judge a model on its own rows.",
         soft_wrap=True,

@@ -14,7 +14,7 @@ from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
 from potluck.core.rounds import Exchange, Parcel, Rounds, Seat, Terms, charge
 from potluck.core.stages import Guarded, Opened
-from potluck.core.views import Condition, Form, Never, Together, View
+from potluck.core.views import AnyOf, Condition, Form, Never, Together, View
 from potluck.core.wire import pack, unpack
 
 INPUT = "clear/input"
@@ -72,6 +72,8 @@ def views(plan: Plan) -> list[View]:
             if other == one:
                 rows.append(View(other, of, Form.PLAIN, Never(), source, note="its own"))
             else:
-                reads: Condition = Together(1, frozenset({SERVER}))
+                # Whoever knows all other summands subtracts them from the sum, which the models give away.
+                rest = Together(max(1, plan.fewest - 1), frozenset(plan.sites) - {one})
+                reads: Condition = AnyOf((Together(1, frozenset({SERVER})), rest))
                 rows.append(View(other, of, Form.NOTHING, reads, source, broken=form, note="or reads the network"))
     return rows
