@@ -1,5 +1,6 @@
 """`potluck run` and its neighbours: the documented JSON, exit codes, and nothing half-written."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -89,13 +90,21 @@ def test_compare_prints_what_nobody_could_do_alone(shops, cli):
 
 def test_record_writes_what_each_receiver_reads(shops, cli):
     said = cli("run", shops / "plan.toml", "--out", shops / "r", "--record", "--json")
-    lines = [__import__("json").loads(x) for x in (shops / "r/parcels/index.jsonl").read_text().splitlines()]
+    lines = [json.loads(x) for x in (shops / "r/parcels/index.jsonl").read_text().splitlines()]
     assert said.code == 0
     assert set(lines[0]) == {"file", "round", "step", "from", "to"}
     assert all((shops / "r/parcels" / line["file"]).is_file() for line in lines)
     inputs = [line for line in lines if line["step"] == "mask/input"]
     assert {line["from"] for line in inputs} == set("abcd")
     assert {line["to"] for line in inputs} == {"server"}
+
+
+def test_the_transcript_holds_labels_and_sizes_of_every_letter_and_nothing_else(shops, cli):
+    j = cli("run", shops / "plan.toml", "--out", shops / "r", "--json").json
+    moves = [json.loads(line) for line in (shops / "r/transcript.jsonl").read_text().splitlines()]
+    assert all(set(move) == {"round", "step", "from", "to", "bytes"} for move in moves)
+    up = sum(move["bytes"] for move in moves if move["to"] == "server" and move["round"] == 1)
+    assert up == j["rounds"][0]["bytes_up"]
 
 
 def test_out_is_never_overwritten_and_the_default_is_numbered(shops, cli, monkeypatch):

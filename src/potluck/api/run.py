@@ -65,6 +65,7 @@ def run(
             outcome = drive(task, sums)
         comparison = compared(spec, rows, outcome) if compare and isinstance(outcome, Trained) else None
         every = [*warnings, *outcome.warnings]
+        transcript.write(folder / "transcript.jsonl")
         _write(folder, Facts(plan, spec, name, now, outcome, sums.log, rows, held, comparison, every))
     return Run.read(folder)
 

@@ -57,6 +57,13 @@ class Transcript:
         with (self._folder / "index.jsonl").open("a", encoding="utf-8") as index:
             index.write(json.dumps(line, sort_keys=True) + "\n")
 
+    def write(self, path: Path) -> None:
+        """One line of JSON a letter: round, step, from, to, bytes."""
+        with path.open("w", encoding="utf-8") as file:
+            for move in self.moves:
+                line = {"round": move.label.round.number, "step": move.label.step, "from": str(move.sender)}
+                file.write(json.dumps(line | {"to": str(move.to), "bytes": move.size}) + "\n")
+
     def traffic(self, number: int) -> Traffic:
         """Bytes and letters of one round."""
         found = Traffic()
