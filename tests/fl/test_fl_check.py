@@ -219,3 +219,27 @@ def test_newton_without_a_ridge_gives_pause():
     found, warnings = check(make(model=Model(kind="logistic", l2=0.0)))
     assert found == []
     assert [line.split(":")[0] for line in warnings] == ["model.l2"]
+
+
+def test_ranges_and_layers_that_cannot_be_computed_with_are_refused():
+    from potluck.api.plan import Plan
+    from potluck.core.errors import PlanError
+
+    def problems(low: float, high: float, layers: list[int]) -> str:
+        plan = Plan(
+            name="p", purpose="p", task="train", federation={"sites": ["a", "b", "c", "d"]},
+            data={"columns": {"x": {"kind": "number", "low": low, "high": high}},
+                  "target": {"column": "y", "positive": ["1"]}, "split": {"test": 0.3}},
+            model={"kind": "network", "layers": layers}, training={"method": "average"},
+            protect={"with": "clear"}, privacy={"noise": "none"},
+        )  # fmt: skip
+        try:
+            plan.require()
+        except PlanError as error:
+            return str(error)
+        return ""
+
+    assert problems(0, 1, [8]) == ""
+    assert "wide" in problems(-1e308, 1e308, [8])
+    assert "wide" in problems(0, 5e-324, [8])
+    assert "model.layers" in problems(0, 1, [1_000_000_000])

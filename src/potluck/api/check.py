@@ -113,7 +113,7 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         dict.fromkeys(spec.federation.sites, cost),
         size,
         seconds,
-        spec.training.rounds if spec.training else 1,
+        spec.training.rounds if spec.training and spec.task == "train" else 1,
         plan.values(),
         grid,
     )

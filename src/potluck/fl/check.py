@@ -12,6 +12,12 @@ MOST_RIDGE = 1e12
 """A ridge beyond it leaves nothing of the data, and loses the rows' digits beside its own."""
 
 
+NARROWEST, WIDEST_RANGE = 1e-300, 1e300
+"""Ranges in between can be scaled without overflow or underflow."""
+WIDEST_LAYER = 4096
+"""Networks here are small: a wider layer would only exhaust the memory."""
+
+
 def check(plan: Plan) -> tuple[list[str], list[str]]:
     """(errors, warnings): `key: what. hint: what to do`."""
     errors = _columns(plan)
@@ -90,6 +96,8 @@ def _number(at: str, column: Column) -> list[str]:
         return [f"{at}: low and high must be finite. hint: give the range that is public knowledge"]
     if low >= high:
         return [f"{at}: the range is upside down (low = {low:g}, high = {high:g}). hint: low must be below high"]
+    if not NARROWEST <= high - low <= WIDEST_RANGE:
+        return [f"{at}: a range {high - low:g} wide cannot be computed with. hint: give the range in other units"]
     return []
 
 
@@ -197,8 +205,8 @@ def _method(plan: Plan) -> list[str]:
             found.append(f'training.method: a network is not trained by {spec.method}. hint: method = "average"')
         if not present():
             found.append(f"model.kind: a network is trained with torch, which is missing. hint: {HINT}")
-        if any(width < 1 for width in model.layers):
-            found.append("model.layers: a layer has at least one unit. hint: layers = [64]")
+        if not all(1 <= width <= WIDEST_LAYER for width in model.layers):
+            found.append(f"model.layers: a layer has 1 to {WIDEST_LAYER} units. hint: layers = [64]")
     bounds = {
         "model.l2": (model.l2, 0 <= model.l2 <= MOST_RIDGE, f"0 to {MOST_RIDGE:g}"),
         "training.rounds": (spec.rounds, spec.rounds >= 1, "at least 1"),

@@ -157,7 +157,7 @@ class Budget:
                 f"{self._path}, run {names[0]}",
                 f"potluck budget --ledger {self._path.parent} --settle, once nothing runs there any more",
             )
-            raise Refused("a run was cut off, settle it first", where=where, hint=hint)
+            raise Refused("a run is still going or was cut off, settle it first", where=where, hint=hint)
 
     def spent(self) -> float:
         """The epsilons of all runs, added up: finished, settled and open ones."""
