@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -27,11 +26,6 @@ def digest(*parts: bytes) -> bytes:
         state.update(len(part).to_bytes(8, "big"))
         state.update(part)
     return state.digest()
-
-
-def same(left: bytes, right: bytes) -> bool:
-    """Whether two byte strings are equal, in time that does not depend on where they differ."""
-    return hmac.compare_digest(left, right)
 
 
 class Keystream:
