@@ -46,3 +46,9 @@ class Refused(PotluckError):
     """A policy, a budget or a verification said no (exit 3)."""
 
     exit_code = 3
+
+
+class Unreachable(PotluckError):
+    """The broker or the other parties could not be reached in time (exit 4)."""
+
+    exit_code = 4

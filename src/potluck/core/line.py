@@ -1,0 +1,39 @@
+"""The network's port: what a runner needs to move letters. `net` implements it over NATS, `testing` in memory.
+
+A line promises nothing: letters may be lost, repeated, reordered, changed or forged. Whoever reads one verifies it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from potluck.core.party import Party
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One whole letter as it came. `done` acknowledges it: called when what follows from it is durable or sent."""
+
+    data: bytes = field(repr=False)
+    done: Callable[[], None] = field(repr=False)
+
+
+class Line(Protocol):
+    """One party's connection to all others."""
+
+    def send(self, to: Party, data: bytes, patience: float) -> None:
+        """The letter is durable at the broker when this returns; tried again with back-off for `patience` seconds.
+
+        Raises Unreachable: it could not be handed over in that time.
+        """
+        ...
+
+    def receive(self, wait: float) -> Delivery | None:
+        """The next whole letter, or None after `wait` seconds. Raises Unreachable: the line is closed or refused."""
+        ...
+
+    def close(self) -> None:
+        """Hang up. What was handed over is still carried."""
+        ...

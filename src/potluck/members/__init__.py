@@ -1,0 +1,1 @@
+"""Who belongs to a federation: keys, cards, the signed federation file."""
