@@ -29,8 +29,8 @@ from potluck.core.plan import (
 from potluck.core.rounds import Cause, RoundId
 from potluck.fl.table import read
 from potluck.fl.tasks import build
+from potluck.owner.budget import Budget
 from potluck.parties import catalog
-from potluck.parties.budget import Budget
 from potluck.parties.horizontal import Sitting, join, lead
 from potluck.parties.memory import Memory, faithfully
 

@@ -10,7 +10,7 @@ from potluck.api.ledgers import folder_of, ledger_file
 from potluck.api.plan import Plan
 from potluck.core.errors import UsageError
 from potluck.dp.account import promise
-from potluck.parties.budget import Budget
+from potluck.owner.budget import Budget
 
 
 @dataclass(frozen=True)

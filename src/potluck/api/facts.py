@@ -12,7 +12,7 @@ from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
 from potluck.fl.table import Table
 from potluck.fl.tasks import Counted, Trained
-from potluck.parties.budget import Budget
+from potluck.owner.budget import Budget
 from potluck.parties.sums import Log
 
 

@@ -12,7 +12,7 @@ from potluck.core.errors import UsageError
 from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
-from potluck.parties.budget import Budget
+from potluck.owner.budget import Budget
 
 
 def folder_of(plan: Plan | None, chosen: Path | None) -> Path:

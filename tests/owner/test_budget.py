@@ -15,7 +15,7 @@ from potluck.core.errors import Refused, UsageError
 from potluck.core.rounds import CHARGE, Abort, Cause, Record
 from potluck.core.wire import dump
 from potluck.dp.account import NEIGHBOURS, Cost, spent
-from potluck.parties.budget import Budget
+from potluck.owner.budget import Budget
 
 HASH = bytes(32)
 NOW = 1_700_000_000.0
@@ -216,7 +216,7 @@ from potluck.core.party import SERVER, site
 from potluck.core.rounds import CHARGE, Exchange, Label, Parcel, Record, RoundId
 from potluck.core.wire import dump
 from potluck.dp.account import NEIGHBOURS, Cost
-from potluck.parties.budget import Budget
+from potluck.owner.budget import Budget
 
 path, out, point = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 end = (lambda: os._exit(9)) if sys.argv[4] == "exit" else (lambda: os.kill(os.getpid(), signal.SIGKILL))
@@ -277,7 +277,7 @@ STREAM = """
 import sys
 from pathlib import Path
 from potluck.core.rounds import CHARGE, Record
-from potluck.parties.budget import Budget
+from potluck.owner.budget import Budget
 budget = Budget(Path(sys.argv[1]))
 budget.begin("run", "a plan", bytes(32), "row", 1e-6, 1.0)
 value = bytes.fromhex(sys.argv[2])
