@@ -22,7 +22,8 @@ from potluck.fl.table import Table
 from potluck.fl.tasks import TrainTask
 from potluck.parties import catalog
 from potluck.parties.memory import Memory, new_run
-from potluck.parties.sums import Sums, by_hand, drive
+from potluck.parties.sums import Sums, drive
+from potluck.parties.together import Together, by_hand
 
 EPSILONS = (0.5, 1.0, 3.0, 8.0)
 RUNS = 20
@@ -57,7 +58,8 @@ def _with(seed: int, epsilon: float) -> float:
     """A whole run: every sum of the plan, the charged evaluation included, opened from under masks."""
     spec, rows_ = _plan(seed, epsilon)
     task = TrainTask(spec)
-    sums = Sums(spec, task, catalog.row(spec).build(spec), rows_, Memory(spec.sites, digest(spec)), new_run())
+    memory = Memory(spec.sites, digest(spec))
+    sums = Sums(spec, Together(spec, task, catalog.row(spec).build(spec), rows_, memory, new_run()))
     return _auc(drive(task, sums).model, rows_)
 
 

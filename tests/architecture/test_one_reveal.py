@@ -9,7 +9,7 @@ import potluck
 
 SRC = Path(potluck.__file__).parent
 MAKER = "dp/reveal.py"
-CALLERS = {"parties/horizontal.py", "parties/sums.py"}
+CALLERS = {"parties/horizontal.py", "parties/together.py"}
 """The driver's server half, and the same task computed where one party holds all rows."""
 
 

@@ -18,6 +18,7 @@ from potluck.fl.tasks import build
 from potluck.parties import catalog
 from potluck.parties.memory import Carry, Memory, Vanish, faithfully, nobody
 from potluck.parties.sums import Sums, drive
+from potluck.parties.together import Together
 from potluck.parties.transcript import Transcript
 
 NONE = {"noise": "none"}
@@ -83,7 +84,8 @@ class Scene:
             carry=self.carry,
             vanish=self.vanish,
         )
-        self.sums = Sums(spec, task, catalog.row(spec).build(spec), held, self.memory, self.name)
+        together = Together(spec, task, catalog.row(spec).build(spec), held, self.memory, self.name)
+        self.sums = Sums(spec, together)
         return drive(task, self.sums)
 
 

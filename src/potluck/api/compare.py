@@ -21,7 +21,7 @@ from potluck.fl.model import Model
 from potluck.fl.table import Table
 from potluck.fl.tasks import Trained, TrainTask
 from potluck.parties.memory import Memory
-from potluck.parties.sums import by_hand
+from potluck.parties.together import by_hand
 
 NOT_PRIVATE = "not private: all rows are in one process here"
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from potluck.api.grammar import Toml, override, parse, read_text, read_toml, replaced
-from potluck.api.rules import errors_of
 from potluck.core import plan as core
 from potluck.core.errors import PlanError, UsageError
 from potluck.parties import catalog
@@ -86,9 +85,6 @@ class Plan:
 
     def problems(self) -> tuple[list[str], list[str]]:
         """(errors, warnings): everything that keeps this plan from running as promised, and what to mind."""
-        errors = errors_of(self.spec)
-        if errors:
-            return errors, []
         return catalog.check(self.spec)
 
     def require(self) -> list[str]:

@@ -22,6 +22,7 @@ from potluck.fl.tasks import Counted, Trained, build
 from potluck.parties import catalog
 from potluck.parties.memory import Memory, new_run
 from potluck.parties.sums import Sums, drive
+from potluck.parties.together import Together
 from potluck.parties.transcript import Transcript
 from potluck.report import details
 from potluck.report.page import render
@@ -60,7 +61,8 @@ def run(
         transcript = Transcript(folder / "parcels" if record else None)
         memory = Memory(spec.sites, digest(spec), ledgers=held, transcript=transcript)
         task: Task[Table, Trained | Counted] = build(spec)
-        sums = Sums(spec, task, catalog.row(spec).build(spec), rows, memory, name, progress)
+        together = Together(spec, task, catalog.row(spec).build(spec), rows, memory, name)
+        sums = Sums(spec, together, progress=progress)
         with charging(held, spec, name, now):
             outcome = drive(task, sums)
         comparison = compared(spec, rows, outcome) if compare and isinstance(outcome, Trained) else None

@@ -60,7 +60,8 @@ class _Waiting:
 class Desk(Generic[T]):
     """One party's half in one round. Call `start`, then `receive`, `leave` and `expire`; each gives letters to send.
 
-    `notices`: who told us that it stopped, why, and whom it accuses.
+    `notices`: who told us that it stopped, why, and whom it accuses. `lost`: who did not answer, and the first cause.
+    `steps`: what was ever awaited.
     When `done`, either `result` holds what the half returned or `abort` holds why it ended.
     """
 
@@ -72,6 +73,8 @@ class Desk(Generic[T]):
         self.abort: Abort | None = None
         self.on_read: Callable[[Party, Label, bytes], None] | None = None
         self.notices: list[tuple[Party, Cause, Party | None]] = []
+        self.lost: dict[Party, Cause] = {}
+        self.steps: set[str] = set()
         self._half = half
         self._seal = seal
         self._unseal = unseal
@@ -109,6 +112,10 @@ class Desk(Generic[T]):
             sender, parcel = self._unseal(data)
         except Abort:
             return []  # a forgery proves nothing about anybody: keep waiting
+        return self.accept(sender, parcel)
+
+    def accept(self, sender: Party, parcel: Parcel) -> list[Letter]:
+        """Take one parcel that whoever calls has verified."""
         if not self.done and parcel.label.round == self.round:
             self._take(sender, parcel)
         return self._flush()
@@ -188,6 +195,8 @@ class Desk(Generic[T]):
         if waiting is None or waiting.missing():
             return
         self._waiting = None
+        for party, cause in waiting.gone.items():
+            self.lost.setdefault(party, cause)
         self._passed[waiting.exchange.label] = waiting
         if len(waiting.got) < waiting.exchange.at_least:
             self._advance(lambda: self._half.throw(_too_few(waiting)))
@@ -225,6 +234,7 @@ class Desk(Generic[T]):
         if not exchange.expect:
             return
         self._partners |= exchange.expect
+        self.steps.add(exchange.label.step)
         left = {party: cause for party, cause in self._left.items() if party in exchange.expect}
         waiting = self._waiting = _Waiting(exchange, {}, left)
         for sender in waiting.missing():

@@ -6,12 +6,15 @@ Reading TOML, defaults that depend on other keys, and every check live in `api`;
 from __future__ import annotations
 
 import hashlib
+from importlib.metadata import version
 from typing import Literal
 
 import msgspec
 
 from potluck.core.party import Party, site
 
+CODE = version("potluck")
+"""The version of the code: part of every plan's hash, so that parties with different code do not compute together."""
 Word = Literal["clear", "mask"]
 NoiseWord = Literal["none", "site", "shared", "reveal"]
 Unit = Literal["row", "person", "site"]
@@ -147,8 +150,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.federation.sites) - self.federation.dropouts
 
 
-def digest(plan: Plan) -> bytes:
-    """SHA-256 over every key of the plan but `[data.files]`: where a file lies is its owner's business."""
+def canonical(plan: Plan) -> bytes:
+    """Every key of the plan but `[data.files]` (where a file lies is its owner's business), always the same bytes."""
     data = msgspec.structs.replace(plan.data, files={})
-    whole = msgspec.structs.replace(plan, data=data)
-    return hashlib.sha256(b"potluck plan 1\0" + msgspec.json.encode(whole, order="deterministic")).digest()
+    return msgspec.json.encode(msgspec.structs.replace(plan, data=data), order="deterministic")
+
+
+def digest(plan: Plan) -> bytes:
+    """SHA-256 over the code's version and every key of the plan but `[data.files]`."""
+    return hashlib.sha256(b"potluck plan 2\0" + CODE.encode() + b"\0" + canonical(plan)).digest()

@@ -12,6 +12,7 @@ from potluck.dp.check import check as check_privacy
 from potluck.fl.check import check as check_task
 from potluck.fl.views import views as task_views
 from potluck.mpc import clear, mask
+from potluck.parties.rules import errors_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,10 @@ def row(plan: Plan) -> Row:
 
 
 def check(plan: Plan) -> tuple[list[str], list[str]]:
-    """(errors, warnings) of everything that the rooms know better than the plan's grammar."""
+    """(errors, warnings): everything that keeps a plan from running as promised, and what to mind."""
+    wrong = errors_of(plan)
+    if wrong:
+        return wrong, []
     errors, warnings = check_task(plan)
     more, also = check_privacy(plan)
     return [*errors, *more, *row(plan).check(plan)], [*warnings, *also]

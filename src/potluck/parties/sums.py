@@ -1,8 +1,9 @@
-"""One run with all parties in this process: the task's loop over sums, retries, and what each round cost.
+"""The sums of one run: the task's loop, retries, and what each round cost, whoever moves the letters.
 
 A sum that aborts before it opened is tried again under a fresh number and fresh keys: without the site that was
 named, as long as the minimum cohort stays; else as often as the plan's `redo` allows. With noise every attempt in
-which contributions left is charged again, and calibrated for.
+which contributions left is charged again, and calibrated for. Exact sums may be opened again over the same sites
+only (decision 0011), which costs nothing: where parties can come back, such a sum is simply repeated.
 """
 
 from __future__ import annotations
@@ -10,22 +11,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-import numpy as np
-
-from potluck.core.asks import Answer, Ask, Task
-from potluck.core.desk import Desk
-from potluck.core.fixed import word
-from potluck.core.party import SERVER, Party
+from potluck.core.asks import Answer, Ask, Kind, Task
+from potluck.core.party import Party
 from potluck.core.plan import Plan
-from potluck.core.rounds import Abort, Cause, RoundId, Sum
-from potluck.core.stages import Opened
-from potluck.dp.bound import Exact, Noised, privacy
-from potluck.dp.reveal import reveal
-from potluck.fl.table import Table
-from potluck.parties.horizontal import Sitting, contribution, join, lead
-from potluck.parties.memory import Memory
+from potluck.core.rounds import Cause
+from potluck.fl.table import Table as Rows
+from potluck.parties.attempt import Attempt, Table
 from potluck.parties.transcript import Traffic
 
 T = TypeVar("T")
@@ -34,13 +27,17 @@ Progress = Callable[[Ask], None]
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One finished sum: which, under which number, who was missing and why, seconds, and the traffic."""
+    """One finished sum: which, under which number, who was missing and why, seconds, the traffic, and who paid.
+
+    when: seconds since 1970 when it was opened (None where nobody asked).
+    """
 
     ask: Ask
     number: int
     dropped: Mapping[str, Cause]
     seconds: float
     traffic: Traffic
+    when: float | None = None
 
 
 @dataclass(slots=True)
@@ -51,7 +48,7 @@ class Log:
     aborts: list[str] = field(default_factory=list)
 
 
-def drive(task: Task[Table, T], one_sum: Callable[[Ask], Answer]) -> T:
+def drive(task: Task[Rows, T], one_sum: Callable[[Ask], Answer]) -> T:
     """Run a task's server side to its outcome, each sum done by `one_sum`."""
     steps = task.lead()
     try:
@@ -63,126 +60,127 @@ def drive(task: Task[Table, T], one_sum: Callable[[Ask], Answer]) -> T:
         return outcome
 
 
+class Memoir(Protocol):
+    """What the coordinator writes down, so that it can go on after being killed."""
+
+    def begin(self, ask: Ask) -> int:
+        """A fresh round number, durable before anything of the round leaves."""
+        ...
+
+    def ended(self, ask: Ask, number: int, attempt: Attempt) -> None:
+        """A round ended without an answer."""
+        ...
+
+    def opened(self, done: Round, answer: Answer, attempt: Attempt) -> None:
+        """A round ended with an answer: it stands."""
+        ...
+
+    def recall(self, ask: Ask) -> tuple[Round, Answer] | None:
+        """The answer of a finished round, or None."""
+        ...
+
+
+class Forgetful:
+    """Writes nothing down: for runs that live and die with this process."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def begin(self, ask: Ask) -> int:
+        """The next number."""
+        self._number += 1
+        return self._number
+
+    def ended(self, ask: Ask, number: int, attempt: Attempt) -> None:
+        """Nothing."""
+
+    def opened(self, done: Round, answer: Answer, attempt: Attempt) -> None:
+        """Nothing."""
+
+    def recall(self, ask: Ask) -> tuple[Round, Answer] | None:
+        """Nothing is known."""
+        return None
+
+
 class Sums:
-    """The sums of one run, in memory. Call it with an ask; it gives the answer and logs the round."""
+    """The sums of one run. Call it with an ask; it gives the answer and logs the round.
+
+    repeats: how often an exact sum is repeated over the same sites after contributions had left: 0 where nobody
+    can come back.
+    """
 
     def __init__(
         self,
         plan: Plan,
-        task: Task[Table, object],
-        protection: Sum,
-        tables: Mapping[Party, Table],
-        memory: Memory,
-        run: str,
+        table: Table,
+        *,
+        memoir: Memoir | None = None,
+        repeats: int = 0,
         progress: Progress = lambda ask: None,
     ) -> None:
         self.log = Log()
         self._plan = plan
-        self._task = task
-        self._protection = protection
-        self._tables = tables
-        self._memory = memory
-        self._run = run
+        self._table = table
+        self._memoir = memoir or Forgetful()
         self._progress = progress
-        self._number = 0
+        self._repeats = repeats
         self._excluded: dict[Party, Cause] = {}
         self._redo = plan.privacy.redo
+        self._same: dict[Kind, frozenset[Party]] = {}
 
     def __call__(self, ask: Ask) -> Answer:
         """One sum. Raises Abort: the cause, and whom it names."""
         self._progress(ask)
+        known = self._memoir.recall(ask)
+        if known is not None:
+            return self._finished(ask, *known)
+        left_over = self._repeats
         while True:
-            self._number += 1
+            number = self._memoir.begin(ask)
             started = time.perf_counter()
-            desks = self._attempt(ask)
-            server = desks[SERVER]
-            if server.abort is None:
-                answer = server.result
-                assert isinstance(answer, Answer)
-                self._finished(ask, answer, desks, time.perf_counter() - started)
-                return answer
-            self._give_up_or_retry(desks, server.abort)
+            attempt = self._table.attempt(ask, number, self._absent(ask))
+            if attempt.answer is not None:
+                seconds = time.perf_counter() - started
+                dropped = {str(site): cause for site, cause in attempt.lost.items()}
+                done = Round(ask, number, dropped, seconds, attempt.traffic, time.time())
+                self._memoir.opened(done, attempt.answer, attempt)
+                return self._finished(ask, done, attempt.answer)
+            self._memoir.ended(ask, number, attempt)
+            left_over -= self._give_up_or_retry(attempt, left_over)
 
-    def _attempt(self, ask: Ask) -> Mapping[Party, Desk[object]]:
-        round_ = RoundId(self._run, self._number)
-        sitting = Sitting(self._plan, self._task, self._protection, round_)
-        seat = self._memory.seat
-        halves = {
-            site: join(sitting, table, seat(site)) for site, table in self._tables.items() if site not in self._excluded
-        }
-        return self._memory.round(round_, {SERVER: lead(sitting, ask, seat(SERVER)), **halves}, self._excluded)
+    @property
+    def exact(self) -> bool:
+        """Whether the server sees sums without noise."""
+        return self._plan.privacy.noise in ("none", "reveal")
 
-    def _finished(self, ask: Ask, answer: Answer, desks: Mapping[Party, Desk[object]], seconds: float) -> None:
-        missing = [site for site in self._plan.sites if site not in answer.release.givers]
-        dropped = {str(site): self._why(site, desks) for site in missing}
-        traffic = self._memory.transcript.traffic(self._number)
-        self.log.rounds.append(Round(ask, self._number, dropped, seconds, traffic))
+    def _absent(self, ask: Ask) -> Mapping[Party, Cause]:
+        """Who takes no part: those left out, and those who were not in the first exact sum of this kind."""
+        same = self._same.get(ask.kind)
+        others = set(self._plan.sites) - same if self.exact and same else set()
+        return dict.fromkeys(others, Cause.LATE) | self._excluded
 
-    def _why(self, site: Party, desks: Mapping[Party, Desk[object]]) -> Cause:
-        desk = desks.get(site)
-        if desk is None:
-            return self._excluded.get(site, Cause.SILENT)
-        return desk.abort.cause if desk.abort else Cause.SILENT
+    def _finished(self, ask: Ask, done: Round, answer: Answer) -> Answer:
+        self.log.rounds.append(done)
+        self._same[ask.kind] = answer.release.givers
+        return answer
 
-    def _give_up_or_retry(self, desks: Mapping[Party, Desk[object]], abort: Abort) -> None:
-        """Go on without those who could not agree, or use up one redo; otherwise raise the most telling abort.
+    def _give_up_or_retry(self, attempt: Attempt, repeats: int) -> int:
+        """Go on without those who could not agree, or repeat, or use up one redo; otherwise raise the abort.
 
         A box that does not open accuses two: who sealed it and who says so. Nobody can tell them apart, so both
         stay away, and one liar cannot talk honest sites out of the round one by one. Once contributions have left,
         nobody is left out any more: with noise that would be a release that was not planned, without it a second sum
-        over other sites.
+        over other sites. Gives how many repeats it used up.
         """
-        named = self._quarrel(desks[SERVER])
-        self.log.aborts.append(str(abort))
-        left = any(step.endswith("/input") for step in self._memory.transcript.traffic(self._number).steps)
-        if named and not left and len(self._tables) - len(self._excluded | named) >= self._plan.fewest:
-            self._excluded.update(named)
-            return
+        assert attempt.abort is not None
+        here = len(self._plan.sites) - len(self._excluded.keys() | attempt.accused.keys())
+        self.log.aborts.append(str(attempt.abort))
+        if attempt.accused and not attempt.left and here >= self._plan.fewest:
+            self._excluded.update(attempt.accused)
+            return 0
+        if repeats > 0 and (self.exact or not attempt.left):
+            return 1
         if self._redo > 0:
             self._redo -= 1
-            return
-        raise _telling(desks, abort)
-
-    def _quarrel(self, server: Desk[object]) -> dict[Party, Cause]:
-        """Who accused whom, of those that still take part."""
-        here = self._tables.keys() - self._excluded.keys()
-        found: dict[Party, Cause] = {}
-        for accuser, cause, accused in server.notices:
-            if accused in here and accuser in here and accuser != accused:
-                found |= {accuser: cause, accused: cause}
-        return found
-
-
-def _telling(desks: Mapping[Party, Desk[object]], abort: Abort) -> Abort:
-    """The abort to raise: one that names a site; else a site's own reason, which says more than "too few answers"."""
-    if abort.party is not None and abort.party != SERVER:
-        return abort
-    quiet = (Cause.SILENT, Cause.STOPPED, Cause.LATE, Cause.TOO_FEW)
-    for party, desk in desks.items():
-        if party != SERVER and desk.abort and desk.abort.cause not in quiet:
-            why = desk.abort
-            return Abort(why.cause, party=why.party or party, step=why.step or abort.step, detail=_more(party, why))
-    return abort
-
-
-def _more(party: Party, why: Abort) -> str:
-    if why.cause is Cause.REPLAY and why.detail.startswith("survivors"):
-        return (
-            "without noise the sites of the first sum stay those of the whole run, since two sums over different sites "
-            "differ by one site's update. hint: run again, or add noise"
-        )
-    return f"says {party}: {why.detail}" if why.party else why.detail
-
-
-def by_hand(plan: Plan, task: Task[Table, T], tables: Mapping[Party, Table], memory: Memory) -> T:
-    """The same task with no protocol between the tables: the yardstick, possible only where one holds all rows."""
-
-    def one_sum(ask: Ask) -> Answer:
-        bound: Exact | Noised = privacy(plan, ask)
-        total = np.zeros(bound.grid.length, dtype=word(bound.grid.bits))
-        for site, table in tables.items():
-            total += contribution(task, ask, table, bound, memory.seat(site)).words
-        opened = Opened(total, frozenset(tables))
-        return Answer(reveal(bound.at_reveal(opened, memory.seat(SERVER).draw), bound.grid), bound.grid)
-
-    return drive(task, one_sum)
+            return 0
+        raise attempt.abort

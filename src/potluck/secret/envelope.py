@@ -2,6 +2,12 @@
 
 Layout: 4 bytes magic and version, 4 bytes header length, header (MessagePack, fixed schema), 64 bytes Ed25519
 signature over (tag, federation, header, SHA-256 of the body), body.
+
+A closed letter is the same with its body sealed to the receiver (HPKE, `secret.box`), under an `info` that names
+federation, round, step, sender and receiver: whoever carries it learns sizes and labels, and cannot have it opened as
+anybody else's. The box comes first and the signature over it, so that nothing unsigned is ever opened.
+It does NOT give forward secrecy against theft of the receiver's long-term key: protections seal once more to keys of
+the round.
 """
 
 from __future__ import annotations
@@ -13,11 +19,13 @@ import msgspec
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause, Label, Parcel, RoundId
 from potluck.core.wire import dump, load
+from potluck.secret.box import BoxKey, PublicBoxKey
 from potluck.secret.keys import Roster, SigningKey
 
 MAGIC = b"PLK\x01"
 MAX_HEADER = 1024
 _TAG = b"potluck letter 1\0"
+_BOX_TAG = b"potluck closed letter 1\0"
 
 
 class Header(msgspec.Struct, frozen=True, array_like=True):
@@ -60,3 +68,21 @@ def unseal(roster: Roster, federation: bytes, me: Party, letter: bytes) -> tuple
     if Party(header.to_role, header.to_name) != me:
         raise Abort(Cause.SIGNATURE, party=sender, detail="a letter for somebody else")
     return sender, Parcel(Label(RoundId(header.run, header.number), header.step), body)
+
+
+def _info(federation: bytes, sender: Party, to: Party, label: Label) -> bytes:
+    header = Header(label.round.run, label.round.number, label.step, sender.role, sender.name, to.role, to.name)
+    return _BOX_TAG + hashlib.sha256(federation).digest() + dump(header)
+
+
+def close(key: SigningKey, box: PublicBoxKey, federation: bytes, sender: Party, to: Party, parcel: Parcel) -> bytes:
+    """A signed letter whose body only `to`, the holder of `box`, can read."""
+    sealed = box.seal(parcel.body, _info(federation, sender, to, parcel.label))
+    return seal(key, federation, sender, to, Parcel(parcel.label, sealed))
+
+
+def disclose(roster: Roster, box: BoxKey, federation: bytes, me: Party, letter: bytes) -> tuple[Party, Parcel]:
+    """The verified (sender, parcel) of a closed letter to `me`. Raises Abort(MALFORMED, SIGNATURE or BOX)."""
+    sender, parcel = unseal(roster, federation, me, letter)
+    body = box.unseal(parcel.body, _info(federation, sender, me, parcel.label))
+    return sender, Parcel(parcel.label, body)

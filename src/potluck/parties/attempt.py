@@ -1,0 +1,69 @@
+"""One try at one sum, as the driver sees it, whoever moved the letters; and who can make such tries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from potluck.core.asks import Answer, Ask
+from potluck.core.desk import Desk
+from potluck.core.party import SERVER, Party
+from potluck.core.rounds import Abort, Cause
+from potluck.parties.transcript import Traffic
+
+QUIET = (Cause.SILENT, Cause.STOPPED, Cause.LATE, Cause.TOO_FEW)
+"""Causes that say less than a site's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How a round ended: with an answer, or with an abort.
+
+    lost: who did not take part to the end, and why; accused: who accused whom (both sides);
+    paid: whose contribution left, as far as is known; left: whether any may have.
+    """
+
+    answer: Answer | None
+    abort: Abort | None
+    traffic: Traffic
+    lost: Mapping[Party, Cause] = field(default_factory=dict)
+    accused: Mapping[Party, Cause] = field(default_factory=dict)
+    paid: frozenset[Party] = frozenset()
+    left: bool = False
+
+
+class Table(Protocol):
+    """Where the parties meet: makes one try at one sum under a fresh round number."""
+
+    def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause]) -> Attempt:
+        """absent: those who are left out, and why."""
+        ...
+
+
+def quarrel(server: Desk[object], here: frozenset[Party]) -> dict[Party, Cause]:
+    """Who accused whom, of those that still take part."""
+    found: dict[Party, Cause] = {}
+    for accuser, cause, accused in server.notices:
+        if accused in here and accuser in here and accuser != accused:
+            found |= {accuser: cause, accused: cause}
+    return found
+
+
+def telling(abort: Abort, reasons: Mapping[Party, Abort]) -> Abort:
+    """The abort to raise: one that names a site; else a site's own reason, which says more than "too few answers"."""
+    if abort.party is not None and abort.party != SERVER:
+        return abort
+    for party, why in reasons.items():
+        if why.cause not in QUIET:
+            return Abort(why.cause, party=why.party or party, step=why.step or abort.step, detail=_more(party, why))
+    return abort
+
+
+def _more(party: Party, why: Abort) -> str:
+    if why.cause is Cause.REPLAY and why.detail.startswith("survivors"):
+        return (
+            "without noise the sites of the first sum stay those of the whole run, since two sums over different sites "
+            "differ by one site's update. hint: run again, or add noise"
+        )
+    return f"says {party}: {why.detail}" if why.party else why.detail

@@ -1,0 +1,93 @@
+"""All parties' halves of a sum in this process, and the yardstick with no protocol at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import numpy as np
+
+from potluck.core.asks import Answer, Ask, Task
+from potluck.core.desk import Desk
+from potluck.core.fixed import word
+from potluck.core.party import SERVER, Party
+from potluck.core.plan import Plan
+from potluck.core.rounds import Cause, RoundId, Sum
+from potluck.core.stages import Opened
+from potluck.dp.bound import Exact, Noised, privacy
+from potluck.dp.reveal import reveal
+from potluck.fl.table import Table as Rows
+from potluck.parties.attempt import Attempt, quarrel, telling
+from potluck.parties.horizontal import Sitting, contribution, join, lead
+from potluck.parties.memory import Memory
+from potluck.parties.sums import drive
+
+T = TypeVar("T")
+
+
+class Together:
+    """One run's parties in memory: see `parties.attempt.Table`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        task: Task[Rows, object],
+        protection: Sum,
+        rows: Mapping[Party, Rows],
+        memory: Memory,
+        run: str,
+    ) -> None:
+        self._plan = plan
+        self._task = task
+        self._protection = protection
+        self._rows = rows
+        self._memory = memory
+        self._run = run
+
+    def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause]) -> Attempt:
+        """One round of all who are not absent."""
+        round_ = RoundId(self._run, number)
+        sitting = Sitting(self._plan, self._task, self._protection, round_)
+        seat = self._memory.seat
+        halves = {site: join(sitting, rows, seat(site)) for site, rows in self._rows.items() if site not in absent}
+        desks = self._memory.round(round_, {SERVER: lead(sitting, ask, seat(SERVER)), **halves}, absent)
+        return self._told(number, desks, absent)
+
+    def _told(self, number: int, desks: Mapping[Party, Desk[object]], absent: Mapping[Party, Cause]) -> Attempt:
+        server = desks[SERVER]
+        reasons = {party: desk.abort for party, desk in desks.items() if party != SERVER and desk.abort}
+        traffic = self._memory.transcript.traffic(number)
+        moved = [move for move in self._memory.transcript.moves if move.label.round.number == number]
+        paid = frozenset(move.sender for move in moved if move.label.step.endswith("/input"))
+        lost = {site: self._why(site, desks, absent) for site in self._plan.sites}
+        answer = server.result
+        assert answer is None or isinstance(answer, Answer)
+        return Attempt(
+            answer=answer,
+            abort=telling(server.abort, reasons) if server.abort else None,
+            traffic=traffic,
+            lost={site: why for site, why in lost.items() if answer is None or site not in answer.release.givers},
+            accused=quarrel(server, frozenset(self._rows.keys() - absent.keys())),
+            paid=paid,
+            left=bool(paid),
+        )
+
+    def _why(self, site: Party, desks: Mapping[Party, Desk[object]], absent: Mapping[Party, Cause]) -> Cause:
+        desk = desks.get(site)
+        if desk is None:
+            return absent.get(site, Cause.SILENT)
+        return desk.abort.cause if desk.abort else Cause.SILENT
+
+
+def by_hand(plan: Plan, task: Task[Rows, T], rows: Mapping[Party, Rows], memory: Memory) -> T:
+    """The same task with no protocol between the tables: the yardstick, possible only where one holds all rows."""
+
+    def one_sum(ask: Ask) -> Answer:
+        bound: Exact | Noised = privacy(plan, ask)
+        total = np.zeros(bound.grid.length, dtype=word(bound.grid.bits))
+        for site, table in rows.items():
+            total += contribution(task, ask, table, bound, memory.seat(site)).words
+        opened = Opened(total, frozenset(rows))
+        return Answer(reveal(bound.at_reveal(opened, memory.seat(SERVER).draw), bound.grid), bound.grid)
+
+    return drive(task, one_sum)
