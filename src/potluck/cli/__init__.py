@@ -19,6 +19,8 @@ VERBS = {
     "score": "Score new rows with a model that you hold.",
     "report": "One HTML file of a run.",
     "budget": "What each owner has spent, and what a plan would spend.",
+    "federation": "The coordinator's part: who belongs to the federation, and where its broker is.",
+    "site": "The owner's part: keys, policy, the federation joined.",
 }
 
 

@@ -1,0 +1,96 @@
+"""`potluck federation`: the coordinator's part of enrolment."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from potluck.api import members as api
+from potluck.api.members import Shown
+from potluck.cli.door import spoken, voice
+from potluck.members.names import shown
+
+FOLDER = click.Path(path_type=Path)
+DAYS = click.option("--days", type=int, help="How long the federation file is valid (default 365).")
+
+
+@click.group("federation")
+def command() -> None:
+    """The coordinator's part: who belongs to the federation, and where its broker is."""
+
+
+@command.command("new")
+@click.argument("folder", type=FOLDER)
+@click.option("--broker", required=True, metavar="tls://HOST:PORT", help="Where the sites will reach the broker.")
+@DAYS
+@spoken
+def new(folder: Path, broker: str, days: int | None) -> None:
+    """Make FOLDER: keys, federation file, the broker's certificates and configuration. Its name is the folder's."""
+    tell(api.federation_new(folder, broker, time.time(), days))
+
+
+@command.command("add")
+@click.argument("folder", type=FOLDER)
+@click.argument("cards", type=FOLDER, nargs=-1, required=True)
+@spoken
+def add(folder: Path, cards: tuple[Path, ...]) -> None:
+    """Make sites members, by the CARDS that they sent. Compare the fingerprints with their owners."""
+    tell(api.federation_add(folder, cards, time.time()))
+
+
+@command.command("remove")
+@click.argument("folder", type=FOLDER)
+@click.argument("name")
+@spoken
+def remove(folder: Path, name: str) -> None:
+    """Take the site NAME out."""
+    tell(api.federation_remove(folder, name, time.time()))
+
+
+@command.command("rotate")
+@click.argument("folder", type=FOLDER)
+@click.argument("cards", type=FOLDER, nargs=-1)
+@click.option("--keys", is_flag=True, help="New keys for the coordinator, handed over to by the old.")
+@DAYS
+@spoken
+def rotate(folder: Path, cards: tuple[Path, ...], keys: bool, days: int | None) -> None:
+    """Put members' new CARDS in the place of the old; without cards renew expiry and the broker's certificate."""
+    tell(api.federation_rotate(folder, cards, time.time(), keys=keys, days=days))
+
+
+@command.command("show")
+@click.argument("path", type=FOLDER)
+@spoken
+def show(path: Path) -> None:
+    """Members, fingerprints, version, expiry, broker of a home's FOLDER or a federation file."""
+    tell(api.federation_show(path, time.time()))
+
+
+def tell(found: Shown) -> None:
+    """Print a federation, and a warning where it has expired."""
+    speaker = voice()
+    if found.expired:
+        speaker.warn(["this federation file has expired: nobody accepts it"])
+    speaker.data(found.document(), lambda out: lines(out, found))
+
+
+def lines(out: Console, found: Shown) -> None:
+    """A federation as text: a line a party, with its fingerprint."""
+    it = found.document()
+    members = it["members"]
+    rows = {"coordinator": it["coordinator"], **(members if isinstance(members, dict) else {})}
+    width = max(len(shown(name)) for name in rows)
+    say(out, f"federation {it['name']}, version {it['version']}, expires {it['expires']}, broker {it['broker']}")
+    for name, mark in rows.items():
+        star = "  *" if name in found.changed else ""
+        say(out, f"  {shown(name):{width}}  {mark}{star}")
+    say(out, f"file: {it['file']}")
+
+
+def say(out: Console, line: str) -> None:
+    """One line in which nothing from outside can act: neither markup nor control letters."""
+    out.print(escape(shown(line)), soft_wrap=True, emoji=False)

@@ -1,0 +1,59 @@
+"""`potluck site`: the owner's part. Enrolment: `new`, `join`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from potluck.api import members as api
+from potluck.cli.door import spoken, voice
+from potluck.cli.federation import lines, say
+
+FOLDER = click.Path(path_type=Path)
+
+
+@click.group("site")
+def command() -> None:
+    """The owner's part: keys, policy, the federation joined."""
+
+
+@command.command("new")
+@click.argument("folder", type=FOLDER)
+@click.option("--name", help="The site's name in plans (default: the folder's).")
+@click.option("--rotate", is_flag=True, help="New keys for the site whose home FOLDER is.")
+@spoken
+def new(folder: Path, name: str | None, rotate: bool) -> None:
+    """Make FOLDER: keys, a card for the coordinator, a policy that denies all."""
+    if rotate and name is not None:
+        raise click.UsageError("--rotate keeps the name")
+    home = api.site_rotate(folder) if rotate else api.site_new(folder, name)
+
+    def text(out: Console) -> None:
+        say(out, f"{home.name}: fingerprint {home.fingerprint}")
+        say(out, f"card: {home.card}")
+
+    voice().data(home.document(), text)
+
+
+@command.command("join")
+@click.argument("folder", type=FOLDER)
+@click.argument("file", type=FOLDER)
+@click.option("--coordinator", default="", metavar="FINGERPRINT", help="Refuse another coordinator than this.")
+@spoken
+def join(folder: Path, file: Path, coordinator: str) -> None:
+    """Verify the federation FILE and pin it in FOLDER; a newer version must follow the one that is pinned."""
+    joined = api.site_join(folder, file, time.time(), coordinator)
+    speaker = voice()
+    if joined.first and not coordinator:
+        speaker.say("compare these fingerprints with the coordinator's, by voice: who made the file chose them")
+    if joined.new_coordinator:
+        speaker.say("the coordinator has new keys, handed over to by the old ones")
+
+    def text(out: Console) -> None:
+        say(out, f"{joined.name}: fingerprint {joined.fingerprint}, joined")
+        lines(out, joined.federation)
+
+    speaker.data(joined.document(), text)

@@ -1,0 +1,129 @@
+"""A party's card: the public half of its keys, signed by itself.
+
+The signature proves that whoever made the card holds the signing key and vouches for the other two. It does not say
+who that is: people compare fingerprints for that, by voice or another way that the sender of the file cannot change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from potluck.core.errors import Refused, UsageError
+from potluck.core.party import SERVER, Party, Role
+from potluck.core.rounds import Abort
+from potluck.core.wire import dump
+from potluck.members import files, tables
+from potluck.members.keys import Keys, checked_point, raw_user
+from potluck.members.names import checked_name
+from potluck.secret.box import PUBLIC, PublicBoxKey
+from potluck.secret.keys import Roster
+
+_TAG = b"potluck card 1\0"
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
+
+
+class _Parts(msgspec.Struct, frozen=True, array_like=True):
+    role: str
+    name: str
+    signing: bytes
+    box: bytes
+    nkey: str
+
+
+class CardTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A card as it lies in a TOML file."""
+
+    role: Literal["site", "server"]
+    name: str
+    signing: str
+    box: str
+    nkey: str
+    signature: str
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: Literal[1]
+    card: CardTable
+
+
+@dataclass(frozen=True)
+class Card:
+    """Who: role and name. signing: 32 bytes; box: 1216 bytes; nkey: text `U...`; signature: 64 bytes, its own."""
+
+    party: Party
+    signing: bytes = field(repr=False)
+    box: bytes = field(repr=False)
+    nkey: str = field(repr=False)
+    signature: bytes = field(repr=False)
+
+    @property
+    def canonical(self) -> bytes:
+        """Everything but the signature, the same bytes for the same card."""
+        return dump(_Parts(self.party.role.value, self.party.name, self.signing, self.box, self.nkey))
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """Every public key in it, the two halves of the box key apart."""
+        return self.signing, self.box[:-32], self.box[-32:], raw_user(self.nkey)
+
+    def verify(self) -> None:
+        """Raises UsageError: the name or a key is malformed. Refused: the signature is not its own key's."""
+        if self.party != SERVER:
+            checked_name(self.party.name)
+        checked_point(self.signing, "the signing key")
+        checked_point(raw_user(self.nkey), "the broker's user key")
+        try:
+            PublicBoxKey(self.box)
+            Roster({self.party: self.signing}).verify(self.party, _TAG + self.canonical, self.signature)
+        except Abort as abort:
+            raise Refused(f"not a true card: {abort.cause.value}", hint="ask its owner for it again") from None
+
+    def table(self) -> CardTable:
+        """The card as a table of TOML."""
+        role: Literal["site", "server"] = "server" if self.party.role is Role.SERVER else "site"
+        keys = tables.coded(self.signing), tables.coded(self.box), self.nkey, tables.coded(self.signature)
+        return CardTable(role, self.party.name, *keys)
+
+    def text(self) -> str:
+        """The card as a file."""
+        return tables.write(_File(1, self.table()), "public keys of one party: compare the fingerprint with its owner")
+
+
+def draft(party: Party, keys: Keys) -> Card:
+    """The card of `party`, which holds `keys`."""
+    bare = Card(party, keys.signing.public, keys.box.public, keys.user.public, b"")
+    return Card(party, bare.signing, bare.box, bare.nkey, keys.signing.sign(_TAG + bare.canonical))
+
+
+def from_table(table: CardTable, where: str) -> Card:
+    """The verified card in a table. Raises UsageError: malformed. Refused: not signed by its own key."""
+    party = Party(Role(table.role), table.name)
+    if (party.role is Role.SERVER) != (party.name == SERVER.name):
+        raise tables.malformed('only the coordinator, and always, is called "server"', where)
+    signing = tables.decoded(table.signing, 32, "signing", where)
+    box = tables.decoded(table.box, PUBLIC, "box", where)
+    signature = tables.decoded(table.signature, 64, "signature", where)
+    card = Card(party, signing, box, table.nkey, signature)
+    try:
+        card.verify()
+    except (UsageError, Refused) as error:
+        raise type(error)(error.what, where=where, hint=error.hint) from None
+    return card
+
+
+def read(path: Path) -> Card:
+    """The verified card in a file. Raises UsageError, Refused as `from_table`."""
+    found = tables.read(files.text(path, "card"), _File, str(path))
+    return from_table(found.card, str(path))
+
+
+def fingerprint(card: Card) -> str:
+    """For comparing by voice: 160 bits of SHA-256 over the card without its signature, 8 groups of 4."""
+    number = int.from_bytes(hashlib.sha256(b"potluck fingerprint 1\0" + card.canonical).digest()[:20], "big")
+    letters = "".join(_ALPHABET[number >> shift & 31] for shift in range(155, -1, -5))
+    return "-".join(letters[at : at + 4] for at in range(0, 32, 4))

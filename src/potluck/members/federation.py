@@ -1,0 +1,246 @@
+"""The federation: who belongs to it, where its broker is, signed by the coordinator and versioned.
+
+The coordinator decides who is a member; members see each other's keys and can compare them (`site join` prints all).
+The signature keeps the broker, the mail and a stranger from changing the list. It does not keep a coordinator from
+listing a member under a key of its own: only comparing fingerprints does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography import x509
+
+from potluck.core.errors import Refused, UsageError
+from potluck.core.party import SERVER, Party, Role
+from potluck.core.rounds import Abort
+from potluck.core.wire import dump
+from potluck.members.card import Card, fingerprint
+from potluck.members.names import checked_name, same, shown
+from potluck.members.tables import moment
+from potluck.secret.keys import Roster, SigningKey
+
+DAYS = 365
+SKEW = 3600
+"""Seconds that a member's clock may be behind the coordinator's."""
+_TAG = b"potluck federation 1\0"
+_HANDOVER = b"potluck handover 1\0"
+_LATEST = 253402300799  # the last second that a TOML time can say
+
+
+class _Statement(msgspec.Struct, frozen=True, array_like=True):
+    id: str
+    version: int
+    old: bytes
+    new: bytes
+
+
+class _Content(msgspec.Struct, frozen=True, array_like=True):
+    name: str
+    id: str
+    version: int
+    issued: int
+    expires: int
+    broker: str
+    ca: str
+    cards: tuple[tuple[bytes, bytes], ...]
+    handovers: tuple[tuple[int, bytes, bytes, bytes], ...]
+
+
+@dataclass(frozen=True)
+class Handover:
+    """The old key says: from this version on, the new one is the coordinator's. 32, 32 and 64 bytes."""
+
+    version: int
+    old: bytes
+    new: bytes
+    signature: bytes = field(repr=False)
+
+    def verify(self, federation: str) -> None:
+        """Raises Refused: the old key did not say so, or said it of another federation."""
+        message = _HANDOVER + dump(_Statement(federation, self.version, self.old, self.new))
+        try:
+            Roster({SERVER: self.old}).verify(SERVER, message, self.signature)
+        except Abort:
+            _forged("the hand-over to the coordinator's new key is not signed by the old one")
+
+
+def hand_over(federation: str, version: int, old: SigningKey, new: bytes) -> Handover:
+    """The old key's word for the new one, in force from `version` on."""
+    message = _HANDOVER + dump(_Statement(federation, version, old.public, new))
+    return Handover(version, old.public, new, old.sign(message))
+
+
+@dataclass(frozen=True)
+class Federation:
+    """id: 16 bytes in hex; version: 1, 2, ...; issued, expires: unix seconds; broker: `tls://host:port`; ca: PEM."""
+
+    name: str
+    id: str
+    version: int
+    issued: int
+    expires: int
+    broker: str
+    ca: str = field(repr=False)
+    coordinator: Card
+    members: tuple[Card, ...]
+    handovers: tuple[Handover, ...] = ()
+
+    @property
+    def canonical(self) -> bytes:
+        """Everything the coordinator signs, the same bytes for the same federation."""
+        cards = tuple((card.canonical, card.signature) for card in (self.coordinator, *self.members))
+        links = tuple((link.version, link.old, link.new, link.signature) for link in self.handovers)
+        head = (self.name, self.id, self.version, self.issued, self.expires, self.broker, self.ca)
+        return _TAG + dump(_Content(*head, cards, links))
+
+    @property
+    def digest(self) -> bytes:
+        """32 bytes that name this version and all it says; they enter every letter."""
+        return hashlib.sha256(self.canonical).digest()
+
+    @property
+    def cards(self) -> Mapping[Party, Card]:
+        """Every card, the coordinator's first."""
+        return {card.party: card for card in (self.coordinator, *self.members)}
+
+    @property
+    def sites(self) -> tuple[Party, ...]:
+        """The member sites, in the order of their names."""
+        return tuple(card.party for card in self.members)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The broker's host and port. Raises UsageError: not `tls://host:port`."""
+        return broker_address(self.broker)
+
+    def roster(self) -> Roster:
+        """The signing keys of all parties."""
+        return Roster({party: card.signing for party, card in self.cards.items()})
+
+    def boxes(self) -> Mapping[Party, bytes]:
+        """The box keys of all parties, 1216 bytes each."""
+        return {party: card.box for party, card in self.cards.items()}
+
+    def users(self) -> Mapping[Party, str]:
+        """The broker's users: every party's public nkey `U...`."""
+        return {party: card.nkey for party, card in self.cards.items()}
+
+    def verify(self, signature: bytes) -> None:
+        """Raises UsageError: malformed. Refused: not signed by the coordinator it names, a false card, shared keys."""
+        self._shape()
+        _distinct((self.coordinator, *self.members))
+        for card in (self.coordinator, *self.members):
+            card.verify()
+        self._chain()
+        try:
+            Roster({SERVER: self.coordinator.signing}).verify(SERVER, self.canonical, signature)
+        except Abort:
+            _forged("the federation file is not signed by the coordinator that it names")
+
+    def current(self, now: float) -> None:
+        """Raises Refused: expired, or issued more than an hour from now. now: unix seconds."""
+        if now >= self.expires:
+            what = f"version {self.version} expired on {moment(self.expires):%Y-%m-%d %H:%M} UTC"
+            hint = "coordinator: `potluck federation rotate FOLDER`; sites: join the new file. Or is this clock wrong?"
+            raise Refused(what, where=f"federation {shown(self.name)}", hint=hint)
+        if self.issued > now + SKEW:
+            what = f"version {self.version} was issued on {moment(self.issued):%Y-%m-%d %H:%M} UTC, still to come"
+            raise Refused(what, where=f"federation {shown(self.name)}", hint="set this machine's clock right")
+
+    def _shape(self) -> None:
+        checked_name(self.name, "federation")
+        if len(self.id) != 32 or self.id != self.id.lower() or not _is_hex(self.id):
+            raise UsageError("the federation's id is not 16 bytes in hex")
+        if not 1 <= self.version < 2**53 or not 0 <= self.issued < self.expires <= _LATEST:
+            raise UsageError("the federation's version or times make no sense")
+        broker_address(self.broker)
+        _authority(self.ca)
+        if self.coordinator.party != SERVER or any(card.party.role is not Role.SITE for card in self.members):
+            raise UsageError("the coordinator's card must be a server's, every member's a site's")
+        names = [card.party.name for card in self.members]
+        if names != sorted(names):
+            raise UsageError("the members are not in the order of their names")
+
+    def _chain(self) -> None:
+        """Each hand-over is true and goes on from the one before, up to the coordinator's key of now."""
+        for link in self.handovers:
+            link.verify(self.id)
+        keys = [link.old for link in self.handovers] + [self.coordinator.signing]
+        versions = [0, *(link.version for link in self.handovers)]
+        follows = all(link.new == key for link, key in zip(self.handovers, keys[1:], strict=True))
+        rising = all(a < b for a, b in pairwise(versions)) and versions[-1] <= self.version
+        if not follows or not rising or len(set(keys)) < len(keys):
+            _forged("the hand-overs of the coordinator's key do not lead to the key it has")
+
+
+def accept(offered: Federation, pinned: Federation, now: float) -> None:
+    """Whether a verified file may take the place of the pinned one.
+
+    Raises Refused: expired, another federation, rolled back, another file of the same version, or a coordinator's key
+    that the pinned one has not handed over to.
+    """
+    where = f"federation {shown(offered.name)}"
+    if offered.id != pinned.id:
+        what = f"another federation (id {offered.id}) than the one joined ({pinned.id})"
+        raise Refused(what, where=where, hint="one folder, one federation: make another with `potluck site new`")
+    key, version = pinned.coordinator.signing, pinned.version
+    for link in offered.handovers:
+        if link.old == key and link.version > version:
+            key, version = link.new, link.version
+    if offered.version < pinned.version:
+        what = f"version {offered.version} is older than version {pinned.version}, which is in force here"
+        raise Refused(what, where=where, hint="ask the coordinator for the newest file")
+    if key != offered.coordinator.signing:
+        _forged(f"signed by {fingerprint(offered.coordinator)}, and the key pinned here has not handed over to it")
+    if offered.version == pinned.version and offered.digest != pinned.digest:
+        what = f"version {offered.version} is in force here with other content"
+        raise Refused(what, where=where, hint="somebody signed two files of one version: call the coordinator")
+    offered.current(now)
+
+
+def broker_address(url: str) -> tuple[str, int]:
+    """(host, port) of `tls://host:port`. Raises UsageError."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port, parts = None, None, urlsplit("")
+    shown_host = f"[{host}]" if host and ":" in host else host
+    if not host or not port or not url.isascii() or url.lower() != f"tls://{shown_host}:{port}":
+        hint = "tls://broker.example:4222, as the sites reach it"
+        raise UsageError("the broker's address is not tls://host:port", where=shown(url), hint=hint)
+    return host, port
+
+
+def _authority(pem: str) -> None:
+    try:
+        found: Sequence[x509.Certificate] = x509.load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        found = ()
+    if not found or "PRIVATE" in pem:
+        raise UsageError("the broker's CA is not a certificate in PEM")
+
+
+def _distinct(cards: Sequence[Card]) -> None:
+    seen: dict[bytes, Party] = {}
+    for card in cards:
+        for key in (same(card.party.name).encode(), *card.keys):
+            if key in seen:
+                what = f"{shown(str(seen[key]))} and {shown(str(card.party))} have the same name or share a key"
+                raise Refused(what, hint="each party makes its own keys and has a name of its own")
+            seen[key] = card.party
+
+
+def _is_hex(text: str) -> bool:
+    return all(letter in "0123456789abcdef" for letter in text)
+
+
+def _forged(what: str) -> NoReturn:
+    raise Refused(what, hint="do not use it; compare fingerprints with the coordinator by voice")

@@ -1,0 +1,271 @@
+"""Folders of a federation: a site's home and the coordinator's, where everything lies in them, and opening them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from potluck.core.errors import Refused, UsageError
+from potluck.core.party import SERVER, Party, site
+from potluck.members import charter, files, tables
+from potluck.members import keys as keyring
+from potluck.members.card import Card, draft, fingerprint
+from potluck.members.federation import Federation, accept
+from potluck.members.keys import Keys
+from potluck.members.names import checked_name, file_name, shown
+
+
+@dataclass(frozen=True)
+class Membership:
+    """Who I am, my keys, and the verified federation in which the others know me by them."""
+
+    me: Party
+    keys: Keys = field(repr=False)
+    federation: Federation
+
+
+class SiteFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """site.toml. ledger: where the ledger lies, if not in the home itself (relative to it)."""
+
+    version: Literal[1]
+    name: str
+    ledger: str = "ledger.sqlite"
+
+
+class _Issued(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: Literal[1]
+    id: str
+    highest: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class SiteHome:
+    """A site's home. name: the site's; ledger: its file, wherever it lies."""
+
+    folder: Path
+    name: str
+    ledger: Path
+
+    @property
+    def me(self) -> Party:
+        """The site as a party."""
+        return site(self.name)
+
+    @property
+    def keys(self) -> Path:
+        """Folder of the keys in force."""
+        return self.folder / "keys"
+
+    @property
+    def fresh(self) -> Path:
+        """Folder of keys that wait for the federation to list them."""
+        return self.folder / "keys.next"
+
+    @property
+    def card(self) -> Path:
+        """The public half, for the coordinator."""
+        return self.folder / f"{file_name(self.name)}.card"
+
+    @property
+    def fresh_card(self) -> Path:
+        """The public half of the keys that wait."""
+        return self.folder / f"{file_name(self.name)}.next.card"
+
+    @property
+    def policy(self) -> Path:
+        """What the owner allows."""
+        return self.folder / "policy.toml"
+
+    @property
+    def federation(self) -> Path:
+        """The pinned federation file, there after `site join`."""
+        return self.folder / "federation.toml"
+
+    @property
+    def anchor(self) -> Path:
+        """The ledger's newest head, beside the ledger."""
+        return self.ledger.with_suffix(".head")
+
+    @property
+    def requests(self) -> Path:
+        """What was asked and what was approved."""
+        return self.folder / "requests.sqlite"
+
+    @property
+    def access(self) -> Path:
+        """Every request, granted or not, a line each."""
+        return self.folder / "access.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """Held while the site runs."""
+        return self.folder / "site.lock"
+
+    @classmethod
+    def at(cls, folder: Path) -> SiteHome:
+        """The home in a folder. Raises UsageError: it is none."""
+        marker = folder / "site.toml"
+        if not marker.is_file():
+            raise UsageError("is no site's home", where=str(folder), hint="make one with `potluck site new FOLDER`")
+        found = tables.read(files.text(marker, "site file"), SiteFile, str(marker))
+        folder = folder.absolute()
+        return cls(folder, checked_name(found.name, str(marker)), folder / found.ledger)
+
+    def pinned(self) -> Federation:
+        """The federation joined, its signature verified. Raises UsageError: none yet, or damaged. Refused: forged."""
+        if not self.federation.is_file():
+            hint = f"potluck site join {self.folder} federation.toml, as the coordinator sends it"
+            raise UsageError("has not joined a federation yet", where=str(self.folder), hint=hint)
+        return charter.read(self.federation)
+
+    def open(self, now: float) -> Membership:
+        """Keys and pinned federation, current at unix time `now`.
+
+        Raises UsageError: not joined, or damaged. Refused: expired, forged, or keys that others can read.
+        """
+        federation = self.pinned()
+        federation.current(now)
+        return Membership(self.me, self.held(federation), federation)
+
+    def listed(self, federation: Federation) -> Card:
+        """This site's card in the federation. Raises Refused: not a member, or listed with other keys than ours."""
+        card = federation.cards.get(self.me)
+        if card is None:
+            hint = f"send {self.card.name} to the coordinator: `potluck federation add FOLDER CARD`"
+            raise Refused(f"{shown(self.name)} is not a member", where=shown(federation.name), hint=hint)
+        _behind(self.keys, self.fresh, card)
+        return card
+
+    def held(self, federation: Federation) -> Keys:
+        """The keys that the federation lists for this site, in force from now on. Raises Refused as `listed`."""
+        keys = _in_force(self.keys, self.fresh, self.listed(federation))
+        if self.fresh_card.exists() and not self.fresh.exists():
+            self.fresh_card.replace(self.card)
+        return keys
+
+
+@dataclass(frozen=True)
+class CoordinatorHome:
+    """The coordinator's home."""
+
+    folder: Path
+
+    @property
+    def keys(self) -> Path:
+        """Folder of the keys in force."""
+        return self.folder / "keys"
+
+    @property
+    def fresh(self) -> Path:
+        """Folder of keys that the federation file does not name yet."""
+        return self.folder / "keys.next"
+
+    @property
+    def federation(self) -> Path:
+        """The newest federation file, for all members."""
+        return self.folder / "federation.toml"
+
+    @property
+    def issued(self) -> Path:
+        """The highest version ever issued, so that an older file put back is noticed."""
+        return self.folder / "issued.toml"
+
+    @property
+    def broker(self) -> Path:
+        """The broker's CA, certificate, configuration and store."""
+        return self.folder / "broker"
+
+    @property
+    def runs(self) -> Path:
+        """A folder a run."""
+        return self.folder / "runs"
+
+    @property
+    def lock(self) -> Path:
+        """Held while the server runs."""
+        return self.folder / "server.lock"
+
+    @property
+    def changing(self) -> Path:
+        """Held while the federation is changed."""
+        return self.folder / "federation.lock"
+
+    @classmethod
+    def at(cls, folder: Path) -> CoordinatorHome:
+        """The home in a folder. Raises UsageError: it is none."""
+        if not (folder / "federation.toml").is_file() or not (folder / "issued.toml").is_file():
+            hint = "make one with `potluck federation new FOLDER --broker tls://host:port`"
+            raise UsageError("is no coordinator's home", where=str(folder), hint=hint)
+        return cls(folder.absolute())
+
+    def open(self, now: float) -> Membership:
+        """Keys and federation, current at unix time `now`. Raises UsageError, Refused as `standing`, or expired."""
+        membership = self.standing()
+        membership.federation.current(now)
+        return membership
+
+    def standing(self) -> Membership:
+        """Keys and federation, expired or not. Raises UsageError: damaged. Refused: forged, rolled back, open keys."""
+        federation = charter.read(self.federation)
+        last = tables.read(files.text(self.issued, "record of versions"), _Issued, str(self.issued))
+        known = (last.id, last.highest, last.digest)
+        if known[:2] == (federation.id, federation.version) and last.digest != federation.digest.hex():
+            raise Refused("this version was issued with other content", where=str(self.federation))
+        if last.id != federation.id or last.highest > federation.version:
+            what = f"version {federation.version} was put back: version {last.highest} has been issued"
+            raise Refused(what, where=str(self.federation), hint="put the newest file back; any site has a copy")
+        keys = _in_force(self.keys, self.fresh, federation.coordinator)
+        if last.highest < federation.version:  # a crash came between the two files
+            self.remember(federation)
+        return Membership(SERVER, keys, federation)
+
+    def remember(self, federation: Federation) -> None:
+        """This version is out: no lower one will do from now on."""
+        table = _Issued(1, federation.id, federation.version, federation.digest.hex())
+        files.replace(self.issued, tables.write(table, "the highest version issued").encode())
+
+    def issue(self, federation: Federation, keys: Keys, now: float) -> None:
+        """The next version, signed, in force when this returns. Raises Refused: it does not follow the one in force."""
+        if self.federation.is_file():
+            accept(federation, charter.read(self.federation), now)
+        files.replace(self.federation, charter.write(federation, keys.signing).encode())
+        self.remember(federation)
+
+
+def _behind(folder: Path, fresh: Path, card: Card) -> tuple[Path, Keys]:
+    """The folder with the keys behind `card`, and them. Raises Refused: neither has them."""
+    if fresh.is_dir() and _of(waiting := keyring.load(fresh), card):
+        return fresh, waiting
+    keys = keyring.load(folder)
+    if not _of(keys, card):
+        what = f"the federation lists {fingerprint(card)} as our fingerprint, ours is {mine(keys, card.party)}"
+        raise Refused(what, where=str(folder), hint="send the card of these keys to the coordinator")
+    return folder, keys
+
+
+def _in_force(folder: Path, fresh: Path, card: Card) -> Keys:
+    """The keys behind `card`; waiting ones take the place of the old, which are destroyed. Can be cut off anywhere."""
+    old = folder.with_name(f"{folder.name}.old")
+    where, keys = _behind(folder, fresh, card)
+    if where == fresh:
+        if folder.is_dir():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        fresh.rename(folder)
+        files.settle(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+    return keys
+
+
+def mine(keys: Keys, me: Party) -> str:
+    """The fingerprint of these keys as `me`'s."""
+    return fingerprint(draft(me, keys))
+
+
+def _of(keys: Keys, card: Card) -> bool:
+    return (keys.signing.public, keys.box.public, keys.user.public) == (card.signing, card.box, card.nkey)

@@ -1,0 +1,36 @@
+"""Names of parties: which are allowed, and how they look in a file name and on a screen."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+
+from potluck.core.errors import UsageError
+from potluck.core.party import SERVER
+
+LONGEST = 100
+
+
+def checked_name(name: str, where: str = "") -> str:
+    """The name itself: what a plan may call a site. Raises UsageError."""
+    encodable = name.isascii() or not any(0xD800 <= ord(letter) <= 0xDFFF for letter in name)
+    if not name.strip() or len(name) > LONGEST or name == SERVER.name or not encodable:
+        what = f'a site\'s name is empty, "{SERVER.name}", over {LONGEST} letters or no text'
+        raise UsageError(what, where=where, hint="give it a short name")
+    return name
+
+
+def same(name: str) -> str:
+    """What two names that look alike share: their NFC form."""
+    return unicodedata.normalize("NFC", name)
+
+
+def file_name(text: str) -> str:
+    """A name as a file or folder name: letters, digits, dash, dot; anything else becomes a dash and a short hash."""
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in text)[:60]
+    return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def shown(text: str) -> str:
+    """Text from outside as it may be printed: no control letters, so that a name cannot rewrite a fingerprint."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)

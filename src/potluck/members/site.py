@@ -1,0 +1,79 @@
+"""A site's part of enrolment: make a home, make new keys, join a federation."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from potluck.core.errors import Refused, UsageError
+from potluck.core.party import Draw
+from potluck.members import charter, files, keys, tables
+from potluck.members.card import draft, fingerprint
+from potluck.members.federation import Federation, accept
+from potluck.members.home import SiteFile, SiteHome
+from potluck.members.names import checked_name
+from potluck.secret.random import system
+
+
+@dataclass(frozen=True)
+class Joined:
+    """first: nothing was pinned before, so that people must compare; new_coordinator: its key was handed over."""
+
+    federation: Federation
+    first: bool
+    new_coordinator: bool
+
+
+def found(folder: Path, name: str, policy: str, ledger: str = "ledger.sqlite", draw: Draw = system) -> SiteHome:
+    """A new home with keys, card and policy. ledger: where its ledger lies, relative to the home.
+
+    Raises UsageError: a folder is there already, the name will not do, or the disk. Then nothing is left.
+    """
+    home = SiteHome(folder.absolute(), checked_name(name, str(folder)), folder.absolute() / ledger)
+    files.folder(home.folder)
+    try:
+        made = keys.make(home.keys, draw)
+        files.create(home.card, draft(home.me, made).text().encode(), files.PUBLIC)
+        files.create(home.policy, policy.encode(), files.PRIVATE)
+        marker = tables.write(SiteFile(1, name, ledger), "a site's home")
+        files.create(home.folder / "site.toml", marker.encode(), files.PRIVATE)
+    except BaseException:
+        shutil.rmtree(home.folder)
+        raise
+    return home
+
+
+def renew(home: SiteHome, draw: Draw = system) -> str:
+    """New keys beside the old, and their card; in force once a federation file that lists them is joined.
+
+    Gives their fingerprint. Raises UsageError: new keys wait already.
+    """
+    if home.fresh.exists():
+        hint = f"send {home.fresh_card.name} to the coordinator; to begin again remove {home.fresh}"
+        raise UsageError("new keys wait already", where=str(home.folder), hint=hint)
+    card = draft(home.me, keys.make(home.fresh, draw))
+    files.replace(home.fresh_card, card.text().encode())
+    return fingerprint(card)
+
+
+def join(home: SiteHome, text: str, where: str, now: float, coordinator: str = "") -> Joined:
+    """Verify a federation file and pin it. coordinator: the fingerprint that its key must have, "" for any at first.
+
+    Raises UsageError: malformed. Refused: forged, expired, rolled back, not ours, or we are not in it.
+    """
+    offered = charter.parse(text, where)
+    given = coordinator.upper().replace("-", "").replace(" ", "")
+    if given and given != fingerprint(offered.coordinator).replace("-", ""):
+        what = f"the coordinator's fingerprint is {fingerprint(offered.coordinator)}, not the one given"
+        raise Refused(what, where=where, hint="do not use this file: ask the coordinator")
+    pinned = home.pinned() if home.federation.exists() else None
+    if pinned is None:
+        offered.current(now)
+    else:
+        accept(offered, pinned, now)
+    home.listed(offered)
+    files.replace(home.federation, text.encode())
+    home.held(offered)
+    changed = pinned is not None and pinned.coordinator.signing != offered.coordinator.signing
+    return Joined(offered, pinned is None, changed)
