@@ -154,7 +154,7 @@ class Desk(Generic[T]):
         """Said once: a replayed letter must not make us talk."""
         if sender not in self._told:
             self._told.add(sender)
-            self._post(sender, self._notice(Abort(Cause.LATE)))
+            self._post(sender, farewell(self.round, Abort(Cause.LATE)))
 
     def _gone(self, party: Party, cause: Cause) -> None:
         self._left.setdefault(party, cause)
@@ -249,12 +249,7 @@ class Desk(Generic[T]):
         self._early.clear()
         if abort:
             for party in sorted(self._partners):
-                self._post(party, self._notice(abort))
-
-    def _notice(self, abort: Abort) -> Parcel:
-        accused = abort.party
-        notice = Notice(abort.cause.value, accused.role.value if accused else "", accused.name if accused else "")
-        return Parcel(Label(self.round, STOP), dump(notice))
+                self._post(party, farewell(self.round, abort))
 
     def _post(self, to: Party, parcel: Parcel) -> None:
         if parcel.label.step != STOP:
@@ -264,6 +259,13 @@ class Desk(Generic[T]):
     def _flush(self) -> list[Letter]:
         letters, self._out = self._out, []
         return letters
+
+
+def farewell(round: RoundId, abort: Abort) -> Parcel:
+    """What is said of an abort: its cause, and whom it accuses."""
+    accused = abort.party
+    notice = Notice(abort.cause.value, accused.role.value if accused else "", accused.name if accused else "")
+    return Parcel(Label(round, STOP), dump(notice))
 
 
 def _too_few(waiting: _Waiting) -> Abort:

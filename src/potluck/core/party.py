@@ -18,6 +18,7 @@ class Role(StrEnum):
     COMPUTE = "compute"
     ENCLAVE = "enclave"
     CLIENT = "client"
+    BROKER = "broker"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,10 +29,12 @@ class Party:
     name: str
 
     def __str__(self) -> str:
-        return self.name if self.role is not Role.SERVER else "server"
+        return self.role.value if self.role in (Role.SERVER, Role.BROKER) else self.name
 
 
 SERVER = Party(Role.SERVER, "server")
+BROKER = Party(Role.BROKER, "broker")
+"""Carries letters between machines, and takes no other part."""
 
 
 def site(name: str) -> Party:

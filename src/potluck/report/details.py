@@ -84,7 +84,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """One sum. kind: "train" | "evaluate" | "statistics". dropped: the sites that left while it ran."""
+    """One sum. kind: "train" | "evaluate" | "statistics". dropped: the sites that left while it ran.
+
+    Across machines also: when it was opened (ISO 8601, UTC), why each site left, and which tries before it came to
+    nothing (their causes, in order).
+    """
 
     round: int
     kind: str = "train"
@@ -93,6 +97,29 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     bytes_down: int = 0
     dropped: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
+    when: str = ""
+    why: dict[str, str] = {}
+    tries: tuple[str, ...] = ()
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of one owner's ledger after the run, as its site signed it: number and hash (hex) of the last entry."""
+
+    site: str
+    entry: int
+    hash: str
+    signature: str
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """A run across machines. federation, version: of the federation file; broker: its address; heads: of the ledgers
+    of those sites that said their last word; resumed: how often the server started again during the run."""
+
+    federation: str
+    version: int
+    broker: str
+    heads: tuple[Head, ...] = ()
+    resumed: int = 0
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +141,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
 
     created: ISO 8601, UTC. plan_toml: the plan's text as run; overrides: each `--set` as typed. method: the training
     method. interval: what the intervals in `comparison` are made of. in_process: all parties ran in one process.
-    aborts: why rounds or the run ended early. simulated: an enclave was only simulated.
+    network: the run was across machines. aborts: why rounds or the run ended early. simulated: an enclave was only simulated.
     """
 
     version: int = VERSION
@@ -142,6 +169,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     aborts: tuple[str, ...] = ()
     in_process: bool = False
+    network: Network | None = None
     simulated: bool = False
 
 
