@@ -63,7 +63,7 @@ def test_a_charge_is_on_the_disk_before_write_returns(path, budget):
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as other:
         assert other.execute("SELECT count(*) FROM facts").fetchone() == (1,)
     other.close()
-    assert budget._db.execute("PRAGMA synchronous").fetchone() == (3,)  # EXTRA
+    assert budget._chain._db.execute("PRAGMA synchronous").fetchone() == (3,)  # EXTRA
 
 
 def test_a_key_is_written_once_ever_across_processes(path, budget):
@@ -240,8 +240,8 @@ budget = Dying(path)
 budget.begin("run", "a plan", bytes(32), "row", 1e-6, 1.0)
 if point == "inside":
     # After the row is written and before the transaction is committed.
-    budget._db.create_function("crash", 0, end)
-    budget._db.execute("CREATE TEMP TRIGGER t AFTER INSERT ON main.facts BEGIN SELECT crash(); END")
+    budget._chain._db.create_function("crash", 0, end)
+    budget._chain._db.execute("CREATE TEMP TRIGGER t AFTER INSERT ON main.entries BEGIN SELECT crash(); END")
 desk = Desk(me, RoundId("run", 1), half(), seal, lambda data: (SERVER, Parcel(label, data)), budget)
 letters = desk.start()
 if point == "unsent": end()
@@ -332,9 +332,9 @@ def test_another_programs_database_is_left_as_it_is(tmp_path):
 def test_a_later_version_is_refused(path):
     Budget(path).close()
     with sqlite3.connect(path) as other:
-        other.execute("PRAGMA user_version = 2")
+        other.execute("PRAGMA user_version = 3")
     other.close()
-    with pytest.raises(Refused, match="version 2"):
+    with pytest.raises(Refused, match=r"version 3.*later Potluck"):
         Budget(path)
 
 
@@ -352,14 +352,25 @@ def test_a_damaged_budget_is_refused(path):
     assert path.read_bytes() == content
 
 
-def test_a_damaged_charge_is_not_skipped(path):
+def test_an_earlier_version_is_refused_and_left_as_it_is(path):
+    path.parent.mkdir()
+    with sqlite3.connect(path) as old:
+        old.execute("CREATE TABLE runs (run TEXT PRIMARY KEY)")
+        old.execute(f"PRAGMA application_id = {0x504C4B42}")
+        old.execute("PRAGMA user_version = 1")
+    old.close()
+    before = path.read_bytes()
+    with pytest.raises(Refused, match=r"version 1.*earlier Potluck wrote it: move it away"):
+        Budget(path)
+    assert path.read_bytes() == before
+
+
+def test_a_charge_that_is_no_cost_is_not_skipped(path):
+    """Whoever computes all hashes again passes the chain; what the entries say must still make sense."""
     with Budget(path) as budget:
         begin(budget)
-        budget.write(charge())
-        budget.finish("run")
-    with sqlite3.connect(path) as other:
-        other.execute("UPDATE facts SET value = x'00'")
-    other.close()
+        with budget._chain.change():
+            budget._chain.append("fact", "run", f"{CHARGE}run/1", b"\0", NOW)
     with Budget(path) as budget, pytest.raises(Refused, match="damaged"):
         budget.spent()
 
@@ -382,8 +393,8 @@ def test_a_folder_without_permission_is_the_users_to_mend(tmp_path):
 def test_a_full_disk_is_an_abort_and_no_charge(path):
     with Budget(path) as budget:
         begin(budget)
-        pages = budget._db.execute("PRAGMA page_count").fetchone()[0]
-        budget._db.execute(f"PRAGMA max_page_count = {pages}")
+        pages = budget._chain._db.execute("PRAGMA page_count").fetchone()[0]
+        budget._chain._db.execute(f"PRAGMA max_page_count = {pages}")
         full = refused(budget, Record("step/" + "x" * 100_000, b"model"))
         assert full.cause is Cause.BUDGET
         assert "full" in full.detail
@@ -391,7 +402,7 @@ def test_a_full_disk_is_an_abort_and_no_charge(path):
 
 def test_a_locked_file_is_an_abort_and_no_charge(path, budget):
     begin(budget)
-    budget._db.execute("PRAGMA busy_timeout = 10")
+    budget._chain._db.execute("PRAGMA busy_timeout = 10")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     assert refused(budget, charge()).cause is Cause.BUDGET

@@ -1,51 +1,56 @@
 """A site's durable budget: what left it, what that cost, and never twice under one key.
 
-One SQLite file, readable by its owner alone. A charge is on the disk before `write` returns (`synchronous=EXTRA` with
-a rollback journal: the directory too), hence before a contribution leaves. A run that was begun and not finished has
-charges whose fate nobody knows: they count as spent, and nothing more is charged until the owner has settled it.
+One append-only chain of entries (`chain`), readable by its owner alone; what a run is and what it cost is derived from
+them. A charge is on the disk before `write` returns (`synchronous=EXTRA` with a rollback journal: the directory too),
+hence before a contribution leaves. A run that was begun and not finished has charges whose fate nobody knows: they
+count as spent, and nothing more is charged until the owner has settled it. A run that was joined (`rejoin`) may go on
+after a crash: its site writes a marker before each round, and refuses a round that it had begun.
 Epsilons of different runs are added up (and their deltas with them): loose, always right, and easy to explain; runs
 of different units are added up too, though an epsilon for persons promises more than one for rows.
-It does NOT notice that the whole file was deleted or put back from a copy, nor what others release of the same rows.
+Without an anchor (`heads`) it does NOT notice that the whole file was deleted or put back from a copy; it never knows
+what others release of the same rows, and a yearly cap believes the site's own clock.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import sqlite3
-import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
+
+import msgspec
 
 from potluck.core.errors import Refused, UsageError
 from potluck.core.rounds import CHARGE, Abort, Cause, Record
-from potluck.core.wire import load
+from potluck.core.wire import dump, load
 from potluck.dp.account import Cost, spent
+from potluck.owner.chain import Chain, Head
+from potluck.owner.evidence import lines
+from potluck.owner.heads import Anchor
 
-MAGIC = 0x504C4B42
-VERSION = 1
-PATIENCE = 5.0
-"""Seconds to wait for another process that writes the same file."""
-_SCHEMA = f"""
-CREATE TABLE runs (
-    run TEXT PRIMARY KEY, plan TEXT NOT NULL, hash BLOB NOT NULL, unit TEXT, delta REAL, began REAL NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('open', 'finished', 'settled'))
-) STRICT, WITHOUT ROWID;
-CREATE TABLE facts (
-    key TEXT PRIMARY KEY, value BLOB NOT NULL, run TEXT REFERENCES runs(run)
-) STRICT, WITHOUT ROWID;
-PRAGMA application_id = {MAGIC};
-PRAGMA user_version = {VERSION};
-"""
-_HINT_COPY = "move it away and restore a copy; a fresh file forgets what was spent"
+YEAR = 366 * 86400.0
+"""Seconds: no calendar year is longer."""
+
+
+class Begun(msgspec.Struct, frozen=True, array_like=True):
+    """The value of a run's first entry. unit, delta: None without noise; joined: it may go on after a crash."""
+
+    plan: str
+    plan_hash: bytes
+    unit: str | None
+    delta: float | None
+    joined: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """One run in the ledger. when: seconds since 1970; epsilon: what its releases cost at `delta` (0: no noise)."""
+    """One run in the ledger. when, last: it began, it was charged last (seconds since 1970).
+
+    epsilon: what its releases cost at `delta` (0: no noise).
+    """
 
     run: str
     plan: str
@@ -56,40 +61,84 @@ class Spending:
     epsilon: float
     releases: int
     state: str
+    last: float
 
 
 class Budget:
-    """One site's ledger (`core.ledger.Ledger`), opened per process. cap: an epsilon that is never exceeded."""
+    """One site's ledger (`core.ledger.Ledger`), opened per process."""
 
-    def __init__(self, path: Path, cap: float | None = None) -> None:
-        """Opens the file, or makes it, 0600. Raises UsageError: it cannot be read, written or made. Raises Refused:
-        it is not a budget of this version, or damaged; nothing is overwritten."""
+    def __init__(
+        self,
+        path: Path,
+        cap: float | None = None,
+        *,
+        yearly: float | None = None,
+        anchor: Anchor | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Opens the file, or makes it, 0600. cap, yearly: epsilons that all runs, and those of the last year, never
+        exceed. Raises UsageError: it cannot be read, written or made. Raises Refused: it is not a budget of this
+        version, damaged, edited, or not the one that `anchor` knows; nothing is overwritten."""
         self._path = path
         self._cap = cap
+        self._yearly = yearly
+        self._anchor = anchor
+        self._clock = clock
         self._mine: set[str] = set()
-        if not path.exists():
-            _create(path)
-        self._db = _open(path)
+        self._closed: dict[str, Spending] = {}
+        if anchor:
+            anchor.expects(path)
+        with contextlib.ExitStack() as undo:
+            self._chain = Chain(path)
+            undo.callback(self._chain.close)
+            if anchor:
+                anchor.hold(self._chain)
+            undo.pop_all()
 
     def begin(self, run: str, plan: str, plan_hash: bytes, unit: str | None, delta: float | None, now: float) -> None:
         """A run starts (or starts again, cut off before it charged anything). unit, delta: None without noise.
 
         Raises Refused: a run was cut off after it had charged, or this one has run before.
         """
-        wanted = (plan, plan_hash, unit, delta)
-        with self._change() as db:
+        wanted = Begun(plan, plan_hash, unit, delta, False)
+        with self._change():
             self._refuse_cut_off()
-            known = db.execute("SELECT state, plan, hash, unit, delta FROM runs WHERE run = ?", (run,)).fetchone()
+            known = self._known(run)
             if known is None:
-                db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, 'open')", (run, *wanted, now))
-            elif known != ("open", *wanted) or run in self._mine:
+                self._start(run, wanted, now)
+            elif known != (wanted, "open") or run in self._mine:
                 raise Refused(f"a run {run} has run before", where=str(self._path), hint="start a new run")
         self._mine.add(run)
 
+    def rejoin(self, run: str, plan: str, plan_hash: bytes, unit: str | None, delta: float | None, now: float) -> None:
+        """A long-lived site takes part in a run, or does so again after it was killed. Other open runs do not matter.
+
+        Only for a caller that writes a durable marker before a round's first letter and refuses the round that it
+        finds marked. Raises Refused: the run is over here, or was another one.
+        """
+        wanted = Begun(plan, plan_hash, unit, delta, True)
+        with self._change():
+            known = self._known(run)
+            if known is None:
+                self._start(run, wanted, now)
+            elif known[0] != wanted:
+                what = f"run {run} was begun with another plan, unit or delta"
+                raise Refused(what, where=str(self._path), hint="start a new run")
+            elif known[1] != "open":
+                raise Refused(f"run {run} is {known[1]} here", where=str(self._path), hint="start a new run")
+        self._mine.add(run)
+
+    def _start(self, run: str, begun: Begun, now: float) -> None:
+        if not run:  # '' stands for "no run" in the chain
+            raise UsageError("a run needs a name", where=str(self._path))
+        self._chain.append("begin", run, "", dump(begun), now)
+
     def finish(self, run: str) -> None:
         """The run ended, well or not, and it is known what left this site. Nothing more is charged to it."""
-        with self._change() as db:
-            db.execute("UPDATE runs SET state = 'finished' WHERE run = ? AND state = 'open'", (run,))
+        with self._change():
+            known = self._known(run)
+            if known and known[1] == "open":
+                self._chain.append("finish", run, "", b"", self._clock())
         self._mine.discard(run)
 
     def settle(self) -> list[str]:
@@ -97,19 +146,20 @@ class Budget:
 
         A run that another process still has open counts as cut off: it can charge nothing more.
         """
-        with self._change() as db:
-            names = [str(row[0]) for row in db.execute("SELECT run FROM runs WHERE state = 'open' ORDER BY began")]
-            names = [name for name in names if name not in self._mine]
-            db.executemany("UPDATE runs SET state = 'settled' WHERE run = ?", [(name,) for name in names])
+        with self._change():
+            rows = self._chain.read("SELECT run FROM runs WHERE state = 'open' ORDER BY began, run")
+            names = [str(row[0]) for row in rows if row[0] not in self._mine]
+            for name in names:
+                self._chain.append("settle", name, "", b"", self._clock())
         return names
 
     def cut_off(self) -> list[str]:
-        """Runs with charges that neither finished nor are this process's own: to be settled."""
-        rows = self._read(
-            "SELECT run FROM runs WHERE state = 'open' AND EXISTS"
-            " (SELECT 1 FROM facts WHERE facts.run = runs.run AND length(value) > 0) ORDER BY began"
+        """Runs with charges that neither finished, nor may be rejoined, nor are this process's own: to be settled."""
+        rows = self._chain.read(
+            "SELECT run, value FROM runs WHERE state = 'open' AND EXISTS"
+            " (SELECT 1 FROM facts WHERE facts.run = runs.run AND length(facts.value) > 0) ORDER BY began, run"
         )
-        return [str(row[0]) for row in rows if row[0] not in self._mine]
+        return [str(run) for run, value in rows if run not in self._mine and not self._begun(value).joined]
 
     def write(self, record: Record) -> None:
         """Durable when this returns. A record under CHARGE carries a `Cost` (or nothing, without noise).
@@ -117,37 +167,39 @@ class Budget:
         Raises Abort: REPLAY where the key is taken, BUDGET where the charge is refused.
         """
         try:
-            with self._change() as db:
-                known = db.execute("SELECT value FROM facts WHERE key = ?", (record.key,)).fetchone()
-                if known is not None:
-                    if record.again and known[0] == record.value:
+            with self._change():
+                known = self._chain.read("SELECT value FROM facts WHERE key = ?", record.key)
+                if known:
+                    if record.again and known[0][0] == record.value:
                         return
                     raise Abort(Cause.REPLAY, detail=record.key.split("/")[0])
-                run = self._charged(record) if record.key.startswith(CHARGE) else None
-                db.execute("INSERT INTO facts VALUES (?, ?, ?)", (record.key, record.value, run))
+                now = self._clock()
+                run = self._charged(record, now) if record.key.startswith(CHARGE) else ""
+                self._chain.append("fact", run, record.key, record.value, now)
         except (UsageError, Refused) as error:
             raise Abort(Cause.BUDGET, detail=str(error)) from None
 
-    def _charged(self, record: Record) -> str | None:
+    def _charged(self, record: Record, now: float) -> str:
         """The run that this charge belongs to. Raises Abort(BUDGET), Refused."""
         run = record.key[len(CHARGE) :].rpartition("/")[0]
-        row = self._db.execute("SELECT unit, delta, state FROM runs WHERE run = ?", (run,)).fetchone()
+        known = self._known(run)
         if not record.value:
-            return run if row else None
-        self._refuse_cut_off()
-        if run not in self._mine or row is None or row[2] != "open":
+            return run if known else ""
+        if known is None or not known[0].joined:
+            self._refuse_cut_off()
+        if run not in self._mine or known is None or known[1] != "open":
             raise Abort(Cause.BUDGET, detail="this process has no such run open")
-        cost, (unit, delta, _) = load(record.value, Cost), row
+        cost, unit, delta = load(record.value, Cost), known[0].unit, known[0].delta
         if cost.unit != unit or delta is None or cost.delta > delta:
             raise Abort(Cause.BUDGET, detail="the charge is not of the run that was begun")
         before = self._costs(run)
         if sum(1 for one in before if one.phase is cost.phase) >= cost.releases:
             what = f"all {cost.releases} sums that the plan paid for are used. hint: set privacy.redo"
             raise Abort(Cause.BUDGET, detail=what)
-        if self._cap is not None:
-            more = spent([*before, cost], delta) - spent(before, delta)
-            if self.spent() + more > self._cap * (1 + 1e-9):
-                raise Abort(Cause.BUDGET, detail=f"this sum would exceed the cap of {self._cap:g}")
+        more = spent([*before, cost], delta) - spent(before, delta)
+        for cap, since, words in ((self._cap, None, ""), (self._yearly, now - YEAR, " a year")):
+            if cap is not None and self.spent(since) + more > cap * (1 + 1e-9):
+                raise Abort(Cause.BUDGET, detail=f"this sum would exceed the cap of {cap:g}{words}")
         return run
 
     def _refuse_cut_off(self) -> None:
@@ -159,127 +211,104 @@ class Budget:
             )
             raise Refused("a run is still going or was cut off, settle it first", where=where, hint=hint)
 
-    def spent(self) -> float:
-        """The epsilons of all runs, added up: finished, settled and open ones."""
-        return sum(row.epsilon for row in self.history())
+    def spent(self, since: float | None = None) -> float:
+        """The epsilons of all runs, added up: finished, settled and open ones.
+
+        since: only of runs that began or were charged at that time (seconds since 1970) or later, and of open ones.
+        """
+        rows = self.history()
+        return sum(row.epsilon for row in rows if since is None or row.last >= since or row.state == "open")
+
+    def spent_by(self, run: str) -> float:
+        """The epsilon that one run spent; 0 where it never ran here."""
+        return next((row.epsilon for row in self.history() if row.run == run), 0.0)
 
     def delta(self) -> float:
         """The deltas of all runs that charged something, added up, as the epsilons are."""
         return sum(row.delta or 0.0 for row in self.history() if row.releases)
 
     def left(self, cap: float | None = None) -> float | None:
-        """What `cap` leaves (without one: the cap this was opened with; None: no cap)."""
-        limit = self._cap if cap is None else cap
-        return None if limit is None else max(0.0, limit - self.spent())
+        """What `cap` leaves (without one: the caps this was opened with, the tighter one; None: no cap)."""
+        total, year = (self._cap, self._yearly) if cap is None else (cap, None)
+        room = [] if total is None else [total - self.spent()]
+        room += [] if year is None else [year - self.spent(self._clock() - YEAR)]
+        return max(0.0, min(room)) if room else None
 
     def history(self) -> list[Spending]:
         """Every run, oldest first."""
-        found = []
-        rows = self._read("SELECT run, plan, hash, began, unit, delta, state FROM runs ORDER BY began, run")
-        for run, plan, plan_hash, began, unit, delta, state in rows:
-            costs = self._costs(run)
-            epsilon = spent(costs, delta) if costs else 0.0
-            found.append(Spending(run, plan, plan_hash, began, unit, delta, epsilon, len(costs), state))
-        return found
+        rows = self._chain.read("SELECT run, value, began, state FROM runs ORDER BY began, run")
+        return [self._closed.get(run) or self._spending(run, value, began, state) for run, value, began, state in rows]
+
+    def _spending(self, run: str, value: bytes, began: float, state: str) -> Spending:
+        begun, costs = self._begun(value), self._costs(run)
+        last = self._chain.read("SELECT max(at) FROM facts WHERE run = ?", run)[0][0]
+        epsilon = spent(costs, begun.delta) if costs and begun.delta is not None else 0.0
+        row = Spending(
+            run=run,
+            plan=begun.plan,
+            plan_hash=begun.plan_hash,
+            when=began,
+            unit=begun.unit,
+            delta=begun.delta,
+            epsilon=epsilon,
+            releases=len(costs),
+            state=state,
+            last=max(began, last or began),
+        )
+        if state != "open":  # nothing is charged to it any more: never computed again
+            self._closed[run] = row
+        return row
+
+    def head(self) -> Head:
+        """The last entry: the whole ledger, in one hash. Raises Refused: it was edited under this process's feet."""
+        return self._chain.head()
+
+    def holds(self, head: Head) -> None:
+        """Raises Refused: the ledger has no such entry: it was put back from a copy, or a copy of it was used."""
+        self._chain.holds(head)
+
+    def export(self, upto: Head) -> Iterator[bytes]:
+        """The entries up to a head as lines, for `evidence.verify_export`. Raises Refused: the ledger has it not."""
+        self._chain.holds(upto)
+        return lines(self._chain.entries(upto.seq))
+
+    def _known(self, run: str) -> tuple[Begun, str] | None:
+        """How a run was begun and its state (open, finished or settled)."""
+        rows = self._chain.read("SELECT value, state FROM runs WHERE run = ?", run)
+        return (self._begun(rows[0][0]), str(rows[0][1])) if rows else None
+
+    def _begun(self, value: bytes) -> Begun:
+        try:
+            return load(value, Begun)
+        except Abort:
+            raise self._damaged() from None
 
     def _costs(self, run: str) -> list[Cost]:
-        rows = self._read("SELECT value FROM facts WHERE run = ? AND length(value) > 0 ORDER BY key", run)
+        rows = self._chain.read("SELECT value FROM facts WHERE run = ? AND length(value) > 0 ORDER BY key", run)
         try:
             return [load(row[0], Cost) for row in rows]
         except Abort:
-            raise Refused("a charge in the budget is damaged", where=str(self._path), hint=_HINT_COPY) from None
+            raise self._damaged() from None
 
-    def _read(self, query: str, *values: str) -> list[tuple[Any, ...]]:
-        with _told(self._path):
-            return self._db.execute(query, values).fetchall()
+    def _damaged(self) -> Refused:
+        hint = "restore the newest copy; a fresh file forgets the spending"
+        return Refused("an entry of the budget is damaged", where=str(self._path), hint=hint)
 
     @contextlib.contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, alone from its first look on. Raises UsageError: the file cannot be written."""
-        with _told(self._path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+    def _change(self) -> Iterator[None]:
+        """One transaction, alone from its first look on; then the anchor follows. Raises UsageError, Refused."""
+        with self._chain.change() as before:
+            yield
+        if self._anchor and self._chain.last != before:
+            with self._chain.change() as now:  # alone again: an older head never replaces a newer one
+                self._anchor.move(now)
 
     def close(self) -> None:
         """Let go of the file."""
-        self._db.close()
+        self._chain.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-def _create(path: Path) -> None:
-    """Make an empty budget under another name, then give it its own in one step: no half-made file is ever found."""
-    with _told(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
-        os.close(handle)
-        draft = Path(name)
-        try:
-            with contextlib.closing(sqlite3.connect(draft)) as db:
-                db.executescript(_SCHEMA)
-            with contextlib.suppress(FileExistsError):  # another process was faster: take its file
-                os.link(draft, path)
-        finally:
-            draft.unlink()
-        _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    if not path.is_file():
-        raise UsageError("is not a file", where=str(path), hint="name another file for the budget")
-    if not os.access(path, os.R_OK | os.W_OK):
-        raise UsageError("cannot be read and written", where=str(path), hint="check its owner and permissions")
-    with _told(path):
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=PATIENCE)
-        with contextlib.ExitStack() as undo:
-            undo.callback(db.close)
-            _verify(db, path)
-            undo.pop_all()
-        return db
-
-
-def _verify(db: sqlite3.Connection, path: Path) -> None:
-    magic = db.execute("PRAGMA application_id").fetchone()[0]
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if magic != MAGIC:
-        raise _foreign(path)
-    if version != VERSION:
-        raise Refused(f"a budget of version {version}", where=str(path), hint=f"this program reads {VERSION}")
-    if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-        raise _foreign(path)
-    db.execute("PRAGMA journal_mode = DELETE")
-    db.execute("PRAGMA synchronous = EXTRA")
-    db.execute("PRAGMA foreign_keys = ON")
-
-
-def _foreign(path: Path) -> Refused:
-    return Refused("is not a budget, or is damaged", where=str(path), hint=_HINT_COPY)
-
-
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """What the file system and SQLite say, said as our errors."""
-    try:
-        yield
-    except (OSError, sqlite3.OperationalError) as error:
-        hint = "check the folder, its permissions and its space"
-        raise UsageError(f"the budget cannot be used ({error})", where=str(path), hint=hint) from None
-    except sqlite3.DatabaseError:
-        raise _foreign(path) from None

@@ -1,0 +1,164 @@
+"""Signed heads of a site's ledger, and the anchor: the latest one, in a file beside the ledger.
+
+A head (number and hash of the last entry) stands for the whole chain before it. Who has seen one notices a ledger that
+was put back or forked. Signature: Ed25519 (RFC 8032) over a tag of its own, federation, site, number and hash.
+An anchor does NOT help where ledger and anchor are put back together: the server, which sees a head with every answer
+and shows it again, does. Nor does it bind the holder of the key, who can sign another history for whoever saw none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from potluck.core.errors import Refused, UsageError
+from potluck.core.party import site as party
+from potluck.core.rounds import Abort
+from potluck.owner.chain import GENESIS, Chain, Head, sync
+from potluck.secret.keys import Roster
+from potluck.secret.stream import digest
+
+__all__ = ["GENESIS", "Anchor", "Head", "SignedHead", "sign", "verify"]
+
+_TAG = b"potluck ledger head 1\0"
+_LARGEST = 4096
+"""Bytes of an anchor file: far more than any head takes."""
+
+
+class SignedHead(msgspec.Struct, frozen=True, array_like=True):
+    """A head as the site `site` of `federation` signed it. hash: 32 bytes; signature: 64 bytes."""
+
+    federation: bytes
+    site: str
+    seq: int
+    hash: bytes
+    signature: bytes
+
+
+def sign(head: Head, site: str, federation: bytes, key: Callable[[bytes], bytes]) -> SignedHead:
+    """`head` under the site's key. key: signs a message (`SigningKey.sign`)."""
+    signature = key(_message(head, site, federation))
+    return SignedHead(federation, site, head.seq, head.hash, signature)
+
+
+def verify(signed: SignedHead, public: bytes, site: str, federation: bytes) -> Head:
+    """The head that `site` of `federation` signed. public: its pinned key [32].
+
+    Raises Refused: of another site or federation, malformed, or not signed by that key.
+    """
+    where = f"ledger head of {site}"
+    if (signed.site, signed.federation) != (site, federation):
+        raise Refused("it is of another site or federation", where=where)
+    if len(signed.hash) != 32 or not 0 <= signed.seq < 1 << 63:
+        raise Refused("it is malformed", where=where)
+    head, me = Head(signed.seq, signed.hash), party(site)
+    try:
+        Roster({me: public}).verify(me, _message(head, site, federation), signed.signature)
+    except (Abort, ValueError):  # ValueError: the key is none
+        raise Refused("it is not signed by this site's key", where=where) from None
+    return head
+
+
+def _message(head: Head, site: str, federation: bytes) -> bytes:
+    return _TAG + digest(federation, site.encode(), head.seq.to_bytes(8, "big"), head.hash)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The file that holds a ledger's latest signed head. sign: as in `sign`; public: the key it belongs to."""
+
+    path: Path
+    site: str
+    federation: bytes
+    public: bytes
+    sign: Callable[[bytes], bytes] = field(repr=False)
+
+    def read(self) -> Head | None:
+        """The head in the file, None without a file. Raises Refused: damaged, or not signed by this site."""
+        with self._told():
+            if not self.path.exists():
+                return None
+            with self.path.open("rb") as file:
+                raw = file.read(_LARGEST)
+        try:
+            return verify(msgspec.json.decode(raw, type=SignedHead), self.public, self.site, self.federation)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            what = "the ledger's anchor is damaged"
+        except Refused as error:
+            what = f"the ledger's anchor is not this site's: {error.what}"
+        raise Refused(what, where=str(self.path), hint="restore the site's folder: ledger, anchor and keys together")
+
+    def adopt(self, head: Head) -> None:
+        """The first anchor of a ledger that had none: from here on it cannot be put back unnoticed.
+
+        Raises Refused: there is one.
+        """
+        with self._told():
+            draft = self._drafted(head)
+            try:
+                os.link(draft, self.path)
+            except FileExistsError:
+                hint = "open the ledger with it"
+                raise Refused("the ledger has an anchor already", where=str(self.path), hint=hint) from None
+            finally:
+                draft.unlink()
+            sync(self.path.parent)
+
+    def move(self, head: Head) -> None:
+        """The anchor holds `head` when this returns, durably; a kill leaves the old one. For one caller at a time.
+
+        Raises UsageError: it cannot be written.
+        """
+        with self._told():
+            os.replace(self._drafted(head), self.path)
+            sync(self.path.parent)
+
+    def expects(self, ledger: Path) -> None:
+        """Raises Refused: the ledger is gone, although there is an anchor for it."""
+        # The ledger is made before its anchor: look at the anchor first, since another process may be making both.
+        if self.read() is not None and not ledger.exists():
+            hint = f"put the newest {ledger.name} back; without it nobody knows what was spent"
+            raise Refused("the ledger is missing, its anchor is there", where=str(ledger), hint=hint)
+
+    def hold(self, chain: Chain) -> None:
+        """Compare with the ledger, then move to its end. A ledger ahead of its anchor was killed between the two.
+
+        Raises Refused: the ledger is behind or forked, or holds entries although the anchor is gone.
+        """
+        with chain.change() as now:
+            known = self.read()
+            if known is None and now.seq:
+                raise Refused(
+                    f"the ledger has {now.seq} entries and its anchor is gone",
+                    where=str(self.path),
+                    hint="put it back; whoever trusts this ledger as it is may adopt it anew",
+                )
+            if known is not None:
+                chain.holds(known)
+            if known != now:
+                self.move(now)
+
+    def _drafted(self, head: Head) -> Path:
+        """The file's new content under another name, 0600 and on the disk: one name, so that kills leave one file."""
+        draft = self.path.with_name(f".{self.path.name}.new")
+        draft.unlink(missing_ok=True)
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(handle, "wb") as file:
+            file.write(msgspec.json.encode(sign(head, self.site, self.federation, self.sign)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return draft
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            hint = "check the folder, its permissions and its space"
+            what = f"the ledger's anchor cannot be used ({error.strerror or error})"
+            raise UsageError(what, where=str(self.path), hint=hint) from None
