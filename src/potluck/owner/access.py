@@ -1,0 +1,160 @@
+"""The access log: a line of JSON for every request, granted or not, every round, every decision. Append-only, 0600.
+
+Each line is on disk before `write` returns. Names from outside are shortened and their control letters written out,
+so that no one can forge a line or move a terminal's cursor. No value, no count of rows, no text from the network but
+names. It is NOT rotated and NOT chained: it grows by some hundred bytes a line, and whoever may write the file may
+change it. What was spent is in the ledger, which is evidence.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from potluck.core.errors import Refused, UsageError
+
+LONGEST = 128
+MOST_CODES = 16
+LINE = 32 << 10
+Event = Literal["start", "stop", "request", "approve", "deny", "revoke", "withdraw", "round", "refusal", "end"]
+Outcome = Literal["", "pending", "approved", "denied", "revoked", "finished", "withdrawn", "done", "refused", "aborted"]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One line. when: UTC, ISO 8601; asker: who asked; person: who decided; plan: its name; why: codes."""
+
+    when: str
+    event: Event
+    outcome: Outcome = ""
+    asker: str = ""
+    person: str = ""
+    plan: str = ""
+    hash: str = ""
+    run: str = ""
+    round: int | None = None
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What a file holds, oldest first, and which lines (from 1) cannot be read: a crash can cut one short."""
+
+    entries: tuple[Entry, ...]
+    damaged: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom and what a line is about; empty where it is about nothing of that kind."""
+
+    asker: str = ""
+    person: str = ""
+    plan: str = ""
+    hash: str = ""
+    run: str = ""
+
+
+class AccessLog:
+    """One site's log. Any number of processes may write it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(
+        self,
+        event: Event,
+        now: datetime,
+        *,
+        outcome: Outcome = "",
+        about: Subject | None = None,
+        round: int | None = None,
+        why: tuple[str, ...] = (),
+    ) -> Entry:
+        """A line, durable when this returns. now: with its time zone.
+
+        Raises Refused: it cannot be written. What cannot be logged must not be done.
+        """
+        about = about or Subject()
+        entry = Entry(
+            when=now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            event=event,
+            outcome=outcome,
+            asker=shown(about.asker),
+            person=shown(about.person),
+            plan=shown(about.plan),
+            hash=shown(about.hash),
+            run=shown(about.run),
+            round=round,
+            why=tuple(shown(code) for code in why[:MOST_CODES]),
+        )
+        line = json.dumps(msgspec.to_builtins(entry), ensure_ascii=True).encode("ascii") + b"\n"
+        try:
+            _append(self._path, line)
+        except OSError as error:
+            hint = "nothing is done that is not logged: check the disk, its space and the file's permissions"
+            raise Refused(f"cannot be written ({type(error).__name__})", where=str(self._path), hint=hint) from None
+        return entry
+
+
+def read(path: Path) -> Log:
+    """The log of a site; of one that has none yet, nothing. Raises UsageError: it cannot be read."""
+    entries: list[Entry] = []
+    damaged: list[int] = []
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(iter(lambda: file.readline(LINE), b""), 1):
+                try:
+                    entries.append(msgspec.json.decode(line, type=Entry))
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    damaged.append(number)
+    except FileNotFoundError:
+        return Log((), ())
+    except OSError as error:
+        raise UsageError(f"cannot be read ({type(error).__name__})", where=str(path)) from None
+    return Log(tuple(entries), tuple(damaged))
+
+
+def shown(text: str) -> str:
+    """A text from outside as it may be kept and printed: short, and what is no plain letter as its number."""
+    short = text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return "".join(c if c.isprintable() and c != "\\" else f"\\u{{{ord(c):x}}}" for c in short)
+
+
+def _append(path: Path, line: bytes) -> None:
+    """The whole line or nothing of it, also beside other processes. A line that a crash cut short is ended first."""
+    fresh = not path.exists()
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        size = os.fstat(handle).st_size
+        torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+        try:
+            _whole(handle, b"\n" + line if torn else line)
+            os.fsync(handle)
+        except OSError:
+            os.ftruncate(handle, size)
+            raise
+    finally:
+        os.close(handle)
+    if fresh:
+        _sync(path.parent)
+
+
+def _whole(handle: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(handle, data) :]
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,204 @@
+"""May this plan be run on this owner's rows? Policy against plan, without a row, a file or a clock.
+
+Every reason against it is reported, not the first alone. The words are the owner's to read; to the other side only
+the code travels, a key of the policy. It does NOT ask a person: what is denied here nobody can approve, and what is
+not denied still needs `requests`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from potluck.core.errors import Refused
+from potluck.core.plan import Plan
+from potluck.owner.hours import ANY, within
+from potluck.owner.policy import Allow, Policy
+
+Code = Literal[
+    "who",
+    "tasks",
+    "models",
+    "columns",
+    "protect",
+    "noise",
+    "epsilon_per_plan",
+    "epsilon_per_year",
+    "min_sites",
+    "hours",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """One reason against a plan. code: the policy's key; words and hint: for the owner alone."""
+
+    code: Code
+    words: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is judged. promised: epsilon that the plan spends here at most, or None; spent_year: what went before."""
+
+    plan: Plan
+    asker: frozenset[str]
+    now: datetime
+    spent_year: float
+    promised: float | None
+
+    @property
+    def noised(self) -> bool:
+        """Does the plan spend epsilon?"""
+        return self.plan.privacy.noise != "none"
+
+
+def judge(
+    policy: Policy, plan: Plan, *, asker: frozenset[str], now: datetime, spent_year: float, promised: float | None
+) -> tuple[Denial, ...]:
+    """Every reason of the policy against the plan; none: it is allowed.
+
+    asker: the names of who asks (federation, fingerprint); now: the owner's local time; spent_year: epsilon spent in
+    the year before, this plan's run not counted.
+    """
+    case = Case(plan, asker, now, spent_year, promised)
+    found = (rule(policy.allow, case) for rule in _RULES)
+    return tuple(denial for denial in found if denial is not None)
+
+
+def rows_allowed(policy: Policy, rows: int) -> None:
+    """Raises Refused, for the owner's eyes alone: fewer rows than allow.min_rows. The number of rows is not said."""
+    if rows < policy.allow.min_rows:
+        what = f"there are fewer rows than allow.min_rows ({policy.allow.min_rows})"
+        raise Refused(what, where="policy", hint="the fewer rows, the more a sum says about each of them")
+
+
+def columns_read(plan: Plan) -> tuple[str, ...]:
+    """The columns that a plan reads, as it names them: features, target, person and split column."""
+    data = plan.data
+    names = [name for name, column in data.columns.items() if column.kind != "ignore"]
+    names += [data.person] if data.person is not None else []
+    if plan.task != "statistics":
+        names += [data.target.column] if data.target else []
+        names += [data.split.column] if data.split and data.split.column is not None else []
+    return tuple(dict.fromkeys(names))
+
+
+def covers(pattern: str, name: str) -> bool:
+    """Does a pattern of the policy allow a name, or all that a pattern of the plan may match? `*`: any letters.
+
+    No other letter is special: a column may be called "a[1]". The plan's `*` is only met by one of the policy's, so
+    that the plan's "lab*" needs "lab*", "l*" or "*". One pass, so that no name makes it slow.
+    """
+    if ANY not in pattern:
+        return pattern == name
+    first, *middle, last = pattern.split(ANY)
+    if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
+        return False
+    place, end = len(first), len(name) - len(last)
+    for part in middle:
+        found = name.find(part, place, end)
+        if found < 0:
+            return False
+        place = found + len(part)
+    return True
+
+
+def _who(allow: Allow, case: Case) -> Denial | None:
+    if ANY in allow.who or case.asker & set(allow.who):
+        return None
+    return Denial("who", f"{_list(sorted(case.asker))} may not ask", _allowed("who", allow.who))
+
+
+def _tasks(allow: Allow, case: Case) -> Denial | None:
+    return _listed("tasks", "task", case.plan.task, allow.tasks)
+
+
+def _models(allow: Allow, case: Case) -> Denial | None:
+    model = case.plan.model
+    return (
+        None
+        if case.plan.task == "statistics" or model is None
+        else _listed("models", "model", model.kind, allow.models)
+    )
+
+
+def _protect(allow: Allow, case: Case) -> Denial | None:
+    return _listed("protect", "protection", case.plan.protect.word, allow.protect)
+
+
+def _noise(allow: Allow, case: Case) -> Denial | None:
+    return _listed("noise", "noise", case.plan.privacy.noise, allow.noise)
+
+
+def _columns(allow: Allow, case: Case) -> Denial | None:
+    denied = [name for name in columns_read(case.plan) if not any(covers(one, name) for one in allow.columns)]
+    if not denied:
+        return None
+    return Denial("columns", f"the plan reads {_list(denied)}", _allowed("columns", allow.columns))
+
+
+def _sites(allow: Allow, case: Case) -> Denial | None:
+    fewest = case.plan.fewest
+    if fewest >= allow.min_sites:
+        return None
+    words = f"a sum may be over {fewest} sites only (all of the plan's but its drop-outs)"
+    return Denial("min_sites", words, f"the policy needs {allow.min_sites}")
+
+
+def _per_plan(allow: Allow, case: Case) -> Denial | None:
+    if not case.noised:
+        return None
+    if case.promised is None:
+        return Denial("epsilon_per_plan", "what the plan spends is not known", "nothing is spent that was not promised")
+    if case.promised <= allow.epsilon_per_plan:
+        return None
+    words = f"the plan spends up to epsilon {case.promised:.6g}"
+    return Denial("epsilon_per_plan", words, f"the policy allows {allow.epsilon_per_plan:.6g} a plan")
+
+
+def _per_year(allow: Allow, case: Case) -> Denial | None:
+    if not case.noised or case.promised is None or case.spent_year + case.promised <= allow.epsilon_per_year:
+        return None
+    words = f"{case.spent_year:.6g} of the year's epsilon is spent, and the plan spends up to {case.promised:.6g}"
+    return Denial("epsilon_per_year", words, f"the policy allows {allow.epsilon_per_year:.6g} a year")
+
+
+def _hours(allow: Allow, case: Case) -> Denial | None:
+    if allow.hours is None or within(allow.hours, case.now):
+        return None
+    return Denial("hours", f"it is {case.now:%a %H:%M}".lower(), _allowed("hours", allow.hours))
+
+
+_RULES: Sequence[Callable[[Allow, Case], Denial | None]] = (
+    _who,
+    _tasks,
+    _models,
+    _columns,
+    _protect,
+    _noise,
+    _per_plan,
+    _per_year,
+    _sites,
+    _hours,
+)
+
+
+def _listed(code: Code, what: str, word: str, allowed: Sequence[str]) -> Denial | None:
+    if ANY in allowed or word in allowed:
+        return None
+    return Denial(code, f"{what} {_list([word])}", _allowed(code, allowed))
+
+
+def _allowed(key: str, words: Sequence[str]) -> str:
+    return f"allow.{key} lets in {_list(words)}" if words else f"allow.{key} lets in nothing"
+
+
+def _list(names: Sequence[str]) -> str:
+    """Names, some of them from outside, as they may be printed: on one line, without control letters, not too long."""
+    shown = [ascii(name if len(name) <= 60 else f"{name[:60]}...") for name in names[:8]]
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return (", ".join(shown) or "nobody") + more

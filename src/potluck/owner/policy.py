@@ -1,0 +1,112 @@
+"""An owner's policy: where its rows are, what a plan may ask of them, and who approves. `policy.toml`, read strictly.
+
+Deny by default: a list that is absent or empty allows nothing. Unknown keys and words are errors that name the file,
+the key and the nearest known one. An address and the password in it are in no message and no repr.
+It does NOT judge: `judge` compares a policy with a plan, and nothing here opens the data.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from potluck.secret.container import Secret
+
+NAME = "policy.toml"
+LONGEST = 1 << 20
+Rule = Literal["person", "hash", "policy"]
+Task = Literal["*", "train", "statistics", "fit", "predict", "intersect"]
+Kind = Literal["*", "linear", "logistic", "network", "trees"]
+Guard = Literal["*", "clear", "mask", "share", "he", "tee"]
+Noise = Literal["*", "none", "site", "shared", "reveal"]
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the rows are: a file (relative to the policy), or a query at an address (`url`, or in `url_file`)."""
+
+    file: str | None = None
+    url: Secret | None = None
+    url_file: str | None = None
+    query: str | None = None
+
+
+class Allow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plan may ask. Lists: what is not named is denied; hours: None is any time, empty is never.
+
+    epsilon_per_plan, epsilon_per_year: of plans with noise; 0 allows none of them.
+    """
+
+    who: tuple[str, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    models: tuple[Kind, ...] = ()
+    columns: tuple[str, ...] = ()
+    protect: tuple[Guard, ...] = ()
+    noise: tuple[Noise, ...] = ()
+    epsilon_per_plan: float = 0.0
+    epsilon_per_year: float = 0.0
+    min_rows: int = 1
+    min_sites: int = 2
+    hours: tuple[str, ...] | None = None
+
+
+class Approve(msgspec.Struct, frozen=True, kw_only=True):
+    """Who says yes to what the policy allows, and how many of them must."""
+
+    rule: Rule = "person"
+    people: Literal[1, 2] = 1
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole policy, every default filled in."""
+
+    version: Literal[1]
+    source: Source
+    allow: Allow = Allow()
+    approve: Approve = Approve()
+
+
+def exposed(policy: Policy, path: Path) -> str | None:
+    """A warning for the owner where the policy holds an address of a database and others may read the file."""
+    if policy.source.url is None or not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return None
+    return f"{path} holds an address that others on this machine may read: chmod 600 it, or use source.url_file"
+
+
+def template(name: str) -> str:
+    """The policy that a new site gets: it denies all, and says what every key does. Raises ValueError: a bad name."""
+    if not name.isprintable():
+        raise ValueError("a name of printable letters is expected")
+    return _TEMPLATE.replace("{name}", name)
+
+
+_TEMPLATE = """\
+# What others may ask of {name}'s rows. As written here: nothing.
+# In a list "*" means any. A list that is absent or empty allows nothing. Every key: docs/reference/policy.md
+version = 1
+
+[source]
+file = "rows.csv"         # relative to this file; .parquet is read as Parquet, all else as CSV
+# url_file = "secret.url" # or a database: a file (chmod 600) with postgresql+psycopg://user:password@host/base
+# url = "sqlite:///rows.sqlite"                     # or its address here; neither is ever shown
+# query = "select age, sex, num from patients"      # one SELECT; it cannot write
+
+[allow]
+who = []                  # coordinators that may ask: the federation's name or its fingerprint
+tasks = []                # train, statistics
+models = []               # of training: linear, logistic, network
+columns = []              # columns that a plan may read, as the plan names them; "lab*" allows all that begin with lab
+protect = []              # ways to compute the sum: mask (the server sees sums alone), clear (it sees this site's own)
+noise = []                # shared, site, reveal (differential privacy), none (exact sums)
+epsilon_per_plan = 0.0    # a plan with noise may spend at most this
+epsilon_per_year = 0.0    # and all of the last 365 days together at most this
+min_rows = 1              # with fewer rows this site does not take part
+min_sites = 2             # a sum must be over at least so many sites, this one included, after drop-outs
+hours = []                # local time, e.g. "mon-fri 08:00-18:00"; "*" or no such line: any time
+
+[approve]
+rule = "person"           # person: someone approves every run; hash: approved plans run again; policy: all it allows
+people = 1                # 2: two different persons must approve
+"""

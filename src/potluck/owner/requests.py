@@ -1,0 +1,277 @@
+"""Who asked for which plan, and what the owner's people decided: one SQLite file, shared by the site and its verbs.
+
+A decision is about a plan's hash, a request about one run of it. A person's newest verdict on a hash is the one that
+counts, and one denial beats every approval. With rule "person" the approvals of a plan serve one run and are used up
+by it; with "hash" they stay until revoked; with "policy" nobody need approve, and anybody may still deny or revoke.
+It does NOT judge (`judge` does), does not prove who a person is, and writes no access log: the caller does.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from potluck.core.errors import Refused, UsageError
+from potluck.owner.decisions import approvers, carry, denied, void
+from potluck.owner.policy import Approve
+from potluck.owner.store import opened, told
+
+SHORTEST = 8
+MOST_PENDING = 256
+KEPT = 1_000
+LARGEST = 4 << 20
+LONGEST = 200
+"""Requests that wait; requests that are remembered; bytes of a plan; letters of a name: what others can put here."""
+
+_SELECT = "SELECT run, hash, plan, asker, first_seen, state, codes FROM requests JOIN plans USING (hash)"
+
+
+class State(StrEnum):
+    """What became of a request. All but the first two are final."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    REVOKED = "revoked"
+    FINISHED = "finished"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One run that was asked for. hash: 64 hex letters; plan: canonical JSON; first_seen: seconds since 1970.
+
+    codes: the policy's keys that denied it, empty where people did.
+    """
+
+    run: str
+    hash: str
+    plan: bytes
+    asker: str
+    first_seen: float
+    state: State
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a verdict did. changed: requests whose state it changed, as they are now; missing: approvals still needed
+    by the next run of this plan (0: it will be approved as it comes, or nobody need approve)."""
+
+    hash: str
+    changed: tuple[Request, ...]
+    missing: int
+
+
+class Requests:
+    """The file, opened a process. Every method is one transaction, so that site and verbs may use it at once."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file, or makes it, 0600. Raises UsageError: it cannot be read, written or made. Raises Refused: it
+        holds something else, or is damaged."""
+        self._path = path
+        self._db = opened(path)
+
+    def close(self) -> None:
+        """Nothing more is asked of it."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def ask(
+        self, run: str, plan_hash: bytes, plan: bytes, asker: str, now: float, codes: Sequence[str], approve: Approve
+    ) -> Request:
+        """A run is asked for; codes: the policy's reasons against it. The same run again is as it was left.
+
+        An older run of this plan that still waits gives way: its asker has begun anew. Raises Refused: the run is
+        known with another plan or asker, the plan is too large, or too many requests wait.
+        """
+        if len(plan) > LARGEST or len(plan_hash) != 32 or max(len(run), len(asker)) > LONGEST:
+            raise Refused("a request of a form that is not accepted", where=str(self._path))
+        text = plan_hash.hex()
+        with self._change() as db:
+            known = self._one(run)
+            if known is not None:
+                if (known.hash, known.asker) != (text, asker):
+                    raise Refused("a run is asked for again with another plan", where=str(self._path))
+                return known
+            db.execute(
+                "UPDATE requests SET state = 'withdrawn' WHERE hash = ? AND asker = ? AND state = 'pending'",
+                (text, asker),
+            )
+            if db.execute("SELECT count(*) FROM requests WHERE state = 'pending'").fetchone()[0] >= MOST_PENDING:
+                hint = "decide about them: `potluck site inbox`"
+                raise Refused(f"{MOST_PENDING} requests wait already", where=str(self._path), hint=hint)
+            self._keep(text, plan)
+            row = (run, text, asker, now, " ".join(codes), State.PENDING.value)
+            db.execute(
+                "INSERT INTO requests (run, hash, asker, first_seen, codes, state) VALUES (?, ?, ?, ?, ?, ?)", row
+            )
+            self._settle(run, text, bool(codes), approve)
+            self._forget()
+            return self._known(run)
+
+    def approve(self, prefix: str, person: str, now: float, approve: Approve) -> Decision:
+        """A person says yes to a plan. Serves the run that waits, else the next one. What was denied stays denied.
+
+        Raises UsageError: no plan or more than one begins so, or nobody is named. A whole hash need not be known yet.
+        """
+        with self._change() as db:
+            text = self._hash(prefix)
+            self._verdict(text, person, "approve", now)
+            waiting = db.execute("SELECT run FROM requests WHERE hash = ? AND state = 'pending'", (text,)).fetchall()
+            for (run,) in waiting[:1]:
+                self._settle(run, text, False, approve)
+            return self._decision(text, [row[0] for row in waiting[:1]], State.PENDING, approve)
+
+    def deny(self, prefix: str, person: str, now: float, approve: Approve) -> Decision:
+        """A person says no to a plan: runs that wait or go on are denied, and later ones until the person approves."""
+        with self._change():
+            text = self._hash(prefix)
+            self._verdict(text, person, "deny", now)
+            changed = self._move(text, ("pending", "approved"), State.DENIED)
+            return self._decision(text, changed, None, approve)
+
+    def revoke(self, prefix: str, person: str, now: float, approve: Approve) -> Decision:
+        """All approvals of a plan are taken back, by whomever they were given; a run that goes on is revoked.
+
+        Denials stay. Under rule "policy" a later run is approved again: change the policy, or deny.
+        """
+        with self._change():
+            text = self._hash(prefix)
+            self._verdict(text, person, "revoke", now)
+            void(self._db, text)
+            changed = self._move(text, ("approved",), State.REVOKED)
+            return self._decision(text, changed, None, approve)
+
+    def finish(self, run: str) -> Request:
+        """The run ended, well or not. Where it was approved it is finished now. Raises UsageError: no such run."""
+        return self._end(run, "approved", State.FINISHED)
+
+    def withdraw(self, run: str) -> Request:
+        """Its asker no longer wants it. Raises UsageError: no such run."""
+        self._end(run, "pending", State.WITHDRAWN)
+        return self._end(run, "approved", State.WITHDRAWN)
+
+    def state(self, run: str) -> State:
+        """To be asked before every round: only APPROVED goes on. Raises UsageError: no such run."""
+        with told(self._path):
+            return self._known(run).state
+
+    def missing(self, run: str, approve: Approve) -> int:
+        """How many persons must still approve a pending run. Raises UsageError: no such run."""
+        with told(self._path):
+            request = self._known(run)
+            return self._still(request.hash, approve) if request.state is State.PENDING else 0
+
+    def pending(self) -> tuple[Request, ...]:
+        """What waits, oldest first: the inbox."""
+        with told(self._path):
+            return self._select("state = 'pending'")
+
+    def find(self, prefix: str) -> tuple[Request, ...]:
+        """All requests for one plan, oldest first. Raises UsageError: none or more than one plan begins so."""
+        with told(self._path):
+            return self._select("hash = ?", self._hash(prefix))
+
+    def _keep(self, text: str, plan: bytes) -> None:
+        """What people read is what they approve: one hash has one plan."""
+        self._db.execute("INSERT OR IGNORE INTO plans VALUES (?, ?)", (text, plan))
+        if self._db.execute("SELECT plan FROM plans WHERE hash = ?", (text,)).fetchone()[0] != plan:
+            raise Refused("two plans come under one hash", where=str(self._path), hint="ask the coordinator")
+
+    def _settle(self, run: str, text: str, by_policy: bool, approve: Approve) -> None:
+        """A request that waits is decided, where it can be."""
+        state = State.PENDING
+        if by_policy or denied(self._db, text):
+            state = State.DENIED
+        elif approve.rule == "policy" or self._still(text, approve) == 0:
+            state = State.APPROVED
+            if approve.rule == "person":
+                carry(self._db, text, run)
+        self._db.execute("UPDATE requests SET state = ? WHERE run = ?", (state.value, run))
+
+    def _still(self, text: str, approve: Approve) -> int:
+        return 0 if approve.rule == "policy" else max(0, approve.people - approvers(self._db, text))
+
+    def _verdict(self, text: str, person: str, verdict: str, now: float) -> None:
+        if not person.strip():
+            raise UsageError("nobody decided", hint="name the person who does")
+        row = (text, person, verdict, now)
+        self._db.execute("INSERT INTO decisions (hash, person, verdict, at) VALUES (?, ?, ?, ?)", row)
+
+    def _decision(self, text: str, runs: Sequence[str], before: State | None, approve: Approve) -> Decision:
+        now = [self._known(run) for run in runs]
+        return Decision(text, tuple(one for one in now if one.state is not before), self._still(text, approve))
+
+    def _move(self, text: str, states: tuple[str, ...], to: State) -> list[str]:
+        changed = [one.run for one in self._select("hash = ?", text) if one.state.value in states]
+        self._db.executemany("UPDATE requests SET state = ? WHERE run = ?", [(to.value, run) for run in changed])
+        return changed
+
+    def _end(self, run: str, state: str, to: State) -> Request:
+        with self._change() as db:
+            db.execute("UPDATE requests SET state = ? WHERE run = ? AND state = ?", (to.value, run, state))
+            return self._known(run)
+
+    def _hash(self, prefix: str) -> str:
+        """The one hash that begins so."""
+        text = prefix.strip().lower().removeprefix("sha256:")
+        if not re.fullmatch(rf"[0-9a-f]{{{SHORTEST},64}}", text):
+            what = f"a plan's hash is {SHORTEST} to 64 hex letters"
+            raise UsageError(what, hint="`potluck site inbox` shows the hashes of what waits")
+        known = {row[0] for row in self._db.execute("SELECT hash FROM requests UNION SELECT hash FROM decisions")}
+        found = [one for one in known if one.startswith(text)]
+        if len(text) == 64 or len(found) == 1:
+            return text if len(text) == 64 else str(found[0])
+        what = f"{len(found) or 'no'} known plans have a hash that begins with {text}"
+        hint = "give more of its letters" if found else "give the whole hash of a plan that was not asked for yet"
+        raise UsageError(what, hint=hint)
+
+    def _known(self, run: str) -> Request:
+        request = self._one(run)
+        if request is None:
+            raise UsageError("no such run was asked for", where=str(self._path), hint="see `potluck site log`")
+        return request
+
+    def _one(self, run: str) -> Request | None:
+        found = self._select("run = ?", run)
+        return found[0] if found else None
+
+    def _select(self, condition: str, *values: str) -> tuple[Request, ...]:
+        rows = self._db.execute(f"{_SELECT} WHERE {condition} ORDER BY seq", values)
+        return tuple(
+            Request(run, text, plan, asker, first_seen, State(state), tuple(codes.split()))
+            for run, text, plan, asker, first_seen, state, codes in rows
+        )
+
+    def _forget(self) -> None:
+        """Ended requests beyond KEPT go, oldest first, and plans that nobody asks for: others cannot fill the disk."""
+        self._db.execute(
+            "DELETE FROM requests WHERE state NOT IN ('pending', 'approved')"
+            " AND seq <= (SELECT max(seq) FROM requests) - ?",
+            (KEPT,),
+        )
+        self._db.execute("DELETE FROM plans WHERE hash NOT IN (SELECT hash FROM requests)")
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, durable when it ends; another process waits for it."""
+        with told(self._path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")

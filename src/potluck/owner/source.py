@@ -1,0 +1,43 @@
+"""The owner's rows where its policy says they are: CSV, Parquet, or a query. Opened when asked for, not before.
+
+The same rows give the same `fl.table.Table` from each of them, bit for bit. It does NOT watch them: a source that
+changes between two rounds of a run is another source, so a site reads it once a run.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from potluck.core.errors import UsageError
+from potluck.fl.source import Source as Frames
+from potluck.owner import policy, sql
+from potluck.owner.parquet import ParquetRows
+from potluck.secret.container import Secret
+
+
+def open_source(source: policy.Source, base: Path, *, max_rows: int, where: str) -> Frames:
+    """What `fl.table.read` reads. base: the policy's folder; where: the site's name, for messages.
+
+    A CSV file is only named here. Raises UsageError: a package is missing, the address or query cannot be used.
+    Raises DataError: no such file, database unreachable, more than max_rows rows.
+    """
+    if source.file is not None:
+        path = base / source.file
+        return ParquetRows(path, max_rows, where) if path.suffix.lower() == ".parquet" else path
+    address = source.url if source.url is not None else _address(base / (source.url_file or ""), where)
+    return sql.rows(address, source.query or "", base, max_rows, where)
+
+
+def _address(path: Path, where: str) -> Secret:
+    """The address in a file that its owner alone may read."""
+    try:
+        with path.open("rb") as file:
+            mode, text = path.stat().st_mode, file.read(policy.LONGEST)
+        address = Secret(text.decode().strip().encode())
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "it holds one line: the database's address"
+        raise UsageError(f"source.url_file cannot be read ({type(error).__name__})", where=where, hint=hint) from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise UsageError("source.url_file may be read by others", where=where, hint=f"chmod 600 {path}")
+    return address
