@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import platform
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from potluck.api.facts import Facts, spent_by
+from potluck.api.facts import Facts
 from potluck.core.asks import Kind
-from potluck.core.party import Party
 from potluck.dp.account import NEIGHBOURS
 from potluck.fl.evaluate import Metrics
 from potluck.fl.tasks import Trained
@@ -77,7 +77,7 @@ def _privacy(facts: Facts) -> Json:
         "unit": privacy.unit if noisy else None,
         "neighbours": NEIGHBOURS if noisy else None,
         "delta": privacy.delta if noisy else None,
-        "epsilon": facts.epsilon(),
+        "epsilon": dict(facts.spent),
     }
 
 
@@ -113,25 +113,23 @@ def evidence(facts: Facts) -> details.Details:
         corrupt=spec.federation.corrupt,
         dropouts=spec.federation.dropouts,
         versions=_versions(),
-        sites=tuple(_site(facts, site) for site in spec.sites),
+        sites=tuple(_site(facts, name) for name in spec.federation.sites),
         comparison=_comparison(facts),
         interval="95 %: DeLong for AUC, Wilson for accuracy",
-        budget=_budgets(facts),
+        budget=facts.budgets,
         views=tuple(details.seen(view) for view in catalog.views(spec)),
         timeline=_timeline(facts),
         questions=_questions(facts),
         warnings=tuple(facts.warnings),
         aborts=tuple(facts.log.aborts),
-        in_process=True,
+        in_process=facts.network is None,
+        network=facts.network,
     )
 
 
-def _site(facts: Facts, site: Party) -> details.Site:
-    """Its row counts only where the comparison shows exact values anyway."""
-    if facts.comparison is None:
-        return details.Site(name=site.name)
-    held = int(facts.tables[site].test.sum())
-    return details.Site(name=site.name, rows_train=facts.tables[site].rows - held, rows_test=held)
+def _site(facts: Facts, name: str) -> details.Site:
+    trained, held = facts.rows.get(name, (None, None))
+    return details.Site(name=name, rows_train=trained, rows_test=held)
 
 
 def _versions() -> dict[str, str]:
@@ -149,26 +147,16 @@ def _timeline(facts: Facts) -> tuple[details.Round, ...]:
             bytes_down=one.traffic.down,
             dropped=tuple(sorted(one.dropped)),
             steps=tuple(details.Step(step=s, bytes=b, letters=n) for s, (b, n) in one.traffic.steps.items()),
+            when=_moment(one.when) if facts.network else "",
+            why={name: cause.value for name, cause in one.dropped.items()} if facts.network else {},
+            tries=facts.tries.get(one.number, ()),
         )
         for one in facts.log.rounds
     )
 
 
-def _budgets(facts: Facts) -> tuple[details.Budget, ...]:
-    spec = facts.spec
-    return tuple(
-        details.Budget(
-            site=site.name,
-            spent=ledger.spent(),
-            spent_delta=ledger.delta(),
-            delta=spec.privacy.delta or 0.0,
-            unit=spec.privacy.unit or "row",
-            neighbours=NEIGHBOURS,
-            run_epsilon=spent_by(ledger, facts.run),
-            history=tuple(details.Spend(run=h.run, plan=h.plan, epsilon=h.epsilon) for h in ledger.history()),
-        )
-        for site, ledger in facts.ledgers.items()
-    )
+def _moment(when: float | None) -> str:
+    return datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds") if when else ""
 
 
 def _comparison(facts: Facts) -> tuple[details.Score, ...]:

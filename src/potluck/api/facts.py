@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from potluck.api.compare import Comparison
 from potluck.api.plan import Plan
-from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
-from potluck.fl.table import Table
+from potluck.dp.account import NEIGHBOURS
 from potluck.fl.tasks import Counted, Trained
 from potluck.owner.budget import Budget
 from potluck.parties.sums import Log
+from potluck.report import details
 
 
 @dataclass(frozen=True)
 class Facts:
     """The JSON and the report are written from these alone.
 
-    spec: the plan as checked, patterns resolved; run: its random name; ledgers: empty without noise;
-    comparison: None unless asked for.
+    spec: the plan as checked, patterns resolved; run: its random name; spent: by site what this run cost, None without
+    noise; budgets: the owners' ledgers, where they are here; rows: (trained on, held out) by site, only where the
+    comparison shows exact values anyway; comparison: None unless asked for; network: across machines; tries: by round
+    number the causes of the tries before it.
     """
 
     plan: Plan
@@ -30,19 +32,24 @@ class Facts:
     now: datetime
     outcome: Trained | Counted
     log: Log
-    tables: Mapping[Party, Table]
-    ledgers: Mapping[Party, Budget]
-    comparison: Comparison | None
+    spent: Mapping[str, float | None]
     warnings: list[str]
-
-    def epsilon(self) -> dict[str, float | None]:
-        """What this run spent at each owner; None without noise."""
-        none: dict[str, float | None] = dict.fromkeys(self.spec.federation.sites, None)
-        for site, ledger in self.ledgers.items():
-            none[site.name] = spent_by(ledger, self.run)
-        return none
+    budgets: tuple[details.Budget, ...] = ()
+    rows: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    comparison: Comparison | None = None
+    network: details.Network | None = None
+    tries: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
-def spent_by(ledger: Budget, run: str) -> float:
-    """The epsilon that one run spent at one owner."""
-    return ledger.spent_by(run)
+def budget_of(site: str, ledger: Budget, spec: Spec, run: str) -> details.Budget:
+    """One owner's ledger as the report shows it."""
+    return details.Budget(
+        site=site,
+        spent=ledger.spent(),
+        spent_delta=ledger.delta(),
+        delta=spec.privacy.delta or 0.0,
+        unit=spec.privacy.unit or "row",
+        neighbours=NEIGHBOURS,
+        run_epsilon=ledger.spent_by(run),
+        history=tuple(details.Spend(run=h.run, plan=h.plan, epsilon=h.epsilon) for h in ledger.history()),
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from potluck.api.compare import compared
 from potluck.api.document import document, evidence
-from potluck.api.facts import Facts
+from potluck.api.facts import Facts, budget_of
 from potluck.api.folder import run_folder
 from potluck.api.ledgers import charging, folder_of, open_ledgers
 from potluck.api.outcome import Run
@@ -68,11 +68,15 @@ def run(
         comparison = compared(spec, rows, outcome) if compare and isinstance(outcome, Trained) else None
         every = [*warnings, *outcome.warnings]
         transcript.write(folder / "transcript.jsonl")
-        _write(folder, Facts(plan, spec, name, now, outcome, sums.log, rows, held, comparison, every))
+        spent = dict.fromkeys(spec.federation.sites, None) | {s.name: one.spent_by(name) for s, one in held.items()}
+        budgets = tuple(budget_of(site.name, one, spec, name) for site, one in held.items())
+        shown = {s.name: (t.rows - int(t.test.sum()), int(t.test.sum())) for s, t in rows.items()} if comparison else {}
+        facts = Facts(plan, spec, name, now, outcome, sums.log, spent, every, budgets, shown, comparison)
+        write(folder, facts)
     return Run.read(folder)
 
 
-def _write(folder: Path, facts: Facts) -> None:
+def write(folder: Path, facts: Facts) -> None:
     """The run's files; run.json, which makes it a run, after what it names, and then the report that reads it."""
     if isinstance(facts.outcome, Trained):
         facts.outcome.model.write(folder / "model.json")

@@ -36,8 +36,8 @@ class Attempt:
 class Table(Protocol):
     """Where the parties meet: makes one try at one sum under a fresh round number."""
 
-    def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause]) -> Attempt:
-        """absent: those who are left out, and why."""
+    def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause], must: frozenset[Party]) -> Attempt:
+        """absent: those who are left out, and why; must: those without whom it could only fail."""
         ...
 
 

@@ -105,8 +105,8 @@ class Forgetful:
 class Sums:
     """The sums of one run. Call it with an ask; it gives the answer and logs the round.
 
-    repeats: how often an exact sum is repeated over the same sites after contributions had left: 0 where nobody
-    can come back.
+    redone: rounds of this run that were run again before; repeats: how often an exact sum is repeated over the same
+    sites after contributions had left: 0 where nobody can come back.
     """
 
     def __init__(
@@ -116,6 +116,7 @@ class Sums:
         *,
         memoir: Memoir | None = None,
         repeats: int = 0,
+        redone: int = 0,
         progress: Progress = lambda ask: None,
     ) -> None:
         self.log = Log()
@@ -125,7 +126,7 @@ class Sums:
         self._progress = progress
         self._repeats = repeats
         self._excluded: dict[Party, Cause] = {}
-        self._redo = plan.privacy.redo
+        self._redo = plan.privacy.redo - redone
         self._same: dict[Kind, frozenset[Party]] = {}
 
     def __call__(self, ask: Ask) -> Answer:
@@ -138,7 +139,7 @@ class Sums:
         while True:
             number = self._memoir.begin(ask)
             started = time.perf_counter()
-            attempt = self._table.attempt(ask, number, self._absent(ask))
+            attempt = self._table.attempt(ask, number, *self._seating(ask))
             if attempt.answer is not None:
                 seconds = time.perf_counter() - started
                 dropped = {str(site): cause for site, cause in attempt.lost.items()}
@@ -153,11 +154,11 @@ class Sums:
         """Whether the server sees sums without noise."""
         return self._plan.privacy.noise in ("none", "reveal")
 
-    def _absent(self, ask: Ask) -> Mapping[Party, Cause]:
-        """Who takes no part: those left out, and those who were not in the first exact sum of this kind."""
-        same = self._same.get(ask.kind)
-        others = set(self._plan.sites) - same if self.exact and same else set()
-        return dict.fromkeys(others, Cause.LATE) | self._excluded
+    def _seating(self, ask: Ask) -> tuple[Mapping[Party, Cause], frozenset[Party]]:
+        """(who takes no part, who must): those left out; of exact sums of a kind the sites of the first, no other."""
+        same = self._same.get(ask.kind, frozenset()) if self.exact else frozenset()
+        others = set(self._plan.sites) - same if same else set()
+        return dict.fromkeys(others, Cause.LATE) | self._excluded, same
 
     def _finished(self, ask: Ask, done: Round, answer: Answer) -> Answer:
         self.log.rounds.append(done)

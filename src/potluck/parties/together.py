@@ -44,8 +44,8 @@ class Together:
         self._memory = memory
         self._run = run
 
-    def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause]) -> Attempt:
-        """One round of all who are not absent."""
+    def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause], must: frozenset[Party]) -> Attempt:
+        """One round of all who are not absent. Nobody who must be there could come back, so none is waited for."""
         round_ = RoundId(self._run, number)
         sitting = Sitting(self._plan, self._task, self._protection, round_)
         seat = self._memory.seat

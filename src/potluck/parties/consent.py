@@ -1,0 +1,259 @@
+"""What a site's owner says to a run: verified first, then judged by the policy, then approved; rows are read last.
+
+Nothing is read of the rows before the run is approved. Every answer is written to the access log. Only codes travel:
+keys of the policy or fixed words, so that a server learns why, and nothing about the rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import msgspec
+
+from potluck.core.asks import Task
+from potluck.core.errors import PlanError, PotluckError, Refused
+from potluck.core.plan import CODE, Plan, canonical, digest
+from potluck.core.rounds import Abort, Cause, Sum
+from potluck.core.wire import load
+from potluck.dp.account import promise
+from potluck.fl.table import Table, read
+from potluck.fl.tasks import build
+from potluck.members.card import fingerprint
+from potluck.members.federation import Federation
+from potluck.members.home import SiteHome
+from potluck.owner import heads, policy
+from potluck.owner.access import AccessLog, Event, Outcome, Subject
+from potluck.owner.budget import YEAR, Budget
+from potluck.owner.judge import judge, rows_allowed
+from potluck.owner.reading import read as read_policy
+from potluck.owner.requests import Request, Requests, State
+from potluck.owner.source import open_source
+from potluck.parties import catalog
+from potluck.parties.session import Proposal, Verdict
+
+QUIET = 60.0
+"""Seconds between two lines about discarded letters: whoever floods the site does not fill its disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a site needs to take part in a run. rows never leave."""
+
+    plan: Plan
+    task: Task[Table, object]
+    protection: Sum
+    rows: Table = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is answered; part: where it is granted. words: why not, for the owner alone."""
+
+    verdict: Verdict
+    codes: tuple[str, ...] = ()
+    part: Part | None = None
+    words: tuple[str, ...] = ()
+
+
+class Denied(Exception):
+    """A proposal that nobody need be asked about. code travels, words are the owner's."""
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(words)
+        self.code = code
+        self.words = words
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What the owner decides with: its home, ledger, requests and access log. sign: under the site's key.
+
+    say: words for whoever watches the site's own screen.
+    """
+
+    home: SiteHome
+    federation: Federation
+    ledger: Budget
+    requests: Requests
+    log: AccessLog
+    sign: Callable[[bytes], bytes] = field(repr=False)
+    say: Callable[[str], None]
+
+
+class Consent:
+    """One site's owner, as the site's process asks it."""
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._plans: dict[str, Plan] = {}
+        self._asker = frozenset({owner.federation.name, fingerprint(owner.federation.coordinator)})
+        self._quiet_until: dict[Cause, float] = {}
+
+    def decide(self, run: str, proposal: Proposal) -> Decision:
+        """Verify, judge, ask, and read the rows where the answer is yes. Never raises for what a server may send."""
+        about = Subject(asker=self._owner.federation.name, run=run)
+        try:
+            plan = self._verified(proposal)
+            self._plans[run] = plan
+            about = self._about(run)
+            decision = self._asked(run, plan, proposal)
+        except Denied as denied:
+            decision = Decision("denied", (denied.code,), words=(denied.words,))
+        except PotluckError as error:
+            decision = Decision("unable", ("data",), words=(str(error),))
+        self._write("request", _OUTCOME[decision.verdict], about, decision)
+        return decision
+
+    def decided(self, run: str) -> bool:
+        """Whether a run that was pending is so no more. Raises Refused, UsageError: the file of requests."""
+        return self._owner.requests.state(run) is not State.PENDING
+
+    def stands(self, run: str) -> bool:
+        """Whether the owner still agrees: asked before every round."""
+        return self._owner.requests.state(run) is State.APPROVED
+
+    def head(self) -> bytes:
+        """The signed head of the ledger, as bytes."""
+        signed = heads.sign(self._owner.ledger.head(), self._owner.home.name, self._id(), self._owner.sign)
+        return msgspec.msgpack.encode(signed)
+
+    def close(self, run: str, model: bytes) -> float | None:
+        """The run is over. Gives the epsilon that this site's ledger says it cost; None without noise."""
+        plan = self._plans.pop(run, None)
+        ledger = self._owner.ledger
+        ledger.finish(run)
+        about = self._about(run)
+        try:
+            self._owner.requests.finish(run)
+        except PotluckError:
+            return None  # nobody ever asked for it
+        self._write("end", "finished", about, Decision("granted"))
+        noisy = plan is not None and plan.privacy.noise != "none"
+        return ledger.spent_by(run) if noisy else None
+
+    def noticed(self, what: str, run: str, cause: Cause | None, number: int | None = None) -> None:
+        """What happened to a letter or a round, for the access log."""
+        about = self._about(run)
+        if what == "round":
+            codes = (cause.value,) if cause else ()
+            self._owner.log.write("round", _now(), outcome="aborted" if cause else "done", about=about, round=number,
+                                 why=codes)  # fmt: skip
+            self._owner.say(f"round {number}: {cause.value if cause else 'done'}")
+            return
+        now = time.monotonic()
+        if cause is not None and now >= self._quiet_until.get(cause, 0.0):
+            self._quiet_until[cause] = now + QUIET
+            self._owner.log.write("refusal", _now(), outcome="refused", about=about, round=number, why=(cause.value,))
+            self._owner.say(f"{what}: {cause.value}")
+
+    def _verified(self, proposal: Proposal) -> Plan:
+        """Everything that has nothing to do with what the owner wants. Raises Denied."""
+        federation, home = self._owner.federation, self._owner.home
+        if proposal.membership != federation.version or proposal.file != federation.digest:
+            words = f"the server goes by version {proposal.membership} of the federation file, here is"
+            raise Denied("federation", f"{words} {federation.version}: potluck site join, with the newest file")
+        try:
+            federation.current(time.time())
+        except Refused as error:
+            raise Denied("expired", str(error)) from None
+        if proposal.code != CODE:
+            raise Denied("version", f"the server runs potluck {proposal.code}, here is {CODE}")
+        self._own_head(proposal.head)
+        try:
+            plan = msgspec.json.decode(proposal.plan, type=Plan, strict=True)
+            whole = canonical(plan) == proposal.plan and plan.data.files == {}
+            errors = catalog.check(plan)[0] if whole else ["not in its one spelling"]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, ValueError, PlanError):
+            errors = ["not a plan of this version"]
+            plan = None
+        if plan is None or errors:
+            raise Denied("plan", f"the plan cannot be carried out as it is: {errors[0]}")
+        if home.me not in plan.sites:
+            raise Denied("plan", "the plan does not name this site")
+        if any("*" in name for name in plan.data.columns):
+            raise Denied("plan", "a column pattern cannot be used across machines: name the columns")
+        return plan
+
+    def _own_head(self, shown: bytes) -> None:
+        """The server shows the latest head of our own ledger that it knows: a ledger behind it was put back."""
+        if not shown:
+            return
+        try:
+            signed = load(shown, heads.SignedHead)
+            public = self._owner.federation.cards[self._owner.home.me].signing
+            self._owner.ledger.holds(heads.verify(signed, public, self._owner.home.name, self._id()))
+        except (Refused, Abort) as error:
+            raise Denied("ledger", f"the ledger is not the one that was shown before: {error}") from None
+
+    def _asked(self, run: str, plan: Plan, proposal: Proposal) -> Decision:
+        """Policy, approval, rows. Raises Denied; PotluckError: the rows or a file of the owner's."""
+        rules = read_policy(self._owner.home.policy)
+        now = time.time()
+        denials = judge(
+            rules,
+            plan,
+            asker=self._asker,
+            now=datetime.now().astimezone(),
+            spent_year=self._owner.ledger.spent(since=now - YEAR) - self._owner.ledger.spent_by(run),
+            promised=promise(plan),
+        )
+        codes = tuple(denial.code for denial in denials)
+        if not codes and sha256(next(build(plan).lead()).state).digest() != proposal.initial:
+            raise Denied("initial", "the first model is not the one that the plan says")
+        asker = self._owner.federation.name
+        request = self._owner.requests.ask(run, digest(plan), canonical(plan), asker, now, codes, rules.approve)
+        if request.state is State.PENDING:
+            return Decision("pending")
+        if request.state is not State.APPROVED:
+            words = tuple(f"{denial.words}; {denial.hint}" for denial in denials)
+            return Decision("denied", request.codes or (request.state.value,), words=words)
+        privacy = plan.privacy
+        noisy = privacy.noise != "none"
+        unit, delta = (privacy.unit, privacy.delta) if noisy else (None, None)
+        try:
+            self._owner.ledger.rejoin(run, plan.name, digest(plan), unit, delta, now)
+        except Refused as error:
+            raise Denied("finished", str(error)) from None
+        return Decision("granted", part=self._part(plan, rules))
+
+    def _part(self, plan: Plan, rules: policy.Policy) -> Part:
+        home = self._owner.home
+        source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
+        rows = read(source, plan, home.name)
+        rows_allowed(rules, rows.rows)
+        return Part(plan, build(plan), catalog.row(plan).build(plan), rows)
+
+    def _id(self) -> bytes:
+        return bytes.fromhex(self._owner.federation.id)
+
+    def _about(self, run: str) -> Subject:
+        plan = self._plans.get(run)
+        if plan is None:
+            return Subject(asker=self._owner.federation.name, run=run)
+        return Subject(asker=self._owner.federation.name, plan=plan.name, hash=digest(plan).hex(), run=run)
+
+    def _write(self, event: Event, outcome: Outcome, about: Subject, decision: Decision) -> None:
+        self._owner.log.write(event, _now(), outcome=outcome, about=about, why=decision.codes)
+        why = f" ({'; '.join(decision.words or decision.codes)})" if decision.codes else ""
+        self._owner.say(f"{event} {about.plan or '?'}: {outcome}{why}")
+
+
+_OUTCOME: dict[Verdict, Outcome] = {
+    "granted": "approved",
+    "pending": "pending",
+    "denied": "denied",
+    "unable": "refused",
+}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def asked_of(request: Request) -> Plan:
+    """The plan of a request, as it was asked for."""
+    return msgspec.json.decode(request.plan, type=Plan)

@@ -1,0 +1,46 @@
+"""What one party is to all others: its long-term keys, and everybody's pinned public ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from potluck.core.party import Draw, Party
+from potluck.core.rounds import Parcel, Seat
+from potluck.members.home import Membership
+from potluck.secret import envelope
+from potluck.secret.box import BoxKey, PublicBoxKey
+from potluck.secret.keys import Roster, SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One party in one federation. federation: 16 bytes, the same in every version of the federation file."""
+
+    party: Party
+    federation: bytes
+    key: SigningKey = field(repr=False)
+    box: BoxKey = field(repr=False)
+    roster: Roster = field(repr=False)
+    boxes: Mapping[Party, PublicBoxKey] = field(repr=False)
+
+    def close(self, to: Party, parcel: Parcel) -> bytes:
+        """A letter that only `to` can read. Raises KeyError: `to` is no member."""
+        return envelope.close(self.key, self.boxes[to], self.federation, self.party, to, parcel)
+
+    def disclose(self, letter: bytes) -> tuple[Party, Parcel]:
+        """The verified (sender, parcel) of a letter to me. Raises Abort: forged, altered, or not for me."""
+        return envelope.disclose(self.roster, self.box, self.federation, self.party, letter)
+
+    def seat(self, draw: Draw) -> Seat:
+        """My seat in a round."""
+        return Seat(self.party, draw, self.key.sign, self.roster.verify)
+
+
+def identity(membership: Membership) -> Identity:
+    """A member as the others know it."""
+    it = membership.federation
+    boxes = {party: PublicBoxKey(raw) for party, raw in it.boxes().items()}
+    return Identity(
+        membership.me, bytes.fromhex(it.id), membership.keys.signing, membership.keys.box, it.roster(), boxes
+    )

@@ -1,0 +1,224 @@
+"""The coordinator across machines: gathers the sites, moves the letters of each round, owns the server's clocks.
+
+It implements `parties.attempt.Table` over a `core.line.Line`; the protocol halves are those of the in-memory runner.
+Every letter is verified before anything of it counts; one that is not is counted and forgotten. A site that dies is
+known by its silence, or by the hello of its next process: then the round goes on without it at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from potluck.core.asks import Answer, Ask, Task
+from potluck.core.desk import Desk, Letter
+from potluck.core.errors import Unreachable
+from potluck.core.ledger import Volatile
+from potluck.core.line import Line
+from potluck.core.party import SERVER, Draw, Party
+from potluck.core.plan import Plan
+from potluck.core.rounds import Abort, Cause, Parcel, RoundId, Sum
+from potluck.fl.table import Table as Rows
+from potluck.parties.attempt import Attempt, quarrel, telling
+from potluck.parties.guests import Guests, Heads, Notes
+from potluck.parties.horizontal import Sitting, lead
+from potluck.parties.identity import Identity
+from potluck.parties.session import HELLO, Close, Proposal, Word, parcel
+from potluck.parties.transcript import Transcript
+
+LAST_WORDS = 5.0
+"""Seconds to wait for the sites' last words."""
+TICK = 0.25
+Say = Callable[[str, str], None]
+"""(event, text): words for whoever watches; nothing private."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is run: the plan, its task and protection, its name, and what every site is asked (but for its own head)."""
+
+    plan: Plan
+    task: Task[Rows, object]
+    protection: Sum
+    name: str
+    proposal: Proposal
+
+
+@dataclass(slots=True)
+class _Round:
+    """The round in flight. seen: which process of each site takes part in it."""
+
+    desk: Desk[object]
+    seen: Mapping[Party, bytes]
+    paid: set[Party] = field(default_factory=set)
+    noted: bool = False
+
+    @property
+    def left(self) -> bool:
+        """Whether contributions may have left their sites: they are awaited."""
+        return any(step.endswith("/input") for step in self.desk.steps)
+
+
+class Coordinator:
+    """The server's part in one run. wait: seconds to wait for sites that are needed and away."""
+
+    def __init__(
+        self, run: Run, me: Identity, line: Line, draw: Draw, notes: Notes, heads: Heads, *, wait: float, say: Say
+    ) -> None:
+        self.transcript = Transcript()
+        self.guests = Guests(run.plan, run.proposal, heads, notes, say)
+        self._run = run
+        self._me = me
+        self._line = line
+        self._draw = draw
+        self._notes = notes
+        self._wait = wait
+        self._say = say
+        self._round: _Round | None = None
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a step may take."""
+        return self._run.plan.federation.patience
+
+    def gather(self) -> None:
+        """Wait until all sites have agreed, or `wait` seconds; then enough of them is enough.
+
+        Raises Refused: a site said no, has not been asked by its owner yet, or too few were heard; it is named.
+        """
+        end = time.monotonic() + self._wait
+        while time.monotonic() < end and len(self.guests.present()) < len(self.guests.of):
+            self._ask()
+            if self.guests.hopeless():
+                break
+            self._listen(min(TICK, max(0.0, end - time.monotonic())))
+        self.guests.judge(self._wait)
+
+    def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause], must: frozenset[Party]) -> Attempt:
+        """One round. Raises Abort(SILENT): somebody without whom it cannot be done has not come back in time."""
+        self._await(frozenset(self.guests.of) - absent.keys(), must)
+        round_ = RoundId(self._run.name, number)
+        sitting = Sitting(self._run.plan, self._run.task, self._run.protection, round_)
+        half = lead(sitting, ask, self._me.seat(self._draw))
+        desk: Desk[object] = Desk(SERVER, round_, half, self._me.close, self._me.disclose, Volatile())
+        here = self.guests.present() - absent.keys()
+        away = {site: absent.get(site, Cause.SILENT) for site in self.guests.of if site not in here}
+        for site, cause in away.items():
+            desk.leave(site, cause)
+        self._round = _Round(desk, {site: self.guests.of[site].boot for site in here})
+        try:
+            self._drive(self._round)
+            return self._told(self._round, away)
+        finally:
+            self._round = None
+
+    def close(self, model: bytes) -> None:
+        """Tell the sites that the run is finished, and hear their last words."""
+        waiting = self.guests.present()
+        for site in waiting:
+            self._tell(site, Close(model))
+        end = time.monotonic() + min(LAST_WORDS, self.patience)
+        while time.monotonic() < end and any(self.guests.of[site].last is None for site in waiting):
+            self._listen(TICK)
+
+    def _ask(self) -> None:
+        for site, proposal in self.guests.due(time.monotonic()):
+            self._tell(site, proposal)
+
+    def _tell(self, site: Party, word: Word) -> None:
+        said = parcel(self._run.name, word)
+        self._send([Letter(SERVER, site, said.label, self._me.close(site, said))])
+
+    def _send(self, letters: Iterable[Letter]) -> None:
+        for letter in letters:
+            self.transcript.moved(letter.label, letter.sender, letter.to, len(letter.data))
+            try:
+                self._line.send(letter.to, letter.data, self.patience)
+            except Unreachable as error:
+                self._say("unreachable", f"{letter.to}: {error.what}")
+
+    def _await(self, possible: frozenset[Party], must: frozenset[Party]) -> None:
+        """Before a round: hear who is back; wait for those without whom it could only fail."""
+        while self._listen(0.0):
+            pass
+        end = time.monotonic() + self._wait
+        while True:
+            here = self.guests.present() & possible
+            missing = (must or possible) - here
+            if not missing or (not must and len(here) >= self._run.plan.fewest):
+                return
+            if time.monotonic() > end:
+                names = ", ".join(sorted(map(str, missing)))
+                detail = f"{names} has not come back within {self._wait:g} s. hint: start it, then start again here"
+                raise Abort(Cause.SILENT, party=min(missing), detail=detail)
+            self._ask()
+            self._listen(TICK)
+
+    def _drive(self, round_: _Round) -> None:
+        """Move letters until the server's half is done."""
+        desk = round_.desk
+        self._post(round_, desk.start())
+        step, end = desk.step, self._deadline(desk)
+        while not desk.done:
+            if not self._listen(min(TICK, max(0.0, end - time.monotonic()))) and time.monotonic() >= end:
+                self._post(round_, desk.expire())
+            if desk.step != step:
+                step, end = desk.step, self._deadline(desk)
+
+    def _deadline(self, desk: Desk[object]) -> float:
+        return time.monotonic() + desk.hops * self.patience
+
+    def _post(self, round_: _Round, letters: list[Letter]) -> None:
+        if round_.left and not round_.noted:
+            round_.noted = True
+            self._notes.may_leave(round_.desk.round.number)
+        self._send(letter for letter in letters if letter.to in round_.seen)
+
+    def _listen(self, wait: float) -> bool:
+        """Take one letter. False: none came."""
+        delivery = self._line.receive(wait)
+        if delivery is None:
+            return False
+        try:
+            sender, body = self._me.disclose(delivery.data)
+            if sender in self.guests.of:
+                self._take(sender, body, len(delivery.data))
+        except Abort as abort:
+            self._say("discarded", abort.cause.value)
+        delivery.done()
+        return True
+
+    def _take(self, sender: Party, body: Parcel, size: int) -> None:
+        """Raises Abort: a word that does not fit its schema, or a head that is not the site's."""
+        label, round_ = body.label, self._round
+        if label.step == HELLO or (label.round.run == self._run.name and label.round.number == 0):
+            self.transcript.moved(label, sender, SERVER, size)
+            boot = self.guests.hear(sender, body)
+            if round_ and boot is not None and round_.seen.get(sender, boot) != boot:
+                self._say("restarted", str(sender))
+                self._post(round_, round_.desk.leave(sender, Cause.SILENT))
+            self._ask()
+        elif round_ and label.round == round_.desk.round:
+            self.transcript.moved(label, sender, SERVER, size)
+            if label.step.endswith("/input"):
+                round_.paid.add(sender)
+            self._post(round_, round_.desk.accept(sender, body))
+
+    def _told(self, round_: _Round, away: Mapping[Party, Cause]) -> Attempt:
+        desk = round_.desk
+        answer = desk.result
+        assert answer is None or isinstance(answer, Answer)
+        givers = answer.release.givers if answer else frozenset()
+        said = {who: cause for who, cause, _ in desk.notices}
+        reasons = {who: Abort(cause, party=accused) for who, cause, accused in desk.notices}
+        causes = {**dict.fromkeys(self.guests.of, Cause.SILENT), **away, **desk.lost, **said}
+        return Attempt(
+            answer=answer,
+            abort=telling(desk.abort, reasons) if desk.abort else None,
+            traffic=self.transcript.traffic(desk.round.number),
+            lost={site: cause for site, cause in causes.items() if site not in givers},
+            accused=quarrel(desk, frozenset(round_.seen)),
+            paid=frozenset(round_.paid),
+            left=round_.left,
+        )

@@ -1,0 +1,81 @@
+"""What server and sites say to each other about a run, around its rounds: proposals, answers, the end.
+
+These letters are signed and closed like all others, under round number 0 of the run. None of them decides anything
+about privacy by itself: a replayed one can at worst stop a run, since a site checks its own approvals and its own
+ledger before every round, whatever the server believes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from potluck.core.rounds import Label, Parcel, RoundId
+from potluck.core.wire import dump
+
+HELLO = "hello"
+PROPOSE = "propose"
+ANSWER = "answer"
+CLOSE = "close"
+CLOSED = "closed"
+
+Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+Boot = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+Head = Annotated[bytes, msgspec.Meta(max_length=512)]
+Code = Annotated[str, msgspec.Meta(max_length=64)]
+Verdict = Literal["granted", "pending", "denied", "unable"]
+
+
+class Hello(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A site's process has started. boot: fresh random bytes of this process."""
+
+    boot: Boot
+
+
+class Proposal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The server asks a site to take part in a run.
+
+    code: version of the program; membership, file: version and digest of the federation file it goes by; plan: every
+    setting (`core.plan.canonical`); initial: SHA-256 of the first sum's public model (of the initial weights, for
+    training); head: the latest signed head of this site's own ledger that the server has seen, empty where it has none.
+    """
+
+    code: Code
+    membership: int
+    file: Hash
+    plan: Annotated[bytes, msgspec.Meta(max_length=4_000_000)]
+    initial: Hash
+    head: Head
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What a site says to a proposal. codes: why not, by the keys of its policy or by a fixed word; head: its ledger's
+    signed head; boot: which process answers."""
+
+    verdict: Verdict
+    codes: Annotated[tuple[Code, ...], msgspec.Meta(max_length=32)]
+    head: Head
+    boot: Boot
+
+
+class Close(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The run is finished: nothing more will be asked under its name. model: SHA-256 of the model file, or empty."""
+
+    model: Annotated[bytes, msgspec.Meta(max_length=32)]
+
+
+class Closed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A site's last word on a run: what its ledger says the run cost (None without noise), and the ledger's head."""
+
+    epsilon: float | None
+    head: Head
+
+
+Word = Hello | Proposal | Answer | Close | Closed
+_STEPS: dict[type, str] = {Hello: HELLO, Proposal: PROPOSE, Answer: ANSWER, Close: CLOSE, Closed: CLOSED}
+
+
+def parcel(run: str, word: Word) -> Parcel:
+    """A word about `run` as a parcel."""
+    return Parcel(Label(RoundId(run, 0), _STEPS[type(word)]), dump(word))

@@ -1,0 +1,202 @@
+"""A site across machines: a long-lived process that answers proposals and takes part in rounds, as its owner allows.
+
+It moves letters over a `core.line.Line` and owns the site's clocks; what is decided about a run is `parties.consent`'s,
+what a round is are the protocol halves. Before a round's first letter leaves, the round's number is durable in the
+ledger: a process that was killed in a round refuses that round and waits for the next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from potluck.core.desk import Desk, Letter, farewell
+from potluck.core.errors import PotluckError, Unreachable
+from potluck.core.ledger import Ledger
+from potluck.core.line import Line
+from potluck.core.party import SERVER, Draw, Party
+from potluck.core.rounds import Abort, Cause, Parcel, Record, RoundId
+from potluck.core.wire import load
+from potluck.parties.consent import Consent, Part
+from potluck.parties.horizontal import BEGIN, Sitting, join
+from potluck.parties.identity import Identity
+from potluck.parties.session import CLOSE, PROPOSE, Answer, Close, Closed, Hello, Proposal, Word, parcel
+
+TICK = 0.5
+"""Seconds between looks at the owner's decisions."""
+MOST_RUNS = 8
+"""Runs whose rows are held at once; of more, the one that was quiet longest is dropped and must be proposed again."""
+PATIENCE = 30.0
+"""Seconds to hand over a word that belongs to no run."""
+
+
+@dataclass(slots=True)
+class _Seat:
+    """This site's part in one run, and its half of the round in flight."""
+
+    part: Part
+    number: int = 0
+    desk: Desk[object] | None = None
+    step: str = ""
+    end: float = 0.0
+    used: float = 0.0
+
+
+class Site:
+    """One site's process. Call `run`; `stop` says when to end."""
+
+    def __init__(
+        self, me: Identity, line: Line, draw: Draw, ledger: Ledger, consent: Consent, stop: Callable[[], bool]
+    ) -> None:
+        self._me = me
+        self._line = line
+        self._draw = draw
+        self._ledger = ledger
+        self._consent = consent
+        self._stop = stop
+        self._boot = draw(16)
+        self._seats: dict[str, _Seat] = {}
+        self._asked: dict[str, Proposal] = {}
+
+    def run(self) -> None:
+        """Until `stop` says so. Raises Unreachable, Refused: the broker does not let this site in."""
+        self._tell("", Hello(self._boot))
+        while not self._stop():
+            delivery = self._line.receive(self._pause())
+            if delivery is not None:
+                self._open(delivery.data)
+                delivery.done()
+            self._tick()
+
+    def _pause(self) -> float:
+        ends = [seat.end for seat in self._seats.values() if seat.desk]
+        return max(0.0, min([TICK, *(end - time.monotonic() for end in ends)]))
+
+    def _open(self, data: bytes) -> None:
+        """One letter, whatever it is. A forgery proves nothing about anybody: it is noted and forgotten."""
+        try:
+            sender, said = self._me.disclose(data)
+        except Abort as abort:
+            self._consent.noticed("discarded", "", abort.cause)
+            return
+        if sender != SERVER:
+            return  # all letters of others come inside the server's
+        run = said.label.round.run
+        try:
+            self._said(run, said)
+        except Abort as abort:
+            self._consent.noticed("discarded", run, abort.cause)
+        except PotluckError as error:  # a file of the owner's: this run cannot go on here
+            self._drop(run, said, Abort(Cause.REFUSED, detail=str(error)))
+        except Exception as error:  # a bug of ours ends its run, not the site: the last edge
+            self._drop(run, said, Abort(Cause.BUG, detail=type(error).__name__))
+
+    def _said(self, run: str, said: Parcel) -> None:
+        """A verified letter of the server's. Raises Abort: it does not fit its schema."""
+        if said.label.round.number > 0:
+            self._round(run, said)
+        elif said.label.step == PROPOSE:
+            self._proposed(run, load(said.body, Proposal, SERVER))
+        elif said.label.step == CLOSE:
+            self._close(run, load(said.body, Close, SERVER))
+
+    def _drop(self, run: str, said: Parcel, abort: Abort) -> None:
+        """This run ends here; the server hears the cause."""
+        self._consent.noticed("dropped", run, abort.cause, said.label.round.number)
+        self._leave(run)
+        self._send(SERVER, farewell(said.label.round, abort), None)
+
+    def _proposed(self, run: str, proposal: Proposal) -> None:
+        self._asked[run] = proposal
+        if len(self._asked) > MOST_RUNS:
+            del self._asked[next(iter(self._asked))]
+        self._answer(run)
+
+    def _answer(self, run: str) -> None:
+        """Decide about a proposal and say so; a run that goes on keeps its seat."""
+        decision = self._consent.decide(run, self._asked[run])
+        if decision.part is None:
+            self._leave(run)
+        elif run not in self._seats:
+            self._seats[run] = _Seat(decision.part, used=time.monotonic())
+            if len(self._seats) > MOST_RUNS:
+                del self._seats[min(self._seats, key=lambda name: self._seats[name].used)]
+        self._tell(run, Answer(decision.verdict, decision.codes, self._consent.head(), self._boot))
+        if decision.verdict != "pending":
+            del self._asked[run]
+
+    def _tick(self) -> None:
+        """Deadlines that passed, and owners who made up their minds."""
+        now = time.monotonic()
+        for seat in list(self._seats.values()):
+            if seat.desk and now >= seat.end:
+                self._post(seat, seat.desk.expire())
+        for run in [run for run in self._asked if self._consent.decided(run)]:
+            self._answer(run)
+
+    def _round(self, run: str, said: Parcel) -> None:
+        """A letter of a round: of the one in flight, or the first of a new one."""
+        seat, number = self._seats.get(run), said.label.round.number
+        if seat is None or number < seat.number:
+            return
+        if number > seat.number:
+            if said.label.step != BEGIN:
+                return  # whoever has not begun has asked for nothing yet
+            try:
+                self._begin(run, seat, said.label.round)
+            except Abort as abort:
+                self._consent.noticed("refused", run, abort.cause, number)
+                self._send(SERVER, farewell(said.label.round, abort), seat)
+                return
+        if seat.desk:
+            self._post(seat, seat.desk.accept(SERVER, said))
+
+    def _begin(self, run: str, seat: _Seat, round_: RoundId) -> None:
+        """Raises Abort: REFUSED (the owner took it back), REPLAY (a process of this site began this round before)."""
+        seat.number, seat.desk = round_.number, None
+        if not self._consent.stands(run):
+            raise Abort(Cause.REFUSED)
+        self._ledger.write(Record(f"round/{run}/{round_.number}", b""))
+        part = seat.part
+        half = join(Sitting(part.plan, part.task, part.protection, round_), part.rows, self._me.seat(self._draw))
+        seat.desk = Desk(self._me.party, round_, half, self._me.close, self._me.disclose, self._ledger)
+        seat.step = ""
+        self._post(seat, seat.desk.start())
+
+    def _post(self, seat: _Seat, letters: list[Letter]) -> None:
+        """Send what the half says; note how it ended, or when its next wait is over."""
+        for letter in letters:
+            self._hand(letter.to, letter.data, seat)
+        desk = seat.desk
+        assert desk is not None
+        seat.used = time.monotonic()
+        if desk.done:
+            seat.desk = None
+            cause = desk.abort.cause if desk.abort else None
+            self._consent.noticed("round", desk.round.run, cause, desk.round.number)
+        elif desk.step != seat.step:
+            seat.step, seat.end = desk.step, time.monotonic() + desk.hops * seat.part.plan.federation.patience
+
+    def _close(self, run: str, said: Close) -> None:
+        """The run is over: its rows are let go, and the ledger has the last word."""
+        epsilon = self._consent.close(run, said.model)
+        self._leave(run)
+        self._asked.pop(run, None)
+        self._tell(run, Closed(epsilon, self._consent.head()))
+
+    def _leave(self, run: str) -> None:
+        self._seats.pop(run, None)
+
+    def _tell(self, run: str, word: Word) -> None:
+        self._send(SERVER, parcel(run, word), None)
+
+    def _send(self, to: Party, said: Parcel, seat: _Seat | None) -> None:
+        self._hand(to, self._me.close(to, said), seat)
+
+    def _hand(self, to: Party, data: bytes, seat: _Seat | None) -> None:
+        patience = seat.part.plan.federation.patience if seat else PATIENCE
+        try:
+            self._line.send(to, data, patience)
+        except Unreachable:
+            self._consent.noticed("unreachable", "", Cause.SILENT)
