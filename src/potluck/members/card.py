@@ -19,7 +19,7 @@ from potluck.core.rounds import Abort
 from potluck.core.wire import dump
 from potluck.members import files, tables
 from potluck.members.keys import Keys, checked_point, raw_user
-from potluck.members.names import checked_name
+from potluck.members.names import checked_name, shown
 from potluck.secret.box import PUBLIC, PublicBoxKey
 from potluck.secret.keys import Roster
 
@@ -81,7 +81,8 @@ class Card:
             PublicBoxKey(self.box)
             Roster({self.party: self.signing}).verify(self.party, _TAG + self.canonical, self.signature)
         except Abort as abort:
-            raise Refused(f"not a true card: {abort.cause.value}", hint="ask its owner for it again") from None
+            what = f"{shown(str(self.party))}'s is not a true card: {abort.cause.value}"
+            raise Refused(what, hint="ask its owner for it again") from None
 
     def table(self) -> CardTable:
         """The card as a table of TOML."""
@@ -100,26 +101,25 @@ def draft(party: Party, keys: Keys) -> Card:
     return Card(party, bare.signing, bare.box, bare.nkey, keys.signing.sign(_TAG + bare.canonical))
 
 
-def from_table(table: CardTable, where: str) -> Card:
-    """The verified card in a table. Raises UsageError: malformed. Refused: not signed by its own key."""
+def unpacked(table: CardTable, where: str) -> Card:
+    """The card in a table, NOT verified yet. Raises UsageError: malformed."""
     party = Party(Role(table.role), table.name)
     if (party.role is Role.SERVER) != (party.name == SERVER.name):
         raise tables.malformed('only the coordinator, and always, is called "server"', where)
     signing = tables.decoded(table.signing, 32, "signing", where)
     box = tables.decoded(table.box, PUBLIC, "box", where)
-    signature = tables.decoded(table.signature, 64, "signature", where)
-    card = Card(party, signing, box, table.nkey, signature)
-    try:
-        card.verify()
-    except (UsageError, Refused) as error:
-        raise type(error)(error.what, where=where, hint=error.hint) from None
-    return card
+    return Card(party, signing, box, table.nkey, tables.decoded(table.signature, 64, "signature", where))
 
 
 def read(path: Path) -> Card:
-    """The verified card in a file. Raises UsageError, Refused as `from_table`."""
+    """The verified card in a file. Raises UsageError: malformed. Refused: not signed by its own key."""
     found = tables.read(files.text(path, "card"), _File, str(path))
-    return from_table(found.card, str(path))
+    card = unpacked(found.card, str(path))
+    try:
+        card.verify()
+    except (UsageError, Refused) as error:
+        raise type(error)(error.what, where=str(path), hint=error.hint) from None
+    return card
 
 
 def fingerprint(card: Card) -> str:

@@ -69,8 +69,8 @@ def parse(text: str, where: str) -> Federation:
     head = file.federation
     issued = tables.seconds(head.issued, "issued", where)
     expires = tables.seconds(head.expires, "expires", where)
-    coordinator = cards.from_table(file.coordinator, where)
-    members = tuple(cards.from_table(one, where) for one in file.members)
+    coordinator = cards.unpacked(file.coordinator, where)
+    members = tuple(cards.unpacked(one, where) for one in file.members)
     links = tuple(_link(link, where) for link in file.handovers)
     times = (head.version, issued, expires)
     federation = Federation(head.name, head.id, *times, head.broker, head.ca, coordinator, members, links)

@@ -8,11 +8,11 @@ listing a member under a key of its own: only comparing fingerprints does.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NoReturn
-from urllib.parse import urlsplit
 
 import msgspec
 from cryptography import x509
@@ -29,6 +29,7 @@ from potluck.secret.keys import Roster, SigningKey
 DAYS = 365
 SKEW = 3600
 """Seconds that a member's clock may be behind the coordinator's."""
+_ADDRESS = re.compile(r"tls://(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9.-]+)):(?P<port>[1-9][0-9]{0,4})")
 _TAG = b"potluck federation 1\0"
 _HANDOVER = b"potluck handover 1\0"
 _LATEST = 253402300799  # the last second that a TOML time can say
@@ -135,9 +136,9 @@ class Federation:
     def verify(self, signature: bytes) -> None:
         """Raises UsageError: malformed. Refused: not signed by the coordinator it names, a false card, shared keys."""
         self._shape()
-        _distinct((self.coordinator, *self.members))
         for card in (self.coordinator, *self.members):
             card.verify()
+        _distinct((self.coordinator, *self.members))
         self._chain()
         try:
             Roster({SERVER: self.coordinator.signing}).verify(SERVER, self.canonical, signature)
@@ -207,16 +208,12 @@ def accept(offered: Federation, pinned: Federation, now: float) -> None:
 
 def broker_address(url: str) -> tuple[str, int]:
     """(host, port) of `tls://host:port`. Raises UsageError."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port, parts = None, None, urlsplit("")
-    shown_host = f"[{host}]" if host and ":" in host else host
-    if not host or not port or not url.isascii() or url.lower() != f"tls://{shown_host}:{port}":
+    found = _ADDRESS.fullmatch(url)
+    port = int(found["port"]) if found else 0
+    if found is None or not 0 < port < 65536:
         hint = "tls://broker.example:4222, as the sites reach it"
         raise UsageError("the broker's address is not tls://host:port", where=shown(url), hint=hint)
-    return host, port
+    return found["six"] or found["host"], port
 
 
 def _authority(pem: str) -> None:

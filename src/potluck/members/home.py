@@ -88,8 +88,8 @@ class SiteHome:
 
     @property
     def anchor(self) -> Path:
-        """The ledger's newest head, beside the ledger."""
-        return self.ledger.with_suffix(".head")
+        """The ledger's newest head, in the home, wherever the ledger lies."""
+        return self.folder / "ledger.head"
 
     @property
     def requests(self) -> Path:

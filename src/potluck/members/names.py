@@ -6,16 +6,17 @@ import hashlib
 import unicodedata
 
 from potluck.core.errors import UsageError
-from potluck.core.party import SERVER
+from potluck.core.party import BROKER, SERVER
 
 LONGEST = 100
+TAKEN = (SERVER.name, BROKER.name)
 
 
 def checked_name(name: str, where: str = "") -> str:
     """The name itself: what a plan may call a site. Raises UsageError."""
     encodable = name.isascii() or not any(0xD800 <= ord(letter) <= 0xDFFF for letter in name)
-    if not name.strip() or len(name) > LONGEST or name == SERVER.name or not encodable:
-        what = f'a site\'s name is empty, "{SERVER.name}", over {LONGEST} letters or no text'
+    if not name.strip() or len(name) > LONGEST or name in TAKEN or not encodable:
+        what = f'a site\'s name is empty, "{SERVER.name}", "{BROKER.name}", over {LONGEST} letters or no text'
         raise UsageError(what, where=where, hint="give it a short name")
     return name
 
