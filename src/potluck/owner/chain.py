@@ -34,6 +34,7 @@ Row = tuple[int, bytes, bytes, bytes, bytes, float, bytes]
 """number, kind, run, key, value, time, hash; texts as UTF-8."""
 _TAG = b"potluck ledger 2"
 _PAGE = 1000
+_LOWEST = -(1 << 63)
 _SCHEMA = """
 CREATE TABLE entries (
     seq INTEGER PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('begin', 'finish', 'settle', 'fact')),
@@ -99,7 +100,8 @@ def follow(head: Head, rows: Iterable[Row], where: str) -> Head:
     for found, kind, run, key, value, at, claimed in rows:
         seq += 1
         if found != seq:
-            raise Refused(f"entry {seq} of the ledger is missing", where=where, hint=_HINT_COPY)
+            what = "is missing" if found > seq else "has another one in front of it"
+            raise Refused(f"entry {seq} of the ledger {what}", where=where, hint=_HINT_COPY)
         before = _mark(before, seq, (kind, run, key), value, at)
         if before != claimed:
             raise Refused(f"entry {seq} of the ledger is not what was written", where=where, hint=_HINT_COPY)
@@ -200,7 +202,8 @@ class Chain:
     def _catch_up(self) -> None:
         """Verify what was appended since the last look, and that the last entry seen is still there."""
         query = f"{_ROWS} WHERE seq >= ? ORDER BY seq"
-        with contextlib.closing(self._db.execute(query, (self._head.seq,))) as rows:
+        start = self._head.seq or _LOWEST  # at first all: an entry numbered 0 would count and never be verified
+        with contextlib.closing(self._db.execute(query, (start,))) as rows:
             if self._head.seq:
                 last = next(rows, None)
                 if last is None or (last[0], last[6]) != (self._head.seq, self._head.hash):

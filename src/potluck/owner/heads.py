@@ -64,6 +64,10 @@ def verify(signed: SignedHead, public: bytes, site: str, federation: bytes) -> H
     return head
 
 
+def _written(signed: SignedHead) -> bytes:
+    return msgspec.json.encode(signed) + b"\n"
+
+
 def _message(head: Head, site: str, federation: bytes) -> bytes:
     return _TAG + digest(federation, site.encode(), head.seq.to_bytes(8, "big"), head.hash)
 
@@ -85,10 +89,13 @@ class Anchor:
                 return None
             with self.path.open("rb") as file:
                 raw = file.read(_LARGEST)
+        what = "the ledger's anchor is damaged"
         try:
-            return verify(msgspec.json.decode(raw, type=SignedHead), self.public, self.site, self.federation)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            what = "the ledger's anchor is damaged"
+            signed = msgspec.json.decode(raw, type=SignedHead)
+            if _written(signed) == raw:
+                return verify(signed, self.public, self.site, self.federation)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass
         except Refused as error:
             what = f"the ledger's anchor is not this site's: {error.what}"
         raise Refused(what, where=str(self.path), hint="restore the site's folder: ledger, anchor and keys together")
@@ -149,7 +156,7 @@ class Anchor:
         draft.unlink(missing_ok=True)
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(handle, "wb") as file:
-            file.write(msgspec.json.encode(sign(head, self.site, self.federation, self.sign)) + b"\n")
+            file.write(_written(sign(head, self.site, self.federation, self.sign)))
             file.flush()
             os.fsync(file.fileno())
         return draft
