@@ -1,0 +1,76 @@
+"""The command line in this process, a stand-in for the broker's room, and a small enrolled federation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from members_scene import Told, ca
+
+from potluck.api import members as api
+from potluck.cli import potluck
+from potluck.cli.door import run
+
+
+class StandIn:
+    """What `api.members.Broker` asks for; remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+        self.reloads = 0
+        self.ca = ca()
+
+    def prepare(self, folder, federation_id, host, port, users, now, *, renew=False):
+        self.told.append(Told(dict(users), renew))
+        return self.ca
+
+    def reload(self, folder):
+        self.reloads += 1
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """No broker's files are made."""
+    stand_in = StandIn()
+    monkeypatch.setattr(api, "net_broker", lambda: stand_in)
+    return stand_in
+
+
+class Spoken:
+    """What one call of the command line did."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> dict:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Spoken]:
+    """Call `potluck ARGS...`; gives exit code, stdout, stderr."""
+
+    def call(*arguments: object) -> Spoken:
+        capsys.readouterr()
+        code = run(potluck, [str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return Spoken(code, said.out, said.err)
+
+    return call
+
+
+@pytest.fixture
+def enrolled(tmp_path: Path, room: StandIn) -> Path:
+    """A folder with the coordinator's `hospitals` and the sites `a` and `b`, which have joined version 2."""
+    import time
+
+    now = time.time()
+    api.federation_new(tmp_path / "hospitals", "tls://localhost:4222", now)
+    made = [api.site_new(tmp_path / name) for name in "ab"]
+    api.federation_add(tmp_path / "hospitals", [home.card for home in made], now)
+    for name in "ab":
+        api.site_join(tmp_path / name, tmp_path / "hospitals" / "federation.toml", now)
+    return tmp_path
