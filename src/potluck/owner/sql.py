@@ -67,16 +67,16 @@ def _fetched(connection: Connection, statement: str, max_rows: int, where: str) 
         connection = connection.execution_options(postgresql_readonly=True)
     # As it is, to the driver: in a text() `:name` would be a parameter, and with parameters `%` would be one.
     options = connection.execution_options(stream_results=True, no_parameters=True, yield_per=min(CHUNK, max_rows + 1))
-    found = options.exec_driver_sql(statement)
-    names = tuple(str(name).strip() for name in tuple(found.keys()))
-    parts: list[list[NDArray[np.generic]]] = [[] for _ in names]
-    length = 0
-    while block := found.fetchmany(min(CHUNK, max_rows + 1 - length)):
-        length += len(block)
-        if length > max_rows:
-            raise DataError(f"has more rows than data.max_rows ({max_rows})", where=where, hint="raise it")
-        for name, part, values in zip(names, parts, zip(*block, strict=True), strict=True):
-            part.append(column(values, name, where))
+    with contextlib.closing(options.exec_driver_sql(statement)) as found:
+        names = tuple(str(name).strip() for name in tuple(found.keys()))
+        parts: list[list[NDArray[np.generic]]] = [[] for _ in names]
+        length = 0
+        while block := found.fetchmany(min(CHUNK, max_rows + 1 - length)):
+            length += len(block)
+            if length > max_rows:
+                raise DataError(f"has more rows than data.max_rows ({max_rows})", where=where, hint="raise it")
+            for name, part, values in zip(names, parts, zip(*block, strict=True), strict=True):
+                part.append(column(values, name, where))
     return Rows(names, tuple(joined(part) for part in parts), length)
 
 

@@ -1,0 +1,227 @@
+"""What a policy denies, and that allowing more never denies more."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from datetime import datetime
+from typing import get_args
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from owner_plans import OPEN, category, number, replaced, statistics, train
+
+from potluck.core.errors import Refused
+from potluck.core.plan import Column, Data, Federation, Model, Protect
+from potluck.owner.judge import Code, columns_read, covers, judge, rows_allowed
+from potluck.owner.policy import Allow, Policy, Source
+from potluck.owner.reading import parse
+
+NOON = datetime(2026, 11, 24, 12)
+ASKER = frozenset({"hospitals", "AAAA-BBBB"})
+EVERYTHING = parse(OPEN, "policy.toml").allow
+
+
+def codes(allow: Allow, plan, *, asker=ASKER, now=NOON, spent=0.0, promised=1.0) -> set[str]:
+    found = judge(
+        Policy(version=1, source=Source(file="rows.csv"), allow=allow),
+        plan,
+        asker=asker,
+        now=now,
+        spent_year=spent,
+        promised=promised if plan.privacy.noise != "none" else None,
+    )
+    assert all(one.words and "\n" not in one.words + one.hint for one in found)
+    assert all(one.code in get_args(Code) for one in found)
+    return {one.code for one in found}
+
+
+def test_the_empty_policy_denies_everything_at_once():
+    assert codes(Allow(), train()) == {
+        "who", "tasks", "models", "columns", "protect", "noise", "epsilon_per_plan", "epsilon_per_year",
+    }  # fmt: skip
+    assert codes(Allow(), statistics(noise="none")) == {"who", "tasks", "columns", "protect", "noise"}
+
+
+def test_an_open_policy_denies_nothing():
+    for plan in (train(), train("none"), statistics(), statistics(noise="none")):
+        assert codes(EVERYTHING, plan) == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"who": ("others",)}, "who"),
+        ({"who": ("hospital",)}, "who"),
+        ({"tasks": ("statistics",)}, "tasks"),
+        ({"models": ("linear", "network")}, "models"),
+        ({"columns": ("age", "sex", "num", "patient")}, "columns"),
+        ({"columns": ("age", "sex", "fold", "patient")}, "columns"),
+        ({"columns": ("age", "sex", "fold", "num")}, "columns"),
+        ({"columns": ("age", "num", "fold", "patient")}, "columns"),
+        ({"protect": ("clear", "he")}, "protect"),
+        ({"noise": ("none", "site")}, "noise"),
+        ({"epsilon_per_plan": 0.999}, "epsilon_per_plan"),
+        ({"epsilon_per_year": 0.999}, "epsilon_per_year"),
+        ({"min_sites": 3}, "min_sites"),
+        ({"hours": ("08:00-12:00",)}, "hours"),
+        ({"hours": ()}, "hours"),
+    ],
+)
+def test_each_key_denies_by_itself_and_alone(change, code):
+    assert codes(replaced(EVERYTHING, **change), train()) == {code}
+
+
+def test_each_key_lets_in_what_it_names():
+    narrow = Allow(
+        who=("AAAA-BBBB",),
+        tasks=("train",),
+        models=("logistic",),
+        columns=("age", "sex", "num", "fold", "patient"),
+        protect=("mask",),
+        noise=("shared",),
+        epsilon_per_plan=1.0,
+        epsilon_per_year=3.0,
+        min_sites=2,
+        hours=("tue 12:00-12:01",),
+    )
+    assert codes(narrow, train(), spent=2.0) == set()
+    assert codes(narrow, train(), spent=2.1) == {"epsilon_per_year"}
+    assert codes(narrow, train("none")) == {"noise"}
+    assert codes(narrow, train(model=Model(kind="network"), protect=Protect(word="clear"))) == {"models", "protect"}
+
+
+def test_what_a_plan_would_spend_must_be_known_and_a_number():
+    for promised in (None, math.nan, math.inf):
+        assert "epsilon_per_plan" in codes(EVERYTHING, train(), promised=promised)
+    assert codes(EVERYTHING, train(), spent=math.nan) == {"epsilon_per_year"}
+
+
+def test_epsilon_does_not_limit_exact_sums_which_must_be_let_in_by_name():
+    capped = replaced(EVERYTHING, epsilon_per_plan=0.0, epsilon_per_year=0.0)
+    assert codes(capped, train("none")) == set()
+    assert codes(replaced(capped, noise=("shared", "site", "reveal")), train("none")) == {"noise"}
+
+
+def test_the_cohort_counts_sites_that_are_left_after_drop_outs():
+    allow = replaced(EVERYTHING, min_sites=3)
+    assert codes(allow, train(federation=Federation(sites=("a", "b", "c")))) == set()
+    assert codes(allow, train(federation=Federation(sites=("a", "b", "c"), dropouts=1))) == {"min_sites"}
+
+
+def test_a_plan_reads_features_target_person_and_split_column_but_not_what_it_ignores():
+    assert columns_read(train()) == ("age", "sex", "patient", "num", "fold")
+    assert columns_read(statistics()) == ("age", "sex", "patient")
+    headless = Data(header=False, columns={"a": number(0, 1), "b": Column(kind="ignore"), "c": category("u")})
+    assert columns_read(train(data=headless)) == ("a", "c")
+    ignored = Data(columns={"id": Column(kind="ignore")}, person="id")
+    assert columns_read(statistics(data=ignored)) == ("id",)
+
+
+def test_patterns_cover_names_and_narrower_patterns_only():
+    assert covers("lab*", "lab")
+    assert covers("lab*", "lab_1")
+    assert covers("lab*", "lab*")
+    assert covers("l*", "lab*")
+    assert covers("*a*b*", "xaxbx")
+    assert not covers("lab1*", "lab*")
+    assert not covers("lab?", "lab*")
+    assert not covers("lab?", "lab1")
+    assert not covers("ab*ba", "aba")
+    assert not covers("Age", "age")
+    assert covers("a[1]", "a[1]")
+    assert not covers("a[1]", "a1")
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text("ab*", max_size=8), st.text("ab", max_size=10))
+def test_patterns_match_as_fnmatch_does(pattern, name):
+    assert covers(pattern, name) == fnmatch.fnmatchcase(name, pattern)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text("ab*", max_size=6), st.text("ab*", max_size=6), st.lists(st.text("ab", max_size=3), max_size=6))
+def test_a_pattern_that_covers_a_plans_pattern_covers_all_that_it_matches(pattern, wanted, letters):
+    parts = wanted.split("*")
+    name = "".join(part + more for part, more in zip(parts, [*letters, *[""] * len(parts)], strict=False))
+    if len(parts) == 1:
+        name = wanted
+    if covers(pattern, wanted):
+        assert covers(pattern, name)
+
+
+def test_a_name_made_to_be_slow_is_judged_at_once():
+    assert not covers("*a" * 50 + "*b", "a" * 100_000)
+
+
+def test_names_from_outside_are_shortened_and_cannot_move_the_cursor():
+    columns = {f"x{i}\x1b[2J{'y' * 500}": number(0, 1) for i in range(1000)}
+    found = judge(
+        Policy(version=1, source=Source(file="rows.csv"), allow=replaced(EVERYTHING, columns=(), who=())),
+        statistics(data=Data(columns=columns)),
+        asker=frozenset({"\x1b]0;evil\x07"}),
+        now=NOON,
+        spent_year=0,
+        promised=1.0,
+    )
+    assert {one.code for one in found} == {"who", "columns"}
+    for one in found:
+        assert one.words.isascii()
+        assert one.words.isprintable()
+        assert len(one.words) < 1000
+    assert "and 992 more" in found[1].words
+
+
+def test_too_few_rows_are_refused_without_saying_how_many():
+    policy = Policy(version=1, source=Source(file="rows.csv"), allow=Allow(min_rows=50))
+    rows_allowed(policy, 50)
+    with pytest.raises(Refused) as caught:
+        rows_allowed(policy, 49)
+    assert "49" not in str(caught.value)
+
+
+WORDS = {
+    "who": ["hospitals", "AAAA-BBBB", "others", "*"],
+    "tasks": ["train", "statistics", "*"],
+    "models": ["linear", "logistic", "network", "*"],
+    "columns": ["age", "sex", "num", "patient", "fold", "a*", "*"],
+    "protect": ["clear", "mask", "*"],
+    "noise": ["none", "site", "shared", "reveal", "*"],
+    "hours": ["12:00-13:00", "mon", "*"],
+}
+LISTS = {name: st.lists(st.sampled_from(words), max_size=3).map(tuple) for name, words in WORDS.items()}
+NUMBERS = {
+    "epsilon_per_plan": st.floats(0, 3),
+    "epsilon_per_year": st.floats(0, 3),
+    "min_sites": st.integers(1, 4),
+}
+PLANS = st.sampled_from([train(), train("none"), train("site"), statistics(), statistics(noise="none")])
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.fixed_dictionaries(LISTS | NUMBERS), st.sampled_from(sorted(WORDS)), st.data(), PLANS, st.floats(0, 3))
+def test_an_allowance_more_never_adds_a_denial(keys, name, data, plan, spent):
+    allow = Allow(**keys)
+    more = data.draw(st.sampled_from(WORDS[name]))
+    wider = {
+        name: (*keys[name], more),
+        "epsilon_per_plan": keys["epsilon_per_plan"] + data.draw(st.floats(0, 2)),
+        "epsilon_per_year": keys["epsilon_per_year"] + data.draw(st.floats(0, 2)),
+        "min_sites": max(1, keys["min_sites"] - data.draw(st.integers(0, 2))),
+    }
+    before = codes(allow, plan, spent=spent)
+    assert codes(replaced(allow, **wider), plan, spent=spent) <= before
+
+
+@settings(max_examples=200, deadline=None)
+@given(PLANS, st.sets(st.text(max_size=5), max_size=3), st.datetimes(), st.floats(0, 1), st.sampled_from(sorted(WORDS)))
+def test_a_policy_with_any_list_empty_denies_every_plan_that_needs_it(plan, asker, now, promised, name):
+    found = codes(replaced(EVERYTHING, **{name: ()}), plan, asker=frozenset(asker), now=now, promised=promised)
+    assert found == ({name} if name != "models" or plan.task == "train" else set())
+    assert codes(Allow(), plan, asker=frozenset(asker), now=now, promised=promised)
+
+
+def test_all_denial_codes_are_keys_of_the_policy():
+    assert set(get_args(Code)) == {field.name for field in msgspec.structs.fields(Allow)} - {"min_rows"}

@@ -1,0 +1,372 @@
+"""Requests and decisions: who may be approved by whom, for how long, and by how many processes at once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from potluck.core.errors import Refused, UsageError
+from potluck.owner import requests
+from potluck.owner.policy import Approve
+from potluck.owner.requests import Requests, State
+
+PERSON = Approve(rule="person")
+TWO = Approve(rule="person", people=2)
+HASH = Approve(rule="hash")
+POLICY = Approve(rule="policy")
+PLAN = b'{"name":"heart"}'
+
+
+def digest(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()
+
+
+H, OTHER = digest("heart"), digest("other")
+TEXT = H.hex()
+
+
+@pytest.fixture
+def book(tmp_path):
+    with Requests(tmp_path / "requests.sqlite") as one:
+        yield one
+
+
+def ask(book, run: str, approve: Approve = PERSON, codes=(), plan_hash: bytes = H, asker: str = "hospitals") -> State:
+    return book.ask(run, plan_hash, PLAN, asker, 1.0, codes, approve).state
+
+
+def states(decision) -> list[tuple[str, State]]:
+    return [(one.run, one.state) for one in decision.changed]
+
+
+def test_the_file_is_its_owners_alone(tmp_path, book):
+    assert stat.S_IMODE((tmp_path / "requests.sqlite").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["requests.sqlite"]
+
+
+def test_a_request_waits_until_a_person_approves_its_hash(book):
+    assert ask(book, "r1") is State.PENDING
+    assert [(one.run, one.hash, one.plan, one.asker) for one in book.pending()] == [("r1", TEXT, PLAN, "hospitals")]
+    assert book.missing("r1", PERSON) == 1
+    assert states(book.approve(TEXT[:8], "ann", 2.0, PERSON)) == [("r1", State.APPROVED)]
+    assert book.state("r1") is State.APPROVED
+    assert book.missing("r1", PERSON) == 0
+    assert book.pending() == ()
+
+
+def test_one_approval_serves_one_run_only(book):
+    ask(book, "r1")
+    book.approve(TEXT, "ann", 2.0, PERSON)
+    assert book.finish("r1").state is State.FINISHED
+    assert ask(book, "r2") is State.PENDING
+
+
+def test_an_approval_given_beforehand_serves_the_next_run_and_no_more(book):
+    decision = book.approve(f"sha256:{TEXT.upper()}", "ann", 2.0, PERSON)
+    assert (decision.changed, decision.missing) == ((), 0)
+    assert ask(book, "r1", plan_hash=OTHER) is State.PENDING
+    assert ask(book, "r2") is State.APPROVED
+    assert ask(book, "r3") is State.PENDING
+
+
+def test_two_approvals_of_one_person_are_one(book):
+    ask(book, "r1", TWO)
+    for _ in range(3):
+        decision = book.approve(TEXT, "ann", 2.0, TWO)
+        assert (decision.changed, decision.missing) == ((), 1)
+    assert book.missing("r1", TWO) == 1
+    assert states(book.approve(TEXT, "bob", 3.0, TWO)) == [("r1", State.APPROVED)]
+
+
+def test_approvals_beyond_the_number_needed_do_not_carry_over(book):
+    for person in ("ann", "bob", "cyd"):
+        book.approve(TEXT, person, 2.0, TWO)
+    assert ask(book, "r1", TWO) is State.APPROVED
+    assert ask(book, "r2", TWO) is State.PENDING
+    assert book.missing("r2", TWO) == 2
+
+
+def test_an_approved_hash_stays_approved_until_revoked(book):
+    assert ask(book, "r1", HASH) is State.PENDING
+    book.approve(TEXT, "ann", 2.0, HASH)
+    assert book.state("r1") is State.APPROVED
+    assert ask(book, "r2", HASH) is State.APPROVED
+    assert ask(book, "r3", HASH, plan_hash=OTHER) is State.PENDING
+    book.finish("r1")
+    assert states(book.revoke(TEXT, "bob", 3.0, HASH)) == [("r2", State.REVOKED)]
+    assert ask(book, "r4", HASH) is State.PENDING
+
+
+def test_a_policy_approves_at_once_and_a_person_may_still_say_no(book):
+    assert ask(book, "r1", POLICY) is State.APPROVED
+    assert states(book.deny(TEXT, "ann", 2.0, POLICY)) == [("r1", State.DENIED)]
+    assert ask(book, "r2", POLICY) is State.DENIED
+    book.approve(TEXT, "ann", 3.0, POLICY)
+    assert ask(book, "r3", POLICY) is State.APPROVED
+    assert states(book.revoke(TEXT, "ann", 4.0, POLICY)) == [("r3", State.REVOKED)]
+
+
+@pytest.mark.parametrize("approve", [PERSON, HASH, POLICY], ids=lambda one: one.rule)
+def test_what_the_policy_denies_nobody_can_approve(book, approve):
+    for person in ("ann", "bob"):
+        book.approve(TEXT, person, 1.0, approve)
+    assert ask(book, "r1", approve, codes=("columns", "noise")) is State.DENIED
+    assert book.approve(TEXT, "ann", 2.0, approve).changed == ()
+    assert book.state("r1") is State.DENIED
+    assert book.find(TEXT)[0].codes == ("columns", "noise")
+    assert ask(book, "r2", approve) is State.APPROVED, "a denial by the policy used no approval up"
+
+
+def test_one_denial_beats_every_approval(book):
+    for person in ("ann", "bob", "cyd"):
+        book.approve(TEXT, person, 1.0, TWO)
+    book.deny(TEXT, "dan", 2.0, TWO)
+    assert ask(book, "r1", TWO) is State.DENIED
+    book.approve(TEXT, "ann", 3.0, TWO)
+    assert ask(book, "r2", TWO) is State.DENIED
+    book.approve(TEXT, "dan", 4.0, TWO)
+    assert ask(book, "r3", TWO) is State.APPROVED
+
+
+def test_a_denial_stops_a_run_that_goes_on_and_an_approval_does_not_bring_it_back(book):
+    ask(book, "r1")
+    book.approve(TEXT, "ann", 2.0, PERSON)
+    assert states(book.deny(TEXT, "bob", 3.0, PERSON)) == [("r1", State.DENIED)]
+    assert book.approve(TEXT, "bob", 4.0, PERSON).changed == ()
+    assert book.state("r1") is State.DENIED
+
+
+def test_a_revoked_run_stays_revoked_and_its_approval_is_gone(book):
+    ask(book, "r1")
+    book.approve(TEXT, "ann", 2.0, PERSON)
+    assert states(book.revoke(TEXT[:12], "bob", 3.0, PERSON)) == [("r1", State.REVOKED)]
+    assert book.finish("r1").state is State.REVOKED
+    assert ask(book, "r1") is State.REVOKED
+    book.approve(TEXT, "ann", 4.0, PERSON)
+    assert book.state("r1") is State.REVOKED
+
+
+def test_revoking_takes_back_an_approval_that_no_run_has_used(book):
+    book.approve(TEXT, "ann", 2.0, PERSON)
+    book.revoke(TEXT, "ann", 3.0, PERSON)
+    assert ask(book, "r1") is State.PENDING
+
+
+def test_the_same_run_keeps_its_state_also_in_a_new_process(tmp_path, book):
+    ask(book, "r1")
+    book.approve(TEXT, "ann", 2.0, PERSON)
+    with Requests(tmp_path / "requests.sqlite") as other:
+        assert other.ask("r1", H, PLAN, "hospitals", 9.0, ("hours",), PERSON) == book.find(TEXT)[0]
+        assert other.state("r1") is State.APPROVED
+        assert other.find(TEXT)[0].first_seen == 1.0
+
+
+def test_a_run_cannot_be_asked_for_again_with_another_plan_or_by_another(book):
+    ask(book, "r1")
+    with pytest.raises(Refused, match="another plan"):
+        ask(book, "r1", plan_hash=OTHER)
+    with pytest.raises(Refused, match="another plan"):
+        ask(book, "r1", asker="others")
+
+
+def test_two_plans_under_one_hash_are_refused(book):
+    ask(book, "r1")
+    with pytest.raises(Refused, match="two plans"):
+        book.ask("r2", H, PLAN + b" ", "hospitals", 1.0, (), PERSON)
+    assert [one.run for one in book.pending()] == ["r1"]
+
+
+def test_a_new_run_takes_the_place_of_the_one_that_waits(book):
+    ask(book, "r1", TWO)
+    book.approve(TEXT, "ann", 2.0, TWO)
+    ask(book, "x1", TWO, asker="others")
+    assert ask(book, "r2", TWO) is State.PENDING
+    assert book.state("r1") is State.WITHDRAWN
+    assert book.state("x1") is State.PENDING
+    assert book.missing("r2", TWO) == 1
+
+
+def test_an_approval_serves_one_of_two_that_wait(book):
+    ask(book, "r1")
+    ask(book, "x1", asker="others")
+    assert states(book.approve(TEXT, "ann", 2.0, PERSON)) == [("r1", State.APPROVED)]
+    assert book.state("x1") is State.PENDING
+
+
+def test_what_was_withdrawn_or_finished_moves_no_more(book):
+    ask(book, "r1")
+    assert book.withdraw("r1").state is State.WITHDRAWN
+    assert book.approve(TEXT, "ann", 2.0, PERSON).changed == ()
+    assert ask(book, "r2") is State.APPROVED
+    book.finish("r2")
+    assert book.withdraw("r2").state is State.FINISHED
+    assert book.deny(TEXT, "ann", 3.0, PERSON).changed == ()
+
+
+def test_hashes_may_be_shortened_while_they_are_clear(book):
+    for name in ("no", "abc", TEXT[:7], TEXT + "0", "g" * 8, "sha256:", f"{TEXT[:8]}%"):
+        with pytest.raises(UsageError):
+            book.approve(name, "ann", 1.0, PERSON)
+    with pytest.raises(UsageError, match="no known plans"):
+        book.deny(TEXT[:63], "ann", 1.0, PERSON)
+    twin = bytes([*H[:4], H[4] ^ 255, *H[5:]])
+    ask(book, "r1")
+    ask(book, "r2", plan_hash=twin)
+    with pytest.raises(UsageError, match="2 known plans"):
+        book.approve(TEXT[:8], "ann", 1.0, PERSON)
+    assert states(book.approve(f" sha256:{TEXT[:10]}\n", "ann", 1.0, PERSON)) == [("r1", State.APPROVED)]
+
+
+def test_nobody_cannot_decide(book):
+    with pytest.raises(UsageError, match="nobody"):
+        book.approve(TEXT, " ", 1.0, PERSON)
+    with pytest.raises(UsageError, match="no such run"):
+        book.state("r1")
+    assert ask(book, "r1") is State.PENDING
+
+
+def test_what_others_can_put_here_is_bounded(book, monkeypatch):
+    monkeypatch.setattr(requests, "MOST_PENDING", 3)
+    monkeypatch.setattr(requests, "KEPT", 5)
+    for number in range(3):
+        ask(book, f"r{number}", plan_hash=digest(str(number)))
+    with pytest.raises(Refused, match="wait already"):
+        ask(book, "r3", plan_hash=digest("3"))
+    book.withdraw("r0")
+    for number in range(20):
+        assert ask(book, f"d{number}", plan_hash=digest(f"d{number}"), codes=("who",)) is State.DENIED
+    with pytest.raises(UsageError, match="no such run"):
+        book.state("d0")
+    assert book.state("d19") is State.DENIED
+    assert {one.run for one in book.pending()} == {"r1", "r2"}
+    for run, plan in (("x" * 201, PLAN), ("x", b" " * (requests.LARGEST + 1))):
+        with pytest.raises(Refused, match="form"):
+            book.ask(run, H, plan, "hospitals", 1.0, (), PERSON)
+
+
+def test_another_file_is_refused_and_left_alone(tmp_path):
+    for name, body in (("text", b"hello, this is not a database\n" * 100), ("empty", b"")):
+        path = tmp_path / name
+        path.write_bytes(body)
+        with pytest.raises(Refused, match="no file of requests"):
+            Requests(path)
+        assert path.read_bytes() == body
+    with sqlite3.connect(tmp_path / "other") as db:
+        db.execute("create table t (x)")
+    db.close()
+    with pytest.raises(Refused, match="no file of requests"):
+        Requests(tmp_path / "other")
+    for path in (tmp_path, tmp_path / "absent" / "requests.sqlite"):
+        with pytest.raises(UsageError):
+            Requests(path)
+
+
+ASKERS = """
+import sys
+from pathlib import Path
+from potluck.owner.policy import Approve
+from potluck.owner.requests import Requests
+path, name = sys.argv[1:]
+with Requests(Path(path)) as book:
+    for number in range(20):
+        book.approve("ab" * 32, name, 1.0, Approve())
+        print(book.ask(f"{name}{number}", b"\\xab" * 32, b"{}", name, 1.0, (), Approve()).state.value)
+"""
+
+
+def test_processes_at_once_lose_no_decision_and_share_no_approval(tmp_path):
+    """Each approves and asks 20 times: no run may be approved without an approval of its own, and none may fail."""
+    path = tmp_path / "requests.sqlite"
+    run = [sys.executable, "-c", ASKERS, path]
+    environment = {**os.environ, "PYTHONPATH": str(Path(requests.__file__).parents[2])}
+    processes = [
+        subprocess.Popen([*run, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+        for name in ("ann", "bob", "cyd")
+    ]
+    outcomes = [process.communicate(timeout=60) for process in processes]
+    assert [error for _, error in outcomes] == [b""] * 3
+    told = [line for out, _ in outcomes for line in out.split()]
+    assert len(told) == 60
+    with Requests(path) as book:
+        found = book.find("ab" * 32)
+    assert len(found) == 60
+    with sqlite3.connect(path) as db:
+        used = db.execute("select count(distinct run), count(*) from decisions where run is not null").fetchone()
+        given = db.execute("select count(*) from decisions").fetchone()[0]
+    db.close()
+    approved = sum(one.state is State.APPROVED for one in found)
+    assert used[0] == approved
+    assert given == 60
+
+
+class Model(RuleBasedStateMachine):
+    """Two-person approvals, against the rule said another way: by replaying the whole history."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.book = Requests(Path(self.folder.name) / "requests.sqlite")
+        self.history: list[tuple[str, str]] = []
+        self.runs = 0
+
+    @rule()
+    def ask(self) -> None:
+        self.runs += 1
+        ask(self.book, f"r{self.runs}", TWO)
+        self.history.append(("ask", f"r{self.runs}"))
+
+    @rule(
+        person=st.sampled_from(["ann", "bob", "cyd"]), verdict=st.sampled_from(["approve", "approve", "deny", "revoke"])
+    )
+    def decide(self, person: str, verdict: str) -> None:
+        getattr(self.book, verdict)(TEXT, person, 1.0, TWO)
+        self.history.append((verdict, person))
+
+    @invariant()
+    def the_last_run_is_as_replayed(self) -> None:
+        if self.runs:
+            assert self.book.state(f"r{self.runs}").value == replayed(self.history)
+
+    def teardown(self) -> None:
+        if hasattr(self, "book"):
+            self.book.close()
+            self.folder.cleanup()
+
+
+def replayed(history: list[tuple[str, str]]) -> str:
+    """The state of the newest run. stacks: each person's verdicts that are not void, newest last."""
+    stacks: dict[str, list[str]] = {}
+    state = ""
+    for what, who in history:
+        if what == "ask":
+            state = "pending"
+        elif what == "revoke":
+            stacks = {name: [v for v in verdicts if v == "deny"] for name, verdicts in stacks.items()}
+            state = "revoked" if state == "approved" else state
+        else:
+            stacks.setdefault(who, []).append(what)
+            if what == "deny" and state in ("pending", "approved"):
+                state = "denied"
+        newest = [verdicts[-1] for verdicts in stacks.values() if verdicts]
+        if state == "pending" and what in ("ask", "approve"):
+            if "deny" in newest:
+                state = "denied"
+            elif newest.count("approve") >= 2:
+                state = "approved"
+                stacks = {name: ["used" if v == "approve" else v for v in vs] for name, vs in stacks.items()}
+    return state
+
+
+TestModel = Model.TestCase
+TestModel.settings = settings(max_examples=20, stateful_step_count=16, deadline=None)
