@@ -8,7 +8,7 @@ from pathlib import Path
 
 from potluck.api.plan import Plan, opened
 from potluck.core.errors import UsageError
-from potluck.core.party import SERVER, Party
+from potluck.core.party import BROKER, SERVER, Party
 from potluck.core.views import View, together
 from potluck.parties import catalog
 from potluck.report.details import seen
@@ -49,7 +49,7 @@ class Explanation:
 
 
 def explain(plan: Plan | str | Path, collude: Sequence[str] = ()) -> Explanation:
-    """Who could see what under `plan`; with `collude` (party names, "server" among them), what they see together.
+    """Who could see what under `plan`; with `collude` (names of sites, "server", "broker"), what they see together.
 
     Raises PlanError (the plan promises what does not hold) or UsageError (nobody of that name takes part).
     """
@@ -58,7 +58,7 @@ def explain(plan: Plan | str | Path, collude: Sequence[str] = ()) -> Explanation
     every = catalog.views(plan.spec)
     if not collude:
         return Explanation(tuple(every), ())
-    known = {str(party): party for party in (SERVER, *plan.spec.sites)}
+    known = {str(party): party for party in (SERVER, BROKER, *plan.spec.sites)}
     strangers = sorted(set(collude) - set(known))
     if strangers:
         raise UsageError(f"{', '.join(strangers)} takes no part", hint=f"known: {', '.join(known)}")

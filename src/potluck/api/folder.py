@@ -51,3 +51,27 @@ def _taken(wanted: Path, numbered: bool) -> Path:
         if not numbered:
             break
     raise UsageError("is there already", where=str(wanted), hint="runs are never overwritten: name another --out")
+
+
+def free(out: Path | None) -> None:
+    """Whether a run may be written to `out`, known before it begins. Raises UsageError: there is one already."""
+    if out is not None and (out / "run.json").exists():
+        hint = "runs are never overwritten: name another --out"
+        raise UsageError("is there already", where=str(out), hint=hint)
+
+
+def taken(name: str, out: Path | None, began: datetime) -> Path:
+    """The folder of a run that can be gone on with: one without a run.json is no run, and is taken again.
+
+    Raises UsageError: a run is there already, or it cannot be written.
+    """
+    free(out)
+    if out is None:
+        with run_folder(name, None, began) as folder:
+            return folder
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        hint = "name another folder with --out"
+        raise UsageError(f"cannot be written ({type(error).__name__})", where=str(out), hint=hint) from None
+    return out.absolute()

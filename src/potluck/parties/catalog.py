@@ -12,6 +12,7 @@ from potluck.dp.check import check as check_privacy
 from potluck.fl.check import check as check_task
 from potluck.fl.views import views as task_views
 from potluck.mpc import clear, mask
+from potluck.parties import carrier
 from potluck.parties.rules import errors_of
 
 
@@ -51,5 +52,6 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
 
 
 def views(plan: Plan) -> list[View]:
-    """Who could see what: the protection's claims, then the task's."""
-    return [*row(plan).views(plan), *task_views(plan)]
+    """Who could see what: the protection's claims, the task's, and what follows for the broker that carries letters."""
+    seen = [*row(plan).views(plan), *task_views(plan)]
+    return [*seen, *carrier.views(plan, seen)]

@@ -116,6 +116,16 @@ class Consent:
         """Whether the owner still agrees: asked before every round."""
         return self._owner.requests.state(run) is State.APPROVED
 
+    def began(self) -> None:
+        """The site's process starts."""
+        self._owner.log.write("start", _now())
+        it = self._owner.federation
+        self._owner.say(f"{self._owner.home.name} of {it.name}, version {it.version}, at {it.broker}")
+
+    def ended(self) -> None:
+        """The site's process ends."""
+        self._owner.log.write("stop", _now())
+
     def head(self) -> bytes:
         """The signed head of the ledger, as bytes."""
         signed = heads.sign(self._owner.ledger.head(), self._owner.home.name, self._id(), self._owner.sign)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
+from potluck.core.party import BROKER, SERVER
 from potluck.core.plan import Plan
+
+TAKEN = (SERVER.name, BROKER.name)
 
 
 def errors_of(plan: Plan) -> list[str]:
@@ -29,8 +32,9 @@ def _federation(plan: Plan) -> list[str]:
         found.append("federation.sites: is empty. hint: name the sites")
     if twice:
         found.append(f"federation.sites: {', '.join(twice)} is there twice. hint: name each site once")
-    if any(not name.strip() or len(name) > 100 or name == "server" for name in fed.sites):
-        found.append('federation.sites: a name is empty, "server" or over 100 letters. hint: use short names')
+    if any(not name.strip() or len(name) > 100 or name in TAKEN for name in fed.sites):
+        what = 'a name is empty, "server", "broker" or over 100 letters'
+        found.append(f"federation.sites: {what}. hint: use short names")
     for key, value in (("corrupt", fed.corrupt), ("dropouts", fed.dropouts)):
         if value < 0 or value >= max(len(fed.sites), 1):
             found.append(f"federation.{key}: {value} does not fit {len(fed.sites)} sites. hint: 0 or more, below n")

@@ -26,6 +26,7 @@ from potluck.parties.horizontal import Sitting, lead
 from potluck.parties.identity import Identity
 from potluck.parties.session import HELLO, Close, Proposal, Word, parcel
 from potluck.parties.transcript import Transcript
+from potluck.secret.random import system
 
 LAST_WORDS = 5.0
 """Seconds to wait for the sites' last words."""
@@ -36,13 +37,18 @@ Say = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is run: the plan, its task and protection, its name, and what every site is asked (but for its own head)."""
+    """What is run: the plan, its task and protection, its name, and what every site is asked (but for its own head).
+
+    wait: seconds to wait for sites that are needed and away; transcript: where every letter gets a line.
+    """
 
     plan: Plan
     task: Task[Rows, object]
     protection: Sum
     name: str
     proposal: Proposal
+    wait: float
+    transcript: Transcript
 
 
 @dataclass(slots=True)
@@ -61,19 +67,19 @@ class _Round:
 
 
 class Coordinator:
-    """The server's part in one run. wait: seconds to wait for sites that are needed and away."""
+    """The server's part in one run."""
 
     def __init__(
-        self, run: Run, me: Identity, line: Line, draw: Draw, notes: Notes, heads: Heads, *, wait: float, say: Say
+        self, run: Run, me: Identity, line: Line, notes: Notes, heads: Heads, say: Say, draw: Draw = system
     ) -> None:
-        self.transcript = Transcript()
+        self.transcript = run.transcript
         self.guests = Guests(run.plan, run.proposal, heads, notes, say)
         self._run = run
         self._me = me
         self._line = line
         self._draw = draw
         self._notes = notes
-        self._wait = wait
+        self._wait = run.wait
         self._say = say
         self._round: _Round | None = None
 

@@ -22,6 +22,7 @@ from potluck.parties.consent import Consent, Part
 from potluck.parties.horizontal import BEGIN, Sitting, join
 from potluck.parties.identity import Identity
 from potluck.parties.session import CLOSE, PROPOSE, Answer, Close, Closed, Hello, Proposal, Word, parcel
+from potluck.secret.random import system
 
 TICK = 0.5
 """Seconds between looks at the owner's decisions."""
@@ -47,7 +48,7 @@ class Site:
     """One site's process. Call `run`; `stop` says when to end."""
 
     def __init__(
-        self, me: Identity, line: Line, draw: Draw, ledger: Ledger, consent: Consent, stop: Callable[[], bool]
+        self, me: Identity, line: Line, ledger: Ledger, consent: Consent, stop: Callable[[], bool], draw: Draw = system
     ) -> None:
         self._me = me
         self._line = line

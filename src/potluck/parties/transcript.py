@@ -34,16 +34,22 @@ class Traffic:
 
 
 class Transcript:
-    """The letters of a run, in order. folder: where bodies go, None (the default) where none are kept."""
+    """The letters of a run, in order. folder: where bodies go, None (the default) where none are kept. lines: a file
+    that gets a line a letter as it moves, so that a process that is killed loses none."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, lines: Path | None = None) -> None:
         self.moves: list[Move] = []
         self._folder = folder
+        self._lines = lines
         self._kept = 0
 
     def moved(self, label: Label, sender: Party, to: Party, size: int) -> None:
         """A letter crossed the wire."""
-        self.moves.append(Move(label, sender, to, size))
+        move = Move(label, sender, to, size)
+        self.moves.append(move)
+        if self._lines is not None:
+            with self._lines.open("a", encoding="utf-8") as file:
+                file.write(_line(move))
 
     def read(self, label: Label, sender: Party, to: Party, body: bytes) -> None:
         """A body was read by its receiver, unsealed. Kept only where the transcript records."""
@@ -60,9 +66,7 @@ class Transcript:
     def write(self, path: Path) -> None:
         """One line of JSON a letter: round, step, from, to, bytes."""
         with path.open("w", encoding="utf-8") as file:
-            for move in self.moves:
-                line = {"round": move.label.round.number, "step": move.label.step, "from": str(move.sender)}
-                file.write(json.dumps(line | {"to": str(move.to), "bytes": move.size}) + "\n")
+            file.writelines(map(_line, self.moves))
 
     def traffic(self, number: int) -> Traffic:
         """Bytes and letters of one round."""
@@ -79,3 +83,8 @@ class Transcript:
             steps[move.label.step][1] += 1
         found.steps = {step: (size, letters) for step, (size, letters) in steps.items()}
         return found
+
+
+def _line(move: Move) -> str:
+    line = {"round": move.label.round.number, "step": move.label.step, "from": str(move.sender)}
+    return json.dumps(line | {"to": str(move.to), "bytes": move.size}) + "\n"

@@ -1,0 +1,237 @@
+"""`potluck server run`: the coordinator of a run across machines. It sees what the plan's views say, and no row."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from potluck.api.facts import Facts
+from potluck.api.folder import free, taken
+from potluck.api.outcome import Run
+from potluck.api.plan import Plan, opened
+from potluck.api.run import Progress, quietly, write
+from potluck.api.sessions import FINISHED, SUMMED, Session, session
+from potluck.core.asks import Ask, Kind, Task
+from potluck.core.errors import PlanError
+from potluck.core.plan import CODE, canonical
+from potluck.core.plan import Plan as Spec
+from potluck.core.rounds import Abort, Cause
+from potluck.dp.account import spent
+from potluck.dp.bound import Noised, privacy
+from potluck.fl.table import Table
+from potluck.fl.tasks import Counted, Trained, build
+from potluck.members.files import locked, replace
+from potluck.members.home import CoordinatorHome, Membership
+from potluck.net.lease import Lease
+from potluck.net.link import Link
+from potluck.net.session import Account
+from potluck.owner.heads import SignedHead
+from potluck.parties import catalog
+from potluck.parties.heads import KnownHeads
+from potluck.parties.identity import identity
+from potluck.parties.memory import new_run
+from potluck.parties.server import Coordinator
+from potluck.parties.server import Run as Running
+from potluck.parties.session import Proposal
+from potluck.parties.sums import Log, Sums, drive
+from potluck.parties.transcript import Transcript
+from potluck.report import details
+
+REPEATS = 5
+"""How often an exact sum is repeated over the same sites, who come back in between."""
+CONNECT = 15.0
+"""Seconds to reach the broker at the start."""
+Say = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What a run is done with."""
+
+    plan: Plan
+    spec: Spec
+    member: Membership
+    session: Session
+    heads: KnownHeads
+    coordinator: Coordinator
+    task: Task[Table, Trained | Counted]
+
+    @property
+    def began(self) -> datetime:
+        """When the run was begun, whichever process did."""
+        return datetime.fromtimestamp(float(self.session.journal.fact("began") or time.time()), UTC)
+
+
+def serve(
+    folder: str | Path,
+    plan: Plan | str | Path,
+    *,
+    out: str | Path | None = None,
+    wait: float = 60.0,
+    fresh: bool = False,
+    progress: Progress = quietly,
+    say: Say = lambda event, text: None,
+) -> Run:
+    """Carry out `plan` with the sites of the federation whose coordinator's home is `folder`.
+
+    wait: seconds to wait for sites and their approval. fresh: give up an unfinished run of this plan, which is gone on
+    with otherwise. Raises PlanError, UsageError (exit 2), Refused (3: a site or the federation file), Abort and
+    Unreachable (4). Whatever ends it, finished rounds stand, and the next start goes on after them.
+    """
+    plan = opened(plan)
+    warnings = plan.require()
+    home = CoordinatorHome.at(Path(folder))
+    member = home.open(time.time())
+    spec = _across(plan, member)
+    free(Path(out) if out else None)
+    with (
+        locked(home.lock, "another server runs this federation on this machine"),
+        session(home, plan, spec, fresh) as kept,
+        _line(home, member) as (link, lease),
+    ):
+        bench = _bench(plan, spec, member, home, kept, link, wait, say)
+        if kept.resumed:
+            say("resumed", f"{sum(one['opened'] for one in kept.journal.rounds())} rounds stand")
+        if kept.state != SUMMED:
+            bench.coordinator.gather()
+
+        def begin(ask: Ask) -> None:
+            lease.check()
+            progress(ask)
+
+        outcome, log = _carried_out(bench, begin)
+        kept.became(SUMMED)
+        model = outcome.model.digest() if isinstance(outcome, Trained) else ""
+        bench.coordinator.close(bytes.fromhex(model.removeprefix("sha256:")))
+        place = taken(spec.name, Path(out) if out else None, bench.began)
+        shutil.copyfile(kept.transcript, place / "transcript.jsonl")
+        write(place, _facts(bench, outcome, log, [*warnings, *outcome.warnings]))
+        kept.became(FINISHED)
+    return Run.read(place)
+
+
+def _across(plan: Plan, member: Membership) -> Spec:
+    """The plan's data, if it can be carried out across machines. Raises PlanError."""
+    spec = plan.spec
+    strangers = [name for name in spec.federation.sites if name not in {site.name for site in member.federation.sites}]
+    if strangers:
+        what = f"federation.sites: {', '.join(strangers)} is no member of {member.federation.name}"
+        raise PlanError(what, where=plan.where, hint="potluck federation show; potluck federation add")
+    patterns = [name for name in spec.data.columns if "*" in name]
+    if patterns:
+        what = f"data.columns: the pattern {patterns[0]!r} cannot be used across machines"
+        raise PlanError(what, where=plan.where, hint="name the columns one by one: nobody here sees the files")
+    return spec
+
+
+@contextmanager
+def _line(home: CoordinatorHome, member: Membership) -> Iterator[tuple[Link, Lease]]:
+    """The server's line, and the lease that keeps a second server away. Raises Unreachable, Refused."""
+    it = member.federation
+    link = Link(Account(it.id, member.me, it.broker, it.ca, member.keys.user.seed), parties=tuple(it.cards))
+    try:
+        link.open(CONNECT)
+        boot, mark = new_run(), home.folder / "server.boot"
+        lease = Lease(link, boot)
+        lease.acquire(mark.read_text(encoding="ascii").strip() if mark.is_file() else None)
+        replace(mark, boot.encode(), 0o600)
+        try:
+            yield link, lease
+        finally:
+            lease.release()
+    finally:
+        link.close()
+
+
+def _bench(
+    plan: Plan,
+    spec: Spec,
+    member: Membership,
+    home: CoordinatorHome,
+    kept: Session,
+    link: Link,
+    wait: float,
+    say: Say,
+) -> _Bench:
+    task: Task[Table, Trained | Counted] = build(spec)
+    first = next(task.lead())
+    it = member.federation
+    proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first.state).digest(), b"")
+    transcript = Transcript(lines=kept.transcript)
+    running = Running(spec, task, catalog.row(spec).build(spec), kept.name, proposal, wait, transcript)
+    heads = KnownHeads(home.folder / "heads.json", it)
+    coordinator = Coordinator(running, identity(member), link, kept.journal, heads, say)
+    return _Bench(plan, spec, member, kept, heads, coordinator, task)
+
+
+def _carried_out(bench: _Bench, progress: Progress) -> tuple[Trained | Counted, Log]:
+    """All sums, those that stand from the journal. Raises Abort."""
+    journal = bench.session.journal
+    redone = journal.unopened() if bench.spec.privacy.noise in ("site", "shared") else 0
+    if redone > bench.spec.privacy.redo:
+        what = "contributions had left in a round that was not finished, and the plan paid for no other try"
+        raise Abort(Cause.BUDGET, detail=f"{what}. hint: set privacy.redo, and start a new run with --fresh")
+    sums = Sums(bench.spec, bench.coordinator, memoir=journal, redone=redone, repeats=REPEATS, progress=progress)
+    return drive(bench.task, sums), sums.log
+
+
+def _facts(bench: _Bench, outcome: Trained | Counted, log: Log, warnings: list[str]) -> Facts:
+    spec, it = bench.spec, bench.member.federation
+    told = {name: epsilon for name, _, _, _, epsilon, head in bench.session.journal.sites() if head}
+    reckoned = reckoning(spec, bench.session.journal.paid())
+    noisy = spec.privacy.noise != "none"
+    cost = {name: told.get(name, reckoned[name]) if noisy else None for name in spec.federation.sites}
+    silent = [name for name in spec.federation.sites if noisy and name not in told]
+    if silent:
+        names = ", ".join(silent)
+        warnings.append(f"no last word from {names}: what it spent is reckoned from the letters that came from it")
+    heads = tuple(_head(site.name, bench.heads.of(site)) for site in spec.sites if bench.heads.of(site))
+    network = details.Network(
+        federation=it.name, version=it.version, broker=it.broker, heads=heads, resumed=bench.session.resumed
+    )
+    tries = _tries(bench.session)
+    log.aborts = [cause for causes in tries.values() for cause in causes]
+    return Facts(
+        bench.plan, spec, bench.session.name, bench.began, outcome, log, cost, warnings, network=network, tries=tries
+    )
+
+
+def _head(name: str, signed: SignedHead | None) -> details.Head:
+    assert signed is not None
+    return details.Head(site=name, entry=signed.seq, hash=signed.hash.hex(), signature=signed.signature.hex())
+
+
+def _tries(kept: Session) -> dict[int, tuple[str, ...]]:
+    """By the number of each round that was opened, the causes of the tries before it."""
+    found: dict[int, tuple[str, ...]] = {}
+    before: list[str] = []
+    for one in kept.journal.rounds():
+        if one["opened"]:
+            found[one["number"]] = tuple(before)
+            before = []
+        else:
+            before.append(one["cause"] or "the server was stopped in this round")
+    return found
+
+
+def reckoning(spec: Spec, paid: Mapping[tuple[str, Kind], int]) -> dict[str, float]:
+    """The epsilon by site that follows from how many contributions of each kind are known to have left it."""
+    if spec.privacy.noise == "none":
+        return dict.fromkeys(spec.federation.sites, 0.0)
+    task: Task[Table, object] = build(spec)
+    first = next(task.lead())
+    costs = {}
+    for kind in {kind for _, kind in paid}:
+        bound = privacy(spec, task.ask(kind, 0, first.state))
+        costs[kind] = bound.cost if isinstance(bound, Noised) else None
+    found = {}
+    for name in spec.federation.sites:
+        events = [cost for kind, cost in costs.items() if cost for _ in range(paid.get((name, kind), 0))]
+        found[name] = spent(events, spec.privacy.delta or 0.0) if events else 0.0
+    return found

@@ -1,0 +1,76 @@
+"""The coordinator's runs on its disk: a folder a run with its journal, found again after a crash."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from potluck.api.plan import Plan
+from potluck.core.plan import Plan as Spec
+from potluck.members.home import CoordinatorHome
+from potluck.parties.journal import Journal
+from potluck.parties.memory import new_run
+
+OPEN, SUMMED, FINISHED, GIVEN_UP = "open", "summed", "finished", "given up"
+"""States of a run: sums are still to be done; all are, the sites are to be told; over; started anew instead."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of the coordinator's."""
+
+    folder: Path
+    name: str
+    journal: Journal
+
+    @property
+    def transcript(self) -> Path:
+        """A line a letter."""
+        return self.folder / "transcript.jsonl"
+
+    @property
+    def state(self) -> str:
+        """One of the states above."""
+        return self.journal.fact("state") or OPEN
+
+    @property
+    def resumed(self) -> int:
+        """How often the server was started again for this run."""
+        return int(self.journal.fact("starts") or "1") - 1
+
+    def became(self, state: str) -> None:
+        """From now on it is in this state."""
+        self.journal.note("state", state)
+
+
+@contextmanager
+def session(home: CoordinatorHome, plan: Plan, spec: Spec, fresh: bool) -> Iterator[Session]:
+    """The unfinished run of this plan, or a new one. fresh: give up the unfinished one.
+
+    Raises UsageError, Refused: the folder or a journal in it cannot be used.
+    """
+    found = _unfinished(home, plan, spec)
+    if found is not None and fresh:
+        with closing(Journal(found / "journal.sqlite", spec)) as journal:
+            journal.note("state", GIVEN_UP)
+        found = None
+    folder = found or home.runs / new_run()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with closing(Journal(folder / "journal.sqlite", spec)) as journal:
+        if found is None:
+            facts = {"plan": plan.hash, "name": spec.name, "text": plan.text(), "began": repr(time.time())}
+            for name, value in {**facts, "state": OPEN}.items():
+                journal.note(name, value)
+        journal.note("starts", str(int(journal.fact("starts") or "0") + 1))
+        yield Session(folder, folder.name, journal)
+
+
+def _unfinished(home: CoordinatorHome, plan: Plan, spec: Spec) -> Path | None:
+    for path in sorted(home.runs.glob("*/journal.sqlite"), key=lambda one: one.stat().st_mtime, reverse=True):
+        with closing(Journal(path, spec)) as journal:
+            if journal.fact("plan") == plan.hash and journal.fact("state") in (OPEN, SUMMED):
+                return path.parent
+    return None

@@ -1,0 +1,45 @@
+"""The broker's part in "who sees what": it carries every letter between machines, and can open none.
+
+A letter's body is sealed to its receiver's long-term box key (`secret.envelope.close`). So the broker's claims follow
+from those of server and sites: of what reaches one of them by letter it holds ciphertext, and with that one's help it
+sees what that one sees, no more. It does NOT lack what nobody hides from a carrier (who writes to whom, when, in
+which step, how much), and where all parties are in one process there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from potluck.core.party import BROKER, SERVER, Party
+from potluck.core.plan import Plan
+from potluck.core.views import AnyOf, Assumption, Condition, Form, Together, View
+
+SOURCE = "docs/concepts/network.md"
+NOTE = "across machines only; sees who writes to whom, when, in which step of which run, and how much"
+_AGAIN = frozenset({"mask"})
+"""Protections that seal what goes up once more, to keys of the round: no long-term key opens that."""
+_HYBRID = Assumption("both X25519 and ML-KEM-768 fall")
+
+
+def views(plan: Plan, seen: Sequence[View]) -> list[View]:
+    """The broker's rows, one a thing that the server has a row of. seen: the rows of server and sites."""
+    return [_carried(plan, view, _readers(view.of, seen)) for view in seen if view.party == SERVER]
+
+
+def _carried(plan: Plan, server: View, readers: frozenset[Party]) -> View:
+    """Broken, the broker sees a thing as the server does."""
+    if server.form is Form.NOTHING:
+        return View(BROKER, server.of, Form.NOTHING, server.breaks_if, SOURCE, server.broken)
+    again = plan.protect.word in _AGAIN
+    parts: list[Condition] = [Together(1, frozenset({SERVER}))]
+    parts += [Together(1, readers)] if readers else []
+    keys = ([] if again else ["the server's"]) + (["a site's"] if readers else [])
+    parts += [Assumption(f"{' or '.join(keys)} long-term box key is stolen, even years later")] if keys else []
+    note = NOTE if keys else f"{NOTE}; sealed once more to keys of the round: no long-term key opens it"
+    return View(BROKER, server.of, Form.CIPHERTEXT, AnyOf((*parts, _HYBRID)), SOURCE, server.form, note)
+
+
+def _readers(of: str, seen: Sequence[View]) -> frozenset[Party]:
+    """The sites that get this thing by letter: not whose own it is."""
+    sites = {view.party for view in seen if view.of == of and view.form is not Form.NOTHING} - {SERVER}
+    return frozenset(site for site in sites if not of.startswith(f"{site}'s "))

@@ -1,0 +1,68 @@
+"""A network in memory, between threads: for tests of runners, and of what a hostile broker can do to them."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from potluck.core.errors import Unreachable
+from potluck.core.line import Delivery
+from potluck.core.party import Party
+
+Carry = Callable[[Party, Party, bytes], Iterable[tuple[Party, bytes]]]
+"""What the network does with a letter (sender, to, data): what it delivers to whom instead, in order."""
+
+
+def faithfully(sender: Party, to: Party, data: bytes) -> Iterable[tuple[Party, bytes]]:
+    """The honest network."""
+    return ((to, data),)
+
+
+class Exchange:
+    """Mailboxes by party; letters wait for who is not there, as a broker's stream keeps them."""
+
+    def __init__(self, carry: Carry = faithfully) -> None:
+        self._boxes: dict[Party, queue.SimpleQueue[bytes]] = {}
+        self._carry = carry
+
+    def box(self, party: Party) -> queue.SimpleQueue[bytes]:
+        """The mailbox of a party."""
+        return self._boxes.setdefault(party, queue.SimpleQueue())
+
+    def carry(self, sender: Party, to: Party, data: bytes) -> None:
+        """Take a letter."""
+        for who, what in self._carry(sender, to, data):
+            self.box(who).put(what)
+
+    def line(self, party: Party) -> MemoryLine:
+        """A party's connection."""
+        return MemoryLine(self, party)
+
+
+@dataclass(slots=True)
+class MemoryLine:
+    """See `core.line.Line`."""
+
+    exchange: Exchange
+    party: Party
+    closed: bool = False
+
+    def send(self, to: Party, data: bytes, patience: float) -> None:
+        """Raises Unreachable: closed."""
+        if self.closed:
+            raise Unreachable("the line is closed")
+        self.exchange.carry(self.party, to, data)
+
+    def receive(self, wait: float) -> Delivery | None:
+        """The next letter, or None."""
+        if self.closed:
+            raise Unreachable("the line is closed")
+        try:
+            return Delivery(self.exchange.box(self.party).get(timeout=max(wait, 0.0005)), lambda: None)
+        except queue.Empty:
+            return None
+
+    def close(self) -> None:
+        """Hang up."""
+        self.closed = True

@@ -1,0 +1,158 @@
+"""A federation across threads: real homes and ledgers in a folder, the network in memory and disturbed at will."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import scene
+
+from potluck.api import members as api
+from potluck.api.site import anchor
+from potluck.core.party import SERVER, Party, site
+from potluck.core.plan import CODE, canonical
+from potluck.core.plan import Plan as Spec
+from potluck.fl.tasks import build
+from potluck.members.home import CoordinatorHome, SiteHome
+from potluck.owner.access import AccessLog
+from potluck.owner.budget import Budget
+from potluck.owner.requests import Requests
+from potluck.parties import catalog
+from potluck.parties.consent import Consent, Owner
+from potluck.parties.heads import KnownHeads
+from potluck.parties.identity import identity
+from potluck.parties.journal import Journal
+from potluck.parties.server import Coordinator, Run
+from potluck.parties.session import Proposal
+from potluck.parties.site import Site
+from potluck.parties.sums import Sums, drive
+from potluck.parties.transcript import Transcript
+from potluck.testing.lines import Exchange
+
+OPEN = """
+version = 1
+[source]
+file = "rows.csv"
+[allow]
+who = ["*"]
+tasks = ["*"]
+models = ["*"]
+columns = ["*"]
+protect = ["*"]
+noise = ["*"]
+epsilon_per_plan = inf
+epsilon_per_year = inf
+[approve]
+rule = "policy"
+"""
+
+
+def found(folder: Path, names: str = "abcd", rows: int = 40) -> Path:
+    """Homes of a coordinator and its sites, enrolled, each with its rows and a policy that allows all."""
+    api.federation_new(folder / "fed", "tls://localhost:4222", time.time(), 30)
+    frames = scene.frames(names, rows)
+    for name in names:
+        api.site_new(folder / name, None)
+        (folder / name / "policy.toml").write_text(OPEN)
+        frames[name].to_csv(folder / name / "rows.csv", index=False)
+    api.federation_add(folder / "fed", [folder / n / f"{n}.card" for n in names], time.time())
+    for name in names:
+        api.site_join(folder / name, folder / "fed" / "federation.toml", time.time(), "")
+    return folder
+
+
+@dataclass
+class Across:
+    """One federation in a folder. Sites run in threads; the coordinator in the caller's."""
+
+    folder: Path
+    exchange: Exchange = field(default_factory=Exchange)
+    said: list[tuple[str, str]] = field(default_factory=list)
+    heard: dict[str, list[str]] = field(default_factory=dict)
+
+    def home(self, name: str) -> SiteHome:
+        return SiteHome.at(self.folder / name)
+
+    @contextmanager
+    def attending(self, *names: str) -> Iterator[None]:
+        """These sites run until the block ends."""
+        stop, trouble = threading.Event(), []
+
+        def attend(name: str) -> None:
+            try:
+                with self.site(name, stop) as one:
+                    one.run()
+            except Exception as error:
+                trouble.append(error)
+
+        running = [threading.Thread(target=attend, args=(name,), name=name) for name in names]
+        for thread in running:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in running:
+                thread.join(10)
+                assert not thread.is_alive()
+        assert trouble == []
+
+    @contextmanager
+    def site(self, name: str, stop: threading.Event) -> Iterator[Site]:
+        home = self.home(name)
+        member = home.open(time.time())
+        with Budget(home.ledger, anchor=anchor(home, member)) as ledger, Requests(home.requests) as requests:
+            told = self.heard.setdefault(name, [])
+            key = member.keys.signing.sign
+            owner = Owner(home, member.federation, ledger, requests, AccessLog(home.access), key, told.append)
+            yield Site(identity(member), self.exchange.line(site(name)), ledger, Consent(owner), stop.is_set)
+
+    @contextmanager
+    def coordinator(self, spec: Spec, run: str, wait: float = 10.0) -> Iterator[tuple[Coordinator, Journal]]:
+        home = CoordinatorHome.at(self.folder / "fed")
+        member = home.open(time.time())
+        task = build(spec)
+        it = member.federation
+        first = next(task.lead())
+        proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first.state).digest(), b"")
+        running = Run(spec, task, catalog.row(spec).build(spec), run, proposal, wait, Transcript())
+        heads = KnownHeads(home.folder / "heads.json", it)
+        with contextlib.closing(Journal(self.folder / f"{run}.sqlite", spec)) as journal:
+            line = self.exchange.line(SERVER)
+            yield (
+                Coordinator(running, identity(member), line, journal, heads, lambda e, t: self.said.append((e, t))),
+                journal,
+            )
+
+    def run(self, spec: Spec, run: str = "ab" * 16, wait: float = 10.0, repeats: int = 3):
+        """The outcome and the log of a whole run."""
+        with self.coordinator(spec, run, wait) as (coordinator, journal):
+            coordinator.gather()
+            sums = Sums(spec, coordinator, memoir=journal, redone=journal.unopened(), repeats=repeats)
+            outcome = drive(build(spec), sums)
+            coordinator.close(b"")
+            return outcome, sums.log
+
+
+def quick(plan, patience: float = 2.0) -> Spec:
+    """The plan's data with another patience."""
+    spec = plan.spec
+    return msgspec.structs.replace(spec, federation=msgspec.structs.replace(spec.federation, patience=patience))
+
+
+def copy(folder: Path, to: Path) -> Path:
+    """A whole folder put back from a copy."""
+    shutil.rmtree(to, ignore_errors=True)
+    return shutil.copytree(folder, to)
+
+
+def parties(names: str) -> frozenset[Party]:
+    return frozenset(site(name) for name in names)
