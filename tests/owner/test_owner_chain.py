@@ -170,11 +170,12 @@ def test_a_changed_view_or_index_cannot_hide_entries(filled):
         "DROP VIEW facts; CREATE VIEW facts AS SELECT seq, key, value, run, at FROM entries WHERE 0",
         "DROP VIEW runs; CREATE VIEW runs AS SELECT 1 AS seq, '' AS run, x'' AS value, 1.0 AS began, 'open' AS state",
         "DROP INDEX fact_keys; CREATE INDEX fact_keys ON entries (key) WHERE kind = 'fact'",
+        "CREATE TABLE more (x)",
         "CREATE TRIGGER late AFTER INSERT ON entries BEGIN SELECT 1; END",
     ):
         with edited(filled) as (copy, db):
             db.executescript(statements)
-        assert "not a budget, or is damaged" in refused(copy)
+        assert "indexes, triggers or views were changed" in refused(copy)
 
 
 def test_an_index_that_lacks_a_key_does_not_let_it_be_written_again(filled):
@@ -200,6 +201,22 @@ def test_the_file_itself_refuses_changes(filled):
                 db.execute(statement)
     with Budget(copy) as budget:
         assert budget.head().seq == ENTRIES + 1
+
+
+def test_whoever_takes_the_triggers_away_to_edit_is_told_what_was_edited(filled):
+    copy = filled.with_name("bare.sqlite")
+    for edit, what in (
+        ("UPDATE entries SET value = x'00' WHERE seq = 3", "entry 3 of the ledger is not what was written"),
+        ("DROP TRIGGER never_updated", "the ledger's indexes, triggers or views were changed"),
+        ("DROP VIEW runs", "the ledger's indexes, triggers or views were changed"),
+        ("DROP TABLE entries", "is not a budget, or is damaged"),
+    ):
+        shutil.copy(filled, copy)
+        with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as db:
+            if edit.startswith("UPDATE"):
+                db.execute("DROP TRIGGER never_updated")
+            db.execute(edit)
+        assert refused(copy) == what
 
 
 def test_no_two_entries_hash_alike_by_moving_bytes_between_fields():

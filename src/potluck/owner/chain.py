@@ -123,8 +123,9 @@ class Chain:
             self._db = _connect(path)
             undo.callback(self._db.close)
             with self._told():
-                _verify_file(self._db, path)
+                _verify_kind(self._db, path)
                 self._catch_up()
+                _verify_rest(self._db, path)
             undo.pop_all()
 
     def head(self) -> Head:
@@ -251,7 +252,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         return sqlite3.connect(name, uri=True, isolation_level=None, timeout=PATIENCE)
 
 
-def _verify_file(db: sqlite3.Connection, path: Path) -> None:
+def _verify_kind(db: sqlite3.Connection, path: Path) -> None:
     if db.execute("PRAGMA application_id").fetchone()[0] != MAGIC:
         raise _foreign(path)
     version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -259,22 +260,31 @@ def _verify_file(db: sqlite3.Connection, path: Path) -> None:
         old = "an earlier Potluck wrote it: move it away to start anew, and take what it had spent off the cap"
         hint = old if version < VERSION else f"a later Potluck wrote it, this one reads {VERSION}"
         raise Refused(f"a budget of version {version}", where=str(path), hint=hint)
-    # Not quick_check: an index that lacks an entry would let a key be written twice.
-    if db.execute("PRAGMA integrity_check").fetchone()[0] != "ok" or _tables(db) != _expected():
+    if _expected()["entries"] != _schema(db).get("entries"):
         raise _foreign(path)
+
+
+def _verify_rest(db: sqlite3.Connection, path: Path) -> None:
+    """What stands around the entries. They come first: whoever edited one is told which, whatever else was changed."""
+    # Not quick_check: an index that lacks an entry would let a key be written twice.
+    if db.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
+        raise _foreign(path)
+    if _schema(db) != _expected():
+        raise Refused("the ledger's indexes, triggers or views were changed", where=str(path), hint=_HINT_COPY)
     db.execute("PRAGMA journal_mode = DELETE")
     db.execute("PRAGMA synchronous = EXTRA")
 
 
-def _tables(db: sqlite3.Connection) -> list[tuple[str, ...]]:
-    return db.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name").fetchall()
+def _schema(db: sqlite3.Connection) -> dict[str, tuple[str, str, str]]:
+    rows = db.execute("SELECT name, type, tbl_name, sql FROM sqlite_schema").fetchall()
+    return {name: (kind, table, sql) for name, kind, table, sql in rows}
 
 
 @lru_cache(maxsize=1)
-def _expected() -> list[tuple[str, ...]]:
+def _expected() -> dict[str, tuple[str, str, str]]:
     with contextlib.closing(sqlite3.connect(":memory:")) as db:
         db.executescript(_SCHEMA)
-        return _tables(db)
+        return _schema(db)
 
 
 def _foreign(path: Path) -> Refused:
