@@ -1,0 +1,79 @@
+"""The broker's nats.conf: TLS 1.3 from the first byte, one nkey a party, everything denied that is not named here.
+
+A site may publish only on its own queue to the server, fetch and acknowledge only its own letters, and listen only on
+its own inbox. The server may publish to all and set up queues. No monitoring port, no cluster, no other accounts.
+Paths are relative to the configuration's folder, which may be moved as a whole. Reference: NATS documentation,
+"Authorization".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from potluck.core.party import SERVER, Party, Role
+from potluck.net.address import inbox, lease_stream, stream, subject, token
+from potluck.net.pieces import MESSAGE
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the broker may use. file: bytes on disk."""
+
+    file: int = 8 * GIB
+    connections: int = 64
+
+
+def text(identity: str, listen: str, users: Mapping[Party, str], limits: Limits) -> str:
+    """The configuration. listen: address and port; users: each party's public nkey ("U...")."""
+    accounts = ",\n".join(_user(identity, party, key) for party, key in sorted(users.items()))
+    connections = limits.connections + 4 * len(users)
+    return f"""# Written by potluck: changes are lost when a member is added.
+server_name: {_quoted("potluck_" + identity)}
+listen: {_quoted(listen)}
+pid_file: "nats.pid"
+log_file: "nats.log"
+logfile_size_limit: 10MB
+max_payload: {MESSAGE}
+max_connections: {connections}
+max_subscriptions: 32
+ping_interval: "5s"
+ping_max: 3
+write_deadline: "30s"
+jetstream {{ store_dir: "store", max_memory_store: 16MB, max_file_store: {limits.file} }}
+tls {{ cert_file: "server.pem", key_file: "server.key", min_version: "1.3", handshake_first: true, timeout: 10 }}
+authorization {{
+ timeout: 10
+ users: [
+{accounts}
+ ]
+}}
+"""
+
+
+def _user(identity: str, party: Party, key: str) -> str:
+    publish, listen = _server(identity) if party.role is Role.SERVER else _site(identity, party)
+    rights = f"publish: {{ allow: {json.dumps(publish)} }}, subscribe: {{ allow: {json.dumps(listen)} }}"
+    return f"  {{ nkey: {_quoted(key)}, permissions: {{ {rights} }} }}"
+
+
+def _site(identity: str, party: Party) -> tuple[list[str], list[str]]:
+    mine = f"{stream(identity)}.{token(party)}"
+    publish = [subject(identity, SERVER, party), f"$JS.API.CONSUMER.MSG.NEXT.{mine}", f"$JS.ACK.{mine}.>"]
+    return publish, [f"{inbox(party)}.>"]
+
+
+def _server(identity: str) -> tuple[list[str], list[str]]:
+    publish = [f"potluck.{identity}.>"]
+    for name in (stream(identity), lease_stream(identity)):
+        publish += [f"$JS.API.STREAM.{verb}.{name}" for verb in ("CREATE", "UPDATE", "INFO", "MSG.GET")]
+        publish += [f"$JS.API.CONSUMER.{verb}.{name}.>" for verb in ("CREATE", "DURABLE.CREATE", "INFO", "MSG.NEXT")]
+        publish += [f"$JS.API.CONSUMER.NAMES.{name}", f"$JS.ACK.{name}.>"]
+    return publish, [f"{inbox(SERVER)}.>"]
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,287 @@
+"""A party's line to all others, over the broker: `core.line.Line` on NATS JetStream.
+
+Calls block; the work is done on one background thread for all links of the process. Connects when made and again for
+as long as it lives, a tenth of a second to two seconds after the last attempt. Letters arrive at least once, in any
+order, and are as hostile as the broker: whoever reads one verifies it. Memory: a letter is held whole, twice while it
+is joined.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as Overdue
+from typing import Any, TypeVar
+
+import nats.errors
+
+from potluck.core.errors import PotluckError, Unreachable, UsageError
+from potluck.core.line import Delivery
+from potluck.core.party import Party
+from potluck.net import topology
+from potluck.net.address import stream, subject
+from potluck.net.mailbox import Mailbox
+from potluck.net.pieces import LARGEST, Assembler, Key, split
+from potluck.net.session import Account, Session, connect
+from potluck.net.thread import SHARED, submit
+from potluck.net.topology import ApiError, Queues
+
+T = TypeVar("T")
+IN_FLIGHT = 6
+"""Messages of one letter that await the broker's word at a time."""
+SHORTEST, LONGEST = 0.1, 2.0
+ANSWER = 15.0
+"""Seconds after which a message that the broker said nothing about is sent again (under the same id)."""
+
+
+class Link:
+    """One party's connection. Safe to use from several threads.
+
+    parties: given by the server alone: all whose queues it keeps set up, itself among them. largest: bytes of a letter.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        parties: Collection[Party] = (),
+        largest: int = LARGEST,
+        queues: Queues | None = None,
+        assembler: Assembler | None = None,
+    ) -> None:
+        self._account = account
+        _ = account.place  # a wrong address is said at once
+        self._largest = largest
+        self._parties = tuple(parties)
+        self._queues = queues or Queues()
+        self._changed = threading.Condition()
+        self._trouble: PotluckError | None = None
+        self._closed = False
+        self._session: Session | None = None
+        self._alive = asyncio.Event()
+        self._mailbox = Mailbox(account, assembler or Assembler(largest), self._changed)
+        self._loop = SHARED.enter()
+        self._task: asyncio.Task[None] | None = None
+        submit(self._loop, self._live())
+
+    # The line.
+
+    def send(self, to: Party, data: bytes, patience: float) -> None:
+        """Hand over a letter; it is durable at the broker when this returns.
+
+        Raises Unreachable: not within `patience` seconds, with the last reason. Refused: the broker does not know or
+        allow this party, or is not the federation's. UsageError: longer than `largest`.
+        """
+        if len(data) > self._largest:
+            raise UsageError(f"a letter of {len(data)} bytes is longer than {self._largest}", hint="a smaller model")
+        self.wait_for(self._send(to, data, time.monotonic() + patience), patience + 5)
+
+    def receive(self, wait: float) -> Delivery | None:
+        """The next whole letter, or None after `wait` seconds, connected or not (see `trouble`).
+
+        Raises Unreachable: closed. Refused: the broker does not know this party, or is not the federation's.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._mailbox.waiting or self._closed or self._refused, wait)
+            if self._closed:
+                raise _closed(self._account)
+            if not self._mailbox.waiting:
+                if self._refused and self._trouble is not None:
+                    raise self._trouble
+                return None
+            key, data = self._mailbox.take()
+        self._soon(self._mailbox.roomier)
+        return Delivery(data, lambda: self._finish(key))
+
+    def close(self) -> None:
+        """Hang up; what was acknowledged is said first. Twice does nothing."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+            self._changed.notify_all()
+        with contextlib.suppress(Overdue, CancelledError):
+            submit(self._loop, self._end()).result(10)
+        SHARED.leave()
+
+    # What a runner asks beside.
+
+    @property
+    def trouble(self) -> PotluckError | None:
+        """Why there is no connection now; None where there is one."""
+        return self._trouble
+
+    def open(self, patience: float) -> None:
+        """Wait for the connection (the server: and its queues). Raises Unreachable, Refused, UsageError."""
+        self.wait_for(self._connected(time.monotonic() + patience), patience + 5)
+
+    def admit(self, parties: Iterable[Party], patience: float) -> None:
+        """The server: set up queues for these parties as well. Raises Unreachable."""
+        self._parties = tuple(dict.fromkeys((*self._parties, *parties)))
+        self.wait_for(self._set_up(time.monotonic() + patience), patience + 5)
+
+    @property
+    def account(self) -> Account:
+        """Whose link this is."""
+        return self._account
+
+    def wait_for(self, work: Coroutine[Any, Any, T], patience: float) -> T:
+        """The result of a coroutine on the link's loop. Raises what it raises. Unreachable: not in `patience` s."""
+        if self._closed:
+            work.close()
+            raise _closed(self._account)
+        future = submit(self._loop, work)
+        try:
+            return future.result(patience)
+        except (Overdue, CancelledError):
+            raise self._late() from None
+        finally:
+            future.cancel()
+
+    async def session(self, deadline: float) -> Session:
+        """The live connection. Raises Unreachable: none by `deadline` (time.monotonic). Refused: at once."""
+        await self._connected(deadline)
+        if self._session is None:
+            raise self._late()
+        return self._session
+
+    # On the loop.
+
+    async def _live(self) -> None:
+        pause = SHORTEST
+        self._task = asyncio.current_task()
+        while not self._closed:
+            session = None
+            try:
+                session = await connect(self._account)
+                if self._parties:
+                    await topology.ensure(session, self._parties, self._queues)
+                self._state(session, None)
+                pause = SHORTEST
+                await self._mailbox.serve(session)
+            except PotluckError as error:
+                self._state(None, error)
+            except (OSError, nats.errors.Error):
+                pass  # it ended while it was being set up
+            finally:
+                if session is not None:
+                    self._state(None, self._trouble or _lost(self._account))
+                    await session.end()
+            if self._closed:
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST)
+
+    def _state(self, session: Session | None, trouble: PotluckError | None) -> None:
+        with self._changed:
+            self._session, self._trouble = session, trouble
+            (self._alive.set if session is not None else self._alive.clear)()
+            self._changed.notify_all()
+
+    @property
+    def _refused(self) -> bool:
+        return self._trouble is not None and not isinstance(self._trouble, Unreachable)
+
+    async def _connected(self, deadline: float) -> None:
+        while self._session is None:
+            if self._refused and self._trouble is not None:
+                raise self._trouble
+            if self._closed or time.monotonic() >= deadline:
+                raise self._late()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._alive.wait(), min(0.1, max(0.001, deadline - time.monotonic())))
+
+    async def _set_up(self, deadline: float) -> None:
+        while True:
+            session = await self.session(deadline)
+            try:
+                return await topology.ensure(session, self._parties, self._queues)
+            except Unreachable:
+                if time.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(SHORTEST)
+
+    async def _send(self, to: Party, data: bytes, deadline: float) -> None:
+        letter = uuid.uuid4().bytes
+        messages = enumerate(split(letter, data))
+        where = subject(self._account.federation, to, self._account.me)
+        workers = [
+            asyncio.ensure_future(self._worker(messages, where, letter.hex(), to, deadline)) for _ in range(IN_FLIGHT)
+        ]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+
+    async def _worker(
+        self, messages: Iterator[tuple[int, bytes]], where: str, letter: str, to: Party, deadline: float
+    ) -> None:
+        for index, message in messages:
+            await self._publish(where, message, f"{letter}.{index}", to, deadline)
+
+    async def _publish(self, where: str, message: bytes, identity: str, to: Party, deadline: float) -> None:
+        headers = {"Nats-Msg-Id": identity, "Nats-Expected-Stream": stream(self._account.federation)}
+        pause, reason = SHORTEST, ""
+        while True:
+            if reason and time.monotonic() + pause >= deadline:
+                raise Unreachable(reason, where=self._account.url)
+            if reason:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST)
+            session = await self.session(deadline)
+            try:
+                wait = min(ANSWER, max(0.05, deadline - time.monotonic()))
+                topology.parse((await session.request(where, message, wait, headers)).data)
+                return
+            except ApiError as error:
+                reason = _said(error, to)
+            except nats.errors.NoRespondersError:
+                reason = "the broker has no queues for this federation yet: the coordinator's server makes them"
+            except (nats.errors.TimeoutError, TimeoutError):
+                reason = "the broker did not confirm a letter"
+            except (nats.errors.Error, OSError):
+                reason, pause = "the connection to the broker was lost", SHORTEST
+
+    async def _end(self) -> None:
+        await self._mailbox.settle()
+        if self._session is not None:
+            with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+                await self._session.client.flush(2)
+            await self._session.end()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=5)
+
+    def _finish(self, key: Key) -> None:
+        self._soon(lambda: self._mailbox.finish(key))
+
+    def _soon(self, work: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # closed: the broker sends the letter again to whoever comes next
+            self._loop.call_soon_threadsafe(work)
+
+    def _late(self) -> PotluckError:
+        return self._trouble or (_closed(self._account) if self._closed else _lost(self._account))
+
+
+def _closed(account: Account) -> Unreachable:
+    return Unreachable("this line is closed", where=account.url)
+
+
+def _lost(account: Account) -> Unreachable:
+    return Unreachable("there is no connection to the broker", where=account.url)
+
+
+def _said(error: ApiError, to: Party) -> str:
+    text = str(error).lower()
+    if "per subject" in text:
+        return f"the queue to {to} is full: it has not fetched its letters"
+    if "maximum bytes" in text or "maximum messages" in text:
+        return "the broker's store is full"
+    if "insufficient" in text or "resource" in text or "no space" in text or "storage" in text:
+        return "the broker has no room left on its disk"
+    return f"the broker did not take a letter: {error}"

@@ -1,0 +1,166 @@
+"""A letter as messages of at most half a mebibyte, and back.
+
+A message: magic, version, letter id (16 bytes), index, count (4 bytes each), total length (8 bytes), payload. Every
+piece but the last holds `PIECE` bytes, so that count and lengths follow from the total and a header that says
+otherwise is malformed. Nothing here is authentic: whoever may publish may forge pieces; the joined letter is verified
+by its reader.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+MAGIC = b"PTLK"
+VERSION = 1
+HEADER = struct.Struct(">4sB16sIIQ")
+PIECE = 512 * 1024
+LARGEST = 256 * 1024**2
+MESSAGE = PIECE + 4096
+"""The most bytes a message has, headers of the broker's included."""
+OVERHEAD = 1024
+"""What a partial letter counts for beside its bytes."""
+
+
+class Malformed(ValueError):
+    """Bytes that are no piece of a letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One message, read."""
+
+    letter: bytes
+    index: int
+    count: int
+    total: int
+    payload: bytes = field(repr=False)
+
+
+def count(total: int) -> int:
+    """How many pieces a letter of `total` bytes has: at least one."""
+    return max(1, -(-total // PIECE))
+
+
+def split(letter: bytes, data: bytes) -> Iterator[bytes]:
+    """The messages of `data`; letter: its id, 16 bytes that no other letter has."""
+    pieces = count(len(data))
+    view = memoryview(data)
+    for index in range(pieces):
+        head = HEADER.pack(MAGIC, VERSION, letter, index, pieces, len(data))
+        yield b"".join((head, view[index * PIECE : (index + 1) * PIECE]))
+
+
+def read(message: bytes, largest: int) -> Piece:
+    """The piece in `message`. Raises Malformed."""
+    if len(message) < HEADER.size:
+        raise Malformed("too short")
+    magic, version, letter, index, pieces, total = HEADER.unpack_from(message)
+    if magic != MAGIC or version != VERSION:
+        raise Malformed("another format")
+    if total > largest or pieces != count(total) or index >= pieces:
+        raise Malformed("inconsistent header")
+    if len(message) - HEADER.size != min(PIECE, total - index * PIECE):
+        raise Malformed("wrong length")
+    return Piece(letter, index, pieces, total, message[HEADER.size :])
+
+
+Key = tuple[str, bytes]
+"""Sender's token and letter id: a sender cannot disturb another's letters."""
+
+
+@dataclass(slots=True)
+class _Partial:
+    total: int
+    touched: float
+    size: int = OVERHEAD
+    pieces: dict[int, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of a message."""
+
+    key: Key
+    whole: bytes | None = field(default=None, repr=False)
+    ended: tuple[Key, ...] = ()  # dropped for good: their sender has more unfinished letters than it may
+    later: tuple[Key, ...] = ()  # dropped for want of room: fetch them again later
+
+
+class Assembler:
+    """Joins pieces, in any order and repeated, within hard bounds.
+
+    largest: bytes of a letter. partials, each: unfinished letters and bytes a sender. hold: bytes of all senders.
+    Beyond a sender's bounds its own oldest unfinished letter goes, beyond `hold` the one untouched for longest.
+    """
+
+    def __init__(self, largest: int = LARGEST, partials: int = 8, each: int | None = None, hold: int | None = None):
+        self.largest = largest
+        self._partials = partials
+        self._each = 2 * largest + OVERHEAD * partials if each is None else each
+        self._hold = max(2 * largest, 4 * 1024**3) if hold is None else hold
+        self._open: OrderedDict[Key, _Partial] = OrderedDict()  # oldest first
+        self._senders: dict[str, OrderedDict[Key, None]] = {}
+        self.size = 0
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, sender: str, message: bytes, now: float) -> Added:
+        """Take a message. now: seconds on any clock that only moves forward. Raises Malformed: nothing changed."""
+        piece = read(message, self.largest)
+        key = (sender, piece.letter)
+        partial = self._open.get(key)
+        if partial is None:
+            if piece.count == 1:
+                return Added(key, whole=piece.payload)
+            partial = self._open[key] = _Partial(piece.total, now)
+            self._senders.setdefault(sender, OrderedDict())[key] = None
+            self.size += OVERHEAD
+        elif partial.total != piece.total:
+            raise Malformed("another length than its other pieces")
+        if piece.index not in partial.pieces:
+            partial.pieces[piece.index] = piece.payload
+            partial.size += len(piece.payload)
+            partial.touched = now
+            self.size += len(piece.payload)
+            self._open.move_to_end(key)
+        if len(partial.pieces) == piece.count:
+            self.drop(key)
+            return Added(key, whole=b"".join(partial.pieces[index] for index in range(piece.count)))
+        return Added(key, ended=self._within(sender), later=self._room(key))
+
+    def _within(self, sender: str) -> tuple[Key, ...]:
+        own = self._senders[sender]
+        ended: list[Key] = []
+        while len(own) > self._partials or (len(own) > 1 and sum(self._open[k].size for k in own) > self._each):
+            ended.append(next(iter(own)))
+            self.drop(ended[-1])
+        return tuple(ended)
+
+    def _room(self, key: Key) -> tuple[Key, ...]:
+        later: list[Key] = []
+        while self.size > self._hold and len(self._open) > 1:
+            oldest = next(iter(self._open))
+            if oldest == key:  # never the one that has just moved
+                break
+            later.append(oldest)
+            self.drop(oldest)
+        return tuple(later)
+
+    def stale(self, before: float) -> list[Key]:
+        """Unfinished letters that no piece has joined since `before`."""
+        return [key for key, partial in self._open.items() if partial.touched < before]
+
+    def drop(self, key: Key) -> None:
+        """Forget an unfinished letter."""
+        partial = self._open.pop(key, None)
+        if partial is None:
+            return
+        self.size -= partial.size
+        own = self._senders[key[0]]
+        del own[key]
+        if not own:
+            del self._senders[key[0]]

@@ -1,0 +1,206 @@
+"""One connection to the broker, from its first byte to its end, and its failures in plain words.
+
+TLS comes before anything else, so that nobody on the way can talk the client out of it; only the federation's own
+authority is trusted and the host's name is checked. A connection that ends is not repaired: the link opens another,
+and whatever was in flight is sent or fetched again. A hostile broker can make its client read without end; limit a
+site's memory from outside where that matters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from potluck.core.errors import PotluckError, Refused, Unreachable, UsageError
+from potluck.core.party import Party
+from potluck.net.address import federation, inbox
+from potluck.secret.container import Secret
+
+ATTEMPT = 10.0
+"""Seconds that one attempt to connect may take."""
+EXPIRED, NOT_YET = 10, 9
+WRONG_HOST = (62, 64)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who connects where, and with what. seed: the nkey seed ("SU..."); authority: the broker's CA (PEM)."""
+
+    federation: str
+    me: Party
+    url: str
+    authority: str = field(repr=False)
+    seed: Secret = field(repr=False)
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port. Raises UsageError: not a broker's address."""
+        try:
+            parts = urlsplit(self.url)
+            if parts.scheme == "tls" and parts.hostname:
+                return parts.hostname, parts.port or 4222
+        except ValueError:
+            pass
+        raise UsageError("not a broker's address", where=self.url, hint="tls://broker.example:4222")
+
+
+class Session:
+    """A live connection. `ended` is set when it is gone; `denied` holds what the broker did not allow."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.ended = asyncio.Event()
+        self.denied: list[str] = []
+        self.client = Client()
+        self._problems: list[Exception] = []
+        self._change = asyncio.Event()
+
+    async def _problem(self, error: Exception) -> None:
+        text = str(error).lower()
+        if "permissions violation" in text:
+            self.denied = [*self.denied[-31:], text]
+            self._change.set()
+        else:
+            self._problems = [*self._problems[-7:], error]
+
+    async def _closed(self) -> None:
+        self.ended.set()
+        self._change.set()
+
+    async def request(self, subject: str, data: bytes, wait: float, headers: dict[str, str] | None = None) -> Msg:
+        """Ask and await the answer.
+
+        Raises nats.errors.Error: no answer in `wait` seconds, nobody there, the connection ended. Refused: not allowed.
+        """
+        task = asyncio.ensure_future(self.client.request(subject, data, timeout=wait, headers=headers))
+        try:
+            while True:
+                self._change.clear()
+                known = [text for text in self.denied if f'"{subject.lower()}"' in text]
+                if known:
+                    self.denied = [text for text in self.denied if text not in known]  # said once an attempt
+                    hint = "ask the coordinator to add this party to the federation again"
+                    raise Refused(f"the broker does not allow {self.account.me} to do this", where=subject, hint=hint)
+                if self.ended.is_set():
+                    raise nats.errors.ConnectionClosedError
+                change = asyncio.ensure_future(self._change.wait())
+                await asyncio.wait({task, change}, return_when=asyncio.FIRST_COMPLETED)
+                change.cancel()
+                if task.done():
+                    return task.result()
+        finally:
+            if not task.done():
+                task.cancel()
+            elif not task.cancelled():
+                task.exception()
+
+    async def listen(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> None:
+        """Hear what comes on `subject`."""
+        await self.client.subscribe(subject, cb=callback)
+
+    async def tell(self, subject: str, data: bytes, reply: str = "") -> None:
+        """Send without awaiting an answer; lost where the connection is gone."""
+        with contextlib.suppress(nats.errors.Error, OSError):
+            await self.client.publish(subject, data, reply=reply)
+
+    async def end(self, wait: float = 5.0) -> None:
+        """Hang up, within `wait` seconds."""
+        with contextlib.suppress(nats.errors.Error, OSError, TimeoutError, AssertionError):
+            await asyncio.wait_for(self.client.close(), wait)
+        self.ended.set()
+        self._change.set()
+
+
+async def connect(account: Account) -> Session:
+    """A new connection. Raises Refused: it will not get better by itself. Unreachable: it may."""
+    host, port = account.place
+    federation(account.federation)
+    session = Session(account)
+    good = False
+    try:
+        await asyncio.wait_for(_open(session, host, port), ATTEMPT)
+        good = session.client.is_connected
+        if not good:
+            raise Unreachable("the broker closed the connection", where=account.url)
+        return session
+    except (OSError, nats.errors.Error, TimeoutError, asyncio.IncompleteReadError) as error:
+        tried: tuple[BaseException, ...] = (error, *reversed(session._problems))
+        cause: BaseException = next((e for e in tried if isinstance(e, ssl.SSLError)), error)
+        raise explain(cause, account) from None
+    finally:
+        if not good:
+            await session.end(0.2)  # a stream whose handshake failed never says that it is closed
+
+
+async def _open(session: Session, host: str, port: int) -> None:
+    account = session.account
+    shown = f"[{host}]" if ":" in host else host
+    await session.client.connect(
+        f"tls://{shown}:{port}",
+        tls=_context(account.authority),
+        tls_hostname=host,
+        tls_handshake_first=True,
+        nkeys_seed_str=account.seed.expose().decode("ascii", errors="replace"),
+        inbox_prefix=inbox(account.me),
+        allow_reconnect=False,
+        max_reconnect_attempts=1,
+        reconnect_time_wait=0,
+        connect_timeout=5,
+        ping_interval=3,
+        max_outstanding_pings=3,
+        error_cb=session._problem,
+        closed_cb=session._closed,
+        name="potluck",
+    )
+
+
+def _context(authority: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    try:
+        context.load_verify_locations(cadata=authority)
+    except (ssl.SSLError, ValueError):
+        raise UsageError("the federation file's authority is not a certificate", hint="join again") from None
+    return context
+
+
+def explain(error: BaseException, account: Account) -> PotluckError:
+    """A failed connection, in plain words."""
+    where = account.url
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _certificate(error, where)
+    if isinstance(error, ssl.SSLError):
+        hint = "does the address belong to this federation's broker (potluck broker FOLDER)?"
+        return Refused("what answers there does not speak TLS 1.3 as a broker should", where=where, hint=hint)
+    if "authorization violation" in str(error).lower() or isinstance(error, nats.errors.AuthorizationError):
+        hint = "ask the coordinator whether this card was added and the broker runs with the latest configuration"
+        return Refused(f"the broker does not know this key of {account.me}", where=where, hint=hint)
+    if isinstance(error, TimeoutError):
+        hint = "is it the broker's address? a nats-server of one's own needs tls { handshake_first: true }"
+        return Unreachable("what is there does not answer in TLS 1.3", where=where, hint=hint)
+    if "maximum connections" in str(error).lower():
+        return Unreachable("the broker has no room for another connection", where=where)
+    hint = "is the broker running, and does the firewall let this machine connect to it?"
+    return Unreachable("the broker does not answer", where=where, hint=hint)
+
+
+def _certificate(error: ssl.SSLCertVerificationError, where: str) -> Refused:
+    if error.verify_code == EXPIRED:
+        hint = "the coordinator renews it with: potluck broker FOLDER --renew"
+        return Refused("the broker's certificate has expired", where=where, hint=hint)
+    if error.verify_code == NOT_YET:
+        hint = "is this machine's clock right?"
+        return Refused("the broker's certificate is not valid yet", where=where, hint=hint)
+    if error.verify_code in WRONG_HOST:
+        hint = "the address in the federation file must be the one that the certificate is for"
+        return Refused("the broker's certificate is for another host", where=where, hint=hint)
+    hint = "is this the right federation file? else somebody else answers at that address"
+    return Refused("the broker's certificate is not from this federation's authority", where=where, hint=hint)

@@ -1,0 +1,75 @@
+"""One background thread with one event loop for all links of this process; it ends with the last of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# The client library reports through callbacks; what it also logs is said by the link in its own words.
+logging.getLogger("nats").addHandler(logging.NullHandler())
+logging.getLogger("asyncio").addFilter(lambda record: "eof_received" not in str(record.msg))  # a TLS stream's own noise
+_LOG = logging.getLogger("potluck.net")
+_LOG.addHandler(logging.NullHandler())
+
+
+class Shared:
+    """The thread, counted: `enter` starts it for the first link, `leave` ends it after the last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def enter(self) -> asyncio.AbstractEventLoop:
+        """The running loop; one `leave` is owed for it."""
+        with self._lock:
+            self._users += 1
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._loop.set_exception_handler(_quiet)
+                self._thread = threading.Thread(target=self._loop.run_forever, name="potluck-net", daemon=True)
+                self._thread.start()
+            return self._loop
+
+    def leave(self) -> None:
+        """The link that entered is closed."""
+        with self._lock:
+            self._users -= 1
+            if self._users or self._loop is None or self._thread is None:
+                return
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        asyncio.run_coroutine_threadsafe(_settle(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+def _quiet(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Errors of tasks that nobody awaits any more: the link has long gone on with a new connection."""
+    _LOG.debug("%s", context.get("message"))
+
+
+async def _settle() -> None:
+    """Cancel what is left, so that nothing is pending when the loop closes."""
+    left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.sleep(0.01)  # transports close in their own time
+    await asyncio.get_running_loop().shutdown_asyncgens()
+
+
+def submit(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> Future[T]:
+    """Run `work` on the loop, from another thread."""
+    return asyncio.run_coroutine_threadsafe(work, loop)
+
+
+SHARED = Shared()

@@ -1,0 +1,165 @@
+"""The broker's queues: one stream a federation, one durable reader a party. The server sets them up, again and again.
+
+A work queue on disk: a message stays until its reader acknowledges it, a full queue refuses instead of losing, a
+repeated message id within two minutes is stored once. It survives the broker's death, not that of its disk: the
+broker flushes to disk every two minutes, so that a power cut can lose what it had acknowledged. Nothing that counts
+may depend on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from nats.errors import Error
+
+from potluck.core.errors import Unreachable
+from potluck.core.party import Party
+from potluck.net.address import lease_stream, lease_subject, stream, token
+from potluck.net.pieces import LARGEST, MESSAGE, count
+from potluck.net.session import Session
+
+GIB = 1024**3
+NANO = 1_000_000_000
+ACK_WAIT = 6.0
+"""Seconds until the broker sends again what was neither acknowledged nor kept."""
+SMALLEST = 64 * 1024**2
+NOT_FOUND = (10059, 10014)
+NO_ROOM = (10047, 10023, 10028, 10002)
+
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """Limits. size: bytes of the whole stream; letters: messages waiting from one party to another."""
+
+    size: int = 7 * GIB
+    letters: int = 2 * count(LARGEST)
+
+
+class ApiError(Exception):
+    """The broker's own words about a request that it turned down."""
+
+    def __init__(self, code: int, text: str) -> None:
+        self.code = code
+        super().__init__(text)
+
+
+async def api(session: Session, verb: str, body: object = None, wait: float = 5.0) -> dict[str, Any]:
+    """One call of JetStream's API. Raises ApiError, nats.errors.Error, Refused."""
+    data = b"" if body is None else json.dumps(body).encode()
+    answer = await session.request(f"$JS.API.{verb}", data, wait)
+    return parse(answer.data)
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """An answer of the broker. Raises ApiError: an error, or nonsense."""
+    try:
+        document = json.loads(data)
+    except ValueError:
+        raise ApiError(0, "nonsense") from None
+    if not isinstance(document, dict):
+        raise ApiError(0, "nonsense")
+    error = document.get("error")
+    if isinstance(error, dict):
+        code = error.get("err_code")
+        raise ApiError(code if isinstance(code, int) else 0, str(error.get("description", "")))
+    return document
+
+
+async def ensure(session: Session, parties: Collection[Party], queues: Queues) -> None:
+    """Make or mend the stream, its readers and the lease's stream. Raises Unreachable: the broker cannot."""
+    identity = session.account.federation
+    try:
+        await _stream(session, identity, queues)
+        await _put(session, lease_stream(identity), _lease(identity))
+        gate = asyncio.Semaphore(16)
+        await asyncio.gather(*(_reader(session, identity, party, gate, queues) for party in parties))
+    except ApiError as error:
+        raise Unreachable(f"the broker cannot set up its queues: {error}", where=session.account.url) from None
+    except Error as error:
+        what = f"the broker does not set up its queues ({type(error).__name__})"
+        raise Unreachable(what, where=session.account.url) from None
+
+
+async def _stream(session: Session, identity: str, queues: Queues) -> None:
+    size = queues.size
+    while True:
+        try:
+            return await _put(session, stream(identity), _letters(identity, queues, size))
+        except ApiError as error:
+            if error.code not in NO_ROOM or size // 2 < SMALLEST:
+                raise
+            size //= 2  # a broker with a smaller disk holds less
+
+
+async def _put(session: Session, name: str, wanted: dict[str, Any]) -> None:
+    try:
+        there = (await api(session, f"STREAM.INFO.{name}")).get("config", {})
+    except ApiError as error:
+        if error.code not in NOT_FOUND:
+            raise
+        # Never with `first_seq`: nats-server 2.10 empties such a stream whenever it starts.
+        await api(session, f"STREAM.CREATE.{name}", wanted)
+        return
+    limits = ("max_msgs_per_subject", "max_msg_size")
+    if any(there.get(key) != wanted[key] for key in limits):
+        kept = {"max_bytes": there.get("max_bytes", wanted["max_bytes"])}
+        await api(session, f"STREAM.UPDATE.{name}", wanted | kept)
+
+
+def _letters(identity: str, queues: Queues, size: int) -> dict[str, Any]:
+    return {
+        "name": stream(identity),
+        "subjects": [f"potluck.{identity}.*.*"],
+        "retention": "workqueue",
+        "storage": "file",
+        "discard": "new",
+        "discard_new_per_subject": True,
+        "max_msgs_per_subject": queues.letters,
+        "max_msgs": -1,
+        "max_bytes": size,
+        "max_msg_size": MESSAGE,
+        "max_age": 0,
+        "max_consumers": -1,
+        "num_replicas": 1,
+        "duplicate_window": 120 * NANO,
+    }
+
+
+def _lease(identity: str) -> dict[str, Any]:
+    return {
+        "name": lease_stream(identity),
+        "subjects": [lease_subject(identity)],
+        "retention": "limits",
+        "storage": "file",
+        "discard": "old",
+        "max_msgs_per_subject": 1,
+        "max_msgs": 1,
+        "max_bytes": 64 * 1024,
+        "max_msg_size": 4096,
+        "max_age": 0,
+        "max_consumers": 0,
+        "num_replicas": 1,
+        "duplicate_window": NANO,
+    }
+
+
+async def _reader(session: Session, identity: str, party: Party, gate: asyncio.Semaphore, queues: Queues) -> None:
+    name, me = stream(identity), token(party)
+    config = {
+        "durable_name": me,
+        "name": me,
+        "filter_subject": f"potluck.{identity}.{me}.*",
+        "deliver_policy": "all",
+        "ack_policy": "explicit",
+        "ack_wait": int(ACK_WAIT * NANO),
+        "max_deliver": -1,
+        "max_ack_pending": 65536,
+        "max_waiting": 64,
+        "replay_policy": "instant",
+    }
+    async with gate:
+        await api(session, f"CONSUMER.DURABLE.CREATE.{name}.{me}", {"stream_name": name, "config": config})

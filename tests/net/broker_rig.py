@@ -1,0 +1,145 @@
+"""A real broker for tests: temporary folder, free port, a key for every party; can be killed and restarted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nkeys
+import pytest
+
+from potluck.core.errors import UsageError
+from potluck.core.party import SERVER, Party, site
+from potluck.net import broker
+from potluck.net.configuration import Limits
+from potluck.net.link import Link
+from potluck.net.pieces import LARGEST
+from potluck.net.session import Account
+from potluck.net.topology import Queues
+from potluck.secret.container import Secret
+
+HOST = "127.0.0.1"
+
+
+def need_broker() -> None:
+    """Skip, with a reason, where there is no nats-server."""
+    try:
+        broker.binary()
+    except UsageError as error:
+        pytest.skip(str(error))
+
+
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind((HOST, 0))
+        return int(trial.getsockname()[1])
+
+
+def seed() -> tuple[Secret, str]:
+    """A fresh nkey: its seed and its public form."""
+    text = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
+    pair = nkeys.from_seed(bytearray(text))
+    return Secret(bytes(text)), pair.public_key.decode()
+
+
+class Rig:
+    """A broker of one federation: `start`, `kill` (-9), `stop`, `lose_store`; `link(party)` connects."""
+
+    def __init__(self, folder: Path, sites: tuple[str, ...] = ("a", "b"), federation: str = "fed") -> None:
+        self.folder, self.federation, self.port = folder, federation, free_port()
+        self.parties: tuple[Party, ...] = (SERVER, *(site(name) for name in sites))
+        self.seeds: dict[Party, Secret] = {}
+        self.users: dict[Party, str] = {}
+        for party in self.parties:
+            self.seeds[party], self.users[party] = seed()
+        self.url = f"tls://{HOST}:{self.port}"
+        self.authority = self.prepare()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.links: list[Link] = []
+
+    def prepare(self, now: float | None = None, host: str = HOST, limits: Limits | None = None, **how: bool) -> str:
+        when = time.time() if now is None else now
+        return broker.prepare(self.folder, self.federation, host, self.port, self.users, when, limits=limits, **how)
+
+    def start(self) -> None:
+        """Start the program and wait until it answers."""
+        room = self.folder / broker.ROOM
+        self.process = subprocess.Popen(
+            broker.arguments(self.folder), cwd=room, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for _ in range(500):
+            if self.process.poll() is not None:
+                raise AssertionError((room / "nats.log").read_text())
+            if broker.answers(self.folder):
+                return
+            time.sleep(0.01)
+        raise AssertionError("the broker does not answer")
+
+    def _end(self, sign: int) -> None:
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(sign)
+            self.process.wait(10)
+            self.process = None
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """A clean end."""
+        self._end(signal.SIGTERM)
+
+    def lose_store(self) -> None:
+        """All letters, queues and readers are gone."""
+        shutil.rmtree(self.folder / broker.ROOM / "store")
+
+    def account(self, party: Party, **other: object) -> Account:
+        fields = {
+            "federation": self.federation,
+            "me": party,
+            "url": self.url,
+            "authority": self.authority,
+            "seed": self.seeds[party],
+        }
+        return Account(**(fields | other))
+
+    def link(
+        self, party: Party, largest: int = LARGEST, queues: Queues | None = None, account: Account | None = None
+    ) -> Link:
+        """A connection, closed with the rig; the server's keeps all parties' queues."""
+        parties = self.parties if party == SERVER else ()
+        made = Link(account or self.account(party), parties, largest=largest, queues=queues)
+        self.links.append(made)
+        return made
+
+    def close(self) -> None:
+        for link in self.links:
+            link.close()
+        self.stop()
+
+
+@contextlib.contextmanager
+def rig(folder: Path, sites: tuple[str, ...] = ("a", "b"), started: bool = True) -> Iterator[Rig]:
+    """A broker, started, for the time of the block."""
+    need_broker()
+    made = Rig(folder, sites)
+    try:
+        if started:
+            made.start()
+        yield made
+    finally:
+        made.close()
+
+
+def potluck(*arguments: object) -> list[str]:
+    """The command line of `potluck ARGS`."""
+    return [sys.executable, "-m", "potluck", *(str(a) for a in arguments)]

@@ -1,0 +1,215 @@
+"""Letters over a real broker that is killed, restarted, filled, emptied: none is lost, none comes twice to a caller."""
+
+import os
+import threading
+import time
+
+import pytest
+from broker_rig import Rig, rig
+
+from potluck.core.errors import Unreachable, UsageError
+from potluck.core.party import SERVER, site
+from potluck.net.configuration import Limits
+from potluck.net.pieces import PIECE
+from potluck.net.topology import Queues
+
+A, B = site("a"), site("b")
+
+
+@pytest.fixture
+def broker(tmp_path):
+    with rig(tmp_path) as made:
+        yield made
+
+
+def pair(made: Rig, **how: object):
+    server, a = made.link(SERVER, **how), made.link(A)
+    server.open(10)
+    a.open(10)
+    return server, a
+
+
+def got(link, wait=15.0):
+    letter = link.receive(wait)
+    assert letter is not None
+    letter.done()
+    return letter.data
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, PIECE, PIECE + 1, 20_000_000])
+def test_a_letter_arrives_both_ways_as_it_was_sent(broker, size):
+    server, a = pair(broker)
+    data = os.urandom(size)
+    a.send(SERVER, data, 10)
+    assert got(server) == data
+    server.send(A, data, 10)
+    assert got(a) == data
+
+
+def test_letters_wait_for_a_party_that_comes_later_and_for_a_broker_that_restarts(broker):
+    server = broker.link(SERVER)
+    for i in range(5):
+        server.send(B, b"%d" % i, 5)
+    server.close()
+    broker.stop()
+    broker.start()
+    b = broker.link(B)
+    assert sorted(got(b) for _ in range(5)) == [b"%d" % i for i in range(5)]
+    assert b.receive(0.2) is None
+
+
+def test_a_letter_not_done_with_comes_again_to_the_next_process_and_a_done_one_does_not(broker):
+    server, a = pair(broker)
+    for text in (b"done", b"not done"):
+        server.send(A, text, 5)
+    letters = {letter.data: letter for letter in (a.receive(5), a.receive(5))}
+    letters[b"done"].done()
+    a.close()
+    assert got(broker.link(A)) == b"not done"
+
+
+def test_a_letter_in_work_is_not_handed_out_twice(broker):
+    server, a = pair(broker)
+    server.send(A, b"slow work", 5)
+    letter = a.receive(5)
+    assert a.receive(7.5) is None  # longer than the broker waits for an acknowledgement
+    letter.done()
+    letter.done()
+    assert a.receive(0.2) is None
+
+
+def test_done_never_raises(broker):
+    server, a = pair(broker)
+    server.send(A, b"1", 5)
+    server.send(A, b"2", 5)
+    one, two = a.receive(5), a.receive(5)
+    broker.kill()
+    one.done()
+    a.close()
+    two.done()
+    with pytest.raises(Unreachable, match="closed"):
+        a.receive(0.1)
+    with pytest.raises(Unreachable, match="closed"):
+        a.send(SERVER, b"", 0.1)
+
+
+def test_ten_kills_of_the_broker_lose_no_letter(broker):
+    server, a = pair(broker)
+    sent, seen, failed = [], [], []
+    over = threading.Event()
+
+    def send():
+        number = 0
+        while not over.is_set():
+            body = b"%06d" % number + bytes(1 if number % 50 else 3 * PIECE)
+            try:
+                a.send(SERVER, body, 30)
+            except Unreachable as error:
+                failed.append(error)
+                return
+            sent.append(number)
+            number += 1
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    slowest = 0.0
+    try:
+        for _ in range(10):
+            for _ in range(20):
+                seen.append(int(got(server)[:6]))
+            broker.kill()
+            broker.start()
+            back = time.monotonic()
+            seen.append(int(got(server)[:6]))
+            slowest = max(slowest, time.monotonic() - back)
+    finally:
+        over.set()
+        sender.join(40)
+    while (letter := server.receive(8)) is not None:
+        seen.append(int(letter.data[:6]))
+        letter.done()
+        if len(set(seen)) == len(sent):
+            break
+    assert failed == []
+    assert len(sent) > 200
+    assert set(seen) >= set(sent)
+    assert len(seen) == len(set(seen))
+    assert slowest < 8
+
+
+def test_a_broker_that_lost_its_store_is_set_up_again_and_old_acknowledgements_hit_nothing(broker):
+    server, a = pair(broker)
+    a.send(SERVER, b"before", 5)
+    old = server.receive(5)
+    broker.kill()
+    broker.lose_store()
+    broker.start()
+    a.send(SERVER, b"after", 15)
+    new = server.receive(10)
+    assert new.data == b"after"
+    old.done()
+    server.close()
+    again = broker.link(SERVER)
+    assert got(again) == b"after"
+    again.send(A, b"down", 5)
+    assert got(a) == b"down"
+
+
+def test_a_full_queue_refuses_in_words_and_lets_letters_through_once_it_is_emptied(broker):
+    server = broker.link(SERVER, queues=Queues(letters=3))
+    server.open(10)
+    for i in range(3):
+        server.send(B, b"%d" % i, 5)
+    with pytest.raises(Unreachable, match="the queue to b is full"):
+        server.send(B, b"3", 0.5)
+    server.send(A, b"others are not in its way", 5)
+    waiting = threading.Thread(target=server.send, args=(B, b"4", 20))
+    waiting.start()
+    b = broker.link(B)
+    assert {got(b) for _ in range(4)} == {b"0", b"1", b"2", b"4"}
+    waiting.join(20)
+
+
+def test_a_full_disk_is_said_in_words(tmp_path):
+    with rig(tmp_path, started=False) as made:
+        made.prepare(limits=Limits(file=160 * 1024**2))
+        made.start()
+        server = made.link(SERVER)  # its stream shrinks to what the broker offers
+        server.open(10)
+        with pytest.raises(Unreachable, match=r"store is full|no room left"):
+            server.send(B, bytes(200_000_000), 2)
+
+
+def test_a_letter_longer_than_allowed_is_not_sent(broker):
+    _, _ = pair(broker)
+    small = broker.link(B, largest=1000)
+    with pytest.raises(UsageError, match="longer than 1000"):
+        small.send(SERVER, bytes(1001), 1)
+
+
+def test_nonsense_in_a_queue_is_thrown_away_and_blocks_nothing(broker):
+    from potluck.net.address import subject
+    from potluck.net.pieces import MESSAGE
+
+    server, a = pair(broker)
+
+    async def publish(link, data):
+        session = await link.session(time.monotonic() + 5)
+        await session.request(subject("fed", SERVER, A), data, 5)
+
+    for data in (b"", b"nonsense", bytes(MESSAGE), b"PTLK" + bytes(100)):
+        a.wait_for(publish(a, data), 5)
+    a.send(SERVER, b"a letter", 5)
+    assert got(server) == b"a letter"
+
+
+def test_a_reader_that_takes_nothing_holds_a_bounded_number_of_bytes(broker):
+    from potluck.net import mailbox
+
+    server, a = pair(broker)
+    for _ in range(12):
+        a.send(SERVER, bytes(10_000_000), 20)
+    time.sleep(1)
+    assert server._mailbox._waiting < mailbox.PREFETCH + mailbox.LARGE + 2 * 10_000_000
+    for _ in range(12):
+        assert len(got(server)) == 10_000_000
