@@ -176,6 +176,13 @@ def test_a_sites_old_keys_stay_until_the_new_ones_are_joined(enrolled):
     assert not left & old_seeds
 
 
+def test_making_new_keys_can_be_cut_off_before_their_card(enrolled):
+    home = SiteHome.at(enrolled / "a")
+    first = api.site_rotate(home.folder)
+    home.fresh_card.unlink()
+    assert api.site_rotate(home.folder) == first
+
+
 @pytest.mark.parametrize("cut", [0, 1, 2, 3])
 def test_changing_keys_can_be_cut_off_anywhere(enrolled, monkeypatch, cut):
     home, chief = SiteHome.at(enrolled / "a"), CoordinatorHome.at(enrolled / "hospitals")

@@ -53,7 +53,7 @@ def make(folder: Path, draw: Draw) -> Keys:
     try:
         for name, size in ((SIGNING, 32), (BOX, SEED)):
             files.create(folder / name, base64.b64encode(draw(size)) + b"\n", files.PRIVATE)
-        files.create(folder / USER, UserKey(Secret(draw(32))).seed.expose() + b"\n", files.PRIVATE)
+        files.create(folder / USER, UserKey(Secret(draw(32))).seed.expose(), files.PRIVATE)
         return load(folder)
     except BaseException:
         shutil.rmtree(folder)

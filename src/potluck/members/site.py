@@ -49,10 +49,11 @@ def renew(home: SiteHome, draw: Draw = system) -> str:
 
     Gives their fingerprint. Raises UsageError: new keys wait already.
     """
-    if home.fresh.exists():
-        hint = f"send {home.fresh_card.name} to the coordinator; to begin again remove {home.fresh}"
+    if home.fresh_card.exists():
+        hint = f"send {home.fresh_card.name} to the coordinator; to begin again remove it and {home.fresh}"
         raise UsageError("new keys wait already", where=str(home.folder), hint=hint)
-    card = draft(home.me, keys.make(home.fresh, draw))
+    made = keys.load(home.fresh) if home.fresh.exists() else keys.make(home.fresh, draw)  # after a crash in between
+    card = draft(home.me, made)
     files.replace(home.fresh_card, card.text().encode())
     return fingerprint(card)
 
