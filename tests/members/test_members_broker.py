@@ -1,0 +1,78 @@
+"""Enrolment and the real nats-server: who is a member is let in, who no longer is, is not, while it runs."""
+
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from potluck.api import members as api
+from potluck.core.errors import Refused, UsageError
+from potluck.members.home import CoordinatorHome, SiteHome
+from potluck.net import broker
+from potluck.net.link import Link
+from potluck.net.session import Account
+
+NOW = time.time()
+
+
+@contextmanager
+def serving(folder):
+    """The broker of a coordinator's home, for the time of the block."""
+    try:
+        command = broker.arguments(folder)
+    except UsageError as error:
+        pytest.skip(str(error))
+    room = folder / "broker"
+    process = subprocess.Popen(command, cwd=room, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 10
+        while not broker.answers(folder):
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def connect(membership, parties=()):
+    """Once in and out again, with the keys and the federation of a home."""
+    it = membership.federation
+    link = Link(Account(it.id, membership.me, it.broker, it.ca, membership.keys.user.seed), parties)
+    try:
+        link.open(10)
+    finally:
+        link.close()
+
+
+def test_the_broker_lets_in_the_members_of_the_newest_version(tmp_path):
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        port = trial.getsockname()[1]
+    chief, a, b = tmp_path / "hospitals", tmp_path / "a", tmp_path / "b"
+    api.federation_new(chief, f"tls://127.0.0.1:{port}", NOW)
+    made = [api.site_new(home) for home in (a, b)]
+    with serving(chief):
+        api.federation_add(chief, [one.card for one in made], NOW)
+        for home in (a, b):
+            api.site_join(home, chief / "federation.toml", NOW)
+        server = CoordinatorHome.at(chief).open(NOW)
+        connect(server, tuple(server.federation.cards))
+        for home in (a, b):
+            connect(SiteHome.at(home).open(NOW))
+        old = SiteHome.at(a).open(NOW)
+        fresh = api.site_rotate(a)
+        api.federation_rotate(chief, [fresh.card], NOW, keys=True, days=30)
+        api.site_join(a, chief / "federation.toml", NOW)
+        connect(SiteHome.at(a).open(NOW))
+        connect(CoordinatorHome.at(chief).open(NOW), tuple(server.federation.cards))
+        for gone in (old, server):
+            with pytest.raises(Refused, match="does not know this key"):
+                connect(gone)
+        api.federation_remove(chief, "b", NOW)
+        with pytest.raises(Refused, match="does not know this key"):
+            connect(SiteHome.at(b).open(NOW))
+        connect(SiteHome.at(a).open(NOW))
