@@ -9,10 +9,10 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo missing)
 demo: .venv/.core
 	$(BIN)/potluck demo
 
-test: check .venv/.browser
+test: check .venv/.browser .venv/.postgres
 	$(RUN) pytest -n 2 -m "not slow"
 
-test-all: check .venv/.browser
+test-all: check .venv/.browser .venv/.postgres
 	$(RUN) pytest -n 2
 
 bench: .venv/.bench
@@ -54,5 +54,18 @@ ifeq ($(SUDO),)
 	  || echo "chromium cannot be installed here: the browser tests will be skipped"
 else
 	@command -v chromium >/dev/null || echo "chromium is missing (apt-get install chromium): the browser tests will be skipped"
+endif
+	touch $@
+
+# Rows are also read from a real PostgreSQL, which the tests start and stop themselves. Where it cannot be installed, those
+# tests say so and are skipped.
+.venv/.postgres: .venv/.dev
+ifeq ($(SUDO),)
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 \
+	  || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; } \
+	  || echo "postgresql cannot be installed here: the PostgreSQL tests will be skipped"
+else
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null \
+	  || echo "postgresql is missing (apt-get install postgresql): the PostgreSQL tests will be skipped"
 endif
 	touch $@

@@ -187,6 +187,15 @@ def test_without_header_columns_are_taken_by_position_from_all_sources(tmp_path,
         same(read(opened(source, tmp_path), spec, "home"), expected)
 
 
+def test_columns_by_position_are_not_taken_where_their_names_contradict(tmp_path, postgres):
+    names = list(NAMES)
+    names[NAMES.index("age")], names[NAMES.index("dose")], names[-1] = "dose", "age", "outcome"
+    select = ", ".join(f"{old} as {new}" for old, new in zip(NAMES, names, strict=True))
+    for source in (as_parquet(tmp_path, ROWS, names), as_postgres(postgres, f"select {select} from rows")):
+        with pytest.raises(DataError, match="'age' is there, but not in the plan's place"):
+            read(opened(source, tmp_path), plan(header=False), "home")
+
+
 def test_statistics_and_a_split_column_read_the_same_from_all_sources(tmp_path, postgres):
     data = plan().data
     counted = statistics(noise="none", data=msgspec.structs.replace(data, person=None))

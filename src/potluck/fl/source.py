@@ -88,6 +88,7 @@ def chunks(source: Source, wanted: Sequence[str], layout: Sequence[str] | None, 
     if positional:
         order = list(layout if layout is not None else wanted)
         _same_width(len(present), len(order), where)
+        _same_places(order, present, where)
         index = places(wanted, order, where)
     else:
         index = places(wanted, present, where)
@@ -124,6 +125,14 @@ def _same_width(found: int, expected: int, where: str, line: int | None = None) 
         at = "" if line is None else f"line {line} "
         hint = 'columns are declared in file order; kind = "ignore" for those that are not used'
         raise DataError(f"{at}has {found} columns where {expected} are expected", where=where, hint=hint)
+
+
+def _same_places(order: Sequence[str], present: Sequence[str], where: str) -> None:
+    """Columns that lack some of the plan's names are taken by position: a name of the plan's elsewhere contradicts."""
+    for name, found in zip(order, present, strict=True):
+        if name != found and name in present and not found.isdigit():
+            what = f"column {name!r} is there, but not in the plan's place, and others of the plan's names are not"
+            raise DataError(what, where=where, hint="give all columns the plan's names, or its order")
 
 
 def _open(path: str | Path, where: str) -> TextIO:

@@ -1,0 +1,80 @@
+"""The reference of the policy documents every key, word and default; the pages' other claims hold."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Literal, get_args, get_origin
+
+import msgspec
+import pytest
+from docs_pages import DOCS, rows, ticks
+
+from potluck.owner.hours import span
+from potluck.owner.policy import Policy, template
+from potluck.owner.requests import SHORTEST
+from potluck.secret.container import Secret
+
+PAGE = DOCS / "reference" / "policy.md"
+DOCUMENTED = {row[0].strip("`"): row for row in rows(PAGE) if len(row) == 4}
+WORDS = {str: "text", int: "whole number", float: "number", Secret: "address"}
+
+
+def plain(kind):
+    parts = [part for part in get_args(kind) if part is not type(None)]
+    return parts[0] if type(None) in get_args(kind) and len(parts) == 1 else kind
+
+
+def keys(kind, prefix=""):
+    """(dotted key, field) of every key that a policy may have."""
+    for field in msgspec.structs.fields(kind):
+        yield f"{prefix}{field.encode_name}", field
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            yield from keys(field.type, f"{field.encode_name}.")
+
+
+def takes(kind):
+    """What a key takes: a text, or words."""
+    kind = plain(kind)
+    if get_origin(kind) is Literal:
+        return {str(word) for word in get_args(kind)}
+    if get_origin(kind) is tuple:
+        inner = takes(get_args(kind)[0])
+        return inner if isinstance(inner, set) else f"list of {inner}s"
+    return WORDS.get(kind, "table")
+
+
+def default_of(field):
+    if field.required:
+        return "**required**"
+    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    if value is None:
+        return "–"
+    return "empty" if value == () or isinstance(value, msgspec.Struct) else f"`{value}`"
+
+
+def test_every_key_of_the_policy_is_documented_and_nothing_else():
+    assert set(DOCUMENTED) - {"key"} == {name for name, _ in keys(Policy)}
+
+
+@pytest.mark.parametrize(("name", "field"), list(keys(Policy)), ids=lambda one: one if isinstance(one, str) else "")
+def test_a_key_takes_what_the_page_says_and_has_that_default(name, field):
+    _, kind, default, meaning = DOCUMENTED[name]
+    assert (set(ticks(kind)) or kind) == takes(field.type)
+    assert kind.startswith("list of") == (get_origin(plain(field.type)) is tuple)
+    assert default == default_of(field)
+    assert meaning
+
+
+def test_the_hours_of_the_page_and_the_template_are_understood():
+    text = PAGE.read_text(encoding="utf-8").replace("\n", " ")
+    said = [word.strip('"') for word in ticks(text.split("Hours are")[1].split("A run that")[0])]
+    assert len(said) == 5
+    assert all(span(word) for word in said)
+
+
+def test_a_new_sites_policy_has_the_tables_of_the_page():
+    assert list(tomllib.loads(template("a"))) == [name for name, _ in keys(Policy) if "." not in name]
+
+
+def test_the_concept_says_how_short_a_hash_may_be():
+    assert f"at least {SHORTEST} letters" in (DOCS / "concepts" / "approval.md").read_text(encoding="utf-8")
