@@ -16,7 +16,16 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "THREATS.md"
 SITES = ("a", "b", "c", "d")
 OF = ("a's update", "the sum", "the model", "a's metrics")
-COALITIONS = (("server",), ("b",), ("server", "b"), ("server", "b", "c"), ("b", "c", "d"))
+COALITIONS = (
+    ("broker",),
+    ("server",),
+    ("b",),
+    ("broker", "server"),
+    ("broker", "b"),
+    ("server", "b"),
+    ("server", "b", "c"),
+    ("b", "c", "d"),
+)
 NOISED = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0}
 
 
@@ -62,7 +71,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def views(name: str) -> str:
     """Who sees what of site a; b stands for all other sites."""
     rows = potluck.explain(PLANS[name]).rows()
-    shown = [row for row in rows if row["of"] in OF and row["party"] in ("server", "a", "b")]
+    shown = [row for row in rows if row["of"] in OF and row["party"] in ("server", "broker", "a", "b")]
     cells = [[row["party"], row["of"], row["form"], row["breaks_if"], row["note"]] for row in shown]
     return table(("party", "of", "sees", "breaks if", "note"), cells)
 

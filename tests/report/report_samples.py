@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.core.party import SERVER, site
+from potluck.core.party import BROKER, SERVER, site
 from potluck.core.views import AnyOf, Assumption, Form, Never, Together, View
 from potluck.report import details as d
 
@@ -86,6 +86,19 @@ def views(names: tuple[str, ...], form: Form = Form.MASKED) -> tuple[d.Seen, ...
         for party in sites:
             form = Form.PLAIN if party == one else Form.NOTHING
             found.append(View(party, f"{one}'s metrics", form, Never(), "docs/evaluation.md"))
+    return tuple(d.seen(view) for view in found)
+
+
+def carried(names: tuple[str, ...]) -> tuple[d.Seen, ...]:
+    """What the broker sees of the same run."""
+    fall = Assumption("both X25519 and ML-KEM-768 fall")
+    sealed = AnyOf((Together(1, frozenset({SERVER})), fall))
+    stolen = Assumption("a site's long-term box key is stolen, even years later")
+    opened = AnyOf((Together(1, frozenset({SERVER})), Together(1, frozenset(map(site, names))), stolen, fall))
+    source, note = "docs/concepts/network.md", "across machines only; sees who writes to whom, when and how much"
+    found = [View(BROKER, f"{n}'s update", Form.CIPHERTEXT, sealed, source, Form.MASKED, note) for n in names]
+    found += [View(BROKER, of, Form.CIPHERTEXT, opened, source, note=note) for of in ("the sum", "the model")]
+    found += [View(BROKER, f"{n}'s metrics", Form.NOTHING, Never(), source) for n in names]
     return tuple(d.seen(view) for view in found)
 
 
@@ -207,6 +220,33 @@ def heart() -> tuple[dict, d.Details]:
         in_process=True,
     )
     return run, details
+
+
+HEADS = tuple(
+    d.Head(site=name, entry=1042 + 7 * index, hash=f"{index}b7e" * 16, signature=f"{index}af3" * 32)
+    for index, name in enumerate(HEART[:3])
+)
+
+
+def across() -> tuple[dict, d.Details]:
+    """The same plan between machines: the server was killed twice, a try failed, one site never said its last word."""
+    run, details = heart()
+    run["metrics"] = {"federated": {"auc": 0.84, "accuracy": 0.76, "rows": 252.4}}
+    told = {3: ("too few answers",), 7: ("silent", "bad signature: hungarian (mask/input)")}
+    timeline = tuple(
+        msgspec.structs.replace(
+            one,
+            when=f"2026-11-24T02:{19 + one.round // 4}:{13 * one.round % 60:02d}.120Z",
+            why=dict.fromkeys(one.dropped, "silent"),
+            tries=told.get(one.round, ()),
+        )
+        for one in details.timeline
+    )
+    network = d.Network(federation="hospitals", version=3, broker="tls://broker.example:4222", heads=HEADS, resumed=2)
+    views = (*details.views, *carried(HEART))
+    return run, msgspec.structs.replace(
+        details, comparison=(), views=views, timeline=timeline, network=network, in_process=False
+    )
 
 
 def statistics() -> tuple[dict, d.Details]:
@@ -351,6 +391,7 @@ def one() -> tuple[dict, d.Details]:
 
 SAMPLES: dict[str, Callable[[], tuple[dict, d.Details]]] = {
     "heart": heart,
+    "across": across,
     "statistics": statistics,
     "clear": clear,
     "aborted": aborted,

@@ -20,7 +20,7 @@ from potluck.report.page import render
 
 pytestmark = pytest.mark.browser
 
-SHOWN = ("heart", "statistics", "clear", "aborted", "sixty")
+SHOWN = ("heart", "across", "statistics", "clear", "aborted", "sixty")
 WIDTHS = (360, 390, 768, 1280)
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from report_samples import HEART, SAMPLES, aborted, clear, heart, statistics, write
+from report_samples import HEART, SAMPLES, aborted, across, clear, heart, statistics, write
 from report_tree import Tree
 
 from potluck.core.errors import UsageError
@@ -235,7 +235,7 @@ def _poison(value, word, key="", depth=0):
     return value
 
 
-@pytest.mark.parametrize("sample", [heart, statistics, aborted])
+@pytest.mark.parametrize("sample", [heart, across, statistics, aborted])
 def test_hostile_names_change_no_tag(tmp_path, sample):
     run, details = sample()
 

@@ -141,7 +141,8 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
 
     created: ISO 8601, UTC. plan_toml: the plan's text as run; overrides: each `--set` as typed. method: the training
     method. interval: what the intervals in `comparison` are made of. in_process: all parties ran in one process.
-    network: the run was across machines. aborts: why rounds or the run ended early. simulated: an enclave was only simulated.
+    network: the run was across machines. aborts: why rounds or the run ended early. simulated: an enclave was only
+    simulated.
     """
 
     version: int = VERSION

@@ -111,7 +111,7 @@ def full(views: Sequence[Seen], sites: Sequence[str]) -> Table | None:
     if len(sites) > FULL or len(sites) < 2:
         return None
     cells: dict[tuple[str, str], list[Seen]] = {}
-    for view in views:
+    for view in sorted(views, key=lambda view: view.party in sites):
         thing = view.of if owner(view.of, sites) else words.capital(view.of)
         party = view.party if view.party in sites else words.capital(view.party)
         cells.setdefault((thing, party), []).append(view)

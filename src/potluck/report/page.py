@@ -13,7 +13,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from potluck.report import charts, comparison, matrix, owners, summary, symbols, traffic, words
+from potluck.core.party import BROKER
+from potluck.report import charts, comparison, matrix, network, owners, summary, symbols, traffic, words
 from potluck.report.details import Details, Seen
 from potluck.report.matrix import Table
 from potluck.report.outcome import Outcome, read, scores
@@ -64,6 +65,7 @@ def render(folder: Path) -> str:
             full=full,
             means=matrix.MEANS,
             timeline=moved,
+            network=network.network(details),
             plan_hash=details.plan_hash or outcome.plan.hash,
         )
     )
@@ -78,7 +80,9 @@ def _matrices(details: Details) -> tuple[Table | None, Table | None]:
     if not details.views:
         return None, None
     sites = [site.name for site in details.sites]
-    return matrix.short(details.views, sites), matrix.full(details.views, sites)
+    # in one process nobody carries letters
+    views = [view for view in details.views if not (details.in_process and view.party == BROKER.name)]
+    return matrix.short(views, sites), matrix.full(views, sites)
 
 
 def _gathering(details: Details) -> str:
@@ -107,9 +111,11 @@ def _environment() -> Environment:
     made.filters["key"] = lambda label: charts.key(comparison.SHAPES.get(label, "ring"))
     made.filters |= {
         "capital": words.capital,
+        "clock": words.clock,
         "count": words.count,
         "duration": words.duration,
         "epsilon": words.epsilon,
+        "left": traffic.left,
         "listed": words.listed,
         "size": words.size,
     }

@@ -15,7 +15,8 @@ COLUMNS = 100  # most columns of the picture; more rounds share one
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The rounds, ready to print. every: how many rounds share a column of the picture; lost: "round 3: va"."""
+    """The rounds, ready to print. every: how many rounds share a column of the picture; lost: "round 3: va", with the
+    reason where it is known; timed: it is known when each sum was opened; tries: "before round 4 (too few answers)"."""
 
     chart: str
     rounds: tuple[Round, ...]
@@ -23,6 +24,8 @@ class Timeline:
     trained: bool
     other: bool
     lost: tuple[str, ...]
+    timed: bool
+    tries: tuple[str, ...]
     up: int
     down: int
     seconds: float
@@ -41,7 +44,7 @@ def timeline(outcome: Outcome, details: Details) -> Timeline | None:
     up, down = sum(r.bytes_up for r in rounds), sum(r.bytes_down for r in rounds)
     every = -(-len(rounds) // COLUMNS)
     bars = [_bar(rounds[start : start + every]) for start in range(0, len(rounds), every)]
-    lost = tuple(f"round {r.round}: {words.listed(r.dropped)}" for r in rounds if r.dropped)
+    lost = tuple(f"round {r.round}: {words.listed(left(r))}" for r in rounds if r.dropped)
     desc = f"{words.count(len(rounds), 'round')}, {words.size(up)} up and {words.size(down)} down in all. "
     desc += f"Drop-outs: {'; '.join(lost[:20])}." if lost else "No site dropped out."
     chart = charts.columns("rounds", "Bytes by round", desc, bars, _labels(rounds, len(bars), every), sizes=True)
@@ -53,12 +56,19 @@ def timeline(outcome: Outcome, details: Details) -> Timeline | None:
         trained=any(r.kind == "train" for r in rounds),
         other=any(r.kind != "train" for r in rounds) and any(r.kind == "train" for r in rounds),
         lost=lost,
+        timed=any(r.when for r in rounds),
+        tries=tuple(f"before round {r.round} ({', then '.join(r.tries)})" for r in rounds if r.tries),
         up=up,
         down=down,
         seconds=sum(r.seconds for r in rounds),
         steps_chart=_steps_chart(steps),
         steps=steps,
     )
+
+
+def left(one: Round) -> list[str]:
+    """Who left in a round: "va (silent)" where it is known why."""
+    return [f"{name} ({one.why[name]})" if one.why.get(name) else name for name in one.dropped]
 
 
 def _bar(rounds: Sequence[Round]) -> Bar:

@@ -135,9 +135,19 @@ def odds(spent: float, delta: float) -> str:
 
 def moment(text: str) -> str:
     """An ISO 8601 time as "24 November 2026, 02:19 UTC"; any other text as it is."""
+    when = _instant(text)
+    return f"{when.day} {when:%B %Y, %H:%M} UTC" if when else text
+
+
+def clock(text: str) -> str:
+    """An ISO 8601 time as "24 Nov, 02:19:07", in UTC; any other text as it is."""
+    when = _instant(text)
+    return f"{when.day} {when:%b, %H:%M:%S}" if when else text
+
+
+def _instant(text: str) -> datetime | None:
     try:
         when = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    return f"{when.day} {when:%B %Y, %H:%M} UTC"
+        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
