@@ -226,3 +226,19 @@ def test_a_policy_with_letters_changed_is_read_or_refused(data):
         assert "\n" not in str(error)
     else:
         assert isinstance(found, Policy)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_no_mangled_policy_makes_a_message_show_the_password(data):
+    text = f'version = 1\n[source]\nurl = "{ADDRESS}"\nquery = "select 1"\n[allow]\nwho = ["hospitals"]\n'
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(text) - 1))
+        word = data.draw(st.sampled_from(["", "\n", '"', "'", "=", "[", "]", ".", "file", "#", "query", "[allow]"]))
+        text = text[:place] + word + text[place + data.draw(st.integers(0, 12)) :]
+    try:
+        found = parse(text, "policy.toml")
+    except UsageError as error:
+        assert PASSWORD not in str(error)
+    else:
+        assert PASSWORD not in repr(found.source.url)

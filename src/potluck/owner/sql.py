@@ -103,11 +103,12 @@ def _engine(address: Secret, base: Path, where: str) -> Engine:
 def _url(address: Secret, where: str) -> URL:
     """The address with a driver named. Only databases whose transactions can be made read-only are known."""
     from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import SQLAlchemyError
 
     scheme, colon, rest = address.expose().decode().strip().partition("://")
     try:
         url = make_url(f"{_DRIVERS.get(scheme, scheme)}{colon}{rest}")
-    except Exception as error:  # whatever a parser raises may quote the address
+    except (SQLAlchemyError, ValueError, TypeError) as error:  # their messages may quote the address
         raise _no_address(where, type(error).__name__) from None
     if url.drivername not in {"postgresql+psycopg", "sqlite+pysqlite"}:
         hint = "postgresql+psycopg://... and sqlite:///... can be read; export other databases to Parquet or CSV"
