@@ -11,6 +11,7 @@ import potluck
 from potluck.core.errors import UsageError
 from potluck.core.party import BROKER, SERVER
 from potluck.core.views import Form, breaks, together
+from potluck.members.names import checked_name
 from potluck.parties import carrier, catalog
 from potluck.secret.envelope import MAGIC
 
@@ -147,3 +148,5 @@ def test_no_site_is_called_as_a_party_without_rows_is(name):
     spec = PLANS["mask, lying"].set("federation.sites", ["a", "b", "c", name]).spec
     errors, _ = catalog.check(spec)
     assert any('"server", "broker"' in error for error in errors)
+    with pytest.raises(UsageError, match='"server", "broker"'):
+        checked_name(name)
