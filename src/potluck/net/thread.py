@@ -25,7 +25,7 @@ class Shared:
         self._lock = threading.Lock()
         self._users = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._over = threading.Event()
 
     def enter(self) -> asyncio.AbstractEventLoop:
         """The running loop; one `leave` is owed for it."""
@@ -34,22 +34,26 @@ class Shared:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._loop.set_exception_handler(_quiet)
-                self._thread = threading.Thread(target=self._loop.run_forever, name="potluck-net", daemon=True)
-                self._thread.start()
+                self._over = threading.Event()
+                threading.Thread(target=_run, args=(self._loop, self._over), name="potluck-net", daemon=True).start()
             return self._loop
 
     def leave(self) -> None:
         """The link that entered is closed."""
         with self._lock:
             self._users -= 1
-            if self._users or self._loop is None or self._thread is None:
+            if self._users or self._loop is None:
                 return
-            loop, thread = self._loop, self._thread
-            self._loop = self._thread = None
+            loop, over, self._loop = self._loop, self._over, None
         asyncio.run_coroutine_threadsafe(_settle(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
+        over.wait(10)
+
+
+def _run(loop: asyncio.AbstractEventLoop, over: threading.Event) -> None:
+    loop.run_forever()
+    loop.close()
+    over.set()
 
 
 def _quiet(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -1,0 +1,32 @@
+"""`potluck broker`: the real nats-server with a federation's configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from potluck.api.broker import Served, serve
+from potluck.cli.door import spoken, voice
+
+
+@click.command("broker")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--renew", is_flag=True, help="Give it a new certificate first, under the names of the old one.")
+@spoken
+def command(folder: Path, renew: bool) -> None:
+    """Serve the broker of the federation in FOLDER, in the foreground, until it is ended."""
+    say = voice()
+
+    def ready(served: Served) -> None:
+        say.say(
+            f"nats-server {served.version} ({served.binary}) serves {served.address}; its log: {served.folder}/nats.log"
+        )
+
+    served = serve(folder, renew, ready)
+
+    def text(out: Console) -> None:
+        out.print(f"the broker at {served.address} has ended", soft_wrap=True)
+
+    say.data({"broker": served.document()}, text)
