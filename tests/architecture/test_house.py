@@ -32,7 +32,8 @@ def bare_calls(tree: ast.AST, names: set[str]) -> list[int]:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             func = node.value.func
             name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
-            if name in names:
+            thread = isinstance(func, ast.Attribute) and name == "join"  # halves called join are functions
+            if name in names and not thread:
                 found.append(node.lineno)
     return found
 
@@ -77,9 +78,10 @@ def test_whoever_catches_everything_raises_it_again():
                 "Exception",
                 "BaseException",
             ):
-                # The one exception is the command line's last edge.
+                # The exceptions are the last edges: the command line's, and that of a site, which outlives a bug.
                 last = node.body[-1]
-                assert path.name == "door.py" or (isinstance(last, ast.Raise) and last.exc is None), path
+                edge = path.relative_to(SRC).as_posix() in ("cli/door.py", "parties/site.py")
+                assert edge or (isinstance(last, ast.Raise) and last.exc is None), path
 
 
 def test_every_module_says_what_it_is():

@@ -49,6 +49,10 @@ def test_reveal_is_called_by_the_driver_and_once_a_function():
     assert all(count == 1 for count in found.values())
 
 
+def test_only_the_journal_recalls_a_release():
+    assert [name for name, tree in trees() if calls(tree, "recalled")] == ["parties/journal.py"]
+
+
 @pytest.mark.parametrize("name", ["Release", "reveal", "Settled", "Guarded"])
 def test_nobody_hides_a_stage_behind_another_name(name):
     assert [path for path, tree in trees() if aliases(tree, name)] == []
@@ -60,8 +64,8 @@ def test_only_the_privacy_of_a_sum_settles_and_guards():
         assert {path for path in makers if not path.startswith("testing/")} <= {"dp/bound.py", *ZEROS[stage]}, stage
 
 
-ZEROS: dict[str, set[str]] = {"Settled": set(), "Bounded": set(), "Guarded": {"api/check.py"}}
-"""`potluck check` rehearses a round on zeros."""
+ZEROS: dict[str, set[str]] = {"Settled": set(), "Bounded": set(), "Guarded": {"api/check.py", "api/preview.py"}}
+"""`potluck check` rehearses a round on zeros, `site preview` with zeros for the others."""
 
 
 def test_the_rule_finds_a_second_maker():

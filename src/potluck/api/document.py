@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from potluck.api.compare import Comparison
 from potluck.api.facts import Facts
 from potluck.core.asks import Kind
+from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
 from potluck.fl.evaluate import Metrics
 from potluck.fl.tasks import Trained
@@ -59,10 +61,19 @@ def _metrics(facts: Facts, outcome: Trained) -> Json:
     compared = facts.comparison
     if compared is None:
         return {"federated": told(outcome.metrics)}
+    return beside(told(outcome.metrics), compared, outcome.model.target.kind == "number")
+
+
+def beside(released: Json, compared: Comparison, number: bool) -> Json:
+    """Exact metrics beside what was released, where one process holds all rows."""
+
+    def told(metrics: Metrics | None) -> Json:
+        return scores(metrics, number)
+
     by_site = {name: told(one) for name, one in compared.by_site.items()}
     return {
         "federated": told(compared.federated) | {"by_site": by_site},
-        "federated_released": told(outcome.metrics),
+        "federated_released": released,
         "federated_no_noise": told(compared.no_noise),
         "alone": {name: told(one) for name, one in compared.alone.items()},
         "pooled": told(compared.pooled),
@@ -114,7 +125,7 @@ def evidence(facts: Facts) -> details.Details:
         dropouts=spec.federation.dropouts,
         versions=_versions(),
         sites=tuple(_site(facts, name) for name in spec.federation.sites),
-        comparison=_comparison(facts),
+        comparison=compared_scores(facts.spec, facts.comparison),
         interval="95 %: DeLong for AUC, Wilson for accuracy",
         budget=facts.budgets,
         views=tuple(details.seen(view) for view in catalog.views(spec)),
@@ -159,11 +170,11 @@ def _moment(when: float | None) -> str:
     return datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds") if when else ""
 
 
-def _comparison(facts: Facts) -> tuple[details.Score, ...]:
-    compared = facts.comparison
+def compared_scores(spec: Spec, compared: Comparison | None) -> tuple[details.Score, ...]:
+    """The comparison as the report shows it."""
     if compared is None:
         return ()
-    noisy = facts.spec.privacy.noise != "none"
+    noisy = spec.privacy.noise != "none"
     rows = [_score("federated", None, compared.federated)]
     if compared.pooled:
         rows.append(_score("pooled", None, compared.pooled))

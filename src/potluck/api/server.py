@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,15 +15,14 @@ from potluck.api.facts import Facts
 from potluck.api.folder import free, taken
 from potluck.api.outcome import Run
 from potluck.api.plan import Plan, opened
+from potluck.api.reckoning import reckoning
 from potluck.api.run import Progress, quietly, write
 from potluck.api.sessions import FINISHED, SUMMED, Session, session
-from potluck.core.asks import Ask, Kind, Task
+from potluck.core.asks import Ask, Task
 from potluck.core.errors import PlanError
 from potluck.core.plan import CODE, canonical
 from potluck.core.plan import Plan as Spec
 from potluck.core.rounds import Abort, Cause
-from potluck.dp.account import spent
-from potluck.dp.bound import Noised, privacy
 from potluck.fl.table import Table
 from potluck.fl.tasks import Counted, Trained, build
 from potluck.members.files import locked, replace
@@ -51,6 +50,16 @@ Say = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
+class Wishes:
+    """How a run is served: the coordinator's folder, seconds to wait, where bodies go, words for whoever watches."""
+
+    folder: Path
+    wait: float
+    record: Path | None
+    say: Say
+
+
+@dataclass(frozen=True)
 class _Bench:
     """What a run is done with."""
 
@@ -75,14 +84,16 @@ def serve(
     out: str | Path | None = None,
     wait: float = 60.0,
     fresh: bool = False,
+    record: Path | None = None,
     progress: Progress = quietly,
     say: Say = lambda event, text: None,
 ) -> Run:
     """Carry out `plan` with the sites of the federation whose coordinator's home is `folder`.
 
     wait: seconds to wait for sites and their approval. fresh: give up an unfinished run of this plan, which is gone on
-    with otherwise. Raises PlanError, UsageError (exit 2), Refused (3: a site or the federation file), Abort and
-    Unreachable (4). Whatever ends it, finished rounds stand, and the next start goes on after them.
+    with otherwise; record: keep the bodies that the server reads. Raises PlanError, UsageError (exit 2), Refused (3: a
+    site or the federation file), Abort and Unreachable (4). Whatever ends it, finished rounds stand, and the next start
+    goes on after them.
     """
     plan = opened(plan)
     warnings = plan.require()
@@ -95,7 +106,7 @@ def serve(
         session(home, plan, spec, fresh) as kept,
         _line(home, member) as (link, lease),
     ):
-        bench = _bench(plan, spec, member, home, kept, link, wait, say)
+        bench = _bench(plan, spec, member, kept, link, Wishes(home.folder, wait, record, say))
         if kept.resumed:
             say("resumed", f"{sum(one['opened'] for one in kept.journal.rounds())} rounds stand")
         if kept.state != SUMMED:
@@ -153,20 +164,18 @@ def _bench(
     plan: Plan,
     spec: Spec,
     member: Membership,
-    home: CoordinatorHome,
     kept: Session,
     link: Link,
-    wait: float,
-    say: Say,
+    wishes: Wishes,
 ) -> _Bench:
     task: Task[Table, Trained | Counted] = build(spec)
     first = next(task.lead())
     it = member.federation
     proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first.state).digest(), b"")
-    transcript = Transcript(lines=kept.transcript)
-    running = Running(spec, task, catalog.row(spec).build(spec), kept.name, proposal, wait, transcript)
-    heads = KnownHeads(home.folder / "heads.json", it)
-    coordinator = Coordinator(running, identity(member), link, kept.journal, heads, say)
+    transcript = Transcript(wishes.record, kept.transcript)
+    running = Running(spec, task, catalog.row(spec).build(spec), kept.name, proposal, wishes.wait, transcript)
+    heads = KnownHeads(wishes.folder / "heads.json", it)
+    coordinator = Coordinator(running, identity(member), link, kept.journal, heads, wishes.say)
     return _Bench(plan, spec, member, kept, heads, coordinator, task)
 
 
@@ -217,21 +226,4 @@ def _tries(kept: Session) -> dict[int, tuple[str, ...]]:
             before = []
         else:
             before.append(one["cause"] or "the server was stopped in this round")
-    return found
-
-
-def reckoning(spec: Spec, paid: Mapping[tuple[str, Kind], int]) -> dict[str, float]:
-    """The epsilon by site that follows from how many contributions of each kind are known to have left it."""
-    if spec.privacy.noise == "none":
-        return dict.fromkeys(spec.federation.sites, 0.0)
-    task: Task[Table, object] = build(spec)
-    first = next(task.lead())
-    costs = {}
-    for kind in {kind for _, kind in paid}:
-        bound = privacy(spec, task.ask(kind, 0, first.state))
-        costs[kind] = bound.cost if isinstance(bound, Noised) else None
-    found = {}
-    for name in spec.federation.sites:
-        events = [cost for kind, cost in costs.items() if cost for _ in range(paid.get((name, kind), 0))]
-        found[name] = spent(events, spec.privacy.delta or 0.0) if events else 0.0
     return found

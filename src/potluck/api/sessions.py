@@ -10,6 +10,8 @@ from pathlib import Path
 
 from potluck.api.plan import Plan
 from potluck.core.plan import Plan as Spec
+from potluck.core.plan import canonical
+from potluck.fl import evaluate
 from potluck.members.home import CoordinatorHome
 from potluck.parties.journal import Journal
 from potluck.parties.memory import new_run
@@ -62,10 +64,18 @@ def session(home: CoordinatorHome, plan: Plan, spec: Spec, fresh: bool) -> Itera
     with closing(Journal(folder / "journal.sqlite", spec)) as journal:
         if found is None:
             facts = {"plan": plan.hash, "name": spec.name, "text": plan.text(), "began": repr(time.time())}
+            facts |= {"spec": canonical(spec).decode(), "sums": str(_sums(spec))}
             for name, value in {**facts, "state": OPEN}.items():
                 journal.note(name, value)
         journal.note("starts", str(int(journal.fact("starts") or "0") + 1))
         yield Session(folder, folder.name, journal)
+
+
+def _sums(spec: Spec) -> int:
+    """How many sums the plan takes."""
+    if spec.training is None or spec.task != "train":
+        return 1
+    return spec.training.rounds + bool(evaluate.blocks(spec))
 
 
 def _unfinished(home: CoordinatorHome, plan: Plan, spec: Spec) -> Path | None:

@@ -7,15 +7,20 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
+from potluck.core.errors import UsageError
 from potluck.members.files import locked
 from potluck.members.home import Membership, SiteHome
 from potluck.net.link import Link
 from potluck.net.session import Account
 from potluck.owner.access import AccessLog
-from potluck.owner.budget import Budget
-from potluck.owner.heads import Anchor
+from potluck.owner.budget import YEAR, Budget, Spending
+from potluck.owner.heads import Anchor, sign
 from potluck.owner.policy import exposed
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests
@@ -24,8 +29,10 @@ from potluck.parties.identity import identity
 from potluck.parties.site import Site
 
 
-def attend(folder: str | Path, stop: Callable[[], bool], say: Callable[[str], None]) -> None:
-    """Run the site in `folder` until `stop` says so. say: words for the owner's screen.
+def attend(
+    folder: str | Path, stop: Callable[[], bool], say: Callable[[str], None], record: Path | None = None
+) -> None:
+    """Run the site in `folder` until `stop` says so. say: words for the owner's screen; record: keep what it reads.
 
     Raises UsageError (policy, folder), Refused: it runs already, federation file or ledger are not what they were, the
     broker does not know this site. A broker that is away is waited for.
@@ -48,7 +55,7 @@ def attend(folder: str | Path, stop: Callable[[], bool], say: Callable[[str], No
         consent = Consent(owner)
         consent.began()
         try:
-            Site(identity(member), link, ledger, consent, stop).run()
+            Site(identity(member), link, ledger, consent, stop, record).run()
         finally:
             consent.ended()
 
@@ -73,3 +80,78 @@ def adopt(home: SiteHome, member: Membership) -> None:
     """Take over a ledger that lies elsewhere and has no anchor of this home yet (`up`). Raises Refused: it has one."""
     with Budget(home.ledger) as ledger:
         anchor(home, member).adopt(ledger.head())
+
+
+@dataclass(frozen=True)
+class Spent:
+    """A site's ledger: epsilons in all and of the last year, what a yearly cap leaves (None: no cap), every run."""
+
+    site: str
+    spent: float
+    year: float
+    left: float | None
+    runs: tuple[Spending, ...]
+    entries: int
+    head: str
+
+    def document(self) -> dict[str, object]:
+        """The JSON."""
+        runs = [
+            {
+                "run": one.run,
+                "plan": one.plan,
+                "hash": f"sha256:{one.plan_hash.hex()}",
+                "began": datetime.fromtimestamp(one.when, UTC).isoformat(timespec="seconds"),
+                "epsilon": one.epsilon,
+                "delta": one.delta,
+                "unit": one.unit,
+                "releases": one.releases,
+                "state": one.state,
+            }
+            for one in self.runs
+        ]
+        return {
+            "site": self.site,
+            "spent": self.spent,
+            "year": self.year,
+            "left": self.left,
+            "runs": runs,
+            "entries": self.entries,
+            "head": self.head,
+        }
+
+
+def spending(folder: Path) -> Spent:
+    """What the ledger of the site in `folder` says. Raises UsageError: no home; Refused: edited or put back."""
+    home = SiteHome.at(folder)
+    yearly = read_policy(home.policy).allow.epsilon_per_year
+    with _ledger(home) as ledger:
+        head = ledger.head()
+        year = ledger.spent(since=time.time() - YEAR)
+        left = max(0.0, yearly - year) if math.isfinite(yearly) else None
+        return Spent(home.name, ledger.spent(), year, left, tuple(ledger.history()), head.seq, head.hash.hex())
+
+
+def evidence(folder: Path, file: Path) -> None:
+    """Write the chain and its signed head, for whoever is to verify it (`potluck.owner.evidence.verify_export`).
+
+    Raises UsageError: not joined, or the file cannot be written.
+    """
+    home = SiteHome.at(folder)
+    member = home.open(time.time())
+    with _ledger(home) as ledger:
+        head = ledger.head()
+        signed = sign(head, home.name, bytes.fromhex(member.federation.id), member.keys.signing.sign)
+        whole = [*ledger.export(head), msgspec.json.encode(signed) + b"\n"]
+    try:
+        file.write_bytes(b"".join(line if line.endswith(b"\n") else line + b"\n" for line in whole))
+    except OSError as error:
+        hint = "name another file"
+        raise UsageError(f"cannot be written ({type(error).__name__})", where=str(file), hint=hint) from None
+
+
+def _ledger(home: SiteHome) -> Budget:
+    """The ledger, held against its anchor where the site has joined a federation."""
+    if not home.federation.is_file():
+        return Budget(home.ledger)
+    return Budget(home.ledger, anchor=anchor(home, home.open(time.time())))

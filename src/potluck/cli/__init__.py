@@ -20,7 +20,11 @@ VERBS = {
     "report": "One HTML file of a run.",
     "budget": "What each owner has spent, and what a plan would spend.",
     "federation": "The coordinator's part: who belongs to the federation, and where its broker is.",
-    "site": "The owner's part: keys, policy, the federation joined.",
+    "site": "The owner's part: keys, policy, requests and approvals, the site's process, its ledger.",
+    "broker": "The real nats-server with a federation's configuration.",
+    "server": "The coordinator's part in a run across machines.",
+    "up": "Do it with real processes on this machine: broker, server, sites.",
+    "status": "What a federation's server is doing, and what it did.",
 }
 
 

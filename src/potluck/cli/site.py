@@ -1,4 +1,4 @@
-"""`potluck site`: the owner's part. Enrolment: `new`, `join`."""
+"""`potluck site`: the owner's part. Enrolment here: `new`, `join`; the rest in `cli.owner`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from rich.console import Console
 from potluck.api import members as api
 from potluck.cli.door import spoken, voice
 from potluck.cli.federation import lines, say
+from potluck.cli.owner import COMMANDS
 
 FOLDER = click.Path(path_type=Path)
 
 
 @click.group("site")
 def command() -> None:
-    """The owner's part: keys, policy, the federation joined."""
+    """The owner's part: keys, policy, the federation joined, requests and approvals, the ledger."""
+
+
+for one in COMMANDS:
+    command.add_command(one)
 
 
 @command.command("new")

@@ -151,9 +151,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def canonical(plan: Plan) -> bytes:
-    """Every key of the plan but `[data.files]` (where a file lies is its owner's business), always the same bytes."""
+    """Every key of the plan but `[data.files]` (where a file lies is its owner's business), always the same bytes.
+
+    Keys come in the order of the structs, columns in the plan's own: without a header their order is what they are.
+    """
     data = msgspec.structs.replace(plan.data, files={})
-    return msgspec.json.encode(msgspec.structs.replace(plan, data=data), order="deterministic")
+    return msgspec.json.encode(msgspec.structs.replace(plan, data=data))
 
 
 def digest(plan: Plan) -> bytes:

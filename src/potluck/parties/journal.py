@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -23,8 +23,8 @@ from potluck.core.errors import Refused, UsageError
 from potluck.core.party import site
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause
-from potluck.core.stages import Release
 from potluck.dp.bound import privacy
+from potluck.dp.reveal import recalled
 from potluck.parties.attempt import Attempt
 from potluck.parties.sums import Round
 from potluck.parties.transcript import Traffic
@@ -63,6 +63,19 @@ class Journal:
             if self._db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
                 self._db.close()
                 raise Refused("a journal of another version", where=str(path), hint="start over with --fresh")
+
+    @classmethod
+    def look(cls, path: Path) -> Self:
+        """A journal to look at while its server writes it. Raises UsageError, Refused: not (yet) a journal."""
+        journal = cls.__new__(cls)
+        journal._path = path
+        with _told(path):
+            journal._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
+            found = journal._db.execute("PRAGMA user_version").fetchone()[0]
+        if found != VERSION or journal.fact("spec") is None:
+            journal.close()
+            raise Refused("is no journal of this version", where=str(path))
+        return journal
 
     def begin(self, ask: Ask) -> int:
         """The next round number, durable before anything of the round leaves."""
@@ -108,7 +121,7 @@ class Journal:
             raise Refused("the journal is of another run", where=str(self._path), hint="start over with --fresh")
         known = json.loads(told)
         givers = frozenset(site(name) for name in known["givers"])
-        release = Release(np.frombuffer(values, "<f8").copy(), np.frombuffer(std, "<f8").copy(), givers)
+        release = recalled(np.frombuffer(values, "<f8").copy(), np.frombuffer(std, "<f8").copy(), givers)
         dropped = {name: Cause(cause) for name, cause in known["lost"].items()}
         steps = {step: (size, letters) for step, (size, letters) in known["steps"].items()}
         done = Round(ask, number, dropped, known["seconds"], Traffic(known["up"], known["down"], steps), ended)

@@ -108,6 +108,7 @@ class Coordinator:
         sitting = Sitting(self._run.plan, self._run.task, self._run.protection, round_)
         half = lead(sitting, ask, self._me.seat(self._draw))
         desk: Desk[object] = Desk(SERVER, round_, half, self._me.close, self._me.disclose, Volatile())
+        desk.on_read = lambda sender, label, body: self.transcript.read(label, sender, SERVER, body)
         here = self.guests.present() - absent.keys()
         away = {site: absent.get(site, Cause.SILENT) for site in self.guests.of if site not in here}
         for site, cause in away.items():

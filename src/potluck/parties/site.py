@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from potluck.core.desk import Desk, Letter, farewell
 from potluck.core.errors import PotluckError, Unreachable
@@ -22,6 +23,7 @@ from potluck.parties.consent import Consent, Part
 from potluck.parties.horizontal import BEGIN, Sitting, join
 from potluck.parties.identity import Identity
 from potluck.parties.session import CLOSE, PROPOSE, Answer, Close, Closed, Hello, Proposal, Word, parcel
+from potluck.parties.transcript import Transcript
 from potluck.secret.random import system
 
 TICK = 0.5
@@ -45,10 +47,17 @@ class _Seat:
 
 
 class Site:
-    """One site's process. Call `run`; `stop` says when to end."""
+    """One site's process. Call `run`; `stop` says when to end. record: a folder for the bodies that it reads."""
 
     def __init__(
-        self, me: Identity, line: Line, ledger: Ledger, consent: Consent, stop: Callable[[], bool], draw: Draw = system
+        self,
+        me: Identity,
+        line: Line,
+        ledger: Ledger,
+        consent: Consent,
+        stop: Callable[[], bool],
+        record: Path | None = None,
+        draw: Draw = system,
     ) -> None:
         self._me = me
         self._line = line
@@ -56,6 +65,7 @@ class Site:
         self._ledger = ledger
         self._consent = consent
         self._stop = stop
+        self._transcript = Transcript(record)
         self._boot = draw(16)
         self._seats: dict[str, _Seat] = {}
         self._asked: dict[str, Proposal] = {}
@@ -162,6 +172,7 @@ class Site:
         part = seat.part
         half = join(Sitting(part.plan, part.task, part.protection, round_), part.rows, self._me.seat(self._draw))
         seat.desk = Desk(self._me.party, round_, half, self._me.close, self._me.disclose, self._ledger)
+        seat.desk.on_read = lambda sender, label, body: self._transcript.read(label, sender, self._me.party, body)
         seat.step = ""
         self._post(seat, seat.desk.start())
 

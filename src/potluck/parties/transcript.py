@@ -41,7 +41,7 @@ class Transcript:
         self.moves: list[Move] = []
         self._folder = folder
         self._lines = lines
-        self._kept = 0
+        self._kept = _kept(folder)
 
     def moved(self, label: Label, sender: Party, to: Party, size: int) -> None:
         """A letter crossed the wire."""
@@ -83,6 +83,11 @@ class Transcript:
             steps[move.label.step][1] += 1
         found.steps = {step: (size, letters) for step, (size, letters) in steps.items()}
         return found
+
+
+def _kept(folder: Path | None) -> int:
+    """How many bodies an earlier process has kept there."""
+    return 0 if folder is None else len(list(folder.glob("*.bin")))
 
 
 def _line(move: Move) -> str:

@@ -1,0 +1,130 @@
+"""A whole federation made on this machine, for `up`: homes, keys, policies that allow all, the broker on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import tomli_w
+
+from potluck.api import members
+from potluck.api.ledgers import ledger_file
+from potluck.api.plan import Plan, file_name
+from potluck.api.site import adopt
+from potluck.api.status import live
+from potluck.core.plan import Plan as Spec
+from potluck.members import site as sites
+from potluck.members.home import SiteHome
+
+POLICY = """\
+# Made by `potluck up`: whoever runs it holds every row here, and allows all of it.
+version = 1
+[source]
+file = {file}
+[allow]
+who = ["*"]
+tasks = ["*"]
+models = ["*"]
+columns = ["*"]
+protect = ["*"]
+noise = ["*"]
+epsilon_per_plan = inf
+epsilon_per_year = inf
+min_sites = 1
+[approve]
+rule = "policy"
+"""
+
+
+@dataclass(frozen=True)
+class Household:
+    """What `up` starts. commands: by the process's name, as it is typed; the server's is the last. sites: a site's
+    process by its name."""
+
+    folder: Path
+    coordinator: Path
+    plan: Path
+    commands: Mapping[str, list[str]]
+    sites: Mapping[str, str]
+
+    def refusing(self) -> list[str]:
+        """The processes of sites that said no, as far as the server wrote it down."""
+        heard = [one for run in live(self.coordinator) for one in run.sites]
+        return [self.sites[one.name] for one in heard if one.verdict in ("denied", "unable")]
+
+
+def settle(plan: Plan, spec: Spec, folder: Path, ledgers: Path, record: bool) -> Household:
+    """Make everything in `folder`/network. spec: the plan with its patterns resolved; ledgers: where they lie.
+
+    Raises UsageError: the folder cannot be written. Refused: a ledger is not what it was.
+    """
+    room = folder / "network"
+    room.mkdir(mode=0o700)
+    homes = {name: room / f"site-{file_name(name)}" for name in spec.federation.sites}
+    coordinator = room / "coordinator"
+    now = time.time()
+    members.federation_new(coordinator, f"tls://127.0.0.1:{_port()}", now, 30)
+    for name, home in homes.items():
+        source = (plan.folder / spec.data.files[name]).resolve()
+        ledger = os.path.relpath(ledger_file(ledgers, name).absolute(), home.absolute())
+        sites.found(home, name, POLICY.format(file=json.dumps(str(source))), ledger)
+    members.federation_add(coordinator, [SiteHome.at(home).card for home in homes.values()], now)
+    for home in homes.values():
+        members.site_join(home, coordinator / "federation.toml", now)
+        it = SiteHome.at(home)
+        if it.ledger.exists():
+            adopt(it, it.open(now))
+    commands = _commands(folder, coordinator, homes, record)
+    names = {name: home.name for name, home in homes.items()}
+    return Household(room, coordinator, _plan(plan, spec, room), commands, names)
+
+
+def _port() -> int:
+    """A free port of this machine's loopback; somebody may take it before the broker does, which is then said."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _plan(plan: Plan, spec: Spec, room: Path) -> Path:
+    """The plan as one TOML file, overrides inside, patterns resolved, and no word of where the rows lie."""
+    tables = msgspec.to_builtins(plan.tables)
+    data = dict(tables.get("data") or {})
+    data.pop("files", None)
+    if any("*" in name for name in plan.spec.data.columns):
+        data["columns"] = {name: _present(msgspec.to_builtins(one)) for name, one in spec.data.columns.items()}
+    path = room / "plan.toml"
+    path.write_text(tomli_w.dumps(_present({**tables, "data": data})), encoding="utf-8")
+    return path
+
+
+def _present(table: Mapping[str, object]) -> dict[str, object]:
+    """A table without what TOML cannot say: keys that are None."""
+    return {
+        key: _present(value) if isinstance(value, Mapping) else value
+        for key, value in table.items()
+        if value is not None
+    }
+
+
+def _commands(folder: Path, coordinator: Path, homes: Mapping[str, Path], record: bool) -> dict[str, list[str]]:
+    potluck = [sys.executable, "-m", "potluck"]
+
+    def kept(name: str) -> list[str]:
+        return ["--record", str(folder / "network" / f"parcels-{name}")] if record else []
+
+    found = {"broker": [*potluck, "broker", str(coordinator)]}
+    for number, home in enumerate(homes.values()):
+        found[home.name] = [*potluck, "site", "run", str(home), *kept(str(number))]
+    plan = folder / "network" / "plan.toml"
+    found["server"] = [
+        *potluck, "server", "run", str(coordinator), str(plan), "--out", str(folder), "--json", *kept("server"),
+    ]  # fmt: skip
+    return found

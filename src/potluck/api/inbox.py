@@ -1,0 +1,158 @@
+"""The owner's verbs: what waits, what it would learn and cost, what would leave, yes or no."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from potluck.core.errors import UsageError
+from potluck.core.party import SERVER
+from potluck.core.plan import Plan as Spec
+from potluck.dp.account import NEIGHBOURS, promise
+from potluck.members.home import SiteHome
+from potluck.owner.access import AccessLog, Entry, Event, Subject
+from potluck.owner.access import read as read_log
+from potluck.owner.budget import Budget
+from potluck.owner.judge import columns_read
+from potluck.owner.reading import read as read_policy
+from potluck.owner.requests import Decision, Request, Requests, State
+from potluck.parties import catalog
+from potluck.parties.consent import asked_of
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request in plain words: what will be learnt, who sees what, what it costs."""
+
+    request: Request
+    plan: Spec
+    missing: int
+    spent: float
+    me: str
+
+    @property
+    def learnt(self) -> str:
+        """What will be learnt, in a sentence or two."""
+        plan = self.plan
+        if plan.model is not None and plan.training is not None and plan.data.target is not None:
+            model = f"a {plan.model.kind} model of {plan.data.target.column!r}"
+            rounds = f"in {plan.training.rounds} rounds of {plan.training.method}, then its metrics on held-out rows"
+            what = f"{model} is trained {rounds}"
+        else:
+            names = ", ".join(f"{one.name} ({one.kind})" for one in plan.statistics)
+            what = f"statistics: {names}"
+        return f"{plan.purpose}: {what}. It reads the columns {', '.join(columns_read(plan))}."
+
+    @property
+    def together(self) -> str:
+        """With whom."""
+        plan = self.plan
+        others = ", ".join(name for name in plan.federation.sites if name != self.me)
+        return f"together with {others}; each sum is over at least {plan.fewest} sites"
+
+    @property
+    def seen(self) -> list[str]:
+        """Who sees what of this owner's, a line each."""
+        ours = (f"{self.me}'s update", f"{self.me}'s metrics", "the sum", "the model")
+        found = []
+        for view in catalog.views(self.plan):
+            about = view.of in ours and str(view.party) != self.me
+            first = next((name for name in self.plan.federation.sites if name != self.me), "")
+            if about and (view.party == SERVER or view.party.name in (first, "broker")):
+                who = "every other site" if view.party.name == first and view.party != SERVER else f"the {view.party}"
+                note = f" ({view.note})" if view.note else ""
+                found.append(f"{who} sees of {view.of}: {view.form.value}, unless {view.breaks_if}{note}")
+        return found
+
+    @property
+    def cost(self) -> str:
+        """What it costs."""
+        privacy, cost = self.plan.privacy, promise(self.plan)
+        if cost is None:
+            return "no noise: exact sums are released; no epsilon is charged, and none could be stated"
+        return (
+            f"up to epsilon {cost:g} at delta {privacy.delta:g} for every {privacy.unit} ({NEIGHBOURS}); "
+            f"{self.spent:g} is spent so far"
+        )
+
+    def document(self) -> Json:
+        """The JSON of one request."""
+        return {
+            "hash": f"sha256:{self.request.hash}",
+            "run": self.request.run,
+            "plan": self.plan.name,
+            "purpose": self.plan.purpose,
+            "task": self.plan.task,
+            "protect": self.plan.protect.word,
+            "noise": self.plan.privacy.noise,
+            "asker": self.request.asker,
+            "state": self.request.state.value,
+            "codes": list(self.request.codes),
+            "missing": self.missing,
+            "first_seen": datetime.fromtimestamp(self.request.first_seen, UTC).isoformat(timespec="seconds"),
+            "learnt": self.learnt,
+            "together": self.together,
+            "seen": self.seen,
+            "cost": self.cost,
+            "epsilon": promise(self.plan),
+            "spent": self.spent,
+        }
+
+
+def inbox(folder: Path, which: str = "") -> list[Asked]:
+    """What waits for the owner, or all requests of one plan (`which`: its hash or the beginning of it)."""
+    home = SiteHome.at(folder)
+    with closing(Requests(home.requests)) as requests:
+        found = requests.find(which) if which else requests.pending()
+        rules = read_policy(home.policy).approve
+        spent = _spent(home)
+        return [
+            Asked(one, asked_of(one), requests.missing(one.run, rules) if one.state is State.PENDING else 0, spent,
+                  home.name)
+            for one in found
+        ]  # fmt: skip
+
+
+def _spent(home: SiteHome) -> float:
+    if not home.ledger.exists():
+        return 0.0
+    with Budget(home.ledger) as ledger:
+        return ledger.spent()
+
+
+def decide(folder: Path, verdict: Event, which: str, person: str | None) -> tuple[str, Decision]:
+    """`approve`, `deny` or `revoke` the plan whose hash begins with `which`, as `person` (default: who is logged in).
+
+    Gives (person, what it did). Raises UsageError: no such plan.
+    """
+    home = SiteHome.at(folder)
+    who = person or getpass.getuser()
+    rules = read_policy(home.policy).approve
+    with closing(Requests(home.requests)) as requests:
+        act = {"approve": requests.approve, "deny": requests.deny, "revoke": requests.revoke}[verdict]
+        done = act(which, who, time.time(), rules)
+        name = asked_of(done.changed[0]).name if done.changed else ""
+    about = Subject(person=who, plan=name, hash=done.hash, run=done.changed[0].run if done.changed else "")
+    AccessLog(home.access).write(verdict, datetime.now(UTC), about=about)
+    return who, done
+
+
+def log(folder: Path) -> tuple[Sequence[Entry], Sequence[int]]:
+    """(entries, numbers of lines that cannot be read) of the access log."""
+    found = read_log(SiteHome.at(folder).access)
+    return found.entries, found.damaged
+
+
+def one_request(folder: Path, which: str) -> Asked:
+    """The newest request of a plan. Raises UsageError: none."""
+    found = inbox(folder, which)
+    if not found:
+        raise UsageError("no such request", where=str(folder), hint="potluck site inbox shows what waits")
+    return found[-1]

@@ -1,0 +1,134 @@
+"""What would leave a site, shown to its owner alone: the first sum of a plan, computed on the real rows, and not sent.
+
+The protocol is rehearsed in this process with the other sites' part made of zeros, so that the letters have their real
+number and sizes. Nothing is charged, since nothing leaves. Noise is drawn afresh: the real one will be another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from potluck.api.inbox import Asked, one_request
+from potluck.core.asks import Ask, Task
+from potluck.core.errors import PlanError
+from potluck.core.fixed import decode
+from potluck.core.party import SERVER, site
+from potluck.core.plan import Plan as Spec
+from potluck.core.plan import digest
+from potluck.core.rounds import RoundId
+from potluck.core.stages import Guarded
+from potluck.dp.bound import Exact, Noised, privacy
+from potluck.fl.table import Table, read
+from potluck.fl.tasks import build
+from potluck.members.home import SiteHome
+from potluck.owner.judge import rows_allowed
+from potluck.owner.reading import read as read_policy
+from potluck.owner.source import open_source
+from potluck.parties import catalog
+from potluck.parties.horizontal import contribution, terms
+from potluck.parties.memory import Memory, new_run
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What would leave in the first sum. values: by block, in real units, with whatever noise the site adds inside.
+
+    letters: (step, bytes) of what this site would send, in order; form: how the server would see the values.
+    """
+
+    asked: Asked
+    rows: int
+    held_out: int
+    values: dict[str, list[float]]
+    noise: str
+    form: str
+    letters: tuple[tuple[str, int], ...]
+    later: str
+
+    def document(self) -> dict[str, object]:
+        """The JSON. For the owner's own screen: it shows values of this site."""
+        return {
+            "hash": f"sha256:{self.asked.request.hash}",
+            "plan": self.asked.plan.name,
+            "rows": self.rows,
+            "held_out": self.held_out,
+            "values": self.values,
+            "noise": self.noise,
+            "form": self.form,
+            "letters": [{"step": step, "bytes": size} for step, size in self.letters],
+            "later": self.later,
+        }
+
+
+def preview(folder: Path, which: str) -> Leaving:
+    """What the plan whose hash begins with `which` would take from the site in `folder`.
+
+    Raises UsageError, DataError, Refused: no such request, or the rows do not fit. Reveals: to the owner, its own sums.
+    """
+    home = SiteHome.at(folder)
+    asked = one_request(folder, which)
+    plan, rules = asked.plan, read_policy(home.policy)
+    source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
+    rows = read(source, plan, home.name)
+    rows_allowed(rules, rows.rows)
+    task: Task[Table, object] = build(plan)
+    ask = next(task.lead())
+    bound: Exact | Noised = privacy(plan, ask)
+    memory = Memory(plan.sites, digest(plan))
+    mine = contribution(task, ask, rows, bound, memory.seat(home.me))
+    values = decode(mine.words, bound.grid)
+    named = {name: values[where] for name, where in bound.grid.slices().items()}
+    held = int(rows.test.sum())
+    return Leaving(
+        asked,
+        rows.rows - held,
+        held,
+        {name: [float(value) for value in block] for name, block in named.items()},
+        _noise(plan),
+        _form(plan, home.name),
+        _letters(plan, ask, memory, home.name, mine),
+        _later(plan),
+    )
+
+
+def _letters(plan: Spec, ask: Ask, memory: Memory, me: str, mine: Guarded) -> tuple[tuple[str, int], ...]:
+    """What this site would send, rehearsed with zeros in the others' place."""
+    protection = catalog.row(plan).build(plan)
+    round_ = RoundId(new_run(), 1)
+    agreed = terms(plan, round_, ask, privacy(plan, ask))
+    nothing = Guarded(np.zeros(agreed.length, agreed.dtype))
+    gives = {one: mine if one == site(me) else nothing for one in plan.sites}
+    free = {one: Guarded(guarded.words) for one, guarded in gives.items()}  # no charge: nothing leaves
+    halves = {one: protection.give(agreed, memory.seat(one), guarded) for one, guarded in free.items()}
+    desks = memory.round(round_, {SERVER: protection.open(agreed, memory.seat(SERVER)), **halves})
+    if desks[SERVER].abort:
+        raise PlanError(f"a rehearsal ended in: {desks[SERVER].abort}", where=plan.name)
+    return tuple((move.label.step, move.size) for move in memory.transcript.moves if move.sender == site(me))
+
+
+def _form(plan: Spec, me: str) -> str:
+    views: Sequence[str] = [v.form.value for v in catalog.views(plan) if v.party == SERVER and v.of == f"{me}'s update"]
+    return views[0] if views else ""
+
+
+def _noise(plan: Spec) -> str:
+    words = {
+        "none": "no noise: these are exact sums over this site's rows",
+        "site": "this site's noise is inside",
+        "shared": "this site's share of the noise is inside: the rest comes from the other sites",
+        "reveal": "no noise yet: the server adds it to the sum",
+    }
+    return words[plan.privacy.noise]
+
+
+def _later(plan: Spec) -> str:
+    if plan.training is None:
+        return "this is the only sum"
+    return (
+        f"{plan.training.rounds} such sums follow one another, each on the model that the sums before it gave, then "
+        "one of scores on held-out rows; their values depend on models that are not known yet"
+    )

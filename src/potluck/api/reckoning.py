@@ -1,0 +1,27 @@
+"""What a run must have cost each site by now, as the coordinator reckons it from the letters that came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from potluck.core.asks import Kind, Task
+from potluck.core.plan import Plan as Spec
+from potluck.dp.account import spent
+from potluck.dp.bound import Noised, privacy
+from potluck.fl.table import Table
+from potluck.fl.tasks import build
+
+
+def reckoning(spec: Spec, paid: Mapping[tuple[str, Kind], int]) -> dict[str, float]:
+    """The epsilon by site that follows from how many contributions of each kind are known to have left it."""
+    if spec.privacy.noise == "none":
+        return dict.fromkeys(spec.federation.sites, 0.0)
+    task: Task[Table, object] = build(spec)
+    first = next(task.lead())
+    bounds = {kind: privacy(spec, task.ask(kind, 0, first.state)) for kind in {kind for _, kind in paid}}
+    costs = {kind: bound.cost for kind, bound in bounds.items() if isinstance(bound, Noised)}
+    found = {}
+    for name in spec.federation.sites:
+        events = [cost for kind, cost in costs.items() for _ in range(paid.get((name, kind), 0))]
+        found[name] = spent(events, spec.privacy.delta or 0.0) if events else 0.0
+    return found

@@ -1,0 +1,147 @@
+"""`potluck status`: what a federation's server is doing and what it did, from its journals; none of it is private."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from potluck.api.reckoning import reckoning
+from potluck.api.sessions import OPEN
+from potluck.core.errors import PotluckError
+from potluck.core.plan import Plan as Spec
+from potluck.members.home import CoordinatorHome
+from potluck.parties.journal import Journal
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A site as the server last heard it. seen: seconds ago; spent: epsilon, None without noise."""
+
+    name: str
+    verdict: str
+    codes: tuple[str, ...]
+    seen: float | None
+    spent: float | None
+    dropped: int
+
+
+@dataclass(frozen=True)
+class Live:
+    """One run. sums: how many there are in all; opened: how many are done; tries: rounds that came to nothing."""
+
+    run: str
+    plan: str
+    hash: str
+    state: str
+    began: float
+    sums: int
+    opened: int
+    tries: int
+    now: str
+    bytes_up: int
+    bytes_down: int
+    resumed: int
+    sites: tuple[Guest, ...]
+
+    def document(self) -> dict[str, object]:
+        """The JSON of one run."""
+        return {
+            "run": self.run,
+            "plan": {"name": self.plan, "hash": self.hash},
+            "state": self.state,
+            "began": datetime.fromtimestamp(self.began, UTC).isoformat(timespec="seconds"),
+            "rounds": {"opened": self.opened, "of": self.sums, "redone": self.tries, "now": self.now},
+            "bytes_up": self.bytes_up,
+            "bytes_down": self.bytes_down,
+            "resumed": self.resumed,
+            "sites": {
+                one.name: {
+                    "state": one.verdict,
+                    "codes": list(one.codes),
+                    "seconds_ago": one.seen,
+                    "spent": one.spent,
+                    "dropped": one.dropped,
+                }
+                for one in self.sites
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A coordinator's home. running: a server's process holds it now."""
+
+    federation: str
+    version: int
+    running: bool
+    runs: tuple[Live, ...]
+
+    def document(self) -> dict[str, object]:
+        """The JSON of `potluck status`."""
+        head = {"federation": self.federation, "version": self.version, "running": self.running}
+        return {**head, "runs": [one.document() for one in self.runs]}
+
+
+def status(folder: Path) -> Standing:
+    """How things stand at the coordinator in `folder`, newest run first. Raises UsageError, Refused: no such home."""
+    home = CoordinatorHome.at(folder)
+    it = home.standing().federation
+    return Standing(it.name, it.version, _held(home.lock), tuple(live(folder)))
+
+
+def live(folder: Path) -> Iterator[Live]:
+    """Every run of the coordinator in `folder`, newest first; one whose journal is just being made is left out."""
+    paths = list(CoordinatorHome(folder).runs.glob("*/journal.sqlite"))
+    for path in sorted(paths, key=lambda one: one.stat().st_mtime, reverse=True):
+        with contextlib.suppress(PotluckError), closing(Journal.look(path)) as journal:
+            yield _live(path.parent.name, journal)
+
+
+def _live(run: str, journal: Journal) -> Live:
+    plan = msgspec.json.decode((journal.fact("spec") or "").encode(), type=Spec)
+    rounds = journal.rounds()
+    flying = [one for one in rounds if not one["ended"]]
+    open_now = flying and journal.fact("state") == OPEN
+    cost = reckoning(plan, journal.paid())
+    noisy = plan.privacy.noise != "none"
+    heard = {name: (verdict, codes, seen, epsilon) for name, verdict, codes, seen, epsilon, _ in journal.sites()}
+    sites = []
+    for name in plan.federation.sites:
+        verdict, codes, seen, epsilon = heard.get(name, ("silent", (), None, None))
+        spent = (cost[name] if epsilon is None else epsilon) if noisy else None
+        dropped = sum(1 for one in rounds if one["opened"] and name in one.get("lost", {}))
+        sites.append(Guest(name, verdict, codes, None if seen is None else time.time() - seen, spent, dropped))
+    return Live(
+        run=run,
+        plan=plan.name,
+        hash=journal.fact("plan") or "",
+        state=journal.fact("state") or OPEN,
+        began=float(journal.fact("began") or "0"),
+        sums=int(journal.fact("sums") or "0"),
+        opened=sum(1 for one in rounds if one["opened"]),
+        tries=sum(1 for one in rounds if not one["opened"] and one["ended"]),
+        now=f"{flying[-1]['kind']} {flying[-1]['step'] + 1}" if open_now else "",
+        bytes_up=sum(one.get("up", 0) for one in rounds),
+        bytes_down=sum(one.get("down", 0) for one in rounds),
+        resumed=int(journal.fact("starts") or "1") - 1,
+        sites=tuple(sites),
+    )
+
+
+def _held(lock: Path) -> bool:
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True

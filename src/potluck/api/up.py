@@ -1,0 +1,135 @@
+"""`potluck up`: a plan carried out by real processes on this machine: a broker, a server, and a site for every owner.
+
+All that a federation across machines has is there: keys, a signed federation file, TLS, permissions, policies. One
+person holds all of it, so it is a rehearsal. Its keys and homes are removed when the run is over; ledgers stay.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from potluck.api.compare import Comparison, compared
+from potluck.api.document import beside, compared_scores
+from potluck.api.folder import run_folder
+from potluck.api.household import Household, settle
+from potluck.api.ledgers import folder_of
+from potluck.api.outcome import Run
+from potluck.api.plan import Plan, opened
+from potluck.api.processes import Processes
+from potluck.api.status import Live, live
+from potluck.api.tables import tables
+from potluck.core.errors import PotluckError
+from potluck.core.party import Party
+from potluck.core.plan import Plan as Spec
+from potluck.fl.table import Table
+from potluck.fl.tasks import Trained
+from potluck.report import details
+from potluck.report.page import render
+
+TICK = 0.2
+Say = Callable[[str, str], None]
+Watch = Callable[[Live], None]
+
+
+class Ended(PotluckError):
+    """The server's process ended with an error of its own, in its words and with its exit code."""
+
+    def __init__(self, line: str, code: int) -> None:
+        super().__init__(line)
+        self.exit_code = code
+
+    def __str__(self) -> str:
+        return self.what
+
+
+def up(
+    plan: Plan | str | Path,
+    *,
+    out: str | Path | None = None,
+    ledger: str | Path | None = None,
+    record: bool = False,
+    compare: bool = False,
+    watch: Watch = lambda live: None,
+    say: Say = lambda event, text: None,
+) -> Run:
+    """Carry out `plan` with processes of its own for broker, server and every site. Arguments as `potluck.run`.
+
+    watch: called with how things stand, several times a second. Raises PlanError, DataError, UsageError (exit 2),
+    Refused (3), Ended (the server's own code). Dead processes are started again, and the run goes on.
+    """
+    plan = opened(plan)
+    plan.require()
+    spec, rows = tables(plan, None)
+    now = datetime.now(UTC)
+    holding = folder_of(plan, Path(ledger) if ledger else None)
+    with run_folder(spec.name, Path(out) if out else None, now) as folder:
+        house = settle(plan, spec, folder, holding, record)
+        with Processes(house.commands, folder / "logs", say) as processes:
+            code = _watched(processes, house, watch)
+        if code:
+            for name in house.refusing():
+                say(name, processes.last_word(name))  # its owner is here, too
+            raise Ended(processes.last_word("server"), code)
+        _told(folder, plan, _comparison(spec, rows, Run.read(folder)) if compare else None, spec, rows)
+        if record:
+            _gather(house.folder, folder / "parcels")
+        shutil.rmtree(house.folder)
+    return Run.read(folder)
+
+
+def _watched(processes: Processes, house: Household, watch: Watch) -> int:
+    while True:
+        code = processes.tend("server")
+        if code is not None:
+            return code
+        for one in live(house.coordinator):
+            watch(one)
+        time.sleep(TICK)
+
+
+def _comparison(spec: Spec, rows: Mapping[Party, Table], run: Run) -> Comparison | None:
+    return compared(spec, rows, Trained(run.model, None)) if spec.task == "train" else None
+
+
+def _told(folder: Path, plan: Plan, comparison: Comparison | None, spec: Spec, rows: Mapping[Party, Table]) -> None:
+    """What the launcher knows and the server does not: the plan as it was written, and the comparison."""
+    document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=details.Details)
+    (folder / "plan.toml").write_text(plan.text(), encoding="utf-8")
+    document["plan"]["hash"] = plan.hash
+    known = msgspec.structs.replace(
+        known, plan_toml=plan.text(), overrides=plan.overrides, plan_hash=plan.hash, one_machine=True
+    )
+    if comparison is not None:
+        number = "r2" in document["metrics"]["federated"]
+        document["metrics"] = beside(document["metrics"]["federated"], comparison, number)
+        sites = tuple(
+            details.Site(name=s.name, rows_train=t.rows - int(t.test.sum()), rows_test=int(t.test.sum()))
+            for s, t in rows.items()
+        )
+        known = msgspec.structs.replace(known, comparison=compared_scores(spec, comparison), sites=sites)
+    (folder / details.FILE).write_bytes(details.dump(known))
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / "run.json").write_text(text, encoding="utf-8")
+    (folder / "report.html").write_text(render(folder), encoding="utf-8")
+
+
+def _gather(room: Path, parcels: Path) -> None:
+    """One folder of parcels from what each process read."""
+    parcels.mkdir()
+    lines, number = [], 0
+    for index in sorted(room.glob("parcels-*/index.jsonl")):
+        for line in index.read_text(encoding="utf-8").splitlines():
+            one = json.loads(line)
+            number += 1
+            name = f"{number:06d}.bin"
+            shutil.move(index.parent / one["file"], parcels / name)
+            lines.append(json.dumps(one | {"file": name}, sort_keys=True) + "\n")
+    (parcels / "index.jsonl").write_text("".join(lines), encoding="utf-8")

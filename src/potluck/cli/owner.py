@@ -1,0 +1,181 @@
+"""`potluck site run` and the owner's decisions: inbox, preview, approve, deny, revoke, budget, log."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from potluck.api import inbox as api
+from potluck.api.inbox import Asked
+from potluck.api.preview import Leaving, preview
+from potluck.api.site import attend, evidence, spending
+from potluck.cli.door import Voice, spoken, voice
+from potluck.owner.access import Event
+
+FOLDER = click.Path(path_type=Path)
+TEXT = 8
+"""Values of a block that are printed as text; --json has them all."""
+
+
+def say(out: Console, line: str) -> None:
+    """One line, as it is."""
+    out.print(line, soft_wrap=True, markup=False)
+
+
+@click.command("run")
+@click.argument("folder", type=FOLDER)
+@click.option("--record", type=FOLDER, help="Keep every parcel's body as it is read here, in this folder.")
+@spoken
+def run(folder: Path, record: Path | None) -> None:
+    """Run the site in FOLDER until it is stopped: it answers requests as its policy and its owner say."""
+    speaker = voice()
+    stop = threading.Event()
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    attend(folder, stop.is_set, lambda line: speaker.say(line.replace("[", "\\[")), record)
+    speaker.data({"site": str(folder.absolute()), "stopped": True}, lambda out: say(out, "stopped"))
+
+
+@click.command("inbox")
+@click.argument("folder", type=FOLDER)
+@click.argument("hash", default="")
+@spoken
+def inbox(folder: Path, hash: str) -> None:
+    """What waits for approval in FOLDER, or every request of the plan whose hash begins with HASH."""
+    found = api.inbox(folder, hash)
+
+    def text(out: Console) -> None:
+        if not found:
+            say(out, "nothing waits")
+        for one in found:
+            _show(out, one)
+
+    voice().data({"requests": [one.document() for one in found]}, text)
+
+
+def _show(out: Console, one: Asked) -> None:
+    say(out, f"sha256:{one.request.hash}  {one.request.state.value}  {one.plan.name}, asked by {one.request.asker}")
+    say(out, f"  what: {one.learnt}")
+    say(out, f"  with: {one.together}")
+    for line in one.seen:
+        say(out, f"  sees: {line}")
+    say(out, f"  cost: {one.cost}")
+    if one.missing:
+        say(out, f"  {one.missing} approval{'s' if one.missing > 1 else ''} missing: potluck site approve")
+    if one.request.codes:
+        say(out, f"  the policy says no: {', '.join(one.request.codes)}")
+
+
+@click.command("preview")
+@click.argument("folder", type=FOLDER)
+@click.argument("hash")
+@spoken
+def show(folder: Path, hash: str) -> None:
+    """What would leave FOLDER's site, on this screen only: the first sum of a plan, computed and not sent."""
+    found = preview(folder, hash)
+    voice().data(found.document(), lambda out: _preview(out, found))
+
+
+def _preview(out: Console, found: Leaving) -> None:
+    say(out, f"{found.asked.plan.name}: {found.rows} rows to learn from, {found.held_out} held out. Nothing was sent.")
+    say(out, f"the first sum; {found.noise}; the server would see it {found.form}:")
+    for name, values in found.values.items():
+        some = ", ".join(f"{value:.6g}" for value in values[:TEXT])
+        more = f", and {len(values) - TEXT} more (--json has all)" if len(values) > TEXT else ""
+        say(out, f"  {name}: {some}{more}")
+    say(out, "letters: " + ", ".join(f"{step} {size:,} bytes" for step, size in found.letters))
+    say(out, found.later)
+
+
+def _decision(verdict: Event, words: str) -> click.Command:
+    """The verb of one verdict: the same but for the verdict."""
+
+    @click.command(verdict, help=words)
+    @click.argument("folder", type=FOLDER)
+    @click.argument("hash")
+    @click.option("--person", metavar="NAME", help="Who decides (default: the user who is logged in).")
+    @spoken
+    def act(folder: Path, hash: str, person: str | None) -> None:
+        who, done = api.decide(folder, verdict, hash, person)
+        document = {
+            "hash": f"sha256:{done.hash}",
+            "verdict": verdict,
+            "person": who,
+            "missing": done.missing,
+            "runs": {one.run: one.state.value for one in done.changed},
+        }
+
+        def text(out: Console) -> None:
+            say(out, f"sha256:{done.hash}: {verdict} by {who}")
+            for one in done.changed:
+                say(out, f"run {one.run[:12]} is {one.state.value}")
+            if done.missing:
+                say(out, f"{done.missing} more must approve")
+
+        voice().data(document, text)
+
+    return act
+
+
+approve = _decision(
+    "approve", "Say yes to the plan whose hash begins with HASH: serves the run that waits, or the next."
+)
+deny = _decision("deny", "Say no to the plan whose hash begins with HASH, also where it runs already.")
+revoke = _decision("revoke", "Take back all approvals of the plan with HASH; a run ends before its next round.")
+
+
+@click.command("budget")
+@click.argument("folder", type=FOLDER)
+@click.option("--export", type=FOLDER, metavar="FILE", help="Write the whole chain, with its signed head, as evidence.")
+@spoken
+def budget(folder: Path, export: Path | None) -> None:
+    """What was spent at FOLDER's site, from its verified ledger."""
+    found = spending(folder)
+    if export is not None:
+        evidence(folder, export)
+
+    def text(out: Console) -> None:
+        left = "no cap" if found.left is None else f"{found.left:.6g} left this year"
+        say(out, f"spent {found.spent:.6g} in all, {found.year:.6g} in the last year, {left}")
+        table = Table("run", "plan", "epsilon", "delta", "unit", "releases", "state")
+        for one in found.runs:
+            row = (one.run[:12], one.plan, f"{one.epsilon:.6g}", str(one.delta), str(one.unit), str(one.releases))
+            table.add_row(*row, one.state)
+        out.print(table)
+        say(out, f"ledger: {found.entries} entries, head {found.head}")
+
+    voice().data(found.document() | {"export": str(export.absolute()) if export else None}, text)
+
+
+@click.command("log")
+@click.argument("folder", type=FOLDER)
+@spoken
+def log(folder: Path) -> None:
+    """Every request, granted or not, every round and every decision at FOLDER's site."""
+    entries, damaged = api.log(folder)
+    fields = ("when", "event", "outcome", "asker", "person", "plan", "hash", "run", "round", "why")
+    rows = [{name: getattr(one, name) for name in fields} for one in entries]
+    speaker: Voice = voice()
+    if damaged:
+        speaker.warn([f"lines that cannot be read: {', '.join(map(str, damaged))}"])
+
+    def text(out: Console) -> None:
+        for row in rows:
+            said = [str(row[name]) for name in ("when", "event", "outcome", "plan", "person") if row[name]]
+            about = [f"round {row['round']}"] if row["round"] is not None else []
+            say(out, "  ".join([*said, *about, ", ".join(one for one in row["why"])]).rstrip())
+
+    speaker.data({"entries": [{**row, "why": list(row["why"])} for row in rows]}, text)
+
+
+COMMANDS = (run, inbox, show, approve, deny, revoke, budget, log)

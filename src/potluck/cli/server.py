@@ -1,0 +1,55 @@
+"""`potluck server`: the coordinator's part in a run across machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from potluck.api.plan import Plan
+from potluck.api.server import serve
+from potluck.cli.door import settings, spoken, voice
+from potluck.cli.progress import progress
+from potluck.cli.text import show_run
+
+FOLDER = click.Path(path_type=Path)
+
+
+@click.group("server")
+def command() -> None:
+    """The coordinator's part in a run across machines."""
+
+
+@command.command("run")
+@click.argument("folder", type=FOLDER)
+@click.argument("plan", type=FOLDER)
+@click.option("--out", type=FOLDER, help="Folder of the run (default: runs/NAME-UTC).")
+@click.option("--wait", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
+              help="How long to wait for sites and their owners' approval.")  # fmt: skip
+@click.option("--fresh", is_flag=True, help="Give up an unfinished run of this plan and start a new one.")
+@click.option("--record", type=FOLDER, help="Keep every parcel's body as it is read here, in this folder.")
+@settings
+@spoken
+def run(
+    folder: Path,
+    plan: Path,
+    out: Path | None,
+    wait: float,
+    fresh: bool,
+    record: Path | None,
+    settings: tuple[str, ...],
+) -> None:
+    """Run PLAN with the sites of the federation whose coordinator's home is FOLDER.
+
+    Started again after it was stopped or killed, it goes on after the rounds that are finished.
+    """
+    say = voice()
+    read = Plan.read(plan, settings)
+
+    def tell(event: str, text: str) -> None:
+        say.say(f"{event}: {text}")
+
+    with progress(say, read) as bar:
+        done = serve(folder, read, out=out, wait=wait, fresh=fresh, record=record, progress=bar, say=tell)
+    say.warn(list(done.warnings))
+    say.data(done.document, lambda console: show_run(console, done))

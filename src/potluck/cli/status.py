@@ -1,0 +1,42 @@
+"""`potluck status`: what a federation's server is doing, and what it did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from potluck.api.status import Live, status
+from potluck.cli.door import spoken, voice
+
+
+@click.command("status")
+@click.argument("folder", type=click.Path(path_type=Path))
+@spoken
+def command(folder: Path) -> None:
+    """What the server of the federation in FOLDER is doing: rounds, sites, bytes, drop-outs, epsilon spent."""
+    found = status(folder)
+
+    def text(out: Console) -> None:
+        running = "its server runs" if found.running else "no server runs"
+        out.print(f"{found.federation}, version {found.version}: {running}", soft_wrap=True, markup=False)
+        for one in found.runs:
+            _show(out, one)
+
+    voice().data(found.document(), text)
+
+
+def _show(out: Console, run: Live) -> None:
+    now = f", now {run.now}" if run.now else ""
+    redone = f", {run.tries} tries came to nothing" if run.tries else ""
+    head = f"{run.plan} ({run.run[:12]}): {run.state}, {run.opened} of {run.sums} sums{now}{redone}"
+    size = f"{run.bytes_up:,} bytes up, {run.bytes_down:,} down; started {run.resumed + 1} times"
+    out.print(f"{head}; {size}", soft_wrap=True, markup=False)
+    table = Table("site", "state", "heard", "drop-outs", "epsilon")
+    for one in run.sites:
+        heard = "-" if one.seen is None else f"{one.seen:.0f} s ago"
+        spent = "-" if one.spent is None else f"{one.spent:.4g}"
+        table.add_row(one.name, " ".join([one.verdict, *one.codes]), heard, str(one.dropped), spent)
+    out.print(table)

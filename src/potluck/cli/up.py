@@ -1,0 +1,46 @@
+"""`potluck up`: do it, with real processes on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from potluck.api.plan import Plan
+from potluck.api.status import Live
+from potluck.api.up import up
+from potluck.cli.door import settings, spoken, voice
+from potluck.cli.text import show_run
+
+
+@click.command("up")
+@click.argument("plan", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run (default: runs/NAME-UTC).")
+@click.option("--ledger", type=click.Path(path_type=Path), help="Folder of the ledgers (default: beside the plan).")
+@click.option("--record", is_flag=True, help="Keep every parcel's body, as its receiver reads it (for the attacks).")
+@click.option("--compare", is_flag=True, help="Also alone, pooled and exact results. Not private: all rows are here.")
+@settings
+@spoken
+def command(
+    plan: Path, out: Path | None, ledger: Path | None, record: bool, compare: bool, settings: tuple[str, ...]
+) -> None:
+    """Run PLAN with processes of their own on this machine: a broker, a server, and a site for every owner."""
+    say = voice()
+    read = Plan.read(plan, settings)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    hidden = say.quiet or not say.words.is_terminal
+    with Progress(*columns, console=say.words, transient=True, disable=hidden) as bars:
+        bar = bars.add_task("starting", total=None)
+
+        def watch(now: Live) -> None:
+            here = sum(one.verdict == "granted" for one in now.sites)
+            text = f"{now.now or now.state}, {here} sites, {(now.bytes_up + now.bytes_down) / 1e6:.2f} MB"
+            bars.update(bar, description=text, total=now.sums, completed=now.opened)
+
+        def tell(event: str, text: str) -> None:
+            say.say(f"{event}: {text}")
+
+        done = up(read, out=out, ledger=ledger, record=record, compare=compare, watch=watch, say=tell)
+    say.warn(list(done.warnings))
+    say.data(done.document, lambda console: show_run(console, done))
