@@ -91,10 +91,11 @@ class Requests:
     def ask(
         self, run: str, plan_hash: bytes, plan: bytes, asker: str, now: float, codes: Sequence[str], approve: Approve
     ) -> Request:
-        """A run is asked for; codes: the policy's reasons against it. The same run again is as it was left.
+        """A run is asked for; codes: the policy's reasons against it.
 
-        An older run of this plan that still waits gives way: its asker has begun anew. Raises Refused: the run is
-        known with another plan or asker, the plan is too large, or too many requests wait.
+        The same run again is as it was left, but for what the policy denied: that is judged anew. An older run of this
+        plan that still waits gives way: its asker has begun anew. Raises Refused: the run is known with another plan or
+        asker, the plan is too large, or too many requests wait.
         """
         if len(plan) > LARGEST or len(plan_hash) != 32 or max(len(run), len(asker)) > LONGEST:
             raise Refused("a request of a form that is not accepted", where=str(self._path))
@@ -104,7 +105,7 @@ class Requests:
             if known is not None:
                 if (known.hash, known.asker) != (text, asker):
                     raise Refused("a run is asked for again with another plan", where=str(self._path))
-                return known
+                return self._judged_again(known, codes, approve)
             db.execute(
                 "UPDATE requests SET state = 'withdrawn' WHERE hash = ? AND asker = ? AND state = 'pending'",
                 (text, asker),
@@ -183,6 +184,14 @@ class Requests:
         """All requests for one plan, oldest first. Raises UsageError: none or more than one plan begins so."""
         with told(self._path):
             return self._select("hash = ?", self._hash(prefix))
+
+    def _judged_again(self, known: Request, codes: Sequence[str], approve: Approve) -> Request:
+        """What the policy denied is judged by the policy of today; what people decided stands."""
+        if known.state is not State.DENIED or not known.codes:
+            return known
+        self._db.execute("UPDATE requests SET codes = ? WHERE run = ?", (" ".join(codes), known.run))
+        self._settle(known.run, known.hash, bool(codes), approve)
+        return self._known(known.run)
 
     def _keep(self, text: str, plan: bytes) -> None:
         """What people read is what they approve: one hash has one plan."""

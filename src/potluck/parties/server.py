@@ -95,7 +95,7 @@ class Coordinator:
         """
         end = time.monotonic() + self._wait
         while time.monotonic() < end and len(self.guests.present()) < len(self.guests.of):
-            self._ask()
+            self._propose()
             if self.guests.hopeless():
                 break
             self._listen(min(TICK, max(0.0, end - time.monotonic())))
@@ -129,7 +129,7 @@ class Coordinator:
         while time.monotonic() < end and any(self.guests.of[site].last is None for site in waiting):
             self._listen(TICK)
 
-    def _ask(self) -> None:
+    def _propose(self) -> None:
         for site, proposal in self.guests.due(time.monotonic()):
             self._tell(site, proposal)
 
@@ -159,7 +159,7 @@ class Coordinator:
                 names = ", ".join(sorted(map(str, missing)))
                 detail = f"{names} has not come back within {self._wait:g} s. hint: start it, then start again here"
                 raise Abort(Cause.SILENT, party=min(missing), detail=detail)
-            self._ask()
+            self._propose()
             self._listen(TICK)
 
     def _drive(self, round_: _Round) -> None:
@@ -205,7 +205,7 @@ class Coordinator:
             if round_ and boot is not None and round_.seen.get(sender, boot) != boot:
                 self._say("restarted", str(sender))
                 self._post(round_, round_.desk.leave(sender, Cause.SILENT))
-            self._ask()
+            self._propose()
         elif round_ and label.round == round_.desk.round:
             self.transcript.moved(label, sender, SERVER, size)
             if label.step.endswith("/input"):

@@ -171,6 +171,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     aborts: tuple[str, ...] = ()
     in_process: bool = False
     network: Network | None = None
+    one_machine: bool = False
     simulated: bool = False
 
 
