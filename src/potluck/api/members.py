@@ -215,8 +215,12 @@ def site_join(folder: Path, file: Path, now: float, coordinator: str = "") -> Me
 
     Raises UsageError: no home, malformed. Refused: forged, expired, rolled back, or this site is not in it.
     """
+    from potluck.api.site import hand_over
+
     home = SiteHome.at(folder)
-    joined = site.join(home, files.text(file, "federation file"), str(file), now, coordinator)
+    text = files.text(file, "federation file")
+    hand_over(home, charter.parse(text, str(file)), now)
+    joined = site.join(home, text, str(file), now, coordinator)
     own = mine(home.held(joined.federation), home.me)
     pinned = Shown(joined.federation, home.federation, expired=False)
     return Membered(home.name, own, joined.first, joined.new_coordinator, pinned)

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.core.errors import UsageError
+from potluck.core.errors import Refused, UsageError
+from potluck.members import keys as keyring
+from potluck.members.federation import Federation, accept
 from potluck.members.files import locked
 from potluck.members.home import Membership, SiteHome
 from potluck.net.link import Link
@@ -64,6 +66,34 @@ def anchor(home: SiteHome, member: Membership) -> Anchor:
     """Where the ledger's newest head is kept, signed by this site."""
     key = member.keys.signing
     return Anchor(home.anchor, home.name, bytes.fromhex(member.federation.id), key.public, key.sign)
+
+
+def hand_over(home: SiteHome, offered: Federation, now: float) -> None:
+    """Before new keys come into force: the ledger's newest head is signed by them, held against the old signature.
+
+    Can be cut off and done again. Does nothing where the keys stay, or there is no ledger yet.
+    Raises Refused: the federation does not follow the pinned one, or the ledger is not what it was.
+    """
+    card = offered.cards.get(home.me)
+    if card is None or not (home.federation.exists() and home.fresh.is_dir() and home.anchor.exists()):
+        return
+    fresh, pinned = keyring.load(home.fresh), home.pinned()
+    if fresh.signing.public != card.signing:
+        return
+    accept(offered, pinned, now)
+    federation = bytes.fromhex(offered.id)
+    before, after = (
+        Anchor(home.anchor, home.name, federation, public, fresh.signing.sign)
+        for public in (pinned.cards[home.me].signing, card.signing)
+    )
+    with Budget(home.ledger) as ledger:
+        try:
+            known = after.read()  # an earlier try came so far
+        except Refused:
+            known = before.read()
+        if known is not None:
+            ledger.holds(known)
+        after.move(ledger.head())
 
 
 @contextmanager

@@ -20,8 +20,8 @@ class Form(StrEnum):
     CIPHERTEXT = "ciphertext"
     MASKED = "masked"
     SHARE = "share"
-    SUM = "sum"
     NOISED = "noised"
+    SUM = "sum"
     RELEASED = "released"
     PLAIN = "plain"
 

@@ -58,12 +58,16 @@ def views(plan: Plan) -> list[View]:
     every = "every round's model is announced to all sites, and its differences are the sums"
     found += [View(site, "the sum", public, Never(), SOURCE, note=every) for site in plan.sites]
     found += [View(party, "the model", Form.RELEASED, Never(), SOURCE) for party in (SERVER, *plan.sites)]
-    return found + [_metrics(party, site) for site in plan.sites for party in (SERVER, *plan.sites)]
+    return found + [_metrics(plan, party, site) for site in plan.sites for party in (SERVER, *plan.sites)]
 
 
-def _metrics(party: Party, site: Party) -> View:
-    """Only the sum over all sites is evaluated together; what a model does on one site's rows stays there."""
+def _metrics(plan: Plan, party: Party, site: Party) -> View:
+    """Only the sum over all sites is evaluated together; what a model does on one site's rows stays there, unless the
+    server reads that site's part of the sum anyway."""
     of = f"{site}'s metrics"
     if party == site:
         return View(party, of, Form.PLAIN, Never(), SOURCE, note="its own")
+    if party == SERVER and plan.protect.word == "clear" and evaluate.allowed(plan):
+        form = Form.NOISED if plan.privacy.noise == "site" else Form.PLAIN
+        return View(party, of, form, Never(), SOURCE, note="from the site's part of the evaluation, which it reads")
     return View(party, of, Form.NOTHING, Together(1, frozenset({site})), SOURCE)

@@ -147,9 +147,9 @@ class Coordinator:
 
     def _await(self, possible: frozenset[Party], must: frozenset[Party]) -> None:
         """Before a round: hear who is back; wait for those without whom it could only fail."""
-        while self._listen(0.0):
-            pass
         end = time.monotonic() + self._wait
+        while self._listen(0.0) and time.monotonic() < end:
+            pass
         while True:
             here = self.guests.present() & possible
             missing = (must or possible) - here
@@ -168,10 +168,11 @@ class Coordinator:
         self._post(round_, desk.start())
         step, end = desk.step, self._deadline(desk)
         while not desk.done:
-            if not self._listen(min(TICK, max(0.0, end - time.monotonic()))) and time.monotonic() >= end:
-                self._post(round_, desk.expire())
+            self._listen(min(TICK, max(0.0, end - time.monotonic())))
             if desk.step != step:
                 step, end = desk.step, self._deadline(desk)
+            elif time.monotonic() >= end:  # whatever else comes: forgeries must not keep a round open
+                self._post(round_, desk.expire())
 
     def _deadline(self, desk: Desk[object]) -> float:
         return time.monotonic() + desk.hops * self.patience
