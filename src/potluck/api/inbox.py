@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from potluck.core.errors import UsageError
-from potluck.core.party import SERVER
+from potluck.core.party import BROKER, SERVER
 from potluck.core.plan import Plan as Spec
+from potluck.core.views import Never
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.members.home import SiteHome
 from potluck.owner.access import AccessLog, Entry, Event, Subject
@@ -64,11 +65,13 @@ class Asked:
         found = []
         for view in catalog.views(self.plan):
             about = view.of in ours and str(view.party) != self.me
+            about = about and (view.party != BROKER or view.of == ours[0])
             first = next((name for name in self.plan.federation.sites if name != self.me), "")
             if about and (view.party == SERVER or view.party.name in (first, "broker")):
                 who = "every other site" if view.party.name == first and view.party != SERVER else f"the {view.party}"
                 note = f" ({view.note})" if view.note else ""
-                found.append(f"{who} sees of {view.of}: {view.form.value}, unless {view.breaks_if}{note}")
+                breaks = "" if isinstance(view.breaks_if, Never) else f", unless {view.breaks_if}"
+                found.append(f"{who} sees of {view.of}: {view.form.value}{breaks}{note}")
         return found
 
     @property

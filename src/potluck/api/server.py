@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -106,6 +107,7 @@ def serve(
         session(home, plan, spec, fresh) as kept,
         _line(home, member) as (link, lease),
     ):
+        say = _written(kept, say)
         bench = _bench(plan, spec, member, kept, link, Wishes(home.folder, wait, record, say))
         if kept.resumed:
             say("resumed", f"{sum(one['opened'] for one in kept.journal.rounds())} rounds stand")
@@ -125,6 +127,18 @@ def serve(
         write(place, _facts(bench, outcome, log, [*warnings, *outcome.warnings]))
         kept.became(FINISHED)
     return Run.read(place)
+
+
+def _written(kept: Session, say: Say) -> Say:
+    """`say`, and a line of JSON a word in the run's folder: when, event, text; nothing private is ever said."""
+
+    def both(event: str, text: str) -> None:
+        line = {"when": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, "text": text}
+        with (kept.folder / "events.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        say(event, text)
+
+    return both
 
 
 def _across(plan: Plan, member: Membership) -> Spec:

@@ -57,9 +57,23 @@ def attend(
         consent = Consent(owner)
         consent.began()
         try:
-            Site(identity(member), link, ledger, consent, stop, record).run()
+            Site(identity(member), link, ledger, consent, _watching(link, stop, say), record).run()
         finally:
             consent.ended()
+
+
+def _watching(link: Link, stop: Callable[[], bool], say: Callable[[str], None]) -> Callable[[], bool]:
+    """`stop`, and on the way a word whenever the connection comes or goes."""
+    known: list[str] = []
+
+    def look() -> bool:
+        now = str(link.trouble.what) if link.trouble else "connected"
+        if known != [now]:
+            known[:] = [now]
+            say(f"broker: {now}")
+        return stop()
+
+    return look
 
 
 def anchor(home: SiteHome, member: Membership) -> Anchor:

@@ -119,7 +119,7 @@ def _decision(verdict: Event, words: str) -> click.Command:
             say(out, f"sha256:{done.hash}: {verdict} by {who}")
             for one in done.changed:
                 say(out, f"run {one.run[:12]} is {one.state.value}")
-            if done.missing:
+            if done.missing and not done.changed:
                 say(out, f"{done.missing} more must approve")
 
         voice().data(document, text)

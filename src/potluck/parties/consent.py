@@ -133,10 +133,10 @@ class Consent:
 
     def close(self, run: str, model: bytes) -> float | None:
         """The run is over. Gives the epsilon that this site's ledger says it cost; None without noise."""
+        about = self._about(run)
         plan = self._plans.pop(run, None)
         ledger = self._owner.ledger
         ledger.finish(run)
-        about = self._about(run)
         try:
             self._owner.requests.finish(run)
         except PotluckError:

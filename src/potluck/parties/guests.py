@@ -29,6 +29,7 @@ class Guest:
     boot: bytes = b""
     asked: float | None = None
     last: Closed | None = None
+    said: str = ""
 
 
 class Heads(Protocol):
@@ -95,7 +96,10 @@ class Guests:
             self._heads.keep(sender, answer.head)
             guest.verdict, guest.codes, guest.boot = answer.verdict, answer.codes, answer.boot
             self._notes.heard(sender.name, answer.verdict, answer.codes)
-            self._say("answer", f"{sender}: {answer.verdict} {' '.join(answer.codes)}".rstrip())
+            said = f"{sender}: {answer.verdict} {' '.join(answer.codes)}".rstrip()
+            if said != guest.said:  # a proposal that was sent twice is answered twice
+                guest.said = said
+                self._say("answer", said)
             return guest.boot
         if step == CLOSED:
             guest.last = load(said.body, Closed, sender)
