@@ -29,7 +29,7 @@ class Guest:
     boot: bytes = b""
     asked: float | None = None
     last: Closed | None = None
-    said: str = ""
+    words: str = ""
 
 
 class Heads(Protocol):
@@ -96,10 +96,10 @@ class Guests:
             self._heads.keep(sender, answer.head)
             guest.verdict, guest.codes, guest.boot = answer.verdict, answer.codes, answer.boot
             self._notes.heard(sender.name, answer.verdict, answer.codes)
-            said = f"{sender}: {answer.verdict} {' '.join(answer.codes)}".rstrip()
-            if said != guest.said:  # a proposal that was sent twice is answered twice
-                guest.said = said
-                self._say("answer", said)
+            words = f"{sender}: {answer.verdict} {' '.join(answer.codes)}".rstrip()
+            if words != guest.words:  # a proposal that was sent twice is answered twice
+                guest.words = words
+                self._say("answer", words)
             return guest.boot
         if step == CLOSED:
             guest.last = load(said.body, Closed, sender)
