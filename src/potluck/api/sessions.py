@@ -40,8 +40,8 @@ class Session:
 
     @property
     def resumed(self) -> int:
-        """How often the server was started again for this run."""
-        return int(self.journal.fact("starts") or "1") - 1
+        """How often the server was started again after a round of this run had begun."""
+        return int(self.journal.fact("resumed") or "0")
 
     def became(self, state: str) -> None:
         """From now on it is in this state."""
@@ -67,7 +67,8 @@ def session(home: CoordinatorHome, plan: Plan, spec: Spec, fresh: bool) -> Itera
             facts |= {"spec": canonical(spec).decode(), "sums": str(_sums(spec))}
             for name, value in {**facts, "state": OPEN}.items():
                 journal.note(name, value)
-        journal.note("starts", str(int(journal.fact("starts") or "0") + 1))
+        if journal.rounds():
+            journal.note("resumed", str(int(journal.fact("resumed") or "0") + 1))
         yield Session(folder, folder.name, journal)
 
 

@@ -131,7 +131,7 @@ def _live(run: str, journal: Journal) -> Live:
         now=f"{flying[-1]['kind']} {flying[-1]['step'] + 1}" if open_now else "",
         bytes_up=sum(one.get("up", 0) for one in rounds),
         bytes_down=sum(one.get("down", 0) for one in rounds),
-        resumed=int(journal.fact("starts") or "1") - 1,
+        resumed=int(journal.fact("resumed") or "0"),
         sites=tuple(sites),
     )
 

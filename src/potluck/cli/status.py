@@ -32,7 +32,8 @@ def _show(out: Console, run: Live) -> None:
     now = f", now {run.now}" if run.now else ""
     redone = f", {run.tries} tries came to nothing" if run.tries else ""
     head = f"{run.plan} ({run.run[:12]}): {run.state}, {run.opened} of {run.sums} sums{now}{redone}"
-    size = f"{run.bytes_up:,} bytes up, {run.bytes_down:,} down; started {run.resumed + 1} times"
+    again = f"; the server was started again {run.resumed} times" if run.resumed else ""
+    size = f"{run.bytes_up:,} bytes up, {run.bytes_down:,} down{again}"
     out.print(f"{head}; {size}", soft_wrap=True, markup=False)
     table = Table("site", "state", "heard", "drop-outs", "epsilon")
     for one in run.sites:
