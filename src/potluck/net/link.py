@@ -61,6 +61,7 @@ class Link:
         self._changed = threading.Condition()
         self._trouble: PotluckError | None = None
         self._closed = False
+        self._broker = ""  # whose queues this link has set up
         self._session: Session | None = None
         self._alive = asyncio.Event()
         self._mailbox = Mailbox(account, assembler or Assembler(largest), self._changed)
@@ -159,7 +160,8 @@ class Link:
             try:
                 session = await connect(self._account)
                 if self._parties:
-                    await topology.ensure(session, self._parties, self._queues)
+                    await topology.ensure(session, self._parties, self._queues, session.broker != self._broker)
+                    self._broker = session.broker
                 self._state(session, None)
                 pause = SHORTEST
                 await self._mailbox.serve(session)
@@ -199,7 +201,7 @@ class Link:
         while True:
             session = await self.session(deadline)
             try:
-                return await topology.ensure(session, self._parties, self._queues)
+                return await topology.ensure(session, self._parties, self._queues, afresh=False)
             except Unreachable:
                 if time.monotonic() >= deadline:
                     raise

@@ -56,6 +56,7 @@ class Mailbox:
         self._replies: dict[Key, dict[int, str]] = {}
         self._whole: set[Key] = set()  # joined, not done with
         self._newest = 0
+        self._broker = ""
         self._done: OrderedDict[Key, None] = OrderedDict()
         self._session: Session | None = None
         self._pull: _Pull | None = None
@@ -98,6 +99,9 @@ class Mailbox:
     async def serve(self, session: Session) -> None:
         """Fetch over this connection until it ends."""
         self._session, self._window = session, SMALL
+        if session.broker != self._broker:
+            self._forget()
+        self._broker = session.broker
         keeper = asyncio.ensure_future(self._keep(session))
         try:
             await session.listen(f"{self._inbox}.*", self._arrived)
@@ -163,17 +167,17 @@ class Mailbox:
         pull.over.set()
 
     def _renumbered(self, reply: str) -> None:
-        """Where the broker counts from the start again, it lost its store: old acknowledgements would hit new messages.
-
-        A message's first delivery has a higher number than all before. (Where only the reader's position was lost,
-        everything comes again, and this costs nothing.)
-        """
+        """A first delivery has a higher number than all before, or the reader was made anew."""
         delivered, number = _numbers(reply)
         if delivered == 1 and number <= self._newest:
-            for replies in self._replies.values():
-                replies.clear()
-            self._newest = 0
+            self._forget()
         self._newest = max(self._newest, number)
+
+    def _forget(self) -> None:
+        """What was delivered comes again, maybe under other numbers: an old acknowledgement could hit a new message."""
+        for replies in self._replies.values():
+            replies.clear()
+        self._newest = 0
 
     def _take(self, sender: str, data: bytes, reply: str) -> None:
         self._renumbered(reply)

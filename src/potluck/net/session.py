@@ -13,6 +13,7 @@ import contextlib
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import nats.errors
@@ -63,6 +64,11 @@ class Session:
         self._problems: list[Exception] = []
         self._change = asyncio.Event()
 
+    @property
+    def broker(self) -> str:
+        """What this start of the broker calls itself: another after every restart."""
+        return str(self.client._server_info.get("server_id", ""))
+
     async def _problem(self, error: Exception) -> None:
         text = str(error).lower()
         if "permissions violation" in text:
@@ -71,7 +77,15 @@ class Session:
         else:
             self._problems = [*self._problems[-7:], error]
 
-    async def _closed(self) -> None:
+    def watch(self) -> None:
+        """Notice the end. The client's own word for it is not to be had: where its closing fails it never comes."""
+        reader = self.client._reading_task
+        if reader is None or reader.done():
+            self._over()
+        else:
+            reader.add_done_callback(lambda task: self._over())
+
+    def _over(self) -> None:
         self.ended.set()
         self._change.set()
 
@@ -115,8 +129,10 @@ class Session:
         """Hang up, within `wait` seconds."""
         with contextlib.suppress(nats.errors.Error, OSError, TimeoutError, AssertionError):
             await asyncio.wait_for(self.client.close(), wait)
-        self.ended.set()
-        self._change.set()
+        transport: Any = self.client._transport
+        if transport is not None:
+            transport.close()  # left open where the client's closing failed half-way
+        self._over()
 
 
 async def connect(account: Account) -> Session:
@@ -130,6 +146,7 @@ async def connect(account: Account) -> Session:
         good = session.client.is_connected
         if not good:
             raise Unreachable("the broker closed the connection", where=account.url)
+        session.watch()
         return session
     except (OSError, nats.errors.Error, TimeoutError, asyncio.IncompleteReadError) as error:
         tried: tuple[BaseException, ...] = (error, *reversed(session._problems))
@@ -157,7 +174,6 @@ async def _open(session: Session, host: str, port: int) -> None:
         ping_interval=3,
         max_outstanding_pings=3,
         error_cb=session._problem,
-        closed_cb=session._closed,
         name="potluck",
     )
 

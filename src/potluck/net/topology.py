@@ -69,14 +69,19 @@ def parse(data: bytes) -> dict[str, Any]:
     return document
 
 
-async def ensure(session: Session, parties: Collection[Party], queues: Queues) -> None:
-    """Make or mend the stream, its readers and the lease's stream. Raises Unreachable: the broker cannot."""
+async def ensure(session: Session, parties: Collection[Party], queues: Queues, afresh: bool) -> None:
+    """Make or mend the stream, its readers and the lease's stream.
+
+    afresh: make the readers anew, so that all that waits is delivered again. Needed once after every start of the
+    broker: one that was killed may number its messages from the start again, of which readers made before know nothing;
+    they would skip what is below their old position (seen with nats-server 2.10). Raises Unreachable: it cannot.
+    """
     identity = session.account.federation
     try:
         await _stream(session, identity, queues)
         await _put(session, lease_stream(identity), _lease(identity))
         gate = asyncio.Semaphore(16)
-        await asyncio.gather(*(_reader(session, identity, party, gate, queues) for party in parties))
+        await asyncio.gather(*(_reader(session, identity, party, gate, afresh) for party in parties))
     except ApiError as error:
         raise Unreachable(f"the broker cannot set up its queues: {error}", where=session.account.url) from None
     except Error as error:
@@ -147,7 +152,7 @@ def _lease(identity: str) -> dict[str, Any]:
     }
 
 
-async def _reader(session: Session, identity: str, party: Party, gate: asyncio.Semaphore, queues: Queues) -> None:
+async def _reader(session: Session, identity: str, party: Party, gate: asyncio.Semaphore, afresh: bool) -> None:
     name, me = stream(identity), token(party)
     config = {
         "durable_name": me,
@@ -162,4 +167,10 @@ async def _reader(session: Session, identity: str, party: Party, gate: asyncio.S
         "replay_policy": "instant",
     }
     async with gate:
+        if afresh:
+            try:
+                await api(session, f"CONSUMER.DELETE.{name}.{me}")
+            except ApiError as error:
+                if error.code not in NOT_FOUND:
+                    raise
         await api(session, f"CONSUMER.DURABLE.CREATE.{name}.{me}", {"stream_name": name, "config": config})
