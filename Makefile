@@ -9,10 +9,10 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo missing)
 demo: .venv/.core
 	$(BIN)/potluck demo
 
-test: check .venv/.browser .venv/.postgres
+test: check .venv/.browser .venv/.postgres .venv/.broker
 	$(RUN) pytest -n 2 -m "not slow"
 
-test-all: check .venv/.browser .venv/.postgres
+test-all: check .venv/.browser .venv/.postgres .venv/.broker
 	$(RUN) pytest -n 2
 
 bench: .venv/.bench
