@@ -6,6 +6,7 @@ keys of the policy or fixed words, so that a server learns why, and nothing abou
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,12 +15,13 @@ from hashlib import sha256
 
 import msgspec
 
-from potluck.core.asks import Task
+from potluck.core.asks import Kind, Task
 from potluck.core.errors import PlanError, PotluckError, Refused
 from potluck.core.plan import CODE, Plan, canonical, digest
 from potluck.core.rounds import Abort, Cause, Sum
 from potluck.core.wire import load
 from potluck.dp.account import promise
+from potluck.dp.bound import privacy
 from potluck.fl.table import Table, read
 from potluck.fl.tasks import build
 from potluck.members.card import fingerprint
@@ -235,7 +237,9 @@ class Consent:
         source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
         rows = read(source, plan, home.name)
         rows_allowed(rules, rows.rows)
-        return Part(plan, build(plan), catalog.row(plan).build(plan), rows)
+        task = build(plan)
+        _calibrate(plan, task)
+        return Part(plan, task, catalog.row(plan).build(plan), rows)
 
     def _id(self) -> bytes:
         return bytes.fromhex(self._owner.federation.id)
@@ -258,6 +262,14 @@ _OUTCOME: dict[Verdict, Outcome] = {
     "denied": "denied",
     "unable": "refused",
 }
+
+
+def _calibrate(plan: Plan, task: Task[Table, object]) -> None:
+    """Reckon the noise of every sum once, before the answer: it can take seconds, and a round's patience is short."""
+    first = next(task.lead()).state
+    for kind in Kind:
+        with contextlib.suppress(Abort):  # the plan has no such sum
+            privacy(plan, task.ask(kind, 0, first))
 
 
 def _now() -> datetime:
