@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, TypeVar, Union, get_args, get_origin
-
-import msgspec
 
 from potluck.core.errors import PlanError, UsageError
-from potluck.core.plan import Column, Plan
+from potluck.core.plan import Plan
+from potluck.core.strict import Strict
 
-S = TypeVar("S", bound=msgspec.Struct)
 Toml = Mapping[str, object]
 
 LATER = {
@@ -86,84 +82,11 @@ def parse(tables: Toml, where: str) -> Plan:
         raise PlanError(
             "there is no [privacy] table", where=where, hint='nothing is guessed: write noise = "none" or a budget'
         )
-    return _struct(Plan, tables, "", where)
+    return Strict(where, PlanError, prepare=_prepared, later=LATER).struct(Plan, tables)
 
 
-def _struct(kind: type[S], table: object, path: str, where: str) -> S:
-    if not isinstance(table, Mapping):
-        raise PlanError(f"{path} must be a table", where=where)
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    for key in table:
-        if key not in fields:
-            _unknown(_join(path, str(key)), str(key), list(fields), where)
-    values: dict[str, object] = {}
-    for key, field in fields.items():
-        if key in table:
-            values[field.name] = _value(field.type, table[key], _join(path, key), where)
-        elif field.required:
-            raise PlanError(f"{_join(path, key)} is missing", where=where, hint=f"add it: {_expected(field.type)}")
-    return kind(**values)
-
-
-def _value(kind: object, value: object, path: str, where: str) -> object:
-    kind = _without_none(kind)
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return _struct(kind, value, path, where)
-    if get_origin(kind) is dict and get_args(kind)[1] is Column:
-        table = value if isinstance(value, Mapping) else {}
-        if not isinstance(value, Mapping):
-            raise PlanError(f"{path} must be a table", where=where)
-        return {str(name): _struct(Column, entry, f"{path}.{name}", where) for name, entry in table.items()}
-    if get_origin(kind) is tuple:
-        inner = get_args(kind)[0]
-        if not isinstance(value, list | tuple):
-            raise PlanError(f"{path} must be a list", where=where, hint=_expected(kind))
-        return tuple(_value(inner, item, path, where) for item in value)
-    if get_origin(kind) is Literal:
-        return _word(get_args(kind), value, path, where)
+def _prepared(kind: object, value: object) -> object:
+    """values = [0, 1] means the texts "0" and "1"."""
     if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)  # values = [0, 1] means the texts "0" and "1"
-    try:
-        return msgspec.convert(value, type=kind, strict=True)
-    except msgspec.ValidationError:
-        raise PlanError(f"{path} does not fit", where=where, hint=f"it takes {_expected(kind)}") from None
-
-
-def _word(known: tuple[object, ...], value: object, path: str, where: str) -> object:
-    if type(value) is type(known[0]) and value in known:
-        return value
-    words = ", ".join(map(str, known))
-    later = value in LATER.get(path, ())
-    what = f'{path} = "{value}" is not in this version' if later else f"{path} does not know {value!r}"
-    near = difflib.get_close_matches(str(value), [str(word) for word in known], 1)
-    hint = f'did you mean "{near[0]}"? known: {words}' if near else f"known: {words}"
-    raise PlanError(what, where=where, hint=hint)
-
-
-def _unknown(path: str, key: str, known: list[str], where: str) -> None:
-    near = difflib.get_close_matches(key, known, 1)
-    hint = f'did you mean "{near[0]}"?' if near else f"known here: {', '.join(sorted(known))}"
-    raise PlanError(f"unknown key {path}", where=where, hint=hint)
-
-
-def _join(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
-
-
-def _without_none(kind: object) -> object:
-    parts = [part for part in get_args(kind) if part is not type(None)]
-    is_optional = type(None) in get_args(kind)
-    return parts[0] if is_optional and len(parts) == 1 else kind
-
-
-def _expected(kind: object) -> str:
-    """What a key takes, in words."""
-    kind = _without_none(kind)
-    if get_origin(kind) is Literal:
-        return "one of " + ", ".join(map(str, get_args(kind)))
-    if get_origin(kind) is tuple:
-        return "a list of " + {str: "texts", int: "whole numbers"}.get(get_args(kind)[0], "tables")
-    if get_origin(kind) in (dict, Union) or (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
-        return "a table"
-    words = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-    return words.get(kind, "a value") if isinstance(kind, type) else "a value"
+        return str(value)
+    return value

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import tomllib
-import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, TypeVar, Union, get_args, get_origin
-
-import msgspec
+from typing import get_origin
 
 from potluck.core.errors import UsageError
+from potluck.core.strict import Strict
 from potluck.owner.hours import ANY, span
 from potluck.owner.policy import LONGEST, Allow, Approve, Policy, Source
 from potluck.secret.container import Secret
-
-S = TypeVar("S", bound=msgspec.Struct)
-_TAKES = {str: "a text", int: "a whole number", float: "a number", Secret: "a text"}
 
 
 def read(path: Path) -> Policy:
@@ -39,7 +33,15 @@ def read(path: Path) -> Policy:
 
 def parse(text: str, where: str) -> Policy:
     """The policy that a text says. Raises UsageError at the first key that does not fit."""
-    policy = _struct(Policy, _tables(text, where), "", where)
+    form = Strict(
+        where,
+        UsageError,
+        prepare=_prepared,
+        make={Secret: lambda text: Secret(text.encode())},
+        missing="see docs/reference/policy.md",
+        shown=_shown,
+    )
+    policy = form.struct(Policy, _tables(text, where))
     _source(policy.source, where)
     _limits(policy.allow, where)
     _approvers(policy.approve, where)
@@ -55,52 +57,9 @@ def _tables(text: str, where: str) -> Mapping[str, object]:
         raise UsageError(what, where=where, hint="texts need quotes, keys need `=` and are written once") from None
 
 
-def _struct(kind: type[S], table: object, path: str, where: str) -> S:
-    if not isinstance(table, Mapping):
-        raise UsageError(f"{path} must be a table", where=where)
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    for key in table:
-        if key not in fields:
-            near = difflib.get_close_matches(key, fields, 1)
-            hint = f'did you mean "{near[0]}"?' if near else f"known here: {', '.join(sorted(fields))}"
-            raise UsageError(f"unknown key {_shown(_join(path, key))}", where=where, hint=hint)
-    values: dict[str, object] = {}
-    for key, field in fields.items():
-        if key in table:
-            values[field.name] = _value(field.type, table[key], _join(path, key), where)
-        elif field.required:
-            raise UsageError(f"{_join(path, key)} is missing", where=where, hint="see docs/reference/policy.md")
-    return kind(**values)
-
-
-def _value(kind: object, value: object, path: str, where: str) -> object:
-    kind = _without_none(kind)
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return _struct(kind, value, path, where)
-    if get_origin(kind) is tuple:
-        items = [value] if value == ANY else value
-        if not isinstance(items, list):
-            raise UsageError(f"{path} must be a list", where=where, hint='e.g. ["*"]: any')
-        return tuple(_value(get_args(kind)[0], item, path, where) for item in items)
-    if get_origin(kind) is Literal:
-        return _word(get_args(kind), value, path, where)
-    if kind is Secret:
-        return Secret(str(_value(str, value, path, where)).encode())
-    try:
-        return msgspec.convert(value, type=kind, strict=True)
-    except msgspec.ValidationError:
-        expected = _TAKES.get(kind, "a value") if isinstance(kind, type) else "a value"
-        raise UsageError(f"{path} does not fit", where=where, hint=f"it takes {expected}") from None
-
-
-def _word(known: tuple[object, ...], value: object, path: str, where: str) -> object:
-    for word in known:
-        if type(value) is type(word) and value == word:
-            return word
-    near = difflib.get_close_matches(str(value)[:100], [str(word) for word in known], 1)
-    words = ", ".join(map(str, known))
-    hint = f'did you mean "{near[0]}"? known: {words}' if near else f"known: {words}"
-    raise UsageError(f"{path} does not know {_shown(str(value))}", where=where, hint=hint)
+def _prepared(kind: object, value: object) -> object:
+    """ "*" alone is a list of it."""
+    return [value] if get_origin(kind) is tuple and value == ANY else value
 
 
 def _source(source: Source, where: str) -> None:
@@ -139,18 +98,9 @@ def _approvers(approve: Approve, where: str) -> None:
         raise UsageError('approve.people = 2 does not go with rule = "policy"', where=where, hint=hint)
 
 
-def _shown(text: str) -> str:
+def _shown(word: object) -> str:
     """A text of the file as it may be printed, on one line and short. An address may hold a password: not said."""
+    text = str(word)
     if "://" in text:
         return "(an address)"
     return ascii(text if len(text) <= 80 else f"{text[:80]}...")
-
-
-def _join(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
-
-
-def _without_none(kind: object) -> object:
-    parts = [part for part in get_args(kind) if part is not type(None)]
-    optional = get_origin(kind) in (Union, types.UnionType) and len(parts) == 1
-    return parts[0] if optional else kind

@@ -1,0 +1,126 @@
+"""Tables of a TOML file -> frozen structs, strictly: unknown keys and words are errors that name the nearest known one.
+
+Plans and policies are read by it, each with errors of its own kind. It checks form, never sense.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+from potluck.core.errors import PotluckError
+
+S = TypeVar("S", bound=msgspec.Struct)
+_TAKES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def as_it_is(kind: object, value: object) -> object:
+    """Nothing is prepared."""
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Strict:
+    """How one kind of file is read. where: the file's name; error: what is raised.
+
+    prepare: (type, value) -> value, before it is checked; make: for types of our own that are written as texts;
+    later: by key, words that later versions may know; missing: the hint for a missing key, by default what it takes;
+    shown: a word of the file as a message may show it.
+    """
+
+    where: str
+    error: type[PotluckError]
+    prepare: Callable[[object, object], object] = as_it_is
+    make: Mapping[type, Callable[[str], object]] = field(default_factory=dict)
+    later: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    missing: str = ""
+    shown: Callable[[object], str] = repr
+
+    def struct(self, kind: type[S], table: object, path: str = "") -> S:
+        """The struct that a table says. Raises `error` at the first key that does not fit."""
+        if not isinstance(table, Mapping):
+            raise self._fault(f"{path} must be a table")
+        fields = {one.encode_name: one for one in msgspec.structs.fields(kind)}
+        for key in table:
+            if key not in fields:
+                near = difflib.get_close_matches(str(key), list(fields), 1)
+                hint = f'did you mean "{near[0]}"?' if near else f"known here: {', '.join(sorted(fields))}"
+                raise self._fault(f"unknown key {self.key(_join(path, str(key)))}", hint)
+        values: dict[str, object] = {}
+        for key, one in fields.items():
+            if key in table:
+                values[one.name] = self._value(one.type, table[key], _join(path, key))
+            elif one.required:
+                hint = self.missing or f"add it: {_expected(one.type)}"
+                raise self._fault(f"{_join(path, key)} is missing", hint)
+        return kind(**values)
+
+    def key(self, path: str) -> str:
+        """A key as a message may show it: as it is where it is plain, else as a word."""
+        plain = len(path) <= 80 and all(part.isidentifier() for part in path.split("."))
+        return path if plain else self.shown(path)
+
+    def _value(self, kind: object, value: object, path: str) -> object:
+        kind = _without_none(kind)
+        value = self.prepare(kind, value)
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            return self.struct(kind, value, path)
+        if get_origin(kind) is dict and issubclass(get_args(kind)[1], msgspec.Struct):
+            if not isinstance(value, Mapping):
+                raise self._fault(f"{path} must be a table")
+            return {str(name): self.struct(get_args(kind)[1], one, f"{path}.{name}") for name, one in value.items()}
+        if get_origin(kind) is tuple:
+            if not isinstance(value, list | tuple):
+                raise self._fault(f"{path} must be a list", _expected(kind))
+            return tuple(self._value(get_args(kind)[0], item, path) for item in value)
+        if get_origin(kind) is Literal:
+            return self._word(get_args(kind), value, path)
+        if isinstance(kind, type) and kind in self.make:
+            return self.make[kind](str(self._value(str, value, path)))
+        try:
+            return msgspec.convert(value, type=kind, strict=True)
+        except msgspec.ValidationError:
+            raise self._fault(f"{path} does not fit", f"it takes {_expected(kind)}") from None
+
+    def _word(self, known: tuple[object, ...], value: object, path: str) -> object:
+        for word in known:
+            if type(value) is type(word) and value == word:
+                return word
+        words = ", ".join(map(str, known))
+        what = f"{path} does not know {self.shown(value)}"
+        if value in self.later.get(path, ()):
+            what = f'{path} = "{value}" is not in this version'
+        near = difflib.get_close_matches(str(value)[:100], [str(word) for word in known], 1)
+        raise self._fault(what, f'did you mean "{near[0]}"? known: {words}' if near else f"known: {words}")
+
+    def _fault(self, what: str, hint: str = "") -> PotluckError:
+        return self.error(what, where=self.where, hint=hint)
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _without_none(kind: object) -> object:
+    parts = [part for part in get_args(kind) if part is not type(None)]
+    optional = get_origin(kind) in (Union, types.UnionType) and len(parts) == 1
+    return parts[0] if optional else kind
+
+
+def _expected(kind: object) -> str:
+    """What a key takes, in words."""
+    kind = _without_none(kind)
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(map(str, get_args(kind)))
+    if get_origin(kind) is tuple:
+        inner = get_args(kind)[0]
+        words = "texts" if get_origin(inner) is Literal else {str: "texts", int: "whole numbers"}.get(inner, "tables")
+        return f"a list of {words}"
+    if get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return "a table"
+    return _TAKES.get(kind, "a value") if isinstance(kind, type) else "a value"
