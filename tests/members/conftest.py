@@ -15,7 +15,7 @@ from potluck.cli.door import run
 
 
 class StandIn:
-    """What `api.members.Broker` asks for; remembers what it was told."""
+    """What enrolment asks of `net.broker`; remembers what it was told."""
 
     def __init__(self) -> None:
         self.told: list[Told] = []
@@ -34,7 +34,7 @@ class StandIn:
 def room(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """No broker's files are made."""
     stand_in = StandIn()
-    monkeypatch.setattr(api, "net_broker", lambda: stand_in)
+    monkeypatch.setattr(api, "broker", stand_in)
     return stand_in
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import signal
 import subprocess
 import sys
@@ -13,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from potluck.api.processes import die_with_parent
 from potluck.core.errors import Unreachable, UsageError
 from potluck.net import broker
 
 PATIENCE = 30.0
 """Seconds until the program must accept connections; a large store takes a while to read."""
 GRACE = 15.0
-PARENT_DIED = 1  # prctl's PR_SET_PDEATHSIG
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def _child(command: list[str], room: Path) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # Ctrl-C goes to this process alone, which passes it on
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        preexec_fn=die_with_parent if sys.platform == "linux" else None,
     )
     signal.signal(signal.SIGHUP, ask_again)
     try:
@@ -102,10 +101,6 @@ def _child(command: list[str], room: Path) -> Iterator[subprocess.Popen[str]]:
                 child.wait()
         if child.stderr is not None:
             child.stderr.close()
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGTERM)
 
 
 def _await(child: subprocess.Popen[str], folder: Path) -> None:

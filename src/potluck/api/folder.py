@@ -10,8 +10,8 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from potluck.api.plan import file_name
 from potluck.core.errors import UsageError
+from potluck.members.names import file_name
 
 
 @contextmanager

@@ -16,12 +16,13 @@ import tomli_w
 
 from potluck.api import members
 from potluck.api.ledgers import ledger_file
-from potluck.api.plan import Plan, file_name
+from potluck.api.plan import Plan
 from potluck.api.site import adopt
 from potluck.api.status import live
 from potluck.core.plan import Plan as Spec
 from potluck.members import site as sites
 from potluck.members.home import SiteHome
+from potluck.members.names import file_name
 
 POLICY = """\
 # Made by `potluck up`: whoever runs it holds every row here, and allows all of it.

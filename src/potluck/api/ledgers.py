@@ -7,11 +7,12 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from potluck.api.plan import Plan, file_name
+from potluck.api.plan import Plan
 from potluck.core.errors import UsageError
 from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
+from potluck.members.names import file_name
 from potluck.owner.budget import Budget
 
 

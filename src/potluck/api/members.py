@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from potluck.core.errors import Refused, UsageError
-from potluck.core.party import Party
 from potluck.members import card as cards
 from potluck.members import charter, coordinator, files, site
 from potluck.members.card import Card, fingerprint
@@ -17,37 +15,9 @@ from potluck.members.federation import DAYS, Federation, broker_address
 from potluck.members.home import CoordinatorHome, Membership, SiteHome, mine
 from potluck.members.names import checked_name, shown
 from potluck.members.tables import moment
+from potluck.net import broker
 
 BUSY = "the federation is being changed by another process"
-
-
-class Broker(Protocol):
-    """What enrolment needs of the broker's room: `potluck.net.broker` has it."""
-
-    def prepare(
-        self,
-        folder: Path,
-        federation_id: str,
-        host: str,
-        port: int,
-        users: Mapping[Party, str],
-        now: float,
-        *,
-        renew: bool = ...,
-    ) -> str:
-        """Write folder/broker/ for these users (party -> public nkey); gives the CA's PEM text."""
-        ...
-
-    def reload(self, folder: Path) -> object:
-        """A broker that runs reads its users again."""
-        ...
-
-
-def net_broker() -> Broker:
-    """The broker's room, loaded when it is needed."""
-    from potluck.net import broker
-
-    return broker
 
 
 @dataclass(frozen=True)
@@ -229,7 +199,7 @@ def site_join(folder: Path, file: Path, now: float, coordinator: str = "") -> Me
 def _prepare(home: CoordinatorHome, federation: Federation, now: float, renew: bool = False) -> str:
     """The one place that makes the broker's files."""
     host, port = federation.address
-    return net_broker().prepare(home.folder, federation.id, host, port, federation.users(), now, renew=renew)
+    return broker.prepare(home.folder, federation.id, host, port, federation.users(), now, renew=renew)
 
 
 def _issue(home: CoordinatorHome, after: Membership, now: float, names: Sequence[str], renew: bool = False) -> Shown:
@@ -244,7 +214,7 @@ def _issue(home: CoordinatorHome, after: Membership, now: float, names: Sequence
         )
     home.issue(after.federation, after.keys, now)
     home.standing()  # new keys come into force
-    net_broker().reload(home.folder)
+    broker.reload(home.folder)
     return _shown(home, after.federation, now, names)
 
 

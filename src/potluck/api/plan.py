@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -129,9 +128,3 @@ def _defaults(plan: core.Plan, tables: Toml) -> core.Plan:
         rate=plan.training.rate if "rate" in written else RATE[method],
     )
     return msgspec.structs.replace(plan, training=training)
-
-
-def file_name(text: str) -> str:
-    """A name as a file or folder name: letters, digits, dash, dot; anything else becomes a dash and a short hash."""
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in text)[:60]
-    return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
