@@ -13,6 +13,9 @@ from potluck.core.plan import Plan
 from potluck.dp.bound import shares
 
 LARGE = 10.0
+MOST_REDO = 10_000
+LEAST_CLIP, MOST_CLIP = 1e-100, 1e100
+"""Clips in between can be scaled without overflow or underflow."""
 Finding = tuple[str, str, str]
 """(key, what, hint)."""
 
@@ -45,13 +48,13 @@ def _numbers(plan: Plan) -> Iterator[Finding]:
         yield "privacy.delta", "must be between 0 and 1", "for example 1e-5, well below 1 / rows"
     if plan.task == "train" and wanted.clip is None:
         yield "privacy.clip", "is missing: noise for training needs a clip", "for example 1.0"
-    if wanted.clip is not None and not (math.isfinite(wanted.clip) and wanted.clip > 0):
-        yield "privacy.clip", "must be a number above 0", "for example 1.0"
+    if wanted.clip is not None and not LEAST_CLIP <= wanted.clip <= MOST_CLIP:
+        yield "privacy.clip", f"must be a number above 0 ({LEAST_CLIP:g} to {MOST_CLIP:g})", "for example 1.0"
 
 
 def _redo(plan: Plan) -> Iterator[Finding]:
-    if plan.privacy.redo < 0:
-        yield "privacy.redo", "must be 0 or more", "0 allows no round to run again"
+    if not 0 <= plan.privacy.redo <= MOST_REDO:
+        yield "privacy.redo", f"must be 0 or more, at most {MOST_REDO}", "0 allows no round to run again"
 
 
 def _promises(plan: Plan) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from potluck.core.plan import Column, Plan, Statistic
 from potluck.fl.encode import Key, encoding, key
@@ -16,6 +17,9 @@ NARROWEST, WIDEST_RANGE = 1e-300, 1e300
 """Ranges in between can be scaled without overflow or underflow."""
 WIDEST_LAYER = 4096
 """Networks here are small: a wider layer would only exhaust the memory."""
+MOST_VALUES = 30_000_000
+"""Values of one sum: a letter carries no more (256 MiB of 8 bytes each), and nobody should make room for more."""
+MOST_ROUNDS, MOST_EPOCHS, MOST_COUNTED = 1_000_000, 10_000, 1 << 53
 
 
 def check(plan: Plan) -> tuple[list[str], list[str]]:
@@ -209,15 +213,15 @@ def _method(plan: Plan) -> list[str]:
             found.append(f"model.layers: a layer has 1 to {WIDEST_LAYER} units. hint: layers = [64]")
     bounds = {
         "model.l2": (model.l2, 0 <= model.l2 <= MOST_RIDGE, f"0 to {MOST_RIDGE:g}"),
-        "training.rounds": (spec.rounds, spec.rounds >= 1, "at least 1"),
+        "training.rounds": (spec.rounds, 1 <= spec.rounds <= MOST_ROUNDS, f"1 to {MOST_ROUNDS}"),
         "training.rate": (spec.rate, math.isfinite(spec.rate) and spec.rate > 0, "above 0"),
         "training.range": (spec.range, math.isfinite(spec.range) and spec.range > 0, "above 0, e.g. 8"),
-        "training.epochs": (spec.epochs, spec.epochs >= 1, "at least 1"),
-        "training.batch": (spec.batch, spec.batch >= 1, "at least 1"),
+        "training.epochs": (spec.epochs, 1 <= spec.epochs <= MOST_EPOCHS, f"1 to {MOST_EPOCHS}"),
+        "training.batch": (spec.batch, 1 <= spec.batch <= MOST_COUNTED, "at least 1, e.g. 32"),
         "training.expected_rows": (
             spec.expected_rows,
-            spec.expected_rows is None or spec.expected_rows >= 1,
-            "1 or more",
+            spec.expected_rows is None or 1 <= spec.expected_rows <= MOST_COUNTED,
+            "1 or more, as many as there may be rows",
         ),
     }
     return found + [
@@ -232,7 +236,23 @@ def _features(plan: Plan) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1 or name == "intercept"})
     if twice:
         return [f"data.columns: two features would be called {twice[0]}. hint: rename a column"]
+    values = _values(plan, len(names))
+    if values > MOST_VALUES:
+        what = f"the model has {values} values in a sum, {MOST_VALUES} are the most"
+        return [f"model.kind: {what}. hint: fewer columns, or narrower layers"]
     return []
+
+
+def _values(plan: Plan, features: int) -> int:
+    """About how many values one sum has, without making room for them."""
+    if plan.model is None or plan.training is None:
+        return 0
+    if plan.training.method == "newton":
+        return features * (features + 1) // 2
+    layers = plan.model.layers if plan.model.kind == "network" else ()
+    classes = plan.data.target.classes if plan.data.target else None
+    widths = (features, *layers, len(classes or "1"))
+    return sum((before + 1) * after for before, after in pairwise(widths))
 
 
 def _statistics(plan: Plan) -> list[str]:

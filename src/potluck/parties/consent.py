@@ -6,8 +6,8 @@ keys of the policy or fixed words, so that a server learns why, and nothing abou
 
 from __future__ import annotations
 
-import contextlib
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,13 +15,14 @@ from hashlib import sha256
 
 import msgspec
 
-from potluck.core.asks import Kind, Task
+from potluck.core.asks import Ask, Kind, Task
 from potluck.core.errors import PlanError, PotluckError, Refused
 from potluck.core.plan import CODE, Plan, canonical, digest
 from potluck.core.rounds import Abort, Cause, Sum
 from potluck.core.wire import load
 from potluck.dp.account import promise
 from potluck.dp.bound import privacy
+from potluck.fl.check import MOST_VALUES
 from potluck.fl.table import Table, read
 from potluck.fl.tasks import build
 from potluck.members.card import fingerprint
@@ -39,6 +40,10 @@ from potluck.parties.session import Proposal, Verdict
 
 QUIET = 60.0
 """Seconds between two lines about discarded letters: whoever floods the site does not fill its disk."""
+KNOWN = 16
+"""Runs whose plans are remembered, of those that are not over here."""
+LONGEST = 2000
+"""Letters of one line of words for the owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ class Consent:
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
-        self._plans: dict[str, Plan] = {}
+        self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._asker = frozenset({owner.federation.name, fingerprint(owner.federation.coordinator)})
         self._quiet_until: dict[Cause, float] = {}
 
@@ -100,15 +105,24 @@ class Consent:
         about = Subject(asker=self._owner.federation.name, run=run)
         try:
             plan = self._verified(proposal)
-            self._plans[run] = plan
+            self._remember(run, plan)
             about = self._about(run)
             decision = self._asked(run, plan, proposal)
         except Denied as denied:
             decision = Decision("denied", (denied.code,), words=(denied.words,))
         except PotluckError as error:
             decision = Decision("unable", ("data",), words=(str(error),))
+        if decision.verdict in ("denied", "unable"):
+            self._plans.pop(run, None)
         self._write("request", _OUTCOME[decision.verdict], about, decision)
         return decision
+
+    def _remember(self, run: str, plan: Plan) -> None:
+        """A server that asks for ever more runs does not fill the memory."""
+        self._plans[run] = plan
+        self._plans.move_to_end(run)
+        while len(self._plans) > KNOWN:
+            self._plans.popitem(last=False)
 
     def decided(self, run: str) -> bool:
         """Whether a run that was pending is so no more. Raises Refused, UsageError: the file of requests."""
@@ -214,7 +228,7 @@ class Consent:
             promised=promise(plan),
         )
         codes = tuple(denial.code for denial in denials)
-        if not codes and sha256(next(build(plan).lead()).state).digest() != proposal.initial:
+        if not codes and sha256(_first(plan).state).digest() != proposal.initial:
             raise Denied("initial", "the first model is not the one that the plan says")
         asker = self._owner.federation.name
         request = self._owner.requests.ask(run, digest(plan), canonical(plan), asker, now, codes, rules.approve)
@@ -234,11 +248,11 @@ class Consent:
 
     def _part(self, plan: Plan, rules: policy.Policy) -> Part:
         home = self._owner.home
+        task = build(plan)
+        _calibrate(plan, task)
         source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
         rows = read(source, plan, home.name)
         rows_allowed(rules, rows.rows)
-        task = build(plan)
-        _calibrate(plan, task)
         return Part(plan, task, catalog.row(plan).build(plan), rows)
 
     def _id(self) -> bytes:
@@ -253,7 +267,7 @@ class Consent:
     def _write(self, event: Event, outcome: Outcome, about: Subject, decision: Decision) -> None:
         self._owner.log.write(event, _now(), outcome=outcome, about=about, why=decision.codes)
         why = f" ({'; '.join(decision.words or decision.codes)})" if decision.codes else ""
-        self._owner.say(f"{event} {about.plan or '?'}: {outcome}{why}")
+        self._owner.say(_plain(f"{event} {about.plan or '?'}: {outcome}{why}"))
 
 
 _OUTCOME: dict[Verdict, Outcome] = {
@@ -265,11 +279,32 @@ _OUTCOME: dict[Verdict, Outcome] = {
 
 
 def _calibrate(plan: Plan, task: Task[Table, object]) -> None:
-    """Reckon the noise of every sum once, before the answer: it can take seconds, and a round's patience is short."""
+    """Reckon the noise of every sum once, before the answer: it can take seconds, and a round's patience is short.
+
+    Raises Denied: a sum cannot be computed with, so no row is read for it.
+    """
     first = next(task.lead()).state
     for kind in Kind:
-        with contextlib.suppress(Abort):  # the plan has no such sum
+        try:
             privacy(plan, task.ask(kind, 0, first))
+        except Abort:
+            continue  # the plan has no such sum
+        except PlanError as error:
+            raise Denied("plan", f"the plan cannot be carried out as it is: {error}") from None
+
+
+def _first(plan: Plan) -> Ask:
+    """The plan's first sum, as everybody derives it from the plan. Raises Denied: nobody has room for it."""
+    ask = next(build(plan).lead())
+    values = sum(block.size for block in ask.blocks)
+    if values > MOST_VALUES:
+        raise Denied("plan", f"the plan cannot be carried out as it is: a sum has {values} values")
+    return ask
+
+
+def _plain(text: str) -> str:
+    """Words in which names from outside may stand: no letter of them moves a terminal's cursor."""
+    return "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text[:LONGEST])
 
 
 def _now() -> datetime:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from potluck.core.party import BROKER, SERVER
 from potluck.core.plan import Plan
 
 TAKEN = (SERVER.name, BROKER.name)
+MOST_ROWS = 1 << 40
+LONGEST_PATIENCE = 86_400.0
+"""Seconds: a day. Clocks and time-outs overflow far beyond."""
 
 
 def errors_of(plan: Plan) -> list[str]:
@@ -38,10 +39,10 @@ def _federation(plan: Plan) -> list[str]:
     for key, value in (("corrupt", fed.corrupt), ("dropouts", fed.dropouts)):
         if value < 0 or value >= max(len(fed.sites), 1):
             found.append(f"federation.{key}: {value} does not fit {len(fed.sites)} sites. hint: 0 or more, below n")
-    if not (math.isfinite(fed.patience) and fed.patience > 0):
-        found.append("federation.patience: must be above 0 seconds. hint: 30")
-    if plan.data.max_rows < 1:
-        found.append("data.max_rows: must be at least 1. hint: the most rows that a site may have")
+    if not 0 < fed.patience <= LONGEST_PATIENCE:
+        found.append(f"federation.patience: must be above 0 and at most {LONGEST_PATIENCE:g} seconds. hint: 30")
+    if not 1 <= plan.data.max_rows <= MOST_ROWS:
+        found.append("data.max_rows: must be at least 1 and at most 2^40. hint: the most rows that a site may have")
     return found
 
 

@@ -23,7 +23,9 @@ CLOSED = "closed"
 Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Boot = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 Head = Annotated[bytes, msgspec.Meta(max_length=512)]
-Code = Annotated[str, msgspec.Meta(max_length=64)]
+Code = Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,64}\Z")]
+Version = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z.+_-]{1,64}\Z")]
+Epsilon = Annotated[float, msgspec.Meta(ge=0, le=1.7976931348623157e308)]
 Verdict = Literal["granted", "pending", "denied", "unable"]
 
 
@@ -41,7 +43,7 @@ class Proposal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     training); head: the latest signed head of this site's own ledger that the server has seen, empty where it has none.
     """
 
-    code: Code
+    code: Version
     membership: int
     file: Hash
     plan: Annotated[bytes, msgspec.Meta(max_length=4_000_000)]
@@ -68,7 +70,7 @@ class Close(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 class Closed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A site's last word on a run: what its ledger says the run cost (None without noise), and the ledger's head."""
 
-    epsilon: float | None
+    epsilon: Epsilon | None
     head: Head
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from potluck.core.desk import Desk, Letter, farewell
@@ -20,6 +21,7 @@ from potluck.core.party import SERVER, Draw, Party
 from potluck.core.rounds import Abort, Cause, Parcel, Record, RoundId
 from potluck.core.wire import load
 from potluck.parties.consent import Consent, Part
+from potluck.parties.flood import Heard, Pace
 from potluck.parties.horizontal import BEGIN, Sitting, join
 from potluck.parties.identity import Identity
 from potluck.parties.session import CLOSE, PROPOSE, Answer, Close, Closed, Hello, Proposal, Word, parcel
@@ -32,6 +34,9 @@ MOST_RUNS = 8
 """Runs whose rows are held at once; of more, the one that was quiet longest is dropped and must be proposed again."""
 PATIENCE = 30.0
 """Seconds to hand over a word that belongs to no run."""
+WORDS, WORDS_A_SECOND = 200.0, 1.0
+"""Words outside of rounds (proposals, ends of runs) that are listened to at once, and for ever: each leaves a line in
+the access log."""
 
 
 @dataclass(slots=True)
@@ -69,6 +74,8 @@ class Site:
         self._boot = draw(16)
         self._seats: dict[str, _Seat] = {}
         self._asked: dict[str, Proposal] = {}
+        self._heard = Heard()
+        self._pace = Pace(WORDS, WORDS_A_SECOND)
 
     def run(self) -> None:
         """Until `stop` says so. Raises Unreachable, Refused: the broker does not let this site in."""
@@ -91,32 +98,39 @@ class Site:
         except Abort as abort:
             self._consent.noticed("discarded", "", abort.cause)
             return
-        if sender != SERVER:
-            return  # all letters of others come inside the server's
-        run = said.label.round.run
+        if sender != SERVER or self._heard.before(data):
+            return  # all letters of others come inside the server's; one that comes again says nothing new
+        self._safely(said.label.round, lambda: self._said(said.label.round.run, said))
+
+    def _safely(self, round_: RoundId, work: Callable[[], None]) -> None:
+        """Whatever goes wrong in it ends its run, not the site."""
         try:
-            self._said(run, said)
+            work()
         except Abort as abort:
-            self._consent.noticed("discarded", run, abort.cause)
+            self._consent.noticed("discarded", round_.run, abort.cause)
         except PotluckError as error:  # a file of the owner's: this run cannot go on here
-            self._drop(run, said, Abort(Cause.REFUSED, detail=str(error)))
-        except Exception as error:  # a bug of ours ends its run, not the site: the last edge
-            self._drop(run, said, Abort(Cause.BUG, detail=type(error).__name__))
+            self._drop(round_, Abort(Cause.REFUSED, detail=str(error)))
+        except Exception as error:  # a bug of ours: the last edge
+            self._drop(round_, Abort(Cause.BUG, detail=type(error).__name__))
 
     def _said(self, run: str, said: Parcel) -> None:
-        """A verified letter of the server's. Raises Abort: it does not fit its schema."""
+        """A verified letter of the server's. Raises Abort: it does not fit its schema, or there are too many."""
         if said.label.round.number > 0:
             self._round(run, said)
+        elif said.label.round.number < 0:
+            raise Abort(Cause.MALFORMED, party=SERVER, detail="a negative round")
+        elif not self._pace.allows(time.monotonic()):
+            raise Abort(Cause.REPLAY, party=SERVER, detail="more words than a run takes")
         elif said.label.step == PROPOSE:
             self._proposed(run, load(said.body, Proposal, SERVER))
         elif said.label.step == CLOSE:
             self._close(run, load(said.body, Close, SERVER))
 
-    def _drop(self, run: str, said: Parcel, abort: Abort) -> None:
-        """This run ends here; the server hears the cause."""
-        self._consent.noticed("dropped", run, abort.cause, said.label.round.number)
-        self._leave(run)
-        self._send(SERVER, farewell(said.label.round, abort), None)
+    def _drop(self, round_: RoundId, abort: Abort) -> None:
+        """This run ends here; the server hears the cause, even where the log cannot be written any more."""
+        self._leave(round_.run)
+        self._send(SERVER, farewell(round_, abort), None)
+        self._consent.noticed("dropped", round_.run, abort.cause, round_.number)
 
     def _proposed(self, run: str, proposal: Proposal) -> None:
         self._asked[run] = proposal
@@ -142,9 +156,12 @@ class Site:
         now = time.monotonic()
         for seat in list(self._seats.values()):
             if seat.desk and now >= seat.end:
-                self._post(seat, seat.desk.expire())
+                self._safely(seat.desk.round, partial(self._expire, seat, seat.desk))
         for run in [run for run in self._asked if self._consent.decided(run)]:
             self._answer(run)
+
+    def _expire(self, seat: _Seat, desk: Desk[object]) -> None:
+        self._post(seat, desk.expire())
 
     def _round(self, run: str, said: Parcel) -> None:
         """A letter of a round: of the one in flight, or the first of a new one."""

@@ -1,0 +1,7 @@
+"""The rooms' test scenes that the attacks build on."""
+
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+sys.path += [str(TESTS / "parties"), str(TESTS / "net")]
