@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from potluck.core.errors import PotluckError
 from potluck.core.rounds import Abort, Cause
@@ -39,16 +40,22 @@ class Voice:
     def warn(self, warnings: list[str]) -> None:
         """Warnings, a line each."""
         for line in warnings:
-            self.words.print(f"[yellow]warning:[/] {_escape(line)}", soft_wrap=True)
+            self.words.print(f"[yellow]warning:[/] {plain(line)}", soft_wrap=True, emoji=False)
 
     def say(self, line: str) -> None:
         """One line of words, unless -q."""
         if not self.quiet:
-            self.words.print(line, soft_wrap=True)
+            self.words.print(plain(line), soft_wrap=True, emoji=False)
 
 
-def _escape(text: str) -> str:
-    return text.replace("[", "\\[")
+def plain(text: str) -> str:
+    """Words in which others' names may stand, for `Console.print`: no markup, no letter that moves the cursor."""
+    return escape(bare(text))
+
+
+def bare(text: str) -> str:
+    """The same for whatever prints letters as they are."""
+    return "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text)
 
 
 def voice() -> Voice:
@@ -111,5 +118,5 @@ def run(group: click.Group, arguments: list[str]) -> int:
 def _fail(line: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    click.echo(" ".join(line.split()), err=True)
+    click.echo(bare(" ".join(line.split())), err=True)
     return code

@@ -15,7 +15,7 @@ from potluck.api import inbox as api
 from potluck.api.inbox import Asked
 from potluck.api.preview import Leaving, preview
 from potluck.api.site import attend, evidence, spending
-from potluck.cli.door import Voice, spoken, voice
+from potluck.cli.door import Voice, plain, spoken, voice
 from potluck.owner.access import Event
 
 FOLDER = click.Path(path_type=Path)
@@ -24,8 +24,8 @@ TEXT = 8
 
 
 def say(out: Console, line: str) -> None:
-    """One line, as it is."""
-    out.print(line, soft_wrap=True, markup=False)
+    """One line in which nothing from outside can act."""
+    out.print(plain(line), soft_wrap=True, emoji=False)
 
 
 @click.command("run")
@@ -42,7 +42,7 @@ def run(folder: Path, record: Path | None) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    attend(folder, stop.is_set, lambda line: speaker.say(line.replace("[", "\\[")), record)
+    attend(folder, stop.is_set, speaker.say, record)
     speaker.data({"site": str(folder.absolute()), "stopped": True}, lambda out: say(out, "stopped"))
 
 
@@ -149,7 +149,14 @@ def budget(folder: Path, export: Path | None) -> None:
         say(out, f"spent {found.spent:.6g} in all, {found.year:.6g} in the last year, {left}")
         table = Table("run", "plan", "epsilon", "delta", "unit", "releases", "state")
         for one in found.runs:
-            row = (one.run[:12], one.plan, f"{one.epsilon:.6g}", str(one.delta), str(one.unit), str(one.releases))
+            row = (
+                plain(one.run[:12]),
+                plain(one.plan),
+                f"{one.epsilon:.6g}",
+                str(one.delta),
+                str(one.unit),
+                str(one.releases),
+            )
             table.add_row(*row, one.state)
         out.print(table)
         say(out, f"ledger: {found.entries} entries, head {found.head}")

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from potluck.api.status import Live, status
-from potluck.cli.door import spoken, voice
+from potluck.cli.door import plain, spoken, voice
 
 
 @click.command("status")
@@ -21,7 +21,7 @@ def command(folder: Path) -> None:
 
     def text(out: Console) -> None:
         running = "its server runs" if found.running else "no server runs"
-        out.print(f"{found.federation}, version {found.version}: {running}", soft_wrap=True, markup=False)
+        out.print(plain(f"{found.federation}, version {found.version}: {running}"), soft_wrap=True, emoji=False)
         for one in found.runs:
             _show(out, one)
 
@@ -34,10 +34,10 @@ def _show(out: Console, run: Live) -> None:
     head = f"{run.plan} ({run.run[:12]}): {run.state}, {run.opened} of {run.sums} sums{now}{redone}"
     again = f"; the server was started again {run.resumed} times" if run.resumed else ""
     size = f"{run.bytes_up:,} bytes up, {run.bytes_down:,} down{again}"
-    out.print(f"{head}; {size}", soft_wrap=True, markup=False)
+    out.print(plain(f"{head}; {size}"), soft_wrap=True, emoji=False)
     table = Table("site", "state", "heard", "drop-outs", "epsilon")
     for one in run.sites:
         heard = "-" if one.seen is None else f"{one.seen:.0f} s ago"
         spent = "-" if one.spent is None else f"{one.spent:.4g}"
-        table.add_row(one.name, " ".join([one.verdict, *one.codes]), heard, str(one.dropped), spent)
+        table.add_row(plain(one.name), plain(" ".join([one.verdict, *one.codes])), heard, str(one.dropped), spent)
     out.print(table)
