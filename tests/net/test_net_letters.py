@@ -173,6 +173,27 @@ def test_a_full_queue_refuses_in_words_and_lets_letters_through_once_it_is_empti
     waiting.join(20)
 
 
+def test_one_full_queue_keeps_the_letters_of_others_from_nothing_when_they_go_out_at_once(broker):
+    server = broker.link(SERVER, queues=Queues(letters=3))
+    server.open(10)
+    a = broker.link(A)
+    for i in range(3):
+        server.send(B, b"%d" % i, 5)
+    failed = server.send_all([(B, b"3"), (A, bytes(3 * PIECE)), (A, b"small")], 0.5)
+    assert list(failed) == [B]
+    assert "the queue to b is full" in str(failed[B])
+    assert {got(a), got(a)} == {bytes(3 * PIECE), b"small"}
+    assert server.send_all([(A, b"once more")], 5) == {}
+    assert got(a) == b"once more"
+
+
+def test_letters_at_once_cannot_go_out_where_one_is_too_long(broker):
+    _, _ = pair(broker)
+    small = broker.link(B, largest=1000)
+    with pytest.raises(UsageError, match="longer than 1000"):
+        small.send_all([(SERVER, b"fits"), (SERVER, bytes(1001))], 1)
+
+
 def test_a_full_disk_is_said_in_words(tmp_path):
     with rig(tmp_path, started=False) as made:
         made.prepare(limits=Limits(file=160 * 1024**2))

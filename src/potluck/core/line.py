@@ -5,10 +5,11 @@ A line promises nothing: letters may be lost, repeated, reordered, changed or fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from potluck.core.errors import Unreachable
 from potluck.core.party import Party
 
 
@@ -28,6 +29,10 @@ class Line(Protocol):
 
         Raises Unreachable: it could not be handed over in that time.
         """
+        ...
+
+    def send_all(self, letters: Sequence[tuple[Party, bytes]], patience: float) -> Mapping[Party, Unreachable]:
+        """Hand over several letters at once, (to, data) each. Gives to whom one could not be handed over, and why."""
         ...
 
     def receive(self, wait: float) -> Delivery | None:

@@ -73,6 +73,11 @@ class Mailbox:
         """Whether a whole letter is there."""
         return bool(self._letters)
 
+    @property
+    def full(self) -> bool:
+        """Whether fetching pauses until a letter is taken."""
+        return self._waiting >= PREFETCH
+
     def take(self) -> tuple[Key, bytes]:
         """The next letter."""
         key, data = self._letters.popleft()
@@ -107,7 +112,7 @@ class Mailbox:
             await session.listen(f"{self._inbox}.*", self._arrived)
             silent = 0
             while not session.ended.is_set():
-                if self._waiting >= PREFETCH:
+                if self.full:
                     self._room.clear()
                     await _first(self._room.wait(), session.ended.wait(), KEEP)
                     continue

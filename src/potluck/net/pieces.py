@@ -44,13 +44,15 @@ def count(total: int) -> int:
     return max(1, -(-total // PIECE))
 
 
+def message(letter: bytes, data: bytes, index: int) -> bytes:
+    """One message of `data`; letter: its id, 16 bytes that no other letter has."""
+    head = HEADER.pack(MAGIC, VERSION, letter, index, count(len(data)), len(data))
+    return b"".join((head, memoryview(data)[index * PIECE : (index + 1) * PIECE]))
+
+
 def split(letter: bytes, data: bytes) -> Iterator[bytes]:
-    """The messages of `data`; letter: its id, 16 bytes that no other letter has."""
-    pieces = count(len(data))
-    view = memoryview(data)
-    for index in range(pieces):
-        head = HEADER.pack(MAGIC, VERSION, letter, index, pieces, len(data))
-        yield b"".join((head, view[index * PIECE : (index + 1) * PIECE]))
+    """All messages of `data`, in order."""
+    return (message(letter, data, index) for index in range(count(len(data))))
 
 
 def read(message: bytes, largest: int) -> Piece:

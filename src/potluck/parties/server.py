@@ -8,7 +8,8 @@ known by its silence, or by the hello of its next process: then the round goes o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from potluck.core.asks import Answer, Ask, Task
@@ -21,6 +22,7 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause, Parcel, RoundId, Sum
 from potluck.fl.table import Table as Rows
 from potluck.parties.attempt import Attempt, quarrel, telling
+from potluck.parties.flood import Heard, Pace
 from potluck.parties.guests import Guests, Heads, Notes
 from potluck.parties.horizontal import Sitting, lead
 from potluck.parties.identity import Identity
@@ -31,6 +33,12 @@ from potluck.secret.random import system
 LAST_WORDS = 5.0
 """Seconds to wait for the sites' last words."""
 TICK = 0.25
+LETTERS = 64
+"""Letters of one site in one round that are looked at: many times what a protocol takes."""
+WORDS, WORDS_A_SECOND = 60.0, 1.0
+"""Words of one site outside of rounds that are listened to at once, and for ever."""
+QUIET = 60.0
+"""Seconds between two words about letters discarded for one cause."""
 Say = Callable[[str, str], None]
 """(event, text): words for whoever watches; nothing private."""
 
@@ -58,6 +66,7 @@ class _Round:
     desk: Desk[object]
     seen: Mapping[Party, bytes]
     paid: set[Party] = field(default_factory=set)
+    letters: Counter[Party] = field(default_factory=Counter)
     noted: bool = False
 
     @property
@@ -82,6 +91,9 @@ class Coordinator:
         self._wait = run.wait
         self._say = say
         self._round: _Round | None = None
+        self._heard = Heard()
+        self._pace = {site: Pace(WORDS, WORDS_A_SECOND) for site in run.plan.sites}
+        self._quiet_until: dict[Cause, float] = {}
 
     @property
     def patience(self) -> float:
@@ -123,27 +135,30 @@ class Coordinator:
     def close(self, model: bytes) -> None:
         """Tell the sites that the run is finished, and hear their last words."""
         waiting = self.guests.present()
-        for site in waiting:
-            self._tell(site, Close(model))
+        self._tell({site: Close(model) for site in waiting})
         end = time.monotonic() + min(LAST_WORDS, self.patience)
         while time.monotonic() < end and any(self.guests.of[site].last is None for site in waiting):
             self._listen(TICK)
 
     def _propose(self) -> None:
-        for site, proposal in self.guests.due(time.monotonic()):
-            self._tell(site, proposal)
+        self._tell(dict(self.guests.due(time.monotonic())))
 
-    def _tell(self, site: Party, word: Word) -> None:
-        said = parcel(self._run.name, word)
-        self._send([Letter(SERVER, site, said.label, self._me.close(site, said))])
+    def _tell(self, words: Mapping[Party, Word]) -> None:
+        said = {site: parcel(self._run.name, word) for site, word in words.items()}
+        self._send([Letter(SERVER, site, it.label, self._me.close(site, it)) for site, it in said.items()])
 
-    def _send(self, letters: Iterable[Letter]) -> None:
+    def _send(self, letters: Sequence[Letter]) -> None:
+        """Hand them over at once: who cannot be reached keeps nobody else waiting."""
         for letter in letters:
             self.transcript.moved(letter.label, letter.sender, letter.to, len(letter.data))
-            try:
-                self._line.send(letter.to, letter.data, self.patience)
-            except Unreachable as error:
-                self._say("unreachable", f"{letter.to}: {error.what}")
+        if not letters:
+            return
+        try:
+            failed = self._line.send_all([(letter.to, letter.data) for letter in letters], self.patience)
+        except Unreachable as error:
+            failed = {letter.to: error for letter in letters}
+        for to, why in failed.items():
+            self._say("unreachable", f"{to}: {why.what}")
 
     def _await(self, possible: frozenset[Party], must: frozenset[Party]) -> None:
         """Before a round: hear who is back; wait for those without whom it could only fail."""
@@ -181,7 +196,7 @@ class Coordinator:
         if round_.left and not round_.noted:
             round_.noted = True
             self._notes.may_leave(round_.desk.round.number)
-        self._send(letter for letter in letters if letter.to in round_.seen)
+        self._send([letter for letter in letters if letter.to in round_.seen])
 
     def _listen(self, wait: float) -> bool:
         """Take one letter. False: none came."""
@@ -190,16 +205,32 @@ class Coordinator:
             return False
         try:
             sender, body = self._me.disclose(delivery.data)
-            if sender in self.guests.of:
+            if sender in self.guests.of and not self._heard.before(delivery.data):
                 self._take(sender, body, len(delivery.data))
         except Abort as abort:
-            self._say("discarded", abort.cause.value)
+            self._discarded(abort.cause)
         delivery.done()
         return True
 
+    def _discarded(self, cause: Cause) -> None:
+        """Said, but not each time: whoever floods the server does not fill its log."""
+        now = time.monotonic()
+        if now >= self._quiet_until.get(cause, 0.0):
+            self._quiet_until[cause] = now + QUIET
+            self._say("discarded", cause.value)
+
+    def _counts(self, sender: Party, round_: _Round | None, word: bool) -> bool:
+        """Whether one more letter of this site is looked at."""
+        if word or round_ is None:
+            return self._pace[sender].allows(time.monotonic())
+        round_.letters[sender] += 1
+        return round_.letters[sender] <= LETTERS
+
     def _take(self, sender: Party, body: Parcel, size: int) -> None:
-        """Raises Abort: a word that does not fit its schema, or a head that is not the site's."""
+        """Raises Abort: a word that does not fit its schema, a head that is not the site's, or too many letters."""
         label, round_ = body.label, self._round
+        if not self._counts(sender, round_, label.round.number == 0):
+            raise Abort(Cause.REPLAY, party=sender, detail="more letters than a run takes")
         if label.step == HELLO or (label.round.run == self._run.name and label.round.number == 0):
             self.transcript.moved(label, sender, SERVER, size)
             boot = self.guests.hear(sender, body)

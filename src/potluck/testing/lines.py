@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from potluck.core.errors import Unreachable
@@ -53,6 +53,12 @@ class MemoryLine:
         if self.closed:
             raise Unreachable("the line is closed")
         self.exchange.carry(self.party, to, data)
+
+    def send_all(self, letters: Sequence[tuple[Party, bytes]], patience: float) -> Mapping[Party, Unreachable]:
+        """One after the other. Raises Unreachable: closed."""
+        for to, data in letters:
+            self.send(to, data, patience)
+        return {}
 
     def receive(self, wait: float) -> Delivery | None:
         """The next letter, or None."""
