@@ -13,9 +13,10 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as Overdue
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import nats.errors
@@ -26,7 +27,7 @@ from potluck.core.party import Party
 from potluck.net import topology
 from potluck.net.address import stream, subject
 from potluck.net.mailbox import Mailbox
-from potluck.net.pieces import LARGEST, Assembler, Key, split
+from potluck.net.pieces import LARGEST, Assembler, Key, count, message
 from potluck.net.session import Account, Session, connect
 from potluck.net.thread import SHARED, submit
 from potluck.net.topology import ApiError, Queues
@@ -34,9 +35,20 @@ from potluck.net.topology import ApiError, Queues
 T = TypeVar("T")
 IN_FLIGHT = 6
 """Messages of one letter that await the broker's word at a time."""
+AT_ONCE = 24
+"""Messages of all letters that do."""
 SHORTEST, LONGEST = 0.1, 2.0
 ANSWER = 15.0
 """Seconds after which a message that the broker said nothing about is sent again (under the same id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outgoing:
+    """A letter on its way. name: 16 bytes that no other letter has."""
+
+    name: bytes
+    to: Party
+    data: bytes = field(repr=False)
 
 
 class Link:
@@ -64,6 +76,7 @@ class Link:
         self._broker = ""  # whose queues this link has set up
         self._session: Session | None = None
         self._alive = asyncio.Event()
+        self._gate = asyncio.Semaphore(AT_ONCE)
         self._mailbox = Mailbox(account, assembler or Assembler(largest), self._changed)
         self._loop = SHARED.enter()
         self._task: asyncio.Task[None] | None = None
@@ -77,9 +90,21 @@ class Link:
         Raises Unreachable: not within `patience` seconds, with the last reason. Refused: the broker does not know or
         allow this party, or is not the federation's. UsageError: longer than `largest`.
         """
+        self._fits(data)
+        self.wait_for(self._send(to, data, time.monotonic() + patience), patience + 5)
+
+    def send_all(self, letters: Sequence[tuple[Party, bytes]], patience: float) -> Mapping[Party, Unreachable]:
+        """Hand over several letters at once. Gives to whom one could not be handed over within `patience`, and why.
+
+        Raises Refused, UsageError: as `send`; then some may have gone.
+        """
+        for _, data in letters:
+            self._fits(data)
+        return self.wait_for(self._send_all(letters, time.monotonic() + patience), patience + 5)
+
+    def _fits(self, data: bytes) -> None:
         if len(data) > self._largest:
             raise UsageError(f"a letter of {len(data)} bytes is longer than {self._largest}", hint="a smaller model")
-        self.wait_for(self._send(to, data, time.monotonic() + patience), patience + 5)
 
     def receive(self, wait: float) -> Delivery | None:
         """The next whole letter, or None after `wait` seconds, connected or not (see `trouble`).
@@ -94,8 +119,10 @@ class Link:
                 if self._refused and self._trouble is not None:
                     raise self._trouble
                 return None
+            paused = self._mailbox.full
             key, data = self._mailbox.take()
-        self._soon(self._mailbox.roomier)
+        if paused:
+            self._soon(self._mailbox.roomier)
         return Delivery(data, lambda: self._finish(key))
 
     def close(self) -> None:
@@ -207,27 +234,36 @@ class Link:
                     raise
                 await asyncio.sleep(SHORTEST)
 
+    async def _send_all(self, letters: Sequence[tuple[Party, bytes]], deadline: float) -> Mapping[Party, Unreachable]:
+        done = await asyncio.gather(*(self._send(*one, deadline) for one in letters), return_exceptions=True)
+        failed: dict[Party, Unreachable] = {}
+        for (to, _), error in zip(letters, done, strict=True):
+            if isinstance(error, Unreachable):
+                failed[to] = error
+            elif error is not None:
+                raise error
+        return failed
+
     async def _send(self, to: Party, data: bytes, deadline: float) -> None:
-        letter = uuid.uuid4().bytes
-        messages = enumerate(split(letter, data))
-        where = subject(self._account.federation, to, self._account.me)
-        workers = [
-            asyncio.ensure_future(self._worker(messages, where, letter.hex(), to, deadline)) for _ in range(IN_FLIGHT)
-        ]
+        letter = _Outgoing(uuid.uuid4().bytes, to, data)
+        pieces = count(len(data))
+        if pieces == 1:
+            return await self._publish(letter, 0, deadline)
+        indexes = iter(range(pieces))
+        workers = [asyncio.ensure_future(self._worker(letter, indexes, deadline)) for _ in range(IN_FLIGHT)]
         try:
             await asyncio.gather(*workers)
         finally:
             for worker in workers:
                 worker.cancel()
 
-    async def _worker(
-        self, messages: Iterator[tuple[int, bytes]], where: str, letter: str, to: Party, deadline: float
-    ) -> None:
-        for index, message in messages:
-            await self._publish(where, message, f"{letter}.{index}", to, deadline)
+    async def _worker(self, letter: _Outgoing, indexes: Iterator[int], deadline: float) -> None:
+        for index in indexes:
+            await self._publish(letter, index, deadline)
 
-    async def _publish(self, where: str, message: bytes, identity: str, to: Party, deadline: float) -> None:
-        headers = {"Nats-Msg-Id": identity, "Nats-Expected-Stream": stream(self._account.federation)}
+    async def _publish(self, letter: _Outgoing, index: int, deadline: float) -> None:
+        identity, where = self._account.federation, subject(self._account.federation, letter.to, self._account.me)
+        headers = {"Nats-Msg-Id": f"{letter.name.hex()}.{index}", "Nats-Expected-Stream": stream(identity)}
         pause, reason = SHORTEST, ""
         while True:
             if reason and time.monotonic() + pause >= deadline:
@@ -237,11 +273,13 @@ class Link:
                 pause = min(2 * pause, LONGEST)
             session = await self.session(deadline)
             try:
-                wait = min(ANSWER, max(0.05, deadline - time.monotonic()))
-                topology.parse((await session.request(where, message, wait, headers)).data)
+                async with self._gate:  # a message is made here, so that no more of them are held than may be sent
+                    wait = min(ANSWER, max(0.05, deadline - time.monotonic()))
+                    data = message(letter.name, letter.data, index)
+                    topology.parse((await session.request(where, data, wait, headers)).data)
                 return
             except ApiError as error:
-                reason = _said(error, to)
+                reason = _said(error, letter.to)
             except nats.errors.NoRespondersError:
                 reason = "the broker has no queues for this federation yet: the coordinator's server makes them"
             except (nats.errors.TimeoutError, TimeoutError):
