@@ -219,30 +219,30 @@ class Coordinator:
             self._quiet_until[cause] = now + QUIET
             self._say("discarded", cause.value)
 
-    def _counts(self, sender: Party, round_: _Round | None, word: bool) -> bool:
-        """Whether one more letter of this site is looked at."""
-        if word or round_ is None:
-            return self._pace[sender].allows(time.monotonic())
-        round_.letters[sender] += 1
-        return round_.letters[sender] <= LETTERS
-
     def _take(self, sender: Party, body: Parcel, size: int) -> None:
         """Raises Abort: a word that does not fit its schema, a head that is not the site's, or too many letters."""
         label, round_ = body.label, self._round
-        if not self._counts(sender, round_, label.round.number == 0):
-            raise Abort(Cause.REPLAY, party=sender, detail="more letters than a run takes")
         if label.step == HELLO or (label.round.run == self._run.name and label.round.number == 0):
-            self.transcript.moved(label, sender, SERVER, size)
-            boot = self.guests.hear(sender, body)
-            if round_ and boot is not None and round_.seen.get(sender, boot) != boot:
-                self._say("restarted", str(sender))
-                self._post(round_, round_.desk.leave(sender, Cause.SILENT))
-            self._propose()
+            if not self._pace[sender].allows(time.monotonic()):
+                raise Abort(Cause.REPLAY, party=sender, detail="more words than a run takes")
+            self._word(sender, body, size)
         elif round_ and label.round == round_.desk.round:
+            round_.letters[sender] += 1
+            if round_.letters[sender] > LETTERS:
+                raise Abort(Cause.REPLAY, party=sender, detail="more letters than a round takes")
             self.transcript.moved(label, sender, SERVER, size)
             if label.step.endswith("/input"):
                 round_.paid.add(sender)
             self._post(round_, round_.desk.accept(sender, body))
+
+    def _word(self, sender: Party, body: Parcel, size: int) -> None:
+        """Raises Abort: it does not fit its schema, or a head that is not the site's."""
+        self.transcript.moved(body.label, sender, SERVER, size)
+        boot, round_ = self.guests.hear(sender, body), self._round
+        if round_ and boot is not None and round_.seen.get(sender, boot) != boot:
+            self._say("restarted", str(sender))
+            self._post(round_, round_.desk.leave(sender, Cause.SILENT))
+        self._propose()
 
     def _told(self, round_: _Round, away: Mapping[Party, Cause]) -> Attempt:
         desk = round_.desk
