@@ -14,7 +14,9 @@ from potluck.cli.door import settings, spoken, voice
 
 @click.command("explain")
 @click.argument("plan", type=click.Path(path_type=Path))
-@click.option("--collude", default="", metavar="A,B", help="What these parties see together (server, site names).")
+@click.option(
+    "--collude", default="", metavar="A,B", help="What these parties see together (server, broker, site names)."
+)
 @settings
 @spoken
 def command(plan: Path, collude: str, settings: tuple[str, ...]) -> None:

@@ -1,7 +1,7 @@
 """The reference: no protection. The server adds up the updates that it receives in plain.
 
-Every other protection opens the same sum, bit for bit. It does NOT hide anything from the server or the network
-beyond what noise inside the words hides; letters are signed all the same.
+Every other protection opens the same sum, bit for bit. It does NOT hide anything from the server beyond what noise
+inside the words hides. From a broker and the wire the updates are hidden by the letters' seal alone, whose key lasts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Clear:
         return ()
 
     def give(self, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
-        """One site's half. Reveals: the guarded words, to the server and to whoever reads the wire."""
+        """One site's half. Reveals: the guarded words, to the server."""
         label = terms.label(INPUT)
         yield Exchange(label, send={SERVER: Parcel(label, pack(guarded.words))}, record=charge(terms, guarded))
 
@@ -75,5 +75,5 @@ def views(plan: Plan) -> list[View]:
                 # Whoever knows all other summands subtracts them from the sum, which the models give away.
                 rest = Together(max(1, plan.fewest - 1), frozenset(plan.sites) - {one})
                 reads: Condition = AnyOf((Together(1, frozenset({SERVER})), rest))
-                rows.append(View(other, of, Form.NOTHING, reads, source, broken=form, note="or reads the network"))
+                rows.append(View(other, of, Form.NOTHING, reads, source, broken=form))
     return rows
