@@ -174,12 +174,12 @@ def test_a_full_queue_refuses_in_words_and_lets_letters_through_once_it_is_empti
 
 
 def test_one_full_queue_keeps_the_letters_of_others_from_nothing_when_they_go_out_at_once(broker):
-    server = broker.link(SERVER, queues=Queues(letters=3))
+    server = broker.link(SERVER, queues=Queues(letters=6))
     server.open(10)
     a = broker.link(A)
-    for i in range(3):
+    for i in range(6):
         server.send(B, b"%d" % i, 5)
-    failed = server.send_all([(B, b"3"), (A, bytes(3 * PIECE)), (A, b"small")], 0.5)
+    failed = server.send_all([(B, b"6"), (A, bytes(3 * PIECE)), (A, b"small")], 0.5)
     assert list(failed) == [B]
     assert "the queue to b is full" in str(failed[B])
     assert {got(a), got(a)} == {bytes(3 * PIECE), b"small"}
