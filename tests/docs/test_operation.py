@@ -1,0 +1,163 @@
+"""The examples for operation: systemd units and containers say what they should, and their commands exist."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from docs_pages import ROOT
+
+from potluck.cli import potluck as group
+
+EXAMPLES = ROOT / "examples"
+UNITS = sorted((EXAMPLES / "systemd").glob("*.service"))
+COMPOSE = (EXAMPLES / "compose" / "compose.yaml").read_text(encoding="utf-8")
+CONTAINERFILE = (EXAMPLES / "compose" / "Containerfile").read_text(encoding="utf-8")
+KNOWN = {
+    "Unit": "Description Wants After",
+    "Service": "Type User ExecStart ExecReload ReadWritePaths IPAddressDeny IPAddressAllow KillSignal TimeoutStopSec "
+    "Restart RestartSec RestartPreventExitStatus MemoryMax MemorySwapMax LimitCORE LimitNOFILE TasksMax UMask "
+    "NoNewPrivileges CapabilityBoundingSet ProtectSystem ProtectHome PrivateTmp PrivateDevices ProtectClock "
+    "ProtectHostname ProtectControlGroups ProtectKernelLogs ProtectKernelModules ProtectKernelTunables ProtectProc "
+    "RestrictAddressFamilies RestrictNamespaces RestrictRealtime RestrictSUIDSGID LockPersonality "
+    "SystemCallArchitectures SystemCallFilter",
+    "Install": "WantedBy",
+}
+HARDENED = {
+    "NoNewPrivileges": "yes",
+    "CapabilityBoundingSet": "",
+    "ProtectSystem": "strict",
+    "ProtectHome": "yes",
+    "PrivateTmp": "yes",
+    "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX",
+    "KillSignal": "SIGTERM",
+    "Restart": "on-failure",
+    "LimitCORE": "0",
+    "UMask": "0077",
+    "User": "potluck",
+}
+
+
+def unit(path: Path) -> dict[str, dict[str, str]]:
+    """Section, directive, value. Raises AssertionError: a directive twice, or a line that is none."""
+    found: dict[str, dict[str, str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("["):
+            section = found.setdefault(line.strip("[]"), {})
+            continue
+        name, equals, value = line.partition("=")
+        assert equals, line
+        assert name not in section, line
+        section[name] = value
+    return found
+
+
+def taken(words: list[str]) -> bool:
+    """Whether the command line takes these words: a verb with its arguments and options."""
+    command = group
+    while hasattr(command, "get_command"):
+        command, *words = command.get_command(None, words[0]), *words[1:]
+        assert command is not None
+    options = {option: parameter for parameter in command.params for option in parameter.opts}
+    arguments = sum(parameter.param_type_name == "argument" and parameter.required for parameter in command.params)
+    while words:
+        word, *words = words
+        if word.startswith("-"):
+            assert word in options, word
+            words = words if options[word].is_flag else words[1:]
+        else:
+            arguments -= 1
+    return arguments == 0
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_a_unit_is_hardened_and_starts_a_command_that_exists(path):
+    found = unit(path)
+    assert set(found) == set(KNOWN)
+    for section, directives in found.items():
+        assert set(directives) <= set(KNOWN[section].split())
+    service = found["Service"]
+    assert {name: service[name] for name in HARDENED} == HARDENED
+    assert "MemoryMax" in service
+    program, *words = shlex.split(service["ExecStart"])
+    assert program.endswith("/bin/potluck")
+    assert taken(words)
+    assert service["ReadWritePaths"] == words[-1], "it may write its home and nothing else"
+
+
+def test_a_unit_with_a_misspelt_word_or_verb_is_noticed(tmp_path):
+    (tmp_path / "bad.service").write_text("[Service]\nUser=a\nUser=b\n", encoding="utf-8")
+    with pytest.raises(AssertionError):
+        unit(tmp_path / "bad.service")
+    assert not taken(["site", "run"])
+    with pytest.raises(AssertionError):
+        taken(["site", "walk", "cleveland"])
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_systemd_itself_understands_a_unit(path, tmp_path):
+    """Where systemd is there; the test above needs none."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is not None:
+        text = path.read_text(encoding="utf-8")
+        program = Path(sys.executable).parent / "potluck"
+        (tmp_path / path.name).write_text(re.sub(r"ExecStart=\S+", f"ExecStart={program}", text), encoding="utf-8")
+        done = subprocess.run(
+            [analyze, "verify", "--man=no", str(tmp_path / path.name)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Unknown" not in done.stderr
+
+
+def services() -> dict[str, str]:
+    """The block of each service in the compose file, with those that it takes over (`<<: *name`)."""
+    text = COMPOSE.split("\nservices:\n")[1].split("\nnetworks:\n")[0]
+    found = dict(re.findall(r"^  (\w+):\n((?:(?:    .*)?\n)*)", text + "\n", re.MULTILINE))
+    shared = dict(re.findall(r"^x-\w+: &(\w+)\n((?:  .*\n)*)", COMPOSE, re.MULTILINE))
+
+    def whole(block: str) -> str:
+        return block + "".join(whole(shared[name]) for name in re.findall(r"<<: \*(\w+)", block))
+
+    return {name: whole(block) for name, block in found.items()}
+
+
+def value(block: str, key: str) -> list[str]:
+    """A list in brackets; the service's own stands before the shared one."""
+    line = re.search(rf"^ +{key}: (\[.*\])$", block, re.MULTILINE)
+    return json.loads(line[1]) if line else []
+
+
+def test_every_container_is_confined_and_runs_a_command_that_exists():
+    found = services()
+    assert set(found) == {"broker", "cleveland", "hungarian", "va", "server"}
+    for name, block in found.items():
+        assert taken(value(block, "command")), name
+        assert value(block, "cap_drop") == ["ALL"]
+        assert value(block, "security_opt") == ["no-new-privileges:true"]
+        assert re.search(r"^ +read_only: true$", block, re.MULTILINE)
+        assert bool(value(block, "ports")) == (name == "broker"), "no ports but the broker's"
+
+
+def test_a_sites_container_reads_its_rows_only_and_has_no_way_out():
+    for name in ("cleveland", "hungarian", "va"):
+        block = services()[name]
+        assert value(block, "volumes") == [f"./{name}:/potluck/home", f"./data/{name}:/data:ro"]
+        assert value(block, "networks") == ["federation"]
+        assert value(block, "command") == ["site", "run", "/potluck/home"]
+    assert re.search(r"^  federation:\n    internal: true", COMPOSE, re.MULTILINE)
+
+
+def test_the_image_comes_from_no_registry_in_particular_and_copies_what_is_there():
+    base = re.search(r"^ARG BASE=(\S+)\nFROM \$\{BASE\}$", CONTAINERFILE, re.MULTILINE)
+    assert base
+    assert "/" not in base[1]
+    for line in re.findall(r"^COPY (.*) \S+$", CONTAINERFILE, re.MULTILINE):
+        assert all((ROOT / name).exists() for name in line.split())
+    assert 'ENTRYPOINT ["potluck"]' in CONTAINERFILE
+    assert "\t" not in COMPOSE
