@@ -16,7 +16,20 @@ from potluck.core.plan import canonical
 
 WHOLE = (0, -1, 1, 2, 40_000, 2**31, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), 2**64 - 1, 10**30)
 BROKEN = (0.0, -0.0, 1e-320, 1e-9, 0.5, 1e12, 1e299, 1.7e308, -1.7e308)
-TEXTS = ("", " ", "*", "x", "nan", "a\x00b", "\x1b[2J\x1b]0;owned\x07", "‮abc", "é" * 300, "[red]", "../../etc", "x" * 200_000)
+TEXTS = (
+    "",
+    " ",
+    "*",
+    "x",
+    "nan",
+    "a\x00b",
+    "\x1b[2J\x1b]0;owned\x07",
+    "‮abc",
+    "é" * 300,
+    "[red]",
+    "../../etc",
+    "x" * 200_000,
+)
 MANY = 3_000
 
 
@@ -24,8 +37,8 @@ def samples() -> list[Spec]:
     """Plans that are good, of every kind."""
     one = scene.plan()
     noisy = scene.plan(privacy=scene.SHARED)
-    network = one.set("model", {"kind": "network", "layers": [4]}).set("training.method", "average")
-    newton = one.set("training.method", "newton")
+    network = scene.plan().set("model", {"kind": "network", "layers": [4]}).set("training.method", "average")
+    newton = scene.plan().set("training.method", "newton")
     statistics = Plan(
         name="s",
         purpose="test",
@@ -47,8 +60,9 @@ def samples() -> list[Spec]:
         protect={"with": "mask"},
         privacy={"noise": "none"},
     )
+    exact = statistics.spec
     noised = statistics.set("privacy", {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5})
-    return [plan.spec for plan in (one, noisy, network, newton, statistics, noised)]
+    return [*(plan.spec for plan in (one, noisy, network, newton)), exact, noised.spec]
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -70,10 +84,14 @@ def _hostile(rng: random.Random, old: Any) -> Any:
     if isinstance(old, float):
         return rng.choice([*BROKEN, *WHOLE])
     if isinstance(old, str):
-        return rng.choice([*TEXTS, "train", "statistics", "clear", "mask", "none", "site", "shared", "reveal", "person"])
+        return rng.choice(
+            [*TEXTS, "train", "statistics", "clear", "mask", "none", "site", "shared", "reveal", "person"]
+        )
     if isinstance(old, list):
         more = list(old) * rng.choice([0, 2, 50])
-        return rng.choice([more, [str(i) for i in range(MANY)], [*old, *TEXTS[:8]], [40_000] * 12, [4096] * 12, [2**40]])
+        return rng.choice(
+            [more, [str(i) for i in range(MANY)], [*old, *TEXTS[:8]], [40_000] * 12, [4096] * 12, [2**40]]
+        )
     extra = {rng.choice(TEXTS): next(iter(old.values()), 1), "more": 1}
     wide = {f"c{i}": {"kind": "number", "low": 0.0, "high": 1.0, "missing": "flag"} for i in range(MANY)}
     return rng.choice([{}, old | extra, {**old, **wide}])
