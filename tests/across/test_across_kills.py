@@ -1,0 +1,65 @@
+"""kill -9 of server, site and broker at each step of a round: the right sum, ledgers that equal what left, no hanging.
+
+In the fast suite each step is hit once, by turns at each role; the whole product is slow.
+"""
+
+from itertools import product
+
+import pytest
+from hospitals import NAMES, federation
+from kills import CLEAR, SENT, Kill, moments, undergo
+from rig import BROKER, need_broker
+
+ROLES = ("server", "site", "broker")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """One federation for all kills: its sites and broker live on from run to run, but for those that were killed."""
+    need_broker()
+    rig = federation(tmp_path_factory.mktemp("kills") / "f")
+    try:
+        rig.start(BROKER, *NAMES)
+        yield rig
+    finally:
+        rig.close()
+    rig.leaves_nothing()
+
+
+def few():
+    """Each step once with each moment somewhere; roles by turns."""
+    for number, (step, sender) in enumerate(SENT.items()):
+        role = ROLES[number % 3]
+        yield Kill(role, step, moments(role, sender)[(number // 3) % 2])
+    yield Kill("site", "clear/input", "before send", word="clear")
+    yield Kill("server", "clear/input", "on receipt", word="clear")
+    yield Kill("broker", "begin", "before send", word="clear")
+    yield Kill("site", "mask/share", "after send", noise="shared")
+    yield Kill("server", "mask/unmask", "on receipt", noise="shared")
+    yield Kill("site", "mask/input", "before send", round=1)
+
+
+def many():
+    """Each role at each step, before and after, with each noise, and in the first round as well."""
+    done = {str(kill) for kill in few()}
+    for role, (step, sender), noise in product(ROLES, SENT.items(), ("none", "shared")):
+        for moment in moments(role, sender):
+            kill = Kill(role, step, moment, noise)
+            if str(kill) not in done:
+                yield kill
+    for role, (step, sender) in product(("site", "server"), SENT.items()):
+        yield Kill(role, step, moments(role, sender)[1], round=1)
+    for role, (step, sender) in product(ROLES, CLEAR.items()):
+        for moment in moments(role, sender):
+            yield Kill(role, step, moment, word="clear")
+
+
+@pytest.mark.parametrize("kill", [*few()], ids=str)
+def test_a_kill_cannot_change_a_sum_or_lose_a_charge(shared, kill):
+    print(kill, undergo(shared, kill))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", [*many()], ids=str)
+def test_no_kill_can_change_a_sum_or_lose_a_charge(shared, kill):
+    print(kill, undergo(shared, kill))
