@@ -1,13 +1,14 @@
 """The reference documents everything: a key, word, default, verb, option, cause or exit code that it lacks fails."""
 
 import importlib
+import re
 import types
 from typing import Literal, Union, get_args, get_origin
 
 import click
 import msgspec
 import pytest
-from docs_pages import DOCS, rows, ticks
+from docs_pages import DOCS, ROOT, rows, ticks
 
 from potluck.api.plan import RATE, ROUNDS
 from potluck.cli import VERBS
@@ -15,6 +16,7 @@ from potluck.core import errors
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause
 from potluck.core.views import Form
+from potluck.owner import judge
 
 REFERENCE = DOCS / "reference"
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
@@ -88,6 +90,11 @@ def commands():
     return {name: importlib.import_module(f"potluck.cli.{name}").command for name in VERBS}
 
 
+def subcommands(command):
+    """(word, command) of a verb that has words of its own."""
+    return list(command.commands.items()) if isinstance(command, click.Group) else []
+
+
 def sections(page):
     text = page.read_text(encoding="utf-8")
     return {part.split("\n", 1)[0].strip(): part for part in text.split("\n## ")}
@@ -97,7 +104,12 @@ def test_every_verb_and_option_is_documented():
     page = REFERENCE / "verbs.md"
     found, common = sections(page), page.read_text(encoding="utf-8").split("\n## ")[0]
     assert set(found) - {"# Verbs"} == set(VERBS)
-    for name, command in commands().items():
+    inner = [(name, word, one) for name, command in commands().items() for word, one in subcommands(command)]
+    assert len(inner) > 15
+    for name, word, _ in inner:
+        assert f"`potluck {name} {word}" in found[name]
+    whole = [*commands().items(), *((name, command) for name, _, command in inner)]
+    for name, command in whole:
         for option in command.params:
             said = option.opts if isinstance(option, click.Option) else [option.human_readable_name]
             for word in said:
@@ -107,6 +119,15 @@ def test_every_verb_and_option_is_documented():
 def test_every_cause_is_documented():
     said = {row[0] for row in rows(REFERENCE / "exit-codes.md") if len(row) == 2}
     assert said - {"cause"} == {cause.value for cause in Cause}
+
+
+def test_every_code_that_a_site_may_answer_is_documented():
+    said = {code for row in rows(REFERENCE / "exit-codes.md") if len(row) == 3 for code in ticks(row[0])}
+    consent = (ROOT / "src" / "potluck" / "parties" / "consent.py").read_text(encoding="utf-8")
+    own = set(re.findall(r'Denied\("(\w+)"|"unable", \("(\w+)",\)', consent))
+    codes = {code for pair in own for code in pair if code} | set(get_args(judge.Code)) | {"denied", "revoked"}
+    assert len(codes) >= 20
+    assert said == codes
 
 
 def test_every_exit_code_is_documented():

@@ -1,7 +1,8 @@
-"""Every snippet runs: Python blocks, TOML blocks with a file name, and lines that begin with `$ potluck`."""
+"""Every snippet runs: Python blocks, TOML blocks with a file name, lines that begin with `$ potluck` or its path."""
 
 import re
 import shlex
+import shutil
 import tomllib
 
 import pytest
@@ -22,12 +23,13 @@ LIVE = [
 @pytest.mark.parametrize("page", LIVE, ids=lambda page: page.stem)
 def test_every_snippet_of_a_page_runs_in_order(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "src" / "potluck" / "demo", tmp_path / "src" / "potluck" / "demo")
     for kind, name, body in fences(page):
         if kind == "python":
             exec(compile(body, page.name, "exec"), {"__name__": "__main__"})
         elif kind == "toml" and name:
             (tmp_path / name).write_text(body, encoding="utf-8")
-        for line in re.findall(r"^\$ potluck (.*)$", body, re.MULTILINE):
+        for line in re.findall(r"^\$ (?:\.venv/bin/)?potluck (.*)$", body, re.MULTILINE):
             assert run(potluck, shlex.split(line)) == 0, f"{line}\n{capsys.readouterr().err}"
 
 
