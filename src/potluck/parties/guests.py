@@ -60,6 +60,7 @@ class Guests:
     def __init__(
         self, plan: Plan, proposal: Proposal, heads: Heads, notes: Notes, say: Callable[[str, str], None]
     ) -> None:
+        """proposal: with this process's own `asker`."""
         self.of: dict[Party, Guest] = {site: Guest() for site in plan.sites}
         self._plan = plan
         self._proposal = proposal
@@ -94,6 +95,8 @@ class Guests:
         if step == ANSWER:
             answer = load(said.body, Answer, sender)
             self._heads.keep(sender, answer.head)
+            if answer.asker != self._proposal.asker:
+                return None  # to an earlier process of ours: its owner may have thought better of it
             guest.verdict, guest.codes, guest.boot = answer.verdict, answer.codes, answer.boot
             self._notes.heard(sender.name, answer.verdict, answer.codes)
             words = f"{sender}: {answer.verdict} {' '.join(answer.codes)}".rstrip()

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from potluck.core.asks import Answer, Ask, Task
 from potluck.core.desk import Desk, Letter
 from potluck.core.errors import Unreachable
@@ -82,7 +84,7 @@ class Coordinator:
         self, run: Run, me: Identity, line: Line, notes: Notes, heads: Heads, say: Say, draw: Draw = system
     ) -> None:
         self.transcript = run.transcript
-        self.guests = Guests(run.plan, run.proposal, heads, notes, say)
+        self.guests = Guests(run.plan, msgspec.structs.replace(run.proposal, asker=draw(16)), heads, notes, say)
         self._run = run
         self._me = me
         self._line = line

@@ -41,6 +41,7 @@ class Proposal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     code: version of the program; membership, file: version and digest of the federation file it goes by; plan: every
     setting (`core.plan.canonical`); initial: SHA-256 of the first sum's public model (of the initial weights, for
     training); head: the latest signed head of this site's own ledger that the server has seen, empty where it has none.
+    asker: fresh random bytes of the server's process, so that no answer to an earlier one counts.
     """
 
     code: Version
@@ -49,16 +50,18 @@ class Proposal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     plan: Annotated[bytes, msgspec.Meta(max_length=4_000_000)]
     initial: Hash
     head: Head
+    asker: Boot = bytes(16)
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What a site says to a proposal. codes: why not, by the keys of its policy or by a fixed word; head: its ledger's
-    signed head; boot: which process answers."""
+    signed head; boot: which process answers; asker: as in the proposal."""
 
     verdict: Verdict
     codes: Annotated[tuple[Code, ...], msgspec.Meta(max_length=32)]
     head: Head
     boot: Boot
+    asker: Boot = bytes(16)
 
 
 class Close(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

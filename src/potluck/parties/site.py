@@ -140,14 +140,16 @@ class Site:
 
     def _answer(self, run: str) -> None:
         """Decide about a proposal and say so; a run that goes on keeps its seat."""
-        decision = self._consent.decide(run, self._asked[run])
+        proposal = self._asked[run]
+        decision = self._consent.decide(run, proposal)
         if decision.part is None:
             self._leave(run)
         elif run not in self._seats:
             self._seats[run] = _Seat(decision.part, used=time.monotonic())
             if len(self._seats) > MOST_RUNS:
                 del self._seats[min(self._seats, key=lambda name: self._seats[name].used)]
-        self._tell(run, Answer(decision.verdict, decision.codes, self._consent.head(), self._boot))
+        answer = Answer(decision.verdict, decision.codes, self._consent.head(), self._boot, proposal.asker)
+        self._tell(run, answer)
         if decision.verdict != "pending":
             del self._asked[run]
 
