@@ -275,15 +275,16 @@ def test_a_lying_site_cannot_break_the_server_or_speak_for_others(fed, word, cou
     rng, spec = random.Random(6), quick(scene.plan(word=word))
     with fed.site("a", threading.Event()) as one:
         me, head = one._me, one._consent.head()
-    good = [
-        dump(Answer("granted", (), head, bytes(16))),
-        dump(Answer("denied", ("who",), head, bytes(16))),
-        dump(Hello(bytes(range(16)))),
-        dump(Closed(1.5, head)),
-        msgspec.msgpack.encode(["bad signature", "site", "b"]),
-    ]
 
     def fuzz(coordinator, journal):
+        asker = coordinator.guests._proposal.asker
+        good = [
+            dump(Answer("granted", (), head, bytes(16), asker)),
+            dump(Answer("denied", ("who",), head, bytes(16), asker)),
+            dump(Hello(bytes(range(16)))),
+            dump(Closed(1.5, head)),
+            msgspec.msgpack.encode(["bad signature", "site", "b"]),
+        ]
         others = guests(coordinator)
         del others["a"]
         real = coordinator._me
