@@ -24,7 +24,7 @@ KNOWN = {
     "NoNewPrivileges CapabilityBoundingSet ProtectSystem ProtectHome PrivateTmp PrivateDevices ProtectClock "
     "ProtectHostname ProtectControlGroups ProtectKernelLogs ProtectKernelModules ProtectKernelTunables ProtectProc "
     "RestrictAddressFamilies RestrictNamespaces RestrictRealtime RestrictSUIDSGID LockPersonality "
-    "SystemCallArchitectures SystemCallFilter",
+    "SystemCallArchitectures SystemCallFilter SystemCallErrorNumber",
     "Install": "WantedBy",
 }
 HARDENED = {
