@@ -41,18 +41,16 @@ def finest(high: float, bits: int) -> int:
     return max(FINEST, room + 1)
 
 
-def steps(grid: Grid) -> Floats:
-    """[d]: the step of every coordinate."""
-    return np.repeat([part.step for part in grid.parts], [part.size for part in grid.parts])
-
-
 def integers(bounded: Bounded[L]) -> NDArray[np.int64]:
     """[units, d] whole steps, truncated toward zero and checked again against the limit, in integers.
 
     Raises Abort(RANGE): a value is not finite or beyond its range (a fault at this site, told to its owner).
     """
     grid, limit = bounded.grid, bounded.limit
-    scaled = np.trunc(bounded.values / steps(grid))
+    scaled = bounded.values.astype(np.float64)  # a copy, worked on in place: models are large
+    for part, where in zip(grid.parts, grid.slices().values(), strict=True):
+        scaled[:, where] /= part.step
+    np.trunc(scaled, out=scaled)
     if not np.isfinite(scaled).all():
         raise Abort(Cause.RANGE, detail="a contribution is not a finite number")
     for index, (part, where) in enumerate(zip(grid.parts, grid.slices().values(), strict=True)):
@@ -61,7 +59,7 @@ def integers(bounded: Bounded[L]) -> NDArray[np.int64]:
             # Norms are compared in exact arithmetic where float64 could round: below 2^26 squares are exact.
             inside = bool((_norms(block) <= limit.l2[index] / part.step).all())
         else:
-            inside = block.size == 0 or float(np.abs(block).max()) <= limit.high[index] / part.step
+            inside = block.size == 0 or max(block.max(), -block.min()) <= limit.high[index] / part.step
         if not inside:
             raise Abort(Cause.RANGE, detail=f"{part.name}: a contribution is beyond its bound")
     return scaled.astype(np.int64)
@@ -75,7 +73,8 @@ def _norms(block: Floats) -> Floats:
 
 def encode(bounded: Bounded[L]) -> Encoded[L]:
     """Units [units, d] -> words [d]: each unit on the grid, then the sum of the site's units."""
-    total = integers(bounded).sum(axis=0, dtype=np.int64)
+    units = integers(bounded)
+    total = units[0] if len(units) == 1 else units.sum(axis=0, dtype=np.int64)
     return Encoded(total.astype(word(bounded.grid.bits)), bounded.grid, bounded.limit)
 
 
@@ -94,4 +93,7 @@ def signed(words: Words) -> NDArray[np.int64]:
 
 def decode(words: Words, grid: Grid) -> Floats:
     """words [d] -> real values [d]."""
-    return np.asarray(signed(words) * steps(grid), dtype=np.float64)
+    values = signed(words).astype(np.float64)
+    for part, where in zip(grid.parts, grid.slices().values(), strict=True):
+        values[where] *= part.step
+    return values
