@@ -127,7 +127,7 @@ class Rig:
     """A federation in a folder: `homes`, `fed`, and what the driver writes in `watch`."""
 
     folder: Path
-    frames: Mapping[str, pd.DataFrame]
+    frames: Mapping[str, pd.DataFrame | None]
     policies: Mapping[str, str] = field(default_factory=dict)
     children: dict[str, Child] = field(default_factory=dict)
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -145,19 +145,23 @@ class Rig:
         return self.folder / name
 
     def found(self, port: int) -> None:
-        """Homes, keys, cards, the signed file."""
+        """Homes, keys, cards, the signed file. A site without a frame has its rows where its policy says."""
         now = time.time()
-        for name in ("watch", "temporary", "cwd", "plans", "runs"):
-            (self.folder / name).mkdir(parents=True)
+        self.rooms()
         api.federation_new(self.fed, f"tls://127.0.0.1:{port}", now, 30)
         for name, frame in self.frames.items():
             api.site_new(self.home(name), None)
             (self.home(name) / "policy.toml").write_text(self.policies.get(name, OPEN))
-            if name not in self.policies:
+            if frame is not None:
                 frame.to_csv(self.home(name) / "rows.csv", index=False)
         api.federation_add(self.fed, [self.home(n) / f"{n}.card" for n in self.frames], now)
         for name in self.frames:
             api.site_join(self.home(name), self.fed / "federation.toml", now, "")
+
+    def rooms(self) -> None:
+        """The folders beside the homes."""
+        for name in ("watch", "temporary", "cwd", "plans", "runs"):
+            (self.folder / name).mkdir(parents=True)
 
     # Processes.
 
@@ -280,7 +284,7 @@ class Rig:
         assert list((self.folder / "temporary").rglob("*")) == []
         assert list((self.folder / "cwd").rglob("*")) == []
         places = {"watch", "temporary", "cwd", "plans", "runs", "fed", *self.frames}
-        assert {path.name for path in self.folder.iterdir()} == places
+        assert {path.name for path in self.folder.iterdir()} <= places
         strays = [p for p in self.folder.rglob("*") if p.name.endswith((".part", ".tmp", "-journal"))]
         assert strays == []
         self.nothing_private()

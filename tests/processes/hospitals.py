@@ -25,7 +25,7 @@ from potluck.parties.together import Together
 NAMES = ("anna", "bert", "carl", "dora")
 NONE = {"noise": "none"}
 SHARED = {"noise": "shared", "unit": "row", "epsilon": 3.0, "delta": 1e-5, "clip": 1.0, "redo": 2}
-PATIENCE = 3.0
+PATIENCE = 6.0
 
 
 def frames(rows: int = 40) -> dict[str, pd.DataFrame]:

@@ -1,0 +1,130 @@
+"""`potluck up`: what `run` gives, from real processes; and nothing of it is left, however it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections import Counter
+from pathlib import Path
+
+import hospitals
+import pytest
+import tomli_w
+from rig import Rig, need_broker, present, wait_for
+
+import potluck
+from potluck.api.plan import Plan
+
+
+@pytest.fixture
+def rig(tmp_path):
+    """A place with a plan and the files that it names; nothing started."""
+    need_broker()
+    made = Rig(tmp_path / "f", {})
+    made.rooms()
+    plans = made.folder / "plans"
+    for name, frame in hospitals.frames().items():
+        frame.to_csv(plans / f"rows.{name}.csv", index=False)
+    yield made
+    made.close()
+    made.leaves_nothing()
+
+
+def written(rig: Rig, noise: dict[str, object] = hospitals.NONE, rounds: int = 3, patience: float = 10.0) -> Path:
+    tables = present(hospitals.plan(privacy=noise, rounds=rounds, patience=patience).tables)
+    data = {**tables["data"], "files": {name: f"rows.{name}.csv" for name in hospitals.NAMES}}
+    path = rig.folder / "plans" / "plan.toml"
+    path.write_text(tomli_w.dumps(tables | {"data": data}))
+    return path
+
+
+def places(rig: Rig) -> tuple[Path, Path]:
+    return rig.folder / "runs" / "up", rig.folder / "runs" / "ledger"
+
+
+def up(rig: Rig, plan: Path, *more: str):
+    out, ledger = places(rig)
+    return rig.spawn("up", "up", plan, "--out", out, "--ledger", ledger, "--json", *more, driven=False)
+
+
+def test_up_gives_what_run_gives(rig, tmp_path):
+    plan = written(rig)
+    there = up(rig, plan, "--record", "--compare").end(90).document
+    here = potluck.run(Plan.read(plan), out=tmp_path / "run", ledger=tmp_path / "l", record=True, compare=True).document
+    assert there["model"]["digest"] == here["model"]["digest"]
+    assert there["metrics"] == here["metrics"]
+    assert there["plan"] == here["plan"]
+    assert there.keys() == here.keys()
+    out, _ = places(rig)
+    assert not (out / "network").exists()
+    assert index(out) == index(tmp_path / "run")
+    files = sorted(path.name for path in (out / "parcels").glob("*.bin"))
+    lines = (out / "parcels/index.jsonl").read_text().splitlines()
+    assert files == sorted(json.loads(line)["file"] for line in lines)
+    for path in (out / "parcels").iterdir():
+        path.unlink()  # they hold what was read, unsealed, as was asked for
+
+
+def index(run: Path) -> Counter[tuple[str, ...]]:
+    lines = map(json.loads, (run / "parcels/index.jsonl").read_text().splitlines())
+    return Counter(tuple(str(line[key]) for key in ("round", "step", "from", "to")) for line in lines)
+
+
+def test_up_charges_what_run_charges(rig, tmp_path):
+    plan = written(rig, {"noise": "shared", "unit": "row", "epsilon": 2.0, "delta": 1e-5, "clip": 1.0})
+    there = up(rig, plan).end(90).document
+    here = potluck.run(Plan.read(plan), out=tmp_path / "run", ledger=tmp_path / "ledger").document
+    assert there["privacy"] == here["privacy"]
+    _, ledger = places(rig)
+    assert sorted(path.name for path in ledger.glob("*.sqlite")) == [f"{name}.sqlite" for name in hospitals.NAMES]
+    again = potluck.run(Plan.read(plan), out=tmp_path / "again", ledger=ledger).document  # it is an ordinary ledger
+    assert again["privacy"] == here["privacy"]
+
+
+@pytest.mark.parametrize("trouble", ["plan", "data", "file"])
+def test_what_cannot_be_run_leaves_nothing(rig, trouble):
+    plan = written(rig)
+    if trouble == "plan":
+        plan.write_text(plan.read_text().replace("rounds = 3", "rounds = 0"))
+    elif trouble == "data":
+        path = rig.folder / "plans" / "rows.carl.csv"
+        path.write_text(path.read_text() + "ohno,0.5,1\n")
+    else:
+        (rig.folder / "plans" / "rows.carl.csv").unlink()
+    ended = up(rig, plan).end(30)
+    assert ended.code == 2, ended.words
+    assert ended.out == ""
+    assert "ohno" not in ended.words
+    out, ledger = places(rig)
+    assert not out.exists()
+    assert not ledger.exists() or list(ledger.iterdir()) == []
+
+
+def midway(rig: Rig) -> None:
+    """`up` is in the middle of a long run."""
+    out, _ = places(rig)
+
+    def moves() -> bool:
+        paths = list(out.glob("network/coordinator/runs/*/transcript.jsonl"))
+        return bool(paths) and '"round": 3' in paths[0].read_text()
+
+    wait_for(moves, 60, "the third round")
+
+
+def test_a_killed_up_takes_its_processes_with_it(rig):
+    child = up(rig, written(rig, rounds=400))
+    midway(rig)
+    assert len(rig.processes()) >= 8  # the control: broker and its program, server, four sites, up
+    child.stop(signal.SIGKILL)
+    wait_for(lambda: not rig.processes(), 12, "all children of the killed `up` have ended")
+
+
+def test_an_interrupted_up_leaves_nothing_running_and_no_keys(rig):
+    child = up(rig, written(rig, rounds=400))
+    midway(rig)
+    child.process.send_signal(signal.SIGINT)
+    ended = child.end(30)
+    assert ended.code == 130, ended.words
+    assert ended.out == ""
+    assert not rig.processes()
+    assert not places(rig)[0].exists()
