@@ -161,20 +161,21 @@ class Consent:
         noisy = plan is not None and plan.privacy.noise != "none"
         return ledger.spent_by(run) if noisy else None
 
-    def noticed(self, what: str, run: str, cause: Cause | None, number: int | None = None) -> None:
-        """What happened to a letter or a round, for the access log."""
+    def noticed(self, what: str, run: str, cause: Cause | None, number: int | None = None, detail: str = "") -> None:
+        """What happened to a letter or a round, for the access log. detail: why, for the owner's screen alone."""
         about = self._about(run)
+        why = f": {detail}" if detail else ""
         if what == "round":
             codes = (cause.value,) if cause else ()
             self._owner.log.write("round", _now(), outcome="aborted" if cause else "done", about=about, round=number,
                                  why=codes)  # fmt: skip
-            self._owner.say(f"round {number}: {cause.value if cause else 'done'}")
+            self._owner.say(_plain(f"round {number}: {cause.value if cause else 'done'}{why}"))
             return
         now = time.monotonic()
         if cause is not None and now >= self._quiet_until.get(cause, 0.0):
             self._quiet_until[cause] = now + QUIET
             self._owner.log.write("refusal", _now(), outcome="refused", about=about, round=number, why=(cause.value,))
-            self._owner.say(f"{what}: {cause.value}")
+            self._owner.say(_plain(f"{what}: {cause.value}{why}"))
 
     def _verified(self, proposal: Proposal) -> Plan:
         """Everything that has nothing to do with what the owner wants. Raises Denied."""
@@ -217,7 +218,10 @@ class Consent:
 
     def _asked(self, run: str, plan: Plan, proposal: Proposal) -> Decision:
         """Policy, approval, rows. Raises Denied; PotluckError: the rows or a file of the owner's."""
-        rules = read_policy(self._owner.home.policy)
+        try:
+            rules = read_policy(self._owner.home.policy)
+        except PotluckError as error:
+            raise Denied("policy", str(error)) from None
         now = time.time()
         denials = judge(
             rules,

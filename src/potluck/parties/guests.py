@@ -90,8 +90,10 @@ class Guests:
         """
         guest, step = self.of[sender], said.label.step
         if step == HELLO:
-            guest.verdict, guest.asked, guest.boot = "silent", None, load(said.body, Hello, sender).boot
-            return guest.boot
+            boot = load(said.body, Hello, sender).boot
+            if boot != guest.boot:  # the same process says it again where it did not know whether it was heard
+                guest.verdict, guest.asked, guest.boot = "silent", None, boot
+            return boot
         if step == ANSWER:
             answer = load(said.body, Answer, sender)
             self._heads.keep(sender, answer.head)

@@ -32,6 +32,8 @@ TICK = 0.5
 """Seconds between looks at the owner's decisions."""
 MOST_RUNS = 8
 """Runs whose rows are held at once; of more, the one that was quiet longest is dropped and must be proposed again."""
+GREETING = 2.0
+"""Seconds to hand over the first word before looking around and trying again."""
 PATIENCE = 30.0
 """Seconds to hand over a word that belongs to no run."""
 WORDS, WORDS_A_SECOND = 200.0, 1.0
@@ -79,13 +81,22 @@ class Site:
 
     def run(self) -> None:
         """Until `stop` says so. Raises Unreachable, Refused: the broker does not let this site in."""
-        self._tell("", Hello(self._boot))
+        greeted = False
         while not self._stop():
+            greeted = greeted or self._greet()
             delivery = self._line.receive(self._pause())
             if delivery is not None:
                 self._open(delivery.data)
                 delivery.done()
             self._tick()
+
+    def _greet(self) -> bool:
+        """Say that this process is there; gives whether the broker took it. No long wait, so that it can be stopped."""
+        try:
+            self._line.send(SERVER, self._me.close(SERVER, parcel("", Hello(self._boot))), GREETING)
+        except Unreachable:
+            return False
+        return True
 
     def _pause(self) -> float:
         ends = [seat.end for seat in self._seats.values() if seat.desk]
@@ -130,7 +141,7 @@ class Site:
         """This run ends here; the server hears the cause, even where the log cannot be written any more."""
         self._leave(round_.run)
         self._send(SERVER, farewell(round_, abort), None)
-        self._consent.noticed("dropped", round_.run, abort.cause, round_.number)
+        self._consent.noticed("dropped", round_.run, abort.cause, round_.number, abort.detail)
 
     def _proposed(self, run: str, proposal: Proposal) -> None:
         self._asked[run] = proposal
@@ -176,7 +187,7 @@ class Site:
             try:
                 self._begin(run, seat, said.label.round)
             except Abort as abort:
-                self._consent.noticed("refused", run, abort.cause, number)
+                self._consent.noticed("refused", run, abort.cause, number, abort.detail)
                 self._send(SERVER, farewell(said.label.round, abort), seat)
                 return
         if seat.desk:
@@ -204,8 +215,8 @@ class Site:
         seat.used = time.monotonic()
         if desk.done:
             seat.desk = None
-            cause = desk.abort.cause if desk.abort else None
-            self._consent.noticed("round", desk.round.run, cause, desk.round.number)
+            cause, detail = (desk.abort.cause, desk.abort.detail) if desk.abort else (None, "")
+            self._consent.noticed("round", desk.round.run, cause, desk.round.number, detail)
         elif desk.step != seat.step:
             seat.step, seat.end = desk.step, time.monotonic() + desk.hops * seat.part.plan.federation.patience
 
