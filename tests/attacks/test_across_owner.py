@@ -11,13 +11,15 @@ import sys
 import threading
 import time
 
+import across
 import msgspec
 import pytest
 import scene
+from across import Across, quick
+from hospitals import free_port
+from rig import Rig, need_broker, wait_for
 from test_across_fuzz import announced, drained, proposal, server
 
-import across
-from across import Across, quick
 from potluck.api import inbox
 from potluck.api import members as enrolment
 from potluck.core.errors import Refused
@@ -485,3 +487,45 @@ def test_a_round_that_a_site_refused_is_told_by_its_cause(fed):
             drive(build(spec), Sums(spec, coordinator, memoir=journal, progress=revoked))
     assert caught.value.cause is Cause.REFUSED
     assert caught.value.party == site("a")
+
+
+# The same through the real programs.
+
+
+def test_the_verbs_wait_refuse_and_go_on(tmp_path):
+    need_broker()
+    rig = Rig(tmp_path / "rig", scene.frames("abc"))
+    rig.found(free_port())
+    path = rig.home("a") / "policy.toml"
+    path.write_text(path.read_text().replace('rule = "policy"', 'rule = "person"'))
+    plan = rig.plan(scene.plan(sites="abc", dropouts=0), "plan")
+    try:
+        rig.start("broker")
+        for name in "abc":
+            child = rig.spawn(name, "site", "run", rig.home(name), driven=False)
+            wait_for(lambda child=child: "connected" in child.words.read_text(), 60, f"{name} is connected")
+
+        def serve(wait):
+            return rig.spawn("server", "server", "run", rig.fed, plan, "--json", "--wait", wait, driven=False).end(120)
+
+        def verb(*arguments):
+            return rig.spawn("owner", "site", *arguments, "--json", driven=False).end(60)
+
+        refusal = serve(6)
+        assert (refusal.code, refusal.out) == (3, "")
+        assert "a has not approved it yet" in refusal.words
+        waiting = verb("inbox", rig.home("a")).document["requests"]
+        assert [one["state"] for one in waiting] == ["pending"]
+        assert verb("approve", rig.home("a"), waiting[0]["hash"], "--person", "olga").code == 0
+        done = serve(60)
+        assert done.code == 0, done.words
+        verb("deny", rig.home("a"), waiting[0]["hash"], "--person", "olga")
+        again = serve(60)
+        assert again.code == 3
+        assert "a refuses this plan (denied)" in again.words
+        entries = verb("log", rig.home("a")).document["entries"]
+        told = [(one["event"], one["outcome"]) for one in entries]
+        for line in (("request", "pending"), ("approve", ""), ("request", "approved"), ("request", "denied")):
+            assert line in told
+    finally:
+        rig.close()

@@ -5,7 +5,6 @@ Each message reads "key: what. hint: what to do". It does NOT check types, unkno
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from potluck.core.errors import PlanError
@@ -16,6 +15,8 @@ LARGE = 10.0
 MOST_REDO = 10_000
 LEAST_CLIP, MOST_CLIP = 1e-100, 1e100
 """Clips in between can be scaled without overflow or underflow."""
+LEAST_EPSILON, MOST_EPSILON, LEAST_DELTA = 1e-9, 1e12, 1e-30
+"""Promises in between can be accounted for."""
 Finding = tuple[str, str, str]
 """(key, what, hint)."""
 
@@ -42,10 +43,12 @@ def _numbers(plan: Plan) -> Iterator[Finding]:
     wanted = plan.privacy
     if wanted.unit is None:
         yield "privacy.unit", "is missing", 'say whose contribution is hidden: "row", "person" or "site"'
-    if wanted.epsilon is None or not (math.isfinite(wanted.epsilon) and wanted.epsilon > 0):
-        yield "privacy.epsilon", "must be a number above 0", "for example 1.0"
-    if wanted.delta is None or not 0 < wanted.delta < 1:
-        yield "privacy.delta", "must be between 0 and 1", "for example 1e-5, well below 1 / rows"
+    if wanted.epsilon is None or not LEAST_EPSILON <= wanted.epsilon <= MOST_EPSILON:
+        what = f"must be a number above 0 ({LEAST_EPSILON:g} to {MOST_EPSILON:g})"
+        yield "privacy.epsilon", what, "for example 1.0"
+    if wanted.delta is None or not LEAST_DELTA <= wanted.delta < 1:
+        what = f"must be between 0 and 1 (and at least {LEAST_DELTA:g})"
+        yield "privacy.delta", what, "for example 1e-5, well below 1 / rows"
     if plan.task == "train" and wanted.clip is None:
         yield "privacy.clip", "is missing: noise for training needs a clip", "for example 1.0"
     if wanted.clip is not None and not LEAST_CLIP <= wanted.clip <= MOST_CLIP:
@@ -102,7 +105,7 @@ def _evaluation(plan: Plan) -> Iterator[Finding]:
     wanted = plan.privacy
     if wanted.evaluation is None:
         return
-    if not (math.isfinite(wanted.evaluation) and wanted.evaluation > 0):
+    if not LEAST_EPSILON <= wanted.evaluation <= MOST_EPSILON:
         yield "privacy.evaluation", "must be a number above 0", "for example a tenth of epsilon"
     elif wanted.unit in ("person", "site") and wanted.epsilon is not None and wanted.evaluation >= wanted.epsilon:
         yield "privacy.evaluation", "leaves no epsilon for training", "make it a part of privacy.epsilon"
