@@ -35,6 +35,8 @@ EVALUATION = 0.1
 """The share of delta that metrics have where they add to the cost of training."""
 TIGHT = 0.01
 """Below this epsilon the grid of losses is too coarse to be tighter."""
+LOOSE = 20.0
+"""Above it nothing is promised, and the tails that the tighter accounting compares are below any float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +233,7 @@ def _noised(plan: Plan, ask: Ask, how: NoiseWord) -> Noised:
     grid = grids.noised(ask, loud)
     steps = tuple(one / part.step for one, part in zip(sigmas, grid.parts, strict=True))
     sensitivity, guaranteed, single = 1.0, ratio, False
-    if _tight(ask.blocks) and epsilon >= TIGHT:
+    if _tight(ask.blocks) and TIGHT <= epsilon <= LOOSE:
         moved = math.floor(limits[0] / grid.parts[0].step)
         tight = calibrate_steps(
             epsilon - count * slack, delta * math.exp(-count * slack / 2), count, moved, enough=steps[0]

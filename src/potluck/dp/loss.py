@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 if TYPE_CHECKING:
     from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution
 
@@ -125,6 +127,7 @@ def _pld(events: tuple[Event, ...], delta: float, neighbours: Neighbours) -> flo
     return float(reduce(lambda left, right: left.compose(right), every).get_epsilon_for_delta(delta))
 
 
+@np.errstate(over="ignore")  # a loss beyond all floats has probability 0, which is what is computed then
 def _once(event: DiscreteGauss, delta: float) -> float:
     """A single release needs no grid of losses: its delta for an epsilon is a difference of two tails."""
     from dp_accounting.pld.privacy_loss_mechanism import DiscreteGaussianPrivacyLoss
