@@ -42,6 +42,7 @@ def test_the_model_is_the_one_of_a_run_in_one_process(fed, word):
     assert outcome.model.digest() == in_one_process(scene.plan(word=word))
     assert [one.number for one in log.rounds] == [1, 2, 3, 4]
     assert all(not one.dropped for one in log.rounds)
+    assert all(one.ask.state == b"" for one in log.rounds)  # no model a round is kept
 
 
 def test_noise_costs_what_it_costs_in_one_process(fed, tmp_path):

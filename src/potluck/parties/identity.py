@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from potluck.core.party import Draw, Party
+from potluck.core.party import SERVER, Draw, Party
 from potluck.core.rounds import Parcel, Seat
 from potluck.members.home import Membership
 from potluck.secret import envelope
@@ -25,7 +25,7 @@ class Identity:
     boxes: Mapping[Party, PublicBoxKey] = field(repr=False)
 
     def close(self, to: Party, parcel: Parcel) -> bytes:
-        """A letter that only `to` can read. Raises KeyError: `to` is no member."""
+        """A letter that only `to` can read. Raises KeyError: nobody I write to."""
         return envelope.close(self.key, self.boxes[to], self.federation, self.party, to, parcel)
 
     def disclose(self, letter: bytes) -> tuple[Party, Parcel]:
@@ -40,7 +40,9 @@ class Identity:
 def identity(membership: Membership) -> Identity:
     """A member as the others know it."""
     it = membership.federation
-    boxes = {party: PublicBoxKey(raw) for party, raw in it.boxes().items()}
+    # A site writes to the server alone: parsed keys of all others would cost it 10 KB each.
+    partners = {SERVER} if membership.me != SERVER else it.cards.keys()
+    boxes = {party: PublicBoxKey(raw) for party, raw in it.boxes().items() if party in partners}
     return Identity(
         membership.me, bytes.fromhex(it.id), membership.keys.signing, membership.keys.box, it.roster(), boxes
     )

@@ -23,6 +23,7 @@ from potluck.core.errors import Refused, UsageError
 from potluck.core.party import site
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause
+from potluck.core.stages import Floats
 from potluck.dp.bound import privacy
 from potluck.dp.reveal import recalled
 from potluck.parties.attempt import Attempt
@@ -104,7 +105,7 @@ class Journal:
         release = answer.release
         givers = sorted(party.name for party in release.givers)
         told = json.dumps(_told_of(attempt.lost, attempt, done.seconds) | {"givers": givers})
-        values = (done.when, release.values.astype("<f8").tobytes(), release.std.astype("<f8").tobytes(), told)
+        values = (done.when, _floats(release.values), _floats(release.std) if release.std.any() else b"", told)
         with _told(self._path):
             query = "UPDATE rounds SET opened = 1, ended = ?, vals = ?, std = ?, told = ? WHERE number = ?"
             self._db.execute(query, (*values, done.number))
@@ -121,7 +122,9 @@ class Journal:
             raise Refused("the journal is of another run", where=str(self._path), hint="start over with --fresh")
         known = json.loads(told)
         givers = frozenset(site(name) for name in known["givers"])
-        release = recalled(np.frombuffer(values, "<f8").copy(), np.frombuffer(std, "<f8").copy(), givers)
+        values = np.frombuffer(values, "<f8").astype(np.float64)
+        std = np.frombuffer(std, "<f8").astype(np.float64) if std else np.zeros_like(values)  # exact: none is kept
+        release = recalled(values, std, givers)
         dropped = {name: Cause(cause) for name, cause in known["lost"].items()}
         steps = {step: (size, letters) for step, (size, letters) in known["steps"].items()}
         done = Round(ask, number, dropped, known["seconds"], Traffic(known["up"], known["down"], steps), ended)
@@ -184,6 +187,10 @@ class Journal:
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+
+def _floats(values: Floats) -> bytes:
+    return values.astype("<f8", copy=False).tobytes()
 
 
 def _told_of(lost: Mapping[Any, Cause], attempt: Attempt, seconds: float) -> dict[str, Any]:

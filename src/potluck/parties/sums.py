@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from potluck.core.asks import Answer, Ask, Kind, Task
@@ -29,7 +29,7 @@ Progress = Callable[[Ask], None]
 class Round:
     """One finished sum: which, under which number, who was missing and why, seconds, the traffic, and who paid.
 
-    when: seconds since 1970 when it was opened (None where nobody asked).
+    when: seconds since 1970 when it was opened (None where nobody asked). In a log the ask is without its model.
     """
 
     ask: Ask
@@ -161,7 +161,8 @@ class Sums:
         return dict.fromkeys(others, Cause.LATE) | self._excluded, same
 
     def _finished(self, ask: Ask, done: Round, answer: Answer) -> Answer:
-        self.log.rounds.append(done)
+        # Without the public model, of which the log would else keep one a round.
+        self.log.rounds.append(replace(done, ask=replace(done.ask, state=b"")))
         self._same[ask.kind] = answer.release.givers
         return answer
 
