@@ -14,13 +14,16 @@ from pathlib import Path
 
 import heart
 import mask_client
+import memory
+import network
 import noise
+import sites
 import traffic
 import unmask_server
 import whole_round
 from measure import Row, show, write
 
-MODULES = (mask_client, unmask_server, traffic, whole_round, noise, heart)
+MODULES = (mask_client, unmask_server, traffic, whole_round, noise, heart, network, sites, memory)
 GROUPS: Mapping[str, Callable[[], Iterator[Row]]] = {module.__name__: module.rows for module in MODULES}
 
 

@@ -10,6 +10,8 @@ import pytest
 
 BENCH = Path(__file__).parents[2] / "bench"
 KEYS = ["name", "ours", "peer", "peer_name", "ratio", "unit", "goal", "met"]
+BOTH = ("clear", "mask")
+FLOORS = ("goal", "raw broker", "one process")
 PROMISED = [
     "mask client d=1e6 k=20 u32",
     "server unmask n=50",
@@ -23,6 +25,12 @@ PROMISED = [
     "discrete Gaussian, sigma=100",
     "discrete Gaussian, sigma=2^20",
     *(f"heart auc eps={epsilon}" for epsilon in ("0.5", "1", "3", "8")),
+    *(f"round over the network, 3 sites, tiny, {protect}: {beside}" for protect in BOTH for beside in FLOORS),
+    *(f"round over the network, 3 sites, tiny, {protect}: peer" for protect in BOTH),
+    *(f"round over the network, 3 sites, d=1e6, {protect}: {beside}" for protect in BOTH for beside in FLOORS[1:]),
+    *(f"round over the network, {count} sites, tiny, clear" for count in (10, 30, 100, 300)),
+    *(f"round over the network, {count} sites, tiny, mask" for count in (10, 30, 100)),
+    *(f"peak memory of the {who}, 3 sites, d=1e7, {protect}" for protect in BOTH for who in ("server", "site")),
 ]
 
 
@@ -66,5 +74,5 @@ def test_the_groups_are_listed_without_any_peer_installed():
     hidden = "import sys; sys.modules.update(flwr=None, opendp=None); import runpy; sys.argv = ['run.py', '--list']; "
     code = f"{hidden}sys.path.insert(0, {str(BENCH)!r}); runpy.run_path({str(BENCH / 'run.py')!r}, run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert len(done.stdout.splitlines()) == 6
+    assert len(done.stdout.splitlines()) == 9
     assert all(": " in line for line in done.stdout.splitlines())

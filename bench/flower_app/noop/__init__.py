@@ -1,0 +1,1 @@
+"""A Flower app that does nothing, for its round to be timed."""

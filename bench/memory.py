@@ -1,0 +1,35 @@
+"""Peak memory of the server's and a site's process at 1e7 parameters, beside one vector of 64-bit words.
+
+Of each peak, that of the same process in a tiny run is taken off: interpreter, libraries, connection. Floor: the one
+vector of words that a site sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from deployment import Deployed, Shape, deployed
+from measure import Row, less
+
+SITES = 3
+LAYERS = (3160, 3160)
+TINY = (4, 4)
+MB = 1e6
+
+
+def rows() -> Iterator[Row]:
+    """Server and site, clear and mask."""
+    weights = sum((a + 1) * b for a, b in pairwise((2, *LAYERS, 1)))
+    vector = 8 * weights / MB
+    for protect in ("clear", "mask"):
+        big = deployed(Shape(SITES, protect, 2, LAYERS))
+        small = deployed(Shape(SITES, protect, 2, TINY))
+        for who in ("server", "site"):
+            ours = (_peak(big, who) - _peak(small, who)) / MB
+            name = f"peak memory of the {who}, 3 sites, d=1e7, {protect}, beyond a tiny run's"
+            yield less(name, (ours, vector), "one vector of 64-bit words (floor)", "MB")
+
+
+def _peak(done: Deployed, who: str) -> int:
+    return max(peak for name, peak in done.peak.items() if name.startswith(who))

@@ -1,0 +1,140 @@
+"""Flower's stock deployment as the peer: SuperLink, three SuperNodes and an app whose nodes do nothing.
+
+In favour of the peer: no TLS, no node authentication, no state on disk, no installing of an app's dependencies in a
+run, telemetry off, and a round is one message to every node and back. It lives in an environment of its own, made
+when it is first measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from potluck.api.processes import die_with_parent
+
+HERE = Path(__file__).parent
+HOME = HERE.parent / ".venv" / "flower"
+APP = HERE / "flower_app"
+NODES = 3
+WARM = 1
+LONGEST = 240.0
+"""Seconds after which the peer is given up."""
+
+
+class Missing(Exception):
+    """The peer cannot be measured here, and why."""
+
+
+def name() -> str:
+    """The peer as it is pinned."""
+    return f"Flower {_pin().partition('==')[2]} deployed, no-op nodes, no TLS"
+
+
+def rounds(words: int, many: int) -> list[float]:
+    """Seconds of `many` rounds with an array of `words` 64-bit floats, after a first one that does not count.
+
+    Raises Missing: it cannot be installed or started here.
+    """
+    programs = _installed()
+    with TemporaryDirectory(prefix="flower-bench-") as temp, ExitStack() as stack:
+        room, out = Path(temp), Path(temp) / "seconds.json"
+        port, *others = _ports(1 + NODES)
+        link = f"127.0.0.1:{port}"
+        (room / "config.toml").write_text(
+            f'[superlink]\ndefault = "bench"\n[superlink.bench]\naddress = "{link}"\ninsecure = true\n',
+            encoding="utf-8",
+        )
+        environment = os.environ | {"FLWR_HOME": temp, "FLWR_TELEMETRY_ENABLED": "0"}
+        environment["PATH"] = f"{programs}{os.pathsep}{environment['PATH']}"
+
+        def start(*command: str) -> subprocess.Popen[bytes]:
+            log = stack.enter_context((room / f"{len(list(room.iterdir()))}.log").open("wb"))
+            process = subprocess.Popen(
+                [str(programs / command[0]), *command[1:]],
+                env=environment,
+                cwd=room,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+            stack.callback(_end, process)
+            return process
+
+        address = ("--insecure", "--host", "127.0.0.1", "--port")
+        start("flower-superlink", *address, str(port), "--disable-runtime-dependency-installation")
+        _wait(lambda: _answers(port), "its SuperLink does not answer")
+        for other in others:
+            start("flower-supernode", *address, str(other), "--superlink", link)
+        wishes = f'rounds={many + WARM} words={words} nodes={NODES} out="{out}"'
+        started = start("flwr", "run", str(APP), "bench", "--run-config", wishes)
+        _wait(lambda: started.poll() is not None, "its run does not start")
+        if started.returncode:
+            raise Missing("its run does not start")
+        _wait(lambda: len(_seconds(out)) == many + WARM, "its rounds take too long")
+        return _seconds(out)[WARM:]
+
+
+def _installed() -> Path:
+    """The folder of its programs. Raises Missing."""
+    programs = HOME / "bin"
+    if (programs / "flower-superlink").exists():
+        return programs
+    try:
+        subprocess.run([sys.executable, "-m", "venv", str(HOME)], check=True, capture_output=True)
+        install = [str(programs / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", _pin()]
+        subprocess.run(install, check=True, capture_output=True, timeout=LONGEST)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Missing(f"it cannot be installed here ({type(error).__name__})") from None
+    return programs
+
+
+def _pin() -> str:
+    lines = (HERE / "peers.txt").read_text(encoding="utf-8").splitlines()
+    return next(line.strip() for line in lines if line.startswith("flwr=="))
+
+
+def _seconds(out: Path) -> list[float]:
+    if not out.exists():
+        return []
+    found: list[float] = json.loads(out.read_text(encoding="utf-8"))
+    return found
+
+
+def _ports(many: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(many)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as trial:
+        return trial.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _wait(until: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + LONGEST
+    while not until():
+        if time.monotonic() > end:
+            raise Missing(what)
+        time.sleep(0.1)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """With everything that it started: it starts a process a message."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
