@@ -129,7 +129,10 @@ def books(rig: Rig, kill: Kill, run: str, document: dict[str, Any]) -> None:
             assert history.releases == len(charged)
             assert history.epsilon <= SHARED["epsilon"] * (1 + 1e-9)
             told = document["privacy"]["epsilon"][name]
-            assert math.isclose(told, history.epsilon, rel_tol=1e-9), (name, told, history.epsilon)
+            if any(text.startswith("no last word") and name in text for text in document["warnings"]):
+                assert told <= history.epsilon * (1 + 1e-9)  # it came back too late to say what it had charged
+            else:
+                assert math.isclose(told, history.epsilon, rel_tol=1e-9), (name, told, history.epsilon)
     for one in rig.rounds(run):
         for giver in one["givers"]:
             assert one["number"] in rig.charged(giver, run)
