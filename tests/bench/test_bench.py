@@ -30,7 +30,6 @@ PROMISED = [
     *(f"round over the network, 3 sites, d=1e6, {protect}: {beside}" for protect in BOTH for beside in FLOORS[1:]),
     *(f"round over the network, {count} sites, tiny, clear" for count in (10, 30, 100, 300)),
     *(f"round over the network, {count} sites, tiny, mask" for count in (10, 30, 100)),
-    *(f"peak memory of the {who}, 3 sites, d=1e7, {protect}" for protect in BOTH for who in ("server", "site")),
 ]
 
 
