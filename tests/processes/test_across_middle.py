@@ -111,7 +111,11 @@ def test_what_the_broker_adds_cannot_matter(trapped, act):
     assert ended.document["model"]["digest"] == reference(of).digest()
 
 
-@pytest.mark.parametrize("act", [loses, spoils, swaps], ids=lambda act: act.__name__)
+@pytest.mark.parametrize(
+    "act",
+    [loses, pytest.param(spoils, marks=pytest.mark.slow), pytest.param(swaps, marks=pytest.mark.slow)],
+    ids=lambda act: act.__name__,
+)
 def test_what_the_broker_takes_away_cannot_change_a_model(trapped, act):
     ended, of, rounds = run(trapped, act, 2.0)
     if ended.code == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import pytest
 from hospitals import NAMES, federation, plan, reference
 from kills import VICTIM, named
 from rig import BROKER, SERVER, Trap, need_broker, wait_for
@@ -11,6 +12,7 @@ from rig import BROKER, SERVER, Trap, need_broker, wait_for
 PRIVACY = {"noise": "shared", "unit": "row", "epsilon": 2.0, "delta": 1e-5, "clip": 1.0}
 
 
+@pytest.mark.slow
 def test_a_killed_site_comes_back_and_spends_no_more_than_the_plan_says(tmp_path):
     need_broker()
     rig = federation(tmp_path / "f")
