@@ -7,6 +7,7 @@ not denied still needs `requests`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,8 @@ from potluck.core.plan import Plan
 from potluck.owner.hours import ANY, within
 from potluck.owner.policy import Allow, Policy
 
+MOST_DELTA = 1e-3
+"""Where epsilon is capped: with a larger delta the same epsilon says ever less, and near 1 it costs none at all."""
 Code = Literal[
     "who",
     "tasks",
@@ -136,6 +139,9 @@ def _noise(allow: Allow, case: Case) -> Denial | None:
 
 def _columns(allow: Allow, case: Case) -> Denial | None:
     denied = [name for name in columns_read(case.plan) if not any(covers(one, name) for one in allow.columns)]
+    if not denied and not case.plan.data.header and ANY not in allow.columns:
+        words = "the plan takes columns by position: the names it gives them are its own and say nothing"
+        return Denial("columns", words, 'rows without names of columns need allow.columns = ["*"]')
     if not denied:
         return None
     return Denial("columns", f"the plan reads {_list(denied)}", _allowed("columns", allow.columns))
@@ -154,6 +160,11 @@ def _per_plan(allow: Allow, case: Case) -> Denial | None:
         return None
     if case.promised is None:
         return Denial("epsilon_per_plan", "what the plan spends is not known", "nothing is spent that was not promised")
+    delta = case.plan.privacy.delta
+    capped = math.isfinite(min(allow.epsilon_per_plan, allow.epsilon_per_year))
+    if capped and delta is not None and delta > MOST_DELTA:
+        words = f"at delta {delta:.6g} no epsilon means much"
+        return Denial("epsilon_per_plan", words, f"delta is at most {MOST_DELTA:g} where epsilon is capped")
     if case.promised <= allow.epsilon_per_plan:
         return None
     words = f"the plan spends up to epsilon {case.promised:.6g}"

@@ -201,6 +201,8 @@ class Consent:
             raise Denied("plan", f"the plan cannot be carried out as it is: {errors[0]}")
         if home.me not in plan.sites:
             raise Denied("plan", "the plan does not name this site")
+        if any(party not in self._owner.federation.cards for party in plan.sites):
+            raise Denied("plan", "the plan names sites that are no members of this federation")
         if any("*" in name for name in plan.data.columns):
             raise Denied("plan", "a column pattern cannot be used across machines: name the columns")
         return plan
@@ -232,15 +234,18 @@ class Consent:
             promised=promise(plan),
         )
         codes = tuple(denial.code for denial in denials)
+        if codes == ("hours",) and any(one.run == run for one in self._owner.ledger.history()):
+            codes = ()  # taken on in time: it goes on
         if not codes and sha256(_first(plan).state).digest() != proposal.initial:
             raise Denied("initial", "the first model is not the one that the plan says")
         asker = self._owner.federation.name
         request = self._owner.requests.ask(run, digest(plan), canonical(plan), asker, now, codes, rules.approve)
+        if codes or request.state not in (State.PENDING, State.APPROVED):
+            # Also where somebody has approved it since: the policy may say no to what it allowed when they were asked.
+            words = tuple(f"{denial.words}; {denial.hint}" for denial in denials)
+            return Decision("denied", codes or request.codes or (request.state.value,), words=words)
         if request.state is State.PENDING:
             return Decision("pending")
-        if request.state is not State.APPROVED:
-            words = tuple(f"{denial.words}; {denial.hint}" for denial in denials)
-            return Decision("denied", request.codes or (request.state.value,), words=words)
         privacy = plan.privacy
         noisy = privacy.noise != "none"
         unit, delta = (privacy.unit, privacy.delta) if noisy else (None, None)

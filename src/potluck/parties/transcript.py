@@ -13,6 +13,9 @@ from pathlib import Path
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Label
 
+PRIVATE = 0o600
+"""Bodies are read by nobody else on this machine: under `clear` they are updates."""
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -56,13 +59,12 @@ class Transcript:
         """A body was read by its receiver, unsealed. Kept only where the transcript records."""
         if self._folder is None:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._kept += 1
         name = f"{self._kept:06d}.bin"
-        (self._folder / name).write_bytes(body)
+        _append(self._folder / name, body, PRIVATE)
         line = {"file": name, "round": label.round.number, "step": label.step, "from": str(sender), "to": str(to)}
-        with (self._folder / "index.jsonl").open("a", encoding="utf-8") as index:
-            index.write(json.dumps(line, sort_keys=True) + "\n")
+        _append(self._folder / "index.jsonl", (json.dumps(line, sort_keys=True) + "\n").encode("utf-8"), PRIVATE)
 
     def write(self, path: Path) -> None:
         """One line of JSON a letter: round, step, from, to, bytes."""
@@ -84,11 +86,14 @@ class Transcript:
         it.steps[move.label.step] = size + move.size, letters + 1
 
 
-def _append(path: Path, line: bytes) -> None:
+def _append(path: Path, line: bytes, mode: int = 0o666) -> None:
     """One write to the end of a file: cheap enough for every letter, and whole whoever else writes."""
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, mode)
     try:
-        os.write(handle, line)
+        with memoryview(line) as rest:
+            written = os.write(handle, rest)
+            while written < len(rest):
+                written += os.write(handle, rest[written:])
     finally:
         os.close(handle)
 
