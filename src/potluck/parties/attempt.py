@@ -21,7 +21,8 @@ class Attempt:
     """How a round ended: with an answer, or with an abort.
 
     lost: who did not take part to the end, and why; accused: who accused whom (both sides);
-    paid: whose contribution left, as far as is known; left: whether any may have.
+    paid: whose contribution left, as far as is known; left: whether any may have; agreed: over whom the sum was said
+    to be, empty where it did not come so far: sites may have signed that, and without noise sign nothing else.
     """
 
     answer: Answer | None
@@ -31,6 +32,7 @@ class Attempt:
     accused: Mapping[Party, Cause] = field(default_factory=dict)
     paid: frozenset[Party] = frozenset()
     left: bool = False
+    agreed: frozenset[Party] = frozenset()
 
 
 class Table(Protocol):
@@ -39,6 +41,10 @@ class Table(Protocol):
     def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause], must: frozenset[Party]) -> Attempt:
         """absent: those who are left out, and why; must: those without whom it could only fail."""
         ...
+
+
+AGREED = "/survivors"
+"""How the step ends under which a server says over whom a sum is, to exactly those."""
 
 
 def quarrel(server: Desk[object], here: frozenset[Party]) -> dict[Party, Cause]:

@@ -23,7 +23,7 @@ _HYBRID = Assumption("both X25519 and ML-KEM-768 fall")
 
 def views(plan: Plan, seen: Sequence[View]) -> list[View]:
     """The broker's rows, one a thing that the server has a row of. seen: the rows of server and sites."""
-    return [_carried(plan, view, _readers(view.of, seen)) for view in seen if view.party == SERVER]
+    return [_carried(plan, view, _readers(view, seen)) for view in seen if view.party == SERVER]
 
 
 def _carried(plan: Plan, server: View, readers: frozenset[Party]) -> View:
@@ -39,7 +39,10 @@ def _carried(plan: Plan, server: View, readers: frozenset[Party]) -> View:
     return View(BROKER, server.of, Form.CIPHERTEXT, AnyOf((*parts, _HYBRID)), SOURCE, server.form, note)
 
 
-def _readers(of: str, seen: Sequence[View]) -> frozenset[Party]:
-    """The sites that get this thing by letter: not whose own it is."""
-    sites = {view.party for view in seen if view.of == of and view.form is not Form.NOTHING} - {SERVER}
-    return frozenset(site for site in sites if not of.startswith(f"{site}'s "))
+def _readers(server: View, seen: Sequence[View]) -> frozenset[Party]:
+    """The sites that get this thing by letter in the form in which the server has it: not whose own it is.
+
+    One that gets less (a sum that the server noises first) gives the broker what it has itself, and no more.
+    """
+    sites = {view.party for view in seen if view.of == server.of and view.form is server.form} - {SERVER}
+    return frozenset(site for site in sites if not server.of.startswith(f"{site}'s "))

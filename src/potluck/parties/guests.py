@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from potluck.core.asks import Kind
 from potluck.core.errors import Refused
 from potluck.core.party import Party
 from potluck.core.plan import Plan
@@ -48,6 +49,8 @@ class Notes(Protocol):
     """What the coordinator writes down of what happens."""
 
     def may_leave(self, number: int) -> None: ...
+
+    def agree(self, kind: Kind, sites: frozenset[Party]) -> None: ...
 
     def heard(self, name: str, verdict: str, codes: tuple[str, ...]) -> None: ...
 
@@ -91,8 +94,11 @@ class Guests:
         guest, step = self.of[sender], said.label.step
         if step == HELLO:
             boot = load(said.body, Hello, sender).boot
-            if boot != guest.boot:  # the same process says it again where it did not know whether it was heard
-                guest.verdict, guest.asked, guest.boot = "silent", None, boot
+            # The same process says it again where it did not know whether it was heard; one that was not heard before
+            # finds the proposal in its queue.
+            if guest.boot not in (b"", boot):
+                guest.verdict, guest.asked = "silent", None
+            guest.boot = boot
             return boot
         if step == ANSWER:
             answer = load(said.body, Answer, sender)

@@ -20,7 +20,7 @@ import numpy as np
 
 from potluck.core.asks import Answer, Ask, Kind
 from potluck.core.errors import Refused, UsageError
-from potluck.core.party import site
+from potluck.core.party import Party, site
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause
 from potluck.core.stages import Floats
@@ -91,6 +91,16 @@ class Journal:
         """From now on contributions of this round may have left a site. Durable before they are asked for."""
         with _told(self._path):
             self._db.execute("UPDATE rounds SET may_have_left = 1 WHERE number = ?", (number,))
+
+    def agree(self, kind: Kind, sites: frozenset[Party]) -> None:
+        """A sum of this kind is about to be said to be over these sites. The first word stands."""
+        names = json.dumps(sorted(one.name for one in sites))
+        with _told(self._path):
+            self._db.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (f"agreed {kind.value}", names))
+
+    def agreed(self, kind: Kind) -> frozenset[Party]:
+        """Over whom the first sum of a kind was said to be; empty where none was."""
+        return frozenset(site(name) for name in json.loads(self.fact(f"agreed {kind.value}") or "[]"))
 
     def ended(self, ask: Ask, number: int, attempt: Attempt) -> None:
         """A round ended without an answer."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from potluck.core.asks import Answer, Ask, Task
+from potluck.core.asks import Answer, Ask, Kind, Task
 from potluck.core.desk import Desk, Letter
 from potluck.core.errors import Unreachable
 from potluck.core.ledger import Volatile
@@ -23,7 +23,7 @@ from potluck.core.party import SERVER, Draw, Party
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause, Parcel, RoundId, Sum
 from potluck.fl.table import Table as Rows
-from potluck.parties.attempt import Attempt, quarrel, telling
+from potluck.parties.attempt import AGREED, Attempt, quarrel, telling
 from potluck.parties.flood import Heard, Pace
 from potluck.parties.guests import Guests, Heads, Notes
 from potluck.parties.horizontal import Sitting, lead
@@ -66,10 +66,12 @@ class _Round:
     """The round in flight. seen: which process of each site takes part in it."""
 
     desk: Desk[object]
+    kind: Kind
     seen: Mapping[Party, bytes]
     paid: set[Party] = field(default_factory=set)
     letters: Counter[Party] = field(default_factory=Counter)
     noted: bool = False
+    agreed: frozenset[Party] = frozenset()
 
     @property
     def left(self) -> bool:
@@ -127,7 +129,7 @@ class Coordinator:
         away = {site: absent.get(site, Cause.SILENT) for site in self.guests.of if site not in here}
         for site, cause in away.items():
             desk.leave(site, cause)
-        self._round = _Round(desk, {site: self.guests.of[site].boot for site in here})
+        self._round = _Round(desk, ask.kind, {site: self.guests.of[site].boot for site in here})
         try:
             self._drive(self._round)
             return self._told(self._round, away)
@@ -137,7 +139,7 @@ class Coordinator:
     def close(self, model: bytes) -> None:
         """Tell the sites that the run is finished, and hear their last words."""
         waiting = self.guests.present()
-        self._tell({site: Close(model) for site in waiting})
+        self._tell({site: Close(model) for site in self.guests.of})  # who is away reads it when it is back
         end = time.monotonic() + min(LAST_WORDS, self.patience)
         while time.monotonic() < end and any(self.guests.of[site].last is None for site in waiting):
             self._listen(TICK)
@@ -198,6 +200,10 @@ class Coordinator:
         if round_.left and not round_.noted:
             round_.noted = True
             self._notes.may_leave(round_.desk.round.number)
+        agreed = frozenset(letter.to for letter in letters if letter.label.step.endswith(AGREED))
+        if agreed:
+            round_.agreed = agreed
+            self._notes.agree(round_.kind, agreed)
         self._send([letter for letter in letters if letter.to in round_.seen])
 
     def _listen(self, wait: float) -> bool:
@@ -262,4 +268,5 @@ class Coordinator:
             accused=quarrel(desk, frozenset(round_.seen)),
             paid=frozenset(round_.paid),
             left=round_.left,
+            agreed=round_.agreed,
         )

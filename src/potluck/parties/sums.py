@@ -79,6 +79,10 @@ class Memoir(Protocol):
         """The answer of a finished round, or None."""
         ...
 
+    def agreed(self, kind: Kind) -> frozenset[Party]:
+        """Over whom the first exact sum of a kind was said to be, finished or not; empty where none was."""
+        ...
+
 
 class Forgetful:
     """Writes nothing down: for runs that live and die with this process."""
@@ -100,6 +104,10 @@ class Forgetful:
     def recall(self, ask: Ask) -> tuple[Round, Answer] | None:
         """Nothing is known."""
         return None
+
+    def agreed(self, kind: Kind) -> frozenset[Party]:
+        """Nobody."""
+        return frozenset()
 
 
 class Sums:
@@ -127,7 +135,7 @@ class Sums:
         self._repeats = repeats
         self._excluded: dict[Party, Cause] = {}
         self._redo = plan.privacy.redo - redone
-        self._same: dict[Kind, frozenset[Party]] = {}
+        self._same = {kind: self._memoir.agreed(kind) for kind in Kind}
 
     def __call__(self, ask: Ask) -> Answer:
         """One sum. Raises Abort: the cause, and whom it names."""
@@ -147,6 +155,7 @@ class Sums:
                 self._memoir.opened(done, attempt.answer, attempt)
                 return self._finished(ask, done, attempt.answer)
             self._memoir.ended(ask, number, attempt)
+            self._same[ask.kind] = self._same[ask.kind] or attempt.agreed
             left_over -= self._give_up_or_retry(attempt, left_over)
 
     @property
@@ -155,8 +164,11 @@ class Sums:
         return self._plan.privacy.noise in ("none", "reveal")
 
     def _seating(self, ask: Ask) -> tuple[Mapping[Party, Cause], frozenset[Party]]:
-        """(who takes no part, who must): those left out; of exact sums of a kind the sites of the first, no other."""
-        same = self._same.get(ask.kind, frozenset()) if self.exact else frozenset()
+        """(who takes no part, who must): those left out; of exact sums of a kind the sites of the first, no other.
+
+        The first counts from when it was said over whom it is, opened or not: sites that signed it sign no other.
+        """
+        same = self._same[ask.kind] if self.exact else frozenset()
         others = set(self._plan.sites) - same if same else set()
         return dict.fromkeys(others, Cause.LATE) | self._excluded, same
 

@@ -17,7 +17,7 @@ from potluck.core.stages import Opened
 from potluck.dp.bound import Exact, Noised, privacy
 from potluck.dp.reveal import reveal
 from potluck.fl.table import Table as Rows
-from potluck.parties.attempt import Attempt, quarrel, telling
+from potluck.parties.attempt import AGREED, Attempt, quarrel, telling
 from potluck.parties.horizontal import Sitting, contribution, join, lead
 from potluck.parties.memory import Memory
 from potluck.parties.sums import drive
@@ -70,6 +70,7 @@ class Together:
             accused=quarrel(server, frozenset(self._rows.keys() - absent.keys())),
             paid=paid,
             left=bool(paid),
+            agreed=frozenset(move.to for move in moved if move.label.step.endswith(AGREED)),
         )
 
     def _why(self, site: Party, desks: Mapping[Party, Desk[object]], absent: Mapping[Party, Cause]) -> Cause:
