@@ -18,6 +18,8 @@ from potluck.parties import catalog
 from potluck.report import details
 
 Json = dict[str, object]
+MANY, FEW = 12, 3
+"""With more sites than MANY the report shows who sees what for FEW of them: the whole grows with their square."""
 
 
 def document(facts: Facts, final: Path) -> Json:
@@ -128,7 +130,7 @@ def evidence(facts: Facts) -> details.Details:
         comparison=compared_scores(facts.spec, facts.comparison),
         interval="95 %: DeLong for AUC, Wilson for accuracy",
         budget=facts.budgets,
-        views=tuple(details.seen(view) for view in catalog.views(spec)),
+        views=_views(spec),
         timeline=_timeline(facts),
         questions=_questions(facts),
         warnings=tuple(facts.warnings),
@@ -136,6 +138,15 @@ def evidence(facts: Facts) -> details.Details:
         in_process=facts.network is None,
         network=facts.network,
     )
+
+
+def _views(spec: Spec) -> tuple[details.Seen, ...]:
+    """All claims; of many sites, which are all alike, those about the first few (all of them: `potluck explain`)."""
+    sites = spec.sites if len(spec.sites) <= MANY else spec.sites[:FEW]
+    others = set(spec.sites) - set(sites)
+    theirs = tuple(f"{site}'s " for site in others)
+    shown = (view for view in catalog.views(spec) if view.party not in others and not view.of.startswith(theirs))
+    return tuple(details.seen(view) for view in shown)
 
 
 def _site(facts: Facts, name: str) -> details.Site:

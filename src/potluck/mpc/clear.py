@@ -68,12 +68,12 @@ def views(plan: Plan) -> list[View]:
     for one in plan.sites:
         of = f"{one}'s update"
         rows.append(View(SERVER, of, form, Never(), source))
+        # Whoever knows all other summands subtracts them from the sum, which the models give away.
+        rest = Together(max(1, plan.fewest - 1), frozenset(plan.sites) - {one})
+        reads: Condition = AnyOf((Together(1, frozenset({SERVER})), rest))
         for other in plan.sites:
             if other == one:
                 rows.append(View(other, of, Form.PLAIN, Never(), source, note="its own"))
             else:
-                # Whoever knows all other summands subtracts them from the sum, which the models give away.
-                rest = Together(max(1, plan.fewest - 1), frozenset(plan.sites) - {one})
-                reads: Condition = AnyOf((Together(1, frozenset({SERVER})), rest))
                 rows.append(View(other, of, Form.NOTHING, reads, source, broken=form))
     return rows

@@ -24,11 +24,12 @@ def views(plan: Plan, shape: Shape) -> list[View]:
     for one in plan.sites:
         of, others = f"{one}'s update", frozenset(plan.sites) - {one}
         found.append(View(SERVER, of, Form.MASKED, _server(plan, shape, others), SOURCE, broken, _note(plan, shape)))
+        opens = _site(plan, shape, others)
         for other in plan.sites:
             if other == one:
                 found.append(View(other, of, Form.PLAIN, Never(), SOURCE, note="its own"))
             else:
-                found.append(View(other, of, Form.NOTHING, _site(plan, shape, others), SOURCE, broken, NETWORK))
+                found.append(View(other, of, Form.NOTHING, opens, SOURCE, broken, NETWORK))
     return found
 
 
