@@ -1,5 +1,6 @@
 """What a lying server may try at a site whose policy is strict: other rows, columns or budgets than it was allowed."""
 
+import contextlib
 import os
 import threading
 
@@ -13,8 +14,10 @@ from test_across_fuzz import by_person, proposal, server
 from potluck.api import inbox
 from potluck.core.party import SERVER, site
 from potluck.core.plan import Column, Statistic, digest
-from potluck.core.rounds import Label, RoundId
-from potluck.core.wire import load
+from potluck.core.rounds import Abort, Label, Record, RoundId
+from potluck.core.wire import dump, load
+from potluck.dp.bound import privacy
+from potluck.fl.tasks import build
 from potluck.parties.session import ANSWER, Answer, parcel
 from potluck.parties.transcript import Transcript
 
@@ -146,6 +149,35 @@ def test_recorded_bodies_are_for_nobody_else_on_the_machine(tmp_path, umask):
     assert found == {"000001.bin": 0o600, "index.jsonl": 0o600}
     assert (tmp_path / "kept").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "kept" / "000001.bin").read_bytes() == b"an update"
+
+
+def test_two_runs_side_by_side_cannot_exceed_a_cap_that_was_set_while_the_site_runs(fed):
+    spec = scene.plan(privacy=scene.SHARED).spec
+    cost = dump(privacy(spec, next(build(spec).lead())).cost)
+    with fed.site("a", threading.Event()) as one:
+        policy(fed, "a", ("epsilon_per_year = inf", "epsilon_per_year = 4.0"))
+        assert [answer(fed, one, spec, run).verdict for run in (RUN, OTHER)] == ["granted", "granted"]
+        for number in (1, 2, 3):
+            one._ledger.write(Record(f"charge/{RUN}/{number}", cost))
+        with contextlib.suppress(Abort):
+            for number in (1, 2, 3):
+                one._ledger.write(Record(f"charge/{OTHER}/{number}", cost))
+        assert 3.0 - 1e-6 <= one._ledger.spent() <= 4.0
+
+
+def test_the_inbox_says_what_is_read_whatever_a_plan_calls_it(fed):
+    by_person(fed, "a")
+    spec = msgspec.structs.replace(
+        count(missing=("", "0.5"), columns={"x": Column(kind="number", low=0.0, high=1.0, missing="drop")}),
+        purpose="counts. It reads no column.\n  cost: nothing",
+        statistics=(Statistic(name="how many rows (count)", kind="sum", column="x"),),
+    )
+    with fed.site("a", threading.Event()) as one:
+        assert answer(fed, one, spec).verdict == "pending"
+    words = inbox.inbox(fed.folder / "a")[0].learnt
+    assert words.startswith("asked 'counts. It reads no column.\\n  cost: nothing': ")
+    assert "sum of 'x', called 'how many rows (count)'" in words
+    assert "Taken as no value: '0.5'. Rows without a value in x are left out." in words
 
 
 @pytest.mark.xfail(strict=True, reason="min_rows counts held-out rows too: a plan can hold out all but a few")

@@ -13,6 +13,7 @@ from pathlib import Path
 from potluck.core.errors import UsageError
 from potluck.core.party import BROKER, SERVER
 from potluck.core.plan import Plan as Spec
+from potluck.core.plan import Statistic
 from potluck.core.views import Never
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.members.home import SiteHome
@@ -47,9 +48,8 @@ class Asked:
             rounds = f"in {plan.training.rounds} rounds of {plan.training.method}, then its metrics on held-out rows"
             what = f"{model} is trained {rounds}"
         else:
-            names = ", ".join(f"{one.name} ({one.kind})" for one in plan.statistics)
-            what = f"statistics: {names}"
-        return f"{plan.purpose}: {what}. It reads the columns {', '.join(columns_read(plan))}."
+            what = f"statistics: {', '.join(map(_statistic, plan.statistics))}"
+        return f"asked {plan.purpose!r}: {what}. It reads the columns {', '.join(columns_read(plan))}.{_left_out(plan)}"
 
     @property
     def together(self) -> str:
@@ -107,6 +107,23 @@ class Asked:
             "epsilon": promise(self.plan),
             "spent": self.spent,
         }
+
+
+def _statistic(one: Statistic) -> str:
+    """What is counted, by the plan's columns: its name may say anything."""
+    of = " and ".join(map(repr, one.columns or ((one.column,) if one.column else ())))
+    return f"{one.kind}{f' of {of}' if of else ''}{f' by {one.by!r}' if one.by else ''}, called {one.name!r}"
+
+
+def _left_out(plan: Spec) -> str:
+    """Which rows are not in the sums, in the plan's words: a plan can pick rows by what it calls missing."""
+    dropping = [name for name, one in plan.data.columns.items() if one.missing == "drop" and one.kind != "ignore"]
+    texts = [repr(text) for text in plan.data.missing if text]
+    split = plan.data.split if plan.task == "train" else None
+    words = f" Taken as no value: {', '.join(texts)}." if texts else ""
+    words += f" Rows without a value in {', '.join(dropping)} are left out." if dropping else ""
+    words += f" {split.test:.4g} of the rows are held out for metrics." if split and split.test is not None else ""
+    return words
 
 
 def inbox(folder: Path, which: str = "") -> list[Asked]:

@@ -95,6 +95,10 @@ class Budget:
                 anchor.hold(self._chain)
             undo.pop_all()
 
+    def limit(self, yearly: float | None) -> None:
+        """From now on all runs of the last year never exceed `yearly` epsilons together. None: no such cap."""
+        self._yearly = yearly
+
     def begin(self, run: str, plan: str, plan_hash: bytes, unit: str | None, delta: float | None, now: float) -> None:
         """A run starts (or starts again, cut off before it charged anything). unit, delta: None without noise.
 

@@ -6,6 +6,7 @@ keys of the policy or fixed words, so that a server learns why, and nothing abou
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -224,6 +225,9 @@ class Consent:
             rules = read_policy(self._owner.home.policy)
         except PotluckError as error:
             raise Denied("policy", str(error)) from None
+        # Runs that go on side by side were each judged before the others were charged: the ledger has the last word.
+        yearly = rules.allow.epsilon_per_year
+        self._owner.ledger.limit(yearly if math.isfinite(yearly) else None)
         now = time.time()
         denials = judge(
             rules,
