@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+import across
 import hostile_letters
 import hostile_plans
 import msgspec
 import pytest
 import scene
-
-import across
 from across import Across, quick
+
 from potluck.core.party import SERVER, site
 from potluck.core.plan import CODE, canonical, digest
 from potluck.core.rounds import Label, Parcel, RoundId

@@ -194,7 +194,7 @@ def test_too_few_rows_are_told_to_the_owner_alone(fed):
     words = [text for text in fed.heard["a"] if "min_rows (41)" in text]
     assert words
     assert not any("40" in text for text in words)
-    policy(fed, "a", ("min_rows = 41", "min_rows = 40"))
+    policy(fed, "a", ("min_rows = 41", "min_rows = 20"))
     with fed.attending(*"abcd"):  # the control
         fed.run(quick(scene.plan()), run=OTHER)
 

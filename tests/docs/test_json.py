@@ -21,11 +21,15 @@ def section(name: str) -> set[str]:
     return {word for tick in ticks(parts[name]) for word in tick.split(".")}
 
 
+WHOLE = ("coefficients", "settings")
+"""Tables whose keys are a plan's."""
+
+
 def keys(document: object, skip: frozenset[str]) -> set[str]:
     """Every key at any depth, but for names that a plan gives."""
     if isinstance(document, dict):
         inner = {key for key in document if key not in skip}
-        return inner.union(*(keys(value, skip) for key, value in document.items() if key != "coefficients"))
+        return inner.union(*(keys(value, skip) for key, value in document.items() if key not in WHOLE))
     return set().union(*(keys(item, skip) for item in document)) if isinstance(document, list) else set()
 
 

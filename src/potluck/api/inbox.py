@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from potluck.core.errors import UsageError
 from potluck.core.party import BROKER, SERVER
 from potluck.core.plan import Plan as Spec
@@ -49,7 +51,7 @@ class Asked:
             what = f"{model} is trained {rounds}"
         else:
             what = f"statistics: {', '.join(map(_statistic, plan.statistics))}"
-        return f"asked {plan.purpose!r}: {what}. It reads the columns {', '.join(columns_read(plan))}.{_left_out(plan)}"
+        return f"asked {plan.purpose!r}: {what}. It reads the columns {_columns(plan)}.{_left_out(plan)}"
 
     @property
     def together(self) -> str:
@@ -106,7 +108,17 @@ class Asked:
             "cost": self.cost,
             "epsilon": promise(self.plan),
             "spent": self.spent,
+            "settings": msgspec.json.decode(self.request.plan),
         }
+
+
+def _columns(plan: Spec) -> str:
+    """What is read, by name; in a source without names by place as well: there the names are the plan's own."""
+    names = columns_read(plan)
+    if plan.data.header:
+        return ", ".join(names)
+    place = {name: number for number, name in enumerate(plan.data.columns, 1)}
+    return ", ".join(f"{name} (number {place[name]})" if name in place else name for name in names)
 
 
 def _statistic(one: Statistic) -> str:

@@ -74,7 +74,6 @@ def preview(folder: Path, which: str) -> Leaving:
     plan, rules = asked.plan, read_policy(home.policy)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     rows = read(source, plan, home.name)
-    rows_allowed(rules, rows.rows)
     task: Task[Table, object] = build(plan)
     ask = next(task.lead())
     bound: Exact | Noised = privacy(plan, ask)
@@ -83,6 +82,7 @@ def preview(folder: Path, which: str) -> Leaving:
     values = decode(mine.words, bound.grid)
     named = {name: values[where] for name, where in bound.grid.slices().items()}
     held = int(rows.test.sum())
+    rows_allowed(rules, rows.rows - held)
     return Leaving(
         asked,
         rows.rows - held,

@@ -32,7 +32,7 @@ class Processes:
         self._starts = dict.fromkeys(commands, 0)
 
     def __enter__(self) -> Self:
-        self._logs.mkdir(parents=True, exist_ok=True)
+        self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in self._commands:
             self._start(name)
         return self

@@ -26,7 +26,9 @@ Code = Literal[
     "models",
     "columns",
     "protect",
+    "server",
     "noise",
+    "units",
     "epsilon_per_plan",
     "epsilon_per_year",
     "min_sites",
@@ -45,13 +47,15 @@ class Denial:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is judged. promised: epsilon that the plan spends here at most, or None; spent_year: what went before."""
+    """What is judged. promised: epsilon that the plan spends here at most, or None; spent_year: what went before;
+    watched: a person reads it before it is approved."""
 
     plan: Plan
     asker: frozenset[str]
     now: datetime
     spent_year: float
     promised: float | None
+    watched: bool
 
     @property
     def noised(self) -> bool:
@@ -67,15 +71,18 @@ def judge(
     asker: the names of who asks (federation, fingerprint); now: the owner's local time; spent_year: epsilon spent in
     the year before, this plan's run not counted.
     """
-    case = Case(plan, asker, now, spent_year, promised)
+    case = Case(plan, asker, now, spent_year, promised, policy.approve.rule != "policy")
     found = (rule(policy.allow, case) for rule in _RULES)
     return tuple(denial for denial in found if denial is not None)
 
 
 def rows_allowed(policy: Policy, rows: int) -> None:
-    """Raises Refused, for the owner's eyes alone: fewer rows than allow.min_rows. The number of rows is not said."""
+    """Raises Refused, for the owner's eyes alone: fewer rows than allow.min_rows. The number of rows is not said.
+
+    rows: those that a plan learns from; held-out ones do not count, or a plan could hold out all but a few.
+    """
     if rows < policy.allow.min_rows:
-        what = f"there are fewer rows than allow.min_rows ({policy.allow.min_rows})"
+        what = f"there are fewer rows to learn from than allow.min_rows ({policy.allow.min_rows})"
         raise Refused(what, where="policy", hint="the fewer rows, the more a sum says about each of them")
 
 
@@ -133,15 +140,27 @@ def _protect(allow: Allow, case: Case) -> Denial | None:
     return _listed("protect", "protection", case.plan.protect.word, allow.protect)
 
 
+def _server(allow: Allow, case: Case) -> Denial | None:
+    word = case.plan.federation.server
+    return None if allow.server is None else _listed("server", "a server that is taken to be", word, allow.server)
+
+
+def _units(allow: Allow, case: Case) -> Denial | None:
+    unit = case.plan.privacy.unit
+    if allow.units is None or not case.noised or unit is None:
+        return None
+    return _listed("units", "noise for every", unit, allow.units)
+
+
 def _noise(allow: Allow, case: Case) -> Denial | None:
     return _listed("noise", "noise", case.plan.privacy.noise, allow.noise)
 
 
 def _columns(allow: Allow, case: Case) -> Denial | None:
     denied = [name for name in columns_read(case.plan) if not any(covers(one, name) for one in allow.columns)]
-    if not denied and not case.plan.data.header and ANY not in allow.columns:
+    if not denied and not case.plan.data.header and not case.watched and ANY not in allow.columns:
         words = "the plan takes columns by position: the names it gives them are its own and say nothing"
-        return Denial("columns", words, 'rows without names of columns need allow.columns = ["*"]')
+        return Denial("columns", words, 'such a plan needs allow.columns = ["*"], or somebody who looks: another rule')
     if not denied:
         return None
     return Denial("columns", f"the plan reads {_list(denied)}", _allowed("columns", allow.columns))
@@ -190,7 +209,9 @@ _RULES: Sequence[Callable[[Allow, Case], Denial | None]] = (
     _models,
     _columns,
     _protect,
+    _server,
     _noise,
+    _units,
     _per_plan,
     _per_year,
     _sites,

@@ -22,6 +22,8 @@ Task = Literal["*", "train", "statistics", "fit", "predict", "intersect"]
 Kind = Literal["*", "linear", "logistic", "network", "trees"]
 Guard = Literal["*", "clear", "mask", "share", "he", "tee"]
 Noise = Literal["*", "none", "site", "shared", "reveal"]
+Server = Literal["*", "curious", "lying"]
+Unit = Literal["*", "row", "person", "site"]
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +36,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Allow(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plan may ask. Lists: what is not named is denied; hours: None is any time, empty is never.
+    """What a plan may ask. Lists: what is not named is denied; server, units, hours narrow it: None is any, empty none.
 
     epsilon_per_plan, epsilon_per_year: of plans with noise; 0 allows none of them.
     """
@@ -50,6 +52,8 @@ class Allow(msgspec.Struct, frozen=True, kw_only=True):
     min_rows: int = 1
     min_sites: int = 2
     hours: tuple[str, ...] | None = None
+    server: tuple[Server, ...] | None = None
+    units: tuple[Unit, ...] | None = None
 
 
 class Approve(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,9 +106,11 @@ protect = []              # ways to compute the sum: mask (the server sees sums 
 noise = []                # shared, site, reveal (differential privacy), none (exact sums)
 epsilon_per_plan = 0.0    # a plan with noise may spend at most this
 epsilon_per_year = 0.0    # and all of the last 365 days together at most this
-min_rows = 1              # with fewer rows this site does not take part
+min_rows = 1              # with fewer rows to learn from this site does not take part
 min_sites = 2             # a sum must be over at least so many sites, this one included, after drop-outs
 hours = []                # local time, e.g. "mon-fri 08:00-18:00"; "*" or no such line: any time
+server = ["*"]            # what a plan may take the server for: lying (it may do anything), curious (it plays fair)
+units = ["*"]             # whom noise hides: row, person, site
 
 [approve]
 rule = "person"           # person: someone approves every run; hash: approved plans run again; policy: all it allows

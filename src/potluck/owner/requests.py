@@ -26,6 +26,7 @@ SHORTEST = 8
 MOST_PENDING = 256
 KEPT = 1_000
 LARGEST = 4 << 20
+MISFITS, DAY, UNFIT = 3, 86400.0, "data"
 LONGEST = 200
 """Requests that wait; requests that are remembered; bytes of a plan; letters of a name: what others can put here."""
 
@@ -155,6 +156,14 @@ class Requests:
             changed = self._move(text, ("approved",), State.REVOKED)
             return self._decision(text, changed, None, approve)
 
+    def unfit(self, run: str) -> None:
+        """The rows did not fit the plan, and its asker is told so: a bit about the rows that no ledger counts.
+
+        After MISFITS such plans in a day rule "policy" approves no other plan by itself: somebody has to look.
+        """
+        with self._change() as db:
+            db.execute("UPDATE requests SET codes = ? WHERE run = ? AND state = 'approved'", (UNFIT, run))
+
     def finish(self, run: str) -> Request:
         """The run ended, well or not. Where it was approved it is finished now. Raises UsageError: no such run."""
         return self._end(run, "approved", State.FINISHED)
@@ -204,14 +213,22 @@ class Requests:
         state = State.PENDING
         if by_policy or denied(self._db, text):
             state = State.DENIED
-        elif approve.rule == "policy" or self._still(text, approve) == 0:
+        elif (approve.rule == "policy" and self._misfits(run, text) < MISFITS) or self._still(text, approve) == 0:
             state = State.APPROVED
-            if approve.rule == "person":
+            if approve.rule != "hash":
                 carry(self._db, text, run)
         self._db.execute("UPDATE requests SET state = ? WHERE run = ?", (state.value, run))
 
     def _still(self, text: str, approve: Approve) -> int:
-        return 0 if approve.rule == "policy" else max(0, approve.people - approvers(self._db, text))
+        return max(0, approve.people - approvers(self._db, text))
+
+    def _misfits(self, run: str, text: str) -> int:
+        """How many other plans of the day before a request turned out not to fit the rows."""
+        query = (
+            "SELECT count(DISTINCT hash) FROM requests WHERE codes = ? AND hash != ?"
+            " AND first_seen > (SELECT first_seen FROM requests WHERE run = ?) - ?"
+        )
+        return int(self._db.execute(query, (UNFIT, text, run, DAY)).fetchone()[0])
 
     def _verdict(self, text: str, person: str, verdict: str, now: float) -> None:
         if not person.strip():

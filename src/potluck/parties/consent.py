@@ -101,14 +101,14 @@ class Consent:
         self._asker = frozenset({owner.federation.name, fingerprint(owner.federation.coordinator)})
         self._quiet_until: dict[Cause, float] = {}
 
-    def decide(self, run: str, proposal: Proposal) -> Decision:
+    def decide(self, run: str, proposal: Proposal, known: Part | None = None) -> Decision:
         """Verify, judge, ask, and read the rows where the answer is yes. Never raises for what a server may send."""
         about = Subject(asker=self._owner.federation.name, run=run)
         try:
             plan = self._verified(proposal)
             self._remember(run, plan)
             about = self._about(run)
-            decision = self._asked(run, plan, proposal)
+            decision = self._asked(run, plan, proposal, known)
         except Denied as denied:
             decision = Decision("denied", (denied.code,), words=(denied.words,))
         except PotluckError as error:
@@ -219,7 +219,7 @@ class Consent:
         except (Refused, Abort) as error:
             raise Denied("ledger", f"the ledger is not the one that was shown before: {error}") from None
 
-    def _asked(self, run: str, plan: Plan, proposal: Proposal) -> Decision:
+    def _asked(self, run: str, plan: Plan, proposal: Proposal, known: Part | None) -> Decision:
         """Policy, approval, rows. Raises Denied; PotluckError: the rows or a file of the owner's."""
         try:
             rules = read_policy(self._owner.home.policy)
@@ -257,7 +257,11 @@ class Consent:
             self._owner.ledger.rejoin(run, plan.name, digest(plan), unit, delta, now)
         except Refused as error:
             raise Denied("finished", str(error)) from None
-        return Decision("granted", part=self._part(plan, rules))
+        try:
+            return Decision("granted", part=known or self._part(plan, rules))
+        except PotluckError:
+            self._owner.requests.unfit(run)
+            raise
 
     def _part(self, plan: Plan, rules: policy.Policy) -> Part:
         home = self._owner.home
@@ -265,7 +269,7 @@ class Consent:
         _calibrate(plan, task)
         source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
         rows = read(source, plan, home.name)
-        rows_allowed(rules, rows.rows)
+        rows_allowed(rules, rows.rows - int(rows.test.sum()))
         return Part(plan, task, catalog.row(plan).build(plan), rows)
 
     def _id(self) -> bytes:

@@ -152,7 +152,8 @@ class Site:
     def _answer(self, run: str) -> None:
         """Decide about a proposal and say so; a run that goes on keeps its seat."""
         proposal = self._asked[run]
-        decision = self._consent.decide(run, proposal)
+        seat = self._seats.get(run)
+        decision = self._consent.decide(run, proposal, seat.part if seat else None)
         if decision.part is None:
             self._leave(run)
         elif run not in self._seats:
