@@ -6,7 +6,7 @@ from sums import heart, replaced, stats
 from test_linear import noised
 
 from potluck.core.party import SERVER
-from potluck.core.plan import Statistic, Training
+from potluck.core.plan import Protect, Statistic, Training
 from potluck.core.views import Form
 from potluck.fl.views import views
 
@@ -33,11 +33,12 @@ def test_noise_shows_in_the_form_unless_the_server_adds_it():
 
 
 def test_everyone_sees_the_model_and_each_site_its_own_metrics():
-    plan = heart()
-    assert {view.party for view in of(plan, "the model")} == {SERVER, *plan.sites}
-    for site in plan.sites:
-        forms = {view.party: view.form for view in of(plan, f"{site}'s metrics")}
-        assert forms == {party: Form.PLAIN if party == site else Form.NOTHING for party in (SERVER, *plan.sites)}
+    for word, server in (("clear", Form.PLAIN), ("mask", Form.NOTHING)):  # under clear it reads the site's own part
+        plan = replaced(heart(), protect=Protect(word=word))
+        assert {view.party for view in of(plan, "the model")} == {SERVER, *plan.sites}
+        for site in plan.sites:
+            forms = {view.party: view.form for view in of(plan, f"{site}'s metrics")}
+            assert forms == dict.fromkeys(plan.sites, Form.NOTHING) | {SERVER: server, site: Form.PLAIN}
 
 
 def test_statistics_have_no_model_and_sites_see_no_sum():
