@@ -1,1 +1,1 @@
-"""Who takes part: the catalog, the drivers, the runners and their durable budget."""
+"""Who takes part: the catalog, the drivers, and the runners that move letters and own the clocks."""

@@ -16,14 +16,12 @@ from hashlib import sha256
 
 import msgspec
 
-from potluck.core.asks import Ask, Kind, Task
-from potluck.core.errors import PlanError, PotluckError, Refused
-from potluck.core.plan import CODE, Plan, canonical, digest
+from potluck.core.asks import Task
+from potluck.core.errors import PotluckError, Refused
+from potluck.core.plan import Plan, canonical, digest
 from potluck.core.rounds import Abort, Cause, Sum
 from potluck.core.wire import load
 from potluck.dp.account import promise
-from potluck.dp.bound import privacy
-from potluck.fl.check import MOST_VALUES
 from potluck.fl.table import Table, read
 from potluck.fl.tasks import build
 from potluck.members.card import fingerprint
@@ -37,6 +35,7 @@ from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Request, Requests, State
 from potluck.owner.source import open_source
 from potluck.parties import catalog
+from potluck.parties.proposal import Denied, calibrate, first_sum, of_now, plan_of
 from potluck.parties.session import Proposal, Verdict
 
 QUIET = 60.0
@@ -65,15 +64,6 @@ class Decision:
     codes: tuple[str, ...] = ()
     part: Part | None = None
     words: tuple[str, ...] = ()
-
-
-class Denied(Exception):
-    """A proposal that nobody need be asked about. code travels, words are the owner's."""
-
-    def __init__(self, code: str, words: str) -> None:
-        super().__init__(words)
-        self.code = code
-        self.words = words
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,33 +170,9 @@ class Consent:
 
     def _verified(self, proposal: Proposal) -> Plan:
         """Everything that has nothing to do with what the owner wants. Raises Denied."""
-        federation, home = self._owner.federation, self._owner.home
-        if proposal.membership != federation.version or proposal.file != federation.digest:
-            words = f"the server goes by version {proposal.membership} of the federation file, here is"
-            raise Denied("federation", f"{words} {federation.version}: potluck site join, with the newest file")
-        try:
-            federation.current(time.time())
-        except Refused as error:
-            raise Denied("expired", str(error)) from None
-        if proposal.code != CODE:
-            raise Denied("version", f"the server runs potluck {proposal.code}, here is {CODE}")
+        of_now(proposal, self._owner.federation)
         self._own_head(proposal.head)
-        try:
-            plan = msgspec.json.decode(proposal.plan, type=Plan, strict=True)
-            whole = canonical(plan) == proposal.plan and plan.data.files == {}
-            errors = catalog.check(plan)[0] if whole else ["not in its one spelling"]
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, ValueError, PlanError):
-            errors = ["not a plan of this version"]
-            plan = None
-        if plan is None or errors:
-            raise Denied("plan", f"the plan cannot be carried out as it is: {errors[0]}")
-        if home.me not in plan.sites:
-            raise Denied("plan", "the plan does not name this site")
-        if any(party not in self._owner.federation.cards for party in plan.sites):
-            raise Denied("plan", "the plan names sites that are no members of this federation")
-        if any("*" in name for name in plan.data.columns):
-            raise Denied("plan", "a column pattern cannot be used across machines: name the columns")
-        return plan
+        return plan_of(proposal, self._owner.federation, self._owner.home.me)
 
     def _own_head(self, shown: bytes) -> None:
         """The server shows the latest head of our own ledger that it knows: a ledger behind it was put back."""
@@ -240,7 +206,7 @@ class Consent:
         codes = tuple(denial.code for denial in denials)
         if codes == ("hours",) and any(one.run == run for one in self._owner.ledger.history()):
             codes = ()  # taken on in time: it goes on
-        if not codes and sha256(_first(plan).state).digest() != proposal.initial:
+        if not codes and sha256(first_sum(plan).state).digest() != proposal.initial:
             raise Denied("initial", "the first model is not the one that the plan says")
         asker = self._owner.federation.name
         request = self._owner.requests.ask(run, digest(plan), canonical(plan), asker, now, codes, rules.approve)
@@ -266,7 +232,7 @@ class Consent:
     def _part(self, plan: Plan, rules: policy.Policy) -> Part:
         home = self._owner.home
         task = build(plan)
-        _calibrate(plan, task)
+        calibrate(plan, task)
         source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
         rows = read(source, plan, home.name)
         rows_allowed(rules, rows.rows - int(rows.test.sum()))
@@ -293,30 +259,6 @@ _OUTCOME: dict[Verdict, Outcome] = {
     "denied": "denied",
     "unable": "refused",
 }
-
-
-def _calibrate(plan: Plan, task: Task[Table, object]) -> None:
-    """Reckon the noise of every sum once, before the answer: it can take seconds, and a round's patience is short.
-
-    Raises Denied: a sum cannot be computed with, so no row is read for it.
-    """
-    first = next(task.lead()).state
-    for kind in Kind:
-        try:
-            privacy(plan, task.ask(kind, 0, first))
-        except Abort:
-            continue  # the plan has no such sum
-        except PlanError as error:
-            raise Denied("plan", f"the plan cannot be carried out as it is: {error}") from None
-
-
-def _first(plan: Plan) -> Ask:
-    """The plan's first sum, as everybody derives it from the plan. Raises Denied: nobody has room for it."""
-    ask = next(build(plan).lead())
-    values = sum(block.size for block in ask.blocks)
-    if values > MOST_VALUES:
-        raise Denied("plan", f"the plan cannot be carried out as it is: a sum has {values} values")
-    return ask
 
 
 def _plain(text: str) -> str:

@@ -1,0 +1,92 @@
+"""Whether a proposal is what it says, before anybody is asked: the federation, the program, the plan and its sums.
+
+It has nothing to do with what an owner wants (`owner.judge`), and reads no row.
+"""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from potluck.core.asks import Ask, Kind, Task
+from potluck.core.errors import PlanError, Refused
+from potluck.core.party import Party
+from potluck.core.plan import CODE, Plan, canonical
+from potluck.core.rounds import Abort
+from potluck.dp.bound import privacy
+from potluck.fl.check import MOST_VALUES
+from potluck.fl.table import Table
+from potluck.fl.tasks import build
+from potluck.members.federation import Federation
+from potluck.parties import catalog
+from potluck.parties.session import Proposal
+
+
+class Denied(Exception):
+    """A proposal that nobody need be asked about. code travels, words are the owner's."""
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(words)
+        self.code = code
+        self.words = words
+
+
+def of_now(proposal: Proposal, federation: Federation) -> None:
+    """Raises Denied: of another version of the federation file or the program, or the file has expired."""
+    if proposal.membership != federation.version or proposal.file != federation.digest:
+        words = f"the server goes by version {proposal.membership} of the federation file, here is"
+        raise Denied("federation", f"{words} {federation.version}: potluck site join, with the newest file")
+    try:
+        federation.current(time.time())
+    except Refused as error:
+        raise Denied("expired", str(error)) from None
+    if proposal.code != CODE:
+        raise Denied("version", f"the server runs potluck {proposal.code}, here is {CODE}")
+
+
+def plan_of(proposal: Proposal, federation: Federation, me: Party) -> Plan:
+    """The plan, in its one spelling, with every check passed. Raises Denied: it cannot be carried out here."""
+    try:
+        plan = msgspec.json.decode(proposal.plan, type=Plan, strict=True)
+        whole = canonical(plan) == proposal.plan and plan.data.files == {}
+        errors = catalog.check(plan)[0] if whole else ["not in its one spelling"]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, ValueError, PlanError):
+        raise _impossible("not a plan of this version") from None
+    if errors:
+        raise _impossible(errors[0])
+    if me not in plan.sites:
+        raise Denied("plan", "the plan does not name this site")
+    if any(party not in federation.cards for party in plan.sites):
+        raise Denied("plan", "the plan names sites that are no members of this federation")
+    if any("*" in name for name in plan.data.columns):
+        raise Denied("plan", "a column pattern cannot be used across machines: name the columns")
+    return plan
+
+
+def calibrate(plan: Plan, task: Task[Table, object]) -> None:
+    """Reckon the noise of every sum once, before the answer: it can take seconds, and a round's patience is short.
+
+    Raises Denied: a sum cannot be computed with, so no row is read for it.
+    """
+    first = next(task.lead()).state
+    for kind in Kind:
+        try:
+            privacy(plan, task.ask(kind, 0, first))
+        except Abort:
+            continue  # the plan has no such sum
+        except PlanError as error:
+            raise _impossible(str(error)) from None
+
+
+def first_sum(plan: Plan) -> Ask:
+    """The plan's first sum, as everybody derives it from the plan. Raises Denied: nobody has room for it."""
+    ask = next(build(plan).lead())
+    values = sum(block.size for block in ask.blocks)
+    if values > MOST_VALUES:
+        raise _impossible(f"a sum has {values} values")
+    return ask
+
+
+def _impossible(why: str) -> Denied:
+    return Denied("plan", f"the plan cannot be carried out as it is: {why}")
