@@ -18,8 +18,8 @@ TESTS = Path(__file__).parents[1]
 sys.path += [str(TESTS / "parties"), str(TESTS / "attacks")]
 
 import scene  # noqa: E402
-
 from across import Across, quick  # noqa: E402
+
 from potluck.core.errors import PotluckError  # noqa: E402
 from potluck.core.rounds import Abort  # noqa: E402
 from potluck.fl.tasks import build  # noqa: E402

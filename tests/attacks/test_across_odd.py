@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import across
 import pytest
 import scene
+from across import Across, quick
 from hospitals import free_port
 from rig import Child, Rig, need_broker, wait_for
 
-import across
-from across import Across, quick
 from potluck.api import members as enrolment
 from potluck.api import server as api
 from potluck.core.errors import PlanError, PotluckError, Refused, Unreachable
