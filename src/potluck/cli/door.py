@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -88,6 +89,20 @@ def settings(command: F) -> F:
         "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one key of the plan (TOML; repeatable)."
     )
     return option(command)
+
+
+def rehearsing(command: F) -> F:
+    """Add --out, --ledger, --record and --compare to a verb that runs a plan with all rows on this machine."""
+    path = click.Path(path_type=Path)
+    options = (
+        click.option("--out", type=path, help="Folder of the run (default: runs/NAME-UTC)."),
+        click.option("--ledger", type=path, help="Folder of the ledgers (default: beside the plan)."),
+        click.option("--record", is_flag=True, help="Keep every parcel's body, as its receiver reads it."),
+        click.option("--compare", is_flag=True, help="Also alone, pooled and exact results. Not private."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def run(group: click.Group, arguments: list[str]) -> int:

@@ -10,16 +10,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from potluck.api.plan import Plan
 from potluck.api.status import Live
 from potluck.api.up import up
-from potluck.cli.door import settings, spoken, voice
+from potluck.cli.door import rehearsing, settings, spoken, voice
 from potluck.cli.text import show_run
 
 
 @click.command("up")
 @click.argument("plan", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run (default: runs/NAME-UTC).")
-@click.option("--ledger", type=click.Path(path_type=Path), help="Folder of the ledgers (default: beside the plan).")
-@click.option("--record", is_flag=True, help="Keep every parcel's body, as its receiver reads it (for the attacks).")
-@click.option("--compare", is_flag=True, help="Also alone, pooled and exact results. Not private: all rows are here.")
+@rehearsing
 @settings
 @spoken
 def command(
