@@ -42,14 +42,11 @@ def attend(
     home = SiteHome.at(Path(folder))
     with locked(home.lock, f"site {home.name} runs already"), contextlib.ExitStack() as stack:
         member = home.open(time.time())
-        rules = read_policy(home.policy)
-        warning = exposed(rules, home.policy)
+        warning = exposed(read_policy(home.policy), home.policy)
         if warning:
             say(f"warning: {warning}")
-        yearly = rules.allow.epsilon_per_year
-        ledger = stack.enter_context(
-            Budget(home.ledger, yearly=yearly if math.isfinite(yearly) else None, anchor=anchor(home, member))
-        )
+        # Its yearly cap is set at every proposal, by the policy of then.
+        ledger = stack.enter_context(Budget(home.ledger, anchor=anchor(home, member)))
         requests = stack.enter_context(Requests(home.requests))
         log = AccessLog(home.access)
         owner = Owner(home, member.federation, ledger, requests, log, member.keys.signing.sign, say)

@@ -141,7 +141,7 @@ class Consent:
     def close(self, run: str, model: bytes) -> float | None:
         """The run is over. Gives the epsilon that this site's ledger says it cost; None without noise."""
         about = self._about(run)
-        plan = self._plans.pop(run, None)
+        self._plans.pop(run, None)
         ledger = self._owner.ledger
         ledger.finish(run)
         try:
@@ -149,8 +149,8 @@ class Consent:
         except PotluckError:
             return None  # nobody ever asked for it
         self._write("end", "finished", about, Decision("granted"))
-        noisy = plan is not None and plan.privacy.noise != "none"
-        return ledger.spent_by(run) if noisy else None
+        # From the ledger, which also knows runs that an earlier process of this site took part in.
+        return next((one.epsilon for one in ledger.history() if one.run == run and one.unit is not None), None)
 
     def noticed(self, what: str, run: str, cause: Cause | None, number: int | None = None, detail: str = "") -> None:
         """What happened to a letter or a round, for the access log. detail: why, for the owner's screen alone."""
