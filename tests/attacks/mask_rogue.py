@@ -20,11 +20,11 @@ from potluck.mpc.masking import masked
 from potluck.mpc.notes import ROOT, SEED, by_site, open_half, open_shares
 from potluck.mpc.pairs import Root, pair_mask, self_mask, session
 from potluck.mpc.roster import fresh, table
-from potluck.mpc.shamir import SIZE, join
 from potluck.secret.box import SEED as BOX_SEED
 from potluck.secret.box import BoxKey
 from potluck.secret.container import Secret
 from potluck.secret.keys import Roster, SigningKey
+from potluck.secret.shamir import SIZE, join
 from potluck.secret.stream import digest
 from potluck.testing.draws import seeded
 from potluck.testing.protection import Sitting

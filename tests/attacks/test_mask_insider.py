@@ -19,9 +19,9 @@ from potluck.mpc.notes import PAIR, ROOT, Held
 from potluck.mpc.notes import SEED as SEED_SHARE
 from potluck.mpc.pairs import Root, session
 from potluck.mpc.roster import fresh, table
-from potluck.mpc.shamir import split
 from potluck.secret.box import PublicBoxKey
 from potluck.secret.container import Secret
+from potluck.secret.shamir import split
 from potluck.testing.draws import seeded
 from potluck.testing.protection import Sitting, check_protection, judged
 from potluck.testing.tampering import altering

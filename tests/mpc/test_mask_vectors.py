@@ -18,9 +18,9 @@ from potluck.mpc.messages import Half, Kept, Shares
 from potluck.mpc.notes import open_half, open_shares
 from potluck.mpc.pairs import Root, pair_mask, self_mask, session
 from potluck.mpc.roster import Table
-from potluck.mpc.shamir import join, split
 from potluck.secret.box import BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
+from potluck.secret.shamir import join, split
 
 FOLDER = Path(__file__).parents[2] / "vectors" / "mpc"
 

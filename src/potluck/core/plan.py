@@ -15,7 +15,7 @@ from potluck.core.party import Party, site
 
 CODE = version("potluck")
 """The version of the code: part of every plan's hash, so that parties with different code do not compute together."""
-Word = Literal["clear", "mask"]
+Word = Literal["clear", "mask", "he"]
 NoiseWord = Literal["none", "site", "shared", "reveal"]
 Unit = Literal["row", "person", "site"]
 
@@ -95,9 +95,10 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Protect(msgspec.Struct, frozen=True, kw_only=True, rename={"word": "with"}):
-    """Which way the sum is computed."""
+    """Which way the sum is computed. recheck: with `he`, each key holder adds up the ciphertexts itself."""
 
     word: Word
+    recheck: bool = True
 
 
 class PrivacyPlan(msgspec.Struct, frozen=True, kw_only=True):

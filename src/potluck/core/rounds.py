@@ -79,6 +79,7 @@ class Cause(StrEnum):
     BUDGET = "privacy budget refused"
     RANGE = "value out of range"
     REFUSED = "refused by the site"
+    ENGINE = "the engine failed"
     BUG = "internal error"
 
 

@@ -15,9 +15,9 @@ import msgspec
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Terms
 from potluck.mpc.pairs import named, session
-from potluck.mpc.shamir import SIZE
 from potluck.secret.box import OVERHEAD, PUBLIC
 from potluck.secret.container import Secret
+from potluck.secret.shamir import SIZE
 from potluck.secret.stream import digest
 
 ADVERTISE = "mask/advertise"

@@ -28,9 +28,9 @@ from potluck.mpc.messages import (
 )
 from potluck.mpc.pairs import Root
 from potluck.mpc.roster import Own, Table, Verify, box_key
-from potluck.mpc.shamir import SIZE, split
 from potluck.secret.box import BoxKey
 from potluck.secret.container import Secret
+from potluck.secret.shamir import SIZE, split
 
 ROOT, SEED, PAIR, WHOLE = "root share", "seed share", "pair half", "seed"
 

@@ -17,10 +17,10 @@ from potluck.core.wire import load
 from potluck.mpc.graph import Graph, Shape, graph
 from potluck.mpc.messages import ROSTER, Advert, Roster, advert_statement, ascending, roster_hash
 from potluck.mpc.pairs import Root, session
-from potluck.mpc.shamir import element
 from potluck.secret.box import SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.keys import AgreementKey
+from potluck.secret.shamir import element
 
 Verify = Callable[[Party, bytes, bytes], None]
 

@@ -19,8 +19,8 @@ from potluck.mpc.messages import UNMASK, Dealt, Kept, Note, commitment
 from potluck.mpc.notes import PAIR, ROOT, SEED, WHOLE, by_site, open_half
 from potluck.mpc.pairs import Root, pair_mask, self_mask, session
 from potluck.mpc.roster import Table
-from potluck.mpc.shamir import SIZE, join, weights
 from potluck.secret.container import Secret
+from potluck.secret.shamir import SIZE, join, weights
 
 
 @dataclass(frozen=True, slots=True, eq=False)

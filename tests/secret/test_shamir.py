@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from potluck.mpc.shamir import PRIME, SIZE, element, join, number, split, weights
 from potluck.secret.container import Secret
+from potluck.secret.shamir import PRIME, SIZE, element, join, number, split, weights
 from potluck.testing.draws import seeded
 
 secrets = st.integers(0, PRIME - 1).map(lambda value: value.to_bytes(SIZE, "big"))

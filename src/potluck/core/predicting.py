@@ -1,0 +1,76 @@
+"""What private prediction asks for: the vocabulary between the driver (parties) and the rooms that protect it.
+
+The owner has a model, the client has rows and reads the scores, the server between them only carries letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from potluck.core.party import Party
+from potluck.core.rounds import Label, RoundId, Rounds, Seat
+from potluck.core.stages import Floats
+
+Activation = Literal["", "relu", "tanh", "square"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
+    """One layer: x -> weights @ x + bias. weights [outputs, inputs], bias [outputs]."""
+
+    weights: Floats = field(repr=False)
+    bias: Floats = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Net:
+    """A model as layers, the activation between them (not after the last). Linear and logistic models: one layer."""
+
+    layers: tuple[Dense, ...]
+    activation: Activation = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """What all parties of a prediction agree on. digest: 32 bytes over plan, run and round, in every signature.
+
+    rows: the most rows that the owner scores in this run.
+    """
+
+    round: RoundId
+    digest: bytes
+    owner: Party
+    client: Party
+    mode: Literal["batch", "single"]
+    rows: int
+
+    def label(self, step: str) -> Label:
+        """The label of `step` in this round."""
+        return Label(self.round, step)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """margins [n, outputs]: log-odds, class logits, or the scaled number. bound: of |error| of any margin."""
+
+    margins: Floats = field(repr=False)
+    bound: float
+    notes: Sequence[str] = ()
+
+
+class Predict(Protocol):
+    """One protection's way to score a client's rows with an owner's model: one round, three halves."""
+
+    def ask(self, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
+        """The client's half. features [n, inputs], each within [-1, 1]."""
+        ...
+
+    def answer(self, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
+        """The owner's half."""
+        ...
+
+    def carry(self, meeting: Meeting, me: Seat) -> Rounds[None]:
+        """The server's half: it hands letters on and reads none."""
+        ...

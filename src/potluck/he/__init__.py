@@ -1,0 +1,1 @@
+"""Homomorphic encryption: the one sum under a joint key that nobody holds, and predictions on encrypted rows."""
