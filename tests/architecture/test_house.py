@@ -7,7 +7,7 @@ import potluck
 
 SRC = Path(potluck.__file__).parent
 FILES = sorted(SRC.rglob("*.py"))
-HALVES = {"give", "open", "assist", "lead", "join"}
+HALVES = {"give", "open", "assist", "lead", "join", "query", "respond", "relay"}
 
 
 def trees():

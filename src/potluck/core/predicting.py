@@ -63,14 +63,14 @@ class Scored:
 class Predict(Protocol):
     """One protection's way to score a client's rows with an owner's model: one round, three halves."""
 
-    def ask(self, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
+    def query(self, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
         """The client's half. features [n, inputs], each within [-1, 1]."""
         ...
 
-    def answer(self, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
+    def respond(self, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
         """The owner's half."""
         ...
 
-    def carry(self, meeting: Meeting, me: Seat) -> Rounds[None]:
+    def relay(self, meeting: Meeting, me: Seat) -> Rounds[None]:
         """The server's half: it hands letters on and reads none."""
         ...
