@@ -1,0 +1,137 @@
+"""The engine of the threshold sum, typed: keys, encryption and partial decryption, done in a process of its own.
+
+Secret keys stay in the engine's process: a `Key` is a number there. Everything that came from a peer was checked by
+`residues.read` before it is given to this stub. The engine draws its own randomness.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.rounds import Abort, Cause
+from potluck.he.parameters import LIFTED, PARTIAL, WIRE, WORD, Parameters
+from potluck.he.residues import Residues, add, common, dump, read
+from potluck.secret.container import Secret
+
+if TYPE_CHECKING:
+    from potluck.engines.worker import Worker
+
+BATCH = 32
+"""Ciphertexts a call: some 16 MB, so that one call is short and its memory bounded."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Key:
+    """A key pair in the engine. public: b [2, N] as it travels; handle and generation: where its secret lies."""
+
+    handle: int
+    public: bytes
+    generation: int
+
+
+class Bfv:
+    """One party's engine for one set of parameters. All methods raise Abort(ENGINE) where the engine fails."""
+
+    def __init__(self, parameters: Parameters, worker: Worker) -> None:
+        self.parameters = parameters
+        self._worker = worker
+        self._seed = b""
+        self._common: Residues | None = None
+
+    def keygen(self, seed: bytes) -> Key:
+        """A fresh key pair under the common polynomial of `seed`: b = e - a s."""
+        handle, public = self._call("keygen", dump(self._a(seed)))
+        self._expect(public, self.parameters.key_bytes)
+        return Key(int.from_bytes(handle, "little"), public, self._worker.generation)
+
+    def encrypt(self, seed: bytes, joint: bytes, slots: NDArray[np.uint64]) -> bytes:
+        """slots [c, N], each below t -> c ciphertexts [2, 2, N] under the joint key b [2, N]."""
+        a = dump(self._a(seed)[:WIRE])
+        bodies = []
+        for start in range(0, len(slots), BATCH):
+            part = slots[start : start + BATCH]
+            (body,) = self._call("encrypt", a, joint, dump(part))
+            bodies.append(self._expect(body, len(part) * self.parameters.ciphertext_bytes))
+        return b"".join(bodies)
+
+    def partial(self, key: Key, total: bytes | memoryview, lead: bool) -> bytes:
+        """The partial decryption [c, N] of a sum of ciphertexts [c, 2, 2, N]. lead: exactly one party adds c0.
+
+        Reveals: with all others' partials, the sum; alone nothing. Of one sum it is asked for ONCE: two floods of the
+        same sum average out.
+        """
+        size = BATCH * self.parameters.ciphertext_bytes
+        bodies = []
+        for start in range(0, len(total), size):
+            part = total[start : start + size]
+            (body,) = self._call("partial", _number(key.handle), bytes([lead]), part, key=key)
+            bodies.append(self._expect(body, len(part) // (2 * WIRE)))
+        return b"".join(bodies)
+
+    def fuse(self, partials: Sequence[bytes | memoryview]) -> NDArray[np.uint64]:
+        """All parties' partials, each [c, N] -> the slots [c, N] of the sum, each below t. They add up right here.
+
+        Raises Abort(MALFORMED): lengths differ or a residue is not reduced.
+        """
+        ring = self.parameters.ring
+        count = len(partials[0]) // self.parameters.partial_bytes
+        total = np.zeros((count, PARTIAL, ring), np.uint64)
+        for body in partials:
+            add(total, read(body, (count, PARTIAL, ring), self.parameters, None), self.parameters)
+        slots = np.empty((count, ring), np.uint64)
+        for start in range(0, count, BATCH):
+            part = total[start : start + BATCH]
+            (body,) = self._call("fuse", dump(part))
+            self._expect(body, len(part) * ring * WORD)
+            slots[start : start + BATCH] = np.frombuffer(body, "<u8").reshape(-1, ring)
+        return slots
+
+    def export(self, key: Key) -> Secret:
+        """The secret key itself, as `rebuild` takes it. Reveals: with the joint ciphertexts, this party's part."""
+        (body,) = self._call("export", _number(key.handle), key=key)
+        return Secret(body)
+
+    def rebuild(self, secret: Secret, seed: bytes, public: bytes) -> Key:
+        """The key of a party that left, from its exported secret.
+
+        Raises Abort(KEYS): it does not decrypt what is encrypted under `public`.
+        """
+        handle = self._call("rebuild", secret.expose(), dump(self._a(seed)[:WIRE]), public)[0]
+        if not handle:
+            raise Abort(Cause.KEYS, detail="the rebuilt key does not belong to its public key")
+        return Key(int.from_bytes(handle, "little"), public, self._worker.generation)
+
+    def forget(self, key: Key) -> None:
+        """Drop the secret key; nothing happens if its engine is gone already."""
+        if key.generation == self._worker.generation:
+            self._worker.call("bfv.forget", _number(key.handle))
+
+    def _call(self, op: str, *buffers: bytes | memoryview, key: Key | None = None) -> tuple[bytes, ...]:
+        """One call into an engine that has these parameters open. key: must have been made in this very process."""
+        p = self.parameters
+        wanted = {"ring": p.ring, "plain": p.plain, "moduli": p.moduli, "parties": p.parties}
+        towers = {"wire": WIRE, "lifted": LIFTED, "partial": PARTIAL}
+        self._worker.call("bfv.open", json.dumps(wanted | towers, sort_keys=True).encode())
+        if key is not None and key.generation != self._worker.generation:
+            raise Abort(Cause.ENGINE, detail="the engine was started again, its keys are gone")
+        return self._worker.call(f"bfv.{op}", *(bytes(buffer) for buffer in buffers))
+
+    def _a(self, seed: bytes) -> Residues:
+        if self._common is None or self._seed != seed:
+            self._seed, self._common = seed, common(seed, self.parameters)
+        return self._common
+
+    def _expect(self, body: bytes, size: int) -> bytes:
+        if len(body) != size:
+            raise Abort(Cause.ENGINE, detail=f"{len(body)} bytes where {size} were expected")
+        return body
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(WORD, "little")
