@@ -25,6 +25,7 @@ from potluck.secret.box import BoxKey
 from potluck.secret.container import Secret
 from potluck.secret.keys import Roster, SigningKey
 from potluck.secret.shamir import SIZE, join
+from potluck.secret.statement import indices
 from potluck.secret.stream import digest
 from potluck.testing.draws import seeded
 from potluck.testing.protection import Sitting
@@ -92,7 +93,7 @@ class Rogue:
             self._betray(i)
 
         givers = tuple(sorted(sealed))
-        told = {to: m.Survivors(digest(m.indices(dealers)), givers) for to in givers}
+        told = {to: m.Survivors(digest(indices(dealers)), givers) for to in givers}
         told = {to: self.survivors(to, message) for to, message in told.items()}
         bodies = {to: None if message is None else dump(message) for to, message in told.items()}
         step, answers = m.SURVIVORS, bodies

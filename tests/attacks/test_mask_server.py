@@ -16,6 +16,7 @@ from potluck.mpc.roster import accept, fresh
 from potluck.secret.box import SEED as BOX_SEED
 from potluck.secret.box import BoxKey
 from potluck.secret.container import Secret
+from potluck.secret.statement import indices
 from potluck.secret.stream import digest
 from potluck.testing.draws import seeded
 
@@ -83,7 +84,7 @@ def test_no_honest_site_gives_both_shares_however_the_sites_are_divided(victims,
         (lambda to, s: change(s, givers=(*s.givers, 7)), Cause.MALFORMED),  # a stranger
         (lambda to, s: change(s, givers=tuple(sorted((*s.givers, to)))), Cause.MALFORMED),  # one site twice
         (lambda to, s: change(s, givers=s.givers[::-1]), Cause.MALFORMED),
-        (lambda to, s: change(s, dealers=digest(m.indices(range(6)))), Cause.SURVIVORS),  # other dealers
+        (lambda to, s: change(s, dealers=digest(indices(range(6)))), Cause.SURVIVORS),  # other dealers
     ],
 )
 @pytest.mark.parametrize("server", ["lying", "curious"])
@@ -102,7 +103,7 @@ def test_a_survivor_that_never_dealt_is_refused():
         return change(message, dealers=message.dealers[:-1], notes=tuple(n for n in message.notes if n.site != 6))
 
     def survivors(to, message):
-        return change(message, dealers=digest(m.indices(range(6))), givers=tuple(range(7)))
+        return change(message, dealers=digest(indices(range(6))), givers=tuple(range(7)))
 
     rogue, desks, _ = attack(7, 1, 2, relay=relay, survivors=survivors)
     assert causes(desks, range(6)) == dict.fromkeys(range(6), (Cause.SURVIVORS, SERVER))
@@ -301,7 +302,7 @@ def test_different_dealers_to_two_groups_never_unmask():
 
     def survivors(to, message):
         dealers = range(6) if to <= 2 else range(7)
-        return change(message, dealers=digest(m.indices(dealers)), givers=tuple(i for i in message.givers if i != 6))
+        return change(message, dealers=digest(indices(dealers)), givers=tuple(i for i in message.givers if i != 6))
 
     rogue, desks, _ = attack(7, 1, 2, relay=relay, survivors=survivors)
     assert not any(rogue.replied.values())

@@ -6,6 +6,7 @@ Whatever comes from outside is hostile: a body is decoded against a strict schem
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TypeVar
 
 import msgspec
@@ -47,3 +48,12 @@ def load(body: bytes, schema: type[S], sender: Party | None = None) -> S:
     if msgspec.msgpack.encode(value) != body:
         raise Abort(Cause.MALFORMED, party=sender, detail=f"{schema.__name__} is not canonical")
     return value
+
+
+def ascending(values: tuple[int, ...], below: int, sender: Party) -> frozenset[int]:
+    """The set of sites that `values` list by index. Raises Abort(MALFORMED): not ascending (or there twice), or beyond
+    the plan's sites.
+    """
+    if any(low >= high for low, high in pairwise(values)) or (values and not 0 <= values[0] <= values[-1] < below):
+        raise Abort(Cause.MALFORMED, party=sender, detail="a list of sites is not in the plan's order")
+    return frozenset(values)

@@ -23,6 +23,7 @@ from potluck.mpc.roster import Table, check_advert, check_keys, table
 from potluck.mpc.unmask import Closing, check_reply, closing, keys
 from potluck.secret.box import SEED, BoxKey
 from potluck.secret.container import Secret
+from potluck.secret.statement import indices
 from potluck.secret.stream import digest
 
 
@@ -59,7 +60,7 @@ def open_sum(shape: Shape, terms: Terms, me: Seat) -> Rounds[Opened]:
     inputs = yield _broadcast(terms, m.RELAY, relays, m.INPUT, terms.fewest, partial(_read_input, terms, settled, key))
     givers = tuple(sorted(index[site] for site in inputs.got))
 
-    body = dump(m.Survivors(digest(m.indices(dealers)), givers))
+    body = dump(m.Survivors(digest(indices(dealers)), givers))
     step, answers = m.SURVIVORS, dict.fromkeys(inputs.got, body)
     if shape.lying:
         statement = m.survivors_statement(terms, settled.hash, dealers, givers)

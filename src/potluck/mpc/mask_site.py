@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, Seat, Terms, Words, charge
 from potluck.core.stages import Guarded
-from potluck.core.wire import dump, load, pack
+from potluck.core.wire import ascending, dump, load, pack
 from potluck.mpc import messages as m
 from potluck.mpc.graph import Shape
 from potluck.mpc.masking import masked
 from potluck.mpc.notes import Held, by_site, check_note, deal, expected, open_half, open_shares
-from potluck.mpc.pairs import named, pair_mask, self_mask, session
+from potluck.mpc.pairs import pair_mask, self_mask, session
 from potluck.mpc.roster import Own, Table, accept, agree, fresh
 from potluck.secret.container import Secret
+from potluck.secret.statement import indices, named
 from potluck.secret.stream import digest
 
 _SERVER = frozenset({SERVER})
@@ -110,7 +111,7 @@ def _pair_key(terms: Terms, own: Own, table: Table, j: int, half: Secret) -> Sec
 
 def _cohort(shape: Shape, terms: Terms, own: Own, table: Table, sites: tuple[int, ...], step: str) -> frozenset[int]:
     """A set of sites that the server names: with me in it, never below the minimum cohort, enough of my neighbours."""
-    named_ = m.ascending(sites, len(terms.sites), SERVER)
+    named_ = ascending(sites, len(terms.sites), SERVER)
     if not named_ <= table.adverts.keys():
         raise Abort(Cause.MALFORMED, party=SERVER, step=step, detail="a site that is not in the roster")
     if own.index not in named_:
@@ -132,7 +133,7 @@ def _mask(terms: Terms, own: Own, dealing: _Dealing, words: Words) -> Words:
 def _agree(shape: Shape, terms: Terms, own: Own, table: Table, dealing: _Dealing, body: bytes) -> tuple[int, ...]:
     """U3 as this site accepts it. Raises Abort naming the server: SURVIVORS, COHORT, MALFORMED; TOO_FEW."""
     message = load(body, m.Survivors, SERVER)
-    if message.dealers != digest(m.indices(dealing.dealers)):
+    if message.dealers != digest(indices(dealing.dealers)):
         raise Abort(Cause.SURVIVORS, party=SERVER, step=m.SURVIVORS, detail="other dealers than those relayed to me")
     givers = _cohort(shape, terms, own, table, message.givers, m.SURVIVORS)
     if not givers <= frozenset(dealing.dealers):
@@ -149,7 +150,7 @@ def _survived(terms: Terms, givers: tuple[int, ...]) -> Record:
 def _enough(shape: Shape, terms: Terms, me: Seat, among: frozenset[int], statement: bytes, body: bytes) -> None:
     """Raises Abort(SURVIVORS): fewer than t of those who hold my shares signed the survivor set that I was shown."""
     signers = load(body, m.Signatures, SERVER).signers
-    m.ascending(tuple(signer.site for signer in signers), len(terms.sites), SERVER)
+    ascending(tuple(signer.site for signer in signers), len(terms.sites), SERVER)
     valid = 0
     for signer in signers:
         if signer.site in among:

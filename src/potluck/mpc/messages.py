@@ -7,17 +7,17 @@ is still hostile until `mask_site` or `mask_server` has checked it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
 from typing import Annotated
 
 import msgspec
 
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Cause, Terms
-from potluck.mpc.pairs import named, session
+from potluck.core.rounds import Terms
+from potluck.mpc.pairs import session
 from potluck.secret.box import OVERHEAD, PUBLIC
 from potluck.secret.container import Secret
 from potluck.secret.shamir import SIZE
+from potluck.secret.statement import indices, named
 from potluck.secret.stream import digest
 
 ADVERTISE = "mask/advertise"
@@ -142,18 +142,6 @@ class Signatures(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     """Signatures over the same survivor set, in the plan's order."""
 
     signers: tuple[Signer, ...]
-
-
-def indices(values: Iterable[int]) -> bytes:
-    """A list of indices as bytes, for hashing."""
-    return b"".join(value.to_bytes(4, "big") for value in values)
-
-
-def ascending(values: tuple[int, ...], below: int, sender: Party) -> frozenset[int]:
-    """The set of `values`. Raises Abort(MALFORMED): not ascending (or there twice), or beyond the plan's sites."""
-    if any(low >= high for low, high in pairwise(values)) or (values and values[-1] >= below):
-        raise Abort(Cause.MALFORMED, party=sender, detail="a list of sites is not in the plan's order")
-    return frozenset(values)
 
 
 def advert_statement(terms: Terms, party: Party, advert: Advert) -> bytes:

@@ -13,24 +13,19 @@ from __future__ import annotations
 
 from potluck.core.party import Party
 from potluck.core.rounds import Terms
-from potluck.core.wire import VERSION
+from potluck.secret import statement
 from potluck.secret.box import SEED, BoxKey
 from potluck.secret.container import Secret
 from potluck.secret.keys import AgreementKey
+from potluck.secret.statement import named
 from potluck.secret.stream import derive, digest
 
 _TAG = b"potluck mask 1"
 
 
-def named(party: Party) -> bytes:
-    """A party as bytes, for hashing."""
-    return f"{party.role.value}/{party.name}".encode()
-
-
 def session(terms: Terms) -> bytes:
     """32 bytes that name version, terms and round: in every key and every signature of the round."""
-    version, round_ = VERSION.to_bytes(4, "big"), terms.round
-    return digest(_TAG, version, terms.digest, round_.run.encode(), round_.number.to_bytes(8, "big"))
+    return statement.session(_TAG, terms)
 
 
 class Root:

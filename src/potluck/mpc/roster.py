@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from potluck.core.party import SERVER, Draw, Party
 from potluck.core.rounds import Abort, Cause, Seat, Terms
-from potluck.core.wire import load
+from potluck.core.wire import ascending, load
 from potluck.mpc.graph import Graph, Shape, graph
-from potluck.mpc.messages import ROSTER, Advert, Roster, advert_statement, ascending, roster_hash
+from potluck.mpc.messages import ROSTER, Advert, Roster, advert_statement, roster_hash
 from potluck.mpc.pairs import Root, session
 from potluck.secret.box import SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
