@@ -1,0 +1,114 @@
+"""An engine's own environment: a virtual environment on its own Python, with pinned packages, made once a machine.
+
+It lies inside the virtual environment that Potluck runs in, where there is one that may be written to, else in the
+user's data folder; POTLUCK_ENGINES names another place. A file is written last, when the engine has passed its
+self-test, and only what has that file counts as installed: an installation that was cut off is begun again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+import potluck
+from potluck.core.errors import UsageError
+
+MARK = "installed.json"
+PLACE = "POTLUCK_ENGINES"
+PACKAGES: Mapping[str, Mapping[str, str]] = {"he": {"openfhe": "1.6.1.0.24.4", "numpy": "2.5.5"}}
+"""What each engine is made of; its folder bears the version of the first."""
+PLANNED = ("mpc",)
+"""Engines that are known by name, but that this version does not have."""
+SERVE = "import sys; sys.path.append({root!r}); from potluck.engines.openfhe.serve import main; main()"
+
+
+class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the file that completes an installation says. source: where the Python came from, in words."""
+
+    engine: str
+    python: str
+    interpreter: str
+    source: str
+    packages: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """An engine that is there. folder: its virtual environment."""
+
+    name: str
+    folder: Path
+    mark: Mark
+
+    def program(self) -> list[str]:
+        """The command line of its worker, to which the memory limit is added."""
+        return program(self.folder)
+
+
+def installed(name: str, environ: Mapping[str, str] = os.environ) -> Installed | None:
+    """The engine, if it is installed in the version that this Potluck asks for. Starts no process.
+
+    Raises UsageError: no engine of that name.
+    """
+    known(name)
+    for place in places(environ):
+        found = read(name, place / title(name))
+        if found is not None:
+            return found
+    return None
+
+
+def require(name: str, environ: Mapping[str, str] = os.environ) -> Installed:
+    """The engine. Raises UsageError: it is not installed, and how to install it."""
+    found = installed(name, environ)
+    if found is None:
+        raise UsageError(f"the engine {name} is not installed", hint=f"potluck engine install {name}")
+    return found
+
+
+def known(name: str) -> None:
+    """Raises UsageError: no engine of that name in this version."""
+    if name in PLANNED:
+        raise UsageError(f"the engine {name} is not in this version", hint=f"engines: {', '.join(PACKAGES)}")
+    if name not in PACKAGES:
+        raise UsageError(f"no engine is called {name!r}", hint=f"engines: {', '.join(PACKAGES)}")
+
+
+def places(environ: Mapping[str, str] = os.environ) -> list[Path]:
+    """The folders that may hold engines, the first choice first."""
+    if environ.get(PLACE):
+        return [Path(environ[PLACE]).absolute()]
+    home = Path(environ.get("XDG_DATA_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".local" / "share")
+    own = [Path(sys.prefix) / "share"] if sys.prefix != sys.base_prefix else []
+    return [base / "potluck" / "engines" for base in (*own, home)]
+
+
+def title(name: str) -> str:
+    """The name of the engine's folder."""
+    return f"{name}-{next(iter(PACKAGES[name].values()))}"
+
+
+def python(folder: Path) -> Path:
+    """The interpreter of the environment in `folder`."""
+    return folder / "bin" / "python"
+
+
+def program(folder: Path) -> list[str]:
+    """The command line of the worker that runs in the environment in `folder`."""
+    root = str(Path(potluck.__file__).parents[1])
+    return [str(python(folder)), "-I", "-B", "-c", SERVE.format(root=root)]
+
+
+def read(name: str, folder: Path) -> Installed | None:
+    """What `folder` holds, if it is complete and of this version."""
+    try:
+        mark = msgspec.json.decode((folder / MARK).read_bytes(), type=Mark)
+    except (OSError, msgspec.DecodeError):
+        return None
+    right = mark.engine == name and mark.packages == PACKAGES[name] and os.access(python(folder), os.X_OK)
+    return Installed(name, folder, mark) if right else None

@@ -1,0 +1,220 @@
+"""A worker process seen from Potluck: start it, ask it, end it; it can neither hang nor take down whoever asks.
+
+One worker serves one tenant: OpenFHE keeps evaluation keys for the whole process. Its state is gone with the process,
+so a caller that built some compares `generation`. It is not made for several threads at once.
+
+It contains crashes, hangs and greed of a library that was not written for hostile bytes. It is no sandbox against
+code that an attacker runs inside it: bytes are authenticated before they come here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import subprocess
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+
+from potluck.core.rounds import Abort, Cause
+from potluck.engines import environment, frames
+from potluck.engines.frames import Frame, FrameError
+
+MEMORY = 8 << 30
+"""Address space of a worker, in bytes."""
+START = 60.0
+"""Seconds until a started worker must say that it is ready."""
+PIECE = 1 << 20
+
+
+class Worker:
+    """An engine's process, started when it is first asked.
+
+    program: the command line, to which the memory limit is added; by default that of the installed engine `name`.
+    memory: bytes of address space. generation: how many processes were started so far.
+    versions: what the last one runs on: python, openfhe, numpy.
+    """
+
+    def __init__(self, name: str = "he", *, program: Sequence[str] | None = None, memory: int = MEMORY) -> None:
+        self.name = name
+        self.memory = memory
+        self.generation = 0
+        self.versions: Mapping[str, str] = {}
+        self._program = program
+        self._process: subprocess.Popen[bytes] | None = None
+        self._end: weakref.finalize[[subprocess.Popen[bytes]], Worker] | None = None
+        self._number = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, or None where none runs."""
+        return None if self._process is None else self._process.pid
+
+    def call(self, op: str, *buffers: bytes, deadline: float = 120.0) -> tuple[bytes, ...]:
+        """Ask for one operation, within `deadline` seconds (a start not counted); gives its buffers.
+
+        Raises Abort(ENGINE): the worker died, was too late (it is killed), answered nonsense or refused. The next call
+        starts a fresh one. Raises UsageError: the engine is not installed.
+        """
+        process = self.start()
+        self._number += 1
+        try:
+            until = time.monotonic() + deadline
+            _write(process, frames.pack(frames.REQUEST, op, self._number, buffers), until)
+            return self._reply(_read(process, until), self._number)
+        except _Failed as failure:
+            raise Abort(Cause.ENGINE, step=op, detail=self._failed(failure)) from None
+        except BaseException:
+            self.close()  # half a request lies in the pipe
+            raise
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start the process where none runs. Raises as `call` does."""
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self.close()
+        program = self._program or environment.require(self.name).program()
+        try:
+            process = _spawn([*program, str(self.memory)])
+        except OSError as error:
+            raise Abort(Cause.ENGINE, step="start", detail=f"cannot be started ({type(error).__name__})") from None
+        self._process, self._end = process, weakref.finalize(self, _end, process)
+        self.generation += 1
+        try:
+            ready = self._reply(_read(process, time.monotonic() + START), 0)
+            self.versions = _versions(ready)
+        except _Failed as failure:
+            raise Abort(Cause.ENGINE, step="start", detail=self._failed(failure)) from None
+        except BaseException:
+            self.close()
+            raise
+        return process
+
+    def close(self) -> None:
+        """End the process; its state is gone."""
+        if self._end is not None:
+            self._end()
+        self._process, self._end = None, None
+
+    def _reply(self, frame: Frame, number: int) -> tuple[bytes, ...]:
+        if frame.number != number:
+            raise _Failed("answered something else")
+        if frame.kind == frames.ERROR:
+            raise _Failed(frame.name)
+        if frame.kind != frames.REPLY:
+            raise _Failed("answered nonsense")
+        return frame.buffers
+
+    def _failed(self, failure: _Failed) -> str:
+        """Why, in words; the process is ended."""
+        process = self._process
+        code = None
+        if process is not None and failure.ended:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = process.wait(1)
+        self.close()
+        if code is None:
+            return failure.words
+        return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+
+
+class _Failed(Exception):
+    """What a worker did instead of answering. ended: its end of a pipe is closed."""
+
+    def __init__(self, words: str, *, ended: bool = False) -> None:
+        self.words, self.ended = words, ended
+        super().__init__(words)
+
+
+def _spawn(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start it with an empty environment and no file but its pipes. Its stderr is dropped: it may quote its input."""
+    process = subprocess.Popen(  # noqa: S603  the engine's own interpreter, or a test's
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        bufsize=0,
+        cwd="/",
+        env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"},
+        process_group=0,  # Ctrl-C at a terminal is for Potluck, which ends its workers
+    )
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        os.set_blocking(pipe.fileno(), False)
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIECE)
+    return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and everything that this side holds of it."""
+    process.kill()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(10)
+
+
+def _versions(ready: Sequence[bytes]) -> dict[str, str]:
+    pairs = [buffer[:100].decode("ascii", "replace").split(" ") for buffer in ready[:10]]
+    if any(len(pair) != 2 for pair in pairs):
+        raise _Failed("answered nonsense")
+    return {pair[0]: pair[1] for pair in pairs}
+
+
+def _wait(descriptor: int, event: int, until: float) -> None:
+    """Wait until `descriptor` is ready. Raises _Failed: not in time."""
+    poll = select.poll()
+    poll.register(descriptor, event)
+    left = until - time.monotonic()
+    if left <= 0 or not poll.poll(left * 1000):
+        raise _Failed("no answer in time")
+
+
+def _write(process: subprocess.Popen[bytes], pieces: Sequence[memoryview], until: float) -> None:
+    assert process.stdin is not None
+    sink = process.stdin.fileno()
+    for piece in pieces:
+        while piece:
+            try:
+                piece = piece[os.write(sink, piece[:PIECE]) :]
+            except BlockingIOError:
+                _wait(sink, select.POLLOUT, until)
+            except BrokenPipeError:
+                raise _Failed("ended", ended=True) from None
+
+
+def _take(source: int, wanted: int, until: float) -> bytes:
+    """Exactly `wanted` bytes. Memory is taken as they come, not as they are announced."""
+    pieces = []
+    while wanted:
+        try:
+            piece = os.read(source, min(wanted, PIECE))
+        except BlockingIOError:
+            _wait(source, select.POLLIN, until)
+            continue
+        if not piece:
+            raise _Failed("ended", ended=True)
+        wanted -= len(piece)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _read(process: subprocess.Popen[bytes], until: float) -> Frame:
+    assert process.stdout is not None
+    source = process.stdout.fileno()
+    parser = frames.parse()
+    wanted = next(parser)
+    while True:
+        try:
+            wanted = parser.send(_take(source, wanted, until))
+        except StopIteration as done:
+            frame: Frame = done.value
+            return frame
+        except FrameError:
+            raise _Failed("answered nonsense") from None
