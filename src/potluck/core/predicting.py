@@ -26,10 +26,15 @@ class Dense:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Net:
-    """A model as layers, the activation between them (not after the last). Linear and logistic models: one layer."""
+    """A model as layers, the activation between them (not after the last). Linear and logistic models: one layer.
+
+    low, high [inputs]: the range of each encoded feature, within [-1, 1] (a number's is [-1, 1], a 0/1 feature's [0, 1]).
+    """
 
     layers: tuple[Dense, ...]
-    activation: Activation = ""
+    activation: Activation
+    low: Floats = field(repr=False)
+    high: Floats = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

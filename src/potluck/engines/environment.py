@@ -15,7 +15,6 @@ from pathlib import Path
 
 import msgspec
 
-import potluck
 from potluck.core.errors import UsageError
 
 MARK = "installed.json"
@@ -100,7 +99,7 @@ def python(folder: Path) -> Path:
 
 def program(folder: Path) -> list[str]:
     """The command line of the worker that runs in the environment in `folder`."""
-    root = str(Path(potluck.__file__).parents[1])
+    root = str(Path(__file__).parents[2])
     return [str(python(folder)), "-I", "-B", "-c", SERVE.format(root=root)]
 
 

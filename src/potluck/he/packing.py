@@ -108,7 +108,8 @@ def pack(words: Words, layout: Layout) -> NDArray[np.uint64]:
     for plane in planes[-2::-1]:
         total <<= np.uint64(layout.field_bits)
         total |= plane
-    return total.reshape(layout.ciphertexts, layout.ring)
+    packed: NDArray[np.uint64] = total.reshape(layout.ciphertexts, layout.ring)
+    return packed
 
 
 def unpack(slots: NDArray[np.uint64], layout: Layout) -> Words:
@@ -136,4 +137,5 @@ def unpack(slots: NDArray[np.uint64], layout: Layout) -> Words:
         total += limb
     if layout.bits < 64:
         total &= np.uint64((1 << layout.bits) - 1)
-    return total.astype(layout.dtype)
+    words: Words = total.astype(layout.dtype)
+    return words
