@@ -28,7 +28,7 @@ class Dense:
 class Net:
     """A model as layers, the activation between them (not after the last). Linear and logistic models: one layer.
 
-    low, high [inputs]: the range of each encoded feature, within [-1, 1] (a number's is [-1, 1], a 0/1 feature's [0, 1]).
+    low, high [inputs]: each encoded feature's range, within [-1, 1] (a number's is [-1, 1], a 0/1 feature's [0, 1]).
     """
 
     layers: tuple[Dense, ...]
