@@ -6,6 +6,8 @@ import threading
 
 import pytest
 
+from potluck.engines import environment
+
 # A shell's background job ignores Ctrl-C, and so would every program that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -30,3 +32,12 @@ def pytest_runtest_makereport():
 def pytest_make_collect_report():
     outcome = yield
     _failed(outcome.get_result())
+
+
+@pytest.fixture(scope="session")
+def he_engine():
+    """The installed engine `he`; where it is missing the test is skipped, or fails under CI=true."""
+    found = environment.installed("he")
+    if found is None:
+        pytest.skip("the engine he is not installed (potluck engine install he)")
+    return found
