@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from potluck.core import cohort
 from potluck.core.party import Party
 from potluck.core.plan import Plan
 from potluck.core.rounds import Rounds, Seat, Terms
@@ -58,29 +59,18 @@ def build(plan: Plan) -> Mask:
 
 def check(plan: Plan) -> list[str]:
     """What of the plan `mask` cannot keep; each line says what is wrong, then ". hint: " and what to do."""
-    fed, fewest = plan.federation, plan.fewest
-    n, alone = len(fed.sites), plan.privacy.noise in ("none", "reveal")
-    if alone and n < 3:
-        return [f"mask needs at least 3 sites without site or shared noise, the plan has {n}. hint: add a site"]
-    if n < 2 or fewest < 2:
-        return [
-            f"mask adds up at least 2 sites, the plan guarantees {max(fewest, 0)}. hint: add a site or lower dropouts"
-        ]
-    problems = []
+    fed, found = plan.federation, cohort.problems("mask", plan)
+    n = len(fed.sites)
+    if n < 2 or plan.fewest < 2:
+        return found
     made = shape(plan)
     if made.complete and not sound(n, fed.corrupt, made.least, fed.server):
         what = f"{n} sites cannot bear {fed.corrupt} corrupt and {fed.dropouts} dropouts with a {fed.server} server"
         hint = "add sites, lower dropouts or corrupt" + (
             ', or trust the server: server = "curious"' if made.lying else ""
         )
-        problems.append(f"{what}. hint: {hint}")
-    taken = max(fed.corrupt, 1)
-    if alone and fewest - taken < 2:
-        who = "one site that subtracts itself" if taken == 1 else f"{taken} sites that subtract themselves"
-        left = f"{max(fewest - taken, 0)} are left in the sum where 2 must be"
-        what = f"of {n} sites, after {fed.dropouts} dropouts and {who}, {left}"
-        problems.append(f"{what}. hint: add sites, lower dropouts or corrupt, or add site or shared noise")
-    return problems
+        found = [f"{what}. hint: {hint}", *found]
+    return found
 
 
 def views(plan: Plan) -> list[View]:

@@ -1,0 +1,197 @@
+"""A site's half of the threshold sum: make a key, encrypt, and help to decrypt one sum that it added up itself.
+
+Reference: Mouchet, Troncoso-Pastoriza, Bossuat, Hubaux, Multiparty Homomorphic Encryption from Ring-Learning-with-
+Errors, PETS 2021 (eprint 2020/304), sections 3 and 4: joint key, encryption, partial decryption.
+
+A partial decryption of a ciphertext made for the purpose gives the secret key away. So a site decrypts once a round,
+and only a sum of ciphertexts whose givers signed them: a cohort at least, itself among them with the very ciphertexts
+that it sent, each once. It does NOT check whether other sites' contributions are sensible: a sum hides that, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from potluck.core.party import SERVER
+from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, Seat, Terms, Words, charge
+from potluck.core.stages import Guarded
+from potluck.core.wire import ascending, dump, load
+from potluck.he import messages as m
+from potluck.he import roster, shares
+from potluck.he.packing import pack
+from potluck.he.residues import add, read
+from potluck.he.residues import dump as flat
+from potluck.he.roster import Own, Table
+from potluck.he.setting import Setting
+from potluck.secret.container import Secret
+from potluck.secret.statement import indices, named
+from potluck.secret.stream import digest
+
+_SERVER = frozenset({SERVER})
+SURVIVED = "survivors/"
+"""Prefix of the `Record` that makes a step open once: the survivor set that this site agreed to."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Dealing:
+    """Whose keys make the joint key (U2), and the shares of vault keys that this site holds, by dealer."""
+
+    dealers: tuple[int, ...]
+    held: dict[int, Secret]
+
+
+def give(setting: Setting, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
+    """One site's half. Reveals: its words to nobody; with all others' help, the sum over a cohort to the server."""
+    own = roster.fresh(terms, me, setting.engine)
+    try:
+        body = yield from _ask(terms, m.KEYS, dump(own.advert), m.ROSTER)
+        settled = roster.accept(terms, me, setting.engine.parameters, own, body)
+        dealing = yield from _deal(setting, terms, me, own, settled)
+        mine = _encrypt(setting, terms, settled, dealing, guarded.words)
+        signature = me.sign(m.input_statement(settled.hash, dealing.dealers, me.party, digest(mine)))
+        body = yield from _ask(terms, m.INPUT, dump(m.Input(mine, signature)), m.SURVIVORS, charge(terms, guarded))
+        survivors, total = _agree(setting, terms, me, own, settled, dealing, mine, body)
+        statement = m.survivors_statement(settled.hash, dealing.dealers, survivors)
+        lead = own.index == dealing.dealers[0]
+        partial = dump(m.Partial(setting.engine.partial(own.key, total, lead), me.sign(statement)))
+        yield from _finish(terms, me, dealing, statement, partial, _survived(terms, survivors))
+    finally:
+        setting.engine.forget(own.key)
+
+
+def _ask(terms: Terms, step: str, body: bytes, answer: str, record: Record | None = None) -> Rounds[bytes]:
+    """Send a step to the server and wait for its answer: it waits for the slowest site first, hence two hops."""
+    send = {SERVER: Parcel(terms.label(step), body)}
+    inbox = yield Exchange(terms.label(answer), send=send, expect=_SERVER, at_least=1, hops=2, record=record)
+    return inbox.got[SERVER]
+
+
+def _deal(setting: Setting, terms: Terms, me: Seat, own: Own, settled: Table) -> Rounds[_Dealing]:
+    """Share this site's key among the others and take their shares; nothing to share where nobody may vanish."""
+    everybody = tuple(sorted(settled.adverts))
+    if len(everybody) == terms.fewest:
+        return _Dealing(everybody, {})
+    dealt = shares.deal(terms, me, own, settled, setting.least, setting.engine.export(own.key))
+    relay = load((yield from _ask(terms, m.SHARE, dump(dealt), m.RELAY)), m.Relay, SERVER)
+    if not _cohort(terms, own, relay.dealers, m.RELAY) <= settled.adverts.keys():
+        raise Abort(Cause.MALFORMED, party=SERVER, step=m.RELAY, detail="a dealer that is not in the roster")
+    return _Dealing(relay.dealers, shares.receive(terms, me, own, settled, relay))
+
+
+def _cohort(terms: Terms, own: Own, sites: tuple[int, ...], step: str) -> frozenset[int]:
+    """A set of sites that the server names: with me in it, never below the minimum cohort, never one alone."""
+    listed = ascending(sites, len(terms.sites), SERVER)
+    if own.index not in listed:
+        raise Abort(Cause.SURVIVORS, party=SERVER, step=step, detail="I am still here, yet not in the set")
+    least = max(terms.fewest, 2)
+    if len(listed) < least:
+        raise Abort(Cause.COHORT, party=SERVER, step=step, detail=f"{len(listed)} sites, {least} needed")
+    return listed
+
+
+def _encrypt(setting: Setting, terms: Terms, settled: Table, dealing: _Dealing, words: Words) -> bytes:
+    if words.shape != (terms.length,) or words.dtype.itemsize * 8 != terms.bits:
+        raise Abort(Cause.TERMS, detail="my words are not what the terms say")
+    key = roster.joint(setting.engine.parameters, settled, dealing.dealers)
+    return setting.engine.encrypt(m.seed(terms), key, pack(words, setting.layout))
+
+
+def _agree(
+    setting: Setting,
+    terms: Terms,
+    me: Seat,
+    own: Own,
+    settled: Table,
+    dealing: _Dealing,
+    mine: bytes,
+    body: bytes,
+) -> tuple[tuple[m.Giver, ...], bytes]:
+    """U3 as this site accepts it, and the sum [c, 2, 2, N] that it will decrypt.
+
+    Raises Abort naming the server: SURVIVORS, COHORT, SIGNATURE, MALFORMED.
+    """
+    message = load(body, m.Survivors, SERVER)
+    if message.dealers != digest(indices(dealing.dealers)):
+        raise Abort(Cause.SURVIVORS, party=SERVER, step=m.SURVIVORS, detail="other dealers than those relayed to me")
+    givers = _cohort(terms, own, tuple(giver.site for giver in message.givers), m.SURVIVORS)
+    if not givers <= frozenset(dealing.dealers):
+        raise Abort(Cause.SURVIVORS, party=SERVER, step=m.SURVIVORS, detail="a giver whose key is not in the joint key")
+    if len({giver.hash for giver in message.givers}) != len(givers):
+        raise Abort(Cause.SURVIVORS, party=SERVER, step=m.SURVIVORS, detail="the same ciphertexts are listed twice")
+    for giver in message.givers:
+        party = terms.sites[giver.site]
+        if giver.site == own.index and giver.hash != digest(mine):
+            raise Abort(Cause.SURVIVORS, party=SERVER, step=m.SURVIVORS, detail="my ciphertexts were changed")
+        try:
+            statement = m.input_statement(settled.hash, dealing.dealers, party, giver.hash)
+            me.verify(party, statement, giver.signature)
+        except Abort as abort:
+            detail = f"the ciphertexts of {party}"
+            raise Abort(abort.cause, party=SERVER, step=m.SURVIVORS, detail=detail) from None
+    return message.givers, _total(setting, terms, own, message, mine)
+
+
+def _total(setting: Setting, terms: Terms, own: Own, message: m.Survivors, mine: bytes) -> bytes:
+    """The sum to be decrypted: of signed ciphertexts, each added once here; without recheck the server's word for it."""
+    parameters, shape = setting.engine.parameters, setting.ciphertexts
+    if not setting.recheck:
+        if len(message.bodies) != 1:
+            raise Abort(Cause.MALFORMED, party=SERVER, step=m.SURVIVORS, detail="not one sum")
+        read(message.bodies[0], shape, parameters, SERVER)
+        return message.bodies[0]
+    others = [giver for giver in message.givers if giver.site != own.index]
+    if len(message.bodies) != len(others):
+        raise Abort(Cause.MALFORMED, party=SERVER, step=m.SURVIVORS, detail="not the ciphertexts of each other giver")
+    total = np.array(read(mine, shape, parameters, None))
+    for giver, body in zip(others, message.bodies, strict=True):
+        if digest(body) != giver.hash:
+            detail = f"the ciphertexts of {terms.sites[giver.site]} are not those that it signed"
+            raise Abort(Cause.SURVIVORS, party=SERVER, step=m.SURVIVORS, detail=detail)
+        add(total, read(body, shape, parameters, terms.sites[giver.site]), parameters)
+    return flat(total)
+
+
+def _survived(terms: Terms, givers: Sequence[m.Giver]) -> Record:
+    """One survivor set for what may be opened once, durable before this site decrypts; a retry may repeat it."""
+    names = b"\0".join(sorted(named(terms.sites[giver.site]) for giver in givers))
+    return Record(SURVIVED + terms.once, names, again=True)
+
+
+def _finish(
+    terms: Terms, me: Seat, dealing: _Dealing, statement: bytes, partial: bytes, record: Record
+) -> Rounds[None]:
+    """Send the partial decryption; then, where a dealer may be missing, the shares that replace it."""
+    if len(dealing.dealers) == terms.fewest:
+        label = terms.label(m.PARTIAL)
+        yield Exchange(label, send={SERVER: Parcel(label, partial)}, record=record)
+        return
+    answer = yield from _ask(terms, m.PARTIAL, partial, m.MISSING, record)
+    missing = _missing(terms, me, dealing, statement, answer)
+    if missing:
+        label = terms.label(m.REBUILD)
+        body = b"".join(dealing.held[dealer].expose() for dealer in missing)
+        yield Exchange(label, send={SERVER: Parcel(label, dump(m.Shares(body)))})
+
+
+def _missing(terms: Terms, me: Seat, dealing: _Dealing, statement: bytes, body: bytes) -> list[int]:
+    """Whose keys may be rebuilt: the dealers that did not sign the sum that all others signed, with me among these.
+
+    A cohort must have signed, so that never more are rebuilt than the plan lets vanish. Raises Abort naming the server.
+    """
+    signers = load(body, m.Missing, SERVER).signers
+    listed = ascending(tuple(signer.site for signer in signers), len(terms.sites), SERVER)
+    if terms.sites.index(me.party) not in listed or not listed <= frozenset(dealing.dealers):
+        raise Abort(Cause.SURVIVORS, party=SERVER, step=m.MISSING, detail="not those who decrypted, me among them")
+    if len(listed) < terms.fewest:
+        detail = f"{len(listed)} sites decrypted, {terms.fewest} needed"
+        raise Abort(Cause.COHORT, party=SERVER, step=m.MISSING, detail=detail)
+    for signer in signers:
+        try:
+            me.verify(terms.sites[signer.site], statement, signer.signature)
+        except Abort:
+            detail = f"what {terms.sites[signer.site]} signed is not the sum that I decrypted"
+            raise Abort(Cause.SURVIVORS, party=SERVER, step=m.MISSING, detail=detail) from None
+    return [dealer for dealer in dealing.dealers if dealer not in listed]
