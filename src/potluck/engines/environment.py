@@ -82,9 +82,10 @@ def places(environ: Mapping[str, str] = os.environ) -> list[Path]:
     """The folders that may hold engines, the first choice first."""
     if environ.get(PLACE):
         return [Path(environ[PLACE]).absolute()]
-    home = Path(environ.get("XDG_DATA_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".local" / "share")
+    home = environ.get("HOME") or os.path.expanduser("~")
+    data = Path(environ.get("XDG_DATA_HOME") or Path(home) / ".local" / "share").absolute()
     own = [Path(sys.prefix) / "share"] if sys.prefix != sys.base_prefix else []
-    return [base / "potluck" / "engines" for base in (*own, home)]
+    return [base / "potluck" / "engines" for base in (*own, data)]
 
 
 def title(name: str) -> str:

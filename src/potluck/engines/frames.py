@@ -48,9 +48,9 @@ class Frame:
 def pack(kind: int, name: str, number: int, buffers: Sequence[bytes | memoryview]) -> list[memoryview]:
     """The pieces of a frame in the order in which they are written; the buffers are not copied.
 
-    Raises FrameError: a limit is exceeded.
+    name: beyond 255 letters it is cut; what is not printable ASCII becomes `?`. Raises FrameError: a limit is exceeded.
     """
-    word = name.encode("ascii", "replace")[:255]
+    word = bytes(letter if 32 <= letter < 127 else 63 for letter in name.encode("ascii", "replace")[:255])
     views = [memoryview(buffer).cast("B") for buffer in buffers]
     lengths = [len(view) for view in views]
     if len(views) > MOST or sum(lengths) > LARGEST:

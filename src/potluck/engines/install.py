@@ -1,4 +1,7 @@
-"""Make an engine's environment: find its Python, install the pinned packages, test it; only then is it installed."""
+"""Make an engine's environment: find its Python, install the pinned packages, test it; only then is it installed.
+
+The versions of the packages are pinned; that the index gives the right files for them is left to pip and its TLS.
+"""
 
 from __future__ import annotations
 
@@ -19,38 +22,56 @@ from potluck.engines.environment import MARK, PACKAGES, PLACE, Installed, Mark
 from potluck.engines.worker import Worker
 
 Say = Callable[[str], None]
+Step = Callable[[Sequence[str], str, str], None]
+"""Run a command. In words: what it means where it fails, and what to do then."""
+SUPPORTED = "its packages are made for Linux on x86-64 with glibc"
 
 
 def install(name: str, say: Say, environ: Mapping[str, str] = os.environ) -> Installed:
-    """Make the engine's environment where there is none, and test it. say: is told each step, a line each.
+    """Make the engine's environment where there is none that works. say: is told each step, a line each.
 
     Raises UsageError: no Python 3.12, no place to write, the packages cannot be had, or the engine fails its self-test.
     Raises Refused: another installation is going on.
     """
-    found = environment.installed(name, environ)
+    found = _working(environment.installed(name, environ))
     if found is not None:
         return found
     folder = _place(environ) / environment.title(name)
-    with _alone(folder):
-        found = environment.read(name, folder)
-        if found is None:
-            _make(name, folder, say, environ)
+    try:
+        with _alone(folder, environ) as step:
+            if _working(environment.read(name, folder)) is None:
+                _make(name, folder, say, environ, step)
+    except OSError as error:
+        what = f"the environment cannot be written ({error.strerror or type(error).__name__})"
+        raise UsageError(what, where=str(folder), hint=f"make room, or set {PLACE} to another folder") from None
     return environment.require(name, environ)
 
 
-def _make(name: str, folder: Path, say: Say, environ: Mapping[str, str]) -> None:
+def _working(found: Installed | None) -> Installed | None:
+    if found is not None:
+        try:
+            tested(found.name, found.program())
+        except UsageError:
+            return None
+    return found
+
+
+def _make(name: str, folder: Path, say: Say, environ: Mapping[str, str], step: Step) -> None:
     base = interpreter.find(environ)
     say(f"Python {base.version} from {base.source}: {base.path}")
     if folder.exists():
-        say("an installation was cut off here: begun again")
+        say("what an installation left here is incomplete or does not work: begun again")
+        (folder / MARK).unlink(missing_ok=True)
         shutil.rmtree(folder)
     say(f"an environment in {folder}")
-    _step([str(base.path), "-I", "-m", "venv", str(folder)], "the environment cannot be made", environ)
+    step([str(base.path), "-I", "-m", "venv", str(folder)], "the environment cannot be made", "is there room?")
     wanted = [f"{package}=={version}" for package, version in PACKAGES[name].items()]
     say(f"packages: {', '.join(wanted)}")
-    pip = [str(environment.python(folder)), "-I", "-m", "pip", "install", "--disable-pip-version-check"]
-    _step([*pip, "--quiet", "--only-binary=:all:", *wanted], "the packages cannot be installed", environ)
+    python = str(environment.python(folder))
+    pip = [python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--only-binary=:all:"]
+    step([*pip, *wanted], "the packages cannot be installed", "is the package index reachable? then run it again")
     say("self-test")
+    step([python, "-I", "-c", f"import {', '.join(PACKAGES[name])}"], "the packages do not load", SUPPORTED)
     versions = tested(name, environment.program(folder))
     mark = Mark(name, versions["python"], str(base.path), base.source, dict(PACKAGES[name]))
     part = folder / f".{MARK}.part"
@@ -64,7 +85,7 @@ def tested(name: str, program: Sequence[str]) -> Mapping[str, str]:
     try:
         worker.start()
     except Abort as abort:
-        hint = "its packages are made for Linux on x86-64 with glibc"
+        hint = f"potluck engine install {name}; {SUPPORTED}"
         raise UsageError(f"the engine {name} fails its self-test ({abort.detail})", hint=hint) from None
     finally:
         worker.close()
@@ -84,21 +105,32 @@ def _place(environ: Mapping[str, str]) -> Path:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Only one installation at a time; the lock ends with the process."""
+def _alone(folder: Path, environ: Mapping[str, str]) -> Iterator[Step]:
+    """Gives what runs a step. Only one installation at a time: the lock ends with this process and its last step."""
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise Refused("another installation is going on", where=str(folder), hint="wait for it") from None
-        yield
+
+        def step(command: Sequence[str], what: str, hint: str) -> None:
+            done = subprocess.run(  # noqa: S603  no word of it comes from a plan
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                env=dict(environ),
+                pass_fds=(lock.fileno(),),  # a step that outlives us keeps the lock
+            )
+            if done.returncode != 0:
+                raise UsageError(f"{what}: {_last(done.stderr + done.stdout)}", hint=hint)
+
+        yield step
 
 
-def _step(command: Sequence[str], what: str, environ: Mapping[str, str]) -> None:
-    done = subprocess.run(  # noqa: S603  no word of it comes from a plan
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=dict(environ)
-    )
-    if done.returncode != 0:
-        lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        last = next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "no words")
-        raise UsageError(f"{what}: {last[:300]}", hint="is the package index reachable? then run it again")
+def _last(said: str) -> str:
+    """The line that says what went wrong."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "no words")[:300]

@@ -40,10 +40,10 @@ def find(environ: Mapping[str, str]) -> Interpreter:
     environ: PATH, PYENV_ROOT and HOME are read. Raises UsageError: in none of the three places, all named.
     """
     for path, source in (*_on_path(environ), *_of_pyenv(environ)):
-        if version := runs(path):
+        if version := runs(path, environ):
             return Interpreter(path, source, version)
     downloaded = _of_uv(environ)
-    if downloaded is not None and (version := runs(downloaded)):
+    if downloaded is not None and (version := runs(downloaded, environ)):
         return Interpreter(downloaded, "uv", version)
     raise UsageError(
         f"no CPython {VERSION} that runs: searched python{VERSION} on PATH, {_pyenv(environ)}/versions/{VERSION}*, "
@@ -52,11 +52,19 @@ def find(environ: Mapping[str, str]) -> Interpreter:
     )
 
 
-def runs(path: Path) -> str | None:
+def runs(path: Path, environ: Mapping[str, str]) -> str | None:
     """The version of the Python at `path`, or None: it does not run, is another version, or can make no environment."""
     try:
-        command = [str(path), "-I", "-c", PROBE]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  a file of PATH
+        done = subprocess.run(  # noqa: S603  a file of PATH, as the user has it
+            [str(path), "-I", "-c", PROBE],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=60,
+            check=False,
+            env=dict(environ),
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     said = done.stdout.split()
@@ -66,30 +74,37 @@ def runs(path: Path) -> str | None:
 
 def _on_path(environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
     for folder in environ.get("PATH", os.defpath).split(os.pathsep):
-        candidate = Path(folder or ".") / f"python{VERSION}"
-        if candidate.is_file() and os.access(candidate, os.X_OK):
-            yield candidate.absolute(), "PATH"
+        candidate = Path(folder or ".").absolute() / f"python{VERSION}"
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):  # quiet about folders one may not read
+            yield candidate, "PATH"
 
 
 def _pyenv(environ: Mapping[str, str]) -> Path:
-    return Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME", "~")).expanduser() / ".pyenv")
+    return Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME") or os.path.expanduser("~")) / ".pyenv")
 
 
 def _of_pyenv(environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
     """Newest first."""
-    found = [path for path in (_pyenv(environ) / "versions").glob(f"{VERSION}*") if (path / "bin").is_dir()]
+    found = (_pyenv(environ) / "versions").glob(f"{VERSION}*")
     for path in sorted(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)], reverse=True):
         yield path / "bin" / f"python{VERSION}", "pyenv"
 
 
 def _of_uv(environ: Mapping[str, str]) -> Path | None:
     """The Python that uv has or downloads; None: no uv, or it could not."""
-    uv = shutil.which("uv", path=environ.get("PATH"))
+    uv = shutil.which("uv", path=environ.get("PATH", os.defpath))
     command = [uv] if uv else [sys.executable, "-m", "uv"]
     try:
         for step in (["python", "install", "--quiet", VERSION], ["python", "find", "--no-project", VERSION]):
             done = subprocess.run(  # noqa: S603  uv, as the user has it
-                [*command, *step], capture_output=True, text=True, timeout=DOWNLOAD, check=False, env=dict(environ)
+                [*command, *step],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=DOWNLOAD,
+                check=False,
+                env=dict(environ),
             )
             if done.returncode != 0:
                 return None

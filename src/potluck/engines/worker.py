@@ -1,7 +1,7 @@
 """A worker process seen from Potluck: start it, ask it, end it; it can neither hang nor take down whoever asks.
 
 One worker serves one tenant: OpenFHE keeps evaluation keys for the whole process. Its state is gone with the process,
-so a caller that built some compares `generation`. It is not made for several threads at once.
+so a caller that built some compares `generation`. Any thread may call; calls wait for one another.
 
 It contains crashes, hangs and greed of a library that was not written for hostile bytes. It is no sandbox against
 code that an attacker runs inside it: bytes are authenticated before they come here.
@@ -15,6 +15,7 @@ import os
 import select
 import signal
 import subprocess
+import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
@@ -47,6 +48,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._end: weakref.finalize[[subprocess.Popen[bytes]], Worker] | None = None
         self._number = 0
+        self._lock = threading.RLock()
 
     @property
     def pid(self) -> int | None:
@@ -56,23 +58,37 @@ class Worker:
     def call(self, op: str, *buffers: bytes, deadline: float = 120.0) -> tuple[bytes, ...]:
         """Ask for one operation, within `deadline` seconds (a start not counted); gives its buffers.
 
-        Raises Abort(ENGINE): the worker died, was too late (it is killed), answered nonsense or refused. The next call
-        starts a fresh one. Raises UsageError: the engine is not installed.
+        Raises Abort(ENGINE): the worker died, was too late (it is killed), answered nonsense or refused, or the buffers
+        are too large. The next call starts a fresh one. Raises UsageError: the engine is not installed.
         """
-        process = self.start()
-        self._number += 1
-        try:
-            until = time.monotonic() + deadline
-            _write(process, frames.pack(frames.REQUEST, op, self._number, buffers), until)
-            return self._reply(_read(process, until), self._number)
-        except _Failed as failure:
-            raise Abort(Cause.ENGINE, step=op, detail=self._failed(failure)) from None
-        except BaseException:
-            self.close()  # half a request lies in the pipe
-            raise
+        with self._lock:
+            process = self._started()
+            self._number += 1
+            try:
+                until = time.monotonic() + deadline
+                _write(process, frames.pack(frames.REQUEST, op, self._number, buffers), until)
+                return self._reply(_read(process, until), self._number)
+            except FrameError as error:
+                raise Abort(Cause.ENGINE, step=op, detail=str(error)) from None
+            except _Failed as failure:
+                raise Abort(Cause.ENGINE, step=op, detail=self._failed(failure)) from None
+            except BaseException:
+                self.close()  # half a request lies in the pipe
+                raise
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> None:
         """Start the process where none runs. Raises as `call` does."""
+        with self._lock:
+            self._started()
+
+    def close(self) -> None:
+        """End the process; its state is gone. It waits for a call of another thread."""
+        with self._lock:
+            if self._end is not None:
+                self._end()
+            self._process, self._end = None, None
+
+    def _started(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:
             return self._process
         self.close()
@@ -93,12 +109,6 @@ class Worker:
             raise
         return process
 
-    def close(self) -> None:
-        """End the process; its state is gone."""
-        if self._end is not None:
-            self._end()
-        self._process, self._end = None, None
-
     def _reply(self, frame: Frame, number: int) -> tuple[bytes, ...]:
         if frame.number != number:
             raise _Failed("answered something else")
@@ -118,7 +128,7 @@ class Worker:
         self.close()
         if code is None:
             return failure.words
-        return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        return f"ended by {_signal(-code)}" if code < 0 else f"ended with code {code}"
 
 
 class _Failed(Exception):
@@ -127,6 +137,10 @@ class _Failed(Exception):
     def __init__(self, words: str, *, ended: bool = False) -> None:
         self.words, self.ended = words, ended
         super().__init__(words)
+
+
+def _signal(number: int) -> str:
+    return next((one.name for one in signal.Signals if one == number), f"signal {number}")
 
 
 def _spawn(command: Sequence[str]) -> subprocess.Popen[bytes]:

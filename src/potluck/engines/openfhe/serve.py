@@ -1,8 +1,11 @@
 """The worker: reads requests from its stdin, runs operations over OpenFHE, answers on its stdout, one at a time.
 
 It starts, tests itself, shuts the door behind it and says that it is there. From then on it can open no file and no
-socket, start no core dump, take no more memory than it was given, and be read by no debugger of the same user; it
-ends when its stdin closes or its parent is gone. An error of any kind ends it: whoever called starts a fresh one.
+socket, leave no core dump, take no more memory than it was given, and be read by no debugger of the same user; where
+the machine runs out of memory, it is the first to go. It ends when its stdin closes or its parent is gone. An error of
+any kind ends it: whoever called starts a fresh one.
+
+It is no sandbox: code of an attacker that runs in here can still signal and start processes, and undo limits as root.
 
 Operations stand in the tables `OPS` of the sibling modules: `op(state, *buffers) -> list of buffers`, where `state` is
 that module's own dictionary, kept as long as the process lives. They import everything at the top of their module
@@ -11,6 +14,7 @@ that module's own dictionary, kept as long as the process lives. They import eve
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -32,6 +36,8 @@ Op = Callable[..., list[bytes]]
 Table = Mapping[str, Op]
 TABLES: tuple[Table, ...] = (bfv.OPS, ckks.OPS)
 PIECE = 1 << 20
+LONGEST = 3600
+"""Seconds after which the kernel ends an operation, also one during which no line of Python can run."""
 _DUMPABLE = 4
 
 
@@ -75,6 +81,8 @@ def selftest() -> None:
 
 def shut(memory: int) -> None:
     """Shut the door: no new file or socket, no core dump, no debugger, at most `memory` bytes of address space."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
+        score.write("1000")
     ctypes.CDLL(None).prctl(_DUMPABLE, 0, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     for what in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE):
@@ -91,7 +99,7 @@ def _pipes() -> tuple[int, int]:
 
 
 def _watch(parent: int) -> None:
-    """End with the parent, even in the middle of an operation.
+    """End with the parent, even in the middle of an operation, unless that holds the interpreter's lock.
 
     PR_SET_PDEATHSIG would also fire when only the parent's thread that started this process ends.
     """
@@ -117,7 +125,9 @@ def _answer(ops: Mapping[str, Callable[..., list[bytes]]], request: Frame, sink:
     try:
         if request.kind != frames.REQUEST or request.name not in ops:
             raise OpError("no such operation")
+        signal.alarm(LONGEST)  # its default is to end the process
         pieces = frames.pack(frames.REPLY, request.name, request.number, ops[request.name](*request.buffers))
+        signal.alarm(0)
     except (OpError, FrameError) as error:
         _write(sink, frames.pack(frames.ERROR, str(error), request.number, []))
         return False
