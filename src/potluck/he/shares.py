@@ -58,11 +58,13 @@ def most(parameters: Parameters) -> int:
 
 
 def check_dealt(terms: Terms, verify: Verify, settled: Table, size: int, dealer: Party, dealt: m.Dealt) -> None:
-    """What the server checks of all that one site deals. size: bytes of a vault at most. Raises Abort: MALFORMED, SIGNATURE."""
+    """What the server checks of all that one site deals. size: bytes of a vault at most.
+
+    Raises Abort naming the dealer: MALFORMED, SIGNATURE.
+    """
     index = terms.sites.index(dealer)
-    if not TAG < len(dealt.vault) <= size or [note.site for note in dealt.notes] != [
-        i for i in settled.adverts if i != index
-    ]:
+    others = [other for other in settled.adverts if other != index]
+    if not TAG < len(dealt.vault) <= size or [note.site for note in dealt.notes] != others:
         raise Abort(Cause.MALFORMED, party=dealer, step=m.SHARE, detail="not one vault and a note for each other site")
     hashed = digest(dealt.vault)
     for note in dealt.notes:

@@ -135,7 +135,7 @@ def _agree(
 
 
 def _total(setting: Setting, terms: Terms, own: Own, message: m.Survivors, mine: bytes) -> bytes:
-    """The sum to be decrypted: of signed ciphertexts, each added once here; without recheck the server's word for it."""
+    """The sum to be decrypted: of signed ciphertexts, each added once here; without recheck the server's word."""
     parameters, shape = setting.engine.parameters, setting.ciphertexts
     if not setting.recheck:
         if len(message.bodies) != 1:
