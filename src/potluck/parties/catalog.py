@@ -32,6 +32,7 @@ class Row(Generic[P]):
 
 _CLEAR: Row[Sum] = Row(clear.check, clear.views, lambda plan: clear.Clear())
 _MASK: Row[Sum] = Row(mask.check, mask.views, mask.build)
+_HE: Row[Sum] = Row(he.check, he.views, he.build)
 
 CATALOG: dict[tuple[str, str], Row[Sum]] = {
     ("train", "clear"): _CLEAR,
