@@ -34,7 +34,7 @@ def document(facts: Facts, final: Path) -> Json:
     if isinstance(facts.outcome, Trained):
         model = facts.outcome.model
         head["model"] = {
-            "kind": facts.spec.model.kind if facts.spec.model else "",
+            "kind": model.kind,
             "file": str(final / "model.json"),
             "digest": model.digest(),
             "coefficients": dict(model.coefficients) if model.coefficients else None,

@@ -13,8 +13,8 @@ from potluck.core.strict import Strict
 Toml = Mapping[str, object]
 
 LATER = {
-    "protect.with": ("share", "he", "tee"),
-    "task": ("fit", "predict", "intersect"),
+    "protect.with": ("share", "tee"),
+    "task": ("fit", "intersect"),
     "model.kind": ("trees",),
     "training.method": ("boosting",),
     "training.server": ("median", "trimmed", "krum", "norm"),

@@ -11,6 +11,8 @@ import msgspec
 from potluck.api.grammar import Toml, override, parse, read_text, read_toml, replaced
 from potluck.core import plan as core
 from potluck.core.errors import PlanError, UsageError
+from potluck.fl.model import Model
+from potluck.fl.scoring import mode_of
 from potluck.parties import catalog
 
 ROUNDS = {"newton": 12, "gradient": 20, "average": 10}
@@ -38,11 +40,12 @@ class Plan:
         model: Toml | None = None,
         training: Toml | None = None,
         statistics: Sequence[Toml] | None = None,
+        predict: Toml | None = None,
     ) -> None:
         given = {
             "version": version, "name": name, "purpose": purpose, "task": task, "federation": federation,
             "data": data, "model": model, "training": training, "protect": protect, "privacy": privacy,
-            "statistics": statistics,
+            "statistics": statistics, "predict": predict,
         }  # fmt: skip
         tables = {key: value for key, value in given.items() if value is not None}
         self.source = f"# made in Python\n{json.dumps(tables, indent=1, default=str)}\n"
@@ -50,7 +53,7 @@ class Plan:
         self._adopt(tables, Path.cwd(), "plan")
 
     def _adopt(self, tables: Toml, folder: Path, where: str) -> None:
-        self.spec = _defaults(parse(tables, where), tables)
+        self.spec = _known(_defaults(parse(tables, where), tables), folder, where)
         self.tables = tables
         self.folder = folder
         self.where = where
@@ -79,7 +82,7 @@ class Plan:
 
     @property
     def hash(self) -> str:
-        """`sha256:...` over every key but `[data.files]`."""
+        """`sha256:...` over every key but where files lie; a model is in by its digest."""
         return "sha256:" + core.digest(self.spec).hex()
 
     def problems(self) -> tuple[list[str], list[str]]:
@@ -128,3 +131,26 @@ def _defaults(plan: core.Plan, tables: Toml) -> core.Plan:
         rate=plan.training.rate if "rate" in written else RATE[method],
     )
     return msgspec.structs.replace(plan, training=training)
+
+
+def _known(plan: core.Plan, folder: Path, where: str) -> core.Plan:
+    """A plan that predicts, with the digest of its model and the mode that fits it, where the file is here.
+
+    Raises UsageError: it is no model, or a broken one; PlanError: it is not the one that `model.digest` names.
+    """
+    if plan.task != "predict" or plan.model is None or plan.predict is None or plan.model.file is None:
+        return plan
+    path = folder / plan.model.file
+    if not path.exists():
+        return plan
+    model = Model.read(path)
+    digest = model.digest()
+    if plan.model.digest not in (None, digest):
+        hint = f"this file's is {digest}"
+        raise PlanError("model.digest: is not that of model.file", where=where, hint=hint)
+    mode = plan.predict.mode or mode_of(model.kind)
+    return msgspec.structs.replace(
+        plan,
+        model=msgspec.structs.replace(plan.model, digest=digest),
+        predict=msgspec.structs.replace(plan.predict, mode=mode),
+    )

@@ -15,11 +15,12 @@ from potluck.core.stages import Grid, Release, Update
 
 
 class Kind(StrEnum):
-    """Which sum of a run this is."""
+    """Which sum of a run this is; a prediction is no sum, but has a round of its own too."""
 
     TRAIN = "train"
     EVALUATE = "evaluate"
     STATISTICS = "statistics"
+    PREDICT = "predict"
 
 
 @dataclass(frozen=True, slots=True)

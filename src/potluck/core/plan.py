@@ -71,9 +71,14 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """What is trained."""
+    """What is trained, or, to predict, which trained model: `file`, or where that is not at hand its `digest`.
 
-    kind: Literal["linear", "logistic", "network"]
+    digest: sha256:... as `run` printed it; parties agree on it, not on where the file lies.
+    """
+
+    kind: Literal["linear", "logistic", "network"] | None = None
+    file: str | None = None
+    digest: str | None = None
     l2: float = 1.0
     layers: tuple[int, ...] = (64,)
     activation: Literal["relu", "tanh", "square"] = "relu"
@@ -94,8 +99,18 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     server: Literal["mean"] = "mean"
 
 
+class Predict(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose model scores whose rows. max_rows: most rows that the owner scores in a run; mode: None only where the
+    model is not at hand, so that nobody could choose."""
+
+    owner: str
+    client: str
+    mode: Literal["batch", "single"] | None = None
+    max_rows: int = 1000
+
+
 class Protect(msgspec.Struct, frozen=True, kw_only=True, rename={"word": "with"}):
-    """Which way the sum is computed. recheck: with `he`, each key holder adds up the ciphertexts itself."""
+    """Which way the sum is computed, or the scores. recheck: with `he`, each key holder adds up the ciphertexts itself."""
 
     word: Word
     recheck: bool = True
@@ -131,7 +146,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     version: Literal[1]
     name: str
     purpose: str
-    task: Literal["train", "statistics"]
+    task: Literal["train", "statistics", "predict"]
     federation: Federation
     data: Data
     protect: Protect
@@ -139,6 +154,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     model: Model | None = None
     training: Training | None = None
     statistics: tuple[Statistic, ...] = ()
+    predict: Predict | None = None
 
     @property
     def sites(self) -> tuple[Party, ...]:
@@ -152,14 +168,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def canonical(plan: Plan) -> bytes:
-    """Every key of the plan but `[data.files]` (where a file lies is its owner's business), always the same bytes.
+    """Every key of the plan but `[data.files]` and `model.file`, always the same bytes.
+
+    Where a file lies is its owner's business: a model's digest is in, by which all parties know it.
 
     Keys come in the order of the structs, columns in the plan's own: without a header their order is what they are.
     """
     data = msgspec.structs.replace(plan.data, files={})
-    return msgspec.json.encode(msgspec.structs.replace(plan, data=data))
+    model = msgspec.structs.replace(plan.model, file=None) if plan.model else None
+    return msgspec.json.encode(msgspec.structs.replace(plan, data=data, model=model))
 
 
 def digest(plan: Plan) -> bytes:
-    """SHA-256 over the code's version and every key of the plan but `[data.files]`."""
+    """SHA-256 over the code's version and every key of the plan but where files lie."""
     return hashlib.sha256(b"potluck plan 2\0" + CODE.encode() + b"\0" + canonical(plan)).digest()

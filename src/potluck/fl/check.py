@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 
 from potluck.core.plan import Column, Plan, Statistic
+from potluck.fl import scoring_check
 from potluck.fl.encode import Key, encoding, key
 from potluck.fl.network import HINT, present
 
@@ -24,6 +25,8 @@ MOST_ROUNDS, MOST_EPOCHS, MOST_COUNTED = 1_000_000, 10_000, 1 << 53
 
 def check(plan: Plan) -> tuple[list[str], list[str]]:
     """(errors, warnings): `key: what. hint: what to do`."""
+    if plan.task == "predict":
+        return scoring_check.check(plan)
     errors = _columns(plan)
     if plan.task == "statistics":
         return [*errors, *_statistics(plan)], _ignored(plan)
@@ -137,7 +140,7 @@ def _twice(values: tuple[str, ...]) -> str:
 
 def _target(plan: Plan) -> list[str]:
     target = plan.data.target
-    if target is None or plan.model is None:
+    if target is None or plan.model is None or plan.model.kind is None:
         return []
     column = plan.data.columns.get(target.column)
     at, kind = "data.target", plan.model.kind

@@ -22,7 +22,7 @@ Kind = Literal["linear", "logistic"]
 def kind(plan: Plan) -> Kind:
     """The plan's kind of linear model."""
     assert plan.model is not None
-    assert plan.model.kind != "network"
+    assert plan.model.kind in ("linear", "logistic")
     return plan.model.kind
 
 

@@ -11,27 +11,25 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
 
-from potluck.core.errors import DataError, UsageError
+from potluck.core.errors import UsageError
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
 from potluck.fl import layers
-from potluck.fl.encode import Encoding, Unfit, encode, encoding, raw
-from potluck.fl.source import Source, chunks, names_of
-from potluck.fl.target import Goal, goal
+from potluck.fl.card import Card, Kind, fault
+from potluck.fl.encode import Encoding, encoding
+from potluck.fl.rows import features, layout_of
+from potluck.fl.source import Source, names_of
+from potluck.fl.target import Goal, goal, scores
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
-
-Kind = Literal["linear", "logistic", "network"]
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,11 +62,14 @@ class Model:
     network: Network | None = None
 
     @property
+    def card(self) -> Card:
+        """The model without its weights."""
+        return _card(self.kind, self.encoding, self.target, self.network)
+
+    @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
         """(inputs, outputs) of each layer of a network; of a linear model its one layer."""
-        hidden = self.network.layers if self.network else ()
-        sizes = (len(self.encoding.names), *hidden, self.target.outputs)
-        return tuple(pairwise(sizes))
+        return self.card.shapes
 
     @property
     def coefficients(self) -> Mapping[str, float]:
@@ -85,50 +86,24 @@ class Model:
 
     def scored_features(self, features: Floats) -> Floats:
         """features [n, p] -> [n]: probability of positive, or the number in its own units; [n, K] for classes."""
-        margins = self.margins(features)
-        if self.target.kind == "classes":
-            return np.asarray(softmax(margins, axis=1), dtype=np.float64)
-        if self.target.kind == "binary":
-            return np.asarray(expit(margins[:, 0]), dtype=np.float64)
-        return self.in_units(margins[:, 0])
-
-    def in_units(self, scaled: Floats) -> Floats:
-        """Numbers on [-1, 1] -> in the target's own units."""
-        return self.target.low + (scaled + 1) / 2 * (self.target.high - self.target.low)
+        found = scores(self.target, self.margins(features))
+        return found if self.target.kind == "classes" else found[:, 0]
 
     def features(self, frame: Source) -> Floats:
         """Raw rows (a frame, an array, a CSV file) -> features [n, p]; rows that the plan drops are NaN.
 
         Without a header, columns are as in the plan's files, with or without the target. Raises DataError.
         """
-        wanted = [one.name for one in self.encoding.fields]
-        parts = [np.zeros((0, len(self.encoding.names)))]
-        for chunk in chunks(frame, wanted, self._layout(frame, wanted), "rows"):
-            columns: dict[str, Floats] = {}
-            dropped = np.zeros(len(chunk.lines), dtype=np.bool_)
-            for one in self.encoding.fields:
-                try:
-                    columns[one.name] = raw(one, chunk.cells[one.name], self.encoding.missing)
-                except Unfit as unfit:
-                    line = chunk.lines[unfit.index]
-                    raise DataError(f"column {one.name!r}, line {line}: {unfit.why}", where="rows") from None
-                gone = np.isnan(columns[one.name])
-                if one.missing == "refuse" and gone.any():
-                    raise DataError(f"column {one.name!r} has no value in {int(gone.sum())} rows", where="rows")
-                dropped |= gone if one.missing == "drop" else False
-            features = encode(self.encoding, columns)
-            features[dropped] = np.nan
-            parts.append(features)
-        return np.vstack(parts)
+        return features(self.encoding, self._layout(frame), frame, "rows")
 
-    def _layout(self, frame: Source, wanted: list[str]) -> tuple[str, ...] | None:
+    def _layout(self, frame: Source) -> tuple[str, ...] | None:
         """The column order of a source that does not name the wanted columns, where the plan's files had no header."""
-        present, whole = names_of(frame, "rows"), self.encoding.layout
-        named = set(wanted) <= set(present)
-        if not whole or named or (isinstance(frame, np.ndarray) and len(present) == len(wanted)):
+        wanted = {one.name for one in self.encoding.fields}
+        present = names_of(frame, "rows")
+        named = wanted <= set(present)
+        if not self.encoding.layout or named or (isinstance(frame, np.ndarray) and len(present) == len(wanted)):
             return None
-        without = tuple(name for name in whole if name != self.target.column)
-        return without if len(present) == len(without) else whole
+        return layout_of(self.encoding, self.target.column, frame, "rows")
 
     def scores(self, frame: Source) -> Floats:
         """Raw rows -> [n] probability or number, [n, K] class probabilities. NaN: a row the plan would drop."""
@@ -191,7 +166,7 @@ class Model:
 
     @classmethod
     def read(cls, path: str | Path) -> Model:
-        """The model of a file. Raises UsageError: no such file, no model, or weights that are not its own."""
+        """The model of a file. Raises UsageError: no such file, no model, a broken one, or not its weights."""
         where = str(path)
         try:
             whole = msgspec.json.decode(Path(path).read_bytes(), type=File)
@@ -199,6 +174,9 @@ class Model:
             raise UsageError("no such model file", where=where, hint="give model.json as `run` wrote it") from None
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             raise UsageError("is no model file", where=where, hint="give model.json as `run` wrote it") from None
+        wrong = fault(_card(whole.kind, whole.encoding, whole.target, whole.network))
+        if wrong:
+            raise UsageError(f"is a broken model file: {wrong}", where=where, hint="give model.json as `run` wrote it")
         names = ("intercept", *whole.encoding.names)
         if whole.network is None:
             given = whole.coefficients or {}
@@ -211,6 +189,8 @@ class Model:
         model = cls(whole.kind, whole.encoding, whole.target, weights, network)
         if network and len(weights) != layers.size(model.shapes):
             raise UsageError("its weights do not fit its layers", where=where)
+        if not np.isfinite(weights).all():
+            raise UsageError("a weight of it is not finite", where=where, hint="train it again, at a lower rate")
         return model
 
     def to_sklearn(self) -> Pipeline:
@@ -218,6 +198,12 @@ class Model:
         from potluck.fl.export import pipeline
 
         return pipeline(self)
+
+
+def _card(kind: Kind, how: Encoding, aim: Goal, network: Network | None) -> Card:
+    if network is None:
+        return Card(kind=kind, encoding=how, target=aim)
+    return Card(kind=kind, encoding=how, target=aim, layers=network.layers, activation=network.activation)
 
 
 def _weights(path: Path, expected: str) -> Floats:
@@ -234,5 +220,6 @@ def model(plan: Plan, weights: Floats) -> Model:
     """The model that a plan trains, with these weights."""
     spec = plan.model
     assert spec is not None
+    assert spec.kind is not None
     network = Network(layers=spec.layers, activation=spec.activation) if spec.kind == "network" else None
     return Model(spec.kind, encoding(plan), goal(plan), weights, network)

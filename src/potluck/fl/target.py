@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 import numpy as np
+from scipy.special import expit, softmax
 
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
@@ -51,6 +52,26 @@ def goal(plan: Plan) -> Goal:
     if target.positive is not None:
         return Goal(column=target.column, kind="binary", positive=target.positive, values=values)
     return Goal(column=target.column, kind="classes", classes=target.classes or (), values=values)
+
+
+def scores(one: Goal, margins: Floats) -> Floats:
+    """margins [n, outputs] -> [n, outputs]: probability of positive, of each class, or the number in its own units."""
+    if one.kind == "classes":
+        return np.asarray(softmax(margins, axis=1), dtype=np.float64)
+    if one.kind == "binary":
+        return np.asarray(expit(margins), dtype=np.float64)
+    return np.asarray(one.low + (margins + 1) / 2 * (one.high - one.low), dtype=np.float64)
+
+
+def score_error(one: Goal, bound: float) -> float:
+    """The most that a score can be off where no margin is off by more than `bound`.
+
+    A sigmoid's slope is at most 1/4; a class's probability p changes by at most 2 p (1 - p) <= 1/2 of the largest
+    change of a logit; a number is scaled. Up to the rounding of float64 itself.
+    """
+    if one.kind == "number":
+        return bound * (one.high - one.low) / 2
+    return min(1.0, bound / 2 if one.kind == "classes" else bound / 4)
 
 
 def targets(one: Goal, cells: Cells, missing: tuple[str, ...]) -> Floats:

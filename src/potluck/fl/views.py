@@ -5,7 +5,7 @@ from __future__ import annotations
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
 from potluck.core.views import Form, Never, Together, View
-from potluck.fl import evaluate
+from potluck.fl import evaluate, scoring_views
 from potluck.fl.method import noisy
 
 SOURCE = "docs/concepts/training.md"
@@ -44,7 +44,12 @@ def _trained(method: str, counts: str) -> str:
 
 
 def views(plan: Plan) -> list[View]:
-    """The task's rows: the server opens the sums, everyone sees each round's model, a site keeps its own metrics."""
+    """The task's rows: the server opens the sums, everyone sees each round's model, a site keeps its own metrics.
+
+    Of a prediction: who sees the card.
+    """
+    if plan.task == "predict":
+        return scoring_views.views(plan)
     central = plan.privacy.noise == "reveal"
     public = Form.NOISED if noisy(plan) else Form.SUM
     note = opened(plan) + ("; the server sees it before it adds the noise" if central else "")

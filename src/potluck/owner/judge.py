@@ -129,11 +129,9 @@ def _tasks(allow: Allow, case: Case) -> Denial | None:
 
 def _models(allow: Allow, case: Case) -> Denial | None:
     model = case.plan.model
-    return (
-        None
-        if case.plan.task == "statistics" or model is None
-        else _listed("models", "model", model.kind, allow.models)
-    )
+    if case.plan.task == "statistics" or model is None or model.kind is None:
+        return None
+    return _listed("models", "model", model.kind, allow.models)
 
 
 def _protect(allow: Allow, case: Case) -> Denial | None:

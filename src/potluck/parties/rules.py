@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from potluck.core.party import BROKER, SERVER
-from potluck.core.plan import Plan
+from potluck.core.plan import Model, Plan
 
 TAKEN = (SERVER.name, BROKER.name)
 MOST_ROWS = 1 << 40
 LONGEST_PATIENCE = 86_400.0
 """Seconds: a day. Clocks and time-outs overflow far beyond."""
+
+
+_NEEDED = {"train": ("model", "training"), "statistics": ("statistics",), "predict": ("model", "predict")}
 
 
 def errors_of(plan: Plan) -> list[str]:
@@ -47,11 +50,26 @@ def _federation(plan: Plan) -> list[str]:
 
 
 def _tables(plan: Plan) -> list[str]:
-    need = ("model", "training") if plan.task == "train" else ("statistics",)
+    need = _NEEDED[plan.task]
     found = [f'{key}: is missing. hint: task = "{plan.task}" needs it' for key in need if not getattr(plan, key)]
+    if plan.task != "predict" and plan.predict is not None:
+        found.append('predict: is for task = "predict". hint: leave the table out, or change the task')
     if plan.task == "train":
+        if plan.model is not None:
+            found += _trained(plan.model)
         if plan.data.target is None:
             found.append("data.target: is missing. hint: say which column is predicted")
         if plan.data.split is None:
             found.append("data.split: is missing. hint: say which rows are held out, e.g. test = 0.25")
+    return found
+
+
+def _trained(model: Model) -> list[str]:
+    """What training needs of its model table, which a prediction's has not."""
+    found = []
+    if model.kind is None:
+        found.append("model.kind: is missing. hint: add it: one of linear, logistic, network")
+    for key in ("file", "digest"):
+        if getattr(model, key) is not None:
+            found.append(f'model.{key}: is for task = "predict". hint: leave it out')
     return found

@@ -1,0 +1,116 @@
+"""Scores by somebody else's model: what is shown of it, the model as layers, rows as features, margins as scores.
+
+Rows are encoded by the code that training used, from the model's card alone. What protects model and rows on the way
+is not here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from potluck.core.errors import DataError
+from potluck.core.plan import Data
+from potluck.core.predicting import Dense, Net, Scored
+from potluck.core.stages import Floats
+from potluck.fl import layers
+from potluck.fl.card import Card, Kind, fault
+from potluck.fl.encode import Encoding
+from potluck.fl.model import Model
+from potluck.fl.rows import features, layout_of
+from potluck.fl.source import Source
+from potluck.fl.target import Goal, score_error, scores
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predicted:
+    """table [n, columns]: what `potluck score` would print of each row; NaN where the encoding drops the row.
+
+    bound: of |error| of any score. notes: what else the protection says of them.
+    """
+
+    target: Goal
+    table: Floats = field(repr=False)
+    bound: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What each score is called."""
+        return self.target.classes if self.target.kind == "classes" else ("score",)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were scored."""
+        return int((~np.isnan(self.table[:, 0])).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Scores beside plain ones of the same rows. same: how many labels agree (None: of numbers there are none)."""
+
+    rows: int
+    same: int | None
+    largest: float
+
+
+def mode_of(kind: Kind) -> Literal["batch", "single"]:
+    """How rows are best packed: many at once for one layer, one after another for a network."""
+    return "single" if kind == "network" else "batch"
+
+
+def net(model: Model) -> Net:
+    """A model as layers, and the range of each encoded feature."""
+    low, high = _ranges(model.encoding)
+    if model.network is None:
+        only = Dense(model.weights[None, 1:].copy(), model.weights[:1].copy())
+        return Net((only,), "", low, high)
+    whole = tuple(Dense(matrix.T.copy(), bias.copy()) for matrix, bias in layers.unpacked(model.weights, model.shapes))
+    return Net(whole, model.network.activation if len(whole) > 1 else "", low, high)
+
+
+def _ranges(how: Encoding) -> tuple[Floats, Floats]:
+    """low, high [inputs]: a number's feature is in [-1, 1], a 0/1 feature in [0, 1]."""
+    numbers = {one.name for one in how.fields if one.kind == "number"}
+    low = np.array([-1.0 if name in numbers else 0.0 for name in how.names])
+    return low, np.ones(len(low))
+
+
+def encoded(card: Card, data: Data, source: Source, where: str) -> Floats:
+    """Raw rows -> features [n, inputs]; a row that the encoding drops is NaN.
+
+    The plan's `missing` texts are added to the card's, so that the client's files may say "no value" in their own way.
+    Raises DataError: a row that cannot be encoded, by column and line; columns that are not there.
+    """
+    both = tuple(dict.fromkeys((*card.encoding.missing, *data.missing)))
+    how = msgspec.structs.replace(card.encoding, missing=both)
+    wrong = fault(msgspec.structs.replace(card, encoding=how))
+    if wrong:
+        hint = "data.missing names texts that the model takes for values: list those of this file alone"
+        raise DataError(f"the plan's data.missing does not go with the model: {wrong}", where=where, hint=hint)
+    if data.header:
+        return features(how, None, source, where)
+    if not how.layout:
+        hint = "give the file a first line with the columns' names, and leave data.header out"
+        raise DataError("the model knows its columns by name, the file has no names", where=where, hint=hint)
+    return features(how, layout_of(how, card.target.column, source, where), source, where)
+
+
+def predicted(card: Card, kept: Floats, scored: Scored) -> Predicted:
+    """Margins -> scores, each at its row's place. kept [n]: 1 where the row was sent."""
+    table = np.full((len(kept), card.target.outputs), np.nan)
+    table[kept > 0] = scores(card.target, scored.margins)
+    return Predicted(card.target, table, score_error(card.target, scored.bound), tuple(scored.notes))
+
+
+def agreement(found: Predicted, plain: Floats) -> Agreement:
+    """plain [n] or [n, columns]: `Model.scores` of the same rows."""
+    right = plain if plain.ndim == 2 else plain[:, None]
+    here = ~np.isnan(right[:, 0])
+    ours, right = found.table[here], right[here]
+    largest = float(np.abs(ours - right).max(initial=0.0))
+    labels = {"binary": lambda t: t[:, 0] >= 0.5, "classes": lambda t: t.argmax(axis=1)}.get(found.target.kind)
+    return Agreement(len(right), None if labels is None else int((labels(ours) == labels(right)).sum()), largest)
