@@ -9,13 +9,13 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo missing)
 demo: .venv/.core
 	$(BIN)/potluck demo
 
-test: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines
+test: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines .venv/.he
 	$(RUN) pytest -n 2 -m "not slow"
 
-test-all: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines
+test-all: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines .venv/.he
 	$(RUN) pytest -n 2
 
-bench: .venv/.bench
+bench: .venv/.bench .venv/.he
 	$(BIN)/python bench/run.py
 
 check: .venv/.dev
@@ -91,4 +91,10 @@ ifeq ($(SUDO),)
 else
 	@echo "not root: the test of the guide for several machines will be skipped"
 endif
+	touch $@
+
+# Homomorphic encryption runs in a worker with a Python 3.12 of its own. Where it cannot be installed, the tests that need
+# it say so and are skipped.
+.venv/.he: src/potluck/engines/environment.py .venv/.dev
+	@$(BIN)/potluck engine install he || echo "the engine he cannot be installed here: the tests that need it will be skipped"
 	touch $@

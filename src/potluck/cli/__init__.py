@@ -25,6 +25,7 @@ VERBS = {
     "server": "The coordinator's part in a run across machines.",
     "up": "Do it with real processes on this machine: broker, server, sites.",
     "status": "What a federation's server is doing, and what it did.",
+    "engine": "The workers that some protections need: install them, and see whether they work.",
 }
 
 

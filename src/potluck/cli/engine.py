@@ -1,0 +1,55 @@
+"""`potluck engine`: the workers that some protections need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import click
+from rich.console import Console
+
+from potluck.api import engine as api
+from potluck.api.engine import State
+from potluck.cli.door import plain, spoken, voice
+
+
+@click.group("engine")
+def command() -> None:
+    """The workers that some protections need: `he` is homomorphic encryption, by OpenFHE."""
+
+
+@command.command("install")
+@click.argument("name", required=False)
+@spoken
+def install(name: str | None) -> None:
+    """Install the engine NAME (default: all of this version) in an environment of its own, and test it."""
+    say = voice()
+    if say.quiet or not say.words.is_terminal:
+        tell(api.install(name, say.say))
+        return
+    with say.words.status("this takes about a minute"):
+        found = api.install(name, say.say)
+    tell(found)
+
+
+@command.command("status")
+@click.argument("name", required=False)
+@spoken
+def status(name: str | None) -> None:
+    """Whether the engine NAME (default: all) is installed and works: its self-test is run."""
+    tell(api.status(name))
+
+
+def tell(states: Mapping[str, State]) -> None:
+    """Print engines."""
+
+    def text(out: Console) -> None:
+        for one in states.values():
+            out.print(plain(f"{one.name}: {one.problem or 'works'}"), soft_wrap=True, emoji=False)
+            if one.found is not None:
+                mark = one.found.mark
+                parts = ", ".join(f"{package} {version}" for package, version in mark.packages.items())
+                line = f"  {parts}, on Python {mark.python} from {mark.source} ({mark.interpreter})"
+                out.print(plain(line), soft_wrap=True, emoji=False)
+                out.print(plain(f"  {one.found.folder}"), soft_wrap=True, emoji=False)
+
+    voice().data({"engines": {name: one.document() for name, one in states.items()}}, text)
