@@ -1,14 +1,15 @@
 """The engine of the threshold sum, typed: keys, encryption and partial decryption, done in a process of its own.
 
-Secret keys stay in the engine's process: a `Key` is a number there. Everything that came from a peer was checked by
-`residues.read` before it is given to this stub. The engine draws its own randomness.
+Secret keys stay in the engine's process: a `Key` is a number there. Whatever may have come from a peer is checked by
+`residues.read` before the engine sees it. The engine draws its own randomness.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,7 @@ class Key:
     """A key pair in the engine. public: b [2, N] as it travels; handle and generation: where its secret lies."""
 
     handle: int
-    public: bytes
+    public: bytes = field(repr=False)
     generation: int
 
 
@@ -41,6 +42,9 @@ class Bfv:
     def __init__(self, parameters: Parameters, worker: Worker) -> None:
         self.parameters = parameters
         self._worker = worker
+        towers = {"wire": WIRE, "lifted": LIFTED, "partial": PARTIAL}
+        rest = {"ring": parameters.ring, "plain": parameters.plain, "moduli": parameters.moduli}
+        self._wanted = json.dumps(rest | towers).encode()
         self._seed = b""
         self._common: Residues | None = None
 
@@ -51,7 +55,11 @@ class Bfv:
         return Key(int.from_bytes(handle, "little"), public, self._worker.generation)
 
     def encrypt(self, seed: bytes, joint: bytes, slots: NDArray[np.uint64]) -> bytes:
-        """slots [c, N], each below t -> c ciphertexts [2, 2, N] under the joint key b [2, N]."""
+        """slots [c, N], each below t -> c ciphertexts [2, 2, N] under the joint key b [2, N].
+
+        Raises Abort(MALFORMED): the joint key is no reduced polynomial.
+        """
+        read(joint, (WIRE, self.parameters.ring), self.parameters, None)
         a = dump(self._a(seed)[:WIRE])
         bodies = []
         for start in range(0, len(slots), BATCH):
@@ -64,9 +72,11 @@ class Bfv:
         """The partial decryption [c, N] of a sum of ciphertexts [c, 2, 2, N]. lead: exactly one party adds c0.
 
         Reveals: with all others' partials, the sum; alone nothing. Of one sum it is asked for ONCE: two floods of the
-        same sum average out.
+        same sum average out. Raises Abort(MALFORMED): not whole ciphertexts, or a residue is not reduced.
         """
-        size = BATCH * self.parameters.ciphertext_bytes
+        each = self.parameters.ciphertext_bytes
+        read(total, (len(total) // each, 2, WIRE, self.parameters.ring), self.parameters, None)
+        size = BATCH * each
         bodies = []
         for start in range(0, len(total), size):
             part = total[start : start + size]
@@ -93,34 +103,43 @@ class Bfv:
         return slots
 
     def export(self, key: Key) -> Secret:
-        """The secret key itself, as `rebuild` takes it. Reveals: with the joint ciphertexts, this party's part."""
+        """The secret key [2, N] itself, as `rebuild` takes it.
+
+        Reveals: everything that this key protects. With the keys of all others, every ciphertext under the joint key.
+        """
         (body,) = self._call("export", _number(key.handle), key=key)
         return Secret(body)
 
     def rebuild(self, secret: Secret, seed: bytes, public: bytes) -> Key:
         """The key of a party that left, from its exported secret.
 
-        Raises Abort(KEYS): it does not decrypt what is encrypted under `public`.
+        Raises Abort(MALFORMED): `public` is no reduced polynomial. Raises Abort(KEYS): the key does not decrypt what is
+        encrypted under `public`.
         """
-        handle = self._call("rebuild", secret.expose(), dump(self._a(seed)[:WIRE]), public)[0]
+        shape = (WIRE, self.parameters.ring)
+        read(public, shape, self.parameters, None)
+        wrong = Abort(Cause.KEYS, detail="the rebuilt key does not belong to its public key")
+        try:
+            read(secret.expose(), shape, self.parameters, None)
+        except Abort:
+            raise wrong from None
+        (handle,) = self._call("rebuild", secret.expose(), dump(self._a(seed)[:WIRE]), public)
         if not handle:
-            raise Abort(Cause.KEYS, detail="the rebuilt key does not belong to its public key")
+            raise wrong
         return Key(int.from_bytes(handle, "little"), public, self._worker.generation)
 
     def forget(self, key: Key) -> None:
         """Drop the secret key; nothing happens if its engine is gone already."""
-        if key.generation == self._worker.generation:
-            self._worker.call("bfv.forget", _number(key.handle))
+        if key.generation == self._worker.generation and self._worker.pid is not None:
+            with contextlib.suppress(Abort):  # then it is gone now
+                self._worker.call("bfv.forget", _number(key.handle))
 
     def _call(self, op: str, *buffers: bytes | memoryview, key: Key | None = None) -> tuple[bytes, ...]:
-        """One call into an engine that has these parameters open. key: must have been made in this very process."""
-        p = self.parameters
-        wanted = {"ring": p.ring, "plain": p.plain, "moduli": p.moduli, "parties": p.parties}
-        towers = {"wire": WIRE, "lifted": LIFTED, "partial": PARTIAL}
-        self._worker.call("bfv.open", json.dumps(wanted | towers, sort_keys=True).encode())
+        """One call under these parameters. key: must have been made in the very process that is called."""
+        self._worker.start()
         if key is not None and key.generation != self._worker.generation:
             raise Abort(Cause.ENGINE, detail="the engine was started again, its keys are gone")
-        return self._worker.call(f"bfv.{op}", *(bytes(buffer) for buffer in buffers))
+        return self._worker.call(f"bfv.{op}", self._wanted, *(bytes(buffer) for buffer in buffers))
 
     def _a(self, seed: bytes) -> Residues:
         if self._common is None or self._seed != seed:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import openfhe
+from numpy.typing import NDArray
 
 from potluck.engines.frames import OpError
 from potluck.engines.openfhe.blobs import WORD, Residues, Template, residues, take, template
@@ -45,67 +46,52 @@ class Open:
     shapes: dict[str, Template] = field(repr=False)
 
 
-def open_(state: State, wanted: bytes) -> list[bytes]:
-    """Take up a set of parameters; the first time it is made and tested. wanted: JSON of ring, plain, moduli, towers.
-
-    Raises OpError: the engine makes something else of them, or gives wrong sums.
-    """
-    sets = state.setdefault("sets", {})
-    if wanted not in sets:
-        made = _make(json.loads(wanted))
-        _selftest(made)
-        sets[wanted] = made
-    state["set"] = sets[wanted]
-    return []
-
-
-def keygen(state: State, common: bytes) -> list[bytes]:
+def keygen(state: State, wanted: bytes, common: bytes) -> list[bytes]:
     """common: a [towers, N] -> the handle of a fresh secret key, and its public key b = e - a s [wire, N]."""
-    now: Open = state["set"]
+    now = _opened(state, wanted)
     a = residues(common, (len(now.moduli), now.ring), now.moduli)
-    pair = now.context.MultipartyKeyGen(_public(now, np.zeros_like(a), a), False, True)
-    b = take(pair.publicKey, now.ring, now.moduli * 2)[: now.wire]
-    return [_keep(state, pair.secretKey), b.tobytes()]
+    key, b = _generate(now, a)
+    return [_keep(state, now, key), b.tobytes()]
 
 
-def encrypt(state: State, common: bytes, joint: bytes, slots: bytes) -> list[bytes]:
+def encrypt(state: State, wanted: bytes, common: bytes, joint: bytes, slots: bytes) -> list[bytes]:
     """a [wire, N], b [wire, N], slots [c, N], each below t -> ciphertexts [c, 2, wire, N]."""
-    now: Open = state["set"]
+    now = _opened(state, wanted)
     a, b = (residues(body, (now.wire, now.ring), now.moduli) for body in (common, joint))
     rows = residues(slots, (-1, 1, now.ring), (now.plain,))[:, 0]
     return [b"".join(_encrypt(now, _public(now, b, a), row).tobytes() for row in rows)]
 
 
-def partial(state: State, handle: bytes, lead: bytes, total: bytes) -> list[bytes]:
+def partial(state: State, wanted: bytes, handle: bytes, lead: bytes, total: bytes) -> list[bytes]:
     """ciphertexts [c, 2, wire, N] -> flooded partial decryptions [c, partial, N]. lead: b"\\1", the one who adds c0."""
-    now: Open = state["set"]
-    key = _key(state, handle)
+    now = _opened(state, wanted)
+    key = _key(state, now, handle)
     rows = residues(total, (-1, 2, now.wire, now.ring), now.moduli)
     return [b"".join(_partial(now, key, row, lead == b"\1").tobytes() for row in rows)]
 
 
-def fuse(state: State, total: bytes) -> list[bytes]:
+def fuse(state: State, wanted: bytes, total: bytes) -> list[bytes]:
     """The sum of all partial decryptions [c, partial, N] -> slots [c, N], each below t."""
-    now: Open = state["set"]
+    now = _opened(state, wanted)
     rows = residues(total, (-1, now.partial, now.ring), now.moduli)
     return [b"".join(_decode(now, row).tobytes() for row in rows)]
 
 
-def export(state: State, handle: bytes) -> list[bytes]:
+def export(state: State, wanted: bytes, handle: bytes) -> list[bytes]:
     """The secret key [wire, N]. It is never multiplied by anything but a ciphertext's `wire` towers."""
-    now: Open = state["set"]
-    return [take(_key(state, handle), now.ring, now.moduli)[: now.wire].tobytes()]
+    now = _opened(state, wanted)
+    return [take(_key(state, now, handle), now.ring, now.moduli)[: now.wire].tobytes()]
 
 
-def rebuild(state: State, secret: bytes, common: bytes, public: bytes) -> list[bytes]:
+def rebuild(state: State, wanted: bytes, secret: bytes, common: bytes, public: bytes) -> list[bytes]:
     """secret, a, b, each [wire, N] -> the handle, or nothing: the key does not decrypt what b encrypts."""
-    now: Open = state["set"]
+    now = _opened(state, wanted)
     s, a, b = (residues(body, (now.wire, now.ring), now.moduli) for body in (secret, common, public))
     above = np.zeros((len(now.moduli) - now.wire, now.ring), np.uint64)
     key = now.shapes["secret"].fill(np.concatenate([s, above]), openfhe.DeserializePrivateKeyString)
     slots = _edges(now)[0]
     opened = _decode(now, _partial(now, key, _encrypt(now, _public(now, b, a), slots), lead=True))
-    return [_keep(state, key) if np.array_equal(opened, slots) else b""]
+    return [_keep(state, now, key) if np.array_equal(opened, slots) else b""]
 
 
 def forget(state: State, handle: bytes) -> list[bytes]:
@@ -115,7 +101,6 @@ def forget(state: State, handle: bytes) -> list[bytes]:
 
 
 OPS: dict[str, Callable[..., list[bytes]]] = {
-    "bfv.open": open_,
     "bfv.keygen": keygen,
     "bfv.encrypt": encrypt,
     "bfv.partial": partial,
@@ -126,16 +111,30 @@ OPS: dict[str, Callable[..., list[bytes]]] = {
 }
 
 
-def _keep(state: State, key: Any) -> bytes:
+def _opened(state: State, wanted: bytes) -> Open:
+    """The set of parameters that every operation names; the first time it is made and tested.
+
+    wanted: JSON of ring, plain, moduli and the numbers of towers. Raises OpError: the engine makes something else of
+    them, or gives wrong sums.
+    """
+    sets: dict[bytes, Open] = state.setdefault("sets", {})
+    if wanted not in sets:
+        made = _make(json.loads(wanted))
+        _selftest(made)
+        sets[wanted] = made
+    return sets[wanted]
+
+
+def _keep(state: State, now: Open, key: Any) -> bytes:
     handle: bytes = next(state.setdefault("handles", itertools.count(1))).to_bytes(WORD, "little")
-    state.setdefault("keys", {})[handle] = (state["set"], key)
+    state.setdefault("keys", {})[handle] = (now, key)
     return handle
 
 
-def _key(state: State, handle: bytes) -> Any:
+def _key(state: State, now: Open, handle: bytes) -> Any:
     """Raises OpError: no such key, or one of another set of parameters."""
     made, key = state.get("keys", {}).get(handle, (None, None))
-    if key is None or made is not state["set"]:
+    if made is not now:
         raise OpError("no such key")
     return key
 
@@ -179,6 +178,12 @@ def _context(plain: int) -> Any:
     return context
 
 
+def _generate(now: Open, a: Residues) -> tuple[Any, Residues]:
+    """A secret key, and b [wire, N] of its public key under the common a [towers, N]."""
+    pair = now.context.MultipartyKeyGen(_public(now, np.zeros_like(a), a), False, True)
+    return pair.secretKey, take(pair.publicKey, now.ring, now.moduli * 2)[: now.wire]
+
+
 def _public(now: Open, b: Residues, a: Residues) -> Any:
     """A public key from its first towers; the others are zero and not used."""
     full = np.zeros((2, len(now.moduli), now.ring), np.uint64)
@@ -200,9 +205,8 @@ def _partial(now: Open, key: Any, ciphertext: Residues, lead: bool) -> Residues:
 
 def _decode(now: Open, total: Residues) -> Residues:
     given = now.shapes["partial"].fill(total, openfhe.DeserializeCiphertextString)
-    signed = now.context.MultipartyDecryptFusion([given]).GetPackedValueArray()
-    slots: Residues = np.where(signed < 0, signed + now.plain, signed).astype("<u8")
-    return slots
+    signed: NDArray[np.int64] = now.context.MultipartyDecryptFusion([given]).GetPackedValueArray()
+    return np.where(signed < 0, signed + now.plain, signed).view(np.uint64)
 
 
 def _lift(now: Open, ciphertext: Residues) -> Residues:
@@ -228,9 +232,10 @@ def _times(values: Residues, factor: int, modulus: int) -> Residues:
     rest = values * np.uint64(small) - quotient * q  # from -q to 2 q; where negative it wraps to something huge
     rest = np.minimum(rest, rest + q)
     rest = np.minimum(rest, rest - q)
-    if negative:
-        rest = q - rest
-        rest = np.minimum(rest, rest - q)
+    if not negative:
+        return rest
+    rest = q - rest
+    rest[rest == q] = 0
     return rest
 
 
@@ -245,7 +250,8 @@ def _add(total: Residues, more: Residues, moduli: tuple[int, ...]) -> Residues:
     """Both [towers, N], reduced; the moduli belong to the towers."""
     primes = np.array(moduli, np.uint64)[:, None]
     plain = total + more
-    return np.minimum(plain, plain - primes)
+    reduced: Residues = np.minimum(plain, plain - primes)
+    return reduced
 
 
 def _selftest(now: Open) -> None:
@@ -253,16 +259,13 @@ def _selftest(now: Open) -> None:
 
     Raises OpError: it is wrong.
     """
-    state: State = {"set": now}
-    a = take(now.context.KeyGen().publicKey, now.ring, now.moduli * 2)[len(now.moduli) :]
-    handles, keys = zip(*(keygen(state, a.tobytes()) for _ in range(2)), strict=True)
     wire = now.moduli[: now.wire]
-    first, second = (residues(key, (now.wire, now.ring), wire) for key in keys)
-    public = _public(now, _add(first, second, wire), a)
-    vectors = _edges(now)
-    boxes = [_encrypt(now, public, vector) for vector in vectors]
-    total = _add(*boxes, wire * 2)
-    parts = [_partial(now, _key(state, handle), total, lead=not k) for k, handle in enumerate(handles)]
-    opened = _decode(now, _add(*parts, now.moduli[: now.partial]))
-    if not np.array_equal(opened, (vectors[0] + vectors[1]) % np.uint64(now.plain)):
+    a = take(now.context.KeyGen().publicKey, now.ring, now.moduli * 2)[len(now.moduli) :]
+    (my_key, my_b), (other_key, other_b) = (_generate(now, a) for _ in range(2))
+    public = _public(now, _add(my_b, other_b, wire), a)
+    first, second = _edges(now)
+    total = _add(_encrypt(now, public, first), _encrypt(now, public, second), wire * 2)
+    mine, others = _partial(now, my_key, total, lead=True), _partial(now, other_key, total, lead=False)
+    opened = _decode(now, _add(mine, others, now.moduli[: now.partial]))
+    if not np.array_equal(opened, (first + second) % np.uint64(now.plain)):
         raise OpError("the self-test gives a wrong sum")
