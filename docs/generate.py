@@ -53,12 +53,14 @@ PLANS = {
     "mask-curious": plan("mask", "curious", {"noise": "none"}),
     "mask-lying": plan("mask", "lying", {"noise": "none"}),
     "mask-lying-shared": plan("mask", "lying", NOISED),
+    "he-curious": plan("he", "curious", {"noise": "none"}),
 }
 HEADS = {
     "clear": "`clear`",
     "mask-curious": "`mask`, curious",
     "mask-lying": "`mask`, lying",
     "mask-lying-shared": "`mask`, lying, `shared` noise",
+    "he-curious": "`he`, curious",
 }
 
 
