@@ -79,3 +79,7 @@ class Predict(Protocol):
     def relay(self, meeting: Meeting, me: Seat) -> Rounds[None]:
         """The server's half: it hands letters on and reads none."""
         ...
+
+    def close(self) -> None:
+        """The run is over: keys, and whatever the halves left running, are let go."""
+        ...

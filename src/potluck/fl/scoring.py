@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.errors import DataError
 from potluck.core.plan import Data
@@ -99,10 +100,10 @@ def encoded(card: Card, data: Data, source: Source, where: str) -> Floats:
     return features(how, layout_of(how, card.target.column, source, where), source, where)
 
 
-def predicted(card: Card, kept: Floats, scored: Scored) -> Predicted:
-    """Margins -> scores, each at its row's place. kept [n]: 1 where the row was sent."""
+def predicted(card: Card, kept: NDArray[np.bool_], scored: Scored) -> Predicted:
+    """Margins -> scores, each at its row's place. kept [n]: whether the row was sent."""
     table = np.full((len(kept), card.target.outputs), np.nan)
-    table[kept > 0] = scores(card.target, scored.margins)
+    table[kept] = scores(card.target, scored.margins)
     return Predicted(card.target, table, score_error(card.target, scored.bound), tuple(scored.notes))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
+from potluck.core.party import site
 from potluck.core.plan import Plan
 from potluck.core.predicting import Predict
 from potluck.core.rounds import Sum
@@ -13,28 +13,46 @@ from potluck.core.views import View
 from potluck.dp.check import check as check_privacy
 from potluck.fl.check import check as check_task
 from potluck.fl.views import views as task_views
+from potluck.he import predict
 from potluck.he import sum as he
+from potluck.he.circuit import Forecast, Outline
+from potluck.he.predict import Predicting
 from potluck.mpc import clear, mask
 from potluck.parties import carrier
 from potluck.parties.rules import errors_of
 
-P = TypeVar("P", Sum, Predict)
-
 
 @dataclass(frozen=True, slots=True)
-class Row(Generic[P]):
-    """check: what of a plan it cannot keep; views: who sees what; build: the halves. The first two need no keys."""
+class Row:
+    """check: what of a plan it cannot keep; views: who sees what; build: the two halves. The first two need no keys."""
 
     check: Callable[[Plan], list[str]]
     views: Callable[[Plan], list[View]]
-    build: Callable[[Plan], P]
+    build: Callable[[Plan], Sum]
 
 
-_CLEAR: Row[Sum] = Row(clear.check, clear.views, lambda plan: clear.Clear())
-_MASK: Row[Sum] = Row(mask.check, mask.views, mask.build)
-_HE: Row[Sum] = Row(he.check, he.views, he.build)
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """The same of a prediction. problems, forecast: of a model's outline, which a plan may not know; build: the three
+    halves. Only `build` needs an engine."""
 
-CATALOG: dict[tuple[str, str], Row[Sum]] = {
+    views: Callable[[Plan], list[View]]
+    problems: Callable[[Outline], list[str]]
+    forecast: Callable[[Outline], Forecast]
+    build: Callable[[Plan], Predict]
+    engine: str
+
+
+def _scored_views(plan: Plan) -> list[View]:
+    assert plan.predict is not None
+    return predict.views(site(plan.predict.owner), site(plan.predict.client), plan.predict.max_rows)
+
+
+_CLEAR: Row = Row(clear.check, clear.views, lambda plan: clear.Clear())
+_MASK: Row = Row(mask.check, mask.views, mask.build)
+_HE: Row = Row(he.check, he.views, he.build)
+
+CATALOG: dict[tuple[str, str], Row] = {
     ("train", "clear"): _CLEAR,
     ("train", "mask"): _MASK,
     ("train", "he"): _HE,
@@ -44,21 +62,19 @@ CATALOG: dict[tuple[str, str], Row[Sum]] = {
 }
 
 
-PREDICTIONS: dict[tuple[str, str], Row[Predict]] = {}
+PREDICTIONS: dict[tuple[str, str], Scoring] = {
+    ("predict", "he"): Scoring(_scored_views, predict.problems, predict.forecast, lambda plan: Predicting(), "he"),
+}
 
 
-def row(plan: Plan) -> Row[Sum]:
+def row(plan: Plan) -> Row:
     """The room for this plan's sums."""
     return CATALOG[plan.task, plan.protect.word]
 
 
-def prediction(plan: Plan) -> Row[Predict]:
+def prediction(plan: Plan) -> Scoring:
     """The room for this plan's prediction."""
     return PREDICTIONS[plan.task, plan.protect.word]
-
-
-def _room(plan: Plan) -> Row[Sum] | Row[Predict]:
-    return prediction(plan) if plan.task == "predict" else row(plan)
 
 
 def _words(plan: Plan) -> list[str]:
@@ -77,10 +93,12 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
         return wrong, []
     errors, warnings = check_task(plan)
     more, also = check_privacy(plan)
-    return [*errors, *more, *_room(plan).check(plan)], [*warnings, *also]
+    room = [] if plan.task == "predict" else row(plan).check(plan)
+    return [*errors, *more, *room], [*warnings, *also]
 
 
 def views(plan: Plan) -> list[View]:
     """Who could see what: the protection's claims, the task's, and what follows for the broker that carries letters."""
-    seen = [*_room(plan).views(plan), *task_views(plan)]
+    room = prediction(plan) if plan.task == "predict" else row(plan)
+    seen = [*room.views(plan), *task_views(plan)]
     return [*seen, *carrier.views(plan, seen)]
