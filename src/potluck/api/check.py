@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from potluck.api import predict
 from potluck.api.plan import Plan, opened
 from potluck.api.tables import tables
 from potluck.core.asks import Ask
@@ -19,7 +20,7 @@ from potluck.core.errors import PlanError, PotluckError
 from potluck.core.party import SERVER
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
-from potluck.core.rounds import RoundId
+from potluck.core.rounds import Abort, RoundId
 from potluck.core.stages import Guarded, Opened
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.dp.bound import describe, privacy
@@ -31,7 +32,10 @@ from potluck.parties.memory import Memory, new_run
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a plan can run; its cost where it can. bytes and seconds: of one round, measured on zero vectors."""
+    """Whether a plan can run; its cost where it can. bytes and seconds: of one round, measured on zero vectors.
+
+    forecast: of a prediction, what it will use and send; seconds are then of one row of zeros.
+    """
 
     errors: list[str]
     warnings: list[str] = field(default_factory=list)
@@ -41,6 +45,7 @@ class Verdict:
     rounds: int | None = None
     values: Mapping[str, object] = field(default_factory=dict)
     grid: Mapping[str, object] = field(default_factory=dict)
+    forecast: Mapping[str, object] | None = None
 
     @property
     def unit(self) -> object:
@@ -58,7 +63,7 @@ class Verdict:
         head: dict[str, object] = {"ok": self.ok, "errors": self.errors, "warnings": self.warnings}
         if not self.ok:
             return head
-        return head | {
+        found = head | {
             "epsilon": dict(self.epsilon),
             "bytes_up_per_site_round": self.bytes_up,
             "seconds_per_round": self.seconds,
@@ -66,6 +71,7 @@ class Verdict:
             "grid": dict(self.grid),
             "values": dict(self.values),
         }
+        return found if self.forecast is None else found | {"forecast": dict(self.forecast)}
 
     def summary(self) -> str:
         """One line of words."""
@@ -99,6 +105,8 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
     errors, warnings = plan.problems()
     if errors:
         return Verdict(errors, warnings)
+    if plan.spec.task == "predict":
+        return _prediction(plan, warnings)
     try:
         spec, more = _with_files(plan)
         ask = _first(spec)
@@ -117,6 +125,27 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         plan.values(),
         grid,
     )
+
+
+def _prediction(plan: Plan, warnings: list[str]) -> Verdict:
+    """The verdict on a prediction, rehearsed with its model where that is here."""
+    cost = dict.fromkeys(plan.spec.federation.sites, None)
+    if plan.spec.model is None or plan.spec.model.file is None:
+        here = "model.file: the model is not here, so what it costs is not known. hint: its owner can check it"
+        return Verdict([], [*warnings, here], cost, rounds=1, values=plan.values())
+    try:
+        model = predict.model_of(plan)
+        more = [*predict.telling(plan.spec, model.card)]
+        if plan.spec.data.files:
+            predict.Room(plan, model, predict.rows_of(plan, None)).counted()
+        forecast, seconds = predict.rehearsed(plan, model)
+    except PotluckError as error:
+        return Verdict([_line(error)], warnings)
+    except Abort as abort:
+        return Verdict([f"a rehearsal on a row of zeros ended in: {abort}"], warnings)
+    told = asdict(forecast)
+    size = forecast.keys + forecast.query
+    return Verdict([], [*warnings, *more], cost, size, seconds, 1, plan.values(), forecast=told)
 
 
 def _line(error: PotluckError) -> str:

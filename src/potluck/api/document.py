@@ -13,11 +13,15 @@ from potluck.core.asks import Kind
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
 from potluck.fl.evaluate import Metrics
-from potluck.fl.tasks import Trained
+from potluck.fl.scoring import Agreement, Carried, Predicted
+from potluck.fl.tasks import Counted, Trained
 from potluck.parties import catalog
 from potluck.report import details
 
 Json = dict[str, object]
+PREDICTIONS = "predictions.csv"
+"""A run's scores, in its folder."""
+KINDS = {"train": Kind.TRAIN, "statistics": Kind.STATISTICS, "predict": Kind.PREDICT}
 MANY, FEW = 12, 3
 """With more sites than MANY the report shows who sees what for FEW of them: the whole grows with their square."""
 
@@ -40,9 +44,29 @@ def document(facts: Facts, final: Path) -> Json:
             "coefficients": dict(model.coefficients) if model.coefficients else None,
         }
         head["metrics"] = _metrics(facts, facts.outcome)
-    else:
+    elif isinstance(facts.outcome, Counted):
         head["results"] = facts.outcome.document()
+    else:
+        head |= prediction(facts.outcome, facts.agreement, final)
     return head | {"privacy": _privacy(facts), "rounds": _rounds(facts), "warnings": facts.warnings}
+
+
+def prediction(outcome: Predicted | Carried, agreement: Agreement | None, final: Path) -> Json:
+    """What is said of scores; null where they are somewhere else."""
+    if isinstance(outcome, Carried):
+        return {"predictions": None, "max_error_bound": None, "notes": []}
+    found: Json = {
+        "predictions": str(final / PREDICTIONS),
+        "max_error_bound": outcome.bound,
+        "notes": list(outcome.notes),
+    }
+    if agreement is not None:
+        found["agreement"] = {
+            "rows": agreement.rows,
+            "same_labels": agreement.same,
+            "largest_error": agreement.largest,
+        }
+    return found
 
 
 def scores(metrics: Metrics | None, number: bool) -> Json:
@@ -95,7 +119,7 @@ def _privacy(facts: Facts) -> Json:
 
 
 def _rounds(facts: Facts) -> list[Json]:
-    kind = Kind.TRAIN if facts.spec.task == "train" else Kind.STATISTICS
+    kind = KINDS[facts.spec.task]
     return [
         {
             "round": number,

@@ -10,6 +10,7 @@ from potluck.api.compare import Comparison
 from potluck.api.plan import Plan
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
+from potluck.fl.scoring import Agreement, Carried, Predicted
 from potluck.fl.tasks import Counted, Trained
 from potluck.owner.budget import Budget
 from potluck.parties.sums import Log
@@ -23,14 +24,14 @@ class Facts:
     spec: the plan as checked, patterns resolved; run: its random name; spent: by site what this run cost, None without
     noise; budgets: the owners' ledgers, where they are here; rows: (trained on, held out) by site, only where the
     comparison shows exact values anyway; comparison: None unless asked for; network: across machines; tries: by round
-    number the causes of the tries before it.
+    number the causes of the tries before it; agreement: of a prediction that was compared.
     """
 
     plan: Plan
     spec: Spec
     run: str
     now: datetime
-    outcome: Trained | Counted
+    outcome: Trained | Counted | Predicted | Carried
     log: Log
     spent: Mapping[str, float | None]
     warnings: list[str]
@@ -39,6 +40,7 @@ class Facts:
     comparison: Comparison | None = None
     network: details.Network | None = None
     tries: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    agreement: Agreement | None = None
 
 
 def budget_of(site: str, ledger: Budget, spec: Spec, run: str) -> details.Budget:

@@ -7,18 +7,22 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from potluck.api import predict
 from potluck.api.compare import compared
-from potluck.api.document import document, evidence
+from potluck.api.document import PREDICTIONS, document, evidence
 from potluck.api.facts import Facts, budget_of
 from potluck.api.folder import run_folder
 from potluck.api.ledgers import charging, folder_of, open_ledgers
 from potluck.api.outcome import Run
 from potluck.api.plan import Plan, opened
+from potluck.api.score import table_text
 from potluck.api.tables import Sources, tables
 from potluck.core.asks import Ask, Task
 from potluck.core.plan import digest
+from potluck.fl.scoring import Predicted
 from potluck.fl.table import Table
 from potluck.fl.tasks import Counted, Trained, build
+from potluck.members.files import PRIVATE, create
 from potluck.parties import catalog
 from potluck.parties.memory import Memory, new_run
 from potluck.parties.sums import Sums, drive
@@ -53,8 +57,17 @@ def run(
     """
     plan = opened(plan)
     warnings = plan.require()
-    spec, rows = tables(plan, data)
     now = datetime.now(UTC)
+    if plan.spec.task == "predict":
+        holding = folder_of(plan, Path(ledger) if ledger else None)
+        room = predict.prepared(plan, data)
+        with run_folder(plan.spec.name, Path(out) if out else None, now) as folder:
+            transcript = Transcript(folder / "parcels" if record else None)
+            progress(predict.ASK)
+            write(folder, predict.carried_out(room, warnings, holding, transcript, compare, now))
+            transcript.write(folder / "transcript.jsonl")
+        return Run.read(folder)
+    spec, rows = tables(plan, data)
     name = new_run()
     holding = folder_of(plan, Path(ledger) if ledger else None)
     with run_folder(spec.name, Path(out) if out else None, now) as folder, open_ledgers(spec, holding) as held:
@@ -80,6 +93,9 @@ def write(folder: Path, facts: Facts) -> None:
     """The run's files; run.json, which makes it a run, after what it names, and then the report that reads it."""
     if isinstance(facts.outcome, Trained):
         facts.outcome.model.write(folder / "model.json")
+    if isinstance(facts.outcome, Predicted):
+        text = table_text(facts.outcome.columns, facts.outcome.table.tolist())
+        create(folder / PREDICTIONS, text.encode(), PRIVATE)
     (folder / "plan.toml").write_text(facts.plan.text(), encoding="utf-8")
     (folder / details.FILE).write_bytes(details.dump(evidence(facts)))
     whole = json.dumps(document(facts, folder), indent=1, ensure_ascii=False, allow_nan=False)

@@ -34,13 +34,13 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Scoring:
     """The same of a prediction. problems, forecast: of a model's outline, which a plan may not know; build: the three
-    halves. Only `build` needs an engine."""
+    halves. engine: what `build` needs installed, None where that is nothing."""
 
     views: Callable[[Plan], list[View]]
     problems: Callable[[Outline], list[str]]
     forecast: Callable[[Outline], Forecast]
     build: Callable[[Plan], Predict]
-    engine: str
+    engine: str | None
 
 
 def _scored_views(plan: Plan) -> list[View]:

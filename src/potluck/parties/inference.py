@@ -107,8 +107,8 @@ def ask(sitting: Sitting, rows: Rows, me: Seat) -> Rounds[Predicted]:
     shown = yield from _through(meeting.label(KEY), dump(sent), meeting.label(CARD))
     card = _card(meeting, key, shown, me)
     features = rows(card)
-    kept = ~np.isnan(features).any(axis=1)
-    _fits(int(kept.sum()), meeting.rows, meeting.client)
+    kept = np.asarray(~np.isnan(features).any(axis=1), dtype=np.bool_)
+    fits(int(kept.sum()), meeting.rows, meeting.client.name)
     scored = yield from sitting.protection.query(meeting, me, features[kept])
     _sound(scored, int(kept.sum()), card, meeting.owner)
     return predicted(card, kept, scored)
@@ -167,12 +167,13 @@ def _card(meeting: Meeting, key: BoxKey, body: bytes, me: Seat) -> Card:
     return card
 
 
-def _fits(rows: int, most: int, client: Party) -> None:
+def fits(rows: int, most: int, client: str) -> None:
+    """Raises DataError: no row to score; Refused: more than `most`."""
     if rows == 0:
-        raise DataError("no row can be scored", where=client.name, hint="see the file, and data.missing")
+        raise DataError("no row can be scored", where=client, hint="see the file, and data.missing")
     if rows > most:
         hint = f"score {most} rows at a time, or agree on a larger number with the owner"
-        raise Refused(f"there are more rows than predict.max_rows ({most})", where=client.name, hint=hint)
+        raise Refused(f"there are more rows than predict.max_rows ({most})", where=client, hint=hint)
 
 
 def _sound(scored: Scored, rows: int, card: Card, owner: Party) -> None:

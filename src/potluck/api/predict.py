@@ -1,0 +1,157 @@
+"""A prediction with owner and client in this process: their model and rows, the round, and what it would cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from potluck.api.facts import Facts
+from potluck.api.ledgers import ledger_file
+from potluck.api.plan import Plan
+from potluck.api.tables import Sources
+from potluck.core.asks import Ask, Kind
+from potluck.core.errors import PlanError
+from potluck.core.party import site
+from potluck.core.plan import Plan as Spec
+from potluck.core.plan import Predict, digest
+from potluck.core.rounds import RoundId
+from potluck.core.stages import Floats
+from potluck.engines.environment import require
+from potluck.fl.card import Card
+from potluck.fl.model import Model
+from potluck.fl.scoring import agreement, encoded
+from potluck.fl.source import Source
+from potluck.he.circuit import Forecast, Outline
+from potluck.owner.budget import Budget
+from potluck.parties import catalog
+from potluck.parties.inference import Sitting, fits, together
+from potluck.parties.memory import Memory, new_run
+from potluck.parties.sums import Log, Round
+from potluck.parties.transcript import Transcript
+
+ASK = Ask(Kind.PREDICT, 0, (), b"")
+
+
+@dataclass(frozen=True, eq=False)
+class Room:
+    """Both sites' part: the owner's model, the client's rows."""
+
+    plan: Plan
+    model: Model = field(repr=False)
+    rows: Source = field(repr=False)
+
+    def counted(self) -> int:
+        """How many rows would be sent. Raises DataError, Refused, as the run would."""
+        kept = ~np.isnan(self.encoded(self.model.card)).any(axis=1)
+        wanted = spec_of(self.plan.spec)
+        fits(int(kept.sum()), wanted.max_rows, wanted.client)
+        return int(kept.sum())
+
+    def encoded(self, card: Card) -> Floats:
+        """The client's rows by a card."""
+        return encoded(card, self.plan.spec.data, self.rows, spec_of(self.plan.spec).client)
+
+
+def spec_of(spec: Spec) -> Predict:
+    """The plan's predict table, which a plan that predicts has."""
+    assert spec.predict is not None
+    return spec.predict
+
+
+def prepared(plan: Plan, data: Sources | None) -> Room:
+    """Model and rows of a plan whose parties are all here. data: the client's rows; without it the plan's file.
+
+    Raises PlanError: no rows, or rows of somebody else; UsageError: no model, or the engine is not installed.
+    """
+    return Room(plan, model_of(plan), rows_of(plan, data))
+
+
+def model_of(plan: Plan) -> Model:
+    """The owner's model, once its protection can carry it. Raises UsageError, PlanError."""
+    spec = plan.spec
+    room = catalog.prediction(spec)
+    if room.engine is not None:
+        require(room.engine)
+    assert spec.model is not None
+    if spec.model.file is None:
+        hint = "run it across machines (potluck server run), or name model.file"
+        raise PlanError("model.file: is missing, and only a file can be scored with here", where=plan.where, hint=hint)
+    model = Model.read(plan.folder / spec.model.file)
+    if model.digest() != spec.model.digest:
+        raise PlanError("model.file: has changed since the plan was read", where=plan.where, hint="read it again")
+    problems = room.problems(outline(spec, model.card))
+    if problems:
+        what, _, hint = problems[0].partition(". hint: ")
+        raise PlanError(f"model.file: {what}", where=plan.where, hint=hint)
+    return model
+
+
+def rows_of(plan: Plan, data: Sources | None) -> Source:
+    """The client's rows. Raises PlanError."""
+    spec = plan.spec
+    client = spec_of(spec).client
+    given: Sources = data if data is not None else {name: plan.folder / f for name, f in spec.data.files.items()}
+    key = "data.files" if data is None else "data"
+    strangers = [name for name in given if name != client]
+    if strangers:
+        hint = f"only the client's rows are scored: {client}"
+        raise PlanError(f"{key}: {strangers[0]} has none to be scored", where=plan.where, hint=hint)
+    if client not in given:
+        raise PlanError(f"{key}: there is none for {client}", where=plan.where, hint="name the client's rows")
+    return given[client]
+
+
+def outline(spec: Spec, card: Card) -> Outline:
+    """The model and the run as their protection asks of them."""
+    widths = (len(card.encoding.names), *(outputs for _, outputs in card.shapes))
+    wanted = spec_of(spec)
+    assert wanted.mode is not None
+    return Outline(widths, card.activation, wanted.mode, wanted.max_rows)
+
+
+def carried_out(
+    room: Room, warnings: list[str], ledgers: Path, transcript: Transcript, compare: bool, now: datetime
+) -> Facts:
+    """The round. Raises DataError, Refused, Abort, and as the ledger."""
+    spec, name = room.plan.spec, new_run()
+    owner = site(spec_of(spec).owner)
+    protection = catalog.prediction(spec).build(spec)
+    with Budget(ledger_file(ledgers, owner.name)) as ledger, closing(protection):
+        memory = Memory(spec.sites, digest(spec), ledgers={owner: ledger}, transcript=transcript)
+        started = time.perf_counter()
+        found = together(Sitting(spec, protection, RoundId(name, 1)), room.model, room.encoded, memory)
+        seconds = time.perf_counter() - started
+    log = Log([Round(ASK, 1, {}, seconds, transcript.traffic(1), time.time())])
+    same = agreement(found, room.model.scored_features(room.encoded(room.model.card))) if compare else None
+    spent = dict.fromkeys(spec.federation.sites, None)
+    every = [*warnings, *telling(spec, room.model.card)]
+    return Facts(room.plan, spec, name, now, found, log, spent, every, agreement=same)
+
+
+def telling(spec: Spec, card: Card) -> Iterator[str]:
+    """What the scores themselves tell of the model, as a warning."""
+    inputs, most = len(card.encoding.names), spec_of(spec).max_rows
+    if card.kind != "network" and most > inputs:
+        yield (
+            f"predict.max_rows: whoever reads {inputs + 1} scores of rows of its own choice can work out all "
+            f"{inputs + 1} coefficients, and {most} may be read. hint: below {inputs + 1}, or only for clients that may"
+            " know the model"
+        )
+
+
+def rehearsed(plan: Plan, model: Model) -> tuple[Forecast, float]:
+    """What a run will send, and the seconds of one row of zeros here. Raises PlanError: it ends in an abort."""
+    spec = plan.spec
+    room = catalog.prediction(spec)
+    zeros = np.zeros((1, len(model.encoding.names)))
+    with closing(room.build(spec)) as protection:
+        memory = Memory(spec.sites, digest(spec))
+        started = time.perf_counter()
+        together(Sitting(spec, protection, RoundId(new_run(), 1)), model, lambda card: zeros, memory)
+        return room.forecast(outline(spec, model.card)), round(time.perf_counter() - started, 4)
