@@ -56,7 +56,8 @@ class InsecurePredict:
         send = {SERVER: Parcel(label, msgspec.msgpack.encode(features.tolist()))}
         inbox = yield Exchange(meeting.label(SCORED), send=send, expect=frozenset({SERVER}), at_least=1, hops=4)
         margins = np.array(msgspec.msgpack.decode(inbox.got[SERVER]))
-        return Scored(margins + BOUND / 2, BOUND, ("nothing is hidden: a stand-in",))
+        off = np.where(np.arange(margins.shape[1]) % 2, -BOUND, BOUND) / 2
+        return Scored(margins + off, BOUND, ("nothing is hidden: a stand-in",))
 
     def respond(self, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
         inbox = yield Exchange(meeting.label(ASKED), expect=frozenset({SERVER}), at_least=1, hops=4)

@@ -27,7 +27,7 @@ from potluck.core.wire import dump, load
 from potluck.fl.card import Card, fault
 from potluck.fl.model import Model
 from potluck.fl.scoring import Predicted, net, predicted
-from potluck.parties.attempt import telling
+from potluck.parties.attempt import QUIET
 from potluck.parties.horizontal import BEGIN, Announcement
 from potluck.parties.memory import Memory
 from potluck.secret.box import OVERHEAD, PUBLIC, SEED, BoxKey, PublicBoxKey
@@ -39,6 +39,7 @@ KEY = "predict/key"
 CARD = "predict/card"
 SCORED = "scored/"
 """Prefix of the owner's `Record`: scores of this run leave once, whatever the round's number."""
+AGAIN = "the owner answers each run once, and has answered this one. hint: start a new run"
 LARGEST = 1 << 22
 """Bytes of a card: a hundred thousand columns with short names."""
 Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
@@ -239,9 +240,8 @@ def together(sitting: Sitting, model: Model, rows: Rows, memory: Memory) -> Pred
 
 def told(server: Abort | None, sites: Mapping[Party, Abort]) -> Abort:
     """The abort to raise of those that ended a round: a site's own reason says more than the server's silence."""
-    first = server or next(iter(sites.values()))
-    found = telling(first, sites)
-    if found.cause is Cause.REPLAY and "scored" in found.detail:
-        detail = "the owner has answered this run before, and answers each run once. hint: start a new run"
-        return Abort(found.cause, party=found.party, step=found.step, detail=detail)
-    return found
+    for party, why in sites.items():
+        if why.cause not in QUIET:
+            detail = AGAIN if why.cause is Cause.REPLAY else why.detail
+            return Abort(why.cause, party=why.party or party, step=why.step, detail=detail)
+    return server or next(iter(sites.values()))
