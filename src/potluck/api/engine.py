@@ -50,8 +50,8 @@ def status(name: str | None = None) -> Mapping[str, State]:
 def install(name: str | None, say: Callable[[str], None]) -> Mapping[str, State]:
     """Install every engine of this version, or `name`, and test it; one that works is left as it is.
 
-    Raises UsageError: unknown, no Python for it, its packages cannot be had, or it fails its self-test. Refused: another
-    installation is going on.
+    Raises UsageError: unknown, no Python for it, its packages cannot be had, or it fails its self-test. Raises Refused:
+    another installation is going on.
     """
     return {one: State(one, make(one, say), None) for one in (tuple(PACKAGES) if name is None else (name,))}
 
