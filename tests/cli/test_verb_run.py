@@ -32,11 +32,11 @@ def test_run_prints_the_documented_json(shops, cli):
 
 
 @pytest.mark.parametrize("training", ['{method="newton", rounds=6}', GRADIENT[9:], '{method="average", rounds=3}'])
-def test_every_protection_gives_the_same_model_digest(shops, cli, training):
+def test_every_protection_gives_the_same_model_digest(shops, cli, training, he_engine):
     digests = set()
-    for word in ("clear", "mask"):
+    for word in ("clear", "mask", "he"):
         said = cli("run", shops / "plan.toml", "--out", shops / word, "--json", "--set", f'protect.with="{word}"',
-                   "--set", f"training={training}")  # fmt: skip
+                   "--set", f"training={training}", "--set", 'federation.server="curious"')  # fmt: skip
         assert said.code == 0, said.err
         digests.add(said.json["model"]["digest"])
     assert len(digests) == 1
@@ -119,7 +119,7 @@ def test_out_is_never_overwritten_and_the_default_is_numbered(shops, cli, monkey
     assert len(names) == 2
 
 
-def test_statistics_equal_pandas_on_the_pooled_rows(shops, cli):
+def test_statistics_equal_pandas_on_the_pooled_rows(shops, cli, he_engine):
     plan = (shops / "plan.toml").read_text().replace('task = "train"', 'task = "statistics"')
     head, _, tail = plan.partition("[data.target]")
     plan = head + "[protect]" + tail.partition("[protect]")[2]
@@ -141,12 +141,13 @@ bins = 5
     (shops / "s.toml").write_text(plan)
     pooled = pd.concat([pd.read_csv(shops / f"{s}.csv") for s in "abcd"])
     found = []
-    for word in ("mask", "clear"):
+    for word in ("mask", "clear", "he"):
         out = shops / f"s-{word}"
-        said = cli("run", shops / "s.toml", "--out", out, "--json", "--set", f'protect.with="{word}"')
+        said = cli("run", shops / "s.toml", "--out", out, "--json", "--set", f'protect.with="{word}"',
+                   "--set", 'federation.server="curious"')  # fmt: skip
         assert said.code == 0, said.err
         found.append(said.json["results"])
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
     r = found[0]
     assert r["rows"]["value"] == 320
     assert r["mean_x"]["value"] == pytest.approx(pooled["x1"].clip(-3, 3).mean(), abs=1e-6)
@@ -171,6 +172,7 @@ WRONG = [
     ("no clip", ['privacy={noise="shared", unit="row", epsilon=1, delta=1e-5}', GRADIENT], 2, "clip"),
     ("newton with noise", [NOISE], 2, "gradient"),
     ("reveal with lying", [NOISE.replace("shared", "reveal"), GRADIENT], 2, "curious"),
+    ("he with lying", ['protect.with="he"'], 2, "curious"),
     ("shared with clear", [NOISE, GRADIENT, 'protect.with="clear"'], 2, "mask"),
     ("average with row", [NOISE, 'training={method="average"}'], 2, "average"),
     ("a plan without rows", ["data.max_rows=10"], 2, "max_rows"),
