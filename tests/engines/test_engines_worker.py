@@ -32,7 +32,7 @@ def made():
 
 def aborted(worker, op="echo", *buffers, **more):
     with pytest.raises(Abort) as caught:
-        worker.call(op, *buffers, **more)
+        worker.call(op, *buffers, **{"deadline": 20, **more})
     assert caught.value.cause is Cause.ENGINE
     return caught.value
 

@@ -133,4 +133,4 @@ def _alone(folder: Path, environ: Mapping[str, str]) -> Iterator[Step]:
 def _last(said: str) -> str:
     """The line that says what went wrong."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "no words")[:300]
+    return next((line for line in reversed(lines) if "error" in line.lower()), lines[-1] if lines else "no words")[:300]
