@@ -6,17 +6,23 @@ decryption by all. Both sets keep to the tables of the HE standard for 128 bits 
 ternary secrets: log2 q at most 218 for N = 8192 and 438 for N = 16384.
 
 A ciphertext is encrypted at two towers (q0, q1) and travels there. To decrypt it is lifted to three: multiplied by q2,
-so that it and its noise grow by 2^60. Each key holder adds noise that is uniform over q1 q2 values (about 2^120) to
-its partial decryption and divides by q1 q2 again, so that a partial travels at one tower.
+so that it and its noise grow by 2^60. Each key holder adds a flood to c1 s, in every coefficient uniform over the q1 q2
+(about 2^120) integers around zero, and divides by q2 and by q1 with rounding: a partial travels at one tower.
 
-- Exact: the n floods, each at most q1 q2 / 2, and n roundings of at most 1/2 come to less than n at one tower. The
-  sum of the ciphertexts' noise is below one there. So decoding is right if 2 (n + 1) t < q0.
+- Exact: a flood, at most q1 q2 / 2, comes to 1/2 at one tower, and the two roundings to 1/2 (and some 2^-60). So n
+  partials add up to the sum of the ciphertexts to within n; the ciphertexts' own noise, divided by q1, is below 1. The
+  engine decodes in float64, x / q0 * t with |x| <= q0 / 2 < 2^59: three roundings of at most 2^-54 of 2^59, and q0's
+  own, which together come to less than 128 in x. So decoding is right if 2 (n + 1 + 128) t < q0.
 - Safe: what a partial must hide is the noise of the sum, which depends on all secrets. A fresh ciphertext under the
   joint key of n ternary keys has noise e u + e1 + e2 s of standard deviation 3.19 sqrt(4 N n / 3 + 1) a coefficient
-  (e, s: sums of n keys' errors and secrets; e1, e2, u of one encryption), n of them sqrt(n) times that. Shifting a
-  uniform of width W by v moves it by |v| / W in statistical distance; with six standard deviations for v, times q2,
-  and W = q1 q2, it must be at most 2^-40 a coefficient.
+  (e, s: sums of n keys' errors and secrets; e1, e2, u of one encryption), n of them sqrt(n) times that; the rounding of
+  the messages, below n, is nothing beside it. Lifted, that is q2 times as much. Shifting a uniform of width W by v
+  moves it by |v| / W in statistical distance; with six standard deviations for v, and W = q1 q2, it must be at most
+  2^-40. Dividing and rounding afterwards gives nothing more away. This is a coefficient's distance: those of a vector
+  add up, so 2^20 coefficients stay below 2^-20 at the largest cohort, and below 2^-26 with three sites.
 
+The engine chooses towers for a noise estimate of its own, in which a cohort of hundreds needs a larger ring. It is
+told of two parties always, so that the sets stay what this table says: the two bounds above are the ones that count.
 They hold for honest ciphertexts only: a ciphertext made to attack the key holders is not covered by any flood.
 """
 
@@ -36,6 +42,8 @@ PARTIAL = 1
 WORD = 8
 FLOOD_BITS = 40
 SIGMAS = 6
+DECODING = 128
+"""What the engine's float64 may be off in decoding, in units of a tower below 2^60."""
 DEVIATION = (319, 100)
 """The standard deviation of the engine's discrete Gaussian, 3.19, as a fraction."""
 
@@ -67,8 +75,8 @@ class Parameters:
 
     @property
     def exact(self) -> bool:
-        """Whether the sum of all parties' floods and roundings stays below half a step of the plaintext."""
-        return 2 * (self.parties + 1) * self.plain < self.moduli[0]
+        """Whether all parties' floods and roundings, and the decoding's, stay below half a step of the plaintext."""
+        return 2 * (self.parties + 1 + DECODING) * self.plain < self.moduli[0]
 
     @property
     def flooded(self) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,7 @@ import openfhe
 from numpy.typing import NDArray
 
 from potluck.engines.frames import OpError
-from potluck.engines.openfhe.blobs import WORD, Residues, Template, residues, take, template
+from potluck.engines.openfhe.blobs import OTHERS, WORD, Residues, Template, residues, take, template
 
 State = dict[str, Any]
 
@@ -146,6 +147,8 @@ def _make(wanted: dict[str, Any]) -> Open:
     context = _context(plain)
     if context.GetRingDimension() != ring or context.GetPlaintextModulus() != plain:
         raise OpError("the engine's ring or plaintext modulus is another than the table's")
+    if not math.isclose(context.GetModulus(), math.prod(moduli), rel_tol=1e-9):  # a float; it tells how many there are
+        raise OpError(OTHERS)
     pair = context.KeyGen()
     zeros = np.zeros(ring, np.int64)
     large = context.Encrypt(pair.publicKey, context.MakePackedPlaintext(zeros, 1, level=len(moduli) - lifted))

@@ -22,6 +22,7 @@ from potluck.engines.frames import OpError
 
 Residues = NDArray[np.uint64]
 WORD = 8
+OTHERS = "the engine's moduli are others than the table's"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,5 +100,5 @@ def _places(blob: bytes, ring: int, moduli: Sequence[int]) -> tuple[int, ...]:
             at = place + size
         at = blob.find(length, at + 1)
     if found != list(moduli):
-        raise OpError("the engine's moduli are others than the table's")
+        raise OpError(OTHERS)
     return tuple(places)
