@@ -23,7 +23,7 @@ from potluck.he.residues import add, read
 from potluck.he.residues import dump as flat
 from potluck.he.roster import Table
 from potluck.he.setting import Setting
-from potluck.he.shares import Deals, most
+from potluck.he.shares import Deals, vault_bytes
 from potluck.secret.container import Secret
 from potluck.secret.statement import indices
 from potluck.secret.stream import digest
@@ -84,7 +84,7 @@ def _read_advert(parameters: Parameters, terms: Terms, me: Seat, sender: Party, 
 
 
 def _read_dealt(parameters: Parameters, terms: Terms, me: Seat, settled: Table, sender: Party, body: bytes) -> bytes:
-    shares.check_dealt(terms, me.verify, settled, most(parameters), sender, load(body, m.Dealt, sender))
+    shares.check_dealt(terms, me.verify, settled, vault_bytes(parameters), sender, load(body, m.Dealt, sender))
     return body
 
 

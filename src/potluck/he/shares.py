@@ -18,7 +18,8 @@ from potluck.core.rounds import Abort, Cause, Seat, Terms
 from potluck.core.wire import dump
 from potluck.he import messages as m
 from potluck.he.bfv import Bfv, Key
-from potluck.he.parameters import WORD, Parameters
+from potluck.he.parameters import WIRE, WORD, Parameters
+from potluck.he.residues import read
 from potluck.he.roster import Own, Table, Verify, box_key
 from potluck.secret.container import Secret
 from potluck.secret.shamir import SIZE, element, join, split
@@ -52,19 +53,19 @@ def _note(terms: Terms, me: Seat, settled: Table, vault: bytes, to: int, share: 
     return replace(note, signature=me.sign(m.note_statement(settled.hash, me.party, party, vault, note)))
 
 
-def most(parameters: Parameters) -> int:
-    """Bytes that a vault has at most: the secret polynomial at all towers."""
-    return len(parameters.moduli) * parameters.ring * WORD + TAG
+def vault_bytes(parameters: Parameters) -> int:
+    """Bytes of a vault: the secret polynomial [2, N], locked."""
+    return WIRE * parameters.ring * WORD + TAG
 
 
 def check_dealt(terms: Terms, verify: Verify, settled: Table, size: int, dealer: Party, dealt: m.Dealt) -> None:
-    """What the server checks of all that one site deals. size: bytes of a vault at most.
+    """What the server checks of all that one site deals. size: bytes of a vault.
 
     Raises Abort naming the dealer: MALFORMED, SIGNATURE.
     """
     index = terms.sites.index(dealer)
     others = [other for other in settled.adverts if other != index]
-    if not TAG < len(dealt.vault) <= size or [note.site for note in dealt.notes] != others:
+    if len(dealt.vault) != size or [note.site for note in dealt.notes] != others:
         raise Abort(Cause.MALFORMED, party=dealer, step=m.SHARE, detail="not one vault and a note for each other site")
     hashed = digest(dealt.vault)
     for note in dealt.notes:
@@ -89,8 +90,8 @@ def kept(dealt: Mapping[int, m.Dealt]) -> Deals:
     return Deals({dealer: one.vault for dealer, one in dealt.items()}, commitments)
 
 
-def receive(terms: Terms, me: Seat, own: Own, settled: Table, relay: m.Relay) -> dict[int, Secret]:
-    """The share that each other dealer dealt to this site.
+def receive(terms: Terms, me: Seat, own: Own, settled: Table, vault: bytes, relay: m.Relay) -> dict[int, Secret]:
+    """The share that each other dealer dealt to this site. vault: its own, as it sent it.
 
     Raises Abort: naming the server for what it could have seen itself; naming the dealer, BOX or COMMITMENT.
     """
@@ -98,6 +99,8 @@ def receive(terms: Terms, me: Seat, own: Own, settled: Table, relay: m.Relay) ->
     if [note.site for note in relay.notes] != others or len(relay.vaults) != len(relay.dealers):
         raise Abort(Cause.MALFORMED, party=SERVER, step=m.RELAY, detail="not one note from each other dealer")
     vaults = dict(zip(relay.dealers, relay.vaults, strict=True))
+    if vaults.get(own.index) != digest(vault):
+        raise Abort(Cause.KEYS, party=SERVER, step=m.RELAY, detail="my own vault is not there as I sent it")
     held = {}
     for note in relay.notes:
         dealer = terms.sites[note.site]
@@ -145,11 +148,12 @@ def rebuild(
     try:
         opens = join(first, least)
         secret = unlock(opens, m.vault_info(settled.hash, party), deals.vaults[dealer])
+        read(secret.expose(), (WIRE, engine.parameters.ring), engine.parameters, party)
         return engine.rebuild(secret, m.seed(terms), settled.adverts[dealer].part)
     except ValueError:
         detail = "a share out of range"
     except Abort as abort:
-        if abort.cause not in (Cause.BOX, Cause.KEYS):
+        if abort.cause not in (Cause.BOX, Cause.KEYS, Cause.MALFORMED):
             raise
         detail = "its vault does not hold the key that it advertised"
     raise Abort(Cause.DEALER, party=party, step=m.REBUILD, detail=detail)

@@ -78,7 +78,7 @@ def _deal(setting: Setting, terms: Terms, me: Seat, own: Own, settled: Table) ->
     relay = load((yield from _ask(terms, m.SHARE, dump(dealt), m.RELAY)), m.Relay, SERVER)
     if not _cohort(terms, own, relay.dealers, m.RELAY) <= settled.adverts.keys():
         raise Abort(Cause.MALFORMED, party=SERVER, step=m.RELAY, detail="a dealer that is not in the roster")
-    return _Dealing(relay.dealers, shares.receive(terms, me, own, settled, relay))
+    return _Dealing(relay.dealers, shares.receive(terms, me, own, settled, dealt.vault, relay))
 
 
 def _cohort(terms: Terms, own: Own, sites: tuple[int, ...], step: str) -> frozenset[int]:
@@ -150,7 +150,7 @@ def _total(setting: Setting, terms: Terms, own: Own, message: m.Survivors, mine:
         if digest(body) != giver.hash:
             detail = f"the ciphertexts of {terms.sites[giver.site]} are not those that it signed"
             raise Abort(Cause.SURVIVORS, party=SERVER, step=m.SURVIVORS, detail=detail)
-        add(total, read(body, shape, parameters, terms.sites[giver.site]), parameters)
+        add(total, read(body, shape, parameters, SERVER), parameters)
     return flat(total)
 
 
