@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from mask_rogue import causes, seat_of
+from mask_rogue import causes
 
 from potluck.core.party import SERVER, Party, site
 from potluck.core.rounds import RoundId, Seat, Terms
@@ -23,8 +23,6 @@ from potluck.he.setting import Setting
 from potluck.he.sum import He
 from potluck.testing.protection import Half, Sitting
 from potluck.testing.tampering import altering
-
-__all__ = ["attack", "causes", "engines", "left", "seat_of", "sitting"]
 
 ANSWERS = {m.ROSTER: m.Roster, m.RELAY: m.Relay, m.SURVIVORS: m.Survivors, m.MISSING: m.Missing}
 Rig = Callable[[Bfv], Bfv]
@@ -90,6 +88,29 @@ def attack(workers, hooks, **more):
     sat = sitting(workers, **more)
     sat.play = {SERVER: rogue(hooks)}
     return sat.run(), sat
+
+
+def refused(workers, step, hook, cause, *, gives=m.PARTIAL, n=4, d=1, leaves=None, **more):
+    """Claims: every site that is still there stops with the cause, names the server, and sends nothing of `gives`."""
+    desks, sat = attack(workers, {step: hook}, n=n, d=d, leaves=leaves, **more)
+    staying = set(range(n)) - (leaves or {}).keys()
+    found = causes(desks)
+    assert {i: found.get(i) for i in staying} == dict.fromkeys(staying, (cause, SERVER))
+    assert not left(sat, gives)
+    return sat
+
+
+def other(to):
+    return 0 if to else 1
+
+
+def me(to):
+    return to
+
+
+def shifted(part):
+    """Another polynomial, each residue below its prime."""
+    return bytes([part[0] ^ 1]) + part[1:]
 
 
 def left(sat, step):

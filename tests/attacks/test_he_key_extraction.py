@@ -6,7 +6,8 @@ Of OpenFHE 1.6.1's flooding: it hides the noise of honest sums, not s itself whe
 import numpy as np
 import pytest
 from he_ring import coefficients, values
-from he_rogue import Spied, Spies, attack, causes, crafted, engines, left, rows, said, setting_of, sitting
+from he_rogue import Spied, Spies, attack, crafted, engines, left, rows, said, setting_of, sitting
+from mask_rogue import causes
 from msgspec.structs import replace as change
 
 from potluck.core.party import SERVER
