@@ -1,0 +1,140 @@
+"""What an owner demands of an enclave: which formats, which code, which machines, how fresh.
+
+A list that is given and empty allows nothing; one that is absent is not compared, except as production demands.
+`policy_file` reads it from TOML.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from potluck.tee.evidence import Format
+
+Texts = tuple[str, ...]
+Product = Literal["Milan", "Genoa", "Turin"]
+LATEST: tuple[Product, ...] = ("Genoa", "Turin")
+"""Milan must be listed: its endorsement root was extracted in software (arXiv 2605.12990)."""
+
+
+class Tcb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The least security versions of an AMD platform; what is absent is not compared. fmc: Turin alone."""
+
+    bootloader: int | None = None
+    tee: int | None = None
+    snp: int | None = None
+    microcode: int | None = None
+    fmc: int | None = None
+
+
+class Snp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """AMD SEV-SNP. measurements, chip_ids, host_data, id_key_digests: hex."""
+
+    measurements: Texts | None = None
+    products: tuple[Product, ...] = LATEST
+    signing_key: tuple[Literal["vcek", "vlek"], ...] = ("vcek", "vlek")
+    min_tcb: Tcb | None = None
+    min_committed_tcb: Tcb | None = None
+    min_launch_tcb: Tcb | None = None
+    max_vmpl: int = 0
+    chip_ids: Texts | None = None
+    host_data: Texts | None = None
+    id_key_digests: Texts | None = None
+    allow_debug: bool = False
+    allow_migration: bool = False
+
+
+class AzureSnp(Snp, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Azure's SNP machines with a vTPM: the report's keys, and the vTPM's registers. pcrs: register -> hex values."""
+
+    pcrs: dict[str, Texts] | None = None
+
+
+class Tdx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Intel TDX. All measurements: hex of 48 bytes."""
+
+    mrtd: Texts | None = None
+    rtmr0: Texts | None = None
+    rtmr1: Texts | None = None
+    rtmr2: Texts | None = None
+    rtmr3: Texts | None = None
+    mrconfigid: Texts | None = None
+    mrowner: Texts | None = None
+    allow_tcb_status: Texts = ("UpToDate",)
+    deny_advisories: Texts = ()
+    max_collateral_age_days: int | None = None
+
+
+class Sgx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Intel SGX. mrenclave, mrsigner: hex of 32 bytes; a signer alone needs prod_id and min_svn."""
+
+    mrenclave: Texts | None = None
+    mrsigner: Texts | None = None
+    prod_id: int | None = None
+    min_svn: int | None = None
+    allow_tcb_status: Texts = ("UpToDate",)
+    deny_advisories: Texts = ()
+    max_collateral_age_days: int | None = None
+
+
+class Nitro(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """AWS Nitro Enclaves. pcr0 (image) to pcr15: hex of 48 bytes."""
+
+    pcr0: Texts | None = None
+    pcr1: Texts | None = None
+    pcr2: Texts | None = None
+    pcr3: Texts | None = None
+    pcr4: Texts | None = None
+    pcr5: Texts | None = None
+    pcr6: Texts | None = None
+    pcr7: Texts | None = None
+    pcr8: Texts | None = None
+    pcr9: Texts | None = None
+    pcr10: Texts | None = None
+    pcr11: Texts | None = None
+    pcr12: Texts | None = None
+    pcr13: Texts | None = None
+    pcr14: Texts | None = None
+    pcr15: Texts | None = None
+
+
+class Tpm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A TPM 2.0. ak: attestation keys (base64 of SubjectPublicKeyInfo); pcrs: register -> hex values."""
+
+    ak: Texts | None = None
+    pcrs: dict[str, Texts] | None = None
+
+
+class NvidiaGpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An NVIDIA GPU in confidential mode. measurements: hex of the report's measurement hash."""
+
+    measurements: Texts | None = None
+
+
+class Simulated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """No hardware at all: development alone."""
+
+    measurements: Texts | None = None
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole policy. max_evidence_age_s: seconds since the evidence was made, where it says when."""
+
+    version: Literal[1]
+    formats: tuple[Format, ...]
+    mode: Literal["production", "development"] = "production"
+    max_evidence_age_s: int | None = None
+    snp: Snp = Snp()
+    tdx: Tdx = Tdx()
+    sgx: Sgx = Sgx()
+    nitro: Nitro = Nitro()
+    tpm: Tpm = Tpm()
+    az_snp_vtpm: AzureSnp = msgspec.field(default=AzureSnp(), name="az-snp-vtpm")
+    nvidia_gpu: NvidiaGpu = msgspec.field(default=NvidiaGpu(), name="nvidia-gpu")
+    simulated: Simulated = Simulated()
+
+    @property
+    def production(self) -> bool:
+        """Whether nothing may be let go."""
+        return self.mode == "production"
