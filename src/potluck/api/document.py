@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
+
 from potluck.api.compare import Comparison
 from potluck.api.facts import Facts
 from potluck.core.asks import Kind
@@ -60,13 +62,12 @@ def prediction(outcome: Predicted | Carried, agreement: Agreement | None, final:
         "max_error_bound": outcome.bound,
         "notes": list(outcome.notes),
     }
-    if agreement is not None:
-        found["agreement"] = {
-            "rows": agreement.rows,
-            "same_labels": agreement.same,
-            "largest_error": agreement.largest,
-        }
-    return found
+    return found if agreement is None else found | {"agreement": agreement_of(agreement)}
+
+
+def agreement_of(same: Agreement) -> Json:
+    """Scores beside plain ones."""
+    return {"rows": same.rows, "same_labels": same.same, "largest_error": same.largest}
 
 
 def scores(metrics: Metrics | None, number: bool) -> Json:
@@ -157,6 +158,7 @@ def evidence(facts: Facts) -> details.Details:
         views=_views(spec),
         timeline=_timeline(facts),
         questions=_questions(facts),
+        prediction=_scored(facts),
         warnings=tuple(facts.warnings),
         aborts=tuple(facts.log.aborts),
         in_process=facts.network is None,
@@ -231,6 +233,21 @@ def _score(label: str, site: str | None, metrics: Metrics) -> list[details.Score
                 details.Score(label=label, metric=metric, value=value, site=site, low=low, high=high, rows=rows)
             )
     return found
+
+
+def _scored(facts: Facts) -> details.Prediction | None:
+    spec, found, same = facts.spec.predict, facts.outcome, facts.agreement
+    if spec is None:
+        return None
+    head = details.Prediction(owner=spec.owner, client=spec.client, mode=spec.mode or "", max_rows=spec.max_rows)
+    if isinstance(found, Predicted):
+        head = msgspec.structs.replace(head, rows=found.rows, bound=found.bound, notes=found.notes)
+    return head if same is None else agreed(head, same)
+
+
+def agreed(head: details.Prediction, same: Agreement) -> details.Prediction:
+    """A prediction with its comparison."""
+    return msgspec.structs.replace(head, compared=same.rows, same_labels=same.same, largest_error=same.largest)
 
 
 def _questions(facts: Facts) -> tuple[details.Question, ...]:

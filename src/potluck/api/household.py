@@ -47,13 +47,14 @@ rule = "policy"
 @dataclass(frozen=True)
 class Household:
     """What `up` starts. commands: by the process's name, as it is typed; the server's is the last. sites: a site's
-    process by its name."""
+    process by its name; homes: its folder."""
 
     folder: Path
     coordinator: Path
     plan: Path
     commands: Mapping[str, list[str]]
     sites: Mapping[str, str]
+    homes: Mapping[str, Path]
 
     def refusing(self) -> list[str]:
         """The processes of sites that said no, as far as the server wrote it down."""
@@ -73,7 +74,7 @@ def settle(plan: Plan, spec: Spec, folder: Path, ledgers: Path, record: bool) ->
     now = time.time()
     members.federation_new(coordinator, f"tls://127.0.0.1:{_port()}", now, 30)
     for name, home in homes.items():
-        source = (plan.folder / spec.data.files[name]).resolve()
+        source = _source(plan, spec, name)
         ledger = os.path.relpath(ledger_file(ledgers, name).absolute(), home.absolute())
         sites.found(home, name, POLICY.format(file=json.dumps(str(source))), ledger)
     members.federation_add(coordinator, [SiteHome.at(home).card for home in homes.values()], now)
@@ -84,7 +85,14 @@ def settle(plan: Plan, spec: Spec, folder: Path, ledgers: Path, record: bool) ->
             adopt(it, it.open(now))
     commands = _commands(folder, coordinator, homes, record)
     names = {name: home.name for name, home in homes.items()}
-    return Household(room, coordinator, _plan(plan, spec, room), commands, names)
+    return Household(room, coordinator, _plan(plan, spec, room), commands, names, homes)
+
+
+def _source(plan: Plan, spec: Spec, name: str) -> Path:
+    """What a site has for this plan: rows, or the model that scores the other's."""
+    if spec.predict is not None and spec.predict.owner == name and spec.model is not None:
+        return (plan.folder / (spec.model.file or "")).resolve()
+    return (plan.folder / spec.data.files[name]).resolve()
 
 
 def _port() -> int:
@@ -101,8 +109,11 @@ def _plan(plan: Plan, spec: Spec, room: Path) -> Path:
     data.pop("files", None)
     if any("*" in name for name in plan.spec.data.columns):
         data["columns"] = {name: _present(msgspec.to_builtins(one)) for name, one in spec.data.columns.items()}
+    whole = {**tables, "data": data}
+    if spec.task == "predict" and spec.model is not None and spec.predict is not None:
+        whole |= {"model": {"digest": spec.model.digest}, "predict": msgspec.to_builtins(spec.predict)}
     path = room / "plan.toml"
-    path.write_text(tomli_w.dumps(_present({**tables, "data": data})), encoding="utf-8")
+    path.write_text(tomli_w.dumps(_present(whole)), encoding="utf-8")
     return path
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,17 +25,22 @@ from potluck.core.stages import Floats
 from potluck.engines.environment import require
 from potluck.fl.card import Card
 from potluck.fl.model import Model
-from potluck.fl.scoring import agreement, encoded
+from potluck.fl.scoring import Carried, agreement, encoded
 from potluck.fl.source import Source
 from potluck.he.circuit import Forecast, Outline
 from potluck.owner.budget import Budget
 from potluck.parties import catalog
-from potluck.parties.inference import Sitting, fits, together
+from potluck.parties.attempt import QUIET
+from potluck.parties.inference import Sitting, fits, lead, together
+from potluck.parties.journal import Journal
 from potluck.parties.memory import Memory, new_run
+from potluck.parties.server import Coordinator
 from potluck.parties.sums import Log, Round
 from potluck.parties.transcript import Transcript
 
 ASK = Ask(Kind.PREDICT, 0, (), b"")
+TRIES = 3
+"""How often a round across machines is begun: a site's process may be started again in between."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +137,31 @@ def carried_out(
     spent = dict.fromkeys(spec.federation.sites, None)
     every = [*warnings, *telling(spec, room.model.card)]
     return Facts(room.plan, spec, name, now, found, log, spent, every, agreement=same)
+
+
+def predicted(
+    spec: Spec, coordinator: Coordinator, journal: Journal, begin: Callable[[Ask], None]
+) -> tuple[Carried, Log]:
+    """The round across machines, as the server knows it. One that broke before the scores left is tried again.
+
+    Raises Abort.
+    """
+    begin(ASK)
+    known = journal.stands(ASK)
+    if known is not None:
+        return Carried(), Log([known])
+    with closing(catalog.prediction(spec).build(spec)) as protection:
+        for tries_left in range(TRIES - 1, -1, -1):
+            number, started = journal.begin(ASK), time.perf_counter()
+            attempt = coordinator.once(number, lambda round_, seat: lead(Sitting(spec, protection, round_), seat))
+            if attempt.abort is None:
+                done = Round(ASK, number, {}, time.perf_counter() - started, attempt.traffic, time.time())
+                journal.carried(done)
+                return Carried(), Log([done])
+            journal.ended(ASK, number, attempt)
+            if attempt.abort.cause not in QUIET or tries_left == 0:
+                raise attempt.abort
+    raise AssertionError("the last try ends the run")
 
 
 def telling(spec: Spec, card: Card) -> Iterator[str]:

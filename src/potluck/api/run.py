@@ -15,11 +15,10 @@ from potluck.api.folder import run_folder
 from potluck.api.ledgers import charging, folder_of, open_ledgers
 from potluck.api.outcome import Run
 from potluck.api.plan import Plan, opened
-from potluck.api.score import table_text
 from potluck.api.tables import Sources, tables
 from potluck.core.asks import Ask, Task
 from potluck.core.plan import digest
-from potluck.fl.scoring import Predicted
+from potluck.fl.scoring import Predicted, text_of
 from potluck.fl.table import Table
 from potluck.fl.tasks import Counted, Trained, build
 from potluck.members.files import PRIVATE, create
@@ -94,8 +93,7 @@ def write(folder: Path, facts: Facts) -> None:
     if isinstance(facts.outcome, Trained):
         facts.outcome.model.write(folder / "model.json")
     if isinstance(facts.outcome, Predicted):
-        text = table_text(facts.outcome.columns, facts.outcome.table.tolist())
-        create(folder / PREDICTIONS, text.encode(), PRIVATE)
+        create(folder / PREDICTIONS, text_of(facts.outcome).encode(), PRIVATE)
     (folder / "plan.toml").write_text(facts.plan.text(), encoding="utf-8")
     (folder / details.FILE).write_bytes(details.dump(evidence(facts)))
     whole = json.dumps(document(facts, folder), indent=1, ensure_ascii=False, allow_nan=False)

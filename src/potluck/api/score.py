@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from potluck.core.errors import UsageError
 from potluck.fl.model import Model
+from potluck.fl.scoring import table_text
 
 
 @dataclass(frozen=True)
@@ -29,16 +26,6 @@ class Scored:
     def text(self) -> str:
         """CSV with a header: the row's number, then its scores."""
         return table_text(self.columns, self.table)
-
-
-def table_text(columns: Sequence[str], table: Iterable[Sequence[float | str]]) -> str:
-    """Scores as CSV with a header: the row's number from 0, then its scores in full precision; "" where it has none."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("row", *columns))
-    for number, row in enumerate(table):
-        writer.writerow((number, *("" if isinstance(one, float) and math.isnan(one) else one for one in row)))
-    return out.getvalue()
 
 
 def score(model: Path, rows: Path, output: Path | None) -> Scored:

@@ -16,6 +16,7 @@ from potluck.api.facts import Facts
 from potluck.api.folder import free, taken
 from potluck.api.outcome import Run
 from potluck.api.plan import Plan, opened
+from potluck.api.predict import predicted
 from potluck.api.reckoning import reckoning
 from potluck.api.run import Progress, quietly, write
 from potluck.api.sessions import FINISHED, SUMMED, Session, session
@@ -24,6 +25,7 @@ from potluck.core.errors import PlanError
 from potluck.core.plan import CODE, canonical
 from potluck.core.plan import Plan as Spec
 from potluck.core.rounds import Abort, Cause
+from potluck.fl.scoring import Carried
 from potluck.fl.table import Table
 from potluck.fl.tasks import Counted, Trained, build
 from potluck.members.files import locked, replace
@@ -36,6 +38,7 @@ from potluck.parties import catalog
 from potluck.parties.heads import KnownHeads
 from potluck.parties.identity import identity
 from potluck.parties.memory import new_run
+from potluck.parties.proposal import first_sum
 from potluck.parties.server import Coordinator
 from potluck.parties.server import Run as Running
 from potluck.parties.session import Proposal
@@ -70,7 +73,7 @@ class _Bench:
     session: Session
     heads: KnownHeads
     coordinator: Coordinator
-    task: Task[Table, Trained | Counted]
+    task: Task[Table, Trained | Counted] | None
 
     @property
     def began(self) -> datetime:
@@ -118,7 +121,11 @@ def serve(
             lease.check()
             progress(ask)
 
-        outcome, log = _carried_out(bench, begin)
+        outcome, log = (
+            predicted(bench.spec, bench.coordinator, kept.journal, begin)
+            if bench.task is None
+            else (_carried_out(bench, bench.task, begin))
+        )
         kept.became(SUMMED)
         model = outcome.model.digest() if isinstance(outcome, Trained) else ""
         bench.coordinator.close(bytes.fromhex(model.removeprefix("sha256:")))
@@ -182,18 +189,20 @@ def _bench(
     link: Link,
     wishes: Wishes,
 ) -> _Bench:
-    task: Task[Table, Trained | Counted] = build(spec)
-    first = next(task.lead())
+    task: Task[Table, Trained | Counted] | None = None if spec.task == "predict" else build(spec)
+    protection = None if task is None else catalog.row(spec).build(spec)
     it = member.federation
-    proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first.state).digest(), b"")
+    proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first_sum(spec).state).digest(), b"")
     transcript = Transcript(wishes.record, kept.transcript)
-    running = Running(spec, task, catalog.row(spec).build(spec), kept.name, proposal, wishes.wait, transcript)
+    running = Running(spec, task, protection, kept.name, proposal, wishes.wait, transcript)
     heads = KnownHeads(wishes.folder / "heads.json", it)
     coordinator = Coordinator(running, identity(member), link, kept.journal, heads, wishes.say)
     return _Bench(plan, spec, member, kept, heads, coordinator, task)
 
 
-def _carried_out(bench: _Bench, progress: Progress) -> tuple[Trained | Counted, Log]:
+def _carried_out(
+    bench: _Bench, task: Task[Table, Trained | Counted], progress: Progress
+) -> tuple[Trained | Counted, Log]:
     """All sums, those that stand from the journal. Raises Abort."""
     journal = bench.session.journal
     redone = journal.unopened() if bench.spec.privacy.noise in ("site", "shared") else 0
@@ -201,10 +210,10 @@ def _carried_out(bench: _Bench, progress: Progress) -> tuple[Trained | Counted, 
         what = "contributions had left in a round that was not finished, and the plan paid for no other try"
         raise Abort(Cause.BUDGET, detail=f"{what}. hint: set privacy.redo, and start a new run with --fresh")
     sums = Sums(bench.spec, bench.coordinator, memoir=journal, redone=redone, repeats=REPEATS, progress=progress)
-    return drive(bench.task, sums), sums.log
+    return drive(task, sums), sums.log
 
 
-def _facts(bench: _Bench, outcome: Trained | Counted, log: Log, warnings: list[str]) -> Facts:
+def _facts(bench: _Bench, outcome: Trained | Counted | Carried, log: Log, warnings: list[str]) -> Facts:
     spec, it = bench.spec, bench.member.federation
     told = {name: epsilon for name, _, _, _, epsilon, head in bench.session.journal.sites() if head}
     reckoned = reckoning(spec, bench.session.journal.paid())

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from potluck.api import predict, scores
 from potluck.api.compare import Comparison, compared
 from potluck.api.document import beside, compared_scores
 from potluck.api.folder import run_folder
@@ -66,7 +67,10 @@ def up(
     """
     plan = opened(plan)
     plan.require()
-    spec, rows = tables(plan, None)
+    room = predict.prepared(plan, None) if plan.spec.task == "predict" else None
+    spec, rows = (plan.spec, {}) if room else tables(plan, None)
+    if room:
+        room.counted()
     now = datetime.now(UTC)
     holding = folder_of(plan, Path(ledger) if ledger else None)
     with run_folder(spec.name, Path(out) if out else None, now) as folder:
@@ -77,6 +81,8 @@ def up(
             for name in house.refusing():
                 say(name, processes.last_word(name))  # its owner is here, too
             raise Ended(processes.last_word("server"), code)
+        if room:
+            scores.fetch(folder, house, room, compare)
         _told(folder, plan, _comparison(spec, rows, Run.read(folder)) if compare else None, spec, rows)
         if record:
             _gather(house.folder, folder / "parcels")

@@ -6,6 +6,9 @@ is not here.
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -52,6 +55,8 @@ class Predicted:
 @dataclass(frozen=True, slots=True)
 class Carried:
     """A prediction as the server knows it: it was carried out, and the scores are the client's."""
+
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,21 @@ def predicted(card: Card, kept: NDArray[np.bool_], scored: Scored) -> Predicted:
     table = np.full((len(kept), card.target.outputs), np.nan)
     table[kept] = scores(card.target, scored.margins)
     return Predicted(card.target, table, score_error(card.target, scored.bound), tuple(scored.notes))
+
+
+def text_of(found: Predicted) -> str:
+    """The scores as CSV, as `potluck score` writes them."""
+    return table_text(found.columns, found.table.tolist())
+
+
+def table_text(columns: Sequence[str], table: Iterable[Sequence[float | str]]) -> str:
+    """Scores as CSV with a header: the row's number from 0, then its scores in full precision, "" where it has none."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("row", *columns))
+    for number, row in enumerate(table):
+        writer.writerow((number, *("" if one != one else one for one in row)))  # a NaN is no score
+    return out.getvalue()
 
 
 def agreement(found: Predicted, plain: Floats) -> Agreement:

@@ -86,9 +86,27 @@ def rows_allowed(policy: Policy, rows: int) -> None:
         raise Refused(what, where="policy", hint="the fewer rows, the more a sum says about each of them")
 
 
+def models_allowed(policy: Policy, kind: str) -> Denial | None:
+    """The reason against a model whose kind the plan does not say: one that is to score others' rows."""
+    return _listed("models", "model", kind, policy.allow.models)
+
+
+def columns_allowed(policy: Policy, names: Sequence[str]) -> Denial | None:
+    """The reason against columns that the plan does not name: those of a model that is to score rows."""
+    denied = [name for name in names if not any(covers(one, name) for one in policy.allow.columns)]
+    if not denied:
+        return None
+    return Denial("columns", f"the plan reads {_list(denied)}", _allowed("columns", policy.allow.columns))
+
+
 def columns_read(plan: Plan) -> tuple[str, ...]:
-    """The columns that a plan reads, as it names them: features, target, person and split column."""
+    """The columns that a plan reads, as it names them: features, target, person and split column.
+
+    Of a prediction none: the model says which, and the client's site asks its policy when it knows.
+    """
     data = plan.data
+    if plan.task == "predict":
+        return ()
     names = [name for name, column in data.columns.items() if column.kind != "ignore"]
     names += [data.person] if data.person is not None else []
     if plan.task != "statistics":

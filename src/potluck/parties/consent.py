@@ -16,26 +16,22 @@ from hashlib import sha256
 
 import msgspec
 
-from potluck.core.asks import Task
 from potluck.core.errors import PotluckError, Refused
 from potluck.core.plan import Plan, canonical, digest
-from potluck.core.rounds import Abort, Cause, Sum
+from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import load
 from potluck.dp.account import promise
-from potluck.fl.table import Table, read
-from potluck.fl.tasks import build
 from potluck.members.card import fingerprint
 from potluck.members.federation import Federation
 from potluck.members.home import SiteHome
-from potluck.owner import heads, policy
+from potluck.owner import heads
 from potluck.owner.access import AccessLog, Event, Outcome, Subject
 from potluck.owner.budget import YEAR, Budget
-from potluck.owner.judge import judge, rows_allowed
+from potluck.owner.judge import judge
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Request, Requests, State
-from potluck.owner.source import open_source
-from potluck.parties import catalog
-from potluck.parties.proposal import Denied, calibrate, first_sum, of_now, plan_of
+from potluck.parties.part import Part, part
+from potluck.parties.proposal import Denied, first_sum, of_now, plan_of
 from potluck.parties.session import Proposal, Verdict
 
 QUIET = 60.0
@@ -44,16 +40,6 @@ KNOWN = 16
 """Runs whose plans are remembered, of those that are not over here."""
 LONGEST = 2000
 """Letters of one line of words for the owner."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What a site needs to take part in a run. rows never leave."""
-
-    plan: Plan
-    task: Task[Table, object]
-    protection: Sum
-    rows: Table = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,19 +210,10 @@ class Consent:
         except Refused as error:
             raise Denied("finished", str(error)) from None
         try:
-            return Decision("granted", part=known or self._part(plan, rules))
+            return Decision("granted", part=known or part(plan, rules, self._owner.home))
         except PotluckError:
             self._owner.requests.unfit(run)
             raise
-
-    def _part(self, plan: Plan, rules: policy.Policy) -> Part:
-        home = self._owner.home
-        task = build(plan)
-        calibrate(plan, task)
-        source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
-        rows = read(source, plan, home.name)
-        rows_allowed(rules, rows.rows - int(rows.test.sum()))
-        return Part(plan, task, catalog.row(plan).build(plan), rows)
 
     def _id(self) -> bytes:
         return bytes.fromhex(self._owner.federation.id)

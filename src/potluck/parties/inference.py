@@ -1,10 +1,10 @@
 """The driver of private prediction: one site has a model, another has rows and reads the scores.
 
 A round: the server announces it; the client sends a fresh key; the owner answers with the model's card, sealed to that
-key; the client encodes its rows by the card, and the protection's halves do the rest. Key and card are signed end to
-end, under a digest of plan, run and round: a server that changes them, or runs another plan, is noticed. It hands on
-what it cannot read. Nothing here keeps an owner from lying about its model, or a client from asking about rows that it
-made up: `max_rows` is all that limits what scores tell of the model.
+key; the client encodes its rows by the card, the protection's halves do the rest, and the client says that it has its
+scores. Key and card are signed end to end, under a digest of plan, run and round: a server that changes them, or runs
+another plan, is noticed. It hands on what it cannot read. Nothing here keeps an owner from lying about its model, or a
+client from asking about rows that it made up: `max_rows` is all that limits what scores tell of the model.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from potluck.secret.stream import digest as fingerprint
 
 KEY = "predict/key"
 CARD = "predict/card"
+DONE = "predict/done"
 SCORED = "scored/"
 """Prefix of the owner's `Record`: scores of this run leave once, whatever the round's number."""
 AGAIN = "the owner answers each run once, and has answered this one. hint: start a new run"
@@ -89,6 +90,7 @@ def lead(sitting: Sitting, me: Seat) -> Rounds[None]:
     yield from _hand_on(meeting.label(KEY), meeting.client, meeting.owner)
     yield from _hand_on(meeting.label(CARD), meeting.owner, meeting.client)
     yield from sitting.protection.relay(meeting, me)
+    yield Exchange(meeting.label(DONE), expect=frozenset({meeting.client}), at_least=1, hops=2)
 
 
 def _hand_on(label: Label, sender: Party, to: Party) -> Rounds[None]:
@@ -112,6 +114,8 @@ def ask(sitting: Sitting, rows: Rows, me: Seat) -> Rounds[Predicted]:
     fits(int(kept.sum()), meeting.rows, meeting.client.name)
     scored = yield from sitting.protection.query(meeting, me, features[kept])
     _sound(scored, int(kept.sum()), card, meeting.owner)
+    label = meeting.label(DONE)
+    yield Exchange(label, send={SERVER: Parcel(label, b"")})
     return predicted(card, kept, scored)
 
 

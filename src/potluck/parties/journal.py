@@ -120,6 +120,20 @@ class Journal:
             query = "UPDATE rounds SET opened = 1, ended = ?, vals = ?, std = ?, told = ? WHERE number = ?"
             self._db.execute(query, (*values, done.number))
 
+    def carried(self, done: Round) -> None:
+        """A round that is no sum ended well: it stands."""
+        told = json.dumps(_told_of({}, Attempt(None, None, done.traffic), done.seconds))
+        with _told(self._path):
+            query = "UPDATE rounds SET opened = 1, ended = ?, told = ? WHERE number = ?"
+            self._db.execute(query, (done.when, told, done.number))
+
+    def stands(self, ask: Ask) -> Round | None:
+        """The finished round of an ask that is no sum."""
+        query = "SELECT number, ended, told FROM rounds WHERE kind = ? AND step = ? AND opened = 1"
+        with _told(self._path):
+            row = self._db.execute(query, (ask.kind.value, ask.step)).fetchone()
+        return None if row is None else _round(ask, row[0], row[1], json.loads(row[2]))
+
     def recall(self, ask: Ask) -> tuple[Round, Answer] | None:
         """The finished round of this ask. Raises Refused: it was on another model, so the journal is not this run's."""
         query = "SELECT number, state, ended, vals, std, told FROM rounds WHERE kind = ? AND step = ? AND opened = 1"
@@ -135,9 +149,7 @@ class Journal:
         values = np.frombuffer(values, "<f8").astype(np.float64)
         std = np.frombuffer(std, "<f8").astype(np.float64) if std else np.zeros_like(values)  # exact: none is kept
         release = recalled(values, std, givers)
-        dropped = {name: Cause(cause) for name, cause in known["lost"].items()}
-        steps = {step: (size, letters) for step, (size, letters) in known["steps"].items()}
-        done = Round(ask, number, dropped, known["seconds"], Traffic(known["up"], known["down"], steps), ended)
+        done = _round(ask, number, ended, known)
         return done, Answer(release, privacy(self._plan, ask).grid)
 
     def unopened(self) -> int:
@@ -197,6 +209,12 @@ class Journal:
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+
+def _round(ask: Ask, number: int, ended: float, known: Mapping[str, Any]) -> Round:
+    dropped = {name: Cause(cause) for name, cause in known["lost"].items()}
+    steps = {step: (size, letters) for step, (size, letters) in known["steps"].items()}
+    return Round(ask, number, dropped, known["seconds"], Traffic(known["up"], known["down"], steps), ended)
 
 
 def _floats(values: Floats) -> bytes:

@@ -80,7 +80,12 @@ def calibrate(plan: Plan, task: Task[Table, object]) -> None:
 
 
 def first_sum(plan: Plan) -> Ask:
-    """The plan's first sum, as everybody derives it from the plan. Raises Denied: nobody has room for it."""
+    """The plan's first sum, as everybody derives it from the plan. Raises Denied: nobody has room for it.
+
+    A prediction has none: its one round depends on no public model.
+    """
+    if plan.task == "predict":
+        return Ask(Kind.PREDICT, 0, (), b"")
     ask = next(build(plan).lead())
     values = sum(block.size for block in ask.blocks)
     if values > MOST_VALUES:

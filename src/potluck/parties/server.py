@@ -21,7 +21,7 @@ from potluck.core.ledger import Volatile
 from potluck.core.line import Line
 from potluck.core.party import SERVER, Draw, Party
 from potluck.core.plan import Plan
-from potluck.core.rounds import Abort, Cause, Parcel, RoundId, Sum
+from potluck.core.rounds import Abort, Cause, Parcel, RoundId, Rounds, Seat, Sum
 from potluck.fl.table import Table as Rows
 from potluck.parties.attempt import AGREED, Attempt, quarrel, telling
 from potluck.parties.flood import Heard, Pace
@@ -47,14 +47,16 @@ Say = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is run: the plan, its task and protection, its name, and what every site is asked (but for its own head).
+    """What is run: the plan, its name, and what every site is asked (but for its own head).
+
+    task, protection: of sums; None of a prediction, whose halves `once` is given.
 
     wait: seconds to wait for sites that are needed and away; transcript: where every letter gets a line.
     """
 
     plan: Plan
-    task: Task[Rows, object]
-    protection: Sum
+    task: Task[Rows, object] | None
+    protection: Sum | None
     name: str
     proposal: Proposal
     wait: float
@@ -119,17 +121,37 @@ class Coordinator:
 
     def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause], must: frozenset[Party]) -> Attempt:
         """One round. Raises Abort(SILENT): somebody without whom it cannot be done has not come back in time."""
-        self._await(frozenset(self.guests.of) - absent.keys(), must)
         round_ = RoundId(self._run.name, number)
-        sitting = Sitting(self._run.plan, self._run.task, self._run.protection, round_)
-        half = lead(sitting, ask, self._me.seat(self._draw))
+        assert self._run.task is not None
+        assert self._run.protection is not None
+        half = lead(Sitting(self._run.plan, self._run.task, self._run.protection, round_), ask, self._seat)
+        return self._meet(round_, ask.kind, half, absent, must)
+
+    def once(self, number: int, half: Callable[[RoundId, Seat], Rounds[object]]) -> Attempt:
+        """One round that is no sum, with all sites. No answer comes of it: it ended well where there is no abort."""
+        round_ = RoundId(self._run.name, number)
+        return self._meet(round_, Kind.PREDICT, half(round_, self._seat), {}, frozenset(self.guests.of))
+
+    @property
+    def _seat(self) -> Seat:
+        return self._me.seat(self._draw)
+
+    def _meet(
+        self,
+        round_: RoundId,
+        kind: Kind,
+        half: Rounds[object],
+        absent: Mapping[Party, Cause],
+        must: frozenset[Party],
+    ) -> Attempt:
+        self._await(frozenset(self.guests.of) - absent.keys(), must)
         desk: Desk[object] = Desk(SERVER, round_, half, self._me.close, self._me.disclose, Volatile())
         desk.on_read = lambda sender, label, body: self.transcript.read(label, sender, SERVER, body)
         here = self.guests.present() - absent.keys()
         away = {site: absent.get(site, Cause.SILENT) for site in self.guests.of if site not in here}
         for site, cause in away.items():
             desk.leave(site, cause)
-        self._round = _Round(desk, ask.kind, {site: self.guests.of[site].boot for site in here})
+        self._round = _Round(desk, kind, {site: self.guests.of[site].boot for site in here})
         try:
             self._drive(self._round)
             return self._told(self._round, away)

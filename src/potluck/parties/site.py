@@ -20,10 +20,11 @@ from potluck.core.line import Line
 from potluck.core.party import SERVER, Draw, Party
 from potluck.core.rounds import Abort, Cause, Parcel, Record, RoundId
 from potluck.core.wire import load
-from potluck.parties.consent import Consent, Part
+from potluck.parties.consent import Consent
 from potluck.parties.flood import Heard, Pace
-from potluck.parties.horizontal import BEGIN, Sitting, join
+from potluck.parties.horizontal import BEGIN
 from potluck.parties.identity import Identity
+from potluck.parties.part import Part
 from potluck.parties.session import CLOSE, PROPOSE, Answer, Close, Closed, Hello, Proposal, Word, parcel
 from potluck.parties.transcript import Transcript
 from potluck.secret.random import system
@@ -82,13 +83,17 @@ class Site:
     def run(self) -> None:
         """Until `stop` says so. Raises Unreachable, Refused: the broker does not let this site in."""
         greeted = False
-        while not self._stop():
-            greeted = greeted or self._greet()
-            delivery = self._line.receive(self._pause())
-            if delivery is not None:
-                self._open(delivery.data)
-                delivery.done()
-            self._tick()
+        try:
+            while not self._stop():
+                greeted = greeted or self._greet()
+                delivery = self._line.receive(self._pause())
+                if delivery is not None:
+                    self._open(delivery.data)
+                    delivery.done()
+                self._tick()
+        finally:
+            for run in list(self._seats):
+                self._leave(run)
 
     def _greet(self) -> bool:
         """Say that this process is there; gives whether the broker took it. No long wait, so that it can be stopped."""
@@ -159,7 +164,7 @@ class Site:
         elif run not in self._seats:
             self._seats[run] = _Seat(decision.part, used=time.monotonic())
             if len(self._seats) > MOST_RUNS:
-                del self._seats[min(self._seats, key=lambda name: self._seats[name].used)]
+                self._leave(min(self._seats, key=lambda name: self._seats[name].used))
         answer = Answer(decision.verdict, decision.codes, self._consent.head(), self._boot, proposal.asker)
         self._tell(run, answer)
         if decision.verdict != "pending":
@@ -200,8 +205,7 @@ class Site:
         if not self._consent.stands(run):
             raise Abort(Cause.REFUSED)
         self._ledger.write(Record(f"round/{run}/{round_.number}", b""))
-        part = seat.part
-        half = join(Sitting(part.plan, part.task, part.protection, round_), part.rows, self._me.seat(self._draw))
+        half = seat.part.half(round_, self._me.seat(self._draw))
         seat.desk = Desk(self._me.party, round_, half, self._me.close, self._me.disclose, self._ledger)
         seat.desk.on_read = lambda sender, label, body: self._transcript.read(label, sender, self._me.party, body)
         seat.step = ""
@@ -217,6 +221,8 @@ class Site:
         if desk.done:
             seat.desk = None
             cause, detail = (desk.abort.cause, desk.abort.detail) if desk.abort else (None, "")
+            if desk.abort is None:
+                seat.part.done(desk.round.run, desk.result)
             self._consent.noticed("round", desk.round.run, cause, desk.round.number, detail)
         elif desk.step != seat.step:
             seat.step, seat.end = desk.step, time.monotonic() + desk.hops * seat.part.plan.federation.patience
@@ -229,7 +235,9 @@ class Site:
         self._tell(run, Closed(epsilon, self._consent.head()))
 
     def _leave(self, run: str) -> None:
-        self._seats.pop(run, None)
+        seat = self._seats.pop(run, None)
+        if seat is not None:
+            seat.part.close()
 
     def _tell(self, run: str, word: Word) -> None:
         self._send(SERVER, parcel(run, word), None)

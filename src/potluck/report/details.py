@@ -136,6 +136,23 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...] = ()
 
 
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose model scored whose rows. rows, bound: how many, and of |error| of any score; None where only the client
+    knows. compared: rows that were scored in plain as well, how many labels agree (None: numbers have none), and the
+    largest error seen."""
+
+    owner: str
+    client: str
+    mode: str = ""
+    max_rows: int = 0
+    rows: int | None = None
+    bound: float | None = None
+    notes: tuple[str, ...] = ()
+    compared: int | None = None
+    same_labels: int | None = None
+    largest_error: float | None = None
+
+
 class Details(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a report shows beyond `run.json`.
 
@@ -167,6 +184,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     views: tuple[Seen, ...] = ()
     timeline: tuple[Round, ...] = ()
     questions: tuple[Question, ...] = ()
+    prediction: Prediction | None = None
     warnings: tuple[str, ...] = ()
     aborts: tuple[str, ...] = ()
     in_process: bool = False

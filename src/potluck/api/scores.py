@@ -1,0 +1,58 @@
+"""Scores that the client's site wrote into its home, brought into the run's folder by `up`, which plays all parties."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from potluck.api.document import PREDICTIONS, Json, agreed, agreement_of
+from potluck.api.household import Household
+from potluck.api.predict import Room, spec_of
+from potluck.api.status import live
+from potluck.core.errors import UsageError
+from potluck.fl.scoring import Agreement, Predicted, agreement
+from potluck.members.files import PRIVATE, create
+from potluck.parties.part import Told, kept
+from potluck.report import details
+
+
+def fetch(folder: Path, house: Household, room: Room, compare: bool) -> None:
+    """Copy them, and say in the run's documents what their client knows of them. Raises UsageError: there are none."""
+    home = house.homes[spec_of(room.plan.spec).client]
+    found = kept(home, next(live(house.coordinator)).run)
+    if found is None:
+        raise UsageError("the client's site kept no scores", where=str(home), hint="see the run's folder logs/")
+    path, told = found
+    create(folder / PREDICTIONS, path.read_bytes(), PRIVATE)
+    same = _agreement(room, path, told) if compare else None
+    _document(folder, told, same)
+    known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=details.Details)
+    if known.prediction is not None:
+        more = msgspec.structs.replace(known.prediction, rows=told.rows, bound=told.max_error_bound, notes=told.notes)
+        known = msgspec.structs.replace(known, prediction=agreed(more, same) if same else more)
+    (folder / details.FILE).write_bytes(details.dump(known))
+
+
+def _document(folder: Path, told: Told, same: Agreement | None) -> None:
+    document: Json = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    document |= {
+        "predictions": str(folder / PREDICTIONS),
+        "max_error_bound": told.max_error_bound,
+        "notes": list(told.notes),
+    }
+    if same is not None:
+        document["agreement"] = agreement_of(same)
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / "run.json").write_text(text, encoding="utf-8")
+
+
+def _agreement(room: Room, path: Path, told: Told) -> Agreement:
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.reader(file))[1:]
+    table = np.array([[float(cell or "nan") for cell in line[1:]] for line in lines])
+    plain = room.model.scored_features(room.encoded(room.model.card))
+    return agreement(Predicted(room.model.target, table, told.max_error_bound), plain)

@@ -1,0 +1,147 @@
+"""A site's part in one run: what it holds for it, as the half of a round and what becomes of the half's result.
+
+Rows and models are read here, once the owner has agreed, and never leave. A client's scores are written into its home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from potluck.core.errors import Refused, UsageError
+from potluck.core.plan import Plan
+from potluck.core.rounds import RoundId, Rounds, Seat
+from potluck.core.stages import Floats
+from potluck.fl.card import Card
+from potluck.fl.model import Model
+from potluck.fl.scoring import Predicted, encoded, text_of
+from potluck.fl.source import Source
+from potluck.fl.table import read
+from potluck.fl.tasks import build
+from potluck.members.files import PRIVATE, create, folder, replace
+from potluck.members.home import SiteHome
+from potluck.members.names import file_name
+from potluck.owner.judge import columns_allowed, models_allowed, rows_allowed
+from potluck.owner.policy import Policy
+from potluck.owner.source import open_source
+from potluck.parties import catalog, horizontal, inference
+from potluck.parties.proposal import Denied, calibrate
+
+KEPT = "predictions"
+"""A folder in the client's home: a file of scores a run, and one of what is known of them."""
+
+
+def _nothing(run: str, result: object) -> None:
+    """A sum leaves nothing at a site."""
+
+
+def _idle() -> None:
+    """Nothing runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a site needs to take part in a run. half: of each round; done: what becomes of a half's result, by run;
+    close: the run is over."""
+
+    plan: Plan
+    half: Callable[[RoundId, Seat], Rounds[object]] = field(repr=False)
+    done: Callable[[str, object], None] = field(default=_nothing, repr=False)
+    close: Callable[[], None] = field(default=_idle, repr=False)
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What is known of scores, beside them."""
+
+    max_error_bound: float
+    notes: tuple[str, ...]
+    rows: int
+
+
+def part(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+    """This site's part, as its policy allows it. Raises PotluckError: rows or model; Denied: the policy says no."""
+    if plan.task != "predict":
+        return _sums(plan, rules, home)
+    assert plan.predict is not None
+    return _owns(plan, rules, home) if plan.predict.owner == home.name else _asks(plan, rules, home)
+
+
+def _sums(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+    task = build(plan)
+    calibrate(plan, task)
+    source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
+    rows = read(source, plan, home.name)
+    rows_allowed(rules, rows.rows - int(rows.test.sum()))
+    protection = catalog.row(plan).build(plan)
+
+    def half(round_: RoundId, seat: Seat) -> Rounds[None]:
+        return horizontal.join(horizontal.Sitting(plan, task, protection, round_), rows, seat)
+
+    return Part(plan, half)
+
+
+def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+    """The owner's: its policy's source is the model file."""
+    if rules.source.file is None:
+        hint = 'file = "model.json", as `run` wrote it'
+        raise UsageError("source.file is no model, which this plan asks of this site", where=home.name, hint=hint)
+    model = Model.read(home.folder / rules.source.file)
+    assert plan.model is not None
+    if model.digest() != plan.model.digest:
+        hint = f"this one is {model.digest()}: the plan's model.digest has to be that, or source.file another"
+        raise UsageError("the model of source.file is not the one that the plan names", where=home.name, hint=hint)
+    denial = models_allowed(rules, model.kind)
+    if denial is not None:
+        raise Denied(denial.code, f"{denial.words}; {denial.hint}")
+    protection = catalog.prediction(plan).build(plan)
+
+    def half(round_: RoundId, seat: Seat) -> Rounds[None]:
+        return inference.answer(inference.Sitting(plan, protection, round_), model, seat)
+
+    return Part(plan, half, close=protection.close)
+
+
+def _asks(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+    """The client's: rows are encoded when the card is there, whose columns its policy has to allow."""
+    source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
+    protection = catalog.prediction(plan).build(plan)
+
+    def half(round_: RoundId, seat: Seat) -> Rounds[Predicted]:
+        rows = _allowed(plan, rules, home, source)
+        return inference.ask(inference.Sitting(plan, protection, round_), rows, seat)
+
+    def done(run: str, result: object) -> None:
+        assert isinstance(result, Predicted)
+        _keep(home.folder / KEPT, run, result)
+
+    return Part(plan, half, done, protection.close)
+
+
+def _allowed(plan: Plan, rules: Policy, home: SiteHome, source: Source) -> inference.Rows:
+    def rows(card: Card) -> Floats:
+        denial = columns_allowed(rules, [one.name for one in card.encoding.fields])
+        if denial is not None:
+            raise Refused(f"the model reads more than that: {denial.words}", where="policy", hint=denial.hint)
+        return encoded(card, plan.data, source, home.name)
+
+    return rows
+
+
+def _keep(place: Path, run: str, found: Predicted) -> None:
+    """Raises UsageError: cannot be written, or scores of this run are there already."""
+    if not place.is_dir():
+        folder(place)
+    told = Told(found.bound, found.notes, found.rows)
+    replace(place / f"{file_name(run)}.json", msgspec.json.encode(told), PRIVATE)
+    create(place / f"{file_name(run)}.csv", text_of(found).encode(), PRIVATE)
+
+
+def kept(home: Path, run: str) -> tuple[Path, Told] | None:
+    """(file of scores, what is known of them) of a run in a client's home; None where there is none."""
+    scores, known = (home / KEPT / f"{file_name(run)}.{suffix}" for suffix in ("csv", "json"))
+    if not scores.is_file():
+        return None
+    return scores, msgspec.json.decode(known.read_bytes(), type=Told)
