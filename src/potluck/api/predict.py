@@ -20,7 +20,7 @@ from potluck.core.errors import PlanError
 from potluck.core.party import site
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import Predict, digest
-from potluck.core.rounds import RoundId
+from potluck.core.rounds import Abort, RoundId
 from potluck.core.stages import Floats
 from potluck.engines.environment import require
 from potluck.fl.card import Card
@@ -31,7 +31,7 @@ from potluck.he.circuit import Forecast, Outline
 from potluck.owner.budget import Budget
 from potluck.parties import catalog
 from potluck.parties.attempt import QUIET
-from potluck.parties.inference import Sitting, fits, lead, together
+from potluck.parties.inference import Sitting, fits, lead, together, told
 from potluck.parties.journal import Journal
 from potluck.parties.memory import Memory, new_run
 from potluck.parties.server import Coordinator
@@ -159,8 +159,9 @@ def predicted(
                 journal.carried(done)
                 return Carried(), Log([done])
             journal.ended(ASK, number, attempt)
-            if attempt.abort.cause not in QUIET or tries_left == 0:
-                raise attempt.abort
+            why = told(attempt.abort, {site: Abort(cause, party=site) for site, cause in attempt.lost.items()})
+            if why.cause not in QUIET or tries_left == 0:
+                raise why
     raise AssertionError("the last try ends the run")
 
 

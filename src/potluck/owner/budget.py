@@ -30,6 +30,9 @@ from potluck.dp.account import Cost, spent
 from potluck.owner.chain import Chain, Head
 from potluck.owner.evidence import lines
 from potluck.owner.heads import Anchor
+from potluck.owner.scored import PREFIX as SCORED
+from potluck.owner.scored import Scored
+from potluck.owner.scored import read as read_scored
 
 YEAR = 366 * 86400.0
 """Seconds: no calendar year is longer."""
@@ -262,6 +265,11 @@ class Budget:
         if state != "open":  # nothing is charged to it any more: never computed again
             self._closed[run] = row
         return row
+
+    def scored(self) -> list[Scored]:
+        """Every run in which this owner's model scored somebody's rows, oldest first."""
+        query = "SELECT key, value, at FROM facts WHERE key GLOB ? ORDER BY seq"
+        return read_scored(self._chain.read(query, f"{SCORED}*"))
 
     def head(self) -> Head:
         """The last entry: the whole ledger, in one hash. Raises Refused: it was edited under this process's feet."""

@@ -27,6 +27,7 @@ from potluck.core.wire import dump, load
 from potluck.fl.card import Card, fault
 from potluck.fl.model import Model
 from potluck.fl.scoring import Predicted, net, predicted
+from potluck.owner.scored import PREFIX, key
 from potluck.parties.attempt import QUIET
 from potluck.parties.horizontal import BEGIN, Announcement
 from potluck.parties.memory import Memory
@@ -38,8 +39,6 @@ from potluck.secret.stream import digest as fingerprint
 KEY = "predict/key"
 CARD = "predict/card"
 DONE = "predict/done"
-SCORED = "scored/"
-"""Prefix of the owner's `Record`: scores of this run leave once, whatever the round's number."""
 AGAIN = "the owner answers each run once, and has answered this one. hint: start a new run"
 LARGEST = 1 << 22
 """Bytes of a card: a hundred thousand columns with short names."""
@@ -105,10 +104,10 @@ def ask(sitting: Sitting, rows: Rows, me: Seat) -> Rounds[Predicted]:
     """
     meeting = sitting.meeting
     yield from _begun(sitting)
-    key = BoxKey(Secret(me.draw(SEED)))
-    sent = Key(key.public, me.sign(_statement(KEY, meeting, key.public)))
+    own = BoxKey(Secret(me.draw(SEED)))
+    sent = Key(own.public, me.sign(_statement(KEY, meeting, own.public)))
     shown = yield from _through(meeting.label(KEY), dump(sent), meeting.label(CARD))
-    card = _card(meeting, key, shown, me)
+    card = _card(meeting, own, shown, me)
     features = rows(card)
     kept = np.asarray(~np.isnan(features).any(axis=1), dtype=np.bool_)
     fits(int(kept.sum()), meeting.rows, meeting.client.name)
@@ -137,10 +136,10 @@ def answer(sitting: Sitting, model: Model, me: Seat) -> Rounds[None]:
 
 
 def scored_key(plan: Plan, run: str) -> str:
-    """Under what the owner's ledger holds how many rows a run scored: by model and client."""
+    """Under what the owner's ledger holds how many rows a run scored: once, whatever the round's number."""
     assert plan.model is not None
     assert plan.predict is not None
-    return f"{SCORED}{plan.model.digest}/{run}/{plan.predict.client}"
+    return key(plan.model.digest or "", run, plan.predict.client)
 
 
 def _begun(sitting: Sitting) -> Rounds[None]:
@@ -198,7 +197,7 @@ def _once(half: Rounds[None], key: str) -> Rounds[None]:
             except StopIteration:
                 return
             record = exchange.record
-            if record is not None and record.key.startswith(SCORED):
+            if record is not None and record.key.startswith(PREFIX):
                 exchange = replace(exchange, record=Record(key, record.value))
             try:
                 given = yield exchange
