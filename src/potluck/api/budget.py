@@ -11,13 +11,15 @@ from potluck.api.plan import Plan
 from potluck.core.errors import UsageError
 from potluck.dp.account import promise
 from potluck.owner.budget import Budget
+from potluck.owner.scored import totals
 
 
 @dataclass(frozen=True)
 class Owner:
     """One owner, over all runs. left: None where nothing caps it; would_spend: None without a plan.
 
-    cut_off: a run was killed after it had charged; until it is settled nothing more is charged.
+    cut_off: a run was killed after it had charged; until it is settled nothing more is charged. scored: by model and
+    client, how many rows this owner's models have scored.
     """
 
     spent: float
@@ -26,6 +28,7 @@ class Owner:
     would_spend: float | None
     units: tuple[str, ...]
     cut_off: bool = False
+    scored: Sequence[Mapping[str, object]] = ()
 
     def document(self) -> dict[str, object]:
         """One owner in the JSON."""
@@ -36,6 +39,7 @@ class Owner:
             "would_spend": self.would_spend,
             "units": list(self.units),
             "settle": self.cut_off,
+            "scored": [dict(one) for one in self.scored],
         }
 
 
@@ -70,7 +74,8 @@ def _owner(path: Path, would: float | None) -> Owner:
     with Budget(path) as ledger:
         units = {row.unit for row in ledger.history() if row.unit}
         cut_off = bool(ledger.cut_off())
-        return Owner(ledger.spent(), ledger.delta(), ledger.left(), would, tuple(sorted(units)), cut_off)
+        scored = totals(ledger.scored())
+        return Owner(ledger.spent(), ledger.delta(), ledger.left(), would, tuple(sorted(units)), cut_off, scored)
 
 
 def _settled(path: Path) -> bool:

@@ -14,9 +14,9 @@ import msgspec
 
 from potluck.core.errors import UsageError
 from potluck.core.party import BROKER, SERVER
+from potluck.core.plan import Model, Predict, Statistic
 from potluck.core.plan import Plan as Spec
-from potluck.core.plan import Statistic
-from potluck.core.views import Never
+from potluck.core.views import Never, View
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.members.home import SiteHome
 from potluck.owner.access import AccessLog, Entry, Event, Subject
@@ -45,6 +45,8 @@ class Asked:
     def learnt(self) -> str:
         """What will be learnt, in a sentence or two."""
         plan = self.plan
+        if plan.predict is not None and plan.model is not None:
+            return f"asked {plan.purpose!r}: {_scored(plan, plan.predict, plan.model, self.me)}"
         if plan.model is not None and plan.training is not None and plan.data.target is not None:
             model = f"a {plan.model.kind} model of {plan.data.target.column!r}"
             rounds = f"in {plan.training.rounds} rounds of {plan.training.method}, then its metrics on held-out rows"
@@ -58,11 +60,15 @@ class Asked:
         """With whom."""
         plan = self.plan
         others = ", ".join(name for name in plan.federation.sites if name != self.me)
+        if plan.task == "predict":
+            return f"with {others}; the server hands letters on"
         return f"together with {others}; each sum is over at least {plan.fewest} sites"
 
     @property
     def seen(self) -> list[str]:
         """Who sees what of this owner's, a line each."""
+        if self.plan.task == "predict":
+            return [_seen(view) for view in catalog.views(self.plan) if str(view.party) != self.me]
         ours = (f"{self.me}'s update", f"{self.me}'s metrics", "the sum", "the model")
         found = []
         for view in catalog.views(self.plan):
@@ -80,6 +86,9 @@ class Asked:
     def cost(self) -> str:
         """What it costs."""
         privacy, cost = self.plan.privacy, promise(self.plan)
+        if self.plan.predict is not None:
+            most = self.plan.predict.max_rows
+            return f"no epsilon: scores are exact; at most {most} are given in this run, and each tells of the model"
         if cost is None:
             return "no noise: exact sums are released; no epsilon is charged, and none could be stated"
         return (
@@ -110,6 +119,21 @@ class Asked:
             "spent": self.spent,
             "settings": msgspec.json.decode(self.request.plan),
         }
+
+
+def _scored(plan: Spec, wanted: Predict, model: Model, me: str) -> str:
+    """A prediction in words, for the one or the other side."""
+    if me == wanted.owner:
+        what = f"the model {model.digest} scores up to {wanted.max_rows} rows of {wanted.client}"
+        return f"{what}, which alone reads the scores."
+    what = f"up to {wanted.max_rows} rows of this site are scored by a model of {wanted.owner}"
+    return f"{what}: its columns are named in the run, and the policy is asked about them then.{_left_out(plan)}"
+
+
+def _seen(view: View) -> str:
+    note = f" ({view.note})" if view.note else ""
+    breaks = "" if isinstance(view.breaks_if, Never) else f", unless {view.breaks_if}"
+    return f"{view.party} sees of {view.of}: {view.form.value}{breaks}{note}"
 
 
 def _columns(plan: Spec) -> str:

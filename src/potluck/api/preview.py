@@ -14,7 +14,7 @@ import numpy as np
 
 from potluck.api.inbox import Asked, one_request
 from potluck.core.asks import Ask, Task
-from potluck.core.errors import PlanError
+from potluck.core.errors import PlanError, UsageError
 from potluck.core.fixed import decode
 from potluck.core.party import SERVER, site
 from potluck.core.plan import Plan as Spec
@@ -72,6 +72,9 @@ def preview(folder: Path, which: str) -> Leaving:
     home = SiteHome.at(folder)
     asked = one_request(folder, which)
     plan, rules = asked.plan, read_policy(home.policy)
+    if plan.task == "predict":
+        hint = "potluck site inbox says who sees what; nothing leaves but what it names"
+        raise UsageError("a prediction has no sum to show", where=plan.name, hint=hint)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     rows = read(source, plan, home.name)
     task: Task[Table, object] = build(plan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from potluck.owner.heads import Anchor, sign
 from potluck.owner.policy import exposed
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests
+from potluck.owner.scored import totals
 from potluck.parties.consent import Consent, Owner
 from potluck.parties.identity import identity
 from potluck.parties.site import Site
@@ -125,7 +126,8 @@ def adopt(home: SiteHome, member: Membership) -> None:
 
 @dataclass(frozen=True)
 class Spent:
-    """A site's ledger: epsilons in all and of the last year, what a yearly cap leaves (None: no cap), every run."""
+    """A site's ledger: epsilons in all and of the last year, what a yearly cap leaves (None: no cap), every run;
+    scored: by model and client, how many rows this site's models have scored."""
 
     site: str
     spent: float
@@ -134,6 +136,7 @@ class Spent:
     runs: tuple[Spending, ...]
     entries: int
     head: str
+    scored: tuple[Mapping[str, object], ...] = ()
 
     def document(self) -> dict[str, object]:
         """The JSON."""
@@ -157,6 +160,7 @@ class Spent:
             "year": self.year,
             "left": self.left,
             "runs": runs,
+            "scored": [dict(one) for one in self.scored],
             "entries": self.entries,
             "head": self.head,
         }
@@ -170,7 +174,8 @@ def spending(folder: Path) -> Spent:
         head = ledger.head()
         year = ledger.spent(since=time.time() - YEAR)
         left = max(0.0, yearly - year) if math.isfinite(yearly) else None
-        return Spent(home.name, ledger.spent(), year, left, tuple(ledger.history()), head.seq, head.hash.hex())
+        runs, scored = tuple(ledger.history()), tuple(totals(ledger.scored()))
+        return Spent(home.name, ledger.spent(), year, left, runs, head.seq, head.hash.hex(), scored)
 
 
 def evidence(folder: Path, file: Path) -> None:

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from potluck.api.budget import budget, settle
-from potluck.cli.door import settings, spoken, voice
+from potluck.cli.door import plain, settings, spoken, voice
+from potluck.cli.text import scored
 from potluck.dp.account import NEIGHBOURS
 
 
@@ -34,6 +35,9 @@ def command(plan: Path | None, ledger: Path | None, settling: bool, settings: tu
             )
             table.add_row(name, *shown, ", ".join(row.units) or "-")
         out.print(table)
+        for name, row in owners.items():
+            for line in scored(row.scored):
+                out.print(plain(f"{name} scored {line}"), soft_wrap=True)
 
     say.warn(
         [f"{name}: a run was cut off; nothing is charged before `--settle`" for name, o in owners.items() if o.cut_off]

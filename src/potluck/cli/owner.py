@@ -16,6 +16,7 @@ from potluck.api.inbox import Asked
 from potluck.api.preview import Leaving, preview
 from potluck.api.site import attend, evidence, spending
 from potluck.cli.door import Voice, plain, spoken, voice
+from potluck.cli.text import scored
 from potluck.owner.access import Event
 
 FOLDER = click.Path(path_type=Path)
@@ -159,6 +160,8 @@ def budget(folder: Path, export: Path | None) -> None:
             )
             table.add_row(*row, one.state)
         out.print(table)
+        for line in scored(found.scored):
+            say(out, f"scored {line}")
         say(out, f"ledger: {found.entries} entries, head {found.head}")
 
     voice().data(found.document() | {"export": str(export.absolute()) if export else None}, text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -24,6 +24,7 @@ def show_run(out: Console, run: Run) -> None:
     results = document.get("results")
     if isinstance(results, Mapping):
         out.print(_statistics(results))
+    _prediction(out, document)
     out.print(spent(document), soft_wrap=True)
     rounds = document["rounds"]
     if isinstance(rounds, list) and rounds:
@@ -34,6 +35,20 @@ def show_run(out: Console, run: Run) -> None:
     if isinstance(model, Mapping):
         out.print(f"model: {model['file']} ({model['digest']})", soft_wrap=True)
     out.print(f"report: {document['report']}", soft_wrap=True)
+
+
+def _prediction(out: Console, document: Mapping[str, object]) -> None:
+    if document.get("task") != "predict":
+        return
+    if document["predictions"] is None:
+        out.print("predictions: in the client's home", soft_wrap=True)
+        return
+    out.print(f"predictions: {document['predictions']}", soft_wrap=True)
+    out.print(f"no score is off by more than {document['max_error_bound']:.3g}", soft_wrap=True)
+    beside = _table(document, "agreement")
+    if beside:
+        same = "" if beside["same_labels"] is None else f"{beside['same_labels']} of {beside['rows']} labels agree, "
+        out.print(f"beside plain scoring ({NOT_PRIVATE}): {same}the largest error is {beside['largest_error']:.3g}")
 
 
 def _table(table: Mapping[str, object], key: str) -> Mapping[str, object]:
@@ -87,9 +102,19 @@ def _compact(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, int | float) else "-"
 
 
+def scored(totals: Iterable[Mapping[str, object]]) -> list[str]:
+    """Whom an owner's models have scored rows for, a line each."""
+    return [
+        f"{one['rows']} rows for {one['client']} in {one['runs']} runs, by model {str(one['model'])[:19]}"
+        for one in totals
+    ]
+
+
 def spent(document: Mapping[str, object]) -> str:
     """The epsilon at each owner with its unit and neighbouring relation."""
     privacy = _table(document, "privacy")
+    if document.get("task") == "predict":
+        return "privacy: the scores are exact: whoever reads enough of them learns the model (predict.max_rows)"
     if privacy["noise"] == "none":
         return "privacy: no noise: whoever reads the sums or the model learns what they imply"
     owners = ", ".join(f"{name} {_number(value)}" for name, value in _table(privacy, "epsilon").items())

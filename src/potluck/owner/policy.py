@@ -99,8 +99,8 @@ file = "rows.csv"         # relative to this file; .parquet is read as Parquet, 
 
 [allow]
 who = []                  # coordinators that may ask: the federation's name or its fingerprint
-tasks = []                # train, statistics
-models = []               # of training: linear, logistic, network
+tasks = []                # train, statistics, predict (with predict the source is the model, or the rows to be scored)
+models = []               # of training, or of this site's that may score: linear, logistic, network
 columns = []              # columns that a plan may read, as the plan names them; "lab*" allows all that begin with lab
 protect = []              # ways to compute the sum: mask (the server sees sums alone), clear (it sees this site's own)
 noise = []                # shared, site, reveal (differential privacy), none (exact sums)

@@ -84,7 +84,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """One sum. kind: "train" | "evaluate" | "statistics". dropped: the sites that left while it ran.
+    """One sum. kind: "train" | "evaluate" | "statistics" | "predict". dropped: the sites that left while it ran.
 
     Across machines also: when it was opened (ISO 8601, UTC), why each site left, and which tries before it came to
     nothing (their causes, in order).

@@ -100,6 +100,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     privacy: Privacy | None = None
     rounds: tuple[TrainRound, ...] = ()
     results: dict[str, Result | None] | None = None
+    predictions: str | None = None
     warnings: tuple[str, ...] = ()
     simulated: bool = False
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from potluck.core.party import BROKER
-from potluck.report import charts, comparison, matrix, network, owners, summary, symbols, traffic, words
+from potluck.report import charts, comparison, matrix, network, owners, scoring, summary, symbols, traffic, words
 from potluck.report.details import Details, Seen
 from potluck.report.matrix import Table
 from potluck.report.outcome import Outcome, read, scores
@@ -53,7 +53,8 @@ def render(folder: Path) -> str:
             sentences=summary.sentences(outcome, details, measured, spent),
             facts=summary.facts(outcome, details, moved),
             warnings=tuple(dict.fromkeys([*details.warnings, *outcome.warnings])),
-            ended=outcome.model is None and not outcome.results,
+            ended=outcome.model is None and not outcome.results and details.prediction is None,
+            prediction=scoring.prediction(outcome, details),
             metrics=comparison.metrics(measured, details),
             models=comparison.MODELS,
             statistics=statistics(outcome, details),
@@ -86,7 +87,7 @@ def _matrices(details: Details) -> tuple[Table | None, Table | None]:
 
 
 def _gathering(details: Details) -> str:
-    if not details.sites or details.protect not in summary.LEFT:
+    if not details.sites or details.prediction or details.protect not in summary.LEFT:
         return ""
     covered = details.protect != "clear"
     desc = f"{words.count(len(details.sites), 'site')} around a table. The rows of each stay outside. "

@@ -23,6 +23,13 @@ LEFT = {
     "tee": "updates left their sites sealed for an enclave that opens only their sum",
 }
 
+SCORED = {
+    "he": (
+        "The rows left encrypted and came back as encrypted scores: who has the model saw no row, who has the rows "
+        "saw no weight."
+    ),
+}
+
 
 def sentences(
     outcome: Outcome, details: Details, scores: Sequence[Score], budgets: Sequence[Budget]
@@ -34,6 +41,10 @@ def sentences(
 
 
 def _did(outcome: Outcome, details: Details) -> str:
+    if details.prediction is not None:
+        one = details.prediction
+        what = words.count(one.rows, "row") if one.rows is not None else "rows"
+        return f"{words.capital(what)} of {one.client} were scored by a model of {one.owner}."
     who = words.capital(words.count(len(details.sites), "site")) if details.sites else "The sites"
     if outcome.results:
         return f"{who} computed {words.count(len(outcome.results), 'statistic')} together, from one sum."
@@ -46,6 +57,8 @@ def _did(outcome: Outcome, details: Details) -> str:
 
 
 def _left(outcome: Outcome, details: Details) -> str:
+    if details.prediction is not None:
+        return SCORED.get(details.protect, "")
     left = LEFT.get(details.protect)
     return f"No row was sent anywhere: {left}." if left and (outcome.model or outcome.results) else ""
 
@@ -61,6 +74,8 @@ def _cost(outcome: Outcome, budgets: Sequence[Budget]) -> str:
             f"It cost each owner at most ε = {words.epsilon(cost)}: whoever guesses from the result {secret} "
             f"is right in at most {odds} of 100 cases, where a coin is right in 50."
         )
+    if outcome.task == "predict":
+        return ""
     if outcome.privacy is not None and outcome.privacy.noise == "none":
         return "No noise was added: whatever was opened is exact."
     return ""
