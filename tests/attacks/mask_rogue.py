@@ -191,7 +191,7 @@ def seat_of(terms, party, keys=None):
     keys = keys or signing_keys(terms.sites)
     roster = Roster({other: key.public for other, key in keys.items()})
     draw = seeded(str(party), terms.round.run, terms.round.number)
-    return Seat(party, draw, keys[party].sign, roster.verify)
+    return Seat(party, draw, keys[party].sign, roster.verify, roster.public)
 
 
 def attack(n, c, d, server="lying", *, least=None, corrupt=(), number=1, once="once", ledgers=None, **hooks):

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -80,6 +80,7 @@ class Cause(StrEnum):
     RANGE = "value out of range"
     REFUSED = "refused by the site"
     ENGINE = "the engine failed"
+    EVIDENCE = "evidence of the enclave refused"
     BUG = "internal error"
 
 
@@ -131,13 +132,25 @@ class Seat:
     """What only this party holds. An argument, so that known-answer vectors replay.
 
     `sign` signs with the party's long-term key; `verify(party, message, signature)` checks against the
-    pinned roster and raises `Abort(SIGNATURE)`.
+    pinned roster and raises `Abort(SIGNATURE)`; `public(party)` is the pinned key itself, 32 bytes.
     """
 
     party: Party
     draw: Draw = field(repr=False)
     sign: Callable[[bytes], bytes] = field(repr=False)
     verify: Callable[[Party, bytes, bytes], None] = field(repr=False)
+    public: Callable[[Party], bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How updates are joined. word: "sum", or a rule that needs each update by itself, which `tee` alone can follow.
+
+    tally: how many words at the end of the vector count rows.
+    """
+
+    word: Literal["sum", "median", "trimmed", "krum", "norm"] = "sum"
+    tally: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +160,7 @@ class Terms:
     digest: 32 bytes over plan, run, round number, input model, grid, limits and noise.
     once: names what may be opened only once: without noise the step of the plan on its input model,
         whatever the round number; with noise also the number, since a retry is a new, charged release.
-    sites: in the plan's order; fewest: the minimum cohort m = n - dropouts.
+    sites: in the plan's order; fewest: the minimum cohort m = n - dropouts; rule: a sum, but for robust training.
     """
 
     round: RoundId
@@ -157,6 +170,7 @@ class Terms:
     fewest: int
     length: int
     bits: int
+    rule: Rule = Rule()
 
     @property
     def dtype(self) -> DTypeLike:

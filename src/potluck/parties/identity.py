@@ -34,7 +34,7 @@ class Identity:
 
     def seat(self, draw: Draw) -> Seat:
         """My seat in a round."""
-        return Seat(self.party, draw, self.key.sign, self.roster.verify)
+        return Seat(self.party, draw, self.key.sign, self.roster.verify, self.roster.public)
 
 
 def identity(membership: Membership) -> Identity:

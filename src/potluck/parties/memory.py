@@ -118,7 +118,7 @@ class Memory:
 
     def seat(self, party: Party) -> Seat:
         """What this party alone holds."""
-        return Seat(party, self._draw, self._keys[party].sign, self._roster.verify)
+        return Seat(party, self._draw, self._keys[party].sign, self._roster.verify, self._roster.public)
 
     def desk(self, party: Party, round: RoundId, half: Rounds[object]) -> Desk[object]:
         """A desk whose letters are signed with the party's key."""

@@ -46,6 +46,13 @@ class Roster:
         except InvalidSignature:
             raise Abort(Cause.SIGNATURE, party=party) from None
 
+    def public(self, party: Party) -> bytes:
+        """The pinned key of `party`, 32 bytes. Raises Abort(SIGNATURE): not in the federation."""
+        key = self._keys.get(party)
+        if key is None:
+            raise Abort(Cause.SIGNATURE, party=party, detail="not a member of the federation")
+        return key.public_bytes_raw()
+
 
 class AgreementKey:
     """An X25519 key pair, from a 32-byte seed."""

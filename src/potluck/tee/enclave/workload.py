@@ -1,0 +1,51 @@
+"""What code an enclave runs: one digest over the files that its process loads of this project, by name and content.
+
+An owner computes it over its own copy and believes no enclave that says another: both run the same version. It does
+NOT cover the interpreter, the libraries and the system below; the machine's own measurement does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+FILES = (
+    "__init__.py",
+    "core/__init__.py",
+    "core/party.py",
+    "core/rounds.py",
+    "core/stages.py",
+    "core/fixed.py",
+    "core/wire.py",
+    "engines/__init__.py",
+    "engines/frames.py",
+    "engines/serving.py",
+    "secret/__init__.py",
+    "secret/box.py",
+    "secret/container.py",
+    "secret/keys.py",
+    "secret/random.py",
+    "secret/stream.py",
+    "tee/__init__.py",
+    "tee/binding.py",
+    "tee/evidence.py",
+    "tee/messages.py",
+    "tee/enclave/__init__.py",
+    "tee/enclave/room.py",
+    "tee/enclave/rules.py",
+    "tee/enclave/serve.py",
+    "tee/enclave/workload.py",
+)
+"""All that the enclave's process may load of this project: a test compares it with what it loads."""
+ROOT = Path(__file__).parents[2]
+
+
+def workload() -> bytes:
+    """32 bytes over these files."""
+    state = hashlib.sha256(b"potluck workload 1\0")
+    for name in FILES:
+        content = (ROOT / name).read_bytes()
+        for part in (name.encode(), content):
+            state.update(len(part).to_bytes(8, "big"))
+            state.update(part)
+    return state.digest()
