@@ -1,10 +1,13 @@
 """Claims about what is said of a prediction: check, explain, the report, the budget, the inbox, the terminal."""
 
 import json
+import re
+from pathlib import Path
 
 import predict_scene as scene
 import pytest
 
+from potluck.api.budget import budget
 from potluck.api.check import check
 from potluck.api.explain import explain
 from potluck.api.inbox import Asked
@@ -137,3 +140,29 @@ def test_the_inbox_says_to_each_side_what_is_asked_of_it(tmp_path, me, words):
     assert asked.together.startswith("with ")
     assert any("the card" in line for line in asked.seen)
     assert "at most 50 are given" in asked.cost
+
+
+def documented(section):
+    page = Path(__file__).parents[2] / "docs" / "reference" / "json.md"
+    parts = {part.split("\n", 1)[0].strip(): part for part in page.read_text(encoding="utf-8").split("\n## ")}
+    return {word for tick in re.findall(r"`([^`]+)`", parts[section]) for word in tick.split(".")}
+
+
+def keys(value):
+    if isinstance(value, dict):
+        return set(value).union(*(keys(inner) for inner in value.values()))
+    return set().union(*(keys(inner) for inner in value)) if isinstance(value, list) else set()
+
+
+def test_every_key_of_a_prediction_is_documented(tmp_path):
+    sites = {"hospital", "clinic"}
+    plan = Plan.read(scene.settle(tmp_path))
+    told = keys(dict(run(plan, compare=True).document)) - sites
+    assert told >= {"predictions", "max_error_bound", "agreement", "notes"}
+    assert told - documented("run, demo, up, server run") == set()
+    verdict = check(plan).document()
+    assert verdict.pop("values")
+    assert keys(verdict) - sites - documented("check") == set()
+    owners = {name: owner.document() for name, owner in budget(tmp_path / "plan.toml", None).items()}
+    assert owners["hospital"]["scored"]
+    assert keys(owners) - sites - documented("budget") == set()
