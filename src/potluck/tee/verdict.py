@@ -40,6 +40,7 @@ class Code(StrEnum):
     MEASUREMENT_MISSING = "measurement_list_missing"  # production compares a measurement, and the policy lists none
     DEBUG = "debug_enabled"
     MIGRATION = "migration_allowed"
+    ATTRIBUTES = "attributes_not_allowed"  # a domain that its host may bend by other means
     VMPL = "vmpl_not_allowed"
     PRODUCT = "product_not_allowed"
     CHIP = "chip_id_not_allowed"
@@ -76,6 +77,18 @@ class Reason:
     def __str__(self) -> str:
         advice = f". hint: {self.hint}" if self.hint else ""
         return f"{self.code.value}: {self.path} {self.detail}{advice}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unchecked:
+    """Something that production would have compared, and that this policy does not say."""
+
+    path: str
+
+
+def short(value: str) -> str:
+    """A long hex value as a message shows it: its first and last letters."""
+    return value if len(value) <= 16 else f"{value[:4]}...{value[-4:]}"
 
 
 class Fault(Exception):

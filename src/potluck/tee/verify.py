@@ -13,14 +13,7 @@ from typing import Any
 
 from potluck.tee.evidence import LARGEST, MOST, Asked, Evidence
 from potluck.tee.policy import Policy
-from potluck.tee.verdict import Claim, Code, Fault, Reason, Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Unchecked:
-    """Something that production would have compared, and that this policy does not say."""
-
-    path: str
+from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked, Verdict
 
 
 @dataclass(frozen=True, slots=True)

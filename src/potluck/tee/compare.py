@@ -1,0 +1,38 @@
+"""What a quote says against what a policy lists: the comparisons that several formats share."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator, Sequence
+
+from potluck.tee.evidence import Asked
+from potluck.tee.verdict import Code, Reason, Unchecked, short
+
+
+def among(path: str, value: bytes, allowed: Sequence[str] | None, code: Code, hint: str = "") -> Iterator[Reason]:
+    """A reason if `value` is not in the list of hex; an absent list (None) allows anything, an empty one nothing."""
+    if allowed is None or value.hex() in {one.lower() for one in allowed}:
+        return
+    yield Reason(code, path, f"{short(value.hex())} is not among {len(allowed)} allowed values", hint)
+
+
+def equal(path: str, value: bytes | None, wanted: bytes | None, code: Code) -> Iterator[Reason]:
+    """A reason if `wanted` is given and the evidence has something else, or nothing."""
+    if wanted is None or (value is not None and hmac.compare_digest(value, wanted)):
+        return
+    found = "is absent" if value is None else f"is {short(value.hex()) or 'empty'}"
+    yield Reason(code, path, f"{found}, not {short(wanted.hex()) or 'empty'}")
+
+
+def bound(path: str, data: bytes, nonce: bytes | None, report_data: bytes | None) -> Iterator[Reason]:
+    """64 bytes of report data against what was asked for: all of them, or a nonce filled up with zeros."""
+    yield from equal(f"{path}.report_data", data, report_data, Code.REPORT_DATA)
+    wanted = nonce.ljust(len(data), b"\0") if nonce else nonce  # an empty nonce equals nothing
+    yield from equal(f"{path}.nonce", data, wanted, Code.NONCE)
+
+
+def fresh(name: str, data: bytes, asked: Asked) -> Iterator[Reason | Unchecked]:
+    """A quote's report data against what was asked for; unchecked where nothing was."""
+    if asked.nonce is None and asked.report_data is None:
+        yield Unchecked(f"{name}.nonce or report_data")
+    yield from bound(name, data, asked.nonce, asked.report_data)
