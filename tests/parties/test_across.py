@@ -13,8 +13,10 @@ from potluck.core.errors import Refused
 from potluck.core.party import site
 from potluck.core.plan import digest
 from potluck.core.rounds import Cause
+from potluck.engines.environment import NotInstalled
 from potluck.fl.tasks import build
 from potluck.owner.budget import Budget
+from potluck.parties.part import part
 from potluck.parties.sums import Sums, drive
 
 RUN = "ab" * 16
@@ -72,6 +74,17 @@ def test_a_server_that_died_goes_on_after_the_rounds_that_stand(fed):
         outcome, log = fed.run(plan)
     assert [one.number for one in log.rounds] == [1, 3, 4, 5]
     assert outcome.model.digest() == in_one_process(scene.plan())
+
+
+def test_a_site_without_the_engine_says_so(fed, monkeypatch):
+    def missing(plan, rules, home):
+        if home.name == "c":
+            raise NotInstalled("the engine he is not installed", hint="potluck engine install he")
+        return part(plan, rules, home)
+
+    monkeypatch.setattr("potluck.parties.consent.part", missing)
+    with fed.attending(*"abcd"), pytest.raises(Refused, match=r"c .*engine"):
+        fed.run(quick(scene.plan(dropouts=0)), wait=3.0)
 
 
 def test_a_finished_run_is_not_asked_for_again(fed):

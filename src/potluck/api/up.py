@@ -31,6 +31,8 @@ from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
 from potluck.fl.table import Table
 from potluck.fl.tasks import Trained
+from potluck.net.broker import binary
+from potluck.parties import catalog
 from potluck.report import details
 from potluck.report.page import render
 
@@ -67,6 +69,7 @@ def up(
     """
     plan = opened(plan)
     plan.require()
+    _can(plan.spec)
     room = predict.prepared(plan, None) if plan.spec.task == "predict" else None
     spec, rows = (plan.spec, {}) if room else tables(plan, None)
     if room:
@@ -88,6 +91,13 @@ def up(
             _gather(house.folder, folder / "parcels")
         shutil.rmtree(house.folder)
     return Run.read(folder)
+
+
+def _can(spec: Spec) -> None:
+    """Raises UsageError: what its processes need is not installed. Else each would die of it, and be started again."""
+    binary()
+    if spec.task != "predict":
+        catalog.row(spec).build(spec)
 
 
 def _watched(processes: Processes, house: Household, watch: Watch) -> int:

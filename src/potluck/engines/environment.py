@@ -26,6 +26,10 @@ PLANNED = ("mpc",)
 SERVE = "import sys; sys.path.append({root!r}); from potluck.engines.openfhe.serve import main; main()"
 
 
+class NotInstalled(UsageError):
+    """An engine is not installed here."""
+
+
 class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the file that completes an installation says. source: where the Python came from, in words."""
 
@@ -63,10 +67,10 @@ def installed(name: str, environ: Mapping[str, str] = os.environ) -> Installed |
 
 
 def require(name: str, environ: Mapping[str, str] = os.environ) -> Installed:
-    """The engine. Raises UsageError: it is not installed, and how to install it."""
+    """The engine. Raises NotInstalled, which says how to install it."""
     found = installed(name, environ)
     if found is None:
-        raise UsageError(f"the engine {name} is not installed", hint=f"potluck engine install {name}")
+        raise NotInstalled(f"the engine {name} is not installed", hint=f"potluck engine install {name}")
     return found
 
 

@@ -57,7 +57,7 @@ def give(setting: Setting, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[N
         statement = m.survivors_statement(settled.hash, dealing.dealers, survivors)
         lead = own.index == dealing.dealers[0]
         partial = dump(m.Partial(setting.engine.partial(own.key, total, lead), me.sign(statement)))
-        yield from _finish(terms, me, dealing, statement, partial, _survived(terms, survivors))
+        yield from _help_open(terms, me, dealing, statement, partial, _survived(terms, survivors))
     finally:
         setting.engine.forget(own.key)
 
@@ -160,7 +160,7 @@ def _survived(terms: Terms, givers: Sequence[m.Giver]) -> Record:
     return Record(SURVIVED + terms.once, names, again=True)
 
 
-def _finish(
+def _help_open(
     terms: Terms, me: Seat, dealing: _Dealing, statement: bytes, partial: bytes, record: Record
 ) -> Rounds[None]:
     """Send the partial decryption; then, where a dealer may be missing, the shares that replace it."""

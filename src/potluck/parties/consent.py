@@ -21,6 +21,7 @@ from potluck.core.plan import Plan, canonical, digest
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import load
 from potluck.dp.account import promise
+from potluck.engines.environment import NotInstalled
 from potluck.members.card import fingerprint
 from potluck.members.federation import Federation
 from potluck.members.home import SiteHome
@@ -87,6 +88,8 @@ class Consent:
             decision = self._asked(run, plan, proposal, known)
         except Denied as denied:
             decision = Decision("denied", (denied.code,), words=(denied.words,))
+        except NotInstalled as error:
+            decision = Decision("unable", ("engine",), words=(str(error),))
         except PotluckError as error:
             decision = Decision("unable", ("data",), words=(str(error),))
         if decision.verdict in ("denied", "unable"):

@@ -70,12 +70,12 @@ def part(plan: Plan, rules: Policy, home: SiteHome) -> Part:
 
 
 def _sums(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+    protection = catalog.row(plan).build(plan)  # first: where it cannot be had, no row is read
     task = build(plan)
     calibrate(plan, task)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     rows = read(source, plan, home.name)
     rows_allowed(rules, rows.rows - int(rows.test.sum()))
-    protection = catalog.row(plan).build(plan)
 
     def half(round_: RoundId, seat: Seat) -> Rounds[None]:
         return horizontal.join(horizontal.Sitting(plan, task, protection, round_), rows, seat)
