@@ -269,6 +269,19 @@ def _outline(net: Net, mode: Mode, rows: int) -> Outline:
     return Outline(tuple(widths), net.activation, mode, rows)
 
 
+def letters(bodies: Sequence[bytes]) -> list[list[bytes]]:
+    """The bodies in order, cut into letters: as many in one as stay below PART bytes, but at least one."""
+    parts: list[list[bytes]] = []
+    size = levels.PART
+    for body in bodies:
+        if not parts or size + len(body) > levels.PART:
+            parts.append([])
+            size = 0
+        parts[-1].append(body)
+        size += len(body)
+    return parts
+
+
 def upward(value: float) -> float:
     """`value` rounded up to one significant digit: all that a client is told of what depends on weights."""
     if value <= 0:

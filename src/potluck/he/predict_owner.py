@@ -1,0 +1,157 @@
+"""The owner's half of a private prediction, and the server's: score what one cannot see, carry what one cannot open.
+
+The owner trusts no length and no signature unchecked, and its engine parses a client's bytes only after both; an
+engine that such bytes bring down is `Abort(ENGINE)`. It scores at most `meeting.rows` rows and writes down how many
+before the first score leaves. Replies are re-randomised under the client's key, but they are NOT circuit-private:
+their noise depends on the weights, and as many scores as a linear model has weights give the model away anyhow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from potluck.core.party import SERVER, Party
+from potluck.core.predicting import Meeting, Net
+from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, Seat
+from potluck.core.wire import dump, load
+from potluck.he.circuit import Compiled, Layout, compile
+from potluck.he.ckks import Ckks, fits, key_sizes
+from potluck.he.predict_client import HOPS, exchanged
+from potluck.he.predict_messages import MOST, Greeting, Hello, Offer, Talk, Thread, answer, ask
+from potluck.secret.box import SEED, BoxKey, PublicBoxKey
+from potluck.secret.container import Secret
+
+if TYPE_CHECKING:
+    from potluck.engines.worker import Worker
+
+SCORED = "scored/"
+"""Prefix of the owner's `Record`, durable before the first score leaves: key "scored/<run>/<number>", value: how many
+rows, in decimal ASCII. Written once a round."""
+
+
+@dataclass(slots=True)
+class _Answering:
+    """The owner's end: it takes asks until a block is complete, and answers each."""
+
+    meeting: Meeting
+    talk: Talk
+    body: bytes
+    number: int = 1
+
+    def collect(self, sizes: Sequence[int]) -> Rounds[list[bytes]]:
+        """As many bodies as `sizes` lists, each measured as it comes; the last ask is left unanswered.
+
+        Raises Abort(MALFORMED) naming the client: another size, or more than that.
+        """
+        found: list[bytes] = []
+        while True:
+            step = ask(self.number)
+            letter = yield from exchanged(self.meeting, answer(self.number - 1), self.body, step)
+            bodies = self.talk.read(step, letter)
+            if not bodies or not fits(bodies, sizes[len(found) : len(found) + len(bodies)]):
+                detail = "keys or ciphertexts of another size than offered"
+                raise Abort(Cause.MALFORMED, party=self.meeting.client, step=step, detail=detail)
+            found += bodies
+            if len(found) == len(sizes):
+                return found
+            self.answer(())
+
+    def answer(self, bodies: Sequence[bytes]) -> None:
+        """Write the answer to the last ask; it leaves with the next wait."""
+        self.body = self.talk.write(answer(self.number), tuple(bodies))
+        self.number += 1
+
+
+def respond(worker: Worker, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
+    """See `core.predicting.Predict`. Raises PlanError: no set carries the model. Raises Abort(REFUSED): too many rows."""
+    compiled = compile(net, meeting.mode, meeting.rows)
+    inbox = yield Exchange(meeting.label(ask(0)), expect=frozenset({SERVER}), at_least=1, hops=HOPS)
+    thread = Thread(meeting)
+    _, content = thread.check(me.verify, ask(0), (meeting.client, me.party), inbox.got[SERVER], SERVER)
+    hello = load(content, Hello, meeting.client)
+    if hello.rows > meeting.rows:
+        detail = f"asks for {hello.rows} rows, {meeting.rows} are allowed"
+        raise Abort(Cause.REFUSED, party=meeting.client, step=ask(0), detail=detail)
+    layout = compiled.layout
+    engine = Ckks(layout.levels, worker)
+    blocks = layout.blocks(hello.rows)
+    engine.model(compiled, blocks)
+    answering = _greet(meeting, me, thread, hello, offer_of(net, compiled))
+    engine.accept(layout, (yield from answering.collect(key_sizes(layout))))
+    answering.answer(())
+    record: Record | None = Record(f"{SCORED}{meeting.round.run}/{meeting.round.number}", str(hello.rows).encode())
+    for rows in blocks:
+        sizes = [layout.levels.ciphertext(layout.start)] * layout.sent(rows)
+        scores = engine.score(rows, (yield from answering.collect(sizes)))
+        answering.answer(scores)
+        if record:
+            yield Exchange(meeting.label(answer(answering.number - 1)), record=record)
+            record = None
+    label = meeting.label(answer(answering.number - 1))
+    yield Exchange(label, send={SERVER: Parcel(label, answering.body)})
+
+
+def _greet(meeting: Meeting, me: Seat, thread: Thread, hello: Hello, offer: Offer) -> _Answering:
+    try:
+        theirs = PublicBoxKey(hello.box)
+    except Abort as abort:
+        raise Abort(abort.cause, party=meeting.client, detail=abort.detail) from None
+    key = BoxKey(Secret(me.draw(SEED)))
+    box = theirs.seal(dump(offer), thread.info(answer(0), me.party, meeting.client))
+    letter = thread.sign(me, answer(0), meeting.client, True, dump(Greeting(key.public, box)))
+    return _Answering(meeting, Talk(thread, me, meeting.client, key, theirs), letter)
+
+
+def offer_of(net: Net, compiled: Compiled) -> Offer:
+    """What the client is told. Reveals: how deep and about how wide the network is, and a bound of its margins."""
+    layout: Layout = compiled.layout
+    ranges = [np.ascontiguousarray(end, "<f8").tobytes() for end in (net.low, net.high)]
+    return Offer(
+        set=layout.levels.name,
+        start=layout.start,
+        mode=layout.mode,
+        outputs=layout.outputs,
+        first_rows=layout.first_rows,
+        multiply=layout.multiply,
+        rotations=layout.rotations,
+        low=ranges[0],
+        high=ranges[1],
+        exponent=compiled.exponent,
+        activation=net.activation,
+        degree=compiled.degree,
+        bound=compiled.bound,
+        cost=compiled.cost,
+        misfit=compiled.misfit,
+    )
+
+
+def relay(meeting: Meeting, me: Seat) -> Rounds[None]:
+    """The server's half: each ask goes to the owner and its answer back, until the client says that it was the last.
+
+    Raises Abort naming the sender: SIGNATURE, MALFORMED; or the client: more asks than any prediction has.
+    """
+    thread, body, step = Thread(meeting), b"", ""
+    for number in range(MOST):
+        back = {meeting.client: Parcel(meeting.label(step), body)} if step else {}
+        asked = yield _awaited(meeting, ask(number), back, owner=False)
+        letter = asked.got[meeting.client]
+        ends = (meeting.client, meeting.owner)
+        more, _ = thread.check(me.verify, ask(number), ends, letter, meeting.client)
+        send = {meeting.owner: Parcel(meeting.label(ask(number)), letter)}
+        answered = yield _awaited(meeting, answer(number), send, owner=True)
+        body, step = answered.got[meeting.owner], answer(number)
+        thread.check(me.verify, step, (meeting.owner, meeting.client), body, meeting.owner)
+        if not more:
+            label = meeting.label(step)
+            yield Exchange(label, send={meeting.client: Parcel(label, body)})
+            return
+    raise Abort(Cause.MALFORMED, party=meeting.client, detail="more letters than any prediction has")
+
+
+def _awaited(meeting: Meeting, step: str, send: dict[Party, Parcel], owner: bool) -> Exchange:
+    who = meeting.owner if owner else meeting.client
+    return Exchange(meeting.label(step), send=send, expect=frozenset({who}), at_least=1, hops=HOPS)
