@@ -320,3 +320,14 @@ def test_an_answer_that_holds_no_scores_ends_the_run(tmp_path):
         return msgspec.msgpack.encode([[1.0]]) if step == scene.SCORED else body
 
     assert Table(tmp_path).sit(play={scene.parties()[0]: altering(nothing)})[2] is Cause.RANGE
+
+
+def test_a_plan_written_in_python_predicts_too(tmp_path):
+    scene.settle(tmp_path)
+    plan = Plan(
+        name="p", purpose="t", task="predict", federation={"sites": ["hospital", "clinic"]},
+        model={"file": "model.json"}, predict={"owner": "hospital", "client": "clinic"}, protect={"with": "he"},
+        privacy={"noise": "none"},
+    )  # fmt: skip
+    done = run(plan, {"clinic": pd.read_csv(tmp_path / "rows.csv")}, ledger=tmp_path / "l")
+    assert len(pd.read_csv(done.predictions)) == 7

@@ -46,7 +46,6 @@ def test_fewer_rows_than_coefficients_give_no_warning(tmp_path):
     [
         ("age,sex\nx,1\n", [], "clinic: column 'age', line 2"),
         (None, ["predict.max_rows=6"], "more rows than predict.max_rows (6)"),
-        (None, ['data.files={clinic="gone.csv"}'], "no such file"),
         (None, ['protect.with="mask"'], "known for it: he"),
     ],
 )
@@ -57,6 +56,12 @@ def test_check_finds_what_run_would(tmp_path, capsys, text, settings, what):
     told = json.loads(capsys.readouterr().out)
     assert not told["ok"]
     assert what in told["errors"][0]
+
+
+def test_rows_that_are_elsewhere_are_a_warning(tmp_path):
+    found = check(Plan.read(scene.settle(tmp_path), ['data.files={clinic="gone.csv"}', "predict.max_rows=3"]))
+    assert found.ok
+    assert [line.split(":")[0] for line in found.warnings] == ["data.files"]
 
 
 def test_check_names_a_model_that_the_protection_cannot_carry(tmp_path, monkeypatch):

@@ -24,6 +24,7 @@ from potluck.core.rounds import Abort, RoundId
 from potluck.core.stages import Guarded, Opened
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.dp.bound import describe, privacy
+from potluck.fl.model import Model
 from potluck.fl.tasks import build
 from potluck.parties import catalog
 from potluck.parties.horizontal import terms
@@ -130,15 +131,14 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
 def _prediction(plan: Plan, warnings: list[str]) -> Verdict:
     """The verdict on a prediction, rehearsed with its model where that is here."""
     cost = dict.fromkeys(plan.spec.federation.sites, None)
-    if plan.spec.model is None or plan.spec.model.file is None:
+    model = plan.spec.model
+    if model is None or model.file is None or not (plan.folder / model.file).exists():
         here = "model.file: the model is not here, so what it costs is not known. hint: its owner can check it"
         return Verdict([], [*warnings, here], cost, rounds=1, values=plan.values())
     try:
-        model = predict.model_of(plan)
-        more = [*predict.telling(plan.spec, model.card)]
-        if plan.spec.data.files:
-            predict.Room(plan, model, predict.rows_of(plan, None)).counted()
-        forecast, seconds = predict.rehearsed(plan, model)
+        held = predict.model_of(plan)
+        more = [*predict.telling(plan.spec, held.card), *_rows(plan, held)]
+        forecast, seconds = predict.rehearsed(plan, held)
     except PotluckError as error:
         return Verdict([_line(error)], warnings)
     except Abort as abort:
@@ -146,6 +146,17 @@ def _prediction(plan: Plan, warnings: list[str]) -> Verdict:
     told = asdict(forecast)
     size = forecast.keys + forecast.query
     return Verdict([], [*warnings, *more], cost, size, seconds, 1, plan.values(), forecast=told)
+
+
+def _rows(plan: Plan, model: Model) -> list[str]:
+    """The client's rows are read as `run` reads them; where they are not here, a warning. Raises as `run` would."""
+    if not plan.spec.data.files:
+        return []
+    rows = predict.rows_of(plan, None)
+    if isinstance(rows, Path) and not rows.is_file():
+        return ["data.files: there is none to read. hint: `run` and `up` need the client's rows"]
+    predict.Room(plan, model, rows).counted()
+    return []
 
 
 def _line(error: PotluckError) -> str:

@@ -82,6 +82,8 @@ def parse(tables: Toml, where: str) -> Plan:
         raise PlanError(
             "there is no [privacy] table", where=where, hint='nothing is guessed: write noise = "none" or a budget'
         )
+    if tables.get("task") == "predict":  # the model says what is read, and each site where
+        tables = {"data": {}, **tables}
     return Strict(where, PlanError, prepare=_prepared, later=LATER).struct(Plan, tables)
 
 

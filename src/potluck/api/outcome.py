@@ -52,6 +52,12 @@ class Run:
         return self.document.get("results")
 
     @property
+    def predictions(self) -> Path | None:
+        """The file of scores, where the run predicted and the scores are here."""
+        found = self.document.get("predictions")
+        return self.folder / Path(found).name if isinstance(found, str) else None
+
+    @property
     def spent(self) -> object:
         """Epsilon spent at each owner by this run (None where there is no noise)."""
         privacy = self.document["privacy"]

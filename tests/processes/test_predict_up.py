@@ -1,0 +1,75 @@
+"""`potluck up` of a prediction: what `run` gives, from real processes, each with a stand-in for the protection."""
+
+from __future__ import annotations
+
+import csv
+import json
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from rig import need_broker
+
+from potluck.api.plan import Plan
+from potluck.api.run import run
+from potluck.api.up import up
+from potluck.core.errors import DataError
+from potluck.parties import catalog
+
+SCENE = Path(__file__).parents[1] / "parties"
+CUSTOM = """
+import predict_scene
+from potluck.parties import catalog
+catalog.PREDICTIONS["predict", "he"] = predict_scene.ROW
+"""
+"""Read by every Python that starts with its folder on PYTHONPATH: the processes of `up`."""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    need_broker()
+    monkeypatch.syspath_prepend(SCENE)
+    import predict_scene as scene
+
+    monkeypatch.setitem(catalog.PREDICTIONS, ("predict", "he"), scene.ROW)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(CUSTOM)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'site'}:{SCENE}")
+    monkeypatch.chdir(tmp_path)
+    scene.settle(tmp_path)
+    yield tmp_path
+    sys.modules.pop("predict_scene", None)
+
+
+def table(path):
+    with open(path, newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_up_gives_what_run_gives_and_brings_the_scores_home(place):
+    plan = Plan.read(place / "plan.toml")
+    there = up(plan, out=place / "up", ledger=place / "l1", compare=True, record=True)
+    here = run(plan, out=place / "run", ledger=place / "l2", compare=True, record=True)
+    assert there.document.keys() == here.document.keys()
+    assert there.document["plan"] == here.document["plan"]
+    assert there.document["agreement"] == here.document["agreement"]
+    assert there.document["max_error_bound"] == here.document["max_error_bound"]
+    assert there.document["notes"] == here.document["notes"]
+    path = Path(there.document["predictions"])
+    assert path == place / "up" / "predictions.csv"
+    assert table(path) == table(here.document["predictions"])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not (place / "up" / "network").exists()
+    assert "Seven rows of clinic were scored" in (place / "up" / "report.html").read_text()
+    steps = [json.loads(line)["step"] for line in (place / "up/parcels/index.jsonl").read_text().splitlines()]
+    assert {"predict/card", "predict/key", "predict/done"} <= set(steps)
+    for parcel in (place / "up" / "parcels").iterdir():
+        parcel.unlink()
+
+
+def test_rows_that_do_not_fit_are_found_before_anything_starts(place):
+    (place / "rows.csv").write_text("age,sex\nx,1\n")
+    with pytest.raises(DataError, match="column 'age', line 2"):
+        up(Plan.read(place / "plan.toml"), out=place / "up")
+    assert not (place / "up").exists()
