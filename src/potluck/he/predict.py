@@ -1,6 +1,11 @@
 """Private prediction under CKKS: the client's rows are encrypted, the owner scores them unseen, the server carries.
 
-(Being built: the signatures below stand, the bodies follow.)
+Reference: Cheon, Kim, Kim, Song, ASIACRYPT 2017 (eprint 2016/421); `circuit` says what is computed, `margins` how far
+it can be off. Every letter is sealed to keys of the round and signed by long-term keys.
+
+Owner and client are trusted to follow the protocol. Replies are re-randomised, not circuit-private; a lying owner can
+answer anything; a client that packs its ciphertexts or makes its keys otherwise than told reads more numbers a row than
+its scores. The server may do anything, and can only keep letters back.
 """
 
 from __future__ import annotations
@@ -12,15 +17,15 @@ from potluck.core.party import Party
 from potluck.core.predicting import Meeting, Net, Scored
 from potluck.core.rounds import Rounds, Seat
 from potluck.core.stages import Floats
-from potluck.core.views import View
-from potluck.he.circuit import Forecast, Outline
+from potluck.he import predict_client, predict_owner
+from potluck.he.circuit import Forecast, Outline, forecast, problems
+from potluck.he.predict_owner import SCORED
+from potluck.he.predict_views import views
 
 if TYPE_CHECKING:
     from potluck.engines.worker import Worker
 
-SCORED = "scored/"
-"""Prefix of the owner's `Record`, written with the letter that carries the scores: key "scored/<run>/<number>",
-value: how many rows, in decimal ASCII."""
+__all__ = ["SCORED", "Forecast", "Outline", "Predicting", "forecast", "problems", "views"]
 
 
 class Predicting:
@@ -30,38 +35,29 @@ class Predicting:
     """
 
     def __init__(self, workers: Mapping[Party, Worker] | None = None) -> None:
-        raise NotImplementedError
+        self._workers: dict[Party, Worker] = dict(workers or {})
 
     def query(self, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
-        """The client's half. features [n, inputs], each within the owner's `low` and `high`; 1 <= n <= meeting.rows."""
-        raise NotImplementedError
+        """The client's half. features [n, inputs], each within the owner's `low` and `high`; 1 <= n <= meeting.rows.
+
+        Reveals: to the owner and the server, how many rows; to the client, their scores and the network's shape.
+        """
+        return predict_client.query(self._engine(me.party), meeting, me, features)
 
     def respond(self, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
         """The owner's half. Raises PlanError: a model that no parameter set carries (weights, depth, size)."""
-        raise NotImplementedError
+        return predict_owner.respond(self._engine(me.party), meeting, me, net)
 
     def relay(self, meeting: Meeting, me: Seat) -> Rounds[None]:
-        """The server's half."""
-        raise NotImplementedError
+        """The server's half. Reveals: sizes, and for how many rows the client asks."""
+        return predict_owner.relay(meeting, me)
 
     def close(self) -> None:
         """End the engines."""
-        raise NotImplementedError
+        for worker in self._workers.values():
+            worker.close()
 
+    def _engine(self, party: Party) -> Worker:
+        from potluck.engines.worker import Worker
 
-def problems(outline: Outline) -> list[str]:
-    """What keeps such a model from being scored under CKKS; each line "what. hint: what to do". No keys, no engine."""
-    raise NotImplementedError
-
-
-def forecast(outline: Outline) -> Forecast:
-    """What a run will use and send: needs no keys and no engine. Raises PlanError: see `problems`."""
-    raise NotImplementedError
-
-
-def views(owner: Party, client: Party, rows: int) -> list[View]:
-    """Who sees what: client of "the model", owner and server of "<client>'s rows" and "<client>'s scores", and so on.
-
-    rows: [predict] max_rows.
-    """
-    raise NotImplementedError
+        return self._workers.setdefault(party, Worker("he"))

@@ -7,7 +7,7 @@ leaks its key to whoever knows the exact result, too (Li and Micciancio, EUROCRY
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +18,8 @@ from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds, Seat
 from potluck.core.stages import Floats
 from potluck.core.wire import dump, load
 from potluck.he import diagonals, levels
-from potluck.he.ckks import Ckks, fits
 from potluck.he.circuit import Layout, letters
+from potluck.he.ckks import Ckks, fits
 from potluck.he.predict_messages import Greeting, Hello, Offer, Talk, Thread, answer, ask, opened
 from potluck.secret.box import SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
