@@ -129,6 +129,14 @@ def network() -> Model:
     return Model("network", how, aim, weights, Network(layers=(5,), activation="square"))
 
 
+def deep(depth: int) -> Model:
+    """A network with `depth` hidden layers of two units."""
+    how = Encoding(fields=(AGE, SEX), missing=("",))
+    aim = Goal(column="ill", kind="binary", positive=("1",))
+    size = (3 + 1) * 2 + (depth - 1) * 6 + 3
+    return Model("network", how, aim, np.full(size, 0.5), Network(layers=(2,) * depth, activation="square"))
+
+
 def rows(count: int = 7) -> str:
     rng = np.random.default_rng(count)
     lines = [f"{rng.uniform(20, 90):.2f},{rng.integers(0, 2)},x{i}" for i in range(count)]

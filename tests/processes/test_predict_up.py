@@ -73,3 +73,16 @@ def test_rows_that_do_not_fit_are_found_before_anything_starts(place):
     with pytest.raises(DataError, match="column 'age', line 2"):
         up(Plan.read(place / "plan.toml"), out=place / "up")
     assert not (place / "up").exists()
+
+
+def test_up_under_he_gives_the_scores_of_plain_scoring(he_engine, tmp_path, monkeypatch):
+    need_broker()
+    monkeypatch.syspath_prepend(SCENE)
+    import predict_scene as scene
+
+    done = up(Plan.read(scene.settle(tmp_path)), out=tmp_path / "up", ledger=tmp_path / "l", compare=True)
+    beside = done.document["agreement"]
+    assert beside["same_labels"] == beside["rows"] == 7
+    assert beside["largest_error"] <= done.document["max_error_bound"] < 1e-4
+    assert any("whoever reads 4 scores" in line for line in done.warnings)
+    sys.modules.pop("predict_scene", None)

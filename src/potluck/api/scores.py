@@ -11,7 +11,8 @@ import numpy as np
 
 from potluck.api.document import PREDICTIONS, Json, agreed, agreement_of
 from potluck.api.household import Household
-from potluck.api.predict import Room, spec_of
+from potluck.api.outcome import Run
+from potluck.api.predict import Room, spec_of, telling
 from potluck.api.status import live
 from potluck.core.errors import UsageError
 from potluck.fl.scoring import Agreement, Predicted, agreement
@@ -29,20 +30,23 @@ def fetch(folder: Path, house: Household, room: Room, compare: bool) -> None:
     path, told = found
     create(folder / PREDICTIONS, path.read_bytes(), PRIVATE)
     same = _agreement(room, path, told) if compare else None
-    _document(folder, told, same)
+    mind = (*telling(room.plan.spec, room.model.card),)
+    _document(folder, told, same, mind)
     known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=details.Details)
+    known = msgspec.structs.replace(known, warnings=(*known.warnings, *mind))
     if known.prediction is not None:
         more = msgspec.structs.replace(known.prediction, rows=told.rows, bound=told.max_error_bound, notes=told.notes)
         known = msgspec.structs.replace(known, prediction=agreed(more, same) if same else more)
     (folder / details.FILE).write_bytes(details.dump(known))
 
 
-def _document(folder: Path, told: Told, same: Agreement | None) -> None:
+def _document(folder: Path, told: Told, same: Agreement | None, mind: tuple[str, ...]) -> None:
     document: Json = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     document |= {
         "predictions": str(folder / PREDICTIONS),
         "max_error_bound": told.max_error_bound,
         "notes": list(told.notes),
+        "warnings": [*Run.read(folder).warnings, *mind],
     }
     if same is not None:
         document["agreement"] = agreement_of(same)

@@ -48,7 +48,8 @@ def _prediction(out: Console, document: Mapping[str, object]) -> None:
     beside = _table(document, "agreement")
     if beside:
         same = "" if beside["same_labels"] is None else f"{beside['same_labels']} of {beside['rows']} labels agree, "
-        out.print(f"beside plain scoring ({NOT_PRIVATE}): {same}the largest error is {beside['largest_error']:.3g}")
+        error = f"the largest error is {beside['largest_error']:.3g}"
+        out.print(f"beside plain scoring ({NOT_PRIVATE}): {same}{error}", soft_wrap=True)
 
 
 def _table(table: Mapping[str, object], key: str) -> Mapping[str, object]:

@@ -15,6 +15,7 @@ from potluck.core.errors import Refused, UsageError
 from potluck.core.plan import Plan
 from potluck.core.rounds import RoundId, Rounds, Seat
 from potluck.core.stages import Floats
+from potluck.engines.environment import require
 from potluck.fl.card import Card
 from potluck.fl.model import Model
 from potluck.fl.scoring import Predicted, encoded, text_of
@@ -66,6 +67,9 @@ def part(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     if plan.task != "predict":
         return _sums(plan, rules, home)
     assert plan.predict is not None
+    engine = catalog.prediction(plan).engine
+    if engine is not None:
+        require(engine)
     return _owns(plan, rules, home) if plan.predict.owner == home.name else _asks(plan, rules, home)
 
 
