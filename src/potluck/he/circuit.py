@@ -20,7 +20,7 @@ from potluck.core.errors import PlanError
 from potluck.core.predicting import Activation, Net
 from potluck.he import diagonals, levels, polynomial
 from potluck.he.diagonals import Turns
-from potluck.he.levels import FRAME, Levels
+from potluck.he.levels import Levels
 from potluck.he.margins import Margins, follow
 
 Mode = Literal["batch", "single"]
@@ -30,6 +30,8 @@ SQUARES = (levels.DEEPEST - 1) // 2
 """Hidden layers of squares that the deepest set carries."""
 PRODUCTS = 20_000
 """Weights of the hidden layers that a batch bears: each is a product of a whole ciphertext."""
+ASKS = 4000
+"""Letters of ciphertexts that one run bears."""
 BLOCK = 256 << 20
 """Bytes of one block of a batch: they lie in the owner's engine together."""
 WHERE = "model"
@@ -81,13 +83,8 @@ class Layout:
 
     def blocks(self, rows: int) -> list[int]:
         """Rows in each block: what is scored in one call."""
-        size = self.levels.slots if self.mode == "batch" else self.group
+        size = self.levels.slots if self.mode == "batch" else self.levels.group(self.start)
         return [min(size, rows - at) for at in range(0, rows, size)]
-
-    @property
-    def group(self) -> int:
-        """Ciphertexts that travel together in single mode."""
-        return max(1, levels.PART // (self.levels.ciphertext(self.start) + FRAME))
 
     @property
     def keys_together(self) -> int:
@@ -139,7 +136,11 @@ def problems(outline: Outline) -> list[str]:
         )
     if max(outline.widths) > levels.WIDEST and outline.mode == "single":
         wrong.append(f"{max(outline.widths)} numbers in a layer, he carries {levels.WIDEST}. hint: {_BATCH}")
-    if wrong or outline.mode == "single":
+    if wrong:
+        return wrong
+    if outline.mode == "single":
+        if -(-outline.rows // _levels(outline)[0].group(0)) > ASKS:
+            wrong.append(f"{outline.rows} rows, each a ciphertext of its own. hint: lower max_rows, or {_BATCH}")
         return wrong
     products = sum(a * b for a, b in pairwise(outline.widths[:-1]))
     size = outline.widths[0] * _levels(outline)[0].ciphertext(0)
@@ -256,7 +257,7 @@ def _babies(outline: Outline, chosen: Levels) -> list[bool]:
 
 def _outline(net: Net, mode: Mode, rows: int) -> Outline:
     """Raises PlanError: layers that do not fit together, or ranges that are none."""
-    widths = [len(net.low)]
+    widths = [net.low.size]
     for layer in net.layers:
         if layer.weights.ndim != 2 or layer.bias.shape != (layer.weights.shape[0],):
             raise PlanError("a layer is not a matrix with its bias", where=WHERE)

@@ -55,6 +55,10 @@ class Levels:
         """Bytes of a ciphertext at a level, the framing left out."""
         return 2 * (self.depth + 1 - level) * self.ring * WORD
 
+    def group(self, level: int) -> int:
+        """Ciphertexts of a level that travel in one letter."""
+        return max(1, PART // (self.ciphertext(level) + FRAME))
+
     @property
     def switch(self) -> int:
         """Bytes of a key for one rotation, or for products."""

@@ -49,8 +49,7 @@ class Fit:
 
     def __call__(self, t: Floats) -> Floats:
         """Its value at t, in the clear."""
-        value: Floats = chebyshev.chebval(t, self.series)
-        return value
+        return np.asarray(chebyshev.chebval(t, self.series), np.float64)
 
 
 @cache
@@ -93,6 +92,8 @@ def _best(wanted: Callable[[Floats], Floats], degree: int, *, even: bool) -> Fit
     goal[-1] = 1
     bounds = [(None, None)] * len(terms) + [(0, None)]
     found = linprog(goal, A_ub=np.vstack([above, below]), b_ub=np.concatenate([right, -right]), bounds=bounds)
+    if found.x is None:
+        raise ValueError(f"no series of degree {degree} was found")
     series = np.zeros(degree + 1)
     series[terms] = found.x[:-1]
     fine = np.sin(np.linspace(0, np.pi / 2, 50 * _GRID * degree))

@@ -11,19 +11,16 @@ its scores. The server may do anything, and can only keep letters back.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from potluck.core.party import Party
 from potluck.core.predicting import Meeting, Net, Scored
 from potluck.core.rounds import Rounds, Seat
 from potluck.core.stages import Floats
+from potluck.engines.worker import Worker
 from potluck.he import predict_client, predict_owner
 from potluck.he.circuit import Forecast, Outline, forecast, problems
 from potluck.he.predict_owner import SCORED
 from potluck.he.predict_views import views
-
-if TYPE_CHECKING:
-    from potluck.engines.worker import Worker
 
 __all__ = ["SCORED", "Forecast", "Outline", "Predicting", "forecast", "problems", "views"]
 
@@ -58,6 +55,6 @@ class Predicting:
             worker.close()
 
     def _engine(self, party: Party) -> Worker:
-        from potluck.engines.worker import Worker
-
-        return self._workers.setdefault(party, Worker("he"))
+        if party not in self._workers:
+            self._workers[party] = Worker("he")
+        return self._workers[party]

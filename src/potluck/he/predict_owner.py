@@ -67,7 +67,7 @@ class _Answering:
 
 
 def respond(worker: Worker, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
-    """See `core.predicting.Predict`. Raises PlanError: no set carries the model; Abort(REFUSED): too many rows."""
+    """See `core.predicting.Predict`. Raises PlanError: no set carries it; Abort(REFUSED): too many rows."""
     compiled = compile(net, meeting.mode, meeting.rows)
     inbox = yield Exchange(meeting.label(ask(0)), expect=frozenset({SERVER}), at_least=1, hops=HOPS)
     thread = Thread(meeting)
