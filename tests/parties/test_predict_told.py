@@ -9,12 +9,14 @@ import pytest
 
 from potluck.api.budget import budget
 from potluck.api.check import check
+from potluck.api.document import prediction
 from potluck.api.explain import explain
 from potluck.api.inbox import Asked
 from potluck.api.plan import Plan
 from potluck.api.run import run
 from potluck.cli import potluck
 from potluck.cli.door import run as command
+from potluck.fl.scoring import Carried
 from potluck.owner.requests import Request
 from potluck.parties import catalog
 
@@ -171,3 +173,8 @@ def test_every_key_of_a_prediction_is_documented(tmp_path):
     owners = {name: owner.document() for name, owner in budget(tmp_path / "plan.toml", None).items()}
     assert owners["hospital"]["scored"]
     assert keys(owners) - sites - documented("budget") == set()
+
+
+def test_the_server_says_that_it_has_no_scores(tmp_path):
+    told = prediction(Carried(), None, tmp_path)
+    assert told == {"predictions": None, "max_error_bound": None, "notes": []}

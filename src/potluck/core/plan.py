@@ -110,7 +110,7 @@ class Predict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Protect(msgspec.Struct, frozen=True, kw_only=True, rename={"word": "with"}):
-    """Which way the sum is computed, or the scores. recheck: with `he`, each key holder adds up the ciphertexts itself."""
+    """How the sum is computed, or the scores. recheck: with `he`, each key holder adds up the ciphertexts itself."""
 
     word: Word
     recheck: bool = True

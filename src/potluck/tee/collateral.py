@@ -20,7 +20,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from potluck.tee import chains, quotes
+from potluck.tee import chains, compare, quotes
 from potluck.tee.evidence import Asked
 from potluck.tee.policy import Sgx, Tdx
 from potluck.tee.verdict import Claim, Code, Fault, Reason
@@ -220,7 +220,7 @@ def _blame(quote: quotes.Quote, given: Collateral, platform: Sequence[chains.Cer
             raise Fault(Code.COLLATERAL, f"{where}_issuer_chain", "is missing")
         _in_date(issuers[0], chains.Bag(issuers[1:], lists[0]), anchors, asked.now, where)
         text = getattr(given, name)
-        if not quotes.signed(issuers[0].key, _bytes(getattr(given, f"{name}_signature"), where), text.encode()):
+        if not compare.signed(issuers[0].key, _bytes(getattr(given, f"{name}_signature"), where), text.encode()):
             raise Fault(Code.COLLATERAL_SIGNATURE, where, "is not signed by its issuer")
         texts.append(_signed(text, where))
     for name, text in zip(("tcb_info", "qe_identity"), texts, strict=True):

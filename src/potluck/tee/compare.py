@@ -1,12 +1,23 @@
-"""What a quote says against what a policy lists: the comparisons that several formats share."""
+"""What evidence says against what was asked and what a policy lists: the checks that several formats share."""
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator, Sequence
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
 from potluck.tee.evidence import Asked
 from potluck.tee.verdict import Code, Reason, Unchecked, short
+
+CURVES: dict[str, tuple[int, hashes.HashAlgorithm]] = {
+    "secp256r1": (32, hashes.SHA256()),
+    "secp384r1": (48, hashes.SHA384()),
+}
+"""Bytes of r and of s, and the hash that goes with a curve."""
 
 
 def among(path: str, value: bytes, allowed: Sequence[str] | None, code: Code, hint: str = "") -> Iterator[Reason]:
@@ -29,6 +40,21 @@ def bound(path: str, data: bytes, nonce: bytes | None, report_data: bytes | None
     yield from equal(f"{path}.report_data", data, report_data, Code.REPORT_DATA)
     wanted = nonce.ljust(len(data), b"\0") if nonce else nonce  # an empty nonce equals nothing
     yield from equal(f"{path}.nonce", data, wanted, Code.NONCE)
+
+
+def signed(key: object, signature: bytes, message: bytes) -> bool:
+    """Whether r || s is the key's ECDSA signature: on P-256 with SHA-256, or on P-384 with SHA-384."""
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in CURVES:
+        return False
+    size, algorithm = CURVES[key.curve.name]
+    if len(signature) != 2 * size:
+        return False
+    r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
+    try:
+        key.verify(encode_dss_signature(r, s), message, ec.ECDSA(algorithm))
+    except InvalidSignature:
+        return False
+    return True
 
 
 def fresh(name: str, data: bytes, asked: Asked) -> Iterator[Reason | Unchecked]:

@@ -18,12 +18,9 @@ import struct
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from potluck.tee import chains
+from potluck.tee import chains, compare
 from potluck.tee.evidence import Asked
 from potluck.tee.verdict import Code, Fault
 
@@ -138,10 +135,10 @@ def verified(quote: Quote, asked: Asked) -> tuple[chains.Certificate, ...]:
     Raises Fault: signature_invalid, qe_report_mismatch, and what `chains.chain` raises. Revocation is not looked at.
     """
     path = f"{quote.kind}.quote"
-    if not signed(_point(quote.key), quote.signature, quote.signed):
+    if not compare.signed(_point(quote.key), quote.signature, quote.signed):
         raise Fault(Code.SIGNATURE, path, "is not signed by the attestation key in it")
     platform = _platform(quote.certificates, f"{quote.kind}.certificates")
-    if not signed(platform[0].key, quote.enclave_signature, quote.enclave):
+    if not compare.signed(platform[0].key, quote.enclave_signature, quote.enclave):
         raise Fault(Code.SIGNATURE, path, "has a quoting enclave's report that its platform did not sign")
     vouched = hashlib.sha256(quote.key + quote.enclave_data).digest()
     if quote.enclave[320:] != vouched.ljust(64, b"\0"):
@@ -153,18 +150,6 @@ def verified(quote: Quote, asked: Asked) -> tuple[chains.Certificate, ...]:
 def trust(kind: Kind, asked: Asked) -> chains.Trust:
     """Intel's root, or the roots asked for in its place."""
     return _pinned() if asked.roots is None else chains.trust((), asked, kind)
-
-
-def signed(key: object, signature: bytes, message: bytes) -> bool:
-    """Whether r || s is the key's ECDSA signature on P-256 with SHA-256."""
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        return False
-    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-    try:
-        key.verify(encode_dss_signature(r, s), message, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature:
-        return False
-    return len(signature) == SIGNATURE
 
 
 def _point(key: bytes) -> ec.EllipticCurvePublicKey | None:

@@ -1,0 +1,62 @@
+"""The protection `tee`: sites seal their updates to an enclave that each owner has verified; it opens their sum alone.
+
+The host sees sealed parcels and what comes out. The enclave sees each update, so it can also join them by a rule that
+withstands wrong ones. It does NOT hide anything from who opens the machine or breaks the vendor's key, nor what the
+result says about a summand (noise does); a simulated enclave hides nothing at all, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from potluck.core import cohort
+from potluck.core.party import Party
+from potluck.core.plan import Plan
+from potluck.core.rounds import Rounds, Seat, Terms
+from potluck.core.stages import Guarded, Opened
+from potluck.core.views import View
+from potluck.tee import server, sum_views
+from potluck.tee import site as site_half
+from potluck.tee.enclave.host import Enclave
+from potluck.tee.site import Judge
+
+
+@dataclass(slots=True, eq=False)
+class Tee:
+    """The protection `tee`: see `core.rounds.Sum`.
+
+    judge: what a site judges evidence with; command: how the host starts its enclave, by default here and simulated.
+    """
+
+    judge: Judge
+    command: Sequence[str] | None = None
+    _enclave: Enclave | None = field(default=None, repr=False)
+
+    def helpers(self) -> tuple[Party, ...]:
+        """Nobody beside sites and server: the enclave is behind its host, and speaks through it."""
+        return ()
+
+    def give(self, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
+        """One site's half. Reveals: its words, to the enclave that this owner's policy allows."""
+        return site_half.give(self.judge, terms, me, guarded)
+
+    def open(self, terms: Terms, me: Seat) -> Rounds[Opened]:
+        """The server's half. Reveals: the joined words over at least `terms.fewest` sites, to the server."""
+        if self._enclave is None:
+            self._enclave = Enclave(self.command)
+        return server.open_sum(self._enclave, terms, me)
+
+    def assist(self, terms: Terms, me: Seat) -> Rounds[None]:
+        """Nobody assists."""
+        yield from ()
+
+
+def check(plan: Plan) -> list[str]:
+    """What of the plan `tee` cannot keep; each line says what is wrong, then ". hint: " and what to do."""
+    return cohort.problems("tee", plan)
+
+
+def views(plan: Plan, simulated: bool = True) -> list[View]:
+    """Who sees what of every site's update, and what it takes to see more."""
+    return sum_views.views(plan, simulated)
