@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from potluck.tee import nitro, sgx, tdx
 from potluck.tee.evidence import LARGEST, MOST, Asked, Evidence
 from potluck.tee.policy import Policy
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked, Verdict
@@ -82,5 +83,9 @@ def _stamp(evidence: Evidence, policy: Policy) -> str:
     return "" if policy.production else "development policy: not everything was checked"
 
 
-VERIFIERS: Mapping[str, Verifier] = {}
+VERIFIERS: Mapping[str, Verifier] = {
+    "tdx": Verifier(tdx.read, tdx.judge, tdx.claims),
+    "sgx": Verifier(sgx.read, sgx.judge, sgx.claims),
+    "nitro": Verifier(nitro.read, nitro.judge, nitro.claims),
+}
 """One line a format."""
