@@ -116,6 +116,7 @@ def test_rows_that_the_encoding_drops_keep_their_place_without_a_score(tmp_path)
     model = scene.logistic(scene.AGE, scene.WEIGHT)
     done = scored(tmp_path, model, "age,kg\n30,70\n40,NA\n50,\n60,80\n")
     assert [line[1] != "" for line in table(done.document["predictions"])[1:]] == [True, False, False, True]
+    assert done.document["notes"][-1] == "2 of 4 rows lack a value that the model needs, and have no score"
 
 
 def test_a_missing_value_that_the_model_knows_is_scored_as_in_training(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -45,6 +45,9 @@ def _prediction(out: Console, document: Mapping[str, object]) -> None:
         return
     out.print(f"predictions: {document['predictions']}", soft_wrap=True)
     out.print(f"no score is off by more than {document['max_error_bound']:.3g}", soft_wrap=True)
+    notes = document["notes"]
+    for note in notes if isinstance(notes, Sequence) else ():
+        out.print(str(note), soft_wrap=True)
     beside = _table(document, "agreement")
     if beside:
         same = "" if beside["same_labels"] is None else f"{beside['same_labels']} of {beside['rows']} labels agree, "

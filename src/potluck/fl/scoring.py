@@ -114,7 +114,9 @@ def predicted(card: Card, kept: NDArray[np.bool_], scored: Scored) -> Predicted:
     """Margins -> scores, each at its row's place. kept [n]: whether the row was sent."""
     table = np.full((len(kept), card.target.outputs), np.nan)
     table[kept] = scores(card.target, scored.margins)
-    return Predicted(card.target, table, score_error(card.target, scored.bound), tuple(scored.notes))
+    without = int(len(kept) - kept.sum())
+    left = (f"{without} of {len(kept)} rows lack a value that the model needs, and have no score",) if without else ()
+    return Predicted(card.target, table, score_error(card.target, scored.bound), (*scored.notes, *left))
 
 
 def text_of(found: Predicted) -> str:
