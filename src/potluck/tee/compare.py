@@ -28,11 +28,11 @@ def among(path: str, value: bytes, allowed: Sequence[str] | None, code: Code, hi
 
 
 def equal(path: str, value: bytes | None, wanted: bytes | None, code: Code) -> Iterator[Reason]:
-    """A reason if `wanted` is given and the evidence has something else, or nothing."""
-    if wanted is None or (value is not None and hmac.compare_digest(value, wanted)):
+    """A reason if `wanted` is given and the evidence has something else, or nothing; an empty one equals nothing."""
+    if wanted is None or (wanted and value is not None and hmac.compare_digest(value, wanted)):
         return
     found = "is absent" if value is None else f"is {short(value.hex()) or 'empty'}"
-    yield Reason(code, path, f"{found}, not {short(wanted.hex()) or 'empty'}")
+    yield Reason(code, path, f"{found}, not {short(wanted.hex()) or 'what an empty one could say'}")
 
 
 def bound(path: str, data: bytes, nonce: bytes | None, report_data: bytes | None) -> Iterator[Reason]:

@@ -22,10 +22,12 @@ ROOT_PIN = "641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b"
 """SHA-256 of the DER of AWS's root, aws.nitro-enclaves."""
 LONGEST = 16 << 10
 """Bytes of a document."""
+TAG = b"\xd2"
+"""What some tools put before it: CBOR's tag 18, COSE_Sign1. It says nothing, and is let be."""
 ES384, ALGORITHM = -35, 1
 REGISTERS, REGISTER = 32, 48
 CERTIFICATE = 1024
-FREE = (("public_key", 1024), ("user_data", 512), ("nonce", 512))
+FREE, MOST = ("public_key", "user_data", "nonce"), 1024
 """Fields that an enclave may fill, and the most bytes of each."""
 SKEW = 60
 """Seconds by which a machine's clock may be ahead of the verifier's."""
@@ -64,7 +66,7 @@ def read(evidence: Evidence, asked: Asked) -> Document:
 
 def _envelope(raw: bytes) -> tuple[bytes, bytes, bytes]:
     """Protected header, payload and signature of a COSE_Sign1 whose one header is the algorithm."""
-    match cbor.read(raw, "nitro.document"):
+    match cbor.read(raw.removeprefix(TAG), "nitro.document"):
         case [bytes(protected), dict(unprotected), bytes(payload), bytes(signature)] if not unprotected:
             header = cbor.read(protected, "nitro.document")
         case _:
@@ -92,7 +94,7 @@ def _document(value: cbor.Value) -> Document:
         raise _unfit(f"has not 1 to {chains.DEEPEST} certificates in its cabundle")
     ders = [_certificate(one) for one in (value.get("certificate"), *bundle)]
     pcrs = _registers(value.get("pcrs"))
-    free = [_optional(value, name, most) for name, most in FREE]
+    free = [_optional(value, name) for name in FREE]
     return Document(module, made, pcrs, ders[0], tuple(ders[1:]), *free)
 
 
@@ -115,10 +117,10 @@ def _certificate(value: cbor.Value) -> bytes:
     return value
 
 
-def _optional(fields: Mapping[int | str, cbor.Value], name: str, most: int) -> bytes | None:
+def _optional(fields: Mapping[int | str, cbor.Value], name: str) -> bytes | None:
     value = fields.get(name)
-    if value is not None and (not isinstance(value, bytes) or len(value) > most):
-        raise _unfit(f"has a {name} of other than 0 to {most} bytes")
+    if value is not None and (not isinstance(value, bytes) or len(value) > MOST):
+        raise _unfit(f"has a {name} of other than 0 to {MOST} bytes")
     return value
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from potluck.tee import nitro, sgx, tdx
+from potluck.tee import nitro, nvidia, sgx, snp, tdx
 from potluck.tee.evidence import LARGEST, MOST, Asked, Evidence
 from potluck.tee.policy import Policy
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked, Verdict
@@ -84,8 +84,10 @@ def _stamp(evidence: Evidence, policy: Policy) -> str:
 
 
 VERIFIERS: Mapping[str, Verifier] = {
+    "snp": Verifier(snp.read, snp.judge, snp.claims),
     "tdx": Verifier(tdx.read, tdx.judge, tdx.claims),
     "sgx": Verifier(sgx.read, sgx.judge, sgx.claims),
     "nitro": Verifier(nitro.read, nitro.judge, nitro.claims),
+    "nvidia-gpu": Verifier(nvidia.read, nvidia.judge, nvidia.claims),
 }
 """One line a format."""
