@@ -29,7 +29,7 @@ class Tcb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Snp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """AMD SEV-SNP. measurements, chip_ids, host_data, id_key_digests: hex."""
+    """AMD SEV-SNP. measurements, chip_ids, host_data, id_key_digests, author_key_digests: hex."""
 
     measurements: Texts | None = None
     products: tuple[Product, ...] = LATEST
@@ -41,6 +41,8 @@ class Snp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     chip_ids: Texts | None = None
     host_data: Texts | None = None
     id_key_digests: Texts | None = None
+    author_key_digests: Texts | None = None
+    min_guest_svn: int = 0
     allow_debug: bool = False
     allow_migration: bool = False
 

@@ -43,6 +43,7 @@ class Code(StrEnum):
     ATTRIBUTES = "attributes_not_allowed"  # a domain that its host may bend by other means
     VMPL = "vmpl_not_allowed"
     PRODUCT = "product_not_allowed"
+    PRODUCT_OTHER = "product_mismatch"  # the certificate is another product's
     CHIP = "chip_id_not_allowed"
     CHIP_OTHER = "chip_id_mismatch"  # the certificate is another chip's
     SIGNING_KEY = "signing_key_not_allowed"
