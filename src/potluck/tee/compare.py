@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from potluck.tee.evidence import Asked
 from potluck.tee.verdict import Code, Reason, Unchecked, short
 
+SKEW = 60
+"""Seconds by which a machine's clock may be ahead of the verifier's."""
 CURVES: dict[str, tuple[int, hashes.HashAlgorithm]] = {
     "secp256r1": (32, hashes.SHA256()),
     "secp384r1": (48, hashes.SHA384()),
@@ -62,3 +64,10 @@ def fresh(name: str, data: bytes, asked: Asked) -> Iterator[Reason | Unchecked]:
     if asked.nonce is None and asked.report_data is None:
         yield Unchecked(f"{name}.nonce or report_data")
     yield from bound(name, data, asked.nonce, asked.report_data)
+
+
+def aged(made: float, limit: int | None, now: int) -> Iterator[Reason]:
+    """A reason if evidence was made (Unix seconds) longer before `now` than the limit, or well after it."""
+    age = now - made
+    if limit is not None and not -SKEW <= age <= limit:
+        yield Reason(Code.AGE, "max_evidence_age_s", f"is {limit}, and the evidence was made {age:.0f} s before")

@@ -29,8 +29,6 @@ REGISTERS, REGISTER = 32, 48
 CERTIFICATE = 1024
 FREE, MOST = ("public_key", "user_data", "nonce"), 1024
 """Fields that an enclave may fill, and the most bytes of each."""
-SKEW = 60
-"""Seconds by which a machine's clock may be ahead of the verifier's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +141,7 @@ def judge(document: Document, policy: Policy, asked: Asked) -> Iterator[Reason |
         yield Unchecked("nitro.nonce or report_data")
     yield from compare.equal("nitro.nonce", document.nonce, asked.nonce, Code.NONCE)
     yield from compare.equal("nitro.user_data", document.user_data, asked.report_data, Code.REPORT_DATA)
-    limit, age = policy.max_evidence_age_s, asked.now - document.made / 1000
-    if limit is not None and not -SKEW <= age <= limit:
-        yield Reason(Code.AGE, "max_evidence_age_s", f"is {limit}, and the document was made {age:.0f} s before")
+    yield from compare.aged(document.made / 1000, policy.max_evidence_age_s, asked.now)
 
 
 def claims(document: Document) -> dict[str, Claim]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from potluck.tee import nitro, nvidia, sgx, snp, tdx
+from potluck.tee import nitro, nvidia, sgx, simulated, snp, tdx
 from potluck.tee.evidence import LARGEST, MOST, Asked, Evidence
 from potluck.tee.policy import Policy
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked, Verdict
@@ -88,6 +88,7 @@ VERIFIERS: Mapping[str, Verifier] = {
     "tdx": Verifier(tdx.read, tdx.judge, tdx.claims),
     "sgx": Verifier(sgx.read, sgx.judge, sgx.claims),
     "nitro": Verifier(nitro.read, nitro.judge, nitro.claims),
+    "simulated": Verifier(simulated.read, simulated.judge, simulated.claims),
     "nvidia-gpu": Verifier(nvidia.read, nvidia.judge, nvidia.claims),
 }
 """One line a format."""
