@@ -13,11 +13,10 @@ from potluck.core.strict import Strict
 Toml = Mapping[str, object]
 
 LATER = {
-    "protect.with": ("share", "tee"),
+    "protect.with": ("share",),
     "task": ("fit", "intersect"),
     "model.kind": ("trees",),
     "training.method": ("boosting",),
-    "training.server": ("median", "trimmed", "krum", "norm"),
     "statistics.kind": ("quantile", "correlation", "top", "survival", "logrank", "cox", "regression"),
 }
 """Words that plans may come to hold and that this version does not know: said as such, never guessed around."""

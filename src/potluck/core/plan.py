@@ -15,7 +15,7 @@ from potluck.core.party import Party, site
 
 CODE = version("potluck")
 """The version of the code: part of every plan's hash, so that parties with different code do not compute together."""
-Word = Literal["clear", "mask", "he"]
+Word = Literal["clear", "mask", "he", "tee"]
 NoiseWord = Literal["none", "site", "shared", "reveal"]
 Unit = Literal["row", "person", "site"]
 
@@ -96,7 +96,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     epochs: int = 1
     batch: int = 32
     seed: int = 0
-    server: Literal["mean"] = "mean"
+    server: Literal["mean", "median", "trimmed", "krum", "norm"] = "mean"
 
 
 class Predict(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,10 +110,16 @@ class Predict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Protect(msgspec.Struct, frozen=True, kw_only=True, rename={"word": "with"}):
-    """How the sum is computed, or the scores. recheck: with `he`, each key holder adds up the ciphertexts itself."""
+    """How the sum is computed, or the scores. recheck: with `he`, each key holder adds up the ciphertexts itself.
+
+    enclave: with `tee`, who speaks for the server's machine; policy: the file of what an owner demands of it, where one
+    process or machine holds all owners: else each owner names its own.
+    """
 
     word: Word
     recheck: bool = True
+    enclave: Literal["simulated", "tsm", "nsm", "tpm"] = "simulated"
+    policy: str | None = None
 
 
 class PrivacyPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,7 +174,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def canonical(plan: Plan) -> bytes:
-    """Every key of the plan but `[data.files]` and `model.file`, always the same bytes.
+    """Every key of the plan but `[data.files]`, `model.file` and `protect.policy`, always the same bytes.
 
     Where a file lies is its owner's business: a model's digest is in, by which all parties know it.
 
@@ -176,7 +182,8 @@ def canonical(plan: Plan) -> bytes:
     """
     data = msgspec.structs.replace(plan.data, files={})
     model = msgspec.structs.replace(plan.model, file=None) if plan.model else None
-    return msgspec.json.encode(msgspec.structs.replace(plan, data=data, model=model))
+    protect = msgspec.structs.replace(plan.protect, policy=None)
+    return msgspec.json.encode(msgspec.structs.replace(plan, data=data, model=model, protect=protect))
 
 
 def digest(plan: Plan) -> bytes:

@@ -146,11 +146,12 @@ class Seat:
 class Rule:
     """How updates are joined. word: "sum", or a rule that needs each update by itself, which `tee` alone can follow.
 
-    tally: how many words at the end of the vector count rows.
+    tally: how many words at the end of the vector count rows; most: as many rows as one site may have.
     """
 
     word: Literal["sum", "median", "trimmed", "krum", "norm"] = "sum"
     tally: int = 0
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,6 +207,9 @@ def _method(plan: Plan) -> list[str]:
     if model is None or spec is None:
         return []
     found = []
+    if spec.server != "mean" and spec.method != "average":
+        what = f'"{spec.server}" joins what sites trained by themselves, and {spec.method} adds up'
+        found.append(f'training.server: {what}. hint: method = "average", or server = "mean"')
     if model.kind == "network":
         if spec.method != "average":
             found.append(f'training.method: a network is not trained by {spec.method}. hint: method = "average"')

@@ -17,7 +17,8 @@ def opened(plan: Plan) -> str:
         return "one vector of all statistics, opened once"
     assert plan.training is not None
     counts = "" if noisy(plan) else ", and the training rows of each class"
-    return _trained(plan.training.method, counts) + _evaluated(plan)
+    robust = plan.training.server != "mean"
+    return _trained(plan.training.server if robust else plan.training.method, counts) + _evaluated(plan)
 
 
 def _evaluated(plan: Plan) -> str:
@@ -40,6 +41,8 @@ def _trained(method: str, counts: str) -> str:
         )
     if method == "gradient":
         return f"each round the summed gradient of all training rows{counts}; at zero weights it tells class means"
+    if method in ("median", "trimmed", "krum", "norm"):
+        return f"each round the sites' changes of weights, joined by the rule {method}{counts}"
     return f"each round the summed change of the sites' weights{counts}"
 
 
@@ -72,7 +75,9 @@ def _metrics(plan: Plan, party: Party, site: Party) -> View:
     of = f"{site}'s metrics"
     if party == site:
         return View(party, of, Form.PLAIN, Never(), SOURCE, note="its own")
-    if party == SERVER and plan.protect.word == "clear" and evaluate.allowed(plan):
+    guard = plan.protect
+    reads = guard.word == "clear" or (guard.word == "tee" and guard.enclave == "simulated")
+    if party == SERVER and reads and evaluate.allowed(plan):
         form = Form.NOISED if plan.privacy.noise == "site" else Form.PLAIN
         return View(party, of, form, Never(), SOURCE, note="from the site's part of the evaluation, which it reads")
     return View(party, of, Form.NOTHING, Together(1, frozenset({site})), SOURCE)

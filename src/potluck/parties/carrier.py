@@ -16,7 +16,7 @@ from potluck.core.views import AnyOf, Assumption, Condition, Form, Together, Vie
 
 SOURCE = "docs/concepts/network.md"
 NOTE = "across machines only; sees who writes to whom, when, in which step of which run, and how much"
-_AGAIN = frozenset({"mask"})
+_AGAIN = frozenset({"mask", "tee"})
 """Protections that seal what goes up once more, to keys of the round: no long-term key opens that."""
 _HYBRID = Assumption("both X25519 and ML-KEM-768 fall")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from potluck.core.party import site
 from potluck.core.plan import Plan
@@ -20,15 +21,26 @@ from potluck.he.predict import Predicting
 from potluck.mpc import clear, mask
 from potluck.parties import carrier
 from potluck.parties.rules import errors_of
+from potluck.tee import sum as tee
+from potluck.tee.demand import Demand
+
+
+class Build(Protocol):
+    """The two halves of a plan's sums, for a party of this process."""
+
+    def __call__(self, plan: Plan, demand: Demand | None = None) -> Sum: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """check: what of a plan it cannot keep; views: who sees what; build: the two halves. The first two need no keys."""
+    """check: what of a plan it cannot keep; views: who sees what; build: the two halves. The first two need no keys.
+
+    build takes what an owner demands of an enclave beside the plan; who has no enclave heeds it not.
+    """
 
     check: Callable[[Plan], list[str]]
     views: Callable[[Plan], list[View]]
-    build: Callable[[Plan], Sum]
+    build: Build
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +60,23 @@ def _scored_views(plan: Plan) -> list[View]:
     return predict.views(site(plan.predict.owner), site(plan.predict.client), plan.predict.max_rows)
 
 
-_CLEAR: Row = Row(clear.check, clear.views, lambda plan: clear.Clear())
-_MASK: Row = Row(mask.check, mask.views, mask.build)
-_HE: Row = Row(he.check, he.views, he.build)
+_CLEAR: Row = Row(clear.check, clear.views, lambda plan, demand=None: clear.Clear())
+_MASK: Row = Row(mask.check, mask.views, lambda plan, demand=None: mask.build(plan))
+_HE: Row = Row(he.check, he.views, lambda plan, demand=None: he.build(plan))
+_TEE: Row = Row(tee.check, tee.views, tee.build)
+ROBUST = "robust"
+"""Training by a rule that is no sum: a row of its own."""
 
 CATALOG: dict[tuple[str, str], Row] = {
     ("train", "clear"): _CLEAR,
     ("train", "mask"): _MASK,
     ("train", "he"): _HE,
+    ("train", "tee"): _TEE,
+    (ROBUST, "tee"): _TEE,
     ("statistics", "clear"): _CLEAR,
     ("statistics", "mask"): _MASK,
     ("statistics", "he"): _HE,
+    ("statistics", "tee"): _TEE,
 }
 
 
@@ -69,7 +87,12 @@ PREDICTIONS: dict[tuple[str, str], Scoring] = {
 
 def row(plan: Plan) -> Row:
     """The room for this plan's sums."""
-    return CATALOG[plan.task, plan.protect.word]
+    return CATALOG[_kind(plan), plan.protect.word]
+
+
+def _kind(plan: Plan) -> str:
+    robust = plan.task == "train" and plan.training is not None and plan.training.server != "mean"
+    return ROBUST if robust else plan.task
 
 
 def prediction(plan: Plan) -> Scoring:
@@ -79,9 +102,13 @@ def prediction(plan: Plan) -> Scoring:
 
 def _words(plan: Plan) -> list[str]:
     """What is wrong with the protection's word for this task."""
-    known = [word for task, word in (*CATALOG, *PREDICTIONS) if task == plan.task]
+    kind = _kind(plan)
+    known = [word for task, word in (*CATALOG, *PREDICTIONS) if task == kind]
     if plan.protect.word in known:
         return []
+    if kind == ROBUST and plan.training is not None:
+        what = f'"{plan.training.server}" needs each update by itself, which "{plan.protect.word}" does not join'
+        return [f'training.server: {what}. hint: protect.with = "tee", or training.server = "mean"']
     what = f'"{plan.protect.word}" does not carry out task = "{plan.task}"'
     return [f"protect.with: {what}. hint: known for it: {', '.join(known) or 'nothing in this version'}"]
 

@@ -16,11 +16,25 @@ from potluck.core.asks import Answer, Ask, Kind, Task
 from potluck.core.fixed import add, encode
 from potluck.core.party import SERVER
 from potluck.core.plan import Plan, digest
-from potluck.core.rounds import Abort, Cause, Exchange, Label, Parcel, Record, RoundId, Rounds, Seat, Sum, Terms
-from potluck.core.stages import Guarded
+from potluck.core.rounds import (
+    Abort,
+    Cause,
+    Exchange,
+    Label,
+    Parcel,
+    Record,
+    RoundId,
+    Rounds,
+    Rule,
+    Seat,
+    Sum,
+    Terms,
+)
+from potluck.core.stages import Grid, Guarded
 from potluck.core.wire import dump, load
 from potluck.dp.bound import Exact, Noised, privacy
 from potluck.dp.reveal import reveal
+from potluck.fl.method import TALLY
 from potluck.fl.table import Table
 from potluck.secret.stream import digest as fingerprint
 
@@ -48,7 +62,20 @@ def terms(plan: Plan, round: RoundId, ask: Ask, bound: Exact | Noised) -> Terms:
     whole = fingerprint(step, repr(noise).encode(), b"%d" % round.number, b"%d" % plan.fewest)
     hidden = isinstance(bound, Noised) and bound.word != "reveal"
     once = whole if hidden else kind
-    return Terms(round, whole, once.hex(), plan.sites, plan.fewest, bound.grid.length, bound.grid.bits)
+    grid = bound.grid
+    return Terms(
+        round, whole, once.hex(), plan.sites, plan.fewest, grid.length, grid.bits, _rule(plan, ask, grid)
+    )  # fmt: skip
+
+
+def _rule(plan: Plan, ask: Ask, grid: Grid) -> Rule:
+    """How the updates of this sum are joined: by the plan's robust rule where models are averaged, else added up."""
+    if ask.kind is not Kind.TRAIN or plan.training is None or plan.training.server == "mean":
+        return Rule()
+    tally = next(part for part in grid.parts if part.name == TALLY)
+    if tally != grid.parts[-1] or tally.step != 1.0:
+        raise ValueError("a robust rule counts rows in whole numbers, at the end")
+    return Rule(plan.training.server, tally.size, plan.data.max_rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,8 @@ class Spec(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     """One round, as the enclave is told it and as every owner recomputes it.
 
     digest, once, fewest, length, bits: as in `Terms`; digest covers plan, input model and noise. members: the
-    federation's sites, in the plan's order. rule, tally: how updates are joined, and how many words at the end count
-    rows.
+    federation's sites, in the plan's order. rule, tally, most: how updates are joined, how many words at the end count
+    rows, and how many rows a site may have.
     """
 
     run: str
@@ -44,6 +44,7 @@ class Spec(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     bits: Literal[32, 64]
     rule: RuleWord
     tally: int
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def spec(terms: Terms, members: tuple[Member, ...]) -> Spec:
     rule = terms.rule
     return Spec(
         terms.round.run, terms.round.number, terms.digest, terms.once, members,
-        terms.fewest, terms.length, bits, rule.word, rule.tally,
+        terms.fewest, terms.length, bits, rule.word, rule.tally, rule.most,
     )  # fmt: skip
 
 

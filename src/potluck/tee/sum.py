@@ -7,6 +7,7 @@ result says about a summand (noise does); a simulated enclave hides nothing at a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +19,9 @@ from potluck.core.stages import Guarded, Opened
 from potluck.core.views import View
 from potluck.tee import server, sum_views
 from potluck.tee import site as site_half
-from potluck.tee.enclave.host import Enclave
+from potluck.tee.demand import Demand, built_in
+from potluck.tee.enclave.host import Enclave, program
+from potluck.tee.enclave.workload import workload
 from potluck.tee.site import Judge
 
 
@@ -52,11 +55,24 @@ class Tee:
         yield from ()
 
 
+def build(plan: Plan, demand: Demand | None = None) -> Tee:
+    """The protection for a plan that `check` finds nothing wrong with; its enclave starts when a sum is opened.
+
+    demand: what the owner demands of the enclave; None: the built-in policy, for a host, which judges nothing, and
+    where the plan names no other. Raises Refused: the demand will never believe what the plan names.
+    """
+    judged = demand or built_in()
+    if demand is not None:
+        demand.believes(plan.protect.enclave)
+    judge = Judge(judged.policy, judged.hash, workload(), lambda: int(time.time()))
+    return Tee(judge, program(plan.protect.enclave))
+
+
 def check(plan: Plan) -> list[str]:
     """What of the plan `tee` cannot keep; each line says what is wrong, then ". hint: " and what to do."""
     return cohort.problems("tee", plan)
 
 
-def views(plan: Plan, simulated: bool = True) -> list[View]:
+def views(plan: Plan) -> list[View]:
     """Who sees what of every site's update, and what it takes to see more."""
-    return sum_views.views(plan, simulated)
+    return sum_views.views(plan, plan.protect.enclave == "simulated")

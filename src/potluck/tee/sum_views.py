@@ -1,4 +1,4 @@
-"""Who could see what of a sum in an enclave: the claims of `tee`, as data."""
+"""Who could see what of a sum in an enclave, or of what a robust rule makes of it: the claims of `tee`, as data."""
 
 from __future__ import annotations
 
@@ -10,26 +10,45 @@ SOURCE = "docs/concepts/tee.md"
 SIMULATED = "no protection: simulated"
 _OPENED = Assumption("someone opens the machine or breaks the vendor's key")
 _SEALED = Assumption("both X25519 and ML-KEM-768 fall")
+_KRUM = "krum passes one site's update through as it is, without saying whose"
+_RULES = {
+    "median": "what opens holds in each coordinate one site's value, or the mean of two",
+    "trimmed": "what opens is in each coordinate the mean of the middle sites",
+    "norm": "what opens is the mean of the shortened updates",
+}
 
 
 def views(plan: Plan, simulated: bool) -> list[View]:
     """Of every site's update: what each party sees, and what it takes to see more."""
     found = []
-    broken = Form.NOISED if plan.privacy.noise in ("site", "shared") else Form.PLAIN
+    form = Form.NOISED if plan.privacy.noise in ("site", "shared") else Form.PLAIN
     for one in plan.sites:
         of, others = f"{one}'s update", frozenset(plan.sites) - {one}
         rest: Condition = Together(max(1, plan.fewest - 1), others)
-        if simulated:
-            found.append(View(SERVER, of, broken, Never(), SOURCE, broken, SIMULATED))
-        else:
-            note = "sealed to an enclave that this owner's policy allows; the host carries it"
-            opens = AnyOf((rest, _OPENED, _SEALED))
-            found.append(View(SERVER, of, Form.CIPHERTEXT, opens, SOURCE, broken, note))
-        found += [_between(other, one, rest, of, broken) for other in plan.sites]
+        reads = AnyOf((Together(1, frozenset({SERVER})), rest)) if simulated else rest
+        found.append(_host(plan, of, rest, form, simulated))
+        found += [_between(plan, other, one, reads, form) for other in plan.sites]
     return found
 
 
-def _between(other: Party, one: Party, rest: Condition, of: str, broken: Form) -> View:
+def _rule(plan: Plan) -> str:
+    return plan.training.server if plan.training and plan.task == "train" else "mean"
+
+
+def _host(plan: Plan, of: str, rest: Condition, form: Form, simulated: bool) -> View:
+    if simulated:
+        return View(SERVER, of, form, Never(), SOURCE, form, SIMULATED)
+    if _rule(plan) == "krum":
+        return View(SERVER, of, form, Never(), SOURCE, form, _KRUM)
+    note = "sealed to an enclave that this owner's policy allows; the host carries it"
+    told = f"{note}; {_RULES[_rule(plan)]}" if _rule(plan) in _RULES else note
+    return View(SERVER, of, Form.CIPHERTEXT, AnyOf((rest, _OPENED, _SEALED)), SOURCE, form, told)
+
+
+def _between(plan: Plan, other: Party, one: Party, reads: Condition, form: Form) -> View:
+    of = f"{one}'s update"
     if other == one:
         return View(other, of, Form.PLAIN, Never(), SOURCE, note="its own")
-    return View(other, of, Form.NOTHING, rest, SOURCE, broken, "it gets no letter that holds it")
+    if _rule(plan) == "krum":
+        return View(other, of, form, Never(), SOURCE, form, f"{_KRUM}; every round's model tells it")
+    return View(other, of, Form.NOTHING, reads, SOURCE, form, "it gets no letter that holds it")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from potluck.core.party import Party, Role
-from potluck.core.rounds import Abort, Cause, Words
+from potluck.core.rounds import Abort, Cause, Rule, Words
 from potluck.core.wire import ascending, dump, load, pack, unpack
 from potluck.secret.box import SEED, BoxKey
 from potluck.secret.container import Secret
@@ -128,8 +128,9 @@ class Room:
     def _joined(self, now: _Round) -> Words:
         if now.spec.length == 0:
             return np.zeros(0, "<u4" if now.spec.bits == 32 else "<u8")
+        updates = [now.taken[giver.site][1] for giver in now.givers]
         try:
-            return joined(now.spec.rule, now.spec.tally, [now.taken[giver.site][1] for giver in now.givers])
+            return joined(Rule(now.spec.rule, now.spec.tally, now.spec.most), updates)
         except ValueError as error:
             raise Abort(Cause.RANGE, party=HOST, detail=str(error)) from None
 

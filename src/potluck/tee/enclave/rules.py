@@ -3,45 +3,59 @@
 The updates are words of a ring of 2^bits: signed fixed-point steps. A rule other than `sum` looks at each site's mean
 change u = delta / rows, with rows from the last `tally` words, and gives back words that read as a sum again:
 the joined change times all rows, then the tallies' sum, so that what divides a sum by its rows need not know the rule.
+A site that counts no rows, fewer than none or more than the plan allows is left out: its divisor would be a lever.
 
 Reference: Yin et al., Byzantine-Robust Distributed Learning, ICML 2018 (median, trimmed mean); Blanchard et al.,
-Machine Learning with Adversaries, NeurIPS 2017 (Krum); Sun et al., arXiv 1911.07963 (norm bound).
+Machine Learning with Adversaries, NeurIPS 2017 (Krum); Sun et al., arXiv 1911.07963 (norm bound). None of them helps
+against a majority, nor against changes that look like the others'.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Words = NDArray[np.unsignedinteger]
+from potluck.core.rounds import Rule, Words
+
 Floats = NDArray[np.float64]
+Word = Literal["median", "trimmed", "krum", "norm"]
 TRIM = 0.25
 """Share of the sites that `trimmed` leaves out at each end of every coordinate, at least one."""
 
 
-def joined(rule: str, tally: int, updates: Sequence[Words]) -> Words:
-    """updates: one [d] a site -> [d].
-
-    Raises ValueError: no such rule, no updates, or a site without rows under a rule that divides by them.
-    """
-    if rule == "sum":
+def joined(rule: Rule, updates: Sequence[Words]) -> Words:
+    """updates: one [d] a site -> [d]. Raises ValueError: nothing to join, or no site with rows under a robust rule."""
+    if not updates:
+        raise ValueError("no updates")
+    if rule.word == "sum":
         total = updates[0].copy()
         for one in updates[1:]:
             total += one
         return total
-    signed = [one.view(np.int64 if one.dtype.itemsize == 8 else np.int32) for one in updates]
-    counts = np.array([int(one[len(one) - tally :].sum()) for one in signed], np.float64)
-    used = [one for one, count in zip(signed, counts, strict=True) if count > 0]
-    rows = counts[counts > 0]
-    if not used or not 0 < tally < len(used[0]):
+    kind = np.dtype(np.int64 if updates[0].dtype.itemsize == 8 else np.int32)
+    signed: list[NDArray[np.signedinteger]] = [one.view(kind) for one in updates]
+    split = len(signed[0]) - rule.tally
+    if not 0 < rule.tally < len(signed[0]):
+        raise ValueError("nothing says how many rows a site has")
+    used = [one for one in signed if _counts(one[split:], rule.most)]
+    if not used:
         raise ValueError("no site has rows")
-    changes = np.stack([one[: len(one) - tally] / count for one, count in zip(used, rows, strict=True)])
-    change = RULES[rule](changes, rows)
-    ends = np.sum([one[len(one) - tally :] for one in signed], axis=0)
-    whole = np.concatenate([np.trunc(change * rows.sum()), ends])
-    return whole.astype(signed[0].dtype).view(updates[0].dtype)
+    tallies = np.stack([one[split:] for one in used]).astype(np.int64)
+    rows = tallies.sum(axis=1).astype(np.float64)
+    changes = np.stack([one[:split] / count for one, count in zip(used, rows, strict=True)])
+    change = RULES[rule.word](changes, rows)
+    most = 2.0 ** (8 * kind.itemsize - 2)  # beyond it a lie of which the rule was not rid would wrap around
+    whole = np.concatenate([np.trunc(np.clip(change * rows.sum(), -most, most)), tallies.sum(axis=0)])
+    return whole.astype(kind).view(updates[0].dtype)
+
+
+def _counts(tally: NDArray[np.signedinteger], most: int) -> bool:
+    """Whether these are counts of rows: none below zero, above zero together, and no more than a site may have."""
+    values = [int(one) for one in tally]
+    return min(values) >= 0 and 0 < sum(values) <= most
 
 
 def median(changes: Floats, rows: Floats) -> Floats:
@@ -72,13 +86,15 @@ def krum(changes: Floats, rows: Floats) -> Floats:
 
 
 def norm(changes: Floats, rows: Floats) -> Floats:
-    """The mean by rows, after each change was scaled down to the median of all norms."""
-    norms = np.linalg.norm(changes, axis=1)
+    """The mean by rows, after each change was scaled down to the median of all norms, and each count of rows to the
+    median of all counts: what a site says of its rows nobody can check."""
+    norms = np.sqrt((changes**2).sum(axis=1))
     scale = np.minimum(1.0, np.median(norms) / np.maximum(norms, 1e-300))
-    return np.asarray((changes * scale[:, None] * rows[:, None]).sum(axis=0) / rows.sum(), np.float64)
+    weights = np.minimum(rows, np.median(rows))
+    return np.asarray((changes * (scale * weights)[:, None]).sum(axis=0) / weights.sum(), np.float64)
 
 
-RULES: Mapping[str, Callable[[Floats, Floats], Floats]] = {
+RULES: Mapping[Word, Callable[[Floats, Floats], Floats]] = {
     "median": median,
     "trimmed": trimmed,
     "krum": krum,

@@ -12,6 +12,7 @@ from pathlib import Path
 FILES = (
     "__init__.py",
     "core/__init__.py",
+    "core/errors.py",
     "core/party.py",
     "core/rounds.py",
     "core/stages.py",
@@ -27,6 +28,8 @@ FILES = (
     "secret/random.py",
     "secret/stream.py",
     "tee/__init__.py",
+    "tee/attesters/__init__.py",
+    "tee/attesters/simulated.py",
     "tee/binding.py",
     "tee/evidence.py",
     "tee/messages.py",

@@ -1,0 +1,94 @@
+"""What one owner demands of an enclave: its policy, read from its own file, and the hash that evidence is bound to.
+
+Where no policy was written and one process or machine holds all owners, the built-in one believes a simulated enclave
+of this very code and nothing else. It protects nothing, and every result that rests on it says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from potluck.core.errors import Refused, UsageError
+from potluck.core.strict import Strict
+from potluck.tee.enclave.workload import workload
+from potluck.tee.policy import Policy
+from potluck.tee.sum_views import SIMULATED
+
+LONGEST = 1 << 20
+"""Bytes of a policy's file."""
+RELAXED = "development policy: not everything was checked"
+_FORMATS = {
+    "simulated": ("simulated",),
+    "tsm": ("snp", "tdx"),
+    "nsm": ("nitro",),
+    "tpm": ("tpm", "az-snp-vtpm"),
+}
+"""Which formats an attester may speak."""
+_BUILT_IN = """\
+# No protection: an enclave that nobody measured, for a rehearsal.
+version = 1
+mode = "development"
+formats = ["simulated"]
+[simulated]
+measurements = ["{code}"]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """policy: what is demanded; hash: 32 bytes over its text; where: its file, for messages."""
+
+    policy: Policy
+    hash: bytes
+    where: str
+
+    def believes(self, enclave: str) -> None:
+        """Raises Refused: whatever an attester of this name says, the policy will not believe it."""
+        if not set(_FORMATS[enclave]) & set(self.policy.formats):
+            what = f'formats holds none that an enclave "{enclave}" speaks ({", ".join(_FORMATS[enclave])})'
+            hint = "protect.enclave says who speaks for the server's machine, the policy whom its owner believes"
+            raise Refused(what, where=self.where, hint=hint)
+        if enclave == "simulated" and self.policy.production:
+            hint = 'protect.enclave = "tsm", "nsm" or "tpm" on a machine that has it; mode = "development" to rehearse'
+            raise Refused("a simulated enclave is no enclave to a production policy", where=self.where, hint=hint)
+
+    def stamp(self, enclave: str) -> str:
+        """What is to be printed beside every result that rests on it; empty where nothing was let go."""
+        if enclave == "simulated":
+            return SIMULATED
+        return "" if self.policy.production else RELAXED
+
+
+def built_in_text() -> str:
+    """The built-in policy's file."""
+    return _BUILT_IN.format(code=workload().hex())
+
+
+def built_in() -> Demand:
+    """The built-in policy: simulated enclaves of this code alone."""
+    return demanded(built_in_text(), "built-in policy")
+
+
+def demanded(text: str, where: str) -> Demand:
+    """What a policy's text demands. Raises UsageError."""
+    try:
+        tables = tomllib.loads(text)
+    except (ValueError, RecursionError):
+        raise UsageError("not TOML", where=where, hint="texts need quotes, keys need `=`") from None
+    return Demand(Strict(where, UsageError).struct(Policy, tables), hashlib.sha256(text.encode()).digest(), where)
+
+
+def read(path: Path) -> Demand:
+    """What the policy in a file demands. Raises UsageError: it cannot be read, or says what is not known."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LONGEST + 1)
+        if len(data) > LONGEST:
+            raise UsageError("is too long for a policy", where=str(path), hint=f"at most {LONGEST} bytes")
+        return demanded(data.decode(), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "give a policy of attestation: TOML in UTF-8"
+        raise UsageError(f"cannot be read ({type(error).__name__})", where=str(path), hint=hint) from None

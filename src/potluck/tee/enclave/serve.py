@@ -1,0 +1,68 @@
+"""The enclave's process: makes its keys, looks at itself, shuts the door, and then answers its host, one at a time.
+
+Everything is loaded and read before the door shuts (`engines.serving.shut`): from then on it opens no socket and no
+file but what its attester needs of the machine, leaves no core dump, and is read by no debugger of the same user. It
+starts no process and has no shell. Its environment is empty but for what its host sets, and `python -I` heeds none
+of it. Real hardware measures this process together with the system below it; a simulated enclave is measured by nobody.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+
+import numpy as np
+
+from potluck.core.party import Party, Role
+from potluck.core.rounds import Rule
+from potluck.engines.frames import OpError
+from potluck.engines.serving import serve
+from potluck.secret.box import SEED, BoxKey, PublicBoxKey
+from potluck.secret.container import Secret
+from potluck.secret.keys import Roster, SigningKey
+from potluck.secret.random import system
+from potluck.tee.enclave.room import Room, operations
+from potluck.tee.enclave.rules import RULES, joined
+from potluck.tee.enclave.workload import workload
+from potluck.tee.evidence import Evidence
+
+Attest = Callable[[bytes], Evidence]
+"""64 bytes of report data -> evidence."""
+
+
+def main() -> None:
+    """Serve until stdin closes. Arguments: the attester's word, then the memory limit in bytes."""
+    code = workload()
+    attest, files = attester(sys.argv[1], code)
+    room = Room(system, attest, code)
+    serve([operations(room)], lambda: ready(attest), files)
+
+
+def attester(word: str, code: bytes) -> tuple[Attest, int]:
+    """Who speaks for the machine, and how many files it opens at once for that. Raises ValueError: no such word.
+
+    code: the digest that a simulated enclave says it runs.
+    """
+    if word == "simulated":
+        from potluck.tee.attesters.simulated import simulate
+
+        return lambda data: simulate(data, code, int(time.time())), 0
+    raise ValueError("no such attester")
+
+
+def ready(attest: Attest) -> list[str]:
+    """What it runs on, once everything has worked once, so that nothing is left to load. Raises OpError."""
+    draw = bytes(SEED)
+    own = BoxKey(Secret(draw))
+    if own.unseal(PublicBoxKey(own.public).seal(b"self-test", b"info"), b"info") != b"self-test":
+        raise OpError("the self-test does not open its own box")
+    signing, party = SigningKey(Secret(draw[:32])), Party(Role.SITE, "0")
+    Roster({party: signing.public}).verify(party, b"self-test", signing.sign(b"self-test"))
+    words = [np.array([one, one, 1], "<u8") for one in range(1, 5)]
+    if any(len(joined(Rule(rule, 1, 1), words)) != 3 for rule in RULES):
+        raise OpError("the self-test joins wrongly")
+    attest(bytes(64))
+    return [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in ("numpy", "cryptography"))]
