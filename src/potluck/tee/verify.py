@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from potluck.tee import nitro, nvidia, sgx, simulated, snp, tdx
+from potluck.tee import azure, nitro, nvidia, sgx, simulated, snp, tdx, tpm
 from potluck.tee.evidence import LARGEST, MOST, Asked, Evidence
 from potluck.tee.policy import Policy
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked, Verdict
@@ -89,6 +89,8 @@ VERIFIERS: Mapping[str, Verifier] = {
     "sgx": Verifier(sgx.read, sgx.judge, sgx.claims),
     "nitro": Verifier(nitro.read, nitro.judge, nitro.claims),
     "simulated": Verifier(simulated.read, simulated.judge, simulated.claims),
+    "tpm": Verifier(tpm.read, tpm.judge, tpm.claims),
+    "az-snp-vtpm": Verifier(azure.read, azure.judge, azure.claims),
     "nvidia-gpu": Verifier(nvidia.read, nvidia.judge, nvidia.claims),
 }
 """One line a format."""
