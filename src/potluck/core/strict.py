@@ -9,7 +9,7 @@ import difflib
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar, Union, get_args, get_origin
+from typing import Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -68,9 +68,9 @@ class Strict:
     def _value(self, kind: object, value: object, path: str) -> object:
         kind = _without_none(kind)
         value = self.prepare(kind, value)
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        if _is_struct(kind):
             return self.struct(kind, value, path)
-        if get_origin(kind) is dict and issubclass(get_args(kind)[1], msgspec.Struct):
+        if get_origin(kind) is dict and _is_struct(get_args(kind)[1]):
             if not isinstance(value, Mapping):
                 raise self._fault(f"{path} must be a table")
             return {str(name): self.struct(get_args(kind)[1], one, f"{path}.{name}") for name, one in value.items()}
@@ -106,6 +106,10 @@ def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
+def _is_struct(kind: object) -> TypeGuard[type[msgspec.Struct]]:
+    return isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, msgspec.Struct)
+
+
 def _without_none(kind: object) -> object:
     parts = [part for part in get_args(kind) if part is not type(None)]
     optional = get_origin(kind) in (Union, types.UnionType) and len(parts) == 1
@@ -121,6 +125,6 @@ def _expected(kind: object) -> str:
         inner = get_args(kind)[0]
         words = "texts" if get_origin(inner) is Literal else {str: "texts", int: "whole numbers"}.get(inner, "tables")
         return f"a list of {words}"
-    if get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+    if get_origin(kind) is dict or _is_struct(kind):
         return "a table"
     return _TAKES.get(kind, "a value") if isinstance(kind, type) else "a value"
