@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime
 import hashlib
 import re
 import threading
@@ -40,7 +41,15 @@ DEEPEST = 8
 KNOWN = {ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.SUBJECT_ALTERNATIVE_NAME}
 """Critical extensions that are understood (a leaf's other name is not used)."""
 _BLOCK = re.compile(rb"-----BEGIN (CERTIFICATE|X509 CRL)-----([A-Za-z0-9+/=\s]*)-----END \1-----")
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, OverflowError)
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 _LOADING = threading.Lock()
 
 
@@ -57,6 +66,7 @@ class Certificate:
     ca: bool
     below: int | None = None
     """How many CAs may stand between it and a leaf; None: any number."""
+    serial: int = 0
 
     @property
     def fingerprint(self) -> str:
@@ -77,11 +87,21 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Revocations:
+    """A revocation list that could be read. begins, ends: Unix seconds; ends is None where it does not say."""
+
+    parsed: x509.CertificateRevocationList = field(repr=False, compare=False)
+    issuer: x509.Name
+    begins: float
+    ends: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Bag:
     """What lies beside evidence, in the order given: nothing in it is believed yet."""
 
     certificates: tuple[Certificate, ...] = ()
-    lists: tuple[x509.CertificateRevocationList, ...] = ()
+    lists: tuple[Revocations, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +123,7 @@ def trust(pins: Iterable[str], asked: Asked, path: str) -> Trust:
 def read(blobs: Sequence[bytes], path: str) -> Bag:
     """Certificates and revocation lists from files of PEM (any number) or DER (one). Raises Fault: malformed."""
     certificates: list[Certificate] = []
-    lists: list[x509.CertificateRevocationList] = []
+    lists: list[Revocations] = []
     for blob in blobs:
         for kind, der in _blocks(blob, path):
             if len(certificates) + len(lists) == MANY:
@@ -119,15 +139,10 @@ def certificate(der: bytes, path: str) -> Certificate:
     """One certificate. Raises Fault: malformed, too long, a key of a kind that nothing can be verified with."""
     if len(der) > LONGEST:
         raise Fault(Code.MALFORMED, path, f"hold a certificate of more than {LONGEST} bytes")
-    parsed = _loaded(x509.load_der_x509_certificate, der)
-    if parsed is None:
-        raise Fault(Code.MALFORMED, path, "hold what is no certificate")
-    try:
-        begins, ends = parsed.not_valid_before_utc.timestamp(), parsed.not_valid_after_utc.timestamp()
-        ca, below = _authority(parsed.extensions)
-        return Certificate(der, parsed, parsed.public_key(), _name(parsed.subject), begins, ends, ca, below)
-    except _UNREADABLE:
-        raise Fault(Code.MALFORMED, path, "hold a certificate that cannot be read") from None
+    found = _loaded(_certificate, der)
+    if found is None:
+        raise Fault(Code.MALFORMED, path, "hold what is no certificate, or one that cannot be read")
+    return found
 
 
 def chain(leaf: Certificate, bag: Bag, roots: Trust, now: int, path: str) -> tuple[Certificate, ...]:
@@ -202,23 +217,22 @@ def _in_date(one: Certificate, now: int, path: str) -> None:
         raise Fault(Code.EXPIRED, path, what)
 
 
-def _unrevoked(found: Sequence[Certificate], given: x509.CertificateRevocationList, now: int, path: str) -> None:
+def _unrevoked(found: Sequence[Certificate], given: Revocations, now: int, path: str) -> None:
     """The list of one of the chain's authorities is good, and has none of the chain's certificates on it."""
     name = _name(given.issuer)
     issuer = next((one for one in found[1:] if one.parsed.subject == given.issuer), None)
     if issuer is None:
         raise Fault(Code.COLLATERAL_OTHER, path, f"revocation list of {name} is nobody's in this chain")
-    if not _list_signed(given, issuer):
+    if not _list_signed(given.parsed, issuer):
         raise Fault(Code.COLLATERAL_SIGNATURE, path, f"revocation list is not signed by {name}")
-    first, last = given.last_update_utc, given.next_update_utc
-    if last is None or not first.timestamp() <= now <= last.timestamp():
-        span = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}" if last else "an open time, which is refused"
+    if given.ends is None or not given.begins <= now <= given.ends:
+        span = f"{_day(given.begins)} to {_day(given.ends)}" if given.ends else "an open time, which is refused"
         hint = "fetch a new one"
         raise Fault(Code.COLLATERAL_EXPIRED, path, f"revocation list of {name} is for {span}, not for {now}", hint)
     for child in found:
         if child.parsed.issuer != given.issuer:
             continue
-        if given.get_revoked_certificate_by_serial_number(child.parsed.serial_number) is not None:
+        if given.parsed.get_revoked_certificate_by_serial_number(child.serial) is not None:
             raise Fault(Code.REVOKED, path, f"{child.name} was revoked by {name}")
 
 
@@ -287,25 +301,42 @@ def _is_list(der: bytes) -> bool:
     return len(der) <= LONGEST_LIST and _loaded(x509.load_der_x509_crl, der) is not None
 
 
-def _list(der: bytes, path: str) -> x509.CertificateRevocationList:
-    found = _loaded(x509.load_der_x509_crl, der) if len(der) <= LONGEST_LIST else None
-    try:
-        if found is None or any(one.critical for one in found.extensions):  # an indirect or a partial list
-            raise ValueError
-        found.last_update_utc.timestamp()
-        return found
-    except _UNREADABLE:
-        raise Fault(Code.MALFORMED, path, "hold a revocation list that cannot be read") from None
+def _list(der: bytes, path: str) -> Revocations:
+    found = _loaded(_revocations, der) if len(der) <= LONGEST_LIST else None
+    if found is None:
+        raise Fault(Code.MALFORMED, path, "hold a revocation list that cannot be read")
+    return found
+
+
+def _certificate(der: bytes) -> Certificate:
+    """All of it that is ever looked at, since parts are read when first asked for only, and may fail or warn then."""
+    parsed = x509.load_der_x509_certificate(der)
+    name, _ = _name(parsed.subject), parsed.issuer
+    begins, ends = parsed.not_valid_before_utc.timestamp(), parsed.not_valid_after_utc.timestamp()
+    ca, below = _authority(parsed.extensions)
+    return Certificate(der, parsed, parsed.public_key(), name, begins, ends, ca, below, parsed.serial_number)
+
+
+def _revocations(der: bytes) -> Revocations:
+    parsed = x509.load_der_x509_crl(der)
+    if any(one.critical for one in parsed.extensions):
+        raise ValueError("an indirect or a partial list")
+    last = parsed.next_update_utc
+    return Revocations(parsed, parsed.issuer, parsed.last_update_utc.timestamp(), last and last.timestamp())
 
 
 def _loaded(load: Callable[[bytes], T], der: bytes) -> T | None:
-    """What a loader makes of bytes, or None. AMD's leaves have the serial number 0, which it warns of."""
+    """What a loader makes of bytes, or None. Loaders warn of serial numbers of 0, which AMD has, and of odd names."""
     with _LOADING, warnings.catch_warnings():  # filters belong to the process: one thread at a time
         warnings.simplefilter("ignore", UserWarning)
         try:
             return load(der)
         except _UNREADABLE:
             return None
+
+
+def _day(seconds: float) -> str:
+    return f"{datetime.datetime.fromtimestamp(seconds, datetime.UTC):%Y-%m-%d}"
 
 
 def _name(name: x509.Name) -> str:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import dcap_qvl
 import msgspec
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from potluck.tee import chains, compare, quotes
@@ -175,7 +174,7 @@ def _tcb(claimed: Claimed, given: Collateral, path: str) -> Tcb:
     pck = claimed.platform.pck
     named = {"dynamic platform": pck.dynamic_platform, "cached keys": pck.cached_keys, "smt": pck.smt_enabled}
     begins = [_signed(text, path).issue_date.timestamp() for text in (given.tcb_info, given.qe_identity)]
-    begins.append(chains.read([_bytes(given.pck_crl, path)], path).lists[0].last_update_utc.timestamp())
+    begins.append(chains.read([_bytes(given.pck_crl, path)], path).lists[0].begins)
     return Tcb(
         status=claimed.tcb.status,
         advisories=tuple(sorted({*claimed.tcb.advisory_ids, *more})),
@@ -269,7 +268,7 @@ def _signed(text: str, path: str) -> Signed:
     return found
 
 
-def _list(text: str, path: str) -> tuple[x509.CertificateRevocationList, ...]:
+def _list(text: str, path: str) -> tuple[chains.Revocations, ...]:
     found = chains.read([_bytes(text, path)], path).lists
     if len(found) != 1:
         raise Fault(Code.MALFORMED, path, "is no revocation list")
