@@ -26,6 +26,7 @@ VERBS = {
     "up": "Do it with real processes on this machine: broker, server, sites.",
     "status": "What a federation's server is doing, and what it did.",
     "engine": "The workers that some protections need: install them, and see whether they work.",
+    "tee": "Trusted hardware: verify an enclave's evidence under your own policy.",
 }
 
 

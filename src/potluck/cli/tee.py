@@ -1,0 +1,125 @@
+"""`potluck tee`: evidence of enclaves, and the policies that judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from potluck.api import evidence as api
+from potluck.api.evidence import Given, Held
+from potluck.cli.door import plain, spoken, voice
+from potluck.core.errors import UsageError
+from potluck.tee.evidence import FORMATS
+from potluck.tee.verdict import Verdict
+
+F = TypeVar("F", bound=Callable[..., object])
+PATH = click.Path(path_type=Path)
+LATEST = 253_402_300_799
+"""Unix seconds of the end of the year 9999."""
+
+
+@click.group("tee")
+def command() -> None:
+    """Trusted hardware: verify an enclave's evidence under your own policy, before you send a byte."""
+
+
+def evidenced(function: F) -> F:
+    """Add the options that say which evidence is meant, and when."""
+    options = (
+        click.option("--format", "format_", type=click.Choice(FORMATS), help="Kind of evidence."),
+        click.option("--evidence", type=PATH, help="Report, quote or document."),
+        click.option("--endorsement", "endorsements", type=PATH, multiple=True, help="Certificate or collateral."),
+        click.option("--root", "roots", type=PATH, multiple=True, help="Trust this root instead (development)."),
+        click.option("--at", type=click.IntRange(0, LATEST), metavar="UNIX", help="Time to verify at (default: now)."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@command.command("verify")
+@evidenced
+@click.option("--policy", type=PATH, required=True, help="Your policy (TOML).")
+@click.option("--nonce", metavar="HEX", help="The nonce that you asked with.")
+@click.option("--report-data", metavar="HEX", help="The report data that must be in it.")
+@spoken
+def verify(policy: Path, nonce: str | None, report_data: str | None, **words: object) -> int:
+    """Accept or refuse evidence under a policy. Exit 0: accepted; 3: refused, with every reason."""
+    verdict = api.attested(replace(_given(words), nonce=nonce, report_data=report_data), policy)
+    voice().data(verdict.document(), lambda out: judged(out, verdict))
+    return 0 if verdict.accepted else 3
+
+
+@command.command("policy")
+@click.argument("policy", type=PATH, required=False)
+@evidenced
+@click.option("-o", "--output", type=PATH, help="Write the new policy here.")
+@spoken
+def policy(policy: Path | None, output: Path | None, **words: object) -> None:
+    """What POLICY demands; or, from --format and --evidence, a policy to begin with that demands what they claim."""
+    say = voice()
+    if (policy is None) == (words["evidence"] is None):
+        hint = "potluck tee policy FILE, or potluck tee policy --format snp --evidence FILE"
+        raise UsageError("give a policy, or evidence to make one from", hint=hint)
+    if policy is not None:
+        held = api.demands(policy)
+        say.data(held.document(), lambda out: _values(out, held))
+    else:
+        held = api.begun(_given(words), output)
+        say.data(held.document(), lambda out: _begun(out, held))
+    say.warn(held.warnings)
+
+
+def _given(words: dict[str, Any]) -> Given:
+    """The evidence that the options name. Raises UsageError: one is missing."""
+    for name, option in (("format_", "--format"), ("evidence", "--evidence")):
+        if words[name] is None:
+            hint = f"one of {', '.join(FORMATS)}" if name == "format_" else "the file of the report, quote or document"
+            raise UsageError(f"{option} is missing", hint=hint)
+    return Given(words["format_"], words["evidence"], words["endorsements"], words["roots"], words["at"])
+
+
+def judged(out: Console, verdict: Verdict) -> None:
+    """Print a verdict: the word, the stamp, every reason, what nobody asked, and what the evidence claims."""
+    word = "[green]accept[/]" if verdict.accepted else "[red]refuse[/]"
+    out.print(f"{word}: {verdict.format}")
+    if verdict.stamp:
+        out.print(f"  [yellow]{plain(verdict.stamp)}[/]", soft_wrap=True, emoji=False)
+    for reason in verdict.reasons:
+        out.print(plain(f"  {reason}"), soft_wrap=True, emoji=False)
+    for path in verdict.unchecked:
+        out.print(plain(f"  not compared: {path}"), soft_wrap=True, emoji=False)
+    if verdict.claims:
+        out.print("claims:")
+    for path, value in _lines(verdict.claims, ""):
+        out.print(plain(f"  {path} = {value}"), soft_wrap=True, emoji=False)
+
+
+def _lines(claims: Mapping[str, object], path: str) -> Iterator[tuple[str, str]]:
+    for key, value in claims.items():
+        if isinstance(value, Mapping):
+            yield from _lines(value, f"{path}{key}.")
+        elif value is not None:
+            yield f"{path}{key}", _word(value)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "nothing"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _values(out: Console, held: Held) -> None:
+    for key, value in held.flat():
+        out.print(plain(f"{key} = {_word(value)}"), soft_wrap=True, emoji=False)
+    out.print(held.hash, soft_wrap=True)
+
+
+def _begun(out: Console, held: Held) -> None:
+    for line in [held.file] if held.file else held.text.splitlines():
+        out.print(plain(line), soft_wrap=True, emoji=False)
