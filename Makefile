@@ -9,13 +9,13 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo missing)
 demo: .venv/.core
 	$(BIN)/potluck demo
 
-test: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines .venv/.tpm .venv/.he
+test: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines .venv/.tpm .venv/.he .venv/.mpc
 	$(RUN) pytest -n 2 -m "not slow"
 
-test-all: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines .venv/.tpm .venv/.he
+test-all: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines .venv/.tpm .venv/.he .venv/.mpc
 	$(RUN) pytest -n 2
 
-bench: .venv/.bench .venv/.he
+bench: .venv/.bench .venv/.he .venv/.mpc
 	$(BIN)/python bench/run.py
 
 check: .venv/.dev
@@ -109,4 +109,9 @@ endif
 # it say so and are skipped.
 .venv/.he: src/potluck/engines/environment.py .venv/.dev
 	@$(BIN)/potluck engine install he || echo "the engine he cannot be installed here: the tests that need it will be skipped"
+	touch $@
+
+# So does computation on secret shares, with a Python 3.11 or 3.10 and some 1 GB of packages.
+.venv/.mpc: src/potluck/engines/environment.py .venv/.dev
+	@$(BIN)/potluck engine install mpc || echo "the engine mpc cannot be installed here: the tests that need it will be skipped"
 	touch $@

@@ -41,3 +41,12 @@ def he_engine():
     if found is None:
         pytest.skip("the engine he is not installed (potluck engine install he)")
     return found
+
+
+@pytest.fixture(scope="session")
+def mpc_engine():
+    """The installed engine `mpc`; where it is missing the test is skipped, or fails under CI=true."""
+    found = environment.installed("mpc")
+    if found is None:
+        pytest.skip("the engine mpc is not installed (potluck engine install mpc)")
+    return found

@@ -76,7 +76,7 @@ def gone(pid: int) -> bool:
 
 
 def fake_python(path: Path, pip: str = "exit 0", version: str = "3.12.9") -> Path:
-    """A `python3.12` that makes an environment of itself, whose pip runs `pip` (shell) and whose worker only echoes."""
+    """A Python that makes an environment of itself, whose pip runs `pip` (shell) and whose worker only echoes."""
     worker = path.parent / "worker.py"
     path.parent.mkdir(parents=True, exist_ok=True)
     worker.write_text(SPEAK + ECHO, encoding="utf-8")
@@ -85,7 +85,7 @@ def fake_python(path: Path, pip: str = "exit 0", version: str = "3.12.9") -> Pat
 case "$*" in
   *"-m venv "*) for folder; do :; done; mkdir -p "$folder/bin" && cp "$0" "$folder/bin/python";;
   *"-m pip "*) {pip};;
-  *openfhe.serve*) exec {sys.executable} -I -B {worker};;
+  *.serve*import*main*) exec {sys.executable} -I -B {worker};;
   *"print('python"*) echo python {version};;
 esac
 """,

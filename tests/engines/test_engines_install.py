@@ -20,10 +20,11 @@ POTLUCK = Path(sys.executable).parent / "potluck"
 
 @pytest.fixture
 def machine(tmp_path):
-    """The environment of a machine whose python3.12 is a fake: `machine(pip)` says in shell what its pip does."""
+    """The environment of a machine whose Pythons are fakes: `machine(pip)` says in shell what their pip does."""
 
     def make(pip="exit 0"):
         fake_python(tmp_path / "bin" / "python3.12", pip)
+        fake_python(tmp_path / "bin" / "python3.11", pip, "3.11.9")
         return {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "POTLUCK_ENGINES": str(tmp_path / "engines")}
 
     return make
@@ -44,6 +45,16 @@ def test_it_says_what_it_takes_and_does_and_what_it_made_works(machine, tmp_path
     worker = Worker("he", program=found.program())
     assert worker.call("echo", b"x") == (b"x",)
     worker.close()
+
+
+def test_each_engine_has_its_own_python_packages_and_worker(machine, tmp_path):
+    environ, said = machine(), []
+    found = install("mpc", said.append, environ)
+    assert said[0] == f"Python 3.11.9 from PATH: {tmp_path / 'bin' / 'python3.11'}"
+    assert {"spu==0.9.5", "numpy==1.26.4"} <= set(said[2].removeprefix("packages: ").split(", "))
+    assert "potluck.engines.spu.serve" in found.program()[-1]
+    assert "potluck.engines.openfhe.serve" in install("he", silent, environ).program()[-1]
+    assert environment.installed("mpc", environ) == found
 
 
 def test_an_engine_that_works_is_left_as_it_is(machine):
@@ -172,11 +183,11 @@ def test_an_error_of_the_disk_is_no_bug_of_ours(machine, tmp_path):
         install("he", silent, environ)
 
 
-@pytest.mark.parametrize("name", ["mpc", "spu", "", "../he"])
+@pytest.mark.parametrize("name", ["openfhe", "spu", "", "../he"])
 def test_only_engines_of_this_version_are_installed(machine, name):
     with pytest.raises(UsageError) as caught:
         install(name, silent, machine())
-    assert caught.value.hint == "engines: he"
+    assert caught.value.hint == "engines: he, mpc"
 
 
 def test_an_engine_lies_in_potlucks_own_environment_or_else_in_the_users_data(monkeypatch, tmp_path):
@@ -191,16 +202,18 @@ def test_an_engine_lies_in_potlucks_own_environment_or_else_in_the_users_data(mo
 
 
 @pytest.mark.slow
-def test_the_real_engine_installs_into_an_empty_folder_and_works(he_engine, tmp_path):
+@pytest.mark.parametrize("name", ["he", "mpc"])
+def test_the_real_engine_installs_into_an_empty_folder_and_works(name, request, tmp_path):
+    real = request.getfixturevalue(f"{name}_engine")
     environ = {**os.environ, "POTLUCK_ENGINES": str(tmp_path / "engines")}
     try:
-        found = install("he", silent, environ)
+        found = install(name, silent, environ)
     except UsageError as error:
         if "cannot be installed" in error.what:
             pytest.skip("the package index cannot be reached")
         raise
     assert found.folder.is_relative_to(tmp_path)
-    assert found.mark.packages == he_engine.mark.packages
-    worker = Worker("he", program=found.program())
+    assert found.mark.packages == real.mark.packages
+    worker = Worker(name, program=found.program())
     assert worker.call("echo", b"x") == (b"x",)
     worker.close()

@@ -198,6 +198,92 @@ def test_calls_of_many_threads_each_get_their_own_answer(made):
     assert worker.generation == 1
 
 
+MEET = """
+ready()
+import socket
+mine, peer = {mine!r}, {peer!r}
+while True:
+    request = read()
+    box = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    box.bind(mine)
+    while True:
+        try:
+            box.sendto(request.buffers[0], peer)
+            break
+        except OSError:
+            time.sleep(0.01)
+    send(REPLY, request.name, request.number, box.recv(99))
+"""
+
+
+def test_workers_that_wait_for_each_other_are_asked_first_and_heard_later(made, tmp_path):
+    ways = [str(tmp_path / name) for name in "ab"]
+    first, second = (made(MEET.format(mine=mine, peer=peer)) for mine, peer in (ways, ways[::-1]))
+    first.post("meet", b"from the first", deadline=20)
+    second.post("meet", b"from the second", deadline=20)
+    assert first.collect() == (b"from the second",)
+    assert second.collect() == (b"from the first",)
+
+
+def test_what_was_posted_is_collected_before_anything_else_is_asked(made):
+    worker = made(ECHO)
+    worker.post("echo", b"a")
+    with pytest.raises(RuntimeError, match="echo is not collected yet"):
+        worker.call("echo", b"b")
+    assert worker.collect() == (b"a",)
+    with pytest.raises(RuntimeError, match="nothing was posted"):
+        worker.collect()
+    assert worker.call("echo", b"c") == (b"c",)
+    assert worker.generation == 1
+
+
+def test_other_threads_wait_until_what_was_posted_is_collected(made):
+    worker, said = made(ECHO), []
+    worker.post("echo", b"a")
+    other = threading.Thread(target=lambda: said.append(worker.call("echo", b"b")))
+    other.start()
+    other.join(0.3)
+    assert (said, other.is_alive()) == ([], True)
+    assert worker.collect() == (b"a",)
+    other.join(20)
+    assert said == [(b"b",)]
+
+
+def test_the_time_runs_from_the_post_and_a_late_answer_ends_the_worker(made):
+    worker = made("ready()\nread()\ntime.sleep(600)")
+    worker.post("op", deadline=0.2)
+    with pytest.raises(Abort, match="no answer in time"):
+        worker.collect()
+    assert worker.pid is None
+
+
+def test_a_worker_that_dies_after_the_post_is_a_named_abort_and_the_lock_is_free(made):
+    worker = made("ready()\nread()\nos.abort()")
+    worker.post("op")
+    with pytest.raises(Abort, match="ended by SIGABRT"):
+        worker.collect()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(aborted, worker, "op").result(20).detail == "ended by SIGABRT"
+
+
+def test_a_post_that_fails_asks_nothing_and_holds_nobody_up(made, monkeypatch):
+    monkeypatch.setattr("potluck.engines.frames.LARGEST", 100)
+    worker = made(ECHO)
+    with pytest.raises(Abort, match="too long"):
+        worker.post("echo", bytes(101))
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(worker.call, "echo", b"x").result(20) == (b"x",)
+
+
+def test_close_drops_what_was_posted(made):
+    worker = made(ECHO)
+    worker.post("echo", b"a")
+    worker.close()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(worker.call, "echo", b"b").result(20) == (b"b",)
+    assert worker.generation == 2
+
+
 def test_it_outlives_the_thread_that_started_it(made):
     worker = made(ECHO)
     thread = threading.Thread(target=worker.start)

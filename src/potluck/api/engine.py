@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from potluck.core.errors import UsageError
 from potluck.engines import environment
-from potluck.engines.environment import PACKAGES, PLANNED, Installed
+from potluck.engines.environment import PACKAGES, Installed
 from potluck.engines.install import install as make
 from potluck.engines.install import tested
 
@@ -41,7 +41,7 @@ def status(name: str | None = None) -> Mapping[str, State]:
     Raises UsageError: the engine that was asked for by name is unknown, not installed, or fails its self-test.
     """
     if name is None:
-        return {one: _state(one) for one in (*PACKAGES, *PLANNED)}
+        return {one: _state(one) for one in PACKAGES}
     found = environment.require(name)
     tested(name, found.program())
     return {name: State(name, found, None)}

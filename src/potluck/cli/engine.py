@@ -14,7 +14,10 @@ from potluck.cli.door import plain, spoken, voice
 
 @click.group("engine")
 def command() -> None:
-    """The workers that some protections need: `he` is homomorphic encryption, by OpenFHE."""
+    """The workers that some protections need.
+
+    `he` is homomorphic encryption, by OpenFHE; `mpc` is computation on secret shares, by SPU.
+    """
 
 
 @command.command("install")
@@ -26,7 +29,7 @@ def install(name: str | None) -> None:
     if say.quiet or not say.words.is_terminal:
         tell(api.install(name, say.say))
         return
-    with say.words.status("this takes about a minute"):
+    with say.words.status("this takes a minute or two"):
         found = api.install(name, say.say)
     tell(found)
 

@@ -19,11 +19,23 @@ from potluck.core.errors import UsageError
 
 MARK = "installed.json"
 PLACE = "POTLUCK_ENGINES"
-PACKAGES: Mapping[str, Mapping[str, str]] = {"he": {"openfhe": "1.6.1.0.24.4", "numpy": "2.5.5"}}
+PACKAGES: Mapping[str, Mapping[str, str]] = {
+    "he": {"openfhe": "1.6.1.0.24.4", "numpy": "2.5.5"},
+    "mpc": {
+        "spu": "0.9.5",
+        "jax": "0.4.34",
+        "jaxlib": "0.4.34",
+        "numpy": "1.26.4",
+        "scipy": "1.15.3",
+        "ml_dtypes": "0.5.4",
+    },
+}
 """What each engine is made of; its folder bears the version of the first."""
-PLANNED = ("mpc",)
-"""Engines that are known by name, but that this version does not have."""
-SERVE = "import sys; sys.path.append({root!r}); from potluck.engines.openfhe.serve import main; main()"
+PYTHONS: Mapping[str, tuple[str, ...]] = {"he": ("3.12",), "mpc": ("3.11", "3.10")}
+"""The CPythons that an engine's wheels are made for, the first choice first."""
+WORKERS: Mapping[str, str] = {"he": "openfhe", "mpc": "spu"}
+"""The package here that holds an engine's worker program."""
+SERVE = "import sys; sys.path.append({root!r}); from potluck.engines.{worker}.serve import main; main()"
 
 
 class NotInstalled(UsageError):
@@ -50,7 +62,7 @@ class Installed:
 
     def program(self) -> list[str]:
         """The command line of its worker, to which the memory limit is added."""
-        return program(self.folder)
+        return program(self.name, self.folder)
 
 
 def installed(name: str, environ: Mapping[str, str] = os.environ) -> Installed | None:
@@ -76,8 +88,6 @@ def require(name: str, environ: Mapping[str, str] = os.environ) -> Installed:
 
 def known(name: str) -> None:
     """Raises UsageError: no engine of that name in this version."""
-    if name in PLANNED:
-        raise UsageError(f"the engine {name} is not in this version", hint=f"engines: {', '.join(PACKAGES)}")
     if name not in PACKAGES:
         raise UsageError(f"no engine is called {name!r}", hint=f"engines: {', '.join(PACKAGES)}")
 
@@ -102,10 +112,10 @@ def python(folder: Path) -> Path:
     return folder / "bin" / "python"
 
 
-def program(folder: Path) -> list[str]:
-    """The command line of the worker that runs in the environment in `folder`."""
+def program(name: str, folder: Path) -> list[str]:
+    """The command line of the worker of the engine `name` that runs in the environment in `folder`."""
     root = str(Path(__file__).parents[2])
-    return [str(python(folder)), "-I", "-B", "-c", SERVE.format(root=root)]
+    return [str(python(folder)), "-I", "-B", "-c", SERVE.format(root=root, worker=WORKERS[name])]
 
 
 def read(name: str, folder: Path) -> Installed | None:

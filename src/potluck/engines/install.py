@@ -18,7 +18,7 @@ import msgspec
 from potluck.core.errors import Refused, UsageError
 from potluck.core.rounds import Abort
 from potluck.engines import environment, interpreter
-from potluck.engines.environment import MARK, PACKAGES, PLACE, Installed, Mark
+from potluck.engines.environment import MARK, PACKAGES, PLACE, PYTHONS, Installed, Mark
 from potluck.engines.worker import Worker
 
 Say = Callable[[str], None]
@@ -30,7 +30,7 @@ SUPPORTED = "its packages are made for Linux on x86-64 with glibc"
 def install(name: str, say: Say, environ: Mapping[str, str] = os.environ) -> Installed:
     """Make the engine's environment where there is none that works. say: is told each step, a line each.
 
-    Raises UsageError: no Python 3.12, no place to write, the packages cannot be had, or the engine fails its self-test.
+    Raises UsageError: no Python for it, no place to write, its packages cannot be had, or it fails its self-test.
     Raises Refused: another installation is going on.
     """
     found = _working(environment.installed(name, environ))
@@ -57,7 +57,7 @@ def _working(found: Installed | None) -> Installed | None:
 
 
 def _make(name: str, folder: Path, say: Say, environ: Mapping[str, str], step: Step) -> None:
-    base = interpreter.find(environ)
+    base = interpreter.find(PYTHONS[name], environ)
     say(f"Python {base.version} from {base.source}: {base.path}")
     if folder.exists():
         say("what an installation left here is incomplete or does not work: begun again")
@@ -72,7 +72,7 @@ def _make(name: str, folder: Path, say: Say, environ: Mapping[str, str], step: S
     step([*pip, *wanted], "the packages cannot be installed", "is the package index reachable? then run it again")
     say("self-test")
     step([python, "-I", "-c", f"import {', '.join(PACKAGES[name])}"], "the packages do not load", SUPPORTED)
-    versions = tested(name, environment.program(folder))
+    versions = tested(name, environment.program(name, folder))
     mark = Mark(name, versions["python"], str(base.path), base.source, dict(PACKAGES[name]))
     part = folder / f".{MARK}.part"
     part.write_bytes(msgspec.json.format(msgspec.json.encode(mark), indent=1))

@@ -1,4 +1,4 @@
-"""Find a CPython 3.12: the engine's wheels hold a binary for that one alone.
+"""Find a CPython of a version that an engine's wheels hold a binary for.
 
 A name on PATH proves nothing (pyenv puts a file there that only prints an error), so every candidate is started once.
 """
@@ -10,13 +10,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from potluck.core.errors import UsageError
 
-VERSION = "3.12"
 PROBE = (
     "import sys, ssl, venv, ensurepip; assert sys.implementation.name == 'cpython' and sys.maxsize > 2**32; "
     "print('python %d.%d.%d' % sys.version_info[:3])"
@@ -34,26 +33,29 @@ class Interpreter:
     version: str
 
 
-def find(environ: Mapping[str, str]) -> Interpreter:
-    """The first that runs: `python3.12` on PATH, then pyenv's, then one that uv downloads.
+def find(versions: Sequence[str], environ: Mapping[str, str]) -> Interpreter:
+    """The first that runs: on PATH (`python3.12`), then pyenv's, then Potluck's own, then one that uv downloads.
 
-    environ: PATH, PYENV_ROOT and HOME are read. Raises UsageError: in none of the three places, all named.
+    versions: as in 3.12, the first choice first; uv is asked for that alone. environ: PATH, PYENV_ROOT, HOME are read.
+    Raises UsageError: in none of these places, all named.
     """
-    for path, source in (*_on_path(environ), *_of_pyenv(environ)):
-        if version := runs(path, environ):
-            return Interpreter(path, source, version)
-    downloaded = _of_uv(environ)
-    if downloaded is not None and (version := runs(downloaded, environ)):
-        return Interpreter(downloaded, "uv", version)
+    for version in versions:
+        for path, source in (*_on_path(version, environ), *_of_pyenv(version, environ), *_own(version)):
+            if found := runs(path, version, environ):
+                return Interpreter(path, source, found)
+    first = versions[0]
+    downloaded = _of_uv(first, environ)
+    if downloaded is not None and (found := runs(downloaded, first, environ)):
+        return Interpreter(downloaded, "uv", found)
+    searched = ", ".join(f"python{one} on PATH, {_pyenv(environ)}/versions/{one}*" for one in versions)
     raise UsageError(
-        f"no CPython {VERSION} that runs: searched python{VERSION} on PATH, {_pyenv(environ)}/versions/{VERSION}*, "
-        "and uv's download",
-        hint=f"install python{VERSION} (with its venv module), or install uv, which downloads one",
+        f"no CPython {' or '.join(versions)} that runs: searched {searched}, and uv's download",
+        hint=f"install python{first} (with its venv module), or install uv, which downloads one",
     )
 
 
-def runs(path: Path, environ: Mapping[str, str]) -> str | None:
-    """The version of the Python at `path`, or None: it does not run, is another version, or can make no environment."""
+def runs(path: Path, version: str, environ: Mapping[str, str]) -> str | None:
+    """The version of the Python at `path` in full, or None: it does not run, is another, or can make no environment."""
     try:
         done = subprocess.run(  # noqa: S603  a file of PATH, as the user has it
             [str(path), "-I", "-c", PROBE],
@@ -68,13 +70,13 @@ def runs(path: Path, environ: Mapping[str, str]) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     said = done.stdout.split()
-    right = done.returncode == 0 and len(said) == 2 and said[1].startswith(f"{VERSION}.")
+    right = done.returncode == 0 and len(said) == 2 and said[1].startswith(f"{version}.")
     return said[1] if right else None
 
 
-def _on_path(environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+def _on_path(version: str, environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
     for folder in environ.get("PATH", os.defpath).split(os.pathsep):
-        candidate = Path(folder or ".").absolute() / f"python{VERSION}"
+        candidate = Path(folder or ".").absolute() / f"python{version}"
         if os.path.isfile(candidate) and os.access(candidate, os.X_OK):  # quiet about folders one may not read
             yield candidate, "PATH"
 
@@ -83,19 +85,26 @@ def _pyenv(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME") or os.path.expanduser("~")) / ".pyenv")
 
 
-def _of_pyenv(environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+def _own(version: str) -> Iterator[tuple[Path, str]]:
+    """The interpreter under Potluck's own environment; it need not be on PATH."""
+    base = getattr(sys, "_base_executable", None)
+    if base and version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        yield Path(base), "Potluck's own"
+
+
+def _of_pyenv(version: str, environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
     """Newest first."""
-    found = (_pyenv(environ) / "versions").glob(f"{VERSION}*")
+    found = (_pyenv(environ) / "versions").glob(f"{version}*")
     for path in sorted(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)], reverse=True):
-        yield path / "bin" / f"python{VERSION}", "pyenv"
+        yield path / "bin" / f"python{version}", "pyenv"
 
 
-def _of_uv(environ: Mapping[str, str]) -> Path | None:
+def _of_uv(version: str, environ: Mapping[str, str]) -> Path | None:
     """The Python that uv has or downloads; None: no uv, or it could not."""
     uv = shutil.which("uv", path=environ.get("PATH", os.defpath))
     command = [uv] if uv else [sys.executable, "-m", "uv"]
     try:
-        for step in (["python", "install", "--quiet", VERSION], ["python", "find", "--no-project", VERSION]):
+        for step in (["python", "install", "--quiet", version], ["python", "find", "--no-project", version]):
             done = subprocess.run(  # noqa: S603  uv, as the user has it
                 [*command, *step],
                 stdin=subprocess.DEVNULL,

@@ -18,7 +18,7 @@ import subprocess
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from potluck.core.rounds import Abort, Cause
 from potluck.engines import environment, frames
@@ -48,6 +48,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._end: weakref.finalize[[subprocess.Popen[bytes]], Worker] | None = None
         self._number = 0
+        self._asked: tuple[str, subprocess.Popen[bytes], float] | None = None
         self._lock = threading.RLock()
 
     @property
@@ -62,19 +63,38 @@ class Worker:
         are too large. The next call starts a fresh one. Raises UsageError: the engine is not installed.
         """
         with self._lock:
+            self.post(op, *buffers, deadline=deadline)
+            return self.collect()
+
+    def post(self, op: str, *buffers: bytes, deadline: float = 120.0) -> None:
+        """Ask as `call` does, but do not wait for the answer: workers that talk to each other are all asked first.
+
+        Until `collect`, by the same thread, calls of other threads wait. Raises as `call` does; then nothing is asked.
+        """
+        self._lock.acquire()
+        try:
+            if self._asked is not None:
+                raise RuntimeError(f"{self._asked[0]} is not collected yet")
             process = self._started()
             self._number += 1
-            try:
-                until = time.monotonic() + deadline
+            until = time.monotonic() + deadline
+            with self._named(op):
                 _write(process, frames.pack(frames.REQUEST, op, self._number, buffers), until)
+            self._asked = op, process, until
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def collect(self) -> tuple[bytes, ...]:
+        """The answer to what was posted. Raises as `call` does."""
+        if self._asked is None:
+            raise RuntimeError("nothing was posted")
+        (op, process, until), self._asked = self._asked, None
+        try:
+            with self._named(op):
                 return self._reply(_read(process, until), self._number)
-            except FrameError as error:
-                raise Abort(Cause.ENGINE, step=op, detail=str(error)) from None
-            except _Failed as failure:
-                raise Abort(Cause.ENGINE, step=op, detail=self._failed(failure)) from None
-            except BaseException:
-                self.close()  # half a request lies in the pipe
-                raise
+        finally:
+            self._lock.release()
 
     def start(self) -> None:
         """Start the process where none runs. Raises as `call` does."""
@@ -82,16 +102,35 @@ class Worker:
             self._started()
 
     def close(self) -> None:
-        """End the process; its state is gone. It waits for a call of another thread."""
+        """End the process; its state is gone, and what was posted is dropped. It waits for a call of another thread."""
         with self._lock:
-            if self._end is not None:
-                self._end()
-            self._process, self._end = None, None
+            self._ended()
+            if self._asked is not None:
+                self._asked = None
+                self._lock.release()
+
+    @contextlib.contextmanager
+    def _named(self, op: str) -> Iterator[None]:
+        """What goes wrong in here gets its name; whatever it is, the process is ended where bytes may lie in a pipe."""
+        try:
+            yield
+        except FrameError as error:
+            raise Abort(Cause.ENGINE, step=op, detail=str(error)) from None
+        except _Failed as failure:
+            raise Abort(Cause.ENGINE, step=op, detail=self._failed(failure)) from None
+        except BaseException:
+            self._ended()  # half a request lies in the pipe
+            raise
+
+    def _ended(self) -> None:
+        if self._end is not None:
+            self._end()
+        self._process, self._end = None, None
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:
             return self._process
-        self.close()
+        self._ended()
         program = self._program or environment.require(self.name).program()
         try:
             process = _spawn([*program, str(self.memory)])
@@ -105,7 +144,7 @@ class Worker:
         except _Failed as failure:
             raise Abort(Cause.ENGINE, step="start", detail=self._failed(failure)) from None
         except BaseException:
-            self.close()
+            self._ended()
             raise
         return process
 
@@ -125,7 +164,7 @@ class Worker:
         if process is not None and failure.ended:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = process.wait(1)
-        self.close()
+        self._ended()
         if code is None:
             return failure.words
         return f"ended by {_signal(-code)}" if code < 0 else f"ended with code {code}"
