@@ -64,7 +64,6 @@ def test_what_cannot_be_is_refused_with_a_hint(tmp_path, settings, key, hint):
         ('predict.ovner="a"', 'did you mean "owner"?'),
         ('predict.mode="bach"', 'did you mean "batch"?'),
         ('protect.with="share"', "is not in this version"),
-        ('protect.with="tee"', "is not in this version"),
         ('task="predikt"', 'did you mean "predict"?'),
     ],
 )

@@ -177,9 +177,9 @@ def test_an_aborted_run_claims_no_result(page):
 def test_a_simulated_enclave_is_stamped(page):
     run, details = heart()
     text = Tree(page(run, msgspec.structs.replace(details, simulated=True))).words()
-    assert "Simulated:" in text
+    assert "No protection: simulated." in text
     assert "No hardware sealed anything" in text
-    assert "Simulated:" not in Tree(page(run, details)).words()
+    assert "No protection" not in Tree(page(run, details)).words()
 
 
 def test_without_a_ledger_other_runs_are_not_guessed_at(page):

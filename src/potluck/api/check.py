@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from potluck.api import predict
+from potluck.api.demands import demand_of
 from potluck.api.plan import Plan, opened
 from potluck.api.tables import tables
 from potluck.core.asks import Ask
@@ -109,6 +110,7 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
     if plan.spec.task == "predict":
         return _prediction(plan, warnings)
     try:
+        demand_of(plan)
         spec, more = _with_files(plan)
         ask = _first(spec)
         grid = _grid(spec, ask)
@@ -199,7 +201,7 @@ def _grid(spec: Spec, ask: Ask) -> dict[str, object]:
 
 def _rehearsal(spec: Spec, ask: Ask) -> tuple[int, float]:
     """Bytes that one site uploads and seconds of one round, on zero vectors."""
-    protection = catalog.row(spec).build(spec)
+    protection = catalog.rehearsed(spec)
     memory = Memory(spec.sites, digest(spec))
     round_ = RoundId(new_run(), 1)
     agreed = terms(spec, round_, ask, privacy(spec, ask))

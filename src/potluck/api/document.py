@@ -37,6 +37,8 @@ def document(facts: Facts, final: Path) -> Json:
         "run": str(final),
         "report": str(final / "report.html"),
     }
+    if facts.spec.protect.word == "tee":
+        head["stamp"] = facts.stamp or None
     if isinstance(facts.outcome, Trained):
         model = facts.outcome.model
         head["model"] = {
@@ -163,6 +165,7 @@ def evidence(facts: Facts) -> details.Details:
         aborts=tuple(facts.log.aborts),
         in_process=facts.network is None,
         network=facts.network,
+        simulated=facts.spec.protect.word == "tee" and facts.spec.protect.enclave == "simulated",
     )
 
 

@@ -24,7 +24,8 @@ class Facts:
     spec: the plan as checked, patterns resolved; run: its random name; spent: by site what this run cost, None without
     noise; budgets: the owners' ledgers, where they are here; rows: (trained on, held out) by site, only where the
     comparison shows exact values anyway; comparison: None unless asked for; network: across machines; tries: by round
-    number the causes of the tries before it; agreement: of a prediction that was compared.
+    number the causes of the tries before it; agreement: of a prediction that was compared; stamp: words that must stand
+    beside the results, of what does not protect them.
     """
 
     plan: Plan
@@ -41,6 +42,7 @@ class Facts:
     network: details.Network | None = None
     tries: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     agreement: Agreement | None = None
+    stamp: str = ""
 
 
 def budget_of(site: str, ledger: Budget, spec: Spec, run: str) -> details.Budget:

@@ -21,8 +21,10 @@ from potluck.api.site import adopt
 from potluck.api.status import live
 from potluck.core.plan import Plan as Spec
 from potluck.members import site as sites
+from potluck.members.files import PRIVATE, create
 from potluck.members.home import SiteHome
 from potluck.members.names import file_name
+from potluck.tee.demand import built_in_text
 
 POLICY = """\
 # Made by `potluck up`: whoever runs it holds every row here, and allows all of it.
@@ -42,6 +44,7 @@ min_sites = 1
 [approve]
 rule = "policy"
 """
+BUILT_IN = "enclave.toml"
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,11 @@ def settle(plan: Plan, spec: Spec, folder: Path, ledgers: Path, record: bool) ->
     members.federation_new(coordinator, f"tls://127.0.0.1:{_port()}", now, 30)
     for name, home in homes.items():
         source = _source(plan, spec, name)
+        policy = POLICY.format(file=json.dumps(str(source))) + _attestation(plan)
         ledger = os.path.relpath(ledger_file(ledgers, name).absolute(), home.absolute())
-        sites.found(home, name, POLICY.format(file=json.dumps(str(source))), ledger)
+        sites.found(home, name, policy, ledger)
+        if spec.protect.word == "tee" and spec.protect.policy is None:
+            create(home / BUILT_IN, built_in_text().encode(), PRIVATE)
     members.federation_add(coordinator, [SiteHome.at(home).card for home in homes.values()], now)
     for home in homes.values():
         members.site_join(home, coordinator / "federation.toml", now)
@@ -95,6 +101,15 @@ def _source(plan: Plan, spec: Spec, name: str) -> Path:
     return (plan.folder / spec.data.files[name]).resolve()
 
 
+def _attestation(plan: Plan) -> str:
+    """What the policies say of enclaves: the plan's file, or the built-in demand, which a simulated one meets."""
+    guard = plan.spec.protect
+    if guard.word != "tee":
+        return ""
+    file = BUILT_IN if guard.policy is None else str((plan.folder / guard.policy).resolve())
+    return f"[attestation]\npolicy = {json.dumps(file)}\n"
+
+
 def _port() -> int:
     """A free port of this machine's loopback; somebody may take it before the broker does, which is then said."""
     with socket.socket() as free:
@@ -109,7 +124,8 @@ def _plan(plan: Plan, spec: Spec, room: Path) -> Path:
     data.pop("files", None)
     if any("*" in name for name in plan.spec.data.columns):
         data["columns"] = {name: _present(msgspec.to_builtins(one)) for name, one in spec.data.columns.items()}
-    whole = {**tables, "data": data}
+    protect = {key: value for key, value in dict(tables["protect"]).items() if key != "policy"}
+    whole = {**tables, "data": data, "protect": protect}
     if spec.task == "predict" and spec.model is not None and spec.predict is not None:
         whole |= {"model": {"digest": spec.model.digest}, "predict": msgspec.to_builtins(spec.predict)}
     path = room / "plan.toml"

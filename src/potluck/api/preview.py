@@ -100,7 +100,7 @@ def preview(folder: Path, which: str) -> Leaving:
 
 def _letters(plan: Spec, ask: Ask, memory: Memory, me: str, mine: Guarded) -> tuple[tuple[str, int], ...]:
     """What this site would send, rehearsed with zeros in the others' place."""
-    protection = catalog.row(plan).build(plan)
+    protection = catalog.rehearsed(plan)
     round_ = RoundId(new_run(), 1)
     agreed = terms(plan, round_, ask, privacy(plan, ask))
     nothing = Guarded(np.zeros(agreed.length, agreed.dtype))

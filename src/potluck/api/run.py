@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from potluck.api import predict
 from potluck.api.compare import compared
+from potluck.api.demands import demand_of, stamp_of
 from potluck.api.document import PREDICTIONS, document, evidence
 from potluck.api.facts import Facts, budget_of
 from potluck.api.folder import run_folder
@@ -66,6 +68,7 @@ def run(
             write(folder, predict.carried_out(room, warnings, holding, transcript, compare, now))
             transcript.write(folder / "transcript.jsonl")
         return Run.read(folder)
+    demand = demand_of(plan)
     spec, rows = tables(plan, data)
     name = new_run()
     holding = folder_of(plan, Path(ledger) if ledger else None)
@@ -73,7 +76,7 @@ def run(
         transcript = Transcript(folder / "parcels" if record else None)
         memory = Memory(spec.sites, digest(spec), ledgers=held, transcript=transcript)
         task: Task[Table, Trained | Counted] = build(spec)
-        together = Together(spec, task, catalog.row(spec).build(spec), rows, memory, name)
+        together = Together(spec, task, catalog.row(spec).build(spec, demand), rows, memory, name)
         sums = Sums(spec, together, progress=progress)
         with charging(held, spec, name, now):
             outcome = drive(task, sums)
@@ -84,7 +87,7 @@ def run(
         budgets = tuple(budget_of(site.name, one, spec, name) for site, one in held.items())
         shown = {s.name: (t.rows - int(t.test.sum()), int(t.test.sum())) for s, t in rows.items()} if comparison else {}
         facts = Facts(plan, spec, name, now, outcome, sums.log, spent, every, budgets, shown, comparison)
-        write(folder, facts)
+        write(folder, replace(facts, stamp=stamp_of(spec, demand)))
     return Run.read(folder)
 
 

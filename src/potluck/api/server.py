@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
+from potluck.api.demands import stamp_of
 from potluck.api.facts import Facts
 from potluck.api.folder import free, taken
 from potluck.api.outcome import Run
@@ -230,8 +231,9 @@ def _facts(bench: _Bench, outcome: Trained | Counted | Carried, log: Log, warnin
     tries = _tries(bench.session)
     log.aborts = [cause for causes in tries.values() for cause in causes]
     return Facts(
-        bench.plan, spec, bench.session.name, bench.began, outcome, log, cost, warnings, network=network, tries=tries
-    )
+        bench.plan, spec, bench.session.name, bench.began, outcome, log, cost, warnings, network=network, tries=tries,
+        stamp=stamp_of(spec, None),
+    )  # fmt: skip
 
 
 def _head(name: str, signed: SignedHead | None) -> details.Head:

@@ -17,6 +17,7 @@ import msgspec
 
 from potluck.api import predict, scores
 from potluck.api.compare import Comparison, compared
+from potluck.api.demands import demand_of, stamp_of
 from potluck.api.document import beside, compared_scores
 from potluck.api.folder import run_folder
 from potluck.api.household import Household, settle
@@ -69,6 +70,7 @@ def up(
     """
     plan = opened(plan)
     plan.require()
+    demand = demand_of(plan)
     _can(plan.spec)
     room = predict.prepared(plan, None) if plan.spec.task == "predict" else None
     spec, rows = (plan.spec, {}) if room else tables(plan, None)
@@ -86,7 +88,8 @@ def up(
             raise Ended(processes.last_word("server"), code)
         if room:
             scores.fetch(folder, house, room, compare)
-        _told(folder, plan, _comparison(spec, rows, Run.read(folder)) if compare else None, spec, rows)
+        stamp = stamp_of(spec, demand)
+        _told(folder, plan, _comparison(spec, rows, Run.read(folder)) if compare else None, spec, rows, stamp)
         if record:
             _gather(house.folder, folder / "parcels")
         shutil.rmtree(house.folder)
@@ -114,12 +117,16 @@ def _comparison(spec: Spec, rows: Mapping[Party, Table], run: Run) -> Comparison
     return compared(spec, rows, Trained(run.model, None)) if spec.task == "train" else None
 
 
-def _told(folder: Path, plan: Plan, comparison: Comparison | None, spec: Spec, rows: Mapping[Party, Table]) -> None:
+def _told(
+    folder: Path, plan: Plan, comparison: Comparison | None, spec: Spec, rows: Mapping[Party, Table], stamp: str
+) -> None:
     """What the launcher knows and the server does not: the plan as it was written, and the comparison."""
     document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=details.Details)
     (folder / "plan.toml").write_text(plan.text(), encoding="utf-8")
     document["plan"]["hash"] = plan.hash
+    if stamp:
+        document["stamp"] = stamp
     known = msgspec.structs.replace(
         known, plan_toml=plan.text(), overrides=plan.overrides, plan_hash=plan.hash, one_machine=True
     )

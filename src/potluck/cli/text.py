@@ -17,6 +17,8 @@ def show_run(out: Console, run: Run) -> None:
     """What was learnt, what it cost, where it is."""
     document = run.document
     metrics = document.get("metrics")
+    if document.get("stamp"):
+        out.print(str(document["stamp"]), style="bold", soft_wrap=True)
     if isinstance(metrics, Mapping) and "pooled" in metrics:
         out.print(comparison(metrics))
     elif isinstance(metrics, Mapping):

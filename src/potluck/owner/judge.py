@@ -26,6 +26,7 @@ Code = Literal[
     "models",
     "columns",
     "protect",
+    "attestation",
     "server",
     "noise",
     "units",
@@ -73,7 +74,7 @@ def judge(
     """
     case = Case(plan, asker, now, spent_year, promised, policy.approve.rule != "policy")
     found = (rule(policy.allow, case) for rule in _RULES)
-    return tuple(denial for denial in found if denial is not None)
+    return tuple(denial for denial in (*found, _attestation(policy, plan)) if denial is not None)
 
 
 def rows_allowed(policy: Policy, rows: int) -> None:
@@ -154,6 +155,13 @@ def _models(allow: Allow, case: Case) -> Denial | None:
 
 def _protect(allow: Allow, case: Case) -> Denial | None:
     return _listed("protect", "protection", case.plan.protect.word, allow.protect)
+
+
+def _attestation(policy: Policy, plan: Plan) -> Denial | None:
+    if plan.protect.word != "tee" or policy.attestation.policy is not None:
+        return None
+    words = "the updates would be opened in an enclave, and nothing says which may open this site's"
+    return Denial("attestation", words, 'attestation.policy = "enclave.toml" says which: docs/concepts/tee.md')
 
 
 def _server(allow: Allow, case: Case) -> Denial | None:

@@ -63,6 +63,12 @@ class Approve(msgspec.Struct, frozen=True, kw_only=True):
     people: Literal[1, 2] = 1
 
 
+class Attestation(msgspec.Struct, frozen=True, kw_only=True):
+    """What an enclave must show. policy: a file of its own (relative to the policy); None believes no enclave."""
+
+    policy: str | None = None
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """A whole policy, every default filled in."""
 
@@ -70,6 +76,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     allow: Allow = Allow()
     approve: Approve = Approve()
+    attestation: Attestation = Attestation()
 
 
 def exposed(policy: Policy, path: Path) -> str | None:
@@ -115,4 +122,7 @@ units = ["*"]             # whom noise hides: row, person, site
 [approve]
 rule = "person"           # person: someone approves every run; hash: approved plans run again; policy: all it allows
 people = 1                # 2: two different persons must approve
+
+[attestation]             # which enclave may open this site's updates, where allow.protect has tee
+# policy = "enclave.toml" # a file of its own: what code it runs, on what machine; without it none may
 """

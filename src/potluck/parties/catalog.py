@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from potluck.core.party import site
 from potluck.core.plan import Plan
 from potluck.core.predicting import Predict
@@ -95,6 +97,14 @@ def _kind(plan: Plan) -> str:
     return ROBUST if robust else plan.task
 
 
+def rehearsed(plan: Plan) -> Sum:
+    """Both halves for a rehearsal on numbers of no one, in this process: where the plan names an enclave, a simulated
+    one."""
+    return row(plan).build(
+        msgspec.structs.replace(plan, protect=msgspec.structs.replace(plan.protect, enclave="simulated"))
+    )
+
+
 def prediction(plan: Plan) -> Scoring:
     """The room for this plan's prediction."""
     return PREDICTIONS[plan.task, plan.protect.word]
@@ -121,7 +131,7 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     errors, warnings = check_task(plan)
     more, also = check_privacy(plan)
     room = [] if plan.task == "predict" else row(plan).check(plan)
-    return [*errors, *more, *room], [*warnings, *also]
+    return [*errors, *more, *room], [*warnings, *also, *tee.pauses(plan)]
 
 
 def views(plan: Plan) -> list[View]:

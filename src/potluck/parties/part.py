@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.core.errors import Refused, UsageError
+from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.plan import Plan
 from potluck.core.rounds import RoundId, Rounds, Seat
 from potluck.core.stages import Floats
@@ -30,6 +30,8 @@ from potluck.owner.policy import Policy
 from potluck.owner.source import open_source
 from potluck.parties import catalog, horizontal, inference
 from potluck.parties.proposal import Denied, calibrate
+from potluck.tee.demand import Demand
+from potluck.tee.demand import read as demanded_in
 
 KEPT = "predictions"
 """A folder in the client's home: a file of scores a run, and one of what is known of them."""
@@ -74,7 +76,8 @@ def part(plan: Plan, rules: Policy, home: SiteHome) -> Part:
 
 
 def _sums(plan: Plan, rules: Policy, home: SiteHome) -> Part:
-    protection = catalog.row(plan).build(plan)  # first: where it cannot be had, no row is read
+    demand = _demanded(plan, rules, home) if plan.protect.word == "tee" else None
+    protection = catalog.row(plan).build(plan, demand)  # first: where it cannot be had, no row is read
     task = build(plan)
     calibrate(plan, task)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
@@ -85,6 +88,16 @@ def _sums(plan: Plan, rules: Policy, home: SiteHome) -> Part:
         return horizontal.join(horizontal.Sitting(plan, task, protection, round_), rows, seat)
 
     return Part(plan, half)
+
+
+def _demanded(plan: Plan, rules: Policy, home: SiteHome) -> Demand:
+    """What this owner demands of the enclave. Raises Denied: nothing it could judge by, or nothing it would believe."""
+    try:
+        demand = demanded_in(home.folder / (rules.attestation.policy or ""))
+        demand.believes(plan.protect.enclave)
+    except PotluckError as error:
+        raise Denied("attestation", str(error)) from None
+    return demand
 
 
 def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Part:

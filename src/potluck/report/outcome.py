@@ -102,7 +102,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     results: dict[str, Result | None] | None = None
     predictions: str | None = None
     warnings: tuple[str, ...] = ()
-    simulated: bool = False
+    stamp: str | None = None
 
 
 def read(folder: Path) -> tuple[Outcome, Details]:

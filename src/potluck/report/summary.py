@@ -31,6 +31,9 @@ SCORED = {
 }
 
 
+SIMULATED = "updates went to a simulated enclave, which protects nothing: its host could read each of them"
+
+
 def sentences(
     outcome: Outcome, details: Details, scores: Sequence[Score], budgets: Sequence[Budget]
 ) -> tuple[str, ...]:
@@ -59,7 +62,7 @@ def _did(outcome: Outcome, details: Details) -> str:
 def _left(outcome: Outcome, details: Details) -> str:
     if details.prediction is not None:
         return SCORED.get(details.protect, "")
-    left = LEFT.get(details.protect)
+    left = SIMULATED if details.simulated else LEFT.get(details.protect)
     return f"No row was sent anywhere: {left}." if left and (outcome.model or outcome.results) else ""
 
 

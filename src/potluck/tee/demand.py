@@ -7,14 +7,13 @@ of this very code and nothing else. It protects nothing, and every result that r
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from potluck.core.errors import Refused, UsageError
-from potluck.core.strict import Strict
 from potluck.tee.enclave.workload import workload
 from potluck.tee.policy import Policy
+from potluck.tee.policy_file import parse
 from potluck.tee.sum_views import SIMULATED
 
 LONGEST = 1 << 20
@@ -74,11 +73,7 @@ def built_in() -> Demand:
 
 def demanded(text: str, where: str) -> Demand:
     """What a policy's text demands. Raises UsageError."""
-    try:
-        tables = tomllib.loads(text)
-    except (ValueError, RecursionError):
-        raise UsageError("not TOML", where=where, hint="texts need quotes, keys need `=`") from None
-    return Demand(Strict(where, UsageError).struct(Policy, tables), hashlib.sha256(text.encode()).digest(), where)
+    return Demand(parse(text, where), hashlib.sha256(text.encode()).digest(), where)
 
 
 def read(path: Path) -> Demand:

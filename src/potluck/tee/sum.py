@@ -73,6 +73,20 @@ def check(plan: Plan) -> list[str]:
     return cohort.problems("tee", plan)
 
 
+def pauses(plan: Plan) -> list[str]:
+    """What runs, but should give pause."""
+    if plan.protect.word != "tee":
+        return []
+    found = []
+    if plan.protect.enclave == "simulated":
+        hint = 'a rehearsal; where the machine has one: "tsm", "nsm" or "tpm"'
+        found.append(f"protect.enclave: {sum_views.SIMULATED}: its host could read every update. hint: {hint}")
+    if plan.training is not None and plan.training.server == "krum":
+        what = "krum opens one site's update as it is, without saying whose"
+        found.append(f'training.server: {what}. hint: "trimmed" or "median" mix several')
+    return found
+
+
 def views(plan: Plan) -> list[View]:
     """Who sees what of every site's update, and what it takes to see more."""
     return sum_views.views(plan, plan.protect.enclave == "simulated")
