@@ -51,7 +51,7 @@ class Bfv:
     def keygen(self, seed: bytes) -> Key:
         """A fresh key pair under the common polynomial of `seed`: b = e - a s."""
         handle, public = self._call("keygen", dump(self._a(seed)))
-        self._expect(public, self.parameters.key_bytes)
+        self._expect("keygen", public, self.parameters.key_bytes)
         return Key(int.from_bytes(handle, "little"), public, self._worker.generation)
 
     def encrypt(self, seed: bytes, joint: bytes, slots: NDArray[np.uint64]) -> bytes:
@@ -65,7 +65,7 @@ class Bfv:
         for start in range(0, len(slots), BATCH):
             part = slots[start : start + BATCH]
             (body,) = self._call("encrypt", a, joint, dump(part))
-            bodies.append(self._expect(body, len(part) * self.parameters.ciphertext_bytes))
+            bodies.append(self._expect("encrypt", body, len(part) * self.parameters.ciphertext_bytes))
         return b"".join(bodies)
 
     def partial(self, key: Key, total: bytes | memoryview, lead: bool) -> bytes:
@@ -81,7 +81,7 @@ class Bfv:
         for start in range(0, len(total), size):
             part = total[start : start + size]
             (body,) = self._call("partial", _number(key.handle), bytes([lead]), part, key=key)
-            bodies.append(self._expect(body, len(part) // (2 * WIRE)))
+            bodies.append(self._expect("partial", body, len(part) // (2 * WIRE)))
         return b"".join(bodies)
 
     def fuse(self, partials: Sequence[bytes | memoryview]) -> NDArray[np.uint64]:
@@ -98,7 +98,7 @@ class Bfv:
         for start in range(0, count, BATCH):
             part = total[start : start + BATCH]
             (body,) = self._call("fuse", dump(part))
-            self._expect(body, len(part) * ring * WORD)
+            self._expect("fuse", body, len(part) * ring * WORD)
             slots[start : start + BATCH] = np.frombuffer(body, "<u8").reshape(-1, ring)
         return slots
 
@@ -138,7 +138,7 @@ class Bfv:
         """One call under these parameters. key: must have been made in the very process that is called."""
         self._worker.start()
         if key is not None and key.generation != self._worker.generation:
-            raise Abort(Cause.ENGINE, detail="the engine was started again, its keys are gone")
+            raise Abort(Cause.ENGINE, step=f"bfv.{op}", detail="the engine was started again, its keys are gone")
         return self._worker.call(f"bfv.{op}", self._wanted, *(bytes(buffer) for buffer in buffers))
 
     def _a(self, seed: bytes) -> Residues:
@@ -146,9 +146,9 @@ class Bfv:
             self._seed, self._common = seed, common(seed, self.parameters)
         return self._common
 
-    def _expect(self, body: bytes, size: int) -> bytes:
+    def _expect(self, op: str, body: bytes, size: int) -> bytes:
         if len(body) != size:
-            raise Abort(Cause.ENGINE, detail=f"{len(body)} bytes where {size} were expected")
+            raise Abort(Cause.ENGINE, step=f"bfv.{op}", detail=f"{len(body)} bytes where {size} were expected")
         return body
 
 

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from potluck.core.party import Party
-from potluck.core.rounds import Exchange, Parcel, Rounds, Seat, Terms
+from potluck.core.rounds import Abort, Exchange, Parcel, Rounds, Seat, Terms, Words
 from potluck.core.stages import Opened
 from potluck.core.wire import dump, load
 from potluck.he import messages as m
@@ -67,7 +67,16 @@ def open_sum(setting: Setting, terms: Terms, me: Seat) -> Rounds[Opened]:
     parts: list[bytes] = [signed[site].partial for site in sorted(signed)]
     if len(dealers) > terms.fewest:
         parts += yield from _replace(setting, terms, settled, deals, dealers, signed, total)
-    return Opened(unpack(setting.engine.fuse(parts), setting.layout), frozenset(inputs))
+    return Opened(_words(setting, parts), frozenset(inputs))
+
+
+def _words(setting: Setting, parts: Sequence[bytes]) -> Words:
+    """The sum that all partial decryptions open to. Raises Abort(RANGE) with the step: whose is wrong is not known."""
+    slots = setting.engine.fuse(parts)
+    try:
+        return unpack(slots, setting.layout)
+    except Abort as abort:
+        raise Abort(abort.cause, step=m.PARTIAL, detail=abort.detail) from None
 
 
 def _broadcast(
