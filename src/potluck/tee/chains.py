@@ -322,7 +322,7 @@ def _revocations(der: bytes) -> Revocations:
     if any(one.critical for one in parsed.extensions):
         raise ValueError("an indirect or a partial list")
     last = parsed.next_update_utc
-    return Revocations(parsed, parsed.issuer, parsed.last_update_utc.timestamp(), last and last.timestamp())
+    return Revocations(parsed, parsed.issuer, parsed.last_update_utc.timestamp(), last.timestamp() if last else None)
 
 
 def _loaded(load: Callable[[bytes], T], der: bytes) -> T | None:

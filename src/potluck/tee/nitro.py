@@ -53,12 +53,12 @@ def read(evidence: Evidence, asked: Asked) -> Document:
     document = _document(cbor.read(payload, "nitro.payload"))
     path = "nitro.certificates"
     leaf, *rest = (chains.certificate(der, path) for der in (document.certificate, *document.authorities))
-    chains.chain(leaf, chains.Bag(tuple(rest)), chains.trust({ROOT_PIN}, asked, "nitro"), asked.now, path)
-    if leaf.ca:
-        raise Fault(Code.CHAIN, path, f"{leaf.name} is an authority's, not an enclave's")
     message = b"\x84\x6aSignature1" + cbor.text(protected) + cbor.text(b"") + cbor.text(payload)
     if not compare.signed(leaf.key, signature, message):
         raise Fault(Code.SIGNATURE, "nitro.document", "is not signed by its certificate")
+    chains.chain(leaf, chains.Bag(tuple(rest)), chains.trust({ROOT_PIN}, asked, "nitro"), asked.now, path)
+    if leaf.ca:
+        raise Fault(Code.CHAIN, path, f"{leaf.name} is an authority's, not an enclave's")
     return document
 
 

@@ -76,9 +76,9 @@ def read(evidence: Evidence, asked: Asked) -> Report:
     leaf = next((one for one in bag.certificates if not one.ca), None)
     if leaf is None:
         raise Fault(Code.CHAIN, path, "are of authorities only: none is a GPU's")
-    chains.chain(leaf, bag, chains.trust({ROOT_PIN}, asked, "nvidia-gpu"), asked.now, path)
     if not compare.signed(leaf.key, found.signature, found.signed):
         raise Fault(Code.SIGNATURE, "nvidia-gpu.report", "is not signed by the GPU's certificate")
+    chains.chain(leaf, bag, chains.trust({ROOT_PIN}, asked, "nvidia-gpu"), asked.now, path)
     firmware = found.fields.get(FIRMWARE)
     if firmware is not None and not _names(leaf, firmware):
         raise Fault(Code.TCB_OTHER, path, "are for another firmware than the report's")
