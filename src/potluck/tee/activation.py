@@ -63,6 +63,11 @@ class Challenge:
         return self.key
 
 
+def listed(area: bytes) -> str:
+    """The key of a public area as a policy lists it: base64 of SubjectPublicKeyInfo. Raises Refused: no such area."""
+    return _listed(_public(area, "public area").key)
+
+
 def challenge(
     endorsement: bytes, attestation: bytes, trusted: Sequence[str], draw: Callable[[int], bytes]
 ) -> Challenge:
