@@ -250,6 +250,7 @@ def _allowed(signed: x509.Certificate | x509.CertificateRevocationList, key: obj
     """Whether a signature's algorithm is one of the three, and fits the key that is to verify it."""
     try:
         oid, said = signed.signature_algorithm_oid, signed.signature_algorithm_parameters
+        hashed = signed.signature_hash_algorithm
     except _UNREADABLE:
         return False
     if isinstance(key, ec.EllipticCurvePublicKey):
@@ -264,7 +265,7 @@ def _allowed(signed: x509.Certificate | x509.CertificateRevocationList, key: obj
         isinstance(said, padding.PSS)
         and said._salt_length == hashes.SHA384.digest_size
         and isinstance(said.mgf._algorithm, hashes.SHA384)
-        and isinstance(signed.signature_hash_algorithm, hashes.SHA384)
+        and isinstance(hashed, hashes.SHA384)
     )
 
 
