@@ -44,7 +44,7 @@ class Strict:
     def struct(self, kind: type[S], table: object, path: str = "") -> S:
         """The struct that a table says. Raises `error` at the first key that does not fit."""
         if not isinstance(table, Mapping):
-            raise self._fault(f"{path} must be a table")
+            raise self._fault(f"{path} must be a table", f"write [{path}] and its keys below it")
         fields = {one.encode_name: one for one in msgspec.structs.fields(kind)}
         for key in table:
             if key not in fields:
@@ -72,7 +72,7 @@ class Strict:
             return self.struct(kind, value, path)
         if get_origin(kind) is dict and _is_struct(get_args(kind)[1]):
             if not isinstance(value, Mapping):
-                raise self._fault(f"{path} must be a table")
+                raise self._fault(f"{path} must be a table", f"write [{path}] and its keys below it")
             return {str(name): self.struct(get_args(kind)[1], one, f"{path}.{name}") for name, one in value.items()}
         if get_origin(kind) is tuple:
             if not isinstance(value, list | tuple):
