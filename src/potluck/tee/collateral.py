@@ -24,6 +24,7 @@ from potluck.tee.evidence import Asked
 from potluck.tee.policy import Sgx, Tdx
 from potluck.tee.verdict import Claim, Code, Fault, Reason
 
+SIGNED = ("tcb_info", "qe_identity")
 IDENTITIES: dict[quotes.Kind, tuple[str, str]] = {"sgx": ("SGX", "QE"), "tdx": ("TDX", "TD_QE")}
 """What TCB information and enclave identity are called."""
 
@@ -49,6 +50,7 @@ class Signed(msgspec.Struct, frozen=True, rename="camel"):
     issue_date: datetime.datetime
     next_update: datetime.datetime
     fmspc: str = ""
+    pce_id: str = ""
     mrsigner: str = ""
     isvprodid: int = 0
 
@@ -79,10 +81,17 @@ class Pck(msgspec.Struct, frozen=True):
     """A platform's names and flags: bytes as lists of numbers; "True", "False" or "Undefined"."""
 
     fmspc: tuple[int, ...]
+    pce_id: tuple[int, ...]
     ppid: tuple[int, ...]
     dynamic_platform: str
     cached_keys: str
     smt_enabled: str
+
+
+class Enclave(msgspec.Struct, frozen=True):
+    """What dcap-qvl claims of the quoting enclave."""
+
+    tcb_level: Level
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -90,6 +99,7 @@ class Claimed(msgspec.Struct, frozen=True):
 
     tcb: Result
     platform: Platform
+    qe: Enclave
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +129,10 @@ def appraise(
     """
     path = f"{quote.kind}.collateral"
     given = _given(parts, path)
-    chain = "".join(_pem(one) for one in platform[:-1])
-    document = json.dumps(msgspec.to_builtins(given) | {"pck_certificate_chain": chain})
+    texts = {"pck_certificate_chain": _pem(*platform[:-1])}
+    for name, found in _signers(given, path, platform[-1]).items():
+        texts[f"{name}_issuer_chain"] = _pem(found[0], platform[-1])
+    document = json.dumps(msgspec.to_builtins(given) | texts)
     policy = dcap_qvl.QuotePolicy.claims_only(asked.now)
     try:
         wanted = dcap_qvl.QuoteCollateralV3.from_json(document)
@@ -133,7 +145,11 @@ def appraise(
             return None
         code = Code.TCB_STATUS if "Revoked" in words else Code.TCB_UNKNOWN
         raise Fault(code, f"{quote.kind}.tcb", f"is not one that the collateral vouches for: {words}") from None
-    return _tcb(msgspec.json.decode(found, type=Claimed), given, path)
+    claimed = msgspec.json.decode(found, type=Claimed)
+    info = _signed(given.tcb_info, path)
+    if bytes(claimed.platform.pck.pce_id).hex() != info.pce_id.lower():  # which dcap-qvl does not compare
+        raise Fault(Code.COLLATERAL_OTHER, path, f"is for PCE {ascii(info.pce_id)[:20]}, which the platform has not")
+    return _tcb(claimed, given, path)
 
 
 def standing(name: str, tcb: Tcb | None, table: Tdx | Sgx, now: int) -> Iterator[Reason]:
@@ -169,7 +185,7 @@ def stated(tcb: Tcb | None) -> dict[str, Claim]:
 
 
 def _tcb(claimed: Claimed, given: Collateral, path: str) -> Tcb:
-    levels = (claimed.platform.tcb_level, claimed.platform.current_tcb_level)
+    levels = (claimed.platform.tcb_level, claimed.platform.current_tcb_level, claimed.qe.tcb_level)
     more = [name for level in levels if level for name in level.advisories]
     pck = claimed.platform.pck
     named = {"dynamic platform": pck.dynamic_platform, "cached keys": pck.cached_keys, "smt": pck.smt_enabled}
@@ -206,29 +222,45 @@ def _given(parts: Sequence[bytes], path: str) -> Collateral:
     return given
 
 
+def _signers(given: Collateral, path: str, root: chains.Certificate) -> dict[str, tuple[chains.Certificate, ...]]:
+    """What is signed -> the chain of who signs it, of which dcap-qvl demands no more than that it leads to the root.
+
+    So does every platform's own key: a signer must be no authority, and issued by the root, which issues no platform's.
+    """
+    read: dict[str, tuple[chains.Certificate, ...]] = {}  # most often both have one chain
+    for name in SIGNED:
+        where, text = f"{path}.{name}_issuer_chain", getattr(given, f"{name}_issuer_chain")
+        found = read[text] = read.get(text) or chains.read([text.encode()], where).certificates
+        if not found:
+            raise Fault(Code.COLLATERAL, where, "is missing")
+        if found[0].ca or found[0].parsed.issuer != root.parsed.subject:
+            what = f"begins with {found[0].name}, whom the root did not make a signer of collateral"
+            raise Fault(Code.CHAIN, where, what)
+    return {name: read[getattr(given, f"{name}_issuer_chain")] for name in SIGNED}
+
+
 def _blame(quote: quotes.Quote, given: Collateral, platform: Sequence[chains.Certificate], asked: Asked) -> None:
     """Raises Fault for what is wrong with collateral, part by part; returns where it must be the TCB itself."""
     path = f"{quote.kind}.collateral"
     anchors = chains.Trust(frozenset({platform[-1].fingerprint}), (platform[-1],))
     lists = [_list(getattr(given, name), f"{path}.{name}") for name in ("root_ca_crl", "pck_crl")]
     texts = []
-    for name in ("tcb_info", "qe_identity"):
+    for name, issuers in _signers(given, path, platform[-1]).items():
         where = f"{path}.{name}"
-        issuers = chains.read([getattr(given, f"{name}_issuer_chain").encode()], f"{where}_issuer_chain").certificates
-        if not issuers:
-            raise Fault(Code.COLLATERAL, f"{where}_issuer_chain", "is missing")
         _in_date(issuers[0], chains.Bag(issuers[1:], lists[0]), anchors, asked.now, where)
         text = getattr(given, name)
         if not compare.signed(issuers[0].key, _bytes(getattr(given, f"{name}_signature"), where), text.encode()):
             raise Fault(Code.COLLATERAL_SIGNATURE, where, "is not signed by its issuer")
         texts.append(_signed(text, where))
-    for name, text in zip(("tcb_info", "qe_identity"), texts, strict=True):
+    for name, text in zip(SIGNED, texts, strict=True):
         if not text.issue_date.timestamp() <= asked.now <= text.next_update.timestamp():
             span = f"{text.issue_date:%Y-%m-%d} to {text.next_update:%Y-%m-%d}"
             raise Fault(
                 Code.COLLATERAL_EXPIRED, f"{path}.{name}", f"is for {span}, not for {asked.now}", "fetch a new one"
             )
     _same_kind(quote, platform[0], texts[0], texts[1])
+    if any(one.issuer != platform[0].parsed.issuer for one in lists[1]):
+        raise Fault(Code.COLLATERAL_OTHER, f"{path}.pck_crl", "is not of the authority that named the platform")
     _in_date(platform[0], chains.Bag(tuple(platform[1:-1]), lists[0] + lists[1]), anchors, asked.now, path)
 
 
@@ -282,8 +314,8 @@ def _bytes(text: str, path: str) -> bytes:
         raise Fault(Code.MALFORMED, path, "is not hex") from None
 
 
-def _pem(one: chains.Certificate) -> str:
-    return one.parsed.public_bytes(Encoding.PEM).decode()
+def _pem(*certificates: chains.Certificate) -> str:
+    return b"".join(one.parsed.public_bytes(Encoding.PEM) for one in certificates).decode()
 
 
 def _day(seconds: int) -> str:
