@@ -72,4 +72,9 @@ def _more(party: Party, why: Abort) -> str:
             "without noise the sites of the first sum stay those of the whole run, since two sums over different sites "
             "differ by one site's update. hint: run again, or add noise"
         )
+    if why.cause is Cause.REPLAY and why.detail.startswith("enclave"):
+        return (
+            "the owners stay with the enclave that the run began with, and this one has other keys: it was started "
+            "again. hint: start a new run"
+        )
     return f"says {party}: {why.detail}" if why.party else why.detail

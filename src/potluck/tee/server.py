@@ -14,7 +14,6 @@ from potluck.core.rounds import Parcel as Letter
 from potluck.core.stages import Opened
 from potluck.core.wire import load
 from potluck.secret.statement import named
-from potluck.secret.stream import digest
 from potluck.tee import messages as m
 from potluck.tee.binding import session
 from potluck.tee.enclave.host import Enclave
@@ -40,18 +39,19 @@ def open_sum(enclave: Enclave, terms: Terms, me: Seat) -> Rounds[Opened]:
     policies = {site: load(body, m.Nonce, site).policy for site, body in asked.got.items()}
     read = partial(_read_input, enclave, index, shown, policies)
     given = yield _broadcast(terms, m.EVIDENCE, shown, m.INPUT, terms.fewest, read)
+    givers, given = frozenset(given.got), Inbox()  # the enclave has the parcels: no need to hold them twice
     survivors = enclave.survivors()
     statement = m.survivors_statement(session(agreed), keys.sign, load(survivors, m.Survivors).givers)
     signed = yield _broadcast(
         terms,
         m.SURVIVORS,
-        dict.fromkeys(given.got, survivors),
+        dict.fromkeys(givers, survivors),
         m.CONFIRM,
         terms.fewest,
         partial(_read_sign, me, statement),
     )
     words = enclave.open(_signers(index, signed), agreed)
-    return Opened(words, frozenset(given.got))
+    return Opened(words, givers)
 
 
 def _broadcast(
@@ -77,11 +77,11 @@ def _read_input(
     sender: Party,
     body: bytes,
 ) -> bytes:
-    """Handed to the enclave at once, which says whether it counts. Nothing of it is kept here."""
+    """Handed to the enclave at once, which says whether it counts."""
     evidence = m.evidence_hash(load(shown[sender], m.Shown))
     parcel = m.Parcel(index[sender], evidence, policies[sender], load(body, m.Input, sender))
     enclave.take(parcel, sender)
-    return digest(body)
+    return body
 
 
 def _read_sign(me: Seat, statement: bytes, sender: Party, body: bytes) -> bytes:

@@ -33,10 +33,12 @@ class Enclave:
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
         self._worker = Worker("enclave", program=command or program("simulated"), memory=MEMORY)
+        self._boot = 0
 
     def keys(self) -> tuple[Keys, bytes]:
         """Its public keys, and the digest of its code as it says."""
         box, sign, workload = self._call("keys")
+        self._boot = self._worker.generation
         return Keys(box, sign), workload
 
     def begin(self, spec: Spec) -> None:
@@ -69,6 +71,8 @@ class Enclave:
 
     def _call(self, op: str, *buffers: bytes) -> tuple[bytes, ...]:
         cause, *rest = self._worker.call(f"tee.{op}", *buffers)
+        if op != "keys" and self._worker.generation != self._boot:
+            raise Abort(Cause.ENGINE, step=f"tee/{op}", detail="the enclave died, and with it its keys and this round")
         if cause:
             detail = rest[0].decode("utf-8", "replace") if rest else ""
             raise Abort(_CAUSES.get(cause, Cause.ENGINE), step=f"tee/{op}", detail=detail)
