@@ -75,9 +75,13 @@ class Reason:
     detail: str
     hint: str = ""
 
+    @property
+    def said(self) -> str:
+        """Code, place and detail, without the hint."""
+        return f"{self.code.value}: {self.path} {self.detail}"
+
     def __str__(self) -> str:
-        advice = f". hint: {self.hint}" if self.hint else ""
-        return f"{self.code.value}: {self.path} {self.detail}{advice}"
+        return f"{self.said}. hint: {self.hint}" if self.hint else self.said
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ class Verdict:
         """Itself, if accepted. Raises Refused with every reason. where: whose evidence it is."""
         if self.reasons:
             hint = self.reasons[0].hint or "`potluck tee verify` prints all of it"
-            raise Refused("; ".join(str(reason) for reason in self.reasons), where=where, hint=hint)
+            raise Refused("; ".join(reason.said for reason in self.reasons), where=where, hint=hint)
         return self
 
     def document(self) -> dict[str, object]:
