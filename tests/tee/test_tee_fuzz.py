@@ -40,7 +40,7 @@ def test_lengths_that_lie_are_refused_or_change_nothing(form):
         assert not after.accepted or after == before
 
 
-@pytest.mark.parametrize(("form", "other"), itertools.permutations(FORMATS, 2))
+@pytest.mark.parametrize(("form", "other"), list(itertools.permutations(FORMATS, 2)))
 def test_evidence_of_one_format_is_not_anothers(form, other):
     given, wanted = good(other)
     found = verify(Evidence(form, given.raw, given.endorsements), loose(form), wanted)
