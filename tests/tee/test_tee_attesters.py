@@ -8,6 +8,8 @@ import base64
 import ctypes
 import errno
 import re
+import subprocess
+import sys
 import uuid
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -20,7 +22,8 @@ from tee_documents import NOW, Nitro
 from tee_quotes import SHA256, SHA384, VALUES, message, rsa_key, selection, signature, sized
 
 from potluck.core.errors import Unreachable, UsageError
-from potluck.tee.attesters import nsm, tpm, tsm
+from potluck.tee.attesters import REAL, named, nsm, tpm, tsm
+from potluck.tee.enclave.host import program
 from potluck.tee.evidence import Asked
 from potluck.tee.verify import verify
 
@@ -372,3 +375,30 @@ def test_a_bank_that_the_tpm_does_not_have_is_said(chip):
     chip(made)
     with pytest.raises(Unreachable, match="does not say register 0"):
         tpm.TpmAttester(bank=SHA384).attest(DATA)
+
+
+@pytest.mark.parametrize("word", ["simulated", *REAL])
+def test_what_an_enclave_loads_of_the_project_is_in_its_digest(word):
+    """In a fresh process, as the enclave starts: whatever else is loaded would not be measured."""
+    code = (
+        "import sys; from pathlib import Path; import potluck; from potluck.tee.enclave import serve, workload\n"
+        f"attest, files = serve.attester({word!r}, bytes(32)); root = Path(potluck.__file__).parent\n"
+        "loaded = {Path(m.__file__).relative_to(root).as_posix() for n, m in list(sys.modules.items())"
+        " if n.split('.')[0] == 'potluck'}\n"
+        "print(files, sorted(loaded - set(workload.FILES)))"
+    )
+    out = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert out.stdout.strip() == f"{int(word in REAL)} []"
+
+
+def test_an_enclave_without_its_hardware_does_not_start_and_says_why():
+    frame = subprocess.run(
+        [*program("nsm"), str(8 << 30)], input=b"", capture_output=True, check=False, timeout=60
+    ).stdout
+    assert b"no document" in frame
+    assert b"Nitro enclave alone" in frame
+
+
+def test_there_is_no_other_word():
+    with pytest.raises(UsageError, match="no attester 'sgx'"):
+        named("sgx")

@@ -16,6 +16,7 @@ from importlib.metadata import version
 
 import numpy as np
 
+from potluck.core.errors import PotluckError
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Rule
 from potluck.engines.frames import OpError
@@ -24,6 +25,7 @@ from potluck.secret.box import SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.keys import Roster, SigningKey
 from potluck.secret.random import system
+from potluck.tee.attesters import named
 from potluck.tee.enclave.room import Room, operations
 from potluck.tee.enclave.rules import RULES, joined
 from potluck.tee.enclave.workload import workload
@@ -42,7 +44,7 @@ def main() -> None:
 
 
 def attester(word: str, code: bytes) -> tuple[Attest, int]:
-    """Who speaks for the machine, and how many files it opens at once for that. Raises ValueError: no such word.
+    """Who speaks for the machine, and how many files it opens at once for that. Raises UsageError: no such word.
 
     code: the digest that a simulated enclave says it runs.
     """
@@ -50,7 +52,15 @@ def attester(word: str, code: bytes) -> tuple[Attest, int]:
         from potluck.tee.attesters.simulated import simulate
 
         return lambda data: simulate(data, code, int(time.time())), 0
-    raise ValueError("no such attester")
+    real = named(word)
+
+    def attest(report_data: bytes) -> Evidence:
+        try:
+            return real.attest(report_data)
+        except PotluckError as error:
+            raise OpError(str(error)) from None
+
+    return attest, 1
 
 
 def ready(attest: Attest) -> list[str]:
