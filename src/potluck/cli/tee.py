@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from potluck.api import attest as machine
 from potluck.api import evidence as api
+from potluck.api.attest import Written
 from potluck.api.evidence import Given, Held
 from potluck.cli.door import plain, spoken, voice
 from potluck.core.errors import UsageError
@@ -75,6 +77,27 @@ def policy(policy: Path | None, output: Path | None, **words: object) -> None:
     say.warn(held.warnings)
 
 
+@command.command("measure")
+@spoken
+def measure() -> None:
+    """The digest of the code that an enclave of this installation runs: all owners must find the same."""
+    said = machine.measured()
+    voice().data(said, lambda out: out.print(plain(str(said["workload"])), soft_wrap=True))
+
+
+@command.command("attest")
+@click.option("--attester", type=click.Choice(machine.WORDS), required=True, help="Who speaks for this machine.")
+@click.option("--nonce", metavar="HEX", help="What the verifier sent, up to 64 bytes.")
+@click.option("--report-data", metavar="HEX", help="All 64 bytes, instead of a nonce.")
+@click.option("--device", type=PATH, help="In place of /dev/nsm, /dev/tpmrm0 or configfs-tsm's folder.")
+@click.option("-o", "--output", type=PATH, default=Path("evidence"), help="Folder to write to (default: evidence).")
+@spoken
+def attest(attester: str, nonce: str | None, report_data: str | None, device: Path | None, output: Path) -> None:
+    """Evidence of the machine that this runs on, for `potluck tee verify`. Exit 4: it has no such hardware."""
+    made = machine.attest(attester, nonce, report_data, device, output)
+    voice().data(made.document(), lambda out: _wrote(out, made))
+
+
 def _given(words: dict[str, Any]) -> Given:
     """The evidence that the options name. Raises UsageError: one is missing."""
     for name, option in (("format_", "--format"), ("evidence", "--evidence")):
@@ -112,6 +135,11 @@ def _word(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "nothing"
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _wrote(out: Console, made: Written) -> None:
+    for line in (made.format, *map(str, (made.evidence, *made.endorsements))):
+        out.print(plain(line), soft_wrap=True, emoji=False)
 
 
 def _values(out: Console, held: Held) -> None:
