@@ -24,6 +24,14 @@ def test_check_says_what_it_will_cost(shops, cli):
     assert 1.0 < noisy["epsilon"]["a"] <= 2.0
 
 
+def test_check_warns_of_letters_that_no_mailbox_takes(shops, cli, monkeypatch):
+    fits = cli("check", shops / "plan.toml", "--json").json
+    monkeypatch.setattr("potluck.api.check.LARGEST", 1000)
+    heavy = cli("check", shops / "plan.toml", "--json").json
+    assert heavy["ok"] is True
+    assert [line for line in heavy["warnings"] if line not in fits["warnings"] and "at most 1,000 pass" in line]
+
+
 def test_check_prints_its_json_even_where_the_plan_cannot_run(shops, cli):
     for setting in ('protect.with="xx"', "federation.corrupt=3", 'privacy={noise="reveal"}'):
         said = cli("check", shops / "plan.toml", "--json", "--set", setting)

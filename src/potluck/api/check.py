@@ -27,6 +27,7 @@ from potluck.dp.account import NEIGHBOURS, promise
 from potluck.dp.bound import describe, privacy
 from potluck.fl.model import Model
 from potluck.fl.tasks import build
+from potluck.net.pieces import LARGEST
 from potluck.parties import catalog
 from potluck.parties.horizontal import terms
 from potluck.parties.memory import Memory, new_run
@@ -114,13 +115,13 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         spec, more = _with_files(plan)
         ask = _first(spec)
         grid = _grid(spec, ask)
-        size, seconds = _rehearsal(spec, ask)
+        size, seconds, largest = _rehearsal(spec, ask)
     except PotluckError as error:
         return Verdict([_line(error)], warnings)
     cost = promise(spec)
     return Verdict(
         [],
-        [*warnings, *more],
+        [*warnings, *more, *_heavy(largest)],
         dict.fromkeys(spec.federation.sites, cost),
         size,
         seconds,
@@ -199,8 +200,16 @@ def _grid(spec: Spec, ask: Ask) -> dict[str, object]:
     return found
 
 
-def _rehearsal(spec: Spec, ask: Ask) -> tuple[int, float]:
-    """Bytes that one site uploads and seconds of one round, on zero vectors."""
+def _heavy(largest: int) -> list[str]:
+    """A letter that no mailbox takes is a warning: in one process the plan runs all the same."""
+    if largest <= LARGEST:
+        return []
+    what = f"a letter of this plan has {largest:,} bytes, and across machines at most {LARGEST:,} pass"
+    return [f"protect.with: {what}. hint: a smaller model, fewer sites, or another protection"]
+
+
+def _rehearsal(spec: Spec, ask: Ask) -> tuple[int, float, int]:
+    """Bytes that one site uploads, seconds of one round and bytes of its largest letter, on zero vectors."""
     protection = catalog.rehearsed(spec)
     memory = Memory(spec.sites, digest(spec))
     round_ = RoundId(new_run(), 1)
@@ -214,4 +223,5 @@ def _rehearsal(spec: Spec, ask: Ask) -> tuple[int, float]:
     if server.abort:
         raise PlanError(f"a rehearsal on zero vectors ended in: {server.abort}")
     assert isinstance(server.result, Opened)
-    return memory.transcript.traffic(1).up // len(spec.sites), round(seconds, 4)
+    largest = max(move.size for move in memory.transcript.moves)
+    return memory.transcript.traffic(1).up // len(spec.sites), round(seconds, 4), largest
