@@ -1,7 +1,7 @@
-"""760 tampered inputs to the engine's worker: refused before anything parses them, or contained, and the next call works.
+"""760 tampered inputs to the engine's worker: refused before they are parsed, or contained, and the next call works.
 
 Of the thousand, `tests/engines/test_engines_tampered.py` has the other 240: frames. Bytes of peers reach operations
-through `Bfv` and `Ckks`; here they are altered in front of `Bfv`, and behind it, where only the worker is left to refuse.
+through `Bfv` and `Ckks`; here they are altered in front of `Bfv`, and behind it, where the worker alone can refuse.
 """
 
 import random
@@ -85,7 +85,7 @@ def polynomial(body, towers, count):
 
 
 def attempts(engine, keys, joint):
-    """What a peer's bytes go into: name -> (right bytes, towers, polynomials, call with other bytes, size of answer)."""
+    """What a peer's bytes go into: name -> (right bytes, towers, polynomials, call with other bytes)."""
     total = added(engine, joint, [SLOTS] * N)
     part = engine.partial(keys[1], total, lead=False)
     secret = engine.export(keys[0])

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from potluck.core.desk import farewell
 from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, Seat, Terms, Words, charge
 from potluck.core.stages import Guarded
@@ -45,7 +46,11 @@ class _Dealing:
 
 def give(setting: Setting, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
     """One site's half. Reveals: its words to nobody; with all others' help, the sum over a cohort to the server."""
-    own = roster.fresh(terms, me, setting.engine)
+    try:
+        own = roster.fresh(terms, me, setting.engine)
+    except Abort as abort:  # before anything was said: otherwise the server would wait for a site that is gone
+        yield Exchange(terms.label(m.KEYS), send={SERVER: farewell(terms.round, abort)})
+        raise
     try:
         body = yield from _ask(terms, m.KEYS, dump(own.advert), m.ROSTER)
         settled = roster.accept(terms, me, setting.engine.parameters, own, body)
