@@ -35,6 +35,7 @@ KINDS: dict[int, Kind] = {0x00: "sgx", 0x81: "tdx"}
 P256_KEY, PCK_CHAIN, QE_CERTIFICATION = 2, 5, 6
 SIGNATURE = KEY = 64
 QE_DATA = 32
+BEGINS, ENDS = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +162,12 @@ def _point(key: bytes) -> ec.EllipticCurvePublicKey | None:
 
 def _platform(text: bytes, path: str) -> tuple[chains.Certificate, ...]:
     """The leaf and its issuer: Intel's root comes third, and is pinned instead of read."""
-    parts = text.split(b"-----END CERTIFICATE-----", 2)
+    parts = text.split(ENDS, 2)
     if len(parts) < 3:
         raise Fault(Code.CHAIN, path, "are fewer than the two of a platform and its authority")
-    blocks = [part + b"-----END CERTIFICATE-----" for part in parts[:2]]
+    blocks = [part.lstrip() + ENDS for part in parts[:2]]
     found = chains.read(blocks, path).certificates
-    if len(found) != len(blocks):
+    if len(found) != len(blocks) or not all(one.startswith(BEGINS) and one.count(BEGINS) == 1 for one in blocks):
         raise Fault(Code.CHAIN, path, "are not those of a platform and its authority")
     return found
 
