@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import encrypted_prediction
 import encrypted_sum
 import heart
 import mask_client
@@ -24,7 +25,19 @@ import unmask_server
 import whole_round
 from measure import Row, show, write
 
-MODULES = (mask_client, unmask_server, encrypted_sum, traffic, whole_round, noise, heart, network, sites, memory)
+MODULES = (
+    mask_client,
+    unmask_server,
+    encrypted_sum,
+    encrypted_prediction,
+    traffic,
+    whole_round,
+    noise,
+    heart,
+    network,
+    sites,
+    memory,
+)
 GROUPS: Mapping[str, Callable[[], Iterator[Row]]] = {module.__name__: module.rows for module in MODULES}
 
 

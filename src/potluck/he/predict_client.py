@@ -60,13 +60,13 @@ def query(worker: Worker, meeting: Meeting, me: Seat, features: Floats) -> Round
     done = 0
     for rows in layout.blocks(len(features)):
         block = features[done : done + rows]
-        *parts, last = letters(engine.encrypt(layout, _slots(layout, block)))
+        *parts, last = letters(engine.encrypt(layout, slots_of(layout, block)))
         for part in parts:
             _empty(meeting, (yield from asking.ask(part, more=True)))
         scores = yield from asking.ask(last, more=done + rows < len(features))
         if not fits(scores, [layout.levels.ciphertext(layout.levels.depth)] * layout.answered(rows)):
             raise Abort(Cause.MALFORMED, party=meeting.owner, detail="scores of another size than offered")
-        margins[done : done + rows] = _margins(layout, engine.decrypt(scores), rows)
+        margins[done : done + rows] = margins_of(layout, engine.decrypt(scores), rows)
         done += rows
     margins *= 2.0**offer.exponent
     if not bool(np.isfinite(margins).all()):
@@ -133,7 +133,7 @@ def _numbers(meeting: Meeting, body: bytes) -> Floats:
     return np.frombuffer(body, "<f8")
 
 
-def _slots(layout: Layout, rows: Floats) -> Floats:
+def slots_of(layout: Layout, rows: Floats) -> Floats:
     """rows [n, inputs] -> slots [c, N / 2]: a row a ciphertext as arranged, or a feature a ciphertext."""
     width = layout.levels.slots
     if layout.mode == "single":
@@ -144,7 +144,7 @@ def _slots(layout: Layout, rows: Floats) -> Floats:
     return slots
 
 
-def _margins(layout: Layout, slots: Floats, rows: int) -> Floats:
+def margins_of(layout: Layout, slots: Floats, rows: int) -> Floats:
     """slots of scores -> margins [rows, outputs], scaled down."""
     return slots[:, : layout.outputs] if layout.mode == "single" else slots[:, :rows].T
 
