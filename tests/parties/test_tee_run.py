@@ -21,7 +21,7 @@ from potluck.tee.demand import built_in_text
 SIMULATED = "no protection: simulated"
 MEAN = {"method": "average", "rounds": 3}
 NEWTON = {"method": "newton", "rounds": 4}
-PRODUCTION = 'version = 1\nformats = ["snp"]\n[snp]\nmeasurements = ["{0}"]\n'.format("ab" * 48)
+PRODUCTION = 'version = 1\nformats = ["snp"]\n[snp]\nmeasurements = ["{}"]\n'.format("ab" * 48)
 
 
 def plan(word="tee", **said):

@@ -62,19 +62,21 @@ def telling(abort: Abort, reasons: Mapping[Party, Abort]) -> Abort:
         return abort
     for party, why in reasons.items():
         if why.cause not in QUIET:
-            return Abort(why.cause, party=why.party or party, step=why.step or abort.step, detail=_more(party, why))
+            return Abort(
+                why.cause, party=why.party or party, step=why.step or abort.step, detail=_more(party, why, abort.step)
+            )
     return abort
 
 
-def _more(party: Party, why: Abort) -> str:
+def _more(party: Party, why: Abort, step: str) -> str:
     if why.cause is Cause.REPLAY and why.detail.startswith("survivors"):
         return (
             "without noise the sites of the first sum stay those of the whole run, since two sums over different sites "
             "differ by one site's update. hint: run again, or add noise"
         )
-    if why.cause is Cause.REPLAY and why.detail.startswith("enclave"):
+    if why.cause is Cause.REPLAY and (why.detail.startswith("enclave") or (step.startswith("tee/") and not why.detail)):
         return (
-            "the owners stay with the enclave that the run began with, and this one has other keys: it was started "
-            "again. hint: start a new run"
+            "the owners stay with the enclave that the run began with; one that was started again has other keys. "
+            "hint: start a new run (across machines: --fresh)"
         )
     return f"says {party}: {why.detail}" if why.party else why.detail

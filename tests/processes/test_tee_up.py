@@ -1,0 +1,53 @@
+"""`potluck up` with `tee`: real processes, the enclave one of them; what `run` gives, and nothing left of it."""
+
+from __future__ import annotations
+
+import pytest
+import tomli_w
+from rig import need_broker
+
+import potluck
+from potluck.api.plan import Plan
+from potluck.api.up import up
+from potluck.core.errors import Refused
+from potluck.tee.demand import built_in_text
+
+SIMULATED = "no protection: simulated"
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    import hospitals
+    from rig import present
+
+    need_broker()
+    monkeypatch.chdir(tmp_path)
+    tables = present(hospitals.plan(word="tee", patience=10.0).tables)
+    for name, frame in hospitals.frames().items():
+        frame.to_csv(tmp_path / f"rows.{name}.csv", index=False)
+    data = {**tables["data"], "files": {name: f"rows.{name}.csv" for name in hospitals.NAMES}}
+    (tmp_path / "plan.toml").write_text(tomli_w.dumps(tables | {"data": data}))
+    return tmp_path
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_up_gives_what_run_gives_under_the_built_in_policy_and_under_a_file(place, own):
+    if own:
+        (place / "enclave.toml").write_text(built_in_text() + "# ours\n")
+    plan = Plan.read(place / "plan.toml", ['protect.policy="enclave.toml"'] if own else [])
+    there = up(plan, out=place / "up", ledger=place / "l1")
+    here = potluck.run(plan, out=place / "run", ledger=place / "l2")
+    mask = potluck.run(Plan.read(place / "plan.toml", ['protect.with="mask"']), out=place / "m", ledger=place / "l3")
+    assert there.model.digest() == here.model.digest() == mask.model.digest()
+    assert there.document["plan"] == here.document["plan"]
+    assert there.document.keys() == here.document.keys()
+    assert there.document["stamp"] == here.document["stamp"] == SIMULATED
+    assert "No protection: simulated." in (place / "up" / "report.html").read_text()
+    assert not (place / "up" / "network").exists()
+
+
+def test_a_policy_that_would_not_believe_it_starts_nothing(place):
+    (place / "enclave.toml").write_text('version = 1\nformats = ["nitro"]\n')
+    with pytest.raises(Refused, match="formats holds none"):
+        up(Plan.read(place / "plan.toml", ['protect.policy="enclave.toml"']), out=place / "up", ledger=place / "l")
+    assert not (place / "up").exists()
