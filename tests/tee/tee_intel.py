@@ -19,6 +19,7 @@ QE_SIGNER = bytes([0xDC] * 32)
 VENDOR = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
 SGX = bytes.fromhex("2a864886f84d010d01")
 NO_VE = 1 << 28
+PLACES = {"mrtd": 136, "mrconfigid": 184, "mrowner": 232, "rtmr0": 328, "rtmr1": 376, "rtmr2": 424, "rtmr3": 472}
 FORMATS = {"sgx": ("SGX", "QE", 1), "tdx": ("TDX", "TD_QE", 2)}
 
 
@@ -90,9 +91,8 @@ class Intel:
         body = bytearray(584)
         body[0:2] = svn
         body[120:128] = attributes.to_bytes(8, "little")
-        places = {"mrtd": 136, "mrconfigid": 184, "mrowner": 232, "rtmr0": 328, "rtmr1": 376, "rtmr2": 424, "rtmr3": 472}
         for name, value in fields.items():
-            body[places[name] : places[name] + 48] = value
+            body[PLACES[name] : PLACES[name] + 48] = value
         body[520:584] = data
         return bytes(body) + (b"" if services is None else svn.ljust(16, b"\0") + services)
 
@@ -149,7 +149,8 @@ class Intel:
             "root_ca_crl": (root_list or revoking(self.root, extensions=numbered(self.root))).hex(),
             "pck_crl": (list or revoking(self.authority, extensions=numbered(self.authority))).hex(),
         }
-        for name, said in (("tcb_info", information or self.information()), ("qe_identity", identity or self.identity())):
+        signed_texts = {"tcb_info": information or self.information(), "qe_identity": identity or self.identity()}
+        for name, said in signed_texts.items():
             text = said if isinstance(said, str) else json.dumps(said, separators=(",", ":"))
             signed = signature(key or self.signer.key, text.encode()).hex()
             tree |= {f"{name}_issuer_chain": chain, name: text, f"{name}_signature": signed}

@@ -144,8 +144,22 @@ def verified(quote: Quote, asked: Asked) -> tuple[chains.Certificate, ...]:
     vouched = hashlib.sha256(quote.key + quote.enclave_data).digest()
     if quote.enclave[320:] != vouched.ljust(64, b"\0"):
         raise Fault(Code.QE_REPORT, path, "has an attestation key that its quoting enclave does not vouch for")
-    bag = chains.Bag(platform[1:])
-    return chains.chain(platform[0], bag, trust(quote.kind, asked), asked.now, f"{quote.kind}.certificates")
+    path = f"{quote.kind}.certificates"
+    try:
+        return chains.chain(platform[0], chains.Bag(platform[1:]), trust(quote.kind, asked), asked.now, path)
+    except Fault as fault:
+        if fault.reason.code is Code.CHAIN:
+            _whose(quote, platform, asked, path)
+        raise
+
+
+def _whose(quote: Quote, platform: tuple[chains.Certificate, ...], asked: Asked, path: str) -> None:
+    """Raises Fault: root_not_trusted, where a quote brings a root of its own that its chain does lead to."""
+    try:
+        rest = chains.read([quote.certificates.split(ENDS, 2)[2]], path).certificates
+    except Fault:
+        return
+    chains.chain(platform[0], chains.Bag((*platform[1:], *rest)), trust(quote.kind, asked), asked.now, path)
 
 
 def trust(kind: Kind, asked: Asked) -> chains.Trust:
