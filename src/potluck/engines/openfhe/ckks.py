@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from openfhe import BINARY, PKESchemeFeature
 
 from potluck.engines.frames import OpError
+from potluck.engines.openfhe.blobs import deserialise, serialise
 
 Floats = NDArray[np.float64]
 State = dict[str, Any]
@@ -98,7 +99,7 @@ def keygen(state: State, multiply: bytes) -> list[bytes]:
     context = _opened(state)
     pair = context.KeyGen()
     state["secret"] = pair.secretKey
-    bodies = [openfhe.Serialize(pair.publicKey, BINARY)]
+    bodies = [serialise(pair.publicKey)]
     if multiply == b"\1":
         context.EvalMultKeyGen(pair.secretKey)
         bodies.append(openfhe.SerializeEvalMultKeyString(BINARY, pair.secretKey.GetKeyTag()))
@@ -122,13 +123,13 @@ def encrypt(state: State, level: bytes, values: bytes) -> list[bytes]:
     if not bool((np.abs(rows) <= 1).all()):
         raise OpError("a value is not within [-1, 1]")
     plains = (context.MakeCKKSPackedPlaintext(row, 1, level[0]) for row in rows)
-    return [openfhe.Serialize(context.Encrypt(secret, plain), BINARY) for plain in plains]
+    return [serialise(context.Encrypt(secret, plain)) for plain in plains]
 
 
 def decrypt(state: State, *ciphertexts: bytes) -> list[bytes]:
     """c ciphertexts -> float64 [c, slots]."""
     context, secret = _opened(state), _held(state, "secret")
-    boxes = [openfhe.DeserializeCiphertextString(body, BINARY) for body in ciphertexts]
+    boxes = [deserialise(body, openfhe.DeserializeCiphertextString) for body in ciphertexts]
     return [np.stack([_values(context, secret, box, state["slots"]) for box in boxes]).tobytes()]
 
 
@@ -136,10 +137,10 @@ def accept(state: State, *keys: bytes) -> list[bytes]:
     """The client's public key and, where there is one, its key for products. Forgets whatever keys were here."""
     _opened(state).ClearEvalAutomorphismKeys()
     openfhe.ClearEvalMultKeys()
-    state["public"] = openfhe.DeserializePublicKeyString(keys[0], BINARY)
+    state["public"] = deserialise(keys[0], openfhe.DeserializePublicKeyString)
     state.pop("home", None)
     for body in keys[1:]:
-        openfhe.DeserializeEvalMultKeyString(body, BINARY)
+        deserialise(body, openfhe.DeserializeEvalMultKeyString)
     return []
 
 
@@ -147,7 +148,7 @@ def accept_turns(state: State, *keys: bytes) -> list[bytes]:
     """More of the client's keys for rotations."""
     _held(state, "public")
     for body in keys:
-        openfhe.DeserializeEvalAutomorphismKeyString(body, BINARY)
+        deserialise(body, openfhe.DeserializeEvalAutomorphismKeyString)
     return []
 
 
@@ -229,7 +230,7 @@ def score(state: State, count: bytes, *ciphertexts: bytes) -> list[bytes]:
         state["home"] = _home(context, public.GetKeyTag(), layers[0].level)
     boxes = []
     for body in ciphertexts:
-        box = openfhe.DeserializeCiphertextString(body, BINARY)
+        box = deserialise(body, openfhe.DeserializeCiphertextString)
         if (box.GetLevel(), box.GetNoiseScaleDeg()) != (layers[0].level, 1) or len(box.GetElements()) != 2:
             raise OpError("a ciphertext of another level")
         boxes.append(context.EvalAdd(state["home"], box))
@@ -243,7 +244,7 @@ def score(state: State, count: bytes, *ciphertexts: bytes) -> list[bytes]:
     bodies = []
     for one in scores:
         zero = context.Encrypt(public, context.MakeCKKSPackedPlaintext(zeros, 1, one.GetLevel()))
-        bodies.append(openfhe.Serialize(context.EvalAdd(one, zero), BINARY))
+        bodies.append(serialise(context.EvalAdd(one, zero)))
     return bodies
 
 
