@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from potluck.core.errors import Refused
 from potluck.secret.container import Secret
+from potluck.secret.random import system
 from potluck.tee import tpm_structures as s
 from potluck.tee.verdict import Fault
 
@@ -69,7 +70,7 @@ def listed(area: bytes) -> str:
 
 
 def challenge(
-    endorsement: bytes, attestation: bytes, trusted: Sequence[str], draw: Callable[[int], bytes]
+    endorsement: bytes, attestation: bytes, trusted: Sequence[str], draw: Callable[[int], bytes] = system
 ) -> Challenge:
     """A challenge for a machine that sent these public areas (TPM2B_PUBLIC or TPMT_PUBLIC).
 
