@@ -1,12 +1,13 @@
 """A host that asks the enclave for more than it may have: the room refuses, by name, and everybody's round goes on."""
 
+import numpy as np
 import pytest
 from msgspec.structs import replace as change
 from tee_rig import CODE, attest, room, terms_of
 
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause, Rule
-from potluck.core.wire import dump, load, pack
+from potluck.core.wire import dump, load, pack, unpack
 from potluck.secret.box import PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
@@ -67,8 +68,6 @@ class Owners:
 
 
 def vector(*values):
-    import numpy as np
-
     return np.array(values, "<u8")
 
 
@@ -281,3 +280,59 @@ def test_a_rule_that_finds_nobody_with_rows_is_refused_by_name():
     error = refused(Cause.RANGE, owners.room.open, owners.signed(owners.survivors(), range(N)))
     assert "no site has rows" in str(error)
     assert error.party == Party(Role.SERVER, "host")
+
+
+# --- Noise that the enclave owes ---
+
+
+def noised(inside, number=1, once="once", sigma=1e6):
+    """What opens of four sites' (1, 2), with noise of these steps."""
+    owners = Owners(inside, number=number, once=once, rule=Rule(noise=((1, sigma), (1, 2 * sigma)))).begin().take()
+    words, _ = owners.room.open(owners.signed(owners.survivors(), range(N)))
+    return unpack(words, 2, 64).view("<i8") - vector(4, 8).view("<i8"), owners
+
+
+def test_the_noise_is_in_the_sum_before_the_host_has_it():
+    found = np.array([noised(room("boot", seed))[0] for seed in range(300)])
+    for column, sigma in ((0, 1e6), (1, 2e6)):
+        assert 0.85 < found[:, column].std() / sigma < 1.15
+        assert abs(found[:, column].mean()) < sigma / 4
+
+
+def test_an_enclave_that_was_put_back_adds_the_same_noise_so_that_nothing_averages_it_away():
+    """A snapshot before `open`, restored at will: the host has parcels and confirmations, and gets one sum."""
+    rule = Rule(noise=((2, 1e6),))
+    live = Owners(room("boot"), rule=rule).begin()
+    parcels = [dump(live.parcel(i, live.show(i))) for i in range(N)]
+    for one in parcels:
+        live.room.take(one)
+    confirmed = live.signed(live.survivors(), range(N))
+    sums = {live.room.open(confirmed)[0]}
+    for _ in range(5):
+        back = Owners(room("boot"), rule=rule).begin()
+        for i, one in enumerate(parcels):
+            back.show(i)
+            back.room.take(one)
+        back.survivors()
+        sums.add(back.room.open(confirmed)[0])
+    assert len(sums) == 1
+    assert unpack(sums.pop(), 2, 64).tolist() != [4, 8]
+
+
+def test_every_round_and_every_boot_has_noise_of_its_own():
+    found = [noised(room("boot", seed), number, f"once {number}")[0] for seed in (1, 2) for number in (1, 2)]
+    assert len({tuple(one) for one in found}) == 4
+
+
+@pytest.mark.parametrize("noise", [((1, 1.0),), ((3, 1.0),), ((2, 0.0),), ((2, -1.0),), ((2, float("nan")),)])
+def test_noise_that_does_not_fit_is_refused(noise):
+    owners = Owners(rule=Rule(noise=noise))
+    with pytest.raises(Abort) as stop:
+        owners.begin()
+    assert stop.value.cause in (Cause.TERMS, Cause.MALFORMED)
+
+
+def test_a_host_that_asks_for_less_noise_asks_for_another_round():
+    """The noise is in what evidence binds: no owner believes a round with less of it."""
+    asked, wanted = (Owners(rule=Rule(noise=((2, sigma),))).session for sigma in (1.0, 1e6))
+    assert asked != wanted

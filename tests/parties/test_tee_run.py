@@ -279,3 +279,63 @@ statistics = [{ name = "m", kind = "mean", column = "x" }]
     assert made.problems()[0] == []
     with pytest.raises(PlanError, match="did you mean"):
         Plan.read(text, ['protect.enclave="tms"'])
+
+
+# --- Central noise, added inside ---
+
+REVEAL = {"noise": "reveal", "unit": "row", "epsilon": 3.0, "delta": 1e-5, "clip": 1.0}
+
+
+def central(**said):
+    return plan(privacy=REVEAL, **said)
+
+
+def test_a_lying_server_may_leave_central_noise_to_a_real_enclave_alone():
+    assert central(protect__enclave="tsm").problems()[0] == []
+    for wrong in (central(), plan("mask", privacy=REVEAL)):
+        assert any("would leave out the noise" in line for line in wrong.problems()[0])
+    assert central(federation__server="curious").problems()[0] == []
+
+
+def test_the_server_is_said_to_see_the_noised_sum_where_the_enclave_is_real():
+    def of_the_sum(made):
+        return {
+            row["form"] for row in potluck.explain(made).rows() if (row["party"], row["of"]) == ("server", "the sum")
+        }
+
+    assert of_the_sum(central(protect__enclave="tsm")) == {"noised"}
+    assert of_the_sum(central(federation__server="curious")) == {"sum"}
+
+
+def test_the_noise_is_added_once_and_charged_as_reveal_is(here):
+    """As much as the server would add: nothing twice, nothing left out."""
+    runs = {
+        word: done(plan(word, privacy=REVEAL, federation__server="curious"), here / word) for word in ("clear", "tee")
+    }
+    costs = [run.document["privacy"] for run in runs.values()]
+    assert costs[0] == costs[1]
+    assert all(0 < value <= 3 for value in costs[1]["epsilon"].values())
+    made = central(federation__server="curious")
+    spread = {word: deviations(word, made) for word in ("clear", "tee")}
+    assert 0.8 < spread["tee"] / spread["clear"] < 1.25
+
+
+def deviations(word, made):
+    """How far twenty opened first sums lie from the exact one, on average."""
+    from potluck.api.tables import tables
+    from potluck.core.party import SERVER
+    from potluck.core.rounds import RoundId
+    from potluck.parties.horizontal import Sitting, join, lead
+    from potluck.parties.memory import Memory
+
+    made = plan(word, privacy=REVEAL, federation__server="curious")
+    spec, held = tables(made, scene.frames())
+    task, protection = build(spec), catalog.row(spec).build(spec)
+    first, found = next(task.lead()), []
+    for number in range(20):
+        memory = Memory(spec.sites, digest(spec))
+        sitting = Sitting(spec, task, protection, RoundId(f"run {number}", 1))
+        halves = {site: join(sitting, rows, memory.seat(site)) for site, rows in held.items()}
+        desks = memory.round(sitting.round, {SERVER: lead(sitting, first, memory.seat(SERVER)), **halves})
+        found.append(desks[SERVER].result.release.values)
+    return float(np.std(found, axis=0).mean())

@@ -10,6 +10,7 @@ import potluck
 from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import RoundId, Rule, Terms
+from potluck.dp.noise import gaussian
 from potluck.tee.attesters.simulated import simulate
 from potluck.tee.demand import built_in
 from potluck.tee.enclave.host import Enclave
@@ -41,7 +42,8 @@ def attempt(state, code):
     return [b"", b"done"]
 
 serve.operations = lambda room: {{**plain(room), "tee.modules": modules, "tee.attempt": attempt}}
-serve.main()
+from potluck.parties.enclave import main
+main()
 """
 
 
@@ -56,7 +58,7 @@ def attest(data, code=CODE, now=NOW):
 
 def room(*seed, attest=attest, code=CODE):
     """An enclave's inside. One seed: one boot, so a second of it is the first rolled back."""
-    return Room(seeded("room", *seed), attest, code)
+    return Room(seeded("room", *seed), attest, code, gaussian)
 
 
 @dataclass

@@ -125,6 +125,8 @@ def _noise(plan: Spec) -> str:
         "shared": "this site's share of the noise is inside: the rest comes from the other sites",
         "reveal": "no noise yet: the server adds it to the sum",
     }
+    if plan.enclosed:
+        return "no noise yet: the enclave adds it to the sum"
     return words[plan.privacy.noise]
 
 

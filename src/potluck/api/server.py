@@ -206,7 +206,7 @@ def _carried_out(
 ) -> tuple[Trained | Counted, Log]:
     """All sums, those that stand from the journal. Raises Abort."""
     journal = bench.session.journal
-    redone = journal.unopened() if bench.spec.privacy.noise in ("site", "shared") else 0
+    redone = journal.unopened() if not bench.spec.exact else 0
     if redone > bench.spec.privacy.redo:
         what = "contributions had left in a round that was not finished, and the plan paid for no other try"
         raise Abort(Cause.BUDGET, detail=f"{what}. hint: set privacy.redo, and start a new run with --fresh")

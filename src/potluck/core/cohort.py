@@ -11,7 +11,7 @@ def problems(word: str, plan: Plan) -> list[str]:
     Without site or shared noise the corrupt subtract what they gave themselves, so two others must be left.
     """
     fed, fewest = plan.federation, plan.fewest
-    n, alone = len(fed.sites), plan.privacy.noise in ("none", "reveal")
+    n, alone = len(fed.sites), plan.exact
     if alone and n < 3:
         return [f"{word} needs at least 3 sites without site or shared noise, the plan has {n}. hint: add a site"]
     if n < 2 or fewest < 2:

@@ -168,6 +168,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(site(name) for name in self.federation.sites)
 
     @property
+    def enclosed(self) -> bool:
+        """Whether an enclave adds the central noise, so that nobody opens a sum without it."""
+        return self.privacy.noise == "reveal" and self.protect.word == "tee"
+
+    @property
+    def exact(self) -> bool:
+        """Whether the server opens sums without noise."""
+        return self.privacy.noise == "none" or (self.privacy.noise == "reveal" and not self.enclosed)
+
+    @property
     def fewest(self) -> int:
         """The minimum cohort m = n - dropouts."""
         return len(self.federation.sites) - self.federation.dropouts

@@ -146,12 +146,14 @@ class Seat:
 class Rule:
     """How updates are joined. word: "sum", or a rule that needs each update by itself, which `tee` alone can follow.
 
-    tally: how many words at the end of the vector count rows; most: as many rows as one site may have.
+    tally: how many words at the end of the vector count rows; most: as many rows as one site may have. noise: of each
+    part of the vector (how many words, sigma in steps), where the enclave adds it before anybody sees the sum.
     """
 
     word: Literal["sum", "median", "trimmed", "krum", "norm"] = "sum"
     tally: int = 0
     most: int = 0
+    noise: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,10 @@ class Exact:
 
 @dataclass(frozen=True, slots=True)
 class Noised:
-    """A clip and its noise. sigma, share: for each part, in grid steps, what is guaranteed and what one site adds."""
+    """A clip and its noise. sigma, share: for each part, in grid steps, what is guaranteed and what one site adds.
+
+    within: the noise of `reveal` is an enclave's to add, before the sum leaves it.
+    """
 
     grid: Grid
     limit: Clip
@@ -72,6 +75,7 @@ class Noised:
     sigma: tuple[float, ...]
     share: tuple[float, ...]
     cost: Cost
+    within: bool = False
 
     def bound(self, update: Update) -> Bounded[Clip]:
         """values [units, d], each unit's part scaled down to its clip. A unit that is not finite counts as zero:
@@ -98,7 +102,8 @@ class Noised:
         each = (sigma * part.step for sigma, part in zip(self.share, self.grid.parts, strict=True))
         sizes = [part.size for part in self.grid.parts]
         std = np.repeat(np.fromiter(each, np.float64, len(sizes)) * math.sqrt(givers), sizes)
-        words = opened.words + self._noise(self.share, draw) if self.word == "reveal" else opened.words
+        owed = self.word == "reveal" and not self.within
+        words = opened.words + self._noise(self.share, draw) if owed else opened.words
         return Settled(words, opened.givers, std)
 
     def _noise(self, sigmas: tuple[float, ...], draw: Draw) -> NDArray[np.unsignedinteger]:
@@ -242,7 +247,8 @@ def _noised(plan: Plan, ask: Ask, how: NoiseWord) -> Noised:
             steps, guaranteed, sensitivity, single, extra = (tight,), tight, float(moved), True, slack
     assert plan.privacy.unit is not None
     cost = Cost(1, ask.kind, plan.privacy.unit, NEIGHBOURS, how, single, sensitivity, guaranteed, extra, delta, count)
-    return Noised(grid, Clip(limits), how, steps, tuple(_share(one, sure) for one in steps), cost)
+    share = tuple(_share(one, sure) for one in steps)
+    return Noised(grid, Clip(limits), how, steps, share, cost, plan.enclosed)
 
 
 def _tight(blocks: tuple[Block, ...]) -> bool:

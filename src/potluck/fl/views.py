@@ -53,7 +53,8 @@ def views(plan: Plan) -> list[View]:
     """
     if plan.task == "predict":
         return scoring_views.views(plan)
-    central = plan.privacy.noise == "reveal"
+    simulated = plan.protect.word == "tee" and plan.protect.enclave == "simulated"
+    central = plan.privacy.noise == "reveal" and (simulated or not plan.enclosed)
     public = Form.NOISED if noisy(plan) else Form.SUM
     note = opened(plan) + ("; the server sees it before it adds the noise" if central else "")
     if plan.task == "train" and plan.federation.server == "lying":

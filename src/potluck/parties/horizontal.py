@@ -30,7 +30,7 @@ from potluck.core.rounds import (
     Sum,
     Terms,
 )
-from potluck.core.stages import Grid, Guarded
+from potluck.core.stages import Guarded
 from potluck.core.wire import dump, load
 from potluck.dp.bound import Exact, Noised, privacy
 from potluck.dp.reveal import reveal
@@ -60,16 +60,20 @@ def terms(plan: Plan, round: RoundId, ask: Ask, bound: Exact | Noised) -> Terms:
     step = fingerprint(kind, b"%d" % ask.step, ask.state, repr((bound.grid, bound.limit)).encode())
     noise = (bound.word, bound.sigma, bound.share) if isinstance(bound, Noised) else ()
     whole = fingerprint(step, repr(noise).encode(), b"%d" % round.number, b"%d" % plan.fewest)
-    hidden = isinstance(bound, Noised) and bound.word != "reveal"
+    hidden = isinstance(bound, Noised) and (bound.word != "reveal" or bound.within)
     once = whole if hidden else kind
     grid = bound.grid
     return Terms(
-        round, whole, once.hex(), plan.sites, plan.fewest, grid.length, grid.bits, _rule(plan, ask, grid)
+        round, whole, once.hex(), plan.sites, plan.fewest, grid.length, grid.bits, _rule(plan, ask, bound)
     )  # fmt: skip
 
 
-def _rule(plan: Plan, ask: Ask, grid: Grid) -> Rule:
-    """How the updates of this sum are joined: by the plan's robust rule where models are averaged, else added up."""
+def _rule(plan: Plan, ask: Ask, bound: Exact | Noised) -> Rule:
+    """How the updates of this sum are joined: by the plan's robust rule where models are averaged, else added up, with
+    the central noise where that is an enclave's to add."""
+    grid = bound.grid
+    if isinstance(bound, Noised) and bound.within:
+        return Rule(noise=tuple((part.size, sigma) for part, sigma in zip(grid.parts, bound.share, strict=True)))
     if ask.kind is not Kind.TRAIN or plan.training is None or plan.training.server == "mean":
         return Rule()
     tally = next(part for part in grid.parts if part.name == TALLY)

@@ -161,7 +161,7 @@ class Sums:
     @property
     def exact(self) -> bool:
         """Whether the server sees sums without noise."""
-        return self._plan.privacy.noise in ("none", "reveal")
+        return self._plan.exact
 
     def _seating(self, ask: Ask) -> tuple[Mapping[Party, Cause], frozenset[Party]]:
         """(who takes no part, who must): those left out; of exact sums of a kind the sites of the first, no other.

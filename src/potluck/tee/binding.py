@@ -26,12 +26,19 @@ class Member(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     key: Hash
 
 
+class Noise(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Of `size` words in turn, in steps: the sigma of the discrete Gaussian that the enclave adds."""
+
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    sigma: Annotated[float, msgspec.Meta(gt=0, le=2.0**48)]
+
+
 class Spec(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """One round, as the enclave is told it and as every owner recomputes it.
 
     digest, once, fewest, length, bits: as in `Terms`; digest covers plan, input model and noise. members: the
     federation's sites, in the plan's order. rule, tally, most: how updates are joined, how many words at the end count
-    rows, and how many rows a site may have.
+    rows, and how many rows a site may have. noise: what is added to the sum before it leaves, or nothing.
     """
 
     run: str
@@ -45,6 +52,7 @@ class Spec(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     rule: RuleWord
     tally: int
     most: int
+    noise: tuple[Noise, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,7 @@ def spec(terms: Terms, members: tuple[Member, ...]) -> Spec:
     return Spec(
         terms.round.run, terms.round.number, terms.digest, terms.once, members,
         terms.fewest, terms.length, bits, rule.word, rule.tally, rule.most,
+        tuple(Noise(size, sigma) for size, sigma in rule.noise),
     )  # fmt: skip
 
 

@@ -11,14 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from potluck.core.party import Party, Role
+from potluck.core.party import Draw, Party, Role
 from potluck.core.rounds import Abort, Cause, Rule, Words
 from potluck.core.wire import ascending, dump, load, pack, unpack
 from potluck.secret.box import SEED, BoxKey
 from potluck.secret.container import Secret
 from potluck.secret.keys import Roster, SigningKey
-from potluck.secret.stream import digest
+from potluck.secret.stream import Keystream, derive, digest
 from potluck.tee import messages as m
 from potluck.tee.binding import Keys, Spec, report_data, session
 from potluck.tee.enclave.rules import joined
@@ -39,12 +40,18 @@ class _Round:
     givers: tuple[m.Giver, ...] = ()
 
 
+Sample = Callable[[float, int, Draw], NDArray[np.int64]]
+"""(sigma, size, draw) -> exact samples of the discrete Gaussian [size]."""
+
+
 class Room:
     """One enclave from boot to end. attest: 64 bytes of report data -> evidence; workload: digest of its code."""
 
-    def __init__(self, draw: Callable[[int], bytes], attest: Callable[[bytes], Evidence], workload: bytes) -> None:
+    def __init__(self, draw: Draw, attest: Callable[[bytes], Evidence], workload: bytes, sample: Sample) -> None:
         self._box = BoxKey(Secret(draw(SEED)))
         self._sign = SigningKey(Secret(draw(32)))
+        self._noise = Secret(draw(32))
+        self._sample = sample
         self._attest = attest
         self.workload = workload
         self.keys = Keys(self._box.public, self._sign.public)
@@ -60,6 +67,9 @@ class Room:
         sites = [one.site for one in spec.members]
         if len(set(sites)) != len(sites) or not 2 <= spec.fewest <= len(sites) or spec.length < 0:
             raise Abort(Cause.TERMS, party=HOST, detail="no round that hides anybody")
+        noised = sum(one.size for one in spec.noise)
+        if spec.noise and noised != spec.length:
+            raise Abort(Cause.TERMS, party=HOST, detail="noise for another vector")
         try:
             roster = Roster({_party(index): one.key for index, one in enumerate(spec.members)})
         except ValueError:
@@ -120,7 +130,7 @@ class Room:
         names = digest(*(now.spec.members[giver.site].site for giver in now.givers))
         if self._opened.setdefault(now.spec.once, names) != names:
             raise Abort(Cause.REPLAY, party=HOST, detail="a step opens over one set of givers")
-        words = pack(self._joined(now))
+        words = pack(self._noised(now.spec, self._joined(now), statement))
         signed = self._sign.sign(m.output_statement(now.session, self.keys.sign, digest(statement), digest(words)))
         self._now = None
         return words, signed
@@ -133,6 +143,15 @@ class Room:
             return joined(Rule(now.spec.rule, now.spec.tally, now.spec.most), updates)
         except ValueError as error:
             raise Abort(Cause.RANGE, party=HOST, detail=str(error)) from None
+
+    def _noised(self, spec: Spec, words: Words, statement: bytes) -> Words:
+        """The sum with the noise that it owes, which depends on this boot's secret and on what was confirmed alone: an
+        enclave that is put back and asked again adds the same, so that no host averages it away."""
+        if not spec.noise:
+            return words
+        draw = Keystream(derive(self._noise, b"potluck tee noise 1\0" + digest(statement))).read
+        noise = np.concatenate([self._sample(one.sigma, one.size, draw) for one in spec.noise])
+        return np.asarray(words + noise.astype(words.dtype), words.dtype)
 
     def _current(self) -> _Round:
         if self._now is None:

@@ -26,7 +26,7 @@ from potluck.secret.container import Secret
 from potluck.secret.keys import Roster, SigningKey
 from potluck.secret.random import system
 from potluck.tee.attesters import named
-from potluck.tee.enclave.room import Room, operations
+from potluck.tee.enclave.room import Room, Sample, operations
 from potluck.tee.enclave.rules import RULES, joined
 from potluck.tee.enclave.workload import workload
 from potluck.tee.evidence import Evidence
@@ -35,12 +35,12 @@ Attest = Callable[[bytes], Evidence]
 """64 bytes of report data -> evidence."""
 
 
-def main() -> None:
-    """Serve until stdin closes. Arguments: the attester's word, then the memory limit in bytes."""
+def main(sample: Sample) -> None:
+    """Serve until stdin closes. Arguments: the attester's word, then the memory limit in bytes. sample: exact noise."""
     code = workload()
     attest, files = attester(sys.argv[1], code)
-    room = Room(system, attest, code)
-    serve([operations(room)], lambda: ready(attest), files)
+    room = Room(system, attest, code, sample)
+    serve([operations(room)], lambda: ready(attest, sample), files)
 
 
 def attester(word: str, code: bytes) -> tuple[Attest, int]:
@@ -63,7 +63,7 @@ def attester(word: str, code: bytes) -> tuple[Attest, int]:
     return attest, 1
 
 
-def ready(attest: Attest) -> list[str]:
+def ready(attest: Attest, sample: Sample) -> list[str]:
     """What it runs on, once everything has worked once, so that nothing is left to load. Raises OpError."""
     draw = bytes(SEED)
     own = BoxKey(Secret(draw))
@@ -74,5 +74,7 @@ def ready(attest: Attest) -> list[str]:
     words = [np.array([one, one, 1], "<u8") for one in range(1, 5)]
     if any(len(joined(Rule(rule, 1, 1), words)) != 3 for rule in RULES):
         raise OpError("the self-test joins wrongly")
+    if len(sample(10.0, 3, system)) != 3:
+        raise OpError("the self-test draws no noise")
     attest(bytes(64))
     return [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in ("numpy", "cryptography"))]

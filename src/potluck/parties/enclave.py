@@ -1,0 +1,11 @@
+"""Where an enclave's process begins: its room from `tee`, its exact noise from `dp`, and nothing else of either."""
+
+from __future__ import annotations
+
+from potluck.dp.noise import gaussian
+from potluck.tee.enclave import serve
+
+
+def main() -> None:
+    """Serve until stdin closes. Arguments: the attester's word, then the memory limit in bytes."""
+    serve.main(gaussian)
