@@ -36,11 +36,11 @@ SMALL = 4096
 _DUMPABLE = 4
 
 
-def serve(tables: Sequence[Table], ready: Callable[[], Sequence[str]], files: int = 0) -> None:
+def serve(tables: Sequence[Table], ready: Callable[[], Sequence[str]], files: int = 0, room: int = SMALL) -> None:
     """Serve until stdin closes. The last argument of the command line is the memory limit in bytes.
 
     ready: tests the engine and gives its versions, "name version" each; raises OpError where it gives wrong answers.
-    files: how many descriptors it may hold beside its pipes.
+    files: how many descriptors it may hold beside its pipes. room: bytes that what they write to may have.
     """
     source, sink = _pipes()
     threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
@@ -50,23 +50,23 @@ def serve(tables: Sequence[Table], ready: Callable[[], Sequence[str]], files: in
     except OpError as error:
         _write(sink, frames.pack(frames.ERROR, str(error), 0, []))
         return
-    shut(int(sys.argv[-1]), files)
+    shut(int(sys.argv[-1]), files, room)
     _write(sink, frames.pack(frames.REPLY, "ready", 0, [text.encode() for text in about]))
     while (request := _read(source)) is not None and _answer(ops, request, sink):
         pass
 
 
-def shut(memory: int, files: int = 0) -> None:
+def shut(memory: int, files: int = 0, room: int = SMALL) -> None:
     """Shut the door: no new file or socket, no core dump, no debugger, at most `memory` bytes of address space.
 
-    files: how many new descriptors it may hold all the same; none of them can be written to beyond a page.
+    files: how many new descriptors it may hold all the same. room: no file among them can be written to beyond that.
     """
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
         score.write("1000")
     ctypes.CDLL(None).prctl(_DUMPABLE, 0, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     most = max(map(int, os.listdir("/proc/self/fd"))) + files if files else 0
-    limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: SMALL if files else 0, resource.RLIMIT_NOFILE: most}
+    limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: room if files else 0, resource.RLIMIT_NOFILE: most}
     for what, limit in limits.items():
         resource.setrlimit(what, (limit, limit))
 

@@ -1,0 +1,110 @@
+"""The link between the parties of one job: brpc over mutual TLS, from worker to worker, never in the clear.
+
+Each party knows the certificates of all: those and no other authority are trusted, at both ends of each connection.
+The library does not tie a certificate to a rank: a party of the job can pose as another of the same job, nobody else
+can. Certificates and the key lie in memory files, which go with the process; no disk sees them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from spu import libspu
+
+from potluck.engines.frames import OpError
+from potluck.engines.serving import Table
+from potluck.engines.spu.settings import COMPUTE, INTERSECT, header, natural, parties, within
+
+LONGEST = 3000
+"""Seconds that a party may wait for others in one operation; the worker's own alarm rings after 3600."""
+GONE = "another party is gone or too late"
+RETRY_MS = 500
+
+
+class Line(NamedTuple):
+    """An open link. protocol: what it was opened for."""
+
+    protocol: str
+    rank: int
+    context: Any
+
+
+def line(state: Mapping[str, Any]) -> Line:
+    """The open link. Raises OpError: there is none."""
+    found = state.get("link")
+    if not isinstance(found, Line):
+        raise OpError("no link is open")
+    return found
+
+
+def timeout(about: Mapping[str, Any]) -> float:
+    """How long others are waited for, in seconds. Raises OpError: missing or out of range."""
+    return float(natural(about, "timeout", 1, LONGEST))
+
+
+def link(state: dict[str, Any], body: bytes, certificate: bytes, key: bytes, trusted: bytes) -> list[bytes]:
+    """Opens the link: {"protocol", "rank", "addresses", "job", "timeout"}; PEM: own certificate, its key, all parties'.
+
+    It returns when all parties are connected; they may come one after the other within the timeout. Raises OpError:
+    a protocol that is refused, a link that is open already, addresses that do not fit, not all parties in time.
+    """
+    about = header(body)
+    protocol = about.get("protocol")
+    count = parties(protocol, {**COMPUTE, **INTERSECT})
+    rank, job, addresses = natural(about, "rank", 0, count - 1), about.get("job"), about.get("addresses")
+    if "link" in state:
+        raise OpError("a link is open already")
+    good = isinstance(addresses, list) and all(isinstance(one, str) and 3 <= len(one) <= 300 for one in addresses)
+    if not isinstance(addresses, list) or not good or len(set(addresses)) != count:
+        raise OpError(f"{protocol} takes {count} different addresses, host:port")
+    if not isinstance(job, str) or not 1 <= len(job) <= 200:
+        raise OpError("a job has a name")
+    files = [_memory(text) for text in (certificate, key, trusted)]
+    try:
+        described = _described(addresses, job, files, timeout(about))
+        words = "not all parties could be linked in time"
+        opened = within(timeout(about), words, lambda: libspu.link.create_brpc(described, rank))
+    finally:
+        for number in files:
+            os.close(number)
+    state["link"] = Line(str(protocol), rank, opened)
+    return []
+
+
+def _described(addresses: list[str], job: str, files: list[int], seconds: float) -> Any:
+    made = libspu.link.Desc()
+    made.id = job
+    made.recv_timeout_ms = int(seconds * 1000)
+    made.http_timeout_ms = int(seconds * 1000)
+    made.connect_retry_times, made.connect_retry_interval_ms = int(seconds * 1000 / RETRY_MS) + 1, RETRY_MS
+    for index, address in enumerate(addresses):
+        made.add_party(f"p{index}", address)
+    made.enable_ssl = True
+    certificate, key, trusted = (f"/proc/self/fd/{number}" for number in files)
+    for options in (made.client_ssl_opts, made.server_ssl_opts):
+        options.cert.certificate_path, options.cert.private_key_path = certificate, key
+        options.verify.ca_file_path, options.verify.verify_depth = trusted, 1
+    return made
+
+
+def _memory(text: bytes) -> int:
+    """A file that is nowhere on a disk, with this text. Raises OpError: empty or beyond 64 KiB."""
+    if not 1 <= len(text) <= 1 << 16:
+        raise OpError("certificates and key are PEM texts")
+    number = os.memfd_create("pem")
+    os.write(number, text)
+    return number
+
+
+def close(state: dict[str, Any], body: bytes) -> list[bytes]:
+    """Ends the link when what was sent has arrived: {"timeout"}. Where none is open, nothing happens."""
+    found, seconds = state.pop("link", None), timeout(header(body))
+    state.pop("runtime", None)
+    if isinstance(found, Line):
+        within(seconds, GONE, found.context.stop_link)
+    return []
+
+
+OPS: Table = {"mpc.link": link, "mpc.close": close}

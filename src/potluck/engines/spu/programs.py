@@ -1,0 +1,143 @@
+"""What may be computed: a closed list of programs, by name, each made from a few numbers that all parties agree on.
+
+No code comes from outside: a party builds the program itself, from its name and numbers, and parties compare what the
+compiler made of it. Programs take secrets and give secrets; what is opened is decided outside.
+
+Comparisons: `x > b` is the top bit of b - x in the ring. So `outside` is right for EVERY ring element, as long as the
+bound is below 2^62: of b - x and x + b at least one wraps or is negative where x is beyond it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+
+from potluck.engines.frames import OpError
+from potluck.engines.spu.settings import LARGEST, natural
+from potluck.engines.spu.shares import MOST, Kind
+
+jax.config.update("jax_enable_x64", True)
+
+SITES = 64
+BOUND = (1 << 62) - 1
+CLIP = 15.0
+"""The library's sigmoid is wrong far from zero; beyond 15 it is 0 or 1 to within 2^-21."""
+_SAFE = (1 << 63) - 1
+_FINE = 30
+Array: TypeAlias = Any
+"""A traced array of jax."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A function on secrets. takes, gives: what its arguments and results are."""
+
+    run: Callable[..., Sequence[Array]]
+    takes: tuple[Kind, ...]
+    gives: tuple[Kind, ...]
+
+
+def outside(x: Array, bound: float) -> Array:
+    """Whether |x| > bound, element by element, for every element of the ring."""
+    return (x > bound) | (x < -bound)
+
+
+def _count(bits: Array) -> Array:
+    """How many of the bits [..., d] are set: [...]."""
+    return bits.astype(jnp.int64).sum(axis=-1)
+
+
+def sum_checked(about: Mapping[str, Any]) -> Program:
+    """n vectors [d] -> their sum mod 2^64 over those that keep their bounds [d], and a 0 or 1 for each vector [n].
+
+    about: {"sites": n, "parts": [[length, bound, norm], ...]}: each element of a part is at most `bound` in absolute
+    value and, where `norm` is not 0, the part's L2 norm at most `norm`. Norms up to 2^30 are exact; above, elements
+    are shifted right until the bound is, and the bound is raised by what that may take off an honest vector: a factor
+    of at most 1 + 2^-29 sqrt(length).
+    """
+    sites, parts = natural(about, "sites", 1, SITES), about.get("parts")
+    if not isinstance(parts, list) or not 1 <= len(parts) <= 4096:
+        raise OpError("parts must be a list of 1 to 4096 triples")
+    cut = []
+    for one in parts:
+        if not isinstance(one, list) or len(one) != 3:
+            raise OpError("a part is a length, a bound and a norm")
+        named = dict(zip(("length", "bound", "norm"), one, strict=True))
+        length = natural(named, "length", 1, MOST)
+        cut.append((length, natural(named, "bound", 0, BOUND), natural(named, "norm", 0, BOUND)))
+    width = sum(length for length, _, _ in cut)
+    if sites * width > MOST:
+        raise OpError("too many elements")
+
+    def run(*vectors: Array) -> Sequence[Array]:
+        x = jnp.stack(vectors)
+        faults, start = jnp.zeros(sites, jnp.int64), 0
+        for length, bound, norm in cut:
+            part = x[:, start : start + length]
+            faults = faults + _count(outside(part, min(bound, norm) if norm else bound))
+            if norm:
+                faults = faults + _long(part, bound, norm)
+            start += length
+        kept = jnp.where(faults < 1, jnp.int64(1), jnp.int64(0))
+        return (x * kept[:, None]).sum(axis=0), kept
+
+    return Program(run, (Kind("integer", (width,)),) * sites, (Kind("integer", (width,)), Kind("integer", (sites,))))
+
+
+def _long(x: Array, bound: int, norm: int) -> Array:
+    """How many partial sums of squares of x [n, d] are too large: [n]; 0 says that each row's norm is at most `norm`.
+
+    It is right for rows whose elements are within bound and norm: their squares are added up in blocks that cannot wrap
+    2^63, each block is compared with the limit, and blocks that keep it are added up in turn. Where a block
+    does not keep it, the row is refused, whatever the later sums wrap to.
+    """
+    length = x.shape[1]
+    shift = max(0, norm.bit_length() - _FINE)
+    limit = norm * norm
+    if shift:
+        x = x >> shift
+        limit = math.ceil((norm / 2**shift + math.sqrt(length)) ** 2)
+    most = ((min(bound, norm) >> shift) + (1 if shift else 0)) ** 2
+    sums, faults = x * x, jnp.zeros(x.shape[0], jnp.int64)
+    while True:
+        block = min(sums.shape[1], _SAFE // max(most, 1))
+        rest = -sums.shape[1] % block
+        sums = jnp.pad(sums, ((0, 0), (0, rest))).reshape(x.shape[0], -1, block).sum(axis=2)
+        faults = faults + _count(sums > limit)
+        if sums.shape[1] == 1:
+            return faults
+        most = limit
+
+
+def logistic_scores(about: Mapping[str, Any]) -> Program:
+    """x [n, d] and weights [d], both real -> sigmoid of x times weights, the product clipped to +-15 [n]; faults [1].
+
+    about: {"rows": n, "columns": d, "bound": b, "weight": w}, whole numbers: |x| <= b and |weights| <= w, where
+    d b w < 2^26 keeps every product in range. The faults are how many elements break their bound: unless it
+    opens to 0, the scores mean nothing.
+    """
+    rows, columns = natural(about, "rows", 1, MOST), natural(about, "columns", 1, 1 << 16)
+    bound, weight = natural(about, "bound", 1, LARGEST), natural(about, "weight", 1, LARGEST)
+    if rows * columns > MOST:
+        raise OpError("too many elements")
+    if columns * bound * weight >= LARGEST:
+        raise OpError("columns times bound times weight must stay below 2^26: products would overflow")
+
+    def run(x: Array, weights: Array) -> Sequence[Array]:
+        faults = _count(outside(x, bound).reshape(-1)) + _count(outside(weights, weight))
+        scores = jax.nn.sigmoid(jnp.clip(x @ weights, -CLIP, CLIP))
+        return scores, faults.reshape(1)
+
+    takes = (Kind("fixed", (rows, columns)), Kind("fixed", (columns,)))
+    return Program(run, takes, (Kind("fixed", (rows,)), Kind("integer", (1,))))
+
+
+PROGRAMS: Mapping[str, Callable[[Mapping[str, Any]], Program]] = {
+    "sum_checked": sum_checked,
+    "logistic_scores": logistic_scores,
+}

@@ -1,0 +1,76 @@
+"""Intersection of two parties' keys by libpsi, over the open link: RR22 or ECDH.
+
+Keys are digests of 16 bytes, which Potluck made of whatever the owners call a key: no name, comma or quote reaches the
+library's CSV reader. Each side adds one key that the other cannot have, so that no file is empty. RR22's mode of low
+communication loses matches and is never used.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from spu import psi
+
+from potluck.engines.frames import OpError
+from potluck.engines.serving import Table
+from potluck.engines.spu.link import GONE, Line, line, timeout
+from potluck.engines.spu.settings import INTERSECT, header, natural, within
+
+DIGEST = 16
+BOTH = 2
+"""The receiver where both sides learn the result."""
+
+
+def intersect(state: dict[str, Any], body: bytes, keys: bytes) -> list[bytes]:
+    """{"receiver": 0, 1 or 2 for both, "folder", "timeout"} and digests -> which of them (u32) the other side has, too.
+
+    Where this side receives nothing the answer is empty. Reveals: to each side how many keys the other has; to a
+    receiver, which of its own keys are in both. Raises OpError: a key twice, another party gone or too late.
+    """
+    about, open_line = header(body), line(state)
+    if open_line.protocol not in INTERSECT:
+        raise OpError("the link was opened for another protocol")
+    receiver = natural(about, "receiver", 0, BOTH)
+    if len(keys) % DIGEST:
+        raise OpError("a key has 16 bytes")
+    digests = [keys[start : start + DIGEST].hex() for start in range(0, len(keys), DIGEST)]
+    numbers = {digest: number for number, digest in enumerate(digests)}
+    if len(numbers) != len(digests):
+        raise OpError("a key occurs twice")
+    with tempfile.TemporaryDirectory(dir=str(about.get("folder") or "/nonexistent")) as folder:
+        work = lambda: _run(Path(folder), open_line, receiver, digests)  # noqa: E731
+        found = within(timeout(about), GONE, work)
+    mine = [] if receiver not in (open_line.rank, BOTH) else sorted(digest for digest in found if digest in numbers)
+    return [np.array([numbers[digest] for digest in mine], "<u4").tobytes()]
+
+
+def _run(folder: Path, open_line: Line, receiver: int, digests: list[str]) -> list[str]:
+    """The digests that libpsi finds in both; it reads and writes CSV files in `folder`."""
+    source, sink = folder / "in.csv", folder / "out.csv"
+    own = f"{open_line.rank + 1:0{2 * DIGEST}x}"  # nobody's digest but with odds of 2^-128 a key
+    source.write_text("\n".join(["key", own, *digests]) + "\n", encoding="ascii")
+    protocol = psi.PsiProtocol.PROTOCOL_RR22 if open_line.protocol == "RR22" else psi.PsiProtocol.PROTOCOL_ECDH
+    settings = psi.PsiProtocolConfig(
+        protocol=protocol,
+        receiver_rank=0 if receiver == BOTH else receiver,
+        broadcast_result=receiver == BOTH,
+        ecdh_params=psi.EcdhParams(curve=psi.EllipticCurveType.CURVE_25519),
+        rr22_params=psi.Rr22Rarams(low_comm_mode=False),
+    )
+    execute = psi.PsiExecuteConfig(
+        protocol_conf=settings,
+        input_params=psi.InputParams(path=str(source), selected_keys=["key"], keys_unique=True),
+        output_params=psi.OutputParams(path=str(sink), disable_alignment=True),
+        join_conf=psi.ResultJoinConfig(type=psi.ResultJoinType.JOIN_TYPE_INNER_JOIN, left_side_rank=0),
+        checkpoint_conf=psi.CheckpointConfig(enable=False),
+    )
+    psi.psi_execute(execute, open_line.context)
+    if not sink.exists():
+        return []
+    return [row.strip().strip('"') for row in sink.read_text(encoding="ascii").splitlines()[1:]]
+
+
+OPS: Table = {"mpc.psi": intersect}

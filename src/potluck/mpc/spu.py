@@ -1,0 +1,231 @@
+"""The engine of joint computation, typed: shares, programs and intersections, done in a process of its own.
+
+One `Spu` is one party's engine for one job. What talks to the other parties gives a `Pending`: on one thread, ask
+all parties first, then take the results. Shares are opaque bytes whose length is known. A share in, a share out:
+nothing is opened here but by `open_words` and `open_reals`, which need the shares of all parties.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.rounds import Abort, Cause, Words
+from potluck.mpc.credentials import Credentials
+
+if TYPE_CHECKING:
+    from potluck.engines.worker import Worker
+
+T = TypeVar("T")
+Reals = NDArray[np.float64]
+WIDTH = {"ABY3": 16, "CHEETAH": 8}
+"""Bytes of a party's share, an element."""
+PARTIES = {"ABY3": 3, "CHEETAH": 2, "RR22": 2, "ECDH": 2}
+DIGEST = 16
+"""Bytes of a key that is intersected."""
+BOTH = 2
+"""The receiver of an intersection where both sides learn it."""
+SLACK = 15.0
+"""Seconds that the engine has beyond its patience with others, to say what happened."""
+
+
+class Pending(Generic[T]):
+    """The result of a call that waits for other parties. It is taken once, by the thread that asked."""
+
+    def __init__(self, worker: Worker, read: Callable[[tuple[bytes, ...]], T]) -> None:
+        self._worker, self._read = worker, read
+
+    def result(self) -> T:
+        """Raises Abort(ENGINE): another party is gone or too late, or computes something else; the engine is ended."""
+        return self._read(self._worker.collect())
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all parties of a job have alike. protocol: ABY3 or CHEETAH, to compute; RR22 or ECDH, to intersect.
+
+    name: of the job, in its certificates. addresses: host:port by rank. patience: whole seconds that a party waits for
+    the others to connect, and for the next message while something is computed.
+    """
+
+    protocol: str
+    name: str
+    addresses: tuple[str, ...]
+    patience: int = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a program takes or gives. kind: `integer` (mod 2^64) or `fixed` (real, steps of 2^-18)."""
+
+    kind: str
+    shape: tuple[int, ...]
+
+    def share_bytes(self, protocol: str) -> int:
+        """The length of one party's share."""
+        return int(np.prod(self.shape, dtype=np.int64)) * WIDTH[protocol]
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A program in the engine. digest: what parties compare before they run it."""
+
+    digest: bytes
+    takes: tuple[Value, ...]
+    gives: tuple[Value, ...]
+    generation: int = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a site's vector. bound: of each |element|; norm: of its L2 norm, or 0: not asked. Whole steps."""
+
+    length: int
+    bound: int
+    norm: int = 0
+
+
+class Spu:
+    """One party's engine. All methods raise Abort(ENGINE) where the engine fails; its words say why."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._linked: tuple[Job, int] | None = None
+
+    def share_words(self, protocol: str, words: Words) -> list[bytes]:
+        """words, integers mod 2^64 of any shape -> one share a party. Any party's share alone says nothing."""
+        body = np.ascontiguousarray(words, "<u8")
+        return self._share(protocol, {"kind": "integer", "shape": list(body.shape)}, body.tobytes())
+
+    def share_reals(self, protocol: str, values: Reals, bound: int) -> list[bytes]:
+        """values, real, each at most `bound` in absolute value (checked) -> one share a party; steps of 2^-18."""
+        body = np.ascontiguousarray(values, "<f8")
+        return self._share(protocol, {"kind": "fixed", "shape": list(body.shape), "bound": bound}, body.tobytes())
+
+    def link(self, job: Job, rank: int, own: Credentials, trusted: bytes) -> Pending[None]:
+        """Connect to the other parties over mutual TLS. own: of this party; trusted: of all (`credentials.trusted`)."""
+        about = {"protocol": job.protocol, "rank": rank, "addresses": list(job.addresses), "job": job.name}
+        body = json.dumps(about | {"timeout": job.patience}).encode()
+        self._worker.post("mpc.link", body, own.certificate, own.key.expose(), trusted, deadline=job.patience + SLACK)
+        self._linked = (job, self._worker.generation)
+        return Pending(self._worker, lambda _: None)
+
+    def compile(self, protocol: str, program: str, numbers: Mapping[str, object]) -> Compiled:
+        """The program of that name, for these numbers. Raises Abort(ENGINE): unknown, or numbers that it refuses."""
+        about = {"protocol": protocol, "program": program, "numbers": numbers}
+        digest, values = self._worker.call("mpc.compile", json.dumps(about).encode())
+        takes, gives = (tuple(Value(kind, tuple(shape)) for kind, shape in some) for some in json.loads(values))
+        return Compiled(digest, takes, gives, self._worker.generation)
+
+    def execute(self, program: Compiled, shares: Sequence[bytes], seconds: int = 600) -> Pending[list[bytes]]:
+        """This party's share of each argument -> its share of each result, when all parties have run the program.
+
+        seconds: for all of it.
+        Raises Abort(MALFORMED): a share has another length than its value. Where a party has compiled something else
+        nothing is computed, and all parties fail.
+        """
+        job = self._open_job()
+        if program.generation != self._worker.generation:
+            raise Abort(Cause.ENGINE, step="mpc.execute", detail="the process that compiled it is gone")
+        lengths = [value.share_bytes(job.protocol) for value in program.takes]
+        if [len(share) for share in shares] != lengths:
+            raise Abort(Cause.MALFORMED, step="mpc.execute", detail="shares of another length than the program takes")
+        about = json.dumps({"timeout": seconds}).encode()
+        self._worker.post("mpc.execute", about, program.digest, *shares, deadline=seconds + SLACK)
+        return Pending(
+            self._worker, lambda found: _lengths(found, [one.share_bytes(job.protocol) for one in program.gives])
+        )
+
+    def open_words(self, protocol: str, value: Value, shares: Sequence[bytes]) -> Words:
+        """An integer value from the shares of all parties, by rank. Reveals: the value."""
+        return np.frombuffer(self._opened(protocol, value, shares), "<u8").reshape(value.shape)
+
+    def open_reals(self, protocol: str, value: Value, shares: Sequence[bytes]) -> Reals:
+        """A real value from the shares of all parties, by rank. Reveals: the value."""
+        return np.frombuffer(self._opened(protocol, value, shares), "<f8").reshape(value.shape)
+
+    def intersect(self, keys: bytes, receiver: int, seconds: int = 600) -> Pending[NDArray[np.uint32]]:
+        """keys, 16 bytes each, none twice -> the numbers of those that the other side has, too, in order of the keys.
+
+        So both sides' results are aligned. receiver: the rank that learns the result, or BOTH; to another it is empty.
+        """
+        self._open_job()
+        folder = tempfile.TemporaryDirectory(
+            prefix="potluck-"
+        )  # 0700; here, since a worker that is killed clears nothing
+        about = {"receiver": receiver, "folder": folder.name, "timeout": seconds}
+        try:
+            self._worker.post("mpc.psi", json.dumps(about).encode(), keys, deadline=seconds + SLACK)
+        except BaseException:
+            folder.cleanup()
+            raise
+        return _Cleared(self._worker, lambda found: _numbers(found, len(keys) // DIGEST), folder)
+
+    def leave(self, seconds: int = 30) -> Pending[None]:
+        """End the link, when all parties do: what each has sent has then arrived. Before it, no party may `close`."""
+        self._open_job()
+        self._linked = None
+        self._worker.post("mpc.close", json.dumps({"timeout": seconds}).encode(), deadline=seconds + SLACK)
+        return Pending(self._worker, lambda _: None)
+
+    def close(self) -> None:
+        """End the process. Other parties that still wait for it fail."""
+        self._linked = None
+        self._worker.close()
+
+    def _share(self, protocol: str, about: Mapping[str, object], body: bytes) -> list[bytes]:
+        said = json.dumps({"protocol": protocol, **about}).encode()
+        return list(self._worker.call("mpc.shares", said, body))
+
+    def _opened(self, protocol: str, value: Value, shares: Sequence[bytes]) -> bytes:
+        if [len(share) for share in shares] != [value.share_bytes(protocol)] * PARTIES[protocol]:
+            raise Abort(Cause.MALFORMED, step="mpc.open", detail="not one share of the value's length from each party")
+        about = {"protocol": protocol, "kind": value.kind, "shape": list(value.shape)}
+        (body,) = self._worker.call("mpc.open", json.dumps(about).encode(), *shares)
+        return body
+
+    def _open_job(self) -> Job:
+        self._worker.start()
+        if self._linked is None or self._linked[1] != self._worker.generation:
+            raise Abort(Cause.ENGINE, detail="no link is open, or its process is gone")
+        return self._linked[0]
+
+
+class _Cleared(Pending[T]):
+    """A result, after which a folder is removed."""
+
+    def __init__(
+        self, worker: Worker, read: Callable[[tuple[bytes, ...]], T], folder: tempfile.TemporaryDirectory[str]
+    ) -> None:
+        super().__init__(worker, read)
+        self._folder = folder
+
+    def result(self) -> T:
+        with self._folder:
+            return super().result()
+
+
+def checked_sum(sites: int, parts: Sequence[Part]) -> dict[str, object]:
+    """The numbers of the program `sum_checked`: see `engines.spu.programs`."""
+    return {"sites": sites, "parts": [[part.length, part.bound, part.norm] for part in parts]}
+
+
+def _lengths(found: Sequence[bytes], wanted: Sequence[int]) -> list[bytes]:
+    if [len(one) for one in found] != list(wanted):
+        raise Abort(Cause.ENGINE, detail="the engine answers with something else")
+    return list(found)
+
+
+def _numbers(found: Sequence[bytes], count: int) -> NDArray[np.uint32]:
+    if len(found) != 1 or len(found[0]) % 4:
+        raise Abort(Cause.ENGINE, detail="the engine answers with something else")
+    numbers = np.frombuffer(found[0], "<u4")
+    if len(numbers) and int(numbers.max()) >= count:
+        raise Abort(Cause.ENGINE, detail="the engine answers with something else")
+    return numbers
