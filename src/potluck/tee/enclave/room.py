@@ -184,16 +184,16 @@ def operations(room: Room) -> dict[str, Op]:
         return []
 
     return {
-        "tee.keys": _answering(lambda state: [room.keys.box, room.keys.sign, room.workload]),
-        "tee.begin": _answering(begin),
-        "tee.show": _answering(lambda state, site, body: [room.show(int.from_bytes(site, "big"), body)]),
-        "tee.take": _answering(take),
-        "tee.survivors": _answering(lambda state: [room.survivors()]),
-        "tee.open": _answering(lambda state, body: list(room.open(body))),
+        "tee.keys": answering(lambda state: [room.keys.box, room.keys.sign, room.workload]),
+        "tee.begin": answering(begin),
+        "tee.show": answering(lambda state, site, body: [room.show(int.from_bytes(site, "big"), body)]),
+        "tee.take": answering(take),
+        "tee.survivors": answering(lambda state: [room.survivors()]),
+        "tee.open": answering(lambda state, body: list(room.open(body))),
     }
 
 
-def _answering(op: Op) -> Op:
+def answering(op: Op) -> Op:
     """A refusal is an answer: hostile bytes must not end the enclave, and with it everybody's round."""
 
     def answer(state: object, *buffers: bytes) -> list[bytes]:

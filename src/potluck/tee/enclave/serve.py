@@ -26,11 +26,14 @@ from potluck.secret.container import Secret
 from potluck.secret.keys import Roster, SigningKey
 from potluck.secret.random import system
 from potluck.tee.attesters import named
+from potluck.tee.enclave.margins import Layer, margins
 from potluck.tee.enclave.room import Room, Sample, operations
 from potluck.tee.enclave.rules import RULES, joined
+from potluck.tee.enclave.scoring import Scorer, scoring
 from potluck.tee.enclave.workload import workload
 from potluck.tee.evidence import Evidence
 
+_SCORED = {"relu": 1.0, "square": 7.0}
 Attest = Callable[[bytes], Evidence]
 """64 bytes of report data -> evidence."""
 
@@ -40,7 +43,8 @@ def main(sample: Sample) -> None:
     code = workload()
     attest, files = attester(sys.argv[1], code)
     room = Room(system, attest, code, sample)
-    serve([operations(room)], lambda: ready(attest, sample), files)
+    scorer = Scorer(system, attest, code)
+    serve([operations(room), scoring(scorer)], lambda: ready(attest, sample), files)
 
 
 def attester(word: str, code: bytes) -> tuple[Attest, int]:
@@ -76,5 +80,9 @@ def ready(attest: Attest, sample: Sample) -> list[str]:
         raise OpError("the self-test joins wrongly")
     if len(sample(10.0, 3, system)) != 3:
         raise OpError("the self-test draws no noise")
+    layers = (Layer(np.full((2, 3), 0.5), np.zeros(3)), Layer(np.full((3, 1), 2.0), np.ones(1)))
+    if {word: float(margins(layers, word, -np.ones((1, 2)))[0][0, 0]) for word in ("relu", "square")} != _SCORED:
+        raise OpError("the self-test scores wrongly")
+    margins(layers, "tanh", np.ones((1, 2)))
     attest(bytes(64))
     return [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in ("numpy", "cryptography"))]
