@@ -67,7 +67,7 @@ class Ours:
         self.workers = [Worker("he"), Worker("he")]
         self.client, self.owner = (Ckks(self.layout.levels, worker) for worker in self.workers)
         self.owner.model(compiled, self.blocks)
-        keys = self.client.keys(self.layout)
+        keys = [*self.client.keys(self.layout)]
         self.keys = sum(map(len, keys))
         self.owner.accept(self.layout, keys)
         self.asked = self.encrypted()

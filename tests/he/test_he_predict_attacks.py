@@ -204,7 +204,7 @@ def test_an_engine_that_was_started_again_has_no_keys_and_says_so(he_engine):
     worker = Worker("he")
     engine = Ckks(PUBLIC, worker)
     layout = compile(net((3, 1)), "batch", 1).layout
-    engine.keys(layout)
+    [*engine.keys(layout)]
     worker.close()
     with pytest.raises(Abort, match="keys are gone"):
         engine.encrypt(layout, np.zeros((1, PUBLIC.slots)))

@@ -210,7 +210,7 @@ class Score:
         """Gives the client's keys, its ciphertexts and the encrypted scores."""
         if self.client.pid is None or self.mine is None:
             self.mine = Ckks(self.layout.levels, self.client)
-            self.keys = self.mine.keys(self.layout)
+            self.keys = [*self.mine.keys(self.layout)]
             slots = np.zeros((3, self.layout.levels.slots))
             slots[:, :4] = self.features.T
             self.rows = self.mine.encrypt(self.layout, slots)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from potluck.api.demands import demand_of, stamp_of
 from potluck.api.facts import Facts
 from potluck.api.ledgers import ledger_file
 from potluck.api.plan import Plan
@@ -117,7 +118,7 @@ def outline(spec: Spec, card: Card) -> Outline:
     widths = (len(card.encoding.names), *(outputs for _, outputs in card.shapes))
     wanted = spec_of(spec)
     assert wanted.mode is not None
-    return Outline(widths, card.activation, wanted.mode, wanted.max_rows)
+    return Outline(widths, card.activation, wanted.mode, wanted.max_rows, spec.federation.patience)
 
 
 def carried_out(
@@ -126,7 +127,8 @@ def carried_out(
     """The round. Raises DataError, Refused, Abort, and as the ledger."""
     spec, name = room.plan.spec, new_run()
     owner = site(spec_of(spec).owner)
-    protection = catalog.prediction(spec).build(spec)
+    demand = demand_of(room.plan)
+    protection = catalog.prediction(spec).build(spec, demand)
     with Budget(ledger_file(ledgers, owner.name)) as ledger, closing(protection):
         memory = Memory(spec.sites, digest(spec), ledgers={owner: ledger}, transcript=transcript)
         started = time.perf_counter()
@@ -136,7 +138,8 @@ def carried_out(
     same = agreement(found, room.model.scored_features(room.encoded(room.model.card))) if compare else None
     spent = dict.fromkeys(spec.federation.sites, None)
     every = [*warnings, *telling(spec, room.model.card)]
-    return Facts(room.plan, spec, name, now, found, log, spent, every, agreement=same)
+    stamp = stamp_of(spec, demand)
+    return Facts(room.plan, spec, name, now, found, log, spent, every, agreement=same, stamp=stamp)
 
 
 def predicted(
@@ -181,7 +184,7 @@ def rehearsed(plan: Plan, model: Model) -> tuple[Forecast, float]:
     spec = plan.spec
     room = catalog.prediction(spec)
     zeros = np.zeros((1, len(model.encoding.names)))
-    with closing(room.build(spec)) as protection:
+    with closing(catalog.met(spec)) as protection:
         memory = Memory(spec.sites, digest(spec))
         started = time.perf_counter()
         together(Sitting(spec, protection, RoundId(new_run(), 1)), model, lambda card: zeros, memory)

@@ -8,8 +8,8 @@ room of the last level, as long as the client's rows are in range (they are refu
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import ceil, floor, log10
 from typing import Literal
@@ -22,14 +22,13 @@ from potluck.he import diagonals, levels, polynomial
 from potluck.he.diagonals import Turns
 from potluck.he.levels import Levels
 from potluck.he.margins import Margins, follow
+from potluck.he.work import HOPS, MOST, SLACK, Work, of_block, of_rows
 
 Mode = Literal["batch", "single"]
 DEGREES = {1: 59, 2: 27, 3: 5}
 """The highest degree of a fitted activation that the deepest set carries, by number of hidden layers."""
 SQUARES = (levels.DEEPEST - 1) // 2
 """Hidden layers of squares that the deepest set carries."""
-PRODUCTS = 20_000
-"""Weights of the hidden layers that a batch bears: each is a product of a whole ciphertext."""
 ASKS = 4000
 """Letters of ciphertexts that one run bears."""
 BLOCK = 256 << 20
@@ -39,12 +38,16 @@ WHERE = "model"
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A model and a run as far as a plan knows them. widths: inputs, hidden units a layer, outputs. rows: at most."""
+    """A model and a run as far as a plan knows them. widths: inputs, hidden units a layer, outputs. rows: at most.
+
+    patience: seconds that a step may take; a long answer takes several.
+    """
 
     widths: tuple[int, ...]
     activation: Activation
     mode: Mode
     rows: int
+    patience: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,8 @@ class Layout:
     """What both ends must know of a circuit: the set, where ciphertexts start and how rows lie in them. It is public.
 
     start: the level of the client's ciphertexts, so that scores come out at the last level. multiply: whether products
-    of ciphertexts are made. rotations: for which keys are needed, ascending. rows: of the first layer.
+    of ciphertexts are made. rotations: for which keys are needed, ascending. first_rows: of the first layer.
+    together: rows in a block.
     """
 
     levels: Levels
@@ -80,11 +84,11 @@ class Layout:
     first_rows: int
     multiply: bool
     rotations: tuple[int, ...]
+    together: int
 
     def blocks(self, rows: int) -> list[int]:
         """Rows in each block: what is scored in one call."""
-        size = self.levels.slots if self.mode == "batch" else self.levels.group(self.start)
-        return [min(size, rows - at) for at in range(0, rows, size)]
+        return [min(self.together, rows - at) for at in range(0, rows, self.together)]
 
     @property
     def keys_together(self) -> int:
@@ -124,33 +128,51 @@ class Compiled:
 
 def problems(outline: Outline) -> list[str]:
     """What keeps such a model from being scored; each line says what, then ". hint: " and what to do."""
-    hidden, wrong = len(outline.widths) - 2, []
+    hidden = len(outline.widths) - 2
     if hidden < 0 or min(outline.widths) < 1 or outline.rows < 1:
         return ["there is nothing to score. hint: a model has inputs and outputs, and max_rows is at least 1"]
     if (hidden > 0) != bool(outline.activation):
         return ["an activation stands between layers, and only there. hint: write the model file anew"]
     most = SQUARES if outline.activation == "square" else max(DEGREES)
     if hidden > most:
-        wrong.append(
-            f"{hidden} hidden layers, he carries {most} with {outline.activation}. hint: train a smaller network"
-        )
-    if max(outline.widths) > levels.WIDEST and outline.mode == "single":
-        wrong.append(f"{max(outline.widths)} numbers in a layer, he carries {levels.WIDEST}. hint: {_BATCH}")
-    if wrong:
-        return wrong
-    if outline.mode == "single":
-        if -(-outline.rows // _levels(outline)[0].group(0)) > ASKS:
-            wrong.append(f"{outline.rows} rows, each a ciphertext of its own. hint: lower max_rows, or {_BATCH}")
-        return wrong
-    products = sum(a * b for a, b in pairwise(outline.widths[:-1]))
-    size = outline.widths[0] * _levels(outline)[0].ciphertext(0)
-    if products > PRODUCTS or size > BLOCK:
-        wrong.append(f"a batch multiplies every weight by itself, {products} with {size >> 20} MB. hint: {_SINGLE}")
-    return wrong
+        what = f"{hidden} hidden layers, he carries {most} with {outline.activation}"
+        return [f"{what}. hint: {_SMALLER}"]
+    wrong = _beyond(outline)
+    if wrong is None:
+        return []
+    other = replace(outline, mode="batch" if outline.mode == "single" else "single")
+    what, hint = wrong
+    if _beyond(other) is None:
+        hint = f'mode = "{other.mode}" carries it'
+    return [f"{what}. hint: {hint}"]
 
 
-_BATCH = 'mode = "batch" carries wide linear models'
-_SINGLE = 'mode = "single" carries such a network'
+_SMALLER = "train a smaller network"
+
+
+def _beyond(outline: Outline) -> tuple[str, str] | None:
+    """(what, hint) of a shape whose depth fits, but not its width, its rows, its time or its size; None: it fits."""
+    fewer = _SMALLER if len(outline.widths) > 2 else "train it on fewer columns"
+    if outline.mode == "single" and max(outline.widths) > levels.WIDEST:
+        return f"{max(outline.widths)} numbers in a layer, and a ciphertext holds {levels.WIDEST}", fewer
+    chosen, depth, degree = _levels(outline)
+    size = outline.widths[0] * chosen.ciphertext(chosen.depth - depth)
+    if outline.mode == "batch" and size > BLOCK:
+        return f"a batch of {outline.widths[0]} columns fills {size >> 20} MB, {BLOCK >> 20} are the most", fewer
+    layout, work = _layout(outline, chosen, depth, degree)
+    blocks = -(-outline.rows // layout.together)
+    if blocks * (-(-layout.sent(layout.together) // chosen.group(layout.start))) > ASKS:
+        most = ASKS // -(-layout.sent(layout.together) // chosen.group(layout.start)) * layout.together
+        return f"{outline.rows} rows take more than {ASKS} letters", f"max_rows = {most} at most"
+    held = work.bytes + (len(layout.rotations) + layout.multiply) * chosen.switch
+    if held > MOST:
+        return f"the model fills {held / 1e9:.1f} GB in an engine, {MOST / 1e9:.1f} are the most", fewer
+    seconds = work.seconds * (min(outline.rows, layout.together) if outline.mode == "single" else 1)
+    if SLACK * seconds > HOPS * outline.patience:
+        patience = ceil(SLACK * seconds / HOPS)
+        what = f"an answer takes some {seconds:.0f} s, {SLACK:.0f} times as long on a slow machine"
+        return f"{what}: no wait is longer than {HOPS * outline.patience:g} s", f"federation.patience = {patience}"
+    return None
 
 
 def forecast(outline: Outline) -> Forecast:
@@ -159,7 +181,7 @@ def forecast(outline: Outline) -> Forecast:
         what, _, hint = problem.partition(". hint: ")
         raise PlanError(what, where=WHERE, hint=hint)
     chosen, depth, degree = _levels(outline)
-    layout = _layout(outline, chosen, depth)
+    layout, _ = _layout(outline, chosen, depth, degree)
     blocks = layout.blocks(outline.rows)
     public, switches = chosen.ciphertext(0), len(layout.rotations) + layout.multiply
     return Forecast(
@@ -189,21 +211,18 @@ def _width(outline: Outline) -> int:
     return max(outline.widths) if outline.mode == "single" else 1
 
 
-def _layout(outline: Outline, chosen: Levels, depth: int) -> Layout:
+def _layout(outline: Outline, chosen: Levels, depth: int, degree: int) -> tuple[Layout, Work]:
+    start, widths, together = chosen.depth - depth, outline.widths, chosen.slots
     rotations: frozenset[int] = frozenset()
     if outline.mode == "single":
-        rotations = frozenset().union(*(turns.rotations for turns in _turns(outline, chosen)))
-    widths = outline.widths
-    return Layout(
-        chosen,
-        chosen.depth - depth,
-        outline.mode,
-        widths[0],
-        widths[-1],
-        widths[1],
-        len(widths) > 2,
-        tuple(sorted(rotations)),
-    )
+        turns = _turns(outline, chosen)
+        rotations = frozenset().union(*(turn.rotations for turn in turns))
+        work = of_rows(chosen, start, turns, widths, degree)
+        together = min(work.together, chosen.group(start))
+    else:
+        work = of_block(chosen, start, widths, degree)
+    ends, turned = (widths[0], widths[-1], widths[1]), tuple(sorted(rotations))
+    return Layout(chosen, start, outline.mode, *ends, len(widths) > 2, turned, together), work
 
 
 def _turns(outline: Outline, chosen: Levels) -> list[Turns]:
@@ -232,7 +251,7 @@ def compile(net: Net, mode: Mode, rows: int) -> Compiled:
         said |= {"shape": list(weights.shape), "activation": layer.kind, "levels": layer.levels}
         layers.append(said | {"series": list(layer.series)})
         buffers += [np.ascontiguousarray(each, "<f8").tobytes() for each in (weights, bias)]
-    layout = _layout(outline, chosen, found.depth)
+    layout, _ = _layout(outline, chosen, found.depth, found.degree)
     told = [upward(value) for value in (found.bound, found.cost, found.misfit)]
     return Compiled(layout, tuple(layers), tuple(buffers), found.exponent, told[0], told[1], found.degree, told[2])
 
@@ -270,17 +289,16 @@ def _outline(net: Net, mode: Mode, rows: int) -> Outline:
     return Outline(tuple(widths), net.activation, mode, rows)
 
 
-def letters(bodies: Sequence[bytes]) -> list[list[bytes]]:
+def letters(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
     """The bodies in order, cut into letters: as many in one as stay below PART bytes, but at least one."""
-    parts: list[list[bytes]] = []
-    size = levels.PART
+    part: list[bytes] = []
     for body in bodies:
-        if not parts or size + len(body) > levels.PART:
-            parts.append([])
-            size = 0
-        parts[-1].append(body)
-        size += len(body)
-    return parts
+        if part and sum(map(len, part)) + len(body) > levels.PART:
+            yield part
+            part = []
+        part.append(body)
+    if part:
+        yield part
 
 
 def upward(value: float) -> float:

@@ -7,7 +7,7 @@ authenticated and measured before it is given to this stub. The engine draws its
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,16 +38,19 @@ class Ckks:
         worker.call("ckks.open", json.dumps(row | switching, sort_keys=True).encode(), deadline=PATIENCE)
         self._generation = worker.generation
 
-    def keys(self, layout: Layout) -> list[bytes]:
+    def keys(self, layout: Layout) -> Iterator[bytes]:
         """The client's fresh keys as they travel: public, for products if any are made, and groups of rotations.
 
-        The secret key stays in the engine, in the place of the one before.
+        The secret key stays in the engine, in the place of the one before. Each is made when it is asked for.
         """
-        bodies = list(self._call("keygen", bytes([layout.multiply])))
-        for group in rotation_groups(layout):
-            bodies += self._call("turnkeys", json.dumps(group).encode())
-        self._measure(bodies, key_sizes(layout))
-        return bodies
+        sizes = key_sizes(layout)
+        bodies = self._call("keygen", bytes([layout.multiply]))
+        self._measure(bodies, sizes[: len(bodies)])
+        yield from bodies
+        for group, size in zip(rotation_groups(layout), sizes[len(bodies) :], strict=True):
+            bodies = self._call("turnkeys", json.dumps(group).encode())
+            self._measure(bodies, [size])
+            yield from bodies
 
     def encrypt(self, layout: Layout, slots: Floats) -> list[bytes]:
         """slots [c, N / 2], each within [-1, 1] -> c ciphertexts at the layout's first level, under the secret key."""
@@ -62,12 +65,12 @@ class Ckks:
             raise Abort(Cause.ENGINE, detail="another number of slots")
         return np.frombuffer(body, "<f8").reshape(len(ciphertexts), self._levels.slots)
 
-    def accept(self, layout: Layout, keys: Sequence[bytes]) -> None:
-        """Take the client's public keys, as `keys` gave them."""
-        fixed = 1 + layout.multiply
-        self._call("accept", *keys[:fixed])
-        for body in keys[fixed:]:
-            self._call("accept_turns", body)
+    def accept(self, layout: Layout, keys: Iterable[bytes], before: int = 0) -> None:
+        """Take the client's public keys, as `keys` gave them. before: how many of them were taken in earlier calls."""
+        for place, body in enumerate(keys, before):
+            self._call(
+                "accept" if place == 0 else "accept_products" if place <= layout.multiply else "accept_turns", body
+            )
 
     def model(self, compiled: Compiled, counts: Sequence[int]) -> None:
         """Encode a model ahead. counts: how many rows blocks have."""

@@ -21,14 +21,12 @@ from potluck.he import diagonals, levels
 from potluck.he.circuit import Layout, letters
 from potluck.he.ckks import Ckks, fits
 from potluck.he.predict_messages import Greeting, Hello, Offer, Talk, Thread, answer, ask, opened
+from potluck.he.work import HOPS
 from potluck.secret.box import SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 
 if TYPE_CHECKING:
     from potluck.engines.worker import Worker
-
-HOPS = 4
-"""Times the runner's patience that one wait may last: the other end makes keys, or scores rows."""
 
 
 @dataclass(slots=True)
@@ -118,13 +116,14 @@ def _layout(meeting: Meeting, offer: Offer, features: Floats) -> Layout:
     turns = offer.rotations
     single = offer.mode == "single"
     wide = max(inputs, offer.first_rows, offer.outputs) > chosen.slots and single
-    if wide or tuple(sorted({*turns})) != turns or (turns and (turns[-1] >= chosen.slots or not single)):
+    fitting = offer.together <= chosen.group(offer.start) if single else offer.together == chosen.slots
+    if wide or not fitting or tuple(sorted({*turns})) != turns or (turns and (turns[-1] >= chosen.slots or not single)):
         raise Abort(Cause.MALFORMED, party=meeting.owner, detail="an offer that cannot be kept")
     for feature in range(inputs):
         if not bool(((features[:, feature] >= low[feature]) & (features[:, feature] <= high[feature])).all()):
             raise Abort(Cause.RANGE, detail=f"feature {feature} of some row is out of the range that the model knows")
     ends = inputs, offer.outputs, offer.first_rows
-    return Layout(chosen, offer.start, offer.mode, *ends, offer.multiply, offer.rotations)
+    return Layout(chosen, offer.start, offer.mode, *ends, offer.multiply, turns, offer.together)
 
 
 def _numbers(meeting: Meeting, body: bytes) -> Floats:

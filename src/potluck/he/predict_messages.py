@@ -50,8 +50,9 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 class Offer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What a client must know of the circuit. set: the parameter set's name. low, high: float64 a feature.
 
-    first_rows and rotations tell how wide the layers are. A margin leaves as margin / 2^exponent. bound, cost, misfit:
-    of a margin's error, of the fit's part in it, of the fit itself; rounded up to one digit.
+    first_rows and rotations tell how wide the layers are; together: rows in a block. A margin leaves as
+    margin / 2^exponent. bound, cost, misfit: of a margin's error, of the fit's part in it, of the fit itself; rounded
+    up to one digit.
     """
 
     set: str
@@ -61,6 +62,7 @@ class Offer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     first_rows: Count
     multiply: bool
     rotations: Annotated[tuple[Count, ...], msgspec.Meta(max_length=512)]
+    together: Count
     low: Numbers
     high: Numbers
     exponent: Small

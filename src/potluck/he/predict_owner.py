@@ -8,7 +8,7 @@ their noise depends on the weights, and as many scores as a linear model has wei
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,9 @@ from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, 
 from potluck.core.wire import dump, load
 from potluck.he.circuit import Compiled, Layout, compile
 from potluck.he.ckks import Ckks, fits, key_sizes
-from potluck.he.predict_client import HOPS, exchanged
+from potluck.he.predict_client import exchanged
 from potluck.he.predict_messages import MOST, Greeting, Hello, Offer, Talk, Thread, answer, ask
+from potluck.he.work import HOPS
 from potluck.secret.box import SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 SCORED = "scored/"
 """Prefix of the owner's `Record`, durable before the first score leaves: key "scored/<run>/<number>", value: how many
 rows, in decimal ASCII. Written once a round."""
+Take = Callable[[Sequence[bytes], int], None]
+"""Takes bodies of a letter, and how many came before."""
 
 
 @dataclass(slots=True)
@@ -42,22 +45,23 @@ class _Answering:
     body: bytes
     number: int = 1
 
-    def collect(self, sizes: Sequence[int]) -> Rounds[list[bytes]]:
-        """As many bodies as `sizes` lists, each measured as it comes; the last ask is left unanswered.
+    def collect(self, sizes: Sequence[int], take: Take) -> Rounds[None]:
+        """As many bodies as `sizes` lists, each measured and taken as it comes; the last ask is left unanswered.
 
         Raises Abort(MALFORMED) naming the client: another size, or more than that.
         """
-        found: list[bytes] = []
+        taken = 0
         while True:
             step = ask(self.number)
             letter = yield from exchanged(self.meeting, answer(self.number - 1), self.body, step)
             bodies = self.talk.read(step, letter)
-            if not bodies or not fits(bodies, sizes[len(found) : len(found) + len(bodies)]):
+            if not bodies or not fits(bodies, sizes[taken : taken + len(bodies)]):
                 detail = "keys or ciphertexts of another size than offered"
                 raise Abort(Cause.MALFORMED, party=self.meeting.client, step=step, detail=detail)
-            found += bodies
-            if len(found) == len(sizes):
-                return found
+            take(bodies, taken)
+            taken += len(bodies)
+            if taken == len(sizes):
+                return
             self.answer(())
 
     def answer(self, bodies: Sequence[bytes]) -> None:
@@ -81,18 +85,23 @@ def respond(worker: Worker, meeting: Meeting, me: Seat, net: Net) -> Rounds[None
     blocks = layout.blocks(hello.rows)
     engine.model(compiled, blocks)
     answering = _greet(meeting, me, thread, hello, offer_of(net, compiled))
-    engine.accept(layout, (yield from answering.collect(key_sizes(layout))))
+    yield from answering.collect(key_sizes(layout), lambda keys, at: engine.accept(layout, keys, at))
     answering.answer(())
     record: Record | None = Record(f"{SCORED}{meeting.round.run}/{meeting.round.number}", str(hello.rows).encode())
     for rows in blocks:
         sizes = [layout.levels.ciphertext(layout.start)] * layout.sent(rows)
-        scores = engine.score(rows, (yield from answering.collect(sizes)))
-        answering.answer(scores)
+        block: list[bytes] = []
+        yield from answering.collect(sizes, _into(block))
+        answering.answer(engine.score(rows, block))
         if record:
             yield Exchange(meeting.label(answer(answering.number - 1)), record=record)
             record = None
     label = meeting.label(answer(answering.number - 1))
     yield Exchange(label, send={SERVER: Parcel(label, answering.body)})
+
+
+def _into(block: list[bytes]) -> Take:
+    return lambda bodies, _: block.extend(bodies)
 
 
 def _greet(meeting: Meeting, me: Seat, thread: Thread, hello: Hello, offer: Offer) -> _Answering:
@@ -118,6 +127,7 @@ def offer_of(net: Net, compiled: Compiled) -> Offer:
         first_rows=layout.first_rows,
         multiply=layout.multiply,
         rotations=layout.rotations,
+        together=layout.together,
         low=ranges[0],
         high=ranges[1],
         exponent=compiled.exponent,

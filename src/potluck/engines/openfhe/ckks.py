@@ -133,14 +133,19 @@ def decrypt(state: State, *ciphertexts: bytes) -> list[bytes]:
     return [np.stack([_values(context, secret, box, state["slots"]) for box in boxes]).tobytes()]
 
 
-def accept(state: State, *keys: bytes) -> list[bytes]:
-    """The client's public key and, where there is one, its key for products. Forgets whatever keys were here."""
+def accept(state: State, public: bytes) -> list[bytes]:
+    """The client's public key. Forgets whatever keys were here."""
     _opened(state).ClearEvalAutomorphismKeys()
     openfhe.ClearEvalMultKeys()
-    state["public"] = deserialise(keys[0], openfhe.DeserializePublicKeyString)
+    state["public"] = deserialise(public, openfhe.DeserializePublicKeyString)
     state.pop("home", None)
-    for body in keys[1:]:
-        deserialise(body, openfhe.DeserializeEvalMultKeyString)
+    return []
+
+
+def accept_products(state: State, body: bytes) -> list[bytes]:
+    """The client's key for products."""
+    _held(state, "public")
+    deserialise(body, openfhe.DeserializeEvalMultKeyString)
     return []
 
 
@@ -336,6 +341,7 @@ OPS: dict[str, Callable[..., list[bytes]]] = {
     "ckks.encrypt": encrypt,
     "ckks.decrypt": decrypt,
     "ckks.accept": accept,
+    "ckks.accept_products": accept_products,
     "ckks.accept_turns": accept_turns,
     "ckks.model": model,
     "ckks.score": score,
