@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import enclave
 import encrypted_prediction
 import encrypted_sum
 import heart
@@ -19,6 +20,7 @@ import mask_client
 import memory
 import network
 import noise
+import poisoning
 import sites
 import traffic
 import unmask_server
@@ -34,6 +36,8 @@ MODULES = (
     whole_round,
     noise,
     heart,
+    enclave,
+    poisoning,
     network,
     sites,
     memory,
