@@ -106,7 +106,7 @@ def forecast(outline: Outline) -> Forecast:
     return Forecast("none", 0, 0, 0, 0, outline.rows * outline.widths[0] * 8, outline.rows * outline.widths[-1] * 8)
 
 
-ROW = catalog.Scoring(views, problems, forecast, lambda plan: InsecurePredict(), None)
+ROW = catalog.Scoring(views, problems, forecast, lambda plan, demand=None: InsecurePredict(), None)
 
 
 def logistic(*fields: Field, layout: tuple[str, ...] = (), missing: tuple[str, ...] = ("",)) -> Model:

@@ -139,6 +139,7 @@ def _prediction(plan: Plan, warnings: list[str]) -> Verdict:
         here = "model.file: the model is not here, so what it costs is not known. hint: its owner can check it"
         return Verdict([], [*warnings, here], cost, rounds=1, values=plan.values())
     try:
+        demand_of(plan)
         held = predict.model_of(plan)
         more = [*predict.telling(plan.spec, held.card), *_rows(plan, held)]
         forecast, seconds = predict.rehearsed(plan, held)

@@ -160,7 +160,8 @@ def _protect(allow: Allow, case: Case) -> Denial | None:
 def _attestation(policy: Policy, plan: Plan) -> Denial | None:
     if plan.protect.word != "tee" or policy.attestation.policy is not None:
         return None
-    words = "the updates would be opened in an enclave, and nothing says which may open this site's"
+    what = "rows and model" if plan.task == "predict" else "the updates"
+    words = f"{what} would be opened in an enclave, and nothing says which may open this site's"
     return Denial("attestation", words, 'attestation.policy = "enclave.toml" says which: docs/concepts/tee.md')
 
 

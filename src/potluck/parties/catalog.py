@@ -23,8 +23,15 @@ from potluck.he.predict import Predicting
 from potluck.mpc import clear, mask
 from potluck.parties import carrier
 from potluck.parties.rules import errors_of
+from potluck.tee import predict as enclave
 from potluck.tee import sum as tee
 from potluck.tee.demand import Demand
+
+
+class Meet(Protocol):
+    """The three halves of a plan's prediction, for a party of this process."""
+
+    def __call__(self, plan: Plan, demand: Demand | None = None) -> Predict: ...
 
 
 class Build(Protocol):
@@ -48,18 +55,29 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Scoring:
     """The same of a prediction. problems, forecast: of a model's outline, which a plan may not know; build: the three
-    halves. engine: what `build` needs installed, None where that is nothing."""
+    halves, as `Row`. engine: what `build` needs installed, None where that is nothing."""
 
     views: Callable[[Plan], list[View]]
     problems: Callable[[Outline], list[str]]
     forecast: Callable[[Outline], Forecast]
-    build: Callable[[Plan], Predict]
+    build: Meet
     engine: str | None
 
 
 def _scored_views(plan: Plan) -> list[View]:
     assert plan.predict is not None
     return predict.views(site(plan.predict.owner), site(plan.predict.client), plan.predict.max_rows)
+
+
+def _enclosed_views(plan: Plan) -> list[View]:
+    assert plan.predict is not None
+    ends = site(plan.predict.owner), site(plan.predict.client)
+    return enclave.views(*ends, plan.predict.max_rows, plan.protect.enclave == "simulated")
+
+
+def _enclosed_forecast(outline: Outline) -> Forecast:
+    """No circuit, hence no parameters: keys counts evidence and the model."""
+    return Forecast("none", 0, 0, 0, *enclave.traffic(outline.widths, outline.rows))
 
 
 _CLEAR: Row = Row(clear.check, clear.views, lambda plan, demand=None: clear.Clear())
@@ -83,7 +101,16 @@ CATALOG: dict[tuple[str, str], Row] = {
 
 
 PREDICTIONS: dict[tuple[str, str], Scoring] = {
-    ("predict", "he"): Scoring(_scored_views, predict.problems, predict.forecast, lambda plan: Predicting(), "he"),
+    ("predict", "he"): Scoring(
+        _scored_views, predict.problems, predict.forecast, lambda plan, demand=None: Predicting(), "he"
+    ),
+    ("predict", "tee"): Scoring(
+        _enclosed_views,
+        lambda outline: enclave.problems(outline.widths, outline.rows),
+        _enclosed_forecast,
+        enclave.build,
+        None,
+    ),
 }
 
 
@@ -100,9 +127,16 @@ def _kind(plan: Plan) -> str:
 def rehearsed(plan: Plan) -> Sum:
     """Both halves for a rehearsal on numbers of no one, in this process: where the plan names an enclave, a simulated
     one."""
-    return row(plan).build(
-        msgspec.structs.replace(plan, protect=msgspec.structs.replace(plan.protect, enclave="simulated"))
-    )
+    return row(plan).build(_simulated(plan))
+
+
+def met(plan: Plan) -> Predict:
+    """The three halves for a rehearsal, as `rehearsed`."""
+    return prediction(plan).build(_simulated(plan))
+
+
+def _simulated(plan: Plan) -> Plan:
+    return msgspec.structs.replace(plan, protect=msgspec.structs.replace(plan.protect, enclave="simulated"))
 
 
 def prediction(plan: Plan) -> Scoring:

@@ -76,7 +76,7 @@ def part(plan: Plan, rules: Policy, home: SiteHome) -> Part:
 
 
 def _sums(plan: Plan, rules: Policy, home: SiteHome) -> Part:
-    demand = _demanded(plan, rules, home) if plan.protect.word == "tee" else None
+    demand = _demanded(plan, rules, home)
     protection = catalog.row(plan).build(plan, demand)  # first: where it cannot be had, no row is read
     task = build(plan)
     calibrate(plan, task)
@@ -90,8 +90,11 @@ def _sums(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     return Part(plan, half)
 
 
-def _demanded(plan: Plan, rules: Policy, home: SiteHome) -> Demand:
-    """What this owner demands of the enclave. Raises Denied: nothing it could judge by, or nothing it would believe."""
+def _demanded(plan: Plan, rules: Policy, home: SiteHome) -> Demand | None:
+    """What this owner demands of the enclave, where the plan has one. Raises Denied: nothing it could judge by, or
+    nothing it would believe."""
+    if plan.protect.word != "tee":
+        return None
     try:
         demand = demanded_in(home.folder / (rules.attestation.policy or ""))
         demand.believes(plan.protect.enclave)
@@ -102,6 +105,7 @@ def _demanded(plan: Plan, rules: Policy, home: SiteHome) -> Demand:
 
 def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     """The owner's: its policy's source is the model file."""
+    demand = _demanded(plan, rules, home)
     if rules.source.file is None:
         hint = 'file = "model.json", as `run` wrote it'
         raise UsageError("source.file is no model, which this plan asks of this site", where=home.name, hint=hint)
@@ -113,7 +117,7 @@ def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     denial = models_allowed(rules, model.kind)
     if denial is not None:
         raise Denied(denial.code, f"{denial.words}; {denial.hint}")
-    protection = catalog.prediction(plan).build(plan)
+    protection = catalog.prediction(plan).build(plan, demand)
 
     def half(round_: RoundId, seat: Seat) -> Rounds[None]:
         return inference.answer(inference.Sitting(plan, protection, round_), model, seat)
@@ -123,8 +127,9 @@ def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Part:
 
 def _asks(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     """The client's: rows are encoded when the card is there, whose columns its policy has to allow."""
+    demand = _demanded(plan, rules, home)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
-    protection = catalog.prediction(plan).build(plan)
+    protection = catalog.prediction(plan).build(plan, demand)
 
     def half(round_: RoundId, seat: Seat) -> Rounds[Predicted]:
         rows = _allowed(plan, rules, home, source)

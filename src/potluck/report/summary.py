@@ -28,10 +28,16 @@ SCORED = {
         "The rows left encrypted and came back as encrypted scores: who has the model saw no row, who has the rows "
         "saw no weight."
     ),
+    "tee": (
+        "Rows and model left sealed for an enclave that each end's own policy allows; the scores came back sealed to "
+        "who has the rows."
+    ),
 }
 
-
 SIMULATED = "updates went to a simulated enclave, which protects nothing: its host could read each of them"
+SCORED_SIMULATED = (
+    "Rows and model went to a simulated enclave, which protects nothing: its host could read them, and the scores."
+)
 
 
 def sentences(
@@ -61,7 +67,7 @@ def _did(outcome: Outcome, details: Details) -> str:
 
 def _left(outcome: Outcome, details: Details) -> str:
     if details.prediction is not None:
-        return SCORED.get(details.protect, "")
+        return SCORED_SIMULATED if details.simulated else SCORED.get(details.protect, "")
     left = SIMULATED if details.simulated else LEFT.get(details.protect)
     return f"No row was sent anywhere: {left}." if left and (outcome.model or outcome.results) else ""
 

@@ -128,7 +128,7 @@ def _read(
         raise Abort(Cause.MALFORMED, party=SERVER, step=p.SCORES, detail="not a score a row")
     margins = np.frombuffer(told.values, "<f8").reshape(rows, told.outputs).astype(np.float64)
     if not (np.isfinite(margins).all() and np.isfinite(told.bound)):
-        raise Abort(Cause.RANGE, party=meeting.owner, detail="a score is not a number")
+        raise Abort(Cause.RANGE, party=meeting.owner, detail="a score overflows, or is not a number")
     note = f"computed in an enclave, in float64: another machine's margin may differ by {told.bound:g} at most"
     return Scored(margins, told.bound, (note,))
 

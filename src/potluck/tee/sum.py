@@ -80,7 +80,8 @@ def pauses(plan: Plan) -> list[str]:
     found = []
     if plan.protect.enclave == "simulated":
         hint = 'a rehearsal; where the machine has one: "tsm", "nsm" or "tpm"'
-        found.append(f"protect.enclave: {sum_views.SIMULATED}: its host could read every update. hint: {hint}")
+        read = "model, rows and scores" if plan.task == "predict" else "every update"
+        found.append(f"protect.enclave: {sum_views.SIMULATED}: its host could read {read}. hint: {hint}")
     if plan.training is not None and plan.training.server == "krum":
         what = "krum opens one site's update as it is, without saying whose"
         found.append(f'training.server: {what}. hint: "trimmed" or "median" mix several')
