@@ -29,7 +29,7 @@ COALITIONS = (
 NOISED = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0}
 
 
-def plan(word: str, server: str, privacy: dict[str, object]) -> potluck.Plan:
+def plan(word: str, server: str, privacy: dict[str, object], enclave: str = "simulated") -> potluck.Plan:
     """Four sites of which one may collude and one may vanish, and a logistic regression."""
     return potluck.Plan(
         name="example",
@@ -43,7 +43,7 @@ def plan(word: str, server: str, privacy: dict[str, object]) -> potluck.Plan:
         },
         model={"kind": "logistic"},
         training={"method": "gradient", "expected_rows": 1000},
-        protect={"with": word},
+        protect={"with": word, "enclave": enclave},
         privacy=privacy,
     )
 
@@ -54,6 +54,8 @@ PLANS = {
     "mask-lying": plan("mask", "lying", {"noise": "none"}),
     "mask-lying-shared": plan("mask", "lying", NOISED),
     "he-curious": plan("he", "curious", {"noise": "none"}),
+    "tee-lying": plan("tee", "lying", {"noise": "none"}, "tsm"),
+    "tee-simulated": plan("tee", "lying", {"noise": "none"}),
 }
 HEADS = {
     "clear": "`clear`",
@@ -61,6 +63,8 @@ HEADS = {
     "mask-lying": "`mask`, lying",
     "mask-lying-shared": "`mask`, lying, `shared` noise",
     "he-curious": "`he`, curious",
+    "tee-lying": "`tee`, lying",
+    "tee-simulated": "`tee`, simulated",
 }
 
 

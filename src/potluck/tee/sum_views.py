@@ -10,6 +10,7 @@ SOURCE = "docs/concepts/tee.md"
 SIMULATED = "no protection: simulated"
 _OPENED = Assumption("someone opens the machine or breaks the vendor's key")
 _SEALED = Assumption("both X25519 and ML-KEM-768 fall")
+_SIGNED = Assumption("Ed25519 is forged during the round")
 _KRUM = "krum passes one site's update through as it is, without saying whose"
 _RULES = {
     "median": "what opens holds in each coordinate one site's value, or the mean of two",
@@ -42,7 +43,7 @@ def _host(plan: Plan, of: str, rest: Condition, form: Form, simulated: bool) -> 
         return View(SERVER, of, form, Never(), SOURCE, form, _KRUM)
     note = "sealed to an enclave that this owner's policy allows; the host carries it"
     told = f"{note}; {_RULES[_rule(plan)]}" if _rule(plan) in _RULES else note
-    return View(SERVER, of, Form.CIPHERTEXT, AnyOf((rest, _OPENED, _SEALED)), SOURCE, form, told)
+    return View(SERVER, of, Form.CIPHERTEXT, AnyOf((rest, _OPENED, _SEALED, _SIGNED)), SOURCE, form, told)
 
 
 def _between(plan: Plan, other: Party, one: Party, reads: Condition, form: Form) -> View:
