@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from he_ring import coefficients
+from he_keys import forms, held, ternary
 from he_rogue import Spies, engines, rows, said, setting_of, sitting
 from mask_rogue import seat_of
 from scipy.stats import chi2, rankdata
@@ -63,36 +63,6 @@ def test_the_server_reads_ciphertexts_and_what_goes_with_them_alone(workers):
 
 
 # --- Secret keys ---
-
-
-def ternary(letter):
-    """Whether a letter holds 64 bytes, or 8 words, that a ternary polynomial would give."""
-    data = np.frombuffer(letter, np.uint8)
-    small = (data <= 1) | (data == 255)
-    wide = np.concatenate([[0], np.cumsum(small)])
-    return len(data) >= 64 and bool((wide[64:] - wide[:-64] == 64).any())
-
-
-def forms(secret, parameters):
-    """A secret key as it might be written: residues, and coefficients in words of several sizes."""
-    both = rows(secret, parameters, WIRE)[0]
-    plain = coefficients(both[0], parameters.moduli[0])
-    yield flat(both)
-    yield flat(both[1])
-    for dtype in ("i1", "<i2", "<i4", "<i8", ">i8"):
-        yield plain.astype(dtype).tobytes()
-    yield np.packbits(plain == 1).tobytes()
-    yield np.packbits(plain != 0, bitorder="little").tobytes()
-    yield flat(np.array([int(c) % parameters.moduli[0] for c in plain], np.uint64))
-
-
-def held(letters, secret, parameters):
-    """Whether any form of the key is in the letters: one of 16 windows of 32 bytes, not all alike."""
-    for form in forms(secret, parameters):
-        for at in range(0, len(form) - 32, len(form) // 16):
-            if any(form[at : at + 32] in letter for letter in letters):
-                return True
-    return False
 
 
 @pytest.mark.parametrize(("n", "d", "leaves"), [(3, 0, {}), (4, 1, {}), (4, 1, {2: m.PARTIAL}), (4, 1, {0: m.INPUT})])

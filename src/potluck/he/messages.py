@@ -132,9 +132,15 @@ class Missing(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
 
 
 class Shares(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The shares of the missing dealers' vault keys that one site holds, in order: 32 bytes each."""
+    """The shares of the missing dealers' vault keys that one site holds, in order: 32 bytes each, hidden in print."""
 
     shares: bytes
+
+    def __repr__(self) -> str:
+        return f"Shares({len(self.shares)} bytes)"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [("bytes", len(self.shares))]
 
 
 def session(terms: Terms) -> bytes:
