@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import stat
-import time
-from hashlib import sha256
 
-import across
 import msgspec
 import numpy as np
 import predict_scene as scene
 import pytest
+from predict_hall import RUN, Hall, enrolled, plan, policy, scores
 
-from potluck.api import members as api
-from potluck.api import predict
-from potluck.api.plan import Plan
 from potluck.core.errors import Refused
-from potluck.core.party import SERVER
-from potluck.core.plan import CODE, canonical
+from potluck.core.plan import canonical
 from potluck.core.rounds import Abort, Cause
-from potluck.members.home import CoordinatorHome, SiteHome
+from potluck.members.home import SiteHome
 from potluck.owner.budget import Budget
 from potluck.parties import catalog
-from potluck.parties.heads import KnownHeads
-from potluck.parties.identity import identity
-from potluck.parties.journal import Journal
 from potluck.parties.part import kept
-from potluck.parties.server import Coordinator, Run
-from potluck.parties.session import Proposal
-from potluck.parties.transcript import Transcript
-
-RUN = "ab" * 16
 
 
 @pytest.fixture(autouse=True)
@@ -42,64 +26,7 @@ def stand_in(monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A coordinator, a hospital with a model and a clinic with rows, enrolled."""
-    api.federation_new(tmp_path / "fed", "tls://localhost:4222", time.time(), 30)
-    for name, file in (("hospital", "model.json"), ("clinic", "rows.csv")):
-        api.site_new(tmp_path / name, None)
-        policy(tmp_path, name, file=file)
-    scene.logistic().write(tmp_path / "hospital" / "model.json")
-    (tmp_path / "clinic" / "rows.csv").write_text(scene.rows())
-    names = ("hospital", "clinic")
-    api.federation_add(tmp_path / "fed", [tmp_path / n / f"{n}.card" for n in names], time.time())
-    for name in names:
-        api.site_join(tmp_path / name, tmp_path / "fed" / "federation.toml", time.time(), "")
-    (tmp_path / "plan.toml").write_text(scene.PLAN)
-    return tmp_path
-
-
-def policy(folder, name, file, **changes):
-    text = across.OPEN.replace("rows.csv", file)
-    for key, value in changes.items():
-        text = text.replace(f'{key} = ["*"]', f"{key} = {value}")
-    (folder / name / "policy.toml").write_text(text)
-
-
-def plan(folder, *settings):
-    digest = scene.logistic().digest()
-    fixed = (f'model={{digest="{digest}"}}', 'predict.mode="batch"', "federation.patience=2.0", "data.files={}")
-    made = Plan.read(folder / "plan.toml", (*fixed, *settings))
-    made.require()
-    return made.spec
-
-
-class Hall(across.Across):
-    """The federation, its coordinator asking for a prediction."""
-
-    @contextlib.contextmanager
-    def serving(self, spec, run, wait):
-        home = CoordinatorHome.at(self.folder / "fed")
-        member = home.open(time.time())
-        it = member.federation
-        proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(b"").digest(), b"")
-        running = Run(spec, None, None, run, proposal, wait, Transcript())
-        heads = KnownHeads(home.folder / "heads.json", it)
-        with contextlib.closing(Journal(self.folder / f"{run}.sqlite", spec)) as journal:
-            line, say = self.exchange.line(SERVER), lambda e, t: self.said.append((e, t))
-            yield Coordinator(running, identity(member), line, journal, heads, say), journal
-
-    def predict(self, spec, run=RUN, wait=10.0):
-        with self.serving(spec, run, wait) as (coordinator, journal):
-            if journal.stands(predict.ASK) is None:
-                coordinator.gather()
-            _, log = predict.predicted(spec, coordinator, journal, lambda ask: None)
-            coordinator.close(b"")
-            return log
-
-
-def scores(folder, run=RUN):
-    path, told = kept(folder / "clinic", run)
-    with path.open(newline="") as file:
-        return np.array([float(line[1]) for line in list(csv.reader(file))[1:]]), told
+    return enrolled(tmp_path)
 
 
 def test_the_client_keeps_the_scores_for_its_owner_alone(folder):
