@@ -26,7 +26,7 @@ jax.config.update("jax_enable_x64", True)
 SITES = 64
 BOUND = (1 << 62) - 1
 CLIP = 15.0
-"""The library's sigmoid is wrong far from zero; beyond 15 it is 0 or 1 to within 2^-21."""
+"""The library's sigmoid is wrong far from zero. Up to here it is right to 2^-13; beyond, 0 or 1 is, to 2^-21."""
 _SAFE = (1 << 63) - 1
 _FINE = 30
 Array: TypeAlias = Any
@@ -56,9 +56,9 @@ def sum_checked(about: Mapping[str, Any]) -> Program:
     """n vectors [d] -> their sum mod 2^64 over those that keep their bounds [d], and a 0 or 1 for each vector [n].
 
     about: {"sites": n, "parts": [[length, bound, norm], ...]}: each element of a part is at most `bound` in absolute
-    value and, where `norm` is not 0, the part's L2 norm at most `norm`. Norms up to 2^30 are exact; above, elements
-    are shifted right until the bound is, and the bound is raised by what that may take off an honest vector: a factor
-    of at most 1 + 2^-29 sqrt(length).
+    value and, where `norm` is not 0, the part's L2 norm at most `norm`. Norms below 2^30 are exact; for larger ones the
+    elements are shifted right until the norm has 30 bits, and what that may add to an honest vector is added to the
+    norm: no honest vector is refused, and none is kept whose norm is beyond (1 + 2^-27 sqrt(length)) times the norm.
     """
     sites, parts = natural(about, "sites", 1, SITES), about.get("parts")
     if not isinstance(parts, list) or not 1 <= len(parts) <= 4096:
@@ -101,7 +101,7 @@ def _long(x: Array, bound: int, norm: int) -> Array:
     limit = norm * norm
     if shift:
         x = x >> shift
-        limit = math.ceil((norm / 2**shift + math.sqrt(length)) ** 2)
+        limit = ((norm >> shift) + math.isqrt(length) + 2) ** 2
     most = ((min(bound, norm) >> shift) + (1 if shift else 0)) ** 2
     sums, faults = x * x, jnp.zeros(x.shape[0], jnp.int64)
     while True:

@@ -1,0 +1,65 @@
+"""The parties of a job on one machine: their engines, linked over loopback, with mutual TLS as across machines."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+
+from potluck.core.errors import UsageError
+from potluck.core.party import Party, Role
+from potluck.core.rounds import Abort
+from potluck.engines.worker import Worker
+from potluck.mpc.credentials import issue, trusted
+from potluck.mpc.spu import PARTIES, Job, Spu
+
+HOST = "127.0.0.1"
+FIRST, PORTS = 20000, 12000
+"""Ports below those that Linux gives to outgoing connections."""
+_taken = itertools.count()
+
+
+def addresses(count: int) -> tuple[str, ...]:
+    """Free addresses here. Another process may take one before it is used. Raises UsageError: none is free."""
+    found: list[str] = []
+    for _ in range(PORTS):
+        port = FIRST + (os.getpid() * 61 + next(_taken)) % PORTS
+        with contextlib.suppress(OSError), socket.socket() as one:
+            one.bind((HOST, port))
+            found.append(f"{HOST}:{port}")
+        if len(found) == count:
+            return tuple(found)
+    raise UsageError("no free port on this machine", hint=f"free some between {FIRST} and {FIRST + PORTS}")
+
+
+@contextlib.contextmanager
+def linked(
+    protocol: str, name: str, now: float, patience: int = 120, make: Callable[[], Worker] = lambda: Worker("mpc")
+) -> Iterator[list[Spu]]:
+    """All parties of a job, by rank, linked; at the end their engines are closed. now: since 1970, in seconds.
+
+    Raises UsageError: the engine is not installed. Raises Abort(ENGINE): it fails.
+    """
+    parties = [Party(Role.COMPUTE, f"c{rank}") for rank in range(PARTIES[protocol])]
+    own = [issue(party, name, now) for party in parties]
+    known = {party: one.certificate for party, one in zip(parties, own, strict=True)}
+    file, job = trusted(known, name, now), Job(protocol, name, addresses(len(parties)), patience)
+    engines = [Spu(make()) for _ in parties]
+    try:
+        pending = [engine.link(job, rank, own[rank], file) for rank, engine in enumerate(engines)]
+        for one in pending:
+            one.result()
+        yield engines
+        leave(engines)
+    finally:
+        for engine in engines:
+            engine.close()
+
+
+def leave(engines: Sequence[Spu]) -> None:
+    """End the link at all parties; where one is gone already there is nothing to end."""
+    with contextlib.suppress(Abort):
+        for one in [engine.leave() for engine in engines]:
+            one.result()

@@ -1,0 +1,81 @@
+"""Which rows two owners have in common, by their keys, with nobody else's rows shown to anybody.
+
+Protocols: RR22 (Rindal and Raghuraman, Blazing Fast PSI, CCS 2022), never in its mode of low communication, which
+loses matches; ECDH where bytes matter more than time. Both are safe against parties that follow the protocol.
+
+Reveals: to each side the number of the other's rows; to a receiver, which of its own keys both have. It does NOT keep a
+side from asking about keys that it has made up: whoever can guess keys learns which of them the other has.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.errors import DataError
+from potluck.mpc.local import linked
+from potluck.mpc.spu import BOTH, DIGEST
+
+Key = Sequence[str]
+"""The values of a row's key columns, in the order that both owners agreed on."""
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Rows with the same keys. first, second: row numbers, in one order; empty at a side that learns nothing."""
+
+    first: NDArray[np.uint32]
+    second: NDArray[np.uint32]
+
+
+def normal(value: str) -> str:
+    """What is compared: Unicode's composed form (NFC), without white space at both ends. Case is kept."""
+    return unicodedata.normalize("NFC", value).strip()
+
+
+def digests(keys: Iterable[Key], where: str = "") -> bytes:
+    """16 bytes a key: SHA-256 of its columns, each normalised, with their lengths: ("ab", "c") is not ("a", "bc").
+
+    Raises DataError, with row numbers and no values: a key is empty or occurs twice.
+    """
+    found: dict[bytes, int] = {}
+    twice, empty = [], []
+    for number, key in enumerate(keys):
+        columns = [normal(value).encode("utf-8", "surrogatepass") for value in key]
+        if not columns or not all(columns):
+            empty.append(number)
+        parts = (len(column).to_bytes(8, "little") + column for column in columns)
+        digest = sha256(b"potluck key\n" + b"".join(parts)).digest()[:DIGEST]
+        if found.setdefault(digest, number) != number:
+            twice.append(number)
+    if empty:
+        raise DataError(f"rows without a key: {_some(empty)}", where=where, hint="leave them out, or fill the key")
+    if twice:
+        hint = "keep one row a key, or add a column that tells them apart"
+        raise DataError(f"rows whose key occurs before: {_some(twice)}", where=where, hint=hint)
+    return b"".join(found)
+
+
+def intersect_here(
+    first: Iterable[Key], second: Iterable[Key], now: float, *, protocol: str = "RR22", receiver: int = BOTH
+) -> Aligned:
+    """Intersect two owners' keys on this machine, in two processes. receiver: 0, 1 or BOTH; now: since 1970, in s.
+
+    Raises DataError: see `digests`. Raises Abort(ENGINE): the engine fails.
+    """
+    sides = [digests(first, "the first owner's keys"), digests(second, "the second owner's keys")]
+    with linked(protocol, "intersection", now) as engines:
+        pending = [engine.intersect(side, receiver) for engine, side in zip(engines, sides, strict=True)]
+        one, other = (each.result() for each in pending)
+    return Aligned(one, other)
+
+
+def _some(numbers: Sequence[int]) -> str:
+    more = f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else ""
+    return ", ".join(map(str, numbers[:SHOWN])) + more
