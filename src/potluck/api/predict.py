@@ -118,7 +118,8 @@ def outline(spec: Spec, card: Card) -> Outline:
     widths = (len(card.encoding.names), *(outputs for _, outputs in card.shapes))
     wanted = spec_of(spec)
     assert wanted.mode is not None
-    return Outline(widths, card.activation, wanted.mode, wanted.max_rows, spec.federation.patience)
+    activation = card.activation if card.layers else ""  # a network may have no hidden layer
+    return Outline(widths, activation, wanted.mode, wanted.max_rows, spec.federation.patience)
 
 
 def carried_out(

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -49,6 +49,12 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     target: Goal
     coefficients: dict[str, float] | None = None
     network: Network | None = None
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    """What any model file says first."""
+
+    kind: object = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,7 +175,14 @@ class Model:
         """The model of a file. Raises UsageError: no such file, no model, a broken one, or not its weights."""
         where = str(path)
         try:
-            whole = msgspec.json.decode(Path(path).read_bytes(), type=File)
+            body = Path(path).read_bytes()
+            kind = msgspec.json.decode(body, type=_Kind).kind
+            if isinstance(kind, str) and kind not in get_args(Kind):
+                hint = f"models of these kinds predict here: {', '.join(get_args(Kind))}"
+                raise UsageError(
+                    f"is a model of kind {kind[:20]!r}, which is not in this version", where=where, hint=hint
+                )
+            whole = msgspec.json.decode(body, type=File)
         except FileNotFoundError:
             raise UsageError("no such model file", where=where, hint="give model.json as `run` wrote it") from None
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):

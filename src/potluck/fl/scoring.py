@@ -116,7 +116,22 @@ def predicted(card: Card, kept: NDArray[np.bool_], scored: Scored) -> Predicted:
     table[kept] = scores(card.target, scored.margins)
     without = int(len(kept) - kept.sum())
     left = (f"{without} of {len(kept)} rows lack a value that the model needs, and have no score",) if without else ()
-    return Predicted(card.target, table, score_error(card.target, scored.bound), (*scored.notes, *left))
+    unsure = border(card.target, scored.margins, scored.bound)
+    near = (f"{unsure} of {len(scored.margins)} labels may differ from plain scoring: {_NEAR}",) if unsure else ()
+    return Predicted(card.target, table, score_error(card.target, scored.bound), (*scored.notes, *near, *left))
+
+
+_NEAR = "their margins are nearer to the border than they may be off"
+
+
+def border(target: Goal, margins: Floats, bound: float) -> int:
+    """How many of these rows might get another label if no margin [n, outputs] were off, each by at most `bound`."""
+    if target.kind == "number":
+        return 0
+    if target.kind == "binary":
+        return int((np.abs(margins[:, 0]) <= bound).sum())
+    best = np.partition(margins, -2, axis=1)[:, -2:]
+    return int((best[:, 1] - best[:, 0] <= 2 * bound).sum())
 
 
 def text_of(found: Predicted) -> str:
