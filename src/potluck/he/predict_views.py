@@ -5,7 +5,7 @@ from __future__ import annotations
 from potluck.core.party import SERVER, Party
 from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View
 
-SOURCE = "docs/concepts/protections.md#he"
+SOURCE = "docs/concepts/prediction-he.md"
 LATTICE = Assumption("ring learning with errors falls at 128 bits (classical), or the engine is wrong")
 SEALED = Assumption("both X25519 and ML-KEM-768 fall, or Ed25519 is forged during the round")
 MODEL = (
