@@ -339,3 +339,48 @@ def deviations(word, made):
         desks = memory.round(sitting.round, {SERVER: lead(sitting, first, memory.seat(SERVER)), **halves})
         found.append(desks[SERVER].result.release.values)
     return float(np.std(found, axis=0).mean())
+
+
+# --- The enclave's death ---
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_an_enclave_that_dies_ends_the_run_by_name_and_nothing_is_left(here, monkeypatch, at):
+    import os
+
+    from potluck.tee.enclave.host import Enclave
+
+    begun, plain = [], Enclave.begin
+
+    def begin(self, spec):
+        plain(self, spec)
+        begun.append(spec.number)
+        if len(begun) == at:
+            os.kill(self._worker.pid, 9)
+            self._worker._process.wait(10)
+
+    monkeypatch.setattr(Enclave, "begin", begin)
+    with pytest.raises(Abort) as stop:
+        done(plan(), here / "r")
+    assert stop.value.cause is Cause.ENGINE, stop.value
+    assert len(begun) == at
+    assert not (here / "r").exists()
+
+
+def test_an_enclave_that_dies_between_rounds_is_not_replaced(here, monkeypatch):
+    from potluck.tee.enclave.host import Enclave
+
+    plain, opened = Enclave.open, []
+
+    def open_and_die(self, signers, spec):
+        words = plain(self, signers, spec)
+        opened.append(self._worker.pid)
+        self._worker.close()
+        return words
+
+    monkeypatch.setattr(Enclave, "open", open_and_die)
+    with pytest.raises(Abort) as stop:
+        done(plan(), here / "r")
+    assert stop.value.cause is Cause.REPLAY
+    assert "stay with the enclave that the run began with" in str(stop.value)
+    assert len(opened) == 1
