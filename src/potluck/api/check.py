@@ -212,11 +212,12 @@ def _heavy(largest: int) -> list[str]:
 def _rehearsal(spec: Spec, ask: Ask) -> tuple[int, float, int]:
     """Bytes that one site uploads, seconds of one round and bytes of its largest letter, on zero vectors."""
     protection = catalog.rehearsed(spec)
-    memory = Memory(spec.sites, digest(spec))
+    memory = Memory((*spec.sites, *spec.servers), digest(spec))
     round_ = RoundId(new_run(), 1)
     agreed = terms(spec, round_, ask, privacy(spec, ask))
     nothing = Guarded(np.zeros(agreed.length, agreed.dtype))
     halves = {site: protection.give(agreed, memory.seat(site), nothing) for site in spec.sites}
+    halves |= {one: protection.assist(agreed, memory.seat(one)) for one in protection.helpers()}
     started = time.perf_counter()
     desks = memory.round(round_, {SERVER: protection.open(agreed, memory.seat(SERVER)), **halves})
     seconds = time.perf_counter() - started

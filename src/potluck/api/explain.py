@@ -49,7 +49,7 @@ class Explanation:
 
 
 def explain(plan: Plan | str | Path, collude: Sequence[str] = ()) -> Explanation:
-    """Who could see what under `plan`; with `collude` (names of sites, "server", "broker"), what they see together.
+    """Who could see what under `plan`; with `collude` (names of sites, "server", "broker", compute parties), what they see together.
 
     Raises PlanError (the plan promises what does not hold) or UsageError (nobody of that name takes part).
     """
@@ -58,7 +58,7 @@ def explain(plan: Plan | str | Path, collude: Sequence[str] = ()) -> Explanation
     every = catalog.views(plan.spec)
     if not collude:
         return Explanation(tuple(every), ())
-    known = {str(party): party for party in (SERVER, BROKER, *plan.spec.sites)}
+    known = {str(party): party for party in (SERVER, BROKER, *plan.spec.sites, *plan.spec.servers)}
     strangers = sorted(set(collude) - set(known))
     if strangers:
         raise UsageError(f"{', '.join(strangers)} takes no part", hint=f"known: {', '.join(known)}")

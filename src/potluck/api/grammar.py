@@ -13,7 +13,6 @@ from potluck.core.strict import Strict
 Toml = Mapping[str, object]
 
 LATER = {
-    "protect.with": ("share",),
     "task": ("fit", "intersect"),
     "model.kind": ("trees",),
     "training.method": ("boosting",),

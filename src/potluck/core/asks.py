@@ -6,11 +6,12 @@ it is a pure function from (ask, rows) to updates. Both derive the blocks from t
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from potluck.core.party import Party
 from potluck.core.stages import Grid, Release, Update
 
 
@@ -55,10 +56,11 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a task gets back: the release and the grid that says where each block lies."""
+    """What a task gets back: the release and the grid that says where each block lies. refused: as in `Opened`."""
 
     release: Release
     grid: Grid
+    refused: Mapping[Party, str] = field(default_factory=dict)
 
     def part(self, name: str) -> Release:
         """One block of the release."""

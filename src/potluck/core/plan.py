@@ -11,11 +11,11 @@ from typing import Literal
 
 import msgspec
 
-from potluck.core.party import Party, site
+from potluck.core.party import Party, Role, site
 
 CODE = version("potluck")
 """The version of the code: part of every plan's hash, so that parties with different code do not compute together."""
-Word = Literal["clear", "mask", "he", "tee"]
+Word = Literal["clear", "mask", "share", "he", "tee"]
 NoiseWord = Literal["none", "site", "shared", "reveal"]
 Unit = Literal["row", "person", "site"]
 
@@ -114,12 +114,14 @@ class Protect(msgspec.Struct, frozen=True, kw_only=True, rename={"word": "with"}
 
     enclave: with `tee`, who speaks for the server's machine; policy: the file of what an owner demands of it, where one
     process or machine holds all owners: else each owner names its own.
+    servers: with `share`, who computes.
     """
 
     word: Word
     recheck: bool = True
     enclave: Literal["simulated", "tsm", "nsm", "tpm"] = "simulated"
     policy: str | None = None
+    servers: tuple[str, ...] = ("alpha", "beta", "gamma")
 
 
 class PrivacyPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +168,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def sites(self) -> tuple[Party, ...]:
         """The sites as parties, in the plan's order."""
         return tuple(site(name) for name in self.federation.sites)
+
+    @property
+    def servers(self) -> tuple[Party, ...]:
+        """The compute parties, by rank; none where the protection needs none."""
+        if self.protect.word != "share":
+            return ()
+        return tuple(Party(Role.COMPUTE, name) for name in self.protect.servers)
 
     @property
     def enclosed(self) -> bool:

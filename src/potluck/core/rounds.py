@@ -157,6 +157,18 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """What one site may add to a stretch of the vector, in whole steps. bound: each |word|, as a signed number.
+
+    norm: the L2 norm of the stretch; 0: not asked.
+    """
+
+    length: int
+    bound: int
+    norm: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What all parties of a round agree on. `digest` enters every signature and every key.
 
@@ -164,6 +176,7 @@ class Terms:
     once: names what may be opened only once: without noise the step of the plan on its input model,
         whatever the round number; with noise also the number, since a retry is a new, charged release.
     sites: in the plan's order; fewest: the minimum cohort m = n - dropouts; rule: a sum, but for robust training.
+    limits: of each stretch in turn what a site may add, for a protection that can check it; empty: nothing is said.
     """
 
     round: RoundId
@@ -174,6 +187,7 @@ class Terms:
     length: int
     bits: int
     rule: Rule = Rule()
+    limits: tuple[Limit, ...] = ()
 
     @property
     def dtype(self) -> DTypeLike:

@@ -6,6 +6,7 @@ pass the type checker (tests/typing holds the bad examples).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -105,10 +106,12 @@ class Guarded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """words [d]: the sum mod 2^bits over `givers`."""
+    """words [d]: the sum mod 2^bits over `givers`. refused: who gave what the protection did not accept, and why, as
+    the value of a `Cause`."""
 
     words: NDArray[np.unsignedinteger] = field(repr=False)
     givers: frozenset[Party]
+    refused: Mapping[Party, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from potluck.core.asks import Answer, Ask
 from potluck.core.desk import Desk
-from potluck.core.party import SERVER, Party
+from potluck.core.party import SERVER, Party, Role
 from potluck.core.rounds import Abort, Cause
 from potluck.parties.transcript import Traffic
 
@@ -57,7 +57,7 @@ def quarrel(server: Desk[object], here: frozenset[Party]) -> dict[Party, Cause]:
 
 
 def telling(abort: Abort, reasons: Mapping[Party, Abort]) -> Abort:
-    """The abort to raise: one that names a site; else a site's own reason, which says more than "too few answers"."""
+    """The abort to raise: one that names a party; else a party's own reason, which says more than "too few answers"."""
     if abort.party is not None and abort.party != SERVER:
         return abort
     for party, why in reasons.items():
@@ -65,6 +65,9 @@ def telling(abort: Abort, reasons: Mapping[Party, Abort]) -> Abort:
             return Abort(
                 why.cause, party=why.party or party, step=why.step or abort.step, detail=_more(party, why, abort.step)
             )
+    for why in reasons.values():  # a compute party that others miss; of a site that is gone, the server knows itself
+        if why.party is not None and why.party.role is Role.COMPUTE:
+            return Abort(why.cause, party=why.party, step=why.step or abort.step, detail=why.detail)
     return abort
 
 

@@ -33,6 +33,7 @@ from potluck.core.rounds import (
 from potluck.core.stages import Guarded
 from potluck.core.wire import dump, load
 from potluck.dp.bound import Exact, Noised, privacy
+from potluck.dp.limits import limits
 from potluck.dp.reveal import reveal
 from potluck.fl.method import TALLY
 from potluck.fl.table import Table
@@ -64,7 +65,8 @@ def terms(plan: Plan, round: RoundId, ask: Ask, bound: Exact | Noised) -> Terms:
     once = whole if hidden else kind
     grid = bound.grid
     return Terms(
-        round, whole, once.hex(), plan.sites, plan.fewest, grid.length, grid.bits, _rule(plan, ask, bound)
+        round, whole, once.hex(), plan.sites, plan.fewest, grid.length, grid.bits, _rule(plan, ask, bound),
+        limits(plan, ask, bound) if plan.servers else (),
     )  # fmt: skip
 
 
@@ -98,9 +100,9 @@ def lead(sitting: Sitting, ask: Ask, me: Seat) -> Rounds[Answer]:
     agreed = terms(sitting.plan, sitting.round, ask, bound)
     label = agreed.label(BEGIN)
     body = dump(Announcement(digest(sitting.plan), ask.kind, ask.step, ask.state))
-    yield Exchange(label, send={site: Parcel(label, body) for site in agreed.sites})
+    yield Exchange(label, send={one: Parcel(label, body) for one in (*agreed.sites, *sitting.protection.helpers())})
     opened = yield from sitting.protection.open(agreed, me)
-    return Answer(reveal(bound.at_reveal(opened, me.draw), bound.grid), bound.grid)
+    return Answer(reveal(bound.at_reveal(opened, me.draw), bound.grid), bound.grid, opened.refused)
 
 
 def join(sitting: Sitting, rows: Table, me: Seat) -> Rounds[None]:
@@ -109,6 +111,18 @@ def join(sitting: Sitting, rows: Table, me: Seat) -> Rounds[None]:
     Raises Abort(TERMS): another plan, a step that the plan has not, a model that cannot be;
     Abort(REPLAY): the same step on another model.
     """
+    ask, bound, agreed = yield from _heard(sitting)
+    yield from sitting.protection.give(agreed, me, contribution(sitting.task, ask, rows, bound, me))
+
+
+def aid(sitting: Sitting, me: Seat) -> Rounds[None]:
+    """A helper's half of one sum, such as a compute party's: as `join`, with no rows of its own."""
+    _, _, agreed = yield from _heard(sitting)
+    yield from sitting.protection.assist(agreed, me)
+
+
+def _heard(sitting: Sitting) -> Rounds[tuple[Ask, Exact | Noised, Terms]]:
+    """What is asked, checked against the plan."""
     heard = Label(sitting.round, BEGIN)
     inbox = yield Exchange(heard, expect=frozenset({SERVER}), at_least=1, hops=2)
     said = load(inbox.got[SERVER], Announcement, SERVER)
@@ -120,7 +134,7 @@ def join(sitting: Sitting, rows: Table, me: Seat) -> Rounds[None]:
     # One model a step: a server cannot try several on the same rows. A redone round repeats the same model.
     key = f"step/{sitting.round.run}/{ask.kind}/{ask.step}"
     yield Exchange(heard, record=Record(key, fingerprint(ask.state), again=True))
-    yield from sitting.protection.give(agreed, me, contribution(sitting.task, ask, rows, bound, me))
+    return ask, bound, agreed
 
 
 def contribution(task: Task[Table, object], ask: Ask, rows: Table, bound: Exact | Noised, me: Seat) -> Guarded:

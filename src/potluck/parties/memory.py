@@ -13,7 +13,7 @@ from functools import partial
 
 from potluck.core.desk import Desk, Letter
 from potluck.core.ledger import Ledger, Volatile
-from potluck.core.party import SERVER, Draw, Party
+from potluck.core.party import SERVER, Draw, Party, Role
 from potluck.core.rounds import Cause, RoundId, Rounds, Seat
 from potluck.parties.transcript import Transcript
 from potluck.secret.container import Secret
@@ -93,7 +93,7 @@ class Post:
 
 
 class Memory:
-    """One in-memory federation for one run: fresh signing keys, a ledger a party, one transcript."""
+    """One in-memory federation for one run: fresh signing keys, a ledger a party, one transcript. sites: and helpers."""
 
     def __init__(
         self,
@@ -135,6 +135,8 @@ class Memory:
         desks = {party: self.desk(party, round, half) for party, half in halves.items()}
         post = Post(desks, self._carry, self._vanish, self.transcript)
         for party in absent:
-            desks[SERVER].leave(party, Cause.REFUSED)
+            for desk in desks.values():
+                if desk.me.role is not Role.SITE:
+                    desk.leave(party, Cause.REFUSED)
         post.run()
         return desks

@@ -18,7 +18,7 @@ from potluck.dp.bound import Exact, Noised, privacy
 from potluck.dp.reveal import reveal
 from potluck.fl.table import Table as Rows
 from potluck.parties.attempt import AGREED, Attempt, quarrel, telling
-from potluck.parties.horizontal import Sitting, contribution, join, lead
+from potluck.parties.horizontal import Sitting, aid, contribution, join, lead
 from potluck.parties.memory import Memory
 from potluck.parties.sums import drive
 
@@ -50,6 +50,7 @@ class Together:
         sitting = Sitting(self._plan, self._task, self._protection, round_)
         seat = self._memory.seat
         halves = {site: join(sitting, rows, seat(site)) for site, rows in self._rows.items() if site not in absent}
+        halves |= {helper: aid(sitting, seat(helper)) for helper in self._protection.helpers()}
         desks = self._memory.round(round_, {SERVER: lead(sitting, ask, seat(SERVER)), **halves}, absent)
         return self._told(number, desks, absent)
 
@@ -62,6 +63,7 @@ class Together:
         lost = {site: self._why(site, desks, absent) for site in self._plan.sites}
         answer = server.result
         assert answer is None or isinstance(answer, Answer)
+        lost |= {site: Cause(why) for site, why in answer.refused.items()} if answer else {}
         return Attempt(
             answer=answer,
             abort=telling(server.abort, reasons) if server.abort else None,

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from potluck.core.party import SERVER, Party
+from potluck.core.party import Party, Role
 from potluck.core.rounds import Label
 
 PRIVATE = 0o600
@@ -29,7 +29,7 @@ class Move:
 
 @dataclass(slots=True)
 class Traffic:
-    """What one round moved, by direction and by step."""
+    """What one round moved, by direction (from the sites, and to them) and by step."""
 
     up: int = 0
     down: int = 0
@@ -78,10 +78,10 @@ class Transcript:
 
     def _count(self, move: Move) -> None:
         it = self._rounds.setdefault(move.label.round.number, Traffic())
-        if move.to == SERVER:
-            it.up += move.size
-        else:
+        if move.to.role is Role.SITE:
             it.down += move.size
+        elif move.sender.role is Role.SITE:
+            it.up += move.size
         size, letters = it.steps.get(move.label.step, (0, 0))
         it.steps[move.label.step] = size + move.size, letters + 1
 

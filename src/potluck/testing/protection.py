@@ -64,7 +64,7 @@ class Sitting:
     def run(self) -> Mapping[Party, Desk[object]]:
         """All desks, each with its result or its abort."""
         memory = Memory(
-            self.terms.sites,
+            (*self.terms.sites, *self.protection.helpers()),
             b"test federation",
             ledgers=self.ledgers,
             transcript=self.transcript,
