@@ -93,7 +93,10 @@ class Post:
 
 
 class Memory:
-    """One in-memory federation for one run: fresh signing keys, a ledger a party, one transcript. sites: and helpers."""
+    """One in-memory federation for one run: fresh signing keys, a ledger a party, one transcript.
+
+    sites: with the protection's helpers.
+    """
 
     def __init__(
         self,
