@@ -301,3 +301,19 @@ def test_a_certificate_without_a_name_can_be_spoken_of(root):
     made = made.serial_number(7).not_valid_before(root.parsed.not_valid_before_utc)
     made = made.not_valid_after(root.parsed.not_valid_after_utc).sign(root.key, hashes.SHA384())
     assert Holder(key, made).loaded.name == "a certificate without a name"
+
+
+@pytest.mark.parametrize("kind", ["certificate", "list"])
+def test_a_signature_that_leaves_bits_unused_says_the_same_in_other_bytes_and_is_refused(root, kind):
+    while True:  # until its last bit is zero, as unused bits must be
+        der = bytearray(issue("leaf", root, ca=False).der if kind == "certificate" else revoking(root))
+        if der[-1] & 1 == 0:
+            break
+    assert chains.read([bytes(der)], "test")
+    signature = (x509.load_der_x509_certificate if kind == "certificate" else x509.load_der_x509_crl)(
+        bytes(der)
+    ).signature
+    at = len(der) - len(signature) - 1
+    assert der[at] == 0
+    der[at] = 1
+    assert refused([bytes(der)]) == "malformed"

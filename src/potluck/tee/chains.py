@@ -41,15 +41,8 @@ DEEPEST = 8
 KNOWN = {ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.SUBJECT_ALTERNATIVE_NAME}
 """Critical extensions that are understood (a leaf's other name is not used)."""
 _BLOCK = re.compile(rb"-----BEGIN (CERTIFICATE|X509 CRL)-----([A-Za-z0-9+/=\s]*)-----END \1-----")
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    UnsupportedAlgorithm,
-    x509.InvalidVersion,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
-)
+_ODD = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+_UNREADABLE = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, *_ODD)
 _LOADING = threading.Lock()
 
 
@@ -313,14 +306,22 @@ def _list(der: bytes, path: str) -> Revocations:
 def _certificate(der: bytes) -> Certificate:
     """All of it that is ever looked at, since parts are read when first asked for only, and may fail or warn then."""
     parsed = x509.load_der_x509_certificate(der)
+    _whole(der, parsed.signature)
     name, _ = _name(parsed.subject), parsed.issuer
     begins, ends = parsed.not_valid_before_utc.timestamp(), parsed.not_valid_after_utc.timestamp()
     ca, below = _authority(parsed.extensions)
     return Certificate(der, parsed, parsed.public_key(), name, begins, ends, ca, below, parsed.serial_number)
 
 
+def _whole(der: bytes, signature: bytes) -> None:
+    """A signature is whole bytes: one that says that bits of its last byte are unused says the same in other bytes."""
+    if der[-len(signature) - 1] != 0:
+        raise ValueError("a signature with unused bits")
+
+
 def _revocations(der: bytes) -> Revocations:
     parsed = x509.load_der_x509_crl(der)
+    _whole(der, parsed.signature)
     if any(one.critical for one in parsed.extensions):
         raise ValueError("an indirect or a partial list")
     last = parsed.next_update_utc
