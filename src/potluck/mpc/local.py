@@ -7,6 +7,7 @@ import itertools
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from potluck.core.errors import UsageError
 from potluck.core.party import Party, Role
@@ -48,6 +49,9 @@ def linked(
     file, job = trusted(known, name, now), Job(protocol, name, addresses(len(parties)), patience)
     engines = [Spu(make()) for _ in parties]
     try:
+        with ThreadPoolExecutor(len(engines)) as pool:  # a start takes seconds
+            for _ in pool.map(Spu.start, engines):
+                pass
         pending = [engine.link(job, rank, own[rank], file) for rank, engine in enumerate(engines)]
         for one in pending:
             one.result()

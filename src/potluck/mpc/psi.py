@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from potluck.core.errors import DataError
 from potluck.mpc.local import linked
-from potluck.mpc.spu import BOTH, DIGEST
+from potluck.mpc.spu import BOTH, DIGEST, Spu
 
 Key = Sequence[str]
 """The values of a row's key columns, in the order that both owners agreed on."""
@@ -69,10 +69,17 @@ def intersect_here(
 
     Raises DataError: see `digests`. Raises Abort(ENGINE): the engine fails.
     """
-    sides = [digests(first, "the first owner's keys"), digests(second, "the second owner's keys")]
     with linked(protocol, "intersection", now) as engines:
-        pending = [engine.intersect(side, receiver) for engine, side in zip(engines, sides, strict=True)]
-        one, other = (each.result() for each in pending)
+        return intersect_between(engines, first, second, receiver)
+
+
+def intersect_between(
+    engines: Sequence[Spu], first: Iterable[Key], second: Iterable[Key], receiver: int = BOTH
+) -> Aligned:
+    """The same between two engines that are linked already, by rank."""
+    sides = [digests(first, "the first owner's keys"), digests(second, "the second owner's keys")]
+    pending = [engine.intersect(side, receiver) for engine, side in zip(engines, sides, strict=True)]
+    one, other = (each.result() for each in pending)
     return Aligned(one, other)
 
 

@@ -98,6 +98,10 @@ class Spu:
         self._worker = worker
         self._linked: tuple[Job, int] | None = None
 
+    def start(self) -> None:
+        """Start the process where none runs; it tests itself. Raises UsageError: the engine is not installed."""
+        self._worker.start()
+
     def share_words(self, protocol: str, words: Words) -> list[bytes]:
         """words, integers mod 2^64 of any shape -> one share a party. Any party's share alone says nothing."""
         body = np.ascontiguousarray(words, "<u8")
