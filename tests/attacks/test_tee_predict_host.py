@@ -9,6 +9,7 @@ import tee_predict_rig as rig
 from msgspec.structs import replace as change
 from tee_predict_rig import CLIENT, OWNER, Sat, beside, meeting, net, rows, scorer, stopped, telling
 from tee_rig import NOW, attest, judge
+from tee_rig import program as watched
 
 from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER
@@ -599,3 +600,20 @@ def test_how_large_a_letter_is_depends_on_shapes_alone():
         sat.scored()
         sizes.append([(move.label.step, move.sender, move.size) for move in sat.transcript.moves])
     assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "square"])
+def test_its_process_loads_nothing_more_once_the_door_is_shut(activation):
+    enclave = Scoring(watched())
+
+    def loaded():
+        return enclave._call("modules")[0]
+
+    try:
+        enclave.keys()
+        before = loaded()
+        Sat(net((5, 4, 2), activation), enclave=enclave).scored()
+        assert loaded() == before
+        assert b"potluck.tee.enclave.scoring" in before.split(b"\n")
+    finally:
+        enclave.close()

@@ -6,7 +6,7 @@ from potluck.core.party import SERVER, Party
 from potluck.core.views import AnyOf, Assumption, Condition, Form, Never, Together, View
 from potluck.tee.sum_views import SIMULATED
 
-SOURCE = "docs/concepts/tee.md"
+SOURCE = "docs/concepts/prediction-tee.md"
 OPENED = Assumption("someone opens the machine or breaks the vendor's key")
 SEALED = Assumption("both X25519 and ML-KEM-768 fall, or Ed25519 is forged during the round")
 CARRIED = "sealed to an enclave that each end's own policy allows; the host carries it, and sees how much and when"
