@@ -1,0 +1,103 @@
+"""Replicated shares among three: x = x0 + x1 + x2 mod 2^64, party i holds x_i and x_{i+1} (indices mod 3).
+
+Reference: Araki, Furukawa, Lindell, Nof, Ohara, High-Throughput Semi-Honest Secure Three-Party Computation with an
+Honest Majority, CCS 2016; the form in which the engine's ABY3 takes shares. Each part is the keystream of a fresh seed,
+so two of three parts travel as 32 bytes. A commitment is a hash that covers the seed: it says nothing about the part to
+who does not hold it, and two holders can see that they hold the same.
+
+It does NOT hide anything from two of the three parties together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.fixed import signed
+from potluck.core.party import Draw, Party
+from potluck.core.rounds import Abort, Cause, Words
+from potluck.secret.container import Secret
+from potluck.secret.stream import Keystream, derive, digest
+
+PARTIES = 3
+SEED = 32
+Ring = NDArray[np.uint64]
+
+
+class Piece(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One part: the keystream of `seed`, plus `rest`, as little-endian words of 8 bytes; an empty rest is zero."""
+
+    seed: Annotated[bytes, msgspec.Meta(min_length=SEED, max_length=SEED)]
+    rest: bytes
+
+    def __repr__(self) -> str:
+        return "Piece(hidden)"
+
+
+def lifted(words: Words) -> Ring:
+    """words of 32 or 64 bits -> the same signed numbers mod 2^64."""
+    return signed(words).view(np.uint64)
+
+
+def lowered(words: Ring, bits: int) -> Words:
+    """numbers mod 2^64 -> mod 2^bits."""
+    return words.astype("<u4") if bits == 32 else words.astype("<u8")
+
+
+def split(words: Ring, info: bytes, draw: Draw) -> tuple[Piece, Piece, Piece]:
+    """words [d] -> three parts. info: what they are for; draw: fresh randomness, 96 bytes."""
+    seeds = [draw(SEED) for _ in range(PARTIES)]
+    rest = words.astype(np.uint64)
+    for seed in seeds:
+        rest -= _stream(seed, info, len(words))
+    return Piece(seeds[0], b""), Piece(seeds[1], b""), Piece(seeds[2], rest.astype("<u8").tobytes())
+
+
+def held(pieces: Sequence[Piece], rank: int) -> tuple[Piece, Piece]:
+    """What the party of this rank gets."""
+    return pieces[rank], pieces[(rank + 1) % PARTIES]
+
+
+def commitment(piece: Piece, info: bytes) -> bytes:
+    """32 bytes that fix a part and, since its seed is random, hide it."""
+    return digest(b"potluck share part 1", info, piece.seed, piece.rest)
+
+
+def expanded(piece: Piece, info: bytes, length: int) -> Ring:
+    """The part's words [length]. Raises Abort(MALFORMED): its rest has another length."""
+    if len(piece.rest) not in (0, 8 * length):
+        raise Abort(Cause.MALFORMED, detail="a part has another length than the vector")
+    stream = _stream(piece.seed, info, length)
+    return stream + np.frombuffer(piece.rest, "<u8") if piece.rest else stream
+
+
+def share(first: Ring, second: Ring) -> bytes:
+    """A party's two parts, as the engine takes them: 16 bytes a word."""
+    return np.ascontiguousarray(np.stack([first, second], axis=1), "<u8").tobytes()
+
+
+def join(shares: Mapping[Party, bytes], ranks: Sequence[Party], length: int) -> Ring:
+    """The words [length] from the shares of all parties, each part compared at the two that hold it.
+
+    Reveals: the words. Raises Abort: MALFORMED, naming whose share has another length; COMMITMENT, they do not fit.
+    """
+    parts = []
+    for party in ranks:
+        if len(shares[party]) != 16 * length:
+            raise Abort(Cause.MALFORMED, party=party, detail="a share has another length than its value")
+        parts.append(np.frombuffer(shares[party], "<u8").reshape(length, 2))
+    for rank in range(PARTIES):
+        if not np.array_equal(parts[rank][:, 1], parts[(rank + 1) % PARTIES][:, 0]):
+            two = " and ".join(str(ranks[(rank + more) % PARTIES]) for more in (0, 1))
+            raise Abort(Cause.COMMITMENT, detail=f"{two} hold different parts of one value")
+    total: Ring = parts[0][:, 0] + parts[1][:, 0] + parts[2][:, 0]
+    return total
+
+
+def _stream(seed: bytes, info: bytes, length: int) -> Ring:
+    key = derive(Secret(seed), b"potluck share stream 1\0" + info)
+    return np.frombuffer(Keystream(key).read(8 * length), "<u8").astype(np.uint64)

@@ -1,0 +1,157 @@
+"""The messages of one sum over secret shares: fixed schemas, and what is signed and sealed.
+
+Sites are named by their index in the plan's order. A letter's signature covers who says it to whom, in which round and
+step; what one party shows to another beside that carries a signature of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import msgspec
+
+from potluck.core.party import Party
+from potluck.core.rounds import Cause, Terms
+from potluck.mpc import credentials
+from potluck.mpc.replicated import Piece
+from potluck.secret import statement
+from potluck.secret.box import PUBLIC
+from potluck.secret.statement import indices, named
+from potluck.secret.stream import digest
+
+KEYS = "share/keys"
+INPUT = "share/input"
+HELD = "share/held"
+READY = "share/ready"
+LINK = "share/link"
+RUN = "share/run"
+ROLL = "share/roll"
+ACCEPTED = "share/accepted"
+SURVIVORS = "share/survivors"
+CONFIRM = "share/confirm"
+RESULT = "share/result"
+
+Read = Callable[[Party, bytes], bytes]
+Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
+BoxPublic = Annotated[bytes, msgspec.Meta(min_length=PUBLIC, max_length=PUBLIC)]
+Index = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+
+
+class Keys(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A compute party's box key of this round."""
+
+    box: BoxPublic
+
+
+class Dealt(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What a site seals to one compute party."""
+
+    first: Piece
+    second: Piece
+
+
+class Promise(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A site's commitments to its three parts, signed: whoever holds a part can show what it should be."""
+
+    parts: tuple[Hash, Hash, Hash]
+    signature: Signature
+
+
+class Input(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A site's two parts for one compute party, sealed, and its promise."""
+
+    sealed: bytes
+    promise: Promise
+
+
+class Listed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A site whose parts a compute party holds, and what the site promised."""
+
+    site: Index
+    promise: Promise
+
+
+class Fault(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A site that is left out, and why."""
+
+    site: Index
+    cause: Cause
+
+
+class Held(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Whose parts a compute party holds, whose it could not take, and how it is reached.
+
+    job: the job whose link it has open, or nothing; address, certificate: for a new one, named after this round.
+    """
+
+    listed: tuple[Listed, ...]
+    faults: tuple[Fault, ...]
+    job: Annotated[str, msgspec.Meta(max_length=400)]
+    address: Annotated[str, msgspec.Meta(min_length=3, max_length=300)]
+    certificate: Annotated[bytes, msgspec.Meta(max_length=credentials.LARGEST)]
+
+
+class Ready(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What a compute party is about to compute. agreed: all that was exchanged; program: what was compiled."""
+
+    agreed: Hash
+    program: Hash
+
+
+class Here(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """It has asked its engine. failed: its own engine has failed."""
+
+    failed: bool = False
+
+
+class Share(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A compute party's share of what all of them open to each other."""
+
+    share: bytes
+
+
+class Survivors(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Whose parts were accepted."""
+
+    givers: tuple[Index, ...]
+
+
+class Confirmed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A site's word that it stands by this set, and by no other for what may be opened once."""
+
+    statement: Hash
+
+
+class Result(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A compute party's share of the sum, over whom it is, and who was left out."""
+
+    givers: tuple[Index, ...]
+    faults: tuple[Fault, ...]
+    share: bytes
+
+
+def session(terms: Terms) -> bytes:
+    """32 bytes that name protocol, version, terms and round."""
+    return statement.session(b"potluck share 1", terms)
+
+
+def part_info(terms: Terms, site: Party) -> bytes:
+    """What a site's parts are for: this round, and nobody else's vector."""
+    return digest(session(terms), named(site))
+
+
+def promise_statement(terms: Terms, site: Party, parts: Sequence[bytes]) -> bytes:
+    """What a site signs about its parts."""
+    return b"potluck share promise 1\0" + digest(session(terms), named(site), *parts)
+
+
+def box_info(terms: Terms, site: Party, to: Party, parts: Sequence[bytes]) -> bytes:
+    """What parts are sealed under: they open in no other round, in nobody else's name, beside no other promise."""
+    return b"potluck share box 1\0" + digest(session(terms), named(site), named(to), *parts)
+
+
+def survivors_statement(terms: Terms, givers: Sequence[int]) -> bytes:
+    """What a site confirms."""
+    return digest(b"potluck share survivors 1", session(terms), indices(givers))

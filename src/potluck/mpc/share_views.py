@@ -1,0 +1,50 @@
+"""Who could see what of a three-server sum, and which coalition breaks it: the claims of `share`, as data.
+
+Each compute party holds two of three parts, so any two hold all of them. The server gets shares of sums alone.
+Whatever the protocol, whoever knows all other summands subtracts them from the sum, which the models give away.
+"""
+
+from __future__ import annotations
+
+from potluck.core.party import SERVER
+from potluck.core.plan import Plan
+from potluck.core.views import AnyOf, Assumption, Condition, Form, Never, Together, View
+
+SOURCE = "docs/concepts/share.md"
+OPENS = 2
+"""So many compute parties together open everything."""
+_STREAM = Assumption("AES-256 falls")
+_SEALED = Assumption("both X25519 and ML-KEM-768 fall")
+_LINK = Assumption("the link between the compute parties is recorded and X25519 falls")
+_DEPARTS = Assumption("a compute party departs from the protocol, which the plan trusts it to follow")
+
+
+def views(plan: Plan) -> list[View]:
+    """Of every site's update: what each party sees, and what it takes to see more."""
+    found = []
+    broken = Form.NOISED if plan.privacy.noise in ("site", "shared") else Form.PLAIN
+    two = Together(OPENS, frozenset(plan.servers))
+    for one in plan.sites:
+        of = f"{one}'s update"
+        rest = Together(max(1, plan.fewest - 1), frozenset(plan.sites) - {one})
+        opens: Condition = AnyOf((two, rest, _DEPARTS, _STREAM, _SEALED, _LINK))
+        found.append(View(SERVER, of, Form.NOTHING, opens, SOURCE, broken, _server(plan)))
+        for party in plan.servers:
+            found.append(View(party, of, Form.SHARE, opens, SOURCE, broken, _party(plan)))
+        for other in plan.sites:
+            if other == one:
+                found.append(View(other, of, Form.PLAIN, Never(), SOURCE, note="its own"))
+            else:
+                found.append(View(other, of, Form.NOTHING, opens, SOURCE, broken, "it gets no letter that holds it"))
+    return found
+
+
+def _party(plan: Plan) -> str:
+    left = {"site": "; opened, its own noise is left", "shared": "; opened, only its own share of the noise is left"}
+    who = ", ".join(map(str, plan.servers))
+    more = left.get(plan.privacy.noise, "")
+    return f"semi-honest: any two of {who} open every update{more}; each learns who kept the bounds"
+
+
+def _server(plan: Plan) -> str:
+    return "it gets shares of the sum alone, and learns who did not keep the bounds"
