@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
-from potluck.core.views import Form, Never, Together, View
+from potluck.core.views import AnyOf, Condition, Form, Never, Together, View
 from potluck.fl import evaluate, scoring_views
 from potluck.fl.method import noisy
 
 SOURCE = "docs/concepts/training.md"
+OPENS = 2
+"""So many compute parties together open what sites shared among three."""
 
 
 def opened(plan: Plan) -> str:
@@ -63,11 +65,14 @@ def views(plan: Plan) -> list[View]:
     found = [View(SERVER, "the sum", Form.SUM if central else public, Never(), SOURCE, note=note)]
     if plan.task != "train":
         passed = Together(1, frozenset({SERVER}))
-        return found + [View(site, "the sum", Form.NOTHING, passed, SOURCE, broken=public) for site in plan.sites]
+        found += [View(site, "the sum", Form.NOTHING, passed, SOURCE, broken=public) for site in plan.sites]
+        two = AnyOf((passed, Together(OPENS, frozenset(plan.servers))))
+        return found + [View(one, "the sum", Form.NOTHING, two, SOURCE, broken=public) for one in plan.servers]
     every = "every round's model is announced to all sites, and its differences are the sums"
-    found += [View(site, "the sum", public, Never(), SOURCE, note=every) for site in plan.sites]
-    found += [View(party, "the model", Form.RELEASED, Never(), SOURCE) for party in (SERVER, *plan.sites)]
-    return found + [_metrics(plan, party, site) for site in plan.sites for party in (SERVER, *plan.sites)]
+    parties = (SERVER, *plan.servers, *plan.sites)
+    found += [View(party, "the sum", public, Never(), SOURCE, note=every) for party in parties[1:]]
+    found += [View(party, "the model", Form.RELEASED, Never(), SOURCE) for party in parties]
+    return found + [_metrics(plan, party, site) for site in plan.sites for party in parties]
 
 
 def _metrics(plan: Plan, party: Party, site: Party) -> View:
@@ -81,4 +86,7 @@ def _metrics(plan: Plan, party: Party, site: Party) -> View:
     if party == SERVER and reads and evaluate.allowed(plan):
         form = Form.NOISED if plan.privacy.noise == "site" else Form.PLAIN
         return View(party, of, form, Never(), SOURCE, note="from the site's part of the evaluation, which it reads")
-    return View(party, of, Form.NOTHING, Together(1, frozenset({site})), SOURCE)
+    gone: Condition = Together(1, frozenset({site}))
+    if plan.servers and evaluate.allowed(plan):
+        gone = AnyOf((gone, Together(OPENS, frozenset(plan.servers))))
+    return View(party, of, Form.NOTHING, gone, SOURCE)

@@ -20,7 +20,7 @@ from potluck.he import predict
 from potluck.he import sum as he
 from potluck.he.circuit import Forecast, Outline
 from potluck.he.predict import Predicting
-from potluck.mpc import clear, mask
+from potluck.mpc import clear, mask, share
 from potluck.parties import carrier
 from potluck.parties.rules import errors_of
 from potluck.tee import predict as enclave
@@ -82,6 +82,7 @@ def _enclosed_forecast(outline: Outline) -> Forecast:
 
 _CLEAR: Row = Row(clear.check, clear.views, lambda plan, demand=None: clear.Clear())
 _MASK: Row = Row(mask.check, mask.views, lambda plan, demand=None: mask.build(plan))
+_SHARE: Row = Row(share.check, share.views, lambda plan, demand=None: share.build(plan))
 _HE: Row = Row(he.check, he.views, lambda plan, demand=None: he.build(plan))
 _TEE: Row = Row(tee.check, tee.views, tee.build)
 ROBUST = "robust"
@@ -90,11 +91,13 @@ ROBUST = "robust"
 CATALOG: dict[tuple[str, str], Row] = {
     ("train", "clear"): _CLEAR,
     ("train", "mask"): _MASK,
+    ("train", "share"): _SHARE,
     ("train", "he"): _HE,
     ("train", "tee"): _TEE,
     (ROBUST, "tee"): _TEE,
     ("statistics", "clear"): _CLEAR,
     ("statistics", "mask"): _MASK,
+    ("statistics", "share"): _SHARE,
     ("statistics", "he"): _HE,
     ("statistics", "tee"): _TEE,
 }
