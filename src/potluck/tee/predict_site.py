@@ -44,7 +44,7 @@ def query(judge: Judge, meeting: Meeting, me: Seat, features: Floats) -> Rounds[
     sealed = _key(shown).seal(said, p.rows_info(agreed, m.evidence_hash(shown), judge.hash))
     mine = digest(sealed)
     signature = me.sign(p.rows_statement(agreed, shown.sign, mine))
-    body = yield from _told(meeting, p.ROWS, dump(m.Input(sealed, signature)), p.SCORES)
+    body = yield from _awaiting(meeting, p.ROWS, dump(m.Input(sealed, signature)), p.SCORES)
     return _read(meeting, me, (agreed, shown.sign, mine), own, load(body, p.Output, SERVER), len(features))
 
 
@@ -71,13 +71,13 @@ def _believed(judge: Judge, meeting: Meeting, me: Seat, agreed: bytes) -> Rounds
     """The enclave's keys, once its evidence for a fresh nonce is one that this site's own policy believes."""
     nonce = me.draw(32)
     signature = me.sign(m.nonce_statement(agreed, named(me.party), nonce, judge.hash))
-    body = yield from _told(meeting, m.NONCE, dump(m.Nonce(nonce, judge.hash, signature)), m.EVIDENCE)
+    body = yield from _awaiting(meeting, m.NONCE, dump(m.Nonce(nonce, judge.hash, signature)), m.EVIDENCE)
     shown = load(body, m.Shown, SERVER)
     believe(judge, agreed, nonce, shown)
     return shown
 
 
-def _told(meeting: Meeting, step: str, body: bytes, answer: str) -> Rounds[bytes]:
+def _awaiting(meeting: Meeting, step: str, body: bytes, answer: str) -> Rounds[bytes]:
     """Send a step to the server and wait for its answer."""
     send = {SERVER: Parcel(meeting.label(step), body)}
     inbox = yield Exchange(meeting.label(answer), send=send, expect=frozenset({SERVER}), at_least=1, hops=_HOPS)
