@@ -62,9 +62,9 @@ class _Answering:
             taken += len(bodies)
             if taken == len(sizes):
                 return
-            self.answer(())
+            self.put(())
 
-    def answer(self, bodies: Sequence[bytes]) -> None:
+    def put(self, bodies: Sequence[bytes]) -> None:
         """Write the answer to the last ask; it leaves with the next wait."""
         self.body = self.talk.write(answer(self.number), tuple(bodies))
         self.number += 1
@@ -86,13 +86,13 @@ def respond(worker: Worker, meeting: Meeting, me: Seat, net: Net) -> Rounds[None
     engine.model(compiled, blocks)
     answering = _greet(meeting, me, thread, hello, offer_of(net, compiled))
     yield from answering.collect(key_sizes(layout), lambda keys, at: engine.accept(layout, keys, at))
-    answering.answer(())
+    answering.put(())
     record: Record | None = Record(f"{SCORED}{meeting.round.run}/{meeting.round.number}", str(hello.rows).encode())
     for rows in blocks:
         sizes = [layout.levels.ciphertext(layout.start)] * layout.sent(rows)
         block: list[bytes] = []
         yield from answering.collect(sizes, _into(block))
-        answering.answer(engine.score(rows, block))
+        answering.put(engine.score(rows, block))
         if record:
             yield Exchange(meeting.label(answer(answering.number - 1)), record=record)
             record = None
