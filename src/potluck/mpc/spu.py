@@ -35,6 +35,10 @@ SLACK = 15.0
 """Seconds that the engine has beyond its patience with others, to say what happened."""
 
 
+UNSENT = "ended with code 255"
+"""What the library makes of a message that it cannot send: it ends its process."""
+
+
 class Pending(Generic[T]):
     """The result of a call that waits for other parties. It is taken once, by the thread that asked."""
 
@@ -43,7 +47,13 @@ class Pending(Generic[T]):
 
     def result(self) -> T:
         """Raises Abort(ENGINE): another party is gone or too late, or computes something else; the engine is ended."""
-        return self._read(self._worker.collect())
+        try:
+            found = self._worker.collect()
+        except Abort as abort:
+            if abort.detail == UNSENT:
+                raise Abort(Cause.ENGINE, step=abort.step, detail="another party is gone or too late") from None
+            raise
+        return self._read(found)
 
 
 @dataclass(frozen=True, slots=True)
