@@ -22,6 +22,9 @@ from potluck.members.federation import Federation
 from potluck.parties import catalog
 from potluck.parties.session import Proposal
 
+_PLANS = msgspec.json.Decoder(Plan, strict=True)
+"""Made here, once: two threads that make the first one side by side crash the interpreter."""
+
 
 class Denied(Exception):
     """A proposal that nobody need be asked about. code travels, words are the owner's."""
@@ -48,7 +51,7 @@ def of_now(proposal: Proposal, federation: Federation) -> None:
 def plan_of(proposal: Proposal, federation: Federation, me: Party) -> Plan:
     """The plan, in its one spelling, with every check passed. Raises Denied: it cannot be carried out here."""
     try:
-        plan = msgspec.json.decode(proposal.plan, type=Plan, strict=True)
+        plan = _PLANS.decode(proposal.plan)
         whole = canonical(plan) == proposal.plan and plan.data.files == {}
         errors = catalog.check(plan)[0] if whole else ["not in its one spelling"]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, ValueError, PlanError):
