@@ -7,7 +7,8 @@ Whatever comes from outside is hostile: a body is decoded against a strict schem
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TypeVar
+from threading import Lock
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -18,6 +19,8 @@ from potluck.core.rounds import Abort, Cause, Words
 
 VERSION = 1
 S = TypeVar("S", bound=msgspec.Struct)
+_DECODERS: dict[type[msgspec.Struct], msgspec.msgpack.Decoder[Any]] = {}
+_MAKING = Lock()
 
 
 def pack(words: Words) -> bytes:
@@ -42,12 +45,21 @@ def dump(value: msgspec.Struct) -> bytes:
 def load(body: bytes, schema: type[S], sender: Party | None = None) -> S:
     """The struct of type `schema` in `body`. Raises Abort(MALFORMED) where it does not fit, byte for byte."""
     try:
-        value = msgspec.msgpack.decode(body, type=schema, strict=True)
+        value: S = _decoder(schema).decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, OverflowError, RecursionError):
         raise Abort(Cause.MALFORMED, party=sender, detail=schema.__name__) from None
     if msgspec.msgpack.encode(value) != body:
         raise Abort(Cause.MALFORMED, party=sender, detail=f"{schema.__name__} is not canonical")
     return value
+
+
+def _decoder(schema: type[S]) -> msgspec.msgpack.Decoder[S]:
+    """Made once, and by one thread at a time: two that make the first one of a type side by side crash the process."""
+    found = _DECODERS.get(schema)
+    if found is None:
+        with _MAKING:
+            found = _DECODERS.setdefault(schema, msgspec.msgpack.Decoder(schema, strict=True))
+    return found
 
 
 def ascending(values: tuple[int, ...], below: int, sender: Party) -> frozenset[int]:
