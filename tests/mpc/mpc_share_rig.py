@@ -2,9 +2,14 @@
 
 import numpy as np
 
-from potluck.core.party import Party, Role, site
-from potluck.core.rounds import RoundId, Terms
+from potluck.core.party import SERVER, Party, Role, site
+from potluck.core.rounds import Exchange, Parcel, RoundId, Terms
+from potluck.core.wire import dump, load
+from potluck.mpc import share_messages as m
+from potluck.mpc.replicated import commitment, held, lifted, split
 from potluck.mpc.share import Share
+from potluck.parties.attempt import telling
+from potluck.secret.box import PublicBoxKey
 from potluck.testing.protection import Sitting
 
 RANKS = tuple(Party(Role.COMPUTE, name) for name in ("alpha", "beta", "gamma"))
@@ -34,3 +39,43 @@ def end(engines):
     for engine in engines.values():
         engine.close()
     engines.clear()
+
+
+def rogue(agreed, words, pieces_for=lambda rank, pieces: pieces, promise_for=lambda rank, promise: promise):
+    """A site that gives each party what it likes: pieces_for(rank, pieces), promise_for(rank, promise). Its play."""
+
+    def play(seat, half):
+        inbox = yield Exchange(agreed.label(m.KEYS), expect=frozenset(RANKS), at_least=3, hops=2)
+        half.close()
+        info = m.part_info(agreed, seat.party)
+        label, send = agreed.label(m.INPUT), {}
+        pieces = split(lifted(words), info, seat.draw)
+        for rank, party in enumerate(RANKS):
+            mine = pieces_for(rank, pieces)
+            parts = tuple(commitment(one, info) for one in pieces)
+            promise = promise_for(rank, m.Promise(parts, seat.sign(m.promise_statement(agreed, seat.party, parts))))
+            key = PublicBoxKey(load(inbox.got[party], m.Keys, party).box)
+            sealed = key.seal(dump(m.Dealt(*held(mine, rank))), m.box_info(agreed, seat.party, party, promise.parts))
+            send[party] = Parcel(label, dump(m.Input(sealed, promise)))
+        send[SERVER] = Parcel(label, dump(promise))
+        yield Exchange(agreed.label(m.SURVIVORS), send, frozenset(RANKS), hops=16)
+
+    return play
+
+
+def promised(agreed, seat, pieces):
+    """A valid promise for these pieces."""
+    parts = tuple(commitment(one, m.part_info(agreed, seat.party)) for one in pieces)
+    return m.Promise(parts, seat.sign(m.promise_statement(agreed, seat.party, parts)))
+
+
+def named(desks):
+    """The abort that the driver would raise, from what the server and everybody else know."""
+    reasons = {party: desk.abort for party, desk in desks.items() if party != SERVER and desk.abort}
+    assert desks[SERVER].abort is not None
+    return telling(desks[SERVER].abort, reasons)
+
+
+def steps(sat):
+    """Every step in which a letter moved."""
+    return {move.label.step for move in sat.transcript.moves}

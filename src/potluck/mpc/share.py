@@ -54,6 +54,7 @@ class Share:
         engine = self.engines.get(me.party)
         if engine is None:
             engine = self.engines[me.party] = Engine(self.patience)
+            engine.warm()
         return share_compute.assist(Place(self.ranks, me.party, engine), terms, me)
 
 

@@ -113,7 +113,7 @@ def _agree(
     own, address = place.engine.offer(place.me, terms.round)
     mine = m.Held(listed, faults, place.engine.standing(), address, own.certificate)
     read = partial(_read_held, terms, me)
-    got = yield from _tell_all(place, terms, m.HELD, dump(mine), read)
+    got = yield from _tell_all(place, terms, m.HELD, dump(mine), read, hops=4)  # another may still wait for a site
     held = {place.me: mine, **{party: load(body, m.Held, party) for party, body in got.items()}}
     promises = {party: {one.site: one.promise.parts for one in said.listed} for party, said in held.items()}
     common = set.intersection(*(set(one) for one in promises.values()))
@@ -258,10 +258,10 @@ def _read_confirmed(statement: bytes, sender: Party, body: bytes) -> bytes:
 
 
 def _tell_all(
-    place: Place, terms: Terms, step: str, body: bytes, read: m.Read | None = None
+    place: Place, terms: Terms, step: str, body: bytes, read: m.Read | None = None, hops: int = 2
 ) -> Rounds[Mapping[Party, bytes]]:
     """Say something to the other two and hear the same of them. Raises Abort naming who does not answer."""
     label = terms.label(step)
     send = {party: Parcel(label, body) for party in sorted(place.others)}
-    inbox = yield Exchange(label, send, place.others, len(place.others), hops=2, read=read)
+    inbox = yield Exchange(label, send, place.others, len(place.others), hops, read=read)
     return inbox.got

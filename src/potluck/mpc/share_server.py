@@ -28,7 +28,7 @@ def open_sum(ranks: tuple[Party, ...], terms: Terms, me: Seat) -> Rounds[Opened]
         read=partial(_read_promise, terms, me),
     )
     read = partial(_read_result, terms)
-    inbox = yield Exchange(terms.label(m.RESULT), expect=frozenset(ranks), at_least=len(ranks), hops=16, read=read)
+    inbox = yield Exchange(terms.label(m.RESULT), expect=frozenset(ranks), at_least=len(ranks), hops=18, read=read)
     results = {party: load(body, m.Result, party) for party, body in inbox.got.items()}
     if len({(one.givers, one.faults) for one in results.values()}) != 1:
         raise Abort(Cause.SURVIVORS, step=m.RESULT, detail="the compute parties name different sets")

@@ -39,7 +39,7 @@ def give(ranks: tuple[Party, ...], terms: Terms, me: Seat, guarded: Guarded) -> 
         sealed = boxes[party].seal(dealt, m.box_info(terms, me.party, party, promise.parts))
         send[party] = Parcel(label, dump(m.Input(sealed, promise)))
     del pieces
-    answer = yield Exchange(terms.label(m.SURVIVORS), send, servers, hops=14, record=charge(terms, guarded))
+    answer = yield Exchange(terms.label(m.SURVIVORS), send, servers, hops=16, record=charge(terms, guarded))
     givers = _stood_by(ranks, terms, me.party, answer)
     names = b"\0".join(sorted(named(terms.sites[one]) for one in givers))
     record = Record(SURVIVED + terms.once, names, again=True)
