@@ -129,6 +129,21 @@ def test_a_quote_of_tdx_takes_no_table(tmp_path):
     assert (found.format, found.endorsements) == ("tdx", ())
 
 
+def test_a_real_quote_is_accepted_with_the_collateral_that_the_machine_keeps(tmp_path):
+    given, kept = evidence("tdx-v4"), tmp_path / "kept"
+    kept.mkdir()
+    (kept / "collateral.json").write_bytes(given.endorsements[0])
+    (kept / ".partial").write_bytes(b"not yet whole")
+    kernel = Kernel(provider="tdx_guest", report=lambda data: given.raw, aux=None)
+    found = tsm.TsmAttester(tmp_path, kernel, kept).attest(DATA)
+    assert found == given
+    assert verify(found, policy("tdx", mrtd=[CASES["tdx-v4"]["mrtd"]]), asked("tdx-v4")).accepted
+    for number in range(9):
+        (kept / f"{number}.pem").write_bytes(b"one of many")
+    with pytest.raises(Unreachable, match="holds 10 files, and 8 more endorsements may travel"):
+        tsm.TsmAttester(tmp_path, kernel, kept).attest(DATA)
+
+
 @pytest.mark.parametrize("loud", [False, True])
 def test_a_report_that_another_process_came_between_is_thrown_away(tmp_path, loud):
     kernel = Kernel(busy=2, loud=loud)

@@ -3,7 +3,8 @@
 Reference: Linux, Documentation/ABI/testing/configfs-tsm (6.7 and later). An entry is a folder; what is written to
 `inblob` is signed when `outblob` is read. `generation` counts the writes: where it is not what this process has
 written, somebody else wrote in between, and the report is thrown away. `auxblob` may hold AMD's certificates, as the
-host gives them (GHCB specification, 56421, "SNP Extended Guest Request"); they are believed only by a verifier.
+host gives them (GHCB specification, 56421, "SNP Extended Guest Request"). What a host does not give, Intel's collateral
+above all, lies in a folder that whoever runs the machine keeps fresh. All of it is believed only by a verifier.
 
 Nobody has run it on such a machine from here: it is tested against a folder that behaves as the kernel documents.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 from potluck.core.errors import Unreachable
@@ -20,6 +22,7 @@ from potluck.tee.attesters import exactly
 from potluck.tee.evidence import LARGEST, MOST, Evidence, Format
 
 ROOT = Path("/sys/kernel/config/tsm/report")
+ENDORSEMENTS = Path("/etc/potluck/endorsements")
 PROVIDERS: dict[str, Format] = {"sev_guest": "snp", "tdx_guest": "tdx"}
 TRIES, NAMES = 3, 64
 ENTRY = 24
@@ -67,23 +70,28 @@ class Files:
 
 
 class TsmAttester:
-    """The kernel's report about the confidential machine that it runs in. root: where configfs-tsm is mounted."""
+    """The kernel's report about the confidential machine that it runs in.
 
-    def __init__(self, root: Path = ROOT, files: Files | None = None) -> None:
-        self._root, self._files = root, files or Files()
+    root: where configfs-tsm is mounted. kept: a folder whose files, in order of their names, travel as endorsements.
+    """
+
+    def __init__(self, root: Path = ROOT, files: Files | None = None, kept: Path = ENDORSEMENTS) -> None:
+        self._root, self._files, self._kept = root, files or Files(), kept
 
     def attest(self, report_data: bytes) -> Evidence:
-        """Evidence of the format `snp` or `tdx`, with the certificates that the host gave.
+        """Evidence of the format `snp` or `tdx`, with the certificates that the host gave, and those that are kept.
 
-        Raises Unreachable: no such machine or kernel, an empty report, another writer at every try.
+        Raises Unreachable: no such machine or kernel, an empty report, another writer at every try, endorsements beyond
+        what evidence may have.
         """
         exactly(report_data)
         try:
             entry = self._entry()
             try:
-                return self._evidence(entry, report_data)
+                found = self._evidence(entry, report_data)
             finally:
                 self._files.remove(entry)
+            return replace(found, endorsements=(*found.endorsements, *self._more(MOST - len(found.endorsements))))
         except OSError as error:
             hint = "it takes Linux 6.7, a confidential machine, configfs mounted, and the right to write there"
             raise Unreachable(f"no report: {error.strerror}", where=str(self._root), hint=hint) from None
@@ -113,6 +121,16 @@ class TsmAttester:
             if self._number(entry) == before + 1:
                 return _evidence(raw, beside, provider, entry)
         raise Unreachable(f"another process wrote to it at each of {TRIES} tries", where=str(entry))
+
+    def _more(self, room: int) -> tuple[bytes, ...]:
+        """The kept endorsements, read anew each time: collateral is good for days."""
+        if not self._kept.is_dir():
+            return ()
+        names = sorted(one for one in self._kept.iterdir() if one.is_file() and not one.name.startswith("."))
+        if len(names) > room:
+            what = f"holds {len(names)} files, and {room} more endorsements may travel"
+            raise Unreachable(what, where=str(self._kept), hint="one file for each certificate chain or collateral")
+        return tuple(self._files.read(one) for one in names)
 
     def _number(self, entry: Path) -> int:
         text = self._files.read(entry / "generation").strip()
