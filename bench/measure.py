@@ -77,6 +77,13 @@ def show(rows: Iterable[Row]) -> None:
     Console(width=None if Console().is_terminal else 160).print(table)
 
 
+def kept(rows: Iterable[Row], path: Path = RESULTS) -> list[Row]:
+    """The rows of before with these in them: in the place of those with the same names, new ones at the end."""
+    new = {row.name: row for row in rows}
+    known = [{key: value for key, value in one.items() if key != "met"} for one in json.loads(path.read_bytes())]
+    return [new.pop(one["name"], Row(**one)) for one in known] + list(new.values())
+
+
 def write(rows: Iterable[Row], path: Path = RESULTS) -> None:
     """The same as JSON."""
     document = [

@@ -1,6 +1,7 @@
 """`make bench`: every figure that Potluck claims, measured in one run beside a peer or a floor.
 
-Prints a table and writes results.json. `--list` names the groups; `--only GROUP` measures one and writes nothing.
+Prints a table and writes results.json. `--list` names the groups; `--only GROUP` measures one and writes nothing, with
+`--keep` puts its rows into results.json, where they take the place of those with the same names.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import attestation
 import enclave
 import encrypted_prediction
 import encrypted_sum
@@ -25,7 +27,7 @@ import sites
 import traffic
 import unmask_server
 import whole_round
-from measure import Row, show, write
+from measure import Row, kept, show, write
 
 MODULES = (
     mask_client,
@@ -36,6 +38,7 @@ MODULES = (
     whole_round,
     noise,
     heart,
+    attestation,
     enclave,
     poisoning,
     network,
@@ -50,6 +53,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure Potluck beside its peers.")
     parser.add_argument("--list", action="store_true", help="name the groups and stop")
     parser.add_argument("--only", choices=list(GROUPS), help="measure one group; results.json stays as it is")
+    parser.add_argument("--keep", action="store_true", help="with --only: put the group's rows into results.json")
     asked = parser.parse_args()
     if asked.list:
         for module in MODULES:
@@ -64,6 +68,8 @@ def main() -> int:
     show(rows)
     if not asked.only:
         write(rows)
+    elif asked.keep:
+        write(kept(rows))
     return 0
 
 
