@@ -1,7 +1,7 @@
 """Which rows two owners have in common, by their keys, with nobody else's rows shown to anybody.
 
 Protocols: RR22 (Rindal and Raghuraman, Blazing Fast PSI, CCS 2022), never in its mode of low communication, which
-loses matches; ECDH where bytes matter more than time. Both are safe against parties that follow the protocol.
+loses matches; ECDH, which sends less for sets below some 30,000 keys. Both are for parties that follow the protocol.
 
 Reveals: to each side the number of the other's rows; to a receiver, which of its own keys both have. It does NOT keep a
 side from asking about keys that it has made up: whoever can guess keys learns which of them the other has.
