@@ -17,11 +17,12 @@ from potluck.parties.horizontal import contribution
 from potluck.parties.memory import Memory
 
 SITES = ["a", "b", "c", "d"]
+NONE = {"noise": "none"}
 SHARED = {"noise": "shared", "epsilon": 2.0, "delta": 1e-5, "clip": 1.0}
 SITE = SHARED | {"noise": "site", "unit": "site"}
 
 
-def plan(method="gradient", privacy={"noise": "none"}, kind="logistic", **training):
+def plan(method="gradient", privacy=NONE, kind="logistic", **training):
     return Plan(
         name="p",
         purpose="test",

@@ -7,7 +7,7 @@ import scene
 import potluck
 from potluck.api.check import check
 from potluck.api.plan import Plan
-from potluck.core.errors import PlanError
+from potluck.core.errors import PlanError, PotluckError
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Guarded
@@ -195,7 +195,7 @@ def test_statistics_say_that_two_compute_parties_have_the_sum():
 
 
 def test_a_stranger_in_a_coalition_is_refused_with_the_compute_parties_listed():
-    with pytest.raises(potluck.PotluckError, match="delta takes no part") as stop:
+    with pytest.raises(PotluckError, match="delta takes no part") as stop:
         potluck.explain(plan(), ["delta"])
     assert "gamma" in stop.value.hint
 
