@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scene
+import tomli_w
 
 import potluck
 from potluck.api.check import check
@@ -161,9 +162,37 @@ def test_the_servers_are_part_of_the_plans_hash():
     assert plan(protect={"with": "share", "servers": ["x", "y", "z"]}).hash != plan().hash
 
 
+def test_across_machines_it_is_refused_before_anything_starts(mpc_engine, tmp_path):
+    from potluck.api.up import up
+    from potluck.parties import catalog
+
+    file = tmp_path / "p.toml"
+    file.write_text(tomli_w.dumps(plan().tables))
+    with pytest.raises(PlanError, match="for `run` alone in this version") as stop:
+        up(Plan.read(file), out=tmp_path / "r")
+    assert stop.value.hint == 'protect.with = "mask"'
+    assert not (tmp_path / "r").exists()
+    assert catalog.at_home(plan("mask").spec) == []
+
+
+def test_neither_a_coordinator_nor_a_site_takes_it_up_across_machines():
+    from potluck.api.server import _across
+    from potluck.core.plan import canonical
+    from potluck.parties.proposal import Denied, plan_of
+    from potluck.parties.session import Proposal
+
+    spec = plan().spec
+    with pytest.raises(PlanError, match="for `run` alone in this version"):
+        _across(plan(), None)
+    proposal = Proposal("1", 1, bytes(32), canonical(spec), bytes(32), b"")
+    with pytest.raises(Denied, match="for `run` alone in this version"):
+        plan_of(proposal, None, spec.sites[0])
+
+
 def test_check_rehearses_with_the_engines(mpc_engine):
     verdict = check(plan())
     assert verdict.ok, verdict.errors
+    assert any("for `run` alone" in line for line in verdict.warnings)
     assert verdict.bytes_up > 3 * 1136
 
 

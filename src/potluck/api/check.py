@@ -121,7 +121,7 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
     cost = promise(spec)
     return Verdict(
         [],
-        [*warnings, *more, *_heavy(largest)],
+        [*warnings, *more, *_heavy(largest), *catalog.at_home(spec)],
         dict.fromkeys(spec.federation.sites, cost),
         size,
         seconds,

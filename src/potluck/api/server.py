@@ -152,6 +152,9 @@ def _written(kept: Session, say: Say) -> Say:
 def _across(plan: Plan, member: Membership) -> Spec:
     """The plan's data, if it can be carried out across machines. Raises PlanError."""
     spec = plan.spec
+    for line in catalog.at_home(spec):
+        what, _, hint = line.partition(". hint: ")
+        raise PlanError(what, where=plan.where, hint=hint)
     strangers = [name for name in spec.federation.sites if name not in {site.name for site in member.federation.sites}]
     if strangers:
         what = f"federation.sites: {', '.join(strangers)} is no member of {member.federation.name}"

@@ -171,6 +171,14 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     return [*errors, *more, *room], [*warnings, *also, *tee.pauses(plan)]
 
 
+def at_home(plan: Plan) -> list[str]:
+    """What keeps a plan in one process: `run` carries it out, and nobody across machines."""
+    if not plan.servers:
+        return []
+    what = f'"{plan.protect.word}" is for `run` alone in this version: there are no compute parties across machines'
+    return [f'protect.with: {what}. hint: protect.with = "mask"']
+
+
 def views(plan: Plan) -> list[View]:
     """Who could see what: the protection's claims, the task's, and what follows for the broker that carries letters."""
     room = prediction(plan) if plan.task == "predict" else row(plan)
