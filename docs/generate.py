@@ -25,6 +25,8 @@ COALITIONS = (
     ("server", "b"),
     ("server", "b", "c"),
     ("b", "c", "d"),
+    ("server", "alpha"),
+    ("alpha", "beta"),
 )
 NOISED = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0}
 
@@ -53,6 +55,7 @@ PLANS = {
     "mask-curious": plan("mask", "curious", {"noise": "none"}),
     "mask-lying": plan("mask", "lying", {"noise": "none"}),
     "mask-lying-shared": plan("mask", "lying", NOISED),
+    "share-curious": plan("share", "curious", {"noise": "none"}),
     "he-curious": plan("he", "curious", {"noise": "none"}),
     "tee-lying": plan("tee", "lying", {"noise": "none"}, "tsm"),
     "tee-simulated": plan("tee", "lying", {"noise": "none"}),
@@ -62,6 +65,7 @@ HEADS = {
     "mask-curious": "`mask`, curious",
     "mask-lying": "`mask`, lying",
     "mask-lying-shared": "`mask`, lying, `shared` noise",
+    "share-curious": "`share`, curious",
     "he-curious": "`he`, curious",
     "tee-lying": "`tee`, lying",
     "tee-simulated": "`tee`, simulated",
@@ -75,9 +79,9 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def views(name: str) -> str:
-    """Who sees what of site a; b stands for all other sites."""
+    """Who sees what of site a; b stands for all other sites, alpha for all compute parties."""
     rows = potluck.explain(PLANS[name]).rows()
-    shown = [row for row in rows if row["of"] in OF and row["party"] in ("server", "broker", "a", "b")]
+    shown = [row for row in rows if row["of"] in OF and row["party"] in ("server", "broker", "alpha", "a", "b")]
     cells = [[row["party"], row["of"], row["form"], row["breaks_if"], row["note"]] for row in shown]
     return table(("party", "of", "sees", "breaks if", "note"), cells)
 
@@ -88,6 +92,9 @@ def coalitions() -> str:
     for coalition in COALITIONS:
         cells = [" + ".join(coalition)]
         for one in PLANS.values():
+            if not set(coalition) <= {"server", "broker", *SITES, *map(str, one.spec.servers)}:
+                cells.append("–")
+                continue
             seen = {row["of"]: row["form"] for row in potluck.explain(one, coalition).rows()}
             cells.append(seen.get("a's update", "nothing"))
         rows.append(cells)

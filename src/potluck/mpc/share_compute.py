@@ -215,14 +215,15 @@ def _together(place: Place, terms: Terms, step: str, pending: Pending[T]) -> Rou
     label, body = terms.label(m.ROLL), dump(m.Here(failed))
     send = {party: Parcel(label, body) for party in place.others}
     inbox = yield Exchange(label, send, place.others, hops=2)
-    if failed:
-        raise Abort(Cause.ENGINE, party=place.me, step=step, detail=kept.detail)
-    for party, said in inbox.got.items():
-        if load(said, m.Here, party).failed:
-            raise Abort(Cause.ENGINE, party=party, step=step, detail="its engine failed")
-    for party in inbox.gone:
-        raise Abort(Cause.SILENT, party=party, step=step, detail="its engine is gone, and it does not answer")
-    raise Abort(Cause.ENGINE, step=step, detail=kept.detail)
+    faulty = [party for party, said in inbox.got.items() if load(said, m.Here, party).failed]
+    faulty += [place.me] if failed else []
+    if len(faulty) == 1:
+        raise Abort(Cause.ENGINE, party=faulty[0], step=step, detail=kept.detail if failed else "its engine failed")
+    if len(inbox.gone) == 1:
+        raise Abort(Cause.SILENT, party=min(inbox.gone), step=step, detail="its engine is gone, and it does not answer")
+    # An engine may die of another's end: of several that failed, none is named for having begun it.
+    who = " and ".join(map(str, sorted(faulty))) or "an engine"
+    raise Abort(Cause.ENGINE, step=step, detail=f"{who} failed: {kept.detail}")
 
 
 def _judge(place: Place, terms: Terms, cast: _Cast, bits: bytes) -> Rounds[tuple[tuple[int, ...], tuple[m.Fault, ...]]]:
