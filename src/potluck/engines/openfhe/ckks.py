@@ -17,15 +17,14 @@ from typing import Any
 import numpy as np
 import openfhe
 from numpy.typing import NDArray
-from openfhe import BINARY, PKESchemeFeature
+from openfhe import BINARY
 
 from potluck.engines.frames import OpError
+from potluck.engines.openfhe import ckks_contexts as contexts
 from potluck.engines.openfhe.blobs import deserialise, serialise
 
 Floats = NDArray[np.float64]
 State = dict[str, Any]
-TOLERANCE = 2.0**-10
-"""The self-test's: far above the noise of every set, far below what a wrong parameter does."""
 
 
 def open_context(state: State, text: bytes) -> list[bytes]:
@@ -35,63 +34,14 @@ def open_context(state: State, text: bytes) -> list[bytes]:
     state.clear()
     openfhe.ClearEvalMultKeys()
     wanted = json.loads(text)
-    context = _context(wanted)
+    context = contexts.made(wanted)
     slots = wanted["ring"] // 2
     pair = context.KeyGen()
-    state["ratios"] = _selftest(context, pair, slots, wanted["depth"])
+    state["ratios"] = contexts.selftest(context, pair, slots, wanted["depth"])
     context.ClearEvalAutomorphismKeys()
     openfhe.ClearEvalMultKeys()
     state |= {"text": text, "context": context, "slots": slots, "depth": wanted["depth"]}
     return []
-
-
-def _context(wanted: dict[str, Any]) -> Any:
-    parameters = openfhe.CCParamsCKKSRNS()
-    parameters.SetSecurityLevel(openfhe.HEStd_128_classic)
-    parameters.SetScalingTechnique(openfhe.FIXEDMANUAL)
-    parameters.SetMultiplicativeDepth(wanted["depth"])
-    parameters.SetRingDim(wanted["ring"])
-    parameters.SetBatchSize(wanted["ring"] // 2)
-    parameters.SetScalingModSize(wanted["scale"])
-    parameters.SetFirstModSize(wanted["first"])
-    if wanted["digits"]:
-        parameters.SetKeySwitchTechnique(openfhe.HYBRID)
-        parameters.SetNumLargeDigits(wanted["digits"])
-    else:
-        parameters.SetKeySwitchTechnique(openfhe.BV)
-        parameters.SetDigitSize(wanted["digit"])
-    context = openfhe.GenCryptoContext(parameters)
-    for feature in ("PKE", "KEYSWITCH", "LEVELEDSHE", "ADVANCEDSHE"):
-        context.Enable(getattr(PKESchemeFeature, feature))
-    return context
-
-
-def _selftest(context: Any, pair: Any, slots: int, depth: int) -> list[float]:
-    """What a rescaling leaves of 1, a level. Raises OpError: a product, a square or a rotation comes out wrong."""
-    context.EvalMultKeyGen(pair.secretKey)
-    context.EvalRotateKeyGen(pair.secretKey, [1])
-    ramp = np.linspace(-1, 1, slots)
-    ratios = []
-    for level in range(depth):
-        ones = context.Encrypt(pair.secretKey, context.MakeCKKSPackedPlaintext(np.ones(slots), 1, level))
-        kept = context.Rescale(context.EvalMult(ones, context.MakeCKKSPackedPlaintext(np.ones(slots), 1, level)))
-        ratios.append(float(_values(context, pair.secretKey, kept, slots).mean()))
-        plain = context.MakeCKKSPackedPlaintext(ramp, 1, level)
-        one = context.Encrypt(pair.publicKey, plain)
-        turned = context.Rescale(context.EvalRotate(context.EvalMult(one, plain), 1))
-        squared = context.Rescale(context.EvalSquare(one))
-        for got, right in ((turned, np.roll(ramp * ramp, -1)), (squared, ramp * ramp)):
-            if not np.abs(_values(context, pair.secretKey, got, slots) - right).max() < TOLERANCE:
-                raise OpError("the self-test of a context gives a wrong product")
-    if not all(abs(ratio - 1) < TOLERANCE for ratio in ratios):
-        raise OpError("the self-test of a context gives a wrong scale")
-    return ratios
-
-
-def _values(context: Any, secret: Any, ciphertext: Any, slots: int) -> Floats:
-    plain = context.Decrypt(ciphertext, secret)
-    plain.SetLength(slots)
-    return np.asarray(plain.GetRealPackedValueArray(), np.float64)
 
 
 def keygen(state: State, multiply: bytes) -> list[bytes]:
@@ -122,7 +72,7 @@ def encrypt(state: State, level: bytes, values: bytes) -> list[bytes]:
     rows = _matrix(values, state["slots"])
     if not bool((np.abs(rows) <= 1).all()):
         raise OpError("a value is not within [-1, 1]")
-    plains = (context.MakeCKKSPackedPlaintext(row, 1, level[0]) for row in rows)
+    plains = (contexts.encoded(context, row, level[0]) for row in rows)
     return [serialise(context.Encrypt(secret, plain)) for plain in plains]
 
 
@@ -130,7 +80,7 @@ def decrypt(state: State, *ciphertexts: bytes) -> list[bytes]:
     """c ciphertexts -> float64 [c, slots]."""
     context, secret = _opened(state), _held(state, "secret")
     boxes = [deserialise(body, openfhe.DeserializeCiphertextString) for body in ciphertexts]
-    return [np.stack([_values(context, secret, box, state["slots"]) for box in boxes]).tobytes()]
+    return [np.stack([contexts.values_of(context, secret, box, state["slots"]) for box in boxes]).tobytes()]
 
 
 def accept(state: State, public: bytes) -> list[bytes]:
@@ -210,7 +160,7 @@ def model(state: State, text: bytes, *buffers: bytes) -> list[bytes]:
 
 def _ready(context: Any, values: Floats, level: int) -> Any:
     """Encoded and transformed: otherwise every use of it would transform a copy."""
-    plain = context.MakeCKKSPackedPlaintext(values, 1, level)
+    plain = contexts.encoded(context, values, level)
     plain.SetFormat(openfhe.Format.EVALUATION)
     return plain
 
@@ -314,7 +264,8 @@ def _active(context: Any, layer: _Layer, box: Any) -> Any:
     if layer.activation == "square":
         return context.Rescale(context.EvalSquare(box))
     if layer.activation == "series":
-        return context.EvalChebyshevSeries(box, [2 * layer.series[0], *layer.series[1:]], -1.0, 1.0)
+        series = np.trim_zeros(np.array(layer.series), "b")  # with a last term of 0 it may take a level more
+        return context.EvalChebyshevSeries(box, [2 * series[0], *series[1:]], -1.0, 1.0)
     return box
 
 
