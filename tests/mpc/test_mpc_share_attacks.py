@@ -282,6 +282,55 @@ def test_a_set_that_one_compute_party_alone_names_is_refused_by_the_sites(engine
     assert {desks[one].abort.cause for one in agreed.sites} == {Cause.SURVIVORS}
 
 
+def telling(change_):
+    """GAMMA, that tells the others something else of what it holds."""
+
+    def play(seat, to_, step, body):
+        return dump(change_(load(body, m.Held), to_)) if step == m.HELD else body
+
+    return altering(play)
+
+
+def elsewhere(said, to_):
+    return change(said, address="127.0.0.1:1") if to_ == ALPHA else said
+
+
+def forged(said, to_):
+    first, *rest = said.listed
+    return change(said, listed=(change(first, promise=change(first.promise, signature=bytes(64))), *rest))
+
+
+def twice(said, to_):
+    return change(said, listed=(said.listed[0], *said.listed))
+
+
+@pytest.mark.parametrize(
+    ("lie", "cause"), [(elsewhere, Cause.SURVIVORS), (forged, Cause.SIGNATURE), (twice, Cause.MALFORMED)]
+)
+def test_lists_that_cannot_be_end_the_round_before_anything_is_computed(engines, lie, cause):
+    sat = sitting(engines, WORDS, cohort(), play={GAMMA: telling(lie)})
+    desks = sat.run()
+    assert isinstance(judged(sat, desks), Abort)
+    assert desks[ALPHA].abort.cause is cause
+    assert "share/run" not in steps(sat)
+
+
+def test_a_certificate_of_somebody_else_is_refused_and_named(engines):
+    """GAMMA offers everybody, itself included, a certificate that is not its own."""
+    end(engines)
+
+    class Posing(Engine):
+        def offer(self, party, round_):
+            return super().offer(BETA, round_)
+
+    engines[GAMMA] = Posing(3)
+    sat = sitting(engines, WORDS, cohort(), patience=3)
+    desks = sat.run()
+    assert isinstance(judged(sat, desks), Abort)
+    assert all((desks[one].abort.cause, desks[one].abort.party) == (Cause.KEYS, GAMMA) for one in RANKS)
+    end(engines)
+
+
 def test_a_share_of_the_sum_that_one_party_changed_does_not_fit_the_others(engines):
     def shifted(seat, to, step, body):
         if step != m.RESULT:

@@ -281,7 +281,8 @@ class Coordinator:
         givers = answer.release.givers if answer else frozenset()
         said = {who: cause for who, cause, _ in desk.notices}
         reasons = {who: Abort(cause, party=accused) for who, cause, accused in desk.notices}
-        refused = {site: Cause(why) for site, why in answer.refused.items()} if answer else {}
+        found = answer.refused.items() if answer else ()
+        refused = {site: Cause(why) for site, why in found if site not in away}
         causes = {**dict.fromkeys(self.guests.of, Cause.SILENT), **away, **desk.lost, **said, **refused}
         return Attempt(
             answer=answer,

@@ -63,7 +63,8 @@ class Together:
         lost = {site: self._why(site, desks, absent) for site in self._plan.sites}
         answer = server.result
         assert answer is None or isinstance(answer, Answer)
-        lost |= {site: Cause(why) for site, why in answer.refused.items()} if answer else {}
+        refused = answer.refused.items() if answer else ()
+        lost |= {site: Cause(why) for site, why in refused if site not in absent}
         return Attempt(
             answer=answer,
             abort=telling(server.abort, reasons) if server.abort else None,
