@@ -18,7 +18,8 @@ def test_check_says_what_it_will_cost(shops, cli):
     run = cli("run", shops / "plan.toml", "--out", shops / "r", "--json").json
     measured = run["rounds"][0]["bytes_up"] / 4
     assert j["bytes_up_per_site_round"] == pytest.approx(measured, rel=0.02)
-    assert j["values"]["protect"] == {"with": "mask", "recheck": True, "enclave": "simulated", "policy": None}
+    said = {"with": "mask", "recheck": True, "enclave": "simulated", "policy": None}
+    assert j["values"]["protect"] == {**said, "servers": ["alpha", "beta", "gamma"]}
     assert j["grid"]["bits"] == 64
     noisy = cli("check", shops / "plan.toml", "--json", "--set", NOISE, "--set", GRADIENT).json
     assert 1.0 < noisy["epsilon"]["a"] <= 2.0

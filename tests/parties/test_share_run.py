@@ -217,6 +217,16 @@ def test_views_name_the_coalition_that_opens_everything():
     assert together("b", "c") == "plain"  # fewest is 3: the sum may be over a, b and c alone
 
 
+def test_the_broker_holds_sealed_parts_that_two_compute_parties_would_open():
+    rows = {(row["party"], row["of"]): row for row in potluck.explain(plan()).rows()}
+    update = rows["broker", "a's update"]
+    assert update["form"] == "ciphertext"
+    assert "2 of alpha, beta, gamma collude" in update["breaks_if"]
+    assert "both X25519 and ML-KEM-768 fall" in update["breaks_if"]
+    assert "keys of the round" in update["note"]
+    assert "the server's or a site's long-term box key" in rows["broker", "the sum"]["breaks_if"]
+
+
 def test_statistics_say_that_two_compute_parties_have_the_sum():
     rows = {(row["party"], row["of"]): row for row in potluck.explain(statistics("share")).rows()}
     assert rows["alpha", "the sum"]["form"] == "nothing"
