@@ -134,7 +134,7 @@ def test_every_process_compiles_the_same_and_another_number_or_protocol_another_
         ("mpc.compile", [asked(protocol="ABY3", program="sum_checked", numbers=3)], "no such program"),
         ("mpc.compile", [asked(protocol=[], program="sum_checked", numbers={})], "no such protocol"),
         ("mpc.execute", [asked(timeout=5), bytes(32)], "no link is open"),
-        ("mpc.psi", [asked(timeout=5, receiver=2, folder="/tmp"), b""], "no link is open"),
+        ("mpc.psi", [asked(timeout=5, receiver=2), b""], "no link is open"),
         ("mpc.shares", [asked(protocol="SEMI2K", kind="integer", shape=[1]), bytes(8)], "SEMI2K is refused"),
         ("mpc.shares", [asked(protocol="ABY3", kind="text", shape=[1]), bytes(8)], "a value has a kind"),
         ("mpc.shares", [asked(protocol="ABY3", kind="integer", shape=[-1]), bytes(8)], "a shape has sizes"),

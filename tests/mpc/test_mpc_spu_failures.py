@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import ssl
+import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -125,6 +127,50 @@ def test_nothing_crosses_the_wire_in_the_clear():
             assert b"PRPC" not in wire  # what the library's frames begin with
 
 
+def test_a_port_answers_nobody_who_is_not_a_party_of_the_job():
+    """The library's own server would answer whoever speaks to it without TLS."""
+    ask = b"GET /flags HTTP/1.1\r\nHost: x\r\n\r\n"
+    with unlinked("CHEETAH", 60) as parties:
+        for one in [engine.link(*rest) for engine, *rest in parties]:
+            assert one.result() is None
+        stranger = issue(Party(Role.COMPUTE, "c1"), "a job", time.time())
+        address, second = parties[0][1].addresses[0], parties[1][3]
+        with called(address) as plain:
+            plain.sendall(ask)
+            assert plain.recv(100)[:4] != b"HTTP"
+        assert answer(address, None, ask) == b""
+        assert answer(address, stranger, ask) == b""
+        assert answer(address, parties[0][3], ask) == b""  # its own certificate, shown to itself
+        assert answer(address, second, ask)[:4] == b"HTTP"  # the party itself reaches the library
+
+
+def called(address):
+    host, port = address.rsplit(":", 1)
+    return socket.create_connection((host, int(port)), 20)
+
+
+def answer(address, own, ask):
+    """What comes back over TLS; nothing where the other side hangs up."""
+    try:
+        with called(address) as bare, tls(own).wrap_socket(bare) as caller:
+            caller.sendall(ask)
+            return caller.recv(100)
+    except OSError:
+        return b""
+
+
+def tls(own):
+    """A caller that trusts anybody and shows `own`, or nothing."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+    if own is not None:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(own.certificate + own.key.expose())
+            file.flush()
+            made.load_cert_chain(file.name)
+    return made
+
+
 def relay(target, heard):
     """An address that passes bytes on to `target`; each direction of each connection is a list in `heard`."""
     host, port = target.rsplit(":", 1)
@@ -185,6 +231,14 @@ def test_a_party_killed_after_it_compiled_ends_the_others(victim):
         assert time.monotonic() - start < PROMPT
 
 
+def until(true, seconds=30.0):
+    """Wait until it is true; False: it never was."""
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.01)
+    return true()
+
+
 @pytest.mark.parametrize("protocol", ["ABY3", "CHEETAH"])
 def test_a_party_killed_in_the_middle_of_a_program_ends_the_others(protocol):
     length, sites = (100_000, 6) if protocol == "ABY3" else (20_000, 2)
@@ -230,9 +284,8 @@ def test_a_file_of_an_intersection_is_gone_after_it_even_when_the_worker_was_kil
     keys = np.arange(200_000, dtype="<u8").tobytes()
     with ring("ECDH", patience=QUIET) as engines:
         pending = [engine.intersect(keys, BOTH) for engine in engines]
-        folders = list(tmp_path.iterdir())
-        assert [oct(folder.stat().st_mode & 0o777) for folder in folders] == ["0o700"] * 2
-        time.sleep(0.5)
+        assert [oct(folder.stat().st_mode & 0o777) for folder in tmp_path.iterdir()] == ["0o700"] * 2
+        assert until(lambda: len(list(tmp_path.rglob("in.csv"))) == 2)
         os.kill(engines[0]._worker.pid, signal.SIGKILL)
         for one in pending:
             abort(one)

@@ -46,7 +46,7 @@ def issue(party: Party, job: str, now: float) -> Credentials:
     """
     key = ec.generate_private_key(ec.SECP256R1())
     uri = _uri(party, job)
-    # OpenSSL looks trusted certificates up by subject, so each has its own.
+    # OpenSSL looks trusted certificates up by subject, so each party has its own.
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, sha256(uri.encode()).hexdigest()[:32])])
     start = datetime.fromtimestamp(now, UTC) - BACKDATED
     builder = (
@@ -66,7 +66,7 @@ def issue(party: Party, job: str, now: float) -> Credentials:
 
 
 def trusted(certificates: Mapping[Party, bytes], job: str, now: float) -> bytes:
-    """The file of certificates that a link of `job` trusts, from one certificate a party, PEM.
+    """The file of certificates that a link of `job` trusts, from one certificate a party, PEM, the parties by rank.
 
     The certificates must have come in letters signed by their parties. Raises Abort(KEYS), naming the party: not a
     certificate of this party for this job, not signed by its own key, another curve, out of date, or a key twice.

@@ -8,7 +8,9 @@ nothing is opened here but by `open_words` and `open_reals`, which need the shar
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -107,6 +109,7 @@ class Spu:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._linked: tuple[Job, int] | None = None
+        self._clear: weakref.finalize[..., Spu] | None = None
 
     def start(self) -> None:
         """Start the process where none runs; it tests itself. Raises UsageError: the engine is not installed."""
@@ -125,7 +128,7 @@ class Spu:
     def link(self, job: Job, rank: int, own: Credentials, trusted: bytes) -> Pending[None]:
         """Connect to the other parties over mutual TLS. own: of this party; trusted: of all (`credentials.trusted`)."""
         about = {"protocol": job.protocol, "rank": rank, "addresses": list(job.addresses), "job": job.name}
-        body = json.dumps(about | {"timeout": job.patience}).encode()
+        body = json.dumps(about | {"folder": self._fresh(), "timeout": job.patience}).encode()
         self._worker.post("mpc.link", body, own.certificate, own.key.expose(), trusted, deadline=job.patience + SLACK)
         self._linked = (job, self._worker.generation)
         return Pending(self._worker, lambda _: None)
@@ -170,16 +173,9 @@ class Spu:
         So both sides' results are aligned. receiver: the rank that learns the result, or BOTH; to another it is empty.
         """
         self._open_job()
-        folder = tempfile.TemporaryDirectory(
-            prefix="potluck-"
-        )  # 0700; here, since a worker that is killed clears nothing
-        about = {"receiver": receiver, "folder": folder.name, "timeout": seconds}
-        try:
-            self._worker.post("mpc.psi", json.dumps(about).encode(), keys, deadline=seconds + SLACK)
-        except BaseException:
-            folder.cleanup()
-            raise
-        return _Cleared(self._worker, lambda found: _numbers(found, len(keys) // DIGEST), folder)
+        about = json.dumps({"receiver": receiver, "timeout": seconds}).encode()
+        self._worker.post("mpc.psi", about, keys, deadline=seconds + SLACK)
+        return Pending(self._worker, lambda found: _numbers(found, len(keys) // DIGEST))
 
     def leave(self, seconds: int = 30) -> Pending[None]:
         """End the link, when all parties do: what each has sent has then arrived. Before it, no party may `close`."""
@@ -192,6 +188,20 @@ class Spu:
         """End the process. Other parties that still wait for it fail."""
         self._linked = None
         self._worker.close()
+        self._cleared()
+
+    def _fresh(self) -> str:
+        """A folder for the process's sockets and files, 0700. It is made and removed here: a process that is killed
+        removes nothing."""
+        self._cleared()
+        folder = tempfile.mkdtemp(prefix="potluck-")
+        self._clear = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+    def _cleared(self) -> None:
+        if self._clear is not None:
+            self._clear()
+        self._clear = None
 
     def _share(self, protocol: str, about: Mapping[str, object], body: bytes) -> list[bytes]:
         said = json.dumps({"protocol": protocol, **about}).encode()
@@ -209,20 +219,6 @@ class Spu:
         if self._linked is None or self._linked[1] != self._worker.generation:
             raise Abort(Cause.ENGINE, detail="no link is open, or its process is gone")
         return self._linked[0]
-
-
-class _Cleared(Pending[T]):
-    """A result, after which a folder is removed."""
-
-    def __init__(
-        self, worker: Worker, read: Callable[[tuple[bytes, ...]], T], folder: tempfile.TemporaryDirectory[str]
-    ) -> None:
-        super().__init__(worker, read)
-        self._folder = folder
-
-    def result(self) -> T:
-        with self._folder:
-            return super().result()
 
 
 def checked_sum(sites: int, parts: Sequence[Part]) -> dict[str, object]:

@@ -1,8 +1,7 @@
-"""The link between the parties of one job: brpc over mutual TLS, from worker to worker, never in the clear.
+"""The link between the parties of one job: the library's, through `relay`, which is all that the network sees.
 
-Each party knows the certificates of all: those and no other authority are trusted, at both ends of each connection.
-The library does not tie a certificate to a rank: a party of the job can pose as another of the same job, nobody else
-can. Certificates and the key lie in memory files, which go with the process; no disk sees them.
+The library's messages name their sender by rank and prove nothing: a party of the job can pose as another of the same
+job, nobody else can. Certificates and key lie in memory files for a moment; no disk sees them.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from spu import libspu
 
 from potluck.engines.frames import OpError
 from potluck.engines.serving import Table
+from potluck.engines.spu.relay import Relay
 from potluck.engines.spu.settings import COMPUTE, INTERSECT, header, natural, parties, within
 
 LONGEST = 3000
@@ -29,6 +29,7 @@ class Line(NamedTuple):
     protocol: str
     rank: int
     context: Any
+    relay: Relay
 
 
 def line(state: Mapping[str, Any]) -> Line:
@@ -45,10 +46,12 @@ def timeout(about: Mapping[str, Any]) -> float:
 
 
 def link(state: dict[str, Any], body: bytes, certificate: bytes, key: bytes, trusted: bytes) -> list[bytes]:
-    """Opens the link: {"protocol", "rank", "addresses", "job", "timeout"}; PEM: own certificate, its key, all parties'.
+    """Opens the link: {"protocol", "rank", "addresses", "job", "folder", "timeout"}; PEM: own certificate, its key, and
+    all parties' certificates by rank.
 
-    It returns when all parties are connected; they may come one after the other within the timeout. Raises OpError:
-    a protocol that is refused, a link that is open already, addresses that do not fit, not all parties in time.
+    It returns when all parties are connected; they may come one after the other within the timeout. folder: an empty
+    one that nobody else may enter, where this process then works. Raises OpError: a protocol that is refused, a link
+    that is open already, addresses or certificates that do not fit, not all parties in time.
     """
     about = header(body)
     protocol = about.get("protocol")
@@ -61,19 +64,19 @@ def link(state: dict[str, Any], body: bytes, certificate: bytes, key: bytes, tru
         raise OpError(f"{protocol} takes {count} different addresses, host:port")
     if not isinstance(job, str) or not 1 <= len(job) <= 200:
         raise OpError("a job has a name")
-    files = [_memory(text) for text in (certificate, key, trusted)]
+    relay = Relay(rank, addresses, (certificate, key), trusted, timeout(about))
     try:
-        described = _described(addresses, job, files, timeout(about))
-        words = "not all parties could be linked in time"
-        opened = within(timeout(about), words, lambda: libspu.link.create_brpc(described, rank))
-    finally:
-        for number in files:
-            os.close(number)
-    state["link"] = Line(str(protocol), rank, opened)
+        os.chdir(str(about.get("folder")))
+    except OSError:
+        raise OpError("no folder for sockets") from None
+    described = _described(relay.start(), job, timeout(about))
+    words = "not all parties could be linked in time"
+    opened = within(timeout(about), words, lambda: libspu.link.create_brpc(described, rank))
+    state["link"] = Line(str(protocol), rank, opened, relay)
     return []
 
 
-def _described(addresses: list[str], job: str, files: list[int], seconds: float) -> Any:
+def _described(addresses: list[str], job: str, seconds: float) -> Any:
     made = libspu.link.Desc()
     made.id = job
     made.recv_timeout_ms = int(seconds * 1000)
@@ -81,21 +84,7 @@ def _described(addresses: list[str], job: str, files: list[int], seconds: float)
     made.connect_retry_times, made.connect_retry_interval_ms = int(seconds * 1000 / RETRY_MS) + 1, RETRY_MS
     for index, address in enumerate(addresses):
         made.add_party(f"p{index}", address)
-    made.enable_ssl = True
-    certificate, key, trusted = (f"/proc/self/fd/{number}" for number in files)
-    for options in (made.client_ssl_opts, made.server_ssl_opts):
-        options.cert.certificate_path, options.cert.private_key_path = certificate, key
-        options.verify.ca_file_path, options.verify.verify_depth = trusted, 1
     return made
-
-
-def _memory(text: bytes) -> int:
-    """A file that is nowhere on a disk, with this text. Raises OpError: empty or beyond 64 KiB."""
-    if not 1 <= len(text) <= 1 << 16:
-        raise OpError("certificates and key are PEM texts")
-    number = os.memfd_create("pem")
-    os.write(number, text)
-    return number
 
 
 def close(state: dict[str, Any], body: bytes) -> list[bytes]:
@@ -104,6 +93,7 @@ def close(state: dict[str, Any], body: bytes) -> list[bytes]:
     state.pop("runtime", None)
     if isinstance(found, Line):
         within(seconds, GONE, found.context.stop_link)
+        found.relay.stop()
     return []
 
 

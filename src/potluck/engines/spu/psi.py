@@ -7,6 +7,7 @@ communication loses matches and is never used.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ BOTH = 2
 
 
 def intersect(state: dict[str, Any], body: bytes, keys: bytes) -> list[bytes]:
-    """{"receiver": 0, 1 or 2 for both, "folder", "timeout"} and digests -> which of them (u32) the other side has, too.
+    """{"receiver": 0, 1 or 2 for both, "timeout"} and digests -> which of them (u32) the other side has, too.
 
     Where this side receives nothing the answer is empty. Reveals: to each side how many keys the other has; to a
     receiver, which of its own keys are in both. Raises OpError: a key twice, another party gone or too late.
@@ -40,7 +41,7 @@ def intersect(state: dict[str, Any], body: bytes, keys: bytes) -> list[bytes]:
     numbers = {digest: number for number, digest in enumerate(digests)}
     if len(numbers) != len(digests):
         raise OpError("a key occurs twice")
-    with tempfile.TemporaryDirectory(dir=str(about.get("folder") or "/nonexistent")) as folder:
+    with tempfile.TemporaryDirectory(dir=os.getcwd()) as folder:  # the link's
         work = lambda: _run(Path(folder), open_line, receiver, digests)  # noqa: E731
         found = within(timeout(about), GONE, work)
     mine = [] if receiver not in (open_line.rank, BOTH) else sorted(digest for digest in found if digest in numbers)
