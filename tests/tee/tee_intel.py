@@ -86,15 +86,15 @@ class Intel:
         body[320:384] = data
         return bytes(body)
 
-    def domain(self, attributes=NO_VE, data=bytes(64), svn=b"\1\1", services=None, **fields):
-        """Version 1.0 of a domain's report, or 1.5 where services (MRSERVICETD) is given."""
+    def domain(self, attributes=NO_VE, data=bytes(64), svn=b"\1\1", services=None, more=b"", **fields):
+        """Version 1.0 of a domain's report, 1.5 where services (MRSERVICETD) is given, 1.5ex with 237 bytes more."""
         body = bytearray(584)
         body[0:2] = svn
         body[120:128] = attributes.to_bytes(8, "little")
         for name, value in fields.items():
             body[PLACES[name] : PLACES[name] + 48] = value
         body[520:584] = data
-        return bytes(body) + (b"" if services is None else svn.ljust(16, b"\0") + services)
+        return bytes(body) + (b"" if services is None else svn.ljust(16, b"\0") + services + more)
 
     def quote(self, body=None, version=None, key_data=bytes(range(32)), qe=None, key=None, chain=None, tail=b""):
         version = version or (3 if self.kind == "sgx" else 4)
@@ -103,7 +103,7 @@ class Intel:
         if body is None:
             body = self.enclave_report(attributes=b"\x05") if self.kind == "sgx" else self.domain()
         if version == 5:
-            head += struct.pack("<HI", 2 if len(body) == 584 else 3, len(body))
+            head += struct.pack("<HI", {584: 2, 648: 3}.get(len(body), 4), len(body))
         public = self.attestation.public_key().public_bytes(
             serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
         )[1:]

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from tee_cases import codes, policy
+from tee_cases import codes, flipped, policy
 from tee_intel import NO_VE, Intel
 from tee_pki import DAY, NOW, issue, new_key
 
@@ -102,7 +102,7 @@ def test_every_measured_and_owned_field_is_compared_where_it_stands(tdx):
         assert [one.path for one in said.reasons] == [f"tdx.{name}"]
 
 
-def test_version_five_has_bodies_of_two_kinds_and_bound_services_are_refused(tdx):
+def test_version_five_has_bodies_of_three_kinds_and_bound_services_are_refused(tdx):
     rules = policy("tdx")
     assert tdx.verdict(rules, tdx.quote(version=5)).accepted
     later = tdx.verdict(rules, tdx.quote(tdx.domain(services=bytes(48)), 5))
@@ -111,6 +111,15 @@ def test_version_five_has_bodies_of_two_kinds_and_bound_services_are_refused(tdx
     bound = tdx.quote(tdx.domain(services=b"\1" + bytes(47)), 5)
     assert codes(tdx.verdict(rules, bound)) == ["attributes_not_allowed"]
     assert codes(tdx.verdict(rules, tdx.quote(tdx.domain() + b"\0", 5))) == ["malformed"]
+    started = b"\2" + b"d" * 32 + bytes(104) + b"\3" * 44 + bytes(56)  # names, and versions that it began with
+    latest = tdx.quote(tdx.domain(services=bytes(48), more=started), 5)
+    assert tdx.verdict(rules, latest).accepted
+    assert codes(tdx.verdict(rules, flipped(latest, 54 + 884, 0))) == ["signature_invalid"]
+    bound = tdx.quote(tdx.domain(services=b"\1" + bytes(47), more=started), 5)
+    assert codes(tdx.verdict(rules, bound)) == ["attributes_not_allowed"]
+    assert codes(tdx.verdict(rules, tdx.quote(tdx.domain(services=bytes(48), more=started + b"\0"), 5))) == [
+        "malformed"
+    ]
 
 
 def test_a_quote_may_be_filled_up_with_zeros(intel):

@@ -30,7 +30,7 @@ ROOT_PIN = "44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3"
 LONGEST = 16 << 10
 """Bytes of a quote with all that may follow it."""
 VENDOR = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
-HEADER, ENCLAVE, TD10, TD15 = 48, 384, 584, 648
+HEADER, ENCLAVE, TD10, TD15, TD15EX = 48, 384, 584, 648, 885
 KINDS: dict[int, Kind] = {0x00: "sgx", 0x81: "tdx"}
 P256_KEY, PCK_CHAIN, QE_CERTIFICATION = 2, 5, 6
 SIGNATURE = KEY = 64
@@ -116,7 +116,7 @@ def _body(cursor: Cursor, kind: Kind, version: int) -> int:
     if version < 5:
         return ENCLAVE if kind == "sgx" else TD10
     said, size = cursor.number(2), cursor.number(4)
-    if {2: TD10, 3: TD15}.get(said) != size:
+    if {2: TD10, 3: TD15, 4: TD15EX}.get(said) != size:
         raise Fault(Code.MALFORMED, cursor.path, f"has a body of type {said} and {size} bytes, which is not known")
     return size
 

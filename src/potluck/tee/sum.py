@@ -69,8 +69,18 @@ def build(plan: Plan, demand: Demand | None = None) -> Tee:
 
 
 def check(plan: Plan) -> list[str]:
-    """What of the plan `tee` cannot keep; each line says what is wrong, then ". hint: " and what to do."""
-    return cohort.problems("tee", plan)
+    """What of the plan `tee` cannot keep; each line says what is wrong, then ". hint: " and what to do.
+
+    A minimum cohort confirms a set of givers, each honest owner one set: only where two cohorts have an honest owner in
+    common does a lying server find no second cohort for a second set, whatever it does to the enclave's memory.
+    """
+    fed, found = plan.federation, cohort.problems("tee", plan)
+    n = len(fed.sites)
+    if not found and fed.server == "lying" and 2 * plan.fewest <= n + fed.corrupt:
+        what = f"{n} sites cannot bear {fed.corrupt} corrupt and {fed.dropouts} dropouts with a lying server"
+        why = "it could have two sums confirmed, whose difference is one update"
+        found.append(f'{what}: {why}. hint: add sites, lower dropouts or corrupt, or federation.server = "curious"')
+    return found
 
 
 def pauses(plan: Plan) -> list[str]:

@@ -42,7 +42,7 @@ FIELDS = {
     "rtmr3": (472, 48),
     "report_data": (520, 64),
 }
-"""Where in a body of version 1.0 (584 bytes, with which 1.5 begins) each value is, and its bytes."""
+"""Where in a body of version 1.0 (584 bytes, with which 1.5 and 1.5ex begin) each value is, and its bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def read(evidence: Evidence, asked: Asked) -> Facts:
     quote = quotes.layout(evidence.raw, "tdx")
     fields = {name: quote.body[at : at + size] for name, (at, size) in FIELDS.items()}
     platform = quotes.verified(quote, asked)
-    wrong = tuple(_wrong(int.from_bytes(fields["td_attributes"], "little"), quote.body[quotes.TD10 + 16 :]))
+    wrong = tuple(_wrong(int.from_bytes(fields["td_attributes"], "little"), quote.body[quotes.TD10 + 16 : quotes.TD15]))
     debugged = any(code is Code.DEBUG for code, _ in wrong)
     tcb = None if debugged else collateral.appraise(quote, evidence.endorsements, platform, asked, odd=bool(wrong))
     return Facts(quote.version, fields, wrong, tcb)
