@@ -155,6 +155,12 @@ def test_check_rehearses_a_real_enclave_with_a_simulated_one(here):
     assert not any(SIMULATED in line for line in verdict.warnings)
 
 
+def test_check_says_that_a_tpm_encrypts_no_memory():
+    warned = [any("encrypts no memory" in line for line in plan(protect__enclave=word).problems()[1])
+              for word in ("tpm", "tsm", "nsm", "simulated")]  # fmt: skip
+    assert warned == [True, False, False, False]
+
+
 # --- Robust rules ---
 
 RULES = ["median", "trimmed", "krum", "norm"]

@@ -88,10 +88,13 @@ def pauses(plan: Plan) -> list[str]:
     if plan.protect.word != "tee":
         return []
     found = []
+    read = "model, rows and scores" if plan.task == "predict" else "every update"
     if plan.protect.enclave == "simulated":
         hint = 'a rehearsal; where the machine has one: "tsm", "nsm" or "tpm"'
-        read = "model, rows and scores" if plan.task == "predict" else "every update"
         found.append(f"protect.enclave: {sum_views.SIMULATED}: its host could read {read}. hint: {hint}")
+    if plan.protect.enclave == "tpm":
+        what = f"a TPM says what was booted and encrypts no memory: the machine's owner could read {read}"
+        found.append(f'protect.enclave: {what}. hint: "tsm" or "nsm", on a confidential machine')
     if plan.training is not None and plan.training.server == "krum":
         what = "krum opens one site's update as it is, without saying whose"
         found.append(f'training.server: {what}. hint: "trimmed" or "median" mix several')
