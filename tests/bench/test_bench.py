@@ -12,9 +12,15 @@ BENCH = Path(__file__).parents[2] / "bench"
 KEYS = ["name", "ours", "peer", "peer_name", "ratio", "unit", "goal", "met"]
 BOTH = ("clear", "mask")
 FLOORS = ("goal", "raw broker", "one process")
+STEPS = ("client encrypts", "owner scores", "client decrypts")
 PROMISED = [
     "mask client d=1e6 k=20 u32",
     "server unmask n=50",
+    *(f"threshold sum d=1e6 20 bits n=3, ciphertext: {beside}" for beside in ("goal", "peer", "floor")),
+    *(f"threshold sum d=1e6 20 bits n=3, {step}" for step in ("encrypt", "check or parse, and add", "one partial")),
+    *(f"private prediction, logistic 30 features x4096, {step}" for step in STEPS),
+    *(f"private prediction, network 784-64-10 square x1, {step}" for step in STEPS),
+    *(f"private prediction, network 784-64-10 square x1, owner scores: {beside}" for beside in ("goal", "peer")),
     "bytes a site uploads, n=100 d=1e6",
     "bytes a site uploads, n=100 d=1e4",
     "bytes a site downloads, n=100 d=1e6",
