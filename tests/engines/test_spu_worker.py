@@ -150,7 +150,7 @@ def test_every_process_compiles_the_same_and_another_number_or_protocol_another_
         (
             "mpc.link",
             [asked(protocol="RR22", rank=0, addresses=["a:1", "b:1"], job="j", timeout=5), b"", b"", b""],
-            "PEM texts",
+            "as many certificates as parties",
         ),
         (
             "mpc.link",
