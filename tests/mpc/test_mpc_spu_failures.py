@@ -203,6 +203,24 @@ def relay(target, heard):
     return f"127.0.0.1:{door.getsockname()[1]}"
 
 
+@pytest.mark.parametrize("protocol", ["ABY3", "CHEETAH", "ECDH"])
+def test_taking_leave_takes_no_time_when_all_do(protocol):
+    with ring(protocol, patience=QUIET) as engines:
+        if protocol == "ECDH":
+            asked = [engine.intersect(bytes(16), BOTH) for engine in engines]
+        else:
+            programs = compiled(engines, protocol, "sum_checked", checked_sum(1, [Part(4, 9)]))
+            share = engines[0].share_words(protocol, np.zeros(4, np.uint64))
+            ranks = zip(engines, programs, share, strict=True)
+            asked = [engine.execute(program, [one]) for engine, program, one in ranks]
+        for one in asked:
+            one.result()
+        start = time.monotonic()
+        for pending in [engine.leave(30) for engine in engines]:
+            assert pending.result() is None
+        assert time.monotonic() - start < 15
+
+
 def test_parties_with_different_programs_compute_nothing():
     with ring("ABY3", patience=QUIET) as engines:
         programs = [

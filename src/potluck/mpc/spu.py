@@ -178,7 +178,8 @@ class Spu:
         return Pending(self._worker, lambda found: _numbers(found, len(keys) // DIGEST))
 
     def leave(self, seconds: int = 30) -> Pending[None]:
-        """End the link, when all parties do: what each has sent has then arrived. Before it, no party may `close`."""
+        """End the link, when all parties do: what each has sent has then arrived. After it the engine is closed; who
+        closes earlier takes from others what they still wait for."""
         self._open_job()
         self._linked = None
         self._worker.post("mpc.close", json.dumps({"timeout": seconds}).encode(), deadline=seconds + SLACK)

@@ -7,6 +7,7 @@ job, nobody else can. Certificates and key lie in memory files for a moment; no 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ LONGEST = 3000
 """Seconds that a party may wait for others in one operation; the worker's own alarm rings after 3600."""
 GONE = "another party is gone or too late"
 RETRY_MS = 500
+LINGER = 0.2
+"""Seconds that the relay, which goes with the process, has to pass on that the others' last messages have come."""
 
 
 class Line(NamedTuple):
@@ -29,7 +32,6 @@ class Line(NamedTuple):
     protocol: str
     rank: int
     context: Any
-    relay: Relay
 
 
 def line(state: Mapping[str, Any]) -> Line:
@@ -72,7 +74,7 @@ def link(state: dict[str, Any], body: bytes, certificate: bytes, key: bytes, tru
     described = _described(relay.start(), job, timeout(about))
     words = "not all parties could be linked in time"
     opened = within(timeout(about), words, lambda: libspu.link.create_brpc(described, rank))
-    state["link"] = Line(str(protocol), rank, opened, relay)
+    state["link"] = Line(str(protocol), rank, opened)
     return []
 
 
@@ -93,7 +95,7 @@ def close(state: dict[str, Any], body: bytes) -> list[bytes]:
     state.pop("runtime", None)
     if isinstance(found, Line):
         within(seconds, GONE, found.context.stop_link)
-        found.relay.stop()
+        time.sleep(LINGER)
     return []
 
 

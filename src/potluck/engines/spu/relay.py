@@ -79,21 +79,19 @@ class Relay:
             raise OpError("as many certificates as parties")
         self._inward, self._outward = (context(server, *own, trusted) for server in (True, False))
         self._loop = asyncio.new_event_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._callers = 0
 
     def start(self) -> list[str]:
-        """Listen; gives the library's addresses by rank. Raises OpError: the own address cannot be listened at."""
+        """Listen, as long as the process lives; gives the library's addresses by rank.
+
+        Raises OpError: the own address cannot be listened at.
+        """
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         try:
             self._do(self._listen())
         except OSError:
             raise OpError("the own address cannot be listened at") from None
         return [f"unix:{rank}.sock" for rank in range(len(self._addresses))]
-
-    def stop(self) -> None:
-        """Close everything."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
