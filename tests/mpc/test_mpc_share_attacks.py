@@ -46,11 +46,18 @@ def opened_without(found, sat, bad):
 # --- A compute party that is gone ---
 
 
-@pytest.mark.parametrize(
-    "step",
-    ["share/keys", "share/held", "share/ready", "share/link", "share/run", "share/accepted", "share/survivors",
-     "share/result"],
-)  # fmt: skip
+def steps_of(quick, rest):
+    """All of them; those that start the engines afresh and say little more are slow."""
+    return [*quick, *(pytest.param(step, marks=pytest.mark.slow) for step in rest)]
+
+
+STEPS = steps_of(
+    ["share/keys", "share/held", "share/run", "share/result"],
+    ["share/ready", "share/link", "share/accepted", "share/survivors"],
+)
+
+
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("who", [ALPHA, pytest.param(GAMMA, marks=pytest.mark.slow)])
 def test_a_compute_party_that_vanishes_is_named_and_nothing_opens(engines, step, who):
     end(engines)
@@ -63,7 +70,7 @@ def test_a_compute_party_that_vanishes_is_named_and_nothing_opens(engines, step,
     assert abort.cause is Cause.SILENT
 
 
-@pytest.mark.parametrize("step", ["share/ready", "share/link", "share/run"])
+@pytest.mark.parametrize("step", steps_of(["share/run"], ["share/ready", "share/link"]))
 def test_an_engine_that_is_killed_is_named_and_the_next_round_starts_fresh(engines, step):
     end(engines)
 
