@@ -10,6 +10,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from potluck.core.errors import Refused, UsageError
 from potluck.tee.enclave.workload import workload
 from potluck.tee.policy import Policy
@@ -53,6 +55,12 @@ class Demand:
         if enclave == "simulated" and self.policy.production:
             hint = 'protect.enclave = "tsm", "nsm" or "tpm" on a machine that has it; mode = "development" to rehearse'
             raise Refused("a simulated enclave is no enclave to a production policy", where=self.where, hint=hint)
+
+    def of(self, enclave: str) -> Policy:
+        """The policy, of the formats that an attester of this name speaks: a host whose machine is to speak for itself
+        shows no simulated evidence instead, also where a development policy lists both."""
+        spoken = _FORMATS[enclave]
+        return msgspec.structs.replace(self.policy, formats=tuple(one for one in self.policy.formats if one in spoken))
 
     def stamp(self, enclave: str) -> str:
         """What is to be printed beside every result that rests on it; empty where nothing was let go."""

@@ -78,7 +78,7 @@ def build(plan: Plan, demand: Demand | None = None) -> Predicting:
     judged = demand or built_in()
     if demand is not None:
         demand.believes(plan.protect.enclave)
-    judge = Judge(judged.policy, judged.hash, workload(), lambda: int(time.time()))
+    judge = Judge(judged.of(plan.protect.enclave), judged.hash, workload(), lambda: int(time.time()))
     return Predicting(judge, program(plan.protect.enclave))
 
 
