@@ -344,3 +344,15 @@ def test_the_rig_writes_what_amd_writes():
     assert integer(200) == b"\2\2\0\xc8"
     assert text("Genoa") == b"\x16\5Genoa"
     assert {amd.processor(family, model) for family, model, _ in PROCESSORS.values()} == set(PRODUCTS)
+
+
+def test_of_several_certificates_of_a_kind_the_one_that_signed_counts_in_any_order():
+    """A machine keeps the certificate of its older firmware, or another machine's, beside its own."""
+    given = evidence(GOOD)
+    own, *chain = given.endorsements
+    other = evidence("snp-wrong-vcek-other-chip").endorsements[0]
+    for beside in ((own, other), (other, own)):
+        made = Evidence("snp", given.raw, (*beside, *chain))
+        assert verify(made, rules(), asked(GOOD)).accepted
+    alone = Evidence("snp", given.raw, (other, other, *chain))
+    assert codes(verify(alone, rules(), asked(GOOD))) == ["signature_invalid"]

@@ -6,7 +6,7 @@ version structures). It believes certificates whose chain `chains` has followed,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -64,16 +64,20 @@ def tcb(version: bytes, product: Product) -> dict[str, int]:
     return {part: version[layout[part]] for part in PARTS if part in layout}
 
 
-def leaf(bag: Bag, kind: Kind | None, path: str) -> Certificate:
-    """The key's certificate among all that were given: of the wanted kind, if there is one, and nobody's authority.
+def leaf(bag: Bag, kind: Kind | None, signs: Callable[[Certificate], bool], path: str) -> Certificate:
+    """The key's certificate among all that were given, nobody's authority: of the wanted kind, if there is one.
 
-    Raises Fault: there is none.
+    signs: whether its key signed the report, by which several are told apart: of a machine whose firmware was updated
+    there may be an older one beside. Raises Fault: there is none.
     """
     found = [one for one in bag.certificates if not one.ca and not _authority(one)]
     if not found:
         hint = "give the VCEK or VLEK as an endorsement, with AMD's chain"
         raise Fault(Code.ENDORSEMENT, path, "have none of a signing key", hint)
-    return next((one for one in found if kind is not None and _kind(one) == kind), found[0])
+    wanted = [one for one in found if kind is not None and _kind(one) == kind] or found
+    if len(wanted) == 1:
+        return wanted[0]
+    return next((one for one in wanted if signs(one)), wanted[0])
 
 
 def about(found: Sequence[Certificate], path: str) -> About:

@@ -80,9 +80,10 @@ def believed(raw: bytes, endorsements: Sequence[bytes], asked: Asked, name: str)
     version, flags = _layout(raw, path)
     bag = chains.read(endorsements, place)
     key = KEYS.get(flags >> 2 & 7)
-    leaf = amd.leaf(bag, key, place)
+    signature, message = _signature(raw), raw[:SIGNED]
+    leaf = amd.leaf(bag, key, lambda one: compare.signed(one.key, signature, message), place)
     found = chains.chain(leaf, bag, chains.trust(amd.PINS, asked, name), asked.now, place)
-    if not compare.signed(leaf.key, _signature(raw), raw[:SIGNED]):
+    if not compare.signed(leaf.key, signature, message):
         raise Fault(Code.SIGNATURE, path, f"is not signed by the key of {leaf.name}")
     about = amd.about(found, place)
     if key is None or flags & MASKED or about.kind != key:
