@@ -46,6 +46,11 @@ def test_ticks_lie_within(low, high):
         assert said
 
 
+def test_ends_that_no_step_fits_between_have_no_ticks():
+    assert charts.ticks(0.0, 5e-324) == []
+    assert charts.ticks(-1.7e308, 1.7e308) == []
+
+
 def test_ticks_are_round_and_written_with_the_decimals_they_need():
     assert [said for _, said in charts.ticks(0.58, 0.95)] == ["0.6", "0.7", "0.8", "0.9"]
     assert [said for _, said in charts.ticks(-40_000, 68_000)] == [

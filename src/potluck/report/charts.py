@@ -73,6 +73,8 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[tuple[float, str]]:
     if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
         return []
     rough = (high - low) / wanted
+    if not 1e-300 < rough < 1e300:  # no step between them can be written as a float
+        return []
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * times for times in (1, 2, 5, 10) if power * times >= rough * 0.8)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
