@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from he_prediction import CLIENT, OWNER, net, plain, rows
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from potluck.core.errors import PlanError
@@ -17,6 +17,7 @@ from potluck.he.predict import forecast, problems, views
 sizes = st.integers(1, 64)
 
 
+@settings(deadline=None)
 @given(sizes, sizes, st.sampled_from([64, 128, 512]), st.integers(0, 2**20))
 def test_diagonals_give_the_matrix_times_the_vector_in_every_period(high, wide, slots, seed):
     rng = np.random.default_rng(seed)
@@ -47,6 +48,7 @@ def test_higher_degrees_fit_better():
     assert errors[-1] < 0.003
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["relu", "tanh"]), st.integers(0, 2**20), st.sampled_from([0.3, 1.0, 3.0]))
 def test_the_cost_of_a_fit_covers_what_it_does_to_margins(activation, seed, size):
     made = net((4, 5, 3), activation, seed=seed, size=size)

@@ -17,13 +17,13 @@ from potluck.he.levels import WORD, Levels
 
 HOPS = 4
 """Times the runner's patience that one wait may last: the other end makes keys, or scores rows."""
-SLACK = 3.0
+SLACK = 4.0
 """How much slower than estimated a machine may be before an answer comes too late."""
 ANSWER = 5.0
 """Seconds of work that one letter should ask for, about, where rows are scored one after another."""
 MOST = 4 << 30
 """Bytes of an encoded model and a client's keys together: half of what an engine may take."""
-TURN = 4e-9
+TURN = 6e-9
 """Seconds of a transform, a coefficient and a binary digit of the ring: key switches are made of them."""
 TIMES = 8e-9
 """Seconds of a product with an encoded vector, a coefficient of a ciphertext."""
