@@ -53,7 +53,12 @@ def forked(words, d):
     now.taken = {site: memory["all"][site] for site in range(1, len(words))}
     inside._opened.clear()
     try:
-        return [*sums, unpack(inside.open(dump(m.Signers(tuple(confirmed))))[0], len(words[0]), 64)]
+        return [
+            *sums,
+            unpack(
+                inside.open(dump(m.Signers(tuple(sorted(confirmed, key=lambda one: one.site)))))[0], len(words[0]), 64
+            ),
+        ]
     except Abort as abort:
         assert abort.cause is Cause.COHORT
         return sums
