@@ -9,8 +9,8 @@ import time
 import pytest
 from tee_cases import CASES, asked, codes, every_flip, evidence, flips, fuzzed, named, part, policy
 
-from potluck.tee import azure, tpm
 from potluck.tee.evidence import Asked, Evidence
+from potluck.tee.formats import azure, tpm
 from potluck.tee.verdict import Fault
 from potluck.tee.verify import verify
 

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from tee_pki import DAY, NOW, Holder, issue, named, new_key, revoking, rsa_key, usage
 
-from potluck.tee import chains
 from potluck.tee.evidence import Asked
+from potluck.tee.formats import chains
 from potluck.tee.verdict import Fault
 
 

@@ -6,8 +6,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from tee_documents import numbers
 from tee_pki import new_key, rsa_key
 
-from potluck.tee import compare
 from potluck.tee.evidence import Asked
+from potluck.tee.formats import compare
 from potluck.tee.verdict import Code, Unchecked
 
 VALUE = bytes(range(48))

@@ -6,8 +6,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tee_cases import CASES, asked, codes, every_flip, evidence, flips, fuzzed, listed, named, part, policy
 from tee_documents import NOW, Nitro, coded, numbers
 
-from potluck.tee import cbor, nitro
 from potluck.tee.evidence import Asked, Evidence
+from potluck.tee.formats import cbor, nitro
 from potluck.tee.verdict import Fault
 from potluck.tee.verify import verify
 

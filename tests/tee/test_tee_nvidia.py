@@ -7,8 +7,8 @@ from tee_cases import CASES, asked, codes, every_flip, evidence, flips, fuzzed, 
 from tee_documents import NOW, Gpu
 from tee_pki import issue, new_key, revoking
 
-from potluck.tee import chains, nvidia
 from potluck.tee.evidence import Asked, Evidence
+from potluck.tee.formats import chains, nvidia
 from potluck.tee.verify import verify
 
 GOOD = "nvidia-hopper"

@@ -6,8 +6,8 @@ import json
 import pytest
 from tee_cases import CASES, asked, codes, every_flip, evidence, flips, fuzzed, listed, named, part, policy
 
-from potluck.tee import quotes
 from potluck.tee.evidence import Asked, Evidence
+from potluck.tee.formats import quotes
 from potluck.tee.verdict import Fault
 from potluck.tee.verify import verify
 

@@ -5,8 +5,8 @@ from tee_cases import CASES, asked, codes, every_flip, evidence, flips, part, po
 from tee_pki import DAY, NOW, issue, revoking, rsa_key
 from tee_snp import CHIP, PROCESSORS, TCB, Amd, integer, tcb, text
 
-from potluck.tee import amd, chains
 from potluck.tee.evidence import Asked, Evidence
+from potluck.tee.formats import amd, chains
 from potluck.tee.verify import verify
 
 GOOD, VLEK = "snp-milan-v2", "snp-vlek-v3-vmpl1"

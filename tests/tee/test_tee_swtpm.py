@@ -8,10 +8,10 @@ from tee_cases import codes, policy
 from tee_swtpm import running
 
 from potluck.core.errors import Refused, Unreachable
-from potluck.tee import tpm_structures as s
 from potluck.tee.activation import challenge, listed
 from potluck.tee.attesters.tpm import TpmAttester
 from potluck.tee.evidence import Asked
+from potluck.tee.formats import tpm_structures as s
 from potluck.tee.verify import verify
 
 DATA = bytes(range(64))

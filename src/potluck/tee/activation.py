@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from potluck.core.errors import Refused
 from potluck.secret.container import Secret
 from potluck.secret.random import system
-from potluck.tee import tpm_structures as s
+from potluck.tee.formats import tpm_structures as s
 from potluck.tee.verdict import Fault
 
 FIXED_TPM, FIXED_PARENT, ORIGIN = 1 << 1, 1 << 4, 1 << 5

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from potluck.tee import azure, nitro, nvidia, sgx, simulated, snp, tdx, tpm
 from potluck.tee.evidence import LARGEST, MOST, Asked, Evidence
+from potluck.tee.formats import azure, nitro, nvidia, sgx, simulated, snp, tdx, tpm
 from potluck.tee.policy import Policy
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked, Verdict
 

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from potluck.core.errors import Unreachable
-from potluck.tee import cbor
 from potluck.tee.attesters import exactly
 from potluck.tee.evidence import Evidence
+from potluck.tee.formats import cbor
 from potluck.tee.verdict import Fault
 
 DEVICE = Path("/dev/nsm")

@@ -21,9 +21,9 @@ from typing import Protocol
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from potluck.core.errors import Unreachable
-from potluck.tee import tpm_structures as s
 from potluck.tee.attesters import exactly
 from potluck.tee.evidence import Evidence
+from potluck.tee.formats import tpm_structures as s
 from potluck.tee.verdict import Fault
 
 DEVICE, HANDLE = Path("/dev/tpmrm0"), 0x81010002

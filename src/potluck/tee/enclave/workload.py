@@ -38,8 +38,10 @@ FILES = (
     "tee/attesters/tpm.py",
     "tee/attesters/tsm.py",
     "tee/binding.py",
-    "tee/cbor.py",
     "tee/evidence.py",
+    "tee/formats/__init__.py",
+    "tee/formats/cbor.py",
+    "tee/formats/tpm_structures.py",
     "tee/messages.py",
     "tee/predict_messages.py",
     "tee/enclave/__init__.py",
@@ -49,7 +51,6 @@ FILES = (
     "tee/enclave/scoring.py",
     "tee/enclave/serve.py",
     "tee/enclave/workload.py",
-    "tee/tpm_structures.py",
     "tee/verdict.py",
 )
 """All that the enclave's process may load of this project: a test compares it with what it loads."""

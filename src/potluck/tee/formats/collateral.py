@@ -19,8 +19,8 @@ import dcap_qvl
 import msgspec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from potluck.tee import chains, compare, quotes
 from potluck.tee.evidence import Asked
+from potluck.tee.formats import chains, compare, quotes
 from potluck.tee.policy import Sgx, Tdx
 from potluck.tee.verdict import Claim, Code, Fault, Reason
 

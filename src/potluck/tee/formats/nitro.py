@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from potluck.tee import cbor, chains, compare
 from potluck.tee.evidence import Asked, Evidence
+from potluck.tee.formats import cbor, chains, compare
 from potluck.tee.policy import Policy
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked
 

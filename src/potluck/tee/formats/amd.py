@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from potluck.tee.chains import Bag, Certificate
+from potluck.tee.formats.chains import Bag, Certificate
 from potluck.tee.policy import Product
 from potluck.tee.verdict import Code, Fault
 

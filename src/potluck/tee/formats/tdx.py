@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from potluck.tee import collateral, compare, quotes
 from potluck.tee.evidence import Asked, Evidence
+from potluck.tee.formats import collateral, compare, quotes
 from potluck.tee.policy import Policy
 from potluck.tee.verdict import Claim, Code, Reason, Unchecked
 

@@ -20,8 +20,8 @@ from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from potluck.tee import chains, compare
 from potluck.tee.evidence import Asked
+from potluck.tee.formats import chains, compare
 from potluck.tee.verdict import Code, Fault
 
 Kind = Literal["sgx", "tdx"]

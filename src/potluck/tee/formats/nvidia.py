@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 
-from potluck.tee import chains, compare
 from potluck.tee.evidence import Asked, Evidence
+from potluck.tee.formats import chains, compare
+from potluck.tee.formats.quotes import Cursor
 from potluck.tee.policy import Policy
-from potluck.tee.quotes import Cursor
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked
 
 ROOT_PIN = "102bf659d5419614c9d8e6aecebc80454eb26b1df6a769ac720b9a690b167b48"

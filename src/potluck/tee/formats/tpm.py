@@ -25,9 +25,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import Hash
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from potluck.tee import compare
-from potluck.tee import tpm_structures as s
 from potluck.tee.evidence import Asked, Evidence
+from potluck.tee.formats import compare
+from potluck.tee.formats import tpm_structures as s
 from potluck.tee.policy import Policy, Texts
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked
 

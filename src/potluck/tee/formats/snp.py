@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from potluck.tee import amd, chains, compare
 from potluck.tee.evidence import Asked, Evidence
+from potluck.tee.formats import amd, chains, compare
 from potluck.tee.policy import Policy, Product, Snp, Tcb
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked
 

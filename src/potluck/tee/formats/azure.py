@@ -21,9 +21,9 @@ from typing import Annotated, Literal
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from potluck.tee import snp, tpm
-from potluck.tee import tpm_structures as s
 from potluck.tee.evidence import Asked, Evidence
+from potluck.tee.formats import snp, tpm
+from potluck.tee.formats import tpm_structures as s
 from potluck.tee.policy import Policy
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked
 

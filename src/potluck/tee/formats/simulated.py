@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from potluck.tee import compare
 from potluck.tee.attesters.simulated import LAYOUT, MAGIC, ROOT, SIGNATURE
 from potluck.tee.evidence import Asked, Evidence
+from potluck.tee.formats import compare
 from potluck.tee.policy import Policy
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked
 

@@ -1,0 +1,1 @@
+"""One verifier a format of evidence, and what several of them share: chains, collateral, quotes, comparisons."""
