@@ -85,7 +85,7 @@ def ended(sat, desks):
 # --- A site that says something else: 400 letters, at the server's half ---
 
 
-@pytest.mark.parametrize(("n", "d", "count"), [(3, 1, 60), (5, 2, 20)])
+@pytest.mark.parametrize(("n", "d", "count"), [(3, 1, 60), pytest.param(5, 2, 20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("step", UP)
 def test_what_a_site_says_instead_of_a_letter_never_makes_a_wrong_sum(scene, honest, step, n, d, count):
     said, earlier = honest(n, d, step, 2), honest(n, d, step, 1)

@@ -65,6 +65,7 @@ def test_after_a_restart_no_other_survivor_set_of_the_step_is_opened(federation)
     assert len(opened(federation(number=7, once="step 4", leaves={3: m.INPUT})).givers) == N - 1
 
 
+@pytest.mark.slow
 def test_a_larger_set_is_another_set(federation):
     """The difference of both sums is one site's update, whichever came first."""
     assert len(opened(federation(number=1, leaves={3: m.INPUT})).givers) == N - 1
@@ -74,6 +75,7 @@ def test_a_larger_set_is_another_set(federation):
     assert isinstance(judged(sat, desks), Abort)
 
 
+@pytest.mark.slow
 def test_a_server_that_leaves_a_giver_out_after_a_restart_gets_nothing(federation):
     """All gave again; it shows the survivors without one of them, whose update would be the difference."""
 
@@ -95,6 +97,7 @@ def test_after_a_restart_the_round_itself_is_not_begun_again(federation):
         assert not left(sat, m.INPUT)
 
 
+@pytest.mark.slow
 def test_a_site_killed_before_its_partial_left_has_agreed_to_that_set(federation):
     """The record is durable first: whatever was sent, the disk knows of it."""
     desks, sat = federation(number=1, leaves={2: m.PARTIAL})

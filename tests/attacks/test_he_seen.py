@@ -41,7 +41,7 @@ def overheard(sat):
 
 
 @pytest.mark.parametrize(("n", "d", "leaves"), [(3, 0, {}), (4, 1, {}), (4, 1, {0: m.PARTIAL})])
-@pytest.mark.parametrize("recheck", [True, False])
+@pytest.mark.parametrize("recheck", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_no_letter_holds_words_or_slots(workers, n, d, leaves, recheck):
     sat = sitting(workers, n, d, length=50, leaves=leaves, recheck=recheck)
     layout = setting_of(sat, 0).layout

@@ -41,7 +41,10 @@ def test_scores_on_ciphertexts_are_the_plain_ones_within_the_bound(predicting, m
     close(predicting, mode, made, rows(made, count, seed))
 
 
-@pytest.mark.parametrize(("mode", "activation"), [("single", "relu"), ("batch", "tanh"), ("single", "tanh")])
+@pytest.mark.parametrize(
+    ("mode", "activation"),
+    [("single", "relu"), ("batch", "tanh"), pytest.param("single", "tanh", marks=pytest.mark.slow)],
+)
 def test_a_fitted_activation_keeps_its_bound_and_says_what_it_costs(predicting, mode, activation):
     made = net((6, 4, 2), activation, seed=4)
     scored = close(predicting, mode, made, rows(made, 2))

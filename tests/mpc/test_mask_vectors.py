@@ -149,8 +149,11 @@ def test_a_bad_note_is_refused_and_names_its_dealer(name):
         assert stopped.value.party != SERVER
 
 
+READERS = ("test_mask_vectors.py", "test_mpc_share_vectors.py")
+
+
 def test_every_vector_is_used():
-    text = Path(__file__).read_text()
-    patterns = ("shamir_bad_*.json", "pair_mask_bad_*_key.json", "note_bad_*.json")
+    text = "".join((Path(__file__).parent / name).read_text() for name in READERS)
+    patterns = ("parts_bad_*.json", "shamir_bad_*.json", "pair_mask_bad_*_key.json", "note_bad_*.json")
     matched = {path.name for pattern in patterns for path in FOLDER.glob(pattern)}
     assert all(path.name in matched or path.name in text for path in FOLDER.glob("*.json"))

@@ -70,6 +70,7 @@ def test_a_compute_party_that_vanishes_is_named_and_nothing_opens(engines, step,
     assert abort.cause is Cause.SILENT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", steps_of(["share/run"], ["share/ready", "share/link"]))
 def test_an_engine_that_is_killed_is_named_and_the_next_round_starts_fresh(engines, step):
     end(engines)
@@ -100,6 +101,7 @@ class Elsewise(Engine):
         return super().compile(sites, [replace(one, bound=one.bound + 1) for one in limits])
 
 
+@pytest.mark.slow
 def test_another_program_at_one_party_is_caught_and_named_before_anything_is_computed(engines):
     end(engines)
     engines[GAMMA] = Elsewise(3)
@@ -111,6 +113,7 @@ def test_another_program_at_one_party_is_caught_and_named_before_anything_is_com
     end(engines)
 
 
+@pytest.mark.slow
 def test_a_party_that_says_one_program_and_runs_another_is_caught_by_the_engines(engines):
     end(engines)
     assert isinstance(check_protection(sitting(engines, WORDS, cohort())), Opened)

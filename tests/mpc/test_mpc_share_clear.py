@@ -51,6 +51,7 @@ def test_a_site_that_vanishes_after_its_parts_left_is_in_the_sum(engines):
     assert agreed.sites[1] in opened.givers
 
 
+@pytest.mark.slow
 def test_the_second_round_of_a_run_uses_the_link_of_the_first(engines):
     first = sitting(engines, arrays(3, 5, 64), terms(3, 5, number=7))
     second = sitting(engines, arrays(3, 5, 64, 1), terms(3, 5, number=8))

@@ -62,6 +62,7 @@ def test_a_program_that_is_not_on_the_list_is_refused():
     engine.close()
 
 
+@pytest.mark.slow
 def test_a_party_that_never_comes_ends_the_linking_of_the_others():
     with unlinked("ABY3", PATIENCE) as parties:
         start = time.monotonic()
@@ -72,6 +73,7 @@ def test_a_party_that_never_comes_ends_the_linking_of_the_others():
         assert time.monotonic() - start < PROMPT
 
 
+@pytest.mark.slow
 def test_a_party_that_comes_seconds_late_is_waited_for():
     with unlinked("CHEETAH", 60) as parties:
         first = parties[0][0].link(*parties[0][1:])
@@ -82,6 +84,7 @@ def test_a_party_that_comes_seconds_late_is_waited_for():
         assert second.result() is None
 
 
+@pytest.mark.slow
 def test_a_party_killed_while_it_links_ends_the_others():
     with unlinked("ABY3", PATIENCE) as parties:
         parties[2][0]._worker.start()
@@ -91,7 +94,7 @@ def test_a_party_killed_while_it_links_ends_the_others():
         assert [abort(one) for one in pending] == ["not all parties could be linked in time"] * 2
 
 
-@pytest.mark.parametrize("foreign", ["another job", "nobody's list"])
+@pytest.mark.parametrize("foreign", ["another job", pytest.param("nobody's list", marks=pytest.mark.slow)])
 def test_who_is_not_on_the_list_of_this_job_cannot_link(foreign):
     """Its own list is right, and it knows the addresses; the others do not trust its certificate."""
     with unlinked("CHEETAH", PATIENCE) as parties:
@@ -233,10 +236,19 @@ def test_parties_with_different_programs_compute_nothing():
             engine.execute(program, [share[rank]])
             for rank, (engine, program) in enumerate(zip(engines, programs, strict=True))
         ]
-        assert [abort(one) for one in pending] == ["the parties have compiled different programs"] * 3
+        said = [abort(one) for one in pending]
+        assert "the parties have compiled different programs" in said  # who hears of it first leaves the others
+        assert set(said) <= {"the parties have compiled different programs", "another party is gone or too late"}
 
 
-@pytest.mark.parametrize("victim", [0, 1, 2])
+@pytest.mark.parametrize(
+    "victim",
+    [
+        pytest.param(0, marks=pytest.mark.slow),
+        pytest.param(1, marks=pytest.mark.slow),
+        pytest.param(2, marks=pytest.mark.slow),
+    ],
+)
 def test_a_party_killed_after_it_compiled_ends_the_others(victim):
     with ring("ABY3", patience=QUIET) as engines:
         programs = compiled(engines, "ABY3", "sum_checked", checked_sum(1, [Part(4, 9)]))
@@ -257,7 +269,8 @@ def until(true, seconds=30.0):
     return true()
 
 
-@pytest.mark.parametrize("protocol", ["ABY3", "CHEETAH"])
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["ABY3", pytest.param("CHEETAH", marks=pytest.mark.slow)])
 def test_a_party_killed_in_the_middle_of_a_program_ends_the_others(protocol):
     length, sites = (100_000, 6) if protocol == "ABY3" else (20_000, 2)
     with ring(protocol, patience=QUIET) as engines:
@@ -276,6 +289,7 @@ def test_a_party_killed_in_the_middle_of_a_program_ends_the_others(protocol):
         assert all(detail.startswith(("another party is gone", "ended by SIG")) for detail in details)
 
 
+@pytest.mark.slow
 def test_a_party_killed_in_the_middle_of_an_intersection_ends_the_other():
     keys = np.arange(600_000, dtype="<u8").tobytes()
     with ring("ECDH", patience=QUIET) as engines:
@@ -297,6 +311,7 @@ def test_what_was_linked_and_compiled_is_gone_with_its_process():
             engines[0].execute(program, [bytes(8)])
 
 
+@pytest.mark.slow
 def test_a_file_of_an_intersection_is_gone_after_it_even_when_the_worker_was_killed(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     keys = np.arange(200_000, dtype="<u8").tobytes()

@@ -111,6 +111,7 @@ def test_two_processes_are_started_and_ended_for_one_intersection(mpc_engine):
     assert (found.first.tolist(), found.second.tolist()) == ([1], [0])
 
 
+@pytest.mark.slow
 def test_the_engine_itself_refuses_keys_that_occur_twice_and_protocols_that_compute(mpc_engine):
     with ring("ECDH") as engines, pytest.raises(Abort, match="a key occurs twice"):
         engines[0].intersect(bytes(32), BOTH).result()

@@ -33,6 +33,7 @@ def plain(x, weights):
     return 1 / (1 + np.exp(-np.clip(x @ weights, -15, 15)))
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_plain_numbers(protocol):
     rng, rows = np.random.default_rng(1), 1000 if protocol[0] == "ABY3" else 200
     x, weights = rng.uniform(-4, 4, (rows, 30)), rng.uniform(-2, 2, 30)
@@ -56,6 +57,7 @@ def test_products_at_the_edge_of_the_range_are_still_right(protocol):
     assert np.abs(scores - plain(x, np.array([4000.0, 4000.0])))[:3].max() < NEAR
 
 
+@pytest.mark.slow
 def test_an_owner_cannot_share_a_value_beyond_its_bound(protocol):
     spare = Spu(Worker("mpc"))
     for value in (4.001, -4.001, np.nan, np.inf):

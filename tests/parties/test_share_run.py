@@ -59,6 +59,7 @@ def test_statistics_are_those_of_mask(mpc_engine, tmp_path):
     assert found["share"] == found["mask"]
 
 
+@pytest.mark.slow
 def test_a_run_with_noise_is_charged_as_under_mask(mpc_engine, tmp_path):
     costs = []
     for word in ("mask", "share"):
@@ -95,6 +96,7 @@ def test_an_update_out_of_range_is_left_out_and_named_and_the_run_goes_on_withou
     assert run.model.coefficients == pytest.approx(alone.model.coefficients, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_with_unit_site_an_update_over_its_norm_is_left_out_and_named(mpc_engine, tmp_path, monkeypatch):
     training = {"method": "average", "rounds": 2, "expected_rows": 100}
     made = plan(privacy=SITE, training=training)
@@ -117,6 +119,7 @@ def test_with_unit_site_an_update_over_its_norm_is_left_out_and_named(mpc_engine
     assert lengths[0] < 1
 
 
+@pytest.mark.slow
 def test_with_too_few_left_the_run_ends_and_names_the_site(mpc_engine, tmp_path, monkeypatch):
     poison(monkeypatch, 2**40)
     with pytest.raises(Abort) as stop:
@@ -189,6 +192,7 @@ def test_neither_a_coordinator_nor_a_site_takes_it_up_across_machines():
         plan_of(proposal, None, spec.sites[0])
 
 
+@pytest.mark.slow
 def test_check_rehearses_with_the_engines(mpc_engine):
     verdict = check(plan())
     assert verdict.ok, verdict.errors

@@ -323,11 +323,11 @@ def test_the_noise_is_added_once_and_charged_as_reveal_is(here):
     assert all(0 < value <= 3 for value in costs[1]["epsilon"].values())
     made = central(federation__server="curious")
     spread = {word: deviations(word, made) for word in ("clear", "tee")}
-    assert 0.8 < spread["tee"] / spread["clear"] < 1.25
+    assert 0.75 < spread["tee"] / spread["clear"] < 1.33  # twice would be 1.41
 
 
 def deviations(word, made):
-    """How far twenty opened first sums lie from the exact one, on average."""
+    """How far a hundred opened first sums lie from the exact one, on average."""
     from potluck.api.tables import tables
     from potluck.core.party import SERVER
     from potluck.core.rounds import RoundId
@@ -338,7 +338,7 @@ def deviations(word, made):
     spec, held = tables(made, scene.frames())
     task, protection = build(spec), catalog.row(spec).build(spec)
     first, found = next(task.lead()), []
-    for number in range(20):
+    for number in range(100):
         memory = Memory(spec.sites, digest(spec))
         sitting = Sitting(spec, task, protection, RoundId(f"run {number}", 1))
         halves = {site: join(sitting, rows, memory.seat(site)) for site, rows in held.items()}

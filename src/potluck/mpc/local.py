@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,18 +13,18 @@ from potluck.core.rounds import Abort
 from potluck.engines.worker import Worker
 from potluck.mpc.credentials import issue, trusted
 from potluck.mpc.spu import PARTIES, Job, Spu
+from potluck.secret.random import system
 
 HOST = "127.0.0.1"
 FIRST, PORTS = 20000, 12000
 """Ports below those that Linux gives to outgoing connections."""
-_taken = itertools.count()
 
 
 def addresses(count: int) -> tuple[str, ...]:
     """Free addresses here. Another process may take one before it is used. Raises UsageError: none is free."""
     found: list[str] = []
     for _ in range(PORTS):
-        port = FIRST + (os.getpid() * 61 + next(_taken)) % PORTS
+        port = FIRST + int.from_bytes(system(4), "big") % PORTS
         with contextlib.suppress(OSError), socket.socket() as one:
             one.bind((HOST, port))
             found.append(f"{HOST}:{port}")
