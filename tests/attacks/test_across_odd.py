@@ -106,6 +106,7 @@ def test_a_full_disk_is_named_and_costs_nothing_of_the_ledger(fed, whose):
 # Clocks and certificates.
 
 
+@pytest.mark.slow
 def test_clocks_that_are_an_hour_off_do_not_matter(rig):
     """The broker's certificate was made by a clock an hour ahead; one site is an hour ahead, the server one behind."""
     broker.renew(rig.fed, time.time() + 3600)

@@ -36,6 +36,9 @@ PROMISED = [
     *(f"round over the network, 3 sites, d=1e6, {protect}: {beside}" for protect in BOTH for beside in FLOORS[1:]),
     *(f"round over the network, {count} sites, tiny, clear" for count in (10, 30, 100, 300)),
     *(f"round over the network, {count} sites, tiny, mask" for count in (10, 30, 100)),
+    *(f"verify {kind}-" for kind in ("snp", "tdx", "sgx", "nitro", "tpm")),
+    "seal 64 MiB to an enclave",
+    *(f"round of tee, 4 sites in memory, {size}" for size in ("d=1e4", "d=1e6")),
 ]
 
 

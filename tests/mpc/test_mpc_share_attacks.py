@@ -101,7 +101,6 @@ class Elsewise(Engine):
         return super().compile(sites, [replace(one, bound=one.bound + 1) for one in limits])
 
 
-@pytest.mark.slow
 def test_another_program_at_one_party_is_caught_and_named_before_anything_is_computed(engines):
     end(engines)
     engines[GAMMA] = Elsewise(3)

@@ -224,6 +224,7 @@ def test_taking_leave_takes_no_time_when_all_do(protocol):
         assert time.monotonic() - start < 15
 
 
+@pytest.mark.slow
 def test_parties_with_different_programs_compute_nothing():
     with ring("ABY3", patience=QUIET) as engines:
         programs = [
