@@ -38,6 +38,7 @@ PROMISED = [
     *(f"round over the network, {count} sites, tiny, mask" for count in (10, 30, 100)),
     *(f"verify {kind}-" for kind in ("snp", "tdx", "sgx", "nitro", "tpm")),
     "seal 64 MiB to an enclave",
+    "poisoning, heart, va x-10: best rule",
     *(f"round of tee, 4 sites in memory, {size}" for size in ("d=1e4", "d=1e6")),
 ]
 
