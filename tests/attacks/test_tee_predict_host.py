@@ -201,7 +201,7 @@ def test_a_broken_enclave_that_lets_in_more_rows_than_agreed_is_refused_by_the_o
         inside._now.agreed = change(inside._now.agreed, rows=1000)
         return go(body)
 
-    monkeypatch.setattr("potluck.tee.predict_site._check", lambda *_: None)
+    monkeypatch.setattr("potluck.tee.predict_site.check_features", lambda *_: None)
     sat = Sat(features=rows(60), enclave=beside(rows=lax))
     assert "60 rows, 50 are allowed" in no_model_leaves(sat, Cause.REFUSED, CLIENT)
 

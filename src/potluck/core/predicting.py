@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+import numpy as np
+
 from potluck.core.party import Party
-from potluck.core.rounds import Label, RoundId, Rounds, Seat
+from potluck.core.rounds import Abort, Cause, Label, RoundId, Rounds, Seat
 from potluck.core.stages import Floats
 
 Activation = Literal["", "relu", "tanh", "square"]
@@ -63,6 +65,15 @@ class Scored:
     margins: Floats = field(repr=False)
     bound: float
     notes: Sequence[str] = ()
+
+
+def check_features(meeting: Meeting, features: Floats) -> None:
+    """What any protection asks of a client's features [n, inputs]. Raises Abort naming the client: REFUSED, RANGE."""
+    if features.ndim != 2 or not 1 <= len(features) <= meeting.rows:
+        detail = f"{len(features)} rows, where 1 to {meeting.rows} are scored"
+        raise Abort(Cause.REFUSED, party=meeting.client, detail=detail)
+    if not bool((np.abs(features) <= 1).all()):  # nor is what is not a number
+        raise Abort(Cause.RANGE, party=meeting.client, detail="a feature is not a number within [-1, 1]")
 
 
 class Predict(Protocol):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from potluck.core.party import SERVER
-from potluck.core.predicting import Meeting, Scored
+from potluck.core.predicting import Meeting, Scored, check_features
 from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds, Seat
 from potluck.core.stages import Floats
 from potluck.core.wire import dump, load
@@ -47,7 +47,7 @@ class _Asking:
 
 def query(worker: Worker, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
     """See `core.predicting.Predict`. Raises Abort(RANGE): a row out of range; MALFORMED or ENGINE: no such offer."""
-    _check(meeting, me, features)
+    check_features(meeting, features)
     talk, offer = yield from _greet(meeting, me, len(features))
     layout = _layout(meeting, offer, features)
     engine = Ckks(layout.levels, worker)
@@ -77,14 +77,6 @@ def exchanged(meeting: Meeting, step: str, body: bytes, back: str) -> Rounds[byt
     send = {SERVER: Parcel(meeting.label(step), body)}
     inbox = yield Exchange(meeting.label(back), send=send, expect=frozenset({SERVER}), at_least=1, hops=HOPS)
     return inbox.got[SERVER]
-
-
-def _check(meeting: Meeting, me: Seat, features: Floats) -> None:
-    if features.ndim != 2 or not 1 <= len(features) <= meeting.rows:
-        detail = f"{len(features)} rows, where 1 to {meeting.rows} are scored"
-        raise Abort(Cause.REFUSED, party=me.party, detail=detail)
-    if not bool((np.abs(features) <= 1).all()):  # nor is what is not a number
-        raise Abort(Cause.RANGE, party=me.party, detail="a feature is not a number within [-1, 1]")
 
 
 def _greet(meeting: Meeting, me: Seat, rows: int) -> Rounds[tuple[Talk, Offer]]:

@@ -7,6 +7,7 @@ of this very code and nothing else. It protects nothing, and every result that r
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from potluck.core.errors import Refused, UsageError
 from potluck.tee.enclave.workload import workload
 from potluck.tee.policy import Policy
 from potluck.tee.policy_file import parse
+from potluck.tee.site import Judge
 from potluck.tee.sum_views import SIMULATED
 
 LONGEST = 1 << 20
@@ -82,6 +84,15 @@ def built_in() -> Demand:
 def demanded(text: str, where: str) -> Demand:
     """What a policy's text demands. Raises UsageError."""
     return Demand(parse(text, where), hashlib.sha256(text.encode()).digest(), where)
+
+
+def judge_of(enclave: str, demand: Demand | None) -> Judge:
+    """What a party judges this attester's evidence with, now and of the code that it runs itself. None: the built-in
+    policy. Raises Refused: the demand will never believe it."""
+    if demand is not None:
+        demand.believes(enclave)
+    judged = demand or built_in()
+    return Judge(judged.of(enclave), judged.hash, workload(), lambda: int(time.time()))
 
 
 def read(path: Path) -> Demand:

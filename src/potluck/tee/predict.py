@@ -7,7 +7,6 @@ who opens the machine or breaks the vendor's key, nor what scores tell of the mo
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -17,9 +16,8 @@ from potluck.core.predicting import Meeting, Net, Scored
 from potluck.core.rounds import Rounds, Seat
 from potluck.core.stages import Floats
 from potluck.tee import predict_site
-from potluck.tee.demand import Demand, built_in
+from potluck.tee.demand import Demand, judge_of
 from potluck.tee.enclave.host import program
-from potluck.tee.enclave.workload import workload
 from potluck.tee.predict_server import Scoring, relay_through
 from potluck.tee.predict_site import SCORED
 from potluck.tee.predict_views import views
@@ -75,11 +73,8 @@ def build(plan: Plan, demand: Demand | None = None) -> Predicting:
 
     demand: as `sum.build`. Raises Refused: it will never believe what the plan names.
     """
-    judged = demand or built_in()
-    if demand is not None:
-        demand.believes(plan.protect.enclave)
-    judge = Judge(judged.of(plan.protect.enclave), judged.hash, workload(), lambda: int(time.time()))
-    return Predicting(judge, program(plan.protect.enclave))
+    word = plan.protect.enclave
+    return Predicting(judge_of(word, demand), program(word))
 
 
 def traffic(widths: Sequence[int], rows: int) -> tuple[int, int, int]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from potluck.core.party import SERVER, Party
-from potluck.core.predicting import Meeting, Net, Scored
+from potluck.core.predicting import Meeting, Net, Scored, check_features
 from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, Seat
 from potluck.core.stages import Floats
 from potluck.core.wire import dump, load
@@ -35,7 +35,7 @@ _HOPS = HOPS + 2
 
 def query(judge: Judge, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
     """See `core.predicting.Predict`. Raises Abort: EVIDENCE, refused; SIGNATURE, BOX, not theirs; RANGE."""
-    _check(meeting, me, features)
+    check_features(meeting, features)
     agreed = p.session(agreed_by(meeting, me))
     shown = yield from _believed(judge, meeting, me, agreed)
     own = BoxKey(Secret(me.draw(SEED)))
@@ -82,14 +82,6 @@ def _awaiting(meeting: Meeting, step: str, body: bytes, answer: str) -> Rounds[b
     send = {SERVER: Parcel(meeting.label(step), body)}
     inbox = yield Exchange(meeting.label(answer), send=send, expect=frozenset({SERVER}), at_least=1, hops=_HOPS)
     return inbox.got[SERVER]
-
-
-def _check(meeting: Meeting, me: Seat, features: Floats) -> None:
-    if features.ndim != 2 or not 1 <= len(features) <= meeting.rows:
-        detail = f"{len(features)} rows, where 1 to {meeting.rows} are scored"
-        raise Abort(Cause.REFUSED, party=me.party, detail=detail)
-    if not bool((np.abs(features) <= 1).all()):  # nor is what is not a number
-        raise Abort(Cause.RANGE, party=me.party, detail="a feature is not a number within [-1, 1]")
 
 
 def _key(shown: m.Shown) -> PublicBoxKey:

@@ -7,7 +7,6 @@ result says about a summand (noise does); a simulated enclave hides nothing at a
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,9 +18,8 @@ from potluck.core.stages import Guarded, Opened
 from potluck.core.views import View
 from potluck.tee import server, sum_views
 from potluck.tee import site as site_half
-from potluck.tee.demand import Demand, built_in
+from potluck.tee.demand import Demand, judge_of
 from potluck.tee.enclave.host import Enclave, program
-from potluck.tee.enclave.workload import workload
 from potluck.tee.site import Judge
 
 
@@ -61,11 +59,8 @@ def build(plan: Plan, demand: Demand | None = None) -> Tee:
     demand: what the owner demands of the enclave; None: the built-in policy, for a host, which judges nothing, and
     where the plan names no other. Raises Refused: the demand will never believe what the plan names.
     """
-    judged = demand or built_in()
-    if demand is not None:
-        demand.believes(plan.protect.enclave)
-    judge = Judge(judged.of(plan.protect.enclave), judged.hash, workload(), lambda: int(time.time()))
-    return Tee(judge, program(plan.protect.enclave))
+    word = plan.protect.enclave
+    return Tee(judge_of(word, demand), program(word))
 
 
 def check(plan: Plan) -> list[str]:
