@@ -13,6 +13,7 @@ from engine_rig import ECHO, gone, stub, until
 
 from potluck.core.errors import UsageError
 from potluck.core.rounds import Abort, Cause
+from potluck.engines import frames
 from potluck.engines.worker import Worker
 
 
@@ -154,6 +155,7 @@ def test_announced_bytes_take_no_memory_until_they_come(made):
     code = f"""
 import resource
 from potluck.core.rounds import Abort
+from potluck.engines import frames
 from potluck.engines.worker import Worker
 worker = Worker("he", program={program!r})
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
@@ -228,13 +230,70 @@ def test_workers_that_wait_for_each_other_are_asked_first_and_heard_later(made, 
 def test_what_was_posted_is_collected_before_anything_else_is_asked(made):
     worker = made(ECHO)
     worker.post("echo", b"a")
-    with pytest.raises(RuntimeError, match="echo is not collected yet"):
+    with pytest.raises(RuntimeError, match="echo is asked for in the middle of another call"):
         worker.call("echo", b"b")
     assert worker.collect() == (b"a",)
     with pytest.raises(RuntimeError, match="nothing was posted"):
         worker.collect()
     assert worker.call("echo", b"c") == (b"c",)
     assert worker.generation == 1
+
+
+NOTING = """
+ready()
+seen = []
+while True:
+    request = read()
+    seen.append(b"".join(map(bytes, request.buffers)))
+    send(REPLY, request.name, request.number, *(seen if request.name == "seen" else request.buffers))
+"""
+
+
+def test_what_is_told_in_the_middle_of_a_call_is_done_right_after_it(made, monkeypatch):
+    """A finalizer may run between the two halves of a frame, on the thread that writes it."""
+    worker, pack = made(NOTING), frames.pack
+
+    def packed(kind, name, number, buffers):
+        pieces = pack(kind, name, number, buffers)
+        if name == "echo":
+            worker.tell("note", b"told")
+            with pytest.raises(RuntimeError, match="in the middle of another call"):
+                worker.call("note", b"asked")
+            with pytest.raises(RuntimeError, match="in the middle of another call"):
+                worker.start()
+        return pieces
+
+    monkeypatch.setattr("potluck.engines.frames.pack", packed)
+    for number in range(3):
+        assert worker.call("echo", bytes([number])) == (bytes([number]),)
+    assert worker.call("seen", b"!") == (b"\0", b"told", b"\1", b"told", b"\2", b"told", b"!")
+
+
+def test_what_is_told_at_rest_is_done_at_once_and_starts_nothing(made):
+    worker = made(NOTING)
+    worker.tell("note", b"no process")
+    assert worker.generation == 0
+    worker.start()
+    worker.tell("note", b"one")
+    assert worker.call("seen", b"!") == (b"one", b"!")
+
+
+def test_what_is_told_while_another_thread_asks_waits_for_nobody(made):
+    worker = made(NOTING)
+    worker.post("echo", b"a")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(worker.tell, "note", b"told").result(20)
+    assert worker.collect() == (b"a",)
+    assert worker.call("seen", b"!") == (b"a", b"told", b"!")
+
+
+def test_what_is_told_of_a_process_that_ended_is_not_told_to_the_next(made):
+    worker = made("ready()\nread()\nos.abort()")
+    worker.post("op")
+    worker.tell("note", b"a key of the first")
+    with pytest.raises(Abort, match="SIGABRT"):
+        worker.collect()
+    assert not worker._told
 
 
 def test_other_threads_wait_until_what_was_posted_is_collected(made):

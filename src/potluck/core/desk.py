@@ -134,6 +134,10 @@ class Desk(Generic[T]):
             self._resume_if_complete()
         return self._flush()
 
+    def close(self) -> None:
+        """Nobody plays on: the half ends where it waits and lets go of its keys; nothing is said of it."""
+        self._half.close()
+
     def _take(self, sender: Party, parcel: Parcel) -> None:
         waiting, label = self._waiting, parcel.label
         if label.step == STOP:

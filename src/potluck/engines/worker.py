@@ -18,6 +18,7 @@ import subprocess
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 
 from potluck.core.rounds import Abort, Cause
@@ -28,7 +29,11 @@ MEMORY = 8 << 30
 """Address space of a worker, in bytes."""
 START = 60.0
 """Seconds until a started worker must say that it is ready."""
+PATIENCE = 120.0
+"""Seconds that an operation may take where nobody says otherwise."""
 PIECE = 1 << 20
+_Asked = tuple[str, "subprocess.Popen[bytes]", float]
+"""The operation, who was asked, and until when."""
 
 
 class Worker:
@@ -48,7 +53,9 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._end: weakref.finalize[[subprocess.Popen[bytes]], Worker] | None = None
         self._number = 0
-        self._asked: tuple[str, subprocess.Popen[bytes], float] | None = None
+        self._asked: _Asked | None = None
+        self._busy = False
+        self._told: deque[tuple[str, tuple[bytes, ...]]] = deque()
         self._lock = threading.RLock()
 
     @property
@@ -56,7 +63,7 @@ class Worker:
         """The process's id, or None where none runs."""
         return None if self._process is None else self._process.pid
 
-    def call(self, op: str, *buffers: bytes, deadline: float = 120.0) -> tuple[bytes, ...]:
+    def call(self, op: str, *buffers: bytes, deadline: float = PATIENCE) -> tuple[bytes, ...]:
         """Ask for one operation, within `deadline` seconds (a start not counted); gives its buffers.
 
         Raises Abort(ENGINE): the worker died, was too late (it is killed), answered nonsense or refused, or the buffers
@@ -66,48 +73,87 @@ class Worker:
             self.post(op, *buffers, deadline=deadline)
             return self.collect()
 
-    def post(self, op: str, *buffers: bytes, deadline: float = 120.0) -> None:
+    def tell(self, op: str, *buffers: bytes) -> None:
+        """Ask for what nobody needs the answer of: at once, or, where a call is under way, right after that.
+
+        For finalizers: Python runs them wherever it likes, also in the middle of a call of the same thread, between the
+        halves of a frame. Nothing happens where no process runs, nor if it ends before.
+        """
+        self._told.append((op, buffers))
+        if self._lock.acquire(blocking=False):  # whoever holds it hears of it when it is done
+            if self._busy:
+                self._lock.release()
+            else:
+                self._busy = True
+                self._end_turn()
+
+    def post(self, op: str, *buffers: bytes, deadline: float = PATIENCE) -> None:
         """Ask as `call` does, but do not wait for the answer: workers that talk to each other are all asked first.
 
         Until `collect`, by the same thread, calls of other threads wait. Raises as `call` does; then nothing is asked.
         """
-        self._lock.acquire()
+        self._begin(op)
         try:
-            if self._asked is not None:
-                raise RuntimeError(f"{self._asked[0]} is not collected yet")
-            process = self._started()
-            self._number += 1
-            until = time.monotonic() + deadline
-            with self._named(op):
-                _write(process, frames.pack(frames.REQUEST, op, self._number, buffers), until)
-            self._asked = op, process, until
+            self._asked = self._ask(op, buffers, time.monotonic() + deadline)
         except BaseException:
-            self._lock.release()
+            self._end_turn()
             raise
 
     def collect(self) -> tuple[bytes, ...]:
         """The answer to what was posted. Raises as `call` does."""
         if self._asked is None:
             raise RuntimeError("nothing was posted")
-        (op, process, until), self._asked = self._asked, None
+        asked, self._asked = self._asked, None
         try:
-            with self._named(op):
-                return self._reply(_read(process, until), self._number)
+            return self._answer(asked)
         finally:
-            self._lock.release()
+            self._end_turn()
 
     def start(self) -> None:
         """Start the process where none runs. Raises as `call` does."""
-        with self._lock:
+        self._begin("start")
+        try:
             self._started()
+        finally:
+            self._end_turn()
 
     def close(self) -> None:
         """End the process; its state is gone, and what was posted is dropped. It waits for a call of another thread."""
         with self._lock:
             self._ended()
             if self._asked is not None:
-                self._asked = None
+                self._asked, self._busy = None, False
                 self._lock.release()
+
+    def _begin(self, op: str) -> None:
+        """One call at a time: other threads wait, and the same thread must not ask between the halves of a frame."""
+        self._lock.acquire()
+        if self._busy:
+            self._lock.release()
+            raise RuntimeError(f"{op} is asked for in the middle of another call")
+        self._busy = True
+
+    def _end_turn(self) -> None:
+        try:
+            while self._told and self._process is not None:
+                op, buffers = self._told.popleft()
+                with contextlib.suppress(Abort):  # then the process is gone, and what it held with it
+                    self._answer(self._ask(op, buffers, time.monotonic() + PATIENCE))
+        finally:
+            self._busy = False
+            self._lock.release()
+
+    def _ask(self, op: str, buffers: Sequence[bytes], until: float) -> _Asked:
+        with self._named(op):
+            process = self._started()
+            self._number += 1
+            _write(process, frames.pack(frames.REQUEST, op, self._number, buffers), until)
+        return op, process, until
+
+    def _answer(self, asked: _Asked) -> tuple[bytes, ...]:
+        op, process, until = asked
+        with self._named(op):
+            return self._reply(_read(process, until), self._number)
 
     @contextlib.contextmanager
     def _named(self, op: str) -> Iterator[None]:
@@ -126,6 +172,7 @@ class Worker:
         if self._end is not None:
             self._end()
         self._process, self._end = None, None
+        self._told.clear()
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:

@@ -6,7 +6,6 @@ Secret keys stay in the engine's process: a `Key` is a number there. Whatever ma
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -130,9 +129,8 @@ class Bfv:
 
     def forget(self, key: Key) -> None:
         """Drop the secret key; nothing happens if its engine is gone already."""
-        if key.generation == self._worker.generation and self._worker.pid is not None:
-            with contextlib.suppress(Abort):  # then it is gone now
-                self._worker.call("bfv.forget", _number(key.handle))
+        if key.generation == self._worker.generation:
+            self._worker.tell("bfv.forget", _number(key.handle))
 
     def _call(self, op: str, *buffers: bytes | memoryview, key: Key | None = None) -> tuple[bytes, ...]:
         """One call under these parameters. key: must have been made in the very process that is called."""

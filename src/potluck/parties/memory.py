@@ -142,4 +142,6 @@ class Memory:
                 if desk.me.role is not Role.SITE:
                     desk.leave(party, Cause.REFUSED)
         post.run()
+        for desk in desks.values():
+            desk.close()  # who vanished lets go of its keys now, not when Python happens to tidy up
         return desks

@@ -156,6 +156,7 @@ class Coordinator:
             self._drive(self._round)
             return self._told(self._round, away)
         finally:
+            desk.close()
             self._round = None
 
     def close(self, model: bytes) -> None:

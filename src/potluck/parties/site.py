@@ -201,6 +201,8 @@ class Site:
 
     def _begin(self, run: str, seat: _Seat, round_: RoundId) -> None:
         """Raises Abort: REFUSED (the owner took it back), REPLAY (a process of this site began this round before)."""
+        if seat.desk:
+            seat.desk.close()
         seat.number, seat.desk = round_.number, None
         if not self._consent.stands(run):
             raise Abort(Cause.REFUSED)
