@@ -13,9 +13,6 @@ from potluck.core.strict import Strict
 Toml = Mapping[str, object]
 
 LATER = {
-    "task": ("fit", "intersect"),
-    "model.kind": ("trees",),
-    "training.method": ("boosting",),
     "statistics.kind": ("quantile", "correlation", "top", "survival", "logrank", "cox", "regression"),
 }
 """Words that plans may come to hold and that this version does not know: said as such, never guessed around."""
@@ -80,8 +77,10 @@ def parse(tables: Toml, where: str) -> Plan:
         raise PlanError(
             "there is no [privacy] table", where=where, hint='nothing is guessed: write noise = "none" or a budget'
         )
-    if tables.get("task") == "predict":  # the model says what is read, and each site where
+    if tables.get("task") in ("predict", "intersect"):  # the model or the keys say what is read, and each site where
         tables = {"data": {}, **tables}
+    if tables.get("task") == "intersect":
+        tables = {"protect": {"with": "psi"}, **tables}
     return Strict(where, PlanError, prepare=_prepared, later=LATER).struct(Plan, tables)
 
 

@@ -15,8 +15,8 @@ from potluck.fl.model import Model
 from potluck.fl.scoring import mode_of
 from potluck.parties import catalog
 
-ROUNDS = {"newton": 12, "gradient": 20, "average": 10}
-RATE = {"gradient": 1.0, "average": 0.1, "newton": 1.0}
+ROUNDS = {"newton": 12, "gradient": 20, "average": 10, "boosting": 20}
+RATE = {"gradient": 1.0, "average": 0.1, "newton": 1.0, "boosting": 0.3}
 
 
 class Plan:
@@ -34,18 +34,20 @@ class Plan:
         task: str,
         federation: Toml,
         privacy: Toml,
-        protect: Toml,
+        protect: Toml | None = None,
         version: int = 1,
         data: Toml | None = None,
         model: Toml | None = None,
         training: Toml | None = None,
         statistics: Sequence[Toml] | None = None,
         predict: Toml | None = None,
+        align: Toml | None = None,
+        fit: Toml | None = None,
     ) -> None:
         given = {
             "version": version, "name": name, "purpose": purpose, "task": task, "federation": federation,
             "data": data, "model": model, "training": training, "protect": protect, "privacy": privacy,
-            "statistics": statistics, "predict": predict,
+            "statistics": statistics, "predict": predict, "align": align, "fit": fit,
         }  # fmt: skip
         tables = {key: value for key, value in given.items() if value is not None}
         self.source = f"# made in Python\n{json.dumps(tables, indent=1, default=str)}\n"

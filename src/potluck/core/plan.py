@@ -15,7 +15,8 @@ from potluck.core.party import Party, Role, site
 
 CODE = version("potluck")
 """The version of the code: part of every plan's hash, so that parties with different code do not compute together."""
-Word = Literal["clear", "mask", "share", "he", "tee"]
+Word = Literal["clear", "mask", "share", "he", "tee", "psi"]
+"""psi: what an intersection runs on, and nothing else; a plan need not write it."""
 NoiseWord = Literal["none", "site", "shared", "reveal"]
 Unit = Literal["row", "person", "site"]
 
@@ -31,7 +32,10 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
-    """One declared column. low, high: the declared range of a number; values: of a category."""
+    """One declared column. low, high: the declared range of a number; values: of a category.
+
+    owner: with columns at different owners, the site that has it.
+    """
 
     kind: Literal["number", "category", "ignore"]
     low: float | None = None
@@ -39,6 +43,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     values: tuple[str, ...] = ()
     missing: Literal["refuse", "drop", "flag"] = "refuse"
     unit: str = ""
+    owner: str | None = None
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,19 +81,21 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     digest: sha256:... as `run` printed it; parties agree on it, not on where the file lies.
     """
 
-    kind: Literal["linear", "logistic", "network"] | None = None
+    kind: Literal["linear", "logistic", "network", "trees"] | None = None
     file: str | None = None
     digest: str | None = None
     l2: float = 1.0
     layers: tuple[int, ...] = (64,)
     activation: Literal["relu", "tanh", "square"] = "relu"
     seed: int = 0
+    depth: int = 3
+    bins: int = 16
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """How it is trained."""
 
-    method: Literal["newton", "gradient", "average"]
+    method: Literal["newton", "gradient", "average", "boosting"]
     rounds: int = 20
     rate: float = 1.0
     expected_rows: int | None = None
@@ -97,6 +104,26 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     batch: int = 32
     seed: int = 0
     server: Literal["mean", "median", "trimmed", "krum", "norm"] = "mean"
+
+
+class Align(msgspec.Struct, frozen=True, kw_only=True):
+    """How rows of different owners are matched: by the text of their `keys` columns (`mpc.psi.normal`).
+
+    duplicates: what becomes of a second row with the same key; reveal: what `to` (all sites where it is empty) learn
+    of an intersection; to fit a model the owners learn the members.
+    """
+
+    keys: tuple[str, ...]
+    protocol: Literal["rr22", "ecdh"] = "rr22"
+    duplicates: Literal["refuse", "first"] = "refuse"
+    reveal: Literal["size", "members"] = "size"
+    to: tuple[str, ...] = ()
+
+
+class Fit(msgspec.Struct, frozen=True, kw_only=True):
+    """Who reads the model that was fitted over columns at different owners. Empty: the target's owner."""
+
+    to: tuple[str, ...] = ()
 
 
 class Predict(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +181,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     version: Literal[1]
     name: str
     purpose: str
-    task: Literal["train", "statistics", "predict"]
+    task: Literal["train", "statistics", "fit", "predict", "intersect"]
     federation: Federation
     data: Data
     protect: Protect
@@ -163,6 +190,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     training: Training | None = None
     statistics: tuple[Statistic, ...] = ()
     predict: Predict | None = None
+    align: Align | None = None
+    fit: Fit | None = None
 
     @property
     def sites(self) -> tuple[Party, ...]:
@@ -207,4 +236,4 @@ def canonical(plan: Plan) -> bytes:
 
 def digest(plan: Plan) -> bytes:
     """SHA-256 over the code's version and every key of the plan but where files lie."""
-    return hashlib.sha256(b"potluck plan 2\0" + CODE.encode() + b"\0" + canonical(plan)).digest()
+    return hashlib.sha256(b"potluck plan 3\0" + CODE.encode() + b"\0" + canonical(plan)).digest()

@@ -66,6 +66,8 @@ def _columns(plan: Plan) -> list[str]:
     found = []
     for name, column in plan.data.columns.items():
         at = f"data.columns.{name}"
+        if column.owner is not None and plan.task != "fit":
+            found.append(f'{at}: an owner is named where columns are at different ones. hint: task = "fit"')
         if column.kind == "number":
             found += _number(at, column)
         if column.kind == "category":
@@ -207,6 +209,9 @@ def _method(plan: Plan) -> list[str]:
     if model is None or spec is None:
         return []
     found = []
+    if model.kind == "trees" or spec.method == "boosting":
+        what = "boosted trees are grown over columns at different owners alone in this version"
+        return [f'model.kind: {what}. hint: task = "fit", or kind = "logistic"']
     if spec.server != "mean" and spec.method != "average":
         what = f'"{spec.server}" joins what sites trained by themselves, and {spec.method} adds up'
         found.append(f'training.server: {what}. hint: method = "average", or server = "mean"')

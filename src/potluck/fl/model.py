@@ -234,5 +234,6 @@ def model(plan: Plan, weights: Floats) -> Model:
     spec = plan.model
     assert spec is not None
     assert spec.kind is not None
+    assert spec.kind != "trees"
     network = Network(layers=spec.layers, activation=spec.activation) if spec.kind == "network" else None
     return Model(spec.kind, encoding(plan), goal(plan), weights, network)

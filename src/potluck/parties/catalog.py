@@ -117,6 +117,17 @@ PREDICTIONS: dict[tuple[str, str], Scoring] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """The same of what owners of different columns do together. check: (errors, warnings) of the whole plan."""
+
+    check: Callable[[Plan], tuple[list[str], list[str]]]
+    views: Callable[[Plan], list[View]]
+
+
+JOINT: dict[tuple[str, str], Joint] = {}
+
+
 def row(plan: Plan) -> Row:
     """The room for this plan's sums."""
     return CATALOG[_kind(plan), plan.protect.word]
@@ -150,7 +161,7 @@ def prediction(plan: Plan) -> Scoring:
 def _words(plan: Plan) -> list[str]:
     """What is wrong with the protection's word for this task."""
     kind = _kind(plan)
-    known = [word for task, word in (*CATALOG, *PREDICTIONS) if task == kind]
+    known = [word for task, word in (*CATALOG, *PREDICTIONS, *JOINT) if task == kind]
     if plan.protect.word in known:
         return []
     if kind == ROBUST and plan.training is not None:
@@ -165,6 +176,8 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     wrong = [*errors_of(plan), *_words(plan)]
     if wrong:
         return wrong, []
+    if (plan.task, plan.protect.word) in JOINT:
+        return JOINT[plan.task, plan.protect.word].check(plan)
     errors, warnings = check_task(plan)
     more, also = check_privacy(plan)
     room = [] if plan.task == "predict" else row(plan).check(plan)
@@ -181,6 +194,9 @@ def at_home(plan: Plan) -> list[str]:
 
 def views(plan: Plan) -> list[View]:
     """Who could see what: the protection's claims, the task's, and what follows for the broker that carries letters."""
+    if (plan.task, plan.protect.word) in JOINT:
+        seen = JOINT[plan.task, plan.protect.word].views(plan)
+        return [*seen, *carrier.views(plan, seen)]
     room = prediction(plan) if plan.task == "predict" else row(plan)
     seen = [*room.views(plan), *task_views(plan)]
     return [*seen, *carrier.views(plan, seen)]

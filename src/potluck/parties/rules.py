@@ -11,7 +11,15 @@ LONGEST_PATIENCE = 86_400.0
 """Seconds: a day. Clocks and time-outs overflow far beyond."""
 
 
-_NEEDED = {"train": ("model", "training"), "statistics": ("statistics",), "predict": ("model", "predict")}
+_NEEDED = {
+    "train": ("model", "training"),
+    "statistics": ("statistics",),
+    "fit": ("align", "model", "training"),
+    "predict": ("model", "predict"),
+    "intersect": ("align",),
+}
+_ONLY = {"predict": ("predict",), "align": ("fit", "intersect"), "fit": ("fit",)}
+"""Tables, and the tasks that have them."""
 
 
 def errors_of(plan: Plan) -> list[str]:
@@ -52,9 +60,11 @@ def _federation(plan: Plan) -> list[str]:
 def _tables(plan: Plan) -> list[str]:
     need = _NEEDED[plan.task]
     found = [f'{key}: is missing. hint: task = "{plan.task}" needs it' for key in need if not getattr(plan, key)]
-    if plan.task != "predict" and plan.predict is not None:
-        found.append('predict: is for task = "predict". hint: leave the table out, or change the task')
-    if plan.task == "train":
+    for key, tasks in _ONLY.items():
+        if plan.task not in tasks and getattr(plan, key) is not None:
+            words = " or ".join(f'"{one}"' for one in tasks)
+            found.append(f"{key}: is for task = {words}. hint: leave the table out, or change the task")
+    if plan.task in ("train", "fit"):
         if plan.model is not None:
             found += _trained(plan.model)
         if plan.data.target is None:
@@ -68,7 +78,7 @@ def _trained(model: Model) -> list[str]:
     """What training needs of its model table, which a prediction's has not."""
     found = []
     if model.kind is None:
-        found.append("model.kind: is missing. hint: add it: one of linear, logistic, network")
+        found.append("model.kind: is missing. hint: add it: one of linear, logistic, network, trees")
     for key in ("file", "digest"):
         if getattr(model, key) is not None:
             found.append(f'model.{key}: is for task = "predict". hint: leave it out')
