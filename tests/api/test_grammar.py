@@ -51,8 +51,6 @@ def test_a_good_plan_is_read_with_its_defaults():
     [
         ("with =", "wth =", 'heart.toml: unknown key protect.wth. hint: did you mean "with"?'),
         ('"mask"', '"mosk"', "heart.toml: protect.with does not know 'mosk'. hint: did you mean \"mask\"?"),
-        ('"train"', '"fit"', 'task = "fit" is not in this version'),
-        ('"logistic"', '"trees"', 'model.kind = "trees" is not in this version'),
         ("low = 20", "low = true", "data.columns.age.low does not fit. hint: it takes a number"),
         ("low = 20", "lo = 20", 'unknown key data.columns.age.lo. hint: did you mean "low"?'),
         ('name = "n"', "", "name is missing. hint: add it: a text"),

@@ -123,7 +123,7 @@ def test_what_travels_of_a_plan_holds_no_weight_and_no_path(tmp_path):
     sent = msgspec.json.decode(canonical(read(tmp_path).spec))
     assert sent["model"]["file"] is None
     assert sent["model"]["digest"] == scene.logistic().digest()
-    assert set(sent["model"]) == {"kind", "file", "digest", "l2", "layers", "activation", "seed"}
+    assert set(sent["model"]) == {"kind", "file", "digest", "l2", "layers", "activation", "seed", "depth", "bins"}
 
 
 def test_a_digest_of_another_model_is_refused(tmp_path):
