@@ -13,7 +13,8 @@ from spu.utils import frontend
 from potluck.engines.frames import OpError
 from potluck.engines.serving import Table
 from potluck.engines.spu.link import GONE, Line, line, timeout
-from potluck.engines.spu.programs import PROGRAMS, Program
+from potluck.engines.spu.program import Program
+from potluck.engines.spu.programs import PROGRAMS
 from potluck.engines.spu.settings import COMPUTE, FRACTION, LARGEST, config, header, natural, parties, within
 from potluck.engines.spu.shares import DTYPES, SECRET, join, kind, load, make
 from potluck.engines.spu.shares import dump as dumped

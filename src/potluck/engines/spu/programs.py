@@ -2,26 +2,22 @@
 
 No code comes from outside: a party builds the program itself, from its name and numbers, and parties compare what the
 compiler made of it. Programs take secrets and give secrets; what is opened is decided outside.
-
-Comparisons: `x > b` is the top bit of b - x in the ring. So `outside` is right for EVERY ring element, as long as the
-bound is below 2^62: of b - x and x + b at least one wraps or is negative where x is beyond it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from potluck.engines.frames import OpError
+from potluck.engines.spu.layers import layers_scored
+from potluck.engines.spu.program import Array, Program, count, outside
 from potluck.engines.spu.settings import LARGEST, natural
 from potluck.engines.spu.shares import MOST, Kind
-
-jax.config.update("jax_enable_x64", True)
 
 SITES = 64
 BOUND = (1 << 62) - 1
@@ -29,27 +25,6 @@ CLIP = 15.0
 """The library's sigmoid is wrong far from zero. Up to here it is right to 2^-13; beyond, 0 or 1 is, to 2^-21."""
 _SAFE = (1 << 63) - 1
 _FINE = 30
-Array: TypeAlias = Any
-"""A traced array of jax."""
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A function on secrets. takes, gives: what its arguments and results are."""
-
-    run: Callable[..., Sequence[Array]]
-    takes: tuple[Kind, ...]
-    gives: tuple[Kind, ...]
-
-
-def outside(x: Array, bound: float) -> Array:
-    """Whether |x| > bound, element by element, for every element of the ring."""
-    return (x > bound) | (x < -bound)
-
-
-def _count(bits: Array) -> Array:
-    """How many of the bits [..., d] are set: [...]."""
-    return bits.astype(jnp.int64).sum(axis=-1)
 
 
 def sum_checked(about: Mapping[str, Any]) -> Program:
@@ -79,7 +54,7 @@ def sum_checked(about: Mapping[str, Any]) -> Program:
         faults, start = jnp.zeros(sites, jnp.int64), 0
         for length, bound, norm in cut:
             part = x[:, start : start + length]
-            faults = faults + _count(outside(part, min(bound, norm) if norm else bound))
+            faults = faults + count(outside(part, min(bound, norm) if norm else bound))
             if norm:
                 faults = faults + _long(part, bound, norm)
             start += length
@@ -108,7 +83,7 @@ def _long(x: Array, bound: int, norm: int) -> Array:
         block = min(sums.shape[1], _SAFE // max(most, 1))
         rest = -sums.shape[1] % block
         sums = jnp.pad(sums, ((0, 0), (0, rest))).reshape(x.shape[0], -1, block).sum(axis=2)
-        faults = faults + _count(sums > limit)
+        faults = faults + count(sums > limit)
         if sums.shape[1] == 1:
             return faults
         most = limit
@@ -129,7 +104,7 @@ def logistic_scores(about: Mapping[str, Any]) -> Program:
         raise OpError("columns times bound times weight must stay below 2^26: products would overflow")
 
     def run(x: Array, weights: Array) -> Sequence[Array]:
-        faults = _count(outside(x, bound).reshape(-1)) + _count(outside(weights, weight))
+        faults = count(outside(x, bound).reshape(-1)) + count(outside(weights, weight))
         scores = jax.nn.sigmoid(jnp.clip(x @ weights, -CLIP, CLIP))
         return scores, faults.reshape(1)
 
@@ -140,4 +115,5 @@ def logistic_scores(about: Mapping[str, Any]) -> Program:
 PROGRAMS: Mapping[str, Callable[[Mapping[str, Any]], Program]] = {
     "sum_checked": sum_checked,
     "logistic_scores": logistic_scores,
+    "layers_scored": layers_scored,
 }
