@@ -20,8 +20,8 @@ from potluck.core.stages import Guarded, Opened
 from potluck.core.views import View
 from potluck.engines import environment
 from potluck.mpc import share_compute, share_server, share_site, share_views
+from potluck.mpc.circle import Place
 from potluck.mpc.replicated import PARTIES
-from potluck.mpc.share_compute import Place
 from potluck.mpc.share_engine import Engine
 
 SITES = 64

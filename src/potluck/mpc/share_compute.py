@@ -13,44 +13,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 from potluck.core.desk import farewell
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Abort, Cause, Exchange, Limit, Parcel, Record, Rounds, Seat, Terms
 from potluck.core.wire import ascending, dump, load
 from potluck.mpc import share_messages as m
+from potluck.mpc.circle import Place, same, tell_all, together
 from potluck.mpc.credentials import Credentials
 from potluck.mpc.replicated import Ring, commitment, expanded, join, share
-from potluck.mpc.share_engine import BOUND, Engine, name, own_fault
-from potluck.mpc.spu import Compiled, Pending
+from potluck.mpc.share_engine import BOUND, name
+from potluck.mpc.spu import Compiled
 from potluck.secret.box import SEED, BoxKey
 from potluck.secret.container import Secret
 from potluck.secret.statement import named
 from potluck.secret.stream import digest
 
-T = TypeVar("T")
 SURVIVED = "survivors/"
 """Prefix of the `Record` that makes a step open once: the set of sites that this party helped to open."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Place:
-    """A compute party's place among the three."""
-
-    ranks: tuple[Party, ...]
-    me: Party
-    engine: Engine
-
-    @property
-    def rank(self) -> int:
-        """Its number."""
-        return self.ranks.index(self.me)
-
-    @property
-    def others(self) -> frozenset[Party]:
-        """The other two."""
-        return frozenset(self.ranks) - {self.me}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,7 +93,7 @@ def _agree(
     own, address = place.engine.offer(place.me, terms.round)
     mine = m.Held(listed, faults, place.engine.standing(), address, own.certificate)
     read = partial(_read_held, terms, me)
-    got = yield from _tell_all(place, terms, m.HELD, dump(mine), read, hops=4)  # another may still wait for a site
+    got = yield from tell_all(place, terms.label, m.HELD, dump(mine), read, hops=4)  # another may still wait for a site
     held = {place.me: mine, **{party: load(body, m.Held, party) for party, body in got.items()}}
     promises = {party: {one.site: one.promise.parts for one in said.listed} for party, said in held.items()}
     common = set.intersection(*(set(one) for one in promises.values()))
@@ -158,15 +138,21 @@ def _prepare(place: Place, terms: Terms, cast: _Cast) -> Rounds[Compiled]:
         place.engine.close()
     program = place.engine.compile(len(cast.givers), _limits(terms))
     mine = m.Ready(_agreed(place, terms, cast), program.digest)
-    got = yield from _tell_all(place, terms, m.READY, dump(mine))
+    got = yield from tell_all(place, terms.label, m.READY, dump(mine))
     said = {place.me: mine, **{party: load(body, m.Ready, party) for party, body in got.items()}}
-    _same(place, {party: one.program for party, one in said.items()}, Cause.TERMS, "compiled another program")
-    _same(place, {party: one.agreed for party, one in said.items()}, Cause.SURVIVORS, "saw other lists than the others")
+    same(place, m.READY, {party: one.program for party, one in said.items()}, Cause.TERMS, "compiled another program")
+    same(
+        place,
+        m.READY,
+        {party: one.agreed for party, one in said.items()},
+        Cause.SURVIVORS,
+        "saw other lists than the others",
+    )
     if cast.fresh:
         certificates = {party: cast.held[party].certificate for party in place.ranks}
         at = [cast.held[party].address for party in place.ranks]
         pending = place.engine.link(terms.round, place.rank, cast.own, certificates, at)
-        yield from _together(place, terms, m.LINK, pending)
+        yield from together(place, terms.label, m.LINK, pending)
     return program
 
 
@@ -181,55 +167,18 @@ def _agreed(place: Place, terms: Terms, cast: _Cast) -> bytes:
     return digest(b"potluck share agreed 1", m.session(terms), job.encode(), *held)
 
 
-def _same(place: Place, said: Mapping[Party, bytes], cause: Cause, what: str) -> None:
-    """Raises Abort(cause): not all said the same; named is who is alone with it, be it this party itself."""
-    if len(set(said.values())) == 1:
-        return
-    alone = [party for party, one in said.items() if list(said.values()).count(one) == 1]
-    raise Abort(cause, party=alone[0] if len(alone) == 1 else None, step=m.READY, detail=what)
-
-
 def _compute(
     place: Place, terms: Terms, cast: _Cast, program: Compiled, shares: Sequence[bytes]
 ) -> Rounds[tuple[bytes, bytes]]:
     """This party's shares of the sum and of the bits."""
-    total, bits = yield from _together(place, terms, m.RUN, place.engine.execute(program, shares))
+    total, bits = yield from together(place, terms.label, m.RUN, place.engine.execute(program, shares))
     return total, bits
-
-
-def _together(place: Place, terms: Terms, step: str, pending: Pending[T]) -> Rounds[T]:
-    """What the engine gives once all three have asked theirs: nobody waits for its engine before.
-
-    Raises Abort naming whose engine failed (ENGINE) or who is gone (SILENT): where an engine fails, they call the roll.
-    """
-    try:
-        yield from _tell_all(place, terms, step, dump(m.Here()))
-    except BaseException:
-        place.engine.close()
-        raise
-    try:
-        return pending.result()
-    except Abort as abort:
-        place.engine.close()
-        failed, kept = own_fault(abort), abort
-    label, body = terms.label(m.ROLL), dump(m.Here(failed))
-    send = {party: Parcel(label, body) for party in place.others}
-    inbox = yield Exchange(label, send, place.others, hops=2)
-    faulty = [party for party, said in inbox.got.items() if load(said, m.Here, party).failed]
-    faulty += [place.me] if failed else []
-    if len(faulty) == 1:
-        raise Abort(Cause.ENGINE, party=faulty[0], step=step, detail=kept.detail if failed else "its engine failed")
-    if len(inbox.gone) == 1:
-        raise Abort(Cause.SILENT, party=min(inbox.gone), step=step, detail="its engine is gone, and it does not answer")
-    # An engine may die of another's end: of several that failed, none is named for having begun it.
-    who = " and ".join(map(str, sorted(faulty))) or "an engine"
-    raise Abort(Cause.ENGINE, step=step, detail=f"{who} failed: {kept.detail}")
 
 
 def _judge(place: Place, terms: Terms, cast: _Cast, bits: bytes) -> Rounds[tuple[tuple[int, ...], tuple[m.Fault, ...]]]:
     """Open to each other whose words are within what the plan allows. Gives whose are, and who was left out at all."""
     count = len(cast.givers)
-    got = yield from _tell_all(place, terms, m.ACCEPTED, dump(m.Share(bits)))
+    got = yield from tell_all(place, terms.label, m.ACCEPTED, dump(m.Share(bits)))
     shares = {place.me: bits, **{party: load(body, m.Share, party).share for party, body in got.items()}}
     opened: Ring = join(shares, place.ranks, count)
     if int(opened.max()) > 1:
@@ -256,13 +205,3 @@ def _read_confirmed(statement: bytes, sender: Party, body: bytes) -> bytes:
     if load(body, m.Confirmed, sender).statement != statement:
         raise Abort(Cause.SURVIVORS, party=sender, step=m.CONFIRM)
     return body
-
-
-def _tell_all(
-    place: Place, terms: Terms, step: str, body: bytes, read: m.Read | None = None, hops: int = 2
-) -> Rounds[Mapping[Party, bytes]]:
-    """Say something to the other two and hear the same of them. Raises Abort naming who does not answer."""
-    label = terms.label(step)
-    send = {party: Parcel(label, body) for party in sorted(place.others)}
-    inbox = yield Exchange(label, send, place.others, len(place.others), hops, read=read)
-    return inbox.got

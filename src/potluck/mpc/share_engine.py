@@ -7,6 +7,7 @@ share: what a round's sites gave is gone when the round is.
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import threading
 import time
@@ -49,7 +50,7 @@ class Engine:
         self._now = now
         self._worker = make()
         self._spu = Spu(self._worker)
-        self._programs: dict[tuple[int, tuple[Limit, ...], int], Compiled] = {}
+        self._programs: dict[tuple[str, str, int], Compiled] = {}
 
     @property
     def pid(self) -> int | None:
@@ -86,12 +87,16 @@ class Engine:
         return pending
 
     def compile(self, sites: int, limits: Sequence[Limit]) -> Compiled:
-        """The program for so many sites. Raises Abort(ENGINE): numbers that it refuses."""
+        """The program for a sum over so many sites. Raises Abort(ENGINE): numbers that it refuses."""
+        parts = [Part(one.length, one.bound, one.norm) for one in limits]
+        return self.program(PROGRAM, checked_sum(sites, parts))
+
+    def program(self, program: str, numbers: Mapping[str, object]) -> Compiled:
+        """The program of that name for these numbers, compiled once a process. Raises Abort(ENGINE): as `compile`."""
         self._worker.start()
-        key = sites, tuple(limits), self._worker.generation
+        key = program, json.dumps(numbers, sort_keys=True), self._worker.generation
         if key not in self._programs:
-            parts = [Part(one.length, one.bound, one.norm) for one in limits]
-            self._programs[key] = self._spu.compile(PROTOCOL, PROGRAM, checked_sum(sites, parts))
+            self._programs[key] = self._spu.compile(PROTOCOL, program, numbers)
         return self._programs[key]
 
     def execute(self, program: Compiled, shares: Sequence[bytes]) -> Pending[list[bytes]]:

@@ -28,6 +28,8 @@ T = TypeVar("T")
 Reals = NDArray[np.float64]
 WIDTH = {"ABY3": 16, "CHEETAH": 8}
 """Bytes of a party's share, an element."""
+PAIR = 2
+"""The same of a bit under ABY3."""
 PARTIES = {"ABY3": 3, "CHEETAH": 2, "RR22": 2, "ECDH": 2}
 DIGEST = 16
 """Bytes of a key that is intersected."""
@@ -74,14 +76,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a program takes or gives. kind: `integer` (mod 2^64) or `fixed` (real, steps of 2^-18)."""
+    """What a program takes or gives. kind: `integer` (mod 2^64), `fixed` (real, steps of 2^-18) or `bit`."""
 
     kind: str
     shape: tuple[int, ...]
 
     def share_bytes(self, protocol: str) -> int:
         """The length of one party's share."""
-        return int(np.prod(self.shape, dtype=np.int64)) * WIDTH[protocol]
+        width = PAIR if self.kind == "bit" and protocol == "ABY3" else WIDTH[protocol]
+        return int(np.prod(self.shape, dtype=np.int64)) * width
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,10 @@ class Spu:
         """values, real, each at most `bound` in absolute value (checked) -> one share a party; steps of 2^-18."""
         body = np.ascontiguousarray(values, "<f8")
         return self._share(protocol, {"kind": "fixed", "shape": list(body.shape), "bound": bound}, body.tobytes())
+
+    def share_bits(self, protocol: str, bits: NDArray[np.bool_]) -> list[bytes]:
+        """bits of any shape -> one share a party."""
+        return self._share(protocol, {"kind": "bit", "shape": list(bits.shape)}, np.ascontiguousarray(bits).tobytes())
 
     def link(self, job: Job, rank: int, own: Credentials, trusted: bytes) -> Pending[None]:
         """Connect to the other parties over mutual TLS. own: of this party; trusted: of all (`credentials.trusted`)."""
