@@ -16,7 +16,7 @@ from potluck.engines.spu.link import GONE, Line, line, timeout
 from potluck.engines.spu.program import Program
 from potluck.engines.spu.programs import PROGRAMS
 from potluck.engines.spu.settings import COMPUTE, FRACTION, LARGEST, config, header, natural, parties, within
-from potluck.engines.spu.shares import DTYPES, SECRET, join, kind, load, make
+from potluck.engines.spu.shares import DTYPES, SECRET, STORAGE, join, kind, load, make
 from potluck.engines.spu.shares import dump as dumped
 
 KEPT = 64
@@ -92,14 +92,14 @@ def _run(open_line: Line, kept: list[Runtime], made: Made, digest: bytes, shares
     for name, share in zip(made.executable.input_names, shares, strict=True):
         runtime.set_var(name, share)
     runtime.run(made.executable)
-    results = [dumped(runtime.get_var(name), made.protocol) for name in made.executable.output_names]
+    results = [dumped(runtime.get_var(name), STORAGE[made.protocol]) for name in made.executable.output_names]
     for name in (*made.executable.input_names, *made.executable.output_names):
         runtime.del_var(name)
     return results
 
 
 def share(state: dict[str, Any], body: bytes, value: bytes) -> list[bytes]:
-    """{"protocol", "kind", "shape", "bound"} and elements (int64 or float64) -> a share for each party.
+    """{"protocol", "kind", "shape", "bound"} and elements (int64, float64 or bytes 0 and 1) -> a share for each party.
 
     Raises OpError: another length, or an element that is no number or beyond the bound; its value is not said.
     """

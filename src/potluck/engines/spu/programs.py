@@ -18,6 +18,7 @@ from potluck.engines.spu.layers import layers_scored
 from potluck.engines.spu.program import Array, Program, count, outside
 from potluck.engines.spu.settings import LARGEST, natural
 from potluck.engines.spu.shares import MOST, Kind
+from potluck.engines.spu.trees import boosted_trees
 
 SITES = 64
 BOUND = (1 << 62) - 1
@@ -116,4 +117,5 @@ PROGRAMS: Mapping[str, Callable[[Mapping[str, Any]], Program]] = {
     "sum_checked": sum_checked,
     "logistic_scores": logistic_scores,
     "layers_scored": layers_scored,
+    "boosted_trees": boosted_trees,
 }

@@ -18,7 +18,7 @@ from potluck.engines.frames import OpError
 from potluck.engines.serving import Table, serve
 from potluck.engines.spu import computing, link, psi
 from potluck.engines.spu.settings import config
-from potluck.engines.spu.shares import dump, join, load, make
+from potluck.engines.spu.shares import STORAGE, dump, join, load, make
 
 TABLES: tuple[Table, ...] = ({**link.OPS, **computing.OPS, **psi.OPS},)
 FILES = 4096
@@ -56,7 +56,7 @@ def selftest() -> None:
         for index, wanted in enumerate(made.program.takes):
             runtime.set_var(f"in{index}", load(shares[index][rank], "ABY3", wanted))
         runtime.run(made.executable)
-        results[rank] = [dump(runtime.get_var(name), "ABY3") for name in made.executable.output_names]
+        results[rank] = [dump(runtime.get_var(name), STORAGE["ABY3"]) for name in made.executable.output_names]
 
     threads = [threading.Thread(target=party, args=(rank,)) for rank in range(3)]
     for thread in threads:

@@ -1,0 +1,206 @@
+"""The program `boosted_trees`: gradient boosting over columns at different owners, all of it on secrets.
+
+Each tree is complete: every node asks whether a row lies at or below one cut of one feature. Which cut it is, how many
+rows lie where and what a leaf says are secrets while trees grow, and results afterwards.
+
+Reference: Chen, Guestrin, XGBoost: A Scalable Tree Boosting System, KDD 2016, sections 2.2 (gain, leaf) and 3.3 (cuts
+at quantiles). Sums over rows are exact: a bit times a gradient needs no cut of the fixed point.
+It does NOT stop early or prune: where no cut helps, a node takes some cut all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from potluck.engines.frames import OpError
+from potluck.engines.spu.program import Array, Program, count, outside
+from potluck.engines.spu.settings import FRACTION, LARGEST, natural
+from potluck.engines.spu.shares import MOST, Kind
+
+DEEPEST, ROUNDS, OWNERS = 5, 1000, 64
+ROWS = 1 << 17
+"""Rows trained on: sums of so many weights are in the range of the library's division."""
+CLIP = 15.0
+"""The library's sigmoid is wrong far from zero."""
+ODDS = 10
+"""Where margins begin: at odds of 2^-10 to 2^10."""
+_SHRINK = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What of the trees is public. shrink: sums of gradients times 2^-shrink may be multiplied by leaves."""
+
+    train: int
+    test: int
+    cuts: tuple[int, ...]
+    depth: int
+    rounds: int
+    rate: float
+    ridge: float
+    sides: bool
+    shrink: int
+
+    @property
+    def rows(self) -> int:
+        """All rows."""
+        return self.train + self.test
+
+    @property
+    def nodes(self) -> int:
+        """Nodes of a tree that ask."""
+        return (1 << self.depth) - 1
+
+
+def shape(about: Mapping[str, Any]) -> Shape:
+    """Reads the numbers of `boosted_trees`. Raises OpError: some that the fixed point could not carry."""
+    train, test = natural(about, "train", 1, ROWS), natural(about, "test", 1, MOST)
+    depth, rounds = natural(about, "depth", 1, DEEPEST), natural(about, "rounds", 1, ROUNDS)
+    rate, ridge = natural(about, "rate", 1, 1 << FRACTION), natural(about, "ridge", 1, ROWS << FRACTION)
+    sides, owners = natural(about, "sides", 0, 1), about.get("cuts")
+    if not isinstance(owners, list) or not 1 <= len(owners) <= OWNERS:
+        raise OpError(f"cuts must be a list of 1 to {OWNERS} counts")
+    cuts = tuple(natural({"a count of cuts": one}, "a count of cuts", 1, 1 << 16) for one in owners)
+    if (train + test) * max(sum(cuts), 2 << depth) > MOST:
+        raise OpError("too many elements")
+    if (train << FRACTION) * max(rounds * rate, 1 << FRACTION) >= (LARGEST * ridge) << FRACTION:
+        raise OpError("rows times rounds times rate must stay below 2^26 times ridge: margins would overflow")
+    shrink = max(0, (train * train << FRACTION).bit_length() - (LARGEST * ridge).bit_length() + 1)
+    if shrink > _SHRINK:
+        raise OpError("rows squared must stay below 2^37 times ridge: gains would lose their digits")
+    one = 1 << FRACTION
+    return Shape(train, test, cuts, depth, rounds, rate / one, ridge / one, bool(sides), shrink)
+
+
+def boosted_trees(about: Mapping[str, Any]) -> Program:
+    """Bits, cuts and a bit a row of each owner, and the target -> faults, trees, margins of all rows.
+
+    about: {"train", "test": rows, those trained on first; "cuts": [c of each owner]; "target": whose it is; "depth",
+    "rounds"; "rate", "ridge": in steps of 2^-18; "sides": 1 for two sides (target 0 or 1, log-loss), 0 for a number in
+    [-1, 1] (half the squared error)}.
+    Takes of each owner bits [rows, c] (whether the row's value is at or below the cut), cuts [c], real, in [-1, 1], and
+    bits [rows]: rows that it takes out are 0; then the target [rows], real. C = sum of c.
+    Gives faults [owners]: how many cuts, or targets, break their bound: unless all open to 0 the rest means nothing;
+    which cut of C each node takes [rounds, 2^depth - 1], level by level; its value, likewise; what the leaves say
+    [rounds, 2^depth]; the first margin [1]; and measures on the rows not trained on.
+    """
+    given = shape(about)
+    rows, owners = given.train + given.test, len(given.cuts)
+    whose = natural(about, "target", 0, owners - 1)
+
+    def run(*inputs: Array) -> Sequence[Array]:
+        bits, edges, keeps, target = inputs[0:-1:3], inputs[1:-1:3], inputs[2:-1:3], inputs[-1]
+        wrong = count((target > 1) | (target < (0 if given.sides else -1)))
+        faults = [count(outside(one, 1)) for one in edges]
+        faults[whose] = faults[whose] + wrong
+        keep = keeps[0]
+        for one in keeps[1:]:
+            keep = keep & one
+        below = jnp.concatenate([one.astype(jnp.int64) for one in bits], axis=1)
+        kept = keep.astype(jnp.int64)
+        begin = _first(given, target[: given.train], kept[: given.train])
+        splits, values, leaves, margins = _grown(given, below, jnp.concatenate(edges), target, kept, begin)
+        return jnp.stack(faults), splits, values, leaves, begin.reshape(1), margins[given.train :]
+
+    takes = [one for c in given.cuts for one in (Kind("bit", (rows, c)), Kind("fixed", (c,)), Kind("bit", (rows,)))]
+    gives = (
+        Kind("integer", (owners,)),
+        Kind("integer", (given.rounds, given.nodes)),
+        Kind("fixed", (given.rounds, given.nodes)),
+        Kind("fixed", (given.rounds, given.nodes + 1)),
+        Kind("fixed", (1,)),
+        Kind("fixed", (given.test,)),
+    )
+    return Program(run, (*takes, Kind("fixed", (rows,))), gives)
+
+
+def _first(given: Shape, target: Array, kept: Array) -> Array:
+    """The margin that all rows begin with: log-odds of the two sides, or the mean."""
+    total, rows = (_real(kept) * target).sum(), _real(kept.sum())
+    share = total / jnp.maximum(rows, 1.0)
+    if not given.sides:
+        return share
+    odds = jnp.clip(total, 1.0, None) / jnp.clip(rows - total, 1.0, None)
+    return jnp.log(jnp.clip(odds, 2.0**-ODDS, 2.0**ODDS))
+
+
+def _grown(
+    given: Shape, below: Array, edges: Array, target: Array, kept: Array, begin: Array
+) -> tuple[Array, Array, Array, Array]:
+    """(splits, values, leaves, margins [rows]): tree after tree on what is left to explain."""
+    order = jnp.arange(sum(given.cuts), dtype=jnp.int64)
+
+    def grow(place: Array, carried: tuple[Array, ...]) -> tuple[Array, ...]:
+        splits, values, leaves, margins = carried
+        slopes = _slopes(given, margins[: given.train], target[: given.train], kept[: given.train])
+        chosen, leaf, change = _tree(given, below, slopes)
+        splits = splits.at[place].set((chosen * order[:, None]).sum(axis=0))
+        values = values.at[place].set((_real(chosen) * edges[:, None]).sum(axis=0))
+        return splits, values, leaves.at[place].set(leaf), margins + change
+
+    empty = jnp.zeros((given.rounds, given.nodes))
+    start = (empty.astype(jnp.int64), empty, jnp.zeros((given.rounds, given.nodes + 1)))
+    margins = jnp.broadcast_to(begin, (given.rows,))
+    return jax.lax.fori_loop(0, given.rounds, grow, (*start, margins))
+
+
+def _slopes(given: Shape, margins: Array, target: Array, kept: Array) -> Array:
+    """[train, 2]: first and second derivative of each row's loss; 0 of rows taken out."""
+    if not given.sides:
+        return jnp.stack([_real(kept) * (margins - target), _real(kept)], axis=1)
+    chance = jax.nn.sigmoid(jnp.clip(margins, -CLIP, CLIP))
+    curve = jnp.maximum(chance * (1.0 - chance), 0.0)  # rounding may have left it just below
+    return _real(kept)[:, None] * jnp.stack([chance - target, curve], axis=1)
+
+
+def _tree(given: Shape, below: Array, slopes: Array) -> tuple[Array, Array, Array]:
+    """(which cut each node takes [C, nodes], as one 1 a column; leaves [2^depth]; what they say of each row [rows])."""
+    inside = jnp.ones((given.rows, 1), jnp.int64)
+    chosen = []
+    for level in range(given.depth):
+        nodes = 1 << level
+        within = (_real(inside[: given.train])[:, :, None] * slopes[:, None, :]).reshape(given.train, -1)
+        left = (_real(below[: given.train]).T @ within).reshape(-1, nodes, 2)
+        gains = _gains(given, left, within.sum(axis=0).reshape(nodes, 2))
+        one = _largest(gains)
+        chosen.append(one)
+        yes = inside * (below @ one)
+        inside = jnp.stack([yes, inside - yes], axis=2).reshape(given.rows, -1)
+    sums = _real(inside[: given.train]).T @ slopes
+    leaf = -sums[:, 0] / (sums[:, 1] + given.ridge) * given.rate
+    return jnp.concatenate(chosen, axis=1), leaf, _real(inside) @ leaf
+
+
+def _gains(given: Shape, left: Array, whole: Array) -> Array:
+    """left [C, nodes, 2], whole [nodes, 2]: sums of slopes -> what each cut gains [C, nodes], up to a constant."""
+    sides = jnp.stack([left, whole[None] - left])
+    first, second = sides[..., 0], sides[..., 1]
+    return (first * 2.0**-given.shrink * (first / (second + given.ridge))).sum(axis=0)
+
+
+def _largest(gains: Array) -> Array:
+    """[C, nodes] -> [C, nodes] integers: in each column one 1, where it is largest (the first of equals).
+
+    A knock-out: of each two the larger goes on, and takes along the place it came from.
+    """
+    length, nodes = gains.shape
+    size = 1 << max(0, length - 1).bit_length()
+    best = jnp.concatenate([gains, jnp.full((size - length, nodes), -1.0)])
+    where = jnp.ones((size, 1, nodes), jnp.int64)
+    while best.shape[0] > 1:
+        one, other = best[0::2], best[1::2]
+        first = (one >= other).astype(jnp.int64)
+        best = other + _real(first) * (one - other)
+        first = first[:, None]
+        where = jnp.concatenate([where[0::2] * first, where[1::2] * (1 - first)], axis=1)
+    return where[0, :length]
+
+
+def _real(integers: Array) -> Array:
+    """Integers as real numbers: exact, and a product of them with real numbers is exact too."""
+    return integers.astype(jnp.float64)
