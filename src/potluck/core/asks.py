@@ -22,6 +22,7 @@ class Kind(StrEnum):
     EVALUATE = "evaluate"
     STATISTICS = "statistics"
     PREDICT = "predict"
+    INTERSECT = "intersect"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ Every owner's keys go round the ring of owners, each multiplies them by its own 
 key's tag is the same at all who have it, and nobody makes one without every owner's help. Then every owner but `first`
 writes a table over its tags (`psi_table`) of numbers that cancel out over all owners: a tag's numbers are made of
 secrets that each two owners share, so of a key that any owner lacks they are noise. `first` reads every table at its
-own tags; where all cancel, all have the key. For a size alone each owner shuffles `first`'s list on its way round, so
-that it cannot tell which of its keys a tag is.
+own tags; where all cancel, all have the key. For a size alone each owner shuffles the lists that pass it, so that no
+owner can tell which of its keys a tag is.
 
 A coalition of `first` and others learns which of ITS keys all the rest have, which it could learn by putting in the
 union of its keys. All owners follow the protocol.
@@ -67,7 +67,7 @@ def _seeds(circle: m.Circle) -> Rounds[Sequence[bytes]]:
 
 
 def _round(circle: m.Circle, keys: Sequence[bytes]) -> Rounds[list[bytes]]:
-    """This owner's tags; in the keys' order, but `first`'s where the size alone is revealed.
+    """This owner's tags, in the keys' order; in one that nobody knows where the size alone is revealed.
 
     Its own list leaves multiplied by one secret and is multiplied by a second when it is home again, so that the last
     who saw it cannot read it; others' lists are multiplied by both.
@@ -84,7 +84,7 @@ def _round(circle: m.Circle, keys: Sequence[bytes]) -> Rounds[list[bytes]]:
         if whose == me.party:
             break
         held = home.times(out.times(held, behind), behind)
-        if whose == gathering.first and gathering.reveal == "size":
+        if gathering.reveal == "size":
             held = _shuffled(circle, held)
     return tags(circle.session, home.times(held, behind))
 

@@ -1,0 +1,50 @@
+"""The columns by which rows of different owners are matched, as texts and nothing else.
+
+A cell of a file is the text that stands there; a whole number of a typed frame is its digits. What does not fit is a
+DataError with line numbers and no value. It does NOT compare keys: `mpc.psi` says which texts are one key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.errors import DataError
+from potluck.core.plan import Plan
+from potluck.fl.source import Cells, Source, chunks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keyed:
+    """A source's keys. texts: by row its key columns' cells; lines [n] (of the file, or row numbers from 1)."""
+
+    texts: list[tuple[str, ...]] = field(repr=False)
+    lines: NDArray[np.int64] = field(repr=False)
+
+
+def keyed(source: Source, plan: Plan, site: str) -> Keyed:
+    """The key columns of a source, row by row; a text that means "no value" (data.missing) is empty.
+
+    Raises DataError: not readable, a column absent, more rows than data.max_rows.
+    """
+    assert plan.align is not None
+    missing = frozenset(text.strip() for text in plan.data.missing)
+    layout = None if plan.data.header else tuple(plan.data.columns)
+    texts: list[tuple[str, ...]] = []
+    lines = [np.empty(0, np.int64)]
+    for chunk in chunks(source, plan.align.keys, layout, site):
+        columns = [_texts(chunk.cells[name], missing) for name in plan.align.keys]
+        texts += zip(*columns, strict=True)
+        lines.append(chunk.lines)
+        if len(texts) > plan.data.max_rows:
+            hint = "raise data.max_rows, or leave rows out"
+            raise DataError(f"there are more rows than data.max_rows ({plan.data.max_rows})", where=site, hint=hint)
+    return Keyed(texts, np.concatenate(lines))
+
+
+def _texts(cells: Cells, missing: frozenset[str]) -> list[str]:
+    if isinstance(cells, np.ndarray):
+        return ["" if np.isnan(v) else str(int(v)) if v == np.rint(v) else repr(float(v)) for v in cells]
+    return ["" if cell is None or cell.strip() in missing else cell for cell in cells]

@@ -1,0 +1,70 @@
+"""What of a plan that intersects cannot be. One line a problem: `key: what. hint: what to do`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from potluck.core.plan import Align, Plan
+
+
+def check(plan: Plan) -> tuple[list[str], list[str]]:
+    """(errors, warnings)."""
+    spec = plan.align
+    assert spec is not None
+    return [*_federation(plan), *_privacy(plan), *keys(plan, spec), *_to(plan, spec)], [*_minded(plan, spec)]
+
+
+def keys(plan: Plan, spec: Align) -> Iterator[str]:
+    """What is wrong with the key columns, for whatever task matches rows by them."""
+    if not spec.keys or any(not name for name in spec.keys):
+        yield "align.keys: is empty. hint: name the columns that say whose row it is"
+    if len(set(spec.keys)) < len(spec.keys):
+        yield "align.keys: a column is there twice. hint: name each once"
+    if not plan.data.header:
+        absent = [name for name in spec.keys if name not in plan.data.columns]
+        if absent:
+            what = f"without a header {absent[0]} is not declared"
+            yield f'align.keys: {what}. hint: declare all columns in file order, a key with kind = "ignore"'
+
+
+def _federation(plan: Plan) -> Iterator[str]:
+    fed = plan.federation
+    if len(fed.sites) < 2:
+        yield "federation.sites: an intersection is of two sites or more. hint: name the others"
+    for key in ("corrupt", "dropouts"):
+        if getattr(fed, key):
+            hint = "leave it out; explain --collude says what a coalition sees" if key == "corrupt" else "leave it out"
+            yield f"federation.{key}: an intersection takes every site, and says itself who sees what. hint: {hint}"
+
+
+def _privacy(plan: Plan) -> Iterator[str]:
+    if plan.privacy.noise != "none":
+        what = f'"{plan.privacy.noise}" is for sums: a size and members are exact'
+        yield f'privacy.noise: {what}. hint: noise = "none", and align.reveal = "size" where members are too much'
+
+
+def _to(plan: Plan, spec: Align) -> Iterator[str]:
+    sites = plan.federation.sites
+    for name in spec.to:
+        if name not in sites:
+            yield f"align.to: {name} is no site of this plan. hint: the sites are {', '.join(sites)}"
+    if len(set(spec.to)) < len(spec.to):
+        yield "align.to: a site is there twice. hint: name each once"
+
+
+def _minded(plan: Plan, spec: Align) -> Iterator[str]:
+    """What runs, and what to mind of it."""
+    if plan.data.target or plan.data.split or plan.training or plan.model or plan.statistics:
+        yield "align: tables of models and statistics are ignored: an intersection reads keys alone. hint: leave them out"
+    several = len(plan.federation.sites) > 2
+    if spec.protocol == "rr22" and (several or spec.reveal == "size"):
+        why = "of more than two sites" if several else "of a size alone"
+        yield (
+            f'align.protocol: "rr22" finds two sites\' members; an intersection {why} runs on a curve, some '
+            '10,000 keys a second. hint: protocol = "ecdh" says so'
+        )
+    if spec.reveal == "size":
+        yield (
+            "align.reveal: whoever puts in one key learns by a size of 0 or 1 whether all others have it: a size hides "
+            "members from owners who put in what they have. hint: allow it to sites that you trust to"
+        )

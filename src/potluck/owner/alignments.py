@@ -1,0 +1,69 @@
+"""Alignments that an owner keeps, so that the same keys are intersected once: a file each, 0600, in one folder.
+
+An alignment is kept under what it is about (owners, key columns, who learns what) and is good for the very keys that
+it was made of. It holds hashes of common keys, which whoever can guess keys can recognise: as private as the rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from potluck.core.errors import UsageError
+from potluck.members.files import PRIVATE, PRIVATE_FOLDER, replace
+
+FOLDER = "aligned"
+DIGEST = 16
+
+
+class Kept(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One alignment. keys: over all keys of this owner, in no order; the rest as `mpc.psi_rounds.Held`."""
+
+    version: int
+    keys: bytes
+    token: bytes
+    size: int | None
+    common: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alignments:
+    """One owner's alignments. folder: made when the first is kept."""
+
+    folder: Path
+
+    def find(self, about: bytes, digests: bytes) -> Kept | None:
+        """The alignment of these keys; None: there is none, or it is of other keys, or unreadable.
+
+        Raises UsageError: the file cannot be read.
+        """
+        path = self._path(about)
+        try:
+            found = msgspec.msgpack.decode(path.read_bytes(), type=Kept)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise UsageError(f"cannot be read ({type(error).__name__})", where=str(path)) from None
+        except msgspec.MsgspecError:
+            return None
+        return found if found.version == 1 and found.keys == over(digests) else None
+
+    def keep(self, about: bytes, digests: bytes, token: bytes, size: int | None, common: bytes | None) -> None:
+        """Keep one, in place of an older one about the same. Raises UsageError: it cannot be written."""
+        try:
+            self.folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot be made ({type(error).__name__})", where=str(self.folder)) from None
+        replace(self._path(about), msgspec.msgpack.encode(Kept(1, over(digests), token, size, common)), PRIVATE)
+
+    def _path(self, about: bytes) -> Path:
+        return self.folder / f"{about.hex()}.alignment"
+
+
+def over(digests: bytes) -> bytes:
+    """32 bytes over a set of keys."""
+    keys = sorted(digests[start : start + DIGEST] for start in range(0, len(digests), DIGEST))
+    return sha256(b"potluck keys 1\n" + b"".join(keys)).digest()
