@@ -55,7 +55,7 @@ def _to(plan: Plan, spec: Align) -> Iterator[str]:
 def _minded(plan: Plan, spec: Align) -> Iterator[str]:
     """What runs, and what to mind of it."""
     if plan.data.target or plan.data.split or plan.training or plan.model or plan.statistics:
-        yield "align: tables of models and statistics are ignored: an intersection reads keys alone. hint: leave them out"
+        yield "align: tables of models and statistics are ignored: an intersection reads keys. hint: leave them out"
     several = len(plan.federation.sites) > 2
     if spec.protocol == "rr22" and (several or spec.reveal == "size"):
         why = "of more than two sites" if several else "of a size alone"

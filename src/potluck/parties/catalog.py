@@ -20,7 +20,7 @@ from potluck.he import predict
 from potluck.he import sum as he
 from potluck.he.circuit import Forecast, Outline
 from potluck.he.predict import Predicting
-from potluck.mpc import clear, mask, share
+from potluck.mpc import clear, mask, psi_check, psi_views, share
 from potluck.parties import carrier
 from potluck.parties.rules import errors_of
 from potluck.tee import predict as enclave
@@ -119,13 +119,19 @@ PREDICTIONS: dict[tuple[str, str], Scoring] = {
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """The same of what owners of different columns do together. check: (errors, warnings) of the whole plan."""
+    """The same of what owners of different columns do together. check: (errors, warnings) of the whole plan.
+
+    across: whether the parties' halves can be run across machines.
+    """
 
     check: Callable[[Plan], tuple[list[str], list[str]]]
     views: Callable[[Plan], list[View]]
+    across: bool = False
 
 
-JOINT: dict[tuple[str, str], Joint] = {}
+JOINT: dict[tuple[str, str], Joint] = {
+    ("intersect", "psi"): Joint(psi_check.check, psi_views.views),
+}
 
 
 def row(plan: Plan) -> Row:
@@ -186,10 +192,10 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
 
 def at_home(plan: Plan) -> list[str]:
     """What keeps a plan in one process: `run` carries it out, and nobody across machines."""
-    if not plan.servers:
+    joint = JOINT.get((plan.task, plan.protect.word))
+    if joint is None or joint.across:
         return []
-    what = f'"{plan.protect.word}" is for `run` alone in this version: there are no compute parties across machines'
-    return [f'protect.with: {what}. hint: protect.with = "mask"']
+    return [f'task: "{plan.task}" is for `run` alone in this version. hint: potluck run, or potluck check']
 
 
 def views(plan: Plan) -> list[View]:
