@@ -59,7 +59,7 @@ def same(place: Place, step: str, said: Mapping[Party, bytes], cause: Cause, wha
     raise Abort(cause, party=alone[0] if len(alone) == 1 else None, step=step, detail=what)
 
 
-def together(place: Place, label: Named, step: str, pending: Pending[T], roll: str = ROLL) -> Rounds[T]:
+def in_step(place: Place, label: Named, step: str, pending: Pending[T], roll: str = ROLL) -> Rounds[T]:
     """What the engine gives once all have asked theirs: nobody waits for its engine before.
 
     Raises Abort naming whose engine failed (ENGINE) or who is gone (SILENT): where an engine fails, they call the roll.

@@ -19,7 +19,7 @@ from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Abort, Cause, Exchange, Limit, Parcel, Record, Rounds, Seat, Terms
 from potluck.core.wire import ascending, dump, load
 from potluck.mpc import share_messages as m
-from potluck.mpc.circle import Place, same, tell_all, together
+from potluck.mpc.circle import Place, in_step, same, tell_all
 from potluck.mpc.credentials import Credentials
 from potluck.mpc.replicated import Ring, commitment, expanded, join, share
 from potluck.mpc.share_engine import BOUND, name
@@ -152,7 +152,7 @@ def _prepare(place: Place, terms: Terms, cast: _Cast) -> Rounds[Compiled]:
         certificates = {party: cast.held[party].certificate for party in place.ranks}
         at = [cast.held[party].address for party in place.ranks]
         pending = place.engine.link(terms.round, place.rank, cast.own, certificates, at)
-        yield from together(place, terms.label, m.LINK, pending)
+        yield from in_step(place, terms.label, m.LINK, pending)
     return program
 
 
@@ -171,7 +171,7 @@ def _compute(
     place: Place, terms: Terms, cast: _Cast, program: Compiled, shares: Sequence[bytes]
 ) -> Rounds[tuple[bytes, bytes]]:
     """This party's shares of the sum and of the bits."""
-    total, bits = yield from together(place, terms.label, m.RUN, place.engine.execute(program, shares))
+    total, bits = yield from in_step(place, terms.label, m.RUN, place.engine.execute(program, shares))
     return total, bits
 
 
