@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from potluck.engines.frames import OpError
 from potluck.engines.spu.layers import layers_scored
 from potluck.engines.spu.program import Array, Program, count, outside
+from potluck.engines.spu.regression import regression
 from potluck.engines.spu.settings import LARGEST, natural
 from potluck.engines.spu.shares import MOST, Kind
 from potluck.engines.spu.trees import boosted_trees
@@ -118,4 +119,5 @@ PROGRAMS: Mapping[str, Callable[[Mapping[str, Any]], Program]] = {
     "logistic_scores": logistic_scores,
     "layers_scored": layers_scored,
     "boosted_trees": boosted_trees,
+    "regression": regression,
 }

@@ -1,0 +1,103 @@
+"""A model fitted over columns at different owners: what its program takes from whom, and what all parties agree on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.party import Party
+from potluck.core.rounds import Label, RoundId
+
+Sort = Literal["integer", "fixed", "bit"]
+"""integer: mod 2^64; fixed: a real in steps of 2^-18; bit: 0 or 1, which travels as one bit."""
+Array = NDArray[np.float64] | NDArray[np.int64] | NDArray[np.bool_]
+SECONDS = 600
+"""The longest that one program may run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """A result of a program."""
+
+    kind: Sort
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """How many elements."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """An argument of a program. owner: whose it is, by the plan's order of sites."""
+
+    owner: int
+    kind: Sort
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """How many elements."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A program of the engine, from public numbers alone. takes, gives: in the program's order.
+
+    The first result counts faults, an integer for each owner: it is opened to the compute parties, and what is not 0
+    ends the round. All others are opened to the readers of the model.
+    """
+
+    program: str
+    numbers: Mapping[str, object]
+    takes: tuple[Take, ...]
+    gives: tuple[Give, ...]
+
+    def of(self, owner: int) -> tuple[Take, ...]:
+        """What one owner gives."""
+        return tuple(take for take in self.takes if take.owner == owner)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """What all parties of the round agree on. digest: 32 bytes over plan, run and round, in every signature.
+
+    owners: in the plan's order; to: who reads the model; ranks: who computes; target: who has the target.
+    """
+
+    round: RoundId
+    digest: bytes
+    owners: tuple[Party, ...]
+    target: Party
+    to: tuple[Party, ...]
+    ranks: tuple[Party, ...]
+    patience: float
+    split: bool
+
+    def label(self, step: str) -> Label:
+        """The label of `step` in this round."""
+        return Label(self.round, step)
+
+    def hops(self, seconds: float) -> int:
+        """How often its patience one waits for who works so long."""
+        return 3 + math.ceil(seconds / self.patience)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """What an owner brings. arrays: its takes, in order; train, test: rows, the training rows first.
+
+    order: 32 bytes over the common keys, their order and the split: the same at every owner.
+    """
+
+    arrays: Sequence[Array] = field(repr=False)
+    train: int
+    test: int
+    order: bytes

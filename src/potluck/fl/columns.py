@@ -1,0 +1,157 @@
+"""One owner's columns of a plan whose columns are at different owners: read, and put into the common order.
+
+An owner reads the columns that the plan says are its own, encoded as `fl.encode` does for all tasks. What does not fit
+is a DataError that names column and line, never a value; rows that no other owner has are not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.errors import DataError
+from potluck.core.plan import Column, Plan
+from potluck.core.seeded import fraction
+from potluck.core.stages import Floats
+from potluck.fl import encode
+from potluck.fl.encode import Encoding, Field, Unfit, key
+from potluck.fl.source import Cells, Chunk, Source, chunks
+from potluck.fl.target import goal, targets
+
+Mask = NDArray[np.bool_]
+Raw = Callable[[Cells], Floats]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Own:
+    """An owner's rows as its file has them. columns: raw, by name; target, test: at the target's owner, else None."""
+
+    columns: dict[str, Floats] = field(repr=False)
+    target: Floats | None = field(repr=False)
+    test: Mask | None = field(repr=False)
+    rows: int
+    encoding: Encoding
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """An owner's rows in the common order, the training rows first.
+
+    features [n, p]: its own columns' features on [-1, 1]; keep [n]: False where a value is missing that drops the row,
+    whose features and target are then 0; target [n]: at the target's owner, else None; train: how many rows train.
+    """
+
+    features: Floats = field(repr=False)
+    keep: Mask = field(repr=False)
+    target: Floats | None = field(repr=False)
+    train: int
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return len(self.keep)
+
+
+def special(plan: Plan) -> frozenset[str]:
+    """Columns that are no features: the target, the split, and the keys."""
+    data, keys = plan.data, plan.align.keys if plan.align else ()
+    named = {data.target.column if data.target else None, data.split.column if data.split else None, *keys}
+    return frozenset(name for name in named if name)
+
+
+def features_of(plan: Plan, owner: str | None = None) -> dict[str, Column]:
+    """The columns that become features, in the plan's order: of one owner, or of all."""
+    outside = special(plan)
+    return {
+        name: column
+        for name, column in plan.data.columns.items()
+        if name not in outside and column.kind != "ignore" and owner in (None, column.owner)
+    }
+
+
+def encoding(plan: Plan, owner: str | None = None) -> Encoding:
+    """How one owner's columns are encoded, or all of them, owner after owner: the order of the coefficients."""
+    owners = plan.federation.sites if owner is None else (owner,)
+    fields = tuple(encode.field(n, c) for one in owners for n, c in features_of(plan, one).items())
+    return Encoding(fields=fields, missing=plan.data.missing)
+
+
+def target_owner(plan: Plan) -> str:
+    """Who has the target, as its column says."""
+    assert plan.data.target is not None
+    owner = plan.data.columns[plan.data.target.column].owner
+    assert owner is not None
+    return owner
+
+
+def read(source: Source, plan: Plan, owner: str) -> Own:
+    """An owner's own columns. Raises DataError: a file that cannot be read, a column that is absent, a cell that does
+    not fit."""
+    how, mine = encoding(plan, owner), owner == target_owner(plan)
+    aim = goal(plan)
+    split = plan.data.split.column if plan.data.split and mine else None
+    wanted = [one.name for one in how.fields] + ([aim.column] if mine else []) + ([split] if split else [])
+    columns: dict[str, list[Floats]] = {one.name: [np.empty(0)] for one in how.fields}
+    target, held, rows = [np.empty(0)], [np.empty(0, np.bool_)], 0
+    for chunk in chunks(source, wanted, None, owner):
+        rows += len(chunk.lines)
+        for one in how.fields:
+            columns[one.name].append(_numbers(chunk, one.name, owner, partial(_raw, one, how)))
+        if mine:
+            target.append(_numbers(chunk, aim.column, owner, lambda cells: targets(aim, cells, how.missing)))
+        if split:
+            held.append(np.array([key(str(cell)) == "test" for cell in chunk.cells[split]], np.bool_))
+    whole = {name: np.concatenate(parts) for name, parts in columns.items()}
+    test = np.concatenate(held) if split else None
+    return Own(whole, np.concatenate(target) if mine else None, test, rows, how)
+
+
+def _raw(one: Field, how: Encoding, cells: Cells) -> Floats:
+    return encode.raw(one, cells, how.missing)
+
+
+def _numbers(chunk: Chunk, name: str, owner: str, raw: Raw) -> Floats:
+    try:
+        return raw(chunk.cells[name])
+    except Unfit as unfit:
+        hint = 'correct the cell, or list the text that means "no value" in data.missing'
+        line = chunk.lines[unfit.index]
+        raise DataError(f"column {name!r}, line {line}: {unfit.why}", where=owner, hint=hint) from None
+
+
+def held_out(plan: Plan, own: Own, rows: NDArray[np.int64], keys: Sequence[bytes]) -> Mask | None:
+    """Which of the common rows are held out [k]: as the split column says, or by a keyed hash of each row's key. At the
+    target's owner; None at others. keys: of the common rows."""
+    split = plan.data.split
+    if own.target is None:
+        return None
+    if own.test is not None:
+        return own.test[rows]
+    if split is None or split.test is None:
+        return np.zeros(len(rows), np.bool_)
+    return np.array([fraction(split.seed, b"key\0" + one) < split.test for one in keys], np.bool_)
+
+
+def ordered(own: Own, rows: NDArray[np.int64], test: Mask, owner: str) -> Columns:
+    """The common rows, those to train on first. Raises DataError: a value is missing that may not be."""
+    rows = np.concatenate([rows[~test], rows[test]])
+    columns = {name: values[rows] for name, values in own.columns.items()}
+    keep = np.ones(len(rows), np.bool_)
+    for one in own.encoding.fields:
+        gone = np.isnan(columns[one.name])
+        if one.missing == "refuse" and gone.any():
+            hint = 'declare missing = "drop" or "flag", or list the text that means "no value" in data.missing'
+            what = f"column {one.name!r} has no value in {int(gone.sum())} of the common rows"
+            raise DataError(what, where=owner, hint=hint)
+        if one.missing == "drop":
+            keep &= ~gone
+    target = None if own.target is None else own.target[rows]
+    if target is not None:
+        keep &= ~np.isnan(target)
+        target = np.where(keep, target, 0.0)
+    found = encode.encode(own.encoding, columns) if columns else np.zeros((len(rows), 0))
+    return Columns(found * keep[:, None], keep, target, int((~test).sum()))

@@ -1,0 +1,76 @@
+"""Linear and logistic regression over columns at different owners: what the engine's program `regression` is given,
+and what its results say. The objective is that of `fl.linear`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from potluck.core.errors import DataError
+from potluck.core.fitting import Array, Give, Recipe, Take
+from potluck.core.plan import Plan
+from potluck.core.rounds import Abort, Cause
+from potluck.fl.columns import Columns, encoding, target_owner
+from potluck.fl.fit_metrics import gives, metrics
+from potluck.fl.linear import kind, l2
+from potluck.fl.method import few, training, within
+from potluck.fl.model import Model
+from potluck.fl.target import goal
+from potluck.fl.tasks import Trained
+
+PROGRAM = "regression"
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """The learner of a plan's linear or logistic model."""
+
+    plan: Plan
+
+    def recipe(self, train: int, test: int) -> Recipe:
+        """The program for so many rows, from public numbers alone."""
+        owners, rows, logistic = self.plan.federation.sites, train + test, kind(self.plan) == "logistic"
+        counts = [len(encoding(self.plan, owner).names) for owner in owners]
+        target, spec = owners.index(target_owner(self.plan)), training(self.plan)
+        takes: list[Take] = []
+        for owner, count in enumerate(counts):
+            takes += [Take(owner, "fixed", (rows, count))] if count else []
+            takes.append(Take(owner, "integer", (rows,)))
+        takes.append(Take(target, "integer" if logistic else "fixed", (rows,)))
+        opened = (Give("integer", (len(owners),)), Give("fixed", (sum(counts) + 1,)), Give("integer", (4,)))
+        numbers: dict[str, object] = {
+            "kind": kind(self.plan), "method": spec.method, "rounds": spec.rounds, "l2": l2(self.plan),
+            "rate": spec.rate, "train": train, "test": test, "features": counts, "target": target,
+        }  # fmt: skip
+        return Recipe(PROGRAM, numbers, tuple(takes), (*opened, *gives(goal(self.plan), test)))
+
+    def shared(self, owner: str, columns: Columns) -> list[Array]:
+        """An owner's arguments: its features, which rows it keeps, and the target where it is its own."""
+        found: list[Array] = [columns.features] if columns.features.shape[1] else []
+        found.append(columns.keep.astype(np.int64))
+        if columns.target is not None:
+            found.append(columns.target.astype(np.int64) if kind(self.plan) == "logistic" else columns.target)
+        return found
+
+    def outcome(self, opened: Sequence[Array]) -> Trained:
+        """The model and its metrics. Raises DataError: no rows, or one class; Abort(RANGE): a coefficient beyond."""
+        weights, said = opened[0].astype(np.float64), [int(one) for one in opened[1]]
+        settled, at_limit, rows, positive = said
+        aim = goal(self.plan)
+        if rows == 0:
+            raise DataError("no training row is complete at all owners", hint="see data.missing, and the split")
+        if aim.kind == "binary" and positive in (0, rows):
+            raise DataError(f"the target {aim.column!r} has one class on the training side", hint="see data.target")
+        if at_limit:
+            hint = "a lower training.rate, or more model.l2"
+            raise Abort(Cause.RANGE, detail=f"a coefficient grew beyond what the computation carries. hint: {hint}")
+        within(self.plan, weights)
+        warnings = few(rows, len(weights))
+        if not settled:
+            warnings = (*warnings, "newton has not converged: raise training.rounds or model.l2")
+        found, more = metrics(aim, opened[2:])
+        model = Model(kind(self.plan), encoding(self.plan), aim, weights)
+        return Trained(model, found, (*warnings, *more))
