@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from potluck.api import predict
+from potluck.api import intersect, predict
 from potluck.api.demands import demand_of
 from potluck.api.plan import Plan, opened
 from potluck.api.tables import tables
@@ -110,6 +110,8 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         return Verdict(errors, warnings)
     if plan.spec.task == "predict":
         return _prediction(plan, warnings)
+    if plan.spec.task == "intersect":
+        return _intersection(plan, warnings)
     try:
         demand_of(plan)
         spec, more = _with_files(plan)
@@ -150,6 +152,19 @@ def _prediction(plan: Plan, warnings: list[str]) -> Verdict:
     told = asdict(forecast)
     size = forecast.keys + forecast.query
     return Verdict([], [*warnings, *more], cost, size, seconds, 1, plan.values(), forecast=told)
+
+
+def _intersection(plan: Plan, warnings: list[str]) -> Verdict:
+    """The verdict on an intersection, rehearsed with made-up keys."""
+    try:
+        more = intersect.counted(plan)
+        size, seconds = intersect.rehearsed(plan)
+    except PotluckError as error:
+        return Verdict([_line(error)], warnings)
+    many = f"bytes and seconds are of {intersect.REHEARSED} made-up keys a site; both grow as keys do"
+    cost = dict.fromkeys(plan.spec.federation.sites, None)
+    mind = [*warnings, *more, many, *catalog.at_home(plan.spec)]
+    return Verdict([], mind, cost, size, seconds, 1, plan.values())
 
 
 def _rows(plan: Plan, model: Model) -> list[str]:

@@ -18,12 +18,15 @@ from potluck.fl.evaluate import Metrics
 from potluck.fl.scoring import Agreement, Carried, Predicted
 from potluck.fl.tasks import Counted, Trained
 from potluck.parties import catalog
+from potluck.parties.intersection import Intersected
 from potluck.report import details
 
 Json = dict[str, object]
 PREDICTIONS = "predictions.csv"
 """A run's scores, in its folder."""
-KINDS = {"train": Kind.TRAIN, "statistics": Kind.STATISTICS, "predict": Kind.PREDICT}
+MEMBERS = "members.csv"
+"""A run's common keys, in its folder."""
+KINDS = {"train": Kind.TRAIN, "statistics": Kind.STATISTICS, "predict": Kind.PREDICT, "intersect": Kind.INTERSECT}
 MANY, FEW = 12, 3
 """With more sites than MANY the report shows who sees what for FEW of them: the whole grows with their square."""
 
@@ -50,9 +53,18 @@ def document(facts: Facts, final: Path) -> Json:
         head["metrics"] = _metrics(facts, facts.outcome)
     elif isinstance(facts.outcome, Counted):
         head["results"] = facts.outcome.document()
+    elif isinstance(facts.outcome, Intersected):
+        head |= intersection(facts.outcome, final)
     else:
         head |= prediction(facts.outcome, facts.agreement, final)
     return head | {"privacy": _privacy(facts), "rounds": _rounds(facts), "warnings": facts.warnings}
+
+
+def intersection(outcome: Intersected, final: Path) -> Json:
+    """What is said of common keys; null where they are somewhere else, or not revealed."""
+    members = None if outcome.members is None else str(final / MEMBERS)
+    found: Json = {"size": outcome.size, "members": members, "reused": outcome.reused}
+    return found if outcome.shared is None else found | {"plain_size": outcome.shared}
 
 
 def prediction(outcome: Predicted | Carried, agreement: Agreement | None, final: Path) -> Json:
@@ -161,6 +173,7 @@ def evidence(facts: Facts) -> details.Details:
         timeline=_timeline(facts),
         questions=_questions(facts),
         prediction=_scored(facts),
+        intersection=_matched(facts),
         warnings=tuple(facts.warnings),
         aborts=tuple(facts.log.aborts),
         in_process=facts.network is None,
@@ -246,6 +259,20 @@ def _scored(facts: Facts) -> details.Prediction | None:
     if isinstance(found, Predicted):
         head = msgspec.structs.replace(head, rows=found.rows, bound=found.bound, notes=found.notes)
     return head if same is None else agreed(head, same)
+
+
+def _matched(facts: Facts) -> details.Intersection | None:
+    spec, found = facts.spec.align, facts.outcome
+    if spec is None or not isinstance(found, Intersected):
+        return None
+    return details.Intersection(
+        keys=spec.keys,
+        reveal=spec.reveal,
+        to=tuple(one for one in facts.spec.federation.sites if not spec.to or one in spec.to),
+        size=found.size,
+        reused=found.reused,
+        plain=found.shared,
+    )
 
 
 def agreed(head: details.Prediction, same: Agreement) -> details.Prediction:

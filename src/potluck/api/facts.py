@@ -13,6 +13,7 @@ from potluck.dp.account import NEIGHBOURS
 from potluck.fl.scoring import Agreement, Carried, Predicted
 from potluck.fl.tasks import Counted, Trained
 from potluck.owner.budget import Budget
+from potluck.parties.intersection import Intersected
 from potluck.parties.sums import Log
 from potluck.report import details
 
@@ -32,7 +33,7 @@ class Facts:
     spec: Spec
     run: str
     now: datetime
-    outcome: Trained | Counted | Predicted | Carried
+    outcome: Trained | Counted | Predicted | Carried | Intersected
     log: Log
     spent: Mapping[str, float | None]
     warnings: list[str]

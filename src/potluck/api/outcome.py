@@ -58,6 +58,18 @@ class Run:
         return self.folder / Path(found).name if isinstance(found, str) else None
 
     @property
+    def members(self) -> Path | None:
+        """The file of common keys, where the run intersected, revealed them, and they are here."""
+        found = self.document.get("members")
+        return self.folder / Path(found).name if isinstance(found, str) else None
+
+    @property
+    def size(self) -> int | None:
+        """How many keys all sites have, where the run intersected and the size is known here."""
+        found = self.document.get("size")
+        return found if isinstance(found, int) else None
+
+    @property
     def spent(self) -> object:
         """Epsilon spent at each owner by this run (None where there is no noise)."""
         privacy = self.document["privacy"]

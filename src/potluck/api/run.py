@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from potluck.api import predict
+from potluck.api import intersect, predict
 from potluck.api.compare import compared
 from potluck.api.demands import demand_of, stamp_of
-from potluck.api.document import PREDICTIONS, document, evidence
+from potluck.api.document import MEMBERS, PREDICTIONS, document, evidence
 from potluck.api.facts import Facts, budget_of
 from potluck.api.folder import run_folder
 from potluck.api.ledgers import charging, folder_of, open_ledgers
@@ -25,6 +25,7 @@ from potluck.fl.table import Table
 from potluck.fl.tasks import Counted, Trained, build
 from potluck.members.files import PRIVATE, create
 from potluck.parties import catalog
+from potluck.parties.intersection import Intersected
 from potluck.parties.memory import Memory, new_run
 from potluck.parties.sums import Sums, drive
 from potluck.parties.together import Together
@@ -68,6 +69,15 @@ def run(
             write(folder, predict.carried_out(room, warnings, holding, transcript, compare, now))
             transcript.write(folder / "transcript.jsonl")
         return Run.read(folder)
+    if plan.spec.task == "intersect":
+        holding = folder_of(plan, Path(ledger) if ledger else None)
+        owners = intersect.prepared(plan, data)
+        with run_folder(plan.spec.name, Path(out) if out else None, now) as folder:
+            transcript = Transcript(folder / "parcels" if record else None)
+            progress(intersect.ASK)
+            write(folder, intersect.carried_out(owners, warnings, holding, transcript, compare, now))
+            transcript.write(folder / "transcript.jsonl")
+        return Run.read(folder)
     demand = demand_of(plan)
     spec, rows = tables(plan, data)
     name = new_run()
@@ -97,6 +107,8 @@ def write(folder: Path, facts: Facts) -> None:
         facts.outcome.model.write(folder / "model.json")
     if isinstance(facts.outcome, Predicted):
         create(folder / PREDICTIONS, text_of(facts.outcome).encode(), PRIVATE)
+    if isinstance(facts.outcome, Intersected) and facts.outcome.members is not None:
+        create(folder / MEMBERS, intersect.text_of(facts.outcome).encode(), PRIVATE)
     (folder / "plan.toml").write_text(facts.plan.text(), encoding="utf-8")
     (folder / details.FILE).write_bytes(details.dump(evidence(facts)))
     whole = json.dumps(document(facts, folder), indent=1, ensure_ascii=False, allow_nan=False)

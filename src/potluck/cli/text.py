@@ -27,6 +27,7 @@ def show_run(out: Console, run: Run) -> None:
     if isinstance(results, Mapping):
         out.print(_statistics(results))
     _prediction(out, document)
+    _intersection(out, document)
     out.print(spent(document), soft_wrap=True)
     rounds = document["rounds"]
     if isinstance(rounds, list) and rounds:
@@ -55,6 +56,19 @@ def _prediction(out: Console, document: Mapping[str, object]) -> None:
         same = "" if beside["same_labels"] is None else f"{beside['same_labels']} of {beside['rows']} labels agree, "
         error = f"the largest error is {beside['largest_error']:.3g}"
         out.print(f"beside plain scoring ({NOT_PRIVATE}): {same}{error}", soft_wrap=True)
+
+
+def _intersection(out: Console, document: Mapping[str, object]) -> None:
+    if document.get("task") != "intersect":
+        return
+    size = document["size"]
+    out.print("common keys: at the owners that learn them" if size is None else f"common keys: {size}", soft_wrap=True)
+    if document.get("members"):
+        out.print(f"members: {document['members']}", soft_wrap=True)
+    if document.get("reused"):
+        out.print("no key has changed: the alignment of an earlier run was taken again", soft_wrap=True)
+    if document.get("plain_size") is not None:
+        out.print(f"plain sets ({NOT_PRIVATE}): {document['plain_size']}", soft_wrap=True)
 
 
 def _table(table: Mapping[str, object], key: str) -> Mapping[str, object]:
@@ -121,6 +135,8 @@ def spent(document: Mapping[str, object]) -> str:
     privacy = _table(document, "privacy")
     if document.get("task") == "predict":
         return "privacy: the scores are exact: whoever reads enough of them learns the model (predict.max_rows)"
+    if document.get("task") == "intersect":
+        return "privacy: a size and members are exact: whoever can guess keys learns which of them all have"
     if privacy["noise"] == "none":
         return "privacy: no noise: whoever reads the sums or the model learns what they imply"
     owners = ", ".join(f"{name} {_number(value)}" for name, value in _table(privacy, "epsilon").items())

@@ -37,7 +37,7 @@ class Aligned:
 
 def normal(value: str) -> str:
     """What is compared: Unicode's composed form (NFC), without white space at both ends. Case is kept."""
-    return unicodedata.normalize("NFC", value).strip()
+    return value.strip() if value.isascii() else unicodedata.normalize("NFC", value).strip()
 
 
 def digest_of(key: Key) -> bytes | None:

@@ -26,7 +26,7 @@ def views(plan: Plan) -> list[View]:
             if party == one:
                 found.append(View(party, of, Form.PLAIN, Never(), SOURCE, note="its own"))
             else:
-                found.append(View(party, of, *_blinded(plan, one), SOURCE, note=GUESSED))
+                found.append(View(party, of, Form.CIPHERTEXT, _blinded(plan, one), SOURCE, note=GUESSED))
     return [*found, *_results(plan, spec)]
 
 
@@ -38,15 +38,17 @@ def _rr22(plan: Plan, spec: Align) -> bool:
     return len(plan.sites) == 2 and spec.protocol == "rr22" and spec.reveal == "members"
 
 
-def _blinded(plan: Plan, owner: Party) -> tuple[Form, Condition]:
-    """What another owner sees of keys: points or codes, of which it takes the owner itself to make keys."""
+def _blinded(plan: Plan, owner: Party) -> AnyOf:
+    """Another owner sees of keys points or codes, of which it takes their owner to make keys again."""
     assert plan.align is not None
     broken = (RR22, LINK) if _rr22(plan, plan.align) else (CURVE,)
-    return Form.CIPHERTEXT, AnyOf((Together(1, frozenset({owner})), *broken))
+    return AnyOf((Together(1, frozenset({owner})), *broken))
 
 
 def _carried(plan: Plan, owner: Party) -> Condition:
-    return AnyOf((Together(1, frozenset({owner})), SEALED, _blinded(plan, owner)[1]))
+    """Beneath what seals it, all is blinded still."""
+    helped, *broken = _blinded(plan, owner).parts
+    return AnyOf((helped, AllOf((SEALED, AnyOf(tuple(broken))))))
 
 
 def _results(plan: Plan, spec: Align) -> list[View]:

@@ -99,7 +99,7 @@ def together(
     return found
 
 
-def named(columns: tuple[str, ...], keys: Keys, common: Common, shared: int | None = None) -> Intersected:
-    """What one receiver learnt, with its own keys' texts."""
+def learnt(columns: tuple[str, ...], keys: Keys, common: Common, shared: int | None = None) -> Intersected:
+    """What one receiver has learnt, with its own keys' texts."""
     members = None if common.rows is None else tuple(keys.texts[int(row)] for row in common.rows)
     return Intersected(common.size, columns, members, common.reused, shared)

@@ -84,7 +84,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """One sum. kind: "train" | "evaluate" | "statistics" | "predict". dropped: the sites that left while it ran.
+    """One sum. kind: "train" | "evaluate" | "statistics" | "predict" | "intersect".
+
+    dropped: the sites that left while it ran.
 
     Across machines also: when it was opened (ISO 8601, UTC), why each site left, and which tries before it came to
     nothing (their causes, in order).
@@ -153,6 +155,21 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     largest_error: float | None = None
 
 
+class Intersection(msgspec.Struct, frozen=True, kw_only=True):
+    """Which columns were matched, and who (`to`) learnt what (`reveal`: "size" or "members").
+
+    size: how many keys all have; None where no one who learnt it is here. reused: an earlier alignment was taken.
+    plain: the size as all keys in one process give it, with --compare.
+    """
+
+    keys: tuple[str, ...]
+    reveal: str
+    to: tuple[str, ...]
+    size: int | None = None
+    reused: bool | None = None
+    plain: int | None = None
+
+
 class Details(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a report shows beyond `run.json`.
 
@@ -185,6 +202,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     timeline: tuple[Round, ...] = ()
     questions: tuple[Question, ...] = ()
     prediction: Prediction | None = None
+    intersection: Intersection | None = None
     warnings: tuple[str, ...] = ()
     aborts: tuple[str, ...] = ()
     in_process: bool = False

@@ -101,6 +101,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     rounds: tuple[TrainRound, ...] = ()
     results: dict[str, Result | None] | None = None
     predictions: str | None = None
+    members: str | None = None
     warnings: tuple[str, ...] = ()
     stamp: str | None = None
 

@@ -14,7 +14,19 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from potluck.core.party import BROKER
-from potluck.report import charts, comparison, matrix, network, owners, scoring, summary, symbols, traffic, words
+from potluck.report import (
+    charts,
+    comparison,
+    matching,
+    matrix,
+    network,
+    owners,
+    scoring,
+    summary,
+    symbols,
+    traffic,
+    words,
+)
 from potluck.report.details import Details, Seen
 from potluck.report.matrix import Table
 from potluck.report.outcome import Outcome, read, scores
@@ -53,8 +65,9 @@ def render(folder: Path) -> str:
             sentences=summary.sentences(outcome, details, measured, spent),
             facts=summary.facts(outcome, details, moved),
             warnings=tuple(dict.fromkeys([*details.warnings, *outcome.warnings])),
-            ended=outcome.model is None and not outcome.results and details.prediction is None,
+            ended=outcome.model is None and not outcome.results and not (details.prediction or details.intersection),
             prediction=scoring.prediction(outcome, details),
+            matched=matching.intersection(outcome, details),
             metrics=comparison.metrics(measured, details),
             models=comparison.MODELS,
             statistics=statistics(outcome, details),

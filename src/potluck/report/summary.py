@@ -54,6 +54,10 @@ def _did(outcome: Outcome, details: Details) -> str:
         one = details.prediction
         what = words.count(one.rows, "row") if one.rows is not None else "rows"
         return f"{words.capital(what)} of {one.client} were scored by a model of {one.owner}."
+    matched = details.intersection
+    if matched is not None:
+        found = f": {words.count(matched.size, 'key')}" if matched.size is not None else ""
+        return f"{words.capital(words.count(len(details.sites), 'site'))} matched their keys{found} in common."
     who = words.capital(words.count(len(details.sites), "site")) if details.sites else "The sites"
     if outcome.results:
         return f"{who} computed {words.count(len(outcome.results), 'statistic')} together, from one sum."
@@ -68,6 +72,8 @@ def _did(outcome: Outcome, details: Details) -> str:
 def _left(outcome: Outcome, details: Details) -> str:
     if details.prediction is not None:
         return SCORED_SIMULATED if details.simulated else SCORED.get(details.protect, "")
+    if details.intersection is not None:
+        return "Keys left only blinded: no site saw another's but those in common, where the plan reveals them."
     left = SIMULATED if details.simulated else LEFT.get(details.protect)
     return f"No row was sent anywhere: {left}." if left and (outcome.model or outcome.results) else ""
 
@@ -83,7 +89,7 @@ def _cost(outcome: Outcome, budgets: Sequence[Budget]) -> str:
             f"It cost each owner at most ε = {words.epsilon(cost)}: whoever guesses from the result {secret} "
             f"is right in at most {odds} of 100 cases, where a coin is right in 50."
         )
-    if outcome.task == "predict":
+    if outcome.task in ("predict", "intersect"):
         return ""
     if outcome.privacy is not None and outcome.privacy.noise == "none":
         return "No noise was added: whatever was opened is exact."
