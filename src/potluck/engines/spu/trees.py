@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from potluck.engines.frames import OpError
+from potluck.engines.spu.metrics import BINS, cells, sums
 from potluck.engines.spu.program import Array, Program, count, outside
 from potluck.engines.spu.settings import FRACTION, LARGEST, natural
 from potluck.engines.spu.shares import MOST, Kind
@@ -78,16 +79,16 @@ def shape(about: Mapping[str, Any]) -> Shape:
 
 
 def boosted_trees(about: Mapping[str, Any]) -> Program:
-    """Bits, cuts and a bit a row of each owner, and the target -> faults, trees, margins of all rows.
+    """Bits, cuts and a bit a row of each owner, and the target -> faults, trees, and what held-out rows say of them.
 
     about: {"train", "test": rows, those trained on first; "cuts": [c of each owner]; "target": whose it is; "depth",
-    "rounds"; "rate", "ridge": in steps of 2^-18; "sides": 1 for two sides (target 0 or 1, log-loss), 0 for a number in
+    "rounds"; "rate", "ridge": in steps of 2^-18; "sides": 1 for two sides (target a bit, log-loss), 0 for a number in
     [-1, 1] (half the squared error)}.
-    Takes of each owner bits [rows, c] (whether the row's value is at or below the cut), cuts [c], real, in [-1, 1], and
-    bits [rows]: rows that it takes out are 0; then the target [rows], real. C = sum of c.
+    Takes of each owner bits [c, rows] (whether the row's value is at or below the cut), cuts [c], real, in [-1, 1], and
+    bits [rows]: rows that it takes out are 0; then the target [rows], bits or real. C = sum of c.
     Gives faults [owners]: how many cuts, or targets, break their bound: unless all open to 0 the rest means nothing;
     which cut of C each node takes [rounds, 2^depth - 1], level by level; its value, likewise; what the leaves say
-    [rounds, 2^depth]; the first margin [1]; and measures on the rows not trained on.
+    [rounds, 2^depth]; the first margin [1]; and of the rows not trained on what `metrics` counts: cells, or sums.
     """
     given = shape(about)
     rows, owners = given.train + given.test, len(given.cuts)
@@ -95,28 +96,34 @@ def boosted_trees(about: Mapping[str, Any]) -> Program:
 
     def run(*inputs: Array) -> Sequence[Array]:
         bits, edges, keeps, target = inputs[0:-1:3], inputs[1:-1:3], inputs[2:-1:3], inputs[-1]
-        wrong = count((target > 1) | (target < (0 if given.sides else -1)))
         faults = [count(outside(one, 1)) for one in edges]
-        faults[whose] = faults[whose] + wrong
-        keep = keeps[0]
+        if not given.sides:
+            faults[whose] = faults[whose] + count(outside(target, 1))
+        wanted, keep = _real(target), keeps[0]
         for one in keeps[1:]:
             keep = keep & one
-        below = jnp.concatenate([one.astype(jnp.int64) for one in bits], axis=1)
+        # A difference is held as numbers mod 2^64, once and for all; bits would be turned into such at every use.
+        above = 1 - jnp.concatenate([one.astype(jnp.int64) for one in bits])
         kept = keep.astype(jnp.int64)
-        begin = _first(given, target[: given.train], kept[: given.train])
-        splits, values, leaves, margins = _grown(given, below, jnp.concatenate(edges), target, kept, begin)
-        return jnp.stack(faults), splits, values, leaves, begin.reshape(1), margins[given.train :]
+        begin = _first(given, wanted[: given.train], kept[: given.train])
+        splits, values, leaves, margins = _grown(given, above, jnp.concatenate(edges), wanted, kept, begin)
+        held = slice(given.train, None)
+        if given.sides:
+            found = cells(margins[held], target[held].astype(jnp.int64), kept[held])
+        else:
+            found = sums(margins[held], target[held], kept[held])
+        return jnp.stack(faults), splits, values, leaves, begin.reshape(1), found
 
-    takes = [one for c in given.cuts for one in (Kind("bit", (rows, c)), Kind("fixed", (c,)), Kind("bit", (rows,)))]
+    takes = [one for c in given.cuts for one in (Kind("bit", (c, rows)), Kind("fixed", (c,)), Kind("bit", (rows,)))]
     gives = (
         Kind("integer", (owners,)),
         Kind("integer", (given.rounds, given.nodes)),
         Kind("fixed", (given.rounds, given.nodes)),
         Kind("fixed", (given.rounds, given.nodes + 1)),
         Kind("fixed", (1,)),
-        Kind("fixed", (given.test,)),
+        Kind("integer", (2, BINS)) if given.sides else Kind("fixed", (4,)),
     )
-    return Program(run, (*takes, Kind("fixed", (rows,))), gives)
+    return Program(run, (*takes, Kind("bit" if given.sides else "fixed", (rows,))), gives)
 
 
 def _first(given: Shape, target: Array, kept: Array) -> Array:
@@ -130,7 +137,7 @@ def _first(given: Shape, target: Array, kept: Array) -> Array:
 
 
 def _grown(
-    given: Shape, below: Array, edges: Array, target: Array, kept: Array, begin: Array
+    given: Shape, above: Array, edges: Array, target: Array, kept: Array, begin: Array
 ) -> tuple[Array, Array, Array, Array]:
     """(splits, values, leaves, margins [rows]): tree after tree on what is left to explain."""
     order = jnp.arange(sum(given.cuts), dtype=jnp.int64)
@@ -138,7 +145,7 @@ def _grown(
     def grow(place: Array, carried: tuple[Array, ...]) -> tuple[Array, ...]:
         splits, values, leaves, margins = carried
         slopes = _slopes(given, margins[: given.train], target[: given.train], kept[: given.train])
-        chosen, leaf, change = _tree(given, below, slopes)
+        chosen, leaf, change = _tree(given, above, slopes)
         splits = splits.at[place].set((chosen * order[:, None]).sum(axis=0))
         values = values.at[place].set((_real(chosen) * edges[:, None]).sum(axis=0))
         return splits, values, leaves.at[place].set(leaf), margins + change
@@ -158,27 +165,48 @@ def _slopes(given: Shape, margins: Array, target: Array, kept: Array) -> Array:
     return _real(kept)[:, None] * jnp.stack([chance - target, curve], axis=1)
 
 
-def _tree(given: Shape, below: Array, slopes: Array) -> tuple[Array, Array, Array]:
+def _tree(given: Shape, above: Array, slopes: Array) -> tuple[Array, Array, Array]:
     """(which cut each node takes [C, nodes], as one 1 a column; leaves [2^depth]; what they say of each row [rows])."""
-    inside = jnp.ones((given.rows, 1), jnp.int64)
+    inside, sums, whole = jnp.ones((given.rows, 1), jnp.int64), None, slopes.sum(axis=0)[None]
     chosen = []
-    for level in range(given.depth):
-        nodes = 1 << level
-        within = (_real(inside[: given.train])[:, :, None] * slopes[:, None, :]).reshape(given.train, -1)
-        left = (_real(below[: given.train]).T @ within).reshape(-1, nodes, 2)
-        gains = _gains(given, left, within.sum(axis=0).reshape(nodes, 2))
-        one = _largest(gains)
+    for _ in range(given.depth):
+        sums = _sums(above[:, : given.train], inside[: given.train], slopes, sums)
+        one = _largest(_gains(given, sums, whole))
         chosen.append(one)
-        yes = inside * (below @ one)
-        inside = jnp.stack([yes, inside - yes], axis=2).reshape(given.rows, -1)
-    sums = _real(inside[: given.train]).T @ slopes
-    leaf = -sums[:, 0] / (sums[:, 1] + given.ridge) * given.rate
+        right = inside * _products(above.T, one)
+        inside = _paired(inside - right, right)
+        of_right = (_real(right[: given.train])[:, :, None] * slopes[:, None, :]).sum(axis=0)
+        whole = _paired((whole - of_right).T, of_right.T).T
+    leaf = -whole[:, 0] / (whole[:, 1] + given.ridge) * given.rate
     return jnp.concatenate(chosen, axis=1), leaf, _real(inside) @ leaf
 
 
-def _gains(given: Shape, left: Array, whole: Array) -> Array:
-    """left [C, nodes, 2], whole [nodes, 2]: sums of slopes -> what each cut gains [C, nodes], up to a constant."""
-    sides = jnp.stack([left, whole[None] - left])
+def _sums(above: Array, inside: Array, slopes: Array, parents: Array | None) -> Array:
+    """above [C, train], inside [train, nodes] -> [C, nodes, 2]: slopes of each node's rows above each cut, added up.
+
+    parents: the same of the nodes one level up. Of two children only the right one is added up anew.
+    """
+    some = inside if parents is None else inside[:, 1::2]
+    within = _real(some)[:, :, None] * slopes[:, None, :]
+    found = _products(_real(above), within.reshape(len(slopes), -1)).reshape(len(above), -1, 2)
+    if parents is None:
+        return found
+    return jnp.stack([parents - found, found], axis=2).reshape(len(above), -1, 2)
+
+
+def _products(matrix: Array, columns: Array) -> Array:
+    """[n, k] times [k, m]. A column at a time: the library is ten times as slow with all at once."""
+    return jnp.stack([matrix @ columns[:, one] for one in range(columns.shape[1])], axis=1)
+
+
+def _paired(left: Array, right: Array) -> Array:
+    """[n, nodes] of left and right children -> [n, 2 nodes], children of one parent beside each other."""
+    return jnp.stack([left, right], axis=2).reshape(len(left), -1)
+
+
+def _gains(given: Shape, right: Array, whole: Array) -> Array:
+    """right [C, nodes, 2], whole [nodes, 2]: sums of slopes -> what each cut gains [C, nodes], up to a constant."""
+    sides = jnp.stack([right, whole[None] - right])
     first, second = sides[..., 0], sides[..., 1]
     return (first * 2.0**-given.shrink * (first / (second + given.ridge))).sum(axis=0)
 
