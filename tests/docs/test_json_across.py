@@ -13,6 +13,7 @@ from potluck.api.sessions import session
 from potluck.cli import potluck as group
 from potluck.cli.door import run
 from potluck.core.errors import UsageError
+from potluck.core.party import site
 from potluck.core.plan import canonical, digest
 from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.net.broker import binary
@@ -85,7 +86,7 @@ def test_every_key_of_an_owners_verbs_is_documented(said, asked):
 def test_every_key_of_status_is_documented(plan, said, asked):
     read = potluck.Plan.read(plan)
     with session(CoordinatorHome.at(Path("fed")), read, read.spec, False) as kept:
-        kept.journal.heard("a", "pending", ())
+        kept.journal.heard(site("a"), "pending", ())
     found = said("status", "fed")
     assert keys(found, frozenset(SITES)) - section("status") == set()
     assert keys(found, frozenset(SITES)) >= {"running", "redone", "seconds_ago", "resumed"}

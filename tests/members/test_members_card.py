@@ -64,7 +64,8 @@ def test_a_key_under_which_anybody_signs_is_refused():
     [
         ("version = 1", "version = 2", "version"),
         ('role = "site"', 'role = "site"\nemail = "x"', "email"),
-        ('role = "site"', 'role = "compute"', "role"),
+        ('role = "site"', 'role = "client"', "role"),
+        ('role = "site"', 'role = "compute"', "a true card"),
         ('role = "site"', 'role = "server"', "server"),
         ('name = "a"', 'name = "server"', "only the coordinator"),
         ('name = "a"', 'name = " "', "name"),

@@ -128,7 +128,7 @@ def test_the_coordinator_cannot_issue_a_version_twice(enrolled):
     with pytest.raises(Refused, match="older"):
         home.issue(two.federation, two.keys, NOW)
     home.federation.write_text(old)  # a thief of the keys signs another version 3
-    twin = charter.write(api.coordinator.without(two.federation, "a", NOW), two.keys.signing)
+    twin = charter.write(api.coordinator.without(two.federation, site("a"), NOW), two.keys.signing)
     home.federation.write_text(twin)
     with pytest.raises(Refused, match="issued with other content"):
         home.open(NOW)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import scene
-import tomli_w
 
 import potluck
 from potluck.api.check import check
@@ -12,7 +11,7 @@ from potluck.core.errors import PlanError, PotluckError
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Guarded
-from potluck.parties import horizontal
+from potluck.parties import catalog, horizontal
 
 TRAIN = {"method": "gradient", "rounds": 3, "expected_rows": 100}
 SITE = {"noise": "shared", "unit": "site", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0, "evaluation": 1.0}
@@ -165,38 +164,16 @@ def test_the_servers_are_part_of_the_plans_hash():
     assert plan(protect={"with": "share", "servers": ["x", "y", "z"]}).hash != plan().hash
 
 
-def test_across_machines_it_is_refused_before_anything_starts(mpc_engine, tmp_path):
-    from potluck.api.up import up
-    from potluck.parties import catalog
-
-    file = tmp_path / "p.toml"
-    file.write_text(tomli_w.dumps(plan().tables))
-    with pytest.raises(PlanError, match="for `run` alone in this version") as stop:
-        up(Plan.read(file), out=tmp_path / "r")
-    assert stop.value.hint == 'protect.with = "mask"'
-    assert not (tmp_path / "r").exists()
-    assert catalog.at_home(plan("mask").spec) == []
-
-
-def test_neither_a_coordinator_nor_a_site_takes_it_up_across_machines():
-    from potluck.api.server import _across
-    from potluck.core.plan import canonical
-    from potluck.parties.proposal import Denied, plan_of
-    from potluck.parties.session import Proposal
-
-    spec = plan().spec
-    with pytest.raises(PlanError, match="for `run` alone in this version"):
-        _across(plan(), None)
-    proposal = Proposal("1", 1, bytes(32), canonical(spec), bytes(32), b"")
-    with pytest.raises(Denied, match="for `run` alone in this version"):
-        plan_of(proposal, None, spec.sites[0])
+def test_nobody_across_machines_refuses_it_for_being_share():
+    for made in (plan(), plan("mask")):
+        assert catalog.at_home(made.spec) == []
 
 
 @pytest.mark.slow
 def test_check_rehearses_with_the_engines(mpc_engine):
     verdict = check(plan())
     assert verdict.ok, verdict.errors
-    assert any("for `run` alone" in line for line in verdict.warnings)
+    assert not any("for `run` alone" in line for line in verdict.warnings)
     assert verdict.bytes_up > 3 * 1136
 
 

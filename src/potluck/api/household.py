@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from potluck.members import site as sites
 from potluck.members.files import PRIVATE, create
 from potluck.members.home import SiteHome
 from potluck.members.names import file_name
+from potluck.mpc.local import HOST, addresses
+from potluck.parties.part import needs_engine
 from potluck.tee.demand import built_in_text
 
 POLICY = """\
@@ -44,13 +46,26 @@ min_sites = 1
 [approve]
 rule = "policy"
 """
+COMPUTES = """\
+# Made by `potluck up`: this machine computes with itself.
+version = 1
+[allow]
+who = ["*"]
+tasks = ["*"]
+protect = ["*"]
+noise = ["*"]
+min_sites = 1
+[approve]
+rule = "policy"
+"""
 BUILT_IN = "enclave.toml"
+ENGINE_PORTS = 16
 
 
 @dataclass(frozen=True)
 class Household:
     """What `up` starts. commands: by the process's name, as it is typed; the server's is the last. sites: a site's
-    process by its name; homes: its folder."""
+    process by its name; homes: its folder; computes: as sites, of compute parties."""
 
     folder: Path
     coordinator: Path
@@ -58,11 +73,13 @@ class Household:
     commands: Mapping[str, list[str]]
     sites: Mapping[str, str]
     homes: Mapping[str, Path]
+    computes: Mapping[str, str]
 
     def refusing(self) -> list[str]:
-        """The processes of sites that said no, as far as the server wrote it down."""
-        heard = [one for run in live(self.coordinator) for one in run.sites]
-        return [self.sites[one.name] for one in heard if one.verdict in ("denied", "unable")]
+        """The processes of those who said no, as far as the server wrote it down."""
+        heard = [(self.sites, one) for run in live(self.coordinator) for one in run.sites]
+        heard += [(self.computes, one) for run in live(self.coordinator) for one in run.computes]
+        return [of[one.name] for of, one in heard if one.verdict in ("denied", "unable")]
 
 
 def settle(plan: Plan, spec: Spec, folder: Path, ledgers: Path, record: bool) -> Household:
@@ -74,24 +91,30 @@ def settle(plan: Plan, spec: Spec, folder: Path, ledgers: Path, record: bool) ->
     room.mkdir(mode=0o700)
     homes = {name: room / f"site-{file_name(name)}" for name in spec.federation.sites}
     coordinator = room / "coordinator"
+    engines = needs_engine(spec)
     now = time.time()
     members.federation_new(coordinator, f"tls://127.0.0.1:{_port()}", now, 30)
+    computes = {party.name: room / f"compute-{file_name(party.name)}" for party in spec.servers}
+    for name, home in computes.items():
+        ledger = os.path.relpath((room / f"{home.name}.sqlite").absolute(), home.absolute())
+        sites.found(home, name, COMPUTES + _engine(), ledger, role="compute")
     for name, home in homes.items():
         source = _source(plan, spec, name)
-        policy = POLICY.format(file=json.dumps(str(source))) + _attestation(plan)
+        policy = POLICY.format(file=json.dumps(str(source))) + _attestation(plan) + (_engine() if engines else "")
         ledger = os.path.relpath(ledger_file(ledgers, name).absolute(), home.absolute())
         sites.found(home, name, policy, ledger)
         if spec.protect.word == "tee" and spec.protect.policy is None:
             create(home / BUILT_IN, built_in_text().encode(), PRIVATE)
-    members.federation_add(coordinator, [SiteHome.at(home).card for home in homes.values()], now)
-    for home in homes.values():
+    everybody = [*homes.values(), *computes.values()]
+    members.federation_add(coordinator, [SiteHome.at(home).card for home in everybody], now)
+    for home in everybody:
         members.site_join(home, coordinator / "federation.toml", now)
         it = SiteHome.at(home)
         if it.ledger.exists():
             adopt(it, it.open(now))
-    commands = _commands(folder, coordinator, homes, record)
-    names = {name: home.name for name, home in homes.items()}
-    return Household(room, coordinator, _plan(plan, spec, room), commands, names, homes)
+    commands = _commands(folder, coordinator, everybody, record)
+    names, others = ({name: home.name for name, home in of.items()} for of in (homes, computes))
+    return Household(room, coordinator, _plan(plan, spec, room), commands, names, homes, others)
 
 
 def _source(plan: Plan, spec: Spec, name: str) -> Path:
@@ -99,6 +122,12 @@ def _source(plan: Plan, spec: Spec, name: str) -> Path:
     if spec.predict is not None and spec.predict.owner == name and spec.model is not None:
         return (plan.folder / (spec.model.file or "")).resolve()
     return (plan.folder / spec.data.files[name]).resolve()
+
+
+def _engine() -> str:
+    """What the policies say of where an engine is reached: some ports of the loopback, drawn each time."""
+    first = int(addresses(1)[0].rsplit(":", 1)[1])
+    return f'[engine]\naddress = "{HOST}:{first}-{first + ENGINE_PORTS - 1}"\n'
 
 
 def _attestation(plan: Plan) -> str:
@@ -142,14 +171,14 @@ def _present(table: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _commands(folder: Path, coordinator: Path, homes: Mapping[str, Path], record: bool) -> dict[str, list[str]]:
+def _commands(folder: Path, coordinator: Path, homes: Sequence[Path], record: bool) -> dict[str, list[str]]:
     potluck = [sys.executable, "-m", "potluck"]
 
     def kept(name: str) -> list[str]:
         return ["--record", str(folder / "network" / f"parcels-{name}")] if record else []
 
     found = {"broker": [*potluck, "broker", str(coordinator)]}
-    for number, home in enumerate(homes.values()):
+    for number, home in enumerate(homes):
         found[home.name] = [*potluck, "site", "run", str(home), *kept(str(number))]
     plan = folder / "network" / "plan.toml"
     found["server"] = [

@@ -6,8 +6,10 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from potluck.core.errors import Refused, UsageError
+from potluck.core.party import Party, Role
 from potluck.members import card as cards
 from potluck.members import charter, coordinator, files, site
 from potluck.members.card import Card, fingerprint
@@ -43,24 +45,27 @@ class Shown:
             "digest": f"sha256:{it.digest.hex()}",
             "file": str(self.file),
             "coordinator": fingerprint(it.coordinator),
-            "members": {card.party.name: fingerprint(card) for card in it.members},
+            "members": {party.name: fingerprint(it.cards[party]) for party in it.sites},
+            "compute": {party.name: fingerprint(it.cards[party]) for party in it.computes},
             "changed": list(self.changed),
         }
 
 
 @dataclass(frozen=True)
 class Home:
-    """A site's home as it is shown. fingerprint: of the keys that were just made."""
+    """A site's home, or a compute party's, as it is shown. fingerprint: of the keys that were just made."""
 
     name: str
     folder: Path
     card: Path
     fingerprint: str
+    role: str = "site"
 
     def document(self) -> dict[str, object]:
         """The JSON."""
         return {
             "name": self.name,
+            "role": self.role,
             "folder": str(self.folder),
             "card": str(self.card),
             "fingerprint": self.fingerprint,
@@ -118,13 +123,14 @@ def federation_add(folder: Path, paths: Sequence[Path], now: float) -> Shown:
         return _issue(home, Membership(before.me, before.keys, after), now, _names(found))
 
 
-def federation_remove(folder: Path, name: str, now: float) -> Shown:
-    """Take a member out. Raises UsageError: no such member."""
+def federation_remove(folder: Path, name: str, now: float, *, compute: bool = False) -> Shown:
+    """Take a member out. compute: a compute party of that name. Raises UsageError: no such member."""
+    gone = Party(Role.COMPUTE if compute else Role.SITE, name)
     home = CoordinatorHome.at(folder)
     with files.locked(home.changing, BUSY):
         before = home.open(now)
-        after = coordinator.without(before.federation, name, now)
-        return _issue(home, Membership(before.me, before.keys, after), now, (name,))
+        after = coordinator.without(before.federation, gone, now)
+        return _issue(home, Membership(before.me, before.keys, after), now, (coordinator.titled(gone),))
 
 
 def federation_rotate(folder: Path, paths: Sequence[Path], now: float, *, keys: bool, days: int | None) -> Shown:
@@ -162,22 +168,24 @@ def federation_show(path: Path, now: float) -> Shown:
     return Shown(federation, file, now >= federation.expires)
 
 
-def site_new(folder: Path, name: str | None = None) -> Home:
-    """Make a site's home: keys, card, a policy that denies all. name: the site's, by default the folder's.
+def site_new(folder: Path, name: str | None = None, *, compute: bool = False) -> Home:
+    """Make a site's home: keys, card, a policy that denies all. name: the site's, by default the folder's; compute: of
+    a party that computes for the sites instead, with no rows.
 
     Raises UsageError: the folder is there already, or the name will not do.
     """
     from potluck.owner import policy
 
     name = folder.resolve().name if name is None else name
-    home = site.found(folder, name, policy.template(shown(name)))
-    return Home(home.name, home.folder, home.card, fingerprint(cards.read(home.card)))
+    role: Literal["site", "compute"] = "compute" if compute else "site"
+    home = site.found(folder, name, policy.template(shown(name), compute), role=role)
+    return Home(home.name, home.folder, home.card, fingerprint(cards.read(home.card)), role)
 
 
 def site_rotate(folder: Path) -> Home:
     """Make a site's new keys beside the old. Raises UsageError: no home, or new keys wait already."""
     home = SiteHome.at(folder)
-    return Home(home.name, home.folder, home.fresh_card, site.renew(home))
+    return Home(home.name, home.folder, home.fresh_card, site.renew(home), home.role.value)
 
 
 def site_join(folder: Path, file: Path, now: float, coordinator: str = "") -> Membered:
@@ -223,7 +231,7 @@ def _shown(home: CoordinatorHome, federation: Federation, now: float, names: Seq
 
 
 def _names(found: Sequence[Card]) -> tuple[str, ...]:
-    names = tuple(card.party.name for card in found)
+    names = tuple(coordinator.titled(card.party) for card in found)
     if len(set(names)) < len(names):
-        raise UsageError("two cards of one name", hint="give each site's card once")
+        raise UsageError("two cards of one name", hint="give each member's card once")
     return names

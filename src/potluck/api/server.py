@@ -38,6 +38,7 @@ from potluck.owner.heads import SignedHead
 from potluck.parties import catalog
 from potluck.parties.heads import KnownHeads
 from potluck.parties.identity import identity
+from potluck.parties.journal import Journal
 from potluck.parties.memory import new_run
 from potluck.parties.proposal import first_sum
 from potluck.parties.server import Coordinator
@@ -52,6 +53,10 @@ REPEATS = 5
 CONNECT = 15.0
 """Seconds to reach the broker at the start."""
 Say = Callable[[str, str], None]
+Outcome = Trained | Counted | Carried
+Once = Callable[[Spec, Coordinator, Journal, Callable[[Ask], None]], tuple[Outcome, Log]]
+ONCE: dict[str, Once] = {"predict": predicted}
+"""Tasks that are one round and no sum: how the server carries it out."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ def serve(
             progress(ask)
 
         outcome, log = (
-            predicted(bench.spec, bench.coordinator, kept.journal, begin)
+            ONCE[spec.task](bench.spec, bench.coordinator, kept.journal, begin)
             if bench.task is None
             else (_carried_out(bench, bench.task, begin))
         )
@@ -155,10 +160,12 @@ def _across(plan: Plan, member: Membership) -> Spec:
     for line in catalog.at_home(spec):
         what, _, hint = line.partition(". hint: ")
         raise PlanError(what, where=plan.where, hint=hint)
-    strangers = [name for name in spec.federation.sites if name not in {site.name for site in member.federation.sites}]
-    if strangers:
-        what = f"federation.sites: {', '.join(strangers)} is no member of {member.federation.name}"
-        raise PlanError(what, where=plan.where, hint="potluck federation show; potluck federation add")
+    for key, wanted in (("federation.sites", spec.sites), ("protect.servers", spec.servers)):
+        strangers = [str(party) for party in wanted if party not in member.federation.cards]
+        if strangers:
+            more = " as a compute party" if wanted == spec.servers else ""
+            what = f"{key}: {', '.join(strangers)} is no member of {member.federation.name}{more}"
+            raise PlanError(what, where=plan.where, hint="potluck federation show; potluck federation add")
     patterns = [name for name in spec.data.columns if "*" in name]
     if patterns:
         what = f"data.columns: the pattern {patterns[0]!r} cannot be used across machines"
@@ -193,7 +200,7 @@ def _bench(
     link: Link,
     wishes: Wishes,
 ) -> _Bench:
-    task: Task[Table, Trained | Counted] | None = None if spec.task == "predict" else build(spec)
+    task: Task[Table, Trained | Counted] | None = None if spec.task in ONCE else build(spec)
     protection = None if task is None else catalog.row(spec).build(spec)
     it = member.federation
     proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first_sum(spec).state).digest(), b"")
@@ -217,7 +224,7 @@ def _carried_out(
     return drive(task, sums), sums.log
 
 
-def _facts(bench: _Bench, outcome: Trained | Counted | Carried, log: Log, warnings: list[str]) -> Facts:
+def _facts(bench: _Bench, outcome: Outcome, log: Log, warnings: list[str]) -> Facts:
     spec, it = bench.spec, bench.member.federation
     told = {name: epsilon for name, _, _, _, epsilon, head in bench.session.journal.sites() if head}
     reckoned = reckoning(spec, bench.session.journal.paid())

@@ -16,6 +16,7 @@ import msgspec
 from potluck.api.reckoning import reckoning
 from potluck.api.sessions import OPEN
 from potluck.core.errors import PotluckError
+from potluck.core.party import Role
 from potluck.core.plan import Plan as Spec
 from potluck.members.home import CoordinatorHome
 from potluck.parties.journal import Journal
@@ -23,7 +24,7 @@ from potluck.parties.journal import Journal
 
 @dataclass(frozen=True)
 class Guest:
-    """A site as the server last heard it. seen: seconds ago; spent: epsilon, None without noise."""
+    """A site or compute party as the server last heard it. seen: seconds ago; spent: epsilon, None without noise."""
 
     name: str
     verdict: str
@@ -50,6 +51,7 @@ class Live:
     bytes_down: int
     resumed: int
     sites: tuple[Guest, ...]
+    computes: tuple[Guest, ...] = ()
 
     def document(self) -> dict[str, object]:
         """The JSON of one run."""
@@ -71,6 +73,10 @@ class Live:
                     "dropped": one.dropped,
                 }
                 for one in self.sites
+            },
+            "compute": {
+                one.name: {"state": one.verdict, "codes": list(one.codes), "seconds_ago": one.seen}
+                for one in self.computes
             },
         }
 
@@ -118,7 +124,7 @@ def _live(run: str, journal: Journal) -> Live:
         verdict, codes, seen, epsilon = heard.get(name, ("silent", (), None, None))
         spent = (cost[name] if epsilon is None else epsilon) if noisy else None
         dropped = sum(1 for one in rounds if one["opened"] and name in one.get("lost", {}))
-        sites.append(Guest(name, verdict, codes, None if seen is None else time.time() - seen, spent, dropped))
+        sites.append(Guest(name, verdict, codes, _ago(seen), spent, dropped))
     return Live(
         run=run,
         plan=plan.name,
@@ -133,7 +139,20 @@ def _live(run: str, journal: Journal) -> Live:
         bytes_down=sum(one.get("down", 0) for one in rounds),
         resumed=int(journal.fact("resumed") or "0"),
         sites=tuple(sites),
+        computes=_computes(plan, journal),
     )
+
+
+def _computes(plan: Spec, journal: Journal) -> tuple[Guest, ...]:
+    if not plan.servers:
+        return ()
+    heard = {name: (verdict, codes, seen) for name, verdict, codes, seen, _, _ in journal.sites(Role.COMPUTE)}
+    found = [(party.name, *heard.get(party.name, ("silent", (), None))) for party in plan.servers]
+    return tuple(Guest(name, verdict, codes, _ago(seen), None, 0) for name, verdict, codes, seen in found)
+
+
+def _ago(seen: float | None) -> float | None:
+    return None if seen is None else time.time() - seen
 
 
 def _held(lock: Path) -> bool:

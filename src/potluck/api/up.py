@@ -1,4 +1,5 @@
-"""`potluck up`: a plan carried out by real processes on this machine: a broker, a server, and a site for every owner.
+"""`potluck up`: a plan carried out by real processes on this machine: a broker, a server, a site for every owner, and
+a process for every compute party of the plan.
 
 All that a federation across machines has is there: keys, a signed federation file, TLS, permissions, policies. One
 person holds all of it, so it is a rehearsal. Its keys and homes are removed when the run is over; ledgers stay.
@@ -34,6 +35,7 @@ from potluck.fl.table import Table
 from potluck.fl.tasks import Trained
 from potluck.net.broker import binary
 from potluck.parties import catalog
+from potluck.parties.proposal import ONE_ROUND
 from potluck.report import details
 from potluck.report.page import render
 
@@ -103,7 +105,7 @@ def _can(spec: Spec) -> None:
         what, _, hint = line.partition(". hint: ")
         raise PlanError(what, hint=hint)
     binary()
-    if spec.task != "predict":
+    if spec.task not in ONE_ROUND:
         catalog.row(spec).build(spec)
 
 

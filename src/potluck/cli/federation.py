@@ -38,17 +38,18 @@ def new(folder: Path, broker: str, days: int | None) -> None:
 @click.argument("cards", type=FOLDER, nargs=-1, required=True)
 @spoken
 def add(folder: Path, cards: tuple[Path, ...]) -> None:
-    """Make sites members, by the CARDS that they sent. Compare the fingerprints with their owners."""
+    """Make sites (and compute parties) members, by the CARDS that they sent. Compare fingerprints with their owners."""
     tell(api.federation_add(folder, cards, time.time()))
 
 
 @command.command("remove")
 @click.argument("folder", type=FOLDER)
 @click.argument("name")
+@click.option("--compute", is_flag=True, help="NAME is a compute party's.")
 @spoken
-def remove(folder: Path, name: str) -> None:
+def remove(folder: Path, name: str, compute: bool) -> None:
     """Take the site NAME out."""
-    tell(api.federation_remove(folder, name, time.time()))
+    tell(api.federation_remove(folder, name, time.time(), compute=compute))
 
 
 @command.command("rotate")
@@ -81,8 +82,9 @@ def tell(found: Shown) -> None:
 def lines(out: Console, found: Shown) -> None:
     """A federation as text: a line a party, with its fingerprint."""
     it = found.document()
-    members = it["members"]
+    members, computes = it["members"], it["compute"]
     rows = {"coordinator": it["coordinator"], **(members if isinstance(members, dict) else {})}
+    rows |= {f"{name} (compute)": mark for name, mark in computes.items()} if isinstance(computes, dict) else {}
     width = max(len(shown(name)) for name in rows)
     say(out, f"federation {it['name']}, version {it['version']}, expires {it['expires']}, broker {it['broker']}")
     for name, mark in rows.items():

@@ -28,13 +28,14 @@ for one in COMMANDS:
 @command.command("new")
 @click.argument("folder", type=FOLDER)
 @click.option("--name", help="The site's name in plans (default: the folder's).")
+@click.option("--compute", is_flag=True, help="Of a party that computes for the sites, and has no rows.")
 @click.option("--rotate", is_flag=True, help="New keys for the site whose home FOLDER is.")
 @spoken
-def new(folder: Path, name: str | None, rotate: bool) -> None:
+def new(folder: Path, name: str | None, compute: bool, rotate: bool) -> None:
     """Make FOLDER: keys, a card for the coordinator, a policy that denies all."""
-    if rotate and name is not None:
-        raise click.UsageError("--rotate keeps the name")
-    home = api.site_rotate(folder) if rotate else api.site_new(folder, name)
+    if rotate and (name is not None or compute):
+        raise click.UsageError("--rotate keeps name and role")
+    home = api.site_rotate(folder) if rotate else api.site_new(folder, name, compute=compute)
 
     def text(out: Console) -> None:
         say(out, f"{home.name}: fingerprint {home.fingerprint}")

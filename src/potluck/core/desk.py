@@ -97,6 +97,12 @@ class Desk(Generic[T]):
         """The step that is awaited."""
         return self._waiting.exchange.label.step if self._waiting else ""
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether fewer can still answer than are needed."""
+        waiting = self._waiting
+        return waiting is not None and len(waiting.got) + len(waiting.missing()) < waiting.exchange.at_least
+
     def awaited(self) -> frozenset[Party]:
         """Those who have neither answered nor left."""
         return self._waiting.missing() if self._waiting else frozenset()

@@ -24,6 +24,11 @@ from potluck.secret.box import PUBLIC, PublicBoxKey
 from potluck.secret.keys import Roster
 
 _TAG = b"potluck card 1\0"
+_WORDS: dict[Role, Literal["site", "compute", "server"]] = {
+    Role.SITE: "site",
+    Role.COMPUTE: "compute",
+    Role.SERVER: "server",
+}
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
 
 
@@ -38,7 +43,7 @@ class _Parts(msgspec.Struct, frozen=True, array_like=True):
 class CardTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A card as it lies in a TOML file."""
 
-    role: Literal["site", "server"]
+    role: Literal["site", "compute", "server"]
     name: str
     signing: str
     box: str
@@ -86,7 +91,7 @@ class Card:
 
     def table(self) -> CardTable:
         """The card as a table of TOML."""
-        role: Literal["site", "server"] = "server" if self.party.role is Role.SERVER else "site"
+        role = _WORDS[self.party.role]
         keys = tables.coded(self.signing), tables.coded(self.box), self.nkey, tables.coded(self.signature)
         return CardTable(role, self.party.name, *keys)
 

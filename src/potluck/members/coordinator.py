@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from potluck.core.errors import UsageError
-from potluck.core.party import SERVER, Draw
+from potluck.core.party import SERVER, Draw, Party, Role
 from potluck.members import files
 from potluck.members import keys as keyring
 from potluck.members.card import Card, draft
-from potluck.members.federation import Federation, hand_over
+from potluck.members.federation import Federation, hand_over, place
 from potluck.members.home import CoordinatorHome, Membership
 from potluck.members.keys import Keys
 from potluck.members.names import checked_name, shown
@@ -40,13 +40,13 @@ def first(name: str, id: str, keys: Keys, broker: tuple[str, str], now: float, d
 
 
 def with_members(federation: Federation, cards: Sequence[Card], now: float) -> Federation:
-    """The next version, with these cards too. Raises UsageError: a name is there already, or no site's card."""
+    """The next version, with these cards too. Raises UsageError: one is there already, or the coordinator's card."""
     for card in cards:
         if card.party == SERVER:
-            raise UsageError("a coordinator's card is no site's", hint="add the cards that `potluck site new` makes")
+            raise UsageError("a coordinator's card is no member's", hint="add the cards that `potluck site new` makes")
         if card.party in federation.cards:
             hint = "new keys of a member: `potluck federation rotate FOLDER CARD`"
-            raise UsageError(f"{shown(card.party.name)} is a member already", hint=hint)
+            raise UsageError(f"{titled(card.party)} is a member already", hint=hint)
     return _next(federation, (*federation.members, *cards), now)
 
 
@@ -57,13 +57,13 @@ def with_new_keys(federation: Federation, cards: Sequence[Card], now: float) -> 
     """
     fresh = {card.party: card for card in cards}
     for party in fresh:
-        _member(federation, party.name)
+        _member(federation, party)
     return _next(federation, tuple(fresh.get(card.party, card) for card in federation.members), now)
 
 
-def without(federation: Federation, name: str, now: float) -> Federation:
+def without(federation: Federation, party: Party, now: float) -> Federation:
     """The next version, without this member. Raises UsageError: no such member."""
-    gone = _member(federation, name)
+    gone = _member(federation, party)
     return _next(federation, tuple(card for card in federation.members if card != gone), now)
 
 
@@ -85,16 +85,21 @@ def rekeyed(home: CoordinatorHome, before: Membership, federation: Federation, d
 
 
 def _next(federation: Federation, members: Sequence[Card], now: float) -> Federation:
-    ordered = tuple(sorted(members, key=lambda card: card.party.name))
+    ordered = tuple(sorted(members, key=lambda card: place(card.party)))
     return replace(federation, version=federation.version + 1, issued=int(now), members=ordered)
 
 
-def _member(federation: Federation, name: str) -> Card:
+def titled(party: Party) -> str:
+    """A member as it is called on a screen: a site by its name, a compute party with what it does."""
+    return f"{shown(party.name)} (compute)" if party.role is Role.COMPUTE else shown(party.name)
+
+
+def _member(federation: Federation, party: Party) -> Card:
     for card in federation.members:
-        if card.party.name == name:
+        if card.party == party:
             return card
-    known = ", ".join(shown(card.party.name) for card in federation.members) or "none"
-    raise UsageError(f"{shown(name)} is not a member", where=shown(federation.name), hint=f"members: {known}")
+    known = ", ".join(titled(card.party) for card in federation.members) or "none"
+    raise UsageError(f"{titled(party)} is not a member", where=shown(federation.name), hint=f"members: {known}")
 
 
 def _until(now: float, days: int) -> int:

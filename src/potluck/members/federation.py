@@ -27,6 +27,7 @@ from potluck.members.tables import moment
 from potluck.secret.keys import Roster, SigningKey
 
 DAYS = 365
+MEMBERS = (Role.SITE, Role.COMPUTE)
 SKEW = 3600
 """Seconds that a member's clock may be behind the coordinator's."""
 _ADDRESS = re.compile(r"tls://(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9.-]+)):(?P<port>[1-9][0-9]{0,4})")
@@ -114,7 +115,12 @@ class Federation:
     @property
     def sites(self) -> tuple[Party, ...]:
         """The member sites, in the order of their names."""
-        return tuple(card.party for card in self.members)
+        return tuple(card.party for card in self.members if card.party.role is Role.SITE)
+
+    @property
+    def computes(self) -> tuple[Party, ...]:
+        """The members that compute for others, in the order of their names. One may be called as a site is."""
+        return tuple(card.party for card in self.members if card.party.role is Role.COMPUTE)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -163,9 +169,9 @@ class Federation:
             raise UsageError("the federation's version or times make no sense")
         broker_address(self.broker)
         _authority(self.ca)
-        if self.coordinator.party != SERVER or any(card.party.role is not Role.SITE for card in self.members):
-            raise UsageError("the coordinator's card must be a server's, every member's a site's")
-        names = [card.party.name for card in self.members]
+        if self.coordinator.party != SERVER or any(card.party.role not in MEMBERS for card in self.members):
+            raise UsageError("the coordinator's card must be a server's, every member's a site's or a compute party's")
+        names = [place(card.party) for card in self.members]
         if names != sorted(names):
             raise UsageError("the members are not in the order of their names")
 
@@ -179,6 +185,11 @@ class Federation:
         rising = all(a < b for a, b in pairwise(versions)) and versions[-1] <= self.version
         if not follows or not rising or len(set(keys)) < len(keys):
             _forged("the hand-overs of the coordinator's key do not lead to the key it has")
+
+
+def place(party: Party) -> tuple[str, str]:
+    """By what members are put in order."""
+    return party.name, party.role.value
 
 
 def accept(offered: Federation, pinned: Federation, now: float) -> None:
@@ -228,7 +239,7 @@ def _authority(pem: str) -> None:
 def _distinct(cards: Sequence[Card]) -> None:
     seen: dict[bytes, Party] = {}
     for card in cards:
-        for key in (same(card.party.name).encode(), *card.keys):
+        for key in (f"{card.party.role.value} {same(card.party.name)}".encode(), *card.keys):
             if key in seen:
                 what = f"{shown(str(seen[key]))} and {shown(str(card.party))} have the same name or share a key"
                 raise Refused(what, hint="each party makes its own keys and has a name of its own")

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from potluck.core.errors import Refused, UsageError
-from potluck.core.party import SERVER, Party, site
+from potluck.core.party import SERVER, Party, Role
 from potluck.members import charter, files, tables
 from potluck.members import keys as keyring
 from potluck.members.card import Card, draft, fingerprint
@@ -29,11 +29,12 @@ class Membership:
 
 
 class SiteFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """site.toml. ledger: where the ledger lies, if not in the home itself (relative to it)."""
+    """site.toml. ledger: where it lies, if not in the home itself (relative to it); role: what the party does."""
 
     version: Literal[1]
     name: str
     ledger: str = "ledger.sqlite"
+    role: Literal["site", "compute"] = "site"
 
 
 class _Issued(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,16 +46,17 @@ class _Issued(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class SiteHome:
-    """A site's home. name: the site's; ledger: its file, wherever it lies."""
+    """A site's home, or a compute party's. name: its own; ledger: its file, wherever it lies."""
 
     folder: Path
     name: str
     ledger: Path
+    role: Role = Role.SITE
 
     @property
     def me(self) -> Party:
-        """The site as a party."""
-        return site(self.name)
+        """The site, or compute party, as a party."""
+        return Party(self.role, self.name)
 
     @property
     def keys(self) -> Path:
@@ -114,7 +116,7 @@ class SiteHome:
             raise UsageError("is no site's home", where=str(folder), hint="make one with `potluck site new FOLDER`")
         found = tables.read(files.text(marker, "site file"), SiteFile, str(marker))
         folder = folder.absolute()
-        return cls(folder, checked_name(found.name, str(marker)), folder / found.ledger)
+        return cls(folder, checked_name(found.name, str(marker)), folder / found.ledger, Role(found.role))
 
     def pinned(self) -> Federation:
         """The federation joined, its signature verified. Raises UsageError: none yet, or damaged. Refused: forged."""

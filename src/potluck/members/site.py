@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from potluck.core.errors import Refused, UsageError
-from potluck.core.party import Draw
+from potluck.core.party import Draw, Role
 from potluck.members import charter, files, keys, tables
 from potluck.members.card import draft, fingerprint
 from potluck.members.federation import Federation, accept
@@ -25,18 +26,27 @@ class Joined:
     new_coordinator: bool
 
 
-def found(folder: Path, name: str, policy: str, ledger: str = "ledger.sqlite", draw: Draw = system) -> SiteHome:
-    """A new home with keys, card and policy. ledger: where its ledger lies, relative to the home.
+def found(
+    folder: Path,
+    name: str,
+    policy: str,
+    ledger: str = "ledger.sqlite",
+    draw: Draw = system,
+    *,
+    role: Literal["site", "compute"] = "site",
+) -> SiteHome:
+    """A new home with keys, card and policy. ledger: where its ledger lies, relative to the home; role: whose it is.
 
     Raises UsageError: a folder is there already, the name will not do, or the disk. Then nothing is left.
     """
-    home = SiteHome(folder.absolute(), checked_name(name, str(folder)), folder.absolute() / ledger)
+    home = SiteHome(folder.absolute(), checked_name(name, str(folder)), folder.absolute() / ledger, Role(role))
     files.folder(home.folder)
     try:
         made = keys.make(home.keys, draw)
         files.create(home.card, draft(home.me, made).text().encode(), files.PUBLIC)
         files.create(home.policy, policy.encode(), files.PRIVATE)
-        marker = tables.write(SiteFile(1, name, ledger), "a site's home")
+        title = "a compute party's home" if home.role is Role.COMPUTE else "a site's home"
+        marker = tables.write(SiteFile(1, name, ledger, role), title)
         files.create(home.folder / "site.toml", marker.encode(), files.PRIVATE)
     except BaseException:
         shutil.rmtree(home.folder)

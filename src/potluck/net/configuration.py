@@ -1,7 +1,8 @@
 """The broker's nats.conf: TLS 1.3 from the first byte, one nkey a party, everything denied that is not named here.
 
-A site may publish only on its own queue to the server, fetch and acknowledge only its own letters, and listen only on
-its own inbox. The server may publish to all and set up queues. No monitoring port, no cluster, no other accounts.
+A site may publish only on its own queues to the server and to compute parties, fetch and acknowledge only its own
+letters, and listen only on its own inbox; a compute party likewise, on its own queues to all members. The server may
+publish to all and set up queues. No monitoring port, no cluster, no other accounts.
 Paths are relative to the configuration's folder, which may be moved as a whole. Reference: NATS documentation,
 "Authorization".
 """
@@ -9,7 +10,7 @@ Paths are relative to the configuration's folder, which may be moved as a whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from potluck.core.party import SERVER, Party, Role
@@ -29,7 +30,7 @@ class Limits:
 
 def text(identity: str, listen: str, users: Mapping[Party, str], limits: Limits) -> str:
     """The configuration. listen: address and port; users: each party's public nkey ("U...")."""
-    accounts = ",\n".join(_user(identity, party, key) for party, key in sorted(users.items()))
+    accounts = ",\n".join(_user(identity, party, key, users) for party, key in sorted(users.items()))
     connections = limits.connections + 4 * len(users)
     return f"""# Written by potluck: changes are lost when a member is added.
 server_name: {_quoted("potluck_" + identity)}
@@ -54,15 +55,18 @@ authorization {{
 """
 
 
-def _user(identity: str, party: Party, key: str) -> str:
-    publish, listen = _server(identity) if party.role is Role.SERVER else _site(identity, party)
+def _user(identity: str, party: Party, key: str, users: Collection[Party]) -> str:
+    publish, listen = _server(identity) if party.role is Role.SERVER else _member(identity, party, users)
     rights = f"publish: {{ allow: {json.dumps(publish)} }}, subscribe: {{ allow: {json.dumps(listen)} }}"
     return f"  {{ nkey: {_quoted(key)}, permissions: {{ {rights} }} }}"
 
 
-def _site(identity: str, party: Party) -> tuple[list[str], list[str]]:
+def _member(identity: str, party: Party, users: Collection[Party]) -> tuple[list[str], list[str]]:
     mine = f"{stream(identity)}.{token(party)}"
-    publish = [subject(identity, SERVER, party), f"$JS.API.CONSUMER.MSG.NEXT.{mine}", f"$JS.ACK.{mine}.>"]
+    pairs = (Role.SITE, Role.COMPUTE), (Role.COMPUTE, Role.SITE), (Role.COMPUTE, Role.COMPUTE)
+    others = [one for one in sorted(users) if one != party and (one.role, party.role) in pairs]
+    publish = [subject(identity, one, party) for one in (SERVER, *others)]
+    publish += [f"$JS.API.CONSUMER.MSG.NEXT.{mine}", f"$JS.ACK.{mine}.>"]
     return publish, [f"{inbox(party)}.>"]
 
 

@@ -64,6 +64,13 @@ class Case:
         return self.plan.privacy.noise != "none"
 
 
+def computing(policy: Policy, plan: Plan, *, asker: frozenset[str], now: datetime) -> tuple[Denial, ...]:
+    """The same of a party that only computes: it has no columns, no rows and no budget."""
+    case = Case(plan, asker, now, 0.0, None, policy.approve.rule != "policy")
+    found = (rule(policy.allow, case) for rule in (_who, _tasks, _protect, _server, _noise, _sites, _hours))
+    return tuple(denial for denial in found if denial is not None)
+
+
 def judge(
     policy: Policy, plan: Plan, *, asker: frozenset[str], now: datetime, spent_year: float, promised: float | None
 ) -> tuple[Denial, ...]:

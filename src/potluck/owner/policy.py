@@ -69,14 +69,24 @@ class Attestation(msgspec.Struct, frozen=True, kw_only=True):
     policy: str | None = None
 
 
+class Engine(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the engines of other parties reach this one's. address: host:port, or host:first-last for several ports.
+
+    The host is this machine's own: the engine listens there. Each run at a time takes a port.
+    """
+
+    address: str | None = None
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole policy, every default filled in."""
+    """A whole policy, every default filled in. source: with nothing in it, of a compute party, which has no rows."""
 
     version: Literal[1]
-    source: Source
+    source: Source = Source()
     allow: Allow = Allow()
     approve: Approve = Approve()
     attestation: Attestation = Attestation()
+    engine: Engine = Engine()
 
 
 def exposed(policy: Policy, path: Path) -> str | None:
@@ -86,11 +96,14 @@ def exposed(policy: Policy, path: Path) -> str | None:
     return f"{path} holds an address that others on this machine may read: chmod 600 it, or use source.url_file"
 
 
-def template(name: str) -> str:
-    """The policy that a new site gets: it denies all, and says what every key does. Raises ValueError: a bad name."""
+def template(name: str, compute: bool = False) -> str:
+    """The policy that a new site gets, or compute party: it denies all, and says what every key does.
+
+    Raises ValueError: a bad name.
+    """
     if not name.isprintable():
         raise ValueError("a name of printable letters is expected")
-    return _TEMPLATE.replace("{name}", name)
+    return (_COMPUTE if compute else _TEMPLATE).replace("{name}", name)
 
 
 _TEMPLATE = """\
@@ -110,6 +123,7 @@ tasks = []                # train, statistics, predict (with predict the source 
 models = []               # of training, or of this site's that may score: linear, logistic, network
 columns = []              # columns that a plan may read, as the plan names them; "lab*" allows all that begin with lab
 protect = []              # ways to compute the sum: mask (the server sees sums alone), clear (it sees this site's own)
+                          # and share: three compute parties, any two of which could open this site's: see who they are
 noise = []                # shared, site, reveal (differential privacy), none (exact sums)
 epsilon_per_plan = 0.0    # a plan with noise may spend at most this
 epsilon_per_year = 0.0    # and all of the last 365 days together at most this
@@ -125,4 +139,29 @@ people = 1                # 2: two different persons must approve
 
 [attestation]             # which enclave may open this site's updates, where allow.protect has tee
 # policy = "enclave.toml" # a file of its own: what code it runs, on what machine; without it none may
+
+[engine]                  # where others' engines reach this site's, where it has one of its own: to intersect
+# address = "site.example:9400-9407"
+"""
+
+_COMPUTE = """\
+# What {name} computes for others, and for whom. As written here: nothing.
+# In a list "*" means any. A list that is absent or empty allows nothing. Every key: docs/reference/policy.md
+version = 1
+
+[engine]
+# address = "compute.example:9400-9407" # this machine's own, as the other compute parties reach it: a port a run
+
+[allow]
+who = []                  # coordinators that may ask: the federation's name or its fingerprint
+tasks = []                # train, statistics, fit, predict
+protect = []              # share
+noise = []                # shared, site, reveal (differential privacy), none (exact sums)
+min_sites = 2             # a sum must be over at least so many sites, after drop-outs
+hours = []                # local time, e.g. "mon-fri 08:00-18:00"; "*" or no such line: any time
+server = ["*"]            # what a plan may take the server for: lying (it may do anything), curious (it plays fair)
+
+[approve]
+rule = "person"           # person: someone approves every run; hash: approved plans run again; policy: all it allows
+people = 1                # 2: two different persons must approve
 """

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_origin
 
 from potluck.core.errors import UsageError
 from potluck.core.strict import Strict
 from potluck.owner.hours import ANY, span
-from potluck.owner.policy import LONGEST, Allow, Approve, Policy, Source
+from potluck.owner.policy import LONGEST, Allow, Approve, Engine, Policy, Source
 from potluck.secret.container import Secret
+
+_PLACE = re.compile(
+    r"(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253}):(?P<first>[0-9]{1,5})(-(?P<last>[0-9]{1,5}))?"
+)
 
 
 def read(path: Path) -> Policy:
@@ -41,8 +45,11 @@ def parse(text: str, where: str) -> Policy:
         missing="see docs/reference/policy.md",
         shown=_shown,
     )
-    policy = form.struct(Policy, _tables(text, where))
-    _source(policy.source, where)
+    tables = _tables(text, where)
+    policy = form.struct(Policy, tables)
+    if "source" in tables or "engine" not in tables:  # a compute party has an engine, and no rows
+        _source(policy.source, where)
+    _engine(policy.engine, where)
     _limits(policy.allow, where)
     _approvers(policy.approve, where)
     return policy
@@ -76,6 +83,21 @@ def _source(source: Source, where: str) -> None:
         raise UsageError("source.query goes with a database", where=where, hint="leave it out beside source.file")
     if source.file is None and not (source.query or "").strip():
         raise UsageError("source.query is missing", where=where, hint='query = "select ..." says which rows')
+
+
+def _engine(engine: Engine, where: str) -> None:
+    if engine.address is not None and not ports(engine.address):
+        hint = 'address = "compute.example:9400", or "compute.example:9400-9407" for several runs at once'
+        raise UsageError("engine.address is not host:port, or host:first-last", where=where, hint=hint)
+
+
+def ports(address: str) -> Sequence[str]:
+    """Every host:port of an address, which may name a range of ports; empty where it is none."""
+    found = _PLACE.fullmatch(address)
+    if found is None:
+        return ()
+    first, last = int(found["first"]), int(found["last"] or found["first"])
+    return [f"{found['host']}:{port}" for port in range(first, last + 1)] if 0 < first <= last < 1 << 16 else ()
 
 
 def _limits(allow: Allow, where: str) -> None:

@@ -17,6 +17,7 @@ from hashlib import sha256
 import msgspec
 
 from potluck.core.errors import PotluckError, Refused
+from potluck.core.party import Role
 from potluck.core.plan import Plan, canonical, digest
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import load
@@ -28,7 +29,8 @@ from potluck.members.home import SiteHome
 from potluck.owner import heads
 from potluck.owner.access import AccessLog, Event, Outcome, Subject
 from potluck.owner.budget import YEAR, Budget
-from potluck.owner.judge import judge
+from potluck.owner.judge import Denial, computing, judge
+from potluck.owner.policy import Policy
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Request, Requests, State
 from potluck.parties.part import Part, part
@@ -184,14 +186,8 @@ class Consent:
         yearly = rules.allow.epsilon_per_year
         self._owner.ledger.limit(yearly if math.isfinite(yearly) else None)
         now = time.time()
-        denials = judge(
-            rules,
-            plan,
-            asker=self._asker,
-            now=datetime.now().astimezone(),
-            spent_year=self._owner.ledger.spent(since=now - YEAR) - self._owner.ledger.spent_by(run),
-            promised=promise(plan),
-        )
+        computes = self._owner.home.me.role is Role.COMPUTE
+        denials = self._denials(run, plan, rules, now)
         codes = tuple(denial.code for denial in denials)
         if codes == ("hours",) and any(one.run == run for one in self._owner.ledger.history()):
             codes = ()  # taken on in time: it goes on
@@ -206,7 +202,7 @@ class Consent:
         if request.state is State.PENDING:
             return Decision("pending")
         privacy = plan.privacy
-        noisy = privacy.noise != "none"
+        noisy = privacy.noise != "none" and not computes  # who computes has no budget: nothing of its own leaves
         unit, delta = (privacy.unit, privacy.delta) if noisy else (None, None)
         try:
             self._owner.ledger.rejoin(run, plan.name, digest(plan), unit, delta, now)
@@ -217,6 +213,15 @@ class Consent:
         except PotluckError:
             self._owner.requests.unfit(run)
             raise
+
+    def _denials(self, run: str, plan: Plan, rules: Policy, now: float) -> tuple[Denial, ...]:
+        """What the policy has against the plan."""
+        here = datetime.now().astimezone()
+        if self._owner.home.me.role is Role.COMPUTE:
+            return computing(rules, plan, asker=self._asker, now=here)
+        ledger = self._owner.ledger
+        before = ledger.spent(since=now - YEAR) - ledger.spent_by(run)
+        return judge(rules, plan, asker=self._asker, now=here, spent_year=before, promised=promise(plan))
 
     def _id(self) -> bytes:
         return bytes.fromhex(self._owner.federation.id)

@@ -1,4 +1,4 @@
-"""The sites as the coordinator knows them: whom it asked, what they said, who is there, and their ledgers' heads."""
+"""Sites and compute parties as the coordinator knows them: whom it asked, what they said, who is there, their heads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from potluck.core.asks import Kind
 from potluck.core.errors import Refused
-from potluck.core.party import Party
+from potluck.core.party import Party, Role
 from potluck.core.plan import Plan
 from potluck.core.rounds import Parcel
 from potluck.core.wire import load
@@ -23,7 +23,7 @@ _WHY = {"denied": "refuses this plan", "unable": "cannot carry it out", "pending
 
 @dataclass(slots=True)
 class Guest:
-    """What a site said last. boot: which of its processes said it."""
+    """What a site or compute party said last. boot: which of its processes said it."""
 
     verdict: str = "silent"
     codes: tuple[str, ...] = ()
@@ -34,14 +34,14 @@ class Guest:
 
 
 class Heads(Protocol):
-    """The signed ledger heads that the coordinator keeps for its sites."""
+    """The signed ledger heads that the coordinator keeps for the others."""
 
-    def latest(self, site: Party) -> bytes:
-        """The latest signed head of a site's ledger, as bytes; empty where none is known."""
+    def latest(self, party: Party) -> bytes:
+        """The latest signed head of a party's ledger, as bytes; empty where none is known."""
         ...
 
-    def keep(self, site: Party, head: bytes) -> None:
-        """Verify and keep a head that a site sent. Raises Abort(SIGNATURE or MALFORMED)."""
+    def keep(self, party: Party, head: bytes) -> None:
+        """Verify and keep a head that a party sent. Raises Abort(SIGNATURE or MALFORMED)."""
         ...
 
 
@@ -52,19 +52,19 @@ class Notes(Protocol):
 
     def agree(self, kind: Kind, sites: frozenset[Party]) -> None: ...
 
-    def heard(self, name: str, verdict: str, codes: tuple[str, ...]) -> None: ...
+    def heard(self, party: Party, verdict: str, codes: tuple[str, ...]) -> None: ...
 
-    def closed(self, name: str, epsilon: float | None, head: bytes) -> None: ...
+    def closed(self, party: Party, epsilon: float | None, head: bytes) -> None: ...
 
 
 class Guests:
-    """All sites of one run. say: words for whoever watches."""
+    """All sites and compute parties of one run. say: words for whoever watches."""
 
     def __init__(
         self, plan: Plan, proposal: Proposal, heads: Heads, notes: Notes, say: Callable[[str, str], None]
     ) -> None:
         """proposal: with this process's own `asker`."""
-        self.of: dict[Party, Guest] = {site: Guest() for site in plan.sites}
+        self.of: dict[Party, Guest] = {party: Guest() for party in (*plan.sites, *plan.servers)}
         self._plan = plan
         self._proposal = proposal
         self._heads = heads
@@ -72,8 +72,8 @@ class Guests:
         self._say = say
 
     def present(self) -> frozenset[Party]:
-        """The sites that have agreed and are there."""
-        return frozenset(site for site, guest in self.of.items() if guest.verdict == "granted")
+        """Those that have agreed and are there."""
+        return frozenset(party for party, guest in self.of.items() if guest.verdict == "granted")
 
     def hopeless(self) -> bool:
         """Somebody said no."""
@@ -87,7 +87,7 @@ class Guests:
                 yield site, msgspec.structs.replace(self._proposal, head=self._heads.latest(site))
 
     def hear(self, sender: Party, said: Parcel) -> bytes | None:
-        """Take a word from a site. Gives the name of its process where it tells one.
+        """Take a word from one of them. Gives the name of its process where it tells one.
 
         Raises Abort: not a word of this version, or a head that is not the site's.
         """
@@ -106,8 +106,8 @@ class Guests:
             if answer.asker != self._proposal.asker:
                 return None  # to an earlier process of ours: its owner may have thought better of it
             guest.verdict, guest.codes, guest.boot = answer.verdict, answer.codes, answer.boot
-            self._notes.heard(sender.name, answer.verdict, answer.codes)
-            words = f"{sender}: {answer.verdict} {' '.join(answer.codes)}".rstrip()
+            self._notes.heard(sender, answer.verdict, answer.codes)
+            words = f"{_name(sender)}: {answer.verdict} {' '.join(answer.codes)}".rstrip()
             if words != guest.words:  # a proposal that was sent twice is answered twice
                 guest.words = words
                 self._say("answer", words)
@@ -115,7 +115,7 @@ class Guests:
         if step == CLOSED:
             guest.last = load(said.body, Closed, sender)
             self._heads.keep(sender, guest.last.head)
-            self._notes.closed(sender.name, guest.last.epsilon, guest.last.head)
+            self._notes.closed(sender, guest.last.epsilon, guest.last.head)
         return None
 
     def judge(self, waited: float) -> None:
@@ -127,12 +127,19 @@ class Guests:
             ask = "the owner sees why: potluck site log" if unable else "ask the owner: potluck site inbox"
             words = "; ".join(_why(site, guest) for site, guest in said.items())
             raise Refused(words, where=where, hint=f"{ask}; then start again, which goes on here")
-        if len(self.present()) < self._plan.fewest:
-            away = ", ".join(str(site) for site in self.of if site not in self.present())
+        here = self.present()
+        computes = [party for party in self._plan.servers if party not in here]
+        if computes or len(here) - len(self._plan.servers) < self._plan.fewest:
+            away = ", ".join(_name(party) for party in (computes or [one for one in self.of if one not in here]))
             hint = "see that `potluck site run` runs there and reaches the broker; or wait longer: --wait SECONDS"
             raise Refused(f"not heard of within {waited:g} s: {away}", where=where, hint=hint)
 
 
 def _why(site: Party, guest: Guest) -> str:
     codes = f" ({', '.join(guest.codes)})" if guest.codes else ""
-    return f"{site} {_WHY[guest.verdict]}{codes}"
+    return f"{_name(site)} {_WHY[guest.verdict]}{codes}"
+
+
+def _name(party: Party) -> str:
+    """A site by its name; a compute party, which may be called as one is, with what it does."""
+    return f"{party} (compute)" if party.role is Role.COMPUTE else str(party)

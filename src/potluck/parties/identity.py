@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from potluck.core.party import SERVER, Draw, Party
+from potluck.core.party import SERVER, Draw, Party, Role
 from potluck.core.rounds import Parcel, Seat
 from potluck.members.home import Membership
 from potluck.secret import envelope
@@ -40,8 +40,8 @@ class Identity:
 def identity(membership: Membership) -> Identity:
     """A member as the others know it."""
     it = membership.federation
-    # A site writes to the server alone: parsed keys of all others would cost it 10 KB each.
-    partners = {SERVER} if membership.me != SERVER else it.cards.keys()
+    # A site writes to the server and to who computes: parsed keys of all others would cost it 10 KB each.
+    partners = {SERVER, *it.computes} if membership.me.role is Role.SITE else it.cards.keys() - {membership.me}
     boxes = {party: PublicBoxKey(raw) for party, raw in it.boxes().items() if party in partners}
     return Identity(
         membership.me, bytes.fromhex(it.id), membership.keys.signing, membership.keys.box, it.roster(), boxes

@@ -20,7 +20,7 @@ import numpy as np
 
 from potluck.core.asks import Answer, Ask, Kind
 from potluck.core.errors import Refused, UsageError
-from potluck.core.party import Party, site
+from potluck.core.party import Party, Role, site
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause
 from potluck.core.stages import Floats
@@ -43,6 +43,12 @@ CREATE TABLE sites (
 ) STRICT, WITHOUT ROWID;
 PRAGMA user_version = {VERSION};
 """
+_COMPUTES = """
+CREATE TABLE IF NOT EXISTS computes (
+    name TEXT PRIMARY KEY, verdict TEXT NOT NULL, codes TEXT NOT NULL, seen REAL NOT NULL, epsilon REAL, head BLOB
+) STRICT, WITHOUT ROWID;
+"""
+"""Compute parties, which may be called as sites are: a table that journals of plans without them lack."""
 
 
 class Journal:
@@ -64,6 +70,8 @@ class Journal:
             if self._db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
                 self._db.close()
                 raise Refused("a journal of another version", where=str(path), hint="start over with --fresh")
+            if plan.servers:
+                self._db.execute(_COMPUTES)
 
     @classmethod
     def look(cls, path: Path) -> Self:
@@ -186,29 +194,38 @@ class Journal:
         with _told(self._path):
             self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
-    def heard(self, name: str, verdict: str, codes: tuple[str, ...]) -> None:
-        """What a site said last."""
+    def heard(self, party: Party, verdict: str, codes: tuple[str, ...]) -> None:
+        """What a site or compute party said last."""
         query = (
-            "INSERT INTO sites (name, verdict, codes, seen) VALUES (?, ?, ?, ?) ON CONFLICT (name)"
-            " DO UPDATE SET verdict = excluded.verdict, codes = excluded.codes, seen = excluded.seen"
+            f"INSERT INTO {_table(party.role)} (name, verdict, codes, seen) VALUES (?, ?, ?, ?)"  # noqa: S608 - a name of ours
+            " ON CONFLICT (name) DO UPDATE SET verdict = excluded.verdict, codes = excluded.codes, seen = excluded.seen"
         )
         with _told(self._path):
-            self._db.execute(query, (name, verdict, json.dumps(codes), time.time()))
+            self._db.execute(query, (party.name, verdict, json.dumps(codes), time.time()))
 
-    def closed(self, name: str, epsilon: float | None, head: bytes) -> None:
-        """A site's last word."""
+    def closed(self, party: Party, epsilon: float | None, head: bytes) -> None:
+        """Its last word."""
+        query = f"UPDATE {_table(party.role)} SET epsilon = ?, head = ? WHERE name = ?"  # noqa: S608 - a name of ours
         with _told(self._path):
-            self._db.execute("UPDATE sites SET epsilon = ?, head = ? WHERE name = ?", (epsilon, head, name))
+            self._db.execute(query, (epsilon, head, party.name))
 
-    def sites(self) -> list[tuple[str, str, tuple[str, ...], float, float | None, bytes | None]]:
-        """(name, verdict, codes, seen, epsilon, head) of every site that was heard."""
+    def sites(
+        self, role: Role = Role.SITE
+    ) -> list[tuple[str, str, tuple[str, ...], float, float | None, bytes | None]]:
+        """(name, verdict, codes, seen, epsilon, head) of every site, or compute party, that was heard."""
+        names = "name, verdict, codes, seen, epsilon, head"
+        query = f"SELECT {names} FROM {_table(role)} ORDER BY name"  # noqa: S608 - names of ours
         with _told(self._path):
-            rows = self._db.execute("SELECT name, verdict, codes, seen, epsilon, head FROM sites ORDER BY name")
+            rows = self._db.execute(query)
             return [(n, v, tuple(json.loads(c)), seen, epsilon, head) for n, v, c, seen, epsilon, head in rows]
 
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+
+def _table(role: Role) -> str:
+    return "computes" if role is Role.COMPUTE else "sites"
 
 
 def _round(ask: Ask, number: int, ended: float, known: Mapping[str, Any]) -> Round:

@@ -12,10 +12,11 @@ from pathlib import Path
 import msgspec
 
 from potluck.core.errors import PotluckError, Refused, UsageError
+from potluck.core.party import Party, Role
 from potluck.core.plan import Plan
-from potluck.core.rounds import RoundId, Rounds, Seat
+from potluck.core.rounds import Abort, RoundId, Rounds, Seat
 from potluck.core.stages import Floats
-from potluck.engines.environment import require
+from potluck.engines.environment import NotInstalled, require
 from potluck.fl.card import Card
 from potluck.fl.model import Model
 from potluck.fl.scoring import Predicted, encoded, text_of
@@ -25,8 +26,12 @@ from potluck.fl.tasks import build
 from potluck.members.files import PRIVATE, create, folder, replace
 from potluck.members.home import SiteHome
 from potluck.members.names import file_name
+from potluck.mpc import share
+from potluck.mpc.local import Port
+from potluck.mpc.share_engine import Engine
 from potluck.owner.judge import columns_allowed, models_allowed, rows_allowed
 from potluck.owner.policy import Policy
+from potluck.owner.reading import ports
 from potluck.owner.source import open_source
 from potluck.parties import catalog, horizontal, inference
 from potluck.parties.proposal import Denied, calibrate
@@ -45,15 +50,38 @@ def _idle() -> None:
     """Nothing runs."""
 
 
+def partners(plan: Plan, me: Party) -> frozenset[Party]:
+    """Whose letters are taken in a round, beside the server's: by a site who computes; by those, everybody."""
+    computes = frozenset(plan.servers)
+    return (computes | frozenset(plan.sites)) - {me} if me in computes else computes
+
+
+def needs_engine(plan: Plan) -> bool:
+    """Whether the sites themselves have engines that others' reach, as in an intersection."""
+    return plan.task == "intersect"
+
+
+def engine_address(rules: Policy, where: str) -> Port:
+    """Where others reach this party's engine in one run, by the policy; to be released when the run is over.
+
+    Raises Denied: it names none.
+    """
+    if rules.engine.address is None:
+        words = "others' engines have to reach this one's, and nothing says where"
+        raise Denied("engine", f'{words}: engine.address = "this.machine:9400-9407" in {where}')
+    return Port(ports(rules.engine.address))
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a site needs to take part in a run. half: of each round; done: what becomes of a half's result, by run;
-    close: the run is over."""
+    """What a site or compute party needs to take part in a run. half: of each round; done: what becomes of a half's
+    result, by run; close: the run is over; rest: nothing was asked for a while, and what can be had again may go."""
 
     plan: Plan
     half: Callable[[RoundId, Seat], Rounds[object]] = field(repr=False)
     done: Callable[[str, object], None] = field(default=_nothing, repr=False)
     close: Callable[[], None] = field(default=_idle, repr=False)
+    rest: Callable[[], None] = field(default=_idle, repr=False)
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -65,7 +93,12 @@ class Told(msgspec.Struct, frozen=True):
 
 
 def part(plan: Plan, rules: Policy, home: SiteHome) -> Part:
-    """This site's part, as its policy allows it. Raises PotluckError: rows or model; Denied: the policy says no."""
+    """This party's part, as its policy allows it. Raises PotluckError: rows or model; Denied: the policy says no."""
+    joint = PARTS.get((plan.task, plan.protect.word))
+    if joint is not None:
+        return joint(plan, rules, home)
+    if home.me.role is Role.COMPUTE:
+        return _computes(plan, rules, home)
     if plan.task != "predict":
         return _sums(plan, rules, home)
     assert plan.predict is not None
@@ -88,6 +121,28 @@ def _sums(plan: Plan, rules: Policy, home: SiteHome) -> Part:
         return horizontal.join(horizontal.Sitting(plan, task, protection, round_), rows, seat)
 
     return Part(plan, half)
+
+
+def _computes(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+    """A compute party's part in sums: no rows, and an engine that is up before it says that it takes part."""
+    here = engine_address(rules, home.policy.name)
+    task = build(plan)
+    calibrate(plan, task)
+    protection = share.build(plan)
+    engine = protection.engines[home.me] = Engine(plan.federation.patience, here=here)
+    try:
+        engine.standing()
+    except Abort as abort:
+        raise NotInstalled(f"the engine does not start: {abort.detail}") from None
+
+    def half(round_: RoundId, seat: Seat) -> Rounds[None]:
+        return horizontal.aid(horizontal.Sitting(plan, task, protection, round_), seat)
+
+    def close() -> None:
+        engine.close()
+        here.release()
+
+    return Part(plan, half, close=close, rest=engine.close)
 
 
 def _demanded(plan: Plan, rules: Policy, home: SiteHome) -> Demand | None:
@@ -159,6 +214,10 @@ def _keep(place: Path, run: str, found: Predicted) -> None:
     told = Told(found.bound, found.notes, found.rows)
     replace(place / f"{file_name(run)}.json", msgspec.json.encode(told), PRIVATE)
     create(place / f"{file_name(run)}.csv", text_of(found).encode(), PRIVATE)
+
+
+PARTS: dict[tuple[str, str], Callable[[Plan, Policy, SiteHome], Part]] = {}
+"""(task, word) -> a site's or compute party's part in what is no sum: `home.me` says whose."""
 
 
 def kept(home: Path, run: str) -> tuple[Path, Told] | None:

@@ -22,6 +22,8 @@ from potluck.members.federation import Federation
 from potluck.parties import catalog
 from potluck.parties.session import Proposal
 
+ONE_ROUND = ("predict", "fit", "intersect")
+"""Tasks that are one round, and no sum."""
 _PLANS = msgspec.json.Decoder(Plan, strict=True)
 """Made here, once: two threads that make the first one side by side crash the interpreter."""
 
@@ -59,10 +61,10 @@ def plan_of(proposal: Proposal, federation: Federation, me: Party) -> Plan:
     errors += catalog.at_home(plan)
     if errors:
         raise _impossible(errors[0])
-    if me not in plan.sites:
-        raise Denied("plan", "the plan does not name this site")
-    if any(party not in federation.cards for party in plan.sites):
-        raise Denied("plan", "the plan names sites that are no members of this federation")
+    if me not in (*plan.sites, *plan.servers):
+        raise Denied("plan", "the plan does not name this party")
+    if any(party not in federation.cards for party in (*plan.sites, *plan.servers)):
+        raise Denied("plan", "the plan names parties that are no members of this federation")
     if any("*" in name for name in plan.data.columns):
         raise Denied("plan", "a column pattern cannot be used across machines: name the columns")
     return plan
@@ -86,9 +88,9 @@ def calibrate(plan: Plan, task: Task[Table, object]) -> None:
 def first_sum(plan: Plan) -> Ask:
     """The plan's first sum, as everybody derives it from the plan. Raises Denied: nobody has room for it.
 
-    A prediction has none: its one round depends on no public model.
+    What is one round and no sum has none: it depends on no public model.
     """
-    if plan.task == "predict":
+    if plan.task in ONE_ROUND:
         return Ask(Kind.PREDICT, 0, (), b"")
     ask = next(build(plan).lead())
     values = sum(block.size for block in ask.blocks)

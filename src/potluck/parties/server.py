@@ -1,8 +1,9 @@
-"""The coordinator across machines: gathers the sites, moves the letters of each round, owns the server's clocks.
+"""The coordinator across machines: gathers the others, moves the letters of each round, owns the server's clocks.
 
 It implements `parties.attempt.Table` over a `core.line.Line`; the protocol halves are those of the in-memory runner.
 Every letter is verified before anything of it counts; one that is not is counted and forgotten. A site that dies is
-known by its silence, or by the hello of its next process: then the round goes on without it at once.
+known by its silence, or by the hello of its next process: then the round goes on without it at once. Compute parties
+are asked and waited for as sites are, and no round can do without one; they are of no cohort, and nothing is theirs.
 """
 
 from __future__ import annotations
@@ -98,7 +99,8 @@ class Coordinator:
         self._say = say
         self._round: _Round | None = None
         self._heard = Heard()
-        self._pace = {site: Pace(WORDS, WORDS_A_SECOND) for site in run.plan.sites}
+        self._sites, self._computes = frozenset(run.plan.sites), frozenset(run.plan.servers)
+        self._pace = {guest: Pace(WORDS, WORDS_A_SECOND) for guest in self.guests.of}
         self._quiet_until: dict[Cause, float] = {}
 
     @property
@@ -127,10 +129,13 @@ class Coordinator:
         half = lead(Sitting(self._run.plan, self._run.task, self._run.protection, round_), ask, self._seat)
         return self._meet(round_, ask.kind, half, absent, must)
 
-    def once(self, number: int, half: Callable[[RoundId, Seat], Rounds[object]]) -> Attempt:
-        """One round that is no sum, with all sites. No answer comes of it: it ended well where there is no abort."""
+    def once(self, number: int, half: Callable[[RoundId, Seat], Rounds[object]], kind: Kind = Kind.PREDICT) -> Attempt:
+        """One round that is no sum, with all sites and compute parties.
+
+        No answer comes of it: it ended well where there is no abort.
+        """
         round_ = RoundId(self._run.name, number)
-        return self._meet(round_, Kind.PREDICT, half(round_, self._seat), {}, frozenset(self.guests.of))
+        return self._meet(round_, kind, half(round_, self._seat), {}, self._sites)
 
     @property
     def _seat(self) -> Seat:
@@ -194,8 +199,14 @@ class Coordinator:
             pass
         while True:
             here = self.guests.present() & possible
-            missing = (must or possible) - here
-            if not missing or (not must and len(here) >= self._run.plan.fewest):
+            if must:
+                missing = must - here
+            elif len(here & self._sites) >= self._run.plan.fewest:
+                missing = frozenset()
+            else:
+                missing = possible - here
+            missing |= self._computes - here
+            if not missing:
                 return
             if time.monotonic() > end:
                 names = ", ".join(sorted(map(str, missing)))
@@ -213,6 +224,8 @@ class Coordinator:
             self._listen(min(TICK, max(0.0, end - time.monotonic())))
             if desk.step != step:
                 step, end = desk.step, self._deadline(desk)
+            elif desk.hopeless and end > (soon := time.monotonic() + self.patience):
+                end = soon  # others may still say why
             elif time.monotonic() >= end:  # whatever else comes: forgeries must not keep a round open
                 self._post(round_, desk.expire())
 
@@ -262,7 +275,7 @@ class Coordinator:
             if round_.letters[sender] > LETTERS:
                 raise Abort(Cause.REPLAY, party=sender, detail="more letters than a round takes")
             self.transcript.moved(label, sender, SERVER, size)
-            if label.step.endswith("/input"):
+            if label.step.endswith("/input") and sender in self._sites:
                 round_.paid.add(sender)
             self._post(round_, round_.desk.accept(sender, body))
 
@@ -284,13 +297,14 @@ class Coordinator:
         reasons = {who: Abort(cause, party=accused) for who, cause, accused in desk.notices}
         found = answer.refused.items() if answer else ()
         refused = {site: Cause(why) for site, why in found if site not in away}
+        taken = self._sites if answer else self._sites | self._computes
         causes = {**dict.fromkeys(self.guests.of, Cause.SILENT), **away, **desk.lost, **said, **refused}
         return Attempt(
             answer=answer,
             abort=telling(desk.abort, reasons) if desk.abort else None,
             traffic=self.transcript.traffic(desk.round.number),
-            lost={site: cause for site, cause in causes.items() if site not in givers},
-            accused=quarrel(desk, frozenset(round_.seen)),
+            lost={party: cause for party, cause in causes.items() if party in taken - givers},
+            accused=quarrel(desk, self._sites & round_.seen.keys()),
             paid=frozenset(round_.paid),
             left=round_.left,
             agreed=round_.agreed,

@@ -1,15 +1,18 @@
-"""A site across machines: a long-lived process that answers proposals and takes part in rounds, as its owner allows.
+"""A site or compute party across machines: a long-lived process that answers proposals and takes part in rounds, as its
+owner allows.
 
 It moves letters over a `core.line.Line` and owns the site's clocks; what is decided about a run is `parties.consent`'s,
-what a round is are the protocol halves. Before a round's first letter leaves, the round's number is durable in the
+what a round is are the protocol halves. Only the server begins a round; in it the plan's compute parties are heard too,
+and by them the sites. Before a round's first letter leaves, the round's number is durable in the
 ledger: a process that was killed in a round refuses that round and waits for the next.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +27,7 @@ from potluck.parties.consent import Consent
 from potluck.parties.flood import Heard, Pace
 from potluck.parties.horizontal import BEGIN
 from potluck.parties.identity import Identity
-from potluck.parties.part import Part
+from potluck.parties.part import Part, partners
 from potluck.parties.session import CLOSE, PROPOSE, Answer, Close, Closed, Hello, Proposal, Word, parcel
 from potluck.parties.transcript import Transcript
 from potluck.secret.random import system
@@ -37,9 +40,17 @@ GREETING = 2.0
 """Seconds to hand over the first word before looking around and trying again."""
 PATIENCE = 30.0
 """Seconds to hand over a word that belongs to no run."""
+REMEMBERED = 1024
+"""Letters of one partner that are known again."""
 WORDS, WORDS_A_SECOND = 200.0, 1.0
 """Words outside of rounds (proposals, ends of runs) that are listened to at once, and for ever: each leaves a line in
 the access log."""
+LETTERS = 64
+"""Letters of one partner in one round that are looked at: many times what a protocol takes."""
+EARLY, EARLY_BYTES = 8, 1 << 26
+"""Letters of one partner, and their bytes, that are kept of a round that the server has not begun here yet."""
+QUIET = 600.0
+"""Seconds after which a part that nobody asks for anything lets go of what it can have again."""
 
 
 @dataclass(slots=True)
@@ -52,6 +63,31 @@ class _Seat:
     step: str = ""
     end: float = 0.0
     used: float = 0.0
+    rested: bool = False
+    partners: frozenset[Party] = frozenset()
+    letters: Counter[Party] = field(default_factory=Counter)
+    early: dict[Party, list[Parcel]] = field(default_factory=dict)
+
+    def keep(self, sender: Party, said: Parcel) -> None:
+        """A partner's letter of a round that is still to begin: the first few of the newest such round."""
+        mine = self.early.setdefault(sender, [])
+        newest = max((one.label.round.number for one in mine), default=0)
+        if said.label.round.number > newest:
+            mine.clear()
+        if said.label.round.number < newest or len(mine) >= EARLY:
+            return
+        if sum(len(one.body) for one in mine) + len(said.body) <= EARLY_BYTES:
+            mine.append(said)
+
+    def kept(self) -> list[tuple[Party, Parcel]]:
+        """The letters of the round that begins now, no longer kept; older ones are forgotten."""
+        found = [
+            (who, one) for who, mine in self.early.items() for one in mine if one.label.round.number == self.number
+        ]
+        self.early = {
+            who: [one for one in mine if one.label.round.number > self.number] for who, mine in self.early.items()
+        }
+        return found
 
 
 class Site:
@@ -78,6 +114,7 @@ class Site:
         self._seats: dict[str, _Seat] = {}
         self._asked: dict[str, Proposal] = {}
         self._heard = Heard()
+        self._heard_of: dict[Party, Heard] = {}
         self._pace = Pace(WORDS, WORDS_A_SECOND)
 
     def run(self) -> None:
@@ -114,9 +151,26 @@ class Site:
         except Abort as abort:
             self._consent.noticed("discarded", "", abort.cause)
             return
-        if sender != SERVER or self._heard.before(data):
-            return  # all letters of others come inside the server's; one that comes again says nothing new
-        self._safely(said.label.round, lambda: self._said(said.label.round.run, said))
+        if sender != SERVER:
+            self._safely(said.label.round, lambda: self._partner(sender, said, data))
+        elif not self._heard.before(data):  # one that comes again says nothing new
+            self._safely(said.label.round, lambda: self._said(said.label.round.run, said))
+
+    def _partner(self, sender: Party, said: Parcel, data: bytes) -> None:
+        """A verified letter of another member's: it counts in a round of a run of which that one is a part."""
+        seat, number = self._seats.get(said.label.round.run), said.label.round.number
+        if seat is None or sender not in seat.partners or number < max(1, seat.number):
+            return
+        if self._heard_of.setdefault(sender, Heard(REMEMBERED)).before(data):
+            return
+        if number > seat.number:
+            seat.keep(sender, said)
+            return
+        seat.letters[sender] += 1
+        if seat.letters[sender] > LETTERS:
+            raise Abort(Cause.REPLAY, party=sender, detail="more letters than a round takes")
+        if seat.desk:
+            self._post(seat, seat.desk.accept(sender, said))
 
     def _safely(self, round_: RoundId, work: Callable[[], None]) -> None:
         """Whatever goes wrong in it ends its run, not the site."""
@@ -162,7 +216,8 @@ class Site:
         if decision.part is None:
             self._leave(run)
         elif run not in self._seats:
-            self._seats[run] = _Seat(decision.part, used=time.monotonic())
+            known = partners(decision.part.plan, self._me.party)
+            self._seats[run] = _Seat(decision.part, used=time.monotonic(), partners=known)
             if len(self._seats) > MOST_RUNS:
                 self._leave(min(self._seats, key=lambda name: self._seats[name].used))
         answer = Answer(decision.verdict, decision.codes, self._consent.head(), self._boot, proposal.asker)
@@ -176,6 +231,9 @@ class Site:
         for seat in list(self._seats.values()):
             if seat.desk and now >= seat.end:
                 self._safely(seat.desk.round, partial(self._expire, seat, seat.desk))
+            elif not seat.desk and not seat.rested and now - seat.used > QUIET:
+                seat.rested = True
+                seat.part.rest()
         for run in [run for run in self._asked if self._consent.decided(run)]:
             self._answer(run)
 
@@ -203,7 +261,9 @@ class Site:
         """Raises Abort: REFUSED (the owner took it back), REPLAY (a process of this site began this round before)."""
         if seat.desk:
             seat.desk.close()
-        seat.number, seat.desk = round_.number, None
+        seat.number, seat.desk, seat.rested = round_.number, None, False
+        seat.letters.clear()
+        early = seat.kept()
         if not self._consent.stands(run):
             raise Abort(Cause.REFUSED)
         self._ledger.write(Record(f"round/{run}/{round_.number}", b""))
@@ -212,11 +272,13 @@ class Site:
         seat.desk.on_read = lambda sender, label, body: self._transcript.read(label, sender, self._me.party, body)
         seat.step = ""
         self._post(seat, seat.desk.start())
+        for sender, said in early:
+            if seat.desk:
+                self._post(seat, seat.desk.accept(sender, said))
 
     def _post(self, seat: _Seat, letters: list[Letter]) -> None:
         """Send what the half says; note how it ended, or when its next wait is over."""
-        for letter in letters:
-            self._hand(letter.to, letter.data, seat)
+        self._hand([(letter.to, letter.data) for letter in letters], seat)
         desk = seat.desk
         assert desk is not None
         seat.used = time.monotonic()
@@ -228,6 +290,8 @@ class Site:
             self._consent.noticed("round", desk.round.run, cause, desk.round.number, detail)
         elif desk.step != seat.step:
             seat.step, seat.end = desk.step, time.monotonic() + desk.hops * seat.part.plan.federation.patience
+        elif desk.hopeless:  # others may still say why
+            seat.end = min(seat.end, time.monotonic() + seat.part.plan.federation.patience)
 
     def _close(self, run: str, said: Close) -> None:
         """The run is over: its rows are let go, and the ledger has the last word."""
@@ -239,17 +303,24 @@ class Site:
     def _leave(self, run: str) -> None:
         seat = self._seats.pop(run, None)
         if seat is not None:
+            if seat.desk:
+                seat.desk.close()
             seat.part.close()
 
     def _tell(self, run: str, word: Word) -> None:
         self._send(SERVER, parcel(run, word), None)
 
     def _send(self, to: Party, said: Parcel, seat: _Seat | None) -> None:
-        self._hand(to, self._me.close(to, said), seat)
+        self._hand([(to, self._me.close(to, said))], seat)
 
-    def _hand(self, to: Party, data: bytes, seat: _Seat | None) -> None:
+    def _hand(self, letters: list[tuple[Party, bytes]], seat: _Seat | None) -> None:
+        """All at once: who cannot be reached keeps nobody else waiting."""
+        if not letters:
+            return
         patience = seat.part.plan.federation.patience if seat else PATIENCE
         try:
-            self._line.send(to, data, patience)
+            failed = bool(self._line.send_all(letters, patience))
         except Unreachable:
+            failed = True
+        if failed:
             self._consent.noticed("unreachable", "", Cause.SILENT)
