@@ -51,6 +51,9 @@ class InsecurePredict:
 
     closed = 0
 
+    def helpers(self) -> tuple[Party, ...]:
+        return ()
+
     def query(self, meeting: Meeting, me: Seat, features: np.ndarray) -> Rounds[Scored]:
         label = meeting.label(ASKED)
         send = {SERVER: Parcel(label, msgspec.msgpack.encode(features.tolist()))}
@@ -74,6 +77,9 @@ class InsecurePredict:
             label = meeting.label(step)
             inbox = yield Exchange(label, expect=frozenset({sender}), at_least=1, hops=3)
             yield Exchange(label, send={to: Parcel(label, inbox.got[sender])})
+
+    def assist(self, meeting: Meeting, me: Seat) -> Rounds[None]:
+        yield from ()
 
     def close(self) -> None:
         InsecurePredict.closed += 1

@@ -52,7 +52,7 @@ def test_a_plan_needs_no_columns_and_takes_its_mode_from_the_model(tmp_path):
         (['privacy={noise="shared",unit="row",epsilon=1.0,delta=1e-5,clip=1.0}'], "privacy.noise", 'noise = "none"'),
         (['protect.with="clear"'], '"clear" does not carry out task = "predict"', "known for it: he"),
         (['protect.with="mask"'], '"mask" does not carry out task = "predict"', "known for it: he"),
-        (['protect.with="share"'], '"share" does not carry out task = "predict"', "known for it: he, tee"),
+        (['protect.with="share"'], "share needs parties that follow the protocol", 'protect.with = "he"'),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_hint(tmp_path, settings, key, hint):

@@ -12,7 +12,7 @@ from potluck.api.grammar import Toml, override, parse, read_text, read_toml, rep
 from potluck.core import plan as core
 from potluck.core.errors import PlanError, UsageError
 from potluck.fl.model import Model
-from potluck.fl.scoring import mode_of
+from potluck.fl.scoring import layered, mode_of
 from potluck.parties import catalog
 
 ROUNDS = {"newton": 12, "gradient": 20, "average": 10, "boosting": 20}
@@ -138,19 +138,20 @@ def _defaults(plan: core.Plan, tables: Toml) -> core.Plan:
 def _known(plan: core.Plan, folder: Path, where: str) -> core.Plan:
     """A plan that predicts, with the digest of its model and the mode that fits it, where the file is here.
 
-    Raises UsageError: it is no model, or a broken one; PlanError: it is not the one that `model.digest` names.
+    Raises UsageError: it is no model, a broken one, or of a kind that no protection scores with; PlanError: it is not
+    the one that `model.digest` names.
     """
     if plan.task != "predict" or plan.model is None or plan.predict is None or plan.model.file is None:
         return plan
     path = folder / plan.model.file
     if not path.exists():
         return plan
-    model = Model.read(path)
+    model = layered(Model.read(path), str(path))
     digest = model.digest()
     if plan.model.digest not in (None, digest):
         hint = f"this file's is {digest}"
         raise PlanError("model.digest: is not that of model.file", where=where, hint=hint)
-    mode = plan.predict.mode or mode_of(model.kind)
+    mode = plan.predict.mode or ("batch" if plan.protect.word == "share" else mode_of(model.kind))
     return msgspec.structs.replace(
         plan,
         model=msgspec.structs.replace(plan.model, digest=digest),

@@ -82,8 +82,9 @@ def model_of(plan: Plan) -> Model:
     """The owner's model, once its protection can carry it. Raises UsageError, PlanError."""
     spec = plan.spec
     room = catalog.prediction(spec)
-    if room.engine is not None:
-        require(room.engine)
+    for engine in (room.engine, room.computes):
+        if engine is not None:
+            require(engine)
     assert spec.model is not None
     if spec.model.file is None:
         hint = "run it across machines (potluck server run), or name model.file"
@@ -131,7 +132,7 @@ def carried_out(
     demand = demand_of(room.plan)
     protection = catalog.prediction(spec).build(spec, demand)
     with Budget(ledger_file(ledgers, owner.name)) as ledger, closing(protection):
-        memory = Memory(spec.sites, digest(spec), ledgers={owner: ledger}, transcript=transcript)
+        memory = Memory((*spec.sites, *spec.servers), digest(spec), ledgers={owner: ledger}, transcript=transcript)
         started = time.perf_counter()
         found = together(Sitting(spec, protection, RoundId(name, 1)), room.model, room.encoded, memory)
         seconds = time.perf_counter() - started
@@ -186,7 +187,7 @@ def rehearsed(plan: Plan, model: Model) -> tuple[Forecast, float]:
     room = catalog.prediction(spec)
     zeros = np.zeros((1, len(model.encoding.names)))
     with closing(catalog.met(spec)) as protection:
-        memory = Memory(spec.sites, digest(spec))
+        memory = Memory((*spec.sites, *spec.servers), digest(spec))
         started = time.perf_counter()
         together(Sitting(spec, protection, RoundId(new_run(), 1)), model, lambda card: zeros, memory)
         return room.forecast(outline(spec, model.card)), round(time.perf_counter() - started, 4)

@@ -77,7 +77,11 @@ def check_features(meeting: Meeting, features: Floats) -> None:
 
 
 class Predict(Protocol):
-    """One protection's way to score a client's rows with an owner's model: one round, three halves."""
+    """One protection's way to score a client's rows with an owner's model: one round, three halves, one a helper."""
+
+    def helpers(self) -> tuple[Party, ...]:
+        """Compute parties, by rank; none where the protection needs none."""
+        ...
 
     def query(self, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
         """The client's half. features [n, inputs], each within [-1, 1]."""
@@ -89,6 +93,10 @@ class Predict(Protocol):
 
     def relay(self, meeting: Meeting, me: Seat) -> Rounds[None]:
         """The server's half: it hands letters on and reads none."""
+        ...
+
+    def assist(self, meeting: Meeting, me: Seat) -> Rounds[None]:
+        """A compute party's half."""
         ...
 
     def close(self) -> None:

@@ -34,6 +34,10 @@ class Predicting:
     def __init__(self, workers: Mapping[Party, Worker] | None = None) -> None:
         self._workers: dict[Party, Worker] = dict(workers or {})
 
+    def helpers(self) -> tuple[Party, ...]:
+        """None."""
+        return ()
+
     def query(self, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
         """The client's half. features [n, inputs], each within the owner's `low` and `high`; 1 <= n <= meeting.rows.
 
@@ -48,6 +52,10 @@ class Predicting:
     def relay(self, meeting: Meeting, me: Seat) -> Rounds[None]:
         """The server's half. Reveals: sizes, and for how many rows the client asks."""
         return predict_owner.relay(meeting, me)
+
+    def assist(self, meeting: Meeting, me: Seat) -> Rounds[None]:
+        """Nobody assists."""
+        yield from ()
 
     def close(self) -> None:
         """End the engines."""

@@ -70,23 +70,23 @@ def check(plan: Plan) -> list[str]:
     if fed.server == "lying":
         what = "share needs parties that follow the protocol: a lying one could change the sum unseen"
         return [f'{what}. hint: protect.with = "mask", or trust the server: federation.server = "curious"']
-    found = [*_servers(plan), *cohort_problems("share", plan)]
+    found = [*who_computes(plan), *cohort_problems("share", plan)]
     if len(fed.sites) > SITES:
         what = f"share adds up at most {SITES} sites in this version, the plan has {len(fed.sites)}"
         found.append(f'{what}. hint: protect.with = "mask"')
     return found
 
 
-def _servers(plan: Plan) -> list[str]:
-    """What is wrong with who computes."""
+def who_computes(plan: Plan) -> list[str]:
+    """What is wrong with who computes, as lines of `check`."""
     names, key = plan.protect.servers, "protect.servers"
     if len(names) != PARTIES:
         more = (
-            ": between two, a sum would cost ten times as much, and one of them lying in wait is half"
+            ": between two, it would cost ten times as much, and one of them lying in wait is half"
             if (len(names) == PARTIES - 1)
             else ""
         )
-        return [f"{key}: a sum needs three compute parties, the plan names {len(names)}{more}. hint: name three"]
+        return [f"{key}: share needs three compute parties, the plan names {len(names)}{more}. hint: name three"]
     if len(set(names)) < PARTIES:
         return [f"{key}: one is there twice. hint: name three different parties"]
     if any(not one.strip() or len(one) > LONGEST for one in names):

@@ -28,7 +28,7 @@ def views(plan: Plan, seen: Sequence[View]) -> list[View]:
 
 def _carried(plan: Plan, server: View, readers: frozenset[Party]) -> View:
     """Broken, the broker sees a thing as the server does."""
-    if server.form is Form.NOTHING and plan.servers and server.of.endswith("'s update"):
+    if server.form is Form.NOTHING and plan.servers and (plan.task == "predict" or server.of.endswith("'s update")):
         note = f"{NOTE}; it carries parts, sealed once more to keys of the round"
         return View(BROKER, server.of, Form.CIPHERTEXT, server.breaks_if, SOURCE, server.broken, note)
     if server.form is Form.NOTHING:

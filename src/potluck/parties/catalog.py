@@ -21,7 +21,8 @@ from potluck.he import sum as he
 from potluck.he.circuit import Forecast, Outline
 from potluck.he.predict import Predicting
 from potluck.mpc import clear, mask, psi_check, psi_views, share
-from potluck.parties import carrier
+from potluck.mpc import predict as shared
+from potluck.parties import carrier, learners
 from potluck.parties.rules import errors_of
 from potluck.tee import predict as enclave
 from potluck.tee import sum as tee
@@ -55,13 +56,16 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Scoring:
     """The same of a prediction. problems, forecast: of a model's outline, which a plan may not know; build: the three
-    halves, as `Row`. engine: what `build` needs installed, None where that is nothing."""
+    halves, as `Row`. engine: what owner and client need installed, None where that is nothing; computes: what a compute
+    party does. check: what of the plan it cannot keep."""
 
     views: Callable[[Plan], list[View]]
     problems: Callable[[Outline], list[str]]
     forecast: Callable[[Outline], Forecast]
     build: Meet
     engine: str | None
+    computes: str | None = None
+    check: Callable[[Plan], list[str]] = lambda plan: []
 
 
 def _scored_views(plan: Plan) -> list[View]:
@@ -78,6 +82,16 @@ def _enclosed_views(plan: Plan) -> list[View]:
 def _enclosed_forecast(outline: Outline) -> Forecast:
     """No circuit, hence no parameters: keys counts evidence and the model."""
     return Forecast("none", 0, 0, 0, *enclave.traffic(outline.widths, outline.rows))
+
+
+def _shared_views(plan: Plan) -> list[View]:
+    assert plan.predict is not None
+    return shared.views(site(plan.predict.owner), site(plan.predict.client), plan.servers, plan.predict.max_rows)
+
+
+def _shared_forecast(outline: Outline) -> Forecast:
+    """No circuit either: keys counts the model's parts."""
+    return Forecast("none", 0, 0, 0, *shared.traffic(outline.widths, outline.rows))
 
 
 _CLEAR: Row = Row(clear.check, clear.views, lambda plan, demand=None: clear.Clear())
@@ -114,6 +128,15 @@ PREDICTIONS: dict[tuple[str, str], Scoring] = {
         enclave.build,
         None,
     ),
+    ("predict", "share"): Scoring(
+        _shared_views,
+        lambda outline: shared.problems(outline.widths, outline.rows),
+        _shared_forecast,
+        lambda plan, demand=None: shared.build(plan),
+        None,
+        "mpc",
+        shared.check,
+    ),
 }
 
 
@@ -131,6 +154,7 @@ class Joint:
 
 JOINT: dict[tuple[str, str], Joint] = {
     ("intersect", "psi"): Joint(psi_check.check, psi_views.views),
+    ("fit", "share"): Joint(learners.check, learners.views),
 }
 
 
@@ -186,7 +210,7 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
         return JOINT[plan.task, plan.protect.word].check(plan)
     errors, warnings = check_task(plan)
     more, also = check_privacy(plan)
-    room = [] if plan.task == "predict" else row(plan).check(plan)
+    room = (prediction(plan) if plan.task == "predict" else row(plan)).check(plan)
     return [*errors, *more, *room], [*warnings, *also, *tee.pauses(plan)]
 
 

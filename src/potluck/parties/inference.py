@@ -18,7 +18,7 @@ import numpy as np
 
 from potluck.core.asks import Kind
 from potluck.core.errors import DataError, Refused
-from potluck.core.party import SERVER, Party, site
+from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import Plan, digest
 from potluck.core.predicting import Meeting, Predict, Scored
 from potluck.core.rounds import Abort, Cause, Exchange, Inbox, Label, Parcel, Record, RoundId, Rounds, Seat
@@ -85,7 +85,8 @@ def lead(sitting: Sitting, me: Seat) -> Rounds[None]:
     meeting = sitting.meeting
     label = meeting.label(BEGIN)
     body = dump(Announcement(digest(sitting.plan), Kind.PREDICT, 0, b""))
-    yield Exchange(label, send={party: Parcel(label, body) for party in (meeting.owner, meeting.client)})
+    parties = (meeting.owner, meeting.client, *sitting.protection.helpers())
+    yield Exchange(label, send={party: Parcel(label, body) for party in parties})
     yield from _hand_on(meeting.label(KEY), meeting.client, meeting.owner)
     yield from _hand_on(meeting.label(CARD), meeting.owner, meeting.client)
     yield from sitting.protection.relay(meeting, me)
@@ -133,6 +134,12 @@ def answer(sitting: Sitting, model: Model, me: Seat) -> Rounds[None]:
     shown = Shown(box, me.sign(_statement(CARD, meeting, said.box, box)))
     yield Exchange(label, send={SERVER: Parcel(label, dump(shown))})
     yield from _once(sitting.protection.respond(meeting, me, net(model)), scored_key(sitting.plan, meeting.round.run))
+
+
+def aid(sitting: Sitting, me: Seat) -> Rounds[None]:
+    """A helper's half, such as a compute party's. Reveals: as its protection says."""
+    yield from _begun(sitting)
+    yield from sitting.protection.assist(sitting.meeting, me)
 
 
 def scored_key(plan: Plan, run: str) -> str:
@@ -232,7 +239,8 @@ def together(sitting: Sitting, model: Model, rows: Rows, memory: Memory) -> Pred
         meeting.owner: answer(sitting, model, memory.seat(meeting.owner)),
         meeting.client: ask(sitting, rows, memory.seat(meeting.client)),
     }
-    desks = memory.round(sitting.round, halves)
+    helpers = {one: aid(sitting, memory.seat(one)) for one in sitting.protection.helpers()}
+    desks = memory.round(sitting.round, {**halves, **helpers})
     aborts = {party: desk.abort for party, desk in desks.items() if desk.abort}
     if aborts:
         raise told(aborts.pop(SERVER, None), aborts)
@@ -247,4 +255,7 @@ def told(server: Abort | None, sites: Mapping[Party, Abort]) -> Abort:
         if why.cause not in QUIET:
             detail = AGAIN if why.cause is Cause.REPLAY else why.detail
             return Abort(why.cause, party=why.party or party, step=why.step, detail=detail)
+    for why in sites.values():  # a compute party that others miss
+        if why.party is not None and why.party.role is Role.COMPUTE:
+            return why
     return server or next(iter(sites.values()))

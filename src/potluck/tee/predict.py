@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from potluck.core.party import Party
 from potluck.core.plan import Plan
 from potluck.core.predicting import Meeting, Net, Scored
 from potluck.core.rounds import Rounds, Seat
@@ -44,6 +45,10 @@ class Predicting:
     command: Sequence[str] | None = None
     _enclave: Scoring | None = field(default=None, repr=False)
 
+    def helpers(self) -> tuple[Party, ...]:
+        """None."""
+        return ()
+
     def query(self, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
         """The client's half. features [n, inputs], each within [-1, 1]; 1 <= n <= meeting.rows.
 
@@ -61,6 +66,10 @@ class Predicting:
         if self._enclave is None:
             self._enclave = Scoring(self.command)
         return relay_through(self._enclave, meeting, me)
+
+    def assist(self, meeting: Meeting, me: Seat) -> Rounds[None]:
+        """Nobody assists."""
+        yield from ()
 
     def close(self) -> None:
         """End the enclave; its keys are gone."""
