@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from potluck.core.errors import UsageError
-from potluck.core.party import BROKER, SERVER
+from potluck.core.party import BROKER, SERVER, Party, Role
 from potluck.core.plan import Model, Predict, Statistic
 from potluck.core.plan import Plan as Spec
 from potluck.core.views import Never, View
@@ -40,6 +40,7 @@ class Asked:
     missing: int
     spent: float
     me: str
+    computes: bool = False
 
     @property
     def learnt(self) -> str:
@@ -59,6 +60,14 @@ class Asked:
     def together(self) -> str:
         """With whom."""
         plan = self.plan
+        if self.computes:
+            with_ = ", ".join(party.name for party in plan.servers if party.name != self.me)
+            return f"it computes, with {with_}, for {', '.join(plan.federation.sites)}; it gives no rows"
+        return f"{self._others}{_computed(plan)}"
+
+    @property
+    def _others(self) -> str:
+        plan = self.plan
         others = ", ".join(name for name in plan.federation.sites if name != self.me)
         if plan.task == "predict":
             return f"with {others}; the server hands letters on"
@@ -66,7 +75,10 @@ class Asked:
 
     @property
     def seen(self) -> list[str]:
-        """Who sees what of this owner's, a line each."""
+        """Who sees what of this owner's, a line each; for a compute party, what it sees itself."""
+        if self.computes:
+            mine = Party(Role.COMPUTE, self.me)
+            return [_seen(view) for view in catalog.views(self.plan) if view.party == mine]
         if self.plan.task == "predict":
             return [_seen(view) for view in catalog.views(self.plan) if str(view.party) != self.me]
         ours = (f"{self.me}'s update", f"{self.me}'s metrics", "the sum", "the model")
@@ -75,7 +87,9 @@ class Asked:
             about = view.of in ours and str(view.party) != self.me
             about = about and (view.party != BROKER or view.of == ours[0])
             first = next((name for name in self.plan.federation.sites if name != self.me), "")
-            if about and (view.party == SERVER or view.party.name in (first, "broker")):
+            if about and view.party in self.plan.servers:
+                found.append(_seen(view))
+            elif about and (view.party == SERVER or view.party.name in (first, "broker")):
                 who = "every other site" if view.party.name == first and view.party != SERVER else f"the {view.party}"
                 note = f" ({view.note})" if view.note else ""
                 breaks = "" if isinstance(view.breaks_if, Never) else f", unless {view.breaks_if}"
@@ -86,6 +100,8 @@ class Asked:
     def cost(self) -> str:
         """What it costs."""
         privacy, cost = self.plan.privacy, promise(self.plan)
+        if self.computes:
+            return "no epsilon of its own: nothing that is its own leaves"
         if self.plan.predict is not None:
             most = self.plan.predict.max_rows
             return f"no epsilon: scores are exact; at most {most} are given in this run, and each tells of the model"
@@ -119,6 +135,13 @@ class Asked:
             "spent": self.spent,
             "settings": msgspec.json.decode(self.request.plan),
         }
+
+
+def _computed(plan: Spec) -> str:
+    """Who computes, where the plan names some."""
+    if not plan.servers:
+        return ""
+    return f"; {', '.join(party.name for party in plan.servers)} compute, and any two of them could open everything"
 
 
 def _scored(plan: Spec, wanted: Predict, model: Model, me: str) -> str:
@@ -171,7 +194,7 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
         spent = _spent(home)
         return [
             Asked(one, asked_of(one), requests.missing(one.run, rules) if one.state is State.PENDING else 0, spent,
-                  home.name)
+                  home.name, home.me.role is Role.COMPUTE)
             for one in found
         ]  # fmt: skip
 

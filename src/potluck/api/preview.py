@@ -25,6 +25,7 @@ from potluck.dp.bound import Exact, Noised, privacy
 from potluck.fl.table import Table, read
 from potluck.fl.tasks import build
 from potluck.members.home import SiteHome
+from potluck.mpc import share_rehearsal
 from potluck.owner.judge import rows_allowed
 from potluck.owner.reading import read as read_policy
 from potluck.owner.source import open_source
@@ -72,6 +73,9 @@ def preview(folder: Path, which: str) -> Leaving:
     home = SiteHome.at(folder)
     asked = one_request(folder, which)
     plan, rules = asked.plan, read_policy(home.policy)
+    if asked.computes:
+        hint = "potluck site inbox says what it sees of the sites'"
+        raise UsageError("a compute party has no rows, and nothing of its own leaves", where=plan.name, hint=hint)
     if plan.task == "predict":
         hint = "potluck site inbox says who sees what; nothing leaves but what it names"
         raise UsageError("a prediction has no sum to show", where=plan.name, hint=hint)
@@ -80,7 +84,7 @@ def preview(folder: Path, which: str) -> Leaving:
     task: Task[Table, object] = build(plan)
     ask = next(task.lead())
     bound: Exact | Noised = privacy(plan, ask)
-    memory = Memory(plan.sites, digest(plan))
+    memory = Memory((*plan.sites, *plan.servers), digest(plan))
     mine = contribution(task, ask, rows, bound, memory.seat(home.me))
     values = decode(mine.words, bound.grid)
     named = {name: values[where] for name, where in bound.grid.slices().items()}
@@ -99,17 +103,21 @@ def preview(folder: Path, which: str) -> Leaving:
 
 
 def _letters(plan: Spec, ask: Ask, memory: Memory, me: str, mine: Guarded) -> tuple[tuple[str, int], ...]:
-    """What this site would send, rehearsed with zeros in the others' place."""
-    protection = catalog.rehearsed(plan)
+    """What this site would send, rehearsed with zeros in the others' place; who computes needs no engine for it."""
+    protection = catalog.apart(plan) if plan.servers else catalog.rehearsed(plan)
     round_ = RoundId(new_run(), 1)
     agreed = terms(plan, round_, ask, privacy(plan, ask))
     nothing = Guarded(np.zeros(agreed.length, agreed.dtype))
     gives = {one: mine if one == site(me) else nothing for one in plan.sites}
     free = {one: Guarded(guarded.words) for one, guarded in gives.items()}  # no charge: nothing leaves
     halves = {one: protection.give(agreed, memory.seat(one), guarded) for one, guarded in free.items()}
-    desks = memory.round(round_, {SERVER: protection.open(agreed, memory.seat(SERVER)), **halves})
-    if desks[SERVER].abort:
-        raise PlanError(f"a rehearsal ended in: {desks[SERVER].abort}", where=plan.name)
+    if plan.servers:
+        halves |= {one: share_rehearsal.stand_in(agreed, memory.seat(one)) for one in plan.servers}
+    else:
+        halves |= {SERVER: protection.open(agreed, memory.seat(SERVER))}
+    desks = memory.round(round_, halves)
+    if desks[site(me)].abort:
+        raise PlanError(f"a rehearsal ended in: {desks[site(me)].abort}", where=plan.name)
     return tuple((move.label.step, move.size) for move in memory.transcript.moves if move.sender == site(me))
 
 

@@ -201,7 +201,7 @@ def _bench(
     wishes: Wishes,
 ) -> _Bench:
     task: Task[Table, Trained | Counted] | None = None if spec.task in ONCE else build(spec)
-    protection = None if task is None else catalog.row(spec).build(spec)
+    protection = None if task is None else catalog.apart(spec)
     it = member.federation
     proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first_sum(spec).state).digest(), b"")
     transcript = Transcript(wishes.record, kept.transcript)

@@ -61,6 +61,11 @@ class Share:
 def build(plan: Plan) -> Share:
     """The protection for a plan that `check` finds nothing wrong with. Raises UsageError: the engine is missing."""
     environment.require("mpc")
+    return apart(plan)
+
+
+def apart(plan: Plan) -> Share:
+    """The same for sites and server across machines, which need no engine."""
     return Share(plan.servers, plan.federation.patience)
 
 

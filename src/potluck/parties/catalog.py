@@ -45,12 +45,14 @@ class Build(Protocol):
 class Row:
     """check: what of a plan it cannot keep; views: who sees what; build: the two halves. The first two need no keys.
 
-    build takes what an owner demands of an enclave beside the plan; who has no enclave heeds it not.
+    build takes what an owner demands of an enclave beside the plan; who has no enclave heeds it not. apart: the same
+    for a process in which nobody computes, where that needs less.
     """
 
     check: Callable[[Plan], list[str]]
     views: Callable[[Plan], list[View]]
     build: Build
+    apart: Build | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,9 @@ def _shared_forecast(outline: Outline) -> Forecast:
 
 _CLEAR: Row = Row(clear.check, clear.views, lambda plan, demand=None: clear.Clear())
 _MASK: Row = Row(mask.check, mask.views, lambda plan, demand=None: mask.build(plan))
-_SHARE: Row = Row(share.check, share.views, lambda plan, demand=None: share.build(plan))
+_SHARE: Row = Row(
+    share.check, share.views, lambda plan, demand=None: share.build(plan), lambda plan, demand=None: share.apart(plan)
+)
 _HE: Row = Row(he.check, he.views, lambda plan, demand=None: he.build(plan))
 _TEE: Row = Row(tee.check, tee.views, tee.build)
 ROBUST = "robust"
@@ -166,6 +170,12 @@ def row(plan: Plan) -> Row:
 def _kind(plan: Plan) -> str:
     robust = plan.task == "train" and plan.training is not None and plan.training.server != "mean"
     return ROBUST if robust else plan.task
+
+
+def apart(plan: Plan, demand: Demand | None = None) -> Sum:
+    """The halves of a site or server whose process computes nothing for others: compute parties have their own."""
+    room = row(plan)
+    return (room.apart or room.build)(plan, demand)
 
 
 def rehearsed(plan: Plan) -> Sum:

@@ -19,7 +19,7 @@ from potluck.core.stages import Floats
 from potluck.engines.environment import NotInstalled, require
 from potluck.fl.card import Card
 from potluck.fl.model import Model
-from potluck.fl.scoring import Predicted, encoded, text_of
+from potluck.fl.scoring import Predicted, encoded, layered, text_of
 from potluck.fl.source import Source
 from potluck.fl.table import read
 from potluck.fl.tasks import build
@@ -110,7 +110,7 @@ def part(plan: Plan, rules: Policy, home: SiteHome) -> Part:
 
 def _sums(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     demand = _demanded(plan, rules, home)
-    protection = catalog.row(plan).build(plan, demand)  # first: where it cannot be had, no row is read
+    protection = catalog.apart(plan, demand)  # first: where it cannot be had, no row is read
     task = build(plan)
     calibrate(plan, task)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
@@ -164,7 +164,7 @@ def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     if rules.source.file is None:
         hint = 'file = "model.json", as `run` wrote it'
         raise UsageError("source.file is no model, which this plan asks of this site", where=home.name, hint=hint)
-    model = Model.read(home.folder / rules.source.file)
+    model = layered(Model.read(home.folder / rules.source.file), home.name)
     assert plan.model is not None
     if model.digest() != plan.model.digest:
         hint = f"this one is {model.digest()}: the plan's model.digest has to be that, or source.file another"
