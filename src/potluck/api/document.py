@@ -26,7 +26,13 @@ PREDICTIONS = "predictions.csv"
 """A run's scores, in its folder."""
 MEMBERS = "members.csv"
 """A run's common keys, in its folder."""
-KINDS = {"train": Kind.TRAIN, "statistics": Kind.STATISTICS, "predict": Kind.PREDICT, "intersect": Kind.INTERSECT}
+KINDS = {
+    "train": Kind.TRAIN,
+    "statistics": Kind.STATISTICS,
+    "predict": Kind.PREDICT,
+    "intersect": Kind.INTERSECT,
+    "fit": Kind.FIT,
+}
 MANY, FEW = 12, 3
 """With more sites than MANY the report shows who sees what for FEW of them: the whole grows with their square."""
 

@@ -59,9 +59,11 @@ def explain(plan: Plan | str | Path, collude: Sequence[str] = ()) -> Explanation
     every = catalog.views(plan.spec)
     if not collude:
         return Explanation(tuple(every), ())
-    known = {str(party): party for party in (SERVER, BROKER, *plan.spec.sites, *plan.spec.servers)}
+    parties = (SERVER, BROKER, *plan.spec.sites, *plan.spec.servers)
+    known = dict.fromkeys(map(str, parties))
     strangers = sorted(set(collude) - set(known))
     if strangers:
         raise UsageError(f"{', '.join(strangers)} takes no part", hint=f"known: {', '.join(known)}")
-    coalition: frozenset[Party] = frozenset(known[name] for name in collude)
+    # Who has rows and computes is one, whatever it does.
+    coalition: frozenset[Party] = frozenset(party for party in parties if str(party) in collude)
     return Explanation(tuple(together(every, coalition)), tuple(dict.fromkeys(collude)))

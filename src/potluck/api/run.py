@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from potluck.api import intersect, predict
+from potluck.api import fit, intersect, predict
 from potluck.api.compare import compared
 from potluck.api.demands import demand_of, stamp_of
 from potluck.api.document import MEMBERS, PREDICTIONS, document, evidence
@@ -76,6 +76,15 @@ def run(
             transcript = Transcript(folder / "parcels" if record else None)
             progress(intersect.ASK)
             write(folder, intersect.carried_out(owners, warnings, holding, transcript, compare, now))
+            transcript.write(folder / "transcript.jsonl")
+        return Run.read(folder)
+    if plan.spec.task == "fit":
+        holding = folder_of(plan, Path(ledger) if ledger else None)
+        brought = fit.prepared(plan, data)
+        with run_folder(plan.spec.name, Path(out) if out else None, now) as folder:
+            transcript = Transcript(folder / "parcels" if record else None)
+            progress(fit.ASK)
+            write(folder, fit.carried_out(brought, warnings, holding, transcript, compare, now))
             transcript.write(folder / "transcript.jsonl")
         return Run.read(folder)
     demand = demand_of(plan)

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     STATISTICS = "statistics"
     PREDICT = "predict"
     INTERSECT = "intersect"
+    FIT = "fit"
 
 
 @dataclass(frozen=True, slots=True)

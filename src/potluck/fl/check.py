@@ -27,10 +27,10 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     """(errors, warnings): `key: what. hint: what to do`."""
     if plan.task == "predict":
         return scoring_check.check(plan)
-    errors = _columns(plan)
+    errors = of_columns(plan)
     if plan.task == "statistics":
         return [*errors, *_statistics(plan)], _ignored(plan)
-    errors += [*_target(plan), *_split(plan), *_method(plan)]
+    errors += [*of_target(plan), *of_split(plan), *_method(plan)]
     if not errors:
         errors += _features(plan)
     return errors, _pauses(plan)
@@ -62,7 +62,7 @@ def _without_ridge(plan: Plan) -> list[str]:
     return [f"model.l2: {what} separates the classes. hint: any value above 0"]
 
 
-def _columns(plan: Plan) -> list[str]:
+def of_columns(plan: Plan) -> list[str]:
     found = []
     for name, column in plan.data.columns.items():
         at = f"data.columns.{name}"
@@ -140,7 +140,7 @@ def _twice(values: tuple[str, ...]) -> str:
     return ""
 
 
-def _target(plan: Plan) -> list[str]:
+def of_target(plan: Plan) -> list[str]:
     target = plan.data.target
     if target is None or plan.model is None or plan.model.kind is None:
         return []
@@ -192,7 +192,7 @@ def _regression(at: str, kind: str, name: str, column: Column | None) -> list[st
     return []
 
 
-def _split(plan: Plan) -> list[str]:
+def of_split(plan: Plan) -> list[str]:
     split = plan.data.split
     if split is None:
         return []

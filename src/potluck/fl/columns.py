@@ -74,10 +74,14 @@ def features_of(plan: Plan, owner: str | None = None) -> dict[str, Column]:
 
 
 def encoding(plan: Plan, owner: str | None = None) -> Encoding:
-    """How one owner's columns are encoded, or all of them, owner after owner: the order of the coefficients."""
-    owners = plan.federation.sites if owner is None else (owner,)
-    fields = tuple(encode.field(n, c) for one in owners for n, c in features_of(plan, one).items())
+    """How one owner's columns are encoded, or those of all, in the plan's order."""
+    fields = tuple(encode.field(name, column) for name, column in features_of(plan, owner).items())
     return Encoding(fields=fields, missing=plan.data.missing)
+
+
+def by_owner(plan: Plan) -> list[str]:
+    """The names of all features as programs have them: owner after owner."""
+    return [name for owner in plan.federation.sites for name in encoding(plan, owner).names]
 
 
 def target_owner(plan: Plan) -> str:

@@ -13,10 +13,10 @@ from potluck.core.errors import DataError
 from potluck.core.fitting import Array, Give, Recipe, Take
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
-from potluck.fl.columns import Columns, encoding, target_owner
+from potluck.fl.columns import Columns, by_owner, encoding, target_owner
 from potluck.fl.fit_metrics import gives, metrics
 from potluck.fl.linear import kind, l2
-from potluck.fl.method import few, training, within
+from potluck.fl.method import few, training
 from potluck.fl.model import Model
 from potluck.fl.target import goal
 from potluck.fl.tasks import Trained
@@ -55,7 +55,7 @@ class Regression:
             found.append(columns.target.astype(np.int64) if kind(self.plan) == "logistic" else columns.target)
         return found
 
-    def outcome(self, opened: Sequence[Array]) -> Trained:
+    def outcome(self, opened: Sequence[Array], train: int, test: int) -> Trained:
         """The model and its metrics. Raises DataError: no rows, or one class; Abort(RANGE): a coefficient beyond."""
         weights, said = opened[0].astype(np.float64), [int(one) for one in opened[1]]
         settled, at_limit, rows, positive = said
@@ -67,10 +67,12 @@ class Regression:
         if at_limit:
             hint = "a lower training.rate, or more model.l2"
             raise Abort(Cause.RANGE, detail=f"a coefficient grew beyond what the computation carries. hint: {hint}")
-        within(self.plan, weights)
         warnings = few(rows, len(weights))
         if not settled:
             warnings = (*warnings, "newton has not converged: raise training.rounds or model.l2")
         found, more = metrics(aim, opened[2:])
-        model = Model(kind(self.plan), encoding(self.plan), aim, weights)
+        how = encoding(self.plan)
+        named = dict(zip(by_owner(self.plan), weights[1:].tolist(), strict=True))
+        ordered = np.array([float(weights[0]), *(named[name] for name in how.names)])
+        model = Model(kind(self.plan), how, aim, ordered)
         return Trained(model, found, (*warnings, *more))

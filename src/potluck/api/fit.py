@@ -1,0 +1,68 @@
+"""A fit with all owners and compute parties in this process: their columns, the round, and the model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from potluck.api.facts import Facts
+from potluck.api.plan import Plan
+from potluck.api.tables import Sources, sources
+from potluck.core.asks import Ask, Kind
+from potluck.core.party import Party
+from potluck.core.plan import digest
+from potluck.core.rounds import RoundId
+from potluck.engines.environment import require
+from potluck.fl.columns import Own, read
+from potluck.members.names import file_name
+from potluck.mpc.share_engine import Engine
+from potluck.parties.alignment import Keys, read_keys, tools
+from potluck.parties.memory import Memory, new_run
+from potluck.parties.sums import Log, Round
+from potluck.parties.transcript import Transcript
+from potluck.parties.vertical import Brought, Sitting, together
+
+ASK = Ask(Kind.FIT, 0, (), b"")
+
+
+@dataclass(frozen=True, eq=False)
+class Room:
+    """All owners' rows."""
+
+    plan: Plan
+    keys: Mapping[Party, Keys] = field(repr=False)
+    own: Mapping[Party, Own] = field(repr=False)
+
+
+def prepared(plan: Plan, data: Sources | None) -> Room:
+    """Columns of a plan whose owners are all here. Raises PlanError, DataError; UsageError: the engine is missing."""
+    require("mpc")
+    given, spec = sources(plan, data), plan.spec
+    keys = {one: read_keys(given[one.name], spec, one.name) for one in spec.sites}
+    return Room(plan, keys, {one: read(given[one.name], spec, one.name) for one in spec.sites})
+
+
+def carried_out(
+    room: Room, warnings: list[str], ledgers: Path, transcript: Transcript, compare: bool, now: datetime
+) -> Facts:
+    """The round. ledgers: alignments are kept there, in a folder an owner. Raises Abort, DataError, UsageError."""
+    spec, name = room.plan.spec, new_run()
+    with ExitStack() as stack:
+        engines = {party: stack.enter_context(closing(Engine(spec.federation.patience))) for party in spec.servers}
+        for engine in engines.values():
+            engine.warm()
+        brought = {}
+        for one in spec.sites:
+            using = stack.enter_context(closing(tools(spec, ledgers / file_name(one.name))))
+            brought[one] = Brought(room.keys[one], room.own[one], using)
+        memory = Memory((*spec.sites, *spec.servers), digest(spec), transcript=transcript)
+        started = time.perf_counter()
+        outcome = together(Sitting(spec, RoundId(name, 1)), brought, engines, memory)
+        seconds = time.perf_counter() - started
+    log = Log([Round(ASK, 1, {}, seconds, transcript.traffic(1), time.time())])
+    every = [*warnings, *outcome.warnings]
+    return Facts(room.plan, spec, name, now, outcome, log, dict.fromkeys(spec.federation.sites, None), every)

@@ -1,0 +1,131 @@
+"""What of a plan that fits over columns at different owners no learner can keep. One line a problem, with a hint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from potluck.core.plan import Plan
+from potluck.fl.check import of_columns, of_split, of_target
+from potluck.fl.columns import by_owner, features_of
+from potluck.fl.linear import l2
+
+KINDS = ("linear", "logistic")
+ROUNDS, SHORTEST, LONGEST = 1000, 1e-4, 1e4
+"""What the engine's program takes."""
+WIDEST = 511
+BOUND = 24
+"""log2 of how much larger the Gram matrix may be than its ridge."""
+
+
+def check(plan: Plan) -> list[str]:
+    """Errors of columns, owners, target, model and training."""
+    owners = [*_owners(plan)]
+    return [
+        *of_columns(plan),
+        *of_target(plan),
+        *of_split(plan),
+        *(owners or _features(plan)),
+        *_model(plan),
+        *_privacy(plan),
+    ]
+
+
+def _owners(plan: Plan) -> Iterator[str]:
+    data, sites = plan.data, plan.federation.sites
+    outside = set(plan.align.keys) if plan.align else set()
+    split = data.split.column if data.split else None
+    for name, column in data.columns.items():
+        at = f"data.columns.{name}"
+        if column.owner is None:
+            if column.kind != "ignore" and name not in outside and name != split:
+                yield f'{at}: has no owner. hint: owner = "{sites[0] if sites else ""}"'
+        elif column.owner not in sites:
+            yield f"{at}: its owner {column.owner} is no site of this plan. hint: the sites are {', '.join(sites)}"
+        if name in outside and column.kind != "ignore":
+            yield f'{at}: rows are matched by it, so it is no feature. hint: kind = "ignore", or leave it out'
+        if "*" in name:
+            yield f"{at}: a pattern is of files that are alike. hint: name the columns one by one, each with its owner"
+    target = data.target
+    if target is None:
+        return
+    if target.column not in data.columns or data.columns[target.column].owner is None:
+        hint = f'[data.columns] {target.column} = {{ kind = ..., owner = "..." }}'
+        yield f"data.target.column: {target.column} is no column with an owner. hint: {hint}"
+    else:
+        yield from _split(plan)
+    for site in sites:
+        if not any(column.owner == site and column.kind != "ignore" for column in data.columns.values()):
+            yield f"federation.sites: {site} has no column. hint: give one an owner, or leave the site out"
+
+
+def _split(plan: Plan) -> Iterator[str]:
+    data = plan.data
+    if data.split is None or data.split.column is None or data.target is None:
+        return
+    column = data.columns.get(data.split.column)
+    holder = data.columns[data.target.column].owner
+    if column is not None and column.owner not in (None, holder):
+        yield f"data.split.column: it is {column.owner}'s, and the target is {holder}'s. hint: a column of {holder}'s"
+
+
+def _features(plan: Plan) -> Iterator[str]:
+    names = by_owner(plan)
+    if not names:
+        yield "data.columns: there is no feature. hint: declare columns of kind number or category"
+    twice = sorted({name for name in names if names.count(name) > 1 or name == "intercept"})
+    if twice:
+        yield f"data.columns: two features would be called {twice[0]}. hint: rename a column"
+
+
+def _model(plan: Plan) -> Iterator[str]:
+    model, spec = plan.model, plan.training
+    assert model is not None
+    assert spec is not None
+    if model.kind == "trees":
+        return
+    if model.kind not in KINDS:
+        yield f'model.kind: "{model.kind}" is not fitted over columns. hint: linear, logistic or trees'
+        return
+    if spec.method not in ("newton", "gradient"):
+        yield f'training.method: a {model.kind} model is not fitted by {spec.method}. hint: "newton" or "gradient"'
+    if spec.server != "mean":
+        yield "training.server: there are no updates of sites to join. hint: leave it out"
+    if not 1 <= spec.rounds <= ROUNDS:
+        yield f"training.rounds: {spec.rounds} does not fit. hint: 1 to {ROUNDS}"
+    if not SHORTEST <= spec.rate <= LONGEST:
+        yield f"training.rate: {spec.rate:g} does not fit. hint: {SHORTEST:g} to {LONGEST:g}"
+    if not 0 <= model.l2 <= 1e12:
+        yield f"model.l2: {model.l2:g} does not fit. hint: 0 to 1e12"
+    elif spec.method == "newton" and model.l2 == 0:
+        what = "newton inverts a matrix in fixed point, which needs a ridge"
+        yield f'model.l2: {what}. hint: any value above 0 that fits the rows, e.g. 1, or method = "gradient"'
+    width = len(set(by_owner(plan))) if all(c.owner for c in features_of(plan).values()) else 0
+    if width > WIDEST:
+        yield f"data.columns: {width} features, at most {WIDEST} are fitted in secret. hint: fewer columns or values"
+
+
+def _privacy(plan: Plan) -> Iterator[str]:
+    if plan.privacy.noise != "none":
+        what = f'"{plan.privacy.noise}" is for sums; a fit over columns adds no noise in this version'
+        yield f'privacy.noise: {what}. hint: noise = "none", and mind who reads the model'
+
+
+def warnings(plan: Plan) -> Iterator[str]:
+    """What runs, and what to mind of it."""
+    yield (
+        "privacy.noise: the model is exact: who reads it and knows all rows but one can work out that one. hint: name "
+        "readers in fit.to whom all owners trust with that"
+    )
+
+
+def too_small(plan: Plan, train: int) -> str:
+    """What is wrong with the ridge for so many training rows, with a hint; empty: nothing."""
+    assert plan.model is not None
+    assert plan.training is not None
+    if plan.model.kind not in KINDS or plan.training.method != "newton":
+        return ""
+    curved = 0.25 if plan.model.kind == "logistic" else 1.0
+    least = (len(by_owner(plan)) + 1) * train * curved / (1 << BOUND - 1)
+    if l2(plan) >= least:
+        return ""
+    return f"model.l2: {l2(plan):g} is too small for {train} rows in fixed point. hint: at least {least:.3g}"

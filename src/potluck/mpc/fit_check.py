@@ -1,0 +1,75 @@
+"""What of a plan that fits over columns at different owners cannot be. One line a problem: `key: what. hint: do`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from potluck.core.party import BROKER, SERVER
+from potluck.core.plan import Plan
+from potluck.mpc.psi_check import keys
+from potluck.mpc.replicated import PARTIES
+
+OWNERS = 64
+LONGEST = 100
+
+
+def check(plan: Plan) -> list[str]:
+    """Errors of who takes part, who computes and how rows are matched."""
+    if plan.federation.server == "lying":
+        what = "share needs parties that follow the protocol: a lying one could change the model unseen"
+        return [f'{what}. hint: trust the server: federation.server = "curious"']
+    assert plan.align is not None
+    return [*_federation(plan), *_servers(plan), *keys(plan, plan.align), *_align(plan), *_readers(plan)]
+
+
+def _federation(plan: Plan) -> Iterator[str]:
+    fed = plan.federation
+    if not 2 <= len(fed.sites) <= OWNERS:
+        yield f"federation.sites: columns are at 2 to {OWNERS} owners, the plan has {len(fed.sites)}. hint: name them"
+    for key in ("corrupt", "dropouts"):
+        if getattr(fed, key):
+            hint = "leave it out; explain --collude says what a coalition sees" if key == "corrupt" else "leave it out"
+            yield f"federation.{key}: a fit takes every owner, and says itself who sees what. hint: {hint}"
+    if not plan.data.header:
+        yield "data.header: an owner's file names its own columns. hint: give each file a header line"
+    if plan.data.person is not None:
+        yield "data.person: rows are matched by align.keys. hint: leave data.person out"
+
+
+def _servers(plan: Plan) -> Iterator[str]:
+    names, key = plan.protect.servers, "protect.servers"
+    if len(names) != PARTIES:
+        more = ": between two a fit would cost ten times as much" if len(names) == PARTIES - 1 else ""
+        yield f"{key}: a fit needs three compute parties in this version, the plan has {len(names)}{more}. hint: add"
+        return
+    if len(set(names)) < PARTIES:
+        yield f"{key}: one is there twice. hint: name three different parties"
+    if any(not one.strip() or len(one) > LONGEST for one in names):
+        yield f"{key}: a name is empty or over {LONGEST} letters. hint: use short names"
+    if {SERVER.name, BROKER.name} & set(names):
+        yield f"{key}: the coordinator and the broker may not compute. hint: name three other parties"
+
+
+def _align(plan: Plan) -> Iterator[str]:
+    spec = plan.align
+    assert spec is not None
+    if spec.reveal != "size" or spec.to:
+        key = "align.to" if spec.to else "align.reveal"
+        yield f"{key}: to fit a model every owner learns which of its rows all have. hint: leave {key} out"
+
+
+def _readers(plan: Plan) -> Iterator[str]:
+    sites, to = plan.federation.sites, plan.fit.to if plan.fit else ()
+    for name in to:
+        if name not in sites:
+            yield f"fit.to: {name} is no site of this plan. hint: the sites are {', '.join(sites)}"
+    if len(set(to)) < len(to):
+        yield "fit.to: a site is there twice. hint: name each once"
+
+
+def warnings(plan: Plan) -> Iterator[str]:
+    """What runs, and what to mind of it."""
+    both = sorted(set(plan.protect.servers) & set(plan.federation.sites))
+    if len(both) > 1:
+        what = f"{' and '.join(both)} are owners and together two of the three who compute: they can open every column"
+        yield f"protect.servers: {what}. hint: let one of them compute at most"

@@ -1,0 +1,98 @@
+"""Who could see what of a fit over columns at different owners, and which coalition breaks it: the claims as data.
+
+Each compute party holds two of three parts, so any two hold all of them. A site whose name a compute party has, too,
+is that compute party's owner: it counts as that one in a coalition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from msgspec.structs import replace
+
+from potluck.core.party import SERVER, Party, Role, site
+from potluck.core.plan import Plan
+from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View
+from potluck.mpc import psi_views
+
+SOURCE = "docs/concepts/fit.md"
+_STREAM = Assumption("AES-256 falls")
+_SEALED = Assumption("both X25519 and ML-KEM-768 fall")
+_LINK = Assumption("the link between the compute parties is recorded and X25519 falls")
+_DEPARTS = Assumption("a compute party departs from the protocol, which the plan trusts it to follow")
+
+
+def views(plan: Plan, readers: Sequence[Party]) -> list[View]:
+    """Of every owner's columns, of the matched rows, the model and its metrics: what each party sees, and what it takes
+    to see more."""
+    assert plan.align is not None
+    matched = replace(plan, align=replace(plan.align, reveal="members", to=()))
+    found = [*_columns(plan), *psi_views.views(matched), *_split(plan)]
+    found += [View(party, "the size", Form.RELEASED, Never(), SOURCE, Form.RELEASED) for party in plan.servers]
+    return [*found, *_results(plan, readers)]
+
+
+def _opens(plan: Plan) -> Condition:
+    """What opens everything: two of those who compute, or their owners."""
+    names = [party.name for party in plan.servers]
+    return AnyOf((_two(plan, names), _DEPARTS, _STREAM, _SEALED, _LINK))
+
+
+def _two(plan: Plan, names: Sequence[str]) -> Condition:
+    shared = set(names) & set(plan.federation.sites)
+    if not shared:
+        return Together(2, frozenset(plan.servers))
+    return AnyOf(tuple(AllOf((_held(plan, a), _held(plan, b))) for a, b in combinations(names, 2)))
+
+
+def _held(plan: Plan, name: str) -> Condition:
+    """A compute party, or the site that is its owner."""
+    owner = {site(name)} if name in plan.federation.sites else set[Party]()
+    return Together(1, frozenset({Party(Role.COMPUTE, name), *owner}))
+
+
+def _columns(plan: Plan) -> list[View]:
+    opens, found = _opens(plan), []
+    who = ", ".join(map(str, plan.servers))
+    for one in plan.sites:
+        of = f"{one}'s columns"
+        found.append(
+            View(SERVER, of, Form.NOTHING, opens, SOURCE, note="it carries no share; how many rows are common")
+        )
+        for party in plan.servers:
+            if party.name == one.name:
+                found.append(View(party, of, Form.PLAIN, Never(), SOURCE, note="its owner's own"))
+                continue
+            note = f"semi-honest: any two of {who} open every column; each learns whose numbers are out of range"
+            found.append(View(party, of, Form.SHARE, opens, SOURCE, note=note))
+        for other in plan.sites:
+            if other == one:
+                found.append(View(other, of, Form.PLAIN, Never(), SOURCE, note="its own"))
+            else:
+                found.append(View(other, of, Form.NOTHING, opens, SOURCE, note="it gets no letter that holds it"))
+    return found
+
+
+def _split(plan: Plan) -> list[View]:
+    """Which rows are held out: positions in the common order, for all owners and the server."""
+    of = "which rows are held out"
+    note = "positions in the common order, which says nothing of rows to who does not have their keys"
+    found = [View(party, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED) for party in plan.sites]
+    return [View(SERVER, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED, note), *found]
+
+
+def _results(plan: Plan, readers: Sequence[Party]) -> list[View]:
+    """The model and its metrics: whoever has one reader's letters and keys reads what that one reads."""
+    helped: Condition = AnyOf((Together(1, frozenset(readers)), _opens(plan)))
+    found = []
+    for of in ("the model", "the metrics"):
+        found.append(View(SERVER, of, Form.NOTHING, helped, SOURCE, Form.RELEASED))
+        found += [View(party, of, Form.SHARE, helped, SOURCE, Form.RELEASED) for party in plan.servers]
+        for one in plan.sites:
+            if one in readers:
+                note = "exact: with all rows but one, that one can be worked out from it" if of == "the model" else ""
+                found.append(View(one, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED, note))
+            else:
+                found.append(View(one, of, Form.NOTHING, helped, SOURCE, Form.RELEASED))
+    return found
