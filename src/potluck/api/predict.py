@@ -164,7 +164,9 @@ def predicted(
                 journal.carried(done)
                 return Carried(), Log([done])
             journal.ended(ASK, number, attempt)
-            why = told(attempt.abort, {site: Abort(cause, party=site) for site, cause in attempt.lost.items()})
+            # What compute parties say of others is in the server's own abort.
+            sites = {one: Abort(cause, party=one) for one, cause in attempt.lost.items() if one in spec.sites}
+            why = told(attempt.abort, sites)
             if why.cause not in QUIET or tries_left == 0:
                 raise why
     raise AssertionError("the last try ends the run")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from dataclasses import replace as replaced
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,7 @@ from potluck.fl.tasks import build
 from potluck.members.files import PRIVATE, create, folder, replace
 from potluck.members.home import SiteHome
 from potluck.members.names import file_name
+from potluck.mpc import predict as shared
 from potluck.mpc import share
 from potluck.mpc.local import Port
 from potluck.mpc.share_engine import Engine
@@ -98,7 +100,7 @@ def part(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     if joint is not None:
         return joint(plan, rules, home)
     if home.me.role is Role.COMPUTE:
-        return _computes(plan, rules, home)
+        return _assists(plan, rules, home) if plan.task == "predict" else _computes(plan, rules, home)
     if plan.task != "predict":
         return _sums(plan, rules, home)
     assert plan.predict is not None
@@ -129,20 +131,44 @@ def _computes(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     task = build(plan)
     calibrate(plan, task)
     protection = share.build(plan)
-    engine = protection.engines[home.me] = Engine(plan.federation.patience, here=here)
-    try:
-        engine.standing()
-    except Abort as abort:
-        raise NotInstalled(f"the engine does not start: {abort.detail}") from None
+    engine = protection.engines[home.me] = _started(plan, here)
 
     def half(round_: RoundId, seat: Seat) -> Rounds[None]:
         return horizontal.aid(horizontal.Sitting(plan, task, protection, round_), seat)
 
+    return _ending(Part(plan, half, rest=engine.close), here)
+
+
+def _assists(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+    """The same in a prediction."""
+    here = engine_address(rules, home.policy.name)
+    protection = shared.build(plan)
+    engine = protection.engines[home.me] = _started(plan, here)
+
+    def half(round_: RoundId, seat: Seat) -> Rounds[None]:
+        return inference.aid(inference.Sitting(plan, protection, round_), seat)
+
+    return _ending(Part(plan, half, rest=engine.close), here)
+
+
+def _started(plan: Plan, here: Port) -> Engine:
+    """An engine that runs. Raises NotInstalled: it does not."""
+    engine = Engine(plan.federation.patience, here=here)
+    try:
+        engine.standing()
+    except Abort as abort:
+        raise NotInstalled(f"the engine does not start: {abort.detail}") from None
+    return engine
+
+
+def _ending(part: Part, here: Port) -> Part:
+    """When the run is over the engine ends, and its address is free."""
+
     def close() -> None:
-        engine.close()
+        part.rest()
         here.release()
 
-    return Part(plan, half, close=close, rest=engine.close)
+    return replaced(part, close=close)
 
 
 def _demanded(plan: Plan, rules: Policy, home: SiteHome) -> Demand | None:
