@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from potluck.api import fit, intersect, predict
@@ -34,6 +35,8 @@ from potluck.report import details
 from potluck.report.page import render
 
 Progress = Callable[[Ask], None]
+CarryOut = Callable[[list[str], Path, Transcript, bool, datetime], Facts]
+"""Warnings, the folder of ledgers, the transcript, whether to compare, and when."""
 
 
 def quietly(ask: Ask) -> None:
@@ -60,31 +63,13 @@ def run(
     plan = opened(plan)
     warnings = plan.require()
     now = datetime.now(UTC)
-    if plan.spec.task == "predict":
+    if plan.spec.task in ("predict", "intersect", "fit"):
         holding = folder_of(plan, Path(ledger) if ledger else None)
-        room = predict.prepared(plan, data)
+        ask, carry_out = _one_round(plan, data)
         with run_folder(plan.spec.name, Path(out) if out else None, now) as folder:
             transcript = Transcript(folder / "parcels" if record else None)
-            progress(predict.ASK)
-            write(folder, predict.carried_out(room, warnings, holding, transcript, compare, now))
-            transcript.write(folder / "transcript.jsonl")
-        return Run.read(folder)
-    if plan.spec.task == "intersect":
-        holding = folder_of(plan, Path(ledger) if ledger else None)
-        owners = intersect.prepared(plan, data)
-        with run_folder(plan.spec.name, Path(out) if out else None, now) as folder:
-            transcript = Transcript(folder / "parcels" if record else None)
-            progress(intersect.ASK)
-            write(folder, intersect.carried_out(owners, warnings, holding, transcript, compare, now))
-            transcript.write(folder / "transcript.jsonl")
-        return Run.read(folder)
-    if plan.spec.task == "fit":
-        holding = folder_of(plan, Path(ledger) if ledger else None)
-        brought = fit.prepared(plan, data)
-        with run_folder(plan.spec.name, Path(out) if out else None, now) as folder:
-            transcript = Transcript(folder / "parcels" if record else None)
-            progress(fit.ASK)
-            write(folder, fit.carried_out(brought, warnings, holding, transcript, compare, now))
+            progress(ask)
+            write(folder, carry_out(warnings, holding, transcript, compare, now))
             transcript.write(folder / "transcript.jsonl")
         return Run.read(folder)
     demand = demand_of(plan)
@@ -108,6 +93,15 @@ def run(
         facts = Facts(plan, spec, name, now, outcome, sums.log, spent, every, budgets, shown, comparison)
         write(folder, replace(facts, stamp=stamp_of(spec, demand)))
     return Run.read(folder)
+
+
+def _one_round(plan: Plan, data: Sources | None) -> tuple[Ask, CarryOut]:
+    """What a task that is one round is called, and how it is carried out. Raises as `prepared` of its room."""
+    if plan.spec.task == "predict":
+        return predict.ASK, partial(predict.carried_out, predict.prepared(plan, data))
+    if plan.spec.task == "intersect":
+        return intersect.ASK, partial(intersect.carried_out, intersect.prepared(plan, data))
+    return fit.ASK, partial(fit.carried_out, fit.prepared(plan, data))
 
 
 def write(folder: Path, facts: Facts) -> None:
