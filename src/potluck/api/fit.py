@@ -14,19 +14,23 @@ from potluck.api.plan import Plan
 from potluck.api.tables import Sources, sources
 from potluck.core.asks import Ask, Kind
 from potluck.core.party import Party
+from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
 from potluck.core.rounds import RoundId
 from potluck.engines.environment import require
 from potluck.fl.columns import Own, read
 from potluck.members.names import file_name
+from potluck.mpc.fit_parts import sizes
 from potluck.mpc.share_engine import Engine
 from potluck.parties.alignment import Keys, read_keys, tools
+from potluck.parties.learners import learner
 from potluck.parties.memory import Memory, new_run
 from potluck.parties.sums import Log, Round
 from potluck.parties.transcript import Transcript
 from potluck.parties.vertical import Brought, Sitting, together
 
 ASK = Ask(Kind.FIT, 0, (), b"")
+ASSUMED = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,3 +70,27 @@ def carried_out(
     log = Log([Round(ASK, 1, {}, seconds, transcript.traffic(1), time.time())])
     every = [*warnings, *outcome.warnings]
     return Facts(room.plan, spec, name, now, outcome, log, dict.fromkeys(spec.federation.sites, None), every)
+
+
+def counted(plan: Plan) -> tuple[int, list[str]]:
+    """The most rows that all owners may have in common, and what to mind; files are read as `run` reads them.
+
+    ASSUMED where a file is not here. Raises as `prepared` would.
+    """
+    spec = plan.spec
+    files = {name: plan.folder / file for name, file in spec.data.files.items()}
+    missing = [name for name in spec.federation.sites if name not in files or not files[name].is_file()]
+    if missing:
+        what = f"none to read for {', '.join(missing)}, so bytes are of {ASSUMED} common rows"
+        return ASSUMED, [f"data.files: there is {what}. hint: `run` and `up` need one for every site"]
+    given = sources(plan, None)
+    least = min(len(read_keys(given[one.name], spec, one.name).rows) for one in spec.sites)
+    for one in spec.sites:
+        read(given[one.name], spec, one.name)
+    return least, [f"bytes are of {least} common rows, as many as the smallest file has"]
+
+
+def uploaded(spec: Spec, rows: int) -> int:
+    """Bytes that the owner who gives most uploads: its part that is no seed, to two of three."""
+    recipe = learner(spec).recipe(max(1, rows), 0)
+    return max(2 * sizes(recipe.of(owner)).bytes for owner in range(len(spec.sites)))
