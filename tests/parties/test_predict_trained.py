@@ -96,13 +96,16 @@ def test_labels_of_a_hundred_digits_by_784_64_10_are_those_in_plain(activation, 
 
 
 def test_trees_are_refused_by_name_and_what_is_scored_is_said(tmp_path):
-    model = tmp_path / "model.json"
-    Model.write(_tiny(), model)
-    model.write_text(json.dumps(json.loads(model.read_text()) | {"kind": "trees"}))
+    from potluck.fl.forest import Forest, Tree
+
+    one, path = _tiny(), tmp_path / "model.json"
+    stump = Tree(features=one.encoding.names[:1], cuts=(0.0,), leaves=(-1.0, 1.0))
+    Model("trees", one.encoding, one.target, np.zeros(0), forest=Forest(first=0.0, trees=(stump,))).write(path)
     with pytest.raises(UsageError) as caught:
-        sets.scored(model, sets.heart()[:1])
-    assert "trees" in str(caught.value)
+        sets.scored(path, sets.heart()[:1])
+    assert "'trees'" in str(caught.value)
     assert all(kind in caught.value.hint for kind in ("linear", "logistic", "network"))
+    assert "trees" not in caught.value.hint
 
 
 def _tiny():

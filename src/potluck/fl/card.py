@@ -16,8 +16,15 @@ from potluck.fl.check import MOST_VALUES, NARROWEST, WIDEST_LAYER, WIDEST_RANGE
 from potluck.fl.encode import Encoding, Field, key
 from potluck.fl.target import Goal
 
-Kind = Literal["linear", "logistic", "network"]
-GOALS = {"linear": ("number",), "logistic": ("binary",), "network": ("number", "binary", "classes")}
+Kind = Literal["linear", "logistic", "network", "trees"]
+LAYERED = ("linear", "logistic", "network")
+"""Kinds that are layers, and can be scored under protection."""
+GOALS = {
+    "linear": ("number",),
+    "logistic": ("binary",),
+    "network": ("number", "binary", "classes"),
+    "trees": ("number", "binary"),
+}
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

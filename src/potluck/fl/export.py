@@ -62,7 +62,9 @@ def _names(transformer: FunctionTransformer, _: object) -> NDArray[np.object_]:
 
 
 def pipeline(model: Trained) -> Pipeline:
-    """A fitted pipeline on raw frames. Raises UsageError: scikit-learn is missing, or has no such network."""
+    """A fitted pipeline on raw frames. Raises UsageError: scikit-learn is missing, or has no such network or trees."""
+    if model.kind == "trees":
+        raise UsageError("scikit-learn takes no trees grown elsewhere", hint="use predict and predict_proba")
     try:
         from sklearn.pipeline import Pipeline
         from sklearn.preprocessing import FunctionTransformer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from potluck.core.plan import Plan
+from potluck.fl import fit_trees
 from potluck.fl.check import of_columns, of_split, of_target
 from potluck.fl.columns import by_owner, features_of
 from potluck.fl.linear import l2
@@ -82,6 +83,7 @@ def _model(plan: Plan) -> Iterator[str]:
     assert model is not None
     assert spec is not None
     if model.kind == "trees":
+        yield from fit_trees.check(plan)
         return
     if model.kind not in KINDS:
         yield f'model.kind: "{model.kind}" is not fitted over columns. hint: linear, logistic or trees'
@@ -118,10 +120,12 @@ def warnings(plan: Plan) -> Iterator[str]:
     )
 
 
-def too_small(plan: Plan, train: int) -> str:
-    """What is wrong with the ridge for so many training rows, with a hint; empty: nothing."""
+def unfit(plan: Plan, train: int, test: int) -> str:
+    """What is wrong with the plan for so many rows to train on and held out, with a hint; empty: nothing."""
     assert plan.model is not None
     assert plan.training is not None
+    if plan.model.kind == "trees":
+        return fit_trees.unfit(plan, train, test)
     if plan.model.kind not in KINDS or plan.training.method != "newton":
         return ""
     curved = 0.25 if plan.model.kind == "logistic" else 1.0

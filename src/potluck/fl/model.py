@@ -2,7 +2,7 @@
 
 The file is canonical JSON (sorted keys, no times, no paths, no protection named), so that equal plans give equal
 bytes however their sums were protected. A network's weights lie beside it in safetensors; the JSON holds their
-SHA-256, so that the digest of the JSON names the whole model. Nothing is ever unpickled.
+SHA-256, so that the digest of the JSON names the whole model. Trees are in the JSON. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from potluck.core.errors import UsageError
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
-from potluck.fl import layers
+from potluck.fl import forest, layers
 from potluck.fl.card import Card, Kind, fault
 from potluck.fl.encode import Encoding, encoding
+from potluck.fl.forest import Forest
 from potluck.fl.rows import features, layout_of
 from potluck.fl.source import Source, names_of
 from potluck.fl.target import Goal, goal, scores
@@ -49,6 +50,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     target: Goal
     coefficients: dict[str, float] | None = None
     network: Network | None = None
+    forest: Forest | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -59,13 +61,15 @@ class _Kind(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A model. weights [d]: intercept, then a coefficient a feature; of a network layer by layer, matrix then bias."""
+    """A model. weights [d]: intercept, then a coefficient a feature; of a network layer by layer, matrix then bias; of
+    trees none, which are in `forest`."""
 
     kind: Kind
     encoding: Encoding
     target: Goal
     weights: Floats = field(repr=False)
     network: Network | None = None
+    forest: Forest | None = field(default=None, repr=False)
 
     @property
     def card(self) -> Card:
@@ -79,8 +83,8 @@ class Model:
 
     @property
     def coefficients(self) -> Mapping[str, float]:
-        """intercept and a coefficient an encoded feature; empty for a network."""
-        if self.network:
+        """intercept and a coefficient an encoded feature; empty for a network and for trees."""
+        if self.network or self.forest:
             return {}
         return dict(zip(("intercept", *self.encoding.names), map(float, self.weights), strict=True))
 
@@ -88,6 +92,8 @@ class Model:
         """features [n, p] -> [n, outputs]: log-odds, class logits, or the number on its scale."""
         if self.network:
             return layers.forward(self.weights, features, self.shapes, self.network.activation)
+        if self.forest:
+            return forest.margins(self.forest, self.encoding.names, features)[:, None]
         return np.asarray(features @ self.weights[1:] + self.weights[0], dtype=np.float64)[:, None]
 
     def scored_features(self, features: Floats) -> Floats:
@@ -152,9 +158,13 @@ class Model:
         if network:
             body = layers.dump(self.weights, self.shapes)
             network = msgspec.structs.replace(network, weights=hashlib.sha256(body).hexdigest())
-        coefficients = None if network else dict(self.coefficients)
         whole = File(
-            kind=self.kind, encoding=self.encoding, target=self.target, coefficients=coefficients, network=network
+            kind=self.kind,
+            encoding=self.encoding,
+            target=self.target,
+            coefficients=dict(self.coefficients) or None,
+            network=network,
+            forest=self.forest or msgspec.UNSET,
         )
         text = msgspec.json.format(msgspec.json.encode(whole, order="sorted"), indent=1)
         return text + b"\n", body
@@ -187,19 +197,22 @@ class Model:
             raise UsageError("no such model file", where=where, hint="give model.json as `run` wrote it") from None
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             raise UsageError("is no model file", where=where, hint="give model.json as `run` wrote it") from None
-        wrong = fault(_card(whole.kind, whole.encoding, whole.target, whole.network))
+        trees = whole.forest or None
+        wrong = fault(_card(whole.kind, whole.encoding, whole.target, whole.network)) or _grown(whole)
         if wrong:
             raise UsageError(f"is a broken model file: {wrong}", where=where, hint="give model.json as `run` wrote it")
         names = ("intercept", *whole.encoding.names)
-        if whole.network is None:
+        if whole.network is not None:
+            weights = _weights(Path(path).with_suffix(".safetensors"), whole.network.weights)
+        elif trees is not None:
+            weights = np.zeros(0)
+        else:
             given = whole.coefficients or {}
             if set(given) != set(names):
                 raise UsageError("its coefficients do not fit its encoding", where=where)
             weights = np.array([given[name] for name in names])
-        else:
-            weights = _weights(Path(path).with_suffix(".safetensors"), whole.network.weights)
         network = msgspec.structs.replace(whole.network, weights="") if whole.network else None
-        model = cls(whole.kind, whole.encoding, whole.target, weights, network)
+        model = cls(whole.kind, whole.encoding, whole.target, weights, network, trees)
         if network and len(weights) != layers.size(model.shapes):
             raise UsageError("its weights do not fit its layers", where=where)
         if not np.isfinite(weights).all():
@@ -217,6 +230,13 @@ def _card(kind: Kind, how: Encoding, aim: Goal, network: Network | None) -> Card
     if network is None:
         return Card(kind=kind, encoding=how, target=aim)
     return Card(kind=kind, encoding=how, target=aim, layers=network.layers, activation=network.activation)
+
+
+def _grown(whole: File) -> str:
+    """What of its trees cannot be; empty where there is nothing, or no trees where none belong."""
+    if (whole.kind == "trees") != bool(whole.forest):
+        return "it is of kind trees and has none, or has some and is of another kind"
+    return forest.fault(whole.forest, whole.encoding.names) if whole.forest else ""
 
 
 def _weights(path: Path, expected: str) -> Floats:

@@ -16,12 +16,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.errors import DataError
+from potluck.core.errors import DataError, UsageError
 from potluck.core.plan import Data
 from potluck.core.predicting import Dense, Net, Scored
 from potluck.core.stages import Floats
 from potluck.fl import layers
-from potluck.fl.card import Card, Kind, fault
+from potluck.fl.card import LAYERED, Card, Kind, fault
 from potluck.fl.encode import Encoding
 from potluck.fl.model import Model
 from potluck.fl.rows import features, layout_of
@@ -73,8 +73,17 @@ def mode_of(kind: Kind) -> Literal["batch", "single"]:
     return "single" if kind == "network" else "batch"
 
 
+def layered(model: Model, where: str) -> Model:
+    """The model, which is made of layers. Raises UsageError, by name: another kind, which is scored in the open."""
+    if model.kind not in LAYERED:
+        hint = f"models of these kinds are scored for others: {', '.join(LAYERED)}; at home: potluck score MODEL CSV"
+        raise UsageError(f"is a model of kind {model.kind!r}, which no protection scores with", where=where, hint=hint)
+    return model
+
+
 def net(model: Model) -> Net:
-    """A model as layers, and the range of each encoded feature."""
+    """A model as layers, and the range of each encoded feature. Raises UsageError: `layered`."""
+    layered(model, "the model")
     low, high = _ranges(model.encoding)
     if model.network is None:
         only = Dense(model.weights[None, 1:].copy(), model.weights[:1].copy())

@@ -12,6 +12,7 @@ from potluck.core.views import View
 from potluck.fl import fit_check
 from potluck.fl.columns import Columns, target_owner
 from potluck.fl.fit_linear import Regression
+from potluck.fl.fit_trees import Boosting
 from potluck.fl.tasks import Trained
 from potluck.mpc import fit_check as mpc_check
 from potluck.mpc import fit_views
@@ -29,6 +30,8 @@ class Learner(Protocol):
 
 def learner(plan: Plan) -> Learner:
     """The learner of a plan that `check` finds nothing wrong with."""
+    if plan.model is not None and plan.model.kind == "trees":
+        return Boosting(plan)
     return Regression(plan)
 
 

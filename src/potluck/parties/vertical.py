@@ -25,7 +25,7 @@ from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Abort, Cause, Exchange, Label, Parcel, RoundId, Rounds, Seat
 from potluck.core.wire import dump, load
 from potluck.fl.columns import Own, held_out, ordered, target_owner
-from potluck.fl.fit_check import too_small
+from potluck.fl.fit_check import unfit
 from potluck.fl.tasks import Trained
 from potluck.mpc.circle import Place
 from potluck.mpc.fit_compute import compute
@@ -96,12 +96,12 @@ def bring(sitting: Sitting, brought: Brought, me: Seat) -> Rounds[Trained | None
     test = yield from told_split(fitting, me, len(common.rows), mine)
     if test.all():
         raise DataError("the training side of the split is empty", hint="lower data.split.test, or see the column")
-    small = too_small(plan, int((~test).sum()))
-    if small:
-        what, _, hint = small.partition(". hint: ")
+    method, train, held = learner(plan), int((~test).sum()), int(test.sum())
+    wrong = unfit(plan, train, held)
+    if wrong:
+        what, _, hint = wrong.partition(". hint: ")
         raise DataError(what, where=name, hint=hint)
     columns = ordered(brought.own, common.rows, test, name)
-    method, train, held = learner(plan), int((~test).sum()), int(test.sum())
     order = fingerprint(b"potluck fit order 1", common.order, np.packbits(test).tobytes())
     given = Given(method.shared(name, columns), train, held, order)
     opened = yield from shared(fitting, me, method.recipe(train, held), given)

@@ -60,15 +60,15 @@ class Shape:
 
 def shape(about: Mapping[str, Any]) -> Shape:
     """Reads the numbers of `boosted_trees`. Raises OpError: some that the fixed point could not carry."""
-    train, test = natural(about, "train", 1, ROWS), natural(about, "test", 1, MOST)
+    train, test = natural(about, "train", 1, ROWS), natural(about, "test", 0, MOST)
     depth, rounds = natural(about, "depth", 1, DEEPEST), natural(about, "rounds", 1, ROUNDS)
     rate, ridge = natural(about, "rate", 1, 1 << FRACTION), natural(about, "ridge", 1, ROWS << FRACTION)
     sides, owners = natural(about, "sides", 0, 1), about.get("cuts")
     if not isinstance(owners, list) or not 1 <= len(owners) <= OWNERS:
         raise OpError(f"cuts must be a list of 1 to {OWNERS} counts")
-    cuts = tuple(natural({"a count of cuts": one}, "a count of cuts", 1, 1 << 16) for one in owners)
-    if (train + test) * max(sum(cuts), 2 << depth) > MOST:
-        raise OpError("too many elements")
+    cuts = tuple(natural({"a count of cuts": one}, "a count of cuts", 0, 1 << 16) for one in owners)
+    if not any(cuts) or (train + test) * max(sum(cuts), 2 << depth) > MOST:
+        raise OpError("no cut, or too many elements")
     if (train << FRACTION) * max(rounds * rate, 1 << FRACTION) >= (LARGEST * ridge) << FRACTION:
         raise OpError("rows times rounds times rate must stay below 2^26 times ridge: margins would overflow")
     shrink = max(0, (train * train << FRACTION).bit_length() - (LARGEST * ridge).bit_length() + 1)
@@ -84,46 +84,69 @@ def boosted_trees(about: Mapping[str, Any]) -> Program:
     about: {"train", "test": rows, those trained on first; "cuts": [c of each owner]; "target": whose it is; "depth",
     "rounds"; "rate", "ridge": in steps of 2^-18; "sides": 1 for two sides (target a bit, log-loss), 0 for a number in
     [-1, 1] (half the squared error)}.
-    Takes of each owner bits [c, rows] (whether the row's value is at or below the cut), cuts [c], real, in [-1, 1], and
-    bits [rows]: rows that it takes out are 0; then the target [rows], bits or real. C = sum of c.
+    Takes of each owner, where c is not 0, bits [c, rows] (whether the row's value is at or below the cut) and cuts [c],
+    real, in [-1, 1]; and bits [rows]: rows that it takes out are 0; then the target [rows], bits or real. C = sum of c.
     Gives faults [owners]: how many cuts, or targets, break their bound: unless all open to 0 the rest means nothing;
     which cut of C each node takes [rounds, 2^depth - 1], level by level; its value, likewise; what the leaves say
-    [rounds, 2^depth]; the first margin [1]; and of the rows not trained on what `metrics` counts: cells, or sums.
+    [rounds, 2^depth]; the first margin [1]; how many rows are trained on, and of two sides how many of them are
+    positive [2]; and, where rows are held out, what `metrics` counts of them: cells, or sums.
     """
     given = shape(about)
     rows, owners = given.train + given.test, len(given.cuts)
     whose = natural(about, "target", 0, owners - 1)
 
-    def run(*inputs: Array) -> Sequence[Array]:
-        bits, edges, keeps, target = inputs[0:-1:3], inputs[1:-1:3], inputs[2:-1:3], inputs[-1]
-        faults = [count(outside(one, 1)) for one in edges]
-        if not given.sides:
-            faults[whose] = faults[whose] + count(outside(target, 1))
-        wanted, keep = _real(target), keeps[0]
-        for one in keeps[1:]:
-            keep = keep & one
-        # A difference is held as numbers mod 2^64, once and for all; bits would be turned into such at every use.
-        above = 1 - jnp.concatenate([one.astype(jnp.int64) for one in bits])
-        kept = keep.astype(jnp.int64)
-        begin = _first(given, wanted[: given.train], kept[: given.train])
-        splits, values, leaves, margins = _grown(given, above, jnp.concatenate(edges), wanted, kept, begin)
-        held = slice(given.train, None)
-        if given.sides:
-            found = cells(margins[held], target[held].astype(jnp.int64), kept[held])
-        else:
-            found = sums(margins[held], target[held], kept[held])
-        return jnp.stack(faults), splits, values, leaves, begin.reshape(1), found
-
-    takes = [one for c in given.cuts for one in (Kind("bit", (c, rows)), Kind("fixed", (c,)), Kind("bit", (rows,)))]
+    takes: list[Kind] = []
+    for cuts in given.cuts:
+        takes += [Kind("bit", (cuts, rows)), Kind("fixed", (cuts,))] if cuts else []
+        takes.append(Kind("bit", (rows,)))
+    takes.append(Kind("bit" if given.sides else "fixed", (rows,)))
+    measured = Kind("integer", (2, BINS)) if given.sides else Kind("fixed", (4,))
     gives = (
         Kind("integer", (owners,)),
         Kind("integer", (given.rounds, given.nodes)),
         Kind("fixed", (given.rounds, given.nodes)),
         Kind("fixed", (given.rounds, given.nodes + 1)),
         Kind("fixed", (1,)),
-        Kind("integer", (2, BINS)) if given.sides else Kind("fixed", (4,)),
+        Kind("integer", (2,)),
+        *((measured,) if given.test else ()),
     )
-    return Program(run, (*takes, Kind("bit" if given.sides else "fixed", (rows,))), gives)
+
+    def run(*inputs: Array) -> Sequence[Array]:
+        bits, edges, keep, faults = _arranged(given, inputs[:-1])
+        target = inputs[-1] if given.sides else inputs[-1] * _real(keep)
+        if not given.sides:
+            faults[whose] = faults[whose] + count(outside(inputs[-1], 1))
+        # A difference is held as numbers mod 2^64, once and for all; bits would be turned into such at every use.
+        above = 1 - bits
+        train, held = slice(None, given.train), slice(given.train, None)
+        known, kept = _real(target[train]), keep[train]
+        begin = _first(given, known, kept)
+        splits, values, leaves, margins = _grown(given, above, edges, (known, kept), begin)
+        sizes = jnp.stack([kept.sum(), (known * _real(kept)).sum().astype(jnp.int64)])
+        found: list[Array] = [splits, values, leaves, begin.reshape(1), sizes]
+        if given.test and given.sides:
+            found.append(cells(margins[held], target[held].astype(jnp.int64), keep[held]))
+        elif given.test:
+            found.append(sums(margins[held], target[held], keep[held]))
+        return jnp.stack(faults), *found
+
+    return Program(run, tuple(takes), gives)
+
+
+def _arranged(given: Shape, inputs: Sequence[Array]) -> tuple[Array, Array, Array, list[Array]]:
+    """What owners give -> bits [C, rows], as integers, and cuts [C] of all; keep [rows], 1 where each one keeps the
+    row; how many cuts of each owner break their bound."""
+    rest, bits, edges, faults = iter(inputs), [], [], []
+    keep = None
+    for cuts in given.cuts:
+        if cuts:
+            bits.append(next(rest).astype(jnp.int64))
+            edges.append(next(rest))
+        faults.append(count(outside(edges[-1], 1)) if cuts else jnp.int64(0))
+        one = next(rest)
+        keep = one if keep is None else keep & one
+    assert keep is not None
+    return jnp.concatenate(bits), jnp.concatenate(edges), keep.astype(jnp.int64), faults
 
 
 def _first(given: Shape, target: Array, kept: Array) -> Array:
@@ -137,14 +160,17 @@ def _first(given: Shape, target: Array, kept: Array) -> Array:
 
 
 def _grown(
-    given: Shape, above: Array, edges: Array, target: Array, kept: Array, begin: Array
+    given: Shape, above: Array, edges: Array, known: tuple[Array, Array], begin: Array
 ) -> tuple[Array, Array, Array, Array]:
-    """(splits, values, leaves, margins [rows]): tree after tree on what is left to explain."""
+    """(splits, values, leaves, margins [rows]): tree after tree, on what those before leave to explain.
+
+    known: target and keep of the rows trained on.
+    """
     order = jnp.arange(sum(given.cuts), dtype=jnp.int64)
 
     def grow(place: Array, carried: tuple[Array, ...]) -> tuple[Array, ...]:
         splits, values, leaves, margins = carried
-        slopes = _slopes(given, margins[: given.train], target[: given.train], kept[: given.train])
+        slopes = _slopes(given, margins[: given.train], *known)
         chosen, leaf, change = _tree(given, above, slopes)
         splits = splits.at[place].set((chosen * order[:, None]).sum(axis=0))
         values = values.at[place].set((_real(chosen) * edges[:, None]).sum(axis=0))
@@ -153,7 +179,8 @@ def _grown(
     empty = jnp.zeros((given.rounds, given.nodes))
     start = (empty.astype(jnp.int64), empty, jnp.zeros((given.rounds, given.nodes + 1)))
     margins = jnp.broadcast_to(begin, (given.rows,))
-    return jax.lax.fori_loop(0, given.rounds, grow, (*start, margins))
+    splits, values, leaves, margins = jax.lax.fori_loop(0, given.rounds, grow, (*start, margins))
+    return splits, values, leaves, margins
 
 
 def _slopes(given: Shape, margins: Array, target: Array, kept: Array) -> Array:
