@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -22,6 +22,7 @@ from potluck.core.plan import CODE, canonical
 from potluck.core.plan import Plan as Spec
 from potluck.fl.tasks import build
 from potluck.members.home import CoordinatorHome, SiteHome
+from potluck.mpc.local import addresses
 from potluck.owner.access import AccessLog
 from potluck.owner.budget import Budget
 from potluck.owner.requests import Requests
@@ -50,6 +51,20 @@ protect = ["*"]
 noise = ["*"]
 epsilon_per_plan = inf
 epsilon_per_year = inf
+[approve]
+rule = "policy"
+"""
+
+
+COMPUTES = """
+version = 1
+[engine]
+address = "127.0.0.1:{port}"
+[allow]
+who = ["*"]
+tasks = ["*"]
+protect = ["*"]
+noise = ["*"]
 [approve]
 rule = "policy"
 """
@@ -113,7 +128,7 @@ class Across:
             told = self.heard.setdefault(name, [])
             key = member.keys.signing.sign
             owner = Owner(home, member.federation, ledger, requests, AccessLog(home.access), key, told.append)
-            yield Site(identity(member), self.exchange.line(site(name)), ledger, Consent(owner), stop.is_set)
+            yield Site(identity(member), self.exchange.line(home.me), ledger, Consent(owner), stop.is_set)
 
     @contextmanager
     def coordinator(self, spec: Spec, run: str, wait: float = 10.0) -> Iterator[tuple[Coordinator, Journal]]:
@@ -123,7 +138,7 @@ class Across:
         it = member.federation
         first = next(task.lead())
         proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first.state).digest(), b"")
-        running = Run(spec, task, catalog.row(spec).build(spec), run, proposal, wait, Transcript())
+        running = Run(spec, task, catalog.apart(spec), run, proposal, wait, Transcript())
         heads = KnownHeads(home.folder / "heads.json", it)
         with contextlib.closing(Journal(self.folder / f"{run}.sqlite", spec)) as journal:
             line = self.exchange.line(SERVER)
@@ -140,6 +155,23 @@ class Across:
             outcome = drive(build(spec), sums)
             coordinator.close(b"")
             return outcome, sums.log
+
+
+def computing(folder: Path, names: Sequence[str]) -> None:
+    """Compute parties of that name join the federation in `folder`; their homes are called compute-NAME."""
+    fed = folder / "fed"
+    for name in names:
+        api.site_new(folder / f"compute-{name}", name, compute=True)
+        (folder / f"compute-{name}" / "policy.toml").write_text(COMPUTES.format(port=drawn()))
+    api.federation_add(fed, [SiteHome.at(folder / f"compute-{n}").card for n in names], time.time())
+    for marker in folder.glob("*/site.toml"):
+        api.site_join(marker.parent, fed / "federation.toml", time.time(), "")
+
+
+def drawn() -> str:
+    """Some ports of the loopback, as a policy says them."""
+    first = addresses(1)[0].rsplit(":", 1)[1]
+    return f"{first}-{int(first) + 15}"
 
 
 def quick(plan, patience: float = 2.0) -> Spec:

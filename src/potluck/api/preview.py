@@ -16,10 +16,10 @@ from potluck.api.inbox import Asked, one_request
 from potluck.core.asks import Ask, Task
 from potluck.core.errors import PlanError, UsageError
 from potluck.core.fixed import decode
-from potluck.core.party import SERVER, site
+from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
-from potluck.core.rounds import RoundId
+from potluck.core.rounds import RoundId, Rounds
 from potluck.core.stages import Guarded
 from potluck.dp.bound import Exact, Noised, privacy
 from potluck.fl.table import Table, read
@@ -110,7 +110,9 @@ def _letters(plan: Spec, ask: Ask, memory: Memory, me: str, mine: Guarded) -> tu
     nothing = Guarded(np.zeros(agreed.length, agreed.dtype))
     gives = {one: mine if one == site(me) else nothing for one in plan.sites}
     free = {one: Guarded(guarded.words) for one, guarded in gives.items()}  # no charge: nothing leaves
-    halves = {one: protection.give(agreed, memory.seat(one), guarded) for one, guarded in free.items()}
+    halves: dict[Party, Rounds[object]] = {
+        one: protection.give(agreed, memory.seat(one), guarded) for one, guarded in free.items()
+    }
     if plan.servers:
         halves |= {one: share_rehearsal.stand_in(agreed, memory.seat(one)) for one in plan.servers}
     else:
