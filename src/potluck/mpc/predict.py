@@ -32,7 +32,7 @@ NUMBERS = 1 << 24
 """The most numbers of all rows together, or of their scores: 128 MB in a letter."""
 WEIGHTS = 1 << 22
 """The most numbers of a model, which are all compared in secret."""
-LETTERS = 40 << 10
+LETTERS = 28 << 10
 """Bytes of keys, promises and certificates, about."""
 
 
