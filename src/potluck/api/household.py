@@ -43,6 +43,7 @@ noise = ["*"]
 epsilon_per_plan = inf
 epsilon_per_year = inf
 min_sites = 1
+intersect = ["*"]
 [approve]
 rule = "policy"
 """
@@ -153,8 +154,9 @@ def _plan(plan: Plan, spec: Spec, room: Path) -> Path:
     data.pop("files", None)
     if any("*" in name for name in plan.spec.data.columns):
         data["columns"] = {name: _present(msgspec.to_builtins(one)) for name, one in spec.data.columns.items()}
-    protect = {key: value for key, value in dict(tables["protect"]).items() if key != "policy"}
-    whole = {**tables, "data": data, "protect": protect}
+    whole = {**tables, "data": data}
+    if "protect" in tables:
+        whole["protect"] = {key: value for key, value in dict(tables["protect"]).items() if key != "policy"}
     if spec.task == "predict" and spec.model is not None and spec.predict is not None:
         whole |= {"model": {"digest": spec.model.digest}, "predict": msgspec.to_builtins(spec.predict)}
     path = room / "plan.toml"

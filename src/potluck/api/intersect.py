@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,11 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from potluck.api.facts import Facts
+from potluck.api.once import carried
 from potluck.api.plan import Plan
 from potluck.api.tables import Sources, sources
 from potluck.core.asks import Ask, Kind
 from potluck.core.errors import PlanError
 from potluck.core.party import Party
+from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort, RoundId
 from potluck.engines.environment import require
@@ -27,8 +27,10 @@ from potluck.mpc.psi import digests
 from potluck.mpc.psi_curve import split
 from potluck.mpc.spu import DIGEST
 from potluck.parties.alignment import Keys, needs_engine, read_keys, tools
-from potluck.parties.intersection import Intersected, Sitting, learnt, together
+from potluck.parties.intersection import Intersected, Sitting, conduct, learnt, together
+from potluck.parties.journal import Journal
 from potluck.parties.memory import Memory, new_run
+from potluck.parties.server import Coordinator
 from potluck.parties.sums import Log, Round
 from potluck.parties.transcript import Transcript
 
@@ -75,18 +77,18 @@ def carried_out(
     return Facts(room.plan, spec, name, now, outcome, log, dict.fromkeys(spec.federation.sites, None), warnings)
 
 
+def intersected(
+    spec: Spec, coordinator: Coordinator, journal: Journal, begin: Callable[[Ask], None]
+) -> tuple[Intersected, Log]:
+    """The round across machines, as the server knows it: that it is done. Raises Abort."""
+    begin(ASK)
+    log = carried(spec, ASK, coordinator, journal, lambda round_, seat: conduct(Sitting(spec, round_), seat))
+    return Intersected(None), log
+
+
 def plain(keys: Mapping[Party, Keys]) -> int:
     """How many keys all have, where one process holds them all: not private."""
     return len(set.intersection(*(set(split(one.digests, DIGEST)) for one in keys.values())))
-
-
-def text_of(found: Intersected) -> str:
-    """members.csv: the key columns, a line a common key, in the common order, as the first receiver's file has them."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(found.columns)
-    writer.writerows(found.members or ())
-    return text.getvalue()
 
 
 def rehearsed(plan: Plan) -> tuple[int, float]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from potluck.api.demands import demand_of, stamp_of
 from potluck.api.facts import Facts
 from potluck.api.ledgers import ledger_file
+from potluck.api.once import carried
 from potluck.api.plan import Plan
 from potluck.api.tables import Sources
 from potluck.core.asks import Ask, Kind
@@ -21,7 +23,8 @@ from potluck.core.errors import PlanError
 from potluck.core.party import site
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import Predict, digest
-from potluck.core.rounds import Abort, RoundId
+from potluck.core.predicting import Predict as Predicting
+from potluck.core.rounds import RoundId, Rounds, Seat
 from potluck.core.stages import Floats
 from potluck.engines.environment import require
 from potluck.fl.card import Card
@@ -31,8 +34,7 @@ from potluck.fl.source import Source
 from potluck.he.circuit import Forecast, Outline
 from potluck.owner.budget import Budget
 from potluck.parties import catalog
-from potluck.parties.attempt import QUIET
-from potluck.parties.inference import Sitting, fits, lead, together, told
+from potluck.parties.inference import Sitting, fits, lead, together
 from potluck.parties.journal import Journal
 from potluck.parties.memory import Memory, new_run
 from potluck.parties.server import Coordinator
@@ -40,8 +42,6 @@ from potluck.parties.sums import Log, Round
 from potluck.parties.transcript import Transcript
 
 ASK = Ask(Kind.PREDICT, 0, (), b"")
-TRIES = 3
-"""How often a round across machines is begun: a site's process may be started again in between."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,24 +152,13 @@ def predicted(
     Raises Abort.
     """
     begin(ASK)
-    known = journal.stands(ASK)
-    if known is not None:
-        return Carried(), Log([known])
-    with closing(catalog.prediction(spec).build(spec)) as protection:
-        for tries_left in range(TRIES - 1, -1, -1):
-            number, started = journal.begin(ASK), time.perf_counter()
-            attempt = coordinator.once(number, lambda round_, seat: lead(Sitting(spec, protection, round_), seat))
-            if attempt.abort is None:
-                done = Round(ASK, number, {}, time.perf_counter() - started, attempt.traffic, time.time())
-                journal.carried(done)
-                return Carried(), Log([done])
-            journal.ended(ASK, number, attempt)
-            # What compute parties say of others is in the server's own abort.
-            sites = {one: Abort(cause, party=one) for one, cause in attempt.lost.items() if one in spec.sites}
-            why = told(attempt.abort, sites)
-            if why.cause not in QUIET or tries_left == 0:
-                raise why
-    raise AssertionError("the last try ends the run")
+    protection = catalog.prediction(spec).build(spec)
+    head = partial(_lead, spec, protection)
+    return Carried(), carried(spec, ASK, coordinator, journal, head, closing(protection))
+
+
+def _lead(spec: Spec, protection: Predicting, round_: RoundId, seat: Seat) -> Rounds[None]:
+    return lead(Sitting(spec, protection, round_), seat)
 
 
 def telling(spec: Spec, card: Card) -> Iterator[str]:

@@ -27,6 +27,7 @@ from potluck.fl.tasks import Counted, Trained, build
 from potluck.members.files import PRIVATE, create
 from potluck.parties import catalog
 from potluck.parties.intersection import Intersected
+from potluck.parties.intersection import text_of as keys_of
 from potluck.parties.memory import Memory, new_run
 from potluck.parties.sums import Sums, drive
 from potluck.parties.together import Together
@@ -111,7 +112,7 @@ def write(folder: Path, facts: Facts) -> None:
     if isinstance(facts.outcome, Predicted):
         create(folder / PREDICTIONS, text_of(facts.outcome).encode(), PRIVATE)
     if isinstance(facts.outcome, Intersected) and facts.outcome.members is not None:
-        create(folder / MEMBERS, intersect.text_of(facts.outcome).encode(), PRIVATE)
+        create(folder / MEMBERS, keys_of(facts.outcome).encode(), PRIVATE)
     (folder / "plan.toml").write_text(facts.plan.text(), encoding="utf-8")
     (folder / details.FILE).write_bytes(details.dump(evidence(facts)))
     whole = json.dumps(document(facts, folder), indent=1, ensure_ascii=False, allow_nan=False)

@@ -26,6 +26,7 @@ Code = Literal[
     "models",
     "columns",
     "protect",
+    "intersect",
     "attestation",
     "server",
     "noise",
@@ -108,14 +109,17 @@ def columns_allowed(policy: Policy, names: Sequence[str]) -> Denial | None:
 
 
 def columns_read(plan: Plan) -> tuple[str, ...]:
-    """The columns that a plan reads, as it names them: features, target, person and split column.
+    """The columns that a plan reads, as it names them: features, target, person and split column, and keys.
 
     Of a prediction none: the model says which, and the client's site asks its policy when it knows.
     """
     data = plan.data
     if plan.task == "predict":
         return ()
-    names = [name for name, column in data.columns.items() if column.kind != "ignore"]
+    keys = list(plan.align.keys) if plan.align else []
+    if plan.task == "intersect":
+        return tuple(dict.fromkeys(keys))
+    names = keys + [name for name, column in data.columns.items() if column.kind != "ignore"]
     names += [data.person] if data.person is not None else []
     if plan.task != "statistics":
         names += [data.target.column] if data.target else []
@@ -161,7 +165,17 @@ def _models(allow: Allow, case: Case) -> Denial | None:
 
 
 def _protect(allow: Allow, case: Case) -> Denial | None:
+    if case.plan.task == "intersect":
+        return None
     return _listed("protect", "protection", case.plan.protect.word, allow.protect)
+
+
+def _intersect(allow: Allow, case: Case) -> Denial | None:
+    align = case.plan.align
+    if align is None:
+        return None
+    shown = "members" if case.plan.task == "fit" else align.reveal
+    return _listed("intersect", "a matching of keys that shows", shown, allow.intersect)
 
 
 def _attestation(policy: Policy, plan: Plan) -> Denial | None:
@@ -241,6 +255,7 @@ _RULES: Sequence[Callable[[Allow, Case], Denial | None]] = (
     _models,
     _columns,
     _protect,
+    _intersect,
     _server,
     _noise,
     _units,

@@ -24,6 +24,7 @@ Guard = Literal["*", "clear", "mask", "share", "he", "tee"]
 Noise = Literal["*", "none", "site", "shared", "reveal"]
 Server = Literal["*", "curious", "lying"]
 Unit = Literal["*", "row", "person", "site"]
+Reveal = Literal["*", "size", "members"]
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +50,7 @@ class Allow(msgspec.Struct, frozen=True, kw_only=True):
     noise: tuple[Noise, ...] = ()
     epsilon_per_plan: float = 0.0
     epsilon_per_year: float = 0.0
+    intersect: tuple[Reveal, ...] = ()
     min_rows: int = 1
     min_sites: int = 2
     hours: tuple[str, ...] | None = None
@@ -119,7 +121,7 @@ file = "rows.csv"         # relative to this file; .parquet is read as Parquet, 
 
 [allow]
 who = []                  # coordinators that may ask: the federation's name or its fingerprint
-tasks = []                # train, statistics, predict (with predict the source is the model, or the rows to be scored)
+tasks = []                # train, statistics, fit, intersect, predict (then the source is the model, or rows to score)
 models = []               # of training, or of this site's that may score: linear, logistic, network
 columns = []              # columns that a plan may read, as the plan names them; "lab*" allows all that begin with lab
 protect = []              # ways to compute the sum: mask (the server sees sums alone), clear (it sees this site's own)
@@ -127,6 +129,7 @@ protect = []              # ways to compute the sum: mask (the server sees sums 
 noise = []                # shared, site, reveal (differential privacy), none (exact sums)
 epsilon_per_plan = 0.0    # a plan with noise may spend at most this
 epsilon_per_year = 0.0    # and all of the last 365 days together at most this
+intersect = []            # what matching keys may show: size, members (fit shows members)
 min_rows = 1              # with fewer rows to learn from this site does not take part
 min_sites = 2             # a sum must be over at least so many sites, this one included, after drop-outs
 hours = []                # local time, e.g. "mon-fri 08:00-18:00"; "*" or no such line: any time

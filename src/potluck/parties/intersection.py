@@ -7,6 +7,8 @@ all others have.
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -50,6 +52,7 @@ class Intersected:
     members: tuple[tuple[str, ...], ...] | None = field(default=None, repr=False)
     reused: bool | None = None
     shared: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def conduct(sitting: Sitting, me: Seat) -> Rounds[None]:
@@ -103,3 +106,12 @@ def learnt(columns: tuple[str, ...], keys: Keys, common: Common, shared: int | N
     """What one receiver has learnt, with its own keys' texts."""
     members = None if common.rows is None else tuple(keys.texts[int(row)] for row in common.rows)
     return Intersected(common.size, columns, members, common.reused, shared)
+
+
+def text_of(found: Intersected) -> str:
+    """members.csv: the key columns, a line a common key, in the common order, as the receiver's file has them."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(found.columns)
+    writer.writerows(found.members or ())
+    return text.getvalue()

@@ -1,0 +1,44 @@
+"""Common keys that a site wrote into its home, brought into the run's folder by `up`, which plays all parties."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from potluck.api.document import MEMBERS, Json
+from potluck.api.household import Household
+from potluck.api.intersect import Room, plain
+from potluck.api.status import live
+from potluck.core.errors import UsageError
+from potluck.core.rounds import RoundId
+from potluck.members.files import PRIVATE, create
+from potluck.parties.alignment import gathering
+from potluck.parties.matched import kept
+from potluck.report import details
+
+
+def fetch(folder: Path, house: Household, room: Room, compare: bool) -> None:
+    """Copy the first learner's, and say in the run's documents what it knows. Raises UsageError: there is nothing."""
+    first = gathering(room.plan.spec, RoundId("", 1)).first
+    home = house.homes[first.name]
+    found = kept(home, next(live(house.coordinator)).run)
+    if found is None:
+        raise UsageError("the site kept no result", where=str(home), hint="see the run's folder logs/")
+    members, told = found
+    document: Json = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    document |= {"size": told.size, "reused": told.reused}
+    if members is not None:
+        create(folder / MEMBERS, members.read_bytes(), PRIVATE)
+        document["members"] = str(folder / MEMBERS)
+    shared = plain(room.keys) if compare else None
+    if shared is not None:
+        document["plain_size"] = shared
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / "run.json").write_text(text, encoding="utf-8")
+    known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=details.Details)
+    if known.intersection is not None:
+        more = msgspec.structs.replace(known.intersection, size=told.size, reused=told.reused, plain=shared)
+        known = msgspec.structs.replace(known, intersection=more)
+    (folder / details.FILE).write_bytes(details.dump(known))

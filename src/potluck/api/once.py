@@ -1,0 +1,53 @@
+"""A task that is one round, across machines, as the server carries it out: begun again while nobody is to blame."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from potluck.core.asks import Ask
+from potluck.core.plan import Plan as Spec
+from potluck.core.rounds import Abort, RoundId, Rounds, Seat
+from potluck.parties.attempt import QUIET
+from potluck.parties.inference import told
+from potluck.parties.journal import Journal
+from potluck.parties.server import Coordinator
+from potluck.parties.sums import Log, Round
+
+TRIES = 3
+"""How often a round across machines is begun: a site's process may be started again in between."""
+Half = Callable[[RoundId, Seat], Rounds[object]]
+"""The server's half of the round."""
+
+
+def carried(
+    spec: Spec,
+    ask: Ask,
+    coordinator: Coordinator,
+    journal: Journal,
+    half: Half,
+    using: AbstractContextManager[object] | None = None,
+) -> Log:
+    """The round; from the journal, where it stands. One that broke is tried again. using: what ends with it.
+
+    Raises Abort: the last one's, once it was tried TRIES times or somebody's own reason is known.
+    """
+    with using or nullcontext():
+        known = journal.stands(ask)
+        if known is not None:
+            return Log([known])
+        for tries_left in range(TRIES - 1, -1, -1):
+            number, started = journal.begin(ask), time.perf_counter()
+            attempt = coordinator.once(number, half, ask.kind)
+            if attempt.abort is None:
+                done = Round(ask, number, {}, time.perf_counter() - started, attempt.traffic, time.time())
+                journal.carried(done)
+                return Log([done])
+            journal.ended(ask, number, attempt)
+            # What compute parties say of others is in the server's own abort.
+            sites = {one: Abort(cause, party=one) for one, cause in attempt.lost.items() if one in spec.sites}
+            why = told(attempt.abort, sites)
+            if why.cause not in QUIET or tries_left == 0:
+                raise why
+    raise AssertionError("the last try ends the run")
