@@ -15,6 +15,7 @@ from pathlib import Path
 from potluck.api.demands import stamp_of
 from potluck.api.facts import Facts
 from potluck.api.folder import free, taken
+from potluck.api.intersect import intersected
 from potluck.api.outcome import Run
 from potluck.api.plan import Plan, opened
 from potluck.api.predict import predicted
@@ -38,6 +39,7 @@ from potluck.owner.heads import SignedHead
 from potluck.parties import catalog
 from potluck.parties.heads import KnownHeads
 from potluck.parties.identity import identity
+from potluck.parties.intersection import Intersected
 from potluck.parties.journal import Journal
 from potluck.parties.memory import new_run
 from potluck.parties.proposal import first_sum
@@ -53,9 +55,9 @@ REPEATS = 5
 CONNECT = 15.0
 """Seconds to reach the broker at the start."""
 Say = Callable[[str, str], None]
-Outcome = Trained | Counted | Carried
+Outcome = Trained | Counted | Carried | Intersected
 Once = Callable[[Spec, Coordinator, Journal, Callable[[Ask], None]], tuple[Outcome, Log]]
-ONCE: dict[str, Once] = {"predict": predicted}
+ONCE: dict[str, Once] = {"predict": predicted, "intersect": intersected}
 """Tasks that are one round and no sum: how the server carries it out."""
 
 

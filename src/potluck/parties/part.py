@@ -35,7 +35,9 @@ from potluck.owner.judge import columns_allowed, models_allowed, rows_allowed
 from potluck.owner.policy import Policy
 from potluck.owner.reading import ports
 from potluck.owner.source import open_source
-from potluck.parties import catalog, horizontal, inference
+from potluck.parties import alignment, catalog, horizontal, inference
+from potluck.parties.intersection import Sitting, learnt, match
+from potluck.parties.matched import keep
 from potluck.parties.proposal import Denied, calibrate
 from potluck.tee.demand import Demand
 from potluck.tee.demand import read as demanded_in
@@ -59,8 +61,8 @@ def partners(plan: Plan, me: Party) -> frozenset[Party]:
 
 
 def needs_engine(plan: Plan) -> bool:
-    """Whether the sites themselves have engines that others' reach, as in an intersection."""
-    return plan.task == "intersect"
+    """Whether the sites themselves have engines that others' reach, as in an intersection of two."""
+    return alignment.needs_engine(plan)
 
 
 def engine_address(rules: Policy, where: str) -> Port:
@@ -242,7 +244,30 @@ def _keep(place: Path, run: str, found: Predicted) -> None:
     create(place / f"{file_name(run)}.csv", text_of(found).encode(), PRIVATE)
 
 
-PARTS: dict[tuple[str, str], Callable[[Plan, Policy, SiteHome], Part]] = {}
+def _matches(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+    """An owner's part in an intersection: its keys, and, where the plan's way has engines, one of its own."""
+    here = engine_address(rules, home.policy.name) if needs_engine(plan) else None
+    source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
+    keys = alignment.read_keys(source, plan, home.name)
+    rows_allowed(rules, len(keys.rows))
+    using = alignment.tools(plan, home.ledger.parent / file_name(home.name), here)
+
+    def half(round_: RoundId, seat: Seat) -> Rounds[alignment.Common]:
+        return match(Sitting(plan, round_), keys, using, seat)
+
+    def done(run: str, result: object) -> None:
+        assert isinstance(result, alignment.Common)
+        assert plan.align is not None
+        if result.size is not None:
+            keep(home.folder, run, learnt(plan.align.keys, keys, result))
+
+    mine = Part(plan, half, done, using.close, using.close)
+    return mine if here is None else _ending(mine, here)
+
+
+PARTS: dict[tuple[str, str], Callable[[Plan, Policy, SiteHome], Part]] = {
+    ("intersect", "psi"): _matches,
+}
 """(task, word) -> a site's or compute party's part in what is no sum: `home.me` says whose."""
 
 
