@@ -14,7 +14,7 @@ import msgspec
 
 from potluck.core.errors import UsageError
 from potluck.core.party import BROKER, SERVER, Party, Role
-from potluck.core.plan import Model, Predict, Statistic
+from potluck.core.plan import Align, Model, Predict, Statistic
 from potluck.core.plan import Plan as Spec
 from potluck.core.views import Never, View
 from potluck.dp.account import NEIGHBOURS, promise
@@ -48,6 +48,8 @@ class Asked:
         plan = self.plan
         if plan.predict is not None and plan.model is not None:
             return f"asked {plan.purpose!r}: {_scored(plan, plan.predict, plan.model, self.me)}"
+        if plan.align is not None and plan.task == "intersect":
+            return f"asked {plan.purpose!r}: {_matched(plan, plan.align, self.me)}"
         if plan.model is not None and plan.training is not None and plan.data.target is not None:
             model = f"a {plan.model.kind} model of {plan.data.target.column!r}"
             rounds = f"in {plan.training.rounds} rounds of {plan.training.method}, then its metrics on held-out rows"
@@ -69,7 +71,7 @@ class Asked:
     def _others(self) -> str:
         plan = self.plan
         others = ", ".join(name for name in plan.federation.sites if name != self.me)
-        if plan.task == "predict":
+        if plan.task in ("predict", "intersect"):
             return f"with {others}; the server hands letters on"
         return f"together with {others}; each sum is over at least {plan.fewest} sites"
 
@@ -79,7 +81,7 @@ class Asked:
         if self.computes:
             mine = Party(Role.COMPUTE, self.me)
             return [_seen(view) for view in catalog.views(self.plan) if view.party == mine]
-        if self.plan.task == "predict":
+        if self.plan.task in ("predict", "intersect"):
             return [_seen(view) for view in catalog.views(self.plan) if str(view.party) != self.me]
         ours = (f"{self.me}'s update", f"{self.me}'s metrics", "the sum", "the model")
         found = []
@@ -105,6 +107,10 @@ class Asked:
         if self.plan.predict is not None:
             most = self.plan.predict.max_rows
             return f"no epsilon: scores are exact; at most {most} are given in this run, and each tells of the model"
+        if self.plan.task == "intersect":
+            return (
+                "no epsilon: what it shows is exact; whoever puts in keys that it made up learns which of them all have"
+            )
         if cost is None:
             return "no noise: exact sums are released; no epsilon is charged, and none could be stated"
         return (
@@ -151,6 +157,17 @@ def _scored(plan: Spec, wanted: Predict, model: Model, me: str) -> str:
         return f"{what}, which alone reads the scores."
     what = f"up to {wanted.max_rows} rows of this site are scored by a model of {wanted.owner}"
     return f"{what}: its columns are named in the run, and the policy is asked about them then.{_left_out(plan)}"
+
+
+def _matched(plan: Spec, spec: Align, me: str) -> str:
+    """An intersection in words."""
+    to = [name for name in plan.federation.sites if not spec.to or name in spec.to]
+    what = "how many keys all have in common" if spec.reveal == "size" else "which of their own keys all others have"
+    mine = "" if me in to else "; this site learns nothing but how many keys each has"
+    twice = " A key that is there twice counts once." if spec.duplicates == "first" else ""
+    texts = [repr(text) for text in plan.data.missing if text]
+    missing = f" Taken as no value: {', '.join(texts)}." if texts else ""
+    return f"{', '.join(to)} learn {what}, by the columns {', '.join(spec.keys)}{mine}.{twice}{missing}"
 
 
 def _seen(view: View) -> str:

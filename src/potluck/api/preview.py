@@ -76,9 +76,10 @@ def preview(folder: Path, which: str) -> Leaving:
     if asked.computes:
         hint = "potluck site inbox says what it sees of the sites'"
         raise UsageError("a compute party has no rows, and nothing of its own leaves", where=plan.name, hint=hint)
-    if plan.task == "predict":
+    if plan.task in ("predict", "intersect"):
         hint = "potluck site inbox says who sees what; nothing leaves but what it names"
-        raise UsageError("a prediction has no sum to show", where=plan.name, hint=hint)
+        what = "a prediction" if plan.task == "predict" else "an intersection"
+        raise UsageError(f"{what} has no sum to show", where=plan.name, hint=hint)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     rows = read(source, plan, home.name)
     task: Task[Table, object] = build(plan)
