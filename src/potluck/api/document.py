@@ -15,6 +15,7 @@ from potluck.core.asks import Kind
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
 from potluck.fl.evaluate import Metrics
+from potluck.fl.model import Model
 from potluck.fl.scoring import Agreement, Carried, Predicted
 from potluck.fl.tasks import Counted, Trained
 from potluck.parties import catalog
@@ -49,14 +50,10 @@ def document(facts: Facts, final: Path) -> Json:
     if facts.spec.protect.word == "tee":
         head["stamp"] = facts.stamp or None
     if isinstance(facts.outcome, Trained):
-        model = facts.outcome.model
-        head["model"] = {
-            "kind": model.kind,
-            "file": str(final / "model.json"),
-            "digest": model.digest(),
-            "coefficients": dict(model.coefficients) if model.coefficients else None,
-        }
+        head |= of_model(facts.outcome.model, final)
         head["metrics"] = _metrics(facts, facts.outcome)
+    elif facts.spec.task == "fit":
+        head |= {"model": None, "metrics": {"federated": None}}
     elif isinstance(facts.outcome, Counted):
         head["results"] = facts.outcome.document()
     elif isinstance(facts.outcome, Intersected):
@@ -64,6 +61,18 @@ def document(facts: Facts, final: Path) -> Json:
     else:
         head |= prediction(facts.outcome, facts.agreement, final)
     return head | {"privacy": _privacy(facts), "rounds": _rounds(facts), "warnings": facts.warnings}
+
+
+def of_model(model: Model, final: Path) -> Json:
+    """What is said of a model that is here."""
+    return {
+        "model": {
+            "kind": model.kind,
+            "file": str(final / "model.json"),
+            "digest": model.digest(),
+            "coefficients": dict(model.coefficients) if model.coefficients else None,
+        }
+    }
 
 
 def intersection(outcome: Intersected, final: Path) -> Json:

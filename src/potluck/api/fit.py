@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from potluck.api.document import of_model, scores
 from potluck.api.facts import Facts
+from potluck.api.once import carried
 from potluck.api.plan import Plan
 from potluck.api.tables import Sources, sources
 from potluck.core.asks import Ask, Kind
+from potluck.core.errors import UsageError
 from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
 from potluck.core.rounds import RoundId
 from potluck.engines.environment import require
 from potluck.fl.columns import Own, read
+from potluck.fl.scoring import Carried
 from potluck.members.names import file_name
 from potluck.mpc.fit_parts import sizes
 from potluck.mpc.share_engine import Engine
 from potluck.parties.alignment import Keys, read_keys, tools
+from potluck.parties.fitted import kept
+from potluck.parties.journal import Journal
 from potluck.parties.learners import learner
 from potluck.parties.memory import Memory, new_run
+from potluck.parties.server import Coordinator
 from potluck.parties.sums import Log, Round
 from potluck.parties.transcript import Transcript
-from potluck.parties.vertical import Brought, Sitting, together
+from potluck.parties.vertical import Brought, Sitting, direct, together
 
 ASK = Ask(Kind.FIT, 0, (), b"")
 ASSUMED = 10_000
@@ -70,6 +78,27 @@ def carried_out(
     log = Log([Round(ASK, 1, {}, seconds, transcript.traffic(1), time.time())])
     every = [*warnings, *outcome.warnings]
     return Facts(room.plan, spec, name, now, outcome, log, dict.fromkeys(spec.federation.sites, None), every)
+
+
+def fitted(spec: Spec, coordinator: Coordinator, journal: Journal, begin: Callable[[Ask], None]) -> tuple[Carried, Log]:
+    """The round across machines, as the server knows it: the model is its readers'. Raises Abort."""
+    begin(ASK)
+    return Carried(), carried(spec, ASK, coordinator, journal, lambda round_, seat: direct(Sitting(spec, round_), seat))
+
+
+def fetch(folder: Path, home: Path, run: str) -> None:
+    """Copy the model that its first reader kept in its home, and say in the run's documents what is known of it: for
+    `up`, which plays all parties. Raises UsageError: there is none."""
+    found = kept(home, run)
+    if found is None:
+        raise UsageError("the model's reader kept no model", where=str(home), hint="see the run's folder logs/")
+    found.model.write(folder / "model.json")
+    document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    document |= of_model(found.model, folder)
+    document["metrics"] = {"federated": scores(found.metrics, found.model.target.kind == "number")}
+    document["warnings"] = [*document["warnings"], *found.warnings]
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / "run.json").write_text(text, encoding="utf-8")
 
 
 def counted(plan: Plan) -> tuple[int, list[str]]:

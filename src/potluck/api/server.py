@@ -14,6 +14,7 @@ from pathlib import Path
 
 from potluck.api.demands import stamp_of
 from potluck.api.facts import Facts
+from potluck.api.fit import fitted
 from potluck.api.folder import free, taken
 from potluck.api.intersect import intersected
 from potluck.api.outcome import Run
@@ -57,7 +58,7 @@ CONNECT = 15.0
 Say = Callable[[str, str], None]
 Outcome = Trained | Counted | Carried | Intersected
 Once = Callable[[Spec, Coordinator, Journal, Callable[[Ask], None]], tuple[Outcome, Log]]
-ONCE: dict[str, Once] = {"predict": predicted, "intersect": intersected}
+ONCE: dict[str, Once] = {"predict": predicted, "intersect": intersected, "fit": fitted}
 """Tasks that are one round and no sum: how the server carries it out."""
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.api import predict, scores
+from potluck.api import fit, intersect, matches, predict, scores
 from potluck.api.compare import Comparison, compared
 from potluck.api.demands import demand_of, stamp_of
 from potluck.api.document import beside, compared_scores
@@ -35,6 +35,7 @@ from potluck.fl.table import Table
 from potluck.fl.tasks import Trained
 from potluck.net.broker import binary
 from potluck.parties import catalog
+from potluck.parties.learners import readers
 from potluck.parties.proposal import ONE_ROUND
 from potluck.report import details
 from potluck.report.page import render
@@ -75,9 +76,12 @@ def up(
     demand = demand_of(plan)
     _can(plan.spec)
     room = predict.prepared(plan, None) if plan.spec.task == "predict" else None
-    spec, rows = (plan.spec, {}) if room else tables(plan, None)
+    owners = intersect.prepared(plan, None) if plan.spec.task == "intersect" else None
+    spec, rows = (plan.spec, {}) if plan.spec.task in ONE_ROUND else tables(plan, None)
     if room:
         room.counted()
+    if spec.task == "fit":
+        fit.prepared(plan, None)
     now = datetime.now(UTC)
     holding = folder_of(plan, Path(ledger) if ledger else None)
     with run_folder(spec.name, Path(out) if out else None, now) as folder:
@@ -90,6 +94,10 @@ def up(
             raise Ended(processes.last_word("server"), code)
         if room:
             scores.fetch(folder, house, room, compare)
+        if spec.task == "fit":
+            fit.fetch(folder, house.homes[readers(spec)[0].name], next(live(house.coordinator)).run)
+        if owners:
+            matches.fetch(folder, house, owners, compare)
         stamp = stamp_of(spec, demand)
         _told(folder, plan, _comparison(spec, rows, Run.read(folder)) if compare else None, spec, rows, stamp)
         if record:

@@ -157,8 +157,8 @@ class Joint:
 
 
 JOINT: dict[tuple[str, str], Joint] = {
-    ("intersect", "psi"): Joint(psi_check.check, psi_views.views),
-    ("fit", "share"): Joint(learners.check, learners.views),
+    ("intersect", "psi"): Joint(psi_check.check, psi_views.views, across=True),
+    ("fit", "share"): Joint(learners.check, learners.views, across=True),
 }
 
 

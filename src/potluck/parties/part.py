@@ -18,12 +18,13 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, RoundId, Rounds, Seat
 from potluck.core.stages import Floats
 from potluck.engines.environment import NotInstalled, require
+from potluck.fl import columns
 from potluck.fl.card import Card
 from potluck.fl.model import Model
 from potluck.fl.scoring import Predicted, encoded, layered, text_of
 from potluck.fl.source import Source
 from potluck.fl.table import read
-from potluck.fl.tasks import build
+from potluck.fl.tasks import Trained, build
 from potluck.members.files import PRIVATE, create, folder, replace
 from potluck.members.home import SiteHome
 from potluck.members.names import file_name
@@ -35,7 +36,7 @@ from potluck.owner.judge import columns_allowed, models_allowed, rows_allowed
 from potluck.owner.policy import Policy
 from potluck.owner.reading import ports
 from potluck.owner.source import open_source
-from potluck.parties import alignment, catalog, horizontal, inference
+from potluck.parties import alignment, catalog, fitted, horizontal, inference, vertical
 from potluck.parties.intersection import Sitting, learnt, match
 from potluck.parties.matched import keep
 from potluck.parties.proposal import Denied, calibrate
@@ -265,7 +266,35 @@ def _matches(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     return mine if here is None else _ending(mine, here)
 
 
+def _fits(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+    """A fit over columns at different owners: a compute party's part, or an owner's."""
+    if home.me.role is Role.COMPUTE:
+        here = engine_address(rules, home.policy.name)
+        engine = _started(plan, here)
+
+        def computes(round_: RoundId, seat: Seat) -> Rounds[None]:
+            return vertical.assist(vertical.Sitting(plan, round_), engine, seat)
+
+        return _ending(Part(plan, computes, rest=engine.close), here)
+    port = engine_address(rules, home.policy.name) if needs_engine(plan) else None
+    source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
+    keys, own = alignment.read_keys(source, plan, home.name), columns.read(source, plan, home.name)
+    rows_allowed(rules, own.rows)
+    using = alignment.tools(plan, home.ledger.parent / file_name(home.name), port)
+
+    def brings(round_: RoundId, seat: Seat) -> Rounds[Trained | None]:
+        return vertical.bring(vertical.Sitting(plan, round_), vertical.Brought(keys, own, using), seat)
+
+    def done(run: str, result: object) -> None:
+        if isinstance(result, Trained):
+            fitted.keep(home.folder, run, result)
+
+    found = Part(plan, brings, done, close=using.close, rest=using.close)
+    return found if port is None else _ending(found, port)
+
+
 PARTS: dict[tuple[str, str], Callable[[Plan, Policy, SiteHome], Part]] = {
+    ("fit", "share"): _fits,
     ("intersect", "psi"): _matches,
 }
 """(task, word) -> a site's or compute party's part in what is no sum: `home.me` says whose."""
