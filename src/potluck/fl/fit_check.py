@@ -14,6 +14,7 @@ KINDS = ("linear", "logistic")
 ROUNDS, SHORTEST, LONGEST = 1000, 1e-4, 1e4
 """What the engine's program takes."""
 WIDEST = 511
+ROWS, ELEMENTS = 1 << 22, 1 << 26
 BOUND = 24
 """log2 of how much larger the Gram matrix may be than its ridge."""
 
@@ -126,10 +127,13 @@ def unfit(plan: Plan, train: int, test: int) -> str:
     assert plan.training is not None
     if plan.model.kind == "trees":
         return fit_trees.unfit(plan, train, test)
-    if plan.model.kind not in KINDS or plan.training.method != "newton":
+    width = len(by_owner(plan)) + 1
+    if max(train, test) > ROWS or (train + test) * width > ELEMENTS:
+        return f"{train + test} common rows of {width - 1} features are too many for one program. hint: fewer of either"
+    if plan.training.method != "newton":
         return ""
     curved = 0.25 if plan.model.kind == "logistic" else 1.0
-    least = (len(by_owner(plan)) + 1) * train * curved / (1 << BOUND - 1)
+    least = width * train * curved / (1 << BOUND - 1)
     if l2(plan) >= least:
         return ""
     return f"model.l2: {l2(plan):g} is too small for {train} rows in fixed point. hint: at least {least:.3g}"

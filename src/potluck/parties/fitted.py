@@ -19,7 +19,7 @@ KEPT = "models"
 class Known(msgspec.Struct, frozen=True):
     """Metrics of held-out rows (None: there are none), and what to mind."""
 
-    rows: float | None
+    rows: int | None
     auc: float | None
     accuracy: float | None
     r2: float | None
@@ -35,7 +35,8 @@ def keep(home: Path, run: str, found: Trained) -> None:
         folder(place)
     told = found.metrics
     one = told or Metrics(None)
-    known = Known(one.rows, one.auc, one.accuracy, one.r2, one.rmse, found.warnings, told is not None)
+    rows = None if one.rows is None else round(one.rows)
+    known = Known(rows, one.auc, one.accuracy, one.r2, one.rmse, found.warnings, told is not None)
     replace(place / f"{file_name(run)}.metrics.json", msgspec.json.encode(known), PRIVATE)
     replace(place / f"{file_name(run)}.json", found.model.files()[0], PRIVATE)
 
