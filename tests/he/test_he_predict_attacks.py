@@ -180,7 +180,10 @@ def test_a_set_that_is_not_secure_or_not_right_does_not_open(he_engine, weak):
         worker.close()
 
 
-@pytest.mark.parametrize("row", levels.TABLE, ids=lambda row: row.name)
+SETS = [pytest.param(row, marks=pytest.mark.slow if row.depth > 7 else []) for row in levels.TABLE]
+
+
+@pytest.mark.parametrize("row", SETS, ids=lambda row: row.name)
 def test_the_noise_of_every_set_is_what_its_formulas_say(he_engine, row):
     made = net((2, 1))
     client, owner = Worker("he"), Worker("he")

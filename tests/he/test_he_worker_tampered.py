@@ -166,6 +166,7 @@ def tampered(rng, buffers):
     return [*before, rng.choice([*buffers, rng.randbytes(8)]), *after]
 
 
+@pytest.mark.slow
 def test_60_tampered_requests_to_operations_are_refused_and_the_next_sum_is_exact(worker):
     ends = Counter()
     engine = Bfv(SMALL, worker)
