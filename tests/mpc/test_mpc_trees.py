@@ -8,11 +8,12 @@ from mpc_spu_rig import compiled, ran, ring
 
 from potluck.core.fitting import Take
 from potluck.core.rounds import Abort
+from potluck.engines.worker import Worker
 from potluck.fl.forest import Forest, Tree, margins
 from potluck.fl.grow import Growth, bits, cuts, grow
 from potluck.mpc import fit_parts
 from potluck.mpc.replicated import PARTIES
-from potluck.mpc.spu import Value
+from potluck.mpc.spu import Spu, Value
 from potluck.secret.random import system
 
 STEP = 1 << 18
@@ -166,7 +167,9 @@ def test_an_owner_without_features_gives_rows_and_target_alone(engines):
     assert [tuple(one) for one in results[3]] == [pytest.approx(tree.leaves, abs=1e-3) for tree in plain.trees]
 
 
-def test_numbers_that_the_fixed_point_could_not_carry_are_refused_before_anything_runs(engines):
+@pytest.mark.slow
+def test_numbers_that_the_fixed_point_could_not_carry_are_refused_before_anything_runs(mpc_engine):
+    spare = Spu(Worker("mpc"))
     bad = [
         ({"rounds": 1000, "train": 100_000, "ridge": 1}, "margins would overflow"),
         ({"train": 100_000, "test": 1, "ridge": STEP // 64}, "gains would lose their digits"),
@@ -180,7 +183,8 @@ def test_numbers_that_the_fixed_point_could_not_carry_are_refused_before_anythin
     ]
     for change, word in bad:
         with pytest.raises(Abort, match=word):
-            engines[0].compile("ABY3", "boosted_trees", NUMBERS | change)
+            spare.compile("ABY3", "boosted_trees", NUMBERS | change)
+    spare.close()
 
 
 def test_a_bit_travels_as_a_bit_and_opens_as_itself(engines):
