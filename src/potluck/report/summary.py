@@ -32,6 +32,10 @@ SCORED = {
         "Rows and model left sealed for an enclave that each end's own policy allows; the scores came back sealed to "
         "who has the rows."
     ),
+    "share": (
+        "Rows and model left in shares, of which no single party can read one; the scores came back in shares, to who "
+        "has the rows alone."
+    ),
 }
 
 SIMULATED = "updates went to a simulated enclave, which protects nothing: its host could read each of them"
