@@ -63,6 +63,7 @@ def _without_ridge(plan: Plan) -> list[str]:
 
 
 def of_columns(plan: Plan) -> list[str]:
+    """What is wrong with the declared columns. One line a problem."""
     found = []
     for name, column in plan.data.columns.items():
         at = f"data.columns.{name}"
@@ -141,6 +142,7 @@ def _twice(values: tuple[str, ...]) -> str:
 
 
 def of_target(plan: Plan) -> list[str]:
+    """What is wrong with the target, for the plan's kind of model."""
     target = plan.data.target
     if target is None or plan.model is None or plan.model.kind is None:
         return []
@@ -193,6 +195,7 @@ def _regression(at: str, kind: str, name: str, column: Column | None) -> list[st
 
 
 def of_split(plan: Plan) -> list[str]:
+    """What is wrong with the split."""
     split = plan.data.split
     if split is None:
         return []

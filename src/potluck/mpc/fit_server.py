@@ -1,4 +1,4 @@
-"""The server's half of a fit: hand on which rows are held out, hear that it ended. It sees no share and no model."""
+"""The server's half of a fit: hand on which rows are held out, hear that it last_words. It sees no share and no model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def handed_split(fitting: Fitting) -> Rounds[None]:
     yield Exchange(label, send={owner: Parcel(label, body) for owner in others})
 
 
-def ended(fitting: Fitting) -> Rounds[None]:
+def last_words(fitting: Fitting) -> Rounds[None]:
     """Wait until every owner has what it may have. Raises Abort, naming who does not say so."""
     owners = frozenset(fitting.owners)
     hops = fitting.hops(2 * SECONDS)

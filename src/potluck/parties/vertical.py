@@ -29,7 +29,7 @@ from potluck.fl.fit_check import unfit
 from potluck.fl.tasks import Trained
 from potluck.mpc.circle import Place
 from potluck.mpc.fit_compute import compute
-from potluck.mpc.fit_server import ended, handed_split
+from potluck.mpc.fit_server import handed_split, last_words
 from potluck.mpc.fit_site import shared, told_split
 from potluck.mpc.psi_curve import split
 from potluck.mpc.share_engine import Engine
@@ -77,7 +77,7 @@ def direct(sitting: Sitting, me: Seat) -> Rounds[None]:
     yield Exchange(label, send={party: Parcel(label, body) for party in (*fitting.owners, *fitting.ranks)})
     yield from handed_on(gathering(sitting.plan, sitting.round))
     yield from handed_split(fitting)
-    yield from ended(fitting)
+    yield from last_words(fitting)
 
 
 def bring(sitting: Sitting, brought: Brought, me: Seat) -> Rounds[Trained | None]:
