@@ -1,4 +1,4 @@
-"""The server's half of a fit: hand on which rows are held out, hear that it last_words. It sees no share and no model."""
+"""The server's half of a fit: hand on which rows are held out, hear that it ended. It sees no share and no model."""
 
 from __future__ import annotations
 
