@@ -63,10 +63,12 @@ def sides(whole, names):
 
 def test_tumours_split_by_columns_are_told_as_well_as_pooled(mpc_engine, tmp_path):
     made, given, whole, names = tumours()
-    run = done(made, given, tmp_path / "run")
+    run = done(made, given, tmp_path / "run", compare=True)
     train, test = sides(whole, names)
     best = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000).fit(*train)
-    found = run.document["metrics"]["federated"]
+    found, plain = (run.document["metrics"][name] for name in ("federated", "pooled"))
+    assert abs(plain["auc"] - roc_auc_score(test[1], best.decision_function(test[0]))) < 1e-6
+    assert plain["rows"] == found["rows"]
     assert abs(found["auc"] - roc_auc_score(test[1], best.decision_function(test[0]))) < 0.002
     assert found["accuracy"] == best.score(*test)
     assert found["rows"] == len(test[1])

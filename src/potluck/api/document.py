@@ -116,7 +116,8 @@ def _metrics(facts: Facts, outcome: Trained) -> Json:
 
     compared = facts.comparison
     if compared is None:
-        return {"federated": told(outcome.metrics)}
+        found: Json = {"federated": told(outcome.metrics)}
+        return found if facts.pooled is None else found | {"pooled": told(facts.pooled)}
     return beside(told(outcome.metrics), compared, outcome.model.target.kind == "number")
 
 

@@ -10,6 +10,7 @@ from potluck.api.compare import Comparison
 from potluck.api.plan import Plan
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
+from potluck.fl.evaluate import Metrics
 from potluck.fl.scoring import Agreement, Carried, Predicted
 from potluck.fl.tasks import Counted, Trained
 from potluck.owner.budget import Budget
@@ -26,7 +27,7 @@ class Facts:
     noise; budgets: the owners' ledgers, where they are here; rows: (trained on, held out) by site, only where the
     comparison shows exact values anyway; comparison: None unless asked for; network: across machines; tries: by round
     number the causes of the tries before it; agreement: of a prediction that was compared; stamp: words that must stand
-    beside the results, of what does not protect them.
+    beside the results, of what does not protect them; pooled: of a fit that was compared.
     """
 
     plan: Plan
@@ -44,6 +45,7 @@ class Facts:
     tries: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     agreement: Agreement | None = None
     stamp: str = ""
+    pooled: Metrics | None = None
 
 
 def budget_of(site: str, ledger: Budget, spec: Spec, run: str) -> details.Budget:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from potluck.api.document import of_model, scores
 from potluck.api.facts import Facts
+from potluck.api.fit_compare import pooled
 from potluck.api.once import carried
 from potluck.api.plan import Plan
 from potluck.api.tables import Sources, sources
@@ -77,7 +78,9 @@ def carried_out(
         seconds = time.perf_counter() - started
     log = Log([Round(ASK, 1, {}, seconds, transcript.traffic(1), time.time())])
     every = [*warnings, *outcome.warnings]
-    return Facts(room.plan, spec, name, now, outcome, log, dict.fromkeys(spec.federation.sites, None), every)
+    same = pooled(spec, room.keys, room.own) if compare else None
+    spent = dict.fromkeys(spec.federation.sites, None)
+    return Facts(room.plan, spec, name, now, outcome, log, spent, every, pooled=same)
 
 
 def fitted(spec: Spec, coordinator: Coordinator, journal: Journal, begin: Callable[[Ask], None]) -> tuple[Carried, Log]:
@@ -86,16 +89,19 @@ def fitted(spec: Spec, coordinator: Coordinator, journal: Journal, begin: Callab
     return Carried(), carried(spec, ASK, coordinator, journal, lambda round_, seat: direct(Sitting(spec, round_), seat))
 
 
-def fetch(folder: Path, home: Path, run: str) -> None:
+def fetch(folder: Path, home: Path, run: str, room: Room | None = None) -> None:
     """Copy the model that its first reader kept in its home, and say in the run's documents what is known of it: for
-    `up`, which plays all parties. Raises UsageError: there is none."""
+    `up`, which plays all parties. room: all owners' rows, to compare. Raises UsageError: there is none."""
     found = kept(home, run)
     if found is None:
         raise UsageError("the model's reader kept no model", where=str(home), hint="see the run's folder logs/")
     found.model.write(folder / "model.json")
     document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     document |= of_model(found.model, folder)
-    document["metrics"] = {"federated": scores(found.metrics, found.model.target.kind == "number")}
+    number = found.model.target.kind == "number"
+    document["metrics"] = {"federated": scores(found.metrics, number)}
+    if room is not None:
+        document["metrics"] |= {"pooled": scores(pooled(room.plan.spec, room.keys, room.own), number)}
     document["warnings"] = [*document["warnings"], *found.warnings]
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / "run.json").write_text(text, encoding="utf-8")

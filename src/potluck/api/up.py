@@ -80,8 +80,7 @@ def up(
     spec, rows = (plan.spec, {}) if plan.spec.task in ONE_ROUND else tables(plan, None)
     if room:
         room.counted()
-    if spec.task == "fit":
-        fit.prepared(plan, None)
+    brought = fit.prepared(plan, None) if spec.task == "fit" else None
     now = datetime.now(UTC)
     holding = folder_of(plan, Path(ledger) if ledger else None)
     with run_folder(spec.name, Path(out) if out else None, now) as folder:
@@ -94,8 +93,9 @@ def up(
             raise Ended(processes.last_word("server"), code)
         if room:
             scores.fetch(folder, house, room, compare)
-        if spec.task == "fit":
-            fit.fetch(folder, house.homes[readers(spec)[0].name], next(live(house.coordinator)).run)
+        if brought:
+            reader = house.homes[readers(spec)[0].name]
+            fit.fetch(folder, reader, next(live(house.coordinator)).run, brought if compare else None)
         if owners:
             matches.fetch(folder, house, owners, compare)
         stamp = stamp_of(spec, demand)

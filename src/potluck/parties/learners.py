@@ -8,11 +8,13 @@ from typing import Protocol
 from potluck.core.fitting import Array, Recipe
 from potluck.core.party import Party
 from potluck.core.plan import Plan
+from potluck.core.stages import Floats
 from potluck.core.views import View
 from potluck.fl import fit_check
 from potluck.fl.columns import Columns, target_owner
-from potluck.fl.fit_linear import Regression
-from potluck.fl.fit_trees import Boosting
+from potluck.fl.fit_linear import Regression, solved
+from potluck.fl.fit_trees import Boosting, grown
+from potluck.fl.model import Model
 from potluck.fl.tasks import Trained
 from potluck.mpc import fit_check as mpc_check
 from potluck.mpc import fit_views
@@ -33,6 +35,12 @@ def learner(plan: Plan) -> Learner:
     if plan.model is not None and plan.model.kind == "trees":
         return Boosting(plan)
     return Regression(plan)
+
+
+def plain(plan: Plan, features: Floats, target: Floats) -> Model:
+    """The model that features [n, p] in the plan's order and target [n] give in one place. Raises DataError."""
+    make = grown if plan.model is not None and plan.model.kind == "trees" else solved
+    return make(plan, features, target)
 
 
 def check(plan: Plan) -> tuple[list[str], list[str]]:
