@@ -37,10 +37,10 @@ def many(circle: m.Circle, digests: bytes) -> Rounds[tuple[int | None, Numbers |
     """An owner's half. Gives the size and the numbers of its own common keys, in no order; None: not its to learn."""
     gathering, me, first = circle.gathering, circle.me, circle.gathering.first
     seeds = yield from _seeds(circle)
-    own = yield from _round(circle, split(digests, DIGEST))
+    own = yield from _home_again(circle, split(digests, DIGEST))
     numbers = _numbers(seeds, own)
     if me.party != first:
-        return (yield from _told(circle, own, numbers))
+        return (yield from _helping(circle, own, numbers))
     others = frozenset(gathering.owners) - {first}
     got = yield from passed(circle, m.TABLES, {}, others)
     total = numbers
@@ -66,7 +66,7 @@ def _seeds(circle: m.Circle) -> Rounds[Sequence[bytes]]:
     return [drawn.get(party) or got[party] for party in owners if party != me.party]
 
 
-def _round(circle: m.Circle, keys: Sequence[bytes]) -> Rounds[list[bytes]]:
+def _home_again(circle: m.Circle, keys: Sequence[bytes]) -> Rounds[list[bytes]]:
     """This owner's tags, in the keys' order; in one that nobody knows where the size alone is revealed.
 
     Its own list leaves multiplied by one secret and is multiplied by a second when it is home again, so that the last
@@ -104,7 +104,7 @@ def _numbers(seeds: Sequence[bytes], own: Sequence[bytes]) -> U64:
     return total
 
 
-def _told(circle: m.Circle, own: list[bytes], numbers: U64) -> Rounds[tuple[int | None, Numbers | None]]:
+def _helping(circle: m.Circle, own: list[bytes], numbers: U64) -> Rounds[tuple[int | None, Numbers | None]]:
     """The half of who does not compute the result: its table goes out, and the result comes where it is due."""
     gathering, me, first = circle.gathering, circle.me, circle.gathering.first
     yield from passed(circle, m.TABLES, {first: made(own, numbers, me.draw)}, frozenset())
