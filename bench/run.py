@@ -17,12 +17,14 @@ import attestation
 import enclave
 import encrypted_prediction
 import encrypted_sum
+import fit
 import heart
 import mask_client
 import memory
 import network
 import noise
 import poisoning
+import psi
 import sites
 import traffic
 import unmask_server
@@ -34,6 +36,8 @@ MODULES = (
     unmask_server,
     encrypted_sum,
     encrypted_prediction,
+    fit,
+    psi,
     traffic,
     whole_round,
     noise,

@@ -13,6 +13,7 @@ KEYS = ["name", "ours", "peer", "peer_name", "ratio", "unit", "goal", "met"]
 BOTH = ("clear", "mask")
 FLOORS = ("goal", "raw broker", "one process")
 STEPS = ("client encrypts", "owner scores", "client decrypts")
+BESIDE = ("floor", "peer")
 PROMISED = [
     "mask client d=1e6 k=20 u32",
     "server unmask n=50",
@@ -21,6 +22,12 @@ PROMISED = [
     *(f"private prediction, logistic 30 features x4096, {step}" for step in STEPS),
     *(f"private prediction, network 784-64-10 square x1, {step}" for step in STEPS),
     *(f"private prediction, network 784-64-10 square x1, owner scores: {beside}" for beside in ("goal", "peer")),
+    *(
+        f"intersection of two, {size} keys each, members by rr22: {beside}"
+        for size in ("1e5", "1e6")
+        for beside in BESIDE
+    ),
+    *(f"intersection of two, 1e5 keys each, size: {beside}" for beside in BESIDE),
     "bytes a site uploads, n=100 d=1e6",
     "bytes a site uploads, n=100 d=1e4",
     "bytes a site downloads, n=100 d=1e6",
@@ -38,6 +45,7 @@ PROMISED = [
     *(f"round over the network, {count} sites, tiny, mask" for count in (10, 30, 100)),
     *(f"verify {kind}-" for kind in ("snp", "tdx", "sgx", "nitro", "tpm")),
     "seal 64 MiB to an enclave",
+    *(f"fit over columns, {size}" for size in ("10,000 x 20", "30,000 x 23")),
     "poisoning, heart, va x-10: best rule",
     *(f"round of tee, 4 sites in memory, {size}" for size in ("d=1e4", "d=1e6")),
 ]
@@ -83,5 +91,5 @@ def test_the_groups_are_listed_without_any_peer_installed():
     hidden = "import sys; sys.modules.update(flwr=None, opendp=None); import runpy; sys.argv = ['run.py', '--list']; "
     code = f"{hidden}sys.path.insert(0, {str(BENCH)!r}); runpy.run_path({str(BENCH / 'run.py')!r}, run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert len(done.stdout.splitlines()) == 14
+    assert len(done.stdout.splitlines()) == 16
     assert all(": " in line for line in done.stdout.splitlines())

@@ -16,6 +16,8 @@ from potluck.fl.scoring import layered, mode_of
 from potluck.parties import catalog
 
 ROUNDS = {"newton": 12, "gradient": 20, "average": 10, "boosting": 20}
+FITTED = {"newton": 8}
+"""The same where a round is computed on shares: Newton's method has settled by then."""
 RATE = {"gradient": 1.0, "average": 0.1, "newton": 1.0, "boosting": 0.3}
 
 
@@ -127,9 +129,10 @@ def _defaults(plan: core.Plan, tables: Toml) -> core.Plan:
     written = tables.get("training")
     written = written if isinstance(written, Mapping) else {}
     method = plan.training.method
+    usual = ROUNDS | FITTED if plan.task == "fit" else ROUNDS
     training = msgspec.structs.replace(
         plan.training,
-        rounds=plan.training.rounds if "rounds" in written else ROUNDS[method],
+        rounds=plan.training.rounds if "rounds" in written else usual[method],
         rate=plan.training.rate if "rate" in written else RATE[method],
     )
     return msgspec.structs.replace(plan, training=training)

@@ -1,0 +1,109 @@
+"""Fits across processes: `up` gives the model of the pooled columns, to its reader alone, and says who is gone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tomli_w
+from fit_scene import frames, newton, plan, pooled
+
+from potluck.core.errors import UsageError
+from potluck.fl.columns import encoding
+from potluck.fl.evaluate import Metrics
+from potluck.fl.model import Model
+from potluck.fl.target import goal
+from potluck.fl.tasks import Trained
+from potluck.net.broker import binary
+from potluck.parties.fitted import keep, kept
+
+POTLUCK = [sys.executable, "-m", "potluck"]
+
+
+def written(folder, owners=2, **settings):
+    """A plan with its files, as `up` takes it."""
+    given, made = frames(rows=120, owners=owners), plan(owners, **settings)
+    for name, frame in given.items():
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    tables = json.loads(json.dumps(made.tables))
+    tables["data"]["files"] = {name: f"{name}.csv" for name in given}
+    path = folder / "plan.toml"
+    path.write_text(tomli_w.dumps({key: value for key, value in tables.items() if value is not None}))
+    return path, given
+
+
+@pytest.fixture
+def broker(mpc_engine):
+    try:
+        return binary()
+    except UsageError:
+        pytest.skip("nats-server is missing")
+
+
+def started(path, out):
+    place = Path(out)
+    arguments = ["up", str(path), "--json", "--out", str(place), "--ledger", str(place.parent / "ledger")]
+    return subprocess.Popen([*POTLUCK, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def running(folder, name):
+    """The process of a home of this run, by its command line."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue  # it is gone
+        if any(str(folder).encode() in word and word.endswith(name.encode()) for word in words) and b"site" in words:
+            return int(path.parent.name)
+    return None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["ecdh", "rr22"])
+def test_up_gives_the_model_of_the_pooled_columns(broker, tmp_path, protocol):
+    path, given = written(tmp_path, align__protocol=protocol)
+    process = started(path, tmp_path / "run")
+    data, words = process.communicate(timeout=240)
+    assert process.returncode == 0, words
+    document = json.loads(data)
+    whole = pooled(given)
+    train = whole[whole.fold == "train"]
+    x = np.column_stack([np.ones(len(train)), *(train[f"x{n}"] for n in range(4))])
+    weights = newton(x, train.y.to_numpy(), np.ones(len(train)), 1.0)
+    assert np.abs(Model.read(tmp_path / "run" / "model.json").weights - weights).max() < 1e-3
+    assert document["metrics"]["federated"]["rows"] == (whole.fold == "test").sum()
+    assert document["model"]["digest"] == Model.read(tmp_path / "run" / "model.json").digest()
+
+
+@pytest.mark.slow
+def test_a_compute_party_that_is_killed_costs_a_try_or_ends_the_run_by_name(broker, tmp_path):
+    path, _ = written(tmp_path, federation__patience=8.0)
+    process = started(path, tmp_path / "run")
+    victim, end = None, time.monotonic() + 120
+    while victim is None and time.monotonic() < end and process.poll() is None:
+        victim = running(tmp_path, "compute-beta")
+        time.sleep(0.2)
+    assert victim is not None
+    time.sleep(6)
+    os.kill(victim, signal.SIGKILL)
+    data, words = process.communicate(timeout=300)
+    assert process.returncode in (0, 3, 4), words
+    assert process.returncode == 0 or "beta" in words
+    assert process.returncode != 0 or json.loads(data)["model"]["digest"]
+
+
+def test_what_a_reader_keeps_is_what_it_had(tmp_path):
+    assert kept(tmp_path, "a run") is None
+    weights = np.array([0.5, 1.0, -1.0, 0.25, 0.0])
+    made = plan().spec
+    model = Model("logistic", encoding(made), goal(made), weights)
+    keep(tmp_path, "a run", Trained(model, Metrics(7, auc=0.75, accuracy=0.5), ("mind",)))
+    found = kept(tmp_path, "a run")
+    assert found.model.digest() == model.digest()
+    assert (found.metrics.rows, found.metrics.auc, found.warnings) == (7, 0.75, ("mind",))
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "models").iterdir())
