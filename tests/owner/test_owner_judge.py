@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from owner_plans import OPEN, category, number, replaced, statistics, train
 
+from potluck.api.plan import Plan as Written
 from potluck.core.errors import Refused
 from potluck.core.plan import Column, Data, Federation, Model, Protect
 from potluck.owner.judge import Code, columns_read, covers, judge, rows_allowed
@@ -226,3 +227,26 @@ def test_a_policy_with_any_list_empty_denies_every_plan_that_needs_it(plan, aske
 def test_all_denial_codes_are_keys_of_the_policy():
     allowed = {field.name for field in msgspec.structs.fields(Allow)} - {"min_rows"}
     assert set(get_args(Code)) == allowed | {"attestation"}
+
+
+def test_a_fit_reads_of_each_owner_its_own_columns_and_the_keys():
+    columns = {
+        "age": {"kind": "number", "low": 0, "high": 1, "owner": "bank"},
+        "buys": {"kind": "number", "low": 0, "high": 1, "owner": "shop"},
+        "paid": {"kind": "category", "values": ["no", "yes"], "owner": "bank"},
+    }
+    plan = Written(
+        name="x",
+        purpose="x",
+        task="fit",
+        federation={"sites": ["bank", "shop"], "server": "curious"},
+        data={"columns": columns, "target": {"column": "paid", "positive": ["yes"]}, "split": {"test": 0.2}},
+        align={"keys": ["id"]},
+        model={"kind": "logistic"},
+        training={"method": "newton"},
+        protect={"with": "share"},
+        privacy={"noise": "none"},
+    ).spec
+    assert columns_read(plan, "bank") == ("id", "age", "paid")
+    assert columns_read(plan, "shop") == ("id", "buys")
+    assert columns_read(plan) == ("id", "age", "buys", "paid")

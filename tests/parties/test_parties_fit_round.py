@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fit_scene import ALPHA, RANKS, STEP, frames, newton, plan, pooled, result, sat
 
-from potluck.core.errors import DataError
+from potluck.core.errors import DataError, Refused
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.rounds import Abort, Cause, RoundId
 from potluck.core.wire import load
@@ -90,6 +90,16 @@ def test_one_class_to_train_on_is_refused():
     given["o0"]["y"] = 1
     with pytest.raises(DataError, match="one class"):
         result(plan(), given)
+
+
+def test_an_owner_whose_policy_wants_more_rows_ends_the_round_before_it_shares(monkeypatch):
+    def wants(rows):
+        raise Refused("fewer rows than it wants", where="policy", hint="more rows")
+
+    right = vertical.Brought
+    monkeypatch.setattr("fit_scene.Brought", lambda keys, own, tools: right(keys, own, tools, wants))
+    with pytest.raises(Refused, match="fewer rows"):
+        result(plan(), frames(rows=60))
 
 
 # --- What each party holds ---

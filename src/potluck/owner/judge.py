@@ -50,7 +50,7 @@ class Denial:
 @dataclass(frozen=True, slots=True)
 class Case:
     """What is judged. promised: epsilon that the plan spends here at most, or None; spent_year: what went before;
-    watched: a person reads it before it is approved."""
+    watched: a person reads it before it is approved; owner: the site, of a plan whose columns are at different ones."""
 
     plan: Plan
     asker: frozenset[str]
@@ -58,6 +58,7 @@ class Case:
     spent_year: float
     promised: float | None
     watched: bool
+    owner: str | None = None
 
     @property
     def noised(self) -> bool:
@@ -73,14 +74,21 @@ def computing(policy: Policy, plan: Plan, *, asker: frozenset[str], now: datetim
 
 
 def judge(
-    policy: Policy, plan: Plan, *, asker: frozenset[str], now: datetime, spent_year: float, promised: float | None
+    policy: Policy,
+    plan: Plan,
+    *,
+    asker: frozenset[str],
+    now: datetime,
+    spent_year: float,
+    promised: float | None,
+    owner: str | None = None,
 ) -> tuple[Denial, ...]:
     """Every reason of the policy against the plan; none: it is allowed.
 
     asker: the names of who asks (federation, fingerprint); now: the owner's local time; spent_year: epsilon spent in
-    the year before, this plan's run not counted.
+    the year before, this plan's run not counted; owner: the site whose policy it is.
     """
-    case = Case(plan, asker, now, spent_year, promised, policy.approve.rule != "policy")
+    case = Case(plan, asker, now, spent_year, promised, policy.approve.rule != "policy", owner)
     found = (rule(policy.allow, case) for rule in _RULES)
     return tuple(denial for denial in (*found, _attestation(policy, plan)) if denial is not None)
 
@@ -108,10 +116,11 @@ def columns_allowed(policy: Policy, names: Sequence[str]) -> Denial | None:
     return Denial("columns", f"the plan reads {_list(denied)}", _allowed("columns", policy.allow.columns))
 
 
-def columns_read(plan: Plan) -> tuple[str, ...]:
+def columns_read(plan: Plan, owner: str | None = None) -> tuple[str, ...]:
     """The columns that a plan reads, as it names them: features, target, person and split column, and keys.
 
-    Of a prediction none: the model says which, and the client's site asks its policy when it knows.
+    owner: with columns at different sites, the one whose are asked for; None: all. Of a prediction none: the model
+    says which, and the client's site asks its policy when it knows.
     """
     data = plan.data
     if plan.task == "predict":
@@ -124,6 +133,9 @@ def columns_read(plan: Plan) -> tuple[str, ...]:
     if plan.task != "statistics":
         names += [data.target.column] if data.target else []
         names += [data.split.column] if data.split and data.split.column is not None else []
+    if plan.task == "fit" and owner is not None:
+        others = {name for name, column in data.columns.items() if column.owner not in (None, owner)}
+        names = [name for name in names if name not in others]
     return tuple(dict.fromkeys(names))
 
 
@@ -203,7 +215,9 @@ def _noise(allow: Allow, case: Case) -> Denial | None:
 
 
 def _columns(allow: Allow, case: Case) -> Denial | None:
-    denied = [name for name in columns_read(case.plan) if not any(covers(one, name) for one in allow.columns)]
+    denied = [
+        name for name in columns_read(case.plan, case.owner) if not any(covers(one, name) for one in allow.columns)
+    ]
     if not denied and not case.plan.data.header and not case.watched and ANY not in allow.columns:
         words = "the plan takes columns by position: the names it gives them are its own and say nothing"
         return Denial("columns", words, 'such a plan needs allow.columns = ["*"], or somebody who looks: another rule')

@@ -221,7 +221,8 @@ class Consent:
             return computing(rules, plan, asker=self._asker, now=here)
         ledger = self._owner.ledger
         before = ledger.spent(since=now - YEAR) - ledger.spent_by(run)
-        return judge(rules, plan, asker=self._asker, now=here, spent_year=before, promised=promise(plan))
+        name, promised = self._owner.home.name, promise(plan)
+        return judge(rules, plan, asker=self._asker, now=here, spent_year=before, promised=promised, owner=name)
 
     def _id(self) -> bytes:
         return bytes.fromhex(self._owner.federation.id)

@@ -279,11 +279,11 @@ def _fits(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     port = engine_address(rules, home.policy.name) if needs_engine(plan) else None
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     keys, own = alignment.read_keys(source, plan, home.name), columns.read(source, plan, home.name)
-    rows_allowed(rules, own.rows)
     using = alignment.tools(plan, home.ledger.parent / file_name(home.name), port)
+    brought = vertical.Brought(keys, own, using, lambda rows: rows_allowed(rules, rows))
 
     def brings(round_: RoundId, seat: Seat) -> Rounds[Trained | None]:
-        return vertical.bring(vertical.Sitting(plan, round_), vertical.Brought(keys, own, using), seat)
+        return vertical.bring(vertical.Sitting(plan, round_), brought, seat)
 
     def done(run: str, result: object) -> None:
         if isinstance(result, Trained):

@@ -11,7 +11,7 @@ change the model. Nothing here keeps an owner from putting in columns that it ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,11 +61,13 @@ class Sitting:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Brought:
-    """What an owner brings: its keys, its columns, and its tools to match rows."""
+    """What an owner brings: its keys, its columns, and its tools to match rows. allow: told how many common rows are
+    trained on, raises Refused where its owner's policy wants more."""
 
     keys: Keys = field(repr=False)
     own: Own = field(repr=False)
     tools: Tools = field(repr=False)
+    allow: Callable[[int], None] = lambda rows: None
 
 
 def direct(sitting: Sitting, me: Seat) -> Rounds[None]:
@@ -84,7 +86,8 @@ def bring(sitting: Sitting, brought: Brought, me: Seat) -> Rounds[Trained | None
     """An owner's half. Gives the model at one of its readers, else None.
 
     Reveals: to the other owners which of its rows all have; to the compute parties, how many; what it shares, to any
-    two of them together. Raises Abort; DataError: no common row, a value missing that may not be.
+    two of them together. Raises Abort; DataError: no common row, a value missing that may not be; Refused: fewer than
+    its owner's policy wants.
     """
     fitting, plan, name = sitting.fitting, sitting.plan, me.party.name
     yield from _begun(sitting)
@@ -97,6 +100,7 @@ def bring(sitting: Sitting, brought: Brought, me: Seat) -> Rounds[Trained | None
     if test.all():
         raise DataError("the training side of the split is empty", hint="lower data.split.test, or see the column")
     method, train, held = learner(plan), int((~test).sum()), int(test.sum())
+    brought.allow(train)
     wrong = unfit(plan, train, held)
     if wrong:
         what, _, hint = wrong.partition(". hint: ")
