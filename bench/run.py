@@ -18,6 +18,7 @@ import enclave
 import encrypted_prediction
 import encrypted_sum
 import fit
+import headline
 import heart
 import mask_client
 import memory
@@ -25,6 +26,8 @@ import network
 import noise
 import poisoning
 import psi
+import share_scores
+import share_sum
 import sites
 import traffic
 import unmask_server
@@ -38,10 +41,13 @@ MODULES = (
     encrypted_prediction,
     fit,
     psi,
+    share_scores,
+    share_sum,
     traffic,
     whole_round,
     noise,
     heart,
+    headline,
     attestation,
     enclave,
     poisoning,
