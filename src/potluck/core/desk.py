@@ -103,6 +103,11 @@ class Desk(Generic[T]):
         waiting = self._waiting
         return waiting is not None and len(waiting.got) + len(waiting.missing()) < waiting.exchange.at_least
 
+    @property
+    def answered(self) -> frozenset[Party]:
+        """Those who have answered what is awaited."""
+        return frozenset(self._waiting.got) if self._waiting else frozenset()
+
     def awaited(self) -> frozenset[Party]:
         """Those who have neither answered nor left."""
         return self._waiting.missing() if self._waiting else frozenset()

@@ -75,6 +75,11 @@ class Guests:
         """Those that have agreed and are there."""
         return frozenset(party for party, guest in self.of.items() if guest.verdict == "granted")
 
+    def doubt(self, party: Party) -> None:
+        """It has fallen silent: whether it is still there is asked."""
+        guest = self.of[party]
+        guest.verdict, guest.asked = "silent", None
+
     def hopeless(self) -> bool:
         """Somebody said no."""
         return any(guest.verdict in ("denied", "unable") for guest in self.of.values())

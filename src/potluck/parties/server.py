@@ -8,6 +8,7 @@ are asked and waited for as sites are, and no round can do without one; they are
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,8 @@ from potluck.secret.random import system
 LAST_WORDS = 5.0
 """Seconds to wait for the sites' last words."""
 TICK = 0.25
+SKEW = 3
+"""Patiences between the first and the last compute party in one step: one waits for two more for sites to confirm."""
 LETTERS = 64
 """Letters of one site in one round that are looked at: many times what a protocol takes."""
 WORDS, WORDS_A_SECOND = 60.0, 1.0
@@ -66,7 +69,8 @@ class Run:
 
 @dataclass(slots=True)
 class _Round:
-    """The round in flight. seen: which process of each site takes part in it."""
+    """The round in flight. seen: which process of each party takes part in it; restarted: compute parties that have
+    another process since, so that nothing can come of it."""
 
     desk: Desk[object]
     kind: Kind
@@ -74,6 +78,7 @@ class _Round:
     paid: set[Party] = field(default_factory=set)
     letters: Counter[Party] = field(default_factory=Counter)
     noted: bool = False
+    restarted: list[Party] = field(default_factory=list)
     agreed: frozenset[Party] = frozenset()
 
     @property
@@ -159,10 +164,18 @@ class Coordinator:
         self._round = _Round(desk, kind, {site: self.guests.of[site].boot for site in here})
         try:
             self._drive(self._round)
-            return self._told(self._round, away)
+            told = self._told(self._round, away)
+            self._doubt(told, self._round)
+            return told
         finally:
             desk.close()
             self._round = None
+
+    def _doubt(self, told: Attempt, round_: _Round) -> None:
+        """A compute party for whose silence a round ended is asked again: the next one waits for its answer."""
+        who = told.abort.party if told.abort and told.abort.cause is Cause.SILENT else None
+        if who in self._computes and who not in round_.restarted:
+            self.guests.doubt(who)
 
     def close(self, model: bytes) -> None:
         """Tell the sites that the run is finished, and hear their last words."""
@@ -224,10 +237,19 @@ class Coordinator:
             self._listen(min(TICK, max(0.0, end - time.monotonic())))
             if desk.step != step:
                 step, end = desk.step, self._deadline(desk)
-            elif desk.hopeless and end > (soon := time.monotonic() + self.patience):
-                end = soon  # others may still say why
+            elif (soon := time.monotonic() + self._more(round_)) < end:
+                end = soon
             elif time.monotonic() >= end:  # whatever else comes: forgeries must not keep a round open
                 self._post(round_, desk.expire())
+
+    def _more(self, round_: _Round) -> float:
+        """Seconds that a wait may go on, by what is known of compute parties, which keep step with each other."""
+        desk = round_.desk
+        if desk.hopeless:  # others may still say why, where it is not known
+            return 0.0 if round_.restarted else self.patience
+        if desk.answered & self._computes and desk.awaited() <= self._computes:
+            return SKEW * self.patience
+        return math.inf
 
     def _deadline(self, desk: Desk[object]) -> float:
         return time.monotonic() + desk.hops * self.patience
@@ -285,6 +307,8 @@ class Coordinator:
         boot, round_ = self.guests.hear(sender, body), self._round
         if round_ and boot is not None and round_.seen.get(sender, boot) != boot:
             self._say("restarted", str(sender))
+            if sender in self._computes:
+                round_.restarted.append(sender)
             self._post(round_, round_.desk.leave(sender, Cause.SILENT))
         self._propose()
 
@@ -301,7 +325,7 @@ class Coordinator:
         causes = {**dict.fromkeys(self.guests.of, Cause.SILENT), **away, **desk.lost, **said, **refused}
         return Attempt(
             answer=answer,
-            abort=telling(desk.abort, reasons) if desk.abort else None,
+            abort=_named(telling(desk.abort, reasons), round_.restarted) if desk.abort else None,
             traffic=self.transcript.traffic(desk.round.number),
             lost={party: cause for party, cause in causes.items() if party in taken - givers},
             accused=quarrel(desk, self._sites & round_.seen.keys()),
@@ -309,3 +333,11 @@ class Coordinator:
             left=round_.left,
             agreed=round_.agreed,
         )
+
+
+def _named(abort: Abort, restarted: Sequence[Party]) -> Abort:
+    """Who was started again is named, where the round ended for want of answers and nobody is."""
+    if abort.party is not None or abort.cause is not Cause.TOO_FEW or not restarted:
+        return abort
+    detail = "it was started again in the middle of the round"
+    return Abort(Cause.SILENT, party=restarted[0], step=abort.step, detail=detail)

@@ -49,7 +49,7 @@ LETTERS = 64
 """Letters of one partner in one round that are looked at: many times what a protocol takes."""
 EARLY, EARLY_BYTES = 8, 1 << 26
 """Letters of one partner, and their bytes, that are kept of a round that the server has not begun here yet."""
-QUIET = 600.0
+QUIET = 180.0
 """Seconds after which a part that nobody asks for anything lets go of what it can have again."""
 
 

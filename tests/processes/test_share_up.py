@@ -1,0 +1,72 @@
+"""`share` as real processes: what `run` gives, and a compute party killed at each stage ends a round by name."""
+
+from __future__ import annotations
+
+import pytest
+import share_rig
+import tomli_w
+from hospitals import NAMES, frames, reference
+from rig import need_broker, present
+from share_rig import STEPS, Death, undergo
+
+import potluck
+from potluck.api.plan import Plan
+from potluck.api.up import up
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def shared(mpc_engine, tmp_path_factory):
+    need_broker()
+    rig = share_rig.federation(tmp_path_factory.mktemp("share") / "rig")
+    try:
+        yield rig
+    finally:
+        rig.close()
+
+
+@pytest.fixture(scope="module")
+def digest():
+    return reference(share_rig.plan().set("protect.with", "mask")).digest()
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("moment", ["before send", "after send"])
+def test_a_compute_party_that_is_killed_and_comes_back_costs_a_try_and_changes_nothing(shared, digest, step, moment):
+    ended, seen = undergo(shared, Death(step, moment))
+    print(step, moment, seen)
+    assert ended.document["model"]["digest"] == digest, ended.words[-1500:]
+    assert all(not one["dropped"] for one in ended.document["rounds"])
+    assert len(seen["tries"]) <= 2
+    if seen["tries"]:
+        assert "beta" in seen["tries"][0]
+
+
+@pytest.mark.parametrize("step", ["keys", "run", "result"])
+def test_a_compute_party_that_stays_away_ends_the_run_by_name(shared, step):
+    ended, seen = undergo(shared, Death(step, back=False))
+    print(step, seen)
+    assert ended.code == 4, ended.words[-1500:]
+    assert "beta" in ended.words.strip().splitlines()[-1]
+    assert ended.out == ""
+
+
+def test_up_gives_what_run_gives_under_mask(mpc_engine, tmp_path, monkeypatch):
+    need_broker()
+    monkeypatch.chdir(tmp_path)
+    tables = present(share_rig.plan().tables)
+    for name, frame in frames().items():
+        frame.to_csv(tmp_path / f"rows.{name}.csv", index=False)
+    data = {**tables["data"], "files": {name: f"rows.{name}.csv" for name in NAMES}}
+    (tmp_path / "plan.toml").write_text(tomli_w.dumps(tables | {"data": data}))
+    there = up(Plan.read(tmp_path / "plan.toml"), out=tmp_path / "up", ledger=tmp_path / "l1", record=True)
+    mask = potluck.run(
+        Plan.read(tmp_path / "plan.toml", ['protect.with="mask"']), out=tmp_path / "m", ledger=tmp_path / "l2"
+    )
+    assert there.model.digest() == mask.model.digest()
+    assert there.document["protect"] == "share"
+    index = (tmp_path / "up" / "parcels" / "index.jsonl").read_text()
+    assert '"to": "alpha"' in index
+    assert '"step": "share/held"' in index
+    assert not (tmp_path / "up" / "network").exists()
