@@ -27,6 +27,8 @@ from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Decision, Request, Requests, State
 from potluck.parties import catalog
 from potluck.parties.consent import asked_of
+from potluck.parties.learners import readers
+from potluck.parties.proposal import ONE_ROUND
 
 Json = dict[str, object]
 
@@ -50,6 +52,8 @@ class Asked:
             return f"asked {plan.purpose!r}: {_scored(plan, plan.predict, plan.model, self.me)}"
         if plan.align is not None and plan.task == "intersect":
             return f"asked {plan.purpose!r}: {_matched(plan, plan.align, self.me)}"
+        if plan.task == "fit":
+            return f"asked {plan.purpose!r}: {_fitted(plan, self.me)}"
         if plan.model is not None and plan.training is not None and plan.data.target is not None:
             model = f"a {plan.model.kind} model of {plan.data.target.column!r}"
             rounds = f"in {plan.training.rounds} rounds of {plan.training.method}, then its metrics on held-out rows"
@@ -71,7 +75,7 @@ class Asked:
     def _others(self) -> str:
         plan = self.plan
         others = ", ".join(name for name in plan.federation.sites if name != self.me)
-        if plan.task in ("predict", "intersect"):
+        if plan.task in ONE_ROUND:
             return f"with {others}; the server hands letters on"
         return f"together with {others}; each sum is over at least {plan.fewest} sites"
 
@@ -81,7 +85,7 @@ class Asked:
         if self.computes:
             mine = Party(Role.COMPUTE, self.me)
             return [_seen(view) for view in catalog.views(self.plan) if view.party == mine]
-        if self.plan.task in ("predict", "intersect"):
+        if self.plan.task in ONE_ROUND:
             return [_seen(view) for view in catalog.views(self.plan) if str(view.party) != self.me]
         ours = (f"{self.me}'s update", f"{self.me}'s metrics", "the sum", "the model")
         found = []
@@ -111,6 +115,8 @@ class Asked:
             return (
                 "no epsilon: what it shows is exact; whoever puts in keys that it made up learns which of them all have"
             )
+        if self.plan.task == "fit":
+            return "no epsilon: the model is exact; who reads it and knows all rows but one can work out that one"
         if cost is None:
             return "no noise: exact sums are released; no epsilon is charged, and none could be stated"
         return (
@@ -168,6 +174,19 @@ def _matched(plan: Spec, spec: Align, me: str) -> str:
     texts = [repr(text) for text in plan.data.missing if text]
     missing = f" Taken as no value: {', '.join(texts)}." if texts else ""
     return f"{', '.join(to)} learn {what}, by the columns {', '.join(spec.keys)}{mine}.{twice}{missing}"
+
+
+def _fitted(plan: Spec, me: str) -> str:
+    """A fit over columns at different owners in words."""
+    assert plan.model is not None
+    assert plan.training is not None
+    assert plan.data.target is not None
+    assert plan.align is not None
+    to = ", ".join(party.name for party in readers(plan))
+    how = f"{plan.training.method} in {plan.training.rounds} rounds"
+    what = f"a {plan.model.kind} model of {plan.data.target.column!r} is fitted on shares by {how}; {to} read it"
+    rows = f"Rows are matched by {', '.join(plan.align.keys)}: every site learns which of its own all have"
+    return f"{what}. {rows}. Of this site it reads the columns {', '.join(columns_read(plan, me))}.{_left_out(plan)}"
 
 
 def _seen(view: View) -> str:

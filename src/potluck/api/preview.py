@@ -33,6 +33,8 @@ from potluck.parties import catalog
 from potluck.parties.horizontal import contribution, terms
 from potluck.parties.memory import Memory, new_run
 
+NO_SUM = {"predict": "a prediction", "intersect": "an intersection", "fit": "a fit over columns"}
+
 
 @dataclass(frozen=True)
 class Leaving:
@@ -76,9 +78,9 @@ def preview(folder: Path, which: str) -> Leaving:
     if asked.computes:
         hint = "potluck site inbox says what it sees of the sites'"
         raise UsageError("a compute party has no rows, and nothing of its own leaves", where=plan.name, hint=hint)
-    if plan.task in ("predict", "intersect"):
+    if plan.task in NO_SUM:
         hint = "potluck site inbox says who sees what; nothing leaves but what it names"
-        what = "a prediction" if plan.task == "predict" else "an intersection"
+        what = NO_SUM[plan.task]
         raise UsageError(f"{what} has no sum to show", where=plan.name, hint=hint)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     rows = read(source, plan, home.name)

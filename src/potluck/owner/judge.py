@@ -134,9 +134,17 @@ def columns_read(plan: Plan, owner: str | None = None) -> tuple[str, ...]:
         names += [data.target.column] if data.target else []
         names += [data.split.column] if data.split and data.split.column is not None else []
     if plan.task == "fit" and owner is not None:
-        others = {name for name, column in data.columns.items() if column.owner not in (None, owner)}
-        names = [name for name in names if name not in others]
+        names = [name for name in names if _owner(plan, name) in (None, owner)]
     return tuple(dict.fromkeys(names))
+
+
+def _owner(plan: Plan, name: str) -> str | None:
+    """Whose a column is; None: everybody's, as a key. The split column is its owner's who has the target."""
+    data, split = plan.data, plan.data.split
+    if split is not None and name == split.column and data.target is not None:
+        name = data.target.column
+    column = data.columns.get(name)
+    return None if column is None else column.owner
 
 
 def covers(pattern: str, name: str) -> bool:
