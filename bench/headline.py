@@ -81,7 +81,7 @@ def page(found: Mapping[str, Sequence[Measured]]) -> str:
             lines.append(f"| `{one.word}`, {noise} | {cells} |")
     lines += [
         "",
-        "The enclave is simulated here, so its host reads each update; a real one shows it ciphertext. `clear` adds its "
+        "The enclave is simulated here: its host reads each update; a real one shows it ciphertext. `clear` adds its "
         "noise at the server.",
     ]
     return "\n".join(lines) + "\n"

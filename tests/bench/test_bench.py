@@ -28,6 +28,19 @@ PROMISED = [
         for beside in BESIDE
     ),
     *(f"intersection of two, 1e5 keys each, size: {beside}" for beside in BESIDE),
+    *(f"secret-shared scores, logistic 30 features x1000: {beside}" for beside in ("peer", "plain")),
+    *(
+        f"round of share, 4 sites in memory, {size}{what}: {beside}"
+        for size in ("d=1e5", "d=1e6")
+        for what in ("", ", a site sends")
+        for beside in BOTH
+    ),
+    *(
+        f"headline, heart 20 rounds, {noise}, {word}: {what}"
+        for noise in ("without noise", "epsilon 1")
+        for word in ("mask", "share", "he", "tee")
+        for what in ("seconds", "a site sends", "AUC")
+    ),
     "bytes a site uploads, n=100 d=1e6",
     "bytes a site uploads, n=100 d=1e4",
     "bytes a site downloads, n=100 d=1e6",
@@ -91,5 +104,5 @@ def test_the_groups_are_listed_without_any_peer_installed():
     hidden = "import sys; sys.modules.update(flwr=None, opendp=None); import runpy; sys.argv = ['run.py', '--list']; "
     code = f"{hidden}sys.path.insert(0, {str(BENCH)!r}); runpy.run_path({str(BENCH / 'run.py')!r}, run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert len(done.stdout.splitlines()) == 16
+    assert len(done.stdout.splitlines()) == 19
     assert all(": " in line for line in done.stdout.splitlines())
