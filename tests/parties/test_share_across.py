@@ -8,8 +8,10 @@ import pytest
 import scene
 from across import Across, quick
 
+from potluck.api.inbox import inbox
+from potluck.api.preview import preview
 from potluck.api.server import _across
-from potluck.core.errors import PlanError, Refused
+from potluck.core.errors import PlanError, Refused, UsageError
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import canonical
 from potluck.core.rounds import Label, Parcel, RoundId
@@ -132,6 +134,25 @@ def test_a_plan_whose_compute_parties_are_no_members_is_not_taken_up_by_anybody(
         plan_of(proposal, chief.federation, site("a"))
     with pytest.raises(Denied, match="does not name this party"):
         plan_of(msgspec.structs.replace(proposal, plan=canonical(plan().spec)), chief.federation, compute("delta"))
+
+
+def test_an_owner_sees_who_computes_and_what_would_leave_and_who_computes_sees_for_whom(fed):
+    for name in ("a", *(f"compute-{one}" for one in SERVERS)):
+        path = fed.folder / name / "policy.toml"
+        path.write_text(path.read_text().replace('rule = "policy"', 'rule = "person"'))
+    with fed.attending(*EVERYBODY), pytest.raises(Refused, match=r"a has not approved it yet"):
+        fed.run(quick(plan()), wait=3.0)
+    (owner,) = inbox(fed.folder / "a")
+    assert "alpha, beta, gamma compute, and any two of them could open everything" in owner.together
+    assert sum("sees of a's update: share" in line and "2 of alpha, beta, gamma" in line for line in owner.seen) == 3
+    leaving = preview(fed.folder / "a", owner.request.hash)
+    assert [step for step, _ in leaving.letters] == ["share/input"] * 4 + ["share/confirm"] * 3
+    (party,) = inbox(fed.folder / "compute-alpha")
+    assert party.together == "it computes, with beta, gamma, for a, b, c, d; it gives no rows"
+    assert any("alpha sees of d's update: share" in line for line in party.seen)
+    assert "no epsilon" in party.cost
+    with pytest.raises(UsageError, match="no rows"):
+        preview(fed.folder / "compute-alpha", party.request.hash)
 
 
 @pytest.mark.slow

@@ -40,4 +40,7 @@ def _show(out: Console, run: Live) -> None:
         heard = "-" if one.seen is None else f"{one.seen:.0f} s ago"
         spent = "-" if one.spent is None else f"{one.spent:.4g}"
         table.add_row(plain(one.name), plain(" ".join([one.verdict, *one.codes])), heard, str(one.dropped), spent)
+    for one in run.computes:
+        heard = "-" if one.seen is None else f"{one.seen:.0f} s ago"
+        table.add_row(plain(f"{one.name} (compute)"), plain(" ".join([one.verdict, *one.codes])), heard, "-", "-")
     out.print(table)
