@@ -65,9 +65,12 @@ def render(folder: Path) -> str:
             sentences=summary.sentences(outcome, details, measured, spent),
             facts=summary.facts(outcome, details, moved),
             warnings=tuple(dict.fromkeys([*details.warnings, *outcome.warnings])),
-            ended=outcome.model is None and not outcome.results and not (details.prediction or details.intersection),
+            ended=outcome.model is None
+            and not outcome.results
+            and not (details.prediction or details.intersection or _fitted(details)),
             prediction=scoring.prediction(outcome, details),
             matched=matching.intersection(outcome, details),
+            fitted=_fitted(details),
             metrics=comparison.metrics(measured, details),
             models=comparison.MODELS,
             statistics=statistics(outcome, details),
@@ -100,12 +103,17 @@ def _matrices(details: Details) -> tuple[Table | None, Table | None]:
 
 
 def _gathering(details: Details) -> str:
-    if not details.sites or details.prediction or details.protect not in summary.LEFT:
+    if not details.sites or details.prediction or _fitted(details) or details.protect not in summary.LEFT:
         return ""
     covered = details.protect != "clear" and not details.simulated
     desc = f"{words.count(len(details.sites), 'site')} around a table. The rows of each stay outside. "
     desc += f"Its update, {'covered' if covered else 'open'}, goes into one sum in the middle."
     return symbols.gathering("gathering", "How this run works", desc, len(details.sites), covered)
+
+
+def _fitted(details: Details) -> bool:
+    """Whether the run was a fit over columns at different owners."""
+    return details.task == "fit"
 
 
 def _noisy(outcome: Outcome, details: Details) -> bool:

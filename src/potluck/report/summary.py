@@ -63,6 +63,9 @@ def _did(outcome: Outcome, details: Details) -> str:
         found = f": {words.count(matched.size, 'key')}" if matched.size is not None else ""
         return f"{words.capital(words.count(len(details.sites), 'site'))} matched their keys{found} in common."
     who = words.capital(words.count(len(details.sites), "site")) if details.sites else "The sites"
+    if outcome.task == "fit":
+        what = MODELS.get(outcome.model.kind, "a model") if outcome.model else "a model, which its readers have"
+        return f"{who} fitted {what} over columns that each has of the same rows."
     if outcome.results:
         return f"{who} computed {words.count(len(outcome.results), 'statistic')} together, from one sum."
     if outcome.model is None:
@@ -78,6 +81,8 @@ def _left(outcome: Outcome, details: Details) -> str:
         return SCORED_SIMULATED if details.simulated else SCORED.get(details.protect, "")
     if details.intersection is not None:
         return "Keys left only blinded: no site saw another's but those in common, where the plan reveals them."
+    if outcome.task == "fit":
+        return "No column was sent anywhere but in shares, of which no single party can read one."
     left = SIMULATED if details.simulated else LEFT.get(details.protect)
     return f"No row was sent anywhere: {left}." if left and (outcome.model or outcome.results) else ""
 
