@@ -15,7 +15,7 @@ from owner_plans import OPEN, category, number, replaced, statistics, train
 
 from potluck.api.plan import Plan as Written
 from potluck.core.errors import Refused
-from potluck.core.plan import Column, Data, Federation, Model, Protect
+from potluck.core.plan import Align, Column, Data, Federation, Model, Protect
 from potluck.owner.judge import Code, columns_read, covers, judge, rows_allowed
 from potluck.owner.policy import Allow, Policy, Source
 from potluck.owner.reading import parse
@@ -250,3 +250,28 @@ def test_a_fit_reads_of_each_owner_its_own_columns_and_the_keys():
     assert columns_read(plan, "bank") == ("id", "age", "paid")
     assert columns_read(plan, "shop") == ("id", "buys")
     assert columns_read(plan) == ("id", "age", "buys", "paid")
+
+
+@pytest.mark.parametrize(
+    ("task", "reveal", "shows", "denied"),
+    [
+        ("intersect", "size", (), {"intersect"}),
+        ("intersect", "size", ("size",), set()),
+        ("intersect", "members", ("size",), {"intersect"}),
+        ("intersect", "members", ("members",), set()),
+        ("intersect", "size", ("*",), set()),
+        ("fit", "size", ("size",), {"intersect"}),
+        ("fit", "size", ("members",), set()),
+    ],
+)
+def test_a_matching_of_keys_shows_what_the_policy_says_and_no_more(task, reveal, shows, denied):
+    plan = train("none", task=task, align=Align(keys=("patient",), reveal=reveal))
+    assert codes(replaced(EVERYTHING, intersect=shows), plan) == denied
+
+
+def test_an_intersection_reads_its_keys_alone_and_needs_no_word_of_protect():
+    plan = train("none", task="intersect", model=None, protect=Protect(word="psi"), align=Align(keys=("name", "born")))
+    assert columns_read(plan) == ("name", "born")
+    narrow = replaced(EVERYTHING, intersect=("size",), protect=(), columns=("name",))
+    assert codes(narrow, plan) == {"columns"}
+    assert codes(replaced(narrow, columns=("name", "born")), plan) == set()
