@@ -8,7 +8,9 @@ import across
 import pytest
 from intersect_hall import RUN, WORDS, Hall, enrolled, plan, policy
 
-from potluck.core.errors import Refused
+from potluck.api.inbox import inbox
+from potluck.api.preview import preview
+from potluck.core.errors import Refused, UsageError
 from potluck.core.rounds import Abort
 from potluck.parties.matched import FOLDER, kept
 
@@ -107,3 +109,19 @@ def test_a_site_without_an_address_for_its_engine_takes_no_part_in_rr22(folder, 
     hall = Hall(folder)
     with hall.attending("a", "b"), pytest.raises(Refused, match="engine"):
         hall.intersect(plan("ab", reveal="members", protocol="rr22"), wait=10.0)
+
+
+def test_the_owner_reads_who_learns_what_before_it_approves(folder):
+    text = (folder / "b" / "policy.toml").read_text()
+    (folder / "b" / "policy.toml").write_text(text.replace('rule = "policy"', 'rule = "person"'))
+    hall = Hall(folder)
+    with hall.attending(*WORDS), pytest.raises(Refused, match="b"):
+        hall.intersect(plan(reveal="members", to=["a"]), wait=1.5)
+    (asked,) = inbox(folder / "b")
+    told = asked.document()
+    assert "a learn which of their own keys all others have, by the columns id" in told["learnt"]
+    assert "this site learns nothing but how many keys each has" in told["learnt"]
+    assert "made up" in told["cost"]
+    assert any("a sees of b's keys: ciphertext" in line for line in told["seen"])
+    with pytest.raises(UsageError, match="an intersection has no sum to show"):
+        preview(folder / "b", told["hash"].removeprefix("sha256:")[:12])
