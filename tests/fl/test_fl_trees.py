@@ -17,6 +17,7 @@ from potluck.fl.columns import Columns, encoding
 from potluck.fl.forest import Forest, Tree, fault, margins
 from potluck.fl.grow import Growth, bits, cuts, grow
 from potluck.fl.model import Model
+from potluck.parties import learners
 
 BASE = {
     "version": 1,
@@ -242,6 +243,14 @@ def test_no_rows_one_class_and_results_that_are_no_trees_are_errors():
         results[place][:] = value
         with pytest.raises(DataError, match=word):
             fit_trees.Boosting(plan).outcome(results, 10, 4)
+
+
+def test_explain_says_to_a_reader_what_cuts_and_leaves_tell():
+    notes = {str(one.party): one.note for one in learners.views(planned()) if one.of == "the model"}
+    assert "a cut is about a quantile of its column, and a leaf may hold one row alone" in notes["clinic"]
+    assert "quantile" not in notes["lab"]
+    linear = planned(model={"kind": "logistic", "depth": 3}, training={"method": "newton"})
+    assert all("quantile" not in one.note for one in learners.views(linear))
 
 
 @pytest.mark.parametrize(

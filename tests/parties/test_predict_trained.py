@@ -1,7 +1,5 @@
 """Whole test sets under `he`: the labels are those of plain scoring, with any model that `run` wrote."""
 
-import json
-
 import numpy as np
 import predict_trained as sets
 import pytest

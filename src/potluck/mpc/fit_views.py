@@ -82,6 +82,14 @@ def _split(plan: Plan) -> list[View]:
     return [View(SERVER, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED, note), *found]
 
 
+def _told(plan: Plan) -> str:
+    """What a reader may work out from the model."""
+    exact = "exact: with all rows but one, that one can be worked out from it"
+    if plan.model is None or plan.model.kind != "trees":
+        return exact
+    return f"{exact}; a cut is about a quantile of its column, and a leaf may hold one row alone"
+
+
 def _results(plan: Plan, readers: Sequence[Party]) -> list[View]:
     """The model and its metrics: whoever has one reader's letters and keys reads what that one reads."""
     helped: Condition = AnyOf((Together(1, frozenset(readers)), _opens(plan)))
@@ -91,7 +99,7 @@ def _results(plan: Plan, readers: Sequence[Party]) -> list[View]:
         found += [View(party, of, Form.SHARE, helped, SOURCE, Form.RELEASED) for party in plan.servers]
         for one in plan.sites:
             if one in readers:
-                note = "exact: with all rows but one, that one can be worked out from it" if of == "the model" else ""
+                note = _told(plan) if of == "the model" else ""
                 found.append(View(one, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED, note))
             else:
                 found.append(View(one, of, Form.NOTHING, helped, SOURCE, Form.RELEASED))
