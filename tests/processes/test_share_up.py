@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+from pathlib import Path
+
 import pytest
 import share_rig
 import tomli_w
@@ -70,3 +75,41 @@ def test_up_gives_what_run_gives_under_mask(mpc_engine, tmp_path, monkeypatch):
     assert '"to": "alpha"' in index
     assert '"step": "share/held"' in index
     assert not (tmp_path / "up" / "network").exists()
+
+
+def test_up_starts_a_compute_party_again_that_dies_and_the_model_is_the_same(mpc_engine, tmp_path, monkeypatch, digest):
+    need_broker()
+    monkeypatch.chdir(tmp_path)
+    tables = present(share_rig.plan().tables)
+    for name, frame in frames().items():
+        frame.to_csv(tmp_path / f"rows.{name}.csv", index=False)
+    data = {**tables["data"], "files": {name: f"rows.{name}.csv" for name in NAMES}}
+    (tmp_path / "plan.toml").write_text(tomli_w.dumps(tables | {"data": data}))
+    said, killed = [], []
+
+    def watch(live):
+        if live.opened == 1 and not killed:
+            (pid,) = [one for one, line in mine().items() if "compute-beta" in line and "site" in line]
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+
+    there = up(
+        Plan.read(tmp_path / "plan.toml"),
+        out=tmp_path / "up",
+        ledger=tmp_path / "l1",
+        watch=watch,
+        say=lambda event, text: said.append((event, text)),
+    )
+    assert killed
+    assert ("started again", "compute-beta") in said
+    assert there.model.digest() == digest
+
+
+def mine():
+    """The command lines of this process's children, by pid."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            if f"PPid:\t{os.getpid()}\n" in path.read_text():
+                found[int(path.parent.name)] = (path.parent / "cmdline").read_text().replace("\0", " ")
+    return found
