@@ -36,6 +36,8 @@ MOST = 8_000_000
 """Keys of an owner: their points fill a letter."""
 SLOWEST = 5_000
 """Points a second that the slowest owner is given time for."""
+START = 15.0
+"""Seconds that an engine may take to start, and to say that the other's is gone."""
 TOKEN = 16
 
 Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
@@ -145,7 +147,7 @@ def steps(gathering: Gathering, hellos: Sequence[Hello]) -> tuple[tuple[str, int
     most = max(hello.count for hello in hellos)
     work = gathering.hops(2 * most / SLOWEST)
     if gathering.way == "rr22":
-        engine = gathering.hops(120 + most / SLOWEST)
+        engine = gathering.hops(START + gathering.patience + most / SLOWEST)
         return (LINK, engine), (ASKED, engine), (FOUND, engine), *last
     if gathering.way == "two":
         return (SETS, work), (BACK, work), (FOUND, work), *last
