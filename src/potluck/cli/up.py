@@ -22,7 +22,7 @@ from potluck.cli.text import show_run
 def command(
     plan: Path, out: Path | None, ledger: Path | None, record: bool, compare: bool, settings: tuple[str, ...]
 ) -> None:
-    """Run PLAN with processes of their own on this machine: a broker, a server, a site for every owner, who computes."""
+    """Run PLAN with processes of their own on this machine: broker, server, every owner, who computes."""
     say = voice()
     read = Plan.read(plan, settings)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
