@@ -247,9 +247,12 @@ def test_a_letter_that_does_not_arrive_as_it_was_ends_the_round_without_a_score(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tamper", [duplicated, replayed, reordered])
-def test_letters_that_come_again_or_in_another_order_change_nothing(engines, tamper):
-    sat = room(engines, patience=3, number=next(NUMBERS), carry=tamper(lambda letter: letter.label.step in EVERY))
+@pytest.mark.parametrize(
+    ("tamper", "which"), [(duplicated, EVERY), (replayed, EVERY), (reordered, [m.HELD, m.READY, m.JUDGED])]
+)
+def test_letters_that_come_again_or_in_another_order_change_nothing(engines, tamper, which):
+    """Of each two letters the later first: of steps in which an even number of them is under way at once."""
+    sat = room(engines, patience=3, number=next(NUMBERS), carry=tamper(lambda letter: letter.label.step in which))
     assert np.array_equal(sat.scored().margins, integers(sat.made, sat.rows))
 
 
