@@ -30,7 +30,26 @@ def views(plan: Plan, readers: Sequence[Party]) -> list[View]:
     matched = replace(plan, align=replace(plan.align, reveal="members", to=()))
     found = [*_columns(plan), *psi_views.views(matched), *_split(plan)]
     found += [View(party, "the size", Form.RELEASED, Never(), SOURCE, Form.RELEASED) for party in plan.servers]
+    found += _keys(plan)
     return [*found, *_results(plan, readers)]
+
+
+def _keys(plan: Plan) -> list[View]:
+    """Of the keys by which rows are matched: a compute party has a hash of the whole common order, and no more."""
+    guessed = Assumption("the whole set of common keys is guessed, which a hash of them confirms")
+    found = []
+    for party in plan.servers:
+        for one in plan.sites:
+            if one.name == party.name:
+                found.append(View(party, f"{one}'s keys", Form.PLAIN, Never(), SOURCE, note="its owner's own"))
+                continue
+            found.append(View(party, f"{one}'s keys", Form.NOTHING, Together(1, frozenset({one})), SOURCE))
+        told = any(one.name == party.name for one in plan.sites)
+        with_one = AnyOf((Together(1, frozenset(plan.sites)), guessed))
+        note = "its owner's" if told else "a hash of all of them in their order"
+        form = Form.RELEASED if told else Form.NOTHING
+        found.append(View(party, "the common keys", form, Never() if told else with_one, SOURCE, Form.RELEASED, note))
+    return found
 
 
 def _opens(plan: Plan) -> Condition:
