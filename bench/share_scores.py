@@ -42,7 +42,7 @@ def rows() -> Iterator[Row]:
     layer = net.layers[0]
     chosen = scale.scale((COLUMNS, 1), "", scale.norms(net))
 
-    def plain() -> object:
+    def plain() -> Floats:
         return features @ layer.weights.T + layer.bias
 
     with linked("ABY3", NAME, time.time()) as engines:
