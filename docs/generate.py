@@ -72,6 +72,57 @@ HEADS = {
 }
 
 
+NONE = {"noise": "none"}
+COLUMNS = {
+    "x": {"kind": "number", "low": 0, "high": 1, "owner": "a"},
+    "z": {"kind": "number", "low": 0, "high": 1, "owner": "b"},
+    "y": {"kind": "category", "values": ["0", "1"], "owner": "b"},
+}
+TOGETHER = {
+    "fit": potluck.Plan(
+        name="example",
+        purpose="show who could see what",
+        task="fit",
+        federation={"sites": ["a", "b"], "server": "curious"},
+        align={"keys": ["id"]},
+        data={
+            "columns": COLUMNS,
+            "target": {"column": "y", "positive": ["1"]},
+            "split": {"test": 0.25},
+        },
+        model={"kind": "logistic"},
+        training={"method": "newton"},
+        protect={"with": "share"},
+        privacy=NONE,
+    ),
+    **{
+        f"intersect-{reveal}": potluck.Plan(
+            name="example",
+            purpose="show who could see what",
+            task="intersect",
+            federation={"sites": sites, "server": "curious"},
+            align={"keys": ["id"], "reveal": reveal, "to": ["a"], "protocol": protocol},
+            privacy=NONE,
+        )
+        for reveal, sites, protocol in (("members", ["a", "b"], "rr22"), ("size", ["a", "b", "c"], "ecdh"))
+    },
+    **{
+        f"predict-{word}": potluck.Plan(
+            name="example",
+            purpose="show who could see what",
+            task="predict",
+            federation={"sites": ["a", "b"], "server": "curious"},
+            model={"digest": "sha256:" + 64 * "0"},
+            predict={"owner": "a", "client": "b", "mode": "batch"},
+            protect={"with": word, "enclave": "tsm"},
+            privacy=NONE,
+        )
+        for word in ("he", "tee", "share")
+    },
+}
+"""Tasks that are one round between owners of different things. Their views are shown whole."""
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [heads, ["---"] * len(heads), *rows]
@@ -83,6 +134,13 @@ def views(name: str) -> str:
     rows = potluck.explain(PLANS[name]).rows()
     shown = [row for row in rows if row["of"] in OF and row["party"] in ("server", "broker", "alpha", "a", "b")]
     cells = [[row["party"], row["of"], row["form"], row["breaks_if"], row["note"]] for row in shown]
+    return table(("party", "of", "sees", "breaks if", "note"), cells)
+
+
+def whole(name: str) -> str:
+    """Who sees what, of everything; beta and gamma are as alpha, and the broker's seals stand under the sums."""
+    rows = [row for row in potluck.explain(TOGETHER[name]).rows() if row["party"] not in ("broker", "beta", "gamma")]
+    cells = [[row["party"], row["of"], row["form"], row["breaks_if"], row["note"]] for row in rows]
     return table(("party", "of", "sees", "breaks if", "note"), cells)
 
 
@@ -103,7 +161,8 @@ def coalitions() -> str:
 
 def blocks() -> dict[str, str]:
     """Every generated block by name."""
-    return {**{name: views(name) for name in PLANS}, "coalitions": coalitions()}
+    sums = {name: views(name) for name in PLANS}
+    return {**sums, **{name: whole(name) for name in TOGETHER}, "coalitions": coalitions()}
 
 
 def filled(text: str) -> str:
