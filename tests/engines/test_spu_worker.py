@@ -108,10 +108,10 @@ def test_a_failed_self_test_is_told(mpc_engine):
 
 
 PARTS = {"sites": 3, "parts": [[5, 7, 9], [2, 2**40, 2**50]]}
-SCORES = {"rows": 4, "columns": 3, "bound": 8, "weight": 2}
+LAYER = {"rows": 4, "activation": "", "widths": [3, 1], "high": 10, "limits": [10], "scales": [10], "cuts": []}
 
 
-@pytest.mark.parametrize(("program_name", "numbers"), [("sum_checked", PARTS), ("logistic_scores", SCORES)])
+@pytest.mark.parametrize(("program_name", "numbers"), [("sum_checked", PARTS), ("layers_scored", LAYER)])
 def test_every_process_compiles_the_same_and_another_number_or_protocol_another_thing(
     shared, worker, program_name, numbers
 ):
@@ -120,8 +120,33 @@ def test_every_process_compiles_the_same_and_another_number_or_protocol_another_
     assert len(digest) == 32
     assert worker.call("mpc.compile", want) == (digest, values)
     assert shared.call("mpc.compile", asked(protocol="CHEETAH", program=program_name, numbers=numbers))[0] != digest
-    other = numbers | ({"sites": 2} if "sites" in numbers else {"weight": 3})
+    other = numbers | ({"sites": 2} if "sites" in numbers else {"high": 11})
     assert shared.call("mpc.compile", asked(protocol="ABY3", program=program_name, numbers=other))[0] != digest
+
+
+TREES = {
+    "train": 40,
+    "test": 8,
+    "depth": 1,
+    "rounds": 1,
+    "rate": 1 << 16,
+    "ridge": 1 << 18,
+    "sides": 1,
+    "cuts": [2, 1],
+    "target": 0,
+}
+
+
+def test_a_party_whose_sigmoid_is_not_kept_in_its_range_has_another_program(mpc_engine, shared):
+    """The library's sigmoid is wrong far from zero: whoever leaves out the clip cannot compute with the others."""
+    want = asked(protocol="ABY3", program="boosted_trees", numbers=TREES)
+    digest, _ = shared.call("mpc.compile", want)
+    careless = PROBE.replace(
+        "def look(state):", "import potluck.engines.spu.trees as here\nhere.CLIP = 1e4\n\ndef look(state):"
+    )
+    worker = Worker("mpc", program=[str(python(mpc_engine.folder)), "-I", "-B", "-c", careless])
+    assert worker.call("mpc.compile", want)[0] != digest
+    worker.close()
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_protocols_with_a_trusted_dealer_are_refused_by_name_wherever_they_are_a
 def test_a_program_that_is_not_on_the_list_is_refused():
     engine = Spu(Worker("mpc"))
     for program in ("lambda x: x", "os.system", ""):
-        with pytest.raises(Abort, match="no such program; there are sum_checked, logistic_scores"):
+        with pytest.raises(Abort, match="no such program; there are sum_checked, layers_scored"):
             engine.compile("ABY3", program, {})
     engine.close()
 

@@ -10,21 +10,18 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from potluck.engines.frames import OpError
 from potluck.engines.spu.layers import layers_scored
 from potluck.engines.spu.program import Array, Program, count, outside
 from potluck.engines.spu.regression import regression
-from potluck.engines.spu.settings import LARGEST, natural
+from potluck.engines.spu.settings import natural
 from potluck.engines.spu.shares import MOST, Kind
 from potluck.engines.spu.trees import boosted_trees
 
 SITES = 64
 BOUND = (1 << 62) - 1
-CLIP = 15.0
-"""The library's sigmoid is wrong far from zero. Up to here it is right to 2^-13; beyond, 0 or 1 is, to 2^-21."""
 _SAFE = (1 << 63) - 1
 _FINE = 30
 
@@ -91,32 +88,8 @@ def _long(x: Array, bound: int, norm: int) -> Array:
         most = limit
 
 
-def logistic_scores(about: Mapping[str, Any]) -> Program:
-    """x [n, d] and weights [d], both real -> sigmoid of x times weights, the product clipped to +-15 [n]; faults [1].
-
-    about: {"rows": n, "columns": d, "bound": b, "weight": w}, whole numbers: |x| <= b and |weights| <= w, where
-    d b w < 2^26 keeps every product in range. The faults are how many elements break their bound: unless it
-    opens to 0, the scores mean nothing.
-    """
-    rows, columns = natural(about, "rows", 1, MOST), natural(about, "columns", 1, 1 << 16)
-    bound, weight = natural(about, "bound", 1, LARGEST), natural(about, "weight", 1, LARGEST)
-    if rows * columns > MOST:
-        raise OpError("too many elements")
-    if columns * bound * weight >= LARGEST:
-        raise OpError("columns times bound times weight must stay below 2^26: products would overflow")
-
-    def run(x: Array, weights: Array) -> Sequence[Array]:
-        faults = count(outside(x, bound).reshape(-1)) + count(outside(weights, weight))
-        scores = jax.nn.sigmoid(jnp.clip(x @ weights, -CLIP, CLIP))
-        return scores, faults.reshape(1)
-
-    takes = (Kind("fixed", (rows, columns)), Kind("fixed", (columns,)))
-    return Program(run, takes, (Kind("fixed", (rows,)), Kind("integer", (1,))))
-
-
 PROGRAMS: Mapping[str, Callable[[Mapping[str, Any]], Program]] = {
     "sum_checked": sum_checked,
-    "logistic_scores": logistic_scores,
     "layers_scored": layers_scored,
     "boosted_trees": boosted_trees,
     "regression": regression,
