@@ -48,7 +48,8 @@ def many(circle: m.Circle, digests: bytes) -> Rounds[tuple[int | None, Numbers |
         total = total ^ _read(got[party], circle.counts[party], own, party)
     common = np.flatnonzero((total == 0).all(axis=1))
     width = TAG if gathering.reveal == "members" else 0
-    told = m.Found(len(common), b"".join(own[one] for one in common) if width else b"")
+    # Ascending: in this owner's order others would read the order of its file.
+    told = m.Found(len(common), b"".join(sorted(own[one] for one in common)) if width else b"")
     body = m.filled_up(told, width, min(circle.counts.values()))
     yield from passed(circle, m.FOUND, {party: body for party in gathering.to if party != first}, frozenset())
     return told.size, common if width else None

@@ -14,11 +14,12 @@ from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Rounds
 from potluck.mpc import psi_messages as m
 from potluck.mpc.credentials import Credentials
+from potluck.mpc.psi_curve import order
 from potluck.mpc.psi_engine import Matcher
 from potluck.mpc.psi_passing import passed
 from potluck.mpc.psi_two import Numbers
 from potluck.mpc.share_engine import own_fault
-from potluck.mpc.spu import BOTH, Pending
+from potluck.mpc.spu import BOTH, DIGEST, Pending
 
 T = TypeVar("T")
 
@@ -34,13 +35,15 @@ def matched(
         linking = engine.link(gathering.round, gathering.owners.index(me), own, certificates, at)
         yield from _together(circle, m.LINK, linking)
         both = len(gathering.to) == len(gathering.owners)
-        asking = engine.intersect(digests, BOTH if both else gathering.owners.index(gathering.first))
+        places = order(circle.me.draw, len(digests) // DIGEST)  # the engines' codes must not come in a file's order
+        mixed = np.frombuffer(digests, f"V{DIGEST}")[places].tobytes()
+        asking = engine.intersect(mixed, BOTH if both else gathering.owners.index(gathering.first))
         found = yield from _together(circle, m.ASKED, asking)
         # Who ended its engine before the other has all that it waits for would take it away.
         yield from passed(circle, m.FOUND, {}, frozenset())
     finally:
         engine.close()
-    return (len(found), found.astype(np.int64)) if me in gathering.to else (None, None)
+    return (len(found), places[found]) if me in gathering.to else (None, None)
 
 
 def _together(circle: m.Circle, step: str, pending: Pending[T]) -> Rounds[T]:
