@@ -90,12 +90,13 @@ class Room:
     ledgers: Mapping[Party, Ledger] | None = None
     patience: float = 20.0
     theirs: Mapping[Party, Meeting] = field(default_factory=dict)
+    ranks: tuple[Party, ...] = RANKS
     transcript: Bodies = field(default_factory=Bodies)
 
     def run(self) -> Mapping[Party, Desk[object]]:
-        room = Predicting(RANKS, self.patience, self.engines)
+        room = Predicting(self.ranks, self.patience, self.engines)
         memory = Memory(
-            (OWNER, CLIENT, *RANKS), b"test", carry=self.carry, vanish=self.vanish, ledgers=self.ledgers,
+            (OWNER, CLIENT, *self.ranks), b"test", carry=self.carry, vanish=self.vanish, ledgers=self.ledgers,
             transcript=self.transcript,
         )  # fmt: skip
         at, seat = (lambda party: self.theirs.get(party, self.meeting)), memory.seat
@@ -103,7 +104,7 @@ class Room:
             SERVER: room.relay(at(SERVER), seat(SERVER)),
             OWNER: room.respond(at(OWNER), seat(OWNER), self.made),
             CLIENT: room.query(at(CLIENT), seat(CLIENT), self.rows),
-            **{one: room.assist(at(one), seat(one)) for one in RANKS},
+            **{one: room.assist(at(one), seat(one)) for one in self.ranks},
         }
         played = {party: self.play.get(party, honestly)(seat(party), half) for party, half in halves.items()}
         return memory.round(self.meeting.round, played)

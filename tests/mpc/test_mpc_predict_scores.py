@@ -66,7 +66,7 @@ def test_tanh_is_within_its_bound_however_large_its_sums(engines, size):
 
 @pytest.mark.slow
 def test_many_rows_are_scored_block_after_block(engines, monkeypatch):
-    monkeypatch.setattr(predict_compute, "BLOCK", 16)
+    monkeypatch.setitem(predict_compute.BLOCK, 3, 16)
     made = net((4, 1), seed=5)
     rows = features(made, 11)
     sat = Room(engines, made, rows, meeting(11))

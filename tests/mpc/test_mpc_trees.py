@@ -12,7 +12,7 @@ from potluck.engines.worker import Worker
 from potluck.fl.forest import Forest, Tree, margins
 from potluck.fl.grow import Growth, bits, cuts, grow
 from potluck.mpc import fit_parts
-from potluck.mpc.replicated import PARTIES
+from potluck.mpc.replicated import PARTIES, held
 from potluck.mpc.spu import Spu, Value
 from potluck.secret.random import system
 
@@ -40,7 +40,7 @@ def rows(count, features, seed):
 def shared(takes, arrays):
     """Each argument's share of each party, dealt as owners deal them."""
     parts = fit_parts.dealt(takes, arrays, b"a test", system)
-    by_rank = [fit_parts.shares(takes, parts[one], parts[(one + 1) % PARTIES], b"a test") for one in range(PARTIES)]
+    by_rank = [fit_parts.shares(takes, held(parts, one), b"a test") for one in range(PARTIES)]
     return list(zip(*by_rank, strict=True))
 
 

@@ -14,7 +14,7 @@ from potluck.core.plan import digest
 from potluck.core.rounds import RoundId
 from potluck.fl.columns import read
 from potluck.mpc.credentials import issue
-from potluck.mpc.replicated import join, share
+from potluck.mpc.replicated import held, join, share
 from potluck.mpc.spu import Compiled, Value
 from potluck.parties.alignment import Tools, read_keys
 from potluck.parties.inference import told
@@ -78,10 +78,10 @@ def pooled(given, owners=2):
 
 
 class Hub:
-    """Three engines' shared middle, in plain: what real engines do in secret. calls: programs that were run."""
+    """All engines' shared middle, in plain: what real engines do in secret. calls: programs that were run."""
 
-    def __init__(self):
-        self.given, self.results, self.calls = {}, None, []
+    def __init__(self, ranks=RANKS):
+        self.ranks, self.given, self.results, self.calls = ranks, {}, None, []
 
     def ran(self, party, numbers, takes, gives, shares):
         self.given[party] = shares
@@ -92,10 +92,10 @@ class Hub:
             arrays = [self._opened(number, take) for number, take in enumerate(takes)]
             self.calls.append(numbers)
             self.results = self._shared(regression(numbers, arrays), gives)
-        return [one[RANKS.index(party)] for one in self.results]
+        return [one[self.ranks.index(party)] for one in self.results]
 
     def _opened(self, number, take):
-        words = join({one: shares[number] for one, shares in self.given.items()}, RANKS, int(np.prod(take.shape)))
+        words = join({one: shares[number] for one, shares in self.given.items()}, self.ranks, int(np.prod(take.shape)))
         found = words.view(np.int64).reshape(take.shape)
         return found / STEP if take.kind == "fixed" else found
 
@@ -103,9 +103,10 @@ class Hub:
         found = []
         for array, give in zip(arrays, gives, strict=True):
             ring = np.rint(np.ravel(array) * (STEP if give.kind == "fixed" else 1)).astype(np.int64).view(np.uint64)
-            pieces = [np.frombuffer(system(8 * len(ring)), "<u8") for _ in range(2)]
-            pieces.append(ring - pieces[0] - pieces[1])
-            found.append([share(pieces[rank], pieces[(rank + 1) % 3]) for rank in range(3)])
+            count = len(self.ranks)
+            pieces = [np.frombuffer(system(8 * len(ring)), "<u8") for _ in range(count - 1)]
+            pieces.append(ring - np.sum(pieces, axis=0, dtype=np.uint64))
+            found.append([share(*held(pieces, rank)) for rank in range(count)])
         return found
 
 
@@ -192,10 +193,10 @@ def newton(x, y, keep, l2):
 def sat(made, given, *, change=lambda party, half: half, salt=None, **memory):
     """One round in memory. change(party, half): what a party does instead. Gives (desks, memory)."""
     spec = made.spec
-    sitting, hub = Sitting(spec, RoundId("a run", 1)), Hub()
-    post = Memory((*spec.sites, *RANKS), digest(spec), **memory)
+    sitting, hub = Sitting(spec, RoundId("a run", 1)), Hub(spec.servers)
+    post = Memory((*spec.sites, *spec.servers), digest(spec), **memory)
     halves = {SERVER: direct(sitting, post.seat(SERVER))}
-    for party in RANKS:
+    for party in spec.servers:
         engine = PlainEngine(party, hub, (salt or {}).get(party, b""))
         halves[party] = change(party, assist(sitting, engine, post.seat(party)))
     for party in spec.sites:

@@ -146,7 +146,7 @@ def test_all_three_hold_the_columns_and_none_alone(tmp_path):
             dealt = load(load(body, m.Input).sealed, m.Dealt)
             info = m.part_info(fitting, site("o1"))
             rank = Party(Role.COMPUTE, said["to"])
-            shares_[rank] = shares(takes, dealt.first, dealt.second, info)[0]
+            shares_[rank] = shares(takes, dealt.held, info)[0]
             parts = np.frombuffer(shares_[rank], "<u8")
             assert not np.isin(parts, words.view(np.uint64)[words != 0]).any()
             assert parts.std() > 2**60

@@ -65,7 +65,9 @@ def carried_out(
     """The round. ledgers: alignments are kept there, in a folder an owner. Raises Abort, DataError, UsageError."""
     spec, name = room.plan.spec, new_run()
     with ExitStack() as stack:
-        engines = {party: stack.enter_context(closing(Engine(spec.federation.patience))) for party in spec.servers}
+        count = len(spec.servers)
+        begun = {party: Engine(spec.federation.patience, count=count) for party in spec.servers}
+        engines = {party: stack.enter_context(closing(engine)) for party, engine in begun.items()}
         for engine in engines.values():
             engine.warm()
         brought = {}
@@ -126,6 +128,6 @@ def counted(plan: Plan) -> tuple[int, list[str]]:
 
 
 def uploaded(spec: Spec, rows: int) -> int:
-    """Bytes that the owner who gives most uploads: its part that is no seed, to two of three."""
-    recipe = learner(spec).recipe(max(1, rows), 0)
-    return max(2 * sizes(recipe.of(owner)).bytes for owner in range(len(spec.sites)))
+    """Bytes that the owner who gives most uploads: its part that is no seed, to two of three, or one of two."""
+    recipe, times = learner(spec).recipe(max(1, rows), 0), len(spec.servers) - 1
+    return max(times * sizes(recipe.of(owner)).bytes for owner in range(len(spec.sites)))

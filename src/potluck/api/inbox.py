@@ -19,6 +19,7 @@ from potluck.core.plan import Plan as Spec
 from potluck.core.views import Never, View
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.members.home import SiteHome
+from potluck.mpc.share_views import OPENS
 from potluck.owner.access import AccessLog, Entry, Event, Subject
 from potluck.owner.access import read as read_log
 from potluck.owner.budget import Budget
@@ -153,7 +154,8 @@ def _computed(plan: Spec) -> str:
     """Who computes, where the plan names some."""
     if not plan.servers:
         return ""
-    return f"; {', '.join(party.name for party in plan.servers)} compute, and any two of them could open everything"
+    two = "together" if len(plan.servers) == OPENS else "any two of them"
+    return f"; {', '.join(party.name for party in plan.servers)} compute, and {two} could open everything"
 
 
 def _scored(plan: Spec, wanted: Predict, model: Model, me: str) -> str:

@@ -120,7 +120,7 @@ def outline(spec: Spec, card: Card) -> Outline:
     wanted = spec_of(spec)
     assert wanted.mode is not None
     activation = card.activation if card.layers else ""  # a network may have no hidden layer
-    return Outline(widths, activation, wanted.mode, wanted.max_rows, spec.federation.patience)
+    return Outline(widths, activation, wanted.mode, wanted.max_rows, spec.federation.patience, len(spec.servers))
 
 
 def carried_out(

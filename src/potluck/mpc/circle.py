@@ -24,7 +24,7 @@ Named = Callable[[str], Label]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
-    """A compute party's place among the three."""
+    """A compute party's place among those who compute."""
 
     ranks: tuple[Party, ...]
     me: Party
@@ -37,7 +37,7 @@ class Place:
 
     @property
     def others(self) -> frozenset[Party]:
-        """The other two."""
+        """All but this one."""
         return frozenset(self.ranks) - {self.me}
 
 

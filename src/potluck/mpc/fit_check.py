@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from potluck.core.party import BROKER, SERVER
 from potluck.core.plan import Plan
 from potluck.mpc.psi_check import keys
-from potluck.mpc.replicated import PARTIES
+from potluck.mpc.replicated import PARTIES, TWO
 
 OWNERS = 64
 LONGEST = 100
@@ -38,16 +38,18 @@ def _federation(plan: Plan) -> Iterator[str]:
 
 def _servers(plan: Plan) -> Iterator[str]:
     names, key = plan.protect.servers, "protect.servers"
-    if len(names) != PARTIES:
-        more = ": between two a fit would cost ten times as much" if len(names) == PARTIES - 1 else ""
-        yield f"{key}: a fit needs three compute parties in this version, the plan has {len(names)}{more}. hint: add"
+    if len(names) not in (TWO, PARTIES):
+        yield f"{key}: two or three parties compute a fit, the plan has {len(names)}. hint: name three"
         return
-    if len(set(names)) < PARTIES:
-        yield f"{key}: one is there twice. hint: name three different parties"
+    if len(names) == TWO and plan.model is not None and plan.model.kind == "trees":
+        what = "trees are grown by three compute parties: between two a bit would be no bit, and take 64 times the room"
+        yield f"{key}: {what}. hint: name a third, or fit a logistic or linear model"
+    if len(set(names)) < len(names):
+        yield f"{key}: one is there twice. hint: name {len(names)} different parties"
     if any(not one.strip() or len(one) > LONGEST for one in names):
         yield f"{key}: a name is empty or over {LONGEST} letters. hint: use short names"
     if {SERVER.name, BROKER.name} & set(names):
-        yield f"{key}: the coordinator and the broker may not compute. hint: name three other parties"
+        yield f"{key}: the coordinator and the broker may not compute. hint: name other parties"
 
 
 def _align(plan: Plan) -> Iterator[str]:
@@ -69,7 +71,12 @@ def _readers(plan: Plan) -> Iterator[str]:
 
 def warnings(plan: Plan) -> Iterator[str]:
     """What runs, and what to mind of it."""
-    both = sorted(set(plan.protect.servers) & set(plan.federation.sites))
+    names = plan.protect.servers
+    both = sorted(set(names) & set(plan.federation.sites))
     if len(both) > 1:
-        what = f"{' and '.join(both)} are owners and together two of the three who compute: they can open every column"
+        among = "two of the three who compute" if len(names) == PARTIES else "all who compute"
+        what = f"{' and '.join(both)} are owners and together {among}: they can open every column"
         yield f"protect.servers: {what}. hint: let one of them compute at most"
+    if len(names) == TWO:
+        what = "two compute parties take some ten times as long as three (CHEETAH in place of ABY3)"
+        yield f"protect.servers: {what}. hint: name a third, where there is one"

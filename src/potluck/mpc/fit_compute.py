@@ -1,8 +1,8 @@
 """A compute party's half of a fit: take parts, compare promises, run one program, open the faults, hand on the results.
 
-What it sees: two of three parts of every owner's columns, which say nothing; how many rows and columns there are; of
-each owner, how many of its numbers are out of range, which ends the round unless it is none. It opens nothing else:
-its shares of the results are sealed to those who read the model.
+What it sees: two of three parts of every owner's columns, or one of two, which say nothing; how many rows and columns
+there are; of each owner, how many of its numbers are out of range, which ends the round unless it is none. It opens
+nothing else: its shares of the results are sealed to those who read the model.
 
 It does NOT keep a compute party that departs from the protocol from changing the model, or two that collude from
 reading everything.
@@ -22,7 +22,7 @@ from potluck.mpc import fit_messages as m
 from potluck.mpc.circle import Place, in_step, same, tell_all
 from potluck.mpc.credentials import Credentials
 from potluck.mpc.fit_parts import commitment, fits, shares, sizes
-from potluck.mpc.replicated import join
+from potluck.mpc.replicated import join, places
 from potluck.mpc.share_engine import name
 from potluck.mpc.share_messages import Ready, Share
 from potluck.mpc.spu import Compiled
@@ -36,7 +36,7 @@ Make = Callable[[int, int], Recipe]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cast:
-    """What the three agree on before they compute."""
+    """What all agree on before they compute."""
 
     recipe: Recipe
     promises: Sequence[m.Promise]
@@ -77,14 +77,16 @@ def _read_input(place: Place, fitting: Fitting, me: Seat, key: BoxKey, sender: P
         PublicBoxKey(promise.box)
     opened = key.unseal(message.sealed, m.box_info(fitting, sender, place.me, promise.parts))
     dealt, info = load(opened, m.Dealt, sender), m.part_info(fitting, sender)
-    for more, part in enumerate((dealt.first, dealt.second)):
-        if commitment(part, info) != promise.parts[(place.rank + more) % len(place.ranks)]:
-            raise Abort(Cause.COMMITMENT, party=sender, step=m.INPUT)
+    wanted = places(place.rank, len(place.ranks))
+    if (len(promise.parts), len(dealt.held)) != (len(place.ranks), len(wanted)):
+        raise Abort(Cause.MALFORMED, party=sender, step=m.INPUT, detail="parts for another number of compute parties")
+    if any(commitment(part, info) != promise.parts[at] for at, part in zip(wanted, dealt.held, strict=True)):
+        raise Abort(Cause.COMMITMENT, party=sender, step=m.INPUT)
     return dump(m.Input(opened, promise))
 
 
 def _agree(place: Place, fitting: Fitting, me: Seat, make: Make, got: Mapping[Party, bytes]) -> Rounds[_Cast]:
-    """One promise of each owner at all three, and one alignment at all owners. Raises Abort, naming who differs."""
+    """One promise of each owner at all parties, and one alignment at all owners. Raises Abort, naming who differs."""
     promises = tuple(load(got[owner], m.Input, owner).promise for owner in fitting.owners)
     own, address = place.engine.offer(place.me, fitting.round)
     mine = m.Shown(promises, place.engine.standing(), address, own.certificate)
@@ -160,9 +162,9 @@ def _arguments(place: Place, fitting: Fitting, cast: _Cast, got: Mapping[Party, 
     for number, owner in enumerate(fitting.owners):
         takes = cast.recipe.of(number)
         dealt = load(load(got[owner], m.Input, owner).sealed, m.Dealt, owner)
-        if not all(fits(part, sizes(takes)) for part in (dealt.first, dealt.second)):
+        if not all(fits(part, sizes(takes)) for part in dealt.held):
             raise Abort(Cause.MALFORMED, party=owner, step=m.INPUT, detail="a part of another length")
-        by_owner.append(shares(takes, dealt.first, dealt.second, m.part_info(fitting, owner)))
+        by_owner.append(shares(takes, dealt.held, m.part_info(fitting, owner)))
     return [by_owner[take.owner].pop(0) for take in cast.recipe.takes]
 
 

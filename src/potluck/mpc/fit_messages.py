@@ -11,6 +11,7 @@ from potluck.core.fitting import Fitting
 from potluck.core.party import Party
 from potluck.mpc import credentials
 from potluck.mpc.fit_parts import Part
+from potluck.mpc.replicated import PARTIES, TWO
 from potluck.mpc.share_messages import BoxPublic, Hash, Signature
 from potluck.secret.statement import named
 from potluck.secret.stream import digest
@@ -39,19 +40,24 @@ class Held(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
 
 class Dealt(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What an owner seals to one compute party."""
+    """What an owner seals to one compute party: two of three parts, or one of two."""
 
     first: Part
-    second: Part
+    second: Part | None = None
+
+    @property
+    def held(self) -> tuple[Part, ...]:
+        """The parts that are there."""
+        return (self.first,) if self.second is None else (self.first, self.second)
 
 
 class Promise(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What an owner says of what it gave: commitments to its three parts, how many rows, and in which order; signed.
+    """What an owner says of what it gave: commitments to its parts, how many rows, and in which order; signed.
 
     box: a key to which the result is sealed; empty where the owner reads no model.
     """
 
-    parts: tuple[Hash, Hash, Hash]
+    parts: Annotated[tuple[Hash, ...], msgspec.Meta(min_length=TWO, max_length=PARTIES)]
     train: Annotated[int, msgspec.Meta(ge=1, le=ROWS)]
     test: Annotated[int, msgspec.Meta(ge=0, le=ROWS)]
     order: Hash
@@ -60,7 +66,7 @@ class Promise(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
 
 
 class Input(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """An owner's two parts for one compute party, sealed, and its promise."""
+    """An owner's parts for one compute party, sealed, and its promise."""
 
     sealed: bytes
     promise: Promise

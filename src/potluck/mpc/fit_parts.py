@@ -1,7 +1,7 @@
-"""An owner's arrays as parts for three compute parties: ring words as in `replicated`, and bits, parted by XOR.
+"""An owner's arrays as parts for two or three compute parties: ring words as in `replicated`, and bits, parted by XOR.
 
-Two of the three parts are seeds, so that what travels to the party that holds both is 128 bytes, and to the others 8
-bytes a number and a bit a bit.
+All parts but the last are seeds: what travels to who holds no other is 64 or 128 bytes, and to the others 8 bytes a
+number and a bit a bit. Bits are for three: the engine's protocol for two has none that are 0 or 1 whatever is shared.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Bytes = NDArray[np.uint8]
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One of three parts of everything that an owner gives. bits: eight a byte."""
+    """One of the parts of everything that an owner gives. bits: eight a byte."""
 
     words: Piece
     bits: Piece
@@ -56,19 +56,23 @@ def sizes(takes: Iterable[Take]) -> Sizes:
     return Sizes(sum(size for bit, size in each if not bit), sum(size for bit, size in each if bit))
 
 
-def dealt(takes: Sequence[Take], arrays: Sequence[Array], info: bytes, draw: Draw) -> tuple[Part, Part, Part]:
-    """An owner's arrays -> three parts. info: what they are for.
+def dealt(
+    takes: Sequence[Take], arrays: Sequence[Array], info: bytes, draw: Draw, count: int = PARTIES
+) -> tuple[Part, ...]:
+    """An owner's arrays -> a part for each of `count` parties. info: what they are for.
 
-    Raises ValueError: an array of another shape, no number, or beyond the ring: the owner's own code is wrong.
+    Raises ValueError: an array of another shape, no number, or beyond the ring, or bits for two: the owner's own code
+    is wrong.
     """
+    if count != PARTIES and any(take.kind == "bit" for take in takes):
+        raise ValueError("bits are parted among three")
     if [array.shape for array in arrays] != [take.shape for take in takes]:
         raise ValueError("arrays of other shapes than the program takes")
     words = [_ring(take, one) for take, one in zip(takes, arrays, strict=True) if take.kind != "bit"]
     bits = [np.ravel(one) != 0 for take, one in zip(takes, arrays, strict=True) if take.kind == "bit"]
-    numbers = split(np.concatenate([*words, np.empty(0, np.uint64)]), info, draw)
-    packed = _parted(np.packbits(np.concatenate([*bits, np.empty(0, np.bool_)])), info, draw)
-    first, second, third = (Part(one, other) for one, other in zip(numbers, packed, strict=True))
-    return first, second, third
+    numbers = split(np.concatenate([*words, np.empty(0, np.uint64)]), info, draw, count)
+    packed = _parted(np.packbits(np.concatenate([*bits, np.empty(0, np.bool_)])), info, draw, count)
+    return tuple(Part(one, other) for one, other in zip(numbers, packed, strict=True))
 
 
 def _ring(take: Take, array: Array) -> Ring:
@@ -80,12 +84,12 @@ def _ring(take: Take, array: Array) -> Ring:
     return np.rint(flat * STEP).astype(np.int64).view(np.uint64)
 
 
-def _parted(packed: Bytes, info: bytes, draw: Draw) -> tuple[Piece, Piece, Piece]:
-    seeds = [draw(SEED) for _ in range(PARTIES)]
+def _parted(packed: Bytes, info: bytes, draw: Draw, count: int) -> tuple[Piece, ...]:
+    seeds = [draw(SEED) for _ in range(count)]
     rest = packed.copy()
     for seed in seeds:
         rest ^= _stream(seed, info, len(rest))
-    return Piece(seeds[0], b""), Piece(seeds[1], b""), Piece(seeds[2], rest.tobytes())
+    return (*(Piece(seed, b"") for seed in seeds[:-1]), Piece(seeds[-1], rest.tobytes()))
 
 
 def _stream(seed: bytes, info: bytes, length: int) -> Bytes:
@@ -103,11 +107,11 @@ def fits(part: Part, size: Sizes) -> bool:
     return len(part.words.rest) in (0, 8 * size.words) and len(part.bits.rest) in (0, size.packed)
 
 
-def shares(takes: Sequence[Take], first: Part, second: Part, info: bytes) -> list[bytes]:
-    """A compute party's two parts -> its share of each argument, as the engine takes them."""
+def shares(takes: Sequence[Take], parts: Sequence[Part], info: bytes) -> list[bytes]:
+    """A compute party's parts, as many as it holds -> its share of each argument, as the engine takes them."""
     size = sizes(takes)
-    words = [expanded(part.words, info, size.words) for part in (first, second)]
-    bits = [_bits(part.bits, info, size) for part in (first, second)]
+    words = [expanded(part.words, info, size.words) for part in parts]
+    bits = [_bits(part.bits, info, size) for part in parts]
     found, at, bit = [], 0, 0
     for take in takes:
         if take.kind == "bit":

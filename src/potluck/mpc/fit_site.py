@@ -1,6 +1,7 @@
 """An owner's half of a fit: say or hear which rows are held out, part its columns, and read the model if it may.
 
-It needs no engine. It gives two of three parts to each compute party, with a promise that all three can compare.
+It needs no engine. It gives two of three parts to each compute party, or one of two, with a promise that all of them
+can compare.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds, Seat
 from potluck.core.wire import dump, load
 from potluck.mpc import fit_messages as m
 from potluck.mpc.fit_parts import commitment, dealt, opened, sizes
-from potluck.mpc.replicated import join
+from potluck.mpc.replicated import held, join
 from potluck.secret.box import SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 
@@ -47,8 +48,8 @@ def told_split(fitting: Fitting, me: Seat, rows: int, mine: Mask | None) -> Roun
 def shared(fitting: Fitting, me: Seat, recipe: Recipe, given: Given) -> Rounds[list[Array] | None]:
     """Give, wait for the end, and read. Gives the results but the first at a reader of the model, else None.
 
-    Reveals: to compute parties how many rows there are, which two of three together open all else; to a reader, the
-    results. Raises Abort; DataError: more than a letter carries.
+    Reveals: to compute parties how many rows there are, of whom two together open all else; to a reader, the results.
+    Raises Abort; DataError: more than a letter carries.
     """
     takes = recipe.of(fitting.owners.index(me.party))
     if sizes(takes).bytes > m.LARGEST:
@@ -59,15 +60,13 @@ def shared(fitting: Fitting, me: Seat, recipe: Recipe, given: Given) -> Rounds[l
     boxes = {party: PublicBoxKey(load(body, m.Keys, party).box) for party, body in inbox.got.items()}
     own = BoxKey(Secret(me.draw(SEED))) if me.party in fitting.to else None
     info = m.part_info(fitting, me.party)
-    parts = dealt(takes, given.arrays, info, me.draw)
-    one, two, three = (commitment(part, info) for part in parts)
-    blank = m.Promise(
-        (one, two, three), given.train, given.test, given.order, own.public if own else b"", signature=bytes(64)
-    )
+    parts = dealt(takes, given.arrays, info, me.draw, len(fitting.ranks))
+    said, box = tuple(commitment(part, info) for part in parts), own.public if own else b""
+    blank = m.Promise(said, given.train, given.test, given.order, box, signature=bytes(64))
     promise = changed(blank, signature=me.sign(m.promise_statement(fitting, me.party, blank)))
     label, send = fitting.label(m.INPUT), dict[Party, Parcel]()
     for rank, party in enumerate(fitting.ranks):
-        body = dump(m.Dealt(parts[rank], parts[(rank + 1) % len(parts)]))
+        body = dump(m.Dealt(*held(parts, rank)))
         sealed = boxes[party].seal(body, m.box_info(fitting, me.party, party, promise.parts))
         send[party] = Parcel(label, dump(m.Input(sealed, promise)))
     del parts, given

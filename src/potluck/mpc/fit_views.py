@@ -1,7 +1,7 @@
 """Who could see what of a fit over columns at different owners, and which coalition breaks it: the claims as data.
 
-Each compute party holds two of three parts, so any two hold all of them. A site whose name a compute party has, too,
-is that compute party's owner: it counts as that one in a coalition.
+Each compute party holds two of three parts, or one of two, so any two hold all of them. A site whose name a compute
+party has, too, is that compute party's owner: it counts as that one in a coalition.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import Plan
 from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View
 from potluck.mpc import psi_views
+from potluck.mpc.share_views import opened
 
 SOURCE = "docs/concepts/fit.md"
 _STREAM = Assumption("AES-256 falls")
@@ -73,7 +74,6 @@ def _held(plan: Plan, name: str) -> Condition:
 
 def _columns(plan: Plan) -> list[View]:
     opens, found = _opens(plan), []
-    who = ", ".join(map(str, plan.servers))
     for one in plan.sites:
         of = f"{one}'s columns"
         found.append(
@@ -83,7 +83,7 @@ def _columns(plan: Plan) -> list[View]:
             if party.name == one.name:
                 found.append(View(party, of, Form.PLAIN, Never(), SOURCE, note="its owner's own"))
                 continue
-            note = f"semi-honest: any two of {who} open every column; each learns whose numbers are out of range"
+            note = f"semi-honest: {opened(plan.servers)} every column; each learns whose numbers are out of range"
             found.append(View(party, of, Form.SHARE, opens, SOURCE, note=note))
         for other in plan.sites:
             if other == one:

@@ -1,15 +1,16 @@
-"""Private prediction under `share`: model and rows meet as secret shares at three compute parties, and open to nobody.
+"""Private prediction under `share`: model and rows meet as secret shares at two or three parties, and open to nobody.
 
-Reference: ABY3's replicated shares and comparisons (Mohassel, Rindal, ABY3, CCS 2018), by the engine `mpc`; all in
-whole numbers (`predict_scale`, `engines.spu.layers`): a margin's error is bounded by the model's shape and norms.
+Reference: among three ABY3's replicated shares and comparisons (Mohassel, Rindal, ABY3, CCS 2018), between two those of
+Cheetah (Huang and others, USENIX Security 2022), by the engine `mpc`; all in whole numbers (`predict_scale`,
+`engines.spu.layers`): a margin's error is bounded by the model's shape and norms.
 
-It is for parties that follow the protocol: any two of the three together read model, rows and scores, and one that
+It is for parties that follow the protocol: any two who compute together read model, rows and scores, and one that
 departs can change a score. It does NOT hide what scores tell of the model, nor how many rows there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -23,10 +24,11 @@ from potluck.mpc.circle import Place
 from potluck.mpc.predict_ends import SCORED
 from potluck.mpc.predict_scale import DEEPEST, WIDEST
 from potluck.mpc.predict_views import views
+from potluck.mpc.replicated import PARTIES, TWO, width
 from potluck.mpc.share import who_computes
 from potluck.mpc.share_engine import Engine
 
-__all__ = ["SCORED", "Predicting", "build", "check", "problems", "traffic", "views"]
+__all__ = ["SCORED", "Predicting", "build", "check", "problems", "traffic", "views", "warnings"]
 
 NUMBERS = 1 << 24
 """The most numbers of all rows together, or of their scores: 128 MB in a letter."""
@@ -51,14 +53,14 @@ class Predicting:
     def query(self, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
         """The client's half. features [n, inputs], each within [-1, 1]; 1 <= n <= meeting.rows.
 
-        Reveals: two of three parts of its rows to each compute party, which say nothing; to them and the owner, how
-        many rows; to the client, their scores, the network's shape and its norms.
+        Reveals: two of three parts of its rows, or one of two, to each compute party, which say nothing; to them and
+        the owner, how many rows; to the client, their scores, the network's shape and its norms.
         """
         return predict_ends.query(self.ranks, meeting, me, features)
 
     def respond(self, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
-        """The owner's half. Reveals: two of three parts of its weights to each compute party; shape and norms to all
-        but the server. Raises PlanError: weights that numbers of 64 bits do not carry."""
+        """The owner's half. Reveals: two of three parts of its weights, or one of two, to each compute party; shape
+        and norms to all but the server. Raises PlanError: weights that numbers of 64 bits do not carry."""
         return predict_ends.respond(self.ranks, meeting, me, net)
 
     def relay(self, meeting: Meeting, me: Seat) -> Rounds[None]:
@@ -69,7 +71,7 @@ class Predicting:
         """A compute party's half. Reveals: to the compute parties, whether rows and weights keep their bounds."""
         engine = self.engines.get(me.party)
         if engine is None:
-            engine = self.engines[me.party] = Engine(self.patience)
+            engine = self.engines[me.party] = Engine(self.patience, count=len(self.ranks))
             engine.warm()
         return predict_compute.assist(Place(self.ranks, me.party, engine), meeting, me)
 
@@ -89,7 +91,16 @@ def check(plan: Plan) -> list[str]:
     if plan.federation.server == "lying":
         what = "share needs parties that follow the protocol, the coordinator among them"
         return [f'{what}. hint: protect.with = "he", or trust the server: federation.server = "curious"']
-    return who_computes(plan)
+    return who_computes(plan, (PARTIES, TWO))
+
+
+def warnings(plan: Plan) -> Iterator[str]:
+    """What to mind of who computes."""
+    if plan.task == "predict" and len(plan.servers) == TWO:
+        yield (
+            "protect.servers: two compute parties take some ten times as long as three (CHEETAH in place of ABY3), and "
+            "one that lies in wait is half of them. hint: name a third, where there is one"
+        )
 
 
 def problems(widths: Sequence[int], rows: int) -> list[str]:
@@ -105,12 +116,14 @@ def problems(widths: Sequence[int], rows: int) -> list[str]:
     return wrong
 
 
-def traffic(widths: Sequence[int], rows: int) -> tuple[int, int, int]:
-    """Bytes of (the model and all keys, rows, scores), about. Of three parts one travels twice, two are seeds.
+def traffic(widths: Sequence[int], rows: int, count: int = PARTIES) -> tuple[int, int, int]:
+    """Bytes of (the model and all keys, rows, scores), about, where `count` compute. The part that is no seed travels
+    to each who holds it: of three twice.
 
     What crosses the engines' own link is not in it: see docs/concepts/prediction-share.md.
     """
-    return LETTERS + 16 * _weights(widths), 16 * rows * widths[0], 48 * rows * widths[-1]
+    word = width(count)
+    return LETTERS + word * _weights(widths), word * rows * widths[0], count * word * rows * widths[-1]
 
 
 def _weights(widths: Sequence[int]) -> int:

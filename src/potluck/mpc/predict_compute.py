@@ -1,8 +1,8 @@
 """A compute party's half of a prediction: take parts of a model and of rows, score them in secret, pass on shares.
 
-What it sees: two of three parts of either, which say nothing; the model's shape and its norms; how many rows; two bits,
-whether rows and weights keep their bounds. Its share of the scores leaves to the client alone, sealed, and only when
-both bits say so and the owner has agreed to so many rows.
+What it sees: two of three parts of either, or one of two, which say nothing; the model's shape and its norms; how many
+rows; two bits, whether rows and weights keep their bounds. Its share of the scores leaves to the client alone, sealed,
+and only when both bits say so and the owner has agreed to so many rows.
 
 It does NOT keep a compute party that departs from the protocol from changing scores, or two that collude from reading
 model, rows and scores.
@@ -25,17 +25,15 @@ from potluck.mpc.circle import Place, in_step, same, tell_all
 from potluck.mpc.credentials import Credentials
 from potluck.mpc.predict_ends import box_key, scale_of
 from potluck.mpc.predict_scale import Scale
-from potluck.mpc.replicated import Piece, commitment, expanded, join, share
+from potluck.mpc.replicated import commitment, expanded, join, places, share, width
 from potluck.mpc.share_engine import name
 from potluck.mpc.spu import Compiled
 from potluck.secret.box import SEED, BoxKey
 from potluck.secret.container import Secret
 from potluck.secret.stream import digest
 
-WORD = 16
-"""Bytes of a share, a number."""
-BLOCK = 1 << 20
-"""Numbers in the widest layer of all rows that one run of the program takes."""
+BLOCK = {3: 1 << 20, 2: 1 << 17}
+"""Numbers in the widest layer of all rows that one run of the program takes, by how many compute."""
 PROGRAM = "layers_scored"
 BITS = 2
 
@@ -56,39 +54,41 @@ class _Sitting:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Task:
-    """What is computed. weights, features: this party's shares."""
+    """What is computed. weights, features: this party's shares; count: how many compute."""
 
     model: m.Model
     rows: m.Rows
     scale: Scale
     weights: bytes
     features: bytes
+    count: int
 
     @property
     def blocks(self) -> list[int]:
         """Rows of each run of the program."""
-        return blocks(self.rows.count, self.model.offer.widths)
+        return blocks(self.rows.count, self.model.offer.widths, self.count)
 
     def shares(self, start: int, rows: int) -> list[bytes]:
         """What the program takes for these rows."""
-        width, at, found = WORD * self.scale.layers[0].inputs, 0, []
-        found.append(self.features[start * width : (start + rows) * width])
+        word, at = width(self.count), 0
+        row = word * self.scale.layers[0].inputs
+        found = [self.features[start * row : (start + rows) * row]]
         for layer in self.scale.layers:
-            size = WORD * layer.outputs * (layer.inputs + 1)
+            size = word * layer.outputs * (layer.inputs + 1)
             found.append(self.weights[at : at + size])
             at += size
         return found
 
 
-def blocks(rows: int, widths: Sequence[int]) -> list[int]:
-    """How many rows each run of the program takes."""
-    most = max(1, BLOCK // max(widths))
+def blocks(rows: int, widths: Sequence[int], count: int) -> list[int]:
+    """How many rows each run of the program takes, where `count` compute."""
+    most = max(1, BLOCK[count] // max(widths))
     whole, rest = divmod(rows, most)
     return [most] * whole + ([rest] if rest else [])
 
 
 def assist(place: Place, meeting: Meeting, me: Seat) -> Rounds[None]:
-    """A compute party's half. Reveals: to the other two, two bits; with theirs, the scores, to the client alone."""
+    """A compute party's half. Reveals: to the others, two bits; with theirs, the scores, to the client alone."""
     here = _Sitting(place, meeting, me, BoxKey(Secret(me.draw(SEED))))
     task = yield from _taken(here)
     held, own = yield from _compared(here, task)
@@ -136,7 +136,7 @@ def _taken(here: _Sitting) -> Rounds[_Task]:
         raise Abort(Cause.REFUSED, party=client, step=m.ROWS, detail=detail)
     box_key(rows.box, client)
     features = _opened(here, client, rows.promise, asked.sealed, rows.count * model.offer.widths[0])
-    return _Task(model, rows, found, weights, features)
+    return _Task(model, rows, found, weights, features, len(here.place.ranks))
 
 
 def _opened(here: _Sitting, sender: Party, promise: m.Promise, sealed: bytes, length: int) -> bytes:
@@ -146,18 +146,19 @@ def _opened(here: _Sitting, sender: Party, promise: m.Promise, sealed: bytes, le
         opened = here.key.unseal(sealed, m.box_info(here.agreed, sender, here.place.me, promise))
     except Abort as abort:
         raise Abort(abort.cause, party=sender, detail="parts for another party or round") from None
-    dealt = load(opened, m.Dealt, sender)
-    pair: list[Piece] = [dealt.first, dealt.second]
-    for more, piece in enumerate(pair):
-        if commitment(piece, info) != promise.parts[(here.place.rank + more) % len(ranks)]:
+    pieces, wanted = load(opened, m.Dealt, sender).held, places(here.place.rank, len(ranks))
+    if (len(promise.parts), len(pieces)) != (len(ranks), len(wanted)):
+        raise Abort(Cause.MALFORMED, party=sender, detail="parts for another number of compute parties")
+    for at, piece in zip(wanted, pieces, strict=True):
+        if commitment(piece, info) != promise.parts[at]:
             raise Abort(Cause.COMMITMENT, party=sender, detail="a part is not the promised one")
         if len(piece.rest) not in (0, 8 * length):
             raise Abort(Cause.MALFORMED, party=sender, detail="a part of another length")
-    return share(*(expanded(piece, info, length) for piece in pair))
+    return share(*(expanded(piece, info, length) for piece in pieces))
 
 
 def _compared(here: _Sitting, task: _Task) -> Rounds[tuple[Mapping[Party, m.Held], Credentials]]:
-    """What all three got, in owner's and client's own words. Raises Abort naming who dealt or shows otherwise."""
+    """What all got, in owner's and client's own words. Raises Abort naming who dealt or shows otherwise."""
     place, meeting = here.place, here.meeting
     own, address = place.engine.offer(place.me, meeting.round)
     mine = m.Held(task.model, task.rows, place.engine.standing(), address, own.certificate)
@@ -211,7 +212,7 @@ def _judged(here: _Sitting, bits: bytes) -> Rounds[None]:
     place, meeting = here.place, here.meeting
     got = yield from tell_all(place, meeting.label, m.JUDGED, dump(m.Share(bits)))
     shares = {place.me: bits, **{party: load(body, m.Share, party).share for party, body in got.items()}}
-    opened = join(shares, place.ranks, len(bits) // WORD).reshape(-1, BITS)
+    opened = join(shares, place.ranks, len(bits) // width(len(place.ranks))).reshape(-1, BITS)
     if int(opened.max()) > 1:
         raise Abort(Cause.ENGINE, step=m.JUDGED, detail="what opens is no bit")
     broken, heavy = np.asarray(opened.max(axis=0) > 0).tolist()

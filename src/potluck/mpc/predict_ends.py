@@ -1,8 +1,9 @@
 """The owner's, the client's and the server's half of a prediction over secret shares. None of them needs an engine.
 
-Owner and client cut their numbers into shares here and seal two of three parts to each compute party. The client puts
-the shares of its scores together: nobody else gets them. The owner writes down how many rows are scored before any
-share of a score leaves. It does NOT keep two compute parties from reading model, rows and scores together.
+Owner and client cut their numbers into shares here and seal two of three parts, or one of two, to each compute party.
+The client puts the shares of its scores together: nobody else gets them. The owner writes down how many rows are
+scored before any share of a score leaves. It does NOT keep two compute parties from reading model, rows and scores
+together.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from potluck.core.stages import Floats
 from potluck.core.wire import dump, load
 from potluck.mpc import predict_messages as m
 from potluck.mpc import predict_scale as s
-from potluck.mpc.replicated import Ring, commitment, held, join, split
+from potluck.mpc.replicated import PARTIES, Ring, commitment, held, join, split
 from potluck.secret.box import SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 
@@ -27,6 +28,8 @@ SCORED = "scored/"
 many rows, in decimal ASCII."""
 TOO_LARGE = "the model's weights are too large, or its layers too many, for numbers of 64 bits"
 Ranks = tuple[Party, ...]
+SLOWER = 6
+"""How many times as long two who compute are waited for as three."""
 
 
 def respond(ranks: Ranks, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
@@ -43,7 +46,8 @@ def respond(ranks: Ranks, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
     model = m.Model(offer, promise, me.sign(m.model_statement(agreed, offer, promise)))
     label = meeting.label(m.MODEL)
     send = {party: Parcel(label, dump(m.Given(model, box))) for party, box in sealed}
-    counted = yield Exchange(meeting.label(m.COUNTED), send, frozenset(ranks), len(ranks), hops=16, read=_read_rows)
+    waits = _hops(ranks, 16)
+    counted = yield Exchange(meeting.label(m.COUNTED), send, frozenset(ranks), len(ranks), waits, read=_read_rows)
     rows = _counted(meeting, me, agreed, model, counted.got)
     record = Record(f"{SCORED}{meeting.round.run}/{meeting.round.number}", str(rows.count).encode())
     said = Parcel(meeting.label(m.AGREED), dump(m.Agreed(m.agreed_statement(agreed, rows))))
@@ -77,7 +81,7 @@ def query(ranks: Ranks, meeting: Meeting, me: Seat, features: Floats) -> Rounds[
     rows = m.Rows(bare.count, bare.box, promise, signature)
     label = meeting.label(m.ROWS)
     send = {party: Parcel(label, dump(m.Asked(rows, box))) for party, box in sealed}
-    answer = yield Exchange(meeting.label(m.SCORES), send, every, len(ranks), hops=20)
+    answer = yield Exchange(meeting.label(m.SCORES), send, every, len(ranks), _hops(ranks, 20))
     shares = {}
     for party, body in answer.got.items():
         try:
@@ -91,8 +95,13 @@ def query(ranks: Ranks, meeting: Meeting, me: Seat, features: Floats) -> Rounds[
 
 
 def relay(ranks: Ranks, meeting: Meeting, me: Seat) -> Rounds[None]:
-    """The server's half: hear that all three have sent their shares. It carries nothing, and sees nothing."""
-    yield Exchange(meeting.label(m.DONE), expect=frozenset(ranks), at_least=len(ranks), hops=24)
+    """The server's half: hear that all who compute have sent their shares. It carries nothing, and sees nothing."""
+    yield Exchange(meeting.label(m.DONE), expect=frozenset(ranks), at_least=len(ranks), hops=_hops(ranks, 24))
+
+
+def _hops(ranks: Ranks, hops: int) -> int:
+    """For how many steps' time those who compute are waited for."""
+    return hops if len(ranks) == PARTIES else SLOWER * hops
 
 
 def scale_of(offer: m.Offer, owner: Party) -> s.Scale:
@@ -106,11 +115,10 @@ def scale_of(offer: m.Offer, owner: Party) -> s.Scale:
 def _dealt(
     ranks: Ranks, agreed: bytes, me: Seat, words: Ring, boxes: Mapping[Party, PublicBoxKey]
 ) -> tuple[m.Promise, Iterator[tuple[Party, bytes]]]:
-    """words -> commitments to three parts, and by compute party the two that it gets, sealed."""
+    """words -> commitments to their parts, and by compute party those that it gets, sealed."""
     info = m.part_info(agreed, me.party)
-    pieces = split(words, info, me.draw)
-    first, second, third = (commitment(piece, info) for piece in pieces)
-    promise = m.Promise((first, second, third))
+    pieces = split(words, info, me.draw, len(ranks))
+    promise = m.Promise(tuple(commitment(piece, info) for piece in pieces))
 
     def sealed() -> Iterator[tuple[Party, bytes]]:
         for rank, party in enumerate(ranks):

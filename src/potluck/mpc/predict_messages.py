@@ -15,7 +15,7 @@ from potluck.core.predicting import Meeting
 from potluck.core.wire import VERSION, dump
 from potluck.mpc import credentials
 from potluck.mpc.predict_scale import DEEPEST, MOST_NORM, WIDEST
-from potluck.mpc.replicated import Piece
+from potluck.mpc.replicated import PARTIES, TWO, Piece
 from potluck.mpc.share_messages import BoxPublic, Hash, Signature
 from potluck.secret.statement import named
 from potluck.secret.stream import digest
@@ -55,9 +55,9 @@ class Offer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 
 class Promise(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Commitments to three parts."""
+    """Commitments to the parts, one for each who computes."""
 
-    parts: tuple[Hash, Hash, Hash]
+    parts: Annotated[tuple[Hash, ...], msgspec.Meta(min_length=TWO, max_length=PARTIES)]
 
 
 class Model(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -78,10 +78,15 @@ class Rows(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
 
 class Dealt(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What either seals to one compute party: two of its three parts."""
+    """What either seals to one compute party: two of its three parts, or one of two."""
 
     first: Piece
-    second: Piece
+    second: Piece | None = None
+
+    @property
+    def held(self) -> tuple[Piece, ...]:
+        """The parts that are there."""
+        return (self.first,) if self.second is None else (self.first, self.second)
 
 
 class Given(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

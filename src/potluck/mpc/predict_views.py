@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from potluck.core.party import SERVER, Party
 from potluck.core.views import AnyOf, Assumption, Condition, Form, Never, Together, View
-from potluck.mpc.share_views import OPENS
+from potluck.mpc.share_views import OPENS, opened
 
 SOURCE = "docs/concepts/prediction-share.md"
 STREAM = Assumption("AES-256 falls")
@@ -16,7 +16,7 @@ MODEL = (
     "as a linear model has weights give it away"
 )
 OWNER = "how many rows, nothing of them; it could share any model"
-PARTY = "semi-honest: any two of {who} open model, rows and scores; each learns the shape, how many rows, and two bits"
+PARTY = "semi-honest: {who} model, rows and scores; each learns the shape, how many rows, and two bits"
 CARRIER = "it hears when all is done, and gets no letter that holds it"
 
 
@@ -31,11 +31,12 @@ def views(owner: Party, client: Party, servers: tuple[Party, ...], rows: int) ->
         View(client, model, Form.RELEASED, _opened(two, owner), SOURCE, note=MODEL.format(rows=rows)),
     ]
     found += [View(owner, of, Form.NOTHING, _opened(two, client), SOURCE, note=OWNER) for of in (asked, scores)]
-    who = ", ".join(map(str, servers))
     for of, whose in ((asked, client), (scores, client), (model, owner)):
         found.append(View(SERVER, of, Form.NOTHING, _opened(two, whose), SOURCE, note=CARRIER))
         for party in servers:
-            found.append(View(party, of, Form.SHARE, _opened(two, whose), SOURCE, note=PARTY.format(who=who)))
+            found.append(
+                View(party, of, Form.SHARE, _opened(two, whose), SOURCE, note=PARTY.format(who=opened(servers)))
+            )
     return found
 
 

@@ -10,6 +10,7 @@ site gives within its range is its own business.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from potluck.core.cohort import problems as cohort_problems
@@ -82,23 +83,25 @@ def check(plan: Plan) -> list[str]:
     return found
 
 
-def who_computes(plan: Plan) -> list[str]:
-    """What is wrong with who computes, as lines of `check`."""
+def who_computes(plan: Plan, counts: Sequence[int] = (PARTIES,)) -> list[str]:
+    """What is wrong with who computes, as lines of `check`. counts: how many may compute this."""
     names, key = plan.protect.servers, "protect.servers"
-    if len(names) != PARTIES:
+    if len(names) not in counts and len(counts) > 1:
+        return [f"{key}: share needs two or three compute parties, the plan names {len(names)}. hint: name three"]
+    if len(names) not in counts:
         more = (
             ": between two, it would cost ten times as much, and one of them lying in wait is half"
             if (len(names) == PARTIES - 1)
             else ""
         )
         return [f"{key}: share needs three compute parties, the plan names {len(names)}{more}. hint: name three"]
-    if len(set(names)) < PARTIES:
-        return [f"{key}: one is there twice. hint: name three different parties"]
+    if len(set(names)) < len(names):
+        return [f"{key}: one is there twice. hint: name {len(names)} different parties"]
     if any(not one.strip() or len(one) > LONGEST for one in names):
         return [f"{key}: a name is empty or over {LONGEST} letters. hint: use short names"]
     if {SERVER.name, BROKER.name} & set(names):
         what = "the coordinator sees the sum, and the broker every letter: neither may compute"
-        return [f"{key}: {what}. hint: name three other parties"]
+        return [f"{key}: {what}. hint: name other parties"]
     both = sorted(set(names) & set(plan.federation.sites))
     if both:
         what = f"{', '.join(both)} is a site, and sites do not compute in this version"

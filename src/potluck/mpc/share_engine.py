@@ -19,9 +19,9 @@ from potluck.core.rounds import Abort, Limit, RoundId
 from potluck.engines.worker import Worker
 from potluck.mpc.credentials import Credentials, issue, trusted
 from potluck.mpc.local import addresses
-from potluck.mpc.spu import Compiled, Job, Part, Pending, Spu, checked_sum
+from potluck.mpc.replicated import PARTIES
+from potluck.mpc.spu import AMONG, Compiled, Job, Part, Pending, Spu, checked_sum
 
-PROTOCOL = "ABY3"
 PROGRAM = "sum_checked"
 BOUND = (1 << 62) - 1
 """The largest bound that the program checks."""
@@ -33,7 +33,8 @@ class Engine:
     """One compute party's engine.
 
     patience: seconds that it waits for the others' engines; make: starts a worker; here: an address, host:port, at
-    which this party can be reached by the others, a free one each time; now: seconds since 1970.
+    which this party can be reached by the others, a free one each time; now: seconds since 1970; count: how many
+    compute, which decides by what protocol.
     """
 
     def __init__(
@@ -42,7 +43,9 @@ class Engine:
         make: Callable[[], Worker] = lambda: Worker("mpc"),
         here: Callable[[], str] = lambda: addresses(1)[0],
         now: Callable[[], float] = time.time,
+        count: int = PARTIES,
     ) -> None:
+        self._protocol = AMONG[count]
         self._job = ""
         self._linked = 0
         self._patience = max(1, math.ceil(patience))
@@ -82,7 +85,7 @@ class Engine:
         wrong."""
         job = name(round_)
         file = trusted(certificates, job, self._now())
-        pending = self._spu.link(Job(PROTOCOL, job, tuple(at), self._patience), rank, own, file)
+        pending = self._spu.link(Job(self._protocol, job, tuple(at), self._patience), rank, own, file)
         self._job, self._linked = job, self._worker.generation
         return pending
 
@@ -96,7 +99,7 @@ class Engine:
         self._worker.start()
         key = program, json.dumps(numbers, sort_keys=True), self._worker.generation
         if key not in self._programs:
-            self._programs[key] = self._spu.compile(PROTOCOL, program, numbers)
+            self._programs[key] = self._spu.compile(self._protocol, program, numbers)
         return self._programs[key]
 
     def execute(self, program: Compiled, shares: Sequence[bytes]) -> Pending[list[bytes]]:

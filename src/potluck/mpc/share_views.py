@@ -6,7 +6,9 @@ Whatever the protocol, whoever knows all other summands subtracts them from the 
 
 from __future__ import annotations
 
-from potluck.core.party import SERVER
+from collections.abc import Sequence
+
+from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
 from potluck.core.views import AnyOf, Assumption, Condition, Form, Never, Together, View
 
@@ -39,11 +41,16 @@ def views(plan: Plan) -> list[View]:
     return found
 
 
+def opened(servers: Sequence[Party]) -> str:
+    """Who opens what is shared, up to the verb."""
+    two = " and ".join(map(str, servers)) if len(servers) == OPENS else ""
+    return f"{two} together open" if two else f"any two of {', '.join(map(str, servers))} open"
+
+
 def _party(plan: Plan) -> str:
     left = {"site": "; opened, its own noise is left", "shared": "; opened, only its own share of the noise is left"}
-    who = ", ".join(map(str, plan.servers))
     more = left.get(plan.privacy.noise, "")
-    return f"semi-honest: any two of {who} open every update{more}; each learns who kept the bounds"
+    return f"semi-honest: {opened(plan.servers)} every update{more}; each learns who kept the bounds"
 
 
 def _server(plan: Plan) -> str:

@@ -93,7 +93,7 @@ def _shared_views(plan: Plan) -> list[View]:
 
 def _shared_forecast(outline: Outline) -> Forecast:
     """No circuit either: keys counts the model's parts."""
-    return Forecast("none", 0, 0, 0, *shared.traffic(outline.widths, outline.rows))
+    return Forecast("none", 0, 0, 0, *shared.traffic(outline.widths, outline.rows, outline.servers))
 
 
 _CLEAR: Row = Row(clear.check, clear.views, lambda plan, demand=None: clear.Clear())
@@ -221,7 +221,7 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     errors, warnings = check_task(plan)
     more, also = check_privacy(plan)
     room = (prediction(plan) if plan.task == "predict" else row(plan)).check(plan)
-    return [*errors, *more, *room], [*warnings, *also, *tee.pauses(plan)]
+    return [*errors, *more, *room], [*warnings, *also, *tee.pauses(plan), *shared.warnings(plan)]
 
 
 def at_home(plan: Plan) -> list[str]:

@@ -156,7 +156,7 @@ def _assists(plan: Plan, rules: Policy, home: SiteHome) -> Part:
 
 def _started(plan: Plan, here: Port) -> Engine:
     """An engine that runs. Raises NotInstalled: it does not."""
-    engine = Engine(plan.federation.patience, here=here)
+    engine = Engine(plan.federation.patience, here=here, count=len(plan.servers))
     try:
         engine.standing()
     except Abort as abort:
