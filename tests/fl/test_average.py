@@ -42,7 +42,7 @@ def test_one_site_alone_is_plain_sgd():
 
 @pytest.mark.parametrize("expected", [None, 500])
 def test_several_sites_are_averaged_by_rows(expected):
-    spec = heart(training=Training(method="average", rounds=2, expected_rows=expected))
+    spec = heart(training=Training(method="average", rounds=2, batch=32, expected_rows=expected))
     tables = hospitals(spec)
     w = np.zeros(tables["va"].features.shape[1] + 1)
     for step in range(2):
@@ -97,7 +97,7 @@ def test_a_site_whose_steps_run_away_names_the_range():
 
 
 def test_local_steps_depend_on_plan_round_and_rows_alone():
-    spec = heart(training=Training(method="average", rounds=3))
+    spec = heart(training=Training(method="average", rounds=3, batch=32))
     tables = hospitals(spec)
     task, other = build(spec), build(spec)
     ask = next(task.lead())

@@ -11,6 +11,7 @@ import msgspec
 from potluck.api.grammar import Toml, override, parse, read_text, read_toml, replaced
 from potluck.core import plan as core
 from potluck.core.errors import PlanError, UsageError
+from potluck.fl import average
 from potluck.fl.model import Model
 from potluck.fl.scoring import layered, mode_of
 from potluck.parties import catalog
@@ -18,6 +19,8 @@ from potluck.parties import catalog
 ROUNDS = {"newton": 12, "gradient": 20, "average": 10, "boosting": 20}
 FITTED = {"newton": 8}
 """The same where a round is computed on shares: Newton's method has settled by then."""
+BATCH = {"average": average.BATCH}
+"""Other methods take all their rows where no batch is written."""
 RATE = {"gradient": 1.0, "average": 0.1, "newton": 1.0, "boosting": 0.3}
 
 
@@ -134,6 +137,7 @@ def _defaults(plan: core.Plan, tables: Toml) -> core.Plan:
         plan.training,
         rounds=plan.training.rounds if "rounds" in written else usual[method],
         rate=plan.training.rate if "rate" in written else RATE[method],
+        batch=plan.training.batch if "batch" in written else BATCH.get(method),
     )
     return msgspec.structs.replace(plan, training=training)
 

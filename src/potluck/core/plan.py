@@ -93,7 +93,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
-    """How it is trained."""
+    """How it is trained. batch: rows of one step, of methods that take some of their rows; None: all of them."""
 
     method: Literal["newton", "gradient", "average", "boosting"]
     rounds: int = 20
@@ -101,7 +101,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     expected_rows: int | None = None
     range: float = 8.0
     epochs: int = 1
-    batch: int = 32
+    batch: int | None = None
     seed: int = 0
     server: Literal["mean", "median", "trimmed", "krum", "norm"] = "mean"
 

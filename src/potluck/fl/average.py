@@ -27,6 +27,8 @@ from potluck.fl.target import Goal
 
 Slope = Callable[[Floats, Floats, Floats], Floats]
 """(weights [d], features [b, p], target [b]) -> [d], the gradient of the mean loss over a batch."""
+BATCH = 32
+"""Rows of a step where the plan does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +94,13 @@ class Average:
     def _descended(self, weights: Floats, step: int, x: Floats, y: Floats) -> Floats:
         """Local SGD over public shuffles that depend on the plan, the round and the number of rows alone."""
         spec, slope = training(self.plan), self._slope()
+        size = spec.batch or BATCH
         rows = spec.expected_rows or len(y) * len(self.plan.federation.sites)
         pull = l2(self.plan) / rows * layers.penalised(self.shapes, intercept_first=not self._network)
         for epoch in range(spec.epochs):
             shuffle = generator(spec.seed, "average", step, epoch).permutation(len(y))
-            for start in range(0, len(y), spec.batch):
-                batch = shuffle[start : start + spec.batch]
+            for start in range(0, len(y), size):
+                batch = shuffle[start : start + size]
                 weights = weights - spec.rate * (slope(weights, x[batch], y[batch]) + pull * weights)
         return weights
 

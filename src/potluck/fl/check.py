@@ -43,7 +43,7 @@ def _ignored(plan: Plan) -> list[str]:
 
 def _pauses(plan: Plan) -> list[str]:
     """What runs, but should give pause."""
-    return [*_without_noise(plan), *_without_ridge(plan)]
+    return [*_without_noise(plan), *_without_ridge(plan), *_whole(plan)]
 
 
 def _without_noise(plan: Plan) -> list[str]:
@@ -60,6 +60,15 @@ def _without_ridge(plan: Plan) -> list[str]:
         return []
     what = "with 0 there is no one fit where columns determine one another (all values of a category do) or a line"
     return [f"model.l2: {what} separates the classes. hint: any value above 0"]
+
+
+def _whole(plan: Plan) -> list[str]:
+    """A batch is of sites that train by themselves."""
+    spec = plan.training
+    if spec is None or spec.batch is None or spec.method == "average":
+        return []
+    what = f"is ignored: every round of {spec.method} is a sum over all rows"
+    return [f'training.batch: {what}. hint: leave it out, or method = "average"']
 
 
 def of_columns(plan: Plan) -> list[str]:
@@ -231,7 +240,11 @@ def _method(plan: Plan) -> list[str]:
         "training.rate": (spec.rate, math.isfinite(spec.rate) and spec.rate > 0, "above 0"),
         "training.range": (spec.range, math.isfinite(spec.range) and spec.range > 0, "above 0, e.g. 8"),
         "training.epochs": (spec.epochs, 1 <= spec.epochs <= MOST_EPOCHS, f"1 to {MOST_EPOCHS}"),
-        "training.batch": (spec.batch, 1 <= spec.batch <= MOST_COUNTED, "at least 1, e.g. 32"),
+        "training.batch": (
+            spec.batch,
+            spec.batch is None or 1 <= spec.batch <= MOST_COUNTED,
+            "at least 1, e.g. 32",
+        ),
         "training.expected_rows": (
             spec.expected_rows,
             spec.expected_rows is None or 1 <= spec.expected_rows <= MOST_COUNTED,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from potluck.core.errors import DataError
 from potluck.core.plan import Column, Plan
-from potluck.core.seeded import fraction
+from potluck.core.seeded import fraction, generator
 from potluck.core.stages import Floats
 from potluck.fl import encode
 from potluck.fl.encode import Encoding, Field, Unfit, key
@@ -159,3 +159,11 @@ def ordered(own: Own, rows: NDArray[np.int64], test: Mask, owner: str) -> Column
         target = np.where(keep, target, 0.0)
     found = encode.encode(own.encoding, columns) if columns else np.zeros((len(rows), 0))
     return Columns(found * keep[:, None], keep, target, int((~test).sum()))
+
+
+def shuffled(columns: Columns, seed: int) -> Columns:
+    """The same rows, those to train on in the public order of (seed, how many they are): the same at every owner."""
+    order = np.arange(columns.rows)
+    order[: columns.train] = generator(seed, "fit").permutation(columns.train)
+    target = None if columns.target is None else columns.target[order]
+    return Columns(columns.features[order], columns.keep[order], target, columns.train)

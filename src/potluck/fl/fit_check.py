@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, Training
 from potluck.fl import fit_trees
 from potluck.fl.check import of_columns, of_split, of_target
 from potluck.fl.columns import by_owner, features_of
@@ -97,6 +97,8 @@ def _model(plan: Plan) -> Iterator[str]:
         yield f"training.rounds: {spec.rounds} does not fit. hint: 1 to {ROUNDS}"
     if not SHORTEST <= spec.rate <= LONGEST:
         yield f"training.rate: {spec.rate:g} does not fit. hint: {SHORTEST:g} to {LONGEST:g}"
+    if spec.batch is not None and not 1 <= spec.batch <= ROWS:
+        yield f"training.batch: {spec.batch} does not fit. hint: 1 to {ROWS}, or leave it out for all rows"
     if not 0 <= model.l2 <= 1e12:
         yield f"model.l2: {model.l2:g} does not fit. hint: 0 to 1e12"
     elif spec.method == "newton" and model.l2 == 0:
@@ -119,6 +121,24 @@ def warnings(plan: Plan) -> Iterator[str]:
         "privacy.noise: the model is exact: who reads it and knows all rows but one can work out that one. hint: name "
         "readers in fit.to whom all owners trust with that"
     )
+    yield from _unused(plan)
+
+
+def _unused(plan: Plan) -> Iterator[str]:
+    """Keys of [training] that are written and change nothing."""
+    spec = plan.training
+    assert spec is not None
+    usual = Training(method=spec.method)
+    reasons = {
+        "batch": "" if spec.method == "gradient" else f"every round of {spec.method} takes all rows",
+        "expected_rows": "sums are over rows that all owners have, and how many those are is public",
+        "range": "no coefficient is held to it",
+        "epochs": "there are rounds alone",
+        "seed": "" if spec.method == "gradient" and spec.batch else "no rows are shuffled",
+    }
+    for key, why in reasons.items():
+        if why and getattr(spec, key) != getattr(usual, key):
+            yield f"training.{key}: is ignored: {why}. hint: leave it out"
 
 
 def unfit(plan: Plan, train: int, test: int) -> str:
@@ -131,7 +151,11 @@ def unfit(plan: Plan, train: int, test: int) -> str:
     if max(train, test) > ROWS or (train + test) * width > ELEMENTS:
         return f"{train + test} common rows of {width - 1} features are too many for one program. hint: fewer of either"
     if plan.training.method != "newton":
-        return ""
+        size = plan.training.batch or 1
+        hint = "a smaller one, or leave it out for all rows"
+        return (
+            "" if size <= train else f"training.batch: {size} is more than the {train} rows to train on. hint: {hint}"
+        )
     curved = 0.25 if plan.model.kind == "logistic" else 1.0
     least = width * train * curved / (1 << BOUND - 1)
     if l2(plan) >= least:

@@ -14,7 +14,7 @@ from potluck.core.fitting import Array, Give, Recipe, Take
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats
-from potluck.fl.columns import Columns, by_owner, encoding, target_owner
+from potluck.fl.columns import Columns, by_owner, encoding, shuffled, target_owner
 from potluck.fl.fit_metrics import gives, metrics
 from potluck.fl.linear import curvature, design, kind, l2, penalty, residuals
 from potluck.fl.method import few, training
@@ -25,6 +25,12 @@ from potluck.fl.tasks import Trained
 PROGRAM = "regression"
 STEPS = 50
 """Of the plain fit, only to compare."""
+
+
+def batch(plan: Plan) -> int | None:
+    """Rows of one step; None: all of them."""
+    spec = training(plan)
+    return spec.batch if spec.method == "gradient" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +53,17 @@ class Regression:
         numbers: dict[str, object] = {
             "kind": kind(self.plan), "method": spec.method, "rounds": spec.rounds, "l2": l2(self.plan),
             "rate": spec.rate, "train": train, "test": test, "features": counts, "target": target,
+            "batch": batch(self.plan) or train,
         }  # fmt: skip
         return Recipe(PROGRAM, numbers, tuple(takes), (*opened, *gives(goal(self.plan), test)))
 
     def shared(self, owner: str, columns: Columns) -> list[Array]:
-        """An owner's arguments: its features, which rows it keeps, and the target where it is its own."""
+        """An owner's arguments: its features, which rows it keeps, and the target where it is its own.
+
+        Where steps take batches, the training rows come in the public order of the plan's seed.
+        """
+        if batch(self.plan):
+            columns = shuffled(columns, training(self.plan).seed)
         found: list[Array] = [columns.features] if columns.features.shape[1] else []
         found.append(columns.keep.astype(np.int64))
         if columns.target is not None:

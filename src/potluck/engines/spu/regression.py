@@ -49,7 +49,10 @@ OWNERS, COLUMNS, ROUNDS, ROWS = 64, 512, 1000, 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What the program is made from. features: of each owner, by the plan's order; target: whose it is."""
+    """What the program is made from. features: of each owner, by the plan's order; target: whose it is.
+
+    batch: training rows of one gradient step; all of them, where the plan has no batch.
+    """
 
     logistic: bool
     newton: bool
@@ -60,6 +63,7 @@ class Numbers:
     rounds: int
     l2: float
     rate: float
+    batch: int
 
     @property
     def width(self) -> int:
@@ -70,7 +74,7 @@ class Numbers:
     def scale(self) -> float:
         """The power of two that sums over rows are multiplied by."""
         if not self.newton:
-            return 2.0 ** (MEAN - math.ceil(math.log2(self.train)))
+            return 2.0 ** (MEAN - math.ceil(math.log2(self.batch)))
         return 2.0 ** (BOUND - math.ceil(math.log2(self.width * self.train * (0.25 if self.logistic else 1.0))))
 
 
@@ -88,11 +92,14 @@ def numbers(about: Mapping[str, Any]) -> Numbers:
         real[key] = float(value)
     if about.get("kind") not in ("linear", "logistic") or about.get("method") not in ("newton", "gradient"):
         raise OpError("kind must be linear or logistic, method newton or gradient")
+    train = natural(about, "train", 1, ROWS)
     made = Numbers(
-        about["kind"] == "logistic", about["method"] == "newton", natural(about, "train", 1, ROWS),
+        about["kind"] == "logistic", about["method"] == "newton", train,
         natural(about, "test", 0, ROWS), each, natural(about, "target", 0, len(each) - 1),
-        natural(about, "rounds", 1, ROUNDS), real["l2"], real["rate"],
+        natural(about, "rounds", 1, ROUNDS), real["l2"], real["rate"], natural(about, "batch", 1, train),
     )  # fmt: skip
+    if made.newton and made.batch != train:
+        raise OpError("newton takes all rows")
     if not 1 < made.width <= COLUMNS or (made.train + made.test) * made.width > MOST:
         raise OpError("no columns, or too many elements")
     if made.newton and made.l2 * made.scale < COARSE:
@@ -168,11 +175,11 @@ def _margins(x: Array, weights: Array) -> Array:
 
 
 def _slope(made: Numbers, x: Array, target: Array, keep: Array, weights: Array) -> tuple[Array, Array]:
-    """The scaled gradient [width], and each row's predicted mean [n]."""
+    """The scaled gradient [width], and each row's predicted mean [n]. A batch has its share of the ridge."""
     margins = x @ weights[1:] + weights[0]
     mean = jax.nn.sigmoid(jnp.clip(margins, -CLIP, CLIP)) if made.logistic else margins
     rest = (mean - target) * keep
-    free = jnp.ones(made.width).at[0].set(0.0) * (made.l2 * made.scale)
+    free = jnp.ones(made.width).at[0].set(0.0) * (made.l2 * made.scale * made.batch / made.train)
     return jnp.concatenate([rest.sum().reshape(1), rest @ x]) * made.scale + free * weights, mean
 
 
@@ -232,11 +239,20 @@ def _newton(made: Numbers, x: Array, target: Array, keep: Array) -> tuple[Array,
 
 
 def _gradient(made: Numbers, x: Array, target: Array, keep: Array) -> tuple[Array, Array]:
-    """(weights, 1): `rounds` steps down the mean gradient over all training rows. It is not asked to settle."""
-    pace = made.rate / (made.train * made.scale)
+    """(weights, 1): `rounds` steps down the mean gradient over a batch's rows. It is not asked to settle.
 
-    def one(_: int, weights: Array) -> Array:
-        return _cut(weights - pace * _slope(made, x, target, keep, weights)[0])
+    Batches follow one another in the rows' order and go on at its start, so that all rows count alike.
+    """
+    pace, size = made.rate / (made.batch * made.scale), made.batch
+    if size < made.train:
+        x, target, keep = (jnp.concatenate([one, one[:size]]) for one in (x, target, keep))
+
+    def one(step: Array, weights: Array) -> Array:
+        rows = (x, target, keep)
+        if size < made.train:
+            start = (step * size) % made.train
+            rows = tuple(jax.lax.dynamic_slice_in_dim(each, start, size) for each in rows)
+        return _cut(weights - pace * _slope(made, *rows, weights)[0])
 
     zero = _secret(jnp.zeros(made.width), target.astype(jnp.float64)[:1])
     return jax.lax.fori_loop(0, made.rounds, one, zero), jnp.ones((), jnp.int64) + 0 * keep[0]
