@@ -9,6 +9,8 @@ with one another's ordinals and yet contribute differently, which one row's sens
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,3 +36,8 @@ def by_person(seed: int, share: float, names: list[str]) -> NDArray[np.bool_]:
     """[n] True: held out, with all other rows of the same person."""
     side = {name: fraction(seed, b"person\0" + name.encode()) < share for name in dict.fromkeys(names)}
     return np.array([side[name] for name in names], dtype=np.bool_)
+
+
+def by_key(seed: int, share: float, keys: Sequence[bytes]) -> NDArray[np.bool_]:
+    """[n] True: held out, by the digests of keys that rows of several owners are matched by: the same at all owners."""
+    return np.array([fraction(seed, b"key\0" + one) < share for one in keys], np.bool_)

@@ -1,9 +1,9 @@
 """The driver of a fit over columns at different owners: match rows, share columns, compute, and show those the model
 whom the plan names.
 
-A round: the server announces it; the owners match their rows (`alignment`); the target's owner says which are held out;
-each owner parts its columns among the compute parties, which run one program and seal its results to the model's
-readers. The server hands on what it cannot read, and hears that it ended.
+A round: the server announces it; the owners match their rows (`alignment`); which are held out each knows by the keys, or
+hears of the target's owner, where a column says it; each owner parts its columns among the compute parties, which run
+one program and seal its results to the model's readers. The server hands on what it cannot read, and hears that it ended.
 
 It is for parties that follow the protocol: any two compute parties together read everything, and one that departs can
 change the model. Nothing here keeps an owner from putting in columns that it made up, within their ranges.
@@ -26,6 +26,7 @@ from potluck.core.rounds import Abort, Cause, Exchange, Label, Parcel, RoundId, 
 from potluck.core.wire import dump, load
 from potluck.fl.columns import Own, held_out, ordered, target_owner
 from potluck.fl.fit_check import unfit
+from potluck.fl.split import by_key
 from potluck.fl.tasks import Trained
 from potluck.mpc.circle import Place
 from potluck.mpc.fit_compute import compute
@@ -55,8 +56,10 @@ class Sitting:
         plan = self.plan
         target = site(target_owner(plan))
         agreed = fingerprint(b"potluck fit 1", digest(plan), self.round.run.encode(), b"%d" % self.round.number)
-        patience = plan.federation.patience
-        return Fitting(self.round, agreed, plan.sites, target, readers(plan), plan.servers, patience, split=True)
+        patience, sides = plan.federation.patience, plan.data.split
+        # Sides that follow from keys must not pass the server: in the order of keys they tell a guesser which are in.
+        told = sides is not None and sides.column is not None
+        return Fitting(self.round, agreed, plan.sites, target, readers(plan), plan.servers, patience, split=told)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,8 +74,8 @@ class Brought:
 
 
 def direct(sitting: Sitting, me: Seat) -> Rounds[None]:
-    """The server's half. Reveals: how many keys each owner has, how many rows are common, which positions are held out,
-    sizes of letters, and when each comes."""
+    """The server's half. Reveals: how many keys each owner has; where a column says which rows are held out, how many
+    rows are common and which positions are held out; sizes of letters, and when each comes."""
     fitting = sitting.fitting
     label = fitting.label(BEGIN)
     body = dump(_announcement(sitting))
@@ -95,8 +98,7 @@ def bring(sitting: Sitting, brought: Brought, me: Seat) -> Rounds[Trained | None
     assert common.rows is not None
     if not len(common.rows):
         raise DataError("no row is common to all owners", where="align.keys", hint="see how keys are spelt at each")
-    mine = held_out(plan, brought.own, common.rows, _keys(brought.keys, common.rows))
-    test = yield from told_split(fitting, me, len(common.rows), mine)
+    test = yield from _sides(sitting, me, brought, common.rows)
     if test.all():
         raise DataError("the training side of the split is empty", hint="lower data.split.test, or see the column")
     method, train, held = learner(plan), int((~test).sum()), int(test.sum())
@@ -117,6 +119,17 @@ def assist(sitting: Sitting, engine: Engine, me: Seat) -> Rounds[None]:
     yield from _begun(sitting)
     fitting = sitting.fitting
     yield from compute(Place(fitting.ranks, me.party, engine), fitting, me, learner(sitting.plan).recipe)
+
+
+def _sides(sitting: Sitting, me: Seat, brought: Brought, rows: NDArray[np.int64]) -> Rounds[NDArray[np.bool_]]:
+    """Which of the common rows are held out. Reveals: as `told_split`, where a column says it."""
+    fitting, spec = sitting.fitting, sitting.plan.data.split
+    if fitting.split:
+        mine = held_out(sitting.plan, brought.own, rows, [])
+        return (yield from told_split(fitting, me, len(rows), mine))
+    if spec is None or spec.test is None:
+        return np.zeros(len(rows), np.bool_)
+    return by_key(spec.seed, spec.test, _keys(brought.keys, rows))
 
 
 def _keys(keys: Keys, rows: NDArray[np.int64]) -> list[bytes]:
