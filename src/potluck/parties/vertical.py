@@ -1,9 +1,9 @@
 """The driver of a fit over columns at different owners: match rows, share columns, compute, and show those the model
 whom the plan names.
 
-A round: the server announces it; the owners match their rows (`alignment`); which are held out each knows by the keys, or
-hears of the target's owner, where a column says it; each owner parts its columns among the compute parties, which run
-one program and seal its results to the model's readers. The server hands on what it cannot read, and hears that it ended.
+A round: the server announces it; the owners match their rows (`alignment`); which are held out each knows by the keys,
+or hears of the target's owner where a column says it; each owner parts its columns among the compute parties, which run
+one program and seal its results to the model's readers. The server hands on what it cannot read, and hears the end.
 
 It is for parties that follow the protocol: any two compute parties together read everything, and one that departs can
 change the model. Nothing here keeps an owner from putting in columns that it made up, within their ranges.
