@@ -147,7 +147,8 @@ def test_weights_that_numbers_of_64_bits_do_not_carry_are_wrong_input(mpc_engine
     ("settings", "words"),
     [
         (['federation.server="lying"'], "parties that follow the protocol"),
-        (['protect.servers=["x","y"]'], "three compute parties, the plan names 2"),
+        (['protect.servers=["x"]'], "two or three compute parties, the plan names 1"),
+        (['protect.servers=["x","x"]'], "one is there twice"),
         (['protect.servers=["x","x","y"]'], "one is there twice"),
         (['protect.servers=["x","y","server"]'], "neither may compute"),
     ],

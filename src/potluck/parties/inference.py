@@ -249,12 +249,18 @@ def together(sitting: Sitting, model: Model, rows: Rows, memory: Memory) -> Pred
     return found
 
 
+COMPARED = frozenset({Cause.TERMS, Cause.SURVIVORS, Cause.COMMITMENT})
+"""What a compute party notices where it compares what others say: who names nobody is not to blame for it."""
+
+
 def told(server: Abort | None, sites: Mapping[Party, Abort]) -> Abort:
     """The abort to raise of those that ended a round: a site's own reason says more than the server's silence."""
     for party, why in sites.items():
         if why.cause not in QUIET:
             detail = AGAIN if why.cause is Cause.REPLAY else why.detail
-            return Abort(why.cause, party=why.party or party, step=why.step, detail=detail)
+            noticed = party.role is Role.COMPUTE and why.cause in COMPARED
+            named = why.party or (None if noticed else party)
+            return Abort(why.cause, party=named, step=why.step, detail=detail)
     for why in sites.values():  # a compute party that others miss
         if why.party is not None and why.party.role is Role.COMPUTE:
             return why
