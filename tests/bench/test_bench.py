@@ -58,7 +58,11 @@ PROMISED = [
     *(f"round over the network, {count} sites, tiny, mask" for count in (10, 30, 100)),
     *(f"verify {kind}-" for kind in ("snp", "tdx", "sgx", "nitro", "tpm")),
     "seal 64 MiB to an enclave",
-    *(f"fit over columns, {size}" for size in ("10,000 x 20", "30,000 x 23")),
+    *(f"fit over columns, {size} at 2 owners, newton" for size in ("10,000 x 20", "30,000 x 23")),
+    *(
+        f"fit over columns, 10,000 x 20 at 2 owners, 5 gradient steps: {beside}"
+        for beside in ("peer", "plain", "auc beside the peer", "auc")
+    ),
     "poisoning, heart, va x-10: best rule",
     *(f"round of tee, 4 sites in memory, {size}" for size in ("d=1e4", "d=1e6")),
 ]
