@@ -12,7 +12,7 @@ from potluck.core.seeded import fraction
 from potluck.core.wire import dump, load
 from potluck.mpc import fit_messages as m
 from potluck.mpc.psi import digest_of
-from potluck.parties import vertical
+from potluck.parties import catalog, vertical
 
 SPLIT = {"test": 0.3, "seed": 5}
 
@@ -67,3 +67,14 @@ def test_a_split_that_one_owner_was_told_otherwise_gives_no_model(monkeypatch):
     with pytest.raises(Abort) as caught:
         result(plan(3), frames(rows=80, owners=3))
     assert (caught.value.cause, caught.value.party) == (Cause.TERMS, wanted)
+
+
+@pytest.mark.parametrize(("split", "form"), [({"column": "fold"}, "released"), (SPLIT, "nothing")])
+def test_what_the_server_carries_of_the_split_is_what_its_views_say(split, form):
+    """Who hands on which rows are held out knows how many are common, too."""
+    made = plan(data__split=split)
+    _, post = sat(made, frames(rows=60))
+    carried = any(move.label.step == m.SPLIT for move in post.transcript.moves if move.to == SERVER)
+    views = {view.of: view.form.value for view in catalog.views(made.spec) if view.party == SERVER}
+    assert carried == (form == "released")
+    assert views["which rows are held out"] == views["the size"] == form

@@ -29,7 +29,7 @@ def views(plan: Plan, readers: Sequence[Party]) -> list[View]:
     to see more."""
     assert plan.align is not None
     matched = replace(plan, align=replace(plan.align, reveal="members", to=()))
-    found = [*_columns(plan), *psi_views.views(matched), *_split(plan)]
+    found = [*_columns(plan), *_matching(plan, psi_views.views(matched)), *_split(plan)]
     found += [View(party, "the size", Form.RELEASED, Never(), SOURCE, Form.RELEASED) for party in plan.servers]
     found += _keys(plan)
     return [*found, *_results(plan, readers)]
@@ -76,9 +76,7 @@ def _columns(plan: Plan) -> list[View]:
     opens, found = _opens(plan), []
     for one in plan.sites:
         of = f"{one}'s columns"
-        found.append(
-            View(SERVER, of, Form.NOTHING, opens, SOURCE, note="it carries no share; how many rows are common")
-        )
+        found.append(View(SERVER, of, Form.NOTHING, opens, SOURCE, note="it carries no share"))
         for party in plan.servers:
             if party.name == one.name:
                 found.append(View(party, of, Form.PLAIN, Never(), SOURCE, note="its owner's own"))
@@ -93,16 +91,37 @@ def _columns(plan: Plan) -> list[View]:
     return found
 
 
+def _by_column(plan: Plan) -> bool:
+    """Whether a column says which rows are held out: its owner tells the others, through the server."""
+    return plan.data.split is not None and plan.data.split.column is not None
+
+
+def _matching(plan: Plan, found: Sequence[View]) -> list[View]:
+    """The views of the matching. The server that hands on which rows are held out sees how many are common."""
+    if not _by_column(plan):
+        return [*found]
+    told = View(SERVER, "the size", Form.RELEASED, Never(), SOURCE, Form.RELEASED, "it hands on which are held out")
+    return [told if (one.party, one.of) == (SERVER, "the size") else one for one in found]
+
+
 def _split(plan: Plan) -> list[View]:
-    """Which rows are held out: positions in the common order, for all owners and the server."""
+    """Which rows are held out: every owner knows it; the server where a column says it, as positions."""
     of = "which rows are held out"
-    note = "positions in the common order, which says nothing of rows to who does not have their keys"
     found = [View(party, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED) for party in plan.sites]
-    return [View(SERVER, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED, note), *found]
+    if _by_column(plan):
+        note = "positions in the common order: a split that follows from keys says which of guessed keys all have"
+        return [View(SERVER, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED, note), *found]
+    helped = AnyOf((Together(1, frozenset(plan.sites)), psi_views.SEALED))
+    note = "it follows from keys that all have: none of it passes the server"
+    return [View(SERVER, of, Form.NOTHING, helped, SOURCE, Form.RELEASED, note), *found]
 
 
 def _told(plan: Plan) -> str:
     """What a reader may work out from the model."""
+    if plan.privacy.noise != "none":
+        return (
+            "made of sums that were noised before anything was opened; not that a row is there, which all owners know"
+        )
     exact = "exact: with all rows but one, that one can be worked out from it"
     if plan.model is None or plan.model.kind != "trees":
         return exact
@@ -113,13 +132,16 @@ def _results(plan: Plan, readers: Sequence[Party]) -> list[View]:
     """The model and its metrics: whoever has one reader's letters and keys reads what that one reads."""
     helped: Condition = AnyOf((Together(1, frozenset(readers)), _opens(plan)))
     found = []
-    for of in ("the model", "the metrics"):
+    noisy = plan.privacy.noise != "none"
+    for of in ("the model",) if noisy else ("the model", "the metrics"):
         found.append(View(SERVER, of, Form.NOTHING, helped, SOURCE, Form.RELEASED))
         found += [View(party, of, Form.SHARE, helped, SOURCE, Form.RELEASED) for party in plan.servers]
         for one in plan.sites:
             if one in readers:
                 note = _told(plan) if of == "the model" else ""
-                found.append(View(one, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED, note))
+                opens = _opens(plan) if noisy else Never()
+                form = Form.NOISED if noisy else Form.RELEASED
+                found.append(View(one, of, form, opens, SOURCE, Form.RELEASED, note))
             else:
                 found.append(View(one, of, Form.NOTHING, helped, SOURCE, Form.RELEASED))
     return found
