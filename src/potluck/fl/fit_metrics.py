@@ -18,6 +18,8 @@ from potluck.fl.target import Goal
 
 BINS = 256
 STEP = 2.0**-18
+UNCOUNTED = ("no held-out row was counted: there are no metrics",)
+EMPTY = ("the test split is empty: there are no metrics",)
 
 
 def gives(aim: Goal, test: int) -> tuple[Give, ...]:
@@ -28,19 +30,20 @@ def gives(aim: Goal, test: int) -> tuple[Give, ...]:
 
 
 def metrics(aim: Goal, opened: Sequence[Array]) -> tuple[Metrics | None, tuple[str, ...]]:
-    """(metrics, warnings) of what was opened; (None, ()) where no row was held out."""
+    """(metrics, warnings) of what was opened; no metrics where none was counted, or none is complete."""
     if not opened:
-        return None, ()
+        return None, UNCOUNTED
     if aim.kind == "binary":
         return _sides(opened[0].astype(np.float64))
-    return _numbers(aim, opened[0].astype(np.float64)), ()
+    found = _numbers(aim, opened[0].astype(np.float64))
+    return found, () if found else EMPTY
 
 
 def _sides(cells: Floats) -> tuple[Metrics | None, tuple[str, ...]]:
     negative, positive = cells
     rows, middle = float(cells.sum()), BINS // 2
     if rows == 0:
-        return None, ("the test split is empty: there are no metrics",)
+        return None, EMPTY
     right = float(negative[:middle].sum() + positive[middle:].sum())
     area = auc_of(negative, positive)
     warnings = () if area is not None else ("the test split holds one class only: there is no AUC",)
