@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.members.files import PRIVATE, create, folder, replace
+from potluck.members.files import PRIVATE, folder, replace
 from potluck.members.names import file_name
 from potluck.parties.intersection import Intersected, text_of
 
@@ -21,13 +21,14 @@ class Learnt(msgspec.Struct, frozen=True):
 
 
 def keep(home: Path, run: str, found: Intersected) -> None:
-    """Write it, 0600. Raises UsageError: cannot be written, or a result of this run is there already."""
+    """Write it, 0600: a round that is done again, for another had not all of it, finds the same. Raises UsageError:
+    cannot be written."""
     place = home / FOLDER
     if not place.is_dir():
         folder(place)
     told = Learnt(found.size or 0, bool(found.reused))
     if found.members is not None:
-        create(place / f"{file_name(run)}.csv", text_of(found).encode(), PRIVATE)
+        replace(place / f"{file_name(run)}.csv", text_of(found).encode(), PRIVATE)
     replace(place / f"{file_name(run)}.json", msgspec.json.encode(told), PRIVATE)
 
 
