@@ -7,8 +7,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from potluck.core.asks import Ask
+from potluck.core.party import Role
 from potluck.core.plan import Plan as Spec
-from potluck.core.rounds import Abort, RoundId, Rounds, Seat
+from potluck.core.rounds import Abort, Cause, RoundId, Rounds, Seat
 from potluck.parties.attempt import QUIET
 from potluck.parties.inference import told
 from potluck.parties.journal import Journal
@@ -37,7 +38,9 @@ def carried(
         known = journal.stands(ask)
         if known is not None:
             return Log([known])
-        for tries_left in range(TRIES - 1, -1, -1):
+        # With noise each try may be one more release, and the plan has paid for so many.
+        tries = TRIES if spec.privacy.noise == "none" else min(TRIES, 1 + spec.privacy.redo)
+        for tries_left in range(tries - 1, -1, -1):
             number, started = journal.begin(ask), time.perf_counter()
             attempt = coordinator.once(number, half, ask.kind)
             if attempt.abort is None:
@@ -47,7 +50,12 @@ def carried(
             journal.ended(ask, number, attempt)
             # What compute parties say of others is in the server's own abort.
             sites = {one: Abort(cause, party=one) for one, cause in attempt.lost.items() if one in spec.sites}
-            why = told(attempt.abort, sites)
+            why = attempt.abort if _restarted(attempt.abort) else told(attempt.abort, sites)
             if why.cause not in QUIET or tries_left == 0:
                 raise why
     raise AssertionError("the last try ends the run")
+
+
+def _restarted(abort: Abort) -> bool:
+    """Whether the server itself saw why nothing came of it: owners only know that an engine ended."""
+    return abort.cause is Cause.SILENT and abort.party is not None and abort.party.role is Role.COMPUTE

@@ -77,12 +77,12 @@ def in_step(place: Place, label: Named, step: str, pending: Pending[T], roll: st
     body = dump(Here(failed))
     send = {party: Parcel(label(roll), body) for party in place.others}
     inbox = yield Exchange(label(roll), send, place.others, hops=2)
+    if len(inbox.gone) == 1:  # engines die of one that is gone
+        raise Abort(Cause.SILENT, party=min(inbox.gone), step=step, detail="its engine is gone, and it does not answer")
     faulty = [party for party, said in inbox.got.items() if load(said, Here, party).failed]
     faulty += [place.me] if failed else []
     if len(faulty) == 1:
         raise Abort(Cause.ENGINE, party=faulty[0], step=step, detail=kept.detail if failed else "its engine failed")
-    if len(inbox.gone) == 1:
-        raise Abort(Cause.SILENT, party=min(inbox.gone), step=step, detail="its engine is gone, and it does not answer")
     # An engine may die of another's end: of several that failed, none is named for having begun it.
     who = " and ".join(map(str, sorted(faulty))) or "an engine"
     raise Abort(Cause.ENGINE, step=step, detail=f"{who} failed: {kept.detail}")

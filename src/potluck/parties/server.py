@@ -39,6 +39,8 @@ LAST_WORDS = 5.0
 TICK = 0.25
 SKEW = 3
 """Patiences between the first and the last compute party in one step: one waits for two more for sites to confirm."""
+GRACE = 0.2
+"""Patiences that a round still has when a compute party was started again: its last words may be on their way."""
 LETTERS = 64
 """Letters of one site in one round that are looked at: many times what a protocol takes."""
 WORDS, WORDS_A_SECOND = 60.0, 1.0
@@ -247,6 +249,8 @@ class Coordinator:
         desk = round_.desk
         if desk.hopeless:  # others may still say why, where it is not known
             return 0.0 if round_.restarted else self.patience
+        if round_.restarted and desk.awaited() <= self._sites:
+            return GRACE * self.patience  # they wait for it, and it knows of nothing; or what it gave is there already
         if desk.answered & self._computes and desk.awaited() <= self._computes:
             return SKEW * self.patience
         return math.inf
@@ -336,8 +340,10 @@ class Coordinator:
 
 
 def _named(abort: Abort, restarted: Sequence[Party]) -> Abort:
-    """Who was started again is named, where the round ended for want of answers and nobody is."""
-    if abort.party is not None or abort.cause is not Cause.TOO_FEW or not restarted:
+    """Who was started again is named, where the round ended for want of answers, or of an engine: others die of one
+    that is gone, each by what it happened to wait for."""
+    wanting = abort.cause is Cause.ENGINE or (abort.cause is Cause.TOO_FEW and abort.party is None)
+    if not wanting or not restarted:
         return abort
     detail = "it was started again in the middle of the round"
     return Abort(Cause.SILENT, party=restarted[0], step=abort.step, detail=detail)
