@@ -98,8 +98,8 @@ def warnings(plan: Plan) -> Iterator[str]:
     """What to mind of who computes."""
     if plan.task == "predict" and len(plan.servers) == TWO:
         yield (
-            "protect.servers: two compute parties take some ten times as long as three (CHEETAH in place of ABY3), and "
-            "one that lies in wait is half of them. hint: name a third, where there is one"
+            "protect.servers: two compute parties take up to ten times as long as three (CHEETAH in place of ABY3). "
+            "hint: name a third, where there is one"
         )
 
 
