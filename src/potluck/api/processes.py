@@ -54,10 +54,10 @@ class Processes:
         """What a process wrote to stdout in its last life."""
         return (self._logs / f"{name}.out").read_text(encoding="utf-8", errors="replace")
 
-    def last_word(self, name: str) -> str:
-        """The last line that a process wrote to stderr."""
+    def last_word(self, name: str, begins: str = "") -> str:
+        """The last line that a process wrote to stderr, of those that begin so; empty: none."""
         lines = (self._logs / f"{name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else ""
+        return next((line for line in reversed(lines) if line.startswith(begins)), "")
 
     def pid(self, name: str) -> int:
         """The process id."""

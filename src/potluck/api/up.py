@@ -41,6 +41,8 @@ from potluck.report import details
 from potluck.report.page import render
 
 TICK = 0.2
+DROPPED = "dropped: "
+"""How a site's own screen begins to say why it takes no more part in a run."""
 Say = Callable[[str, str], None]
 Watch = Callable[[Live], None]
 
@@ -88,8 +90,8 @@ def up(
         with Processes(house.commands, folder / "logs", say) as processes:
             code = _watched(processes, house, watch)
         if code:
-            for name in house.refusing():
-                say(name, processes.last_word(name))  # its owner is here, too
+            for name, words in _reasons(house, processes):
+                say(name, words)  # its owner is here, too
             raise Ended(processes.last_word("server"), code)
         if room:
             scores.fetch(folder, house, room, compare)
@@ -115,6 +117,16 @@ def _can(spec: Spec) -> None:
     binary()
     if spec.task not in ONE_ROUND:
         catalog.row(spec).build(spec)
+
+
+def _reasons(house: Household, processes: Processes) -> list[tuple[str, str]]:
+    """What those who said no, or who dropped the run, wrote on their own screens: no other party is told it."""
+    refusing = house.refusing()
+    found = [(name, processes.last_word(name)) for name in refusing]
+    for name in (*house.sites.values(), *house.computes.values()):
+        words = "" if name in refusing else processes.last_word(name, DROPPED)
+        found += [(name, words)] if words else []
+    return found
 
 
 def _watched(processes: Processes, house: Household, watch: Watch) -> int:
