@@ -61,7 +61,7 @@ NUMBER = {"kind": "number", "low": 0, "high": 1}
         ({"federation__server": "lying"}, "share needs parties that follow the protocol"),
         ({"federation__dropouts": 1}, "federation.dropouts"),
         ({"federation__corrupt": 1}, "federation.corrupt"),
-        ({"protect__servers": ["a", "b"]}, "needs three compute parties"),
+        ({"protect__servers": ["a"]}, "two or three parties compute a fit"),
         ({"protect__servers": ["a", "b", "b"]}, "one is there twice"),
         ({"protect__servers": ["a", "b", "server"]}, "the coordinator and the broker may not compute"),
         ({"align__keys": []}, "align.keys: is empty"),
@@ -73,7 +73,7 @@ NUMBER = {"kind": "number", "low": 0, "high": 1}
         ({"training__method": "average"}, "is not fitted by average"),
         ({"training__rounds": 1001}, "training.rounds"),
         ({"training__rate": 1e-9}, "training.rate"),
-        ({"privacy__noise": "reveal"}, "adds no noise in this version"),
+        ({"privacy__noise": "site"}, "here all who compute draw noise"),
         ({"protect__with": "mask"}, "does not carry out task"),
     ],
 )

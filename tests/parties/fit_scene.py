@@ -154,6 +154,7 @@ def kinds(about):
     logistic = about["kind"] == "logistic"
     takes.append(Value("integer" if logistic else "fixed", (rows,)))
     width = sum(about["features"]) + 1
+    takes += [Value("fixed", (about["rounds"], width))] * about["noises"]
     gives = [Value("integer", (len(about["features"]),)), Value("fixed", (width,)), Value("integer", (4,))]
     if about["test"]:
         gives.append(Value("integer", (2, 256)) if logistic else Value("fixed", (4,)))
@@ -169,6 +170,8 @@ def regression(about, arrays):
         faults.append(int((np.abs(parts[-1]) > 1).sum()) if count else 0)
     y, keep, train = next(left), np.prod(keeps, axis=0), about["train"]
     x = np.column_stack([np.ones(len(y)), *parts])
+    if about["noises"]:
+        return [np.array(faults), descended(about, x, y, keep, sum(left)), np.array([1, 0, 0, 0])]
     weights = newton(x[:train], y[:train], keep[:train], about["l2"])
     said = [1, 0, keep[:train].sum(), (keep * y)[:train].sum()]
     found = [np.array(faults), weights, np.array(said)]
@@ -187,6 +190,16 @@ def newton(x, y, keep, l2):
         mean = expit(x @ weights)
         slope = x.T @ ((mean - y) * keep) + ridge @ weights
         weights = weights - np.linalg.solve(x.T @ ((mean * (1 - mean) * keep)[:, None] * x) + ridge, slope)
+    return weights
+
+
+def descended(about, x, y, keep, noise):
+    """Steps down the sum of clipped rows, with noise [rounds, width]. x [n, width] with a 1 in front."""
+    weights, most = np.zeros(x.shape[1]), about["clip"] / np.linalg.norm(x, axis=1)
+    for fresh in noise:
+        slope = x.T @ (np.clip(expit(x @ weights) - y, -most, most) * keep) + fresh
+        ridge = about["l2"] * np.array([0.0, *weights[1:]])
+        weights = weights - about["rate"] / about["divisor"] * (slope + ridge)
     return weights
 
 

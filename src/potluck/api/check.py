@@ -176,7 +176,7 @@ def _fit(plan: Plan, warnings: list[str]) -> Verdict:
     except PotluckError as error:
         return Verdict([_line(error)], warnings)
     size = fit.uploaded(plan.spec, rows)
-    cost = dict.fromkeys(plan.spec.federation.sites, None)
+    cost = dict.fromkeys(plan.spec.federation.sites, promise(plan.spec))
     mind = [*warnings, *more, *catalog.at_home(plan.spec)]
     return Verdict([], mind, cost, size, None, 1, plan.values())
 

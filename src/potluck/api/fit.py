@@ -11,8 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 from potluck.api.document import of_model, scores
-from potluck.api.facts import Facts
+from potluck.api.facts import Facts, budget_of
 from potluck.api.fit_compare import pooled
+from potluck.api.ledgers import charging, open_ledgers
 from potluck.api.once import carried
 from potluck.api.plan import Plan
 from potluck.api.tables import Sources, sources
@@ -62,9 +63,13 @@ def prepared(plan: Plan, data: Sources | None) -> Room:
 def carried_out(
     room: Room, warnings: list[str], ledgers: Path, transcript: Transcript, compare: bool, now: datetime
 ) -> Facts:
-    """The round. ledgers: alignments are kept there, in a folder an owner. Raises Abort, DataError, UsageError."""
+    """The round. ledgers: the owners' lie there, and their alignments, in a folder each.
+
+    Raises Abort, DataError, UsageError; Refused: an earlier run was cut off and is not settled.
+    """
     spec, name = room.plan.spec, new_run()
     with ExitStack() as stack:
+        held = stack.enter_context(open_ledgers(spec, ledgers))
         count = len(spec.servers)
         begun = {party: Engine(spec.federation.patience, count=count) for party in spec.servers}
         engines = {party: stack.enter_context(closing(engine)) for party, engine in begun.items()}
@@ -74,15 +79,17 @@ def carried_out(
         for one in spec.sites:
             using = stack.enter_context(closing(tools(spec, ledgers / file_name(one.name))))
             brought[one] = Brought(room.keys[one], room.own[one], using)
-        memory = Memory((*spec.sites, *spec.servers), digest(spec), transcript=transcript)
+        memory = Memory((*spec.sites, *spec.servers), digest(spec), ledgers=held, transcript=transcript)
         started = time.perf_counter()
-        outcome = together(Sitting(spec, RoundId(name, 1)), brought, engines, memory)
+        with charging(held, spec, name, now):
+            outcome = together(Sitting(spec, RoundId(name, 1)), brought, engines, memory)
         seconds = time.perf_counter() - started
+        spent = dict.fromkeys(spec.federation.sites, None) | {s.name: one.spent_by(name) for s, one in held.items()}
+        budgets = tuple(budget_of(site.name, one, spec, name) for site, one in held.items())
     log = Log([Round(ASK, 1, {}, seconds, transcript.traffic(1), time.time())])
     every = [*warnings, *outcome.warnings]
     same = pooled(spec, room.keys, room.own) if compare else None
-    spent = dict.fromkeys(spec.federation.sites, None)
-    return Facts(room.plan, spec, name, now, outcome, log, spent, every, pooled=same)
+    return Facts(room.plan, spec, name, now, outcome, log, spent, every, budgets, pooled=same)
 
 
 def fitted(spec: Spec, coordinator: Coordinator, journal: Journal, begin: Callable[[Ask], None]) -> tuple[Carried, Log]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from potluck.core.asks import Kind, Task
 from potluck.core.plan import Plan as Spec
-from potluck.dp.account import spent
+from potluck.dp.account import promise, spent
 from potluck.dp.bound import Noised, privacy
 from potluck.fl.table import Table
 from potluck.fl.tasks import build
@@ -16,6 +16,9 @@ def reckoning(spec: Spec, paid: Mapping[tuple[str, Kind], int]) -> dict[str, flo
     """The epsilon by site that follows from how many contributions of each kind are known to have left it."""
     if spec.privacy.noise == "none":
         return dict.fromkeys(spec.federation.sites, 0.0)
+    if spec.task == "fit":
+        # Shares go to compute parties, past the coordinator: who gives no last word may have spent all.
+        return dict.fromkeys(spec.federation.sites, promise(spec) or 0.0)
     task: Task[Table, object] = build(spec)
     first = next(task.lead())
     bounds = {kind: privacy(spec, task.ask(kind, 0, first.state)) for kind in {kind for _, kind in paid}}

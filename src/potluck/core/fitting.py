@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.party import Party
+from potluck.core.party import Draw, Party
 from potluck.core.rounds import Label, RoundId
 
 Sort = Literal["integer", "fixed", "bit"]
@@ -48,6 +48,21 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
+class Noise:
+    """What each compute party draws by itself and shares: one argument each, after the owners', by rank.
+
+    sigma: of ONE party's whole numbers, in steps of 2^-18.
+    """
+
+    shape: tuple[int, ...]
+    sigma: float
+
+
+Sampler = Callable[[float, int, Draw], NDArray[np.int64]]
+"""(sigma in steps, how many, draw) -> whole numbers of steps."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A program of the engine, from public numbers alone. takes, gives: in the program's order.
 
@@ -59,6 +74,7 @@ class Recipe:
     numbers: Mapping[str, object]
     takes: tuple[Take, ...]
     gives: tuple[Give, ...]
+    noise: Noise | None = None
 
     def of(self, owner: int) -> tuple[Take, ...]:
         """What one owner gives."""
@@ -94,10 +110,12 @@ class Fitting:
 class Given:
     """What an owner brings. arrays: its takes, in order; train, test: rows, the training rows first.
 
-    order: 32 bytes over the common keys, their order and the split: the same at every owner.
+    order: 32 bytes over the common keys, their order and the split: the same at every owner; charge: what the owner's
+    ledger must take before anything leaves; empty: nothing.
     """
 
     arrays: Sequence[Array] = field(repr=False)
     train: int
     test: int
     order: bytes
+    charge: bytes = b""

@@ -247,7 +247,7 @@ def _noised(plan: Plan, ask: Ask, how: NoiseWord) -> Noised:
             steps, guaranteed, sensitivity, single, extra = (tight,), tight, float(moved), True, slack
     assert plan.privacy.unit is not None
     cost = Cost(1, ask.kind, plan.privacy.unit, NEIGHBOURS, how, single, sensitivity, guaranteed, extra, delta, count)
-    share = tuple(_share(one, sure) for one in steps)
+    share = tuple(least_share(one, sure) for one in steps)
     return Noised(grid, Clip(limits), how, steps, share, cost, plan.enclosed)
 
 
@@ -255,7 +255,7 @@ def _tight(blocks: tuple[Block, ...]) -> bool:
     return len(blocks) == 1 and blocks[0].single and blocks[0].whole
 
 
-def _share(sigma: float, sure: int) -> float:
+def least_share(sigma: float, sure: int) -> float:
     """The smallest float whose square, `sure` times, is at least sigma squared."""
     share = sigma / math.sqrt(sure)
     while Fraction(share) ** 2 * sure < Fraction(sigma) ** 2:

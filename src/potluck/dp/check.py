@@ -12,6 +12,7 @@ from potluck.core.plan import Plan
 from potluck.dp.bound import shares
 
 LARGE = 10.0
+HELD = "held-out rows have the whole epsilon to themselves"
 MOST_REDO = 10_000
 LEAST_CLIP, MOST_CLIP = 1e-100, 1e100
 """Clips in between can be scaled without overflow or underflow."""
@@ -49,7 +50,7 @@ def _numbers(plan: Plan) -> Iterator[Finding]:
     if wanted.delta is None or not LEAST_DELTA <= wanted.delta < 1:
         what = f"must be between 0 and 1 (and at least {LEAST_DELTA:g})"
         yield "privacy.delta", what, "for example 1e-5, well below 1 / rows"
-    if plan.task == "train" and wanted.clip is None:
+    if plan.task in ("train", "fit") and wanted.clip is None:
         yield "privacy.clip", "is missing: noise for training needs a clip", "for example 1.0"
     if wanted.clip is not None and not LEAST_CLIP <= wanted.clip <= MOST_CLIP:
         yield "privacy.clip", f"must be a number above 0 ({LEAST_CLIP:g} to {MOST_CLIP:g})", "for example 1.0"
@@ -127,7 +128,8 @@ def _pauses(plan: Plan) -> Iterator[Finding]:
     if plan.task == "statistics" and wanted.clip is not None:
         yield "privacy.clip", "is ignored beside statistics", "remove it"
     if wanted.evaluation is not None and (wanted.unit == "row" or plan.task != "train"):
-        yield "privacy.evaluation", "is ignored: held-out rows have the whole epsilon to themselves", "remove it"
+        why = "nothing of held-out rows is opened" if plan.task == "fit" else HELD
+        yield "privacy.evaluation", f"is ignored: {why}", "remove it"
     if plan.task == "train" and wanted.unit in ("person", "site") and wanted.evaluation is None:
         what = f'is not set, so no metrics are released: with unit = "{wanted.unit}" they would cost extra'
         yield "privacy.evaluation", what, "set it to a part of epsilon, e.g. 0.1"

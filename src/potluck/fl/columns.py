@@ -55,6 +55,11 @@ class Columns:
         """How many there are."""
         return len(self.keep)
 
+    def trained(self) -> Columns:
+        """The training rows alone."""
+        target = None if self.target is None else self.target[: self.train]
+        return Columns(self.features[: self.train], self.keep[: self.train], target, self.train)
+
 
 def special(plan: Plan) -> frozenset[str]:
     """Columns that are no features: the target, the split, and the keys."""

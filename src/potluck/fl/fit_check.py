@@ -15,6 +15,8 @@ ROUNDS, SHORTEST, LONGEST = 1000, 1e-4, 1e4
 """What the engine's program takes."""
 WIDEST = 511
 ROWS, ELEMENTS = 1 << 22, 1 << 26
+COMPUTING, MOST_CLIP, LARGEST_SUM = 3, 64.0, 2.0**23
+"""With noise: who computes, the largest clip, and the largest sum of clipped gradients."""
 BOUND = 24
 """log2 of how much larger the Gram matrix may be than its ridge."""
 
@@ -110,17 +112,52 @@ def _model(plan: Plan) -> Iterator[str]:
 
 
 def _privacy(plan: Plan) -> Iterator[str]:
-    if plan.privacy.noise != "none":
-        what = f'"{plan.privacy.noise}" is for sums; a fit over columns adds no noise in this version'
-        yield f'privacy.noise: {what}. hint: noise = "none", and mind who reads the model'
+    """What noise inside the computation cannot be: it is of gradient steps over all rows, for three who compute."""
+    wanted, spec, model = plan.privacy, plan.training, plan.model
+    assert spec is not None
+    assert model is not None
+    if wanted.noise == "none":
+        return
+    if wanted.noise != "reveal":
+        what = f'"{wanted.noise}" is for sums: here all who compute draw noise, before anything is opened'
+        yield f'privacy.noise: {what}. hint: noise = "reveal"'
+    if wanted.unit not in (None, "row"):
+        yield f'privacy.unit: a row is what all owners have of one key, not a {wanted.unit}. hint: unit = "row"'
+    if model.kind in KINDS and spec.method == "newton":
+        yield 'training.method: newton with noise gives poor models. hint: method = "gradient"'
+    if model.kind == "trees":
+        yield 'model.kind: trees are grown without noise in this version. hint: kind = "logistic", or noise = "none"'
+    if spec.method == "gradient":
+        yield from _steps(plan, spec)
+    if len(plan.servers) != COMPUTING:
+        what = "with noise three parties compute: two of them draw enough, whatever the third does"
+        yield f"protect.servers: {what}. hint: name three"
+
+
+def _steps(plan: Plan, spec: Training) -> Iterator[str]:
+    if spec.batch is not None:
+        yield "training.batch: with noise every step takes all rows in this version. hint: leave it out"
+    if spec.expected_rows is None:
+        what = "is missing: with noise the number of rows that count is private"
+        yield f"training.expected_rows: {what}. hint: a public guess of the training rows"
+    elif not 1 <= spec.expected_rows <= ROWS:
+        yield f"training.expected_rows: {spec.expected_rows} does not fit. hint: 1 to {ROWS}"
+    if plan.privacy.clip is not None and plan.privacy.clip > MOST_CLIP:
+        yield f"privacy.clip: {plan.privacy.clip:g} is more than is computed with. hint: at most {MOST_CLIP:g}"
 
 
 def warnings(plan: Plan) -> Iterator[str]:
     """What runs, and what to mind of it."""
-    yield (
-        "privacy.noise: the model is exact: who reads it and knows all rows but one can work out that one. hint: name "
-        "readers in fit.to whom all owners trust with that"
-    )
+    if plan.privacy.noise == "none":
+        yield (
+            "privacy.noise: the model is exact: who reads it and knows all rows but one can work out that one. hint: "
+            "name readers in fit.to whom all owners trust with that"
+        )
+    else:
+        yield (
+            "privacy.noise: held-out rows say nothing with noise in this version: there are no metrics. hint: hold "
+            "none out, or let a reader judge the model on rows of its own"
+        )
     yield from _unused(plan)
 
 
@@ -131,7 +168,9 @@ def _unused(plan: Plan) -> Iterator[str]:
     usual = Training(method=spec.method)
     reasons = {
         "batch": "" if spec.method == "gradient" else f"every round of {spec.method} takes all rows",
-        "expected_rows": "sums are over rows that all owners have, and how many those are is public",
+        "expected_rows": ""
+        if plan.privacy.noise != "none"
+        else "sums are over rows that all owners have, and how many those are is public",
         "range": "no coefficient is held to it",
         "epochs": "there are rounds alone",
         "seed": "" if spec.method == "gradient" and spec.batch else "no rows are shuffled",
@@ -139,6 +178,15 @@ def _unused(plan: Plan) -> Iterator[str]:
     for key, why in reasons.items():
         if why and getattr(spec, key) != getattr(usual, key):
             yield f"training.{key}: is ignored: {why}. hint: leave it out"
+
+
+def _largest_sum(plan: Plan) -> float:
+    """With noise, what one row adds to a sum or to a step at most; else 0."""
+    spec = plan.training
+    assert spec is not None
+    if plan.privacy.noise == "none":
+        return 0.0
+    return (plan.privacy.clip or 0.0) * max(1.0, spec.rate / (spec.expected_rows or 1))
 
 
 def unfit(plan: Plan, train: int, test: int) -> str:
@@ -150,6 +198,8 @@ def unfit(plan: Plan, train: int, test: int) -> str:
     width = len(by_owner(plan)) + 1
     if max(train, test) > ROWS or (train + test) * width > ELEMENTS:
         return f"{train + test} common rows of {width - 1} features are too many for one program. hint: fewer of either"
+    if _largest_sum(plan) * train > LARGEST_SUM:
+        return "privacy.clip: the sum is too large for fixed point. hint: a lower clip, or more expected_rows"
     if plan.training.method != "newton":
         size = plan.training.batch or 1
         hint = "a smaller one, or leave it out for all rows"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from potluck.core.errors import DataError
-from potluck.core.fitting import Array, Give, Recipe, Take
+from potluck.core.fitting import Array, Give, Noise, Recipe, Take
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats
@@ -23,6 +23,7 @@ from potluck.fl.target import goal
 from potluck.fl.tasks import Trained
 
 PROGRAM = "regression"
+UNMEASURED = "there are no metrics: with noise nothing of held-out rows is opened in this version"
 STEPS = 50
 """Of the plain fit, only to compare."""
 
@@ -35,12 +36,18 @@ def batch(plan: Plan) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Regression:
-    """The learner of a plan's linear or logistic model."""
+    """The learner of a plan's linear or logistic model.
+
+    share: with noise, sigma of each compute party's, in steps of 2^-18; then held-out rows are not shared, and nothing
+    but the noised coefficients is opened.
+    """
 
     plan: Plan
+    share: float | None = None
 
     def recipe(self, train: int, test: int) -> Recipe:
         """The program for so many rows, from public numbers alone."""
+        test = 0 if self.share else test
         owners, rows, logistic = self.plan.federation.sites, train + test, kind(self.plan) == "logistic"
         counts = [len(encoding(self.plan, owner).names) for owner in owners]
         target, spec = owners.index(target_owner(self.plan)), training(self.plan)
@@ -53,9 +60,14 @@ class Regression:
         numbers: dict[str, object] = {
             "kind": kind(self.plan), "method": spec.method, "rounds": spec.rounds, "l2": l2(self.plan),
             "rate": spec.rate, "train": train, "test": test, "features": counts, "target": target,
-            "batch": batch(self.plan) or train,
+            "batch": batch(self.plan) or train, "divisor": batch(self.plan) or train, "clip": 0.0, "noises": 0,
         }  # fmt: skip
-        return Recipe(PROGRAM, numbers, tuple(takes), (*opened, *gives(goal(self.plan), test)))
+        noise = None
+        if self.share:
+            shape = (spec.rounds, sum(counts) + 1)
+            numbers |= {"divisor": spec.expected_rows, "clip": self.plan.privacy.clip, "noises": len(self.plan.servers)}
+            noise = Noise(shape, self.share)
+        return Recipe(PROGRAM, numbers, tuple(takes), (*opened, *gives(goal(self.plan), test)), noise)
 
     def shared(self, owner: str, columns: Columns) -> list[Array]:
         """An owner's arguments: its features, which rows it keeps, and the target where it is its own.
@@ -64,6 +76,8 @@ class Regression:
         """
         if batch(self.plan):
             columns = shuffled(columns, training(self.plan).seed)
+        if self.share:
+            columns = columns.trained()
         found: list[Array] = [columns.features] if columns.features.shape[1] else []
         found.append(columns.keep.astype(np.int64))
         if columns.target is not None:
@@ -75,14 +89,15 @@ class Regression:
         weights, said = opened[0].astype(np.float64), [int(one) for one in opened[1]]
         settled, at_limit, rows, positive = said
         aim = goal(self.plan)
-        if rows == 0:
+        noisy = self.share is not None
+        if rows == 0 and not noisy:
             raise DataError("no training row is complete at all owners", hint="see data.missing, and the split")
-        if aim.kind == "binary" and positive in (0, rows):
+        if aim.kind == "binary" and positive in (0, rows) and not noisy:
             raise DataError(f"the target {aim.column!r} has one class on the training side", hint="see data.target")
         if at_limit:
             hint = "a lower training.rate, or more model.l2"
             raise Abort(Cause.RANGE, detail=f"a coefficient grew beyond what the computation carries. hint: {hint}")
-        warnings = few(rows, len(weights))
+        warnings = (UNMEASURED,) if noisy else few(rows, len(weights))
         if not settled:
             warnings = (*warnings, "newton has not converged: raise training.rounds or model.l2")
         found, more = metrics(aim, opened[2:])

@@ -14,13 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from potluck.core.fitting import SECONDS, Fitting, Recipe
+from potluck.core.fitting import SECONDS, Fitting, Recipe, Sampler
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds, Seat
 from potluck.core.wire import dump, load
 from potluck.mpc import fit_messages as m
 from potluck.mpc.circle import Place, in_step, same, tell_all
 from potluck.mpc.credentials import Credentials
+from potluck.mpc.fit_noise import noised
 from potluck.mpc.fit_parts import commitment, fits, shares, sizes
 from potluck.mpc.replicated import join, places
 from potluck.mpc.share_engine import name
@@ -45,9 +46,10 @@ class _Cast:
     fresh: bool
 
 
-def compute(place: Place, fitting: Fitting, me: Seat, make: Make) -> Rounds[None]:
+def compute(place: Place, fitting: Fitting, me: Seat, make: Make, sample: Sampler) -> Rounds[None]:
     """A compute party's half. Reveals: to the others, whether each owner's numbers are in range.
 
+    sample: draws this party's noise, where the program takes any.
     Raises Abort: COMMITMENT, TERMS, RANGE, naming an owner; ENGINE, SILENT, naming a compute party.
     """
     key = BoxKey(Secret(me.draw(SEED)))
@@ -56,10 +58,13 @@ def compute(place: Place, fitting: Fitting, me: Seat, make: Make) -> Rounds[None
     read = partial(_read_input, place, fitting, me, key)
     waiting = fitting.hops(SECONDS)  # rows are matched first
     inbox = yield Exchange(fitting.label(m.INPUT), send, owners, len(owners), waiting, read=read)
-    cast = yield from _agree(place, fitting, me, make, inbox.got)
+    cast = yield from _agree(place, fitting, me, key, make, inbox.got)
     program = yield from _prepare(place, fitting, cast)
     given = _arguments(place, fitting, cast, inbox.got)
     del inbox
+    if cast.recipe.noise is not None:
+        boxes = {party: one.box for party, one in cast.shown.items()}
+        given += yield from noised(place, fitting, me, key, boxes, cast.recipe.noise, sample)
     found = yield from in_step(place, fitting.label, m.RUN, place.engine.execute(program, given), m.ROLL)
     yield from _judge(place, fitting, found[0])
     label, body = fitting.label(m.RESULT), dump(m.Shares(tuple(found[1:])))
@@ -85,11 +90,13 @@ def _read_input(place: Place, fitting: Fitting, me: Seat, key: BoxKey, sender: P
     return dump(m.Input(opened, promise))
 
 
-def _agree(place: Place, fitting: Fitting, me: Seat, make: Make, got: Mapping[Party, bytes]) -> Rounds[_Cast]:
+def _agree(
+    place: Place, fitting: Fitting, me: Seat, key: BoxKey, make: Make, got: Mapping[Party, bytes]
+) -> Rounds[_Cast]:
     """One promise of each owner at all parties, and one alignment at all owners. Raises Abort, naming who differs."""
     promises = tuple(load(got[owner], m.Input, owner).promise for owner in fitting.owners)
     own, address = place.engine.offer(place.me, fitting.round)
-    mine = m.Shown(promises, place.engine.standing(), address, own.certificate)
+    mine = m.Shown(promises, place.engine.standing(), address, own.certificate, key.public)
     # Another may still wait for an owner.
     read = partial(_read_shown, fitting, me)
     said = yield from tell_all(place, fitting.label, m.HELD, dump(mine), read, fitting.hops(SECONDS))
@@ -128,7 +135,7 @@ def _prepare(place: Place, fitting: Fitting, cast: _Cast) -> Rounds[Compiled]:
     if cast.fresh:
         place.engine.close()
     program = place.engine.program(cast.recipe.program, cast.recipe.numbers)
-    _expected(cast.recipe, program)
+    _expected(place, cast.recipe, program)
     mine = Ready(_agreed(place, fitting, cast), program.digest)
     got = yield from tell_all(place, fitting.label, m.READY, dump(mine), hops=fitting.hops(120))
     said = {place.me: mine, **{party: load(body, Ready, party) for party, body in got.items()}}
@@ -142,11 +149,13 @@ def _prepare(place: Place, fitting: Fitting, cast: _Cast) -> Rounds[Compiled]:
     return program
 
 
-def _expected(recipe: Recipe, program: Compiled) -> None:
+def _expected(place: Place, recipe: Recipe, program: Compiled) -> None:
     """Raises Abort(ENGINE): the engine's program takes or gives something else than the plan's parties reckon with."""
-    takes = [(one.kind, one.shape) for one in program.takes]
+    takes, noise = [(one.kind, one.shape) for one in program.takes], recipe.noise
     gives = [(one.kind, one.shape) for one in program.gives]
-    if takes != [(t.kind, t.shape) for t in recipe.takes] or gives != [(g.kind, g.shape) for g in recipe.gives]:
+    wanted = [(t.kind, t.shape) for t in recipe.takes]
+    wanted += [("fixed", noise.shape)] * len(place.ranks) if noise else []
+    if takes != wanted or gives != [(g.kind, g.shape) for g in recipe.gives]:
         raise Abort(Cause.ENGINE, step=m.READY, detail="its program takes or gives something else")
 
 

@@ -22,6 +22,7 @@ INPUT = "fit/input"
 HELD = "fit/held"
 READY = "fit/ready"
 LINK = "fit/link"
+NOISE = "fit/noise"
 RUN = "fit/run"
 ROLL = "fit/roll"
 FAULTS = "fit/faults"
@@ -81,13 +82,15 @@ class Keys(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 class Shown(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What a compute party shows the others: every owner's promise, in the plan's order, and how it is reached.
 
-    job: the job whose link it has open, or nothing; address, certificate: for a new one, named after this round.
+    job: the job whose link it has open, or nothing; address, certificate: for a new one, named after this round;
+    box: its key of this round, to which others seal.
     """
 
     promises: tuple[Promise, ...]
     job: Annotated[str, msgspec.Meta(max_length=400)]
     address: Annotated[str, msgspec.Meta(min_length=3, max_length=300)]
     certificate: Annotated[bytes, msgspec.Meta(max_length=credentials.LARGEST)]
+    box: BoxPublic
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -117,6 +120,16 @@ def promise_statement(fitting: Fitting, owner: Party, promise: Promise) -> bytes
 def box_info(fitting: Fitting, owner: Party, to: Party, parts: Sequence[bytes]) -> bytes:
     """What parts are sealed under: they open in no other round, in nobody else's name, beside no other promise."""
     return b"potluck fit box 1\0" + digest(fitting.digest, named(owner), named(to), *parts)
+
+
+def noise_info(fitting: Fitting, party: Party) -> bytes:
+    """What a compute party's noise is for: this round, and in nobody else's name."""
+    return digest(b"potluck fit noise 1", fitting.digest, named(party))
+
+
+def noise_box_info(fitting: Fitting, sender: Party, to: Party) -> bytes:
+    """What parts of noise are sealed under."""
+    return b"potluck fit noise box 1\0" + digest(fitting.digest, named(sender), named(to))
 
 
 def result_info(fitting: Fitting, sender: Party, to: Party, box: bytes) -> bytes:

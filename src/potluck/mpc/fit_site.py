@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from potluck.core.errors import DataError
 from potluck.core.fitting import SECONDS, Array, Fitting, Given, Recipe
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds, Seat
+from potluck.core.rounds import CHARGE, Abort, Cause, Exchange, Parcel, Record, Rounds, Seat
 from potluck.core.wire import dump, load
 from potluck.mpc import fit_messages as m
 from potluck.mpc.fit_parts import commitment, dealt, opened, sizes
@@ -69,9 +69,12 @@ def shared(fitting: Fitting, me: Seat, recipe: Recipe, given: Given) -> Rounds[l
         body = dump(m.Dealt(*held(parts, rank)))
         sealed = boxes[party].seal(body, m.box_info(fitting, me.party, party, promise.parts))
         send[party] = Parcel(label, dump(m.Input(sealed, promise)))
+    charge = given.charge
     del parts, given
     waiting = fitting.hops(SECONDS + 240)
-    answer = yield Exchange(fitting.label(m.RESULT), send, servers, len(servers), waiting)
+    at = fitting.round
+    record = Record(f"{CHARGE}{at.run}/{at.number}", charge) if charge else None
+    answer = yield Exchange(fitting.label(m.RESULT), send, servers, len(servers), waiting, record)
     found = None if own is None else _joined(fitting, me.party, own, recipe, answer.got)
     done = fitting.label(m.DONE)
     yield Exchange(done, send={SERVER: Parcel(done, b"")})

@@ -5,19 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from potluck.core.errors import PlanError
 from potluck.core.fitting import Array, Recipe
 from potluck.core.party import Party
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
 from potluck.core.views import View
+from potluck.core.wire import dump
+from potluck.dp.check import check as check_privacy
+from potluck.dp.inside import UNIT, Inside, inside
 from potluck.fl import fit_check
-from potluck.fl.columns import Columns, target_owner
+from potluck.fl.columns import Columns, by_owner, target_owner
 from potluck.fl.fit_linear import Regression, solved
 from potluck.fl.fit_trees import Boosting, grown
 from potluck.fl.model import Model
 from potluck.fl.tasks import Trained
 from potluck.mpc import fit_check as mpc_check
 from potluck.mpc import fit_views
+
+LOUD = 16.0
+"""Standard deviations that are reckoned with: with three shares of noise, 13 of the sum's."""
+WIDEST, LONGEST_STEP = 2.0**24, 2.0**10
+"""What noise in a sum, and in a step, has room for: products stay below 2^27."""
 
 
 class Learner(Protocol):
@@ -34,7 +43,17 @@ def learner(plan: Plan) -> Learner:
     """The learner of a plan that `check` finds nothing wrong with."""
     if plan.model is not None and plan.model.kind == "trees":
         return Boosting(plan)
-    return Regression(plan)
+    return Regression(plan, None if plan.privacy.noise == "none" else owed(plan).share)
+
+
+def owed(plan: Plan) -> Inside:
+    """The noise of a plan that owes some. Raises PlanError: it cannot be kept."""
+    return inside(plan, len(by_owner(plan)) + 1)
+
+
+def charged(plan: Plan) -> bytes:
+    """What a fit costs each owner, as its ledger takes it; empty without noise."""
+    return b"" if plan.privacy.noise == "none" else dump(owed(plan).cost)
 
 
 def plain(plan: Plan, features: Floats, target: Floats) -> Model:
@@ -45,7 +64,27 @@ def plain(plan: Plan, features: Floats, target: Floats) -> Model:
 
 def check(plan: Plan) -> tuple[list[str], list[str]]:
     """(errors, warnings) of a plan that fits over columns at different owners."""
-    return [*mpc_check.check(plan), *fit_check.check(plan)], [*mpc_check.warnings(plan), *fit_check.warnings(plan)]
+    wrong, also = check_privacy(plan)
+    errors = [*mpc_check.check(plan), *fit_check.check(plan), *wrong]
+    if not errors and plan.privacy.noise != "none":
+        errors += _kept(plan)
+    return errors, [*mpc_check.warnings(plan), *fit_check.warnings(plan), *also]
+
+
+def _kept(plan: Plan) -> list[str]:
+    """What keeps the plan's noise from being what it promises."""
+    try:
+        noise = owed(plan)
+    except PlanError as error:
+        return [f"{error.where}: {error.what}. hint: {error.hint}"]
+    spec = plan.training
+    assert spec is not None
+    assert spec.expected_rows is not None
+    loud = LOUD * noise.sigma * UNIT
+    if loud < WIDEST and loud * spec.rate / spec.expected_rows < LONGEST_STEP:
+        return []
+    what = "so much noise is beyond what the computation carries"
+    return [f"privacy.epsilon: {what}. hint: a lower training.rate or privacy.clip, more epsilon, or more rows"]
 
 
 def readers(plan: Plan) -> tuple[Party, ...]:

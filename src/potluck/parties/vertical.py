@@ -24,6 +24,7 @@ from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Abort, Cause, Exchange, Label, Parcel, RoundId, Rounds, Seat
 from potluck.core.wire import dump, load
+from potluck.dp.noise import gaussian
 from potluck.fl.columns import Own, held_out, ordered, target_owner
 from potluck.fl.fit_check import unfit
 from potluck.fl.split import by_key
@@ -38,7 +39,7 @@ from potluck.mpc.spu import DIGEST
 from potluck.parties.alignment import Keys, Tools, aligned, gathering, handed_on
 from potluck.parties.horizontal import BEGIN, Announcement
 from potluck.parties.inference import told
-from potluck.parties.learners import learner, readers
+from potluck.parties.learners import charged, learner, readers
 from potluck.parties.memory import Memory
 from potluck.secret.stream import digest as fingerprint
 
@@ -109,7 +110,7 @@ def bring(sitting: Sitting, brought: Brought, me: Seat) -> Rounds[Trained | None
         raise DataError(what, where=name, hint=hint)
     columns = ordered(brought.own, common.rows, test, name)
     order = fingerprint(b"potluck fit order 1", common.order, np.packbits(test).tobytes())
-    given = Given(method.shared(name, columns), train, held, order)
+    given = Given(method.shared(name, columns), train, held, order, charged(plan))
     opened = yield from shared(fitting, me, method.recipe(train, held), given)
     return None if opened is None else method.outcome(opened, train, held)
 
@@ -118,7 +119,7 @@ def assist(sitting: Sitting, engine: Engine, me: Seat) -> Rounds[None]:
     """A compute party's half. Reveals: see `mpc.fit_compute.compute`."""
     yield from _begun(sitting)
     fitting = sitting.fitting
-    yield from compute(Place(fitting.ranks, me.party, engine), fitting, me, learner(sitting.plan).recipe)
+    yield from compute(Place(fitting.ranks, me.party, engine), fitting, me, learner(sitting.plan).recipe, gaussian)
 
 
 def _sides(sitting: Sitting, me: Seat, brought: Brought, rows: NDArray[np.int64]) -> Rounds[NDArray[np.bool_]]:

@@ -42,6 +42,9 @@ MEAN = 4
 """A gradient's sums are scaled to at most 2^MEAN."""
 REFINED = 4
 """How often a step is refined: each time all but a twentieth of its error goes."""
+ROOT = 2.0**-7
+"""Clips are kept by so much more than the library's roots are wrong."""
+MOST_CLIP = 64.0
 SETTLED = 2.0**-10
 """A last step this small in every coefficient counts as converged."""
 OWNERS, COLUMNS, ROUNDS, ROWS = 64, 512, 1000, 1 << 22
@@ -51,7 +54,8 @@ OWNERS, COLUMNS, ROUNDS, ROWS = 64, 512, 1000, 1 << 22
 class Numbers:
     """What the program is made from. features: of each owner, by the plan's order; target: whose it is.
 
-    batch: training rows of one gradient step; all of them, where the plan has no batch.
+    batch: training rows of one gradient step; all of them, where the plan has no batch; divisor: what their sum is
+    divided by; clip: with noise, the norm of one row's gradient, else 0; noises: how many parties bring noise.
     """
 
     logistic: bool
@@ -64,6 +68,9 @@ class Numbers:
     l2: float
     rate: float
     batch: int
+    divisor: int
+    clip: float
+    noises: int
 
     @property
     def width(self) -> int:
@@ -74,7 +81,7 @@ class Numbers:
     def scale(self) -> float:
         """The power of two that sums over rows are multiplied by."""
         if not self.newton:
-            return 2.0 ** (MEAN - math.ceil(math.log2(self.batch)))
+            return 2.0 ** (MEAN - math.ceil(math.log2(self.divisor)))
         return 2.0 ** (BOUND - math.ceil(math.log2(self.width * self.train * (0.25 if self.logistic else 1.0))))
 
 
@@ -85,7 +92,7 @@ def numbers(about: Mapping[str, Any]) -> Numbers:
         raise OpError(f"features must be a list of 1 to {OWNERS} whole numbers")
     each = tuple(natural({"features": one}, "features", 0, COLUMNS) for one in features)
     real = {}
-    for key, least, most in (("l2", 0.0, 1e12), ("rate", 1e-4, 1e4)):
+    for key, least, most in (("l2", 0.0, 1e12), ("rate", 1e-4, 1e4), ("clip", 0.0, MOST_CLIP)):
         value = about.get(key)
         if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
             raise OpError(f"{key} must be a number from {least:g} to {most:g}")
@@ -97,9 +104,12 @@ def numbers(about: Mapping[str, Any]) -> Numbers:
         about["kind"] == "logistic", about["method"] == "newton", train,
         natural(about, "test", 0, ROWS), each, natural(about, "target", 0, len(each) - 1),
         natural(about, "rounds", 1, ROUNDS), real["l2"], real["rate"], natural(about, "batch", 1, train),
+        natural(about, "divisor", 1, ROWS), real["clip"], natural(about, "noises", 0, OWNERS),
     )  # fmt: skip
-    if made.newton and made.batch != train:
-        raise OpError("newton takes all rows")
+    if made.newton and (made.batch != train or made.clip):
+        raise OpError("newton takes all rows, and no noise")
+    if bool(made.clip) != bool(made.noises) or (made.clip and (made.test or made.batch != train)):
+        raise OpError("noise needs a clip, takes all rows, and leaves none for metrics")
     if not 1 < made.width <= COLUMNS or (made.train + made.test) * made.width > MOST:
         raise OpError("no columns, or too many elements")
     if made.newton and made.l2 * made.scale < COARSE:
@@ -110,19 +120,20 @@ def numbers(about: Mapping[str, Any]) -> Numbers:
 def takes(made: Numbers) -> tuple[Kind, ...]:
     """An owner at a time: its features [n, p], where it has any, and which rows it keeps [n]; then the target [n].
 
-    Rows are the training rows, then those held out.
+    Rows are the training rows, then those held out. Then each party's noise [rounds, width], where there is any.
     """
     rows, found = made.train + made.test, list[Kind]()
     for count in made.features:
         if count:
             found.append(Kind("fixed", (rows, count)))
         found.append(Kind("integer", (rows,)))
-    return (*found, Kind("integer" if made.logistic else "fixed", (rows,)))
+    noise = [Kind("fixed", (made.rounds, made.width))] * made.noises
+    return (*found, Kind("integer" if made.logistic else "fixed", (rows,)), *noise)
 
 
 def gives(made: Numbers) -> tuple[Kind, ...]:
     """Faults by owner; the coefficients, intercept first; whether it settled, how many coefficients are at LIMIT, how
-    many training rows were kept, how many of them are positive; the metrics' sums."""
+    many training rows were kept, how many of them are positive; the metrics' sums. With noise the two counts are 0."""
     head = (Kind("integer", (len(made.features),)), Kind("fixed", (made.width,)), Kind("integer", (4,)))
     if not made.test:
         return head
@@ -151,12 +162,14 @@ def run(made: Numbers, arguments: Sequence[Array]) -> Sequence[Array]:
     x, keep = jnp.concatenate(parts, axis=1), keeps[0]
     for one in keeps[1:]:
         keep = keep * one
-    weights, said = (_newton if made.newton else _gradient)(
-        made, x[: made.train], target[: made.train], keep[: made.train]
-    )
+    rows = (x[: made.train], target[: made.train], keep[: made.train])
+    noise = sum(left) if made.clip else None
+    weights, said = _newton(made, *rows) if made.newton else _gradient(made, *rows, noise)
     at_limit = (jnp.abs(weights) >= LIMIT).astype(jnp.int64).sum()
-    kept = keep[: made.train].sum()
-    positive = (keep * target)[: made.train].sum() if made.logistic else jnp.zeros((), jnp.int64)
+    # Exact counts beside noised weights would be a release of their own.
+    kept = 0 * keep[0] if made.clip else keep[: made.train].sum()
+    counted = made.logistic and not made.clip
+    positive = (keep * target)[: made.train].sum() if counted else jnp.zeros((), jnp.int64)
     results = [jnp.stack(faults), weights, jnp.stack([said, at_limit, kept, positive])]
     if made.test:
         margins = _margins(x[made.train :], weights)
@@ -172,6 +185,31 @@ def _beyond(values: Array, low: float, high: float) -> Array:
 
 def _margins(x: Array, weights: Array) -> Array:
     return jnp.clip(x @ weights[1:] + weights[0], -CLIP, CLIP)
+
+
+def _most(made: Numbers, x: Array) -> Array:
+    """[n] the largest residual of each row at which its gradient's norm is at most `clip`.
+
+    With u = 2^-18 the step: a product is off by less than u, so `square` is at least the row's true 1 + |x|^2 and what
+    is compared is off by less than (width + 4) u. A root that was wrong by more than its margin is found out by that,
+    and is then that of the longest row there can be. So the root is at most 1 / sqrt(1 + |x|^2), whatever the library
+    makes of it; what the products after it and the cut of the sum add is the slack of `dp.inside`.
+    """
+    u = 2.0**-18
+    square = 1.0 + made.width * u + (x * x).sum(axis=1)
+    root = jax.lax.rsqrt(square) * (1.0 - ROOT)
+    within = (root * root * square <= 1.0 - (made.width + 5) * u) & (root >= 0.0)
+    return made.clip * jnp.where(within, root, math.floor(1.0 / math.sqrt(made.width) / u) * u)
+
+
+def _noised_slope(made: Numbers, rows: tuple[Array, ...], most: Array, weights: Array, noise: Array) -> Array:
+    """The scaled gradient [width] of clipped rows. The noise comes on before anything but the sum is made of them."""
+    x, target, keep = rows
+    margins = x @ weights[1:] + weights[0]
+    mean = jax.nn.sigmoid(jnp.clip(margins, -CLIP, CLIP)) if made.logistic else margins
+    rest = jnp.clip(mean - target, -most, most) * keep
+    free = jnp.ones(made.width).at[0].set(0.0) * (made.l2 * made.scale)
+    return (jnp.concatenate([rest.sum().reshape(1), rest @ x]) + noise) * made.scale + free * weights
 
 
 def _slope(made: Numbers, x: Array, target: Array, keep: Array, weights: Array) -> tuple[Array, Array]:
@@ -238,12 +276,14 @@ def _newton(made: Numbers, x: Array, target: Array, keep: Array) -> tuple[Array,
     return kept, (moved <= SETTLED).astype(jnp.int64)
 
 
-def _gradient(made: Numbers, x: Array, target: Array, keep: Array) -> tuple[Array, Array]:
+def _gradient(made: Numbers, x: Array, target: Array, keep: Array, noise: Array | None) -> tuple[Array, Array]:
     """(weights, 1): `rounds` steps down the mean gradient over a batch's rows. It is not asked to settle.
 
-    Batches follow one another in the rows' order and go on at its start, so that all rows count alike.
+    Batches follow one another in the rows' order and go on at its start, so that all rows count alike. noise: [rounds,
+    width], of all parties together. Reference: Bassily, Smith, Thakurta 2014, arXiv 1405.7085.
     """
-    pace, size = made.rate / (made.batch * made.scale), made.batch
+    pace, size = made.rate / (made.divisor * made.scale), made.batch
+    most = None if noise is None else _most(made, x)
     if size < made.train:
         x, target, keep = (jnp.concatenate([one, one[:size]]) for one in (x, target, keep))
 
@@ -252,6 +292,9 @@ def _gradient(made: Numbers, x: Array, target: Array, keep: Array) -> tuple[Arra
         if size < made.train:
             start = (step * size) % made.train
             rows = tuple(jax.lax.dynamic_slice_in_dim(each, start, size) for each in rows)
+        if noise is not None:
+            fresh = jax.lax.dynamic_index_in_dim(noise, step, keepdims=False)
+            return _cut(weights - pace * _noised_slope(made, rows, most, weights, fresh))
         return _cut(weights - pace * _slope(made, *rows, weights)[0])
 
     zero = _secret(jnp.zeros(made.width), target.astype(jnp.float64)[:1])
