@@ -10,6 +10,7 @@ from fit_scene import frames, newton, plan, result
 from potluck.core.errors import DataError
 from potluck.fl.fit_metrics import metrics
 from potluck.fl.target import goal
+from potluck.parties.alignment import read_keys
 
 SECRET = 0.7391
 
@@ -97,3 +98,13 @@ def test_fewer_rows_than_coefficients_give_the_right_model_and_a_warning():
     x = np.column_stack([np.ones(3), *(whole[f"x{number}"] for number in range(4))])
     assert np.abs(found.model.weights - newton(x, whole.y.to_numpy(), np.ones(3), 1.0)).max() < 1e-4
     assert any("below 10 rows a coefficient" in one for one in found.warnings)
+
+
+def test_keys_of_a_typed_frame_are_texts_or_an_error_with_a_line():
+    spec = plan().spec
+    whole = read_keys(pd.DataFrame({"id": [1.0, -0.0, np.inf, 0.5]}), spec, "o0")
+    assert whole.texts == [("1",), ("0",), ("inf",), ("0.5",)]
+    exact = read_keys(pd.DataFrame({"id": [2**60, 2**60 + 1]}), spec, "o0")
+    assert exact.texts == [("1152921504606846976",), ("1152921504606846977",)]
+    with pytest.raises(DataError, match="o0: lines without a key: 2"):
+        read_keys(pd.DataFrame({"id": [1.0, np.nan]}), spec, "o0")

@@ -46,5 +46,5 @@ def keyed(source: Source, plan: Plan, site: str) -> Keyed:
 
 def _texts(cells: Cells, missing: frozenset[str]) -> list[str]:
     if isinstance(cells, np.ndarray):
-        return ["" if np.isnan(v) else str(int(v)) if v == np.rint(v) else repr(float(v)) for v in cells]
+        return ["" if np.isnan(v) else str(int(v)) if float(v).is_integer() else repr(float(v)) for v in cells]
     return ["" if cell is None or cell.strip() in missing else cell for cell in cells]
