@@ -78,3 +78,10 @@ def test_what_the_server_carries_of_the_split_is_what_its_views_say(split, form)
     views = {view.of: view.form.value for view in catalog.views(made.spec) if view.party == SERVER}
     assert carried == (form == "released")
     assert views["which rows are held out"] == views["the size"] == form
+
+
+def test_a_split_by_a_key_column_is_refused():
+    errors, _ = catalog.JOINT["fit", "share"].check(plan(data__split={"column": "id"}).spec)
+    assert any(line.startswith("data.split.column: rows are matched by it") for line in errors)
+    errors, _ = catalog.JOINT["fit", "share"].check(plan().spec)
+    assert not errors

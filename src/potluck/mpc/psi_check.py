@@ -20,6 +20,9 @@ def keys(plan: Plan, spec: Align) -> Iterator[str]:
         yield "align.keys: is empty. hint: name the columns that say whose row it is"
     if len(set(spec.keys)) < len(spec.keys):
         yield "align.keys: a column is there twice. hint: name each once"
+    if plan.data.split is not None and plan.data.split.column in spec.keys:
+        what = "rows are matched by it: sides that follow from keys would tell the server which keys all have"
+        yield f"data.split.column: {what}. hint: another column, or data.split.test"
     if not plan.data.header:
         absent = [name for name in spec.keys if name not in plan.data.columns]
         if absent:
