@@ -81,6 +81,19 @@ def test_up_gives_the_model_of_the_pooled_columns(broker, tmp_path, protocol):
 
 
 @pytest.mark.slow
+def test_up_gives_the_model_of_the_pooled_columns_where_two_compute(broker, tmp_path):
+    path, given = written(tmp_path, protect={"with": "share", "servers": ["alpha", "beta"]})
+    process = started(path, tmp_path / "run")
+    _, words = process.communicate(timeout=400)
+    assert process.returncode == 0, words
+    whole = pooled(given)
+    train = whole[whole.fold == "train"]
+    x = np.column_stack([np.ones(len(train)), *(train[f"x{n}"] for n in range(4))])
+    weights = newton(x, train.y.to_numpy(), np.ones(len(train)), 1.0)
+    assert np.abs(Model.read(tmp_path / "run" / "model.json").weights - weights).max() < 1e-3
+
+
+@pytest.mark.slow
 def test_a_compute_party_that_is_killed_costs_a_try_or_ends_the_run_by_name(broker, tmp_path):
     path, _ = written(tmp_path, federation__patience=8.0)
     process = started(path, tmp_path / "run")
