@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 
 import numpy as np
+import pytest
 from fit_scene import RANKS, Hub, PlainEngine, frames, plan, result, sat
 
 from potluck.core.party import SERVER, site
 from potluck.core.plan import digest
-from potluck.core.rounds import RoundId
+from potluck.core.rounds import Cause, RoundId
 from potluck.fl.columns import read
 from potluck.parties.alignment import Tools, read_keys
+from potluck.parties.inference import told
 from potluck.parties.memory import Memory
 from potluck.parties.vertical import Brought, Sitting, assist, bring, direct
 
@@ -99,3 +101,17 @@ def test_letters_of_an_earlier_round_or_run_count_in_no_later_one():
         second = model(parties.round(number, frames(rows=60), run))
         assert np.abs(second - honest()).max() < 1e-4
         assert np.abs(second - first).max() > 1e-2
+
+
+GONE = ["fit/split", "fit/input", "fit/done", "psi/hello", "psi/sets", "psi/back", "psi/found", "psi/order"]
+
+
+@pytest.mark.parametrize("step", GONE)
+def test_of_an_owner_that_is_gone_the_server_is_not_blamed(step):
+    """What others say of the server is that it had too few: it names the owner, before they would say it was silent."""
+    gone = site("o0")
+    desks, _ = sat(plan(), frames(rows=40), vanish=lambda party, _round, at: party == gone and at == step)
+    aborts = {party: desk.abort for party, desk in desks.items() if desk.abort and party != gone}
+    assert any(abort.party == gone for abort in aborts.values())
+    assert not any(abort.party == SERVER and abort.cause is Cause.SILENT for abort in aborts.values())
+    assert told(aborts.pop(SERVER, None), aborts).party in (gone, None)

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from potluck.core.errors import DataError
 from potluck.core.plan import Column, Plan
-from potluck.core.seeded import fraction, generator
+from potluck.core.seeded import generator
 from potluck.core.stages import Floats
 from potluck.fl import encode
 from potluck.fl.encode import Encoding, Field, Unfit, key
 from potluck.fl.source import Cells, Chunk, Source, chunks
+from potluck.fl.split import by_key
 from potluck.fl.target import goal, targets
 
 Mask = NDArray[np.bool_]
@@ -142,7 +143,7 @@ def held_out(plan: Plan, own: Own, rows: NDArray[np.int64], keys: Sequence[bytes
         return own.test[rows]
     if split is None or split.test is None:
         return np.zeros(len(rows), np.bool_)
-    return np.array([fraction(split.seed, b"key\0" + one) < split.test for one in keys], np.bool_)
+    return by_key(split.seed, split.test, keys)
 
 
 def ordered(own: Own, rows: NDArray[np.int64], test: Mask, owner: str) -> Columns:

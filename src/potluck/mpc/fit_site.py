@@ -38,7 +38,8 @@ def told_split(fitting: Fitting, me: Seat, rows: int, mine: Mask | None) -> Roun
         body = dump(m.Held(len(mine), np.packbits(mine).tobytes()))
         yield Exchange(label, send={SERVER: Parcel(label, body)})
         return mine
-    inbox = yield Exchange(label, expect=frozenset({SERVER}), at_least=1, hops=fitting.hops(120))
+    # Longer than the server waits, which names who is missing.
+    inbox = yield Exchange(label, expect=frozenset({SERVER}), at_least=1, hops=fitting.hops(120) + 2)
     said = load(inbox.got[SERVER], m.Held, SERVER)
     if said.rows != rows or len(said.bits) != -(-rows // 8):
         raise Abort(Cause.TERMS, party=fitting.target, step=m.SPLIT, detail="it holds out rows of another alignment")
