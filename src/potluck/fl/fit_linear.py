@@ -100,7 +100,7 @@ class Regression:
         warnings = (UNMEASURED,) if noisy else few(rows, len(weights))
         if not settled:
             warnings = (*warnings, "newton has not converged: raise training.rounds or model.l2")
-        found, more = metrics(aim, opened[2:])
+        found, more = (None, ()) if noisy else metrics(aim, opened[2:])
         how = encoding(self.plan)
         named = dict(zip(by_owner(self.plan), weights[1:].tolist(), strict=True))
         ordered = np.array([float(weights[0]), *(named[name] for name in how.names)])
