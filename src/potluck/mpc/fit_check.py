@@ -78,5 +78,5 @@ def warnings(plan: Plan) -> Iterator[str]:
         what = f"{' and '.join(both)} are owners and together {among}: they can open every column"
         yield f"protect.servers: {what}. hint: let one of them compute at most"
     if len(names) == TWO:
-        what = "two compute parties take up to ten times as long as three, and send twenty times as much (CHEETAH)"
+        what = "two compute parties take up to ten times as long as three, and send more (CHEETAH in place of ABY3)"
         yield f"protect.servers: {what}. hint: name a third, where there is one"
