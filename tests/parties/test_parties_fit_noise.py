@@ -1,17 +1,23 @@
 """A fit with noise: drawn by those who compute, shared, charged before anything leaves, and in the model alone."""
 
+import json
+
 import fit_scene
 import numpy as np
 import pytest
 from fit_scene import ALPHA, RANKS, STEP, frames, plan, sat
+from test_parties_fit_across import started, written
 from test_parties_fit_run import done
 
 from potluck.api.check import check
 from potluck.api.explain import explain
 from potluck.api.reckoning import reckoning
+from potluck.core.errors import UsageError
 from potluck.core.party import site
 from potluck.core.plan import digest
 from potluck.core.rounds import CHARGE, Abort, Cause, Record
+from potluck.fl.model import Model
+from potluck.net.broker import binary
 from potluck.owner.budget import Budget
 from potluck.parties import vertical
 from potluck.parties.learners import charged, owed
@@ -208,3 +214,20 @@ def test_a_whole_run_tells_what_each_owner_paid(mpc_engine, tmp_path):
     page = (tmp_path / "run" / "report.html").read_text()
     assert "No noise is in it" not in page
     assert "Two who compute" in page
+
+
+@pytest.mark.slow
+def test_across_processes_every_owners_ledger_is_charged_and_the_reader_has_the_model(mpc_engine, tmp_path):
+    try:
+        binary()
+    except UsageError:
+        pytest.skip("nats-server is missing")
+    path, _ = written(tmp_path, training=STEPS | {"expected_rows": 90}, privacy=PRIVACY)
+    process = started(path, tmp_path / "run")
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    told = json.loads(out)
+    assert {name for name, one in told["privacy"]["epsilon"].items() if 1.98 < one <= 2.0} == {"o0", "o1"}
+    assert told["privacy"]["unit"] == "row"
+    assert told["metrics"]["federated"] == {"auc": None, "accuracy": None, "rows": None}
+    assert np.isfinite(Model.read(tmp_path / "run" / "model.json").weights).all()
