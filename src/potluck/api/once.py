@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from potluck.core.asks import Ask
-from potluck.core.party import Role
+from potluck.core.party import Party, Role
 from potluck.core.plan import Plan as Spec
 from potluck.core.rounds import Abort, Cause, RoundId, Rounds, Seat
 from potluck.parties.attempt import QUIET
@@ -49,11 +49,16 @@ def carried(
                 return Log([done])
             journal.ended(ask, number, attempt)
             # What compute parties say of others is in the server's own abort.
-            sites = {one: Abort(cause, party=one) for one, cause in attempt.lost.items() if one in spec.sites}
+            sites = {one: _said(one, cause) for one, cause in attempt.lost.items() if one in spec.sites}
             why = attempt.abort if _restarted(attempt.abort) else told(attempt.abort, sites)
             if why.cause not in QUIET or tries_left == 0:
                 raise why
     raise AssertionError("the last try ends the run")
+
+
+def _said(one: Party, cause: Cause) -> Abort:
+    """A site's own reason. Who finds that others' parts differ is not to blame for it."""
+    return Abort(cause, detail=f"says {one}") if cause is Cause.COMMITMENT else Abort(cause, party=one)
 
 
 def _restarted(abort: Abort) -> bool:

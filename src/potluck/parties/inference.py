@@ -258,7 +258,8 @@ def told(server: Abort | None, sites: Mapping[Party, Abort]) -> Abort:
     for party, why in sites.items():
         if why.cause not in QUIET:
             detail = AGAIN if why.cause is Cause.REPLAY else why.detail
-            noticed = party.role is Role.COMPUTE and why.cause in COMPARED
+            # Who puts shares together finds that they differ, as those do who compute.
+            noticed = why.cause is Cause.COMMITMENT or (party.role is Role.COMPUTE and why.cause in COMPARED)
             named = why.party or (None if noticed else party)
             return Abort(why.cause, party=named, step=why.step, detail=detail)
     for why in sites.values():  # a compute party that others miss
