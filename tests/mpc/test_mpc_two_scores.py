@@ -188,7 +188,7 @@ def test_of_two_the_one_whose_engine_is_killed_is_named(engines, step):
                 os.kill(engines[BETA].pid, signal.SIGKILL)
             inbox = yield exchange
 
-    abort = ended(room(engines, patience=4, play={BETA: killed}).run())
+    abort = ended(room(engines, patience=10, play={BETA: killed}).run())
     assert (abort.cause, abort.party) == (Cause.ENGINE, BETA), abort
 
 
