@@ -73,6 +73,12 @@ def results():
     return json.loads((BENCH / "results.json").read_text(encoding="utf-8"))
 
 
+def test_the_headline_in_the_readme_is_the_one_that_was_measured():
+    page = (BENCH.parent / "README.md").read_text(encoding="utf-8")
+    measured = (BENCH / "headline.md").read_text(encoding="utf-8")
+    assert f"<!-- bench/headline.md -->\n{measured}<!-- end -->" in page
+
+
 def test_every_figure_that_is_promised_is_there(results):
     names = [row["name"] for row in results]
     assert len(set(names)) == len(names)
