@@ -77,7 +77,7 @@ def _measured(word: str, noise: str) -> Measured:
 def page(found: Mapping[str, Sequence[Measured]]) -> str:
     """The table, as Markdown: a line a protection, without and with noise side by side."""
     lines = [
-        "| heart, 4 sites, 20 rounds | seconds, without / with noise | KB a site sends | the server sees an update | AUC |",
+        "| heart, 20 rounds | seconds, without / with noise | KB a site sends | the server sees an update | AUC |",
         "|---|---|---|---|---|",
     ]
     for plain, noised in zip(*found.values(), strict=True):
