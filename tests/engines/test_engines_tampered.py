@@ -133,6 +133,7 @@ def test_150_tampered_requests_end_the_worker_by_name_and_the_next_call_works(lo
     assert ends["answered"] < 50
 
 
+@pytest.mark.slow
 def test_90_tampered_answers_end_the_worker_by_name_and_the_next_call_works():
     """A worker that says what it is told to say, byte for byte."""
     worker = Worker("he", program=stub("ready()\nwhile True:\n    os.write(1, read().buffers[0])\n"))

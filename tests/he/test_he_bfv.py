@@ -51,6 +51,7 @@ def test_the_opened_sum_is_exact(cohort, row, n, data):
     assert (opened == wanted).all()
 
 
+@pytest.mark.slow
 @BOTH
 def test_the_largest_words_of_every_width_add_up_exactly(cohort, row):
     engine, keys, key = cohort(row, 3)

@@ -91,7 +91,7 @@ def rounds(draw, n, d):
     return np.array(words, f"<u{bits // 8}"), leaves, draw(st.booleans())
 
 
-@pytest.mark.parametrize(("n", "d"), COHORTS)
+@pytest.mark.parametrize(("n", "d"), [pytest.param(n, d, marks=pytest.mark.slow if n > 5 else []) for n, d in COHORTS])
 def test_any_words_and_any_drop_outs_that_the_plan_bears(workers, n, d):
     @settings(max_examples=4 if n == 10 else 10, deadline=None, database=None)
     @given(case=rounds(n, d))
@@ -111,7 +111,10 @@ def test_as_many_as_the_plan_says_are_gone_at_one_step(workers, n, d, step):
     equals_clear(workers, n, d, words, dict.fromkeys(gone, step))
 
 
-@pytest.mark.parametrize("steps", list(product(STEPS, repeat=2)))
+PAIRS = [pytest.param(pair, marks=pytest.mark.slow if pair[0] > pair[1] else []) for pair in product(STEPS, repeat=2)]
+
+
+@pytest.mark.parametrize("steps", PAIRS)
 def test_two_of_five_are_gone_at_any_two_steps(workers, steps):
     leaves = {1: steps[0], 3: steps[1]}
     assert bears(5, 2, leaves)

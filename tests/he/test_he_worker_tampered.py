@@ -253,6 +253,7 @@ def blob(rng, body):
     return body[: rng.randrange(len(body))] if way == 4 else rng.randbytes(rng.choice([1, 100, len(body)]))
 
 
+@pytest.mark.slow
 def test_50_tampered_objects_of_the_library_end_the_worker_at_most_and_the_next_prediction_is_right(score):
     ends = Counter()
     for k in range(50):

@@ -23,18 +23,19 @@ def test_a_card_is_read_as_it_was_written(tmp_path):
     assert cards.read(tmp_path / "x.card").party == SERVER
 
 
-def test_no_changed_byte_of_a_card_is_accepted(tmp_path):
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
+def test_no_changed_byte_of_a_card_is_accepted(tmp_path, every):
     path, true = tmp_path / "a.card", card("a")
     data = true.text().encode()
     refused = 0
-    for at in range(data.index(b"\n") + 1, len(data)):
+    for at in range(data.index(b"\n") + 1, len(data), every):
         path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
         try:
             assert cards.read(path) == true, f"byte {at}"
         except PotluckError as error:
             assert error.exit_code in (2, 3)
             refused += 1
-    assert refused > len(data) - 100  # the others are blanks between words
+    assert refused > (len(data) - 100) / every - 20  # the others are blanks between words
 
 
 def test_keys_of_two_cards_cannot_be_mixed():

@@ -95,7 +95,7 @@ def test_mask_opens_what_clear_opens_up_to_sixty_sites(case):
     check(case)
 
 
-@pytest.mark.parametrize(("server", "n"), [("lying", 60), ("curious", 30)])
+@pytest.mark.parametrize(("server", "n"), [pytest.param("lying", 60, marks=pytest.mark.slow), ("curious", 30)])
 def test_many_sites_with_drop_outs_at_every_step(server, n):
     steps = (BEFORE + AFTER) if server == "lying" else [*BEFORE, "mask/unmask"]
     leaves = dict(zip((3, 10, 17, 21, n - 1), steps, strict=False))

@@ -211,7 +211,10 @@ def survives(folder, act, seed: int) -> str:
 DISTURBANCES = [dropping, damaging, swapping, delaying, with_old_words, anything]
 
 
-@pytest.mark.parametrize("act", DISTURBANCES, ids=lambda act: act.__name__)
+FEW = [pytest.param(act, marks=pytest.mark.slow if act in (delaying, with_old_words) else []) for act in DISTURBANCES]
+
+
+@pytest.mark.parametrize("act", FEW, ids=lambda act: act.__name__)
 def test_a_hostile_broker_cannot_bring_about_another_model(founded, tmp_path, act):
     print(act.__name__, survives(across.copy(founded, tmp_path / "f"), act, 1))
 

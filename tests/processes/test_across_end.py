@@ -110,6 +110,7 @@ def stored(home: Path, name: str) -> str:
     return OPEN
 
 
+@pytest.mark.slow
 def test_rows_may_lie_in_any_kind_of_source(tmp_path):
     need_broker()
     rig: Rig = federation(tmp_path / "f")

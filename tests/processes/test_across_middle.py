@@ -105,7 +105,11 @@ def run(trapped, act, patience: float):
     return ended, of, rig.rounds(rig.runs()[0])
 
 
-@pytest.mark.parametrize("act", [repeats, adds_spoilt, adds_others], ids=lambda act: act.__name__)
+@pytest.mark.parametrize(
+    "act",
+    [repeats, *(pytest.param(one, marks=pytest.mark.slow) for one in (adds_spoilt, adds_others))],
+    ids=lambda act: act.__name__,
+)
 def test_what_the_broker_adds_cannot_matter(trapped, act):
     ended, of, _ = run(trapped, act, 20.0)
     assert ended.document["model"]["digest"] == reference(of).digest()

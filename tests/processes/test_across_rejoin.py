@@ -45,6 +45,7 @@ def test_a_killed_site_comes_back_and_spends_no_more_than_the_plan_says(tmp_path
     rig.leaves_nothing()
 
 
+@pytest.mark.slow
 def test_without_redo_a_server_killed_after_inputs_left_does_not_spend_again(tmp_path):
     """Charged rounds that came to nothing count: the run stops by name rather than spend beyond the plan."""
     need_broker()
