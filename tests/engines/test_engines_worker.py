@@ -434,3 +434,14 @@ print(sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n[]\n"
+
+
+def test_it_can_be_started_beside_other_work_and_what_goes_wrong_shows_when_it_is_asked(made):
+    worker = made(ECHO)
+    worker.warm()
+    assert worker.call("echo", b"a") == (b"a",)
+    assert worker.generation == 1
+    absent = Worker("he", program=["/nowhere/python"])
+    absent.warm()
+    with pytest.raises(Abort, match="cannot be started"):
+        absent.call("echo")

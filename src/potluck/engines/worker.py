@@ -21,6 +21,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 
+from potluck.core.errors import PotluckError
 from potluck.core.rounds import Abort, Cause
 from potluck.engines import environment, frames
 from potluck.engines.frames import Frame, FrameError
@@ -116,6 +117,15 @@ class Worker:
             self._started()
         finally:
             self._end_turn()
+
+    def warm(self) -> None:
+        """Start the process beside other work. What goes wrong shows when it is asked for something."""
+
+        def quietly() -> None:
+            with contextlib.suppress(Abort, PotluckError):
+                self.start()
+
+        threading.Thread(target=quietly, daemon=True).start()
 
     def close(self) -> None:
         """End the process; its state is gone, and what was posted is dropped. It waits for a call of another thread."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.errors import PotluckError
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, RoundId
+from potluck.core.rounds import RoundId
 from potluck.engines.worker import Worker
 from potluck.mpc.credentials import Credentials, issue, trusted
 from potluck.mpc.local import addresses
@@ -51,13 +48,8 @@ class Matcher:
         return self._worker.pid
 
     def warm(self) -> None:
-        """Start the process beside other work. What goes wrong shows when it is asked for something."""
-
-        def quietly() -> None:
-            with contextlib.suppress(Abort, PotluckError):
-                self._worker.start()
-
-        threading.Thread(target=quietly, daemon=True).start()
+        """As `Worker.warm`."""
+        self._worker.warm()
 
     def offer(self, party: Party, round_: RoundId) -> tuple[Credentials, str]:
         """What the other needs: this owner's certificate for the round, and where its engine is reached."""

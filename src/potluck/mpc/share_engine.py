@@ -6,14 +6,11 @@ share: what a round's sites gave is gone when the round is.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from potluck.core.errors import PotluckError
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Limit, RoundId
 from potluck.engines.worker import Worker
@@ -61,13 +58,8 @@ class Engine:
         return self._worker.pid
 
     def warm(self) -> None:
-        """Start the process beside other work. What goes wrong shows when it is asked for something."""
-
-        def quietly() -> None:
-            with contextlib.suppress(Abort, PotluckError):
-                self._worker.start()
-
-        threading.Thread(target=quietly, daemon=True).start()
+        """As `Worker.warm`."""
+        self._worker.warm()
 
     def standing(self) -> str:
         """The job whose link is open; empty where none is. Starts the process where it is gone."""
