@@ -9,7 +9,8 @@ from mpc_spu_rig import ring
 from potluck.core.errors import DataError
 from potluck.core.rounds import Abort
 from potluck.engines.worker import Worker
-from potluck.mpc.psi import digests, intersect_between, intersect_here, normal
+from potluck.mpc.local import linked
+from potluck.mpc.psi import digests, intersect_between, normal
 from potluck.mpc.spu import BOTH, Spu
 
 
@@ -107,7 +108,8 @@ def test_only_the_receiver_learns_the_result(either, receiver):
 
 
 def test_two_processes_are_started_and_ended_for_one_intersection(mpc_engine):
-    found = intersect_here([("a",), ("b",)], [("b",), ("c",)], time.time(), protocol="ECDH")
+    with linked("ECDH", "intersection", time.time()) as engines:
+        found = intersect_between(engines, [("a",), ("b",)], [("b",), ("c",)])
     assert (found.first.tolist(), found.second.tolist()) == ([1], [0])
 
 

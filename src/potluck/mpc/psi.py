@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.errors import DataError
-from potluck.mpc.local import linked
 from potluck.mpc.spu import BOTH, DIGEST, Spu
 
 Key = Sequence[str]
@@ -81,21 +80,13 @@ def digests(keys: Iterable[Key], where: str = "") -> bytes:
     return b"".join(distinct(keys, count(), where))
 
 
-def intersect_here(
-    first: Iterable[Key], second: Iterable[Key], now: float, *, protocol: str = "RR22", receiver: int = BOTH
-) -> Aligned:
-    """Intersect two owners' keys on this machine, in two processes. receiver: 0, 1 or BOTH; now: since 1970, in s.
-
-    Raises DataError: see `digests`. Raises Abort(ENGINE): the engine fails.
-    """
-    with linked(protocol, "intersection", now) as engines:
-        return intersect_between(engines, first, second, receiver)
-
-
 def intersect_between(
     engines: Sequence[Spu], first: Iterable[Key], second: Iterable[Key], receiver: int = BOTH
 ) -> Aligned:
-    """The same between two engines that are linked already, by rank."""
+    """Intersect two owners' keys between two engines that are linked, by rank. receiver: 0, 1 or BOTH.
+
+    Raises DataError: see `digests`. Raises Abort(ENGINE): the engine fails.
+    """
     sides = [digests(first, "the first owner's keys"), digests(second, "the second owner's keys")]
     pending = [engine.intersect(side, receiver) for engine, side in zip(engines, sides, strict=True)]
     one, other = (each.result() for each in pending)
