@@ -17,9 +17,9 @@ from measure import Row, in_turns, less
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import RoundId
 from potluck.mpc.local import linked
-from potluck.mpc.psi import digests, intersect_between
-from potluck.mpc.psi_messages import Gathering
-from potluck.mpc.psi_rounds import Intersection, hand_on, meet
+from potluck.mpc.psi.keys import digests, intersect_between
+from potluck.mpc.psi.messages import Gathering
+from potluck.mpc.psi.rounds import Intersection, hand_on, meet
 from potluck.parties.memory import Memory
 
 SMALL, LARGE = 100_000, 1_000_000

@@ -21,9 +21,9 @@ from mpyc_scores import COLUMNS, ROWS
 
 from potluck.core.party import Party, Role
 from potluck.core.stages import Floats
-from potluck.mpc import predict_scale as scale
 from potluck.mpc.local import linked
-from potluck.mpc.predict_compute import PROGRAM
+from potluck.mpc.predict import scale
+from potluck.mpc.predict.compute import PROGRAM
 from potluck.mpc.replicated import Ring, expanded, held, join, share, split
 from potluck.mpc.spu import Compiled, Spu
 from potluck.secret.random import system

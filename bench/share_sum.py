@@ -17,8 +17,8 @@ from potluck.core.party import SERVER, Party, Role
 from potluck.core.rounds import Limit, RoundId, Terms
 from potluck.core.stages import Guarded, Opened
 from potluck.mpc.clear import Clear
-from potluck.mpc.mask import Mask
-from potluck.mpc.share import Share
+from potluck.mpc.mask.sum import Mask
+from potluck.mpc.share.sum import Share
 from potluck.parties.memory import Memory, new_run
 
 SITES = 4

@@ -14,7 +14,7 @@ from federation import federation, one_round
 from measure import Row, less
 
 from potluck.core.party import SERVER, Party
-from potluck.mpc.mask import Mask
+from potluck.mpc.mask.sum import Mask
 
 SITES, CORRUPT, GONE = 100, 5, 5
 GOAL = 1 / 1.05

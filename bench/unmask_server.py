@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from peers import FLOWER, MOD_RANGE, Arrays, flower
 
 from potluck.core.rounds import Words
-from potluck.mpc import mask_server, unmask
-from potluck.mpc.mask import Mask
-from potluck.mpc.masking import masked
+from potluck.mpc.mask import server as mask_server
+from potluck.mpc.mask import unmask
+from potluck.mpc.mask.masking import masked
+from potluck.mpc.mask.sum import Mask
 from potluck.secret.container import Secret
 
 SITES, GONE, CORRUPT = 50, 5, 2

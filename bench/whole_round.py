@@ -11,7 +11,7 @@ from federation import federation, one_round
 from measure import Row, in_turns, less
 
 from potluck.mpc.clear import Clear
-from potluck.mpc.mask import Mask
+from potluck.mpc.mask.sum import Mask
 
 
 def rows() -> Iterator[Row]:

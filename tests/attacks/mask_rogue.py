@@ -13,13 +13,13 @@ import numpy as np
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Exchange, Parcel, RoundId, Seat, Terms
 from potluck.core.wire import dump, load, unpack
-from potluck.mpc import messages as m
-from potluck.mpc.graph import Shape, thresholds
-from potluck.mpc.mask import Mask
-from potluck.mpc.masking import masked
-from potluck.mpc.notes import ROOT, SEED, by_site, open_half, open_shares
-from potluck.mpc.pairs import Root, pair_mask, self_mask, session
-from potluck.mpc.roster import fresh, table
+from potluck.mpc.mask import messages as m
+from potluck.mpc.mask.graph import Shape, thresholds
+from potluck.mpc.mask.masking import masked
+from potluck.mpc.mask.notes import ROOT, SEED, by_site, open_half, open_shares
+from potluck.mpc.mask.pairs import Root, pair_mask, self_mask, session
+from potluck.mpc.mask.roster import fresh, table
+from potluck.mpc.mask.sum import Mask
 from potluck.secret.box import SEED as BOX_SEED
 from potluck.secret.box import BoxKey
 from potluck.secret.container import Secret

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fit_scene import STEP, frames, plan, sat
 
-from potluck.mpc.psi import digest_of
+from potluck.mpc.psi.keys import digest_of
 from potluck.parties.transcript import Transcript
 
 

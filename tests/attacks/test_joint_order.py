@@ -17,10 +17,10 @@ sys.path.append(str(Path(__file__).parents[1] / "mpc"))
 from psi_rig import gathering, keys_of, met, results
 
 from potluck.core.party import site
-from potluck.mpc import psi_many
-from potluck.mpc import psi_messages as m
 from potluck.mpc.credentials import issue
-from potluck.mpc.psi_curve import split
+from potluck.mpc.psi import many as psi_many
+from potluck.mpc.psi import messages as m
+from potluck.mpc.psi.curve import split
 
 WORDS = [f"k{number}" for number in range(64)]
 

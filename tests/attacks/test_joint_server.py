@@ -10,8 +10,8 @@ from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import fraction
 from potluck.core.wire import dump, load
-from potluck.mpc import fit_messages as m
-from potluck.mpc.psi import digest_of
+from potluck.mpc.fit import messages as m
+from potluck.mpc.psi.keys import digest_of
 from potluck.parties import catalog, vertical
 
 SPLIT = {"test": 0.3, "seed": 5}

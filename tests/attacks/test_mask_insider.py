@@ -12,13 +12,13 @@ from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause, RoundId, Terms
 from potluck.core.stages import Opened
 from potluck.core.wire import dump, load
-from potluck.mpc import messages as m
-from potluck.mpc.graph import Shape, thresholds
-from potluck.mpc.mask import Mask
-from potluck.mpc.notes import PAIR, ROOT, Held
-from potluck.mpc.notes import SEED as SEED_SHARE
-from potluck.mpc.pairs import Root, session
-from potluck.mpc.roster import fresh, table
+from potluck.mpc.mask import messages as m
+from potluck.mpc.mask.graph import Shape, thresholds
+from potluck.mpc.mask.notes import PAIR, ROOT, Held
+from potluck.mpc.mask.notes import SEED as SEED_SHARE
+from potluck.mpc.mask.pairs import Root, session
+from potluck.mpc.mask.roster import fresh, table
+from potluck.mpc.mask.sum import Mask
 from potluck.secret.box import PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.shamir import split

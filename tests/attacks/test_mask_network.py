@@ -11,8 +11,8 @@ from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause, RoundId, Terms
 from potluck.core.stages import Opened
 from potluck.core.wire import pack
-from potluck.mpc.graph import Shape, thresholds
-from potluck.mpc.mask import Mask
+from potluck.mpc.mask.graph import Shape, thresholds
+from potluck.mpc.mask.sum import Mask
 from potluck.testing import tampering
 from potluck.testing.protection import Sitting, check_protection
 

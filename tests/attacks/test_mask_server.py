@@ -9,10 +9,10 @@ from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause, RoundId, Terms
 from potluck.core.wire import dump
-from potluck.mpc import messages as m
-from potluck.mpc.graph import Shape, thresholds
-from potluck.mpc.notes import ROOT, SEED
-from potluck.mpc.roster import accept, fresh
+from potluck.mpc.mask import messages as m
+from potluck.mpc.mask.graph import Shape, thresholds
+from potluck.mpc.mask.notes import ROOT, SEED
+from potluck.mpc.mask.roster import accept, fresh
 from potluck.secret.box import SEED as BOX_SEED
 from potluck.secret.box import BoxKey
 from potluck.secret.container import Secret

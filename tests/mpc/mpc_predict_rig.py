@@ -13,8 +13,8 @@ from potluck.core.ledger import Ledger
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.predicting import Dense, Meeting, Net, Scored
 from potluck.core.rounds import RoundId
-from potluck.mpc import predict_scale as s
-from potluck.mpc.predict import Predicting
+from potluck.mpc.predict import scale as s
+from potluck.mpc.predict.scores import Predicting
 from potluck.parties.memory import Carry, Memory, Vanish, faithfully, nobody
 from potluck.testing.protection import Bodies, Play, honestly
 

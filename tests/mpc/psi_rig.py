@@ -6,10 +6,10 @@ from contextlib import ExitStack, closing
 
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import RoundId
-from potluck.mpc.psi import digests
-from potluck.mpc.psi_engine import Matcher
-from potluck.mpc.psi_messages import Gathering
-from potluck.mpc.psi_rounds import hand_on, meet
+from potluck.mpc.psi.engine import Matcher
+from potluck.mpc.psi.keys import digests
+from potluck.mpc.psi.messages import Gathering
+from potluck.mpc.psi.rounds import hand_on, meet
 from potluck.parties.memory import Memory
 
 NAMES = ("ann", "bob", "cid", "dan", "eve")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from potluck.mpc.graph import COMPLETE_BELOW, Shape, graph, sound, thresholds, tolerated
-from potluck.mpc.roster import pick
+from potluck.mpc.mask.graph import COMPLETE_BELOW, Shape, graph, sound, thresholds, tolerated
+from potluck.mpc.mask.roster import pick
 from potluck.testing.draws import seeded
 
 TABLE = [

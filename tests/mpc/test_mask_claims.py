@@ -7,8 +7,8 @@ import pytest
 from potluck.core.party import SERVER, site
 from potluck.core.plan import Data, Federation, Plan, PrivacyPlan, Protect
 from potluck.core.views import Form, breaks, together
-from potluck.mpc import mask
-from potluck.mpc.graph import Shape
+from potluck.mpc.mask import sum as mask
+from potluck.mpc.mask.graph import Shape
 
 
 def plan(n, c=0, d=0, server="lying", noise="none"):

@@ -12,12 +12,12 @@ import pytest
 
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause, RoundId, Terms
-from potluck.mpc.graph import Graph, sound, thresholds
-from potluck.mpc.masking import masked
-from potluck.mpc.messages import Half, Kept, Shares
-from potluck.mpc.notes import open_half, open_shares
-from potluck.mpc.pairs import Root, pair_mask, self_mask, session
-from potluck.mpc.roster import Table
+from potluck.mpc.mask.graph import Graph, sound, thresholds
+from potluck.mpc.mask.masking import masked
+from potluck.mpc.mask.messages import Half, Kept, Shares
+from potluck.mpc.mask.notes import open_half, open_shares
+from potluck.mpc.mask.pairs import Root, pair_mask, self_mask, session
+from potluck.mpc.mask.roster import Table
 from potluck.secret.box import BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.shamir import join, split

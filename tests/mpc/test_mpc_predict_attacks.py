@@ -14,9 +14,10 @@ from potluck.core.party import SERVER
 from potluck.core.predicting import Scored
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load
-from potluck.mpc import predict_ends, predict_scale
-from potluck.mpc import predict_messages as m
-from potluck.mpc.share_engine import Engine
+from potluck.mpc.engine import Engine
+from potluck.mpc.predict import ends as predict_ends
+from potluck.mpc.predict import messages as m
+from potluck.mpc.predict import scale as predict_scale
 from potluck.parties.inference import told
 from potluck.testing.tampering import altering, duplicated, flipped, reordered, replayed, swallowed, truncated
 
@@ -199,7 +200,7 @@ def test_a_compute_party_that_tells_the_owner_of_fewer_rows_is_named(engines):
 @pytest.mark.slow
 def test_a_share_that_was_changed_is_noticed_by_the_client(engines):
     """Sealed and signed as it should be: gamma adds 1 to what it holds of the first score."""
-    from potluck.mpc import predict_compute
+    from potluck.mpc.predict import compute as predict_compute
 
     whole = predict_compute.box_key
 

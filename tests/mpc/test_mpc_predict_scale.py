@@ -5,7 +5,7 @@ import pytest
 from mpc_predict_rig import features, integers, net, plain, scale
 
 from potluck.core.predicting import Dense, Net
-from potluck.mpc import predict_scale as s
+from potluck.mpc.predict import scale as s
 
 SHAPES = [
     ((30, 1), ""),

@@ -22,9 +22,10 @@ from mpc_predict_rig import (
 from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER
 from potluck.core.rounds import Cause, Record
-from potluck.mpc import predict_compute, predict_ends
-from potluck.mpc import predict_messages as m
-from potluck.mpc.predict import WEIGHTS, problems, traffic
+from potluck.mpc.predict import compute as predict_compute
+from potluck.mpc.predict import ends as predict_ends
+from potluck.mpc.predict import messages as m
+from potluck.mpc.predict.scores import WEIGHTS, problems, traffic
 from potluck.mpc.replicated import expanded, held, split
 from potluck.testing.draws import seeded
 from potluck.testing.protection import Bodies

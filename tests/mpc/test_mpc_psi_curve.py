@@ -8,9 +8,9 @@ from psi_rig import NAMES, gathering, keys_of, met, results
 
 from potluck.core.errors import DataError
 from potluck.core.rounds import Abort
-from potluck.mpc import psi_table
-from potluck.mpc.psi import digest_of, distinct
-from potluck.mpc.psi_curve import Blind, mapped, order
+from potluck.mpc.psi import table as psi_table
+from potluck.mpc.psi.curve import Blind, mapped, order
+from potluck.mpc.psi.keys import digest_of, distinct
 
 
 def sets(count, size, share):

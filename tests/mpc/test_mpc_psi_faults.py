@@ -11,9 +11,10 @@ from psi_rig import gathering, keys_of, met, results
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load
-from potluck.mpc import psi_messages as m
-from potluck.mpc import psi_passing, psi_rounds
-from potluck.mpc.psi_engine import Matcher
+from potluck.mpc.psi import messages as m
+from potluck.mpc.psi import passing as psi_passing
+from potluck.mpc.psi import rounds as psi_rounds
+from potluck.mpc.psi.engine import Matcher
 from potluck.parties.memory import Memory
 from potluck.testing.tampering import duplicated, flipped, swallowed, truncated
 
@@ -156,7 +157,7 @@ def test_points_that_cannot_be_are_refused(monkeypatch, step):
             send = {party: body[:-32] + body[:32] for party, body in send.items()}
         return (yield from real(circle, at, send, awaited))
 
-    monkeypatch.setattr("potluck.mpc.psi_two.passed", passed)
+    monkeypatch.setattr("potluck.mpc.psi.two.passed", passed)
     desks = met(gathering(2), WORDS[2])
     why = desks[site("ann")].abort
     assert (why.cause, why.party) == (Cause.MALFORMED, site("bob"))

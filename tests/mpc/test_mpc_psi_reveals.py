@@ -8,9 +8,10 @@ from potluck.core.party import SERVER
 from potluck.core.rounds import Abort
 from potluck.core.views import breaks, together
 from potluck.core.wire import load
-from potluck.mpc import psi_many, psi_two
-from potluck.mpc import psi_messages as m
-from potluck.mpc.psi_curve import mapped, split, tags
+from potluck.mpc.psi import many as psi_many
+from potluck.mpc.psi import messages as m
+from potluck.mpc.psi import two as psi_two
+from potluck.mpc.psi.curve import mapped, split, tags
 from potluck.parties import catalog
 from potluck.parties.transcript import Transcript
 

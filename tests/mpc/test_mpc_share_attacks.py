@@ -14,9 +14,9 @@ from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause, Limit
 from potluck.core.stages import Opened
 from potluck.core.wire import dump, load
-from potluck.mpc import share_messages as m
+from potluck.mpc.engine import Engine
 from potluck.mpc.replicated import Piece
-from potluck.mpc.share_engine import Engine
+from potluck.mpc.share import messages as m
 from potluck.testing.protection import check_protection, judged
 from potluck.testing.tampering import altering, duplicated, flipped, reordered, replayed, swallowed, truncated
 

@@ -10,7 +10,7 @@ from potluck.core.errors import DataError
 from potluck.core.rounds import Abort
 from potluck.engines.worker import Worker
 from potluck.mpc.local import linked
-from potluck.mpc.psi import digests, intersect_between, normal
+from potluck.mpc.psi.keys import digests, intersect_between, normal
 from potluck.mpc.spu import BOTH, Spu
 
 

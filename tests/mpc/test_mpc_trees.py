@@ -11,7 +11,7 @@ from potluck.core.rounds import Abort
 from potluck.engines.worker import Worker
 from potluck.fl.forest import Forest, Tree, margins
 from potluck.fl.grow import Growth, bits, cuts, grow
-from potluck.mpc import fit_parts
+from potluck.mpc.fit import parts as fit_parts
 from potluck.mpc.replicated import PARTIES, held
 from potluck.mpc.spu import Spu, Value
 from potluck.secret.random import system

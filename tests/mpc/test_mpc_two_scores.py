@@ -11,9 +11,11 @@ from msgspec.structs import replace as change
 from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load
-from potluck.mpc import predict_compute, predict_ends, predict_scale
-from potluck.mpc import predict_messages as m
-from potluck.mpc.predict import traffic
+from potluck.mpc.predict import compute as predict_compute
+from potluck.mpc.predict import ends as predict_ends
+from potluck.mpc.predict import messages as m
+from potluck.mpc.predict import scale as predict_scale
+from potluck.mpc.predict.scores import traffic
 from potluck.parties.inference import told
 from potluck.testing.protection import Bodies
 from potluck.testing.tampering import altering

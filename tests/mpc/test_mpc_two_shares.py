@@ -9,9 +9,9 @@ from sklearn.metrics import roc_auc_score
 from potluck.core.fitting import Take
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause
-from potluck.mpc import fit_parts
+from potluck.mpc.engine import Engine
+from potluck.mpc.fit import parts as fit_parts
 from potluck.mpc.replicated import commitment, expanded, held, join, places, share, split, width
-from potluck.mpc.share_engine import Engine
 from potluck.mpc.spu import WIDTH, Part, checked_sum
 from potluck.secret.random import system
 from potluck.testing.draws import seeded

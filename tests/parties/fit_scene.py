@@ -118,7 +118,7 @@ class Late:
 
 
 class PlainEngine:
-    """Stands in for `mpc.share_engine.Engine`, without a process."""
+    """Stands in for `mpc.engine.Engine`, without a process."""
 
     def __init__(self, party, hub, salt=b""):
         self.party, self.hub, self.salt, self.closed = party, hub, salt, False

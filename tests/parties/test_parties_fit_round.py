@@ -12,8 +12,8 @@ from potluck.core.rounds import Abort, Cause, RoundId
 from potluck.core.wire import load
 from potluck.fl.columns import Columns
 from potluck.fl.fit_linear import Regression
-from potluck.mpc import fit_messages as m
-from potluck.mpc.fit_parts import shares
+from potluck.mpc.fit import messages as m
+from potluck.mpc.fit.parts import shares
 from potluck.mpc.replicated import join
 from potluck.parties import vertical
 from potluck.parties.transcript import Transcript

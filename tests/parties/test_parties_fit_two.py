@@ -16,8 +16,8 @@ from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause, RoundId
 from potluck.fl.columns import Columns, read
 from potluck.fl.fit_linear import Regression
-from potluck.mpc import fit_site
-from potluck.mpc.share_engine import Engine
+from potluck.mpc.engine import Engine
+from potluck.mpc.fit import site as fit_site
 from potluck.owner.requests import Request, State
 from potluck.parties.alignment import Tools, read_keys
 from potluck.parties.memory import Memory

@@ -10,7 +10,7 @@ from potluck.api.check import check
 from potluck.api.explain import explain
 from potluck.api.plan import Plan
 from potluck.api.run import run
-from potluck.mpc.share import who_computes
+from potluck.mpc.share.sum import who_computes
 
 SHARE = ('protect.with="share"', 'federation.server="curious"')
 TWO = 'protect.servers=["alpha","beta"]'

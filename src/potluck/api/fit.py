@@ -27,8 +27,8 @@ from potluck.engines.environment import require
 from potluck.fl.columns import Own, read
 from potluck.fl.scoring import Carried
 from potluck.members.names import file_name
-from potluck.mpc.fit_parts import sizes
-from potluck.mpc.share_engine import Engine
+from potluck.mpc.engine import Engine
+from potluck.mpc.fit.parts import sizes
 from potluck.parties.alignment import Keys, read_keys, tools
 from potluck.parties.fitted import kept
 from potluck.parties.journal import Journal

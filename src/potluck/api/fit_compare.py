@@ -14,7 +14,7 @@ from potluck.core.plan import Plan
 from potluck.fl.columns import Own, by_owner, encoding, held_out, ordered
 from potluck.fl.evaluate import Metrics, exact
 from potluck.fl.table import Table
-from potluck.mpc.psi_curve import split
+from potluck.mpc.psi.curve import split
 from potluck.mpc.spu import DIGEST
 from potluck.parties.alignment import Keys
 from potluck.parties.learners import plain

@@ -19,7 +19,7 @@ from potluck.core.plan import Plan as Spec
 from potluck.core.views import Never, View
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.members.home import SiteHome
-from potluck.mpc.share_views import OPENS
+from potluck.mpc.share.views import OPENS
 from potluck.owner.access import AccessLog, Entry, Event, Subject
 from potluck.owner.access import read as read_log
 from potluck.owner.budget import Budget

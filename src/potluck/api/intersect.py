@@ -23,8 +23,8 @@ from potluck.core.plan import digest
 from potluck.core.rounds import Abort, RoundId
 from potluck.engines.environment import require
 from potluck.members.names import file_name
-from potluck.mpc.psi import digests
-from potluck.mpc.psi_curve import split
+from potluck.mpc.psi.curve import split
+from potluck.mpc.psi.keys import digests
 from potluck.mpc.spu import DIGEST
 from potluck.parties.alignment import Keys, needs_engine, read_keys, tools
 from potluck.parties.intersection import Intersected, Sitting, conduct, learnt, together

@@ -25,7 +25,7 @@ from potluck.dp.bound import Exact, Noised, privacy
 from potluck.fl.table import Table, read
 from potluck.fl.tasks import build
 from potluck.members.home import SiteHome
-from potluck.mpc import share_rehearsal
+from potluck.mpc.share import rehearsal as share_rehearsal
 from potluck.owner.judge import rows_allowed
 from potluck.owner.reading import read as read_policy
 from potluck.owner.source import open_source

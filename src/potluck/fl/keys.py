@@ -1,7 +1,7 @@
 """The columns by which rows of different owners are matched, as texts and nothing else.
 
 A cell of a file is the text that stands there; a whole number of a typed frame is its digits. What does not fit is a
-DataError with line numbers and no value. It does NOT compare keys: `mpc.psi` says which texts are one key.
+DataError with line numbers and no value. It does NOT compare keys: `mpc.psi.keys` says which texts are one key.
 """
 
 from __future__ import annotations

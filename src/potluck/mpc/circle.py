@@ -13,8 +13,8 @@ from typing import TypeVar
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Exchange, Label, Parcel, Rounds
 from potluck.core.wire import dump, load
-from potluck.mpc.share_engine import Engine, own_fault
-from potluck.mpc.share_messages import ROLL, Here, Read
+from potluck.mpc.engine import Engine, own_fault
+from potluck.mpc.share.messages import ROLL, Here, Read
 from potluck.mpc.spu import Pending
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ DIGEST = 16
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One alignment. keys: over all keys of this owner, in no order; the rest as `mpc.psi_rounds.Held`."""
+    """One alignment. keys: over all keys of this owner, in no order; the rest as `mpc.psi.rounds.Held`."""
 
     version: int
     keys: bytes

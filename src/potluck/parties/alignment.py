@@ -18,11 +18,11 @@ from potluck.core.rounds import RoundId, Rounds, Seat
 from potluck.engines.environment import require
 from potluck.fl.keys import keyed
 from potluck.fl.source import Source
-from potluck.mpc.psi import distinct
-from potluck.mpc.psi_curve import split
-from potluck.mpc.psi_engine import Matcher
-from potluck.mpc.psi_messages import Gathering
-from potluck.mpc.psi_rounds import Held, hand_on, meet
+from potluck.mpc.psi.curve import split
+from potluck.mpc.psi.engine import Matcher
+from potluck.mpc.psi.keys import distinct
+from potluck.mpc.psi.messages import Gathering
+from potluck.mpc.psi.rounds import Held, hand_on, meet
 from potluck.mpc.spu import DIGEST
 from potluck.owner.alignments import FOLDER, Alignments
 from potluck.secret.statement import named
@@ -110,7 +110,7 @@ def tools(plan: Plan, folder: Path | None, here: Callable[[], str] | None = None
 
 
 def aligned(about: Gathering, me: Seat, keys: Keys, using: Tools) -> Rounds[Common]:
-    """An owner's half. Reveals: as `mpc.psi_rounds.meet`. Raises Abort; UsageError: the alignment cannot be kept."""
+    """An owner's half. Reveals: as `mpc.psi.rounds.meet`. Raises Abort; UsageError: the alignment cannot be kept."""
     kept = using.store.find(about.about, keys.digests) if using.store else None
     known = Held(kept.token, kept.size, kept.common) if kept else None
     found = yield from meet(about, me, keys.digests, using.engine, known)
@@ -121,7 +121,7 @@ def aligned(about: Gathering, me: Seat, keys: Keys, using: Tools) -> Rounds[Comm
 
 
 def handed_on(about: Gathering) -> Rounds[None]:
-    """The server's half. Reveals: as `mpc.psi_rounds.hand_on`."""
+    """The server's half. Reveals: as `mpc.psi.rounds.hand_on`."""
     return (yield from hand_on(about))
 
 

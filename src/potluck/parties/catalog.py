@@ -20,8 +20,12 @@ from potluck.he import predict
 from potluck.he import sum as he
 from potluck.he.circuit import Forecast, Outline
 from potluck.he.predict import Predicting
-from potluck.mpc import clear, mask, psi_check, psi_views, share
-from potluck.mpc import predict as shared
+from potluck.mpc import clear
+from potluck.mpc.mask import sum as mask
+from potluck.mpc.predict import scores as shared
+from potluck.mpc.psi import check as psi_check
+from potluck.mpc.psi import views as psi_views
+from potluck.mpc.share import sum as share
 from potluck.parties import carrier, learners
 from potluck.parties.rules import errors_of
 from potluck.tee import predict as enclave

@@ -17,7 +17,7 @@ from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Abort, Cause, Exchange, Label, Parcel, RoundId, Rounds, Seat
 from potluck.core.wire import dump, load
-from potluck.mpc.psi_messages import Gathering
+from potluck.mpc.psi.messages import Gathering
 from potluck.parties.alignment import Common, Keys, Tools, aligned, gathering, handed_on
 from potluck.parties.horizontal import BEGIN, Announcement
 from potluck.parties.inference import told

@@ -20,8 +20,8 @@ from potluck.fl.fit_linear import Regression, solved
 from potluck.fl.fit_trees import Boosting, grown
 from potluck.fl.model import Model
 from potluck.fl.tasks import Trained
-from potluck.mpc import fit_check as mpc_check
-from potluck.mpc import fit_views
+from potluck.mpc.fit import check as mpc_check
+from potluck.mpc.fit import views as fit_views
 
 LOUD = 16.0
 """Standard deviations that are reckoned with: with three shares of noise, 13 of the sum's."""

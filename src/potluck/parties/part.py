@@ -28,10 +28,10 @@ from potluck.fl.tasks import Trained, build
 from potluck.members.files import PRIVATE, create, folder, replace
 from potluck.members.home import SiteHome
 from potluck.members.names import file_name
-from potluck.mpc import predict as shared
-from potluck.mpc import share
+from potluck.mpc.engine import Engine
 from potluck.mpc.local import Port
-from potluck.mpc.share_engine import Engine
+from potluck.mpc.predict import scores as shared
+from potluck.mpc.share import sum as share
 from potluck.owner.judge import columns_allowed, models_allowed, rows_allowed
 from potluck.owner.policy import Policy
 from potluck.owner.reading import ports

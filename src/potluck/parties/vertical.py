@@ -30,11 +30,11 @@ from potluck.fl.fit_check import unfit
 from potluck.fl.split import by_key
 from potluck.fl.tasks import Trained
 from potluck.mpc.circle import Place
-from potluck.mpc.fit_compute import compute
-from potluck.mpc.fit_server import handed_split, last_words
-from potluck.mpc.fit_site import shared, told_split
-from potluck.mpc.psi_curve import split
-from potluck.mpc.share_engine import Engine
+from potluck.mpc.engine import Engine
+from potluck.mpc.fit.compute import compute
+from potluck.mpc.fit.server import handed_split, last_words
+from potluck.mpc.fit.site import shared, told_split
+from potluck.mpc.psi.curve import split
 from potluck.mpc.spu import DIGEST
 from potluck.parties.alignment import Keys, Tools, aligned, gathering, handed_on
 from potluck.parties.horizontal import BEGIN, Announcement
@@ -116,7 +116,7 @@ def bring(sitting: Sitting, brought: Brought, me: Seat) -> Rounds[Trained | None
 
 
 def assist(sitting: Sitting, engine: Engine, me: Seat) -> Rounds[None]:
-    """A compute party's half. Reveals: see `mpc.fit_compute.compute`."""
+    """A compute party's half. Reveals: see `mpc.fit.compute.compute`."""
     yield from _begun(sitting)
     fitting = sitting.fitting
     yield from compute(Place(fitting.ranks, me.party, engine), fitting, me, learner(sitting.plan).recipe, gaussian)

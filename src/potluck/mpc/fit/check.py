@@ -1,0 +1,82 @@
+"""What of a plan that fits over columns at different owners cannot be. One line a problem: `key: what. hint: do`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from potluck.core.party import BROKER, SERVER
+from potluck.core.plan import Plan
+from potluck.mpc.psi.check import keys
+from potluck.mpc.replicated import PARTIES, TWO
+
+OWNERS = 64
+LONGEST = 100
+
+
+def check(plan: Plan) -> list[str]:
+    """Errors of who takes part, who computes and how rows are matched."""
+    if plan.federation.server == "lying":
+        what = "share needs parties that follow the protocol: a lying one could change the model unseen"
+        return [f'{what}. hint: trust the server: federation.server = "curious"']
+    assert plan.align is not None
+    return [*_federation(plan), *_servers(plan), *keys(plan, plan.align), *_align(plan), *_readers(plan)]
+
+
+def _federation(plan: Plan) -> Iterator[str]:
+    fed = plan.federation
+    if not 2 <= len(fed.sites) <= OWNERS:
+        yield f"federation.sites: columns are at 2 to {OWNERS} owners, the plan has {len(fed.sites)}. hint: name them"
+    for key in ("corrupt", "dropouts"):
+        if getattr(fed, key):
+            hint = "leave it out; explain --collude says what a coalition sees" if key == "corrupt" else "leave it out"
+            yield f"federation.{key}: a fit takes every owner, and says itself who sees what. hint: {hint}"
+    if not plan.data.header:
+        yield "data.header: an owner's file names its own columns. hint: give each file a header line"
+    if plan.data.person is not None:
+        yield "data.person: rows are matched by align.keys. hint: leave data.person out"
+
+
+def _servers(plan: Plan) -> Iterator[str]:
+    names, key = plan.protect.servers, "protect.servers"
+    if len(names) not in (TWO, PARTIES):
+        yield f"{key}: two or three parties compute a fit, the plan has {len(names)}. hint: name three"
+        return
+    if len(names) == TWO and plan.model is not None and plan.model.kind == "trees":
+        what = "trees are grown by three compute parties: between two a bit would be no bit, and take 64 times the room"
+        yield f"{key}: {what}. hint: name a third, or fit a logistic or linear model"
+    if len(set(names)) < len(names):
+        yield f"{key}: one is there twice. hint: name {len(names)} different parties"
+    if any(not one.strip() or len(one) > LONGEST for one in names):
+        yield f"{key}: a name is empty or over {LONGEST} letters. hint: use short names"
+    if {SERVER.name, BROKER.name} & set(names):
+        yield f"{key}: the coordinator and the broker may not compute. hint: name other parties"
+
+
+def _align(plan: Plan) -> Iterator[str]:
+    spec = plan.align
+    assert spec is not None
+    if spec.reveal != "size" or spec.to:
+        key = "align.to" if spec.to else "align.reveal"
+        yield f"{key}: to fit a model every owner learns which of its rows all have. hint: leave {key} out"
+
+
+def _readers(plan: Plan) -> Iterator[str]:
+    sites, to = plan.federation.sites, plan.fit.to if plan.fit else ()
+    for name in to:
+        if name not in sites:
+            yield f"fit.to: {name} is no site of this plan. hint: the sites are {', '.join(sites)}"
+    if len(set(to)) < len(to):
+        yield "fit.to: a site is there twice. hint: name each once"
+
+
+def warnings(plan: Plan) -> Iterator[str]:
+    """What runs, and what to mind of it."""
+    names = plan.protect.servers
+    both = sorted(set(names) & set(plan.federation.sites))
+    if len(both) > 1:
+        among = "two of the three who compute" if len(names) == PARTIES else "all who compute"
+        what = f"{' and '.join(both)} are owners and together {among}: they can open every column"
+        yield f"protect.servers: {what}. hint: let one of them compute at most"
+    if len(names) == TWO:
+        what = "two compute parties take up to ten times as long as three, and send more (CHEETAH in place of ABY3)"
+        yield f"protect.servers: {what}. hint: name a third, where there is one"

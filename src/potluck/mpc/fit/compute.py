@@ -1,0 +1,196 @@
+"""A compute party's half of a fit: take parts, compare promises, run one program, open the faults, hand on the results.
+
+What it sees: two of three parts of every owner's columns, or one of two, which say nothing; how many rows and columns
+there are; of each owner, how many of its numbers are out of range, which ends the round unless it is none. It opens
+nothing else: its shares of the results are sealed to those who read the model.
+
+It does NOT keep a compute party that departs from the protocol from changing the model, or two that collude from
+reading everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from potluck.core.fitting import SECONDS, Fitting, Recipe, Sampler
+from potluck.core.party import Party
+from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds, Seat
+from potluck.core.wire import dump, load
+from potluck.mpc.circle import Place, in_step, same, tell_all
+from potluck.mpc.credentials import Credentials
+from potluck.mpc.engine import name
+from potluck.mpc.fit import messages as m
+from potluck.mpc.fit.noise import noised
+from potluck.mpc.fit.parts import commitment, fits, shares, sizes
+from potluck.mpc.replicated import join, places
+from potluck.mpc.share.messages import Ready, Share
+from potluck.mpc.spu import Compiled
+from potluck.secret.box import SEED, BoxKey, PublicBoxKey
+from potluck.secret.container import Secret
+from potluck.secret.stream import digest
+
+Make = Callable[[int, int], Recipe]
+"""The program for so many training rows and held-out rows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cast:
+    """What all agree on before they compute."""
+
+    recipe: Recipe
+    promises: Sequence[m.Promise]
+    shown: Mapping[Party, m.Shown]
+    own: Credentials
+    fresh: bool
+
+
+def compute(place: Place, fitting: Fitting, me: Seat, make: Make, sample: Sampler) -> Rounds[None]:
+    """A compute party's half. Reveals: to the others, whether each owner's numbers are in range.
+
+    sample: draws this party's noise, where the program takes any.
+    Raises Abort: COMMITMENT, TERMS, RANGE, naming an owner; ENGINE, SILENT, naming a compute party.
+    """
+    key = BoxKey(Secret(me.draw(SEED)))
+    send = {owner: Parcel(fitting.label(m.KEYS), dump(m.Keys(key.public))) for owner in fitting.owners}
+    owners = frozenset(fitting.owners)
+    read = partial(_read_input, place, fitting, me, key)
+    waiting = fitting.hops(SECONDS)  # rows are matched first
+    inbox = yield Exchange(fitting.label(m.INPUT), send, owners, len(owners), waiting, read=read)
+    cast = yield from _agree(place, fitting, me, key, make, inbox.got)
+    program = yield from _prepare(place, fitting, cast)
+    given = _arguments(place, fitting, cast, inbox.got)
+    del inbox
+    if cast.recipe.noise is not None:
+        boxes = {party: one.box for party, one in cast.shown.items()}
+        given += yield from noised(place, fitting, me, key, boxes, cast.recipe.noise, sample)
+    found = yield from in_step(place, fitting.label, m.RUN, place.engine.execute(program, given), m.ROLL)
+    yield from _judge(place, fitting, found[0])
+    label, body = fitting.label(m.RESULT), dump(m.Shares(tuple(found[1:])))
+    yield Exchange(label, send={o: Parcel(label, _sealed(place, fitting, cast, o, body)) for o in fitting.owners})
+
+
+def _read_input(place: Place, fitting: Fitting, me: Seat, key: BoxKey, sender: Party, body: bytes) -> bytes:
+    """Opens an owner's parts and holds them against its promise. Raises Abort: BOX, SIGNATURE, COMMITMENT, KEYS."""
+    message = load(body, m.Input, sender)
+    promise = message.promise
+    me.verify(sender, m.promise_statement(fitting, sender, promise), promise.signature)
+    if bool(promise.box) != (sender in fitting.to):
+        raise Abort(Cause.TERMS, party=sender, step=m.INPUT, detail="it asks for what is not its to read")
+    if promise.box:
+        PublicBoxKey(promise.box)
+    opened = key.unseal(message.sealed, m.box_info(fitting, sender, place.me, promise.parts))
+    dealt, info = load(opened, m.Dealt, sender), m.part_info(fitting, sender)
+    wanted = places(place.rank, len(place.ranks))
+    if (len(promise.parts), len(dealt.held)) != (len(place.ranks), len(wanted)):
+        raise Abort(Cause.MALFORMED, party=sender, step=m.INPUT, detail="parts for another number of compute parties")
+    if any(commitment(part, info) != promise.parts[at] for at, part in zip(wanted, dealt.held, strict=True)):
+        raise Abort(Cause.COMMITMENT, party=sender, step=m.INPUT)
+    return dump(m.Input(opened, promise))
+
+
+def _agree(
+    place: Place, fitting: Fitting, me: Seat, key: BoxKey, make: Make, got: Mapping[Party, bytes]
+) -> Rounds[_Cast]:
+    """One promise of each owner at all parties, and one alignment at all owners. Raises Abort, naming who differs."""
+    promises = tuple(load(got[owner], m.Input, owner).promise for owner in fitting.owners)
+    own, address = place.engine.offer(place.me, fitting.round)
+    mine = m.Shown(promises, place.engine.standing(), address, own.certificate, key.public)
+    # Another may still wait for an owner.
+    read = partial(_read_shown, fitting, me)
+    said = yield from tell_all(place, fitting.label, m.HELD, dump(mine), read, fitting.hops(SECONDS))
+    shown = {place.me: mine, **{party: load(body, m.Shown, party) for party, body in said.items()}}
+    for number, owner in enumerate(fitting.owners):
+        if len({one.promises[number].parts for one in shown.values()}) > 1:
+            raise Abort(Cause.COMMITMENT, party=owner, step=m.HELD, detail="it promised different parts")
+    _aligned(fitting, promises)
+    jobs = {one.job for one in shown.values()}
+    recipe = make(promises[0].train, promises[0].test)
+    return _Cast(recipe, promises, shown, own, fresh=len(jobs) > 1 or jobs == {""})
+
+
+def _read_shown(fitting: Fitting, me: Seat, sender: Party, body: bytes) -> bytes:
+    """Raises Abort naming the sender: it lacks an owner's promise, or shows one without that owner's signature."""
+    said = load(body, m.Shown, sender)
+    if len(said.promises) != len(fitting.owners):
+        raise Abort(Cause.MALFORMED, party=sender, step=m.HELD, detail="not one promise an owner")
+    for owner, promise in zip(fitting.owners, said.promises, strict=True):
+        me.verify(owner, m.promise_statement(fitting, owner, promise), promise.signature)
+    return body
+
+
+def _aligned(fitting: Fitting, promises: Sequence[m.Promise]) -> None:
+    """Raises Abort(TERMS): the owners' rows are not the same ones in one order. Named is who is alone with it."""
+    said = [(one.train, one.test, one.order) for one in promises]
+    if len(set(said)) == 1:
+        return
+    alone = [owner for owner, one in zip(fitting.owners, said, strict=True) if said.count(one) == 1]
+    party = alone[0] if len(alone) == 1 else None
+    raise Abort(Cause.TERMS, party=party, step=m.INPUT, detail="the owners' rows are not in one order")
+
+
+def _prepare(place: Place, fitting: Fitting, cast: _Cast) -> Rounds[Compiled]:
+    """Compile, compare, and link where that is to be done. Raises Abort naming who has something else."""
+    if cast.fresh:
+        place.engine.close()
+    program = place.engine.program(cast.recipe.program, cast.recipe.numbers)
+    _expected(place, cast.recipe, program)
+    mine = Ready(_agreed(place, fitting, cast), program.digest)
+    got = yield from tell_all(place, fitting.label, m.READY, dump(mine), hops=fitting.hops(120))
+    said = {place.me: mine, **{party: load(body, Ready, party) for party, body in got.items()}}
+    same(place, m.READY, {p: one.program for p, one in said.items()}, Cause.TERMS, "compiled another program")
+    same(place, m.READY, {p: one.agreed for p, one in said.items()}, Cause.SURVIVORS, "saw other promises")
+    if cast.fresh:
+        certificates = {party: cast.shown[party].certificate for party in place.ranks}
+        at = [cast.shown[party].address for party in place.ranks]
+        pending = place.engine.link(fitting.round, place.rank, cast.own, certificates, at)
+        yield from in_step(place, fitting.label, m.LINK, pending, m.ROLL)
+    return program
+
+
+def _expected(place: Place, recipe: Recipe, program: Compiled) -> None:
+    """Raises Abort(ENGINE): the engine's program takes or gives something else than the plan's parties reckon with."""
+    takes, noise = [(one.kind, one.shape) for one in program.takes], recipe.noise
+    gives = [(one.kind, one.shape) for one in program.gives]
+    wanted = [(t.kind, t.shape) for t in recipe.takes]
+    wanted += [("fixed", noise.shape)] * len(place.ranks) if noise else []
+    if takes != wanted or gives != [(g.kind, g.shape) for g in recipe.gives]:
+        raise Abort(Cause.ENGINE, step=m.READY, detail="its program takes or gives something else")
+
+
+def _agreed(place: Place, fitting: Fitting, cast: _Cast) -> bytes:
+    shown = (dump(cast.shown[party]) for party in place.ranks)
+    job = name(fitting.round) if cast.fresh else cast.shown[place.me].job
+    return digest(b"potluck fit agreed 1", fitting.digest, job.encode(), *shown)
+
+
+def _arguments(place: Place, fitting: Fitting, cast: _Cast, got: Mapping[Party, bytes]) -> list[bytes]:
+    """This party's share of each argument. Raises Abort(MALFORMED), naming whose parts have another length."""
+    by_owner: list[list[bytes]] = []
+    for number, owner in enumerate(fitting.owners):
+        takes = cast.recipe.of(number)
+        dealt = load(load(got[owner], m.Input, owner).sealed, m.Dealt, owner)
+        if not all(fits(part, sizes(takes)) for part in dealt.held):
+            raise Abort(Cause.MALFORMED, party=owner, step=m.INPUT, detail="a part of another length")
+        by_owner.append(shares(takes, dealt.held, m.part_info(fitting, owner)))
+    return [by_owner[take.owner].pop(0) for take in cast.recipe.takes]
+
+
+def _judge(place: Place, fitting: Fitting, faults: bytes) -> Rounds[None]:
+    """Open to each other how many numbers are out of range. Raises Abort(RANGE), naming an owner that has any."""
+    got = yield from tell_all(place, fitting.label, m.FAULTS, dump(Share(faults)), hops=fitting.hops(60))
+    shares_ = {place.me: faults, **{party: load(body, Share, party).share for party, body in got.items()}}
+    counts = join(shares_, place.ranks, len(fitting.owners))
+    for owner, count in zip(fitting.owners, counts.tolist(), strict=True):
+        if count:
+            hint = "it shares numbers that its encoding does not make"
+            raise Abort(Cause.RANGE, party=owner, step=m.FAULTS, detail=f"numbers out of range. hint: {hint}")
+
+
+def _sealed(place: Place, fitting: Fitting, cast: _Cast, owner: Party, body: bytes) -> bytes:
+    """The results for one owner; nothing for who reads no model."""
+    box = cast.promises[fitting.owners.index(owner)].box
+    if not box:
+        return dump(m.Outcome(b""))
+    return dump(m.Outcome(PublicBoxKey(box).seal(body, m.result_info(fitting, place.me, owner, box))))

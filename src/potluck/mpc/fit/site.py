@@ -1,0 +1,110 @@
+"""An owner's half of a fit: say or hear which rows are held out, part its columns, and read the model if it may.
+
+It needs no engine. It gives two of three parts to each compute party, or one of two, with a promise that all of them
+can compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from msgspec.structs import replace as changed
+from numpy.typing import NDArray
+
+from potluck.core.errors import DataError
+from potluck.core.fitting import SECONDS, Array, Fitting, Given, Recipe
+from potluck.core.party import SERVER, Party
+from potluck.core.rounds import CHARGE, Abort, Cause, Exchange, Parcel, Record, Rounds, Seat
+from potluck.core.wire import dump, load
+from potluck.mpc.fit import messages as m
+from potluck.mpc.fit.parts import commitment, dealt, opened, sizes
+from potluck.mpc.replicated import held, join
+from potluck.secret.box import SEED, BoxKey, PublicBoxKey
+from potluck.secret.container import Secret
+
+Mask = NDArray[np.bool_]
+
+
+def told_split(fitting: Fitting, me: Seat, rows: int, mine: Mask | None) -> Rounds[Mask]:
+    """Which of the common rows are held out [rows]. mine: what the target's owner says, None at all others.
+
+    Reveals: to all owners and the server, positions in the common order. Raises Abort(TERMS): of other rows.
+    """
+    if not fitting.split:
+        return np.zeros(rows, np.bool_)
+    label = fitting.label(m.SPLIT)
+    if mine is not None:
+        body = dump(m.Held(len(mine), np.packbits(mine).tobytes()))
+        yield Exchange(label, send={SERVER: Parcel(label, body)})
+        return mine
+    # Longer than the server waits, which names who is missing.
+    inbox = yield Exchange(label, expect=frozenset({SERVER}), at_least=1, hops=fitting.hops(120) + 2)
+    said = load(inbox.got[SERVER], m.Held, SERVER)
+    if said.rows != rows or len(said.bits) != -(-rows // 8):
+        raise Abort(Cause.TERMS, party=fitting.target, step=m.SPLIT, detail="it holds out rows of another alignment")
+    return np.unpackbits(np.frombuffer(said.bits, np.uint8), count=rows).astype(np.bool_)
+
+
+def shared(fitting: Fitting, me: Seat, recipe: Recipe, given: Given) -> Rounds[list[Array] | None]:
+    """Give, wait for the end, and read. Gives the results but the first at a reader of the model, else None.
+
+    Reveals: to compute parties how many rows there are, of whom two together open all else; to a reader, the results.
+    Raises Abort; DataError: more than a letter carries.
+    """
+    takes = recipe.of(fitting.owners.index(me.party))
+    if sizes(takes).bytes > m.LARGEST:
+        hint = "fewer rows or columns: a share of it must fit into one letter of 256 MiB"
+        raise DataError("there is too much to share", where=me.party.name, hint=hint)
+    servers = frozenset(fitting.ranks)
+    inbox = yield Exchange(fitting.label(m.KEYS), expect=servers, at_least=len(servers), hops=4, read=_read_keys)
+    boxes = {party: PublicBoxKey(load(body, m.Keys, party).box) for party, body in inbox.got.items()}
+    own = BoxKey(Secret(me.draw(SEED))) if me.party in fitting.to else None
+    info = m.part_info(fitting, me.party)
+    parts = dealt(takes, given.arrays, info, me.draw, len(fitting.ranks))
+    said, box = tuple(commitment(part, info) for part in parts), own.public if own else b""
+    blank = m.Promise(said, given.train, given.test, given.order, box, signature=bytes(64))
+    promise = changed(blank, signature=me.sign(m.promise_statement(fitting, me.party, blank)))
+    label, send = fitting.label(m.INPUT), dict[Party, Parcel]()
+    for rank, party in enumerate(fitting.ranks):
+        body = dump(m.Dealt(*held(parts, rank)))
+        sealed = boxes[party].seal(body, m.box_info(fitting, me.party, party, promise.parts))
+        send[party] = Parcel(label, dump(m.Input(sealed, promise)))
+    charge = given.charge
+    del parts, given
+    waiting = fitting.hops(SECONDS + 240)
+    at = fitting.round
+    record = Record(f"{CHARGE}{at.run}/{at.number}", charge) if charge else None
+    answer = yield Exchange(fitting.label(m.RESULT), send, servers, len(servers), waiting, record)
+    found = None if own is None else _joined(fitting, me.party, own, recipe, answer.got)
+    done = fitting.label(m.DONE)
+    yield Exchange(done, send={SERVER: Parcel(done, b"")})
+    return found
+
+
+def _read_keys(sender: Party, body: bytes) -> bytes:
+    try:
+        PublicBoxKey(load(body, m.Keys, sender).box)
+    except Abort as abort:
+        raise Abort(abort.cause, party=sender, step=m.KEYS, detail=abort.detail) from None
+    return body
+
+
+def _joined(fitting: Fitting, me: Party, own: BoxKey, recipe: Recipe, got: Mapping[Party, bytes]) -> list[Array]:
+    """The results from all parties' shares. Raises Abort: naming whose are not what they should be."""
+    gives = recipe.gives[1:]
+    shares: dict[Party, tuple[bytes, ...]] = {}
+    for party, body in got.items():
+        box = load(body, m.Outcome, party).box
+        try:
+            plain = own.unseal(box, m.result_info(fitting, party, me, own.public))
+        except Abort as abort:
+            raise Abort(abort.cause, party=party, step=m.RESULT) from None
+        shares[party] = load(plain, m.Shares, party).each
+        if len(shares[party]) != len(gives):
+            raise Abort(Cause.MALFORMED, party=party, step=m.RESULT, detail="not as many results as the program gives")
+    found = []
+    for number, give in enumerate(gives):
+        words = join({party: each[number] for party, each in shares.items()}, fitting.ranks, give.size)
+        found.append(opened(give.kind, words, give.shape))
+    return found

@@ -1,0 +1,147 @@
+"""Who could see what of a fit over columns at different owners, and which coalition breaks it: the claims as data.
+
+Each compute party holds two of three parts, or one of two, so any two hold all of them. A site whose name a compute
+party has, too, is that compute party's owner: it counts as that one in a coalition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from msgspec.structs import replace
+
+from potluck.core.party import SERVER, Party, Role, site
+from potluck.core.plan import Plan
+from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View
+from potluck.mpc.psi import views as psi_views
+from potluck.mpc.share.views import opened
+
+SOURCE = "docs/concepts/fit.md"
+_STREAM = Assumption("AES-256 falls")
+_SEALED = Assumption("both X25519 and ML-KEM-768 fall")
+_LINK = Assumption("the link between the compute parties is recorded and X25519 falls")
+_DEPARTS = Assumption("a compute party departs from the protocol, which the plan trusts it to follow")
+
+
+def views(plan: Plan, readers: Sequence[Party]) -> list[View]:
+    """Of every owner's columns, of the matched rows, the model and its metrics: what each party sees, and what it takes
+    to see more."""
+    assert plan.align is not None
+    matched = replace(plan, align=replace(plan.align, reveal="members", to=()))
+    found = [*_columns(plan), *_matching(plan, psi_views.views(matched)), *_split(plan)]
+    found += [View(party, "the size", Form.RELEASED, Never(), SOURCE, Form.RELEASED) for party in plan.servers]
+    found += _keys(plan)
+    return [*found, *_results(plan, readers)]
+
+
+def _keys(plan: Plan) -> list[View]:
+    """Of the keys by which rows are matched: a compute party has a hash of the whole common order, and no more."""
+    guessed = Assumption("the whole set of common keys is guessed, which a hash of them confirms")
+    found = []
+    for party in plan.servers:
+        for one in plan.sites:
+            if one.name == party.name:
+                found.append(View(party, f"{one}'s keys", Form.PLAIN, Never(), SOURCE, note="its owner's own"))
+                continue
+            found.append(View(party, f"{one}'s keys", Form.NOTHING, Together(1, frozenset({one})), SOURCE))
+        told = any(one.name == party.name for one in plan.sites)
+        with_one = AnyOf((Together(1, frozenset(plan.sites)), guessed))
+        note = "its owner's" if told else "a hash of all of them in their order"
+        form = Form.RELEASED if told else Form.NOTHING
+        found.append(View(party, "the common keys", form, Never() if told else with_one, SOURCE, Form.RELEASED, note))
+    return found
+
+
+def _opens(plan: Plan) -> Condition:
+    """What opens everything: two of those who compute, or their owners."""
+    names = [party.name for party in plan.servers]
+    return AnyOf((_two(plan, names), _DEPARTS, _STREAM, _SEALED, _LINK))
+
+
+def _two(plan: Plan, names: Sequence[str]) -> Condition:
+    shared = set(names) & set(plan.federation.sites)
+    if not shared:
+        return Together(2, frozenset(plan.servers))
+    return AnyOf(tuple(AllOf((_held(plan, a), _held(plan, b))) for a, b in combinations(names, 2)))
+
+
+def _held(plan: Plan, name: str) -> Condition:
+    """A compute party, or the site that is its owner."""
+    owner = {site(name)} if name in plan.federation.sites else set[Party]()
+    return Together(1, frozenset({Party(Role.COMPUTE, name), *owner}))
+
+
+def _columns(plan: Plan) -> list[View]:
+    opens, found = _opens(plan), []
+    for one in plan.sites:
+        of = f"{one}'s columns"
+        found.append(View(SERVER, of, Form.NOTHING, opens, SOURCE, note="it carries no share"))
+        for party in plan.servers:
+            if party.name == one.name:
+                found.append(View(party, of, Form.PLAIN, Never(), SOURCE, note="its owner's own"))
+                continue
+            note = f"semi-honest: {opened(plan.servers)} every column; each learns whose numbers are out of range"
+            found.append(View(party, of, Form.SHARE, opens, SOURCE, note=note))
+        for other in plan.sites:
+            if other == one:
+                found.append(View(other, of, Form.PLAIN, Never(), SOURCE, note="its own"))
+            else:
+                found.append(View(other, of, Form.NOTHING, opens, SOURCE, note="it gets no letter that holds it"))
+    return found
+
+
+def _by_column(plan: Plan) -> bool:
+    """Whether a column says which rows are held out: its owner tells the others, through the server."""
+    return plan.data.split is not None and plan.data.split.column is not None
+
+
+def _matching(plan: Plan, found: Sequence[View]) -> list[View]:
+    """The views of the matching. The server that hands on which rows are held out sees how many are common."""
+    if not _by_column(plan):
+        return [*found]
+    told = View(SERVER, "the size", Form.RELEASED, Never(), SOURCE, Form.RELEASED, "it hands on which are held out")
+    return [told if (one.party, one.of) == (SERVER, "the size") else one for one in found]
+
+
+def _split(plan: Plan) -> list[View]:
+    """Which rows are held out: every owner knows it; the server where a column says it, as positions."""
+    of = "which rows are held out"
+    found = [View(party, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED) for party in plan.sites]
+    if _by_column(plan):
+        note = "positions in the common order: a split that follows from keys says which of guessed keys all have"
+        return [View(SERVER, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED, note), *found]
+    helped = AnyOf((Together(1, frozenset(plan.sites)), psi_views.SEALED))
+    note = "it follows from keys that all have: none of it passes the server"
+    return [View(SERVER, of, Form.NOTHING, helped, SOURCE, Form.RELEASED, note), *found]
+
+
+def _told(plan: Plan) -> str:
+    """What a reader may work out from the model."""
+    if plan.privacy.noise != "none":
+        return (
+            "made of sums that were noised before anything was opened; not that a row is there, which all owners know"
+        )
+    exact = "exact: with all rows but one, that one can be worked out from it"
+    if plan.model is None or plan.model.kind != "trees":
+        return exact
+    return f"{exact}; a cut is about a quantile of its column, and a leaf may hold one row alone"
+
+
+def _results(plan: Plan, readers: Sequence[Party]) -> list[View]:
+    """The model and its metrics: whoever has one reader's letters and keys reads what that one reads."""
+    helped: Condition = AnyOf((Together(1, frozenset(readers)), _opens(plan)))
+    found = []
+    noisy = plan.privacy.noise != "none"
+    for of in ("the model",) if noisy else ("the model", "the metrics"):
+        found.append(View(SERVER, of, Form.NOTHING, helped, SOURCE, Form.RELEASED))
+        found += [View(party, of, Form.SHARE, helped, SOURCE, Form.RELEASED) for party in plan.servers]
+        for one in plan.sites:
+            if one in readers:
+                note = _told(plan) if of == "the model" else ""
+                opens = _opens(plan) if noisy else Never()
+                form = Form.NOISED if noisy else Form.RELEASED
+                found.append(View(one, of, form, opens, SOURCE, Form.RELEASED, note))
+            else:
+                found.append(View(one, of, Form.NOTHING, helped, SOURCE, Form.RELEASED))
+    return found

@@ -1,0 +1,142 @@
+"""The server's half of the masked sum: relay, add up, and remove what the survivors let it remove.
+
+It sees masked words, boxes for others, commitments, and for each site ONE of two secrets. Nonsense from a site is a
+drop-out; what shows only once a secret is rebuilt ends the round and names the dealer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+
+from potluck.core.party import SERVER, Party
+from potluck.core.rounds import Exchange, Parcel, Rounds, Seat, Terms
+from potluck.core.stages import Opened
+from potluck.core.wire import dump, load, unpack
+from potluck.mpc.mask import messages as m
+from potluck.mpc.mask.graph import Shape
+from potluck.mpc.mask.masking import masked
+from potluck.mpc.mask.notes import check_dealt
+from potluck.mpc.mask.roster import Table, check_advert, check_keys, table
+from potluck.mpc.mask.unmask import Closing, check_reply, closing, keys
+from potluck.secret.box import SEED, BoxKey
+from potluck.secret.container import Secret
+from potluck.secret.statement import indices
+from potluck.secret.stream import digest
+
+
+def open_sum(shape: Shape, terms: Terms, me: Seat) -> Rounds[Opened]:
+    """The server's half: the sum [d] over those whose masked input arrived, at least `terms.fewest`.
+
+    Raises Abort: too few at any step; DEALER, naming who dealt secrets that do not match its advert.
+    """
+    key = BoxKey(Secret(me.draw(SEED)))
+    index = {site: position for position, site in enumerate(terms.sites)}
+
+    adverts = yield Exchange(
+        terms.label(m.ADVERTISE),
+        expect=frozenset(terms.sites),
+        at_least=terms.fewest,
+        read=partial(_read_advert, shape, terms, me),
+    )
+    listed = {index[site]: load(body, m.Advert, site) for site, body in adverts.got.items()}
+    roster = dump(m.Roster(key.public, tuple(m.Listed(site, listed[site]) for site in sorted(listed))))
+    settled = table(shape, terms, roster)
+
+    shared = yield _broadcast(
+        terms,
+        m.ROSTER,
+        dict.fromkeys(adverts.got, roster),
+        m.SHARE,
+        terms.fewest,
+        partial(_read_dealt, terms, me, settled),
+    )
+    dealt = {index[site]: load(body, m.Dealt, site) for site, body in shared.got.items()}
+    dealers = tuple(sorted(dealt))
+
+    relays = _relays(terms, dealt)
+    inputs = yield _broadcast(terms, m.RELAY, relays, m.INPUT, terms.fewest, partial(_read_input, terms, settled, key))
+    givers = tuple(sorted(index[site] for site in inputs.got))
+
+    body = dump(m.Survivors(digest(indices(dealers)), givers))
+    step, answers = m.SURVIVORS, dict.fromkeys(inputs.got, body)
+    if shape.lying:
+        statement = m.survivors_statement(terms, settled.hash, dealers, givers)
+        signed = yield _broadcast(terms, step, answers, m.SIGN, shape.least, partial(_read_signature, me, statement))
+        step, answers = m.SIGNED, _signatures(shape, settled, index, signed.got)
+
+    fixed = closing(shape, terms, settled, dealt, frozenset(givers))
+    replies = yield _broadcast(terms, step, answers, m.UNMASK, shape.least, partial(_read_reply, fixed, key))
+    plus, minus = keys(fixed, {index[site]: body for site, body in replies.got.items()})
+    total = np.zeros(terms.length, terms.dtype)
+    for site, words in inputs.got.items():
+        total += unpack(words, terms.length, terms.bits, site)
+    return Opened(masked(total, plus, minus), frozenset(inputs.got))
+
+
+def _broadcast(
+    terms: Terms,
+    step: str,
+    bodies: Mapping[Party, bytes],
+    answer: str,
+    at_least: int,
+    read: Callable[[Party, bytes], bytes],
+) -> Exchange:
+    """Send each of those still here its body of `step`, and wait for the answers of the same."""
+    send = {site: Parcel(terms.label(step), body) for site, body in bodies.items()}
+    return Exchange(terms.label(answer), send=send, expect=frozenset(bodies), at_least=at_least, read=read)
+
+
+def _read_advert(shape: Shape, terms: Terms, me: Seat, sender: Party, body: bytes) -> bytes:
+    advert = load(body, m.Advert, sender)
+    check_advert(shape, terms, me.verify, terms.sites.index(sender), advert)
+    check_keys(me.draw, sender, advert)
+    return body
+
+
+def _read_dealt(terms: Terms, me: Seat, settled: Table, sender: Party, body: bytes) -> bytes:
+    check_dealt(terms, me.verify, settled, terms.sites.index(sender), load(body, m.Dealt, sender))
+    return body
+
+
+def _read_input(terms: Terms, settled: Table, key: BoxKey, sender: Party, body: bytes) -> bytes:
+    words = key.unseal(body, m.box_info(settled.hash, sender, SERVER, m.INPUT))
+    unpack(words, terms.length, terms.bits, sender)
+    return words
+
+
+def _read_signature(me: Seat, statement: bytes, sender: Party, body: bytes) -> bytes:
+    signature = load(body, m.Signed, sender).signature
+    me.verify(sender, statement, signature)
+    return signature
+
+
+def _read_reply(fixed: Closing, key: BoxKey, sender: Party, body: bytes) -> bytes:
+    shares = key.unseal(body, m.box_info(fixed.table.hash, sender, SERVER, m.UNMASK))
+    check_reply(fixed, fixed.terms.sites.index(sender), shares)
+    return shares
+
+
+def _relays(terms: Terms, dealt: Mapping[int, m.Dealt]) -> dict[Party, bytes]:
+    """For each dealer what the others dealt to it, in order."""
+    letters: dict[int, list[m.Addressed]] = {to: [] for to in dealt}
+    for dealer in sorted(dealt):
+        for addressed in dealt[dealer].notes:
+            if addressed.site in letters:
+                letters[addressed.site].append(m.Addressed(dealer, addressed.note))
+    dealers = tuple(sorted(dealt))
+    return {terms.sites[to]: dump(m.Relay(dealers, tuple(notes))) for to, notes in letters.items()}
+
+
+def _signatures(
+    shape: Shape, settled: Table, index: Mapping[Party, int], signed: Mapping[Party, bytes]
+) -> dict[Party, bytes]:
+    """For each signer as many signatures of those who hold its shares as it needs."""
+    signers = [m.Signer(index[site], signed[site]) for site in sorted(signed, key=index.__getitem__)]
+    bodies = {}
+    for site in signed:
+        counted = [signer for signer in signers if signer.site in settled.graph.holders[index[site]]]
+        bodies[site] = dump(m.Signatures(tuple(counted[: shape.least])))
+    return bodies

@@ -1,0 +1,170 @@
+"""A site's half of the masked sum: advertise, deal, mask, agree on the survivors, help to unmask.
+
+Reference: Bonawitz et al., CCS 2017, figure 4 with the consistency check; Bell et al., CCS 2020, for sparse graphs.
+A site never gives both shares of one peer, answers for one survivor set only, and writes that set down before it
+answers. It does NOT check whether other sites' contributions are sensible: a sum hides that, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from potluck.core.party import SERVER
+from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, Seat, Terms, Words, charge
+from potluck.core.stages import Guarded
+from potluck.core.wire import ascending, dump, load, pack
+from potluck.mpc.mask import messages as m
+from potluck.mpc.mask.graph import Shape
+from potluck.mpc.mask.masking import masked
+from potluck.mpc.mask.notes import Held, by_site, check_note, deal, expected, open_half, open_shares
+from potluck.mpc.mask.pairs import pair_mask, self_mask, session
+from potluck.mpc.mask.roster import Own, Table, accept, agree, fresh
+from potluck.secret.container import Secret
+from potluck.secret.statement import indices, named
+from potluck.secret.stream import digest
+
+_SERVER = frozenset({SERVER})
+SURVIVED = "survivors/"
+"""Prefix of the `Record` that makes a step open once: the survivor set that this site agreed to."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Dealing:
+    """What came of the notes: who dealt (U2), the shares held for each, and the pair masks' keys by sign."""
+
+    dealers: tuple[int, ...]
+    held: dict[int, Held]
+    plus: list[Secret]
+    minus: list[Secret]
+
+
+def give(shape: Shape, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
+    """One site's half. Reveals: its words under masks that only the sum over at least `terms.fewest` sites removes."""
+    own = fresh(shape, terms, me)
+    table = accept(shape, terms, me, own, (yield from _ask(terms, m.ADVERTISE, dump(own.advert), m.ROSTER)))
+    dealt, kept = deal(shape, terms, me, own, table)
+    dealing = _receive(shape, terms, me, own, table, (yield from _ask(terms, m.SHARE, dump(dealt), m.RELAY)))
+    if kept:
+        dealing.held[own.index] = kept
+    words = _mask(terms, own, dealing, guarded.words)
+    sealed = table.server.seal(pack(words), m.box_info(table.hash, me.party, SERVER, m.INPUT))
+    answer = yield from _ask(terms, m.INPUT, sealed, m.SURVIVORS, charge(terms, guarded))
+    givers = _agree(shape, terms, own, table, dealing, answer)
+    record: Record | None = _survived(terms, givers)
+    if shape.lying:
+        statement = m.survivors_statement(terms, table.hash, dealing.dealers, givers)
+        signature = dump(m.Signed(me.sign(statement)))
+        answer = yield from _ask(terms, m.SIGN, signature, m.SIGNED, record)
+        _enough(shape, terms, me, table.graph.holders[own.index] & frozenset(givers), statement, answer)
+        record = None
+    shares = _one_share_each(dealing, frozenset(givers))
+    sealed = table.server.seal(shares, m.box_info(table.hash, me.party, SERVER, m.UNMASK))
+    label = terms.label(m.UNMASK)
+    yield Exchange(label, send={SERVER: Parcel(label, sealed)}, record=record)
+
+
+def _ask(terms: Terms, step: str, body: bytes, answer: str, record: Record | None = None) -> Rounds[bytes]:
+    """Send a step to the server and wait for its answer: it waits for the slowest site first, hence two hops."""
+    send = {SERVER: Parcel(terms.label(step), body)}
+    inbox = yield Exchange(terms.label(answer), send=send, expect=_SERVER, at_least=1, hops=2, record=record)
+    return inbox.got[SERVER]
+
+
+def _receive(shape: Shape, terms: Terms, me: Seat, own: Own, table: Table, body: bytes) -> _Dealing:
+    """Raises Abort: naming the server for what it could have seen itself, the dealer for what is inside its boxes."""
+    relay = load(body, m.Relay, SERVER)
+    dealers = _cohort(shape, terms, own, table, relay.dealers, m.RELAY)
+    partners = sorted(table.graph.pairs[own.index] & dealers)
+    notes = by_site(relay.notes)
+    if [addressed.site for addressed in relay.notes] != [j for j in partners if any(expected(table, j, own.index))]:
+        raise Abort(Cause.MALFORMED, party=SERVER, step=m.RELAY, detail="not one note from each neighbour")
+    dealing = _Dealing(relay.dealers, {}, [], [])
+    for j in partners:
+        note, dealer = notes.get(j), terms.sites[j]
+        half = own.root.toward(dealer)
+        if note:
+            _from_server(terms, me, table, (j, own.index), note)
+            if note.shares:
+                dealing.held[j] = open_shares(table, dealer, me.party, own.channel, note.shares)
+            if note.half:
+                half = open_half(table, dealer, me.party, own.root, note.half)
+        key = _pair_key(terms, own, table, j, half)
+        (dealing.plus if own.index < j else dealing.minus).append(key)
+    return dealing
+
+
+def _from_server(terms: Terms, me: Seat, table: Table, ends: tuple[int, int], note: m.Note) -> None:
+    """An honest server relays no note that fails this check, so a failure names the server."""
+    try:
+        check_note(terms, me.verify, table, ends, note)
+    except Abort as abort:
+        detail = f"note of {terms.sites[ends[0]]}"
+        raise Abort(abort.cause, party=SERVER, step=m.RELAY, detail=detail) from None
+
+
+def _pair_key(terms: Terms, own: Own, table: Table, j: int, half: Secret) -> Secret:
+    other = table.adverts[j]
+    agreed = agree(own.root.agreement, terms.sites[j], other.mask)
+    lower, upper = (own.advert, other) if own.index < j else (other, own.advert)
+    return pair_mask(agreed, half, session(terms), lower.public, upper.public)
+
+
+def _cohort(shape: Shape, terms: Terms, own: Own, table: Table, sites: tuple[int, ...], step: str) -> frozenset[int]:
+    """A set of sites that the server names: with me in it, never below the minimum cohort, enough of my neighbours."""
+    named_ = ascending(sites, len(terms.sites), SERVER)
+    if not named_ <= table.adverts.keys():
+        raise Abort(Cause.MALFORMED, party=SERVER, step=step, detail="a site that is not in the roster")
+    if own.index not in named_:
+        raise Abort(Cause.SURVIVORS, party=SERVER, step=step, detail="I am still here, yet not in the set")
+    if len(named_) < terms.fewest:
+        raise Abort(Cause.COHORT, party=SERVER, step=step, detail=f"{len(named_)} sites, {terms.fewest} needed")
+    if len(table.graph.holders[own.index] & named_) < shape.least:
+        raise Abort(Cause.TOO_FEW, step=step, detail=f"of my neighbours fewer than {shape.least} are left")
+    return named_
+
+
+def _mask(terms: Terms, own: Own, dealing: _Dealing, words: Words) -> Words:
+    if words.shape != (terms.length,) or words.dtype.itemsize * 8 != terms.bits:
+        raise Abort(Cause.TERMS, detail="my words are not what the terms say")
+    mine = self_mask(own.seed, session(terms), own.advert.public)
+    return masked(words, plus=[mine, *dealing.plus], minus=dealing.minus)
+
+
+def _agree(shape: Shape, terms: Terms, own: Own, table: Table, dealing: _Dealing, body: bytes) -> tuple[int, ...]:
+    """U3 as this site accepts it. Raises Abort naming the server: SURVIVORS, COHORT, MALFORMED; TOO_FEW."""
+    message = load(body, m.Survivors, SERVER)
+    if message.dealers != digest(indices(dealing.dealers)):
+        raise Abort(Cause.SURVIVORS, party=SERVER, step=m.SURVIVORS, detail="other dealers than those relayed to me")
+    givers = _cohort(shape, terms, own, table, message.givers, m.SURVIVORS)
+    if not givers <= frozenset(dealing.dealers):
+        raise Abort(Cause.SURVIVORS, party=SERVER, step=m.SURVIVORS, detail="a survivor that dealt nothing")
+    return message.givers
+
+
+def _survived(terms: Terms, givers: tuple[int, ...]) -> Record:
+    """One survivor set for what may be opened once, durable before this site answers; a retry may repeat it."""
+    names = b"\0".join(sorted(named(terms.sites[giver]) for giver in givers))
+    return Record(SURVIVED + terms.once, names, again=True)
+
+
+def _enough(shape: Shape, terms: Terms, me: Seat, among: frozenset[int], statement: bytes, body: bytes) -> None:
+    """Raises Abort(SURVIVORS): fewer than t of those who hold my shares signed the survivor set that I was shown."""
+    signers = load(body, m.Signatures, SERVER).signers
+    ascending(tuple(signer.site for signer in signers), len(terms.sites), SERVER)
+    valid = 0
+    for signer in signers:
+        if signer.site in among:
+            try:
+                me.verify(terms.sites[signer.site], statement, signer.signature)
+            except Abort:
+                detail = f"what {terms.sites[signer.site]} signed is not the survivor set that I was shown"
+                raise Abort(Cause.SURVIVORS, party=SERVER, step=m.SIGNED, detail=detail) from None
+            valid += 1
+    if valid < shape.least:
+        detail = f"{valid} of my neighbours signed the survivor set, {shape.least} needed"
+        raise Abort(Cause.SURVIVORS, party=SERVER, step=m.SIGNED, detail=detail)
+
+
+def _one_share_each(dealing: _Dealing, givers: frozenset[int]) -> bytes:
+    """For each dealer the share of its seed if it gave, else that of its root: one or the other."""
+    return b"".join((h.seed if u in givers else h.root).expose() for u, h in sorted(dealing.held.items()))

@@ -1,0 +1,1 @@
+"""Private prediction under `share`: `scores` is the way in; `ends` and `compute` are its parts."""

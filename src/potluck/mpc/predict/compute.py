@@ -1,0 +1,223 @@
+"""A compute party's half of a prediction: take parts of a model and of rows, score them in secret, pass on shares.
+
+What it sees: two of three parts of either, or one of two, which say nothing; the model's shape and its norms; how many
+rows; two bits, whether rows and weights keep their bounds. Its share of the scores leaves to the client alone, sealed,
+and only when both bits say so and the owner has agreed to so many rows.
+
+It does NOT keep a compute party that departs from the protocol from changing scores, or two that collude from reading
+model, rows and scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from potluck.core.party import SERVER, Party
+from potluck.core.predicting import Meeting
+from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds, Seat
+from potluck.core.wire import dump, load
+from potluck.mpc.circle import Place, in_step, same, tell_all
+from potluck.mpc.credentials import Credentials
+from potluck.mpc.engine import name
+from potluck.mpc.predict import messages as m
+from potluck.mpc.predict.ends import box_key, scale_of
+from potluck.mpc.predict.scale import Scale
+from potluck.mpc.replicated import commitment, expanded, join, places, share, width
+from potluck.mpc.spu import Compiled
+from potluck.secret.box import SEED, BoxKey
+from potluck.secret.container import Secret
+from potluck.secret.stream import digest
+
+BLOCK = {3: 1 << 20, 2: 1 << 17}
+"""Numbers in the widest layer of all rows that one run of the program takes, by how many compute."""
+PROGRAM = "layers_scored"
+BITS = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sitting:
+    """This party in this round. key: its box key."""
+
+    place: Place
+    meeting: Meeting
+    me: Seat
+    key: BoxKey
+
+    @property
+    def agreed(self) -> bytes:
+        return m.session(self.meeting, self.place.ranks)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """What is computed. weights, features: this party's shares; count: how many compute."""
+
+    model: m.Model
+    rows: m.Rows
+    scale: Scale
+    weights: bytes
+    features: bytes
+    count: int
+
+    @property
+    def blocks(self) -> list[int]:
+        """Rows of each run of the program."""
+        return blocks(self.rows.count, self.model.offer.widths, self.count)
+
+    def shares(self, start: int, rows: int) -> list[bytes]:
+        """What the program takes for these rows."""
+        word, at = width(self.count), 0
+        row = word * self.scale.layers[0].inputs
+        found = [self.features[start * row : (start + rows) * row]]
+        for layer in self.scale.layers:
+            size = word * layer.outputs * (layer.inputs + 1)
+            found.append(self.weights[at : at + size])
+            at += size
+        return found
+
+
+def blocks(rows: int, widths: Sequence[int], count: int) -> list[int]:
+    """How many rows each run of the program takes, where `count` compute."""
+    most = max(1, BLOCK[count] // max(widths))
+    whole, rest = divmod(rows, most)
+    return [most] * whole + ([rest] if rest else [])
+
+
+def assist(place: Place, meeting: Meeting, me: Seat) -> Rounds[None]:
+    """A compute party's half. Reveals: to the others, two bits; with theirs, the scores, to the client alone."""
+    here = _Sitting(place, meeting, me, BoxKey(Secret(me.draw(SEED))))
+    task = yield from _taken(here)
+    held, own = yield from _compared(here, task)
+    programs = yield from _prepared(here, task, held, own)
+    margins, bits = b"", b""
+    start = 0
+    for number, rows in enumerate(task.blocks):
+        pending = place.engine.execute(programs[rows], task.shares(start, rows))
+        found, broken = yield from in_step(place, meeting.label, f"{m.RUN}/{number}", pending, m.ROLL)
+        margins, bits, start = margins + found, bits + broken, start + rows
+    yield from _judged(here, bits)
+    label = meeting.label(m.COUNTED)
+    said = yield _from(meeting, m.AGREED, meeting.owner, {meeting.owner: Parcel(label, dump(task.rows))}, 3)
+    agreed = load(said.got[meeting.owner], m.Agreed, meeting.owner)
+    if agreed.statement != m.agreed_statement(here.agreed, task.rows):
+        raise Abort(Cause.TERMS, party=meeting.owner, step=m.AGREED, detail="it agrees to other rows")
+    info = m.scores_info(here.agreed, place.me, task.model, task.rows)
+    sealed = box_key(task.rows.box, meeting.client).seal(margins, info)
+    scores, done = meeting.label(m.SCORES), meeting.label(m.DONE)
+    yield Exchange(done, send={meeting.client: Parcel(scores, dump(m.Scores(sealed))), SERVER: Parcel(done, b"")})
+
+
+def _from(meeting: Meeting, step: str, sender: Party, send: Mapping[Party, Parcel], hops: int) -> Exchange:
+    return Exchange(meeting.label(step), send, frozenset({sender}), at_least=1, hops=hops)
+
+
+def _taken(here: _Sitting) -> Rounds[_Task]:
+    """The model's parts, then the rows'. Raises Abort naming owner or client: BOX, SIGNATURE, COMMITMENT, MALFORMED."""
+    meeting, agreed = here.meeting, here.agreed
+    owner, client = meeting.owner, meeting.client
+    keys = Parcel(meeting.label(m.KEYS), dump(m.Keys(here.key.public)))
+    inbox = yield _from(meeting, m.MODEL, owner, {owner: keys}, 3)
+    given = load(inbox.got[owner], m.Given, owner)
+    model = given.model
+    here.me.verify(owner, m.model_statement(agreed, model.offer, model.promise), model.signature)
+    found = scale_of(model.offer, owner)
+    weights = _opened(here, owner, model.promise, given.sealed, found.weights)
+    shown = Parcel(meeting.label(m.OFFER), dump(m.Shown(here.key.public, model)))
+    inbox = yield _from(meeting, m.ROWS, client, {client: shown}, 6)
+    asked = load(inbox.got[client], m.Asked, client)
+    rows = asked.rows
+    here.me.verify(client, m.rows_statement(agreed, model, rows), rows.signature)
+    if rows.count > meeting.rows:
+        detail = f"{rows.count} rows, {meeting.rows} are allowed"
+        raise Abort(Cause.REFUSED, party=client, step=m.ROWS, detail=detail)
+    box_key(rows.box, client)
+    features = _opened(here, client, rows.promise, asked.sealed, rows.count * model.offer.widths[0])
+    return _Task(model, rows, found, weights, features, len(here.place.ranks))
+
+
+def _opened(here: _Sitting, sender: Party, promise: m.Promise, sealed: bytes, length: int) -> bytes:
+    """This party's share [length] of what a sender dealt, held against its promise. Raises Abort naming the sender."""
+    ranks, info = here.place.ranks, m.part_info(here.agreed, sender)
+    try:
+        opened = here.key.unseal(sealed, m.box_info(here.agreed, sender, here.place.me, promise))
+    except Abort as abort:
+        raise Abort(abort.cause, party=sender, detail="parts for another party or round") from None
+    pieces, wanted = load(opened, m.Dealt, sender).held, places(here.place.rank, len(ranks))
+    if (len(promise.parts), len(pieces)) != (len(ranks), len(wanted)):
+        raise Abort(Cause.MALFORMED, party=sender, detail="parts for another number of compute parties")
+    for at, piece in zip(wanted, pieces, strict=True):
+        if commitment(piece, info) != promise.parts[at]:
+            raise Abort(Cause.COMMITMENT, party=sender, detail="a part is not the promised one")
+        if len(piece.rest) not in (0, 8 * length):
+            raise Abort(Cause.MALFORMED, party=sender, detail="a part of another length")
+    return share(*(expanded(piece, info, length) for piece in pieces))
+
+
+def _compared(here: _Sitting, task: _Task) -> Rounds[tuple[Mapping[Party, m.Held], Credentials]]:
+    """What all got, in owner's and client's own words. Raises Abort naming who dealt or shows otherwise."""
+    place, meeting = here.place, here.meeting
+    own, address = place.engine.offer(place.me, meeting.round)
+    mine = m.Held(task.model, task.rows, place.engine.standing(), address, own.certificate)
+    read = partial(_read_held, here)
+    got = yield from tell_all(place, meeting.label, m.HELD, dump(mine), read, hops=7)  # it may still wait for rows
+    held = {place.me: mine, **{party: load(body, m.Held, party) for party, body in got.items()}}
+    for sender, what in ((meeting.owner, "model"), (meeting.client, "rows")):
+        if len({dump(getattr(one, what)) for one in held.values()}) > 1:
+            raise Abort(Cause.COMMITMENT, party=sender, step=m.HELD, detail="it dealt different numbers to each")
+    return held, own
+
+
+def _read_held(here: _Sitting, sender: Party, body: bytes) -> bytes:
+    """Raises Abort naming the sender: it shows what owner or client did not sign."""
+    said, agreed, meeting = load(body, m.Held, sender), here.agreed, here.meeting
+    model, rows = said.model, said.rows
+    here.me.verify(meeting.owner, m.model_statement(agreed, model.offer, model.promise), model.signature)
+    here.me.verify(meeting.client, m.rows_statement(agreed, model, rows), rows.signature)
+    return body
+
+
+def _prepared(
+    here: _Sitting, task: _Task, held: Mapping[Party, m.Held], own: Credentials
+) -> Rounds[Mapping[int, Compiled]]:
+    """Compile, compare, and link where that is to be done. Raises Abort naming who has something else."""
+    place, meeting = here.place, here.meeting
+    jobs = {one.job for one in held.values()}
+    fresh = len(jobs) > 1 or jobs == {""}
+    if fresh:
+        place.engine.close()
+    programs = {rows: place.engine.program(PROGRAM, task.scale.numbers(rows)) for rows in sorted(set(task.blocks))}
+    job = name(meeting.round) if fresh else held[place.me].job
+    shown = (dump(held[party]) for party in place.ranks)
+    agreed = digest(b"potluck share predict ready 1", here.agreed, job.encode(), *shown)
+    mine = m.Ready(agreed, digest(b"potluck share predict programs 1", *(one.digest for one in programs.values())))
+    got = yield from tell_all(place, meeting.label, m.READY, dump(mine))
+    said = {place.me: mine, **{party: load(body, m.Ready, party) for party, body in got.items()}}
+    same(place, m.READY, {party: one.program for party, one in said.items()}, Cause.TERMS, "compiled another program")
+    what = "saw other letters than the others"
+    same(place, m.READY, {party: one.agreed for party, one in said.items()}, Cause.SURVIVORS, what)
+    if fresh:
+        certificates = {party: held[party].certificate for party in place.ranks}
+        at = [held[party].address for party in place.ranks]
+        pending = place.engine.link(meeting.round, place.rank, own, certificates, at)
+        yield from in_step(place, meeting.label, m.LINK, pending, m.ROLL)
+    return programs
+
+
+def _judged(here: _Sitting, bits: bytes) -> Rounds[None]:
+    """Open to each other whether all kept their bounds. Raises Abort(RANGE), naming client or owner."""
+    place, meeting = here.place, here.meeting
+    got = yield from tell_all(place, meeting.label, m.JUDGED, dump(m.Share(bits)))
+    shares = {place.me: bits, **{party: load(body, m.Share, party).share for party, body in got.items()}}
+    opened = join(shares, place.ranks, len(bits) // width(len(place.ranks))).reshape(-1, BITS)
+    if int(opened.max()) > 1:
+        raise Abort(Cause.ENGINE, step=m.JUDGED, detail="what opens is no bit")
+    broken, heavy = np.asarray(opened.max(axis=0) > 0).tolist()
+    if heavy:
+        detail = "weights beyond the norms that it said, in secret"
+        raise Abort(Cause.RANGE, party=meeting.owner, step=m.JUDGED, detail=detail)
+    if broken:
+        raise Abort(Cause.RANGE, party=meeting.client, step=m.JUDGED, detail="a feature beyond [-1, 1], in secret")

@@ -1,0 +1,131 @@
+"""Three or more owners' intersection, which shows to nobody what any fewer of them have in common.
+
+Every owner's keys go round the ring of owners, each multiplies them by its own secret, and they come home as tags: a
+key's tag is the same at all who have it, and nobody makes one without every owner's help. Then every owner but `first`
+writes a table over its tags (`psi_table`) of numbers that cancel out over all owners: a tag's numbers are made of
+secrets that each two owners share, so of a key that any owner lacks they are noise. `first` reads every table at its
+own tags; where all cancel, all have the key. For a size alone each owner shuffles the lists that pass it, so that no
+owner can tell which of its keys a tag is.
+
+A coalition of `first` and others learns which of ITS keys all the rest have, which it could learn by putting in the
+union of its keys. All owners follow the protocol.
+Reference: Kolesnikov, Matania, Pinkas, Rosulek, Trieu, CCS 2017 (eprint 2017/799), zero-sharing over programmed
+functions; here the function is a PRF that all owners hold together (Freedman, Ishai, Pinkas, Reingold, TCC 2005).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from potluck.core.party import Party
+from potluck.core.rounds import Abort, Cause, Rounds
+from potluck.mpc.psi import messages as m
+from potluck.mpc.psi.curve import TAG, Blind, Points, mapped, order, read_points, split, tags
+from potluck.mpc.psi.passing import passed
+from potluck.mpc.psi.table import U64, made, read, size
+from potluck.mpc.psi.two import Numbers
+from potluck.mpc.spu import DIGEST
+from potluck.secret.stream import digest
+
+SEED = 32
+
+
+def many(circle: m.Circle, digests: bytes) -> Rounds[tuple[int | None, Numbers | None]]:
+    """An owner's half. Gives the size and the numbers of its own common keys, in no order; None: not its to learn."""
+    gathering, me, first = circle.gathering, circle.me, circle.gathering.first
+    seeds = yield from _seeds(circle)
+    own = yield from _home_again(circle, split(digests, DIGEST))
+    numbers = _numbers(seeds, own)
+    if me.party != first:
+        return (yield from _helping(circle, own, numbers))
+    others = frozenset(gathering.owners) - {first}
+    got = yield from passed(circle, m.TABLES, {}, others)
+    total = numbers
+    for party in others:
+        total = total ^ _read(got[party], circle.counts[party], own, party)
+    common = np.flatnonzero((total == 0).all(axis=1))
+    width = TAG if gathering.reveal == "members" else 0
+    # Ascending: in this owner's order others would read the order of its file.
+    told = m.Found(len(common), b"".join(sorted(own[one] for one in common)) if width else b"")
+    body = m.filled_up(told, width, min(circle.counts.values()))
+    yield from passed(circle, m.FOUND, {party: body for party in gathering.to if party != first}, frozenset())
+    return told.size, common if width else None
+
+
+def _seeds(circle: m.Circle) -> Rounds[Sequence[bytes]]:
+    """A secret with each other owner: who comes earlier in the plan draws it."""
+    owners, me = circle.gathering.owners, circle.me
+    place = owners.index(me.party)
+    drawn = {party: me.draw(SEED) for party in owners[place + 1 :]}
+    got = yield from passed(circle, m.SEEDS, drawn, frozenset(owners[:place]))
+    for party, seed in got.items():
+        if len(seed) != SEED:
+            raise Abort(Cause.MALFORMED, party=party, step=m.SEEDS)
+    return [drawn.get(party) or got[party] for party in owners if party != me.party]
+
+
+def _home_again(circle: m.Circle, keys: Sequence[bytes]) -> Rounds[list[bytes]]:
+    """This owner's tags, in the keys' order; in one that nobody knows where the size alone is revealed.
+
+    Its own list leaves multiplied by one secret and is multiplied by a second when it is home again, so that the last
+    who saw it cannot read it; others' lists are multiplied by both.
+    """
+    gathering, me = circle.gathering, circle.me
+    owners, place = gathering.owners, gathering.owners.index(me.party)
+    behind, ahead = owners[place - 1], owners[(place + 1) % len(owners)]
+    out, home = Blind(me.draw), Blind(me.draw)
+    held = out.times(mapped(circle.session, keys))
+    for hop in range(1, len(owners) + 1):
+        got = yield from passed(circle, f"{m.HOP}/{hop}", {ahead: b"".join(held)}, frozenset({behind}))
+        whose = owners[place - hop]
+        held = read_points(got[behind], circle.counts[whose], behind)
+        if whose == me.party:
+            break
+        held = home.times(out.times(held, behind), behind)
+        if gathering.reveal == "size":
+            held = _shuffled(circle, held)
+    return tags(circle.session, home.times(held, behind))
+
+
+def _shuffled(circle: m.Circle, points: Points) -> Points:
+    return [points[one] for one in order(circle.me.draw, len(points))]
+
+
+def _numbers(seeds: Sequence[bytes], own: Sequence[bytes]) -> U64:
+    """[n, 2]: what this owner adds at each of its tags. Over all owners these cancel out, tag by tag."""
+    total: U64 = np.zeros((len(own), 2), np.uint64)
+    joined = b"".join(own)
+    for seed in seeds:
+        # One block a tag, and no tag twice: the cipher as a pseudo-random function.
+        cipher = Cipher(algorithms.AES256(digest(b"potluck psi numbers 1", seed)), modes.ECB()).encryptor()  # noqa: S305
+        total = total ^ np.frombuffer(cipher.update(joined), "<u8").reshape(-1, 2)
+    return total
+
+
+def _helping(circle: m.Circle, own: list[bytes], numbers: U64) -> Rounds[tuple[int | None, Numbers | None]]:
+    """The half of who does not compute the result: its table goes out, and the result comes where it is due."""
+    gathering, me, first = circle.gathering, circle.me, circle.gathering.first
+    yield from passed(circle, m.TABLES, {first: made(own, numbers, me.draw)}, frozenset())
+    reads = me.party in gathering.to
+    got = yield from passed(circle, m.FOUND, {}, frozenset({first}) if reads else frozenset())
+    if not reads:
+        return None, None
+    members = gathering.reveal == "members"
+    found = m.read_found(got[first], first, TAG if members else 0, min(circle.counts.values()))
+    return found.size, _looked_up(own, split(found.members, TAG), first) if members else None
+
+
+def _looked_up(own: Sequence[bytes], common: Sequence[bytes], first: Party) -> Numbers:
+    where: Mapping[bytes, int] = {tag: number for number, tag in enumerate(own)}
+    if len(set(common)) != len(common) or any(tag not in where for tag in common):
+        raise Abort(Cause.MALFORMED, party=first, step=m.FOUND, detail="a result that names no keys of this owner")
+    return np.array([where[tag] for tag in common], np.int64)
+
+
+def _read(table: bytes, count: int, own: Sequence[bytes], sender: Party) -> U64:
+    if len(table) != size(count):
+        raise Abort(Cause.MALFORMED, party=sender, step=m.TABLES, detail="a table of another size")
+    return read(table, count, own)

@@ -1,0 +1,207 @@
+"""A compute party's half of the three-server sum: take parts, agree whose, check them in secret, and open the sum once.
+
+What it sees: two of three parts of every site's words, which say nothing; one bit a site, whether its words are within
+what the plan allows; nothing of the sum. Its share of the sum leaves only when the sites that are in it have confirmed
+that set, and it has written the set down: for what may be opened once, it helps to open no other.
+
+It does NOT keep a compute party that departs from the protocol from changing the sum, or two that collude from reading
+everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from potluck.core.desk import farewell
+from potluck.core.party import SERVER, Party
+from potluck.core.rounds import Abort, Cause, Exchange, Limit, Parcel, Record, Rounds, Seat, Terms
+from potluck.core.wire import ascending, dump, load
+from potluck.mpc.circle import Place, in_step, same, tell_all
+from potluck.mpc.credentials import Credentials
+from potluck.mpc.engine import BOUND, name
+from potluck.mpc.replicated import Ring, commitment, expanded, join, share
+from potluck.mpc.share import messages as m
+from potluck.mpc.spu import Compiled
+from potluck.secret.box import SEED, BoxKey
+from potluck.secret.container import Secret
+from potluck.secret.statement import named
+from potluck.secret.stream import digest
+
+SURVIVED = "survivors/"
+"""Prefix of the `Record` that makes a step open once: the set of sites that this party helped to open."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cast:
+    """What the three agree on before they compute. givers: whose parts all hold; faults: who was left out, and why."""
+
+    givers: tuple[int, ...]
+    faults: tuple[m.Fault, ...]
+    held: Mapping[Party, m.Held]
+    own: Credentials
+    fresh: bool
+
+
+def assist(place: Place, terms: Terms, me: Seat) -> Rounds[None]:
+    """A compute party's half. Reveals: to the other two, one bit a site; to the server, with theirs, the sum."""
+    key = BoxKey(Secret(me.draw(SEED)))
+    send = {site: Parcel(terms.label(m.KEYS), dump(m.Keys(key.public))) for site in terms.sites}
+    read = partial(_read_input, place, terms, me, key)
+    awaited = frozenset(terms.sites)
+    inbox = yield Exchange(terms.label(m.INPUT), send, awaited, terms.fewest, hops=3, read=read)
+    inputs = {terms.sites.index(site): body for site, body in inbox.got.items()}
+    gone = {terms.sites.index(site): cause for site, cause in inbox.gone.items()}
+    cast = yield from _agree(place, terms, me, inputs, gone)
+    program = yield from _prepare(place, terms, cast)
+    total, bits = yield from _compute(place, terms, cast, program, [_share(terms, inputs, one) for one in cast.givers])
+    accepted, faults = yield from _judge(place, terms, cast, bits)
+    yield from _confirm(terms, accepted, faults)
+    label = terms.label(m.RESULT)
+    yield Exchange(label, send={SERVER: Parcel(label, dump(m.Result(accepted, faults, total)))})
+
+
+def _read_input(place: Place, terms: Terms, me: Seat, key: BoxKey, sender: Party, body: bytes) -> bytes:
+    """Opens a site's parts and holds them against its promise. Raises Abort: BOX, SIGNATURE, COMMITMENT, MALFORMED."""
+    message = load(body, m.Input, sender)
+    promise = message.promise
+    me.verify(sender, m.promise_statement(terms, sender, promise.parts), promise.signature)
+    opened = key.unseal(message.sealed, m.box_info(terms, sender, place.me, promise.parts))
+    dealt, info = load(opened, m.Dealt, sender), m.part_info(terms, sender)
+    for more, piece in enumerate((dealt.first, dealt.second)):
+        if commitment(piece, info) != promise.parts[(place.rank + more) % len(place.ranks)]:
+            raise Abort(Cause.COMMITMENT, party=sender, step=m.INPUT)
+        if len(piece.rest) not in (0, 8 * terms.length):
+            raise Abort(Cause.MALFORMED, party=sender, step=m.INPUT, detail="a part of another length")
+    return dump(m.Input(opened, promise))
+
+
+def _share(terms: Terms, inputs: Mapping[int, bytes], site: int) -> bytes:
+    """A site's parts as this party's engine takes them."""
+    party = terms.sites[site]
+    dealt, info = load(load(inputs[site], m.Input, party).sealed, m.Dealt, party), m.part_info(terms, party)
+    return share(expanded(dealt.first, info, terms.length), expanded(dealt.second, info, terms.length))
+
+
+def _agree(
+    place: Place, terms: Terms, me: Seat, inputs: Mapping[int, bytes], gone: Mapping[int, Cause]
+) -> Rounds[_Cast]:
+    """Whose parts all three hold, with one promise: the same for all three, from the same three lists."""
+    listed = tuple(m.Listed(one, load(inputs[one], m.Input, terms.sites[one]).promise) for one in sorted(inputs))
+    faults = tuple(m.Fault(one, gone[one]) for one in sorted(gone))
+    own, address = place.engine.offer(place.me, terms.round)
+    mine = m.Held(listed, faults, place.engine.standing(), address, own.certificate)
+    read = partial(_read_held, terms, me)
+    got = yield from tell_all(place, terms.label, m.HELD, dump(mine), read, hops=4)  # another may still wait for a site
+    held = {place.me: mine, **{party: load(body, m.Held, party) for party, body in got.items()}}
+    promises = {party: {one.site: one.promise.parts for one in said.listed} for party, said in held.items()}
+    common = set.intersection(*(set(one) for one in promises.values()))
+    torn = {one for one in common if len({promise[one] for promise in promises.values()}) > 1}
+    causes = {fault.site: fault.cause for party in place.ranks for fault in held[party].faults}
+    causes |= dict.fromkeys(torn, Cause.COMMITMENT)
+    givers = tuple(sorted(common - torn))
+    left_out = tuple(m.Fault(one, causes[one]) for one in sorted(causes) if one not in givers)
+    yield from _told_or_stopped(terms, givers, left_out, m.HELD)
+    jobs = {said.job for said in held.values()}
+    return _Cast(givers, left_out, held, own, fresh=len(jobs) > 1 or jobs == {""})
+
+
+def _read_held(terms: Terms, me: Seat, sender: Party, body: bytes) -> bytes:
+    """Raises Abort naming the sender: it lists a site without that site's own signature, or not in order."""
+    said = load(body, m.Held, sender)
+    ascending(tuple(one.site for one in said.listed), len(terms.sites), sender)
+    ascending(tuple(one.site for one in said.faults), len(terms.sites), sender)
+    for one in said.listed:
+        site = terms.sites[one.site]
+        me.verify(site, m.promise_statement(terms, site, one.promise.parts), one.promise.signature)
+    return body
+
+
+def _told_or_stopped(terms: Terms, givers: Sequence[int], faults: Sequence[m.Fault], step: str) -> Rounds[None]:
+    """Tell those who are left out; go on where a cohort is left. Raises Abort(COHORT), naming who was left out."""
+    letters = {}
+    for fault in faults:
+        site, cause = terms.sites[fault.site], Cause.LATE if fault.cause is Cause.SILENT else fault.cause
+        letters[site] = farewell(terms.round, Abort(cause, party=site))
+    yield Exchange(terms.label(step), send=letters)
+    if len(givers) < terms.fewest:
+        who = ", ".join(f"{terms.sites[fault.site]}: {fault.cause.value}" for fault in faults)
+        one = terms.sites[faults[0].site] if len(faults) == 1 else None
+        detail = f"{len(givers)} sites where {terms.fewest} are needed; left out: {who or 'nobody'}"
+        raise Abort(Cause.COHORT, party=one, step=step, detail=detail)
+
+
+def _prepare(place: Place, terms: Terms, cast: _Cast) -> Rounds[Compiled]:
+    """Compile, compare, and link where that is to be done. Raises Abort naming who has something else."""
+    if cast.fresh:
+        place.engine.close()
+    program = place.engine.compile(len(cast.givers), _limits(terms))
+    mine = m.Ready(_agreed(place, terms, cast), program.digest)
+    got = yield from tell_all(place, terms.label, m.READY, dump(mine))
+    said = {place.me: mine, **{party: load(body, m.Ready, party) for party, body in got.items()}}
+    same(place, m.READY, {party: one.program for party, one in said.items()}, Cause.TERMS, "compiled another program")
+    same(
+        place,
+        m.READY,
+        {party: one.agreed for party, one in said.items()},
+        Cause.SURVIVORS,
+        "saw other lists than the others",
+    )
+    if cast.fresh:
+        certificates = {party: cast.held[party].certificate for party in place.ranks}
+        at = [cast.held[party].address for party in place.ranks]
+        pending = place.engine.link(terms.round, place.rank, cast.own, certificates, at)
+        yield from in_step(place, terms.label, m.LINK, pending)
+    return program
+
+
+def _limits(terms: Terms) -> tuple[Limit, ...]:
+    """What is checked: what the terms say; where they say nothing, that the numbers are of the ring's inner half."""
+    return terms.limits or (Limit(terms.length, 1 << 31 if terms.bits == 32 else BOUND),)
+
+
+def _agreed(place: Place, terms: Terms, cast: _Cast) -> bytes:
+    held = (dump(cast.held[party]) for party in place.ranks)
+    job = name(terms.round) if cast.fresh else cast.held[place.me].job
+    return digest(b"potluck share agreed 1", m.session(terms), job.encode(), *held)
+
+
+def _compute(
+    place: Place, terms: Terms, cast: _Cast, program: Compiled, shares: Sequence[bytes]
+) -> Rounds[tuple[bytes, bytes]]:
+    """This party's shares of the sum and of the bits."""
+    total, bits = yield from in_step(place, terms.label, m.RUN, place.engine.execute(program, shares))
+    return total, bits
+
+
+def _judge(place: Place, terms: Terms, cast: _Cast, bits: bytes) -> Rounds[tuple[tuple[int, ...], tuple[m.Fault, ...]]]:
+    """Open to each other whose words are within what the plan allows. Gives whose are, and who was left out at all."""
+    count = len(cast.givers)
+    got = yield from tell_all(place, terms.label, m.ACCEPTED, dump(m.Share(bits)))
+    shares = {place.me: bits, **{party: load(body, m.Share, party).share for party, body in got.items()}}
+    opened: Ring = join(shares, place.ranks, count)
+    if int(opened.max()) > 1:
+        raise Abort(Cause.ENGINE, step=m.ACCEPTED, detail="what opens is no bit")
+    accepted = tuple(one for one, bit in zip(cast.givers, opened.tolist(), strict=True) if bit)
+    beyond = [m.Fault(one, Cause.RANGE) for one in cast.givers if one not in accepted]
+    faults = tuple(sorted((*cast.faults, *beyond), key=lambda fault: fault.site))
+    yield from _told_or_stopped(terms, accepted, faults if beyond else (), m.ACCEPTED)
+    return accepted, faults
+
+
+def _confirm(terms: Terms, accepted: tuple[int, ...], faults: tuple[m.Fault, ...]) -> Rounds[None]:
+    """One set for what may be opened once, durable before it is said; then the word of a cohort of its sites."""
+    sites = [terms.sites[one] for one in accepted]
+    body = dump(m.Survivors(accepted))
+    send = {site: Parcel(terms.label(m.SURVIVORS), body) for site in sites}
+    record = Record(SURVIVED + terms.once, b"\0".join(sorted(named(site) for site in sites)), again=True)
+    read = partial(_read_confirmed, m.survivors_statement(terms, accepted))
+    awaited = frozenset(sites)
+    yield Exchange(terms.label(m.CONFIRM), send, awaited, terms.fewest, hops=2, record=record, read=read)
+
+
+def _read_confirmed(statement: bytes, sender: Party, body: bytes) -> bytes:
+    if load(body, m.Confirmed, sender).statement != statement:
+        raise Abort(Cause.SURVIVORS, party=sender, step=m.CONFIRM)
+    return body

@@ -1,0 +1,57 @@
+"""The server's half of the three-server sum: hear who takes part, and open the sum from the compute parties' shares.
+
+It sees promises (hashes that say nothing), who was left out and why, and the sum. It is no compute party.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from potluck.core.party import Party
+from potluck.core.rounds import Abort, Cause, Exchange, Rounds, Seat, Terms
+from potluck.core.stages import Opened
+from potluck.core.wire import ascending, load
+from potluck.mpc.replicated import join, lowered
+from potluck.mpc.share import messages as m
+
+
+def open_sum(ranks: tuple[Party, ...], terms: Terms, me: Seat) -> Rounds[Opened]:
+    """The server's half: the sum [d] over those whose words all compute parties accepted, at least `terms.fewest`.
+
+    Raises Abort: too few sites; a compute party that is gone, or differs from the others, named.
+    """
+    yield Exchange(
+        terms.label(m.INPUT),
+        expect=frozenset(terms.sites),
+        at_least=terms.fewest,
+        hops=3,
+        read=partial(_read_promise, terms, me),
+    )
+    read = partial(_read_result, terms)
+    inbox = yield Exchange(terms.label(m.RESULT), expect=frozenset(ranks), at_least=len(ranks), hops=18, read=read)
+    results = {party: load(body, m.Result, party) for party, body in inbox.got.items()}
+    if len({(one.givers, one.faults) for one in results.values()}) != 1:
+        raise Abort(Cause.SURVIVORS, step=m.RESULT, detail="the compute parties name different sets")
+    first = results[ranks[0]]
+    try:
+        total = join({party: one.share for party, one in results.items()}, ranks, terms.length)
+    except Abort as abort:
+        raise Abort(abort.cause, party=abort.party, step=m.RESULT, detail=abort.detail) from None
+    givers = frozenset(terms.sites[one] for one in first.givers)
+    refused = {terms.sites[fault.site]: fault.cause.value for fault in first.faults}
+    return Opened(lowered(total, terms.bits), givers, refused)
+
+
+def _read_promise(terms: Terms, me: Seat, sender: Party, body: bytes) -> bytes:
+    promise = load(body, m.Promise, sender)
+    me.verify(sender, m.promise_statement(terms, sender, promise.parts), promise.signature)
+    return body
+
+
+def _read_result(terms: Terms, sender: Party, body: bytes) -> bytes:
+    """Raises Abort naming the sender: below the cohort, or not in order."""
+    result = load(body, m.Result, sender)
+    ascending(tuple(fault.site for fault in result.faults), len(terms.sites), sender)
+    if len(ascending(result.givers, len(terms.sites), sender)) < terms.fewest:
+        raise Abort(Cause.COHORT, party=sender, step=m.RESULT)
+    return body

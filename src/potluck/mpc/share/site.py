@@ -1,0 +1,76 @@
+"""A site's half of the three-server sum: part its words, seal two parts to each compute party, stand by one set.
+
+It needs no engine. A site stands by one set of sites for what may be opened once, written down before it says so. It
+does NOT check whether others' contributions are sensible; the compute parties do, in secret, as far as ranges go.
+"""
+
+from __future__ import annotations
+
+from potluck.core.party import SERVER, Party
+from potluck.core.rounds import Abort, Cause, Exchange, Inbox, Parcel, Record, Rounds, Seat, Terms, charge
+from potluck.core.stages import Guarded
+from potluck.core.wire import ascending, dump, load
+from potluck.mpc.replicated import commitment, held, lifted, split
+from potluck.mpc.share import messages as m
+from potluck.secret.box import PublicBoxKey
+from potluck.secret.statement import named
+
+SURVIVED = "survivors/"
+LEFT_OUT = (Cause.RANGE, Cause.COMMITMENT, Cause.MALFORMED, Cause.BOX, Cause.SIGNATURE)
+"""Why compute parties leave a site out of the sum."""
+
+
+def give(ranks: tuple[Party, ...], terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
+    """One site's half. Reveals: its words to nobody; two of the three compute parties together could open them."""
+    words = guarded.words
+    if words.shape != (terms.length,) or words.dtype.itemsize * 8 != terms.bits:
+        raise Abort(Cause.TERMS, detail="my words are not what the terms say")
+    servers = frozenset(ranks)
+    inbox = yield Exchange(terms.label(m.KEYS), expect=servers, at_least=len(ranks), hops=2, read=_read_keys)
+    boxes = {party: PublicBoxKey(load(body, m.Keys, party).box) for party, body in inbox.got.items()}
+    info = m.part_info(terms, me.party)
+    pieces = split(lifted(words), info, me.draw)
+    first, second, third = (commitment(piece, info) for piece in pieces)
+    promise = m.Promise((first, second, third), me.sign(m.promise_statement(terms, me.party, (first, second, third))))
+    label = terms.label(m.INPUT)
+    send = {SERVER: Parcel(label, dump(promise))}
+    for rank, party in enumerate(ranks):
+        dealt = dump(m.Dealt(*held(pieces, rank)))
+        sealed = boxes[party].seal(dealt, m.box_info(terms, me.party, party, promise.parts))
+        send[party] = Parcel(label, dump(m.Input(sealed, promise)))
+    del pieces
+    answer = yield Exchange(terms.label(m.SURVIVORS), send, servers, hops=16, record=charge(terms, guarded))
+    givers = _stood_by(ranks, terms, me.party, answer)
+    names = b"\0".join(sorted(named(terms.sites[one]) for one in givers))
+    record = Record(SURVIVED + terms.once, names, again=True)
+    confirmed = Parcel(terms.label(m.CONFIRM), dump(m.Confirmed(m.survivors_statement(terms, givers))))
+    yield Exchange(terms.label(m.CONFIRM), send=dict.fromkeys(ranks, confirmed), record=record)
+
+
+def _read_keys(sender: Party, body: bytes) -> bytes:
+    try:
+        PublicBoxKey(load(body, m.Keys, sender).box)
+    except Abort as abort:
+        raise Abort(abort.cause, party=sender, step=m.KEYS, detail=abort.detail) from None
+    return body
+
+
+def _stood_by(ranks: tuple[Party, ...], terms: Terms, me: Party, answer: Inbox) -> tuple[int, ...]:
+    """The set that all three compute parties name. Raises Abort: why this site was left out; or naming who departs."""
+    for cause in LEFT_OUT:
+        if cause in answer.gone.values():
+            raise Abort(cause, party=me, step=m.SURVIVORS, detail="the compute parties did not accept what I gave")
+    if answer.gone:
+        silent = [party for party in ranks if answer.gone.get(party) is Cause.SILENT]
+        one = silent[0] if len(silent) == 1 else None
+        raise Abort(Cause.SILENT if silent else Cause.STOPPED, party=one, step=m.SURVIVORS)
+    said = {party: load(body, m.Survivors, party).givers for party, body in answer.got.items()}
+    if len(set(said.values())) != 1:
+        raise Abort(Cause.SURVIVORS, step=m.SURVIVORS, detail="the compute parties name different sets")
+    givers = said[ranks[0]]
+    if terms.sites.index(me) not in ascending(givers, len(terms.sites), ranks[0]):
+        raise Abort(Cause.SURVIVORS, party=ranks[0], step=m.SURVIVORS, detail="I am still here, yet not in the set")
+    if len(givers) < terms.fewest:
+        detail = f"{len(givers)} sites, {terms.fewest} needed"
+        raise Abort(Cause.COHORT, party=ranks[0], step=m.SURVIVORS, detail=detail)
+    return givers
