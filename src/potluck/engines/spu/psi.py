@@ -42,6 +42,7 @@ def intersect(state: dict[str, Any], body: bytes, keys: bytes) -> list[bytes]:
     if len(numbers) != len(digests):
         raise OpError("a key occurs twice")
     with tempfile.TemporaryDirectory(dir=os.getcwd()) as folder:  # the link's
+        os.environ["TMPDIR"] = folder  # libpsi leaves scratch files, hashes and row numbers, in the clear
         work = lambda: _run(Path(folder), open_line, receiver, digests)  # noqa: E731
         found = within(timeout(about), GONE, work)
     mine = [] if receiver not in (open_line.rank, BOTH) else sorted(digest for digest in found if digest in numbers)
