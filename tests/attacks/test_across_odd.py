@@ -86,7 +86,7 @@ def serve(rig, wait=1.0, folder=None, plan_=None, seconds=40):
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
 @pytest.mark.parametrize("whose", ["a", "journals"])
 def test_a_full_disk_is_named_and_costs_nothing_of_the_ledger(fed, whose):
-    script = ["unshare", "-m", sys.executable, str(HERE / "full_disk.py"), str(fed.folder), whose]
+    script = ["unshare", "-m", sys.executable, "-X", "faulthandler", str(HERE / "full_disk.py"), str(fed.folder), whose]
     if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
         pytest.skip("no mount namespaces here")
     done = subprocess.run(script, capture_output=True, text=True, timeout=120)

@@ -118,7 +118,8 @@ class Across:
             for thread in running:
                 thread.join(10)
                 assert not thread.is_alive()
-        assert trouble == []
+            if trouble:  # why the others waited in vain
+                raise trouble[0]
 
     @contextmanager
     def site(self, name: str, stop: threading.Event) -> Iterator[Site]:

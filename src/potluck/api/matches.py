@@ -13,6 +13,7 @@ from potluck.api.intersect import Room, plain
 from potluck.api.status import live
 from potluck.core.errors import UsageError
 from potluck.core.rounds import RoundId
+from potluck.core.schema import readable
 from potluck.members.files import PRIVATE, create
 from potluck.parties.alignment import gathering
 from potluck.parties.matched import kept
@@ -37,7 +38,7 @@ def fetch(folder: Path, house: Household, room: Room, compare: bool) -> None:
         document["plain_size"] = shared
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / "run.json").write_text(text, encoding="utf-8")
-    known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=details.Details)
+    known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=readable(details.Details))
     if known.intersection is not None:
         more = msgspec.structs.replace(known.intersection, size=told.size, reused=told.reused, plain=shared)
         known = msgspec.structs.replace(known, intersection=more)

@@ -15,6 +15,7 @@ from potluck.api.outcome import Run
 from potluck.api.predict import Room, spec_of, telling
 from potluck.api.status import live
 from potluck.core.errors import UsageError
+from potluck.core.schema import readable
 from potluck.fl.scoring import Agreement, Predicted, agreement
 from potluck.members.files import PRIVATE, create
 from potluck.parties.part import Told, kept
@@ -32,7 +33,7 @@ def fetch(folder: Path, house: Household, room: Room, compare: bool) -> None:
     same = _agreement(room, path, told) if compare else None
     mind = (*telling(room.plan.spec, room.model.card),)
     _document(folder, told, same, mind)
-    known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=details.Details)
+    known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=readable(details.Details))
     known = msgspec.structs.replace(known, warnings=(*known.warnings, *mind))
     if known.prediction is not None:
         more = msgspec.structs.replace(known.prediction, rows=told.rows, bound=told.max_error_bound, notes=told.notes)

@@ -18,6 +18,7 @@ from potluck.api.sessions import OPEN
 from potluck.core.errors import PotluckError
 from potluck.core.party import Role
 from potluck.core.plan import Plan as Spec
+from potluck.core.schema import readable
 from potluck.members.home import CoordinatorHome
 from potluck.parties.journal import Journal
 
@@ -112,7 +113,7 @@ def live(folder: Path) -> Iterator[Live]:
 
 
 def _live(run: str, journal: Journal) -> Live:
-    plan = msgspec.json.decode((journal.fact("spec") or "").encode(), type=Spec)
+    plan = msgspec.json.decode((journal.fact("spec") or "").encode(), type=readable(Spec))
     rounds = journal.rounds()
     flying = [one for one in rounds if not one["ended"]]
     open_now = flying and journal.fact("state") == OPEN

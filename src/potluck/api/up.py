@@ -31,6 +31,7 @@ from potluck.api.tables import tables
 from potluck.core.errors import PlanError, PotluckError
 from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
+from potluck.core.schema import readable
 from potluck.fl.table import Table
 from potluck.fl.tasks import Trained
 from potluck.net.broker import binary
@@ -148,7 +149,7 @@ def _told(
 ) -> None:
     """What the launcher knows and the server does not: the plan as it was written, and the comparison."""
     document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=details.Details)
+    known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=readable(details.Details))
     (folder / "plan.toml").write_text(plan.text(), encoding="utf-8")
     document["plan"]["hash"] = plan.hash
     if stamp:

@@ -7,7 +7,6 @@ Whatever comes from outside is hostile: a body is decoded against a strict schem
 from __future__ import annotations
 
 from itertools import pairwise
-from threading import Lock
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,11 +15,11 @@ import numpy as np
 from potluck.core.fixed import word
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Words
+from potluck.core.schema import readable
 
 VERSION = 1
 S = TypeVar("S", bound=msgspec.Struct)
 _DECODERS: dict[type[msgspec.Struct], msgspec.msgpack.Decoder[Any]] = {}
-_MAKING = Lock()
 
 
 def pack(words: Words) -> bytes:
@@ -54,11 +53,9 @@ def load(body: bytes, schema: type[S], sender: Party | None = None) -> S:
 
 
 def _decoder(schema: type[S]) -> msgspec.msgpack.Decoder[S]:
-    """Made once, and by one thread at a time: two that make the first one of a type side by side crash the process."""
     found = _DECODERS.get(schema)
     if found is None:
-        with _MAKING:
-            found = _DECODERS.setdefault(schema, msgspec.msgpack.Decoder(schema, strict=True))
+        found = _DECODERS.setdefault(schema, msgspec.msgpack.Decoder(readable(schema), strict=True))
     return found
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from potluck.core.errors import UsageError
+from potluck.core.schema import readable
 
 MARK = "installed.json"
 PLACE = "POTLUCK_ENGINES"
@@ -121,7 +122,7 @@ def program(name: str, folder: Path) -> list[str]:
 def read(name: str, folder: Path) -> Installed | None:
     """What `folder` holds, if it is complete and of this version."""
     try:
-        mark = msgspec.json.decode((folder / MARK).read_bytes(), type=Mark)
+        mark = msgspec.json.decode((folder / MARK).read_bytes(), type=readable(Mark))
     except (OSError, msgspec.DecodeError):
         return None
     right = mark.engine == name and mark.packages == PACKAGES[name] and os.access(python(folder), os.X_OK)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from potluck.core.errors import UsageError
 from potluck.core.plan import Plan
+from potluck.core.schema import readable
 from potluck.core.stages import Floats
 from potluck.fl import forest, layers
 from potluck.fl.card import Card, Kind, fault
@@ -186,13 +187,13 @@ class Model:
         where = str(path)
         try:
             body = Path(path).read_bytes()
-            kind = msgspec.json.decode(body, type=_Kind).kind
+            kind = msgspec.json.decode(body, type=readable(_Kind)).kind
             if isinstance(kind, str) and kind not in get_args(Kind):
                 hint = f"models of these kinds predict here: {', '.join(get_args(Kind))}"
                 raise UsageError(
                     f"is a model of kind {kind[:20]!r}, which is not in this version", where=where, hint=hint
                 )
-            whole = msgspec.json.decode(body, type=File)
+            whole = msgspec.json.decode(body, type=readable(File))
         except FileNotFoundError:
             raise UsageError("no such model file", where=where, hint="give model.json as `run` wrote it") from None
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):

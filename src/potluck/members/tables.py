@@ -12,6 +12,7 @@ import msgspec
 import tomli_w
 
 from potluck.core.errors import UsageError
+from potluck.core.schema import readable
 
 S = TypeVar("S", bound=msgspec.Struct)
 WIDTH = 76
@@ -20,7 +21,7 @@ WIDTH = 76
 def read(text: str, schema: type[S], where: str) -> S:
     """The struct that the text holds. Raises UsageError: not TOML, an unknown or missing key, another kind."""
     try:
-        return msgspec.convert(tomllib.loads(text), type=schema, strict=True)
+        return msgspec.convert(tomllib.loads(text), type=readable(schema), strict=True)
     except tomllib.TOMLDecodeError as error:
         raise malformed(f"not TOML: {error}", where) from None
     except (msgspec.ValidationError, RecursionError, ValueError) as error:

@@ -19,6 +19,7 @@ from typing import Literal
 import msgspec
 
 from potluck.core.errors import Refused, UsageError
+from potluck.core.schema import readable
 
 LONGEST = 128
 MOST_CODES = 16
@@ -111,7 +112,7 @@ def read(path: Path) -> Log:
         with path.open("rb") as file:
             for number, line in enumerate(iter(lambda: file.readline(LINE), b""), 1):
                 try:
-                    entries.append(msgspec.json.decode(line, type=Entry))
+                    entries.append(msgspec.json.decode(line, type=readable(Entry)))
                 except (msgspec.DecodeError, UnicodeDecodeError):
                     damaged.append(number)
     except FileNotFoundError:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from potluck.core.errors import UsageError
+from potluck.core.schema import readable
 from potluck.members.files import PRIVATE, PRIVATE_FOLDER, replace
 
 FOLDER = "aligned"
@@ -42,7 +43,7 @@ class Alignments:
         """
         path = self._path(about)
         try:
-            found = msgspec.msgpack.decode(path.read_bytes(), type=Kept)
+            found = msgspec.msgpack.decode(path.read_bytes(), type=readable(Kept))
         except FileNotFoundError:
             return None
         except OSError as error:

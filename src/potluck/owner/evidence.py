@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from potluck.core.errors import Refused
+from potluck.core.schema import readable
 from potluck.owner.chain import GENESIS, Entry, Row, follow
 from potluck.owner.heads import Head, SignedHead, verify
 
@@ -38,7 +39,7 @@ def verify_export(exported: Iterable[bytes], signed: SignedHead, public: bytes, 
 def _rows(exported: Iterable[bytes], where: str) -> Iterator[Row]:
     for number, line in enumerate(exported, 1):
         try:
-            entry = msgspec.json.decode(line, type=Entry)
+            entry = msgspec.json.decode(line, type=readable(Entry))
             same = msgspec.json.encode(entry) + b"\n" == line
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             same = False

@@ -19,6 +19,7 @@ import msgspec
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import site as party
 from potluck.core.rounds import Abort
+from potluck.core.schema import readable
 from potluck.owner.chain import GENESIS, Chain, Head, sync
 from potluck.secret.keys import Roster
 from potluck.secret.stream import digest
@@ -91,7 +92,7 @@ class Anchor:
                 raw = file.read(_LARGEST)
         what = "the ledger's anchor is damaged"
         try:
-            signed = msgspec.json.decode(raw, type=SignedHead)
+            signed = msgspec.json.decode(raw, type=readable(SignedHead))
             if _written(signed) == raw:
                 return verify(signed, self.public, self.site, self.federation)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -20,6 +20,7 @@ from potluck.core.errors import PotluckError, Refused
 from potluck.core.party import Role
 from potluck.core.plan import Plan, canonical, digest
 from potluck.core.rounds import Abort, Cause
+from potluck.core.schema import readable
 from potluck.core.wire import load
 from potluck.dp.account import promise
 from potluck.engines.environment import NotInstalled
@@ -258,4 +259,4 @@ def _now() -> datetime:
 
 def asked_of(request: Request) -> Plan:
     """The plan of a request, as it was asked for."""
-    return msgspec.json.decode(request.plan, type=Plan)
+    return msgspec.json.decode(request.plan, type=readable(Plan))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from potluck.core.schema import readable
 from potluck.fl.evaluate import Metrics
 from potluck.fl.model import Model
 from potluck.fl.tasks import Trained
@@ -46,6 +47,6 @@ def kept(home: Path, run: str) -> Trained | None:
     path, known = (home / KEPT / f"{file_name(run)}{suffix}" for suffix in (".json", ".metrics.json"))
     if not path.is_file():
         return None
-    told = msgspec.json.decode(known.read_bytes(), type=Known)
+    told = msgspec.json.decode(known.read_bytes(), type=readable(Known))
     metrics = Metrics(told.rows, told.auc, told.accuracy, told.r2, told.rmse) if told.measured else None
     return Trained(Model.read(path), metrics, told.warnings)

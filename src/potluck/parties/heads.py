@@ -13,6 +13,7 @@ import msgspec
 from potluck.core.errors import Refused
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause
+from potluck.core.schema import readable
 from potluck.core.wire import load
 from potluck.members import files
 from potluck.members.federation import Federation
@@ -63,6 +64,6 @@ class KnownHeads:
 
 def _read(path: Path) -> dict[str, SignedHead]:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, SignedHead])
+        return msgspec.json.decode(path.read_bytes(), type=readable(dict[str, SignedHead]))
     except (OSError, msgspec.MsgspecError):
         return {}

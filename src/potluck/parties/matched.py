@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from potluck.core.schema import readable
 from potluck.members.files import PRIVATE, folder, replace
 from potluck.members.names import file_name
 from potluck.parties.intersection import Intersected, text_of
@@ -37,4 +38,4 @@ def kept(home: Path, run: str) -> tuple[Path | None, Learnt] | None:
     members, known = (home / FOLDER / f"{file_name(run)}.{suffix}" for suffix in ("csv", "json"))
     if not known.is_file():
         return None
-    return members if members.is_file() else None, msgspec.json.decode(known.read_bytes(), type=Learnt)
+    return members if members.is_file() else None, msgspec.json.decode(known.read_bytes(), type=readable(Learnt))

@@ -16,6 +16,7 @@ from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.party import Party, Role
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, RoundId, Rounds, Seat
+from potluck.core.schema import readable
 from potluck.core.stages import Floats
 from potluck.engines.environment import NotInstalled, require
 from potluck.fl import columns
@@ -305,4 +306,4 @@ def kept(home: Path, run: str) -> tuple[Path, Told] | None:
     scores, known = (home / KEPT / f"{file_name(run)}.{suffix}" for suffix in ("csv", "json"))
     if not scores.is_file():
         return None
-    return scores, msgspec.json.decode(known.read_bytes(), type=Told)
+    return scores, msgspec.json.decode(known.read_bytes(), type=readable(Told))

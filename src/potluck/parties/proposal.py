@@ -14,6 +14,7 @@ from potluck.core.errors import PlanError, Refused
 from potluck.core.party import Party
 from potluck.core.plan import CODE, Plan, canonical
 from potluck.core.rounds import Abort
+from potluck.core.schema import readable
 from potluck.dp.bound import privacy
 from potluck.fl.check import MOST_VALUES
 from potluck.fl.table import Table
@@ -24,7 +25,7 @@ from potluck.parties.session import Proposal
 
 ONE_ROUND = ("predict", "fit", "intersect")
 """Tasks that are one round, and no sum."""
-_PLANS = msgspec.json.Decoder(Plan, strict=True)
+_PLANS = msgspec.json.Decoder(readable(Plan), strict=True)
 """Made here, once: two threads that make the first one side by side crash the interpreter."""
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from potluck.core.errors import UsageError
+from potluck.core.schema import readable
 from potluck.report.details import FILE as DETAILS
 from potluck.report.details import VERSION, Details, Score
 
@@ -123,7 +124,7 @@ def _load(folder: Path, name: str, schema: type[S]) -> S:
             f"no {name} to read", where=str(folder), hint="give the folder that a run has written"
         ) from None
     try:
-        return msgspec.json.decode(body, type=schema)
+        return msgspec.json.decode(body, type=readable(schema))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         kind = str(error).splitlines()[0] if isinstance(error, msgspec.ValidationError) else "not JSON"
         what = f"{name} is not what a run writes ({kind})"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from potluck.core.schema import readable
 from potluck.tee.evidence import Asked, Evidence
 from potluck.tee.policy import AzureSnp, Policy, Sgx, Snp, Tdx
 from potluck.tee.policy_file import STATUSES
@@ -84,11 +85,11 @@ def loose(format_: str) -> Policy:
     """A policy that lets all go that may be let go: to read evidence, not to believe a machine."""
     snp: dict[str, object] = {"products": ALL, "max_vmpl": 3, "allow_debug": True, "allow_migration": True}
     tables: dict[str, object] = {"version": 1, "mode": "development", "formats": [format_]}
-    policy = msgspec.convert(tables, Policy)
+    policy = msgspec.convert(tables, readable(Policy))
     return msgspec.structs.replace(
         policy,
-        snp=msgspec.convert(snp, Snp),
-        az_snp_vtpm=msgspec.convert(snp, AzureSnp),
+        snp=msgspec.convert(snp, readable(Snp)),
+        az_snp_vtpm=msgspec.convert(snp, readable(AzureSnp)),
         tdx=Tdx(allow_tcb_status=STATUSES),
         sgx=Sgx(allow_tcb_status=STATUSES),
     )

@@ -19,6 +19,7 @@ import dcap_qvl
 import msgspec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from potluck.core.schema import readable
 from potluck.tee.evidence import Asked
 from potluck.tee.formats import chains, compare, quotes
 from potluck.tee.policy import Sgx, Tdx
@@ -145,7 +146,7 @@ def appraise(
             return None
         code = Code.TCB_STATUS if "Revoked" in words else Code.TCB_UNKNOWN
         raise Fault(code, f"{quote.kind}.tcb", f"is not one that the collateral vouches for: {words}") from None
-    claimed = msgspec.json.decode(found, type=Claimed)
+    claimed = msgspec.json.decode(found, type=readable(Claimed))
     info = _signed(given.tcb_info, path)
     if bytes(claimed.platform.pck.pce_id).hex() != info.pce_id.lower():  # which dcap-qvl does not compare
         raise Fault(Code.COLLATERAL_OTHER, path, f"is for PCE {ascii(info.pce_id)[:20]}, which the platform has not")
@@ -210,7 +211,7 @@ def _given(parts: Sequence[bytes], path: str) -> Collateral:
         code = Code.MALFORMED if documents else Code.COLLATERAL
         raise Fault(code, path, f"is given {len(documents)} times, once is needed", hint)
     try:
-        given = msgspec.json.decode(documents[0], type=Collateral)
+        given = msgspec.json.decode(documents[0], type=readable(Collateral))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise Fault(Code.MALFORMED, path, "is not a JSON document of texts") from None
     for name in given.__struct_fields__:
@@ -292,7 +293,7 @@ def _in_date(leaf: chains.Certificate, bag: chains.Bag, anchors: chains.Trust, n
 
 def _signed(text: str, path: str) -> Signed:
     try:
-        found = msgspec.json.decode(text.encode(), type=Signed)
+        found = msgspec.json.decode(text.encode(), type=readable(Signed))
     except (msgspec.MsgspecError, RecursionError):
         raise Fault(Code.MALFORMED, path, "has no identity, or no dates") from None
     if found.issue_date.tzinfo is None or found.next_update.tzinfo is None:

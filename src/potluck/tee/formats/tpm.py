@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import Hash
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
+from potluck.core.schema import readable
 from potluck.tee.evidence import Asked, Evidence
 from potluck.tee.formats import compare
 from potluck.tee.formats import tpm_structures as s
@@ -155,7 +156,7 @@ def decoded(raw: bytes, kind: type[T], path: str, most: int = LONGEST) -> T:
     if len(raw) > most:
         raise Fault(Code.MALFORMED, path, f"has {len(raw)} bytes, more than {most}")
     try:
-        return msgspec.json.decode(raw, type=kind)
+        return msgspec.json.decode(raw, type=readable(kind))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Fault(Code.MALFORMED, path, "is not JSON of the shape that is documented") from None
 
