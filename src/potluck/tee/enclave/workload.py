@@ -17,6 +17,7 @@ FILES = (
     "core/rounds.py",
     "core/stages.py",
     "core/fixed.py",
+    "core/schema.py",
     "core/wire.py",
     "dp/__init__.py",
     "dp/noise.py",
