@@ -183,12 +183,13 @@ def _fit(plan: Plan, warnings: list[str]) -> Verdict:
 
 def _rows(plan: Plan, model: Model) -> list[str]:
     """The client's rows are read as `run` reads them; where they are not here, a warning. Raises as `run` would."""
-    if not plan.spec.data.files:
+    files = plan.spec.data.files
+    if not files:
         return []
-    rows = predict.rows_of(plan, None)
-    if isinstance(rows, Path) and not rows.is_file():
+    named = files.get(predict.spec_of(plan.spec).client)
+    if named is not None and not (plan.folder / named).is_file():
         return ["data.files: there is none to read. hint: `run` and `up` need the client's rows"]
-    predict.Room(plan, model, rows).counted()
+    predict.Room(plan, model, predict.rows_of(plan, None)).counted()
     return []
 
 

@@ -17,7 +17,7 @@ from potluck.api.facts import Facts
 from potluck.api.ledgers import ledger_file
 from potluck.api.once import carried
 from potluck.api.plan import Plan
-from potluck.api.tables import Sources
+from potluck.api.tables import Sources, opened
 from potluck.core.asks import Ask, Kind
 from potluck.core.errors import PlanError
 from potluck.core.party import site
@@ -100,7 +100,7 @@ def model_of(plan: Plan) -> Model:
 
 
 def rows_of(plan: Plan, data: Sources | None) -> Source:
-    """The client's rows. Raises PlanError."""
+    """The client's rows. Raises PlanError, and as `tables.opened`."""
     spec = plan.spec
     client = spec_of(spec).client
     given: Sources = data if data is not None else {name: plan.folder / f for name, f in spec.data.files.items()}
@@ -111,7 +111,7 @@ def rows_of(plan: Plan, data: Sources | None) -> Source:
         raise PlanError(f"{key}: {strangers[0]} has none to be scored", where=plan.where, hint=hint)
     if client not in given:
         raise PlanError(f"{key}: there is none for {client}", where=plan.where, hint="name the client's rows")
-    return given[client]
+    return opened(given[client], spec, client)
 
 
 def outline(spec: Spec, card: Card) -> Outline:

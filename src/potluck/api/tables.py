@@ -13,12 +13,14 @@ from potluck.core import plan as core
 from potluck.core.errors import PlanError, UsageError
 from potluck.core.party import Party
 from potluck.fl.table import Source, Table, header, read, resolve
+from potluck.owner import policy
+from potluck.owner.source import open_source
 
 Sources = Mapping[str, Source]
 
 
 def sources(plan: Plan, data: Sources | None) -> Sources:
-    """The source of every site, by name. Raises PlanError: a site without data, or data without a site."""
+    """The source of every site, by name. Raises PlanError: a site without data, or data without a site; as `opened`."""
     names = plan.spec.federation.sites
     given: Sources = data if data is not None else {n: plan.folder / f for n, f in plan.spec.data.files.items()}
     key = "data.files" if data is None else "data"
@@ -34,7 +36,17 @@ def sources(plan: Plan, data: Sources | None) -> Sources:
         if name not in names:
             hint = f"the sites are {', '.join(names)}"
             raise PlanError(f"{key}: {name} is no site of this plan", where=plan.where, hint=hint)
-    return given
+    return {name: opened(source, plan.spec, name) for name, source in given.items()}
+
+
+def opened(source: Source, spec: core.Plan, name: str) -> Source:
+    """A path as a site opens its own: `.parquet` is Parquet, all else CSV; what is no path is as it came.
+
+    Raises DataError: no Parquet, too many rows; UsageError: a package is missing.
+    """
+    if not isinstance(source, str | Path):
+        return source
+    return open_source(policy.Source(file=str(source)), Path(), max_rows=spec.data.max_rows, where=name)
 
 
 def tables(plan: Plan, data: Sources | None) -> tuple[core.Plan, dict[Party, Table]]:

@@ -14,6 +14,8 @@ from potluck.core.stages import Floats
 from potluck.fl.encode import Encoding, Unfit, encode, raw
 from potluck.fl.source import Source, chunks, names_of
 
+AWAY = "or leave the row out: the model needs a value of this column"
+
 
 def features(how: Encoding, layout: Sequence[str] | None, frame: Source, where: str) -> Floats:
     """Raw rows (a frame, an array, a CSV file) -> features [n, p]; rows that the plan drops are NaN.
@@ -30,10 +32,13 @@ def features(how: Encoding, layout: Sequence[str] | None, frame: Source, where: 
                 columns[one.name] = raw(one, chunk.cells[one.name], how.missing)
             except Unfit as unfit:
                 line = chunk.lines[unfit.index]
-                raise DataError(f"column {one.name!r}, line {line}: {unfit.why}", where=where) from None
+                what = f"column {one.name!r}, line {line}: {unfit.why}"
+                raise DataError(what, where=where, hint=f"correct the cell, {AWAY}") from None
             gone = np.isnan(columns[one.name])
             if one.missing == "refuse" and gone.any():
-                raise DataError(f"column {one.name!r} has no value in {int(gone.sum())} rows", where=where)
+                first = chunk.lines[int(gone.argmax())]
+                what = f"column {one.name!r} has no value in {int(gone.sum())} rows, the first at line {first}"
+                raise DataError(what, where=where, hint=f"fill it, {AWAY}")
             dropped |= gone if one.missing == "drop" else False
         found = encode(how, columns)
         found[dropped] = np.nan

@@ -64,6 +64,6 @@ def _opened(path: Path, where: str) -> Iterator[Any]:
         with pyarrow.parquet.ParquetFile(path) as file:
             yield file
     except FileNotFoundError:
-        raise DataError(f"no such file: {path}", where=where, hint="correct source.file in the policy") from None
+        raise DataError(f"no such file: {path}", where=where, hint="correct the path of this site's data") from None
     except (OSError, pyarrow.lib.ArrowException) as error:
         raise DataError(f"{path} cannot be read as Parquet ({type(error).__name__})", where=where) from None
