@@ -20,6 +20,7 @@ VENDOR = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
 SGX = bytes.fromhex("2a864886f84d010d01")
 NO_VE = 1 << 28
 PLACES = {"mrtd": 136, "mrconfigid": 184, "mrowner": 232, "rtmr0": 328, "rtmr1": 376, "rtmr2": 424, "rtmr3": 472}
+PLACES |= {"mrseam": 16, "mrsignerseam": 64, "seam_attributes": 112, "xfam": 128}
 FORMATS = {"sgx": ("SGX", "QE", 1), "tdx": ("TDX", "TD_QE", 2)}
 
 
@@ -92,7 +93,7 @@ class Intel:
         body[0:2] = svn
         body[120:128] = attributes.to_bytes(8, "little")
         for name, value in fields.items():
-            body[PLACES[name] : PLACES[name] + 48] = value
+            body[PLACES[name] : PLACES[name] + len(value)] = value
         body[520:584] = data
         return bytes(body) + (b"" if services is None else svn.ljust(16, b"\0") + services + more)
 

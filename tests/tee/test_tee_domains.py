@@ -92,14 +92,32 @@ def test_a_debugged_domains_collateral_is_still_looked_at_where_its_attributes_a
 
 
 def test_every_measured_and_owned_field_is_compared_where_it_stands(tdx):
-    names = ("mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3", "mrconfigid", "mrowner")
-    values = {name: bytes([at + 1]) * 48 for at, name in enumerate(names)}
+    codes_of = dict.fromkeys(("mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3", "mrseam"), "measurement_not_allowed")
+    codes_of |= dict.fromkeys(("mrconfigid", "mrowner"), "owner_not_allowed") | {"xfam": "attributes_not_allowed"}
+    values = {name: bytes([at + 1]) * (8 if name == "xfam" else 48) for at, name in enumerate(codes_of)}
     raw = tdx.quote(tdx.domain(**values))
     table = {name: [value.hex()] for name, value in values.items()}
     assert tdx.verdict(policy("tdx", **table), raw).accepted
-    for name in names:
-        said = tdx.verdict(policy("tdx", **(table | {name: ["00" * 48]})), raw)
-        assert [one.path for one in said.reasons] == [f"tdx.{name}"]
+    for name, code in codes_of.items():
+        said = tdx.verdict(policy("tdx", **(table | {name: ["00" * len(values[name])]})), raw)
+        assert [(one.code.value, one.path) for one in said.reasons] == [(code, f"tdx.{name}")]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"mrsignerseam": b"\1" * 48}, {"seam_attributes": b"\1" + bytes(7)}, {"svn": b"\0\1"}, {"svn": b"\1\7"}]
+)
+def test_a_domain_under_a_module_that_the_collateral_does_not_know_is_refused(tdx, fields):
+    """Another signer, a debugged module, one that is too old, and one of a kind that Intel does not list."""
+    assert codes(tdx.verdict(policy("tdx"), tdx.quote(tdx.domain(**fields)))) == ["tcb_not_recognised"]
+
+
+def test_a_machine_counts_by_its_name_where_the_policy_lists_any(intel):
+    name = "81" * 16
+    assert intel.verdict(policy(intel.kind), intel.quote()).claims["ppid"] == name
+    assert intel.verdict(policy(intel.kind, ppids=["00" * 16, name.upper()])).accepted
+    for listed in ([], ["00" * 16]):
+        said = intel.verdict(policy(intel.kind, ppids=listed))
+        assert [(one.code.value, one.path) for one in said.reasons] == [("chip_id_not_allowed", f"{intel.kind}.ppids")]
 
 
 def test_version_five_has_bodies_of_three_kinds_and_bound_services_are_refused(tdx):

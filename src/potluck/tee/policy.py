@@ -54,7 +54,7 @@ class AzureSnp(Snp, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Tdx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Intel TDX. All measurements: hex of 48 bytes."""
+    """Intel TDX. All measurements: hex of 48 bytes; xfam: of 8, as a quote has it; ppids: platforms, of 16."""
 
     mrtd: Texts | None = None
     rtmr0: Texts | None = None
@@ -63,18 +63,22 @@ class Tdx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     rtmr3: Texts | None = None
     mrconfigid: Texts | None = None
     mrowner: Texts | None = None
+    mrseam: Texts | None = None
+    xfam: Texts | None = None
+    ppids: Texts | None = None
     allow_tcb_status: Texts = ("UpToDate",)
     deny_advisories: Texts = ()
     max_collateral_age_days: int | None = None
 
 
 class Sgx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Intel SGX. mrenclave, mrsigner: hex of 32 bytes; a signer alone needs prod_id and min_svn."""
+    """Intel SGX. mrenclave, mrsigner: hex of 32 bytes; a signer alone needs prod_id and min_svn. ppids: as of TDX."""
 
     mrenclave: Texts | None = None
     mrsigner: Texts | None = None
     prod_id: int | None = None
     min_svn: int | None = None
+    ppids: Texts | None = None
     allow_tcb_status: Texts = ("UpToDate",)
     deny_advisories: Texts = ()
     max_collateral_age_days: int | None = None

@@ -29,8 +29,12 @@ SNP = {"measurements": (48,), "host_data": (32,), "id_key_digests": (48,), "auth
 LENGTHS: dict[str, dict[str, tuple[int, ...]]] = {
     "snp": SNP | {"chip_ids": (64, 8)},
     "az_snp_vtpm": SNP | {"chip_ids": (64, 8), "pcrs": (32, 48, 64, 20)},
-    "tdx": dict.fromkeys(("mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3", "mrconfigid", "mrowner"), (48,)),
-    "sgx": {"mrenclave": (32,), "mrsigner": (32,)},
+    "tdx": {
+        **dict.fromkeys(("mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3", "mrconfigid", "mrowner", "mrseam"), (48,)),
+        "xfam": (8,),
+        "ppids": (16,),
+    },
+    "sgx": {"mrenclave": (32,), "mrsigner": (32,), "ppids": (16,)},
     "nitro": {f"pcr{number}": (48,) for number in range(16)},
     "tpm": {"pcrs": (32, 48, 64, 20)},
     "nvidia_gpu": {"measurements": (48,)},

@@ -55,6 +55,9 @@ LINES: dict[str, tuple[Line, ...]] = {
         Line("rtmr3", "rtmr3", "what the system measured later", True),
         Line("mrconfigid", "mrconfigid", "what the host said at launch", True),
         Line("mrowner", "mrowner", "whose domain it is", True),
+        Line("mrseam", "mrseam", "Intel's module that keeps domains apart", True),
+        Line("xfam", "xfam", "which of the processor's extensions the domain may use", True),
+        Line("ppids", "ppid", "this machine and no other", True),
         Line("allow_tcb_status", "tcb_status", "how Intel says the platform must stand"),
     ),
     "sgx": (
@@ -62,6 +65,7 @@ LINES: dict[str, tuple[Line, ...]] = {
         Line("mrsigner", "mrsigner", "who signed it", True),
         Line("prod_id", "prod_id", "which of the signer's products", True),
         Line("min_svn", "svn", "the signer's security version", True),
+        Line("ppids", "ppid", "this machine and no other", True),
         Line("allow_tcb_status", "tcb_status", "how Intel says the platform must stand"),
     ),
     "nitro": (

@@ -162,6 +162,7 @@ def standing(name: str, tcb: Tcb | None, table: Tdx | Sgx, now: int) -> Iterator
         advice = f" ({', '.join(tcb.advisories)})" if tcb.advisories else ""
         hint = f"the machine's owner must update it{advice}"
         yield Reason(Code.TCB_STATUS, f"{name}.allow_tcb_status", what, hint)
+    yield from compare.among(f"{name}.ppids", bytes.fromhex(tcb.ppid), table.ppids, Code.CHIP)
     denied = {one.upper() for one in table.deny_advisories}
     for one in tcb.advisories:
         if one.upper() in denied:

@@ -23,8 +23,9 @@ DEBUG, PROFILED = 1 << 0, 0x70
 SERVICES, NO_VE, MIGRATABLE = 1 << 17, 1 << 28, 1 << 29
 RESERVED = sum(1 << bit for bit in (*range(1, 4), *range(7, 16), *range(23, 27), *range(32, 62)))
 """TD attributes that must be zero (Intel TDX Module ABI 348551-008, table 3.23)."""
-MEASURED = ("mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3")
-OWNED = ("mrconfigid", "mrowner")
+COMPARED = dict.fromkeys(("mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3", "mrseam"), Code.MEASUREMENT)
+COMPARED |= dict.fromkeys(("mrconfigid", "mrowner"), Code.OWNER) | {"xfam": Code.ATTRIBUTES}
+"""Fields that a policy may list, and the code of another value."""
 FIELDS = {
     "tee_tcb_svn": (0, 16),
     "mrseam": (16, 48),
@@ -88,8 +89,7 @@ def judge(facts: Facts, policy: Policy, asked: Asked) -> Iterator[Reason | Unche
     if table.mrtd is None:
         yield Unchecked("tdx.mrtd")
     hint = "if you rebuilt the image, list its new value"
-    for name in (*MEASURED, *OWNED):
-        code = Code.MEASUREMENT if name in MEASURED else Code.OWNER
+    for name, code in COMPARED.items():
         yield from compare.among(f"tdx.{name}", facts.fields[name], getattr(table, name), code, hint)
     yield from compare.fresh("tdx", facts.fields["report_data"], asked)
     yield from collateral.standing("tdx", facts.tcb, table, asked.now)
