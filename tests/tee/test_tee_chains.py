@@ -92,6 +92,11 @@ def test_a_leaf_that_signed_itself_is_nobodys(root):
     assert follow(root, root, root=root) == "chain_invalid"  # nor is a root its own evidence
 
 
+def test_what_names_itself_as_its_issuer_and_did_not_sign_itself_is_no_root(root):
+    said = issue("said", issue("another"), called="said")
+    assert follow(issue("leaf", said, ca=False), said, root=root) == "chain_invalid"
+
+
 def test_a_certificate_that_says_it_signed_itself_and_did_not_is_refused(root):
     lying = issue("leaf", root, ca=False, called="leaf")
     assert follow(lying, root, root=root) == "chain_invalid"
@@ -260,6 +265,8 @@ def test_what_is_no_certificate_or_too_many_or_too_long_is_malformed(root):
     assert refused([root.pem * 25]) == "malformed"
     assert len(chains.read([root.pem] * 24, "test").certificates) == 24
     assert refused([b"0\x83\x01\0\0" + bytes(65536)]) == "malformed"
+    padding = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(chains.LONGEST))
+    assert refused([issue("long", root, extensions=[(padding, False)]).der]) == "malformed"
 
 
 def test_given_roots_take_the_pinned_ones_place_and_only_those_that_signed_themselves(root, middle):

@@ -186,6 +186,7 @@ def test_a_nonce_is_found_as_it_is_or_filled_up_and_an_empty_one_never():
         ({"selection": b"\0\0\0\1\0\x0b\4\0\0\0\1"}, "malformed"),
         ({"selection": b"\0\0\0\1\0\x0b\5" + bytes(5)}, "malformed"),
         ({"selection": b"\xff\xff\xff\xff"}, "malformed"),
+        ({"selection": selection((SHA256, range(24)), *[(4, [])] * 16)}, "malformed"),
     ],
 )
 def test_a_signed_message_of_another_form_is_refused_by_name(fields, code):
@@ -194,6 +195,14 @@ def test_a_signed_message_of_another_form_is_refused_by_name(fields, code):
 
 def test_an_empty_bank_beside_the_quoted_one_is_nothing():
     assert verify(made(KEY, selection=selection((4, []), (SHA256, range(24)))), production(), FRESH).accepted
+
+
+def test_bytes_behind_a_signature_are_refused_since_nobody_signed_them():
+    for key in (KEY, CURVES["p256"]):
+        good = parts(made(key))
+        for tail in (b"\0", bytes(64)):
+            changed = joined(good | {"signature": good["signature"] + tail})
+            assert codes(verify(changed, production(key), FRESH)) == ["malformed"]
 
 
 def test_weak_algorithms_are_refused():
