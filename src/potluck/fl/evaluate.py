@@ -16,13 +16,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import expit
 
 from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats, Update
 from potluck.fl import bins
+from potluck.fl.links import sigmoid
 from potluck.fl.method import most_units, noisy, training
 from potluck.fl.model import Model
 from potluck.fl.ranking import auc_of, curve, wilson
@@ -110,7 +110,7 @@ def _cells(plan: Plan, model: Model, bounds: Floats | None, features: Floats, ta
         return np.column_stack([np.ones(len(target)), (margins[:, 0] - target) ** 2, target, target**2])
     if aim.kind == "binary":
         # Half the log-odds spreads rare outcomes over many bins.
-        spread = np.minimum(np.floor(expit(margins[:, 0] / 2) * BINS), BINS - 1)
+        spread = np.minimum(np.floor(sigmoid(margins[:, 0] / 2) * BINS), BINS - 1)
         count, place = (BINS, spread) if bounds is None else (bins.COUNT, bins.place(bounds, margins[:, 0]))
         cell, size = target * count + place, 2 * count
     else:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from potluck.core.stages import Floats
 from potluck.fl.forest import Forest, Tree
+from potluck.fl.links import sigmoid
 
 GRID = 2.0**18
 """Cuts lie on the grid on which the engine computes, so that a bit says the same as the opened cut."""
@@ -87,7 +87,7 @@ def _slopes(margins: Floats, target: Floats, sides: bool) -> Floats:
     """[n, 2]: first and second derivative of each row's loss."""
     if not sides:
         return np.stack([margins - target, np.ones(len(target))], axis=1)
-    chance: Floats = np.asarray(expit(np.clip(margins, -FAR, FAR)), dtype=np.float64)
+    chance: Floats = sigmoid(np.clip(margins, -FAR, FAR))
     return np.stack([chance - target, chance * (1 - chance)], axis=1)
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy.special import expit
 
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
+from potluck.fl.links import sigmoid
 
 Kind = Literal["linear", "logistic"]
 
@@ -40,14 +40,14 @@ def design(features: Floats) -> Floats:
 def residuals(which: Kind, weights: Floats, rows: Floats, target: Floats) -> Floats:
     """rows [n, p + 1] -> [n] predicted mean minus target: logistic within [-1, 1]."""
     margins = rows @ weights
-    return np.asarray((expit(margins) if which == "logistic" else margins) - target, dtype=np.float64)
+    return np.asarray((sigmoid(margins) if which == "logistic" else margins) - target, dtype=np.float64)
 
 
 def curvature(which: Kind, weights: Floats, rows: Floats) -> Floats:
     """rows [n, p + 1] -> [n] weights of the Gram matrix: p (1 - p), at most 1/4, or 1."""
     if which == "linear":
         return np.ones(len(rows))
-    mean = expit(rows @ weights)
+    mean = sigmoid(rows @ weights)
     return np.asarray(mean * (1 - mean), dtype=np.float64)
 
 

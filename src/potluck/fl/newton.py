@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve
 
 from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
@@ -90,6 +89,8 @@ class Newton:
 
     def _step(self, answer: Answer, slope: Floats) -> Floats:
         """The Newton step. Raises DataError: the matrix is singular."""
+        from scipy.linalg import solve
+
         length, strength = self.features + 1, l2(self.plan)
         gram = np.zeros((length, length))
         gram[np.triu_indices(length)] = answer.part("gram").values

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from potluck.core.errors import DataError
@@ -168,5 +167,7 @@ def _cells(values: NDArray[np.generic]) -> Cells:
     exact = values.dtype.kind == "f" or (values.dtype.kind in "iu" and bool((np.abs(values) < 2**53).all()))
     if exact:
         return values.astype(np.float64)
+    import pandas as pd  # whoever gives such values has it loaded: a file does not need it
+
     missing = pd.isna(values)
     return [None if gone else str(value) for value, gone in zip(values.tolist(), missing.tolist(), strict=True)]

@@ -6,11 +6,11 @@ from typing import Literal
 
 import msgspec
 import numpy as np
-from scipy.special import expit, softmax
 
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
 from potluck.fl.encode import OTHER, Key, Unfit, codes, key, numbers, scale
+from potluck.fl.links import sigmoid, softmax
 from potluck.fl.source import Cells
 
 Side = Literal["binary", "classes", "number"]
@@ -57,9 +57,9 @@ def goal(plan: Plan) -> Goal:
 def scores(one: Goal, margins: Floats) -> Floats:
     """margins [n, outputs] -> [n, outputs]: probability of positive, of each class, or the number in its own units."""
     if one.kind == "classes":
-        return np.asarray(softmax(margins, axis=1), dtype=np.float64)
+        return softmax(margins)
     if one.kind == "binary":
-        return np.asarray(expit(margins), dtype=np.float64)
+        return sigmoid(margins)
     return np.asarray(one.low + (margins + 1) / 2 * (one.high - one.low), dtype=np.float64)
 
 

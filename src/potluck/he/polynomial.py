@@ -13,7 +13,6 @@ from functools import cache
 
 import numpy as np
 from numpy.polynomial import chebyshev
-from scipy.optimize import linprog
 
 from potluck.core.stages import Floats
 
@@ -81,6 +80,8 @@ def _best(wanted: Callable[[Floats], Floats], degree: int, *, even: bool) -> Fit
 
     An even or odd function needs half the terms and half the interval.
     """
+    from scipy.optimize import linprog  # a plan without such a fit need not load it
+
     if degree not in LEVELS:
         raise ValueError(f"there is no series of degree {degree}")
     terms = np.arange(0 if even else 1, degree + 1, 2)

@@ -20,7 +20,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, logsumexp
 
 COMPLETE_BELOW = 100
 LEAK_BITS = 40
@@ -107,6 +106,8 @@ def _holds_together(n: int, corrupt: int, dropouts: int, shape: tuple[int, int],
     corrupt. Against a curious one drop-outs do not depend on the graph: all k picks lie in the group, corrupt or gone,
     and no survivor outside picked into it.
     """
+    from scipy.special import logsumexp
+
     k, t = shape
     honest = n - corrupt if lying else n - corrupt - dropouts
     s = np.arange(1, honest // 2 + 1, dtype=np.float64)
@@ -119,6 +120,8 @@ def _holds_together(n: int, corrupt: int, dropouts: int, shape: tuple[int, int],
 
 
 def _log_comb(n: NDArray[np.float64] | float, k: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    from scipy.special import gammaln
+
     n, k = np.broadcast_arrays(np.asarray(n, dtype=np.float64), np.asarray(k, dtype=np.float64))
     inside = (k >= 0) & (k <= n)
     top, low = np.where(inside, n, 0), np.where(inside, k, 0)
@@ -128,6 +131,8 @@ def _log_comb(n: NDArray[np.float64] | float, k: NDArray[np.float64] | float) ->
 
 def _log_tail(n: int, marked: NDArray[np.float64], picks: int, least: int) -> NDArray[np.float64]:
     """log P(at least `least` of `picks` from n are marked), for each number of marked ones."""
+    from scipy.special import logsumexp
+
     hits = np.arange(least, picks + 1, dtype=np.float64)[:, None]
     terms = _log_comb(marked, hits) + _log_comb(n - marked, picks - hits) - _log_comb(n, picks)
     return np.asarray(logsumexp(terms, axis=0), dtype=np.float64)
