@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import potluck
+from potluck.engines.environment import PACKAGES
 
 ROOT = str(Path(potluck.__file__).parents[1])
 SPEAK = f"""
@@ -79,7 +80,8 @@ def fake_python(path: Path, pip: str = "exit 0", version: str = "3.12.9") -> Pat
     """A Python that makes an environment of itself, whose pip runs `pip` (shell) and whose worker only echoes."""
     worker = path.parent / "worker.py"
     path.parent.mkdir(parents=True, exist_ok=True)
-    worker.write_text(SPEAK + ECHO, encoding="utf-8")
+    said = SPEAK.replace("openfhe 0", f"openfhe {PACKAGES['he']['openfhe']}").replace(', b"numpy 0"', "")
+    worker.write_text(said + ECHO, encoding="utf-8")
     path.write_text(
         f"""#!/bin/sh
 case "$*" in

@@ -12,6 +12,7 @@ from engine_rig import fake_python, gone, until
 
 from potluck.core.errors import Refused, UsageError
 from potluck.engines import environment
+from potluck.engines import install as making
 from potluck.engines.install import install
 from potluck.engines.worker import Worker
 
@@ -95,6 +96,22 @@ def test_an_environment_that_broke_later_is_made_anew(machine, tmp_path):
     install("he", said.append, environ)
     assert any("begun again" in line for line in said)
     Worker("he", program=found.program()).start()
+
+
+def test_a_package_that_another_pip_replaced_is_noticed_and_the_environment_made_anew(machine, tmp_path):
+    environ, said = machine(), []
+    found = install("he", silent, environ)
+    worker = tmp_path / "bin" / "worker.py"
+    right = worker.read_text()
+    worker.write_text(right.replace("openfhe 1.6.1.0.24.4", "openfhe 1.5.0"))
+    with pytest.raises(UsageError, match=r"has openfhe 1\.5\.0 where 1\.6\.1\.0\.24\.4 is needed") as caught:
+        making.tested("he", found.program())
+    assert caught.value.hint == "potluck engine install he"
+    with pytest.raises(UsageError):
+        install("he", said.append, environ)
+    assert any("begun again" in line for line in said)
+    worker.write_text(right)
+    assert install("he", silent, environ).mark.packages == environment.PACKAGES["he"]
 
 
 @pytest.mark.parametrize(

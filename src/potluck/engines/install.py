@@ -80,7 +80,10 @@ def _make(name: str, folder: Path, say: Say, environ: Mapping[str, str], step: S
 
 
 def tested(name: str, program: Sequence[str]) -> Mapping[str, str]:
-    """Start the engine, which tests itself, and end it; gives its versions. Raises UsageError: it fails."""
+    """Start the engine, which tests itself, and end it; gives its versions.
+
+    Raises UsageError: it fails, or a package is there in another version than the one pinned.
+    """
     worker = Worker(name, program=program)
     try:
         worker.start()
@@ -89,6 +92,10 @@ def tested(name: str, program: Sequence[str]) -> Mapping[str, str]:
         raise UsageError(f"the engine {name} fails its self-test ({abort.detail})", hint=hint) from None
     finally:
         worker.close()
+    for package, version in worker.versions.items():
+        if version != PACKAGES[name].get(package, version):
+            what = f"the engine {name} has {package} {version} where {PACKAGES[name][package]} is needed"
+            raise UsageError(what, hint=f"potluck engine install {name}")
     return worker.versions
 
 
