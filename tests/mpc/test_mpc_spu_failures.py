@@ -35,7 +35,10 @@ def abort(pending):
     return caught.value.detail
 
 
-@pytest.mark.parametrize("protocol", ["SEMI2K", "SECURENN", "REF2K", "semi2k", "", None])
+@pytest.mark.parametrize(
+    "protocol",
+    ["SEMI2K", *(pytest.param(one, marks=pytest.mark.slow) for one in ("SECURENN", "REF2K", "semi2k", "", None))],
+)
 def test_protocols_with_a_trusted_dealer_are_refused_by_name_wherever_they_are_asked_for(protocol):
     words = (
         f"{protocol} is refused: it needs a trusted dealer"

@@ -117,7 +117,7 @@ def test_what_the_broker_adds_cannot_matter(trapped, act):
 
 @pytest.mark.parametrize(
     "act",
-    [loses, pytest.param(spoils, marks=pytest.mark.slow), pytest.param(swaps, marks=pytest.mark.slow)],
+    [pytest.param(one, marks=pytest.mark.slow) for one in (loses, spoils, swaps)],  # in memory by default
     ids=lambda act: act.__name__,
 )
 def test_what_the_broker_takes_away_cannot_change_a_model(trapped, act):
