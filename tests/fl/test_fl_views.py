@@ -7,8 +7,9 @@ from test_linear import noised
 
 from potluck.core.party import SERVER
 from potluck.core.plan import Protect, Statistic, Training
-from potluck.core.views import Form
+from potluck.core.views import Form, together
 from potluck.fl.views import views
+from potluck.parties import catalog
 
 
 def of(plan, thing, party=None):
@@ -39,6 +40,22 @@ def test_everyone_sees_the_model_and_each_site_its_own_metrics():
         for site in plan.sites:
             forms = {view.party: view.form for view in of(plan, f"{site}'s metrics")}
             assert forms == dict.fromkeys(plan.sites, Form.NOTHING) | {SERVER: server, site: Form.PLAIN}
+
+
+def test_who_opens_a_sites_update_with_the_server_opens_its_metrics():
+    plan = replaced(heart(), protect=Protect(word="mask"))
+    one, *others = plan.sites
+    every = catalog.views(plan)
+    for size in range(len(others) + 1):
+        some = frozenset(others[:size])
+        (update, metrics) = (
+            next(view for view in together(every, some | {SERVER}) if view.of == f"{one}'s {thing}")
+            for thing in ("update", "metrics")
+        )
+        assert (update.form is Form.PLAIN) == (metrics.form is Form.PLAIN)
+        alone = [view.form for view in together(every, some) if view.of == f"{one}'s metrics"]
+        assert alone in ([], [Form.NOTHING])  # the evaluation's sum is the server's
+    assert update.form is Form.PLAIN
 
 
 def test_statistics_have_no_model_and_sites_see_no_sum():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
-from potluck.core.views import AnyOf, Condition, Form, Never, Together, View
+from potluck.core.views import AllOf, AnyOf, Condition, Form, Never, Together, View
 from potluck.fl import evaluate, scoring_views
 from potluck.fl.method import noisy
 
@@ -48,10 +50,11 @@ def _trained(method: str, counts: str) -> str:
     return f"each round the summed change of the sites' weights{counts}"
 
 
-def views(plan: Plan) -> list[View]:
+def views(plan: Plan, updates: Sequence[View] = ()) -> list[View]:
     """The task's rows: the server opens the sums, everyone sees each round's model, a site keeps its own metrics.
 
-    Of a prediction: who sees the card.
+    updates: the protection's rows; what opens an update opens a site's part of the evaluation, which is a sum like
+    others. Of a prediction: who sees the card.
     """
     if plan.task == "predict":
         return scoring_views.views(plan)
@@ -72,21 +75,35 @@ def views(plan: Plan) -> list[View]:
     parties = (SERVER, *plan.servers, *plan.sites)
     found += [View(party, "the sum", public, Never(), SOURCE, note=every) for party in parties[1:]]
     found += [View(party, "the model", Form.RELEASED, Never(), SOURCE) for party in parties]
-    return found + [_metrics(plan, party, site) for site in plan.sites for party in parties]
+    guards = {view.of: view.breaks_if for view in updates if view.party == SERVER}
+    return found + [
+        _metrics(plan, party, site, guards.get(f"{site}'s update", Never())) for site in plan.sites for party in parties
+    ]
 
 
-def _metrics(plan: Plan, party: Party, site: Party) -> View:
+def _metrics(plan: Plan, party: Party, site: Party, guard: Condition) -> View:
     """Only the sum over all sites is evaluated together; what a model does on one site's rows stays there, unless the
-    server reads that site's part of the sum anyway."""
+    server reads that site's part of the sum anyway, or what guards its update falls."""
     of = f"{site}'s metrics"
     if party == site:
         return View(party, of, Form.PLAIN, Never(), SOURCE, note="its own")
-    guard = plan.protect
-    reads = guard.word == "clear" or (guard.word == "tee" and guard.enclave == "simulated")
-    if party == SERVER and reads and evaluate.allowed(plan):
-        form = Form.NOISED if plan.privacy.noise == "site" else Form.PLAIN
+    gone = Together(1, frozenset({site}))
+    if not evaluate.allowed(plan):
+        return View(party, of, Form.NOTHING, gone, SOURCE)
+    word, form = plan.protect.word, Form.NOISED if plan.privacy.noise == "site" else Form.PLAIN
+    reads = word == "clear" or (word == "tee" and plan.protect.enclave == "simulated")
+    if party == SERVER and reads:
         return View(party, of, form, Never(), SOURCE, note="from the site's part of the evaluation, which it reads")
-    gone: Condition = Together(1, frozenset({site}))
-    if plan.servers and evaluate.allowed(plan):
-        gone = AnyOf((gone, Together(OPENS, frozenset(plan.servers))))
-    return View(party, of, Form.NOTHING, gone, SOURCE)
+    opens = (Together(1, frozenset({SERVER})),) if reads else _opened_by(plan, guard)
+    return View(party, of, Form.NOTHING, AnyOf((gone, *opens)), SOURCE, form)
+
+
+def _opened_by(plan: Plan, guard: Condition) -> tuple[Condition, ...]:
+    """What opens a site's part of the evaluation: the server alone has its sum, so sites need its help; compute parties
+    hold the parts."""
+    server = Together(1, frozenset({SERVER}))
+    parts = guard.parts if isinstance(guard, AnyOf) else () if isinstance(guard, Never) else (guard,)
+    return tuple(
+        AllOf((server, part)) if isinstance(part, Together) and not part.among <= frozenset(plan.servers) else part
+        for part in parts
+    )

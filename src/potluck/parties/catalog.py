@@ -242,5 +242,6 @@ def views(plan: Plan) -> list[View]:
         seen = JOINT[plan.task, plan.protect.word].views(plan)
         return [*seen, *carrier.views(plan, seen)]
     room = prediction(plan) if plan.task == "predict" else row(plan)
-    seen = [*room.views(plan), *task_views(plan)]
+    seen = room.views(plan)
+    seen = [*seen, *task_views(plan, seen)]
     return [*seen, *carrier.views(plan, seen)]
