@@ -128,6 +128,10 @@ def test_lists_out_of_date_are_expired_and_certificates_too(intel):
     old = revoking(intel.authority, extensions=numbered(intel.authority), **past)
     assert code(intel, list=old) == "collateral_expired"
     assert code(intel, root_list=revoking(intel.root, extensions=numbered(intel.root), **past)) == "collateral_expired"
+    for begins, expected in ((NOW + 1, "collateral_expired"), (NOW, "accept")):  # nor is one from the future any good
+        early = {"begins": begins, "ends": NOW + DAY}
+        assert code(intel, list=revoking(intel.authority, extensions=numbered(intel.authority), **early)) == expected
+        assert code(intel, root_list=revoking(intel.root, extensions=numbered(intel.root), **early)) == expected
     assert codes(found(intel, now=NOW + 2 * DAY)) == ["collateral_expired"]
     assert codes(found(intel, now=NOW + 500 * DAY)) == ["certificate_expired"]
     assert codes(found(intel, now=0)) == ["certificate_expired"]

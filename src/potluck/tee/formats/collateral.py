@@ -150,7 +150,7 @@ def appraise(
     info = _signed(given.tcb_info, path)
     if bytes(claimed.platform.pck.pce_id).hex() != info.pce_id.lower():  # which dcap-qvl does not compare
         raise Fault(Code.COLLATERAL_OTHER, path, f"is for PCE {ascii(info.pce_id)[:20]}, which the platform has not")
-    return _tcb(claimed, given, path)
+    return _tcb(claimed, given, _listed_by(given, asked.now, path), path)
 
 
 def standing(name: str, tcb: Tcb | None, table: Tdx | Sgx, now: int) -> Iterator[Reason]:
@@ -186,17 +186,27 @@ def stated(tcb: Tcb | None) -> dict[str, Claim]:
     }
 
 
-def _tcb(claimed: Claimed, given: Collateral, path: str) -> Tcb:
+def _listed_by(given: Collateral, now: int, path: str) -> float:
+    """When the platforms' list was made. Raises Fault: a list from the future, which dcap-qvl lets pass."""
+    begins = 0.0
+    for name in ("root_ca_crl", "pck_crl"):
+        begins = _list(getattr(given, name), f"{path}.{name}")[0].begins
+        if begins > now:
+            raise Fault(Code.COLLATERAL_EXPIRED, f"{path}.{name}", f"is from {_day(int(begins))}, which is after {now}")
+    return begins
+
+
+def _tcb(claimed: Claimed, given: Collateral, listed: float, path: str) -> Tcb:
+    """listed: when the platforms' revocation list was made, Unix seconds."""
     levels = (claimed.platform.tcb_level, claimed.platform.current_tcb_level, claimed.qe.tcb_level)
     more = [name for level in levels if level for name in level.advisories]
     pck = claimed.platform.pck
     named = {"dynamic platform": pck.dynamic_platform, "cached keys": pck.cached_keys, "smt": pck.smt_enabled}
     begins = [_signed(text, path).issue_date.timestamp() for text in (given.tcb_info, given.qe_identity)]
-    begins.append(chains.read([_bytes(given.pck_crl, path)], path).lists[0].begins)
     return Tcb(
         status=claimed.tcb.status,
         advisories=tuple(sorted({*claimed.tcb.advisory_ids, *more})),
-        issued=int(min(begins)),
+        issued=int(min(listed, *begins)),
         evaluation=claimed.tcb.eval_data_number,
         fmspc=bytes(pck.fmspc).hex(),
         ppid=bytes(pck.ppid).hex(),
