@@ -20,7 +20,7 @@ NULL = struct.pack(">H", 0x0010)
 
 
 def area(key, attributes, symmetric=NULL, scheme=NULL, named=SHA256, **more):
-    """TPMT_PUBLIC. more: bits, kind, curve, derives, point, tail, policy, in place of the right ones."""
+    """TPMT_PUBLIC. more: bits, exponent, kind, curve, derives, point, tail, policy, in place of the right ones."""
     numbers = key.public_key().public_numbers()
     head = struct.pack(">HHI", more.get("kind", 0x0023 if is_ecc(key) else 0x0001), named, attributes)
     head += sized(more.get("policy", bytes(32))) + symmetric + scheme
@@ -29,7 +29,9 @@ def area(key, attributes, symmetric=NULL, scheme=NULL, named=SHA256, **more):
         body = struct.pack(">H", more.get("curve", 0x0003)) + more.get("derives", NULL) + sized(x) + sized(y)
     else:
         size = key.key_size // 8
-        body = struct.pack(">HI", more.get("bits", key.key_size), 0) + sized(numbers.n.to_bytes(size, "big"))
+        body = struct.pack(">HI", more.get("bits", key.key_size), more.get("exponent", 0)) + sized(
+            numbers.n.to_bytes(size, "big")
+        )
     return head + body + more.get("tail", b"")
 
 
@@ -91,6 +93,7 @@ def test_an_attestation_key_signs_by_a_scheme_and_hash_that_count():
         signing(CURVE, tail=b"\0"),
         signing(policy=bytes(65)),
         signing(bits=3072),
+        signing(exponent=2),
         signing(rsa_key(1024)),
         signing(CURVE, curve=0x0010),
         signing(CURVE, derives=struct.pack(">HH", 0x0020, SHA256)),

@@ -222,6 +222,16 @@ def test_weak_algorithms_are_refused():
         assert codes(verify(joined(good | {"ak_public": foreign}), production(), FRESH)) == ["algorithm_not_allowed"]
 
 
+def test_a_key_has_one_form():
+    """A point that is written compressed is the same key in other bytes, which nobody signed."""
+    key = CURVES["p256"]
+    x = key.public_key().public_numbers().x.to_bytes(32, "big")
+    sign = bytes([2 + key.public_key().public_numbers().y % 2])
+    der = base64.b64decode(spki(key))
+    short = b"\x30\x39" + der[2:-68] + b"\x03\x22\0" + sign + x
+    assert codes(verify(joined(parts(made(key)) | {"ak_public": short}), production(key), FRESH)) == ["malformed"]
+
+
 def test_a_signature_of_the_other_kind_of_key_is_nobodys():
     curve = CURVES["p256"]
     data = message()
