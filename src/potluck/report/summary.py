@@ -145,5 +145,7 @@ def facts(outcome: Outcome, details: Details, moved: Timeline | None) -> tuple[t
         found.append(("Noise", privacy.noise, cost))
     if moved is not None:
         found.append(("Moved", words.size(moved.up + moved.down), f"{words.size(moved.up)} of it up"))
-        found.append(("Time in rounds", words.duration(moved.seconds), words.count(len(moved.rounds), "sum")))
+        sums = not (details.prediction or details.intersection or outcome.task == "fit")
+        count = words.count(len(moved.rounds), "sum" if sums else "round")
+        found.append(("Time in rounds", words.duration(moved.seconds), count))
     return tuple(found)
