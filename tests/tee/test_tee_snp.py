@@ -206,15 +206,18 @@ def test_a_revocation_list_counts_where_it_is_given(genoa):
     assert codes(judged(genoa.evidence(None, forged), genoa)) == ["collateral_signature_invalid"]
 
 
-@pytest.mark.parametrize("version", [0, 1, 6, 1 << 16])
-def test_versions_that_are_not_known_are_refused(genoa, version):
-    assert codes(judged(genoa.evidence(version=version), genoa)) == ["malformed"]
+@pytest.mark.parametrize(
+    "fields", [*({"version": one} for one in (0, 1, 6, 1 << 16)), {"algorithm": 0}, {"algorithm": 2}]
+)
+def test_versions_and_algorithms_that_are_not_known_are_refused(genoa, fields):
+    assert codes(judged(genoa.evidence(**fields), genoa)) == ["malformed"]
 
 
 @pytest.mark.parametrize("size", [0, 1, LENGTH - 1, LENGTH + 1, 2 * LENGTH])
 def test_a_report_has_one_length(genoa, size):
     raw = genoa.report().ljust(size, b"\0")[:size]
     assert codes(judged(genoa.evidence(raw), genoa)) == ["malformed"]
+    assert codes(judged(genoa.evidence(genoa.report()[:-1] + b"\1"), genoa)) == ["malformed"]  # nor does any follow
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tee_cases import CASES, asked, codes, every_flip, evidence, flips, fuzzed, 
 from tee_quotes import RSAPSS, SHA256, SHA384, VALUES, coded, made, message, rsa_key, selection, signature, spki, whole
 
 from potluck.tee.evidence import Asked, Evidence
+from potluck.tee.formats import tpm
 from potluck.tee.verify import verify
 
 GOOD = "tpm-rsassa"
@@ -263,6 +264,11 @@ def test_a_signature_of_the_other_kind_of_key_is_nobodys():
 )
 def test_what_is_no_such_file_is_malformed(raw):
     assert codes(verify(Evidence("tpm", raw), production(), FRESH)) == ["malformed"]
+
+
+def test_a_good_file_may_be_as_long_as_the_bound_and_no_longer():
+    for size, expected in ((tpm.LONGEST, []), (tpm.LONGEST + 1, ["malformed"])):
+        assert codes(verify(Evidence("tpm", made(KEY).raw.ljust(size)), production(), FRESH)) == expected
 
 
 def test_values_that_do_not_fit_the_selection_are_malformed():

@@ -232,6 +232,7 @@ def test_a_policy_is_explained_with_every_default_and_its_hash(tee, policy):
         ('version = 1\nformats = ["snp"]\nsnp.measurements = []', "snp.measurements is empty: nothing is accepted"),
         ('version = 1\nformats = ["snp"]\nsnp.allow_debug = true', "snp.allow_debug is refused in production"),
         ('version = 1\nformats = ["simulated"]', "simulated is no enclave"),
+        ('version = 1\nformats = ["tdx"]\ntdx.rtmr1 = []', "tdx.rtmr1 and rtmr2 are not both listed"),
     ],
 )
 def test_a_policy_that_cannot_mean_what_it_says_is_warned_of(tee, policy, text, said):

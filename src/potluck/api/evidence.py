@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.core.errors import UsageError
+from potluck.core.errors import UsageError, reason
 from potluck.tee import demand, verify
 from potluck.tee.demand import Demand
 from potluck.tee.evidence import FORMATS, LARGEST, MOST, Asked, Evidence, Format
@@ -123,6 +123,8 @@ def _warnings(policy: Policy) -> list[str]:
             found.append("simulated is no enclave: production accepts none")
         if policy.production and getattr(table, "allow_debug", False):
             found.append(f"{name}.allow_debug is refused in production: nothing is accepted")
+    if "tdx" in policy.formats and None in (policy.tdx.rtmr1, policy.tdx.rtmr2):
+        found.append("tdx.rtmr1 and rtmr2 are not both listed: any kernel, or any command line of it, would do")
     return found
 
 
@@ -147,7 +149,7 @@ def _write(path: Path, text: str) -> None:
     except FileExistsError:
         raise UsageError("is there already", where=str(path), hint="name another file with -o") from None
     except OSError as error:
-        what = f"cannot be written ({type(error).__name__})"
+        what = f"cannot be written ({reason(error)})"
         raise UsageError(what, where=str(path), hint="name another file with -o") from None
 
 
@@ -157,7 +159,7 @@ def _bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(LARGEST + 1)
     except OSError as error:
-        what = f"cannot be read ({type(error).__name__})"
+        what = f"cannot be read ({reason(error)})"
         raise UsageError(what, where=str(path), hint="give a file of evidence or of a certificate") from None
 
 
