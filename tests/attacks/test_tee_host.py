@@ -255,6 +255,16 @@ def test_a_parcel_that_its_owner_did_not_sign_is_noticed_by_the_others():
     nobody_confirms(sat, {Cause.SIGNATURE, Cause.SURVIVORS})
 
 
+@pytest.mark.parametrize("words", [np.zeros(5, "<u8"), np.zeros(4, "<u4"), np.zeros((4, 1), "<u8")])
+def test_an_owner_whose_words_are_not_what_the_terms_say_seals_nothing(words):
+    """A host that says other lengths than the owner's own plan gets no bytes of it."""
+    sat = sitting(arrays(N), 1)
+    sat.words = dict(sat.words) | {sat.terms.sites[2]: words}
+    desks = sat.run()
+    assert stopped(desks)[2][0] is Cause.TERMS
+    assert left(sat, m.INPUT) == {one for i, one in enumerate(sat.terms.sites) if i != 2}
+
+
 # --- From round to round ---
 
 
