@@ -93,16 +93,17 @@ def test_a_peers_key_that_someone_else_signed_is_refused(workers, what, signs):
     refused(workers, m.ROSTER, replaced(other, build), Cause.SIGNATURE)
 
 
-def test_an_accomplices_part_that_is_no_polynomial_is_the_servers_fault(workers):
+@pytest.mark.parametrize(("what", "cause"), [("part", Cause.MALFORMED), ("channel", Cause.KEYS)])
+def test_an_accomplices_part_that_is_no_polynomial_or_channel_that_is_no_key_is_the_servers_fault(workers, what, cause):
     """Properly signed: an honest server would not have passed it on."""
     sat = sitting(workers, 4, 1)
 
     def build(to, advert):
-        new = change(advert, part=b"\xff" * len(advert.part))
+        new = change(advert, **{what: b"\xff" * len(getattr(advert, what))})
         owner = sat.terms.sites[other(to)]
         return change(new, signature=seat_of(sat.terms, owner).sign(m.advert_statement(sat.terms, owner, new)))
 
-    refused(workers, m.ROSTER, replaced(other, build), Cause.MALFORMED)
+    refused(workers, m.ROSTER, replaced(other, build), cause)
 
 
 # --- The relay: whose keys are in the joint key, and what they dealt ---

@@ -97,6 +97,12 @@ def test_without_recheck_too_a_cohort_must_have_signed(workers, what):
     refused(workers, m.SURVIVORS, hook, SURVIVORS[what][1], recheck=False)
 
 
+@pytest.mark.parametrize("bodies", [lambda one: (), lambda one: (one, one), lambda one: (one[:-8],)])
+def test_without_recheck_the_server_shows_one_whole_sum(workers, bodies):
+    hook = lambda to, s: change(s, bodies=bodies(s.bodies[0]))  # noqa: E731
+    refused(workers, m.SURVIVORS, hook, Cause.MALFORMED, recheck=False)
+
+
 @pytest.mark.parametrize("n", [2, 3])
 def test_where_all_must_stay_nobody_decrypts_less_than_all(workers, n):
     refused(workers, m.SURVIVORS, only(me), Cause.COHORT, n=n, d=0)

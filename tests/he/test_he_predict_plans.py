@@ -42,6 +42,15 @@ def test_a_fit_is_nowhere_worse_than_it_says(degree):
     assert np.abs(np.diff(fit(np.sort(t))) / np.diff(np.sort(t))).max() <= fit.steepness
 
 
+@pytest.mark.parametrize("degree", [0, 4, 28, 60])
+def test_there_are_no_fits_of_other_degrees(degree):
+    for fit in (lambda: polynomial.relu(degree), lambda: polynomial.tanh(4.0, degree)):
+        with pytest.raises(ValueError, match="no series"):
+            fit()
+    with pytest.raises(ValueError, match="no series"):
+        polynomial.good_tanh(500.0, degree)
+
+
 def test_higher_degrees_fit_better():
     errors = [polynomial.relu(degree).error for degree in sorted(polynomial.LEVELS)]
     assert errors == sorted(errors, reverse=True)

@@ -35,6 +35,12 @@ def test_seeds_and_sets_give_unrelated_polynomials():
         common(bytes(31), SMALL)
 
 
+@pytest.mark.parametrize("size", [0, 16, 31, 33])
+def test_a_seed_has_32_bytes(size):
+    with pytest.raises(ValueError, match="32 bytes"):
+        common(bytes(size), SMALL)
+
+
 def test_the_common_polynomial_is_the_same_in_every_version():
     digests = {row.name: hashlib.sha256(dump(common(SEED, row))).hexdigest()[:32] for row in TABLE}
     assert digests == {"small": "1effb4402db96b3c8c958d8cf59a4a97", "large": "05c896c01a8a20da6c13e5eaee53201d"}
