@@ -1,6 +1,7 @@
 """check, explain, score, report and the shape of the command line."""
 
 import csv
+import errno
 import json
 import subprocess
 import sys
@@ -124,3 +125,22 @@ def test_no_argument_at_all_is_help(cli):
     assert said.code == 2
     assert "run" in said.err
     assert len(said.err.splitlines()) > 5
+
+
+def test_a_disk_that_is_full_is_no_bug(shops, cli, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    said = cli("run", shops / "plan.toml", "--out", shops / "r")
+    assert said.code == 2
+    assert "cannot be written (No space left on device)" in said.err
+    assert not said.out
+    assert not (shops / "r").exists()
+
+
+def test_a_folder_in_place_of_a_file_is_called_one(shops, cli):
+    said = cli("run", shops)
+    assert said.code == 2
+    assert "cannot be read (Is a directory)" in said.err

@@ -120,7 +120,7 @@ def test_a_policy_with_a_password_shows_it_in_no_repr_and_no_json():
 def test_files_that_cannot_be_read_are_named(tmp_path):
     for name, body, words in (
         ("absent.toml", None, "no such policy"),
-        ("latin.toml", b"# \xe9", "cannot be read (UnicodeDecodeError)"),
+        ("latin.toml", b"# \xe9", "cannot be read (not UTF-8)"),
         ("long.toml", b"#" * (policy.LONGEST + 1), "is too long"),
     ):
         path = tmp_path / name

@@ -410,7 +410,7 @@ def test_an_address_in_a_file_must_be_its_owners_alone(tmp_path, postgres):
     path.write_bytes(b"\xff")
     assert "cannot be read" in fails(source, tmp_path, UsageError)
     path.unlink()
-    assert "cannot be read (FileNotFoundError)" in fails(source, tmp_path, UsageError)
+    assert "cannot be read (No such file or directory)" in fails(source, tmp_path, UsageError)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
-from potluck.core.errors import UsageError
+from potluck.core.errors import UsageError, reason
 from potluck.tee.attesters import REAL, REPORT, named
 from potluck.tee.attesters.simulated import simulate
 from potluck.tee.enclave.workload import FILES, workload
@@ -84,6 +84,6 @@ def _written(made: Evidence, data: bytes, output: Path) -> Written:
     except FileExistsError:
         raise UsageError("has evidence in it already", where=str(folder), hint="name another folder with -o") from None
     except OSError as error:
-        what = f"cannot be written ({type(error).__name__})"
+        what = f"cannot be written ({reason(error)})"
         raise UsageError(what, where=str(folder), hint="name another folder with -o") from None
     return Written(made.format, main, tuple(beside), data.hex())

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from potluck.core.errors import UsageError
+from potluck.core.errors import UsageError, reason
 from potluck.members.names import file_name
 
 
@@ -30,7 +30,7 @@ def run_folder(name: str, out: Path | None, now: datetime) -> Iterator[Path]:
         folder = _taken(wanted, numbered=out is None)
     except OSError as error:
         hint = "name another folder with --out"
-        raise UsageError(f"cannot be written ({type(error).__name__})", where=str(wanted.parent), hint=hint) from None
+        raise UsageError(f"cannot be written ({reason(error)})", where=str(wanted.parent), hint=hint) from None
     try:
         yield folder
     except BaseException:
@@ -73,5 +73,5 @@ def taken(name: str, out: Path | None, began: datetime) -> Path:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         hint = "name another folder with --out"
-        raise UsageError(f"cannot be written ({type(error).__name__})", where=str(out), hint=hint) from None
+        raise UsageError(f"cannot be written ({reason(error)})", where=str(out), hint=hint) from None
     return out.absolute()

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from potluck.core.errors import PlanError, UsageError
+from potluck.core.errors import PlanError, UsageError, reason
 from potluck.core.plan import Plan
 from potluck.core.strict import Strict
 
@@ -26,7 +26,7 @@ def read_text(path: Path) -> str:
         raise UsageError("no such plan", where=str(path), hint="give the path of a plan in TOML") from None
     except (OSError, UnicodeDecodeError) as error:
         hint = "give the path of a plan in TOML, in UTF-8"
-        raise UsageError(f"cannot be read ({type(error).__name__})", where=str(path), hint=hint) from None
+        raise UsageError(f"cannot be read ({reason(error)})", where=str(path), hint=hint) from None
 
 
 def read_toml(text: str, where: str) -> Toml:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from potluck.core.errors import UsageError
+from potluck.core.errors import UsageError, reason
 from potluck.fl.model import Model
 from potluck.report.outcome import read
 from potluck.report.page import render
@@ -109,5 +109,5 @@ def write_report(folder: Path, output: Path | None) -> Path:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         hint = "name another file with -o"
-        raise UsageError(f"cannot be written ({type(error).__name__})", where=str(path), hint=hint) from None
+        raise UsageError(f"cannot be written ({reason(error)})", where=str(path), hint=hint) from None
     return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from potluck.core.errors import UsageError
+from potluck.core.errors import UsageError, reason
 from potluck.fl.model import Model
 from potluck.fl.scoring import table_text
 
@@ -38,6 +38,6 @@ def score(model: Path, rows: Path, output: Path | None) -> Scored:
             output.write_text(scored.text(), encoding="utf-8")
         except OSError as error:
             raise UsageError(
-                f"cannot be written ({type(error).__name__})", where=str(output), hint="name another file with -o"
+                f"cannot be written ({reason(error)})", where=str(output), hint="name another file with -o"
             ) from None
     return scored

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.core.errors import Refused, UsageError
+from potluck.core.errors import Refused, UsageError, reason
 from potluck.members import keys as keyring
 from potluck.members.federation import Federation, accept
 from potluck.members.files import locked
@@ -193,7 +193,7 @@ def evidence(folder: Path, file: Path) -> None:
         file.write_bytes(b"".join(line if line.endswith(b"\n") else line + b"\n" for line in whole))
     except OSError as error:
         hint = "name another file"
-        raise UsageError(f"cannot be written ({type(error).__name__})", where=str(file), hint=hint) from None
+        raise UsageError(f"cannot be written ({reason(error)})", where=str(file), hint=hint) from None
 
 
 def _ledger(home: SiteHome) -> Budget:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import traceback
@@ -14,11 +15,13 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from potluck.core.errors import PotluckError
+from potluck.core.errors import PotluckError, reason
 from potluck.core.rounds import Abort, Cause
 
 F = TypeVar("F", bound=Callable[..., object])
 REFUSALS = (Cause.BUDGET, Cause.REFUSED)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""A disk that takes no more: nobody's bug, whatever was being written."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +129,17 @@ def run(group: click.Group, arguments: list[str]) -> int:
         return _fail(f"Abort: {abort}", 3 if abort.cause in REFUSALS else 4, debug)
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        if error.errno not in FULL:
+            return _bug(error, debug)
+        where = error.filename or "the disk"
+        return _fail(f"UsageError: {where}: cannot be written ({reason(error)}). hint: free some space", 2, debug)
     except Exception as error:  # a bug of ours: the last edge, so that nobody sees a traceback unasked
-        return _fail(f"bug: {type(error).__name__}. hint: run again with --debug and report what it prints", 1, debug)
+        return _bug(error, debug)
+
+
+def _bug(error: Exception, debug: bool) -> int:
+    return _fail(f"bug: {type(error).__name__}. hint: run again with --debug and report what it prints", 1, debug)
 
 
 def _fail(line: str, code: int, debug: bool) -> int:

@@ -52,3 +52,9 @@ class Unreachable(PotluckError):
     """The broker or the other parties could not be reached in time (exit 4)."""
 
     exit_code = 4
+
+
+def reason(error: OSError | UnicodeError) -> str:
+    """Why a file cannot be read or written, in the system's words, without its path or a byte of it."""
+    said = error.strerror if isinstance(error, OSError) else "not UTF-8"
+    return said or type(error).__name__

@@ -17,7 +17,7 @@ from typing import Protocol, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.errors import DataError
+from potluck.core.errors import DataError, reason
 from potluck.core.stages import Floats
 
 CHUNK = 50_000
@@ -140,7 +140,7 @@ def _open(path: str | Path, where: str) -> TextIO:
     except FileNotFoundError:
         raise DataError(f"no such file: {path}", where=where, hint="correct the path of this site's data") from None
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({type(error).__name__})", where=where) from None
+        raise DataError(f"{path} cannot be read ({reason(error)})", where=where) from None
 
 
 def _rows(file: TextIO, where: str) -> Iterator[tuple[int, list[str]]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from potluck.core.errors import Refused, UsageError
+from potluck.core.errors import Refused, UsageError, reason
 
 PUBLIC, PRIVATE, PRIVATE_FOLDER = 0o644, 0o600, 0o700
 MOST = 16 * 2**20
@@ -80,14 +80,14 @@ def text(path: Path, what: str) -> str:
             data = file.read(MOST + 1)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
-        said = f"there is no {what} here" if missing else f"cannot be read ({type(error).__name__})"
-        raise UsageError(said, where=str(path), hint=f"give the path of {what}") from None
+        said = f"there is no {what} here" if missing else f"cannot be read ({reason(error)})"
+        raise UsageError(said, where=str(path), hint=f"give the path of a {what}") from None
     try:
         if len(data) <= MOST:
             return data.decode()
     except UnicodeDecodeError:
         pass
-    raise UsageError(f"is no {what}", where=str(path), hint=f"give the path of {what}")
+    raise UsageError(f"is no {what}", where=str(path), hint=f"give the path of a {what}")
 
 
 def private(path: Path) -> bytes:
@@ -98,7 +98,7 @@ def private(path: Path) -> bytes:
             owned(path, os.fstat(file.fileno()), 600)
             return file.read(MOST)
     except OSError as error:
-        raise UsageError(f"a key cannot be read ({type(error).__name__})", where=str(path)) from None
+        raise UsageError(f"a key cannot be read ({reason(error)})", where=str(path)) from None
 
 
 def owned(path: Path, status: os.stat_result, mode: int) -> None:
@@ -129,6 +129,4 @@ def locked(path: Path, busy: str) -> Iterator[None]:
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(
-        f"cannot be written ({error.strerror})", where=str(path), hint="is the disk full, the path right?"
-    )
+    return UsageError(f"cannot be written ({reason(error)})", where=str(path), hint="is the disk full, the path right?")

@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from potluck.core.errors import UsageError
+from potluck.core.errors import UsageError, reason
 from potluck.core.party import Party
 from potluck.net import certificates, configuration
 from potluck.net.address import federation
@@ -59,7 +59,7 @@ def prepare(
         listen = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         _write(room / "nats.conf", configuration.text(federation_id, listen, users, limits or Limits()).encode())
     except OSError as error:
-        raise UsageError(f"cannot be written ({type(error).__name__})", where=str(room)) from None
+        raise UsageError(f"cannot be written ({reason(error)})", where=str(room)) from None
     return issuer.certificate
 
 

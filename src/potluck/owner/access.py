@@ -18,7 +18,7 @@ from typing import Literal
 
 import msgspec
 
-from potluck.core.errors import Refused, UsageError
+from potluck.core.errors import Refused, UsageError, reason
 from potluck.core.schema import readable
 
 LONGEST = 128
@@ -100,7 +100,7 @@ class AccessLog:
             _append(self._path, line)
         except OSError as error:
             hint = "nothing is done that is not logged: check the disk, its space and the file's permissions"
-            raise Refused(f"cannot be written ({type(error).__name__})", where=str(self._path), hint=hint) from None
+            raise Refused(f"cannot be written ({reason(error)})", where=str(self._path), hint=hint) from None
         return entry
 
 
@@ -118,7 +118,7 @@ def read(path: Path) -> Log:
     except FileNotFoundError:
         return Log((), ())
     except OSError as error:
-        raise UsageError(f"cannot be read ({type(error).__name__})", where=str(path)) from None
+        raise UsageError(f"cannot be read ({reason(error)})", where=str(path)) from None
     return Log(tuple(entries), tuple(damaged))
 
 

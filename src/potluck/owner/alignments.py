@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.core.errors import UsageError
+from potluck.core.errors import UsageError, reason
 from potluck.core.schema import readable
 from potluck.members.files import PRIVATE, PRIVATE_FOLDER, replace
 
@@ -47,7 +47,7 @@ class Alignments:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise UsageError(f"cannot be read ({type(error).__name__})", where=str(path)) from None
+            raise UsageError(f"cannot be read ({reason(error)})", where=str(path)) from None
         except msgspec.MsgspecError:
             return None
         return found if found.version == 1 and found.keys == over(digests) else None
@@ -57,7 +57,7 @@ class Alignments:
         try:
             self.folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"cannot be made ({type(error).__name__})", where=str(self.folder)) from None
+            raise UsageError(f"cannot be made ({reason(error)})", where=str(self.folder)) from None
         replace(self._path(about), msgspec.msgpack.encode(Kept(1, over(digests), token, size, common)), PRIVATE)
 
     def _path(self, about: bytes) -> Path:

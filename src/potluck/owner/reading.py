@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_origin
 
-from potluck.core.errors import UsageError
+from potluck.core.errors import UsageError, reason
 from potluck.core.strict import Strict
 from potluck.owner.hours import ANY, span
 from potluck.owner.policy import LONGEST, Allow, Approve, Engine, Policy, Source
@@ -32,7 +32,7 @@ def read(path: Path) -> Policy:
         raise UsageError("no such policy", where=str(path), hint="`potluck site new` writes one") from None
     except (OSError, UnicodeDecodeError) as error:
         hint = "a policy is TOML in UTF-8, readable by its owner"
-        raise UsageError(f"cannot be read ({type(error).__name__})", where=str(path), hint=hint) from None
+        raise UsageError(f"cannot be read ({reason(error)})", where=str(path), hint=hint) from None
 
 
 def parse(text: str, where: str) -> Policy:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from potluck.core.errors import UsageError
+from potluck.core.errors import UsageError, reason
 from potluck.fl.source import Source as Frames
 from potluck.owner import policy, sql
 from potluck.owner.parquet import ParquetRows
@@ -37,7 +37,7 @@ def _address(path: Path, where: str) -> Secret:
         address = Secret(text.decode().strip().encode())
     except (OSError, UnicodeDecodeError) as error:
         hint = "it holds one line: the database's address"
-        raise UsageError(f"source.url_file cannot be read ({type(error).__name__})", where=where, hint=hint) from None
+        raise UsageError(f"source.url_file cannot be read ({reason(error)})", where=where, hint=hint) from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise UsageError("source.url_file may be read by others", where=where, hint=f"chmod 600 {path}")
     return address

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.core.errors import Refused, UsageError
+from potluck.core.errors import Refused, UsageError, reason
 from potluck.tee.enclave.workload import workload
 from potluck.tee.policy import Policy
 from potluck.tee.policy_file import parse
@@ -105,4 +105,4 @@ def read(path: Path) -> Demand:
         return demanded(data.decode(), str(path))
     except (OSError, UnicodeDecodeError) as error:
         hint = "give a policy of attestation: TOML in UTF-8"
-        raise UsageError(f"cannot be read ({type(error).__name__})", where=str(path), hint=hint) from None
+        raise UsageError(f"cannot be read ({reason(error)})", where=str(path), hint=hint) from None
