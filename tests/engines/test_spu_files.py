@@ -22,3 +22,20 @@ def test_no_key_and_no_row_number_is_left_in_the_folder_that_everybody_reads(mpc
     recent = [one for one in Path(tempfile.gettempdir()).iterdir() if one.is_dir() and one.stat().st_mtime >= began - 1]
     texts = (file.read_text("ascii", "replace") for folder in recent for file in folder.glob("*.csv"))
     assert not [text for text in texts if words & set(text.split())]
+
+
+def test_the_librarys_trace_of_a_run_is_gone_with_it(mpc_engine):
+    before = set(Path("/tmp").glob("psi_*.trace"))
+    began = time.time()
+    with linked("RR22", "traced", began) as engines:
+        assert len(intersect_between(engines, [("1",)], [("1",)]).first) == 1
+        every = [engine._worker.pid for engine in engines]
+        left = [one.read_bytes() for one in set(Path("/tmp").glob("psi_*.trace")) - before]
+    assert None not in every
+    assert not [body for body in left if any(process(number) in body for number in every)]
+
+
+def process(number):
+    """As a trace names a process: a varint behind the tag of field 1."""
+    groups = [number >> shift & 127 for shift in range(0, number.bit_length(), 7)]
+    return bytes([8, *(group | 128 for group in groups[:-1]), groups[-1]])

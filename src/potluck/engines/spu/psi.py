@@ -3,12 +3,19 @@
 Keys are digests of 16 bytes, which Potluck made of whatever the owners call a key: no name, comma or quote reaches the
 library's CSV reader. Each side adds one key that the other cannot have, so that no file is empty. RR22's mode of low
 communication loses matches and is never used.
+
+The library also writes a trace of each run, with the process, its phases and their times, into /tmp, whatever TMPDIR
+says. It is made so that no other user can read it, and it is removed when the run ends; only a worker that was killed
+leaves it.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +30,7 @@ from potluck.engines.spu.settings import INTERSECT, header, natural, within
 DIGEST = 16
 BOTH = 2
 """The receiver where both sides learn the result."""
+TRACES = Path("/tmp")  # noqa: S108  # libpsi knows no other
 
 
 def intersect(state: dict[str, Any], body: bytes, keys: bytes) -> list[bytes]:
@@ -44,7 +52,8 @@ def intersect(state: dict[str, Any], body: bytes, keys: bytes) -> list[bytes]:
     with tempfile.TemporaryDirectory(dir=os.getcwd()) as folder:  # the link's
         os.environ["TMPDIR"] = folder  # libpsi leaves scratch files, hashes and row numbers, in the clear
         work = lambda: _run(Path(folder), open_line, receiver, digests)  # noqa: E731
-        found = within(timeout(about), GONE, work)
+        with _untraced():
+            found = within(timeout(about), GONE, work)
     mine = [] if receiver not in (open_line.rank, BOTH) else sorted(digest for digest in found if digest in numbers)
     return [np.array([numbers[digest] for digest in mine], "<u4").tobytes()]
 
@@ -73,6 +82,32 @@ def _run(folder: Path, open_line: Line, receiver: int, digests: list[str]) -> li
     if not sink.exists():
         return []
     return [row.strip().strip('"') for row in sink.read_text(encoding="ascii").splitlines()[1:]]
+
+
+@contextmanager
+def _untraced() -> Iterator[None]:
+    os.umask(0o077)  # of this worker for good: what it writes is nobody else's
+    before = set(TRACES.glob("psi_*.trace"))
+    try:
+        yield
+    finally:
+        for path in set(TRACES.glob("psi_*.trace")) - before:
+            if _written_here(path):
+                path.unlink(missing_ok=True)
+
+
+def _written_here(path: Path) -> bool:
+    """Whether a trace is of this process: it names the process by number, as a varint behind the tag of field 1."""
+    number, tagged = os.getpid(), bytearray(b"\x08")
+    while number > 127:
+        tagged.append(number & 127 | 128)
+        number >>= 7
+    tagged.append(number)
+    try:
+        own = path.lstat()
+        return stat.S_ISREG(own.st_mode) and own.st_uid == os.getuid() and bytes(tagged) in path.read_bytes()
+    except OSError:
+        return False
 
 
 OPS: Table = {"mpc.psi": intersect}
