@@ -134,9 +134,10 @@ def test_where_all_must_stay_no_key_is_shared(workers):
     }  # fmt: skip
 
 
-def test_a_site_whose_words_do_not_fit_the_terms_stops_before_it_sends_them(workers):
+@pytest.mark.parametrize("words", [np.zeros(5, "<u8"), np.zeros(3, "<u8"), np.zeros((4, 1), "<u8"), np.zeros(4, "<u4")])
+def test_a_site_whose_words_do_not_fit_the_terms_stops_before_it_sends_them(workers, words):
     sat = sitting(workers, 4, 0, 1, arrays(4, 4, 64))
-    sat.words[sat.terms.sites[2]] = np.zeros(5, dtype="<u8")
+    sat.words[sat.terms.sites[2]] = words
     desks = sat.run()
     assert desks[sat.terms.sites[2]].abort.cause is Cause.TERMS
     assert desks[SERVER].result.givers == {s for i, s in enumerate(sat.terms.sites) if i != 2}
