@@ -245,6 +245,25 @@ def test_an_accomplice_that_signed_another_survivor_set_gets_no_share_out_of_the
     assert left(sat, m.REBUILD) <= {3}
 
 
+def test_an_accomplice_whose_key_is_not_in_the_joint_key_does_not_count_among_those_who_decrypted(workers):
+    """It signs what the others signed, so that one more of them passes for missing."""
+    sat = sitting(workers, 5, 2)
+
+    def hook(to, missing):
+        roster = next(body for step, _, _, body in sat.transcript.bodies if step == m.ROSTER)
+        asked = next(body for step, _, _, body in sat.transcript.bodies if step == m.SURVIVORS)
+        statement = m.survivors_statement(m.roster_hash(sat.terms, roster), range(4), load(asked, m.Survivors).givers)
+        signed = m.Signer(4, seat_of(sat.terms, sat.terms.sites[4]).sign(statement))
+        gone = 3 if to != 3 else 2
+        return m.Missing((*(s for s in missing.signers if s.site != gone), signed))
+
+    sat.vanish = lambda party, round, step: {"s4": m.SHARE, "s0": m.PARTIAL}.get(party.name) == step
+    sat.play = {SERVER: rogue({m.MISSING: hook})}
+    found = causes(sat.run())
+    assert {i: found[i] for i in (1, 2, 3)} == dict.fromkeys((1, 2, 3), (Cause.SURVIVORS, SERVER))
+    assert not left(sat, m.REBUILD)
+
+
 @pytest.mark.parametrize(("n", "d"), [(4, 1), (5, 2), (7, 3)])
 def test_a_server_that_tells_everybody_of_other_missing_sites_never_gets_all_keys(workers, n, d):
     """All stayed. To each site it names others as missing, as many as the plan lets vanish, and takes what it gets."""
