@@ -109,10 +109,20 @@ def test_where_all_must_stay_nobody_decrypts_less_than_all(workers, n):
 
 
 def test_a_giver_whose_key_is_not_in_the_joint_key_is_refused(workers):
-    def hook(to, s):
-        return change(s, givers=(*s.givers, change(s.givers[0], site=4)))
+    """An accomplice that left early signed ciphertexts of its own."""
+    sat = sitting(workers, 5, 2, leaves={4: m.SHARE})
 
-    refused(workers, m.SURVIVORS, hook, Cause.SURVIVORS, n=5, d=2, leaves={4: m.SHARE})
+    def hook(to, s):
+        body, party = shifted(s.bodies[0]), sat.terms.sites[4]
+        roster = next(body for step, _, _, body in sat.transcript.bodies if step == m.ROSTER)
+        statement = m.input_statement(m.roster_hash(sat.terms, roster), range(4), party, digest(body))
+        more = m.Giver(4, digest(body), seat_of(sat.terms, party).sign(statement))
+        return change(s, givers=(*s.givers, more), bodies=(*s.bodies, body))
+
+    sat.play = {SERVER: rogue({m.SURVIVORS: hook})}
+    found = causes(sat.run())
+    assert {i: found[i] for i in range(4)} == dict.fromkeys(range(4), (Cause.SURVIVORS, SERVER))
+    assert not left(sat, m.PARTIAL)
 
 
 def test_a_signed_ciphertext_that_is_no_polynomial_is_the_servers_fault(workers):
