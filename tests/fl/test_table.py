@@ -145,7 +145,8 @@ def test_a_missing_text_that_is_a_number_also_means_the_number():
         ("x,c,Y\n1,u,1\n", "no column 'y'"),
         ("x,x,c,y\n1,1,u,1\n", "'x' is there more than once"),
         ("xx,c,y\n1,u,1\n", "no column 'x': 2 of 3 are there"),
-        ("x,c,y\n1,u,1\n1,u\n", "line 3 has 2 columns where 3 are expected"),
+        ("x;c;y\n1;u;1\n", "parted by commas"),
+        ("x,c,y\n1,u,1\n1,u\n", "line 3 has 2 columns where 3 are expected. hint: as many as the first line has"),
         ("x,c,y\n1,u,1,31337\n", "line 2 has 4 columns"),
         ("x,c,y\n", "has no rows"),
         ("", "has no header"),
@@ -177,7 +178,7 @@ def test_without_a_header_columns_are_in_file_order_and_counted(tmp_path):
     spec = plan(header=False, columns=columns)
     table = read(csv(tmp_path, f"1,{SECRET},1\n9,,0\n"), spec, "home")
     assert table.features[:, 0].tolist() == pytest.approx([-0.8, 0.8])
-    assert "line 1 has 2 columns where 3 are expected" in fails(csv(tmp_path, "1,0\n"), spec)
+    assert "1 has 2 columns where 3 are expected. hint: columns are declared" in fails(csv(tmp_path, "1,0\n"), spec)
 
 
 def test_more_rows_than_max_rows_stop_the_site():

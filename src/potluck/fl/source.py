@@ -67,6 +67,8 @@ def places(wanted: Sequence[str], present: Sequence[str], where: str) -> list[in
             # Of a file without a header the first line is a row: what is in it is not said.
             what = f"there is no column {name!r}: {len(set(wanted) & set(present))} of {len(wanted)} are there"
             hint = "name the columns as in the first line; data.header = false where the file has no names"
+            if len(present) == 1 and any(mark in present[0] for mark in ";\t|"):
+                hint = "columns are parted by commas: save the file as CSV with commas"
             raise DataError(what, where=where, hint=hint)
         if list(present).count(name) > 1:
             raise DataError(f"column {name!r} is there more than once", where=where, hint="rename one of them")
@@ -113,16 +115,19 @@ def _of_file(path: str | Path, wanted: Sequence[str], layout: Sequence[str] | No
         while block := list(islice(rows, CHUNK)):
             for line, cells in block:
                 if len(cells) != len(present):
-                    _same_width(len(cells), len(present), where, line)
+                    _same_width(len(cells), len(present), where, line, named=layout is None)
             lines = np.array([line for line, _ in block], dtype=np.int64)
             columns = list(zip(*(cells for _, cells in block), strict=True))
             yield Chunk(lines, {name: columns[place] for name, place in zip(wanted, index, strict=True)})
 
 
-def _same_width(found: int, expected: int, where: str, line: int | None = None) -> None:
+def _same_width(found: int, expected: int, where: str, line: int | None = None, named: bool = False) -> None:
+    """named: by a first line of the file, not by the plan."""
     if found != expected:
         at = "" if line is None else f"line {line} "
         hint = 'columns are declared in file order; kind = "ignore" for those that are not used'
+        if named:
+            hint = 'as many as the first line has; a cell that holds a comma needs quotes: "a, b"'
         raise DataError(f"{at}has {found} columns where {expected} are expected", where=where, hint=hint)
 
 
