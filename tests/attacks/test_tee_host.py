@@ -12,7 +12,7 @@ from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Opened
 from potluck.core.wire import dump, load, pack
-from potluck.secret.box import BoxKey
+from potluck.secret.box import PUBLIC, BoxKey
 from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
 from potluck.secret.stream import digest
@@ -93,6 +93,19 @@ def test_the_hosts_own_keys_in_place_of_the_enclaves_are_refused():
     for change_to in ({"box": mine.public}, {"sign": SigningKey(Secret(bytes(32))).public}):
         play = telling(m.EVIDENCE, lambda to, body: dump(change(load(body, m.Shown), **change_to)))  # noqa: B023
         all_refuse(sitting(arrays(N), 1, play=play), why="report_data_mismatch")
+
+
+def test_a_box_that_is_no_key_is_refused_even_where_evidence_binds_it():
+    bad = b"\xff" * PUBLIC
+
+    def show(go, site, body):
+        cause, shown = go(site, body)
+        asked, said = load(body, m.Nonce), load(shown, m.Shown)
+        bound = report_data(asked.nonce, Keys(bad, said.sign), judge().workload, session_of(sat), asked.policy)
+        return [cause, dump(change(said, box=bad, raw=attest(bound).raw))]
+
+    sat = sitting(arrays(N), 1, enclave=near(show=show))
+    all_refuse(sat, Cause.KEYS)
 
 
 def test_one_owners_evidence_shown_to_another_is_refused():

@@ -199,6 +199,11 @@ def test_a_bundle_longer_than_a_chain_may_be_is_malformed(aws):
     assert codes(verdict(aws, fields={"cabundle": [aws.root.der] * 9})) == ["malformed"]
 
 
+def test_a_document_that_is_signed_and_too_long_is_malformed(aws):
+    assert codes(verdict(aws, fields={"module_id": "i" * (nitro.LONGEST >> 1)})) == []
+    assert codes(verdict(aws, fields={"module_id": "i" * nitro.LONGEST})) == ["malformed"]
+
+
 def test_fields_that_are_not_known_yet_change_nothing(aws):
     assert verdict(aws, fields={"tomorrow": b"x"}).accepted
 

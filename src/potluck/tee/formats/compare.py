@@ -70,4 +70,5 @@ def aged(made: float, limit: int | None, now: int) -> Iterator[Reason]:
     """A reason if evidence was made (Unix seconds) longer before `now` than the limit, or well after it."""
     age = now - made
     if limit is not None and not -SKEW <= age <= limit:
-        yield Reason(Code.AGE, "max_evidence_age_s", f"is {limit}, and the evidence was made {age:.0f} s before")
+        what = f"is {limit}, and the evidence was made {abs(age):.0f} s {'before' if age > 0 else 'after'} that time"
+        yield Reason(Code.AGE, "max_evidence_age_s", what)
