@@ -4,6 +4,7 @@ import base64
 import json
 import random
 import ssl
+import string
 import time
 
 import pytest
@@ -205,6 +206,25 @@ def test_a_report_of_another_form_is_malformed():
     assert codes(verify(numbered(given | {"report": head(report, 16, 4)}), rules(), asked(GOOD))) == [
         "report_data_mismatch"
     ]
+
+
+@pytest.mark.parametrize("text", ["", "text", "\N{LATIN SMALL LETTER E WITH ACUTE}"])
+def test_a_certificate_that_is_no_pem_is_malformed(text):
+    changed = json.dumps(json.loads(older(pieces()).raw) | {"vcek": text}).encode()
+    assert codes(verify(part(evidence(GOOD), 0, changed), rules(), asked(GOOD))) == ["malformed"]
+
+
+def test_base64url_has_one_form_filled_up_or_not():
+    tree, letters = (
+        json.loads(evidence(GOOD).raw),
+        string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_",
+    )
+    name = next(one for one in ("hcl_report", "vcek") if len(tree[one].rstrip("=")) % 4)
+    bare = tree[name].rstrip("=")
+    other = bare[:-1] + letters[letters.index(bare[-1]) ^ 1]  # the same bytes
+    for text, expected in ((bare, []), (other, ["malformed"]), (bare[:9] + "\n" + bare[9:], ["malformed"])):
+        changed = json.dumps(tree | {name: text}).encode()
+        assert codes(verify(part(evidence(GOOD), 0, changed), rules(), asked(GOOD))) == expected
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,12 @@ def test_a_header_that_is_no_map_is_malformed(aws, header):
     assert codes(verdict(aws, header=header)) == ["malformed"]
 
 
+@pytest.mark.parametrize("payload", [[], 7, "text", b"", None, True])
+def test_a_payload_that_is_no_map_is_malformed(payload):
+    raw = coded([coded({1: -35}), {}, coded(payload), bytes(96)])
+    assert codes(verify(Evidence("nitro", raw), policy("nitro"), Asked(NOW))) == ["malformed"]
+
+
 def test_an_unprotected_header_is_malformed(aws):
     assert codes(verdict(aws, unprotected={1: -35})) == ["malformed"]
     assert codes(verdict(aws, unprotected=[])) == ["malformed"]
