@@ -45,7 +45,7 @@ def test_faults_of_another_length_name_who_sends_them(share):
 
 def test_faults_that_do_not_fit_the_others_name_no_owner():
     def change(party, half):
-        return turned(half, m.FAULTS, dump(Share(system(32)))) if party == BETA else half
+        return turned(half, m.FAULTS, dump(Share(system(48)))) if party == BETA else half
 
     abort = ended(change=change)
     assert abort.cause is Cause.COMMITMENT

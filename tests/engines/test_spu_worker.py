@@ -132,6 +132,7 @@ TREES = {
     "rate": 1 << 16,
     "ridge": 1 << 18,
     "sides": 1,
+    "least": 1,
     "cuts": [2, 1],
     "target": 0,
 }

@@ -236,9 +236,9 @@ def test_what_opens_becomes_a_model_with_metrics():
     assert (done.metrics.auc, done.metrics.accuracy, done.metrics.rows) == (1.0, 1.0, 4)
 
 
-def test_no_rows_one_class_and_results_that_are_no_trees_are_errors():
+def test_one_class_and_results_that_are_no_trees_are_errors():
     plan = planned()
-    for place, value, word in ((4, [0, 0], "no training row"), (4, [10, 10], "one class"), (0, -1, "no trees")):
+    for place, value, word in ((4, [10, 10], "one class"), (0, -1, "no trees")):
         results = opened(plan, 10, 4)
         results[place][:] = value
         with pytest.raises(DataError, match=word):

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 ROWS, WIDTH, ROUNDS = 60, 5, 6
 NUMBERS = {"kind": "logistic", "method": "gradient", "rounds": ROUNDS, "l2": 0.5, "rate": 1.5, "train": ROWS,
            "test": 0, "features": [3, 1], "target": 1, "batch": ROWS, "divisor": 64, "clip": 0.75,
-           "noises": 3}  # fmt: skip
+           "noises": 3, "least": 0}  # fmt: skip
 ONE = NUMBERS | {"rounds": 1, "l2": 0.0, "rate": 1.0, "divisor": 1}
 """One step of the whole sum: the weights are minus the noised sum, to the step's digits."""
 MARGIN = 1 - 2.0**-7

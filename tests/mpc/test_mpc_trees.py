@@ -18,7 +18,7 @@ from potluck.secret.random import system
 
 STEP = 1 << 18
 NUMBERS = {"train": 60, "test": 20, "cuts": [6, 3], "target": 1, "depth": 2, "rounds": 2, "rate": STEP // 2,
-           "ridge": STEP, "sides": 1}  # fmt: skip
+           "ridge": STEP, "sides": 1, "least": 10}  # fmt: skip
 
 
 MADE = {}
@@ -91,7 +91,7 @@ def agrees(engines, x, target, how, train, count=3, near=2e-3):
     numbers = {
         "train": train, "test": len(x) - train, "cuts": [half * count, count], "target": 1, "depth": how.depth,
         "rounds": how.rounds, "rate": round(how.rate * STEP), "ridge": round(how.ridge * STEP),
-        "sides": int(how.sides),
+        "sides": int(how.sides), "least": 10,
     }  # fmt: skip
     results = grown(engines, numbers, arrays)
     opened, names = forest_of(results, at)
@@ -99,7 +99,7 @@ def agrees(engines, x, target, how, train, count=3, near=2e-3):
     plain = grow(bits(x[known], at), np.concatenate(at), names, np.asarray(target, float)[known], how)
     features = [f"f{place}" for place in range(x.shape[1])]
     found, right = (margins(one, features, x) for one in (opened, plain))
-    assert results[0].tolist() == [0, 0]
+    assert results[0].tolist() == [0, 0, 0]
     assert results[5][0] == len(known)
     assert np.abs(found[known] - right[known]).max() < near
     return results, found, keep
@@ -118,7 +118,10 @@ def test_trees_are_those_of_plain_rows_and_held_out_rows_are_counted(engines):
     assert cells[0, :128].sum() + cells[1, 128:].sum() == right
     wrong, _ = arguments(x, target, (2, 1), 3, 60, keep)
     wrong[1] = np.array([1.0, 1 + 2**-18, -1.5, 2.0**25, -(2.0**25), 0.0])
-    assert grown(engines, NUMBERS, wrong)[0].tolist() == [4, 0]
+    assert grown(engines, NUMBERS, wrong)[0].tolist() == [4, 0, 0]
+    for train, held, few in ((10, 10, 0), (9, 20, 1), (60, 9, 1)):
+        left, _ = arguments(x, target, (2, 1), 3, 60, (np.arange(80) < train) | (np.arange(80) >= 80 - held))
+        assert grown(engines, NUMBERS, left)[0].tolist() == [0, 0, few]
 
 
 @pytest.mark.slow
@@ -135,7 +138,7 @@ def test_a_number_is_fitted_by_the_same_trees_and_its_owner_named_where_it_is_ou
     wrong, _ = arguments(x, target, (2, 1), 3, 90, keep)
     wrong[-1] = np.where(np.arange(120) < 5, 1.25, target)
     numbers = {**NUMBERS, "train": 90, "test": 30, "depth": 3, "rounds": 3, "sides": 0}
-    assert grown(engines, numbers, wrong)[0].tolist() == [0, 5]
+    assert grown(engines, numbers, wrong)[0].tolist() == [0, 5, 0]
 
 
 @pytest.mark.slow

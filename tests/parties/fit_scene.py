@@ -77,6 +77,15 @@ def pooled(given, owners=2):
     return whole
 
 
+def leaving(given, side, count):
+    """The target's owner leaves all targets of one side out but `count`, of both classes."""
+    frame, common = given["o0"].copy(), set(pooled(given).id)
+    mine = frame[(frame.fold == side) & frame.id.isin(common)].sort_values("y")
+    some = mine.iloc[np.linspace(0, len(mine) - 1, count).astype(int)].id
+    frame["y"] = frame.y.astype(object).where(~frame.id.isin(mine.id) | frame.id.isin(some), np.nan)
+    return {**given, "o0": frame}
+
+
 class Hub:
     """All engines' shared middle, in plain: what real engines do in secret. calls: programs that were run."""
 
@@ -155,7 +164,7 @@ def kinds(about):
     takes.append(Value("integer" if logistic else "fixed", (rows,)))
     width = sum(about["features"]) + 1
     takes += [Value("fixed", (about["rounds"], width))] * about["noises"]
-    gives = [Value("integer", (len(about["features"]),)), Value("fixed", (width,)), Value("integer", (4,))]
+    gives = [Value("integer", (len(about["features"]) + 1,)), Value("fixed", (width,)), Value("integer", (4,))]
     if about["test"]:
         gives.append(Value("integer", (2, 256)) if logistic else Value("fixed", (4,)))
     return tuple(takes), tuple(gives)
@@ -171,7 +180,10 @@ def regression(about, arrays):
     y, keep, train = next(left), np.prod(keeps, axis=0), about["train"]
     x = np.column_stack([np.ones(len(y)), *parts])
     if about["noises"]:
+        faults.append(0)
         return [np.array(faults), descended(about, x, y, keep, sum(left)), np.array([1, 0, 0, 0])]
+    kept = [keep[:train].sum(), *([keep[train:].sum()] if about["test"] else [])]
+    faults.append(int(min(kept) < about["least"]))
     weights = newton(x[:train], y[:train], keep[:train], about["l2"])
     said = [1, 0, keep[:train].sum(), (keep * y)[:train].sum()]
     found = [np.array(faults), weights, np.array(said)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tomli_w
-from fit_scene import frames, newton, plan, pooled
+from fit_scene import frames, leaving, newton, plan, pooled
 
 from potluck.core.errors import UsageError
 from potluck.fl.columns import encoding
@@ -108,6 +108,19 @@ def test_a_compute_party_that_is_killed_costs_a_try_or_ends_the_run_by_name(brok
     assert process.returncode in (0, 3, 4), words
     assert process.returncode == 0 or "beta" in words
     assert process.returncode != 0 or json.loads(data)["model"]["digest"]
+
+
+@pytest.mark.slow
+def test_too_few_kept_rows_end_the_run_at_once_in_nobodys_name(broker, tmp_path):
+    path, given = written(tmp_path)
+    leaving(given, "test", 9)["o0"].to_csv(tmp_path / "o0.csv", index=False)
+    process = started(path, tmp_path / "run")
+    data, words = process.communicate(timeout=400)
+    assert (process.returncode, data) == (4, ""), words
+    line = next(one for one in words.splitlines() if "too few rows" in one)
+    assert "fit.min_rows" in line
+    assert not any(name in line for name in ("alpha", "beta", "gamma", "o0", "o1"))
+    assert len([one for one in words.splitlines() if "too few rows" in one]) == 1
 
 
 def test_what_a_reader_keeps_is_what_it_had(tmp_path):

@@ -14,7 +14,7 @@ def asked(me, computes=False):
 
 def test_an_owner_is_told_its_own_columns_who_reads_the_model_and_what_matching_shows():
     words = asked("o2").learnt
-    assert "a logistic model of 'y' is fitted on shares by newton in 8 rounds; o1 read it" in words
+    assert "a logistic model of 'y' is fitted on shares by newton in 8 rounds; o1 read it, of 10 rows at least" in words
     assert "every site learns which of its own all have" in words
     assert "it reads the columns id, x4, x5." in words
     assert "the model is exact" in asked("o2").cost

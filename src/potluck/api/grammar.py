@@ -79,6 +79,8 @@ def parse(tables: Toml, where: str) -> Plan:
         )
     if tables.get("task") in ("predict", "intersect"):  # the model or the keys say what is read, and each site where
         tables = {"data": {}, **tables}
+    if tables.get("task") == "fit":
+        tables = {"fit": {}, **tables}
     if tables.get("task") == "intersect":
         tables = {"protect": {"with": "psi"}, **tables}
     return Strict(where, PlanError, prepare=_prepared, later=LATER).struct(Plan, tables)

@@ -18,6 +18,7 @@ from potluck.core.plan import Align, Model, Predict, Statistic
 from potluck.core.plan import Plan as Spec
 from potluck.core.views import Never, View
 from potluck.dp.account import NEIGHBOURS, promise
+from potluck.fl.columns import least
 from potluck.members.home import SiteHome
 from potluck.mpc.share.views import OPENS
 from potluck.owner.access import AccessLog, Entry, Event, Subject
@@ -187,6 +188,7 @@ def _fitted(plan: Spec, me: str) -> str:
     to = ", ".join(party.name for party in readers(plan))
     how = f"{plan.training.method} in {plan.training.rounds} rounds"
     what = f"a {plan.model.kind} model of {plan.data.target.column!r} is fitted on shares by {how}; {to} read it"
+    what += f", of {least(plan)} rows at least that no owner leaves out" if plan.privacy.noise == "none" else ""
     rows = f"Rows are matched by {', '.join(plan.align.keys)}: every site learns which of its own all have"
     return f"{what}. {rows}. Of this site it reads the columns {', '.join(columns_read(plan, me))}.{_left_out(plan)}"
 

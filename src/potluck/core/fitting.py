@@ -18,6 +18,11 @@ Sort = Literal["integer", "fixed", "bit"]
 Array = NDArray[np.float64] | NDArray[np.int64] | NDArray[np.bool_]
 SECONDS = 600
 """The longest that one program may run."""
+TOO_FEW_ROWS = (
+    "of the rows to train on, or of those held out, fewer are kept than the plan's fit.min_rows; nothing was opened. "
+    "hint: see missing values and targets, hold out another share, or agree on a lower fit.min_rows"
+)
+"""What is said of it: no number, and nobody's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,8 @@ Sampler = Callable[[float, int, Draw], NDArray[np.int64]]
 class Recipe:
     """A program of the engine, from public numbers alone. takes, gives: in the program's order.
 
-    The first result counts faults, an integer for each owner: it is opened to the compute parties, and what is not 0
-    ends the round. All others are opened to the readers of the model.
+    The first result counts faults, an integer for each owner and a last one, 1 where too few rows are kept: it is
+    opened to the compute parties, and what is not 0 ends the round. All others are opened to the model's readers.
     """
 
     program: str

@@ -121,9 +121,11 @@ class Align(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
-    """Who reads the model that was fitted over columns at different owners. Empty: the target's owner."""
+    """Who reads the model that was fitted over columns at different owners (empty: the target's owner), and of how many
+    kept rows at least: to train on, and held out where any are."""
 
     to: tuple[str, ...] = ()
+    min_rows: int = 10
 
 
 class Predict(msgspec.Struct, frozen=True, kw_only=True):

@@ -78,6 +78,7 @@ class Cause(StrEnum):
     REPLAY = "round or step already used"
     BUDGET = "privacy budget refused"
     RANGE = "value out of range"
+    ROWS = "too few rows"  # names nobody: who dropped them is a secret
     REFUSED = "refused by the site"
     ENGINE = "the engine failed"
     EVIDENCE = "evidence of the enclave refused"

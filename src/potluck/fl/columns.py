@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.errors import DataError
-from potluck.core.plan import Column, Plan
+from potluck.core.plan import Column, Fit, Plan
 from potluck.core.seeded import generator
 from potluck.core.stages import Floats
 from potluck.fl import encode
@@ -96,6 +96,18 @@ def target_owner(plan: Plan) -> str:
     owner = plan.data.columns[plan.data.target.column].owner
     assert owner is not None
     return owner
+
+
+def reader_names(plan: Plan) -> tuple[str, ...]:
+    """Who reads the model: whom [fit] names, else the target's owner."""
+    names = plan.fit.to if plan.fit and plan.fit.to else (target_owner(plan),)
+    return tuple(one for one in plan.federation.sites if one in names)
+
+
+def least(plan: Plan) -> int:
+    """How many rows are there at least, of those to train on and of those held out, where anything is opened: common
+    ones, and, without noise, kept ones."""
+    return (plan.fit or Fit()).min_rows
 
 
 def read(source: Source, plan: Plan, owner: str) -> Own:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from potluck.core.plan import Plan, Training
 from potluck.fl import fit_trees
 from potluck.fl.check import of_columns, of_split, of_target
-from potluck.fl.columns import by_owner, features_of
+from potluck.fl.columns import by_owner, features_of, least
 from potluck.fl.linear import l2
 
 KINDS = ("linear", "logistic")
@@ -189,12 +189,24 @@ def _largest_sum(plan: Plan) -> float:
     return (plan.privacy.clip or 0.0) * max(1.0, spec.rate / (spec.expected_rows or 1))
 
 
+def _too_few(plan: Plan, train: int, test: int) -> str:
+    """The rows that all owners have are too few, whichever are kept: how many those are is no secret among owners."""
+    wanted = least(plan)
+    held = test if plan.privacy.noise == "none" else 0
+    for rows, what in ((train, "to train on"), (held, "held out")):
+        if rows < wanted and (rows or what == "to train on"):
+            hint = "see how keys are spelt, and the split, or agree on a lower number"
+            return f"fit.min_rows: {rows} common rows are {what}, and the plan wants {wanted}. hint: {hint}"
+    return ""
+
+
 def unfit(plan: Plan, train: int, test: int) -> str:
     """What is wrong with the plan for so many rows to train on and held out, with a hint; empty: nothing."""
     assert plan.model is not None
     assert plan.training is not None
-    if plan.model.kind == "trees":
-        return fit_trees.unfit(plan, train, test)
+    few = _too_few(plan, train, test)
+    if few or plan.model.kind == "trees":
+        return few or fit_trees.unfit(plan, train, test)
     width = len(by_owner(plan)) + 1
     if max(train, test) > ROWS or (train + test) * width > ELEMENTS:
         return f"{train + test} common rows of {width - 1} features are too many for one program. hint: fewer of either"

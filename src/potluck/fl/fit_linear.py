@@ -14,7 +14,7 @@ from potluck.core.fitting import Array, Give, Noise, Recipe, Take
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats
-from potluck.fl.columns import Columns, by_owner, encoding, shuffled, target_owner
+from potluck.fl.columns import Columns, by_owner, encoding, least, shuffled, target_owner
 from potluck.fl.fit_metrics import gives, metrics
 from potluck.fl.linear import curvature, design, kind, l2, penalty, residuals
 from potluck.fl.method import few, training
@@ -56,16 +56,18 @@ class Regression:
             takes += [Take(owner, "fixed", (rows, count))] if count else []
             takes.append(Take(owner, "integer", (rows,)))
         takes.append(Take(target, "integer" if logistic else "fixed", (rows,)))
-        opened = (Give("integer", (len(owners),)), Give("fixed", (sum(counts) + 1,)), Give("integer", (4,)))
+        opened = (Give("integer", (len(owners) + 1,)), Give("fixed", (sum(counts) + 1,)), Give("integer", (4,)))
         numbers: dict[str, object] = {
             "kind": kind(self.plan), "method": spec.method, "rounds": spec.rounds, "l2": l2(self.plan),
             "rate": spec.rate, "train": train, "test": test, "features": counts, "target": target,
             "batch": batch(self.plan) or train, "divisor": batch(self.plan) or train, "clip": 0.0, "noises": 0,
+            "least": least(self.plan),
         }  # fmt: skip
         noise = None
         if self.share:
             shape = (spec.rounds, sum(counts) + 1)
             numbers |= {"divisor": spec.expected_rows, "clip": self.plan.privacy.clip, "noises": len(self.plan.servers)}
+            numbers["least"] = 0  # whether a row is kept is what noise hides: one bit about it would be outside of it
             noise = Noise(shape, self.share)
         return Recipe(PROGRAM, numbers, tuple(takes), (*opened, *gives(goal(self.plan), test)), noise)
 
@@ -85,13 +87,11 @@ class Regression:
         return found
 
     def outcome(self, opened: Sequence[Array], train: int, test: int) -> Trained:
-        """The model and its metrics. Raises DataError: no rows, or one class; Abort(RANGE): a coefficient beyond."""
+        """The model and its metrics. Raises DataError: one class; Abort(RANGE): a coefficient beyond."""
         weights, said = opened[0].astype(np.float64), [int(one) for one in opened[1]]
         settled, at_limit, rows, positive = said
         aim = goal(self.plan)
         noisy = self.share is not None
-        if rows == 0 and not noisy:
-            raise DataError("no training row is complete at all owners", hint="see data.missing, and the split")
         if aim.kind == "binary" and positive in (0, rows) and not noisy:
             raise DataError(f"the target {aim.column!r} has one class on the training side", hint="see data.target")
         if at_limit:

@@ -16,7 +16,7 @@ from potluck.core.errors import DataError
 from potluck.core.fitting import Array, Give, Recipe, Take
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
-from potluck.fl.columns import Columns, by_owner, encoding, target_owner
+from potluck.fl.columns import Columns, by_owner, encoding, least, target_owner
 from potluck.fl.encode import Encoding
 from potluck.fl.fit_metrics import gives, metrics
 from potluck.fl.forest import DEEPEST, MOST, Forest, Tree, fault
@@ -56,7 +56,7 @@ class Boosting:
         takes.append(Take(target, "bit" if how.sides else "fixed", (rows,)))
         nodes = (1 << how.depth) - 1
         opened = (
-            Give("integer", (len(owners),)),
+            Give("integer", (len(owners) + 1,)),
             Give("integer", (how.rounds, nodes)),
             Give("fixed", (how.rounds, nodes)),
             Give("fixed", (how.rounds, nodes + 1)),
@@ -67,6 +67,7 @@ class Boosting:
         numbers: dict[str, object] = {
             "train": train, "test": test, "cuts": counts, "target": target, "depth": how.depth, "rounds": how.rounds,
             "rate": round(how.rate * STEPS), "ridge": round(how.ridge * STEPS), "sides": int(how.sides),
+            "least": least(self.plan),
         }  # fmt: skip
         return Recipe(PROGRAM, numbers, tuple(takes), opened)
 
@@ -84,12 +85,10 @@ class Boosting:
         return found
 
     def outcome(self, opened: Sequence[Array], train: int, test: int) -> Trained:
-        """The model and its metrics. Raises DataError: no rows, one class, or results that no trees give."""
+        """The model and its metrics. Raises DataError: one class, or results that no trees give."""
         splits, values, leaves, first, counted = opened[:5]
         aim, how = goal(self.plan), encoding(self.plan)
         rows, positive = (int(one) for one in counted)
-        if rows == 0:
-            raise DataError("no training row is complete at all owners", hint="see data.missing, and the split")
         if aim.kind == "binary" and positive in (0, rows):
             raise DataError(f"the target {aim.column!r} has one class on the training side", hint="see data.target")
         names = cut_names(self.plan)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from potluck.core.asks import Answer, Ask
 from potluck.core.desk import Desk
+from potluck.core.fitting import TOO_FEW_ROWS
 from potluck.core.party import SERVER, Party, Role
 from potluck.core.rounds import Abort, Cause
 from potluck.parties.transcript import Traffic
@@ -62,9 +63,8 @@ def telling(abort: Abort, reasons: Mapping[Party, Abort]) -> Abort:
         return abort
     for party, why in reasons.items():
         if why.cause not in QUIET:
-            return Abort(
-                why.cause, party=why.party or party, step=why.step or abort.step, detail=_more(party, why, abort.step)
-            )
+            named = why.party or (None if why.cause is Cause.ROWS else party)
+            return Abort(why.cause, party=named, step=why.step or abort.step, detail=_more(party, why, abort.step))
     for why in reasons.values():  # a compute party that others miss; of a site that is gone, the server knows itself
         if why.party is not None and why.party.role is Role.COMPUTE:
             return Abort(why.cause, party=why.party, step=why.step or abort.step, detail=why.detail)
@@ -72,6 +72,8 @@ def telling(abort: Abort, reasons: Mapping[Party, Abort]) -> Abort:
 
 
 def _more(party: Party, why: Abort, step: str) -> str:
+    if why.cause is Cause.ROWS:
+        return TOO_FEW_ROWS
     if why.cause is Cause.REPLAY and why.detail.startswith("survivors"):
         return (
             "without noise the sites of the first sum stay those of the whole run, since two sums over different sites "

@@ -249,8 +249,8 @@ def together(sitting: Sitting, model: Model, rows: Rows, memory: Memory) -> Pred
     return found
 
 
-COMPARED = frozenset({Cause.TERMS, Cause.SURVIVORS, Cause.COMMITMENT})
-"""What a compute party notices where it compares what others say: who names nobody is not to blame for it."""
+COMPARED = frozenset({Cause.TERMS, Cause.SURVIVORS, Cause.COMMITMENT, Cause.ROWS})
+"""What a compute party notices of what others say or share: who names nobody is not to blame for it."""
 
 
 def told(server: Abort | None, sites: Mapping[Party, Abort]) -> Abort:

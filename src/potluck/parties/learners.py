@@ -7,7 +7,7 @@ from typing import Protocol
 
 from potluck.core.errors import PlanError
 from potluck.core.fitting import Array, Recipe
-from potluck.core.party import Party
+from potluck.core.party import Party, site
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
 from potluck.core.views import View
@@ -15,7 +15,7 @@ from potluck.core.wire import dump
 from potluck.dp.check import check as check_privacy
 from potluck.dp.inside import UNIT, Inside, inside
 from potluck.fl import fit_check
-from potluck.fl.columns import Columns, by_owner, target_owner
+from potluck.fl.columns import Columns, by_owner, reader_names
 from potluck.fl.fit_linear import Regression, solved
 from potluck.fl.fit_trees import Boosting, grown
 from potluck.fl.model import Model
@@ -88,9 +88,8 @@ def _kept(plan: Plan) -> list[str]:
 
 
 def readers(plan: Plan) -> tuple[Party, ...]:
-    """Who reads the model: whom [fit] names, else the target's owner."""
-    names = plan.fit.to if plan.fit and plan.fit.to else (target_owner(plan),)
-    return tuple(one for one in plan.sites if one.name in names)
+    """Who reads the model, as parties."""
+    return tuple(site(name) for name in reader_names(plan))
 
 
 def views(plan: Plan) -> list[View]:

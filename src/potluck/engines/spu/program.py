@@ -35,6 +35,15 @@ def outside(x: Array, bound: float) -> Array:
     return (x > bound) | (x < -bound)
 
 
+def fewer(keep: Array, train: int, least: int) -> Array:
+    """keep [n], 0 or 1, the training rows first -> 1 where fewer than `least` of them are kept, or of those held out.
+
+    One bit for both: which side lacks rows is not said. Where no row is held out, none has to be kept.
+    """
+    few = keep[:train].sum() < least
+    return (few | (keep[train:].sum() < least) if len(keep) > train else few).astype(jnp.int64)
+
+
 def count(bits: Array) -> Array:
     """How many of the bits [..., d] are set: [...]."""
     return bits.astype(jnp.int64).sum(axis=-1)

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 
 from potluck.engines.frames import OpError
 from potluck.engines.spu.metrics import BINS, cells, sums
-from potluck.engines.spu.program import Array, Program
+from potluck.engines.spu.program import Array, Program, fewer
 from potluck.engines.spu.settings import natural
 from potluck.engines.spu.shares import MOST, Kind
 
@@ -55,7 +55,8 @@ class Numbers:
     """What the program is made from. features: of each owner, by the plan's order; target: whose it is.
 
     batch: training rows of one gradient step; all of them, where the plan has no batch; divisor: what their sum is
-    divided by; clip: with noise, the norm of one row's gradient, else 0; noises: how many parties bring noise.
+    divided by; clip: with noise, the norm of one row's gradient, else 0; noises: how many parties bring noise; least:
+    how many rows are to be kept, 0 with noise.
     """
 
     logistic: bool
@@ -71,6 +72,7 @@ class Numbers:
     divisor: int
     clip: float
     noises: int
+    least: int
 
     @property
     def width(self) -> int:
@@ -105,11 +107,14 @@ def numbers(about: Mapping[str, Any]) -> Numbers:
         natural(about, "test", 0, ROWS), each, natural(about, "target", 0, len(each) - 1),
         natural(about, "rounds", 1, ROUNDS), real["l2"], real["rate"], natural(about, "batch", 1, train),
         natural(about, "divisor", 1, ROWS), real["clip"], natural(about, "noises", 0, OWNERS),
+        natural(about, "least", 0, ROWS),
     )  # fmt: skip
     if made.newton and (made.batch != train or made.clip):
         raise OpError("newton takes all rows, and no noise")
     if bool(made.clip) != bool(made.noises) or (made.clip and (made.test or made.batch != train)):
         raise OpError("noise needs a clip, takes all rows, and leaves none for metrics")
+    if bool(made.clip) == bool(made.least):
+        raise OpError("a least number of kept rows is there unless there is noise")
     if not 1 < made.width <= COLUMNS or (made.train + made.test) * made.width > MOST:
         raise OpError("no columns, or too many elements")
     if made.newton and made.l2 * made.scale < COARSE:
@@ -132,9 +137,10 @@ def takes(made: Numbers) -> tuple[Kind, ...]:
 
 
 def gives(made: Numbers) -> tuple[Kind, ...]:
-    """Faults by owner; the coefficients, intercept first; whether it settled, how many coefficients are at LIMIT, how
-    many training rows were kept, how many of them are positive; the metrics' sums. With noise the two counts are 0."""
-    head = (Kind("integer", (len(made.features),)), Kind("fixed", (made.width,)), Kind("integer", (4,)))
+    """Faults by owner, and whether too few rows are kept; the coefficients, intercept first; whether it settled, how
+    many coefficients are at LIMIT, how many training rows were kept, how many of them are positive; the metrics' sums.
+    With noise whether too few are kept, and the two counts, are 0."""
+    head = (Kind("integer", (len(made.features) + 1,)), Kind("fixed", (made.width,)), Kind("integer", (4,)))
     if not made.test:
         return head
     return (*head, Kind("integer", (2, BINS)) if made.logistic else Kind("fixed", (4,)))
@@ -166,8 +172,9 @@ def run(made: Numbers, arguments: Sequence[Array]) -> Sequence[Array]:
     noise = sum(left) if made.clip else None
     weights, said = _newton(made, *rows) if made.newton else _gradient(made, *rows, noise)
     at_limit = (jnp.abs(weights) >= LIMIT).astype(jnp.int64).sum()
-    # Exact counts beside noised weights would be a release of their own.
+    # Exact counts beside noised weights, or a bit about them, would be a release of their own.
     kept = 0 * keep[0] if made.clip else keep[: made.train].sum()
+    faults.append(0 * keep[0] if made.clip else fewer(keep, made.train, made.least))
     counted = made.logistic and not made.clip
     positive = (keep * target)[: made.train].sum() if counted else jnp.zeros((), jnp.int64)
     results = [jnp.stack(faults), weights, jnp.stack([said, at_limit, kept, positive])]

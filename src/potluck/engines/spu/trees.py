@@ -19,7 +19,7 @@ import jax.numpy as jnp
 
 from potluck.engines.frames import OpError
 from potluck.engines.spu.metrics import BINS, cells, sums
-from potluck.engines.spu.program import Array, Program, count, outside
+from potluck.engines.spu.program import Array, Program, count, fewer, outside
 from potluck.engines.spu.settings import FRACTION, LARGEST, natural
 from potluck.engines.spu.shares import MOST, Kind
 
@@ -35,7 +35,8 @@ _SHRINK = 12
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What of the trees is public. shrink: sums of gradients times 2^-shrink may be multiplied by leaves."""
+    """What of the trees is public. shrink: sums of gradients times 2^-shrink may be multiplied by leaves; least: how
+    many rows are to be kept."""
 
     train: int
     test: int
@@ -46,6 +47,7 @@ class Shape:
     ridge: float
     sides: bool
     shrink: int
+    least: int
 
     @property
     def rows(self) -> int:
@@ -75,7 +77,8 @@ def shape(about: Mapping[str, Any]) -> Shape:
     if shrink > _SHRINK:
         raise OpError("rows squared must stay below 2^37 times ridge: gains would lose their digits")
     one = 1 << FRACTION
-    return Shape(train, test, cuts, depth, rounds, rate / one, ridge / one, bool(sides), shrink)
+    least = natural(about, "least", 1, ROWS)
+    return Shape(train, test, cuts, depth, rounds, rate / one, ridge / one, bool(sides), shrink, least)
 
 
 def boosted_trees(about: Mapping[str, Any]) -> Program:
@@ -83,10 +86,11 @@ def boosted_trees(about: Mapping[str, Any]) -> Program:
 
     about: {"train", "test": rows, those trained on first; "cuts": [c of each owner]; "target": whose it is; "depth",
     "rounds"; "rate", "ridge": in steps of 2^-18; "sides": 1 for two sides (target a bit, log-loss), 0 for a number in
-    [-1, 1] (half the squared error)}.
+    [-1, 1] (half the squared error); "least": how many rows are to be kept}.
     Takes of each owner, where c is not 0, bits [c, rows] (whether the row's value is at or below the cut) and cuts [c],
     real, in [-1, 1]; and bits [rows]: rows that it takes out are 0; then the target [rows], bits or real. C = sum of c.
-    Gives faults [owners]: how many cuts, or targets, break their bound: unless all open to 0 the rest means nothing;
+    Gives faults [owners + 1]: how many cuts, or targets, break their bound, and whether too few rows are kept: unless
+    all open to 0 the rest means nothing, or is not to be opened;
     which cut of C each node takes [rounds, 2^depth - 1], level by level; its value, likewise; what the leaves say
     [rounds, 2^depth]; the first margin [1]; how many rows are trained on, and of two sides how many of them are
     positive [2]; and, where rows are held out, what `metrics` counts of them: cells, or sums.
@@ -102,7 +106,7 @@ def boosted_trees(about: Mapping[str, Any]) -> Program:
     takes.append(Kind("bit" if given.sides else "fixed", (rows,)))
     measured = Kind("integer", (2, BINS)) if given.sides else Kind("fixed", (4,))
     gives = (
-        Kind("integer", (owners,)),
+        Kind("integer", (owners + 1,)),
         Kind("integer", (given.rounds, given.nodes)),
         Kind("fixed", (given.rounds, given.nodes)),
         Kind("fixed", (given.rounds, given.nodes + 1)),
@@ -116,6 +120,7 @@ def boosted_trees(about: Mapping[str, Any]) -> Program:
         target = inputs[-1] if given.sides else inputs[-1] * _real(keep)
         if not given.sides:
             faults[whose] = faults[whose] + count(outside(inputs[-1], 1))
+        faults.append(fewer(keep, given.train, given.least))
         # A difference is held as numbers mod 2^64, once and for all; bits would be turned into such at every use.
         above = 1 - bits
         train, held = slice(None, given.train), slice(given.train, None)

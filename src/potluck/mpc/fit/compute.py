@@ -1,8 +1,8 @@
 """A compute party's half of a fit: take parts, compare promises, run one program, open the faults, hand on the results.
 
 What it sees: two of three parts of every owner's columns, or one of two, which say nothing; how many rows and columns
-there are; of each owner, how many of its numbers are out of range, which ends the round unless it is none. It opens
-nothing else: its shares of the results are sealed to those who read the model.
+there are; of each owner, how many of its numbers are out of range; and whether fewer rows are kept than the plan says.
+Either ends the round. It opens nothing else: its shares of the results are sealed to those who read the model.
 
 It does NOT keep a compute party that departs from the protocol from changing the model, or two that collude from
 reading everything.
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from potluck.core.fitting import SECONDS, Fitting, Recipe, Sampler
+from potluck.core.fitting import SECONDS, TOO_FEW_ROWS, Fitting, Recipe, Sampler
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds, Seat
 from potluck.core.wire import dump, load
@@ -47,10 +47,11 @@ class _Cast:
 
 
 def compute(place: Place, fitting: Fitting, me: Seat, make: Make, sample: Sampler) -> Rounds[None]:
-    """A compute party's half. Reveals: to the others, whether each owner's numbers are in range.
+    """A compute party's half. Reveals: to the others, whether each owner's numbers are in range, and, without noise,
+    whether as many rows are kept as the plan says.
 
     sample: draws this party's noise, where the program takes any.
-    Raises Abort: COMMITMENT, TERMS, RANGE, naming an owner; ENGINE, SILENT, naming a compute party.
+    Raises Abort: COMMITMENT, TERMS, RANGE, naming an owner; ENGINE, SILENT, naming a compute party; ROWS, nobody.
     """
     key = BoxKey(Secret(me.draw(SEED)))
     send = {owner: Parcel(fitting.label(m.KEYS), dump(m.Keys(key.public))) for owner in fitting.owners}
@@ -178,14 +179,19 @@ def _arguments(place: Place, fitting: Fitting, cast: _Cast, got: Mapping[Party, 
 
 
 def _judge(place: Place, fitting: Fitting, faults: bytes) -> Rounds[None]:
-    """Open to each other how many numbers are out of range. Raises Abort(RANGE), naming an owner that has any."""
+    """Open to each other how many numbers are out of range, and whether too few rows are kept.
+
+    Raises Abort: RANGE, naming an owner whose numbers are: what follows from them means nothing; else ROWS.
+    """
     got = yield from tell_all(place, fitting.label, m.FAULTS, dump(Share(faults)), hops=fitting.hops(60))
     shares_ = {place.me: faults, **{party: load(body, Share, party).share for party, body in got.items()}}
-    counts = join(shares_, place.ranks, len(fitting.owners))
-    for owner, count in zip(fitting.owners, counts.tolist(), strict=True):
+    *counts, few = join(shares_, place.ranks, len(fitting.owners) + 1).tolist()
+    for owner, count in zip(fitting.owners, counts, strict=True):
         if count:
             hint = "it shares numbers that its encoding does not make"
             raise Abort(Cause.RANGE, party=owner, step=m.FAULTS, detail=f"numbers out of range. hint: {hint}")
+    if few:
+        raise Abort(Cause.ROWS, step=m.FAULTS, detail=TOO_FEW_ROWS)
 
 
 def _sealed(place: Place, fitting: Fitting, cast: _Cast, owner: Party, body: bytes) -> bytes:

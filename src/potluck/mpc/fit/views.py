@@ -31,7 +31,7 @@ def views(plan: Plan, readers: Sequence[Party]) -> list[View]:
     matched = replace(plan, align=replace(plan.align, reveal="members", to=()))
     found = [*_columns(plan), *_matching(plan, psi_views.views(matched)), *_split(plan)]
     found += [View(party, "the size", Form.RELEASED, Never(), SOURCE, Form.RELEASED) for party in plan.servers]
-    found += _keys(plan)
+    found += [*_keys(plan), *_kept(plan)]
     return [*found, *_results(plan, readers)]
 
 
@@ -114,6 +114,16 @@ def _split(plan: Plan) -> list[View]:
     helped = AnyOf((Together(1, frozenset(plan.sites)), psi_views.SEALED))
     note = "it follows from keys that all have: none of it passes the server"
     return [View(SERVER, of, Form.NOTHING, helped, SOURCE, Form.RELEASED, note), *found]
+
+
+def _kept(plan: Plan) -> list[View]:
+    """Whether as many rows are kept as the plan says: all hear of a round that ends of it. With noise nobody asks."""
+    if plan.privacy.noise != "none":
+        return []
+    note = "one bit, of the rows to train on and of those held out together; how many, the model's readers learn"
+    everybody = (SERVER, *plan.servers, *plan.sites)
+    of = "whether enough rows are kept"
+    return [View(party, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED, note) for party in everybody]
 
 
 def _told(plan: Plan) -> str:
