@@ -33,6 +33,8 @@ models = ["*"]
 columns = ["*"]
 protect = ["*"]
 noise = ["*"]
+readers = ["*"]
+servers = ["*"]
 epsilon_per_plan = 2.0
 epsilon_per_year = 2.0
 """

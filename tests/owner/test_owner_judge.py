@@ -25,7 +25,7 @@ ASKER = frozenset({"hospitals", "AAAA-BBBB"})
 EVERYTHING = parse(OPEN, "policy.toml").allow
 
 
-def codes(allow: Allow, plan, *, asker=ASKER, now=NOON, spent=0.0, promised=1.0) -> set[str]:
+def codes(allow: Allow, plan, *, asker=ASKER, now=NOON, spent=0.0, promised=1.0, owner=None) -> set[str]:
     found = judge(
         Policy(version=1, source=Source(file="rows.csv"), allow=allow),
         plan,
@@ -33,6 +33,7 @@ def codes(allow: Allow, plan, *, asker=ASKER, now=NOON, spent=0.0, promised=1.0)
         now=now,
         spent_year=spent,
         promised=promised if plan.privacy.noise != "none" else None,
+        owner=owner,
     )
     assert all(one.words and "\n" not in one.words + one.hint for one in found)
     assert all(one.code in get_args(Code) for one in found)
@@ -225,28 +226,11 @@ def test_a_policy_with_any_list_empty_denies_every_plan_that_needs_it(plan, aske
 
 
 def test_all_denial_codes_are_keys_of_the_policy():
-    allowed = {field.name for field in msgspec.structs.fields(Allow)} - {"min_rows"}
-    assert set(get_args(Code)) == allowed | {"attestation"}
+    assert set(get_args(Code)) == {field.name for field in msgspec.structs.fields(Allow)} | {"attestation"}
 
 
 def test_a_fit_reads_of_each_owner_its_own_columns_and_the_keys():
-    columns = {
-        "age": {"kind": "number", "low": 0, "high": 1, "owner": "bank"},
-        "buys": {"kind": "number", "low": 0, "high": 1, "owner": "shop"},
-        "paid": {"kind": "category", "values": ["no", "yes"], "owner": "bank"},
-    }
-    plan = Written(
-        name="x",
-        purpose="x",
-        task="fit",
-        federation={"sites": ["bank", "shop"], "server": "curious"},
-        data={"columns": columns, "target": {"column": "paid", "positive": ["yes"]}, "split": {"test": 0.2}},
-        align={"keys": ["id"]},
-        model={"kind": "logistic"},
-        training={"method": "newton"},
-        protect={"with": "share"},
-        privacy={"noise": "none"},
-    ).spec
+    plan = joint()
     assert columns_read(plan, "bank") == ("id", "age", "paid")
     assert columns_read(plan, "shop") == ("id", "buys")
     assert columns_read(plan) == ("id", "age", "buys", "paid")
@@ -265,7 +249,7 @@ def test_a_fit_reads_of_each_owner_its_own_columns_and_the_keys():
     ],
 )
 def test_a_matching_of_keys_shows_what_the_policy_says_and_no_more(task, reveal, shows, denied):
-    plan = train("none", task=task, align=Align(keys=("patient",), reveal=reveal))
+    plan = replaced(joint(task), align=Align(keys=("id",), reveal=reveal))
     assert codes(replaced(EVERYTHING, intersect=shows), plan) == denied
 
 
@@ -275,3 +259,118 @@ def test_an_intersection_reads_its_keys_alone_and_needs_no_word_of_protect():
     narrow = replaced(EVERYTHING, intersect=("size",), protect=(), columns=("name",))
     assert codes(narrow, plan) == {"columns"}
     assert codes(replaced(narrow, columns=("name", "born")), plan) == set()
+
+
+# --- Who reads, who computes, and of how many rows ---
+
+
+def joint(task="fit", **settings):
+    """A plan of bank and shop; the target is the bank's. settings: dotted keys, with __ for the dot."""
+    columns = {
+        "age": {"kind": "number", "low": 0, "high": 1, "owner": "bank"},
+        "buys": {"kind": "number", "low": 0, "high": 1, "owner": "shop"},
+        "paid": {"kind": "category", "values": ["no", "yes"], "owner": "bank"},
+    }
+    tables = {
+        "fit": {
+            "data": {"columns": columns, "target": {"column": "paid", "positive": ["yes"]}, "split": {"test": 0.2}},
+            "align": {"keys": ["id"]},
+            "model": {"kind": "logistic"},
+            "training": {"method": "newton"},
+        },
+        "intersect": {"align": {"keys": ["id"]}},
+        "predict": {
+            "model": {"digest": "sha256:" + "a" * 64},
+            "predict": {"owner": "bank", "client": "shop", "mode": "batch"},
+        },
+    }[task]
+    if task != "intersect":
+        tables["protect"] = {"with": "share"}
+    made = Written(
+        name="x",
+        purpose="x",
+        task=task,
+        federation={"sites": ["bank", "shop"], "server": "curious"},
+        privacy={"noise": "none"},
+        **tables,
+    )
+    for key, value in settings.items():
+        made.set(key.replace("__", "."), value)
+    return made.spec
+
+
+@pytest.mark.parametrize(
+    ("plan", "owner", "others"),
+    [
+        (joint(), "bank", ()),
+        (joint(), "shop", ("bank",)),
+        (joint(fit={"to": ["shop"]}), "shop", ()),
+        (joint(fit={"to": ["shop"]}), "bank", ("shop",)),
+        (joint(fit={"to": ["bank", "shop"]}), "bank", ("shop",)),
+        (joint("intersect"), "bank", ("shop",)),
+        (joint("intersect"), "shop", ("bank",)),
+        (joint("intersect", align__to=["bank"]), "bank", ()),
+        (joint("intersect", align__to=["bank"]), "shop", ("bank",)),
+        (joint("predict"), "bank", ("shop",)),
+        (joint("predict"), "shop", ()),
+    ],
+)
+def test_whom_a_plan_shows_something_the_policy_has_to_name_but_its_owner(plan, owner, others):
+    for allowed, denied in (((), bool(others)), (others, False), (("*",), False), (("mill",), bool(others))):
+        allow = replaced(EVERYTHING, readers=allowed)
+        assert ("readers" in codes(allow, plan, owner=owner)) == denied
+        assert codes(allow, plan, owner=owner) <= {"readers"}
+
+
+def test_all_who_compute_have_to_be_named_also_one_that_is_called_as_the_owner_is():
+    names = ("alpha", "beta", "bank")
+    plan = joint(protect={"with": "share", "servers": list(names)})
+    for allowed in ((), names[:1], names[:2]):
+        assert codes(replaced(EVERYTHING, servers=allowed), plan, owner="bank") == {"servers"}
+    assert codes(replaced(EVERYTHING, servers=names), plan, owner="bank") == set()
+    sums = train("none", protect=Protect(word="share", servers=("alpha", "beta", "gamma")))
+    assert codes(replaced(EVERYTHING, servers=("alpha", "beta")), sums) == {"servers"}
+    assert codes(replaced(EVERYTHING, servers=()), train("none")) == set()
+
+
+def test_an_empty_policy_denies_whoever_would_read_or_compute():
+    assert {"readers", "servers"} <= codes(Allow(), joint(), owner="shop")
+    assert "servers" not in codes(Allow(), joint("intersect"), owner="shop")
+
+
+def test_the_owner_is_told_who_is_not_named():
+    found = judge(
+        Policy(version=1, source=Source(file="rows.csv"), allow=replaced(EVERYTHING, readers=("mill",))),
+        joint(),
+        asker=ASKER,
+        now=NOON,
+        spent_year=0,
+        promised=None,
+        owner="shop",
+    )
+    assert [(one.words, one.hint) for one in found] == [
+        ("'bank' would read what comes of it", "allow.readers lets in 'mill'")
+    ]
+
+
+def test_a_plan_that_opens_a_model_of_fewer_kept_rows_than_the_policy_wants_is_denied():
+    strict = replaced(EVERYTHING, min_rows=50)
+    assert codes(strict, joint(), owner="shop") == {"min_rows"}
+    assert codes(strict, joint(fit={"min_rows": 49}), owner="shop") == {"min_rows"}
+    assert codes(strict, joint(fit={"min_rows": 50}), owner="shop") == set()
+    (denial,) = judge(
+        Policy(version=1, source=Source(file="rows.csv"), allow=strict), joint(),
+        asker=ASKER, now=NOON, spent_year=0, promised=None, owner="shop",
+    )  # fmt: skip
+    assert "10" in denial.words
+    assert "50" in denial.hint
+    for plan in (joint("intersect"), joint("predict"), train("none")):
+        assert codes(strict, plan, owner="shop") == set()
+
+
+def test_with_noise_kept_rows_are_a_secret_that_no_plan_can_promise_anything_of():
+    noisy = joint(
+        training={"method": "gradient", "expected_rows": 100},
+        privacy={"noise": "reveal", "unit": "row", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0},
+    )
+    assert codes(replaced(EVERYTHING, min_rows=50), noisy, owner="shop") == set()

@@ -49,6 +49,8 @@ models = ["*"]
 columns = ["*"]
 protect = ["*"]
 noise = ["*"]
+readers = ["*"]
+servers = ["*"]
 epsilon_per_plan = inf
 epsilon_per_year = inf
 [approve]

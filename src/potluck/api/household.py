@@ -44,6 +44,8 @@ epsilon_per_plan = inf
 epsilon_per_year = inf
 min_sites = 1
 intersect = ["*"]
+readers = ["*"]
+servers = ["*"]
 [approve]
 rule = "policy"
 """

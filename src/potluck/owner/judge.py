@@ -15,6 +15,7 @@ from typing import Literal
 
 from potluck.core.errors import Refused
 from potluck.core.plan import Plan
+from potluck.fl.columns import least, reader_names
 from potluck.owner.hours import ANY, within
 from potluck.owner.policy import Allow, Policy
 
@@ -27,12 +28,15 @@ Code = Literal[
     "columns",
     "protect",
     "intersect",
+    "readers",
+    "servers",
     "attestation",
     "server",
     "noise",
     "units",
     "epsilon_per_plan",
     "epsilon_per_year",
+    "min_rows",
     "min_sites",
     "hours",
 ]
@@ -198,6 +202,42 @@ def _intersect(allow: Allow, case: Case) -> Denial | None:
     return _listed("intersect", "a matching of keys that shows", shown, allow.intersect)
 
 
+def read_by(plan: Plan) -> tuple[str, ...]:
+    """The sites that read what comes of a plan that not all of them see: a fitted model, matches, or scores."""
+    if plan.task == "fit":
+        return reader_names(plan)
+    if plan.task == "predict":
+        return (plan.predict.client,) if plan.predict else ()
+    if plan.task == "intersect" and plan.align is not None:
+        return plan.align.to or plan.federation.sites
+    return ()
+
+
+def _readers(allow: Allow, case: Case) -> Denial | None:
+    """Of others: what an owner reads itself it need not allow."""
+    others = [name for name in read_by(case.plan) if name != case.owner]
+    return _named("readers", "read what comes of it", others, allow.readers)
+
+
+def _servers(allow: Allow, case: Case) -> Denial | None:
+    """Also of one that is called as the owner is: it is another member, with keys of its own."""
+    return _named("servers", "compute", [party.name for party in case.plan.servers], allow.servers)
+
+
+def _named(code: Code, do: str, names: Sequence[str], allowed: Sequence[str]) -> Denial | None:
+    denied = [] if ANY in allowed else [name for name in names if name not in allowed]
+    return Denial(code, f"{_list(denied)} would {do}", _allowed(code, allowed)) if denied else None
+
+
+def _rows(allow: Allow, case: Case) -> Denial | None:
+    """Rows that count are a secret in a fit: what the plan holds to is all that keeps them from being few. With noise
+    they are not counted, and `rows_allowed` asks of those that all have."""
+    if case.plan.task != "fit" or case.noised or allow.min_rows <= least(case.plan):
+        return None
+    words = f"a model may be of {least(case.plan)} rows (fit.min_rows)"
+    return Denial("min_rows", words, f"allow.min_rows needs {allow.min_rows}")
+
+
 def _attestation(policy: Policy, plan: Plan) -> Denial | None:
     if plan.protect.word != "tee" or policy.attestation.policy is not None:
         return None
@@ -278,11 +318,14 @@ _RULES: Sequence[Callable[[Allow, Case], Denial | None]] = (
     _columns,
     _protect,
     _intersect,
+    _readers,
+    _servers,
     _server,
     _noise,
     _units,
     _per_plan,
     _per_year,
+    _rows,
     _sites,
     _hours,
 )
