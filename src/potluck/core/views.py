@@ -57,7 +57,7 @@ class Together:
             return f"{names} colludes"
         if self.least == len(self.among):
             return f"all of {names} collude"
-        return f"{self.least} of {names} collude"
+        return f"{self.least} of {names} {'colludes' if self.least == 1 else 'collude'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class AllOf:
     parts: tuple[Condition, ...]
 
     def __str__(self) -> str:
-        return " and ".join(str(part) for part in self.parts)
+        return " and ".join(f"({part})" if ", or " in str(part) else str(part) for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)

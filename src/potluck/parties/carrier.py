@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from potluck.core.party import BROKER, SERVER, Party
 from potluck.core.plan import Plan
-from potluck.core.views import AnyOf, Assumption, Condition, Form, Together, View
+from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Together, View
 
 SOURCE = "docs/concepts/network.md"
 NOTE = "across machines only; sees who writes to whom, when, in which step of which run, and how much"
@@ -34,12 +34,17 @@ def _carried(plan: Plan, server: View, readers: frozenset[Party]) -> View:
     if server.form is Form.NOTHING:
         return View(BROKER, server.of, Form.NOTHING, server.breaks_if, SOURCE, server.broken)
     again = plan.protect.word in _AGAIN
+    within = server.form is Form.CIPHERTEXT  # who opens the letter has what the server has: ciphertext still
     parts: list[Condition] = [Together(1, frozenset({SERVER}))]
-    parts += [Together(1, readers)] if readers else []
+    parts += [Together(1, readers)] if readers and not within else []
     keys = ([] if again else ["the server's"]) + (["a site's"] if readers else [])
     parts += [Assumption(f"{' or '.join(keys)} long-term box key is stolen, even years later")] if keys else []
     note = NOTE if keys else f"{NOTE}; sealed once more to keys of the round: no long-term key opens it"
-    return View(BROKER, server.of, Form.CIPHERTEXT, AnyOf((*parts, _HYBRID)), SOURCE, server.form, note)
+    opened = AnyOf((*parts, _HYBRID))
+    if within:
+        both = AllOf((opened, server.breaks_if))
+        return View(BROKER, server.of, Form.CIPHERTEXT, both, SOURCE, server.broken, note)
+    return View(BROKER, server.of, Form.CIPHERTEXT, opened, SOURCE, server.form, note)
 
 
 def _readers(server: View, seen: Sequence[View]) -> frozenset[Party]:
