@@ -1,5 +1,7 @@
 """Packed words add up exactly in any ring, and what no sum can give is refused."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,14 +19,17 @@ def top(bits):
     return 2**bits - 1
 
 
+def slots_a_word(layout):
+    return sum(Fraction(cut.limbs, cut.fields) for cut in layout.cuts)
+
+
 @st.composite
 def sums(draw):
     """A layout, and the words of as many sites: at the edges of the ring, lengths around whole ciphertexts."""
     bits = draw(st.integers(1, 64))
     n = draw(st.sampled_from([2, 3, 5, 10, 370]))
     plain = draw(st.sampled_from(PLAINS))
-    fields = arrange(bits, 1, n, RING, plain)
-    whole = max(1, RING * fields.fields // fields.limbs)
+    whole = max(1, int(RING / slots_a_word(arrange(bits, 1, n, RING, plain))))
     length = draw(st.sampled_from([1, 2, whole - 1, whole, whole + 1, 3 * whole]).filter(bool))
     layout = arrange(bits, length, n, RING, plain)
     edge = st.sampled_from([0, 1, top(bits) // 2, top(bits) // 2 + 1, top(bits)]) | st.integers(0, top(bits))
@@ -57,16 +62,32 @@ def test_all_words_at_their_largest_add_up_exactly(n, plain):
         assert (unpack(slots * np.uint64(n), layout) == n * top(bits) % 2**bits).all()
 
 
-@given(st.integers(1, 64), st.integers(2, 524), st.sampled_from(PLAINS))
+@given(st.integers(1, 64), st.integers(2, 524), st.sampled_from(PLAINS), st.data())
 @settings(max_examples=200, deadline=None)
-def test_no_other_cut_needs_fewer_slots_a_word(bits, n, plain):
+def test_the_cuts_cover_the_word_and_no_others_need_fewer_slots(bits, n, plain, data):
     layout = arrange(bits, 1000, n, RING, plain)
-    for limbs in range(1, bits + 1):
-        most = n * (2 ** -(-bits // limbs) - 1)
-        fields = 0
+    assert [cut.low for cut in layout.cuts] == [
+        sum(cut.limbs * cut.limb_bits for cut in layout.cuts[:k]) for k in range(len(layout.cuts))
+    ]
+    assert sum(cut.limbs * cut.limb_bits for cut in layout.cuts) == bits
+    left, needed = bits, Fraction(0)
+    while left:
+        width = data.draw(st.integers(1, left) | st.just(min(left, 22)))
+        most, fields = n * top(width), 0
         while sum(most << (most.bit_length() * k) for k in range(fields + 1)) < plain:
             fields += 1
-        assert layout.limbs * fields <= limbs * layout.fields
+        if fields:
+            left, needed = left - width, needed + Fraction(1, fields)
+    assert slots_a_word(layout) <= needed
+
+
+@pytest.mark.parametrize(
+    ("bits", "n", "slots"),
+    [(20, 3, "1/2"), (32, 3, "89/120"), (32, 10, "5/6"), (64, 3, "7/5"), (64, 5, "31/21"), (64, 10, "3/2")],
+)
+def test_what_a_word_costs(bits, n, slots):
+    """In slots of 40 bytes on the wire, with 50 bits of plaintext."""
+    assert slots_a_word(arrange(bits, 1000, n, RING, LARGE.plain)) == Fraction(slots)
 
 
 def test_a_cohort_too_large_for_a_slot_has_no_layout():
@@ -76,7 +97,7 @@ def test_a_cohort_too_large_for_a_slot_has_no_layout():
 @pytest.fixture
 def layout():
     found = arrange(20, 37, 3, RING, LARGE.plain)
-    assert (found.fields, found.ciphertexts) == (2, 2)
+    assert ([cut.fields for cut in found.cuts], found.ciphertexts) == ([2], 2)
     return found
 
 
@@ -87,11 +108,23 @@ def test_what_no_sum_can_give_is_refused(layout, spoil):
     if spoil == "field":
         slots[0, 3] += 1
     elif spoil == "between":
-        slots[0, 4] += np.uint64(1 << layout.field_bits)
+        slots[0, 4] += np.uint64(1 << layout.cuts[0].field_bits)
     elif spoil == "padding":
-        slots[1, -1] += np.uint64(1 << layout.field_bits)
+        slots[1, -1] += np.uint64(1 << layout.cuts[0].field_bits)
     else:
-        slots[1, 2] += np.uint64(1 << (2 * layout.field_bits))
+        slots[1, 2] += np.uint64(1 << (2 * layout.cuts[0].field_bits))
+    with pytest.raises(Abort) as caught:
+        unpack(slots, layout)
+    assert caught.value.cause == Cause.RANGE
+
+
+@pytest.mark.parametrize("place", range(4 * RING))
+def test_with_limbs_of_several_widths_too_no_slot_can_hold_more_than_a_sum(place):
+    layout = arrange(64, 37, 3, RING, LARGE.plain)
+    assert [cut.limb_bits for cut in layout.cuts] == [8, 48]
+    slots = pack(np.full(37, top(64), np.uint64), layout) * np.uint64(3)
+    assert (unpack(slots, layout) == np.uint64(3 * top(64) % 2**64)).all()
+    slots.reshape(-1)[place] += np.uint64(1)
     with pytest.raises(Abort) as caught:
         unpack(slots, layout)
     assert caught.value.cause == Cause.RANGE

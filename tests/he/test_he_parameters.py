@@ -67,16 +67,18 @@ def test_whatever_is_chosen_is_exact_and_flooded_and_has_room(bits, length, n):
     assert row.exact
     assert row.flooded
     assert (layout.bits, layout.length, layout.sites, layout.ring) == (bits, length, n, row.ring)
-    assert layout.ciphertexts * layout.ring * layout.fields >= length * layout.limbs
-    assert layout.most < 1 << layout.field_bits
-    assert sum(layout.most << (k * layout.field_bits) for k in range(layout.fields)) < row.plain
+    assert layout.ciphertexts * layout.ring >= sum(cut.slots(length) for cut in layout.cuts)
+    for cut in layout.cuts:
+        assert cut.slots(length) * cut.fields >= length * cut.limbs
+        assert layout.most(cut) < 1 << cut.field_bits
+        assert sum(layout.most(cut) << (k * cut.field_bits) for k in range(cut.fields)) < row.plain
 
 
 def test_short_vectors_take_the_small_ring_and_long_ones_the_large():
     assert choose(64, 10, 3)[0].name == "small"
     row, layout = choose(20, 1_000_000, 3)
     assert row.name == "large"
-    assert layout.fields == 2
+    assert [cut.fields for cut in layout.cuts] == [2]
     ciphertexts = layout.ciphertexts * row.ciphertext_bytes / 1_000_000
     assert ciphertexts < 16.3, "bytes a parameter"
     assert sent(row, layout) / 1_000_000 < 20.6, "with key and partial decryptions"

@@ -3,6 +3,7 @@
 A slot carries an integer below the plaintext modulus t. Adding up slots adds up all their fields at once, so a field
 has room for the sum of n limbs: fields never carry into each other, and the sum is exact. A word of `bits` bits is cut
 into limbs because t has fewer bits than a word plus its headroom, and because smaller limbs may fill a slot better.
+Limbs of one width share slots with their like, and a word may have limbs of several widths.
 Wrapping words add up mod 2^bits: what the limbs' sums overflow is dropped when they are put together again.
 
 It does NOT notice a slot that was shifted by less than a field's room: only sums that no n words can give are refused.
@@ -10,7 +11,11 @@ It does NOT notice a slot that was shifted by less than a field's room: only sum
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,27 +24,40 @@ from potluck.core.rounds import Abort, Cause, Words
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Where each limb lies.
-
-    bits: of a word (1 to 64; sums are mod 2^bits); sites: how many words are added up at most; limbs: a word;
-    limb_bits: of a limb; field_bits: of a field, which holds the sum of `sites` limbs; fields: a slot;
-    ring: slots a ciphertext; length: words in the vector.
+class Cut:
+    """A word's limbs of one width. low: the bit of the word where the first begins; limbs: how many, side by side;
+    limb_bits: of each; field_bits: of a field, which holds the sum of all sites' limbs; fields: a slot.
     """
 
-    bits: int
-    sites: int
+    low: int
     limbs: int
     limb_bits: int
     field_bits: int
     fields: int
+
+    def slots(self, length: int) -> int:
+        """Slots that so many words' limbs of this width fill."""
+        return -(-length * self.limbs // self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where each limb lies.
+
+    bits: of a word (1 to 64; sums are mod 2^bits); sites: how many words are added up at most; cuts: of a word, from
+    its lowest bit up; ring: slots a ciphertext; length: words in the vector.
+    """
+
+    bits: int
+    sites: int
+    cuts: tuple[Cut, ...]
     ring: int
     length: int
 
     @property
     def slots(self) -> int:
         """Slots that the vector fills."""
-        return -(-self.length * self.limbs // self.fields)
+        return sum(cut.slots(self.length) for cut in self.cuts)
 
     @property
     def ciphertexts(self) -> int:
@@ -47,14 +65,13 @@ class Layout:
         return -(-self.slots // self.ring)
 
     @property
-    def most(self) -> int:
-        """The largest sum that a field can come to."""
-        return self.sites * ((1 << self.limb_bits) - 1)
-
-    @property
     def dtype(self) -> np.dtype[np.unsignedinteger]:
         """The word that carries `bits` bits: u32 up to 32 bits, else u64."""
         return np.dtype("<u4") if self.bits <= 32 else np.dtype("<u8")
+
+    def most(self, cut: Cut) -> int:
+        """The largest sum that a field of this cut can come to."""
+        return self.sites * ((1 << cut.limb_bits) - 1)
 
 
 def arrange(bits: int, length: int, sites: int, ring: int, plain: int) -> Layout | None:
@@ -64,16 +81,34 @@ def arrange(bits: int, length: int, sites: int, ring: int, plain: int) -> Layout
     """
     if not 1 <= bits <= 64 or length < 1 or sites < 1:
         raise ValueError(f"no layout for {length} words of {bits} bits from {sites} sites")
-    found = None
-    for limbs in range(1, bits + 1):
-        limb_bits = -(-bits // limbs)
-        if (limbs - 1) * limb_bits >= bits:
-            continue  # the last limb would be empty
-        field_bits = (sites * ((1 << limb_bits) - 1)).bit_length()
-        fields = _fields(sites * ((1 << limb_bits) - 1), field_bits, plain)
-        if fields and (found is None or limbs * found.fields < found.limbs * fields):
-            found = Layout(bits, sites, limbs, limb_bits, field_bits, fields, ring, length)
-    return found
+    cuts = _cuts(bits, sites, plain)
+    return Layout(bits, sites, cuts, ring, length) if cuts else None
+
+
+@cache
+def _cuts(bits: int, sites: int, plain: int) -> tuple[Cut, ...]:
+    """A word's cuts, widest limbs last; none where a slot has no room for a sum of single bits."""
+    room: dict[int, tuple[int, int]] = {}
+    for width in range(1, bits + 1):
+        most = sites * ((1 << width) - 1)
+        fields = _fields(most, most.bit_length(), plain)
+        if fields:
+            room[width] = (most.bit_length(), fields)
+    if not room:
+        return ()
+    best: list[tuple[Fraction, tuple[int, ...]]] = [(Fraction(0), ())]  # for each number of bits: slots, limbs' widths
+    for size in range(1, bits + 1):
+        options = [
+            (best[size - width][0] + Fraction(1, fields), (*best[size - width][1], width))
+            for width, (_, fields) in room.items()
+            if width <= size
+        ]
+        best.append(min(options, key=lambda option: (option[0], len(option[1]))))
+    found, low = [], 0
+    for width, count in sorted(Counter(best[bits][1]).items()):
+        found.append(Cut(low, count, width, *room[width]))
+        low += count * width
+    return tuple(found)
 
 
 def _fields(most: int, field_bits: int, plain: int) -> int:
@@ -88,8 +123,8 @@ def _fields(most: int, field_bits: int, plain: int) -> int:
 def pack(words: Words, layout: Layout) -> NDArray[np.uint64]:
     """words [d] -> slots [ciphertexts, ring], each below the plaintext modulus.
 
-    Limb j of word w is number j * d + w; number k lies in field k // S of slot k % S, where S is the number of all
-    slots: whole planes are moved, which is quick.
+    Cut by cut: limb j of word w is number j * d + w; number k lies in field k // S of slot k % S, where S is the number
+    of the cut's slots: whole planes are moved, which is quick.
 
     Raises ValueError: another length, or a word beyond `bits`.
     """
@@ -98,17 +133,17 @@ def pack(words: Words, layout: Layout) -> NDArray[np.uint64]:
     wide = words.astype(np.uint64)
     if layout.bits < 64 and bool((wide >> np.uint64(layout.bits)).any()):
         raise ValueError(f"a word has more than {layout.bits} bits")
-    planes = np.zeros((layout.fields, layout.ciphertexts * layout.ring), np.uint64)
-    limbs = planes.reshape(-1)[: layout.length * layout.limbs].reshape(layout.limbs, layout.length)
-    below = np.uint64((1 << layout.limb_bits) - 1)
-    for j, limb in enumerate(limbs):
-        np.right_shift(wide, np.uint64(j * layout.limb_bits), out=limb)
-        limb &= below
-    total = planes[-1].copy()
-    for plane in planes[-2::-1]:
-        total <<= np.uint64(layout.field_bits)
-        total |= plane
-    packed: NDArray[np.uint64] = total.reshape(layout.ciphertexts, layout.ring)
+    packed = np.zeros((layout.ciphertexts, layout.ring), np.uint64)
+    for cut, slots in _strips(packed, layout):
+        planes = np.zeros((cut.fields, slots.size), np.uint64)
+        limbs = planes.reshape(-1)[: layout.length * cut.limbs].reshape(cut.limbs, layout.length)
+        below = np.uint64((1 << cut.limb_bits) - 1)
+        for j, limb in enumerate(limbs):
+            np.right_shift(wide, np.uint64(cut.low + j * cut.limb_bits), out=limb)
+            limb &= below
+        for plane in planes[::-1]:
+            slots <<= np.uint64(cut.field_bits)
+            slots |= plane
     return packed
 
 
@@ -120,22 +155,35 @@ def unpack(slots: NDArray[np.uint64], layout: Layout) -> Words:
     """
     if slots.shape != (layout.ciphertexts, layout.ring):
         raise ValueError(f"slots of shape {slots.shape} do not fit the layout")
-    rest = slots.reshape(-1).astype(np.uint64)
-    planes = np.empty((layout.fields, rest.size), np.uint64)
-    below = np.uint64((1 << layout.field_bits) - 1)
-    for plane in planes:
-        np.bitwise_and(rest, below, out=plane)
-        rest >>= np.uint64(layout.field_bits)
-    carried = layout.length * layout.limbs
-    flat = planes.reshape(-1)
-    if rest.any() or flat[carried:].any() or flat[:carried].max() > layout.most:
-        raise Abort(Cause.RANGE, detail="the decryption is no sum of this layout")
-    limbs = flat[:carried].reshape(layout.limbs, layout.length)
-    total = limbs[-1].copy()
-    for limb in limbs[-2::-1]:
-        total <<= np.uint64(layout.limb_bits)
-        total += limb
+    rest = slots.astype(np.uint64)
+    total = np.zeros(layout.length, np.uint64)
+    for cut, strip in _strips(rest, layout):
+        planes = np.empty((cut.fields, strip.size), np.uint64)
+        below = np.uint64((1 << cut.field_bits) - 1)
+        for plane in planes:
+            np.bitwise_and(strip, below, out=plane)
+            strip >>= np.uint64(cut.field_bits)
+        carried, flat = layout.length * cut.limbs, planes.reshape(-1)
+        if flat[carried:].any() or flat[:carried].max() > layout.most(cut):
+            raise _impossible()
+        for j, limb in enumerate(flat[:carried].reshape(cut.limbs, layout.length)):
+            total += limb << np.uint64(cut.low + j * cut.limb_bits)  # beyond 64 bits it wraps, as it should
+    if rest.any():  # above the fields, or behind the last strip
+        raise _impossible()
     if layout.bits < 64:
         total &= np.uint64((1 << layout.bits) - 1)
     words: Words = total.astype(layout.dtype)
     return words
+
+
+def _strips(slots: NDArray[np.uint64], layout: Layout) -> Iterator[tuple[Cut, NDArray[np.uint64]]]:
+    """Each cut with the part of the slots where its limbs lie, one after another."""
+    flat, at = slots.reshape(-1), 0
+    for cut in layout.cuts:
+        size = cut.slots(layout.length)
+        yield cut, flat[at : at + size]
+        at += size
+
+
+def _impossible() -> Abort:
+    return Abort(Cause.RANGE, detail="the decryption is no sum of this layout")

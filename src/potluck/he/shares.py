@@ -19,7 +19,6 @@ from potluck.core.wire import dump
 from potluck.he import messages as m
 from potluck.he.bfv import Bfv, Key
 from potluck.he.parameters import WIRE, WORD, Parameters
-from potluck.he.residues import read
 from potluck.he.roster import Own, Table, Verify, box_key
 from potluck.secret.container import Secret
 from potluck.secret.shamir import SIZE, element, join, split
@@ -148,7 +147,6 @@ def rebuild(
     try:
         opens = join(first, least)
         secret = unlock(opens, m.vault_info(settled.hash, party), deals.vaults[dealer])
-        read(secret.expose(), (WIRE, engine.parameters.ring), engine.parameters, party)
         return engine.rebuild(secret, m.seed(terms), settled.adverts[dealer].part)
     except ValueError:
         detail = "a share out of range"
