@@ -58,6 +58,7 @@ def test_a_good_plan_is_read_with_its_defaults():
         ('[privacy]\nnoise = "none"', "", "there is no [privacy] table"),
         ('noise = "none"', "", "privacy.noise is missing. hint: add it: one of none, site, shared, reveal"),
         ("version = 1", "version = 2", "version does not know 2"),
+        ("version = 1", 'version = "1"', "version does not know '1'. hint: known: 1"),
         ("version = 1", "version = true", "version does not know True"),
         ("version = 1", "version = ", "not TOML"),
     ],

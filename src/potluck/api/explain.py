@@ -49,8 +49,7 @@ class Explanation:
 
 
 def explain(plan: Plan | str | Path, collude: Sequence[str] = ()) -> Explanation:
-    """Who could see what under `plan`; with `collude` (names of parties), what they
-    see together.
+    """Who could see what under `plan`; with `collude` (names of parties), what they see together.
 
     Raises PlanError (the plan promises what does not hold) or UsageError (nobody of that name takes part).
     """

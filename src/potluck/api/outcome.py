@@ -94,7 +94,7 @@ class Run:
         return ["who could see what (all of it: `potluck explain`, or the report):", *lines]
 
     def report(self, path: str | Path | None = None) -> Path:
-        """Write the HTML report; gives its path."""
+        """Write the HTML report; gives its path. Raises UsageError: it cannot be written."""
         return write_report(self.folder, Path(path) if path else None)
 
     def _repr_html_(self) -> str:

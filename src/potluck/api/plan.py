@@ -67,7 +67,7 @@ class Plan:
 
     @classmethod
     def read(cls, path: str | Path, settings: Sequence[str] = ()) -> Plan:
-        """The plan in a TOML file, with `key=value` settings put over it."""
+        """The plan in a TOML file, with `key=value` settings put over it. Raises UsageError, PlanError."""
         path = Path(path)
         source = read_text(path)
         tables = read_toml(source, path.name)

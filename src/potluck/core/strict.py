@@ -95,7 +95,7 @@ class Strict:
         what = f"{path} does not know {self.shown(value)}"
         if value in self.later.get(path, ()):
             what = f'{path} = "{value}" is not in this version'
-        near = difflib.get_close_matches(str(value)[:100], [str(word) for word in known], 1)
+        near = difflib.get_close_matches(str(value)[:100], [word for word in known if isinstance(word, str)], 1)
         raise self._fault(what, f'did you mean "{near[0]}"? known: {words}' if near else f"known: {words}")
 
     def _fault(self, what: str, hint: str = "") -> PotluckError:

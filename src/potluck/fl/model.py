@@ -221,7 +221,7 @@ class Model:
         return model
 
     def to_sklearn(self) -> Pipeline:
-        """A fitted scikit-learn pipeline with the same predictions. Raises UsageError: scikit-learn is missing."""
+        """A fitted scikit-learn pipeline with the same predictions. Raises UsageError: none for this model."""
         from potluck.fl.export import pipeline
 
         return pipeline(self)

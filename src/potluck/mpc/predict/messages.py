@@ -47,7 +47,7 @@ class Keys(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
 
 class Offer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The model's shape, from which follows what is computed. norms: see `predict_scale`."""
+    """The model's shape, from which follows what is computed. norms: see `predict.scale`."""
 
     widths: Annotated[tuple[Width, ...], msgspec.Meta(min_length=2, max_length=DEEPEST + 1)]
     activation: Literal["", "relu", "tanh", "square"]
@@ -111,7 +111,7 @@ class Shown(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 
 class Held(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What a compute party got, signed by owner and client, and how its engine is reached (`share_messages.Held`)."""
+    """What a compute party got, signed by owner and client, and how its engine is reached (`share.messages.Held`)."""
 
     model: Model
     rows: Rows

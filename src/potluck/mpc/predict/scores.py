@@ -1,7 +1,7 @@
 """Private prediction under `share`: model and rows meet as secret shares at two or three parties, and open to nobody.
 
 Reference: among three ABY3's replicated shares and comparisons (Mohassel, Rindal, ABY3, CCS 2018), between two those of
-Cheetah (Huang and others, USENIX Security 2022), by the engine `mpc`; all in whole numbers (`predict_scale`,
+Cheetah (Huang and others, USENIX Security 2022), by the engine `mpc`; all in whole numbers (`predict.scale`,
 `engines.spu.layers`): a margin's error is bounded by the model's shape and norms.
 
 It is for parties that follow the protocol: any two who compute together read model, rows and scores, and one that

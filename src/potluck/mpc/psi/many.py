@@ -2,7 +2,7 @@
 
 Every owner's keys go round the ring of owners, each multiplies them by its own secret, and they come home as tags: a
 key's tag is the same at all who have it, and nobody makes one without every owner's help. Then every owner but `first`
-writes a table over its tags (`psi_table`) of numbers that cancel out over all owners: a tag's numbers are made of
+writes a table over its tags (`psi.table`) of numbers that cancel out over all owners: a tag's numbers are made of
 secrets that each two owners share, so of a key that any owner lacks they are noise. `first` reads every table at its
 own tags; where all cancel, all have the key. For a size alone each owner shuffles the lists that pass it, so that no
 owner can tell which of its keys a tag is.
