@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 from scene import NONE, SHARED, Scene, plan
@@ -165,3 +166,12 @@ def test_who_opens_a_letter_of_ciphertext_has_ciphertext():
     said = str(view.breaks_if)
     assert said.startswith("(server colludes, or the server's or a site's long-term box key is stolen")
     assert ") and (" in said
+
+
+def test_parts_of_columns_and_results_pass_the_broker_sealed():
+    fit = potluck.Plan.read(Path(__file__).parents[2] / "examples" / "fit_bank.toml").spec
+    for thing in ("bank's columns", "shop's columns", "the model", "the metrics"):
+        view = of(fit, thing)
+        assert view.form is Form.CIPHERTEXT
+        assert "it carries parts" in view.note
+        assert not breaks(view.breaks_if, frozenset({SERVER}))

@@ -28,7 +28,7 @@ def views(plan: Plan, seen: Sequence[View]) -> list[View]:
 
 def _carried(plan: Plan, server: View, readers: frozenset[Party]) -> View:
     """Broken, the broker sees a thing as the server does."""
-    if server.form is Form.NOTHING and plan.servers and (plan.task == "predict" or server.of.endswith("'s update")):
+    if server.form is Form.NOTHING and plan.servers and _in_parts(plan, server.of):
         note = f"{NOTE}; it carries parts, sealed once more to keys of the round"
         return View(BROKER, server.of, Form.CIPHERTEXT, server.breaks_if, SOURCE, server.broken, note)
     if server.form is Form.NOTHING:
@@ -45,6 +45,12 @@ def _carried(plan: Plan, server: View, readers: frozenset[Party]) -> View:
         both = AllOf((opened, server.breaks_if))
         return View(BROKER, server.of, Form.CIPHERTEXT, both, SOURCE, server.broken, note)
     return View(BROKER, server.of, Form.CIPHERTEXT, opened, SOURCE, server.form, note)
+
+
+def _in_parts(plan: Plan, of: str) -> bool:
+    """Whether this goes from owners to compute parties, or from them to who reads it, in sealed parts."""
+    results = plan.task == "fit" and of in ("the model", "the metrics")
+    return plan.task == "predict" or results or of.endswith(("'s update", "'s columns"))
 
 
 def _readers(server: View, seen: Sequence[View]) -> frozenset[Party]:
