@@ -96,6 +96,24 @@ def test_an_answer_of_another_number_or_size_is_refused(predicting, monkeypatch,
     ended(room(predicting).run(), Cause.MALFORMED, OWNER)
 
 
+@pytest.mark.parametrize("number", [2, 3])
+def test_an_answer_before_a_block_is_complete_is_refused(predicting, monkeypatch, number):
+    """Each of three ciphertexts goes in a letter of its own, and only the last is answered."""
+    monkeypatch.setattr(levels, "PART", 1)
+    room(predicting).scored()
+    real = predict_owner.Talk.write
+
+    def write(self, step, said, more=True):
+        lies = self.me.party == OWNER and step == answer(number)
+        return real(self, step, (bytes(SET.ciphertext(1)),) if lies else said, more)
+
+    monkeypatch.setattr("potluck.he.predict_messages.Talk.write", write)
+    one = room(predicting)
+    ended(one.run(), Cause.MALFORMED, OWNER)
+    assert {step for step, *_ in one.transcript.bodies} >= {ask(number), answer(number)}
+    assert ask(number + 1) not in {step for step, *_ in one.transcript.bodies}
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_score_that_is_no_number_is_refused(predicting, monkeypatch, value):
     monkeypatch.setattr(Ckks, "decrypt", lambda self, boxes: np.full((len(boxes), SET.slots), value))
