@@ -1,6 +1,7 @@
 """Quotes of a platform of our own: each joint of their signatures, and every attribute that a host could bend."""
 
 import hashlib
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -32,6 +33,15 @@ def test_a_quoting_enclave_vouches_for_its_data_too(intel):
     assert intel.verdict(policy(intel.kind), intel.quote(key_data=b"k" * 32)).accepted
     for size in (0, 31, 33):
         assert codes(intel.verdict(policy(intel.kind), intel.quote(key_data=b"k" * size))) == ["malformed"]
+
+
+def test_a_quote_has_its_platforms_certificate_and_its_authoritys_and_no_words_between(intel):
+    """Words that nobody signed would be let in with them."""
+    rules, pems = policy(intel.kind), [one.pem for one in (intel.leaf, intel.authority, intel.root)]
+    assert intel.verdict(rules, intel.quote(chain=[SimpleNamespace(pem=b"\n".join(pems))])).accepted
+    for text in (pems[0], b"words\n" + b"".join(pems), pems[0] + b"words\n" + pems[1] + pems[2]):
+        said = intel.verdict(rules, intel.quote(chain=[SimpleNamespace(pem=text)]))
+        assert codes(said) == ["chain_invalid"]
 
 
 def test_a_certificate_of_intels_that_is_no_platforms_is_refused(intel):
