@@ -164,6 +164,8 @@ def test_keys_that_an_authentic_client_made_up_end_the_owners_half_only(predicti
     monkeypatch.setattr("potluck.he.predict_messages.Talk.write", write)
     desks = room(predicting).run()
     assert desks[OWNER].abort.cause == cause
+    if cause is Cause.MALFORMED:
+        assert (desks[OWNER].abort.party, desks[OWNER].abort.step) == (CLIENT, ask(1))
     assert desks[CLIENT].result is None
     monkeypatch.undo()
     room(predicting).scored()
