@@ -242,6 +242,12 @@ def test_a_report_is_hex_and_nothing_else(gpu):
         assert codes(verdict(gpu, bad)) == ["malformed"]
 
 
+def test_a_report_that_is_signed_and_too_long_is_malformed(gpu):
+    for size, expected in ((nvidia.LONGEST >> 1, []), (nvidia.LONGEST, ["malformed"])):
+        fields = {3: b"5" * size, 20: gpu.FIRMWARE}
+        assert codes(verdict(gpu, gpu.report(fields=fields))) == expected
+
+
 def test_a_report_of_hostile_size_is_refused_before_it_is_read():
     for size in (2 * nvidia.LONGEST + 3, 1 << 20, (1 << 20) + 1):
         found = verify(Evidence("nvidia-gpu", b"0" * size), policy("nvidia-gpu"), Asked(NOW))
