@@ -44,6 +44,8 @@ class Table(Protocol):
         ...
 
 
+AGREEING = ("he/partial", "mask/sign", "mask/unmask", "share/confirm")
+"""Steps at which a site refuses as a replay nothing but another set of sites; across machines no detail travels."""
 AGREED = "/survivors"
 """How the step ends under which a server says over whom a sum is, to exactly those."""
 
@@ -74,7 +76,7 @@ def telling(abort: Abort, reasons: Mapping[Party, Abort]) -> Abort:
 def _more(party: Party, why: Abort, step: str) -> str:
     if why.cause is Cause.ROWS:
         return TOO_FEW_ROWS
-    if why.cause is Cause.REPLAY and why.detail.startswith("survivors"):
+    if why.cause is Cause.REPLAY and (why.detail.startswith("survivors") or (step in AGREEING and not why.detail)):
         return (
             "without noise the sites of the first sum stay those of the whole run, since two sums over different sites "
             "differ by one site's update. hint: run again, or add noise"
