@@ -15,7 +15,7 @@ from potluck.cli.door import settings, spoken, voice
 @click.command("explain")
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.option(
-    "--collude", default="", metavar="A,B", help="What these parties see together (server, broker, site names)."
+    "--collude", default="", metavar="A,B", help="What these parties see together (server, broker, any by name)."
 )
 @settings
 @spoken
