@@ -23,7 +23,7 @@ _HYBRID = Assumption("both X25519 and ML-KEM-768 fall")
 
 def views(plan: Plan, seen: Sequence[View]) -> list[View]:
     """The broker's rows, one a thing that the server has a row of. seen: the rows of server and sites."""
-    return [_carried(plan, view, _readers(view, seen)) for view in seen if view.party == SERVER]
+    return [_carried(plan, view, _readers(plan, view, seen)) for view in seen if view.party == SERVER]
 
 
 def _carried(plan: Plan, server: View, readers: frozenset[Party]) -> View:
@@ -53,10 +53,11 @@ def _in_parts(plan: Plan, of: str) -> bool:
     return plan.task == "predict" or results or of.endswith(("'s update", "'s columns"))
 
 
-def _readers(server: View, seen: Sequence[View]) -> frozenset[Party]:
+def _readers(plan: Plan, server: View, seen: Sequence[View]) -> frozenset[Party]:
     """The sites that get this thing by letter in the form in which the server has it: not whose own it is.
 
     One that gets less (a sum that the server noises first) gives the broker what it has itself, and no more.
     """
     sites = {view.party for view in seen if view.of == server.of and view.form is server.form} - {SERVER}
-    return frozenset(site for site in sites if not server.of.startswith(f"{site}'s "))
+    theirs = {plan.predict.owner} if plan.predict is not None and server.of == "the model" else set()
+    return frozenset(site for site in sites if not server.of.startswith(f"{site}'s ") and site.name not in theirs)
