@@ -1,6 +1,8 @@
 """An intersection leaves nothing on the disk: the library's own scratch files lie where ours do, and go with them."""
 
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -33,6 +35,29 @@ def test_the_librarys_trace_of_a_run_is_gone_with_it(mpc_engine):
         left = [one.read_bytes() for one in set(Path("/tmp").glob("psi_*.trace")) - before]
     assert None not in every
     assert not [body for body in left if any(process(number) in body for number in every)]
+
+
+LINKED = """
+import sys, time
+from potluck.mpc.local import linked
+with linked("RR22", "orphans", time.time()):
+    print("linked", flush=True)
+    time.sleep(120)
+"""
+
+
+def test_a_process_that_is_killed_leaves_no_folder_of_its_engines(mpc_engine, tmp_path):
+    started = subprocess.Popen(
+        [sys.executable, "-c", LINKED], env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE, text=True
+    )
+    with started:
+        assert started.stdout.readline() == "linked\n"
+        assert len(list(tmp_path.glob("potluck-*"))) == 2
+        started.kill()
+    until = time.monotonic() + 20
+    while list(tmp_path.glob("potluck-*")) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not list(tmp_path.glob("potluck-*"))
 
 
 def process(number):

@@ -36,14 +36,21 @@ SMALL = 4096
 _DUMPABLE = 4
 
 
-def serve(tables: Sequence[Table], ready: Callable[[], Sequence[str]], files: int = 0, room: int = SMALL) -> None:
+def serve(
+    tables: Sequence[Table],
+    ready: Callable[[], Sequence[str]],
+    files: int = 0,
+    room: int = SMALL,
+    left: Callable[[], None] = lambda: None,
+) -> None:
     """Serve until stdin closes. The last argument of the command line is the memory limit in bytes.
 
     ready: tests the engine and gives its versions, "name version" each; raises OpError where it gives wrong answers.
-    files: how many descriptors it may hold beside its pipes. room: bytes that what they write to may have.
+    files: how many descriptors it may hold beside its pipes. room: bytes that what they write to may have. left: takes
+    away what it has written, where its parent is gone.
     """
     source, sink = _pipes()
-    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_watch, args=(os.getppid(), left), daemon=True).start()
     ops = _bound(tables)
     try:
         about = ready()
@@ -52,8 +59,10 @@ def serve(tables: Sequence[Table], ready: Callable[[], Sequence[str]], files: in
         return
     shut(int(sys.argv[-1]), files, room)
     _write(sink, frames.pack(frames.REPLY, "ready", 0, [text.encode() for text in about]))
-    while (request := _read(source)) is not None and _answer(ops, request, sink):
-        pass
+    while (request := _read(source)) is not None:
+        if not _answer(ops, request, sink):
+            return
+    left()
 
 
 def shut(memory: int, files: int = 0, room: int = SMALL) -> None:
@@ -80,14 +89,17 @@ def _pipes() -> tuple[int, int]:
     return source, sink
 
 
-def _watch(parent: int) -> None:
+def _watch(parent: int, left: Callable[[], None]) -> None:
     """End with the parent, even in the middle of an operation, unless that holds the interpreter's lock.
 
     PR_SET_PDEATHSIG would also fire when only the parent's thread that started this process ends.
     """
     while os.getppid() == parent:
         time.sleep(0.5)
-    os._exit(1)
+    try:
+        left()
+    finally:
+        os._exit(1)
 
 
 def _bound(tables: Sequence[Table]) -> dict[str, Callable[..., list[bytes]]]:

@@ -22,6 +22,8 @@ LONGEST = 3000
 """Seconds that a party may wait for others in one operation; the worker's own alarm rings after 3600."""
 GONE = "another party is gone or too late"
 RETRY_MS = 500
+FOLDERS: list[str] = []
+"""Where this process has worked."""
 LINGER = 0.2
 """Seconds that the relay, which goes with the process, has to pass on that the others' last messages have come."""
 
@@ -71,6 +73,7 @@ def link(state: dict[str, Any], body: bytes, certificate: bytes, key: bytes, tru
         os.chdir(str(about.get("folder")))
     except OSError:
         raise OpError("no folder for sockets") from None
+    FOLDERS.append(os.getcwd())
     described = _described(relay.start(), job, timeout(about))
     words = "not all parties could be linked in time"
     opened = within(timeout(about), words, lambda: libspu.link.create_brpc(described, rank))

@@ -14,8 +14,6 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +50,11 @@ def intersect(state: dict[str, Any], body: bytes, keys: bytes) -> list[bytes]:
     with tempfile.TemporaryDirectory(dir=os.getcwd()) as folder:  # the link's
         os.environ["TMPDIR"] = folder  # libpsi leaves scratch files, hashes and row numbers, in the clear
         work = lambda: _run(Path(folder), open_line, receiver, digests)  # noqa: E731
-        with _untraced():
+        os.umask(0o077)  # of this worker for good: what it writes is nobody else's
+        try:
             found = within(timeout(about), GONE, work)
+        finally:
+            untraced()
     mine = [] if receiver not in (open_line.rank, BOTH) else sorted(digest for digest in found if digest in numbers)
     return [np.array([numbers[digest] for digest in mine], "<u4").tobytes()]
 
@@ -84,16 +85,11 @@ def _run(folder: Path, open_line: Line, receiver: int, digests: list[str]) -> li
     return [row.strip().strip('"') for row in sink.read_text(encoding="ascii").splitlines()[1:]]
 
 
-@contextmanager
-def _untraced() -> Iterator[None]:
-    os.umask(0o077)  # of this worker for good: what it writes is nobody else's
-    before = set(TRACES.glob("psi_*.trace"))
-    try:
-        yield
-    finally:
-        for path in set(TRACES.glob("psi_*.trace")) - before:
-            if _written_here(path):
-                path.unlink(missing_ok=True)
+def untraced() -> None:
+    """Remove the traces of this process."""
+    for path in TRACES.glob("psi_*.trace"):
+        if _written_here(path):
+            path.unlink(missing_ok=True)
 
 
 def _written_here(path: Path) -> bool:

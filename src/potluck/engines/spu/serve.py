@@ -7,6 +7,7 @@ intersects. What it gives up is the same otherwise.
 from __future__ import annotations
 
 import platform
+import shutil
 import threading
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -28,7 +29,14 @@ ROOM = 8 << 30
 
 def main(tables: Sequence[Table] = TABLES) -> None:
     """Serve until stdin closes. The first argument is the memory limit in bytes."""
-    serve(tables, _ready, FILES, ROOM)
+    serve(tables, _ready, FILES, ROOM, _left)
+
+
+def _left() -> None:
+    """Who started this process removes its folder, unless it was killed itself."""
+    for folder in link.FOLDERS:
+        shutil.rmtree(folder, ignore_errors=True)
+    psi.untraced()
 
 
 def _ready() -> list[str]:
