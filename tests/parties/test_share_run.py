@@ -11,7 +11,7 @@ from potluck.core.errors import PlanError, PotluckError
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Guarded
-from potluck.parties import catalog, horizontal
+from potluck.parties import horizontal
 
 TRAIN = {"method": "gradient", "rounds": 3, "expected_rows": 100}
 SITE = {"noise": "shared", "unit": "site", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0, "evaluation": 1.0}
@@ -162,11 +162,6 @@ def test_more_sites_than_one_program_adds_up_are_refused():
 
 def test_the_servers_are_part_of_the_plans_hash():
     assert plan(protect={"with": "share", "servers": ["x", "y", "z"]}).hash != plan().hash
-
-
-def test_nobody_across_machines_refuses_it_for_being_share():
-    for made in (plan(), plan("mask")):
-        assert catalog.at_home(made.spec) == []
 
 
 @pytest.mark.slow

@@ -125,7 +125,7 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
     cost = promise(spec)
     return Verdict(
         [],
-        [*warnings, *more, *_heavy(largest), *catalog.at_home(spec)],
+        [*warnings, *more, *_heavy(largest)],
         dict.fromkeys(spec.federation.sites, cost),
         size,
         seconds,
@@ -165,7 +165,7 @@ def _intersection(plan: Plan, warnings: list[str]) -> Verdict:
         return Verdict([_line(error)], warnings)
     many = f"bytes and seconds are of {intersect.REHEARSED} made-up keys a site; both grow as keys do"
     cost = dict.fromkeys(plan.spec.federation.sites, None)
-    mind = [*warnings, *more, many, *catalog.at_home(plan.spec)]
+    mind = [*warnings, *more, many]
     return Verdict([], mind, cost, size, seconds, 1, plan.values())
 
 
@@ -177,8 +177,7 @@ def _fit(plan: Plan, warnings: list[str]) -> Verdict:
         return Verdict([_line(error)], warnings)
     size = fit.uploaded(plan.spec, rows)
     cost = dict.fromkeys(plan.spec.federation.sites, promise(plan.spec))
-    mind = [*warnings, *more, *catalog.at_home(plan.spec)]
-    return Verdict([], mind, cost, size, None, 1, plan.values())
+    return Verdict([], [*warnings, *more], cost, size, None, 1, plan.values())
 
 
 def _rows(plan: Plan, model: Model) -> list[str]:

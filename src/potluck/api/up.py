@@ -28,7 +28,7 @@ from potluck.api.plan import Plan, opened
 from potluck.api.processes import Processes
 from potluck.api.status import Live, live
 from potluck.api.tables import tables
-from potluck.core.errors import PlanError, PotluckError
+from potluck.core.errors import PotluckError
 from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
@@ -110,11 +110,7 @@ def up(
 
 
 def _can(spec: Spec) -> None:
-    """Raises PlanError: the plan stays in one process. UsageError: what its processes need is not installed. Else each
-    would die of it, and be started again."""
-    for line in catalog.at_home(spec):
-        what, _, hint = line.partition(". hint: ")
-        raise PlanError(what, hint=hint)
+    """Raises UsageError: what the plan's processes need is not installed. Each would die of it and start again."""
     binary()
     if spec.task not in ONE_ROUND:
         catalog.row(spec).build(spec)

@@ -150,19 +150,15 @@ PREDICTIONS: dict[tuple[str, str], Scoring] = {
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """The same of what owners of different columns do together. check: (errors, warnings) of the whole plan.
-
-    across: whether the parties' halves can be run across machines.
-    """
+    """The same of what owners of different columns do together. check: (errors, warnings) of the whole plan."""
 
     check: Callable[[Plan], tuple[list[str], list[str]]]
     views: Callable[[Plan], list[View]]
-    across: bool = False
 
 
 JOINT: dict[tuple[str, str], Joint] = {
-    ("intersect", "psi"): Joint(psi_check.check, psi_views.views, across=True),
-    ("fit", "share"): Joint(learners.check, learners.views, across=True),
+    ("intersect", "psi"): Joint(psi_check.check, psi_views.views),
+    ("fit", "share"): Joint(learners.check, learners.views),
 }
 
 
@@ -226,14 +222,6 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     more, also = check_privacy(plan)
     room = (prediction(plan) if plan.task == "predict" else row(plan)).check(plan)
     return [*errors, *more, *room], [*warnings, *also, *tee.pauses(plan), *shared.warnings(plan)]
-
-
-def at_home(plan: Plan) -> list[str]:
-    """What keeps a plan in one process: `run` carries it out, and nobody across machines."""
-    joint = JOINT.get((plan.task, plan.protect.word))
-    if joint is None or joint.across:
-        return []
-    return [f'task: "{plan.task}" is for `run` alone in this version. hint: potluck run, or potluck check']
 
 
 def views(plan: Plan) -> list[View]:

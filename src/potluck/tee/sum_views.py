@@ -39,11 +39,12 @@ def _rule(plan: Plan) -> str:
 def _host(plan: Plan, of: str, rest: Condition, form: Form, simulated: bool) -> View:
     if simulated:
         return View(SERVER, of, form, Never(), SOURCE, form, SIMULATED)
+    opens = AnyOf((rest, _OPENED, _SEALED, _SIGNED))
     if _rule(plan) == "krum":
-        return View(SERVER, of, form, Never(), SOURCE, form, _KRUM)
+        return View(SERVER, of, form, opens, SOURCE, form, f"{_KRUM}: that it takes more to learn")
     note = "sealed to an enclave that this owner's policy allows; the host carries it"
     told = f"{note}; {_RULES[_rule(plan)]}" if _rule(plan) in _RULES else note
-    return View(SERVER, of, Form.CIPHERTEXT, AnyOf((rest, _OPENED, _SEALED, _SIGNED)), SOURCE, form, told)
+    return View(SERVER, of, Form.CIPHERTEXT, opens, SOURCE, form, told)
 
 
 def _between(plan: Plan, other: Party, one: Party, reads: Condition, form: Form) -> View:

@@ -108,6 +108,8 @@ def _split(plan: Plan) -> list[View]:
     """Which rows are held out: every owner knows it; the server where a column says it, as positions."""
     of = "which rows are held out"
     found = [View(party, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED) for party in plan.sites]
+    some = Together(1, frozenset(plan.sites))
+    found += [View(one, of, Form.NOTHING, some, SOURCE, Form.RELEASED, "how many, not which") for one in plan.servers]
     if _by_column(plan):
         note = "positions in the common order: a split that follows from keys says which of guessed keys all have"
         return [View(SERVER, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED, note), *found]
