@@ -42,6 +42,16 @@ def test_check_prints_its_json_even_where_the_plan_cannot_run(shops, cli):
         assert said.json["errors"]
 
 
+def test_explain_says_once_what_holds_of_every_site_alike(shops, cli):
+    said = cli("explain", shops / "plan.toml").out
+    start = said.index("A site's update")
+    mine = said[start : said.index("\n\n", start)]
+    assert [line.split()[0] for line in mine.splitlines()[1:]] == ["Server", "Broker", "The", "Other"]
+    assert "masked [1]" in mine
+    assert "1 unless 2 of the other sites collude" in " ".join(said.split())
+    assert "a's update" in cli("explain", shops / "plan.toml", "--all").out.replace("\n", " ")
+
+
 def test_explain_lists_views_and_computes_collusion(shops, cli):
     j = cli("explain", shops / "plan.toml", "--json").json
     assert set(j) == {"views", "collude"}

@@ -12,6 +12,7 @@ from potluck.core.party import BROKER, SERVER, Party
 from potluck.core.views import View, together
 from potluck.parties import catalog
 from potluck.report.details import seen
+from potluck.report.matrix import Table, short
 from potluck.report.page import explain_html
 
 
@@ -21,6 +22,7 @@ class Explanation:
 
     views: tuple[View, ...]
     collude: tuple[str, ...]
+    sites: tuple[str, ...]
 
     def rows(self) -> list[dict[str, str]]:
         """One row a claim: party, of, form, breaks_if, source, note."""
@@ -35,6 +37,10 @@ class Explanation:
             }
             for view in self.views
         ]
+
+    def short(self) -> Table:
+        """By things and roles: what holds of every site alike is said once."""
+        return short([seen(view) for view in self.views], self.sites)
 
     def __str__(self) -> str:
         rows = self.rows()
@@ -57,7 +63,7 @@ def explain(plan: Plan | str | Path, collude: Sequence[str] = ()) -> Explanation
     plan.require()
     every = catalog.views(plan.spec)
     if not collude:
-        return Explanation(tuple(every), ())
+        return Explanation(tuple(every), (), plan.spec.federation.sites)
     parties = (SERVER, BROKER, *plan.spec.sites, *plan.spec.servers)
     known = dict.fromkeys(map(str, parties))
     strangers = sorted(set(collude) - set(known))
@@ -65,4 +71,4 @@ def explain(plan: Plan | str | Path, collude: Sequence[str] = ()) -> Explanation
         raise UsageError(f"{', '.join(strangers)} takes no part", hint=f"known: {', '.join(known)}")
     # Who has rows and computes is one, whatever it does.
     coalition: frozenset[Party] = frozenset(party for party in parties if str(party) in collude)
-    return Explanation(tuple(together(every, coalition)), tuple(dict.fromkeys(collude)))
+    return Explanation(tuple(together(every, coalition)), tuple(dict.fromkeys(collude)), plan.spec.federation.sites)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
-from potluck.api.explain import explain
+from potluck.api.explain import Explanation, explain
 from potluck.api.plan import Plan
-from potluck.cli.door import settings, spoken, voice
+from potluck.cli.door import plain, settings, spoken, voice
+from potluck.report.matrix import Claim, Note
 
 
 @click.command("explain")
@@ -17,16 +20,55 @@ from potluck.cli.door import settings, spoken, voice
 @click.option(
     "--collude", default="", metavar="A,B", help="What these parties see together (server, broker, any by name)."
 )
+@click.option("--all", "every", is_flag=True, help="A line for every party and thing, also where sites are alike.")
 @settings
 @spoken
-def command(plan: Path, collude: str, settings: tuple[str, ...]) -> None:
+def command(plan: Path, collude: str, every: bool, settings: tuple[str, ...]) -> None:
     """Who could see what of PLAN, in what form, unless what breaks."""
     say = voice()
     names = [name.strip() for name in collude.split(",") if name.strip()]
     found = explain(Plan.read(plan, settings), names)
-    rows = found.rows()
+    document = {"views": found.rows(), "collude": list(found.collude)}
+    say.data(document, lambda out: _whole(found, out) if every or found.collude else _short(found, out))
 
+
+def _whole(found: Explanation, out: Console) -> None:
+    """A line for every claim."""
     table = Table("party", "of", "form", "breaks if", "note", title="Who could see what", title_justify="left")
-    for row in rows:
+    for row in found.rows():
         table.add_row(row["party"], row["of"], row["form"], row["breaks_if"], row["note"])
-    say.data({"views": rows, "collude": list(found.collude)}, lambda out: out.print(table))
+    out.print(table)
+
+
+def _short(found: Explanation, out: Console) -> None:
+    """By things, of all sites at once where they are alike; then the footnotes."""
+    short = found.short()
+    out.print("[bold]Who could see what[/] (a number is a note below)")
+    for thing, cells in short.rows:
+        alike: dict[str, list[str]] = {}
+        for role, claims in zip(short.head, cells, strict=True):
+            if claims:
+                alike.setdefault(", ".join(map(_claim, claims)), []).append(role)
+        table = Table.grid(padding=(0, 2))
+        table.add_column(min_width=20, max_width=44)
+        for said, roles in alike.items():
+            table.add_row(plain(", ".join(roles)), plain(said))
+        out.print(f"\n[bold]{plain(thing)}[/]")
+        out.print(Padding(table, (0, 0, 0, 2)))
+    notes = Table.grid(padding=(0, 1))
+    notes.add_column(justify="right")
+    for number, note in enumerate(short.notes, 1):
+        notes.add_row(str(number), plain(_note(note)))
+    out.print("\n[bold]Notes[/]")
+    out.print(notes)
+    out.print("\nA line for every party: --all. What some see together: --collude A,B.")
+
+
+def _claim(claim: Claim) -> str:
+    times = f" ({claim.times} of them)" if claim.times else ""
+    return f"{claim.form.value}{times}" + "".join(f" [{number}]" for number in claim.notes)
+
+
+def _note(note: Note) -> str:
+    unless = f"unless {note.breaks_if}" if note.breaks_if else ""
+    return "; ".join(part for part in (unless, note.note) if part) + (f" ({note.source})" if note.source else "")
