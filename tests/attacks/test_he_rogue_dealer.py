@@ -233,6 +233,15 @@ def test_a_signature_over_another_sum_is_a_drop_out_and_the_sum_is_right(workers
     assert opened.givers == set(sat.terms.sites)
 
 
+@pytest.mark.parametrize("liar", LIARS)
+def test_a_signature_over_other_ciphertexts_is_a_drop_out_and_the_others_sum_is_right(workers, liar):
+    """Were they added up, all others would stop."""
+    play = at_step(liar, m.INPUT, m.Input, lambda seat, said: change(said, signature=seat.sign(b"other ciphertexts")))
+    sat = sitting(workers, N, D, play=play)
+    opened = check_protection(sat)
+    assert opened.givers == set(sat.terms.sites) - {sat.terms.sites[liar]}
+
+
 @pytest.mark.parametrize("step", [m.KEYS, m.SHARE, m.INPUT, m.PARTIAL])
 @pytest.mark.parametrize(
     "nonsense", [lambda b: b"", lambda b: b[:-1], lambda b: b + b"\0", lambda b: bytes(len(b)), lambda b: b"\xff" * 40]
