@@ -1,12 +1,13 @@
 """A prediction in an enclave: the scores of plain scoring, a bound that holds, and rows that the owner counts."""
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import tee_predict_rig as rig
-from tee_predict_rig import CLIENT, OWNER, Sat, beside, meeting, net, rows
+from tee_predict_rig import CLIENT, OWNER, Sat, beside, meeting, net, rows, sent, stopped
 
 from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER
@@ -280,3 +281,25 @@ def plan() -> Plan:
         version=1, name="p", purpose="p", task="predict", federation=Federation(sites=("hospital", "clinic")),
         data=Data(), protect=Protect(word="tee"), privacy=PrivacyPlan(noise="none"),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("features", "cause"),
+    [
+        (rows() * 1e6, Cause.RANGE),
+        (rows() * np.nan, Cause.RANGE),
+        (rows()[:0], Cause.REFUSED),
+        (rows()[0], Cause.REFUSED),
+    ],
+)
+def test_features_that_no_model_takes_are_refused_before_a_row_leaves(features, cause):
+    sat = Sat(features=features)
+    assert stopped(sat.run())[CLIENT][:2] == (cause, CLIENT)
+    assert not sent(sat, p.ROWS)
+
+
+def test_a_score_that_overflows_is_no_score_and_names_the_models_owner():
+    made = net()
+    huge = tuple(replace(one, weights=np.full_like(one.weights, 1e308)) for one in made.layers)
+    found = stopped(Sat(made=replace(made, layers=huge), features=np.ones_like(rows())).run())
+    assert found[CLIENT][:2] == (Cause.RANGE, OWNER)
