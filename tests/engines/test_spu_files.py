@@ -13,7 +13,7 @@ from potluck.mpc.local import linked
 from potluck.mpc.psi.keys import digests, intersect_between
 
 
-@pytest.mark.parametrize("protocol", ["RR22", "ECDH"])
+@pytest.mark.parametrize("protocol", ["RR22", pytest.param("ECDH", marks=pytest.mark.slow)])
 def test_no_key_and_no_row_number_is_left_in_the_folder_that_everybody_reads(mpc_engine, protocol):
     began = time.time()
     keys = [(f"{protocol} {os.getpid()} {number}",) for number in range(20)]
