@@ -27,8 +27,8 @@ from potluck.secret.stream import digest
 
 MAGIC = 0x504C4B42
 VERSION = 2
-PATIENCE = 5.0
-"""Seconds to wait for another process that writes the same file."""
+PATIENCE = 20.0
+"""Seconds to wait for others that write the same file: the lock is not given out in turn."""
 Kind = Literal["begin", "finish", "settle", "fact"]
 Row = tuple[int, bytes, bytes, bytes, bytes, float, bytes]
 """number, kind, run, key, value, time, hash; texts as UTF-8."""
