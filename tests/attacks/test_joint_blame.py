@@ -9,9 +9,9 @@ from potluck.api.once import _said
 from potluck.core.party import site
 from potluck.core.rounds import Abort, Cause, Exchange, Parcel
 from potluck.core.wire import dump, load
+from potluck.mpc.circle import Share
 from potluck.mpc.fit import compute as fit_compute
 from potluck.mpc.fit import messages as m
-from potluck.mpc.share.messages import Share
 from potluck.secret.random import system
 
 ALPHA, BETA, _ = RANKS

@@ -28,7 +28,7 @@ class Closing:
 def called(got, gone):
     """What alpha says when its engine failed, having heard this of the others."""
     place = Place(RANKS, ALPHA, Closing())
-    half = in_step(place, lambda step: Label(ROUND, step), "run", Failed())
+    half = in_step(place, lambda step: Label(ROUND, step), "run", Failed(), "share/roll")
     next(half)
     half.send(Inbox({BETA: dump(Here()), GAMMA: dump(Here())}))
     with pytest.raises(Abort) as caught:

@@ -14,6 +14,7 @@ from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause, Limit
 from potluck.core.stages import Opened
 from potluck.core.wire import dump, load
+from potluck.mpc.circle import Ready
 from potluck.mpc.engine import Engine
 from potluck.mpc.replicated import Piece
 from potluck.mpc.share import messages as m
@@ -129,7 +130,7 @@ def test_a_party_that_says_one_program_and_runs_another_is_caught_by_the_engines
 
 
 def lying(step, body, digest):
-    return dump(change(load(body, m.Ready), program=digest)) if step == m.READY else body
+    return dump(change(load(body, Ready), program=digest)) if step == m.READY else body
 
 
 # --- Letters on the way ---

@@ -99,6 +99,10 @@ class Abort(Exception):
         super().__init__(f"{cause.value}{who}{at}{more}")
 
 
+Read = Callable[[Party, bytes], bytes]
+"""(sender, body) -> the body as the half is given it. Raises Abort: the sender counts as gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """Record, send, then wait for `expect` under `label` until all answered or left, or `hops` x patience passed.
@@ -113,7 +117,7 @@ class Exchange:
     at_least: int = 0
     hops: int = 1
     record: Record | None = None
-    read: Callable[[Party, bytes], bytes] | None = None
+    read: Read | None = None
 
 
 @dataclass(frozen=True, slots=True)

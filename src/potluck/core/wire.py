@@ -7,7 +7,7 @@ Whatever comes from outside is hostile: a body is decoded against a strict schem
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -18,6 +18,10 @@ from potluck.core.rounds import Abort, Cause, Words
 from potluck.core.schema import readable
 
 VERSION = 1
+Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
+Index = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+"""A site's place in the plan's order."""
 S = TypeVar("S", bound=msgspec.Struct)
 _DECODERS: dict[type[msgspec.Struct], msgspec.msgpack.Decoder[Any]] = {}
 

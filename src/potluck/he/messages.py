@@ -13,7 +13,8 @@ import msgspec
 
 from potluck.core.party import Party
 from potluck.core.rounds import Terms
-from potluck.secret.box import OVERHEAD, PUBLIC
+from potluck.core.wire import Hash, Index, Signature
+from potluck.secret.box import OVERHEAD, BoxPublic
 from potluck.secret.container import Secret
 from potluck.secret.shamir import SIZE
 from potluck.secret.statement import indices, named
@@ -30,11 +31,7 @@ PARTIAL = "he/partial"
 MISSING = "he/missing"
 REBUILD = "he/rebuild"
 
-Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
-Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
-BoxPublic = Annotated[bytes, msgspec.Meta(min_length=PUBLIC, max_length=PUBLIC)]
 ShareBox = Annotated[bytes, msgspec.Meta(min_length=SIZE + OVERHEAD, max_length=SIZE + OVERHEAD)]
-Index = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 
 
 class Advert(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

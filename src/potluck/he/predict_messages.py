@@ -22,7 +22,7 @@ from potluck.core.party import SERVER, Party
 from potluck.core.predicting import Meeting
 from potluck.core.rounds import Abort, Cause, Seat
 from potluck.core.wire import VERSION, dump, load
-from potluck.secret.box import PUBLIC, BoxKey, PublicBoxKey
+from potluck.secret.box import BoxKey, BoxPublic, PublicBoxKey
 from potluck.secret.statement import named
 from potluck.secret.stream import digest
 
@@ -31,7 +31,6 @@ _HEAD = 1 + SIGNATURE
 MOST = 4096
 """Asks in a meeting, at most."""
 
-BoxPublic = Annotated[bytes, msgspec.Meta(min_length=PUBLIC, max_length=PUBLIC)]
 Count = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
 Small = Annotated[int, msgspec.Meta(ge=0, lt=64)]
 Numbers = Annotated[bytes, msgspec.Meta(max_length=8 << 16)]

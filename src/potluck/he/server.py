@@ -6,13 +6,13 @@ shows only once a key is rebuilt ends the round and names the dealer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Exchange, Parcel, Rounds, Seat, Terms, Words
+from potluck.core.rounds import Abort, Exchange, Parcel, Read, Rounds, Seat, Terms, Words
 from potluck.core.stages import Opened
 from potluck.core.wire import dump, load
 from potluck.he import messages as m
@@ -27,8 +27,6 @@ from potluck.he.shares import Deals, vault_bytes
 from potluck.secret.container import Secret
 from potluck.secret.statement import indices
 from potluck.secret.stream import digest
-
-Read = Callable[[Party, bytes], bytes]
 
 
 def open_sum(setting: Setting, terms: Terms, me: Seat) -> Rounds[Opened]:

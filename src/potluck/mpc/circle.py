@@ -10,16 +10,36 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
+
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Cause, Exchange, Label, Parcel, Rounds
-from potluck.core.wire import dump, load
+from potluck.core.rounds import Abort, Cause, Exchange, Label, Parcel, Read, Rounds
+from potluck.core.wire import Hash, dump, load
 from potluck.mpc.engine import Engine, own_fault
-from potluck.mpc.share.messages import ROLL, Here, Read
 from potluck.mpc.spu import Pending
 
 T = TypeVar("T")
 Named = Callable[[str], Label]
 """The label of a step in the round at hand."""
+
+
+class Ready(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What a compute party is about to compute. agreed: all that was exchanged; program: what was compiled."""
+
+    agreed: Hash
+    program: Hash
+
+
+class Here(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """It has asked its engine. failed: its own engine has failed."""
+
+    failed: bool = False
+
+
+class Share(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A compute party's share of what all of them open to each other."""
+
+    share: bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +79,7 @@ def same(place: Place, step: str, said: Mapping[Party, bytes], cause: Cause, wha
     raise Abort(cause, party=alone[0] if len(alone) == 1 else None, step=step, detail=what)
 
 
-def in_step(place: Place, label: Named, step: str, pending: Pending[T], roll: str = ROLL) -> Rounds[T]:
+def in_step(place: Place, label: Named, step: str, pending: Pending[T], roll: str) -> Rounds[T]:
     """What the engine gives once all have asked theirs: nobody waits for its engine before.
 
     Raises Abort naming whose engine failed (ENGINE) or who is gone (SILENT): where an engine fails, they call the roll.

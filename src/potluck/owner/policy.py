@@ -124,7 +124,7 @@ file = "rows.csv"         # relative to this file; .parquet is read as Parquet, 
 [allow]
 who = []                  # coordinators that may ask: the federation's name or its fingerprint
 tasks = []                # train, statistics, fit, intersect, predict (then the source is the model, or rows to score)
-models = []               # of training, or of this site's that may score: linear, logistic, network
+models = []               # of training, or of this site's that may score: linear, logistic, network, trees
 columns = []              # columns that a plan may read, as the plan names them; "lab*" allows all that begin with lab
 protect = []              # ways to compute the sum: mask (the server sees sums alone), clear (it sees this site's own)
                           # and share: three compute parties, any two of which could open this site's: see who they are

@@ -23,7 +23,7 @@ from potluck.core.plan import Plan, digest
 from potluck.core.predicting import Meeting, Predict, Scored
 from potluck.core.rounds import Abort, Cause, Exchange, Inbox, Label, Parcel, Record, RoundId, Rounds, Seat
 from potluck.core.stages import Floats
-from potluck.core.wire import dump, load
+from potluck.core.wire import Signature, dump, load
 from potluck.fl.card import Card, fault
 from potluck.fl.model import Model
 from potluck.fl.scoring import Predicted, net, predicted
@@ -42,7 +42,6 @@ DONE = "predict/done"
 AGAIN = "the owner answers each run once, and has answered this one. hint: start a new run"
 LARGEST = 1 << 22
 """Bytes of a card: a hundred thousand columns with short names."""
-Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
 Rows = Callable[[Card], Floats]
 """The client's rows as a card's features [n, inputs]; NaN: the card drops the row. Raises DataError, Refused."""
 

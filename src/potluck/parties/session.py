@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from potluck.core.rounds import Label, Parcel, RoundId
-from potluck.core.wire import dump
+from potluck.core.wire import Hash, dump
 
 HELLO = "hello"
 PROPOSE = "propose"
@@ -20,7 +20,6 @@ ANSWER = "answer"
 CLOSE = "close"
 CLOSED = "closed"
 
-Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Boot = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 Head = Annotated[bytes, msgspec.Meta(max_length=512)]
 Code = Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,64}\Z")]

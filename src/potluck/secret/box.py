@@ -6,6 +6,9 @@ put (what, from, to) into `info`. Sealing draws its own randomness inside the li
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
@@ -17,6 +20,8 @@ from potluck.secret.container import Secret
 SEED = 96
 PUBLIC = 1184 + 32
 OVERHEAD = 1088 + 32 + 16
+BoxPublic = Annotated[bytes, msgspec.Meta(min_length=PUBLIC, max_length=PUBLIC)]
+"""A public key in a message: its length is checked as it is read, all else by `PublicBoxKey`."""
 # A point of low order gives zero with every key, hence with this one: that is how it is noticed.
 _PROBE = X25519PrivateKey.from_private_bytes(bytes(32))
 _SUITE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)

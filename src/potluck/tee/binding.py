@@ -13,9 +13,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from potluck.core.rounds import Terms
-from potluck.core.wire import dump
+from potluck.core.wire import Hash, dump
 
-Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 RuleWord = Literal["sum", "median", "trimmed", "krum", "norm"]
 
 

@@ -6,14 +6,14 @@ only what is signed by a pinned key, or by the key that evidence binds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Annotated
+from collections.abc import Iterable
 
 import msgspec
 
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause
-from potluck.secret.box import PUBLIC
+from potluck.core.wire import Hash, Index, Signature
+from potluck.secret.box import BoxPublic
 from potluck.secret.keys import Roster
 from potluck.secret.stream import digest
 
@@ -22,12 +22,6 @@ EVIDENCE = "tee/evidence"
 INPUT = "tee/input"
 SURVIVORS = "tee/survivors"
 CONFIRM = "tee/confirm"
-
-Read = Callable[[Party, bytes], bytes]
-Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
-Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
-BoxPublic = Annotated[bytes, msgspec.Meta(min_length=PUBLIC, max_length=PUBLIC)]
-Index = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 
 
 class Nonce(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -18,10 +18,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from potluck.core.wire import dump
+from potluck.core.wire import Hash, Signature, dump
+from potluck.secret.box import BoxPublic
 from potluck.secret.stream import digest
 from potluck.tee.binding import Member
-from potluck.tee.messages import BoxPublic, Hash, Input, Signature
+from potluck.tee.messages import Input
 
 ROWS = "tee/rows"
 COUNTED = "tee/counted"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from potluck.core.party import Party
-from potluck.core.rounds import Exchange, Inbox, Label, Rounds, Seat, Terms
+from potluck.core.rounds import Exchange, Inbox, Label, Read, Rounds, Seat, Terms
 from potluck.core.rounds import Parcel as Letter
 from potluck.core.stages import Opened
 from potluck.core.wire import load
@@ -55,7 +55,7 @@ def open_sum(enclave: Enclave, terms: Terms, me: Seat) -> Rounds[Opened]:
 
 
 def _broadcast(
-    terms: Terms, step: str, bodies: Mapping[Party, bytes], answer: str, at_least: int, read: m.Read
+    terms: Terms, step: str, bodies: Mapping[Party, bytes], answer: str, at_least: int, read: Read
 ) -> Exchange:
     """Send each of those still here its body of `step`, and wait for the answers of the same."""
     label: Label = terms.label(step)

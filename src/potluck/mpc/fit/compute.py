@@ -18,14 +18,13 @@ from potluck.core.fitting import SECONDS, TOO_FEW_ROWS, Fitting, Recipe, Sampler
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds, Seat
 from potluck.core.wire import dump, load
-from potluck.mpc.circle import Place, in_step, same, tell_all
+from potluck.mpc.circle import Place, Ready, Share, in_step, same, tell_all
 from potluck.mpc.credentials import Credentials
 from potluck.mpc.engine import name
 from potluck.mpc.fit import messages as m
 from potluck.mpc.fit.noise import noised
 from potluck.mpc.fit.parts import commitment, fits, shares, sizes
 from potluck.mpc.replicated import join, places
-from potluck.mpc.share.messages import Ready, Share
 from potluck.mpc.spu import Compiled
 from potluck.secret.box import SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret

@@ -9,10 +9,11 @@ import msgspec
 
 from potluck.core.fitting import Fitting
 from potluck.core.party import Party
+from potluck.core.wire import Hash, Signature
 from potluck.mpc import credentials
 from potluck.mpc.fit.parts import Part
 from potluck.mpc.replicated import PARTIES, TWO
-from potluck.mpc.share.messages import BoxPublic, Hash, Signature
+from potluck.secret.box import BoxPublic
 from potluck.secret.statement import named
 from potluck.secret.stream import digest
 

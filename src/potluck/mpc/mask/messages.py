@@ -13,8 +13,9 @@ import msgspec
 
 from potluck.core.party import Party
 from potluck.core.rounds import Terms
+from potluck.core.wire import Hash, Index, Signature
 from potluck.mpc.mask.pairs import session
-from potluck.secret.box import OVERHEAD, PUBLIC
+from potluck.secret.box import OVERHEAD, BoxPublic
 from potluck.secret.container import Secret
 from potluck.secret.shamir import SIZE
 from potluck.secret.statement import indices, named
@@ -30,12 +31,8 @@ SIGN = "mask/sign"
 SIGNED = "mask/signed"
 UNMASK = "mask/unmask"
 
-Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
-Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
-BoxPublic = Annotated[bytes, msgspec.Meta(min_length=PUBLIC, max_length=PUBLIC)]
 ShareBox = Annotated[bytes, msgspec.Meta(min_length=2 * SIZE + OVERHEAD, max_length=2 * SIZE + OVERHEAD)]
 HalfBox = Annotated[bytes, msgspec.Meta(min_length=SIZE + OVERHEAD, max_length=SIZE + OVERHEAD)]
-Index = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 
 
 class Advert(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -6,13 +6,13 @@ drop-out; what shows only once a secret is rebuilt ends the round and names the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Exchange, Parcel, Rounds, Seat, Terms
+from potluck.core.rounds import Exchange, Parcel, Read, Rounds, Seat, Terms
 from potluck.core.stages import Opened
 from potluck.core.wire import dump, load, unpack
 from potluck.mpc.mask import messages as m
@@ -82,7 +82,7 @@ def _broadcast(
     bodies: Mapping[Party, bytes],
     answer: str,
     at_least: int,
-    read: Callable[[Party, bytes], bytes],
+    read: Read,
 ) -> Exchange:
     """Send each of those still here its body of `step`, and wait for the answers of the same."""
     send = {site: Parcel(terms.label(step), body) for site, body in bodies.items()}

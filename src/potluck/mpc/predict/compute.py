@@ -20,7 +20,7 @@ from potluck.core.party import SERVER, Party
 from potluck.core.predicting import Meeting
 from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds, Seat
 from potluck.core.wire import dump, load
-from potluck.mpc.circle import Place, in_step, same, tell_all
+from potluck.mpc.circle import Place, Ready, Share, in_step, same, tell_all
 from potluck.mpc.credentials import Credentials
 from potluck.mpc.engine import name
 from potluck.mpc.predict import messages as m
@@ -193,9 +193,9 @@ def _prepared(
     job = name(meeting.round) if fresh else held[place.me].job
     shown = (dump(held[party]) for party in place.ranks)
     agreed = digest(b"potluck share predict ready 1", here.agreed, job.encode(), *shown)
-    mine = m.Ready(agreed, digest(b"potluck share predict programs 1", *(one.digest for one in programs.values())))
+    mine = Ready(agreed, digest(b"potluck share predict programs 1", *(one.digest for one in programs.values())))
     got = yield from tell_all(place, meeting.label, m.READY, dump(mine))
-    said = {place.me: mine, **{party: load(body, m.Ready, party) for party, body in got.items()}}
+    said = {place.me: mine, **{party: load(body, Ready, party) for party, body in got.items()}}
     same(place, m.READY, {party: one.program for party, one in said.items()}, Cause.TERMS, "compiled another program")
     what = "saw other letters than the others"
     same(place, m.READY, {party: one.agreed for party, one in said.items()}, Cause.SURVIVORS, what)
@@ -210,8 +210,8 @@ def _prepared(
 def _judged(here: _Sitting, bits: bytes) -> Rounds[None]:
     """Open to each other whether all kept their bounds. Raises Abort(RANGE), naming client or owner."""
     place, meeting = here.place, here.meeting
-    got = yield from tell_all(place, meeting.label, m.JUDGED, dump(m.Share(bits)))
-    shares = {place.me: bits, **{party: load(body, m.Share, party).share for party, body in got.items()}}
+    got = yield from tell_all(place, meeting.label, m.JUDGED, dump(Share(bits)))
+    shares = {place.me: bits, **{party: load(body, Share, party).share for party, body in got.items()}}
     opened = join(shares, place.ranks, len(bits) // width(len(place.ranks))).reshape(-1, BITS)
     if int(opened.max()) > 1:
         raise Abort(Cause.ENGINE, step=m.JUDGED, detail="what opens is no bit")

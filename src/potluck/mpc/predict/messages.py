@@ -12,11 +12,11 @@ import msgspec
 
 from potluck.core.party import Party
 from potluck.core.predicting import Meeting
-from potluck.core.wire import VERSION, dump
+from potluck.core.wire import VERSION, Hash, Signature, dump
 from potluck.mpc import credentials
 from potluck.mpc.predict.scale import DEEPEST, MOST_NORM, WIDEST
 from potluck.mpc.replicated import PARTIES, TWO, Piece
-from potluck.mpc.share.messages import BoxPublic, Hash, Signature
+from potluck.secret.box import BoxPublic
 from potluck.secret.statement import named
 from potluck.secret.stream import digest
 
@@ -118,19 +118,6 @@ class Held(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     job: Annotated[str, msgspec.Meta(max_length=400)]
     address: Annotated[str, msgspec.Meta(min_length=3, max_length=300)]
     certificate: Annotated[bytes, msgspec.Meta(max_length=credentials.LARGEST)]
-
-
-class Ready(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What a compute party is about to compute. agreed: all that was exchanged; program: what was compiled."""
-
-    agreed: Hash
-    program: Hash
-
-
-class Share(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A compute party's share of the two bits: whether a row, and whether a weight, is beyond its bound."""
-
-    share: bytes
 
 
 class Agreed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -16,7 +16,7 @@ import msgspec
 
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Label, RoundId, Seat
-from potluck.core.wire import dump, load
+from potluck.core.wire import Signature, dump, load
 from potluck.mpc import credentials
 from potluck.secret.box import OVERHEAD, PUBLIC, BoxKey, PublicBoxKey
 from potluck.secret.statement import named
@@ -40,7 +40,6 @@ START = 15.0
 """Seconds that an engine may take to start, and to say that the other's is gone."""
 TOKEN = 16
 
-Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
 Way = Literal["two", "many", "rr22"]
 
 

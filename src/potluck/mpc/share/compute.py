@@ -18,7 +18,7 @@ from potluck.core.desk import farewell
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Abort, Cause, Exchange, Limit, Parcel, Record, Rounds, Seat, Terms
 from potluck.core.wire import ascending, dump, load
-from potluck.mpc.circle import Place, in_step, same, tell_all
+from potluck.mpc.circle import Place, Ready, Share, in_step, same, tell_all
 from potluck.mpc.credentials import Credentials
 from potluck.mpc.engine import BOUND, name
 from potluck.mpc.replicated import Ring, commitment, expanded, join, share
@@ -137,9 +137,9 @@ def _prepare(place: Place, terms: Terms, cast: _Cast) -> Rounds[Compiled]:
     if cast.fresh:
         place.engine.close()
     program = place.engine.compile(len(cast.givers), _limits(terms))
-    mine = m.Ready(_agreed(place, terms, cast), program.digest)
+    mine = Ready(_agreed(place, terms, cast), program.digest)
     got = yield from tell_all(place, terms.label, m.READY, dump(mine))
-    said = {place.me: mine, **{party: load(body, m.Ready, party) for party, body in got.items()}}
+    said = {place.me: mine, **{party: load(body, Ready, party) for party, body in got.items()}}
     same(place, m.READY, {party: one.program for party, one in said.items()}, Cause.TERMS, "compiled another program")
     same(
         place,
@@ -152,7 +152,7 @@ def _prepare(place: Place, terms: Terms, cast: _Cast) -> Rounds[Compiled]:
         certificates = {party: cast.held[party].certificate for party in place.ranks}
         at = [cast.held[party].address for party in place.ranks]
         pending = place.engine.link(terms.round, place.rank, cast.own, certificates, at)
-        yield from in_step(place, terms.label, m.LINK, pending)
+        yield from in_step(place, terms.label, m.LINK, pending, m.ROLL)
     return program
 
 
@@ -171,15 +171,15 @@ def _compute(
     place: Place, terms: Terms, cast: _Cast, program: Compiled, shares: Sequence[bytes]
 ) -> Rounds[tuple[bytes, bytes]]:
     """This party's shares of the sum and of the bits."""
-    total, bits = yield from in_step(place, terms.label, m.RUN, place.engine.execute(program, shares))
+    total, bits = yield from in_step(place, terms.label, m.RUN, place.engine.execute(program, shares), m.ROLL)
     return total, bits
 
 
 def _judge(place: Place, terms: Terms, cast: _Cast, bits: bytes) -> Rounds[tuple[tuple[int, ...], tuple[m.Fault, ...]]]:
     """Open to each other whose words are within what the plan allows. Gives whose are, and who was left out at all."""
     count = len(cast.givers)
-    got = yield from tell_all(place, terms.label, m.ACCEPTED, dump(m.Share(bits)))
-    shares = {place.me: bits, **{party: load(body, m.Share, party).share for party, body in got.items()}}
+    got = yield from tell_all(place, terms.label, m.ACCEPTED, dump(Share(bits)))
+    shares = {place.me: bits, **{party: load(body, Share, party).share for party, body in got.items()}}
     opened: Ring = join(shares, place.ranks, count)
     if int(opened.max()) > 1:
         raise Abort(Cause.ENGINE, step=m.ACCEPTED, detail="what opens is no bit")

@@ -6,17 +6,18 @@ step; what one party shows to another beside that carries a signature of its own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 
 from potluck.core.party import Party
 from potluck.core.rounds import Cause, Terms
+from potluck.core.wire import Hash, Index, Signature
 from potluck.mpc import credentials
 from potluck.mpc.replicated import Piece
 from potluck.secret import statement
-from potluck.secret.box import PUBLIC
+from potluck.secret.box import BoxPublic
 from potluck.secret.statement import indices, named
 from potluck.secret.stream import digest
 
@@ -31,12 +32,6 @@ ACCEPTED = "share/accepted"
 SURVIVORS = "share/survivors"
 CONFIRM = "share/confirm"
 RESULT = "share/result"
-
-Read = Callable[[Party, bytes], bytes]
-Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
-Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
-BoxPublic = Annotated[bytes, msgspec.Meta(min_length=PUBLIC, max_length=PUBLIC)]
-Index = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 
 
 class Keys(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -91,25 +86,6 @@ class Held(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     job: Annotated[str, msgspec.Meta(max_length=400)]
     address: Annotated[str, msgspec.Meta(min_length=3, max_length=300)]
     certificate: Annotated[bytes, msgspec.Meta(max_length=credentials.LARGEST)]
-
-
-class Ready(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What a compute party is about to compute. agreed: all that was exchanged; program: what was compiled."""
-
-    agreed: Hash
-    program: Hash
-
-
-class Here(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """It has asked its engine. failed: its own engine has failed."""
-
-    failed: bool = False
-
-
-class Share(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A compute party's share of what all of them open to each other."""
-
-    share: bytes
 
 
 class Survivors(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
