@@ -23,12 +23,13 @@ class Exchange:
     """Mailboxes by party; letters wait for who is not there, as a broker's stream keeps them."""
 
     def __init__(self, carry: Carry = faithfully) -> None:
-        self._boxes: dict[Party, queue.SimpleQueue[bytes]] = {}
+        # No SimpleQueue: in CPython 3.11 a get that is woken for nothing as its time runs out waits for ever.
+        self._boxes: dict[Party, queue.Queue[bytes]] = {}
         self._carry = carry
 
-    def box(self, party: Party) -> queue.SimpleQueue[bytes]:
+    def box(self, party: Party) -> queue.Queue[bytes]:
         """The mailbox of a party."""
-        return self._boxes.setdefault(party, queue.SimpleQueue())
+        return self._boxes.setdefault(party, queue.Queue())
 
     def carry(self, sender: Party, to: Party, data: bytes) -> None:
         """Take a letter."""
