@@ -84,7 +84,7 @@ def page(found: Mapping[str, Sequence[Measured]]) -> str:
         sees = plain.sees if plain.sees == noised.sees else f"{plain.sees} / {noised.sees}"
         cells = (
             f"`{plain.word}`",
-            f"{plain.seconds:.1f} / {noised.seconds:.1f}",
+            f"{plain.seconds:.2g} / {noised.seconds:.2g}",
             f"{plain.sent / 1e3:,.0f} / {noised.sent / 1e3:,.0f}",
             sees,
             f"{plain.auc:.3f} / {noised.auc:.3f}",
