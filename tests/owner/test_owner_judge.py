@@ -333,9 +333,11 @@ def test_all_who_compute_have_to_be_named_also_one_that_is_called_as_the_owner_i
     assert codes(replaced(EVERYTHING, servers=()), train("none")) == set()
 
 
-def test_an_empty_policy_denies_whoever_would_read_or_compute():
-    assert {"readers", "servers"} <= codes(Allow(), joint(), owner="shop")
-    assert "servers" not in codes(Allow(), joint("intersect"), owner="shop")
+def test_a_policy_that_names_nobody_denies_whoever_would_read_or_compute_and_one_without_the_keys_nobody():
+    nobody = Allow(readers=(), servers=())
+    assert {"readers", "servers"} <= codes(nobody, joint(), owner="shop")
+    assert "servers" not in codes(nobody, joint("intersect"), owner="shop")
+    assert {"readers", "servers"} & codes(Allow(), joint(), owner="shop") == set()
 
 
 def test_the_owner_is_told_who_is_not_named():

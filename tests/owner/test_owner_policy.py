@@ -147,7 +147,7 @@ def test_a_policy_that_others_may_read_is_warned_of_only_if_it_holds_an_address(
 def test_the_template_denies_all_and_explains_every_key():
     text = template("cleveland")
     found = parse(text, "policy.toml")
-    assert found.allow == replaced_hours(Allow())
+    assert found.allow == replaced_hours(Allow(readers=(), servers=()))
     tables = tomllib.loads(text)
     for kind, name in ((Allow, "allow"), (Approve, "approve")):
         assert list(tables[name]) == [field.encode_name for field in msgspec.structs.fields(kind)]

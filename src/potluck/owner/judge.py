@@ -224,8 +224,10 @@ def _servers(allow: Allow, case: Case) -> Denial | None:
     return _named("servers", "compute", [party.name for party in case.plan.servers], allow.servers)
 
 
-def _named(code: Code, do: str, names: Sequence[str], allowed: Sequence[str]) -> Denial | None:
-    denied = [] if ANY in allowed else [name for name in names if name not in allowed]
+def _named(code: Code, do: str, names: Sequence[str], allowed: Sequence[str] | None) -> Denial | None:
+    if allowed is None or ANY in allowed:
+        return None
+    denied = [name for name in names if name not in allowed]
     return Denial(code, f"{_list(denied)} would {do}", _allowed(code, allowed)) if denied else None
 
 

@@ -37,7 +37,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Allow(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plan may ask. Lists: what is not named is denied; server, units, hours narrow it: None is any, empty none.
+    """What a plan may ask. Lists: what is not named is denied; of readers, servers, server, units, hours None is any,
+    empty none.
 
     epsilon_per_plan, epsilon_per_year: of plans with noise; 0 allows none of them. readers: sites beside the owner's.
     """
@@ -51,8 +52,8 @@ class Allow(msgspec.Struct, frozen=True, kw_only=True):
     epsilon_per_plan: float = 0.0
     epsilon_per_year: float = 0.0
     intersect: tuple[Reveal, ...] = ()
-    readers: tuple[str, ...] = ()
-    servers: tuple[str, ...] = ()
+    readers: tuple[str, ...] | None = None
+    servers: tuple[str, ...] | None = None
     min_rows: int = 1
     min_sites: int = 2
     hours: tuple[str, ...] | None = None
@@ -132,8 +133,8 @@ noise = []                # shared, site, reveal (differential privacy), none (e
 epsilon_per_plan = 0.0    # a plan with noise may spend at most this
 epsilon_per_year = 0.0    # and all of the last 365 days together at most this
 intersect = []            # what matching keys may show: size, members (fit shows members)
-readers = []              # sites that may read a fitted model, matches or scores, and may ask this site's model
-servers = []              # compute parties, by name, that may hold parts of this site's rows; any two could open them
+readers = []              # sites that may read a fitted model, matches, scores, or ask this site's model; no line: any
+servers = []              # compute parties that may hold parts of this site's rows: any two open them; no line: any
 min_rows = 1              # with fewer rows to learn from this site does not take part
 min_sites = 2             # a sum must be over at least so many sites, this one included, after drop-outs
 hours = []                # local time, e.g. "mon-fri 08:00-18:00"; "*" or no such line: any time
