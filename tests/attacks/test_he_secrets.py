@@ -74,7 +74,7 @@ def test_the_search_finds_a_secret_however_it_is_shown(secrets):
 # --- In print ---
 
 
-LITERAL = re.compile(r"b'(?:[^'\\]+|\\.)*'")
+LITERAL = re.compile(r"b'(?:[^'\\]|\\.)*+'")  # possessive: bytes without an end would be looked at for ever
 """Bytes in print. Of the longest, which are polynomials and vaults, the beginning is enough to know them by."""
 
 
