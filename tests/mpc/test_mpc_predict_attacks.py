@@ -205,8 +205,8 @@ def test_a_share_that_was_changed_is_noticed_by_the_client(engines):
     whole = predict_compute.box_key
 
     class Off:
-        def __init__(self, raw, party):
-            self.key = whole(raw, party)
+        def __init__(self, party, raw):
+            self.key = whole(party, raw)
 
         def seal(self, body, info):
             return self.key.seal(bytes([body[0] ^ 1]) + body[1:], info)

@@ -22,7 +22,7 @@ from potluck.he.circuit import Layout, letters
 from potluck.he.ckks import Ckks, fits
 from potluck.he.predict_messages import Greeting, Hello, Offer, Talk, Thread, answer, ask, opened
 from potluck.he.work import HOPS
-from potluck.secret.box import SEED, BoxKey, PublicBoxKey
+from potluck.secret.box import SEED, BoxKey, box_key
 from potluck.secret.container import Secret
 
 if TYPE_CHECKING:
@@ -87,15 +87,7 @@ def _greet(meeting: Meeting, me: Seat, rows: int) -> Rounds[tuple[Talk, Offer]]:
     _, content = thread.check(me.verify, answer(0), (meeting.owner, me.party), letter, SERVER)
     greeting = load(content, Greeting, meeting.owner)
     offer = opened(greeting.offer, Offer, key, info, meeting.owner, answer(0))
-    return Talk(thread, me, meeting.owner, key, box_key(meeting, greeting.box)), offer
-
-
-def box_key(meeting: Meeting, raw: bytes) -> PublicBoxKey:
-    """The owner's box key. Raises Abort(KEYS) naming the owner: malformed."""
-    try:
-        return PublicBoxKey(raw)
-    except Abort as abort:
-        raise Abort(abort.cause, party=meeting.owner, detail=abort.detail) from None
+    return Talk(thread, me, meeting.owner, key, box_key(meeting.owner, greeting.box)), offer
 
 
 def _layout(meeting: Meeting, offer: Offer, features: Floats) -> Layout:

@@ -22,7 +22,7 @@ from potluck.he.bfv import Bfv, Key
 from potluck.he.messages import ROSTER, Advert, Roster, advert_statement, roster_hash, seed
 from potluck.he.parameters import WIRE, Parameters
 from potluck.he.residues import add, dump, read
-from potluck.secret.box import SEED, BoxKey, PublicBoxKey
+from potluck.secret.box import SEED, BoxKey, box_key
 from potluck.secret.container import Secret
 
 Verify = Callable[[Party, bytes, bytes], None]
@@ -60,14 +60,6 @@ def check_advert(terms: Terms, verify: Verify, parameters: Parameters, party: Pa
     verify(party, advert_statement(terms, party, advert), advert.signature)
     box_key(party, advert.channel)
     read(advert.part, (WIRE, parameters.ring), parameters, party)
-
-
-def box_key(party: Party, raw: bytes) -> PublicBoxKey:
-    """A party's box key. Raises Abort(KEYS) naming it: malformed."""
-    try:
-        return PublicBoxKey(raw)
-    except Abort as abort:
-        raise Abort(abort.cause, party=party, detail=abort.detail) from None
 
 
 def table(terms: Terms, body: bytes) -> Table:

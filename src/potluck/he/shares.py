@@ -19,7 +19,8 @@ from potluck.core.wire import dump
 from potluck.he import messages as m
 from potluck.he.bfv import Bfv, Key
 from potluck.he.parameters import WIRE, WORD, Parameters
-from potluck.he.roster import Own, Table, Verify, box_key
+from potluck.he.roster import Own, Table, Verify
+from potluck.secret.box import box_key
 from potluck.secret.container import Secret
 from potluck.secret.shamir import SIZE, element, join, split
 from potluck.secret.stream import digest

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
+from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause
 from potluck.secret.container import Secret
 
@@ -45,6 +46,14 @@ class PublicBoxKey:
     def seal(self, plaintext: bytes, info: bytes) -> bytes:
         """plaintext of n bytes -> a box of n + OVERHEAD bytes that only the key's holder opens, with the same info."""
         return _SUITE.encrypt(plaintext, self._key, info=info)
+
+
+def box_key(party: Party, raw: bytes, step: str = "") -> PublicBoxKey:
+    """A party's public key, as it came in its letter of `step`. Raises Abort(KEYS) naming it: malformed."""
+    try:
+        return PublicBoxKey(raw)
+    except Abort as abort:
+        raise Abort(abort.cause, party=party, step=step, detail=abort.detail) from None
 
 
 class BoxKey:

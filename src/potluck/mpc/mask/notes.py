@@ -27,8 +27,8 @@ from potluck.mpc.mask.messages import (
     note_statement,
 )
 from potluck.mpc.mask.pairs import Root
-from potluck.mpc.mask.roster import Own, Table, Verify, box_key
-from potluck.secret.box import BoxKey
+from potluck.mpc.mask.roster import Own, Table, Verify
+from potluck.secret.box import BoxKey, box_key
 from potluck.secret.container import Secret
 from potluck.secret.shamir import SIZE, split
 

@@ -17,7 +17,7 @@ from potluck.core.wire import ascending, load
 from potluck.mpc.mask.graph import Graph, Shape, graph
 from potluck.mpc.mask.messages import ROSTER, Advert, Roster, advert_statement, roster_hash
 from potluck.mpc.mask.pairs import Root, session
-from potluck.secret.box import SEED, BoxKey, PublicBoxKey
+from potluck.secret.box import SEED, BoxKey, PublicBoxKey, box_key
 from potluck.secret.container import Secret
 from potluck.secret.keys import AgreementKey
 from potluck.secret.shamir import element
@@ -80,14 +80,6 @@ def check_keys(draw: Draw, party: Party, advert: Advert) -> None:
     box_key(party, advert.channel)
     box_key(party, advert.pair)
     agree(AgreementKey(Secret(draw(32))), party, advert.mask)
-
-
-def box_key(party: Party, raw: bytes) -> PublicBoxKey:
-    """A party's box key. Raises Abort(KEYS) naming it: malformed."""
-    try:
-        return PublicBoxKey(raw)
-    except Abort as abort:
-        raise Abort(abort.cause, party=party, detail=abort.detail) from None
 
 
 def agree(mine: AgreementKey, party: Party, theirs: bytes) -> Secret:

@@ -24,11 +24,11 @@ from potluck.mpc.circle import Place, Ready, Share, in_step, same, tell_all
 from potluck.mpc.credentials import Credentials
 from potluck.mpc.engine import name
 from potluck.mpc.predict import messages as m
-from potluck.mpc.predict.ends import box_key, scale_of
+from potluck.mpc.predict.ends import scale_of
 from potluck.mpc.predict.scale import Scale
 from potluck.mpc.replicated import commitment, expanded, join, places, share, width
 from potluck.mpc.spu import Compiled
-from potluck.secret.box import SEED, BoxKey
+from potluck.secret.box import SEED, BoxKey, box_key
 from potluck.secret.container import Secret
 from potluck.secret.stream import digest
 
@@ -106,7 +106,7 @@ def assist(place: Place, meeting: Meeting, me: Seat) -> Rounds[None]:
     if agreed.statement != m.agreed_statement(here.agreed, task.rows):
         raise Abort(Cause.TERMS, party=meeting.owner, step=m.AGREED, detail="it agrees to other rows")
     info = m.scores_info(here.agreed, place.me, task.model, task.rows)
-    sealed = box_key(task.rows.box, meeting.client).seal(margins, info)
+    sealed = box_key(meeting.client, task.rows.box).seal(margins, info)
     scores, done = meeting.label(m.SCORES), meeting.label(m.DONE)
     yield Exchange(done, send={meeting.client: Parcel(scores, dump(m.Scores(sealed))), SERVER: Parcel(done, b"")})
 
@@ -134,7 +134,7 @@ def _taken(here: _Sitting) -> Rounds[_Task]:
     if rows.count > meeting.rows:
         detail = f"{rows.count} rows, {meeting.rows} are allowed"
         raise Abort(Cause.REFUSED, party=client, step=m.ROWS, detail=detail)
-    box_key(rows.box, client)
+    box_key(client, rows.box)
     features = _opened(here, client, rows.promise, asked.sealed, rows.count * model.offer.widths[0])
     return _Task(model, rows, found, weights, features, len(here.place.ranks))
 

@@ -20,7 +20,7 @@ from potluck.core.wire import dump, load
 from potluck.mpc.predict import messages as m
 from potluck.mpc.predict import scale as s
 from potluck.mpc.replicated import PARTIES, Ring, commitment, held, join, split
-from potluck.secret.box import SEED, BoxKey, PublicBoxKey
+from potluck.secret.box import SEED, BoxKey, PublicBoxKey, box_key
 from potluck.secret.container import Secret
 
 SCORED = "scored/"
@@ -128,23 +128,15 @@ def _dealt(
     return promise, sealed()
 
 
-def box_key(raw: bytes, party: Party) -> PublicBoxKey:
-    """Raises Abort(KEYS) naming the party: malformed."""
-    try:
-        return PublicBoxKey(raw)
-    except Abort as abort:
-        raise Abort(abort.cause, party=party, detail=abort.detail) from None
-
-
 def _read_keys(sender: Party, body: bytes) -> bytes:
-    box_key(load(body, m.Keys, sender).box, sender)
+    box_key(sender, load(body, m.Keys, sender).box)
     return body
 
 
 def _read_shown(meeting: Meeting, me: Seat, agreed: bytes, sender: Party, body: bytes) -> bytes:
     """Raises Abort naming the compute party: it shows what the owner did not sign."""
     shown = load(body, m.Shown, sender)
-    box_key(shown.box, sender)
+    box_key(sender, shown.box)
     me.verify(meeting.owner, m.model_statement(agreed, shown.model.offer, shown.model.promise), shown.model.signature)
     return body
 

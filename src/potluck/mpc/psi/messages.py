@@ -18,7 +18,7 @@ from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Label, RoundId, Seat
 from potluck.core.wire import Signature, dump, load
 from potluck.mpc import credentials
-from potluck.secret.box import OVERHEAD, PUBLIC, BoxKey, PublicBoxKey
+from potluck.secret.box import OVERHEAD, PUBLIC, BoxKey, box_key
 from potluck.secret.statement import named
 from potluck.secret.stream import digest
 
@@ -182,7 +182,7 @@ class Circle:
     def sealed(self, step: str, to: Party, body: bytes) -> Note:
         """A note for another owner."""
         statement = _statement(self.session, step, self.me.party, to)
-        box = _box_key(to, self.hellos[to].box).seal(body, statement)
+        box = box_key(to, self.hellos[to].box, HELLO).seal(body, statement)
         return Note(self.gathering.owners.index(to), box, self.me.sign(digest(statement, box)))
 
     def unsealed(self, step: str, note: Note) -> tuple[Party, bytes]:
@@ -222,10 +222,3 @@ def filled_up(found: Found, width: int, filled: int) -> bytes:
 
 def _statement(session: bytes, step: str, sender: Party, to: Party) -> bytes:
     return b"potluck psi note 1\0" + digest(session, step.encode(), named(sender), named(to))
-
-
-def _box_key(party: Party, raw: bytes) -> PublicBoxKey:
-    try:
-        return PublicBoxKey(raw)
-    except Abort as abort:
-        raise Abort(abort.cause, party=party, step=HELLO, detail=abort.detail) from None
