@@ -108,3 +108,16 @@ def test_importing_the_door_is_quick_because_rooms_load_lazily():
     code = "import sys, potluck; print(sorted({'torch','pandas','dp_accounting','scipy','sklearn'} & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def _prints(source: str) -> list[str]:
+    """What a file prints with, past the one terminal on which no letter acts."""
+    names = {ast.unparse(node.func) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)}
+    return sorted(names & {"print", "Console", "rich.print", "escape", "Text.from_markup", "sys.stdout.write"})
+
+
+def test_nothing_is_printed_past_the_terminal():
+    for path in FILES:
+        if path.parent.name == "cli" and path.name not in ("door.py", "terminal.py"):
+            assert _prints(path.read_text(encoding="utf-8")) == [], path
+    assert _prints("from rich.console import Console\nConsole().print('x')") == ["Console"]

@@ -10,9 +10,10 @@ from members_scene import card, keys
 
 from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.party import SERVER, site
+from potluck.core.visible import visible
 from potluck.members import card as cards
 from potluck.members.card import draft, fingerprint
-from potluck.members.names import file_name, shown
+from potluck.members.names import file_name
 
 
 def test_a_card_is_read_as_it_was_written(tmp_path):
@@ -121,5 +122,5 @@ def test_a_fingerprint_is_160_bits_of_the_public_parts_for_reading_aloud():
 def test_a_name_can_neither_leave_its_folder_nor_act_on_a_screen():
     assert file_name("../etc/passwd").count("/") == 0
     assert file_name("a b") != file_name("a-b")
-    assert shown("a\x1b[2K\r\u202eb") == "a\\x1b[2K\\r\\u202eb"
-    assert shown("Århus 病院 [b]") == "Århus 病院 [b]"
+    assert visible("a\x1b[2K\r\u202eb") == "a\\u{1b}[2K\\u{d}\\u{202e}b"
+    assert visible("Århus 病院 [b]") == "Århus 病院 [b]"

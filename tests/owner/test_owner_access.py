@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from potluck.core.errors import Refused, UsageError
 from potluck.owner import access
-from potluck.owner.access import AccessLog, Entry, Subject, read, shown
+from potluck.owner.access import AccessLog, Entry, Subject, read, short
 
 NOW = datetime(2026, 11, 24, 18, 0, 0, 123456, timezone(timedelta(hours=1)))
 ABOUT = Subject(asker="hospitals", plan="heart", hash="ab" * 32, run="r1")
@@ -70,10 +70,10 @@ def test_a_name_cannot_forge_a_line_or_move_the_cursor(tmp_path):
 @settings(max_examples=300, deadline=None)
 @given(st.text(st.characters(), max_size=400), st.text(st.characters(), max_size=400))
 def test_names_are_bounded_printable_and_stay_apart(left, right):
-    assert shown(left).isprintable()
-    assert len(shown(left)) <= access.LONGEST * len("\\u{10ffff}")
+    assert short(left).isprintable()
+    assert len(short(left)) <= access.LONGEST * len("\\u{10ffff}")
     if max(len(left), len(right)) < access.LONGEST:
-        assert (shown(left) == shown(right)) == (left == right)
+        assert (short(left) == short(right)) == (left == right)
 
 
 def test_the_longest_line_is_one_that_can_be_read(tmp_path):

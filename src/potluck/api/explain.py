@@ -10,6 +10,7 @@ from potluck.api.plan import Plan, opened
 from potluck.core.errors import UsageError
 from potluck.core.party import BROKER, SERVER, Party
 from potluck.core.views import View, together
+from potluck.core.visible import visible
 from potluck.parties import catalog
 from potluck.report.details import seen
 from potluck.report.matrix import Table, short
@@ -43,7 +44,7 @@ class Explanation:
         return short([seen(view) for view in self.views], self.sites)
 
     def __str__(self) -> str:
-        rows = self.rows()
+        rows = [{head: visible(text) for head, text in row.items()} for row in self.rows()]
         heads = ("party", "of", "form", "breaks_if")
         wide = {head: max([len(head), *(len(row[head]) for row in rows)]) for head in heads[:-1]}
         lines = ["  ".join(head.ljust(wide.get(head, 0)) for head in heads)]

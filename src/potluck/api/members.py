@@ -10,12 +10,13 @@ from typing import Literal
 
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import Party, Role
+from potluck.core.visible import visible
 from potluck.members import card as cards
 from potluck.members import charter, coordinator, files, site
 from potluck.members.card import Card, fingerprint
 from potluck.members.federation import DAYS, Federation, broker_address
 from potluck.members.home import CoordinatorHome, Membership, SiteHome, mine
-from potluck.members.names import checked_name, shown
+from potluck.members.names import checked_name
 from potluck.members.tables import moment
 from potluck.net import broker
 
@@ -178,7 +179,7 @@ def site_new(folder: Path, name: str | None = None, *, compute: bool = False) ->
 
     name = folder.resolve().name if name is None else name
     role: Literal["site", "compute"] = "compute" if compute else "site"
-    home = site.found(folder, name, policy.template(shown(name), compute), role=role)
+    home = site.found(folder, name, policy.template(visible(name), compute), role=role)
     return Home(home.name, home.folder, home.card, fingerprint(cards.read(home.card)), role)
 
 

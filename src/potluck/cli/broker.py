@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from potluck.api.broker import Served, serve
 from potluck.cli.door import spoken, voice
+from potluck.cli.terminal import Terminal
 
 
 @click.command("broker")
@@ -26,7 +26,7 @@ def command(folder: Path, renew: bool) -> None:
 
     served = serve(folder, renew, ready)
 
-    def text(out: Console) -> None:
+    def text(out: Terminal) -> None:
         out.print(f"the broker at {served.address} has ended", soft_wrap=True)
 
     say.data({"broker": served.document()}, text)

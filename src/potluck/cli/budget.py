@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from potluck.api.budget import budget, settle
-from potluck.cli.door import plain, settings, spoken, voice
+from potluck.cli.door import settings, spoken, voice
+from potluck.cli.terminal import Terminal
 from potluck.cli.text import scored
 from potluck.dp.account import NEIGHBOURS
 
@@ -26,7 +26,7 @@ def command(plan: Path | None, ledger: Path | None, settling: bool, settings: tu
     settled = settle(plan, ledger) if settling else []
     owners = budget(plan, ledger, settings)
 
-    def text(out: Console) -> None:
+    def text(out: Terminal) -> None:
         title = f"epsilon of all runs, added up ({NEIGHBOURS})"
         table = Table("owner", "spent", "left", "would spend", "delta", "unit", title=title, title_justify="left")
         for name, row in owners.items():
@@ -37,7 +37,7 @@ def command(plan: Path | None, ledger: Path | None, settling: bool, settings: tu
         out.print(table)
         for name, row in owners.items():
             for line in scored(row.scored):
-                out.print(plain(f"{name} scored {line}"), soft_wrap=True)
+                out.print(f"{name} scored {line}", soft_wrap=True)
 
     say.warn(
         [f"{name}: a run was cut off; nothing is charged before `--settle`" for name, o in owners.items() if o.cut_off]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
+from rich.text import Text
 
 from potluck.api.check import check
 from potluck.cli.door import settings, spoken, voice
+from potluck.cli.terminal import Terminal
 
 
 @click.command("check")
@@ -21,9 +22,9 @@ def command(plan: Path, settings: tuple[str, ...]) -> int:
     verdict = check(plan, settings)
     document = verdict.document()
 
-    def text(out: Console) -> None:
+    def text(out: Terminal) -> None:
         for error in verdict.errors:
-            out.print(f"[red]error:[/] {error}", soft_wrap=True)
+            out.print(Text("error:", "red"), error, soft_wrap=True)
         if verdict.ok:
             out.print(f"{plan.name} can run: {verdict.summary()}", soft_wrap=True)
         if verdict.ok and say.verbose:

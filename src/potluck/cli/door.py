@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import sys
 import traceback
 from collections.abc import Callable
@@ -12,11 +11,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
+from potluck.cli.terminal import Terminal, json_text
 from potluck.core.errors import PotluckError, reason
 from potluck.core.rounds import Abort, Cause
+from potluck.core.visible import visible
 
 F = TypeVar("F", bound=Callable[..., object])
 REFUSALS = (Cause.BUDGET, Cause.REFUSED)
@@ -31,42 +31,32 @@ class Voice:
     json: bool
     quiet: bool
     verbose: bool
-    out: Console
-    words: Console
+    out: Terminal
+    words: Terminal
 
-    def data(self, document: object, text: Callable[[Console], None]) -> None:
+    def data(self, document: object, text: Callable[[Terminal], None]) -> None:
         """Print the result: as JSON, or as `text` prints it."""
         if self.json:
-            sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+            sys.stdout.write(json_text(document))
         else:
             text(self.out)
 
     def warn(self, warnings: list[str]) -> None:
         """Warnings, a line each."""
         for line in warnings:
-            self.words.print(f"[yellow]warning:[/] {plain(line)}", soft_wrap=True, emoji=False)
+            self.words.print(Text("warning:", "yellow"), line, soft_wrap=True)
 
     def say(self, line: str) -> None:
         """One line of words, unless -q."""
         if not self.quiet:
-            self.words.print(plain(line), soft_wrap=True, emoji=False)
-
-
-def plain(text: str) -> str:
-    """Words in which others' names may stand, for `Console.print`: no markup, no letter that moves the cursor."""
-    return escape(bare(text))
-
-
-def bare(text: str) -> str:
-    """The same for whatever prints letters as they are."""
-    return "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text)
+            self.words.say(line)
 
 
 def voice() -> Voice:
     """The voice of the verb that is being run, from its flags."""
     flags = click.get_current_context().meta
-    plain = Console(stderr=True, highlight=False)
-    return Voice(bool(flags["json"]), bool(flags["quiet"]), bool(flags["verbose"]), Console(highlight=False), plain)
+    words = Terminal(stderr=True)
+    return Voice(bool(flags["json"]), bool(flags["quiet"]), bool(flags["verbose"]), Terminal(), words)
 
 
 def _note(context: click.Context, option: click.Parameter, value: bool) -> None:
@@ -145,5 +135,5 @@ def _bug(error: Exception, debug: bool) -> int:
 def _fail(line: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    click.echo(bare(" ".join(line.split())), err=True)
+    click.echo(visible(" ".join(line.split())), err=True)
     return code

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import click
-from rich.console import Console
 
 from potluck.api import engine as api
 from potluck.api.engine import State
-from potluck.cli.door import plain, spoken, voice
+from potluck.cli.door import spoken, voice
+from potluck.cli.terminal import Terminal
 
 
 @click.group("engine")
@@ -45,14 +45,14 @@ def status(name: str | None) -> None:
 def tell(states: Mapping[str, State]) -> None:
     """Print engines."""
 
-    def text(out: Console) -> None:
+    def text(out: Terminal) -> None:
         for one in states.values():
-            out.print(plain(f"{one.name}: {one.problem or 'works'}"), soft_wrap=True, emoji=False)
+            out.print(f"{one.name}: {one.problem or 'works'}", soft_wrap=True)
             if one.found is not None:
                 mark = one.found.mark
                 parts = ", ".join(f"{package} {version}" for package, version in mark.packages.items())
                 line = f"  {parts}, on Python {mark.python} from {mark.source} ({mark.interpreter})"
-                out.print(plain(line), soft_wrap=True, emoji=False)
-                out.print(plain(f"  {one.found.folder}"), soft_wrap=True, emoji=False)
+                out.print(line, soft_wrap=True)
+                out.print(f"  {one.found.folder}", soft_wrap=True)
 
     voice().data({"engines": {name: one.document() for name, one in states.items()}}, text)

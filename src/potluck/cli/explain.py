@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from potluck.api.explain import Explanation, explain
 from potluck.api.plan import Plan
-from potluck.cli.door import plain, settings, spoken, voice
+from potluck.cli.door import settings, spoken, voice
+from potluck.cli.terminal import Terminal
 from potluck.report.matrix import Claim, Note
 
 
@@ -32,7 +33,7 @@ def command(plan: Path, collude: str, every: bool, settings: tuple[str, ...]) ->
     say.data(document, lambda out: _whole(found, out) if every or found.collude else _short(found, out))
 
 
-def _whole(found: Explanation, out: Console) -> None:
+def _whole(found: Explanation, out: Terminal) -> None:
     """A line for every claim."""
     table = Table("party", "of", "form", "breaks if", "note", title="Who could see what", title_justify="left")
     for row in found.rows():
@@ -40,10 +41,10 @@ def _whole(found: Explanation, out: Console) -> None:
     out.print(table)
 
 
-def _short(found: Explanation, out: Console) -> None:
+def _short(found: Explanation, out: Terminal) -> None:
     """By things, of all sites at once where they are alike; then the footnotes."""
     short = found.short()
-    out.print("[bold]Who could see what[/] (a number is a note below)")
+    out.print(Text("Who could see what", "bold"), "(a number is a note below)")
     for thing, cells in short.rows:
         alike: dict[str, list[str]] = {}
         for role, claims in zip(short.head, cells, strict=True):
@@ -52,16 +53,19 @@ def _short(found: Explanation, out: Console) -> None:
         table = Table.grid(padding=(0, 2))
         table.add_column(min_width=20, max_width=44)
         for said, roles in alike.items():
-            table.add_row(plain(", ".join(roles)), plain(said))
-        out.print(f"\n[bold]{plain(thing)}[/]")
+            table.add_row(", ".join(roles), said)
+        out.print()
+        out.say(thing, "bold")
         out.print(Padding(table, (0, 0, 0, 2)))
     notes = Table.grid(padding=(0, 1))
     notes.add_column(justify="right")
     for number, note in enumerate(short.notes, 1):
-        notes.add_row(str(number), plain(_note(note)))
-    out.print("\n[bold]Notes[/]")
+        notes.add_row(str(number), _note(note))
+    out.print()
+    out.say("Notes", "bold")
     out.print(notes)
-    out.print("\nA line for every party: --all. What some see together: --collude A,B.")
+    out.print()
+    out.say("A line for every party: --all. What some see together: --collude A,B.")
 
 
 def _claim(claim: Claim) -> str:

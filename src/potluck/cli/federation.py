@@ -6,13 +6,12 @@ import time
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
 
 from potluck.api import members as api
 from potluck.api.members import Shown
 from potluck.cli.door import spoken, voice
-from potluck.members.names import shown
+from potluck.cli.terminal import Terminal
+from potluck.core.visible import visible
 
 FOLDER = click.Path(path_type=Path)
 DAYS = click.option("--days", type=int, help="How long the federation file is valid (default 365).")
@@ -79,20 +78,20 @@ def tell(found: Shown) -> None:
     speaker.data(found.document(), lambda out: lines(out, found))
 
 
-def lines(out: Console, found: Shown) -> None:
+def lines(out: Terminal, found: Shown) -> None:
     """A federation as text: a line a party, with its fingerprint."""
     it = found.document()
     members, computes = it["members"], it["compute"]
     rows = {"coordinator": it["coordinator"], **(members if isinstance(members, dict) else {})}
     rows |= {f"{name} (compute)": mark for name, mark in computes.items()} if isinstance(computes, dict) else {}
-    width = max(len(shown(name)) for name in rows)
+    width = max(len(visible(name)) for name in rows)
     say(out, f"federation {it['name']}, version {it['version']}, expires {it['expires']}, broker {it['broker']}")
     for name, mark in rows.items():
         star = "  *" if name in found.changed else ""
-        say(out, f"  {shown(name):{width}}  {mark}{star}")
+        say(out, f"  {visible(name):{width}}  {mark}{star}")
     say(out, f"file: {it['file']}")
 
 
-def say(out: Console, line: str) -> None:
+def say(out: Terminal, line: str) -> None:
     """One line in which nothing from outside can act: neither markup nor control letters."""
-    out.print(escape(shown(line)), soft_wrap=True, emoji=False)
+    out.say(line)

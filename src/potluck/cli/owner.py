@@ -8,14 +8,14 @@ from pathlib import Path
 from types import FrameType
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from potluck.api import inbox as api
 from potluck.api.inbox import Asked
 from potluck.api.preview import Leaving, preview
 from potluck.api.site import attend, evidence, spending
-from potluck.cli.door import Voice, plain, spoken, voice
+from potluck.cli.door import Voice, spoken, voice
+from potluck.cli.terminal import Terminal
 from potluck.cli.text import scored
 from potluck.owner.access import Event
 
@@ -24,9 +24,9 @@ TEXT = 8
 """Values of a block that are printed as text; --json has them all."""
 
 
-def say(out: Console, line: str) -> None:
+def say(out: Terminal, line: str) -> None:
     """One line in which nothing from outside can act."""
-    out.print(plain(line), soft_wrap=True, emoji=False)
+    out.say(line)
 
 
 @click.command("run")
@@ -55,7 +55,7 @@ def inbox(folder: Path, hash: str) -> None:
     """What waits for approval in FOLDER, or every request of the plan whose hash begins with HASH."""
     found = api.inbox(folder, hash)
 
-    def text(out: Console) -> None:
+    def text(out: Terminal) -> None:
         if not found:
             say(out, "nothing waits")
         for one in found:
@@ -64,7 +64,7 @@ def inbox(folder: Path, hash: str) -> None:
     voice().data({"requests": [one.document() for one in found]}, text)
 
 
-def _show(out: Console, one: Asked) -> None:
+def _show(out: Terminal, one: Asked) -> None:
     say(out, f"sha256:{one.request.hash}  {one.request.state.value}  {one.plan.name}, asked by {one.request.asker}")
     say(out, f"  what: {one.learnt}")
     say(out, f"  with: {one.together}")
@@ -87,7 +87,7 @@ def show(folder: Path, hash: str) -> None:
     voice().data(found.document(), lambda out: _preview(out, found))
 
 
-def _preview(out: Console, found: Leaving) -> None:
+def _preview(out: Terminal, found: Leaving) -> None:
     say(out, f"{found.asked.plan.name}: {found.rows} rows to learn from, {found.held_out} held out. Nothing was sent.")
     say(out, f"the first sum; {found.noise}; the server would see it {found.form}:")
     for name, values in found.values.items():
@@ -116,7 +116,7 @@ def _decision(verdict: Event, words: str) -> click.Command:
             "runs": {one.run: one.state.value for one in done.changed},
         }
 
-        def text(out: Console) -> None:
+        def text(out: Terminal) -> None:
             say(out, f"sha256:{done.hash}: {verdict} by {who}")
             for one in done.changed:
                 say(out, f"run {one.run[:12]} is {one.state.value}")
@@ -145,14 +145,14 @@ def budget(folder: Path, export: Path | None) -> None:
     if export is not None:
         evidence(folder, export)
 
-    def text(out: Console) -> None:
+    def text(out: Terminal) -> None:
         left = "no cap" if found.left is None else f"{found.left:.6g} left this year"
         say(out, f"spent {found.spent:.6g} in all, {found.year:.6g} in the last year, {left}")
         table = Table("run", "plan", "epsilon", "delta", "unit", "releases", "state")
         for one in found.runs:
             row = (
-                plain(one.run[:12]),
-                plain(one.plan),
+                one.run[:12],
+                one.plan,
                 f"{one.epsilon:.6g}",
                 str(one.delta),
                 str(one.unit),
@@ -179,7 +179,7 @@ def log(folder: Path) -> None:
     if damaged:
         speaker.warn([f"lines that cannot be read: {', '.join(map(str, damaged))}"])
 
-    def text(out: Console) -> None:
+    def text(out: Terminal) -> None:
         for row in rows:
             said = [str(row[name]) for name in ("when", "event", "outcome", "plan", "person") if row[name]]
             about = [f"round {row['round']}"] if row["round"] is not None else []

@@ -21,5 +21,5 @@ def command(model: Path, csv: Path, output: Path | None) -> None:
     scored = score(model, csv, output)
     document = {"rows": scored.rows, "columns": list(scored.columns), "predictions": scored.path or None}
     say.data(
-        document if output else {**document, "scores": scored.values()}, lambda out: out.print(scored.text(), end="")
+        document if output else {**document, "scores": scored.values()}, lambda out: click.echo(scored.text(), nl=False)
     )

@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from potluck.api import members as api
 from potluck.cli.door import spoken, voice
 from potluck.cli.federation import lines, say
 from potluck.cli.owner import COMMANDS
+from potluck.cli.terminal import Terminal
 
 FOLDER = click.Path(path_type=Path)
 
@@ -37,7 +37,7 @@ def new(folder: Path, name: str | None, compute: bool, rotate: bool) -> None:
         raise click.UsageError("--rotate keeps name and role")
     home = api.site_rotate(folder) if rotate else api.site_new(folder, name, compute=compute)
 
-    def text(out: Console) -> None:
+    def text(out: Terminal) -> None:
         say(out, f"{home.name}: fingerprint {home.fingerprint}")
         say(out, f"card: {home.card}")
 
@@ -58,7 +58,7 @@ def join(folder: Path, file: Path, coordinator: str) -> None:
     if joined.new_coordinator:
         speaker.say("the coordinator has new keys, handed over to by the old ones")
 
-    def text(out: Console) -> None:
+    def text(out: Terminal) -> None:
         say(out, f"{joined.name}: fingerprint {joined.fingerprint}, joined")
         lines(out, joined.federation)
 

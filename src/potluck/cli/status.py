@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from potluck.api.status import Live, status
-from potluck.cli.door import plain, spoken, voice
+from potluck.cli.door import spoken, voice
+from potluck.cli.terminal import Terminal
 
 
 @click.command("status")
@@ -19,28 +19,28 @@ def command(folder: Path) -> None:
     """What the server of the federation in FOLDER is doing: rounds, sites, bytes, drop-outs, epsilon spent."""
     found = status(folder)
 
-    def text(out: Console) -> None:
+    def text(out: Terminal) -> None:
         running = "its server runs" if found.running else "no server runs"
-        out.print(plain(f"{found.federation}, version {found.version}: {running}"), soft_wrap=True, emoji=False)
+        out.print(f"{found.federation}, version {found.version}: {running}", soft_wrap=True)
         for one in found.runs:
             _show(out, one)
 
     voice().data(found.document(), text)
 
 
-def _show(out: Console, run: Live) -> None:
+def _show(out: Terminal, run: Live) -> None:
     now = f", now {run.now}" if run.now else ""
     redone = f", {run.tries} tries came to nothing" if run.tries else ""
     head = f"{run.plan} ({run.run[:12]}): {run.state}, {run.opened} of {run.sums} sums{now}{redone}"
     again = f"; the server was started again {run.resumed} times" if run.resumed else ""
     size = f"{run.bytes_up:,} bytes up, {run.bytes_down:,} down{again}"
-    out.print(plain(f"{head}; {size}"), soft_wrap=True, emoji=False)
+    out.print(f"{head}; {size}", soft_wrap=True)
     table = Table("site", "state", "heard", "drop-outs", "epsilon")
     for one in run.sites:
         heard = "-" if one.seen is None else f"{one.seen:.0f} s ago"
         spent = "-" if one.spent is None else f"{one.spent:.4g}"
-        table.add_row(plain(one.name), plain(" ".join([one.verdict, *one.codes])), heard, str(one.dropped), spent)
+        table.add_row(one.name, " ".join([one.verdict, *one.codes]), heard, str(one.dropped), spent)
     for one in run.computes:
         heard = "-" if one.seen is None else f"{one.seen:.0f} s ago"
-        table.add_row(plain(f"{one.name} (compute)"), plain(" ".join([one.verdict, *one.codes])), heard, "-", "-")
+        table.add_row(f"{one.name} (compute)", " ".join([one.verdict, *one.codes]), heard, "-", "-")
     out.print(table)

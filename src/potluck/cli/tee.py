@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
+from rich.text import Text
 
 from potluck.api import attest as machine
 from potluck.api import evidence as api
 from potluck.api.attest import Written
 from potluck.api.evidence import Given, Held
-from potluck.cli.door import plain, spoken, voice
+from potluck.cli.door import spoken, voice
+from potluck.cli.terminal import Terminal
 from potluck.core.errors import UsageError
 from potluck.tee.evidence import FORMATS
 from potluck.tee.verdict import Verdict
@@ -82,7 +83,7 @@ def policy(policy: Path | None, output: Path | None, **words: object) -> None:
 def measure() -> None:
     """The digest of the code that an enclave of this installation runs: all owners must find the same."""
     said = machine.measured()
-    voice().data(said, lambda out: out.print(plain(str(said["workload"])), soft_wrap=True))
+    voice().data(said, lambda out: out.print(str(said["workload"]), soft_wrap=True))
 
 
 @command.command("attest")
@@ -107,20 +108,20 @@ def _given(words: dict[str, Any]) -> Given:
     return Given(words["format_"], words["evidence"], words["endorsements"], words["roots"], words["at"])
 
 
-def judged(out: Console, verdict: Verdict) -> None:
+def judged(out: Terminal, verdict: Verdict) -> None:
     """Print a verdict: the word, the stamp, every reason, what nobody asked, and what the evidence claims."""
-    word = "[green]accept[/]" if verdict.accepted else "[red]refuse[/]"
-    out.print(f"{word}: {verdict.format}")
+    word = Text("accept:", "green") if verdict.accepted else Text("refuse:", "red")
+    out.print(word, verdict.format)
     if verdict.stamp:
-        out.print(f"  [yellow]{plain(verdict.stamp)}[/]", soft_wrap=True, emoji=False)
+        out.say(f"  {verdict.stamp}", "yellow")
     for reason in verdict.reasons:
-        out.print(plain(f"  {reason}"), soft_wrap=True, emoji=False)
+        out.print(f"  {reason}", soft_wrap=True)
     for path in verdict.unchecked:
-        out.print(plain(f"  not compared: {path}"), soft_wrap=True, emoji=False)
+        out.print(f"  not compared: {path}", soft_wrap=True)
     if verdict.claims:
         out.print("claims:")
     for path, value in _lines(verdict.claims, ""):
-        out.print(plain(f"  {path} = {value}"), soft_wrap=True, emoji=False)
+        out.print(f"  {path} = {value}", soft_wrap=True)
 
 
 def _lines(claims: Mapping[str, object], path: str) -> Iterator[tuple[str, str]]:
@@ -137,17 +138,17 @@ def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _wrote(out: Console, made: Written) -> None:
+def _wrote(out: Terminal, made: Written) -> None:
     for line in (made.format, *map(str, (made.evidence, *made.endorsements))):
-        out.print(plain(line), soft_wrap=True, emoji=False)
+        out.print(line, soft_wrap=True)
 
 
-def _values(out: Console, held: Held) -> None:
+def _values(out: Terminal, held: Held) -> None:
     for key, value in held.flat():
-        out.print(plain(f"{key} = {_word(value)}"), soft_wrap=True, emoji=False)
+        out.print(f"{key} = {_word(value)}", soft_wrap=True)
     out.print(held.hash, soft_wrap=True)
 
 
-def _begun(out: Console, held: Held) -> None:
+def _begun(out: Terminal, held: Held) -> None:
     for line in [held.file] if held.file else held.text.splitlines():
-        out.print(plain(line), soft_wrap=True, emoji=False)
+        out.print(line, soft_wrap=True)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from rich.console import Console
 from rich.table import Table
 
 from potluck.api.compare import NOT_PRIVATE
 from potluck.api.outcome import Run
+from potluck.cli.terminal import Terminal
 
+CAVEAT = (
+    "alone and pooled are fitted to convergence by Newton's method, federated is what the plan says.",
+    "what this can support: with 46 to 303 rows a hospital, differences of a few hundredths of AUC are within the",
+    "noise of the split; a hospital of 46 or 123 rows, most of them ill, can hardly judge a model on its own rows.",
+)
 METRICS = ("auc", "accuracy", "r2", "rmse")
 
 
-def show_run(out: Console, run: Run) -> None:
+def show_run(out: Terminal, run: Run) -> None:
     """What was learnt, what it cost, where it is."""
     document = run.document
     metrics = document.get("metrics")
@@ -40,7 +45,7 @@ def show_run(out: Console, run: Run) -> None:
     out.print(f"report: {document['report']}", soft_wrap=True)
 
 
-def _prediction(out: Console, document: Mapping[str, object]) -> None:
+def _prediction(out: Terminal, document: Mapping[str, object]) -> None:
     if document.get("task") != "predict":
         return
     if document["predictions"] is None:
@@ -58,7 +63,7 @@ def _prediction(out: Console, document: Mapping[str, object]) -> None:
         out.print(f"beside plain scoring ({NOT_PRIVATE}): {same}{error}", soft_wrap=True)
 
 
-def _intersection(out: Console, document: Mapping[str, object]) -> None:
+def _intersection(out: Terminal, document: Mapping[str, object]) -> None:
     if document.get("task") != "intersect":
         return
     size = document["size"]
@@ -144,14 +149,10 @@ def spent(document: Mapping[str, object]) -> str:
     return f"epsilon spent: {owners} ({kind})"
 
 
-def show_demo(out: Console, run: Run) -> None:
+def show_demo(out: Terminal, run: Run) -> None:
     """The demo: the comparison, the cost, who could see what, and what four small sites can support."""
     show_run(out, run)
     for line in run.seen():
         out.print(line, soft_wrap=True)
-    out.print(
-        "alone and pooled are fitted to convergence by Newton's method, federated is what the plan says.\n"
-        "what this can support: with 46 to 303 rows a hospital, differences of a few hundredths of AUC are within the\n"
-        "noise of the split; a hospital of 46 or 123 rows, most of them ill, can hardly judge a model on its own rows.",
-        soft_wrap=True,
-    )
+    for line in CAVEAT:
+        out.say(line)

@@ -25,7 +25,7 @@ def command(
     """Run PLAN with processes of their own on this machine: broker, server, every owner, who computes."""
     say = voice()
     read = Plan.read(plan, settings)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     hidden = say.quiet or not say.words.is_terminal
     with Progress(*columns, console=say.words, transient=True, disable=hidden) as bars:
         bar = bars.add_task("starting", total=None)

@@ -6,6 +6,8 @@ Messages name columns, line numbers and kinds of error; they never carry a value
 
 from __future__ import annotations
 
+from potluck.core.visible import visible
+
 
 class PotluckError(Exception):
     """An expected failure: `what` happened, `where`, and a `hint` that says what to do."""
@@ -21,7 +23,7 @@ class PotluckError(Exception):
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         advice = f". hint: {self.hint}" if self.hint else ""
-        return f"{type(self).__name__}: {place}{self.what}{advice}"
+        return visible(f"{type(self).__name__}: {place}{self.what}{advice}")
 
 
 class PlanError(PotluckError):

@@ -19,6 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from potluck.core.party import Draw, Party
 from potluck.core.stages import Guarded, Opened
+from potluck.core.visible import visible
 
 Words = NDArray[np.unsignedinteger]
 
@@ -96,7 +97,7 @@ class Abort(Exception):
         who = f" ({party})" if party else ""
         at = f" at {step}" if step else ""
         more = f": {detail}" if detail else ""
-        super().__init__(f"{cause.value}{who}{at}{more}")
+        super().__init__(visible(f"{cause.value}{who}{at}{more}"))
 
 
 Read = Callable[[Party, bytes], bytes]

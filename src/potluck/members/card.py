@@ -16,10 +16,11 @@ import msgspec
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import SERVER, Party, Role
 from potluck.core.rounds import Abort
+from potluck.core.visible import visible
 from potluck.core.wire import dump
 from potluck.members import files, tables
 from potluck.members.keys import Keys, checked_point, raw_user
-from potluck.members.names import checked_name, shown
+from potluck.members.names import checked_name
 from potluck.secret.box import PUBLIC, PublicBoxKey
 from potluck.secret.keys import Roster
 
@@ -86,7 +87,7 @@ class Card:
             PublicBoxKey(self.box)
             Roster({self.party: self.signing}).verify(self.party, _TAG + self.canonical, self.signature)
         except Abort as abort:
-            what = f"{shown(str(self.party))}'s is not a true card: {abort.cause.value}"
+            what = f"{visible(str(self.party))}'s is not a true card: {abort.cause.value}"
             raise Refused(what, hint="ask its owner for it again") from None
 
     def table(self) -> CardTable:

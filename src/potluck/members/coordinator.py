@@ -9,13 +9,14 @@ from pathlib import Path
 
 from potluck.core.errors import UsageError
 from potluck.core.party import SERVER, Draw, Party, Role
+from potluck.core.visible import visible
 from potluck.members import files
 from potluck.members import keys as keyring
 from potluck.members.card import Card, draft
 from potluck.members.federation import Federation, hand_over, place
 from potluck.members.home import CoordinatorHome, Membership
 from potluck.members.keys import Keys
-from potluck.members.names import checked_name, shown
+from potluck.members.names import checked_name
 from potluck.secret.random import system
 
 DAY = 86400
@@ -91,7 +92,7 @@ def _next(federation: Federation, members: Sequence[Card], now: float) -> Federa
 
 def titled(party: Party) -> str:
     """A member as it is called on a screen: a site by its name, a compute party with what it does."""
-    return f"{shown(party.name)} (compute)" if party.role is Role.COMPUTE else shown(party.name)
+    return f"{visible(party.name)} (compute)" if party.role is Role.COMPUTE else visible(party.name)
 
 
 def _member(federation: Federation, party: Party) -> Card:
@@ -99,7 +100,7 @@ def _member(federation: Federation, party: Party) -> Card:
         if card.party == party:
             return card
     known = ", ".join(titled(card.party) for card in federation.members) or "none"
-    raise UsageError(f"{titled(party)} is not a member", where=shown(federation.name), hint=f"members: {known}")
+    raise UsageError(f"{titled(party)} is not a member", where=visible(federation.name), hint=f"members: {known}")
 
 
 def _until(now: float, days: int) -> int:

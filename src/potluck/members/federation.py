@@ -20,9 +20,10 @@ from cryptography import x509
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import SERVER, Party, Role
 from potluck.core.rounds import Abort
+from potluck.core.visible import visible
 from potluck.core.wire import dump
 from potluck.members.card import Card, fingerprint
-from potluck.members.names import checked_name, same, shown
+from potluck.members.names import checked_name, same
 from potluck.members.tables import moment
 from potluck.secret.keys import Roster, SigningKey
 
@@ -156,10 +157,10 @@ class Federation:
         if now >= self.expires:
             what = f"version {self.version} expired on {moment(self.expires):%Y-%m-%d %H:%M} UTC"
             hint = "coordinator: `potluck federation rotate FOLDER`; sites: join the new file. Or is this clock wrong?"
-            raise Refused(what, where=f"federation {shown(self.name)}", hint=hint)
+            raise Refused(what, where=f"federation {visible(self.name)}", hint=hint)
         if self.issued > now + SKEW:
             what = f"version {self.version} was issued on {moment(self.issued):%Y-%m-%d %H:%M} UTC, still to come"
-            raise Refused(what, where=f"federation {shown(self.name)}", hint="set this machine's clock right")
+            raise Refused(what, where=f"federation {visible(self.name)}", hint="set this machine's clock right")
 
     def _shape(self) -> None:
         checked_name(self.name, "federation")
@@ -198,7 +199,7 @@ def accept(offered: Federation, pinned: Federation, now: float) -> None:
     Raises Refused: expired, another federation, rolled back, another file of the same version, or a coordinator's key
     that the pinned one has not handed over to.
     """
-    where = f"federation {shown(offered.name)}"
+    where = f"federation {visible(offered.name)}"
     if offered.id != pinned.id:
         what = f"another federation (id {offered.id}) than the one joined ({pinned.id})"
         raise Refused(what, where=where, hint="one folder, one federation: make another with `potluck site new`")
@@ -223,7 +224,7 @@ def broker_address(url: str) -> tuple[str, int]:
     port = int(found["port"]) if found else 0
     if found is None or not 0 < port < 65536:
         hint = "tls://broker.example:4222, as the sites reach it"
-        raise UsageError("the broker's address is not tls://host:port", where=shown(url), hint=hint)
+        raise UsageError("the broker's address is not tls://host:port", where=visible(url), hint=hint)
     return found["six"] or found["host"], port
 
 
@@ -241,7 +242,7 @@ def _distinct(cards: Sequence[Card]) -> None:
     for card in cards:
         for key in (f"{card.party.role.value} {same(card.party.name)}".encode(), *card.keys):
             if key in seen:
-                what = f"{shown(str(seen[key]))} and {shown(str(card.party))} have the same name or share a key"
+                what = f"{visible(str(seen[key]))} and {visible(str(card.party))} have the same name or share a key"
                 raise Refused(what, hint="each party makes its own keys and has a name of its own")
             seen[key] = card.party
 

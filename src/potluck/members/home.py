@@ -11,12 +11,13 @@ import msgspec
 
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import SERVER, Party, Role
+from potluck.core.visible import visible
 from potluck.members import charter, files, tables
 from potluck.members import keys as keyring
 from potluck.members.card import Card, draft, fingerprint
 from potluck.members.federation import Federation, accept
 from potluck.members.keys import Keys
-from potluck.members.names import checked_name, file_name, shown
+from potluck.members.names import checked_name, file_name
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class SiteHome:
         card = federation.cards.get(self.me)
         if card is None:
             hint = f"send {self.card.name} to the coordinator: `potluck federation add FOLDER CARD`"
-            raise Refused(f"{shown(self.name)} is not a member", where=shown(federation.name), hint=hint)
+            raise Refused(f"{visible(self.name)} is not a member", where=visible(federation.name), hint=hint)
         _behind(self.keys, self.fresh, card)
         return card
 

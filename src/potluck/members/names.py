@@ -30,8 +30,3 @@ def file_name(text: str) -> str:
     """A name as a file or folder name: letters, digits, dash, dot; anything else becomes a dash and a short hash."""
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in text)[:60]
     return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def shown(text: str) -> str:
-    """Text from outside as it may be printed: no control letters, so that a name cannot rewrite a fingerprint."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)

@@ -20,6 +20,7 @@ import msgspec
 
 from potluck.core.errors import Refused, UsageError, reason
 from potluck.core.schema import readable
+from potluck.core.visible import visible
 
 LONGEST = 128
 MOST_CODES = 16
@@ -87,13 +88,13 @@ class AccessLog:
             when=now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             event=event,
             outcome=outcome,
-            asker=shown(about.asker),
-            person=shown(about.person),
-            plan=shown(about.plan),
-            hash=shown(about.hash),
-            run=shown(about.run),
+            asker=short(about.asker),
+            person=short(about.person),
+            plan=short(about.plan),
+            hash=short(about.hash),
+            run=short(about.run),
             round=round,
-            why=tuple(shown(code) for code in why[:MOST_CODES]),
+            why=tuple(short(code) for code in why[:MOST_CODES]),
         )
         line = json.dumps(msgspec.to_builtins(entry), ensure_ascii=True).encode("ascii") + b"\n"
         try:
@@ -122,10 +123,10 @@ def read(path: Path) -> Log:
     return Log(tuple(entries), tuple(damaged))
 
 
-def shown(text: str) -> str:
-    """A text from outside as it may be kept and printed: short, and what is no plain letter as its number."""
-    short = text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
-    return "".join(c if c.isprintable() and c != "\\" else f"\\u{{{ord(c):x}}}" for c in short)
+def short(text: str) -> str:
+    """A text from outside as it may be kept and printed: visible, and cut at LONGEST letters. Two texts stay two."""
+    cut = text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return visible(cut.replace("\\", "\\u{5c}"))
 
 
 def _append(path: Path, line: bytes) -> None:

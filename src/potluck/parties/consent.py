@@ -21,6 +21,7 @@ from potluck.core.party import Role
 from potluck.core.plan import Plan, canonical, digest
 from potluck.core.rounds import Abort, Cause
 from potluck.core.schema import readable
+from potluck.core.visible import visible
 from potluck.core.wire import load
 from potluck.dp.account import promise
 from potluck.engines.environment import NotInstalled
@@ -152,13 +153,13 @@ class Consent:
             codes = (cause.value,) if cause else ()
             self._owner.log.write("round", _now(), outcome="aborted" if cause else "done", about=about, round=number,
                                  why=codes)  # fmt: skip
-            self._owner.say(_plain(f"round {number}: {cause.value if cause else 'done'}{why}"))
+            self._say(f"round {number}: {cause.value if cause else 'done'}{why}")
             return
         now = time.monotonic()
         if cause is not None and now >= self._quiet_until.get(cause, 0.0):
             self._quiet_until[cause] = now + QUIET
             self._owner.log.write("refusal", _now(), outcome="refused", about=about, round=number, why=(cause.value,))
-            self._owner.say(_plain(f"{what}: {cause.value}{why}"))
+            self._say(f"{what}: {cause.value}{why}")
 
     def _verified(self, proposal: Proposal) -> Plan:
         """Everything that has nothing to do with what the owner wants. Raises Denied."""
@@ -234,10 +235,14 @@ class Consent:
             return Subject(asker=self._owner.federation.name, run=run)
         return Subject(asker=self._owner.federation.name, plan=plan.name, hash=digest(plan).hex(), run=run)
 
+    def _say(self, line: str) -> None:
+        """A line for the owner's screen."""
+        self._owner.say(visible(line[:LONGEST]))
+
     def _write(self, event: Event, outcome: Outcome, about: Subject, decision: Decision) -> None:
         self._owner.log.write(event, _now(), outcome=outcome, about=about, why=decision.codes)
         why = f" ({'; '.join(decision.words or decision.codes)})" if decision.codes else ""
-        self._owner.say(_plain(f"{event} {about.plan or '?'}: {outcome}{why}"))
+        self._say(f"{event} {about.plan or '?'}: {outcome}{why}")
 
 
 _OUTCOME: dict[Verdict, Outcome] = {
@@ -246,11 +251,6 @@ _OUTCOME: dict[Verdict, Outcome] = {
     "denied": "denied",
     "unable": "refused",
 }
-
-
-def _plain(text: str) -> str:
-    """Words in which names from outside may stand: no letter of them moves a terminal's cursor."""
-    return "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text[:LONGEST])
 
 
 def _now() -> datetime:
