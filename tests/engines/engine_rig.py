@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import potluck
-from potluck.engines.environment import PACKAGES
+from potluck.engines.environment import PACKAGES, lock_file
 
 ROOT = str(Path(potluck.__file__).parents[1])
 SPEAK = f"""
@@ -89,6 +89,7 @@ case "$*" in
   *"-m pip "*) {pip};;
   *.serve*import*main*) exec {sys.executable} -I -B {worker};;
   *"print('python"*) echo python {version};;
+  *importlib.metadata*) case "$0" in *mpc*) cat {lock_file("mpc")};; *) cat {lock_file("he")};; esac;;
 esac
 """,
         encoding="utf-8",

@@ -6,7 +6,7 @@ from potluck.api.plan import Plan
 from potluck.core.errors import PlanError
 from potluck.core.plan import Plan as Spec
 from potluck.tee.demand import Demand, built_in, read
-from potluck.tee.sum_views import SIMULATED
+from potluck.tee.sum_views import unprotected
 
 
 def demand_of(plan: Plan) -> Demand | None:
@@ -33,4 +33,4 @@ def stamp_of(spec: Spec, demand: Demand | None) -> str:
         return ""
     if demand is not None:
         return demand.stamp(guard.enclave)
-    return SIMULATED if guard.enclave == "simulated" else ""
+    return unprotected(spec)

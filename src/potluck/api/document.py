@@ -195,6 +195,7 @@ def evidence(facts: Facts) -> details.Details:
         in_process=facts.network is None,
         network=facts.network,
         simulated=facts.spec.protect.word == "tee" and facts.spec.protect.enclave == "simulated",
+        exposed=facts.spec.exposed,
     )
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from potluck.core.errors import UsageError
 from potluck.engines import environment
 from potluck.engines.environment import PACKAGES, Installed
+from potluck.engines.install import checked
 from potluck.engines.install import install as make
-from potluck.engines.install import tested
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def status(name: str | None = None) -> Mapping[str, State]:
     if name is None:
         return {one: _state(one) for one in PACKAGES}
     found = environment.require(name)
-    tested(name, found.program())
+    checked(name, found.folder)
     return {name: State(name, found, None)}
 
 
@@ -60,7 +60,7 @@ def _state(name: str) -> State:
     found = None
     try:
         found = environment.require(name)
-        tested(name, found.program())
+        checked(name, found.folder)
     except UsageError as error:
         return State(name, found, f"{error.what} ({error.hint})")
     return State(name, found, None)

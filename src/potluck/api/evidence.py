@@ -13,11 +13,17 @@ from potluck.core.errors import UsageError, reason
 from potluck.tee import demand, verify
 from potluck.tee.demand import Demand
 from potluck.tee.evidence import FORMATS, LARGEST, MOST, Asked, Evidence, Format
-from potluck.tee.policy import Policy
+from potluck.tee.policy import Policy, unsaid
 from potluck.tee.policy_file import TABLES
 from potluck.tee.starter import look, starter
 from potluck.tee.verdict import Code, Verdict
 
+UNSHIELDED = {
+    "tpm": "says what was booted and encrypts no memory: the machine's owner can read what runs there",
+    "nvidia-gpu": "speaks of a GPU alone: evidence of the machine that it is in must come beside it",
+    "simulated": "is no enclave: production accepts none, and its host can read what runs there",
+}
+"""Formats that no memory of an enclave is kept secret by, and why."""
 MANY = 64
 """Files beside evidence that are opened at all; the verifier refuses from far fewer on."""
 BYTES = 4096
@@ -119,13 +125,20 @@ def _warnings(policy: Policy) -> list[str]:
         table = getattr(policy, attribute)
         empty = [key for key in table.__struct_fields__ if getattr(table, key) == ()]
         found += [f"{name}.{key} is empty: nothing is accepted" for key in empty if key != "deny_advisories"]
-        if policy.production and name == "simulated":
-            found.append("simulated is no enclave: production accepts none")
-        if policy.production and getattr(table, "allow_debug", False):
-            found.append(f"{name}.allow_debug is refused in production: nothing is accepted")
-    if "tdx" in policy.formats and None in (policy.tdx.rtmr1, policy.tdx.rtmr2):
-        found.append("tdx.rtmr1 and rtmr2 are not both listed: any kernel, or any command line of it, would do")
+        found += [f"{name}.{key} is not listed: {_unlisted(policy, key)}" for key in unsaid(name, table)]
+        found += [f"{name} {why}" for named, why in UNSHIELDED.items() if name == named]
+        relaxed = [
+            key for key in ("allow_debug", "allow_migration") if policy.production and getattr(table, key, False)
+        ]
+        found += [f"{name}.{key} is refused in production: nothing is accepted" for key in relaxed]
     return found
+
+
+def _unlisted(policy: Policy, key: str) -> str:
+    """What follows from a key that a policy does not say."""
+    if policy.production:
+        return "production accepts nothing without it"
+    return "firmware with known holes would do" if key.startswith("min_tcb") else "any code would do"
 
 
 def _flat(table: Mapping[str, object], path: str) -> list[tuple[str, object]]:

@@ -177,6 +177,10 @@ class Statistic(msgspec.Struct, frozen=True, kw_only=True):
     bins: int = 10
 
 
+SHIELDED = ("tsm", "nsm")
+"""Words of `protect.enclave` whose every format of evidence says that hardware encrypts the enclave's memory."""
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """A whole plan, every default filled in and every check passed (by `api`)."""
 
@@ -211,6 +215,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def enclosed(self) -> bool:
         """Whether an enclave adds the central noise, so that nobody opens a sum without it."""
         return self.privacy.noise == "reveal" and self.protect.word == "tee"
+
+    @property
+    def exposed(self) -> bool:
+        """Whether the host of the plan's enclave can read what is inside: a simulated one is an ordinary process, and
+        a TPM says what was booted and encrypts no memory."""
+        return self.protect.word == "tee" and self.protect.enclave not in SHIELDED
 
     @property
     def exact(self) -> bool:

@@ -63,10 +63,11 @@ def _redo(plan: Plan) -> Iterator[Finding]:
 
 def _promises(plan: Plan) -> Iterator[Finding]:
     noise = plan.privacy.noise
-    real = plan.protect.word == "tee" and plan.protect.enclave != "simulated"
-    if noise == "reveal" and plan.federation.server == "lying" and not real:
+    shielded = plan.protect.word == "tee" and not plan.exposed
+    if noise == "reveal" and plan.federation.server == "lying" and not shielded:
         what = "a lying server would leave out the noise that it owes"
-        yield "privacy.noise", what, 'use noise = "shared", federation.server = "curious", or a real enclave with "tee"'
+        hint = 'use noise = "shared", federation.server = "curious", or "tee" with a real enclave ("tsm" or "nsm")'
+        yield "privacy.noise", what, hint
     if noise == "shared" and plan.protect.word == "clear":
         what = "without protection the server reads each update under its share of the noise alone"
         yield "privacy.noise", what, 'use protect.with = "mask", or noise = "site"'

@@ -1,13 +1,15 @@
-"""An engine's own environment: a virtual environment on its own Python, with pinned packages, made once a machine.
+"""An engine's own environment: a virtual environment on its own Python, with locked packages, made once a machine.
 
 It lies inside the virtual environment that Potluck runs in, where there is one that may be written to, else in the
 user's data folder; POTLUCK_ENGINES names another place. A file is written last, when the engine has passed its
-self-test, and only what has that file counts as installed: an installation that was cut off is begun again.
+self-test, and only what has that file counts as installed: an installation that was cut off is begun again. Beside it
+lies the lock that the packages were installed by; with another lock the engine is not installed.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ import msgspec
 from potluck.core.errors import UsageError
 from potluck.core.schema import readable
 
-MARK = "installed.json"
+MARK, LOCK = "installed.json", "lock.txt"
 PLACE = "POTLUCK_ENGINES"
 PACKAGES: Mapping[str, Mapping[str, str]] = {
     "he": {"openfhe": "1.6.1.0.24.4", "numpy": "2.5.5"},
@@ -31,11 +33,12 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         "ml_dtypes": "0.5.4",
     },
 }
-"""What each engine is made of; its folder bears the version of the first."""
+"""What each engine is made of; its folder bears the version of the first. What these need in turn is in the lock."""
 PYTHONS: Mapping[str, tuple[str, ...]] = {"he": ("3.12",), "mpc": ("3.11", "3.10")}
 """The CPythons that an engine's wheels are made for, the first choice first."""
 WORKERS: Mapping[str, str] = {"he": "openfhe", "mpc": "spu"}
 """The package here that holds an engine's worker program."""
+PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)", re.MULTILINE)
 SERVE = "import sys; sys.path.append({root!r}); from potluck.engines.{worker}.serve import main; main()"
 
 
@@ -87,6 +90,24 @@ def require(name: str, environ: Mapping[str, str] = os.environ) -> Installed:
     return found
 
 
+def lock_file(name: str) -> Path:
+    """The engine's lock, in pip's form: all packages of its environment and the hashes of their files (`make lock`)."""
+    return Path(__file__).parent / "locks" / f"{name}.txt"
+
+
+def locked(name: str) -> dict[str, set[str]]:
+    """Package -> its versions in the engine's lock: where there are several, each is for another Python."""
+    found: dict[str, set[str]] = {}
+    for package, version in PIN.findall(lock_file(name).read_text(encoding="utf-8")):
+        found.setdefault(plain(package), set()).add(version)
+    return found
+
+
+def plain(package: str) -> str:
+    """A package's name in its one spelling (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", package).lower()
+
+
 def known(name: str) -> None:
     """Raises UsageError: no engine of that name in this version."""
     if name not in PACKAGES:
@@ -123,7 +144,8 @@ def read(name: str, folder: Path) -> Installed | None:
     """What `folder` holds, if it is complete and of this version."""
     try:
         mark = msgspec.json.decode((folder / MARK).read_bytes(), type=readable(Mark))
+        same = (folder / LOCK).read_bytes() == lock_file(name).read_bytes()
     except (OSError, msgspec.DecodeError):
         return None
-    right = mark.engine == name and mark.packages == PACKAGES[name] and os.access(python(folder), os.X_OK)
+    right = same and mark.engine == name and mark.packages == PACKAGES[name] and os.access(python(folder), os.X_OK)
     return Installed(name, folder, mark) if right else None

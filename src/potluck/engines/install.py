@@ -1,6 +1,7 @@
-"""Make an engine's environment: find its Python, install the pinned packages, test it; only then is it installed.
+"""Make an engine's environment: find its Python, install the locked packages, test it; only then is it installed.
 
-The versions of the packages are pinned; that the index gives the right files for them is left to pip and its TLS.
+pip takes no file whose SHA-256 the engine's lock does not list, from whatever index, and no package that the lock does
+not name: an index, or who stands before it, cannot put in other code.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ import msgspec
 from potluck.core.errors import Refused, UsageError
 from potluck.core.rounds import Abort
 from potluck.engines import environment, interpreter
-from potluck.engines.environment import MARK, PACKAGES, PLACE, PYTHONS, Installed, Mark
+from potluck.engines.environment import LOCK, MARK, PACKAGES, PLACE, PYTHONS, Installed, Mark
 from potluck.engines.worker import Worker
 
 Say = Callable[[str], None]
 Step = Callable[[Sequence[str], str, str], None]
 """Run a command. In words: what it means where it fails, and what to do then."""
+LISTED = "from importlib.metadata import distributions as d\nfor one in d(): print(f'{one.name}=={one.version}')"
+BUNDLED = ("pip", "setuptools")
+"""What a Python puts into an environment by itself."""
 SUPPORTED = "its packages are made for Linux on x86-64 with glibc"
 
 
@@ -50,7 +54,7 @@ def install(name: str, say: Say, environ: Mapping[str, str] = os.environ) -> Ins
 def _working(found: Installed | None) -> Installed | None:
     if found is not None:
         try:
-            tested(found.name, found.program())
+            checked(found.name, found.folder)
         except UsageError:
             return None
     return found
@@ -68,15 +72,49 @@ def _make(name: str, folder: Path, say: Say, environ: Mapping[str, str], step: S
     wanted = [f"{package}=={version}" for package, version in PACKAGES[name].items()]
     say(f"packages: {', '.join(wanted)}")
     python = str(environment.python(folder))
-    pip = [python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--only-binary=:all:"]
-    step([*pip, *wanted], "the packages cannot be installed", "is the package index reachable? then run it again")
+    hint = (
+        "is the package index reachable? then run it again; a hash that does not match is another file than we tested"
+    )
+    step(packages(python, environment.lock_file(name)), "the packages cannot be installed", hint)
     say("self-test")
     step([python, "-I", "-c", f"import {', '.join(PACKAGES[name])}"], "the packages do not load", SUPPORTED)
-    versions = tested(name, environment.program(name, folder))
+    versions = checked(name, folder)
+    (folder / LOCK).write_bytes(environment.lock_file(name).read_bytes())
     mark = Mark(name, versions["python"], str(base.path), base.source, dict(PACKAGES[name]))
     part = folder / f".{MARK}.part"
     part.write_bytes(msgspec.json.format(msgspec.json.encode(mark), indent=1))
     part.replace(folder / MARK)
+
+
+def packages(python: str, lock: Path) -> list[str]:
+    """The command that installs what a lock lists into a Python's environment, and nothing else."""
+    pip = [python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--only-binary=:all:"]
+    return [*pip, "--require-hashes", "--requirement", str(lock)]
+
+
+def checked(name: str, folder: Path) -> Mapping[str, str]:
+    """The versions that the engine in `folder` says it has.
+
+    Raises UsageError: its packages are not those of the lock, or it fails its self-test.
+    """
+    versions = tested(name, environment.program(name, folder))
+    _compare(name, environment.python(folder))
+    return versions
+
+
+def _compare(name: str, python: Path) -> None:
+    """Raises UsageError: an environment holds other packages than the lock, or in other versions."""
+    said = subprocess.run(  # noqa: S603  a file of ours
+        [str(python), "-I", "-c", LISTED], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    there = {environment.plain(package): version for package, version in environment.PIN.findall(said.stdout)}
+    lock = environment.locked(name)
+    for package in sorted({*there, *lock} - set(BUNDLED)):
+        version, wanted = there.get(package), lock.get(package, set())
+        if version not in wanted:
+            has, needed = version or "missing", " or ".join(sorted(wanted)) or "none"
+            what = f"the engine {name} has {package} {has} where the lock has {needed}"
+            raise UsageError(what, hint=f"potluck engine install {name}")
 
 
 def tested(name: str, program: Sequence[str]) -> Mapping[str, str]:

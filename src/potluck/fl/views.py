@@ -58,8 +58,7 @@ def views(plan: Plan, updates: Sequence[View] = ()) -> list[View]:
     """
     if plan.task == "predict":
         return scoring_views.views(plan)
-    simulated = plan.protect.word == "tee" and plan.protect.enclave == "simulated"
-    central = plan.privacy.noise == "reveal" and (simulated or not plan.enclosed)
+    central = plan.privacy.noise == "reveal" and (plan.exposed or not plan.enclosed)
     public = Form.NOISED if noisy(plan) else Form.SUM
     note = opened(plan) + ("; the server sees it before it adds the noise" if central else "")
     if plan.task == "train" and plan.federation.server == "lying":
@@ -90,8 +89,8 @@ def _metrics(plan: Plan, party: Party, site: Party, guard: Condition) -> View:
     gone = Together(1, frozenset({site}))
     if not evaluate.allowed(plan):
         return View(party, of, Form.NOTHING, gone, SOURCE)
-    word, form = plan.protect.word, Form.NOISED if plan.privacy.noise == "site" else Form.PLAIN
-    reads = word == "clear" or (word == "tee" and plan.protect.enclave == "simulated")
+    form = Form.NOISED if plan.privacy.noise == "site" else Form.PLAIN
+    reads = plan.protect.word == "clear" or plan.exposed
     if party == SERVER and reads:
         return View(party, of, form, Never(), SOURCE, note="from the site's part of the evaluation, which it reads")
     opens = (Together(1, frozenset({SERVER})),) if reads else _opened_by(plan, guard)

@@ -31,6 +31,7 @@ from potluck.parties.rules import errors_of
 from potluck.tee import predict as enclave
 from potluck.tee import sum as tee
 from potluck.tee.demand import Demand
+from potluck.tee.sum_views import unprotected
 
 
 class Meet(Protocol):
@@ -82,7 +83,7 @@ def _scored_views(plan: Plan) -> list[View]:
 def _enclosed_views(plan: Plan) -> list[View]:
     assert plan.predict is not None
     ends = site(plan.predict.owner), site(plan.predict.client)
-    return enclave.views(*ends, plan.predict.max_rows, plan.protect.enclave == "simulated")
+    return enclave.views(*ends, plan.predict.max_rows, unprotected(plan))
 
 
 def _enclosed_forecast(outline: Outline) -> Forecast:

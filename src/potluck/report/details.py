@@ -176,7 +176,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     created: ISO 8601, UTC. plan_toml: the plan's text as run; overrides: each `--set` as typed. method: the training
     method. interval: what the intervals in `comparison` are made of. in_process: all parties ran in one process.
     network: the run was across machines. aborts: why rounds or the run ended early. simulated: an enclave was only
-    simulated.
+    simulated. exposed: the host of an enclave could read what was inside, as of a simulated one.
     """
 
     version: int = VERSION
@@ -209,6 +209,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     network: Network | None = None
     one_machine: bool = False
     simulated: bool = False
+    exposed: bool = False
 
 
 def seen(view: View) -> Seen:

@@ -38,6 +38,13 @@ SCORED = {
     ),
 }
 
+TPM = (
+    "updates went to an enclave that only a TPM vouches for, which encrypts no memory: its host could read each of them"
+)
+SCORED_TPM = (
+    "Rows and model went to an enclave that only a TPM vouches for, which encrypts no memory: its host could read "
+    "them, and the scores."
+)
 SIMULATED = "updates went to a simulated enclave, which protects nothing: its host could read each of them"
 SCORED_SIMULATED = (
     "Rows and model went to a simulated enclave, which protects nothing: its host could read them, and the scores."
@@ -78,12 +85,14 @@ def _did(outcome: Outcome, details: Details) -> str:
 
 def _left(outcome: Outcome, details: Details) -> str:
     if details.prediction is not None:
-        return SCORED_SIMULATED if details.simulated else SCORED.get(details.protect, "")
+        scored = SCORED_SIMULATED if details.simulated else SCORED_TPM
+        return scored if details.exposed else SCORED.get(details.protect, "")
     if details.intersection is not None:
         return "Keys left only blinded: no site saw another's but those in common, where the plan reveals them."
     if outcome.task == "fit":
         return "No column was sent anywhere but in shares, of which no single party can read one."
-    left = SIMULATED if details.simulated else LEFT.get(details.protect)
+    exposed = SIMULATED if details.simulated else TPM
+    left = exposed if details.exposed else LEFT.get(details.protect)
     return f"No row was sent anywhere: {left}." if left and (outcome.model or outcome.results) else ""
 
 

@@ -18,7 +18,7 @@ from potluck.tee.enclave.workload import workload
 from potluck.tee.policy import Policy
 from potluck.tee.policy_file import parse
 from potluck.tee.site import Judge
-from potluck.tee.sum_views import SIMULATED
+from potluck.tee.sum_views import SIMULATED, UNPROTECTED
 
 LONGEST = 1 << 20
 """Bytes of a policy's file."""
@@ -55,7 +55,7 @@ class Demand:
             hint = "protect.enclave says who speaks for the server's machine, the policy whom its owner believes"
             raise Refused(what, where=self.where, hint=hint)
         if enclave == "simulated" and self.policy.production:
-            hint = 'protect.enclave = "tsm", "nsm" or "tpm" on a machine that has it; mode = "development" to rehearse'
+            hint = 'protect.enclave = "tsm" or "nsm" on a machine that has it; mode = "development" to rehearse'
             raise Refused("a simulated enclave is no enclave to a production policy", where=self.where, hint=hint)
 
     def of(self, enclave: str) -> Policy:
@@ -68,7 +68,8 @@ class Demand:
         """What is to be printed beside every result that rests on it; empty where nothing was let go."""
         if enclave == "simulated":
             return SIMULATED
-        return "" if self.policy.production else RELAXED
+        said = (UNPROTECTED.get(enclave, ""), "" if self.policy.production else RELAXED)
+        return "; ".join(one for one in said if one)
 
 
 def built_in_text() -> str:

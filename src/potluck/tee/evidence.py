@@ -11,6 +11,9 @@ from typing import Literal, get_args
 
 Format = Literal["snp", "tdx", "sgx", "nitro", "tpm", "az-snp-vtpm", "nvidia-gpu", "simulated"]
 FORMATS: tuple[str, ...] = get_args(Format)
+SHIELDED: tuple[Format, ...] = ("snp", "tdx", "sgx", "nitro", "az-snp-vtpm")
+"""Formats by which hardware says that it encrypts the memory of what it measured. A TPM says what was booted; a GPU
+speaks of itself alone, and an enclave's process is outside it; a simulated enclave is an ordinary process."""
 LARGEST = 1 << 20
 """Bytes of one part of evidence."""
 MOST = 8

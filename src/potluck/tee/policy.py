@@ -6,6 +6,7 @@ A list that is given and empty allows nothing; one that is absent is not compare
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -16,6 +17,21 @@ Texts = tuple[str, ...]
 Product = Literal["Milan", "Genoa", "Turin"]
 LATEST: tuple[Product, ...] = ("Genoa", "Turin")
 """Milan must be listed: its endorsement root was extracted in software (arXiv 2605.12990)."""
+_AMD = ("measurements", "min_tcb.snp", "min_tcb.microcode")
+DEMANDED: dict[str, tuple[str, ...]] = {
+    "snp": _AMD,
+    "az-snp-vtpm": (*_AMD, "pcrs.4"),
+    "tdx": ("mrtd", "rtmr1", "rtmr2"),
+    "nitro": ("pcr0",),
+    "nvidia-gpu": ("measurements",),
+    "simulated": ("measurements",),
+}
+"""Keys of a format's table without which production accepts nothing; `formats.sgx` and `formats.tpm` have their own.
+
+A measurement of firmware alone lets the host choose the kernel: TDX has it in RTMR1 and RTMR2, a TPM has what the
+firmware starts in register 4 (TCG PC Client Platform Firmware Profile, 3.3.4.5). Old firmware of AMD's secure processor
+and old microcode have known holes by which a host forges reports or reads a guest.
+"""
 
 
 class Tcb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -122,6 +138,17 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """No hardware at all: development alone."""
 
     measurements: Texts | None = None
+
+
+def unsaid(name: str, table: msgspec.Struct) -> Iterator[str]:
+    """What production demands of a format's table and the table does not say: dotted keys below it."""
+    for path in DEMANDED.get(name, ()):
+        value: object = table
+        for key in path.split("."):
+            if value is not None:
+                value = value.get(key) if isinstance(value, Mapping) else getattr(value, key)
+        if value is None:
+            yield path
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,7 +2,8 @@
 
 Owner and client verify the server's enclave, each under its own policy, and seal to it; the enclave scores in float64
 as plain scoring does, and seals the scores to the client. The host carries ciphertexts. It does NOT hide anything from
-who opens the machine or breaks the vendor's key, nor what scores tell of the model; a simulated enclave hides nothing.
+who opens the machine or breaks the vendor's key, nor what scores tell of the model; a simulated enclave hides nothing,
+nor does one that a TPM speaks for.
 """
 
 from __future__ import annotations

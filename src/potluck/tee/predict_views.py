@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from potluck.core.party import SERVER, Party
 from potluck.core.views import AnyOf, Assumption, Condition, Form, Never, Together, View
-from potluck.tee.sum_views import SIMULATED
 
 SOURCE = "docs/concepts/prediction-tee.md"
 OPENED = Assumption("someone opens the machine or breaks the vendor's key")
@@ -17,28 +16,33 @@ MODEL = (
 OWNER = "how many rows, as the enclave counted them, and nothing of them; it could seal any model"
 
 
-def views(owner: Party, client: Party, rows: int, simulated: bool) -> list[View]:
-    """Of the model, the client's rows and their scores: what each party sees. rows: [predict] max_rows."""
+def views(owner: Party, client: Party, rows: int, unprotected: str) -> list[View]:
+    """Of the model, the client's rows and their scores: what each party sees.
+
+    rows: [predict] max_rows; unprotected: why the enclave's host can read what is inside, empty where it cannot.
+    """
     asked, scores, model = f"{client}'s rows", f"{client}'s scores", "the model"
     found = [
         View(owner, model, Form.PLAIN, Never(), SOURCE, note="its own"),
         View(client, asked, Form.PLAIN, Never(), SOURCE, note="its own"),
         View(client, scores, Form.PLAIN, Never(), SOURCE, note="sealed to its key of this round"),
-        View(client, model, Form.RELEASED, _unless(owner, simulated), SOURCE, note=MODEL.format(rows=rows)),
+        View(client, model, Form.RELEASED, _unless(owner, bool(unprotected)), SOURCE, note=MODEL.format(rows=rows)),
     ]
-    found += [View(owner, of, Form.NOTHING, _unless(client, simulated), SOURCE, note=OWNER) for of in (asked, scores)]
-    if simulated:
+    found += [
+        View(owner, of, Form.NOTHING, _unless(client, bool(unprotected)), SOURCE, note=OWNER) for of in (asked, scores)
+    ]
+    if unprotected:
         return [
             *found,
-            *(View(SERVER, of, Form.PLAIN, Never(), SOURCE, note=SIMULATED) for of in (asked, scores, model)),
+            *(View(SERVER, of, Form.PLAIN, Never(), SOURCE, note=unprotected) for of in (asked, scores, model)),
         ]
     return [*found, *(_host(of, who) for of, who in ((asked, client), (scores, client), (model, owner)))]
 
 
-def _unless(party: Party, simulated: bool) -> Condition:
+def _unless(party: Party, exposed: bool) -> Condition:
     """It takes the one whose thing it is; or its host, where nothing keeps that from reading the enclave's memory."""
-    alone = Together(1, frozenset({party, SERVER} if simulated else {party}))
-    return alone if simulated else AnyOf((alone, OPENED))
+    alone = Together(1, frozenset({party, SERVER} if exposed else {party}))
+    return alone if exposed else AnyOf((alone, OPENED))
 
 
 def _host(of: str, whose: Party) -> View:

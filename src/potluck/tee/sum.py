@@ -2,7 +2,7 @@
 
 The host sees sealed parcels and what comes out. The enclave sees each update, so it can also join them by a rule that
 withstands wrong ones. It does NOT hide anything from who opens the machine or breaks the vendor's key, nor what the
-result says about a summand (noise does); a simulated enclave hides nothing at all, and says so.
+result says about a summand (noise does); a simulated enclave and one that a TPM speaks for hide nothing, and say so.
 """
 
 from __future__ import annotations
@@ -84,12 +84,9 @@ def pauses(plan: Plan) -> list[str]:
         return []
     found = []
     read = "model, rows and scores" if plan.task == "predict" else "every update"
-    if plan.protect.enclave == "simulated":
-        hint = 'a rehearsal; where the machine has one: "tsm", "nsm" or "tpm"'
-        found.append(f"protect.enclave: {sum_views.SIMULATED}: its host could read {read}. hint: {hint}")
-    if plan.protect.enclave == "tpm":
-        what = f"a TPM says what was booted and encrypts no memory: the machine's owner could read {read}"
-        found.append(f'protect.enclave: {what}. hint: "tsm" or "nsm", on a confidential machine')
+    if plan.exposed:
+        hint = 'it serves a rehearsal; a confidential machine has "tsm" or "nsm"'
+        found.append(f"protect.enclave: {sum_views.unprotected(plan)}: its host could read {read}. hint: {hint}")
     if plan.training is not None and plan.training.server == "krum":
         what = "krum opens one site's update as it is, without saying whose"
         found.append(f'training.server: {what}. hint: "trimmed" or "median" mix several')
@@ -98,4 +95,4 @@ def pauses(plan: Plan) -> list[str]:
 
 def views(plan: Plan) -> list[View]:
     """Who sees what of every site's update, and what it takes to see more."""
-    return sum_views.views(plan, plan.protect.enclave == "simulated")
+    return sum_views.views(plan)

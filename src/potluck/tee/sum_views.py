@@ -8,6 +8,9 @@ from potluck.core.views import AnyOf, Assumption, Condition, Form, Never, Togeth
 
 SOURCE = "docs/concepts/tee.md"
 SIMULATED = "no protection: simulated"
+TPM = "no protection from the machine's owner: a TPM encrypts no memory"
+UNPROTECTED = {"simulated": SIMULATED, "tpm": TPM}
+"""Why the host of an enclave can read what is inside, for each word of `protect.enclave` that is not shielded."""
 _OPENED = Assumption("someone opens the machine or breaks the vendor's key")
 _SEALED = Assumption("both X25519 and ML-KEM-768 fall")
 _SIGNED = Assumption("Ed25519 is forged during the round")
@@ -19,15 +22,20 @@ _RULES = {
 }
 
 
-def views(plan: Plan, simulated: bool) -> list[View]:
+def unprotected(plan: Plan) -> str:
+    """Why the host of the plan's enclave can read what is inside; empty where it cannot."""
+    return UNPROTECTED[plan.protect.enclave] if plan.exposed else ""
+
+
+def views(plan: Plan) -> list[View]:
     """Of every site's update: what each party sees, and what it takes to see more."""
     found = []
     form = Form.NOISED if plan.privacy.noise in ("site", "shared") else Form.PLAIN
     for one in plan.sites:
         of, others = f"{one}'s update", frozenset(plan.sites) - {one}
         rest: Condition = Together(max(1, plan.fewest - 1), others)
-        reads = AnyOf((Together(1, frozenset({SERVER})), rest)) if simulated else rest
-        found.append(_host(plan, of, rest, form, simulated))
+        reads = AnyOf((Together(1, frozenset({SERVER})), rest)) if plan.exposed else rest
+        found.append(_host(plan, of, rest, form))
         found += [_between(plan, other, one, reads, form) for other in plan.sites]
     return found
 
@@ -36,9 +44,9 @@ def _rule(plan: Plan) -> str:
     return plan.training.server if plan.training and plan.task == "train" else "mean"
 
 
-def _host(plan: Plan, of: str, rest: Condition, form: Form, simulated: bool) -> View:
-    if simulated:
-        return View(SERVER, of, form, Never(), SOURCE, form, SIMULATED)
+def _host(plan: Plan, of: str, rest: Condition, form: Form) -> View:
+    if plan.exposed:
+        return View(SERVER, of, form, Never(), SOURCE, form, unprotected(plan))
     opens = AnyOf((rest, _OPENED, _SEALED, _SIGNED))
     if _rule(plan) == "krum":
         return View(SERVER, of, form, opens, SOURCE, form, f"{_KRUM}: that it takes more to learn")

@@ -38,6 +38,7 @@ class Code(StrEnum):
     AGE = "evidence_too_old"
     MEASUREMENT = "measurement_not_allowed"
     MEASUREMENT_MISSING = "measurement_list_missing"  # production compares a measurement, and the policy lists none
+    TCB_MISSING = "min_tcb_missing"  # production compares a platform's versions, and the policy does not say the least
     DEBUG = "debug_enabled"
     MIGRATION = "migration_allowed"
     ATTRIBUTES = "attributes_not_allowed"  # a domain that its host may bend by other means

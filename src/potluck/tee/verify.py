@@ -58,7 +58,8 @@ def _before(evidence: Evidence, policy: Policy, asked: Asked) -> list[Reason]:
         found.append(Reason(Code.FORMAT, f"formats: {evidence.format}", what, f'formats = ["{evidence.format}"]'))
     if policy.production:
         relaxed = {"roots that replace the pinned ones": asked.roots is not None}
-        relaxed |= {f"{name}.allow_debug": table.allow_debug for name, table in _amd(policy).items()}
+        for name, table in _amd(policy).items():
+            relaxed |= {f"{name}.allow_debug": table.allow_debug, f"{name}.allow_migration": table.allow_migration}
         hint = 'mode = "development" allows it, and stamps the verdict'
         for path, is_so in relaxed.items():
             if is_so:
@@ -74,6 +75,9 @@ def _demanded(path: str) -> Reason:
     if path.endswith(("nonce", "report_data")):
         hint = "give a fresh nonce or the report data that must be in it"
         return Reason(Code.NONCE_MISSING, path, "was not given, so that nothing says the evidence is fresh", hint)
+    if ".min_tcb." in path:
+        what = "is not in the policy, so that firmware with known holes would do"
+        return Reason(Code.TCB_MISSING, path, what, "take it from evidence of a machine that is up to date")
     return Reason(Code.MEASUREMENT_MISSING, path, "is not in the policy, so that any code would do", f"list {path}")
 
 

@@ -3,7 +3,8 @@
 Azure's paravisor (HCL) runs below the guest and keeps the TPM. It asked the hardware for one report at boot, whose
 report data is the SHA-256 of a JSON with the TPM's attestation key (`HCLAkPub`); a quote by that key carries the nonce
 and the registers. So the SNP measurement is the paravisor's, the same for all who rent such a machine; what the owner
-cares for, boot loader, kernel and what they measured, is in the registers: production demands them.
+cares for, boot loader, kernel and what they measured, is in the registers: production demands them, register 4 (the
+boot loader) among them.
 
 The evidence is JSON in one of two forms. `version` 1 or 2: `hcl_report` (base64url), `vcek` (base64url of DER) and
 `tpm_quote` (hex). Without a version: `report`, `quote` (lists of bytes) and `vcek` (PEM). AMD's chain lies beside it.

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from potluck.tee.evidence import Asked, Evidence
 from potluck.tee.formats import cbor, chains, compare
-from potluck.tee.policy import Policy
+from potluck.tee.policy import Policy, unsaid
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked
 
 ROOT_PIN = "641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b"
@@ -130,8 +130,7 @@ def judge(document: Document, policy: Policy, asked: Asked) -> Iterator[Reason |
     """Every reason that a policy has against an enclave."""
     if not any(document.pcrs[0]):
         yield Reason(Code.DEBUG, "nitro.pcr0", "is all zeros: the enclave runs with its console open")
-    if policy.nitro.pcr0 is None:
-        yield Unchecked("nitro.pcr0")
+    yield from (Unchecked(f"nitro.{key}") for key in unsaid("nitro", policy.nitro))
     for number in range(16):
         path, allowed = f"nitro.pcr{number}", getattr(policy.nitro, f"pcr{number}")
         value = document.pcrs.get(number, b"")

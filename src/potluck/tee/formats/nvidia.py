@@ -23,7 +23,7 @@ from cryptography import x509
 from potluck.tee.evidence import Asked, Evidence
 from potluck.tee.formats import chains, compare
 from potluck.tee.formats.quotes import Cursor
-from potluck.tee.policy import Policy
+from potluck.tee.policy import Policy, unsaid
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked
 
 ROOT_PIN = "102bf659d5419614c9d8e6aecebc80454eb26b1df6a769ac720b9a690b167b48"
@@ -170,8 +170,7 @@ def _unfit(what: str) -> Fault:
 def judge(report: Report, policy: Policy, asked: Asked) -> Iterator[Reason | Unchecked]:
     """Every reason that a policy has against a GPU."""
     allowed = policy.nvidia_gpu.measurements
-    if allowed is None:
-        yield Unchecked("nvidia-gpu.measurements")
+    yield from (Unchecked(f"nvidia-gpu.{key}") for key in unsaid("nvidia-gpu", policy.nvidia_gpu))
     hint = "after a new driver or VBIOS, list the new value"
     yield from compare.among("nvidia-gpu.measurements", report.measurement, allowed, Code.MEASUREMENT, hint)
     if asked.nonce is None and asked.report_data is None:

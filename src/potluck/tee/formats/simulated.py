@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from potluck.tee.attesters.simulated import LAYOUT, MAGIC, ROOT, SIGNATURE
 from potluck.tee.evidence import Asked, Evidence
 from potluck.tee.formats import compare
-from potluck.tee.policy import Policy
+from potluck.tee.policy import Policy, unsaid
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked
 
 
@@ -51,8 +51,7 @@ def judge(facts: Facts, policy: Policy, asked: Asked) -> Iterator[Reason | Unche
     if policy.production:
         hint = 'mode = "development" accepts it, and protects nothing'
         yield Reason(Code.SIMULATED, "simulated", "is no enclave: anybody can sign this", hint)
-    if table.measurements is None:
-        yield Unchecked("simulated.measurements")
+    yield from (Unchecked(f"simulated.{key}") for key in unsaid("simulated", table))
     hint = "its measurement is the digest of the code that ran: both sides need the same version"
     yield from compare.among("simulated.measurements", facts.measurement, table.measurements, Code.MEASUREMENT, hint)
     yield from compare.fresh("simulated", facts.report_data, asked)

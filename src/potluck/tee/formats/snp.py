@@ -18,7 +18,7 @@ from typing import Literal
 
 from potluck.tee.evidence import Asked, Evidence
 from potluck.tee.formats import amd, chains, compare
-from potluck.tee.policy import Policy, Product, Snp, Tcb
+from potluck.tee.policy import Policy, Product, Snp, Tcb, unsaid
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked
 
 LENGTH, SIGNED, NUMBER = 1184, 0x2A0, 72
@@ -150,8 +150,7 @@ def judge(facts: Facts, policy: Policy, asked: Asked) -> Iterator[Reason | Unche
 
 def standing(name: str, facts: Facts, table: Snp) -> Iterator[Reason | Unchecked]:
     """The same without report data, which some formats fill themselves. name: the policy's table."""
-    if table.measurements is None:
-        yield Unchecked(f"{name}.measurements")
+    yield from (Unchecked(f"{name}.{key}") for key in unsaid(name, table))
     yield from _exposed(name, facts, table)
     if facts.product not in table.products:
         what, hint = f"is {facts.product}, not one of {', '.join(table.products) or 'none'}", ""

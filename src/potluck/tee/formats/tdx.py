@@ -4,8 +4,8 @@ its collateral.
 The signatures are verified twice, by `quotes` and by dcap-qvl; what dcap-qvl does not judge is judged here:
 measurements, owner, attributes, report data, the TCB's status and advisories, the age of the collateral.
 
-MRTD covers the virtual firmware alone: list RTMR1 and RTMR2 too, or whatever kernel the host chose will do. A debugged
-domain is refused without a look at its collateral.
+MRTD covers the virtual firmware alone: without RTMR1 and RTMR2 whatever kernel the host chose would do, so production
+demands all three. A debugged domain is refused without a look at its collateral.
 It does not promise that a machine is in nobody's hands: physical attacks on memory stand (TEE.fail, 2025).
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from potluck.tee.evidence import Asked, Evidence
 from potluck.tee.formats import collateral, compare, quotes
-from potluck.tee.policy import Policy
+from potluck.tee.policy import Policy, unsaid
 from potluck.tee.verdict import Claim, Code, Reason, Unchecked
 
 DEBUG, PROFILED = 1 << 0, 0x70
@@ -86,8 +86,7 @@ def judge(facts: Facts, policy: Policy, asked: Asked) -> Iterator[Reason | Unche
     table = policy.tdx
     for code, what in facts.wrong:
         yield Reason(code, "tdx.td_attributes", what)
-    if table.mrtd is None:
-        yield Unchecked("tdx.mrtd")
+    yield from (Unchecked(f"tdx.{key}") for key in unsaid("tdx", table))
     hint = "if you rebuilt the image, list its new value"
     for name, code in COMPARED.items():
         yield from compare.among(f"tdx.{name}", facts.fields[name], getattr(table, name), code, hint)
