@@ -159,6 +159,15 @@ def test_a_real_enclave_shows_the_server_ciphertexts_unless_it_is_opened(here):
     assert not any(SIMULATED in line for line in real.problems()[1])
 
 
+def test_a_tpms_host_is_shown_rows_scores_and_model_plain(here, monkeypatch):
+    """A TPM encrypts no memory. The control: taken for a real enclave, it hid from `explain` what its host reads."""
+    made = plan(here, None, 'protect.enclave="tpm"')
+    for form in ("plain", "ciphertext"):
+        seen = {(row["party"], row["of"]): row["form"] for row in explain(made).rows()}
+        assert {seen["server", of] for of in ("clinic's rows", "clinic's scores", "the model")} == {form}
+        monkeypatch.setattr("potluck.core.plan.SHIELDED", ("tsm", "nsm", "tpm"))
+
+
 def test_check_rehearses_and_forecasts_what_is_sent(here):
     told = check(plan(here))
     assert told.errors == []

@@ -182,6 +182,16 @@ def test_a_simulated_enclave_is_stamped(page):
     assert "No protection" not in Tree(page(run, details)).words()
 
 
+def test_an_enclave_that_a_tpm_speaks_for_is_not_drawn_as_protected(page):
+    run, details = heart()
+    known = msgspec.structs.replace(details, protect="tee")
+    covered, open_ = (Tree(page(run, msgspec.structs.replace(known, exposed=one))).words() for one in (False, True))
+    assert "encrypts no memory: its host could read each of them" in open_
+    assert "A TPM's enclave" in open_
+    assert "sealed for an enclave that opens only their sum" in covered
+    assert "sealed for an enclave" not in open_
+
+
 def test_without_a_ledger_other_runs_are_not_guessed_at(page):
     run, details = heart()
     text = Tree(page(run, msgspec.structs.replace(details, budget=()))).words()

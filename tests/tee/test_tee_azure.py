@@ -35,6 +35,7 @@ def claimed():
 def production(**more):
     said = claimed()
     own = {"measurements": [said["measurement"]], "pcrs": {"4": [said["tpm"]["pcrs"]["4"]]}}
+    own["min_tcb"] = {"snp": 1, "microcode": 1}
     return policy("az-snp-vtpm", "production", **table(**own | more))
 
 

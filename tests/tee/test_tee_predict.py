@@ -223,14 +223,14 @@ def test_a_site_that_vanishes_ends_the_round_and_not_the_enclave():
 
 
 def test_a_real_enclave_shows_the_host_ciphertexts_and_a_simulated_one_everything():
-    real = {(v.party, v.of): v for v in views(OWNER, CLIENT, 50, simulated=False)}
+    real = {(v.party, v.of): v for v in views(OWNER, CLIENT, 50, "")}
     for of in ("clinic's rows", "clinic's scores", "the model"):
         assert real[SERVER, of].form.value == "ciphertext"
         assert "opens the machine" in str(real[SERVER, of].breaks_if)
         assert not breaks(real[SERVER, of].breaks_if, frozenset({SERVER}))
     assert breaks(real[SERVER, "the model"].breaks_if, frozenset({SERVER, OWNER}))
     assert not breaks(real[OWNER, "clinic's rows"].breaks_if, frozenset({SERVER, OWNER}))
-    sham = {(v.party, v.of): v for v in views(OWNER, CLIENT, 50, simulated=True)}
+    sham = {(v.party, v.of): v for v in views(OWNER, CLIENT, 50, SIMULATED)}
     for of in ("clinic's rows", "clinic's scores", "the model"):
         assert (sham[SERVER, of].form.value, sham[SERVER, of].note) == ("plain", SIMULATED)
     assert breaks(sham[OWNER, "clinic's rows"].breaks_if, frozenset({SERVER, OWNER}))

@@ -335,8 +335,8 @@ def test_a_nonce_or_report_data_that_is_another_is_refused_by_name(genoa):
 def test_production_demands_a_measurement_and_something_fresh():
     given, wanted = evidence(GOOD), asked(GOOD)
     found = verify(given, rules("production"), wanted)
-    assert codes(found) == ["measurement_list_missing", "nonce_missing"]
-    table = {"measurements": [CASES[GOOD]["measurement"]]}
+    assert codes(found) == ["measurement_list_missing", "min_tcb_missing", "min_tcb_missing", "nonce_missing"]
+    table = {"measurements": [CASES[GOOD]["measurement"]], "min_tcb": {"snp": 1, "microcode": 1}}
     told = Asked(wanted.now, report_data=bytes.fromhex(CASES[GOOD]["report_data"]))
     found = verify(given, rules("production", **table), told)
     assert (found.accepted, found.stamp) == (True, "")

@@ -10,8 +10,9 @@ from potluck.cli import potluck
 from potluck.cli.door import run
 from potluck.tee.starter import LINES, look
 
-MEASURED = {name: lines[0] for name, lines in LINES.items() if lines}
-"""The key that production demands of a format, and the claim that fills it."""
+MEASURED = {name: lines[:1] for name, lines in LINES.items()}
+MEASURED["tdx"] = tuple(line for line in LINES["tdx"] if line.key in ("mrtd", "rtmr1", "rtmr2"))
+"""The lists that production demands of a format, and the claims that fill them."""
 AMD = ("snp", "az-snp-vtpm")
 
 
@@ -21,8 +22,9 @@ def table(name):
     rules = dict(case.get("policy", {}))
     if case["format"] in AMD:
         rules.setdefault("products", ["Milan", "Genoa", "Turin"])
-    key = MEASURED.get(case["format"])
-    if key is not None and key.key not in rules:
+    for key in MEASURED.get(case["format"], ()):
+        if key.key in rules:
+            continue
         value = look(evidence(name), asked(name)).claims
         for part in key.claim.split("."):
             value = (value or {}).get(part)
@@ -83,6 +85,8 @@ def test_production_accepts_what_development_does_once_all_is_listed_and_asked(n
     if "nonce" not in case:
         words += ["--report-data", look(evidence(name), asked(name)).claims["report_data"]]
     rules = table(name)
+    if case["format"] in AMD:
+        rules["min_tcb"] = look(evidence(name), asked(name)).claims["reported_tcb"]
     if case["format"] in ("tpm", "az-snp-vtpm"):
         claims = look(evidence(name), asked(name)).claims
         rules["pcrs"] = {number: [value] for number, value in claims.get("tpm", claims)["pcrs"].items()}

@@ -232,7 +232,15 @@ def test_a_policy_is_explained_with_every_default_and_its_hash(tee, policy):
         ('version = 1\nformats = ["snp"]\nsnp.measurements = []', "snp.measurements is empty: nothing is accepted"),
         ('version = 1\nformats = ["snp"]\nsnp.allow_debug = true', "snp.allow_debug is refused in production"),
         ('version = 1\nformats = ["simulated"]', "simulated is no enclave"),
-        ('version = 1\nformats = ["tdx"]\ntdx.rtmr1 = []', "tdx.rtmr1 and rtmr2 are not both listed"),
+        ('version = 1\nformats = ["snp"]\nsnp.allow_migration = true', "snp.allow_migration is refused in production"),
+        (
+            'version = 1\nformats = ["snp"]',
+            "snp.min_tcb.microcode is not listed: production accepts nothing without it",
+        ),
+        ('version = 1\nformats = ["tdx"]\ntdx.rtmr1 = []', "tdx.rtmr2 is not listed: production accepts nothing"),
+        ('version = 1\nmode = "development"\nformats = ["tdx"]', "tdx.rtmr1 is not listed: any code would do"),
+        ('version = 1\nformats = ["tpm"]', "tpm says what was booted and encrypts no memory"),
+        ('version = 1\nformats = ["nvidia-gpu"]', "nvidia-gpu speaks of a GPU alone"),
     ],
 )
 def test_a_policy_that_cannot_mean_what_it_says_is_warned_of(tee, policy, text, said):

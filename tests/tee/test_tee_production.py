@@ -1,0 +1,118 @@
+"""What a production policy must say: who lists too little is refused, and does not trust any kernel unawares."""
+
+import pytest
+import tomli_w
+from tee_cases import CASES, asked, codes, evidence, listed, policy
+from tee_snp import Amd
+
+from potluck.tee import policy as policies
+from potluck.tee import verify as verifier
+from potluck.tee.demand import demanded
+from potluck.tee.evidence import Asked
+from potluck.tee.starter import look
+from potluck.tee.verify import verify
+
+GOOD = {
+    form: next(name for name, case in CASES.items() if case["format"] == form and case["expect"] == "accept"
+               and "trust_anchor" not in case)
+    for form in ("snp", "az-snp-vtpm", "tdx")
+}  # fmt: skip
+PRODUCTS = ["Milan", "Genoa", "Turin"]
+FORMER = {name: ("mrtd",) if name == "tdx" else ("measurements",) for name in GOOD}
+"""What production demanded before."""
+
+
+def whole(form):
+    """Every key that production demands, from the good evidence itself."""
+    said = look(evidence(GOOD[form]), asked(GOOD[form])).claims
+    if form == "tdx":
+        status = [said["tcb_status"]]
+        return {key: [said[key]] for key in ("mrtd", "rtmr1", "rtmr2")} | {"allow_tcb_status": status}
+    found = {"measurements": [said["measurement"]], "products": PRODUCTS, "min_tcb": {"snp": 1, "microcode": 1}}
+    return found | ({"pcrs": {"4": [said["tpm"]["pcrs"]["4"]]}} if form == "az-snp-vtpm" else {})
+
+
+def judged(form, table):
+    """The verdict on good evidence in production, under that table."""
+    said = look(evidence(GOOD[form]), asked(GOOD[form])).claims
+    fresh = asked(GOOD[form])
+    if fresh.nonce is None and fresh.report_data is None:
+        fresh = Asked(fresh.now, report_data=bytes.fromhex(said["report_data"]))
+    return verify(evidence(GOOD[form]), policy(form, "production", **table), fresh)
+
+
+DEMANDS = [
+    ("tdx", "rtmr1", None),
+    ("tdx", "rtmr2", None),
+    ("tdx", "mrtd", None),
+    ("snp", "min_tcb", None),
+    ("snp", "min_tcb", {"snp": 1}),
+    ("snp", "min_tcb", {"microcode": 1, "bootloader": 1, "tee": 0}),
+    ("az-snp-vtpm", "min_tcb", None),
+    ("az-snp-vtpm", "pcrs", {"0": "own"}),
+]
+
+
+@pytest.mark.parametrize(("form", "key", "instead"), DEMANDS)
+def test_production_refuses_a_policy_that_leaves_out_what_it_demands(form, key, instead, monkeypatch):
+    table = whole(form)
+    assert judged(form, table).accepted  # the control: nothing else is missing
+    if instead == {"0": "own"}:
+        instead = {"0": [look(evidence(GOOD[form]), asked(GOOD[form])).claims["tpm"]["pcrs"]["0"]]}
+    del table[key]
+    table |= {} if instead is None else {key: instead}
+    found = judged(form, table)
+    missing = "min_tcb_missing" if key == "min_tcb" else "measurement_list_missing"
+    assert set(codes(found)) == {missing}
+    assert all(one.path.startswith(f"{form}.{key}") for one in found.reasons)
+    monkeypatch.setattr(policies, "DEMANDED", FORMER)  # the mend taken out: any kernel, or any firmware, would do
+    assert judged(form, table).accepted == (key != "mrtd")
+
+
+@pytest.mark.parametrize("key", ["mrtd", "rtmr1", "rtmr2"])
+def test_a_list_that_is_there_and_empty_allows_no_kernel(key):
+    assert codes(judged("tdx", whole("tdx") | {key: []})) == ["measurement_not_allowed"]
+
+
+def test_another_kernel_under_the_same_firmware_is_refused():
+    for key in ("rtmr1", "rtmr2"):
+        assert codes(judged("tdx", whole("tdx") | {key: ["ab" * 48]})) == ["measurement_not_allowed"]
+
+
+@pytest.mark.parametrize("form", ["snp", "az-snp-vtpm"])
+def test_a_policy_that_lets_a_guest_be_moved_is_refused_in_production(form):
+    found = judged(form, whole(form) | {"allow_migration": True})
+    assert [(one.code.value, one.path) for one in found.reasons] == [
+        ("relaxation_in_production", f"{form}.allow_migration")
+    ]
+
+
+def test_a_guest_that_may_be_moved_would_have_passed_production_before(monkeypatch):
+    chip = Amd("Genoa")
+    moved = chip.evidence(policy=0x70000)
+    table = {"measurements": ["22" * 48], "min_tcb": {"snp": 1, "microcode": 1}, "allow_migration": True}
+    rules = policy("snp", "production", **table)
+    assert "relaxation_in_production" in codes(verify(moved, rules, chip.asked(report_data=bytes(64))))
+    said = verify(moved, policy("snp", **table), chip.asked()).claims
+    monkeypatch.setattr(verifier, "_before", lambda *given: [])  # the mend taken out
+    told = chip.asked(report_data=bytes.fromhex(said["report_data"]))
+    rules = policy("snp", "production", **(table | {"measurements": [said["measurement"]]}))
+    assert said["migration"]
+    assert verify(moved, rules, told).accepted
+
+
+def test_development_says_what_it_let_go():
+    form = "tdx"
+    found = verify(
+        evidence(GOOD[form]), policy(form, allow_tcb_status=whole(form)["allow_tcb_status"]), asked(GOOD[form])
+    )
+    assert {"tdx.mrtd", "tdx.rtmr1", "tdx.rtmr2"} <= set(found.unchecked)
+
+
+def test_a_malformed_policy_stays_wrong_input_and_a_lax_one_a_refusal():
+    text = tomli_w.dumps({"version": 1, "formats": ["snp"], "snp": {"allow_migration": True}})
+    assert demanded(text, "policy.toml").policy.snp.allow_migration  # its form is good; the verdict says no
+
+
+def test_the_cases_of_the_other_tests_list_what_production_demands():
+    assert listed(GOOD["tdx"], "production").tdx.rtmr2
