@@ -104,7 +104,9 @@ def test_production_demands_registers_since_the_measurement_is_the_paravisors():
 def test_policy_failures_are_named_together():
     found = verify(
         evidence(GOOD),
-        production(pcrs={"4": ["00" * 32]}, measurements=["00" * 48], products=["Genoa"], min_tcb={"snp": 99}),
+        production(
+            pcrs={"4": ["00" * 32]}, measurements=["00" * 48], products=["Genoa"], min_tcb={"snp": 99, "microcode": 1}
+        ),
         asked(GOOD, nonce=b"other", report_data=bytes(64)),
     )
     assert set(codes(found)) == {

@@ -235,7 +235,7 @@ def test_a_policy_is_explained_with_every_default_and_its_hash(tee, policy):
         ('version = 1\nformats = ["snp"]\nsnp.allow_migration = true', "snp.allow_migration is refused in production"),
         (
             'version = 1\nformats = ["snp"]',
-            "snp.min_tcb.microcode is not listed: production accepts nothing without it",
+            "snp.min_tcb is not listed: production accepts nothing without it",
         ),
         ('version = 1\nformats = ["tdx"]\ntdx.rtmr1 = []', "tdx.rtmr2 is not listed: production accepts nothing"),
         ('version = 1\nmode = "development"\nformats = ["tdx"]', "tdx.rtmr1 is not listed: any code would do"),

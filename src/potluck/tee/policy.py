@@ -22,11 +22,12 @@ DEMANDED: dict[str, tuple[str, ...]] = {
     "snp": _AMD,
     "az-snp-vtpm": (*_AMD, "pcrs.4"),
     "tdx": ("mrtd", "rtmr1", "rtmr2"),
+    "tpm": ("pcrs",),
     "nitro": ("pcr0",),
     "nvidia-gpu": ("measurements",),
     "simulated": ("measurements",),
 }
-"""Keys of a format's table without which production accepts nothing; `formats.sgx` and `formats.tpm` have their own.
+"""Keys of a format's table without which production accepts nothing; `formats.sgx` has its own.
 
 A measurement of firmware alone lets the host choose the kernel: TDX has it in RTMR1 and RTMR2, a TPM has what the
 firmware starts in register 4 (TCG PC Client Platform Firmware Profile, 3.3.4.5). Old firmware of AMD's secure processor
@@ -141,14 +142,17 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def unsaid(name: str, table: msgspec.Struct) -> Iterator[str]:
-    """What production demands of a format's table and the table does not say: dotted keys below it."""
+    """What production demands of a format's table and the table does not say: the first dotted key that is absent."""
+    found: dict[str, None] = {}
     for path in DEMANDED.get(name, ()):
         value: object = table
-        for key in path.split("."):
-            if value is not None:
-                value = value.get(key) if isinstance(value, Mapping) else getattr(value, key)
-        if value is None:
-            yield path
+        parts = path.split(".")
+        for depth, key in enumerate(parts, 1):
+            value = value.get(key) if isinstance(value, Mapping) else getattr(value, key)
+            if value is None:
+                found[".".join(parts[:depth])] = None
+                break
+    yield from found
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

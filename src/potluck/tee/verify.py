@@ -75,7 +75,7 @@ def _demanded(path: str) -> Reason:
     if path.endswith(("nonce", "report_data")):
         hint = "give a fresh nonce or the report data that must be in it"
         return Reason(Code.NONCE_MISSING, path, "was not given, so that nothing says the evidence is fresh", hint)
-    if ".min_tcb." in path:
+    if ".min_tcb" in path:
         what = "is not in the policy, so that firmware with known holes would do"
         return Reason(Code.TCB_MISSING, path, what, "take it from evidence of a machine that is up to date")
     return Reason(Code.MEASUREMENT_MISSING, path, "is not in the policy, so that any code would do", f"list {path}")

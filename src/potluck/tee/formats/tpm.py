@@ -29,7 +29,7 @@ from potluck.core.schema import readable
 from potluck.tee.evidence import Asked, Evidence
 from potluck.tee.formats import compare
 from potluck.tee.formats import tpm_structures as s
-from potluck.tee.policy import Policy, Texts
+from potluck.tee.policy import Policy, Texts, unsaid
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked
 
 T = TypeVar("T")
@@ -183,6 +183,7 @@ def from_hex(text: str, path: str) -> bytes:
 def judge(facts: Quoted, policy: Policy, asked: Asked) -> Iterator[Reason | Unchecked]:
     """Every reason that a policy has against a quote."""
     yield from _trusted(facts.key, policy)
+    yield from (Unchecked(f"tpm.{key}") for key in unsaid("tpm", policy.tpm))
     yield from registers("tpm", facts, policy.tpm.pcrs)
     yield from fresh("tpm", facts.quote.extra, asked)
 
@@ -199,10 +200,9 @@ def _trusted(key: bytes, policy: Policy) -> Iterator[Reason | Unchecked]:
         yield Reason(Code.AK, "tpm.ak", f"does not list the key whose SHA-256 is {print_}", hint)
 
 
-def registers(name: str, facts: Quoted, wanted: Mapping[str, Texts] | None) -> Iterator[Reason | Unchecked]:
+def registers(name: str, facts: Quoted, wanted: Mapping[str, Texts] | None) -> Iterator[Reason]:
     """The registers that a policy lists: each was quoted, and has one of its values."""
     if wanted is None:
-        yield Unchecked(f"{name}.pcrs")
         return
     if not wanted:
         yield Reason(Code.PCR, f"{name}.pcrs", "lists no register, and so allows none", "list those of your image")
