@@ -11,6 +11,7 @@ from potluck.owner import policy
 from potluck.owner.judge import computing
 from potluck.owner.policy import Source
 from potluck.owner.reading import parse, ports
+from potluck.parties.part import Denied, engine_address
 
 NOW = datetime.fromisoformat("2026-11-24T10:00:00+00:00")
 ALLOWING = """
@@ -62,6 +63,36 @@ def test_what_is_no_address_is_refused(text):
     assert ports(text) == ()
     with pytest.raises(UsageError, match=r"engine\.address is not host:port"):
         parse(f"version = 1\n[engine]\naddress = {text!r}\n".replace("'", '"'), "policy.toml")
+
+
+@pytest.mark.parametrize("text", ["a b", "a:0", "tls://a", "a:9-8", "", "*:9"])
+def test_a_peer_that_is_no_address_is_refused(text):
+    with pytest.raises(UsageError, match=r"engine\.peers has .*, which is no address"):
+        parse(f'version = 1\n[engine]\npeers = ["{text}"]\n', "policy.toml")
+
+
+def test_peers_are_hosts_with_ports_or_without_and_none_where_nothing_is_said():
+    read = lambda line: parse(f"version = 1\n[engine]\n{line}", "p").engine.peers  # noqa: E731
+    assert read('peers = ["b.example", "c:9400-9407", "[::1]:1"]') == ("b.example", "c:9400-9407", "[::1]:1")
+    assert read('peers = "*"') == ("*",)
+    assert read("") == ()
+
+
+@pytest.mark.parametrize(
+    ("engine", "said"),
+    [
+        ("", "engine.address ="),
+        ('address = "127.0.0.1:9400"', "engine.peers ="),
+        ('address = "127.0.0.1:9400"\npeers = []', "engine.peers ="),
+    ],
+)
+def test_who_computes_is_denied_until_its_owner_says_where_it_is_reached_and_whom_it_dials(engine, said):
+    with pytest.raises(Denied) as stop:
+        engine_address(parse(f"version = 1\n[engine]\n{engine}", "p"), "policy.toml")
+    assert stop.value.code == "engine"
+    assert said in str(stop.value)
+    whole = parse('version = 1\n[engine]\naddress = "127.0.0.1:9400"\npeers = ["b:1"]', "p")
+    assert engine_address(whole, "policy.toml").peers.listed == ("b:1",)
 
 
 def test_with_an_engine_a_policy_needs_no_rows_and_without_one_it_does():

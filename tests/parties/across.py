@@ -62,6 +62,7 @@ COMPUTES = """
 version = 1
 [engine]
 address = "127.0.0.1:{port}"
+peers = ["127.0.0.1"]
 [allow]
 who = ["*"]
 tasks = ["*"]

@@ -97,7 +97,7 @@ def test_a_site_that_is_not_there_is_waited_for_and_named(folder):
 @pytest.mark.slow
 def test_two_sites_by_engines_at_addresses_of_their_policies(folder, mpc_engine):
     for name in "ab":
-        policy(folder, name, '["*"]', f'[engine]\naddress = "127.0.0.1:{across.drawn()}"\n')
+        policy(folder, name, '["*"]', f'[engine]\naddress = "127.0.0.1:{across.drawn()}"\npeers = ["127.0.0.1"]\n')
     hall = Hall(folder)
     with hall.attending("a", "b"):
         hall.intersect(plan("ab", 30.0, reveal="members", protocol="rr22"), wait=60.0)

@@ -29,6 +29,7 @@ OPEN = """
 version = 1
 [engine]
 address = "127.0.0.1:{first}-{last}"
+peers = ["127.0.0.1"]
 [allow]
 who = ["*"]
 tasks = ["*"]

@@ -22,7 +22,7 @@ CURVE = ("hello", "seeds", "hop/1", "hop/3", "tables", "found", "order")
 def policy():
     first = int(addresses(1)[0].rsplit(":", 1)[1])
     shows = OPEN.replace("[approve]", 'intersect = ["*"]\n[approve]')
-    return shows + f'[engine]\naddress = "127.0.0.1:{first}-{first + 15}"\n'
+    return shows + f'[engine]\naddress = "127.0.0.1:{first}-{first + 15}"\npeers = ["127.0.0.1"]\n'
 
 
 @pytest.fixture(scope="module")

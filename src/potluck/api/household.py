@@ -128,9 +128,10 @@ def _source(plan: Plan, spec: Spec, name: str) -> Path:
 
 
 def _engine() -> str:
-    """What the policies say of where an engine is reached: some ports of the loopback, drawn each time."""
+    """What the policies say of where an engine is reached: some ports of the loopback, drawn each time; it
+    reaches no other machine."""
     first = int(addresses(1)[0].rsplit(":", 1)[1])
-    return f'[engine]\naddress = "{HOST}:{first}-{first + ENGINE_PORTS - 1}"\n'
+    return f'[engine]\naddress = "{HOST}:{first}-{first + ENGINE_PORTS - 1}"\npeers = ["{HOST}"]\n'
 
 
 def _attestation(plan: Plan) -> str:

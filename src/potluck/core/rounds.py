@@ -82,6 +82,7 @@ class Cause(StrEnum):
     ROWS = "too few rows"  # names nobody: who dropped them is a secret
     REFUSED = "refused by the site"
     ENGINE = "the engine failed"
+    PEER = "the address of an engine is not allowed"
     EVIDENCE = "evidence of the enclave refused"
     BUG = "internal error"
 

@@ -16,6 +16,7 @@ from potluck.core.rounds import Abort, Limit, RoundId
 from potluck.engines.worker import Worker
 from potluck.mpc.credentials import Credentials, issue, trusted
 from potluck.mpc.local import addresses
+from potluck.mpc.peers import LOOPBACK, Peers
 from potluck.mpc.replicated import PARTIES
 from potluck.mpc.spu import AMONG, Compiled, Job, Part, Pending, Spu, checked_sum
 
@@ -31,7 +32,7 @@ class Engine:
 
     patience: seconds that it waits for the others' engines; make: starts a worker; here: an address, host:port, at
     which this party can be reached by the others, a free one each time; now: seconds since 1970; count: how many
-    compute, which decides by what protocol.
+    compute, which decides by what protocol; peers: whom it may dial.
     """
 
     def __init__(
@@ -41,12 +42,13 @@ class Engine:
         here: Callable[[], str] = lambda: addresses(1)[0],
         now: Callable[[], float] = time.time,
         count: int = PARTIES,
+        peers: Peers = LOOPBACK,
     ) -> None:
         self._protocol = AMONG[count]
         self._job = ""
         self._linked = 0
         self._patience = max(1, math.ceil(patience))
-        self._here = here
+        self._here, self._peers = here, peers
         self._now = now
         self._worker = make()
         self._spu = Spu(self._worker)
@@ -73,8 +75,11 @@ class Engine:
     def link(
         self, round_: RoundId, rank: int, own: Credentials, certificates: Mapping[Party, bytes], at: Sequence[str]
     ) -> Pending[None]:
-        """Begin the job of this round, in a process that has no link. Raises Abort(KEYS), naming whose certificate is
-        wrong."""
+        """Begin the job of this round, in a process that has no link. certificates: by rank.
+
+        Raises Abort naming whose certificate is wrong (KEYS), or whose address the owner did not list (PEER).
+        """
+        self._peers.check(list(certificates), rank, at)
         job = name(round_)
         file = trusted(certificates, job, self._now())
         pending = self._spu.link(Job(self._protocol, job, tuple(at), self._patience), rank, own, file)

@@ -13,6 +13,7 @@ from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort
 from potluck.engines.worker import Worker
 from potluck.mpc.credentials import issue, trusted
+from potluck.mpc.peers import LOOPBACK, Peers
 from potluck.mpc.spu import PARTIES, Job, Spu
 from potluck.secret.random import system
 
@@ -37,13 +38,14 @@ def addresses(count: int) -> tuple[str, ...]:
 class Port:
     """An engine's address through a run: one of `known` that nobody has, and the same from then on.
 
-    Its own engine may listen there when it is asked again: each new job of a run begins when the last has ended.
+    Its own engine may listen there when it is asked again: each new job of a run begins when the last has ended. peers:
+    whom it may dial.
     """
 
     _claimed: ClassVar[set[str]] = set()
 
-    def __init__(self, known: Sequence[str]) -> None:
-        self._known = known
+    def __init__(self, known: Sequence[str], peers: Peers = LOOPBACK) -> None:
+        self._known, self.peers = known, peers
         self._mine = ""
 
     def __call__(self) -> str:

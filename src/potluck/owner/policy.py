@@ -75,12 +75,14 @@ class Attestation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Engine(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the engines of other parties reach this one's. address: host:port, or host:first-last for several ports.
+    """Where the engines of other parties reach this one's, and which of theirs it may dial.
 
-    The host is this machine's own: the engine listens there. Each run at a time takes a port.
+    address: host:port, or host:first-last for several ports; the host is this machine's own: the engine listens there,
+    and each run at a time takes a port. peers: host, host:port or host:first-last, "*" any; with none it dials nobody.
     """
 
     address: str | None = None
+    peers: tuple[str, ...] = ()
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +152,7 @@ people = 1                # 2: two different persons must approve
 
 [engine]                  # where others' engines reach this site's, where it has one of its own: to intersect
 # address = "site.example:9400-9407"
+# peers = ["other.example:9400-9407"] # the engines that this one may connect to; without this line none
 """
 
 _COMPUTE = """\
@@ -159,6 +162,7 @@ version = 1
 
 [engine]
 # address = "compute.example:9400-9407" # this machine's own, as the other compute parties reach it: a port a run
+# peers = ["beta.example:9400-9407", "gamma.example"]  # theirs: it connects to no others; no line: to none
 
 [allow]
 who = []                  # coordinators that may ask: the federation's name or its fingerprint

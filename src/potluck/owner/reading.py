@@ -11,13 +11,10 @@ from typing import get_origin
 
 from potluck.core.errors import UsageError, reason
 from potluck.core.strict import Strict
+from potluck.mpc.peers import place
 from potluck.owner.hours import ANY, span
 from potluck.owner.policy import LONGEST, Allow, Approve, Engine, Policy, Source
 from potluck.secret.container import Secret
-
-_PLACE = re.compile(
-    r"(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253}):(?P<first>[0-9]{1,5})(-(?P<last>[0-9]{1,5}))?"
-)
 
 
 def read(path: Path) -> Policy:
@@ -89,15 +86,19 @@ def _engine(engine: Engine, where: str) -> None:
     if engine.address is not None and not ports(engine.address):
         hint = 'address = "compute.example:9400", or "compute.example:9400-9407" for several runs at once'
         raise UsageError("engine.address is not host:port, or host:first-last", where=where, hint=hint)
+    for one in engine.peers:
+        if one != ANY and place(one) is None:
+            hint = 'peers = ["beta.example:9400-9407"]: a host, or a host and its ports'
+            raise UsageError(f"engine.peers has {_shown(one)}, which is no address", where=where, hint=hint)
 
 
 def ports(address: str) -> Sequence[str]:
     """Every host:port of an address, which may name a range of ports; empty where it is none."""
-    found = _PLACE.fullmatch(address)
-    if found is None:
+    found = place(address)
+    if found is None or not found.ported:
         return ()
-    first, last = int(found["first"]), int(found["last"] or found["first"])
-    return [f"{found['host']}:{port}" for port in range(first, last + 1)] if 0 < first <= last < 1 << 16 else ()
+    host = address.rsplit(":", 1)[0]
+    return [f"{host}:{port}" for port in found.ports]
 
 
 def _limits(allow: Allow, where: str) -> None:

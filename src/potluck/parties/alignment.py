@@ -6,7 +6,7 @@ Tasks that need matched rows use it as the first stretch of their one round: an 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from potluck.core.rounds import RoundId, Rounds, Seat
 from potluck.engines.environment import require
 from potluck.fl.keys import keyed
 from potluck.fl.source import Source
+from potluck.mpc.local import Port
 from potluck.mpc.psi.curve import split
 from potluck.mpc.psi.engine import Matcher
 from potluck.mpc.psi.keys import distinct
@@ -96,15 +97,18 @@ def read_keys(source: Source, plan: Plan, name: str) -> Keys:
     return Keys(b"".join(places), np.fromiter(places.values(), np.int64, len(places)), found.texts)
 
 
-def tools(plan: Plan, folder: Path | None, here: Callable[[], str] | None = None) -> Tools:
+def tools(plan: Plan, folder: Path | None, here: Port | None = None) -> Tools:
     """An owner's tools, its engine's process on its way. folder: where it keeps alignments, in one of its own; None: it
-    keeps none; here: where others reach its engine. Raises UsageError: the engine is not installed."""
+    keeps none; here: where others reach its engine, and whom it may dial.
+
+    Raises UsageError: the engine is not installed.
+    """
     store = Alignments(folder / FOLDER) if folder is not None else None
     if not needs_engine(plan):
         return Tools(None, store)
     require("mpc")
     patience = plan.federation.patience
-    engine = Matcher(patience) if here is None else Matcher(patience, here=here)
+    engine = Matcher(patience) if here is None else Matcher(patience, here=here, peers=here.peers)
     engine.warm()
     return Tools(engine, store)
 

@@ -31,6 +31,7 @@ from potluck.members.home import SiteHome
 from potluck.members.names import file_name
 from potluck.mpc.engine import Engine
 from potluck.mpc.local import Port
+from potluck.mpc.peers import Peers
 from potluck.mpc.predict import scores as shared
 from potluck.mpc.share import sum as share
 from potluck.owner.judge import columns_allowed, models_allowed, rows_allowed
@@ -68,14 +69,18 @@ def needs_engine(plan: Plan) -> bool:
 
 
 def engine_address(rules: Policy, where: str) -> Port:
-    """Where others reach this party's engine in one run, by the policy; to be released when the run is over.
+    """Where others reach this party's engine in one run, and whom it may dial, by the policy; to be released when the
+    run is over.
 
     Raises Denied: it names none.
     """
     if rules.engine.address is None:
         words = "others' engines have to reach this one's, and nothing says where"
         raise Denied("engine", f'{words}: engine.address = "this.machine:9400-9407" in {where}')
-    return Port(ports(rules.engine.address))
+    if not rules.engine.peers:
+        words = "this party's engine has to reach the others', and nothing says which it may"
+        raise Denied("engine", f'{words}: engine.peers = ["other.machine:9400-9407"] in {where}')
+    return Port(ports(rules.engine.address), Peers(rules.engine.peers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,7 @@ def _assists(plan: Plan, rules: Policy, home: SiteHome) -> Part:
 
 def _started(plan: Plan, here: Port) -> Engine:
     """An engine that runs. Raises NotInstalled: it does not."""
-    engine = Engine(plan.federation.patience, here=here, count=len(plan.servers))
+    engine = Engine(plan.federation.patience, here=here, count=len(plan.servers), peers=here.peers)
     try:
         engine.standing()
     except Abort as abort:

@@ -15,6 +15,7 @@ from potluck.engines.worker import Worker
 from potluck.mpc.credentials import Credentials, issue, trusted
 from potluck.mpc.engine import name
 from potluck.mpc.local import addresses
+from potluck.mpc.peers import LOOPBACK, Peers
 from potluck.mpc.spu import Job, Pending, Spu
 
 PROTOCOL = "RR22"
@@ -26,7 +27,8 @@ class Matcher:
     """One owner's engine.
 
     patience: seconds that it waits for the other's engine; make: starts a worker; here: an address, host:port, at
-    which the other's engine can reach it, a free one each time; now: seconds since 1970.
+    which the other's engine can reach it, a free one each time; now: seconds since 1970; peers:
+    whom it may dial.
     """
 
     def __init__(
@@ -35,9 +37,10 @@ class Matcher:
         make: Callable[[], Worker] = lambda: Worker("mpc"),
         here: Callable[[], str] = lambda: addresses(1)[0],
         now: Callable[[], float] = time.time,
+        peers: Peers = LOOPBACK,
     ) -> None:
         self._patience = max(1, math.ceil(patience))
-        self._here = here
+        self._here, self._peers = here, peers
         self._now = now
         self._worker = make()
         self._spu = Spu(self._worker)
@@ -58,7 +61,8 @@ class Matcher:
     def link(
         self, round_: RoundId, rank: int, own: Credentials, certificates: Mapping[Party, bytes], at: Sequence[str]
     ) -> Pending[None]:
-        """Connect to the other's. Raises Abort(KEYS), naming whose certificate is wrong."""
+        """Connect to the other's. Raises Abort, naming it: a wrong certificate (KEYS), an address not listed (PEER)."""
+        self._peers.check(list(certificates), rank, at)
         job = name(round_)
         file = trusted(certificates, job, self._now())
         return self._spu.link(Job(PROTOCOL, job, tuple(at), self._patience), rank, own, file)
