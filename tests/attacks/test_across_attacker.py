@@ -162,7 +162,7 @@ def test_two_runs_side_by_side_cannot_exceed_a_cap_that_was_set_while_the_site_r
         with contextlib.suppress(Abort):
             for number in (1, 2, 3):
                 one._ledger.write(Record(f"charge/{OTHER}/{number}", cost))
-        assert 3.0 - 1e-6 <= one._ledger.spent() <= 4.0
+        assert 3.0 - 1e-6 <= one._ledger.composed() <= 4.0
 
 
 def test_the_inbox_says_what_is_read_whatever_a_plan_calls_it(fed):

@@ -174,7 +174,7 @@ def test_a_database_is_not_connected_to_before_the_policy_has_said_yes(fed):
 
 def test_a_plan_beyond_what_is_left_of_the_year_is_denied_before_any_row_is_read(fed):
     spec = quick(scene.plan(privacy=scene.SHARED))
-    policy(fed, "a", ("epsilon_per_year = inf", "epsilon_per_year = 5"))
+    policy(fed, "a", ("epsilon_per_year = inf", "epsilon_per_year = 4"))
     with fed.attending(*"abcd"):
         fed.run(spec)  # the control: the first one fits
     before = spent(fed)

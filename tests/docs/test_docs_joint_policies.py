@@ -7,7 +7,7 @@ import pytest
 from docs_pages import DOCS, ROOT, fences
 
 from potluck.api.plan import Plan
-from potluck.owner.judge import judge
+from potluck.owner.judge import Year, judge
 from potluck.owner.reading import parse
 
 PREDICT = """
@@ -34,7 +34,7 @@ def policy(page):
 
 def denied(rules, plan, asker, owner):
     when = datetime(2026, 11, 26, 12)
-    found = judge(rules, plan, asker=frozenset({asker}), now=when, spent_year=0.0, promised=None, owner=owner)
+    found = judge(rules, plan, asker=frozenset({asker}), now=when, year=Year(), promised=None, owner=owner)
     return [one.code for one in found]
 
 

@@ -110,7 +110,7 @@ def test_a_sum_without_noise_is_recorded_and_costs_nothing(budget):
 
 def test_the_cap_is_checked_before_the_charge_is_written(path):
     cap = spent([cost()] * 3, 1e-6)
-    with Budget(path, cap) as budget:
+    with Budget(path, cap, delta=1e-6) as budget:
         begin(budget)
         for number in range(3):
             budget.write(charge(number=number))
@@ -119,7 +119,8 @@ def test_the_cap_is_checked_before_the_charge_is_written(path):
         assert stop.cause is Cause.BUDGET
         assert "cap" in stop.detail
         assert len(budget._costs("run")) == 3
-        assert budget.spent() <= cap
+        assert budget.composed() == pytest.approx(budget.spent())
+        assert budget.composed() <= cap
         assert budget.left(cap + 1) == pytest.approx(1)
     with Budget(path) as uncapped:
         assert uncapped.left() is None

@@ -317,8 +317,10 @@ def test_a_finished_or_settled_run_cannot_be_rejoined(filled):
 
 def test_a_yearly_cap_forgets_runs_of_years_ago_and_no_others(tmp_path):
     path, one = tmp_path / "ledger.sqlite", spent([COST], 1e-6)
+    come_to = [spent([COST] * count, 1e-6) for count in range(6)]  # runs of one charge each, composed at their delta
+    between = [(come_to[i] + come_to[i + 1]) / 2 for i in range(5)]
     now = [NOW]
-    with Budget(path, yearly=2.5 * one, clock=lambda: now[0]) as budget:
+    with Budget(path, yearly=between[2], delta=1e-6, clock=lambda: now[0]) as budget:
         for number in range(3):
             now[0] = NOW + number * (YEAR / 2 + 1)
             rejoin(budget, f"run {number}", now=now[0])
@@ -327,7 +329,9 @@ def test_a_yearly_cap_forgets_runs_of_years_ago_and_no_others(tmp_path):
         # A year and two seconds after the first run: two of three count.
         assert budget.spent() == pytest.approx(3 * one)
         assert budget.spent(now[0] - YEAR) == pytest.approx(2 * one)
-        assert budget.left() == pytest.approx(0.5 * one)
+        assert budget.composed() == pytest.approx(come_to[3])
+        assert budget.composed(now[0] - YEAR) == pytest.approx(come_to[2])
+        assert budget.left() == pytest.approx(between[2] - come_to[2])
         rejoin(budget, "more", now=now[0])
         before = budget.head()
         with pytest.raises(Abort) as stop:
@@ -336,8 +340,8 @@ def test_a_yearly_cap_forgets_runs_of_years_ago_and_no_others(tmp_path):
         assert budget.head() == before, "nothing was written"
         now[0] += YEAR / 2
         budget.write(charge("more"))
-    with Budget(path, cap=4.5 * one, yearly=100.0, clock=lambda: now[0] + 9 * YEAR) as budget:
-        assert budget.left() == pytest.approx(0.5 * one)  # the tighter of both
+    with Budget(path, cap=between[4], yearly=100.0, delta=1e-6, clock=lambda: now[0] + 9 * YEAR) as budget:
+        assert budget.left() == pytest.approx(between[4] - come_to[4])  # the tighter of both
         rejoin(budget, "last")
         with pytest.raises(Abort, match="cap"):
             budget.write(charge("last"))

@@ -16,7 +16,7 @@ from owner_plans import OPEN, category, number, replaced, statistics, train
 from potluck.api.plan import Plan as Written
 from potluck.core.errors import Refused
 from potluck.core.plan import Align, Column, Data, Federation, Model, Protect
-from potluck.owner.judge import Code, columns_read, covers, judge, rows_allowed
+from potluck.owner.judge import Code, Year, columns_read, covers, judge, rows_allowed
 from potluck.owner.policy import Allow, Policy, Source
 from potluck.owner.reading import parse
 
@@ -31,7 +31,7 @@ def codes(allow: Allow, plan, *, asker=ASKER, now=NOON, spent=0.0, promised=1.0,
         plan,
         asker=asker,
         now=now,
-        spent_year=spent,
+        year=Year(spent, spent + (promised or 0.0)),
         promised=promised if plan.privacy.noise != "none" else None,
         owner=owner,
     )
@@ -99,6 +99,7 @@ def test_what_a_plan_would_spend_must_be_known_and_a_number():
     for promised in (None, math.nan, math.inf):
         assert "epsilon_per_plan" in codes(EVERYTHING, train(), promised=promised)
     assert codes(EVERYTHING, train(), spent=math.nan) == {"epsilon_per_year"}
+    assert codes(EVERYTHING, train("none"), spent=math.nan) == set()
 
 
 def test_epsilon_does_not_limit_exact_sums_which_must_be_let_in_by_name():
@@ -165,7 +166,7 @@ def test_names_from_outside_are_shortened_and_cannot_move_the_cursor():
         statistics(data=Data(columns=columns)),
         asker=frozenset({"\x1b]0;evil\x07"}),
         now=NOON,
-        spent_year=0,
+        year=Year(),
         promised=1.0,
     )
     assert {one.code for one in found} == {"who", "columns"}
@@ -226,7 +227,7 @@ def test_a_policy_with_any_list_empty_denies_every_plan_that_needs_it(plan, aske
 
 
 def test_all_denial_codes_are_keys_of_the_policy():
-    assert set(get_args(Code)) == {field.name for field in msgspec.structs.fields(Allow)} | {"attestation"}
+    assert set(get_args(Code)) == {field.name for field in msgspec.structs.fields(Allow)} - {"delta"} | {"attestation"}
 
 
 def test_a_fit_reads_of_each_owner_its_own_columns_and_the_keys():
@@ -346,7 +347,7 @@ def test_the_owner_is_told_who_is_not_named():
         joint(),
         asker=ASKER,
         now=NOON,
-        spent_year=0,
+        year=Year(),
         promised=None,
         owner="shop",
     )
@@ -362,7 +363,7 @@ def test_a_plan_that_opens_a_model_of_fewer_kept_rows_than_the_policy_wants_is_d
     assert codes(strict, joint(fit={"min_rows": 50}), owner="shop") == set()
     (denial,) = judge(
         Policy(version=1, source=Source(file="rows.csv"), allow=strict), joint(),
-        asker=ASKER, now=NOON, spent_year=0, promised=None, owner="shop",
+        asker=ASKER, now=NOON, year=Year(), promised=None, owner="shop",
     )  # fmt: skip
     assert "10" in denial.words
     assert "50" in denial.hint

@@ -145,7 +145,7 @@ def test_every_owner_is_charged_before_its_columns_leave(tmp_path):
 def test_an_owner_whose_budget_does_not_suffice_shares_nothing(tmp_path):
     made = noisy()
     held = ledgers(made.spec, tmp_path)
-    held[site("o1")].limit(1.0)
+    held[site("o1")].limit(1.0, 1e-5)
     desks, post = sat(made, frames(rows=60), ledgers=held)
     assert desks[site("o1")].abort.cause is Cause.BUDGET
     assert not [m for m in post.transcript.moves if m.label.step == "fit/input" and m.sender == site("o1")]

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from potluck.api.composed import Composed, composed
 from potluck.api.ledgers import folder_of, ledger_file
 from potluck.api.plan import Plan
 from potluck.core.errors import UsageError
+from potluck.core.plan import Plan as Spec
 from potluck.dp.account import promise
 from potluck.owner.budget import Budget
 from potluck.owner.scored import totals
@@ -16,7 +18,7 @@ from potluck.owner.scored import totals
 
 @dataclass(frozen=True)
 class Owner:
-    """One owner, over all runs. left: None where nothing caps it; would_spend: None without a plan.
+    """One owner, over all runs. left: None where nothing caps it; would_spend: None without a plan; together: composed.
 
     cut_off: a run was killed after it had charged; until it is settled nothing more is charged. scored: by model and
     client, how many rows this owner's models have scored.
@@ -26,6 +28,7 @@ class Owner:
     delta: float
     left: float | None
     would_spend: float | None
+    together: Composed
     units: tuple[str, ...]
     cut_off: bool = False
     scored: Sequence[Mapping[str, object]] = ()
@@ -37,6 +40,7 @@ class Owner:
             "delta": self.delta,
             "left": self.left,
             "would_spend": self.would_spend,
+            **self.together.document(),
             "units": list(self.units),
             "settle": self.cut_off,
             "scored": [dict(one) for one in self.scored],
@@ -48,8 +52,8 @@ def budget(plan: Path | None, ledger: Path | None, settings: Sequence[str] = ())
     read = Plan.read(plan, settings) if plan else None
     if read:
         read.require()
-    would = promise(read.spec) if read else None
-    return {name: _owner(path, would) for name, path in _files(read, ledger).items()}
+    spec = read.spec if read else None
+    return {name: _owner(path, spec) for name, path in _files(read, ledger).items()}
 
 
 def settle(plan: Path | None, ledger: Path | None) -> list[str]:
@@ -68,14 +72,15 @@ def _files(plan: Plan | None, ledger: Path | None) -> Mapping[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.sqlite"))}
 
 
-def _owner(path: Path, would: float | None) -> Owner:
+def _owner(path: Path, spec: Spec | None) -> Owner:
+    would, together = promise(spec) if spec else None, composed(path, plan=spec)
     if not path.exists():
-        return Owner(0.0, 0.0, None, would, ())
+        return Owner(0.0, 0.0, None, would, together, ())
     with Budget(path) as ledger:
-        units = {row.unit for row in ledger.history() if row.unit}
+        units = tuple(sorted({row.unit for row in ledger.history() if row.unit}))
         cut_off = bool(ledger.cut_off())
         scored = totals(ledger.scored())
-        return Owner(ledger.spent(), ledger.delta(), ledger.left(), would, tuple(sorted(units)), cut_off, scored)
+        return Owner(ledger.spent(), ledger.delta(), ledger.left(), would, together, units, cut_off, scored)
 
 
 def _settled(path: Path) -> bool:

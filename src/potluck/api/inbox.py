@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from potluck.api.composed import Composed, composed
 from potluck.core.errors import UsageError
 from potluck.core.party import BROKER, SERVER, Party, Role
 from potluck.core.plan import Align, Model, Predict, Statistic
@@ -43,6 +44,7 @@ class Asked:
     plan: Spec
     missing: int
     spent: float
+    year: Composed
     me: str
     computes: bool = False
 
@@ -123,8 +125,16 @@ class Asked:
             return "no noise: exact sums are released; no epsilon is charged, and none could be stated"
         return (
             f"up to epsilon {cost:g} at delta {privacy.delta:g} for every {privacy.unit} ({NEIGHBOURS}); "
-            f"{self.spent:g} is spent so far"
+            f"{self.spent:g} is spent so far{self._composed}"
         )
+
+    @property
+    def _composed(self) -> str:
+        year = self.year
+        if year.then is None:
+            return ""
+        added = f"{year.now:.4g} before this run and {year.then:.4g} with all of it"
+        return f"; the last year's runs come to epsilon {added}, composed at delta {year.delta:g}"
 
     def document(self) -> Json:
         """The JSON of one request."""
@@ -147,6 +157,7 @@ class Asked:
             "cost": self.cost,
             "epsilon": promise(self.plan),
             "spent": self.spent,
+            **self.year.document(),
             "settings": msgspec.json.decode(self.request.plan),
         }
 
@@ -230,13 +241,14 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
     home = SiteHome.at(folder)
     with closing(Requests(home.requests)) as requests:
         found = requests.find(which) if which else requests.pending()
-        rules = read_policy(home.policy).approve
-        spent = _spent(home)
-        return [
-            Asked(one, asked_of(one), requests.missing(one.run, rules) if one.state is State.PENDING else 0, spent,
-                  home.name, home.me.role is Role.COMPUTE)
-            for one in found
-        ]  # fmt: skip
+        rules, computes = read_policy(home.policy), home.me.role is Role.COMPUTE
+        spent, asked = _spent(home), []
+        for one in found:
+            plan = asked_of(one)
+            missing = requests.missing(one.run, rules.approve) if one.state is State.PENDING else 0
+            year = Composed() if computes else composed(home.ledger, rules.allow.delta, plan, one.run, True)
+            asked.append(Asked(one, plan, missing, spent, year, home.name, computes))
+        return asked
 
 
 def _spent(home: SiteHome) -> float:

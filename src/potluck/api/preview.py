@@ -64,6 +64,7 @@ class Leaving:
             "form": self.form,
             "letters": [{"step": step, "bytes": size} for step, size in self.letters],
             "later": self.later,
+            "cost": self.asked.cost,
         }
 
 

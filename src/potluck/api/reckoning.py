@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from potluck.core.asks import Kind, Task
+from potluck.core.asks import Kind
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import promise, spent
-from potluck.dp.bound import Noised, privacy
-from potluck.fl.table import Table
-from potluck.fl.tasks import build
+from potluck.parties.costs import each
 
 
 def reckoning(spec: Spec, paid: Mapping[tuple[str, Kind], int]) -> dict[str, float]:
@@ -19,10 +17,7 @@ def reckoning(spec: Spec, paid: Mapping[tuple[str, Kind], int]) -> dict[str, flo
     if spec.task == "fit":
         # Shares go to compute parties, past the coordinator: who gives no last word may have spent all.
         return dict.fromkeys(spec.federation.sites, promise(spec) or 0.0)
-    task: Task[Table, object] = build(spec)
-    first = next(task.lead())
-    bounds = {kind: privacy(spec, task.ask(kind, 0, first.state)) for kind in {kind for _, kind in paid}}
-    costs = {kind: bound.cost for kind, bound in bounds.items() if isinstance(bound, Noised)}
+    costs = each(spec)
     found = {}
     for name in spec.federation.sites:
         events = [cost for kind, cost in costs.items() for _ in range(paid.get((name, kind), 0))]

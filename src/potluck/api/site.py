@@ -21,7 +21,8 @@ from potluck.members.home import Membership, SiteHome
 from potluck.net.link import Link
 from potluck.net.session import Account
 from potluck.owner.access import AccessLog
-from potluck.owner.budget import YEAR, Budget, Spending
+from potluck.owner.budget import YEAR, Budget
+from potluck.owner.entries import Spending
 from potluck.owner.heads import Anchor, sign
 from potluck.owner.policy import exposed
 from potluck.owner.reading import read as read_policy
@@ -126,12 +127,16 @@ def adopt(home: SiteHome, member: Membership) -> None:
 
 @dataclass(frozen=True)
 class Spent:
-    """A site's ledger: epsilons in all and of the last year, what a yearly cap leaves (None: no cap), every run;
+    """A site's ledger. spent, year: the runs' own epsilons added up, in all and of the last year; composed,
+    composed_year: what they come to at `delta`; left: what a yearly cap leaves of that (None: no cap); runs: every one;
     scored: by model and client, how many rows this site's models have scored."""
 
     site: str
     spent: float
     year: float
+    composed: float
+    composed_year: float
+    delta: float
     left: float | None
     runs: tuple[Spending, ...]
     entries: int
@@ -158,6 +163,9 @@ class Spent:
             "site": self.site,
             "spent": self.spent,
             "year": self.year,
+            "composed": self.composed,
+            "composed_year": self.composed_year,
+            "composed_delta": self.delta,
             "left": self.left,
             "runs": runs,
             "scored": [dict(one) for one in self.scored],
@@ -169,13 +177,23 @@ class Spent:
 def spending(folder: Path) -> Spent:
     """What the ledger of the site in `folder` says. Raises UsageError: no home; Refused: edited or put back."""
     home = SiteHome.at(folder)
-    yearly = read_policy(home.policy).allow.epsilon_per_year
+    allow = read_policy(home.policy).allow
     with _ledger(home) as ledger:
-        head = ledger.head()
-        year = ledger.spent(since=time.time() - YEAR)
-        left = max(0.0, yearly - year) if math.isfinite(yearly) else None
-        runs, scored = tuple(ledger.history()), tuple(totals(ledger.scored()))
-        return Spent(home.name, ledger.spent(), year, left, runs, head.seq, head.hash.hex(), scored)
+        ledger.limit(allow.epsilon_per_year if math.isfinite(allow.epsilon_per_year) else None, allow.delta)
+        head, since = ledger.head(), time.time() - YEAR
+        return Spent(
+            site=home.name,
+            spent=ledger.spent(),
+            year=ledger.spent(since),
+            composed=ledger.composed(),
+            composed_year=ledger.composed(since),
+            delta=allow.delta,
+            left=ledger.left(),
+            runs=tuple(ledger.history()),
+            entries=head.seq,
+            head=head.hash.hex(),
+            scored=tuple(totals(ledger.scored())),
+        )
 
 
 def evidence(folder: Path, file: Path) -> None:

@@ -12,6 +12,7 @@ from potluck.cli.door import settings, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import scored
 from potluck.dp.account import NEIGHBOURS
+from potluck.owner.policy import DELTA
 
 
 @click.command("budget")
@@ -27,12 +28,14 @@ def command(plan: Path | None, ledger: Path | None, settling: bool, settings: tu
     owners = budget(plan, ledger, settings)
 
     def text(out: Terminal) -> None:
-        title = f"epsilon of all runs, added up ({NEIGHBOURS})"
-        table = Table("owner", "spent", "left", "would spend", "delta", "unit", title=title, title_justify="left")
+        at = next((row.together.delta for row in owners.values()), DELTA)
+        title = f"epsilon of all runs: composed at delta {at:g}, and added up ({NEIGHBOURS})"
+        heads = ("owner", "composed", "with plan", "added up", "plan adds", "left", "delta, added up", "unit")
+        table = Table(*heads, title=title, title_justify="left")
         for name, row in owners.items():
-            shown = (
-                "-" if value is None else f"{value:.4g}" for value in (row.spent, row.left, row.would_spend, row.delta)
-            )
+            both = row.together
+            figures = (both.now, both.then, row.spent, row.would_spend, row.left, row.delta)
+            shown = ("-" if value is None else f"{value:.4g}" for value in figures)
             table.add_row(name, *shown, ", ".join(row.units) or "-")
         out.print(table)
         for name, row in owners.items():

@@ -89,6 +89,7 @@ def show(folder: Path, hash: str) -> None:
 
 def _preview(out: Terminal, found: Leaving) -> None:
     say(out, f"{found.asked.plan.name}: {found.rows} rows to learn from, {found.held_out} held out. Nothing was sent.")
+    say(out, f"the whole run: {found.asked.cost}")
     say(out, f"the first sum; {found.noise}; the server would see it {found.form}:")
     for name, values in found.values.items():
         some = ", ".join(f"{value:.6g}" for value in values[:TEXT])
@@ -147,7 +148,9 @@ def budget(folder: Path, export: Path | None) -> None:
 
     def text(out: Terminal) -> None:
         left = "no cap" if found.left is None else f"{found.left:.6g} left this year"
-        say(out, f"spent {found.spent:.6g} in all, {found.year:.6g} in the last year, {left}")
+        together = f"{found.composed:.6g} in all, {found.composed_year:.6g} in the last year"
+        say(out, f"composed at delta {found.delta:g}: epsilon {together}, {left}")
+        say(out, f"added up run by run: epsilon {found.spent:.6g} in all, {found.year:.6g} in the last year")
         table = Table("run", "plan", "epsilon", "delta", "unit", "releases", "state")
         for one in found.runs:
             row = (

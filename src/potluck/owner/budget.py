@@ -5,8 +5,9 @@ them. A charge is on the disk before `write` returns (`synchronous=EXTRA` with a
 hence before a contribution leaves. A run that was begun and not finished has charges whose fate nobody knows: they
 count as spent, and nothing more is charged until the owner has settled it. A run that was joined (`rejoin`) may go on
 after a crash: its site writes a marker before each round, and refuses a round that it had begun.
-Epsilons of different runs are added up (and their deltas with them): loose, always right, and easy to explain; runs
-of different units are added up too, though an epsilon for persons promises more than one for rows.
+Caps compare what the runs come to together, composed event by event (`tally`) at one delta: epsilons that are small
+because their plans' deltas are large add up to nothing, and hide nothing. The plain sum of the runs' own epsilons is
+kept as a second figure, that people know.
 Without an anchor (`heads`) it does NOT notice that the whole file was deleted or put back from a copy; it never knows
 what others release of the same rows, and a yearly cap believes the site's own clock.
 """
@@ -15,56 +16,31 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import msgspec
-
 from potluck.core.errors import Refused, UsageError
+from potluck.core.plan import Unit
 from potluck.core.rounds import CHARGE, Abort, Cause, Record
 from potluck.core.wire import dump, load
 from potluck.dp.account import Cost, spent
+from potluck.dp.composition import RunCosts
 from potluck.owner.chain import Chain, Head
+from potluck.owner.entries import Begun, Spending, begun, cost
 from potluck.owner.evidence import lines
 from potluck.owner.heads import Anchor
+from potluck.owner.policy import DELTA
 from potluck.owner.scored import PREFIX as SCORED
 from potluck.owner.scored import Scored
 from potluck.owner.scored import read as read_scored
+from potluck.owner.tally import Tally
 
 YEAR = 366 * 86400.0
 """Seconds: no calendar year is longer."""
-
-
-class Begun(msgspec.Struct, frozen=True, array_like=True):
-    """The value of a run's first entry. unit, delta: None without noise; joined: it may go on after a crash."""
-
-    plan: str
-    plan_hash: bytes
-    unit: str | None
-    delta: float | None
-    joined: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Spending:
-    """One run in the ledger. when, last: it began, it was charged last (seconds since 1970).
-
-    epsilon: what its releases cost at `delta` (0: no noise).
-    """
-
-    run: str
-    plan: str
-    plan_hash: bytes
-    when: float
-    unit: str | None
-    delta: float | None
-    epsilon: float
-    releases: int
-    state: str
-    last: float
 
 
 class Budget:
@@ -76,17 +52,19 @@ class Budget:
         cap: float | None = None,
         *,
         yearly: float | None = None,
+        delta: float = DELTA,
         anchor: Anchor | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Opens the file, or makes it, 0600. cap, yearly: epsilons that all runs, and those of the last year, never
-        exceed. Raises UsageError: it cannot be read, written or made. Raises Refused: it is not a budget of this
-        version, damaged, edited, or not the one that `anchor` knows; nothing is overwritten."""
+        exceed, composed at `delta`. Raises UsageError: it cannot be read, written or made. Raises Refused: it is not a
+        budget of this version, damaged, edited, or not the one that `anchor` knows; nothing is overwritten."""
         self._path = path
         self._cap = cap
         self._yearly = yearly
         self._anchor = anchor
         self._clock = clock
+        self._delta = delta
         self._mine: set[str] = set()
         self._closed: dict[str, Spending] = {}
         if anchor:
@@ -94,15 +72,16 @@ class Budget:
         with contextlib.ExitStack() as undo:
             self._chain = Chain(path)
             undo.callback(self._chain.close)
+            self._tally = Tally(self._chain, str(path))
             if anchor:
                 anchor.hold(self._chain)
             undo.pop_all()
 
-    def limit(self, yearly: float | None) -> None:
-        """From now on all runs of the last year never exceed `yearly` epsilons together. None: no such cap."""
-        self._yearly = yearly
+    def limit(self, yearly: float | None, delta: float) -> None:
+        """From now on all runs of the last year, composed at `delta`, never exceed `yearly`. None: no such cap."""
+        self._yearly, self._delta = yearly, delta
 
-    def begin(self, run: str, plan: str, plan_hash: bytes, unit: str | None, delta: float | None, now: float) -> None:
+    def begin(self, run: str, plan: str, plan_hash: bytes, unit: Unit | None, delta: float | None, now: float) -> None:
         """A run starts (or starts again, cut off before it charged anything). unit, delta: None without noise.
 
         Raises Refused: a run was cut off after it had charged, or this one has run before.
@@ -117,7 +96,7 @@ class Budget:
                 raise Refused(f"a run {run} has run before", where=str(self._path), hint="start a new run")
         self._mine.add(run)
 
-    def rejoin(self, run: str, plan: str, plan_hash: bytes, unit: str | None, delta: float | None, now: float) -> None:
+    def rejoin(self, run: str, plan: str, plan_hash: bytes, unit: Unit | None, delta: float | None, now: float) -> None:
         """A long-lived site takes part in a run, or does so again after it was killed. Other open runs do not matter.
 
         Only for a caller that writes a durable marker before a round's first letter and refuses the round that it
@@ -166,7 +145,7 @@ class Budget:
             "SELECT run, value FROM runs WHERE state = 'open' AND EXISTS"
             " (SELECT 1 FROM facts WHERE facts.run = runs.run AND length(facts.value) > 0) ORDER BY began, run"
         )
-        return [str(run) for run, value in rows if run not in self._mine and not self._begun(value).joined]
+        return [str(run) for run, value in rows if run not in self._mine and not begun(value, str(self._path)).joined]
 
     def write(self, record: Record) -> None:
         """Durable when this returns. A record under CHARGE carries a `Cost` (or nothing, without noise).
@@ -196,17 +175,19 @@ class Budget:
             self._refuse_cut_off()
         if run not in self._mine or known is None or known[1] != "open":
             raise Abort(Cause.BUDGET, detail="this process has no such run open")
-        cost, unit, delta = load(record.value, Cost), known[0].unit, known[0].delta
-        if cost.unit != unit or delta is None or cost.delta > delta:
+        more, unit, delta = load(record.value, Cost), known[0].unit, known[0].delta
+        if more.unit != unit or delta is None or more.delta > delta:
             raise Abort(Cause.BUDGET, detail="the charge is not of the run that was begun")
-        before = self._costs(run)
-        if sum(1 for one in before if one.phase is cost.phase) >= cost.releases:
-            what = f"all {cost.releases} sums that the plan paid for are used. hint: set privacy.redo"
+        charged = self._tally.charged(run)
+        assert charged is not None  # begun with noise, and open
+        if sum(count for one, count in charged.costs.items() if one.phase is more.phase) >= more.releases:
+            what = f"all {more.releases} sums that the plan paid for are used. hint: set privacy.redo"
             raise Abort(Cause.BUDGET, detail=what)
-        more = spent([*before, cost], delta) - spent(before, delta)
+        then = replace(charged, costs=Counter(charged.costs) + Counter([more]))
         for cap, since, words in ((self._cap, None, ""), (self._yearly, now - YEAR, " a year")):
-            if cap is not None and self.spent(since) + more > cap * (1 + 1e-9):
-                raise Abort(Cause.BUDGET, detail=f"this sum would exceed the cap of {cap:g}{words}")
+            if cap is not None and not self.composed(since, run, then) <= cap * (1 + 1e-9):
+                what = f"this sum would exceed the cap of {cap:g}{words}, composed at delta {self._delta:g}"
+                raise Abort(Cause.BUDGET, detail=what)
         return run
 
     def _refuse_cut_off(self) -> None:
@@ -218,11 +199,16 @@ class Budget:
             )
             raise Refused("a run is still going or was cut off, settle it first", where=where, hint=hint)
 
-    def spent(self, since: float | None = None) -> float:
-        """The epsilons of all runs, added up: finished, settled and open ones.
+    def composed(self, since: float | None = None, run: str = "", instead: RunCosts | None = None) -> float:
+        """The epsilon, at this ledger's delta, of all runs together: what the caps compare.
 
         since: only of runs that began or were charged at that time (seconds since 1970) or later, and of open ones.
+        run: one that counts as `instead`, not as it was charged (None: not at all).
         """
+        return self._tally.composed(self._delta, since, run, instead)
+
+    def spent(self, since: float | None = None) -> float:
+        """The runs' own epsilons, each at its plan's delta, added up. since: as above."""
         rows = self.history()
         return sum(row.epsilon for row in rows if since is None or row.last >= since or row.state == "open")
 
@@ -231,14 +217,14 @@ class Budget:
         return next((row.epsilon for row in self.history() if row.run == run), 0.0)
 
     def delta(self) -> float:
-        """The deltas of all runs that charged something, added up, as the epsilons are."""
+        """The deltas of all runs that charged something, added up, as the plain epsilons are."""
         return sum(row.delta or 0.0 for row in self.history() if row.releases)
 
     def left(self, cap: float | None = None) -> float | None:
         """What `cap` leaves (without one: the caps this was opened with, the tighter one; None: no cap)."""
         total, year = (self._cap, self._yearly) if cap is None else (cap, None)
-        room = [] if total is None else [total - self.spent()]
-        room += [] if year is None else [year - self.spent(self._clock() - YEAR)]
+        room = [] if total is None else [total - self.composed()]
+        room += [] if year is None else [year - self.composed(self._clock() - YEAR)]
         return max(0.0, min(room)) if room else None
 
     def history(self) -> list[Spending]:
@@ -247,16 +233,16 @@ class Budget:
         return [self._closed.get(run) or self._spending(run, value, began, state) for run, value, began, state in rows]
 
     def _spending(self, run: str, value: bytes, began: float, state: str) -> Spending:
-        begun, costs = self._begun(value), self._costs(run)
+        start, costs = begun(value, str(self._path)), self._costs(run)
         last = self._chain.read("SELECT max(at) FROM facts WHERE run = ?", run)[0][0]
-        epsilon = spent(costs, begun.delta) if costs and begun.delta is not None else 0.0
+        epsilon = spent(costs, start.delta) if costs and start.delta is not None else 0.0
         row = Spending(
             run=run,
-            plan=begun.plan,
-            plan_hash=begun.plan_hash,
+            plan=start.plan,
+            plan_hash=start.plan_hash,
             when=began,
-            unit=begun.unit,
-            delta=begun.delta,
+            unit=start.unit,
+            delta=start.delta,
             epsilon=epsilon,
             releases=len(costs),
             state=state,
@@ -287,24 +273,11 @@ class Budget:
     def _known(self, run: str) -> tuple[Begun, str] | None:
         """How a run was begun and its state (open, finished or settled)."""
         rows = self._chain.read("SELECT value, state FROM runs WHERE run = ?", run)
-        return (self._begun(rows[0][0]), str(rows[0][1])) if rows else None
-
-    def _begun(self, value: bytes) -> Begun:
-        try:
-            return load(value, Begun)
-        except Abort:
-            raise self._damaged() from None
+        return (begun(rows[0][0], str(self._path)), str(rows[0][1])) if rows else None
 
     def _costs(self, run: str) -> list[Cost]:
         rows = self._chain.read("SELECT value FROM facts WHERE run = ? AND length(value) > 0 ORDER BY key", run)
-        try:
-            return [load(row[0], Cost) for row in rows]
-        except Abort:
-            raise self._damaged() from None
-
-    def _damaged(self) -> Refused:
-        hint = "restore the newest copy; a fresh file forgets the spending"
-        return Refused("an entry of the budget is damaged", where=str(self._path), hint=hint)
+        return [cost(row[0], str(self._path)) for row in rows]
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[None]:

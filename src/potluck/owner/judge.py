@@ -17,10 +17,8 @@ from potluck.core.errors import Refused
 from potluck.core.plan import Plan
 from potluck.fl.columns import least, reader_names
 from potluck.owner.hours import ANY, within
-from potluck.owner.policy import Allow, Policy
+from potluck.owner.policy import MOST_DELTA, Allow, Policy
 
-MOST_DELTA = 1e-3
-"""Where epsilon is capped: with a larger delta the same epsilon says ever less, and near 1 it costs none at all."""
 Code = Literal[
     "who",
     "tasks",
@@ -52,14 +50,22 @@ class Denial:
 
 
 @dataclass(frozen=True, slots=True)
+class Year:
+    """What the runs of the last year come to, composed at `allow.delta`: before this plan's run, and with all of it."""
+
+    before: float = 0.0
+    after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """What is judged. promised: epsilon that the plan spends here at most, or None; spent_year: what went before;
+    """What is judged. promised: epsilon that the plan spends here at most, or None; year: what the last year comes to;
     watched: a person reads it before it is approved; owner: the site, of a plan whose columns are at different ones."""
 
     plan: Plan
     asker: frozenset[str]
     now: datetime
-    spent_year: float
+    year: Year
     promised: float | None
     watched: bool
     owner: str | None = None
@@ -72,7 +78,7 @@ class Case:
 
 def computing(policy: Policy, plan: Plan, *, asker: frozenset[str], now: datetime) -> tuple[Denial, ...]:
     """The same of a party that only computes: it has no columns, no rows and no budget."""
-    case = Case(plan, asker, now, 0.0, None, policy.approve.rule != "policy")
+    case = Case(plan, asker, now, Year(), None, policy.approve.rule != "policy")
     found = (rule(policy.allow, case) for rule in (_who, _tasks, _protect, _server, _noise, _sites, _hours))
     return tuple(denial for denial in found if denial is not None)
 
@@ -83,16 +89,16 @@ def judge(
     *,
     asker: frozenset[str],
     now: datetime,
-    spent_year: float,
+    year: Year,
     promised: float | None,
     owner: str | None = None,
 ) -> tuple[Denial, ...]:
     """Every reason of the policy against the plan; none: it is allowed.
 
-    asker: the names of who asks (federation, fingerprint); now: the owner's local time; spent_year: epsilon spent in
-    the year before, this plan's run not counted; owner: the site whose policy it is.
+    asker: the names of who asks (federation, fingerprint); now: the owner's local time; owner: the site whose policy it
+    is.
     """
-    case = Case(plan, asker, now, spent_year, promised, policy.approve.rule != "policy", owner)
+    case = Case(plan, asker, now, year, promised, policy.approve.rule != "policy", owner)
     found = (rule(policy.allow, case) for rule in _RULES)
     return tuple(denial for denial in (*found, _attestation(policy, plan)) if denial is not None)
 
@@ -301,10 +307,10 @@ def _per_plan(allow: Allow, case: Case) -> Denial | None:
 
 
 def _per_year(allow: Allow, case: Case) -> Denial | None:
-    if not case.noised or case.promised is None or case.spent_year + case.promised <= allow.epsilon_per_year:
+    if not case.noised or case.year.after <= allow.epsilon_per_year:
         return None
-    words = f"{case.spent_year:.6g} of the year's epsilon is spent, and the plan spends up to {case.promised:.6g}"
-    return Denial("epsilon_per_year", words, f"the policy allows {allow.epsilon_per_year:.6g} a year")
+    words = f"with it the year's runs come to epsilon {case.year.after:.6g}, {case.year.before:.6g} without it"
+    return Denial("epsilon_per_year", words, f"the policy allows {allow.epsilon_per_year:.6g} at delta {allow.delta:g}")
 
 
 def _hours(allow: Allow, case: Case) -> Denial | None:

@@ -17,6 +17,10 @@ from potluck.secret.container import Secret
 
 NAME = "policy.toml"
 LONGEST = 1 << 20
+DELTA = 1e-5
+"""Where epsilons are composed, unless a policy says another."""
+MOST_DELTA = 1e-3
+"""Where epsilon is capped: with a larger delta the same epsilon says ever less, and near 1 it costs none at all."""
 Rule = Literal["person", "hash", "policy"]
 Task = Literal["*", "train", "statistics", "fit", "predict", "intersect"]
 Kind = Literal["*", "linear", "logistic", "network", "trees"]
@@ -40,7 +44,8 @@ class Allow(msgspec.Struct, frozen=True, kw_only=True):
     """What a plan may ask. Lists: what is not named is denied; of readers, servers, server, units, hours None is any,
     empty none.
 
-    epsilon_per_plan, epsilon_per_year: of plans with noise; 0 allows none of them. readers: sites beside the owner's.
+    epsilon_per_plan, epsilon_per_year: of plans with noise; 0 allows none of them. delta: at which the epsilon of a
+    year is composed. readers: sites beside the owner's.
     """
 
     who: tuple[str, ...] = ()
@@ -51,6 +56,7 @@ class Allow(msgspec.Struct, frozen=True, kw_only=True):
     noise: tuple[Noise, ...] = ()
     epsilon_per_plan: float = 0.0
     epsilon_per_year: float = 0.0
+    delta: float = DELTA
     intersect: tuple[Reveal, ...] = ()
     readers: tuple[str, ...] | None = None
     servers: tuple[str, ...] | None = None
@@ -133,7 +139,8 @@ protect = []              # ways to compute the sum: mask (the server sees sums 
                           # and share: three compute parties, any two of which could open this site's: see who they are
 noise = []                # shared, site, reveal (differential privacy), none (exact sums)
 epsilon_per_plan = 0.0    # a plan with noise may spend at most this
-epsilon_per_year = 0.0    # and all of the last 365 days together at most this
+epsilon_per_year = 0.0    # and all of the last 366 days, composed, at most this
+delta = 1e-5              # at this delta: however small the epsilons of plans with a larger one
 intersect = []            # what matching keys may show: size, members (fit shows members)
 readers = []              # sites that may read a fitted model, matches, scores, or ask this site's model; no line: any
 servers = []              # compute parties that may hold parts of this site's rows: any two open them; no line: any

@@ -13,7 +13,7 @@ from potluck.core.errors import UsageError, reason
 from potluck.core.strict import Strict
 from potluck.mpc.peers import place
 from potluck.owner.hours import ANY, span
-from potluck.owner.policy import LONGEST, Allow, Approve, Engine, Policy, Source
+from potluck.owner.policy import DELTA, LONGEST, MOST_DELTA, Allow, Approve, Engine, Policy, Source
 from potluck.secret.container import Secret
 
 
@@ -106,6 +106,9 @@ def _limits(allow: Allow, where: str) -> None:
         value = getattr(allow, name)
         if math.isnan(value) or value < 0:
             raise UsageError(f"allow.{name} must be 0 or more", where=where, hint="0 allows no plan with noise")
+    if not 0 < allow.delta <= MOST_DELTA:
+        hint = f"e.g. {DELTA:g}: the chance that epsilon says nothing, smaller than one in the number of rows"
+        raise UsageError(f"allow.delta must be above 0 and at most {MOST_DELTA:g}", where=where, hint=hint)
     for name in ("min_rows", "min_sites"):
         if getattr(allow, name) < 1:
             raise UsageError(f"allow.{name} must be 1 or more", where=where)

@@ -12,11 +12,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 
 import msgspec
 
-from potluck.core.errors import PotluckError, Refused
+from potluck.core.errors import PlanError, PotluckError, Refused
 from potluck.core.party import Role
 from potluck.core.plan import Plan, canonical, digest
 from potluck.core.rounds import Abort, Cause
@@ -31,12 +32,13 @@ from potluck.members.home import SiteHome
 from potluck.owner import heads
 from potluck.owner.access import AccessLog, Event, Outcome, Subject
 from potluck.owner.budget import YEAR, Budget
-from potluck.owner.judge import Denial, computing, judge
+from potluck.owner.judge import Denial, Year, computing, judge
 from potluck.owner.policy import Policy
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Request, Requests, State
+from potluck.parties.costs import planned
 from potluck.parties.part import Part, part
-from potluck.parties.proposal import Denied, first_sum, of_now, plan_of
+from potluck.parties.proposal import Denied, first_sum, impossible, of_now, plan_of
 from potluck.parties.session import Proposal, Verdict
 
 QUIET = 60.0
@@ -186,7 +188,7 @@ class Consent:
             raise Denied("policy", str(error)) from None
         # Runs that go on side by side were each judged before the others were charged: the ledger has the last word.
         yearly = rules.allow.epsilon_per_year
-        self._owner.ledger.limit(yearly if math.isfinite(yearly) else None)
+        self._owner.ledger.limit(yearly if math.isfinite(yearly) else None, rules.allow.delta)
         now = time.time()
         computes = self._owner.home.me.role is Role.COMPUTE
         denials = self._denials(run, plan, rules, now)
@@ -221,10 +223,20 @@ class Consent:
         here = datetime.now().astimezone()
         if self._owner.home.me.role is Role.COMPUTE:
             return computing(rules, plan, asker=self._asker, now=here)
-        ledger = self._owner.ledger
-        before = ledger.spent(since=now - YEAR) - ledger.spent_by(run)
+        before = self._owner.ledger.composed(now - YEAR, run)
         name, promised = self._owner.home.name, promise(plan)
-        return judge(rules, plan, asker=self._asker, now=here, spent_year=before, promised=promised, owner=name)
+        rule = partial(judge, rules, plan, asker=self._asker, now=here, promised=promised, owner=name)
+        denials = rule(year=Year(before, before))
+        if any(one.code != "hours" for one in denials):
+            return denials  # what the plan would add can take seconds to reckon, and changes nothing
+        return rule(year=Year(before, self._with(run, plan, now)))
+
+    def _with(self, run: str, plan: Plan, now: float) -> float:
+        """What the last year comes to with all of a plan's run. Raises Denied: its noise cannot be kept."""
+        try:
+            return self._owner.ledger.composed(now - YEAR, run, planned(plan))
+        except PlanError as error:
+            raise impossible(str(error)) from None
 
     def _id(self) -> bytes:
         return bytes.fromhex(self._owner.federation.id)

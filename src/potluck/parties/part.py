@@ -123,7 +123,7 @@ def _sums(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     demand = _demanded(plan, rules, home)
     protection = catalog.apart(plan, demand)  # first: where it cannot be had, no row is read
     task = build(plan)
-    calibrate(plan, task)
+    calibrate(plan)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     rows = read(source, plan, home.name)
     rows_allowed(rules, rows.rows - int(rows.test.sum()))
@@ -138,7 +138,7 @@ def _computes(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     """A compute party's part in sums: no rows, and an engine that is up before it says that it takes part."""
     here = engine_address(rules, home.policy.name)
     task = build(plan)
-    calibrate(plan, task)
+    calibrate(plan)
     protection = share.build(plan)
     engine = protection.engines[home.me] = _started(plan, here)
 

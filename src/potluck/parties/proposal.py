@@ -9,18 +9,17 @@ import time
 
 import msgspec
 
-from potluck.core.asks import Ask, Kind, Task
+from potluck.core.asks import Ask, Kind
 from potluck.core.errors import PlanError, Refused
 from potluck.core.party import Party
 from potluck.core.plan import CODE, Plan, canonical
-from potluck.core.rounds import Abort
 from potluck.core.schema import readable
 from potluck.dp.bound import privacy
 from potluck.fl.check import MOST_VALUES
-from potluck.fl.table import Table
 from potluck.fl.tasks import build
 from potluck.members.federation import Federation
 from potluck.parties import catalog
+from potluck.parties.costs import sums
 from potluck.parties.session import Proposal
 
 ONE_ROUND = ("predict", "fit", "intersect")
@@ -58,9 +57,9 @@ def plan_of(proposal: Proposal, federation: Federation, me: Party) -> Plan:
         whole = canonical(plan) == proposal.plan and plan.data.files == {}
         errors = catalog.check(plan)[0] if whole else ["not in its one spelling"]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, ValueError, PlanError):
-        raise _impossible("not a plan of this version") from None
+        raise impossible("not a plan of this version") from None
     if errors:
-        raise _impossible(errors[0])
+        raise impossible(errors[0])
     if me not in (*plan.sites, *plan.servers):
         raise Denied("plan", "the plan does not name this party")
     if any(party not in federation.cards for party in (*plan.sites, *plan.servers)):
@@ -70,19 +69,16 @@ def plan_of(proposal: Proposal, federation: Federation, me: Party) -> Plan:
     return plan
 
 
-def calibrate(plan: Plan, task: Task[Table, object]) -> None:
+def calibrate(plan: Plan) -> None:
     """Reckon the noise of every sum once, before the answer: it can take seconds, and a round's patience is short.
 
     Raises Denied: a sum cannot be computed with, so no row is read for it.
     """
-    first = next(task.lead()).state
-    for kind in Kind:
+    for ask in sums(plan):
         try:
-            privacy(plan, task.ask(kind, 0, first))
-        except Abort:
-            continue  # the plan has no such sum
+            privacy(plan, ask)
         except PlanError as error:
-            raise _impossible(str(error)) from None
+            raise impossible(str(error)) from None
 
 
 def first_sum(plan: Plan) -> Ask:
@@ -95,9 +91,10 @@ def first_sum(plan: Plan) -> Ask:
     ask = next(build(plan).lead())
     values = sum(block.size for block in ask.blocks)
     if values > MOST_VALUES:
-        raise _impossible(f"a sum has {values} values")
+        raise impossible(f"a sum has {values} values")
     return ask
 
 
-def _impossible(why: str) -> Denied:
+def impossible(why: str) -> Denied:
+    """What is said of a plan that nobody could carry out."""
     return Denied("plan", f"the plan cannot be carried out as it is: {why}")
