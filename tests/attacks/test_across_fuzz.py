@@ -279,8 +279,8 @@ def test_a_lying_site_cannot_break_the_server_or_speak_for_others(fed, word, cou
     def fuzz(coordinator, journal):
         asker = coordinator.guests._proposal.asker
         good = [
-            dump(Answer("granted", (), head, bytes(16), asker)),
-            dump(Answer("denied", ("who",), head, bytes(16), asker)),
+            dump(Answer("granted", (), head, bytes(16), 2, bytes(32), asker)),
+            dump(Answer("denied", ("who",), head, bytes(16), 2, bytes(32), asker)),
             dump(Hello(bytes(range(16)))),
             dump(Closed(1.5, head)),
             msgspec.msgpack.encode(["bad signature", "site", "b"]),

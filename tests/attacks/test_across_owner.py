@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import across
 import msgspec
@@ -31,7 +32,6 @@ from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.owner.access import read
 from potluck.owner.budget import Budget
 from potluck.parties import consent
-from potluck.parties.identity import Identity
 from potluck.parties.session import parcel
 from potluck.parties.sums import Sums, drive
 from potluck.secret.container import Secret
@@ -380,7 +380,7 @@ def test_a_server_that_announces_something_else_gets_nothing(fed, lie):
 
 def test_a_letter_under_an_unknown_key_is_logged_and_forgotten(fed):
     me, spec = server(fed), quick(scene.plan())
-    stranger = Identity(me.party, me.federation, SigningKey(Secret(os.urandom(32))), me.box, me.roster, me.boxes)
+    stranger = replace(me, key=SigningKey(Secret(os.urandom(32))))
     with fed.site("a", threading.Event()) as one:
         one._open(stranger.close(site("a"), parcel(RUN, proposal(fed, spec))))
         assert drained(fed, SERVER) == []

@@ -87,8 +87,9 @@ def test_every_key_of_an_owners_verbs_is_documented(said, asked):
 
 def test_every_key_of_status_is_documented(plan, said, asked):
     read = potluck.Plan.read(plan)
-    with session(CoordinatorHome.at(Path("fed")), read, read.spec, False) as kept:
-        kept.journal.heard(site("a"), "pending", ())
+    home = CoordinatorHome.at(Path("fed"))
+    with session(home, read, read.spec, False, home.standing().federation) as kept:
+        kept.journal.heard(site("a"), "pending", (), 1, bytes(32))
     found = said("status", "fed")
     assert keys(found, frozenset(SITES)) - section("status") == set()
     assert keys(found, frozenset(SITES)) >= {"running", "redone", "seconds_ago", "resumed"}

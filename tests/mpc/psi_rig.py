@@ -19,7 +19,7 @@ def gathering(count, *, reveal="members", protocol="ecdh", to=None, number=1):
     """The first `count` names; `to` by name."""
     owners = tuple(map(site, NAMES[:count]))
     chosen = owners if to is None else tuple(map(site, to))
-    return Gathering(RoundId("a run", number), b"d" * 32, b"a" * 32, owners, chosen, reveal, protocol, 30.0)
+    return Gathering(RoundId("a run", number), b"d" * 32, b"l" * 32, b"a" * 32, owners, chosen, reveal, protocol, 30.0)
 
 
 def keys_of(words):

@@ -20,6 +20,7 @@ from potluck.core.plan import Plan as Spec
 from potluck.core.views import Never, View
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.fl.columns import least
+from potluck.members.federation import titled
 from potluck.members.home import SiteHome
 from potluck.mpc.share.views import OPENS
 from potluck.owner.access import AccessLog, Entry, Event, Subject
@@ -38,7 +39,8 @@ Json = dict[str, object]
 
 @dataclass(frozen=True)
 class Asked:
-    """One request in plain words: what will be learnt, who sees what, what it costs."""
+    """One request in plain words: what will be learnt, who sees what, what it costs. file: the federation file pinned
+    here, by which the server has to go; empty where there is none."""
 
     request: Request
     plan: Spec
@@ -47,6 +49,7 @@ class Asked:
     year: Composed
     me: str
     computes: bool = False
+    file: str = ""
 
     @property
     def learnt(self) -> str:
@@ -147,6 +150,7 @@ class Asked:
             "protect": self.plan.protect.word,
             "noise": self.plan.privacy.noise,
             "asker": self.request.asker,
+            "file": self.file,
             "state": self.request.state.value,
             "codes": list(self.request.codes),
             "missing": self.missing,
@@ -243,11 +247,13 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
         found = requests.find(which) if which else requests.pending()
         rules, computes = read_policy(home.policy), home.me.role is Role.COMPUTE
         spent, asked = _spent(home), []
+        pinned = home.pinned() if home.federation.is_file() else None
+        file = titled(pinned.version, pinned.digest) if pinned else ""
         for one in found:
             plan = asked_of(one)
             missing = requests.missing(one.run, rules.approve) if one.state is State.PENDING else 0
             year = Composed() if computes else composed(home.ledger, rules.allow.delta, plan, one.run, True)
-            asked.append(Asked(one, plan, missing, spent, year, home.name, computes))
+            asked.append(Asked(one, plan, missing, spent, year, home.name, computes, file))
         return asked
 
 

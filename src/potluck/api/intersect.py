@@ -71,7 +71,7 @@ def carried_out(
         started = time.perf_counter()
         found = together(sitting, room.keys, every, memory)
         seconds = time.perf_counter() - started
-    first = sitting.about.first
+    first = sitting.about().first
     outcome = learnt(spec.align.keys, room.keys[first], found[first], plain(room.keys) if compare else None)
     log = Log([Round(ASK, 1, {}, seconds, transcript.traffic(1), time.time())])
     return Facts(room.plan, spec, name, now, outcome, log, dict.fromkeys(spec.federation.sites, None), warnings)

@@ -116,7 +116,7 @@ def serve(
     free(Path(out) if out else None)
     with (
         locked(home.lock, "another server runs this federation on this machine"),
-        session(home, plan, spec, fresh) as kept,
+        session(home, plan, spec, fresh, member.federation) as kept,
         _line(home, member) as (link, lease),
     ):
         say = _written(kept, say)

@@ -12,6 +12,7 @@ from potluck.api.plan import Plan
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import canonical
 from potluck.fl import evaluate
+from potluck.members.federation import Federation
 from potluck.members.home import CoordinatorHome
 from potluck.parties.journal import Journal
 from potluck.parties.memory import new_run
@@ -49,10 +50,10 @@ class Session:
 
 
 @contextmanager
-def session(home: CoordinatorHome, plan: Plan, spec: Spec, fresh: bool) -> Iterator[Session]:
-    """The unfinished run of this plan, or a new one. fresh: give up the unfinished one.
+def session(home: CoordinatorHome, plan: Plan, spec: Spec, fresh: bool, federation: Federation) -> Iterator[Session]:
+    """The unfinished run of this plan, or a new one. fresh: give up the unfinished one; federation: the file in force.
 
-    Raises UsageError, Refused: the folder or a journal in it cannot be used.
+    Raises UsageError, Refused: the folder or a journal in it cannot be used, or the run began under another file.
     """
     found = _unfinished(home, plan, spec)
     if found is not None and fresh:
@@ -67,6 +68,7 @@ def session(home: CoordinatorHome, plan: Plan, spec: Spec, fresh: bool) -> Itera
             facts |= {"spec": canonical(spec).decode(), "sums": str(_sums(spec))}
             for name, value in {**facts, "state": OPEN}.items():
                 journal.note(name, value)
+        journal.begun_under(federation.version, federation.digest)
         if journal.rounds():
             journal.note("resumed", str(int(journal.fact("resumed") or "0") + 1))
         yield Session(folder, folder.name, journal)

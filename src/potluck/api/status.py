@@ -16,7 +16,7 @@ import msgspec
 from potluck.api.reckoning import reckoning
 from potluck.api.sessions import OPEN
 from potluck.core.errors import PotluckError
-from potluck.core.party import Role
+from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
 from potluck.members.home import CoordinatorHome
@@ -24,8 +24,24 @@ from potluck.parties.journal import Journal
 
 
 @dataclass(frozen=True)
+class File:
+    """A federation file, as people compare it."""
+
+    version: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"version {self.version} ({self.digest})"
+
+    def document(self) -> dict[str, object]:
+        """The JSON of it."""
+        return {"version": self.version, "digest": self.digest}
+
+
+@dataclass(frozen=True)
 class Guest:
-    """A site or compute party as the server last heard it. seen: seconds ago; spent: epsilon, None without noise."""
+    """A site or compute party as the server last heard it. seen: seconds ago; spent: epsilon, None without noise;
+    file: the federation file that it goes by, None where it was not heard."""
 
     name: str
     verdict: str
@@ -33,11 +49,13 @@ class Guest:
     seen: float | None
     spent: float | None
     dropped: int
+    file: File | None
 
 
 @dataclass(frozen=True)
 class Live:
-    """One run. sums: how many there are in all; opened: how many are done; tries: rounds that came to nothing."""
+    """One run. sums: how many there are in all; opened: how many are done; tries: rounds that came to nothing; file:
+    the federation file that it began with and ends under."""
 
     run: str
     plan: str
@@ -51,6 +69,7 @@ class Live:
     bytes_up: int
     bytes_down: int
     resumed: int
+    file: File | None
     sites: tuple[Guest, ...]
     computes: tuple[Guest, ...] = ()
 
@@ -65,6 +84,7 @@ class Live:
             "bytes_up": self.bytes_up,
             "bytes_down": self.bytes_down,
             "resumed": self.resumed,
+            "file": self.file.document() if self.file else None,
             "sites": {
                 one.name: {
                     "state": one.verdict,
@@ -72,28 +92,41 @@ class Live:
                     "seconds_ago": one.seen,
                     "spent": one.spent,
                     "dropped": one.dropped,
+                    "file": one.file.document() if one.file else None,
                 }
                 for one in self.sites
             },
             "compute": {
-                one.name: {"state": one.verdict, "codes": list(one.codes), "seconds_ago": one.seen}
+                one.name: {
+                    "state": one.verdict,
+                    "codes": list(one.codes),
+                    "seconds_ago": one.seen,
+                    "file": one.file.document() if one.file else None,
+                }
                 for one in self.computes
             },
         }
 
+    @property
+    def strays(self) -> list[str]:
+        """Who goes by another federation file than the run, in words."""
+        found = [(one.name, one.file) for one in self.sites]
+        found += [(f"{one.name} (compute)", one.file) for one in self.computes]
+        return [f"{name} goes by {file}, the run by {self.file}" for name, file in found if file and file != self.file]
+
 
 @dataclass(frozen=True)
 class Standing:
-    """A coordinator's home. running: a server's process holds it now."""
+    """A coordinator's home. file: in force; running: a server's process holds it now."""
 
     federation: str
-    version: int
+    file: File
     running: bool
     runs: tuple[Live, ...]
 
     def document(self) -> dict[str, object]:
         """The JSON of `potluck status`."""
-        head = {"federation": self.federation, "version": self.version, "running": self.running}
+        head = {"federation": self.federation, **self.file.document(), "running": self.running}
         return {**head, "runs": [one.document() for one in self.runs]}
 
 
@@ -101,7 +134,7 @@ def status(folder: Path) -> Standing:
     """How things stand at the coordinator in `folder`, newest run first. Raises UsageError, Refused: no such home."""
     home = CoordinatorHome.at(folder)
     it = home.standing().federation
-    return Standing(it.name, it.version, _held(home.lock), tuple(live(folder)))
+    return Standing(it.name, File(it.version, f"sha256:{it.digest.hex()}"), _held(home.lock), tuple(live(folder)))
 
 
 def live(folder: Path) -> Iterator[Live]:
@@ -125,7 +158,7 @@ def _live(run: str, journal: Journal) -> Live:
         verdict, codes, seen, epsilon = heard.get(name, ("silent", (), None, None))
         spent = (cost[name] if epsilon is None else epsilon) if noisy else None
         dropped = sum(1 for one in rounds if one["opened"] and name in one.get("lost", {}))
-        sites.append(Guest(name, verdict, codes, _ago(seen), spent, dropped))
+        sites.append(Guest(name, verdict, codes, _ago(seen), spent, dropped, _file(journal, site(name))))
     return Live(
         run=run,
         plan=plan.name,
@@ -139,6 +172,7 @@ def _live(run: str, journal: Journal) -> Live:
         bytes_up=sum(one.get("up", 0) for one in rounds),
         bytes_down=sum(one.get("down", 0) for one in rounds),
         resumed=int(journal.fact("resumed") or "0"),
+        file=_file(journal, SERVER),
         sites=tuple(sites),
         computes=_computes(plan, journal),
     )
@@ -148,8 +182,16 @@ def _computes(plan: Spec, journal: Journal) -> tuple[Guest, ...]:
     if not plan.servers:
         return ()
     heard = {name: (verdict, codes, seen) for name, verdict, codes, seen, _, _ in journal.sites(Role.COMPUTE)}
-    found = [(party.name, *heard.get(party.name, ("silent", (), None))) for party in plan.servers]
-    return tuple(Guest(name, verdict, codes, _ago(seen), None, 0) for name, verdict, codes, seen in found)
+    found = [(party, *heard.get(party.name, ("silent", (), None))) for party in plan.servers]
+    return tuple(
+        Guest(party.name, verdict, codes, _ago(seen), None, 0, _file(journal, party))
+        for party, verdict, codes, seen in found
+    )
+
+
+def _file(journal: Journal, party: Party) -> File | None:
+    known = journal.file(party)
+    return None if known is None else File(known[0], f"sha256:{known[1].hex()}")
 
 
 def _ago(seen: float | None) -> float | None:

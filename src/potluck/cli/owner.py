@@ -66,6 +66,8 @@ def inbox(folder: Path, hash: str) -> None:
 
 def _show(out: Terminal, one: Asked) -> None:
     say(out, f"sha256:{one.request.hash}  {one.request.state.value}  {one.plan.name}, asked by {one.request.asker}")
+    if one.file:
+        say(out, f"  federation file: {one.file}")
     say(out, f"  what: {one.learnt}")
     say(out, f"  with: {one.together}")
     for line in one.seen:

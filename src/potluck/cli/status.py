@@ -21,7 +21,7 @@ def command(folder: Path) -> None:
 
     def text(out: Terminal) -> None:
         running = "its server runs" if found.running else "no server runs"
-        out.print(f"{found.federation}, version {found.version}: {running}", soft_wrap=True)
+        out.print(f"{found.federation}, {found.file}: {running}", soft_wrap=True)
         for one in found.runs:
             _show(out, one)
 
@@ -44,3 +44,5 @@ def _show(out: Terminal, run: Live) -> None:
         heard = "-" if one.seen is None else f"{one.seen:.0f} s ago"
         table.add_row(f"{one.name} (compute)", " ".join([one.verdict, *one.codes]), heard, "-", "-")
     out.print(table)
+    for line in run.strays:
+        out.print(line, soft_wrap=True)

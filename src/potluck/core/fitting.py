@@ -88,8 +88,9 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
-    """What all parties of the round agree on. digest: 32 bytes over plan, run and round, in every signature.
+    """What all parties of the round agree on.
 
+    digest: 32 bytes over plan, run, round and federation file, in every signature.
     owners: in the plan's order; to: who reads the model; ranks: who computes; target: who has the target.
     """
 

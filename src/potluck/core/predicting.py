@@ -41,8 +41,9 @@ class Net:
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """What all parties of a prediction agree on. digest: 32 bytes over plan, run and round, in every signature.
+    """What all parties of a prediction agree on.
 
+    digest: 32 bytes over plan, run, round and federation file, in every signature.
     rows: the most rows that the owner scores in this run.
     """
 

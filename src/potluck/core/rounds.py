@@ -140,6 +140,8 @@ class Seat:
 
     `sign` signs with the party's long-term key; `verify(party, message, signature)` checks against the
     pinned roster and raises `Abort(SIGNATURE)`; `public(party)` is the pinned key itself, 32 bytes.
+    `file` is the digest of the federation file that this party goes by, empty where all parties are in one process:
+    it enters what the parties of a round agree on, so that parties with different files agree on nothing.
     """
 
     party: Party
@@ -147,6 +149,7 @@ class Seat:
     sign: Callable[[bytes], bytes] = field(repr=False)
     verify: Callable[[Party, bytes, bytes], None] = field(repr=False)
     public: Callable[[Party], bytes] = field(repr=False)
+    file: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,7 @@ class Limit:
 class Terms:
     """What all parties of a round agree on. `digest` enters every signature and every key.
 
-    digest: 32 bytes over plan, run, round number, input model, grid, limits and noise.
+    digest: 32 bytes over plan, run, round number, input model, grid, limits, noise and the federation file.
     once: names what may be opened only once: without noise the step of the plan on its input model,
         whatever the round number; with noise also the number, since a retry is a new, charged release.
     sites: in the plan's order; fewest: the minimum cohort m = n - dropouts; rule: a sum, but for robust training.

@@ -105,7 +105,8 @@ class Federation:
 
     @property
     def digest(self) -> bytes:
-        """32 bytes that name this version and all it says; they enter every letter."""
+        """32 bytes that name this version and all it says; they enter every letter of a round, and what its parties
+        agree on."""
         return hashlib.sha256(self.canonical).digest()
 
     @property
@@ -186,6 +187,11 @@ class Federation:
         rising = all(a < b for a, b in pairwise(versions)) and versions[-1] <= self.version
         if not follows or not rising or len(set(keys)) < len(keys):
             _forged("the hand-overs of the coordinator's key do not lead to the key it has")
+
+
+def titled(version: int, digest: bytes) -> str:
+    """A version of a federation file as people compare it."""
+    return f"version {version} (sha256:{digest.hex()})"
 
 
 def place(party: Party) -> tuple[str, str]:

@@ -30,7 +30,8 @@ Outcome = Literal["", "pending", "approved", "denied", "revoked", "finished", "w
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One line. when: UTC, ISO 8601; asker: who asked; person: who decided; plan: its name; why: codes."""
+    """One line. when: UTC, ISO 8601; asker: who asked; person: who decided; plan: its name; file: of a request, the
+    federation file that the server goes by; why: codes."""
 
     when: str
     event: Event
@@ -40,6 +41,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     plan: str = ""
     hash: str = ""
     run: str = ""
+    file: str = ""
     round: int | None = None
     why: tuple[str, ...] = ()
 
@@ -61,6 +63,7 @@ class Subject:
     plan: str = ""
     hash: str = ""
     run: str = ""
+    file: str = ""
 
 
 class AccessLog:
@@ -93,6 +96,7 @@ class AccessLog:
             plan=short(about.plan),
             hash=short(about.hash),
             run=short(about.run),
+            file=short(about.file),
             round=round,
             why=tuple(short(code) for code in why[:MOST_CODES]),
         )

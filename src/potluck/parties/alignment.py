@@ -26,6 +26,7 @@ from potluck.mpc.psi.messages import Gathering
 from potluck.mpc.psi.rounds import Held, hand_on, meet
 from potluck.mpc.spu import DIGEST
 from potluck.owner.alignments import FOLDER, Alignments
+from potluck.owner.run_secrets import RunSecrets
 from potluck.secret.statement import named
 from potluck.secret.stream import digest as fingerprint
 
@@ -58,10 +59,17 @@ class Common:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What an owner needs besides its keys. engine: for RR22, else None; store: its kept alignments, or None."""
+    """What an owner needs besides its keys. engine: for RR22, else None; store: its kept alignments, or None;
+    secrets: of its runs, where a round may be done again, else None."""
 
     engine: Matcher | None = None
     store: Alignments | None = None
+    secrets: RunSecrets | None = None
+
+    def forget(self, run: str) -> None:
+        """The run is over. Raises UsageError: its secret cannot be removed."""
+        if self.secrets is not None:
+            self.secrets.forget(run)
 
     def close(self) -> None:
         """End the engine."""
@@ -69,17 +77,20 @@ class Tools:
             self.engine.close()
 
 
-def gathering(plan: Plan, round_: RoundId) -> Gathering:
-    """What all parties agree on, from the plan alone. To fit a model every site learns its common rows."""
+def gathering(plan: Plan, round_: RoundId, file: bytes = b"") -> Gathering:
+    """What all parties agree on, from the plan alone. To fit a model every site learns its common rows. file: as in
+    `Seat`."""
     spec = plan.align
     assert spec is not None
     fits = plan.task == "fit"
     to = plan.sites if fits or not spec.to else tuple(one for one in plan.sites if one.name in spec.to)
     reveal = "members" if fits else spec.reveal
-    agreed = fingerprint(b"potluck alignment 1", digest(plan), round_.run.encode(), b"%d" % round_.number)
+    run = (digest(plan), round_.run.encode(), file)
+    agreed = fingerprint(b"potluck alignment 1", *run, b"%d" % round_.number)
+    lasting = fingerprint(b"potluck alignment run 1", *run)
     about = (*map(named, plan.sites), b"to", *map(named, to), reveal.encode(), b"by", *(k.encode() for k in spec.keys))
     same = fingerprint(b"potluck alignment about 1", *about)
-    return Gathering(round_, agreed, same, plan.sites, to, reveal, spec.protocol, plan.federation.patience)
+    return Gathering(round_, agreed, lasting, same, plan.sites, to, reveal, spec.protocol, plan.federation.patience)
 
 
 def needs_engine(plan: Plan) -> bool:
@@ -97,27 +108,30 @@ def read_keys(source: Source, plan: Plan, name: str) -> Keys:
     return Keys(b"".join(places), np.fromiter(places.values(), np.int64, len(places)), found.texts)
 
 
-def tools(plan: Plan, folder: Path | None, here: Port | None = None) -> Tools:
+def tools(
+    plan: Plan, folder: Path | None, here: Port | None = None, secrets: RunSecrets | None = None
+) -> Tools:
     """An owner's tools, its engine's process on its way. folder: where it keeps alignments, in one of its own; None: it
-    keeps none; here: where others reach its engine, and whom it may dial.
+    keeps none; here: where others reach its engine, and whom it may dial; secrets: as in `Tools`.
 
     Raises UsageError: the engine is not installed.
     """
     store = Alignments(folder / FOLDER) if folder is not None else None
     if not needs_engine(plan):
-        return Tools(None, store)
+        return Tools(None, store, secrets)
     require("mpc")
     patience = plan.federation.patience
     engine = Matcher(patience) if here is None else Matcher(patience, here=here, peers=here.peers)
     engine.warm()
-    return Tools(engine, store)
+    return Tools(engine, store, secrets)
 
 
 def aligned(about: Gathering, me: Seat, keys: Keys, using: Tools) -> Rounds[Common]:
     """An owner's half. Reveals: as `mpc.psi.rounds.meet`. Raises Abort; UsageError: the alignment cannot be kept."""
     kept = using.store.find(about.about, keys.digests) if using.store else None
     known = Held(kept.token, kept.size, kept.common) if kept else None
-    found = yield from meet(about, me, keys.digests, using.engine, known)
+    secret = using.secrets.of(about.round.run, me.draw) if using.secrets else None
+    found = yield from meet(about, me, keys.digests, using.engine, known, secret)
     held = found.held
     if using.store and not found.reused:
         using.store.keep(about.about, keys.digests, held.token, held.size, held.common)

@@ -10,7 +10,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -20,14 +20,14 @@ import msgspec
 from potluck.core.errors import PlanError, PotluckError, Refused
 from potluck.core.party import Role
 from potluck.core.plan import Plan, canonical, digest
-from potluck.core.rounds import Abort, Cause
+from potluck.core.rounds import Abort, Cause, Record
 from potluck.core.schema import readable
 from potluck.core.visible import visible
 from potluck.core.wire import load
 from potluck.dp.account import promise
 from potluck.engines.environment import NotInstalled
 from potluck.members.card import fingerprint
-from potluck.members.federation import Federation
+from potluck.members.federation import Federation, titled
 from potluck.members.home import SiteHome
 from potluck.owner import heads
 from potluck.owner.access import AccessLog, Event, Outcome, Subject
@@ -45,6 +45,8 @@ QUIET = 60.0
 """Seconds between two lines about discarded letters: whoever floods the site does not fill its disk."""
 KNOWN = 16
 """Runs whose plans are remembered, of those that are not over here."""
+FILE = "file/"
+"""Prefix of the record of the federation file under which a run began."""
 LONGEST = 2000
 """Letters of one line of words for the owner."""
 
@@ -84,13 +86,19 @@ class Consent:
         self._asker = frozenset({owner.federation.name, fingerprint(owner.federation.coordinator)})
         self._quiet_until: dict[Cause, float] = {}
 
+    @property
+    def federation(self) -> Federation:
+        """The file that this party goes by."""
+        return self._owner.federation
+
     def decide(self, run: str, proposal: Proposal, known: Part | None = None) -> Decision:
         """Verify, judge, ask, and read the rows where the answer is yes. Never raises for what a server may send."""
-        about = Subject(asker=self._owner.federation.name, run=run)
+        file = titled(proposal.membership, proposal.file)
+        about = Subject(asker=self._owner.federation.name, run=run, file=file)
         try:
             plan = self._verified(proposal)
             self._remember(run, plan)
-            about = self._about(run)
+            about = replace(self._about(run), file=file)
             decision = self._asked(run, plan, proposal, known)
         except Denied as denied:
             decision = Decision("denied", (denied.code,), words=(denied.words,))
@@ -212,11 +220,23 @@ class Consent:
             self._owner.ledger.rejoin(run, plan.name, digest(plan), unit, delta, now)
         except Refused as error:
             raise Denied("finished", str(error)) from None
+        self._under_one_file(run)
         try:
             return Decision("granted", part=known or part(plan, rules, self._owner.home))
         except PotluckError:
             self._owner.requests.unfit(run)
             raise
+
+    def _under_one_file(self, run: str) -> None:
+        """A run ends under the federation file that it began with here. Raises Denied: it began with another."""
+        it = self._owner.federation
+        try:
+            self._owner.ledger.write(Record(f"{FILE}{run}", it.digest, again=True))
+        except Abort as abort:
+            if abort.cause is not Cause.REPLAY:
+                raise Denied("ledger", abort.detail) from None
+            words = f"the run began under another federation file than {titled(it.version, it.digest)}"
+            raise Denied("federation", f"{words}: the server has to begin a new one, with --fresh") from None
 
     def _denials(self, run: str, plan: Plan, rules: Policy, now: float) -> tuple[Denial, ...]:
         """What the policy has against the plan."""

@@ -14,6 +14,7 @@ from potluck.core.party import Party, Role
 from potluck.core.plan import Plan
 from potluck.core.rounds import Parcel
 from potluck.core.wire import load
+from potluck.members.federation import titled
 from potluck.parties.session import ANSWER, CLOSED, HELLO, Answer, Closed, Hello, Proposal
 
 AGAIN = 10.0
@@ -23,7 +24,8 @@ _WHY = {"denied": "refuses this plan", "unable": "cannot carry it out", "pending
 
 @dataclass(slots=True)
 class Guest:
-    """What a site or compute party said last. boot: which of its processes said it."""
+    """What a site or compute party said last. boot: which of its processes said it; file: version and digest of the
+    federation file that it goes by, in words, where that is not the server's; else empty."""
 
     verdict: str = "silent"
     codes: tuple[str, ...] = ()
@@ -31,6 +33,7 @@ class Guest:
     asked: float | None = None
     last: Closed | None = None
     words: str = ""
+    file: str = ""
 
 
 class Heads(Protocol):
@@ -52,7 +55,7 @@ class Notes(Protocol):
 
     def agree(self, kind: Kind, sites: frozenset[Party]) -> None: ...
 
-    def heard(self, party: Party, verdict: str, codes: tuple[str, ...]) -> None: ...
+    def heard(self, party: Party, verdict: str, codes: tuple[str, ...], version: int, file: bytes) -> None: ...
 
     def closed(self, party: Party, epsilon: float | None, head: bytes) -> None: ...
 
@@ -111,8 +114,9 @@ class Guests:
             if answer.asker != self._proposal.asker:
                 return None  # to an earlier process of ours: its owner may have thought better of it
             guest.verdict, guest.codes, guest.boot = answer.verdict, answer.codes, answer.boot
-            self._notes.heard(sender, answer.verdict, answer.codes)
-            words = f"{_name(sender)}: {answer.verdict} {' '.join(answer.codes)}".rstrip()
+            self._notes.heard(sender, answer.verdict, answer.codes, answer.membership, answer.file)
+            guest.file = self._other(answer)
+            words = f"{_name(sender)}: {answer.verdict} {' '.join(answer.codes)}".rstrip() + guest.file
             if words != guest.words:  # a proposal that was sent twice is answered twice
                 guest.words = words
                 self._say("answer", words)
@@ -122,6 +126,14 @@ class Guests:
             self._heads.keep(sender, guest.last.head)
             self._notes.closed(sender, guest.last.epsilon, guest.last.head)
         return None
+
+    def _other(self, answer: Answer) -> str:
+        """Words for a federation file that is not the one asked by."""
+        ours = self._proposal
+        if (answer.membership, answer.file) == (ours.membership, ours.file):
+            return ""
+        theirs, here = titled(answer.membership, answer.file), titled(ours.membership, ours.file)
+        return f"; it goes by {theirs} of the federation file, this server by {here}"
 
     def judge(self, waited: float) -> None:
         """Raises Refused, naming them: somebody said no or has not said yes, or too few were heard."""
@@ -142,7 +154,7 @@ class Guests:
 
 def _why(site: Party, guest: Guest) -> str:
     codes = f" ({', '.join(guest.codes)})" if guest.codes else ""
-    return f"{_name(site)} {_WHY[guest.verdict]}{codes}"
+    return f"{_name(site)} {_WHY[guest.verdict]}{codes}{guest.file}"
 
 
 def _name(party: Party) -> str:

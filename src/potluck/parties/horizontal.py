@@ -51,8 +51,8 @@ class Announcement(msgspec.Struct, frozen=True, array_like=True):
     state: bytes
 
 
-def terms(plan: Plan, round: RoundId, ask: Ask, bound: Exact | Noised) -> Terms:
-    """What all parties must agree on for this sum, from the plan and the announced model alone.
+def terms(plan: Plan, round: RoundId, ask: Ask, bound: Exact | Noised, file: bytes = b"") -> Terms:
+    """What all parties must agree on for this sum, from the plan and the announced model alone. file: as in `Seat`.
 
     Where the server sees exact sums, two of them over different sites at nearly the same model would differ by one
     site's update, and the server chooses the model: so the sites of the first sum stay those of the whole run.
@@ -60,7 +60,7 @@ def terms(plan: Plan, round: RoundId, ask: Ask, bound: Exact | Noised) -> Terms:
     kind = fingerprint(b"potluck sums 1", digest(plan), round.run.encode(), ask.kind.encode())
     step = fingerprint(kind, b"%d" % ask.step, ask.state, repr((bound.grid, bound.limit)).encode())
     noise = (bound.word, bound.sigma, bound.share) if isinstance(bound, Noised) else ()
-    whole = fingerprint(step, repr(noise).encode(), b"%d" % round.number, b"%d" % plan.fewest)
+    whole = fingerprint(step, repr(noise).encode(), b"%d" % round.number, b"%d" % plan.fewest, file)
     hidden = isinstance(bound, Noised) and (bound.word != "reveal" or bound.within)
     once = whole if hidden else kind
     grid = bound.grid
@@ -97,7 +97,7 @@ class Sitting:
 def lead(sitting: Sitting, ask: Ask, me: Seat) -> Rounds[Answer]:
     """The server's half of one sum: announce it, open it, settle the noise it owes, reveal it."""
     bound = privacy(sitting.plan, ask)
-    agreed = terms(sitting.plan, sitting.round, ask, bound)
+    agreed = terms(sitting.plan, sitting.round, ask, bound, me.file)
     label = agreed.label(BEGIN)
     body = dump(Announcement(digest(sitting.plan), ask.kind, ask.step, ask.state))
     yield Exchange(label, send={one: Parcel(label, body) for one in (*agreed.sites, *sitting.protection.helpers())})
@@ -111,17 +111,17 @@ def join(sitting: Sitting, rows: Table, me: Seat) -> Rounds[None]:
     Raises Abort(TERMS): another plan, a step that the plan has not, a model that cannot be;
     Abort(REPLAY): the same step on another model.
     """
-    ask, bound, agreed = yield from _heard(sitting)
+    ask, bound, agreed = yield from _heard(sitting, me)
     yield from sitting.protection.give(agreed, me, contribution(sitting.task, ask, rows, bound, me))
 
 
 def aid(sitting: Sitting, me: Seat) -> Rounds[None]:
     """A helper's half of one sum, such as a compute party's: as `join`, with no rows of its own."""
-    _, _, agreed = yield from _heard(sitting)
+    _, _, agreed = yield from _heard(sitting, me)
     yield from sitting.protection.assist(agreed, me)
 
 
-def _heard(sitting: Sitting) -> Rounds[tuple[Ask, Exact | Noised, Terms]]:
+def _heard(sitting: Sitting, me: Seat) -> Rounds[tuple[Ask, Exact | Noised, Terms]]:
     """What is asked, checked against the plan."""
     heard = Label(sitting.round, BEGIN)
     inbox = yield Exchange(heard, expect=frozenset({SERVER}), at_least=1, hops=2)
@@ -130,7 +130,7 @@ def _heard(sitting: Sitting) -> Rounds[tuple[Ask, Exact | Noised, Terms]]:
         raise Abort(Cause.TERMS, party=SERVER, detail="the server runs another plan")
     ask = sitting.task.ask(said.kind, said.step, said.state)
     bound = privacy(sitting.plan, ask)
-    agreed = terms(sitting.plan, sitting.round, ask, bound)
+    agreed = terms(sitting.plan, sitting.round, ask, bound, me.file)
     # One model a step: a server cannot try several on the same rows. A redone round repeats the same model.
     key = f"step/{sitting.round.run}/{ask.kind}/{ask.step}"
     yield Exchange(heard, record=Record(key, fingerprint(ask.state), again=True))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from potluck.core.party import SERVER, Draw, Party, Role
-from potluck.core.rounds import Parcel, Seat
+from potluck.core.rounds import Parcel, RoundId, Seat
 from potluck.members.home import Membership
 from potluck.secret import envelope
 from potluck.secret.box import BoxKey, PublicBoxKey
@@ -15,10 +15,12 @@ from potluck.secret.keys import Roster, SigningKey
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One party in one federation. federation: 16 bytes, the same in every version of the federation file."""
+    """One party in one federation. federation: 16 bytes, the same in every version of the federation file; file: the
+    digest of the version that this party goes by."""
 
     party: Party
     federation: bytes
+    file: bytes
     key: SigningKey = field(repr=False)
     box: BoxKey = field(repr=False)
     roster: Roster = field(repr=False)
@@ -26,15 +28,22 @@ class Identity:
 
     def close(self, to: Party, parcel: Parcel) -> bytes:
         """A letter that only `to` can read. Raises KeyError: nobody I write to."""
-        return envelope.close(self.key, self.boxes[to], self.federation, self.party, to, parcel)
+        return envelope.close(self.key, self.boxes[to], self.bound(parcel.label.round), self.party, to, parcel)
 
     def disclose(self, letter: bytes) -> tuple[Party, Parcel]:
-        """The verified (sender, parcel) of a letter to me. Raises Abort: forged, altered, or not for me."""
-        return envelope.disclose(self.roster, self.box, self.federation, self.party, letter)
+        """The verified (sender, parcel) of a letter to me. Raises Abort: forged, altered, not for me, or of a round
+        and from a party that goes by another file."""
+        bound = self.bound(envelope.round_of(letter))
+        return envelope.disclose(self.roster, self.box, bound, self.party, letter)
+
+    def bound(self, round_: RoundId) -> bytes:
+        """What a letter is bound to: the federation, and in a round the very file. Words around a run name no file, so
+        that parties with different ones can say so to each other."""
+        return self.federation + self.file if round_.number > 0 else self.federation
 
     def seat(self, draw: Draw) -> Seat:
         """My seat in a round."""
-        return Seat(self.party, draw, self.key.sign, self.roster.verify, self.roster.public)
+        return Seat(self.party, draw, self.key.sign, self.roster.verify, self.roster.public, self.file)
 
 
 def identity(membership: Membership) -> Identity:
@@ -43,6 +52,5 @@ def identity(membership: Membership) -> Identity:
     # A site writes to the server and to who computes: parsed keys of all others would cost it 10 KB each.
     partners = {SERVER, *it.computes} if membership.me.role is Role.SITE else it.cards.keys() - {membership.me}
     boxes = {party: PublicBoxKey(raw) for party, raw in it.boxes().items() if party in partners}
-    return Identity(
-        membership.me, bytes.fromhex(it.id), membership.keys.signing, membership.keys.box, it.roster(), boxes
-    )
+    keys = membership.keys
+    return Identity(membership.me, bytes.fromhex(it.id), it.digest, keys.signing, keys.box, it.roster(), boxes)

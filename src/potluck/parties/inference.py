@@ -68,20 +68,19 @@ class Sitting:
     protection: Predict = field(repr=False)
     round: RoundId
 
-    @property
-    def meeting(self) -> Meeting:
-        """What all parties agree on, from the plan alone. The owner's model is in by its digest."""
+    def meeting(self, file: bytes = b"") -> Meeting:
+        """What all parties agree on, from the plan alone. The owner's model is in by its digest; file: as in `Seat`."""
         spec = self.plan.predict
         assert spec is not None
         assert spec.mode is not None
         run, number = self.round.run.encode(), b"%d" % self.round.number
-        agreed = fingerprint(b"potluck prediction 1", digest(self.plan), run, number)
+        agreed = fingerprint(b"potluck prediction 1", digest(self.plan), run, number, file)
         return Meeting(self.round, agreed, site(spec.owner), site(spec.client), spec.mode, spec.max_rows)
 
 
 def lead(sitting: Sitting, me: Seat) -> Rounds[None]:
     """The server's half: announce the round, hand letters on. Reveals: their sizes, and when each comes."""
-    meeting = sitting.meeting
+    meeting = sitting.meeting(me.file)
     label = meeting.label(BEGIN)
     body = dump(Announcement(digest(sitting.plan), Kind.PREDICT, 0, b""))
     parties = (meeting.owner, meeting.client, *sitting.protection.helpers())
@@ -102,7 +101,7 @@ def ask(sitting: Sitting, rows: Rows, me: Seat) -> Rounds[Predicted]:
 
     Raises Abort; DataError: a row cannot be encoded, by column and line; Refused: more rows than `max_rows`.
     """
-    meeting = sitting.meeting
+    meeting = sitting.meeting(me.file)
     yield from _begun(sitting)
     own = BoxKey(Secret(me.draw(SEED)))
     sent = Key(own.public, me.sign(_statement(KEY, meeting, own.public)))
@@ -123,7 +122,7 @@ def answer(sitting: Sitting, model: Model, me: Seat) -> Rounds[None]:
 
     Raises Abort: among others REPLAY where scores of this run have left before.
     """
-    meeting = sitting.meeting
+    meeting = sitting.meeting(me.file)
     yield from _begun(sitting)
     inbox = yield Exchange(meeting.label(KEY), expect=frozenset({SERVER}), at_least=1, hops=3)
     said = load(inbox.got[SERVER], Key, SERVER)
@@ -138,7 +137,7 @@ def answer(sitting: Sitting, model: Model, me: Seat) -> Rounds[None]:
 def aid(sitting: Sitting, me: Seat) -> Rounds[None]:
     """A helper's half, such as a compute party's. Reveals: as its protection says."""
     yield from _begun(sitting)
-    yield from sitting.protection.assist(sitting.meeting, me)
+    yield from sitting.protection.assist(sitting.meeting(me.file), me)
 
 
 def scored_key(plan: Plan, run: str) -> str:
@@ -232,7 +231,7 @@ def _info(meeting: Meeting, key: bytes) -> bytes:
 
 def together(sitting: Sitting, model: Model, rows: Rows, memory: Memory) -> Predicted:
     """The round with all parties in this process. Raises Abort: the cause, and whom it names; and as `ask`."""
-    meeting = sitting.meeting
+    meeting = sitting.meeting()
     halves: Mapping[Party, Rounds[object]] = {
         SERVER: lead(sitting, memory.seat(SERVER)),
         meeting.owner: answer(sitting, model, memory.seat(meeting.owner)),

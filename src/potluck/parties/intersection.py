@@ -33,10 +33,9 @@ class Sitting:
     plan: Plan
     round: RoundId
 
-    @property
-    def about(self) -> Gathering:
-        """What all parties agree on."""
-        return gathering(self.plan, self.round)
+    def about(self, file: bytes = b"") -> Gathering:
+        """What all parties agree on. file: as in `Seat`."""
+        return gathering(self.plan, self.round, file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Intersected:
 
 def conduct(sitting: Sitting, me: Seat) -> Rounds[None]:
     """The server's half. Reveals: how many keys each owner has, sizes of letters, and when each comes."""
-    about = sitting.about
+    about = sitting.about(me.file)
     label = about.label(BEGIN)
     body = dump(Announcement(digest(sitting.plan), Kind.INTERSECT, 0, b""))
     yield Exchange(label, send={party: Parcel(label, body) for party in about.owners})
@@ -75,7 +74,7 @@ def match(sitting: Sitting, keys: Keys, tools: Tools, me: Seat) -> Rounds[Common
     said = load(inbox.got[SERVER], Announcement, SERVER)
     if said != Announcement(digest(sitting.plan), Kind.INTERSECT, 0, b""):
         raise Abort(Cause.TERMS, party=SERVER, detail="the server runs another plan, or a round that this one has not")
-    about = sitting.about
+    about = sitting.about(me.file)
     found = yield from aligned(about, me, keys, tools)
     if me.party in about.to:
         label = about.label(DONE)

@@ -20,12 +20,13 @@ import numpy as np
 
 from potluck.core.asks import Answer, Ask, Kind
 from potluck.core.errors import Refused, UsageError
-from potluck.core.party import Party, Role, site
+from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause
 from potluck.core.stages import Floats
 from potluck.dp.bound import privacy
 from potluck.dp.reveal import recalled
+from potluck.members.federation import titled
 from potluck.parties.attempt import Attempt
 from potluck.parties.sums import Round
 from potluck.parties.transcript import Traffic
@@ -194,14 +195,33 @@ class Journal:
         with _told(self._path):
             self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
-    def heard(self, party: Party, verdict: str, codes: tuple[str, ...]) -> None:
-        """What a site or compute party said last."""
+    def heard(self, party: Party, verdict: str, codes: tuple[str, ...], version: int, file: bytes) -> None:
+        """What a site or compute party said last, and version and digest of the federation file that it goes by."""
         query = (
             f"INSERT INTO {_table(party.role)} (name, verdict, codes, seen) VALUES (?, ?, ?, ?)"  # noqa: S608 - a name of ours
             " ON CONFLICT (name) DO UPDATE SET verdict = excluded.verdict, codes = excluded.codes, seen = excluded.seen"
         )
         with _told(self._path):
             self._db.execute(query, (party.name, verdict, json.dumps(codes), time.time()))
+        self.note(f"file {party.role.value} {party.name}", json.dumps([version, file.hex()]))
+
+    def file(self, party: Party) -> tuple[int, bytes] | None:
+        """Version and digest of the federation file by which one goes, of the server the one that the run began with;
+        None: not heard yet."""
+        text = self.fact("file" if party == SERVER else f"file {party.role.value} {party.name}")
+        if text is None:
+            return None
+        version, digest = json.loads(text)
+        return int(version), bytes.fromhex(digest)
+
+    def begun_under(self, version: int, file: bytes) -> None:
+        """A run ends under the federation file that it began with. Raises Refused: this is another."""
+        known = self.file(SERVER)
+        if known is None:
+            self.note("file", json.dumps([version, file.hex()]))
+        elif known[1] != file:
+            what = f"the run began under {titled(*known)} of the federation file, in force is {titled(version, file)}"
+            raise Refused(what, where=str(self._path), hint="start a new run: --fresh")
 
     def closed(self, party: Party, epsilon: float | None, head: bytes) -> None:
         """Its last word."""

@@ -37,6 +37,8 @@ from potluck.mpc.share import sum as share
 from potluck.owner.judge import columns_allowed, models_allowed, rows_allowed
 from potluck.owner.policy import Policy
 from potluck.owner.reading import ports
+from potluck.owner.run_secrets import FOLDER as SECRETS
+from potluck.owner.run_secrets import RunSecrets
 from potluck.owner.source import open_source
 from potluck.parties import alignment, catalog, fitted, horizontal, inference, vertical
 from potluck.parties.intersection import Sitting, learnt, match
@@ -51,6 +53,10 @@ KEPT = "predictions"
 
 def _nothing(run: str, result: object) -> None:
     """A sum leaves nothing at a site."""
+
+
+def _kept(run: str) -> None:
+    """Nothing was kept for the run's other rounds."""
 
 
 def _idle() -> None:
@@ -86,11 +92,13 @@ def engine_address(rules: Policy, where: str) -> Port:
 @dataclass(frozen=True, slots=True)
 class Part:
     """What a site or compute party needs to take part in a run. half: of each round; done: what becomes of a half's
-    result, by run; close: the run is over; rest: nothing was asked for a while, and what can be had again may go."""
+    result, by run; over: the run, of this name, is finished; close: this process takes part no more; rest: nothing was
+    asked for a while, and what can be had again may go."""
 
     plan: Plan
     half: Callable[[RoundId, Seat], Rounds[object]] = field(repr=False)
     done: Callable[[str, object], None] = field(default=_nothing, repr=False)
+    over: Callable[[str], None] = field(default=_kept, repr=False)
     close: Callable[[], None] = field(default=_idle, repr=False)
     rest: Callable[[], None] = field(default=_idle, repr=False)
 
@@ -229,7 +237,7 @@ def _asks(plan: Plan, rules: Policy, home: SiteHome) -> Part:
         assert isinstance(result, Predicted)
         _keep(home.folder / KEPT, run, result)
 
-    return Part(plan, half, done, protection.close)
+    return Part(plan, half, done, close=protection.close)
 
 
 def _allowed(plan: Plan, rules: Policy, home: SiteHome, source: Source) -> inference.Rows:
@@ -257,7 +265,7 @@ def _matches(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     keys = alignment.read_keys(source, plan, home.name)
     rows_allowed(rules, len(keys.rows))
-    using = alignment.tools(plan, home.ledger.parent / file_name(home.name), here)
+    using = _tools(plan, home, here)
 
     def half(round_: RoundId, seat: Seat) -> Rounds[alignment.Common]:
         return match(Sitting(plan, round_), keys, using, seat)
@@ -268,8 +276,14 @@ def _matches(plan: Plan, rules: Policy, home: SiteHome) -> Part:
         if result.size is not None:
             keep(home.folder, run, learnt(plan.align.keys, keys, result))
 
-    mine = Part(plan, half, done, using.close, using.close)
+    mine = Part(plan, half, done, using.forget, using.close, using.close)
     return mine if here is None else _ending(mine, here)
+
+
+def _tools(plan: Plan, home: SiteHome, here: Port | None) -> alignment.Tools:
+    """What an owner matches keys with; it keeps alignments, and secrets of runs, in a folder of its own."""
+    place = home.ledger.parent / file_name(home.name)
+    return alignment.tools(plan, place, here, RunSecrets(place / SECRETS))
 
 
 def _fits(plan: Plan, rules: Policy, home: SiteHome) -> Part:
@@ -285,7 +299,7 @@ def _fits(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     port = engine_address(rules, home.policy.name) if needs_engine(plan) else None
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     keys, own = alignment.read_keys(source, plan, home.name), columns.read(source, plan, home.name)
-    using = alignment.tools(plan, home.ledger.parent / file_name(home.name), port)
+    using = _tools(plan, home, port)
     brought = vertical.Brought(keys, own, using, lambda rows: rows_allowed(rules, rows))
 
     def brings(round_: RoundId, seat: Seat) -> Rounds[Trained | None]:
@@ -295,7 +309,7 @@ def _fits(plan: Plan, rules: Policy, home: SiteHome) -> Part:
         if isinstance(result, Trained):
             fitted.keep(home.folder, run, result)
 
-    found = Part(plan, brings, done, close=using.close, rest=using.close)
+    found = Part(plan, brings, done, using.forget, using.close, using.close)
     return found if port is None else _ending(found, port)
 
 

@@ -17,7 +17,7 @@ from potluck.core.schema import readable
 from potluck.dp.bound import privacy
 from potluck.fl.check import MOST_VALUES
 from potluck.fl.tasks import build
-from potluck.members.federation import Federation
+from potluck.members.federation import Federation, titled
 from potluck.parties import catalog
 from potluck.parties.costs import sums
 from potluck.parties.session import Proposal
@@ -40,8 +40,9 @@ class Denied(Exception):
 def of_now(proposal: Proposal, federation: Federation) -> None:
     """Raises Denied: of another version of the federation file or the program, or the file has expired."""
     if proposal.membership != federation.version or proposal.file != federation.digest:
-        words = f"the server goes by version {proposal.membership} of the federation file, here is"
-        raise Denied("federation", f"{words} {federation.version}: potluck site join, with the newest file")
+        theirs, ours = titled(proposal.membership, proposal.file), titled(federation.version, federation.digest)
+        words = f"the server goes by {theirs} of the federation file, here is {ours}"
+        raise Denied("federation", f"{words}: potluck site join, with the newest file; or ask the coordinator for it")
     try:
         federation.current(time.time())
     except Refused as error:

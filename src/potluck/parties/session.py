@@ -1,6 +1,7 @@
 """What server and sites say to each other about a run, around its rounds: proposals, answers, the end.
 
-These letters are signed and closed like all others, under round number 0 of the run. None of them decides anything
+These letters are signed and closed like all others, under round number 0 of the run, and bound to the federation, not
+to a version of its file: so parties that go by different ones can say so. None of them decides anything
 about privacy by itself: a replayed one can at worst stop a run, since a site checks its own approvals and its own
 ledger before every round, whatever the server believes.
 """
@@ -54,12 +55,15 @@ class Proposal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 
 class Answer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What a site says to a proposal. codes: why not, by the keys of its policy or by a fixed word; head: its ledger's
-    signed head; boot: which process answers; asker: as in the proposal."""
+    signed head; boot: which process answers; membership, file: version and digest of the federation file that it goes
+    by; asker: as in the proposal."""
 
     verdict: Verdict
     codes: Annotated[tuple[Code, ...], msgspec.Meta(max_length=32)]
     head: Head
     boot: Boot
+    membership: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+    file: Hash
     asker: Boot = bytes(16)
 
 

@@ -220,7 +220,8 @@ class Site:
             self._seats[run] = _Seat(decision.part, used=time.monotonic(), partners=known)
             if len(self._seats) > MOST_RUNS:
                 self._leave(min(self._seats, key=lambda name: self._seats[name].used))
-        answer = Answer(decision.verdict, decision.codes, self._consent.head(), self._boot, proposal.asker)
+        head, it = self._consent.head(), self._consent.federation
+        answer = Answer(decision.verdict, decision.codes, head, self._boot, it.version, it.digest, proposal.asker)
         self._tell(run, answer)
         if decision.verdict != "pending":
             del self._asked[run]
@@ -296,6 +297,8 @@ class Site:
     def _close(self, run: str, said: Close) -> None:
         """The run is over: its rows are let go, and the ledger has the last word."""
         epsilon = self._consent.close(run, said.model)
+        if run in self._seats:
+            self._seats[run].part.over(run)
         self._leave(run)
         self._asked.pop(run, None)
         self._tell(run, Closed(epsilon, self._consent.head()))

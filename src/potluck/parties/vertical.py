@@ -51,12 +51,11 @@ class Sitting:
     plan: Plan
     round: RoundId
 
-    @property
-    def fitting(self) -> Fitting:
-        """What all parties agree on, from the plan alone."""
-        plan = self.plan
+    def fitting(self, file: bytes = b"") -> Fitting:
+        """What all parties agree on, from the plan alone. file: as in `Seat`."""
+        plan, run, number = self.plan, self.round.run.encode(), b"%d" % self.round.number
         target = site(target_owner(plan))
-        agreed = fingerprint(b"potluck fit 1", digest(plan), self.round.run.encode(), b"%d" % self.round.number)
+        agreed = fingerprint(b"potluck fit 1", digest(plan), run, number, file)
         patience, sides = plan.federation.patience, plan.data.split
         # Sides that follow from keys must not pass the server: in the order of keys they tell a guesser which are in.
         told = sides is not None and sides.column is not None
@@ -77,11 +76,11 @@ class Brought:
 def direct(sitting: Sitting, me: Seat) -> Rounds[None]:
     """The server's half. Reveals: how many keys each owner has; where a column says which rows are held out, how many
     rows are common and which positions are held out; sizes of letters, and when each comes."""
-    fitting = sitting.fitting
+    fitting = sitting.fitting(me.file)
     label = fitting.label(BEGIN)
     body = dump(_announcement(sitting))
     yield Exchange(label, send={party: Parcel(label, body) for party in (*fitting.owners, *fitting.ranks)})
-    yield from handed_on(gathering(sitting.plan, sitting.round))
+    yield from handed_on(gathering(sitting.plan, sitting.round, me.file))
     yield from handed_split(fitting)
     yield from last_words(fitting)
 
@@ -93,9 +92,9 @@ def bring(sitting: Sitting, brought: Brought, me: Seat) -> Rounds[Trained | None
     two of them together. Raises Abort; DataError: no common row, a value missing that may not be; Refused: fewer than
     its owner's policy wants.
     """
-    fitting, plan, name = sitting.fitting, sitting.plan, me.party.name
+    fitting, plan, name = sitting.fitting(me.file), sitting.plan, me.party.name
     yield from _begun(sitting)
-    common = yield from aligned(gathering(plan, sitting.round), me, brought.keys, brought.tools)
+    common = yield from aligned(gathering(plan, sitting.round, me.file), me, brought.keys, brought.tools)
     assert common.rows is not None
     if not len(common.rows):
         raise DataError("no row is common to all owners", where="align.keys", hint="see how keys are spelt at each")
@@ -118,13 +117,13 @@ def bring(sitting: Sitting, brought: Brought, me: Seat) -> Rounds[Trained | None
 def assist(sitting: Sitting, engine: Engine, me: Seat) -> Rounds[None]:
     """A compute party's half. Reveals: see `mpc.fit.compute.compute`."""
     yield from _begun(sitting)
-    fitting = sitting.fitting
+    fitting = sitting.fitting(me.file)
     yield from compute(Place(fitting.ranks, me.party, engine), fitting, me, learner(sitting.plan).recipe, gaussian)
 
 
 def _sides(sitting: Sitting, me: Seat, brought: Brought, rows: NDArray[np.int64]) -> Rounds[NDArray[np.bool_]]:
     """Which of the common rows are held out. Reveals: as `told_split`, where a column says it."""
-    fitting, spec = sitting.fitting, sitting.plan.data.split
+    fitting, spec = sitting.fitting(me.file), sitting.plan.data.split
     if fitting.split:
         mine = held_out(sitting.plan, brought.own, rows, [])
         return (yield from told_split(fitting, me, len(rows), mine))
@@ -158,7 +157,7 @@ def together(
 
     Raises Abort: the cause, and whom it names; DataError, as `bring`.
     """
-    fitting = sitting.fitting
+    fitting = sitting.fitting()
     halves: dict[Party, Rounds[object]] = {SERVER: direct(sitting, memory.seat(SERVER))}
     halves |= {party: assist(sitting, engines[party], memory.seat(party)) for party in fitting.ranks}
     halves |= {party: bring(sitting, brought[party], memory.seat(party)) for party in fitting.owners}

@@ -45,7 +45,7 @@ def _message(federation: bytes, header: bytes, body: bytes) -> bytes:
 
 
 def seal(key: SigningKey, federation: bytes, sender: Party, to: Party, parcel: Parcel) -> bytes:
-    """A signed letter. federation: names the session, so that no letter is valid in another one."""
+    """A signed letter. federation: what it is bound to, so that no letter is valid elsewhere."""
     round_, step = parcel.label.round, parcel.label.step
     header = dump(Header(round_.run, round_.number, step, sender.role, sender.name, to.role, to.name))
     if len(header) > MAX_HEADER:
@@ -56,18 +56,32 @@ def seal(key: SigningKey, federation: bytes, sender: Party, to: Party, parcel: P
 
 def unseal(roster: Roster, federation: bytes, me: Party, letter: bytes) -> tuple[Party, Parcel]:
     """The verified (sender, parcel) of a letter to `me`. Raises Abort(MALFORMED or SIGNATURE)."""
-    if len(letter) < 72 or letter[:4] != MAGIC:
-        raise Abort(Cause.MALFORMED, detail="not a letter of this version")
-    size = int.from_bytes(letter[4:8], "big")
-    if size > MAX_HEADER or len(letter) < 72 + size:
-        raise Abort(Cause.MALFORMED, detail="a letter is cut short")
-    raw, signature, body = letter[8 : 8 + size], letter[8 + size : 72 + size], letter[72 + size :]
-    header = load(raw, Header)
+    header, end = _header(letter)
+    raw, signature, body = letter[8:end], letter[end : end + 64], letter[end + 64 :]
     sender = Party(header.from_role, header.from_name)
     roster.verify(sender, _message(federation, raw, body), signature)
     if Party(header.to_role, header.to_name) != me:
         raise Abort(Cause.SIGNATURE, party=sender, detail="a letter for somebody else")
     return sender, Parcel(Label(RoundId(header.run, header.number), header.step), body)
+
+
+def round_of(letter: bytes) -> RoundId:
+    """The round that a letter names, before anything is verified: by it one knows what the letter must be bound to.
+
+    Raises Abort(MALFORMED).
+    """
+    header = _header(letter)[0]
+    return RoundId(header.run, header.number)
+
+
+def _header(letter: bytes) -> tuple[Header, int]:
+    """The header, unverified, and where it ends. Raises Abort(MALFORMED)."""
+    if len(letter) < 72 or letter[:4] != MAGIC:
+        raise Abort(Cause.MALFORMED, detail="not a letter of this version")
+    size = int.from_bytes(letter[4:8], "big")
+    if size > MAX_HEADER or len(letter) < 72 + size:
+        raise Abort(Cause.MALFORMED, detail="a letter is cut short")
+    return load(letter[8 : 8 + size], Header), 8 + size
 
 
 def _info(federation: bytes, sender: Party, to: Party, label: Label) -> bytes:

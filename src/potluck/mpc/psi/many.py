@@ -59,7 +59,8 @@ def _seeds(circle: m.Circle) -> Rounds[Sequence[bytes]]:
     """A secret with each other owner: who comes earlier in the plan draws it."""
     owners, me = circle.gathering.owners, circle.me
     place = owners.index(me.party)
-    drawn = {party: me.draw(SEED) for party in owners[place + 1 :]}
+    draw = circle.commitment.draw("seeds")
+    drawn = {party: draw(SEED) for party in owners[place + 1 :]}
     got = yield from passed(circle, m.SEEDS, drawn, frozenset(owners[:place]))
     for party, seed in got.items():
         if len(seed) != SEED:
@@ -76,8 +77,8 @@ def _home_again(circle: m.Circle, keys: Sequence[bytes]) -> Rounds[list[bytes]]:
     gathering, me = circle.gathering, circle.me
     owners, place = gathering.owners, gathering.owners.index(me.party)
     behind, ahead = owners[place - 1], owners[(place + 1) % len(owners)]
-    out, home = Blind(me.draw), Blind(me.draw)
-    held = out.times(mapped(circle.session, keys))
+    out, home = Blind(circle.commitment.draw("out")), Blind(circle.commitment.draw("home"))
+    held = out.times(mapped(gathering.lasting, keys))
     for hop in range(1, len(owners) + 1):
         got = yield from passed(circle, f"{m.HOP}/{hop}", {ahead: b"".join(held)}, frozenset({behind}))
         whose = owners[place - hop]
@@ -86,12 +87,12 @@ def _home_again(circle: m.Circle, keys: Sequence[bytes]) -> Rounds[list[bytes]]:
             break
         held = home.times(out.times(held, behind), behind)
         if gathering.reveal == "size":
-            held = _shuffled(circle, held)
-    return tags(circle.session, home.times(held, behind))
+            held = _shuffled(circle, hop, held)
+    return tags(gathering.lasting, home.times(held, behind))
 
 
-def _shuffled(circle: m.Circle, points: Points) -> Points:
-    return [points[one] for one in order(circle.me.draw, len(points))]
+def _shuffled(circle: m.Circle, hop: int, points: Points) -> Points:
+    return [points[one] for one in order(circle.commitment.draw(f"hop {hop}"), len(points))]
 
 
 def _numbers(seeds: Sequence[bytes], own: Sequence[bytes]) -> U64:
@@ -108,7 +109,7 @@ def _numbers(seeds: Sequence[bytes], own: Sequence[bytes]) -> U64:
 def _helping(circle: m.Circle, own: list[bytes], numbers: U64) -> Rounds[tuple[int | None, Numbers | None]]:
     """The half of who does not compute the result: its table goes out, and the result comes where it is due."""
     gathering, me, first = circle.gathering, circle.me, circle.gathering.first
-    yield from passed(circle, m.TABLES, {first: made(own, numbers, me.draw)}, frozenset())
+    yield from passed(circle, m.TABLES, {first: made(own, numbers, circle.commitment.draw("table"))}, frozenset())
     reads = me.party in gathering.to
     got = yield from passed(circle, m.FOUND, {}, frozenset({first}) if reads else frozenset())
     if not reads:

@@ -18,6 +18,7 @@ from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Label, RoundId, Seat
 from potluck.core.wire import Signature, dump, load
 from potluck.mpc import credentials
+from potluck.mpc.psi.commitment import Commitment
 from potluck.secret.box import OVERHEAD, PUBLIC, BoxKey, box_key
 from potluck.secret.statement import named
 from potluck.secret.stream import digest
@@ -92,12 +93,14 @@ class Found(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 class Gathering:
     """What all parties of an intersection agree on.
 
-    digest: 32 bytes over plan, run and round, in every signature; about: what makes two alignments the same one;
-    owners: in the plan's order; to: who learns the result, the first of them computes it; patience: seconds a hop.
+    digest: 32 bytes over plan, run, round and federation file, in every signature; lasting: the same in every round of
+    the run, in every point; about: what makes two alignments the same one; owners: in the plan's order; to: who learns
+    the result, the first of them computes it; patience: seconds a hop.
     """
 
     round: RoundId
     digest: bytes
+    lasting: bytes
     about: bytes
     owners: tuple[Party, ...]
     to: tuple[Party, ...]
@@ -156,11 +159,12 @@ def steps(gathering: Gathering, hellos: Sequence[Hello]) -> tuple[tuple[str, int
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Circle:
-    """An owner among the others, once all have said hello."""
+    """An owner among the others, once all have said hello. key: its box key of the round; commitment: of the run."""
 
     gathering: Gathering
     me: Seat = field(repr=False)
     key: BoxKey = field(repr=False)
+    commitment: Commitment = field(repr=False)
     hellos: Mapping[Party, Hello] = field(repr=False)
 
     @property

@@ -16,17 +16,20 @@ def passed(
 ) -> Rounds[Mapping[Party, bytes]]:
     """An owner's half: what it has for others goes out, what others have for it comes back, opened and verified.
 
+    What was heard before is written down first: another thing is not answered in the same run.
     Raises Abort: a note is not from whom it says, or those that came are not those that this step has.
     """
     label = circle.gathering.label(step)
     owners = circle.gathering.owners
     notes = tuple(circle.sealed(step, party, send[party]) for party in owners if party in send)
     parcel = Parcel(label, dump(m.Bundle(notes)))
-    inbox = yield Exchange(label, {SERVER: parcel}, frozenset({SERVER}), 1, hops=circle.waits(step))
+    record = circle.commitment.heard(step)
+    inbox = yield Exchange(label, {SERVER: parcel}, frozenset({SERVER}), 1, circle.waits(step), record)
     read = [circle.unsealed(step, note) for note in load(inbox.got[SERVER], m.Bundle, SERVER).notes]
     found = dict(read)
     if len(found) != len(read) or found.keys() != awaited:
         raise Abort(Cause.MALFORMED, party=SERVER, step=step, detail="not the notes that this step has")
+    circle.commitment.hear(step, found)
     return found
 
 

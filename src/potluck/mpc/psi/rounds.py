@@ -20,6 +20,7 @@ from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds, Seat
 from potluck.core.wire import dump, load
 from potluck.mpc.credentials import Credentials
 from potluck.mpc.psi import messages as m
+from potluck.mpc.psi.commitment import Commitment
 from potluck.mpc.psi.curve import split
 from potluck.mpc.psi.engine import Matcher
 from potluck.mpc.psi.many import many
@@ -55,16 +56,24 @@ class Intersection:
 
 
 def meet(
-    gathering: m.Gathering, me: Seat, digests: bytes, engine: Matcher | None = None, kept: Held | None = None
+    gathering: m.Gathering,
+    me: Seat,
+    digests: bytes,
+    engine: Matcher | None = None,
+    kept: Held | None = None,
+    secret: Secret | None = None,
 ) -> Rounds[Intersection]:
-    """An owner's half. digests: 16 bytes a key, none twice; kept: an alignment of these very keys; engine: for RR22.
+    """An owner's half. digests: 16 bytes a key, none twice; kept: an alignment of these very keys; engine: for RR22;
+    secret: 32 bytes of the run, the same in a round that is done again; None: none will be.
 
     Reveals: to all, how many keys each owner has, and whether it kept an alignment; to `gathering.to`, the size, or
-    which of their own keys all have. Raises Abort.
+    which of their own keys all have, once a run. Raises Abort: among others REPLAY where own or others' keys are not
+    those of an earlier round of the run, or RR22 was tried in it before.
     """
     if len(digests) > m.MOST * DIGEST:
         raise Abort(Cause.RANGE, party=me.party, step=m.HELLO, detail=f"more than {m.MOST:,} keys")
-    circle, own = yield from _greeted(gathering, me, len(digests) // DIGEST, engine, kept)
+    commitment = Commitment(gathering.round.run, secret or Secret(me.draw(SEED)))
+    circle, own = yield from _greeted(gathering, me, digests, commitment, engine, kept)
     hellos = [circle.hellos[party] for party in gathering.owners]
     if m.reused(hellos):
         assert kept is not None
@@ -94,7 +103,7 @@ def hand_on(gathering: m.Gathering) -> Rounds[None]:
 
 
 def _greeted(
-    gathering: m.Gathering, me: Seat, count: int, engine: Matcher | None, kept: Held | None
+    gathering: m.Gathering, me: Seat, digests: bytes, commitment: Commitment, engine: Matcher | None, kept: Held | None
 ) -> Rounds[tuple[m.Circle, Credentials | None]]:
     key = BoxKey(Secret(me.draw(SEED)))
     own, address = None, ""
@@ -103,13 +112,14 @@ def _greeted(
             raise Abort(Cause.ENGINE, party=me.party, step=m.HELLO, detail="rr22 needs an engine, and there is none")
         own, address = engine.offer(me.party, gathering.round)
     certificate = own.certificate if own else b""
+    count = len(digests) // DIGEST
     said = m.Hello(key.public, count, kept.token if kept else b"", address, certificate, bytes(64))
     said = msgspec.structs.replace(said, signature=me.sign(m.hello_statement(gathering, me.party, said)))
     label = gathering.label(m.HELLO)
     send = {SERVER: Parcel(label, dump(said))}
-    inbox = yield Exchange(label, send, frozenset({SERVER}), 1, hops=gathering.hops(0) + 4)
+    inbox = yield Exchange(label, send, frozenset({SERVER}), 1, gathering.hops(0) + 4, commitment.own(digests))
     hellos = load(inbox.got[SERVER], m.Hellos, SERVER).hellos
-    return m.Circle(gathering, me, key, _verified(gathering, me, said, hellos)), own
+    return m.Circle(gathering, me, key, commitment, _verified(gathering, me, said, hellos)), own
 
 
 def _verified(gathering: m.Gathering, me: Seat, mine: m.Hello, hellos: tuple[m.Hello, ...]) -> Mapping[Party, m.Hello]:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Cause, Rounds
+from potluck.core.rounds import Abort, Cause, Exchange, Rounds
 from potluck.mpc.credentials import Credentials
 from potluck.mpc.engine import own_fault
 from potluck.mpc.psi import messages as m
@@ -35,6 +35,8 @@ def matched(
         linking = engine.link(gathering.round, gathering.owners.index(me), own, certificates, at)
         yield from _together(circle, m.LINK, linking)
         both = len(gathering.to) == len(gathering.owners)
+        # Engines draw for themselves, so another try could be over other keys unseen: there is none in this run.
+        yield Exchange(gathering.label(m.ASKED), record=circle.commitment.once(gathering.round.number))
         places = order(circle.me.draw, len(digests) // DIGEST)  # the engines' codes must not come in a file's order
         mixed = np.frombuffer(digests, f"V{DIGEST}")[places].tobytes()
         asking = engine.intersect(mixed, BOTH if both else gathering.owners.index(gathering.first))

@@ -24,16 +24,17 @@ def two(circle: m.Circle, digests: bytes) -> Rounds[tuple[int | None, Numbers | 
     gathering, me = circle.gathering, circle.me
     (other,) = (party for party in gathering.owners if party != me.party)
     mine, theirs = circle.counts[me.party], circle.counts[other]
-    blind = Blind(me.draw)
-    places = order(me.draw, mine)  # the other sees whole lists: their order must not be the file's
+    blind = Blind(circle.commitment.draw("scalar"))
+    # The other sees whole lists: their order must not be the file's.
+    places = order(circle.commitment.draw("order"), mine)
     keys = split(digests, DIGEST)
-    blinded = blind.times(mapped(circle.session, [keys[one] for one in places]))
+    blinded = blind.times(mapped(gathering.lasting, [keys[one] for one in places]))
     got = yield from passed(circle, m.SETS, {other: b"".join(blinded)}, frozenset({other}))
     twice = blind.times(read_points(got[other], theirs, other), other)
     if me.party != gathering.first:
         return (yield from _helped(circle, twice, places))
     got = yield from passed(circle, m.BACK, {}, frozenset({other}))
-    common, found = _compared(circle, read_points(got[other], mine, other), twice)
+    common, found = _compared(gathering.lasting, read_points(got[other], mine, other), twice)
     width = PLACE if gathering.reveal == "members" else 0
     told = m.Found(len(found), np.array(found, "<u4").tobytes() if width else b"")
     send = {other: m.filled_up(told, width, min(mine, theirs))} if other in gathering.to else {}
@@ -45,7 +46,7 @@ def _helped(circle: m.Circle, twice: list[bytes], places: Numbers) -> Rounds[tup
     """The half of who does not compare: `twice`, the first's points, go back, and the result comes where it is due."""
     gathering, me, first = circle.gathering, circle.me, circle.gathering.first
     members = gathering.reveal == "members"
-    back = twice if members else [twice[one] for one in order(me.draw, len(twice))]
+    back = twice if members else [twice[one] for one in order(circle.commitment.draw("back"), len(twice))]
     yield from passed(circle, m.BACK, {first: b"".join(back)}, frozenset())
     reads = me.party in gathering.to
     got = yield from passed(circle, m.FOUND, {}, frozenset({first}) if reads else frozenset())
@@ -60,8 +61,8 @@ def _helped(circle: m.Circle, twice: list[bytes], places: Numbers) -> Rounds[tup
     return found.size, places[listed]
 
 
-def _compared(circle: m.Circle, own: list[bytes], others: list[bytes]) -> tuple[Numbers, list[int]]:
+def _compared(lasting: bytes, own: list[bytes], others: list[bytes]) -> tuple[Numbers, list[int]]:
     """The places of common keys in this owner's list, and in the other's, by turns the same keys."""
-    where = {tag: place for place, tag in enumerate(tags(circle.session, others))}
-    pairs = [(place, where[tag]) for place, tag in enumerate(tags(circle.session, own)) if tag in where]
+    where = {tag: place for place, tag in enumerate(tags(lasting, others))}
+    pairs = [(place, where[tag]) for place, tag in enumerate(tags(lasting, own)) if tag in where]
     return np.array([place for place, _ in pairs], np.int64), [place for _, place in pairs]
