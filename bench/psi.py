@@ -68,7 +68,7 @@ def _plain(sides: tuple[list[Key], list[Key]]) -> None:
 
 def _sized(sides: tuple[list[Key], list[Key]]) -> None:
     """Both owners and the server in memory, every letter sealed and signed."""
-    about = Gathering(RoundId("bench", 1), bytes(32), bytes(32), OWNERS, OWNERS, "size", "ecdh", 30.0)
+    about = Gathering(RoundId("bench", 1), bytes(32), bytes(32), bytes(32), OWNERS, OWNERS, "size", "ecdh", 30.0)
     memory = Memory(OWNERS, bytes(32))
     halves = {one: meet(about, memory.seat(one), digests(keys)) for one, keys in zip(OWNERS, sides, strict=True)}
     desks = memory.round(about.round, {SERVER: hand_on(about), **halves})

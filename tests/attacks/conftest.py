@@ -4,4 +4,4 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-sys.path += [str(TESTS / room) for room in ("parties", "net", "processes", "tee")]
+sys.path += [str(TESTS / room) for room in ("mpc", "net", "parties", "processes", "tee")]

@@ -5,19 +5,10 @@ A file's order may be that of a column: sorted by income, it says of each row th
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "mpc"))
-
-from psi_rig import gathering, keys_of, met, results
+from psi_rig import Seeing, gathering, keys_of, met, results
 
 from potluck.core.party import site
-from potluck.mpc.credentials import issue
 from potluck.mpc.psi import many as psi_many
 from potluck.mpc.psi import messages as m
 from potluck.mpc.psi.curve import split
@@ -53,45 +44,6 @@ def test_of_three_the_result_does_not_come_in_the_order_of_the_file_of_who_compu
         assert sorted(listed) == sorted(ann)
         assert listed != ann
         assert listed == sorted(listed)
-
-
-@dataclass
-class Late:
-    """A result that is there when it is asked for."""
-
-    value: object
-
-    def result(self):
-        return self.value() if callable(self.value) else self.value
-
-
-class Seeing:
-    """Stands in for an owner's engine and keeps the keys as they came. shared: between both, by rank."""
-
-    def __init__(self, shared):
-        self.shared, self.keys = shared, b""
-
-    def offer(self, party, round_):
-        return issue(party, f"{round_.run}/{round_.number}", 1.8e9), "127.0.0.1:1"
-
-    def link(self, round_, rank, own, certificates, at):
-        return Late(None)
-
-    def intersect(self, keys, receiver):
-        self.keys = keys
-        self.shared.append(self)
-        return Late(self._found)
-
-    def _found(self):
-        common = set.intersection(*(set(split(one.keys, 16)) for one in self.shared))
-        where = {key: number for number, key in enumerate(split(self.keys, 16))}
-        return np.array([where[key] for key in sorted(common)], np.uint32)
-
-    def warm(self):
-        pass
-
-    def close(self):
-        pass
 
 
 def test_the_engines_do_not_get_the_keys_in_the_order_of_the_file():

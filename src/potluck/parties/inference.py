@@ -40,6 +40,10 @@ KEY = "predict/key"
 CARD = "predict/card"
 DONE = "predict/done"
 AGAIN = "the owner answers each run once, and has answered this one. hint: start a new run"
+ONE_SET = (
+    "one approved run shows one intersection: keys, this owner's or others', are not those that the run began with, or "
+    "RR22 was tried in it before. hint: put the keys back as they were, or start a new run (across machines: --fresh)"
+)
 LARGEST = 1 << 22
 """Bytes of a card: a hundred thousand columns with short names."""
 Rows = Callable[[Card], Floats]
@@ -255,7 +259,8 @@ def told(server: Abort | None, sites: Mapping[Party, Abort]) -> Abort:
     """The abort to raise of those that ended a round: a site's own reason says more than the server's silence."""
     for party, why in sites.items():
         if why.cause not in QUIET:
-            detail = AGAIN if why.cause is Cause.REPLAY else why.detail
+            matching = server is not None and server.step.startswith("psi/")
+            detail = (ONE_SET if matching else AGAIN) if why.cause is Cause.REPLAY else why.detail
             # Who puts shares together finds that they differ, as those do who compute.
             noticed = why.cause is Cause.COMMITMENT or (party.role is Role.COMPUTE and why.cause in COMPARED)
             named = why.party or (None if noticed else party)

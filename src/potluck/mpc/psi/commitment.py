@@ -17,7 +17,6 @@ from collections.abc import Mapping
 
 from potluck.core.party import Draw, Party
 from potluck.core.rounds import Record
-from potluck.mpc.spu import DIGEST
 from potluck.secret.container import Secret
 from potluck.secret.statement import named
 from potluck.secret.stream import Keystream, derive, digest
@@ -41,9 +40,8 @@ class Commitment:
         return Keystream(derive(self._secret, b"potluck psi draw 1\0" + what.encode())).read
 
     def own(self, digests: bytes) -> Record:
-        """This owner's keys, whatever their order. To be written before the others hear how many there are."""
-        keys = sorted(digests[start : start + DIGEST] for start in range(0, len(digests), DIGEST))
-        return self._record(OWN, digest(*keys))
+        """This owner's keys, ascending. To be written before the others hear how many there are."""
+        return self._record(OWN, digests)
 
     def hear(self, step: str, got: Mapping[Party, bytes]) -> None:
         """What the others said in a step."""

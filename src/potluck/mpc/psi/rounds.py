@@ -72,6 +72,7 @@ def meet(
     """
     if len(digests) > m.MOST * DIGEST:
         raise Abort(Cause.RANGE, party=me.party, step=m.HELLO, detail=f"more than {m.MOST:,} keys")
+    digests = b"".join(sorted(split(digests, DIGEST)))  # a file's order says nothing, and may be another next time
     commitment = Commitment(gathering.round.run, secret or Secret(me.draw(SEED)))
     circle, own = yield from _greeted(gathering, me, digests, commitment, engine, kept)
     hellos = [circle.hellos[party] for party in gathering.owners]
