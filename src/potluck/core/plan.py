@@ -6,6 +6,8 @@ Reading TOML, defaults that depend on other keys, and every check live in `api`;
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Literal
 
@@ -231,6 +233,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def fewest(self) -> int:
         """The minimum cohort m = n - dropouts."""
         return len(self.federation.sites) - self.federation.dropouts
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """The names that are there more than once, sorted; in time linear in their number, since a plan may come from
+    anybody."""
+    return sorted(name for name, times in Counter(names).items() if times > 1)
 
 
 def canonical(plan: Plan) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from potluck.core.plan import Column, Plan, Statistic
+from potluck.core.plan import Column, Plan, Statistic, repeated
 from potluck.fl import scoring_check
 from potluck.fl.encode import Key, encoding, key
 from potluck.fl.network import HINT, present
@@ -260,7 +260,7 @@ def _features(plan: Plan) -> list[str]:
     names = encoding(plan).names
     if not names:
         return ["data.columns: there is no feature. hint: declare columns of kind number or category"]
-    twice = sorted({name for name in names if names.count(name) > 1 or name == "intercept"})
+    twice = sorted({*repeated(names), *({"intercept"} & set(names))})
     if twice:
         return [f"data.columns: two features would be called {twice[0]}. hint: rename a column"]
     values = _values(plan, len(names))
@@ -285,7 +285,7 @@ def _values(plan: Plan, features: int) -> int:
 def _statistics(plan: Plan) -> list[str]:
     found: list[str] = []
     names = [one.name for one in plan.statistics]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = repeated(names)
     if twice:
         found.append(f"statistics: {twice[0]} is there twice. hint: give each its own name")
     if any(not name for name in names):

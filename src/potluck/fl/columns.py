@@ -87,7 +87,10 @@ def encoding(plan: Plan, owner: str | None = None) -> Encoding:
 
 def by_owner(plan: Plan) -> list[str]:
     """The names of all features as programs have them: owner after owner."""
-    return [name for owner in plan.federation.sites for name in encoding(plan, owner).names]
+    found: dict[str | None, list[str]] = {owner: [] for owner in plan.federation.sites}
+    for one in encoding(plan).fields:
+        found.get(plan.data.columns[one.name].owner, []).extend(one.features)
+    return [name for names in found.values() for name in names]
 
 
 def target_owner(plan: Plan) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from potluck.core.plan import Plan, Training
+from potluck.core.plan import Plan, Training, repeated
 from potluck.fl import fit_trees
 from potluck.fl.check import of_columns, of_split, of_target
 from potluck.fl.columns import by_owner, features_of, least
@@ -36,6 +36,7 @@ def check(plan: Plan) -> list[str]:
 
 def _owners(plan: Plan) -> Iterator[str]:
     data, sites = plan.data, plan.federation.sites
+    known = frozenset(sites)
     outside = set(plan.align.keys) if plan.align else set()
     split = data.split.column if data.split else None
     for name, column in data.columns.items():
@@ -43,7 +44,7 @@ def _owners(plan: Plan) -> Iterator[str]:
         if column.owner is None:
             if column.kind != "ignore" and name not in outside and name != split:
                 yield f'{at}: has no owner. hint: owner = "{sites[0] if sites else ""}"'
-        elif column.owner not in sites:
+        elif column.owner not in known:
             yield f"{at}: its owner {column.owner} is no site of this plan. hint: the sites are {', '.join(sites)}"
         if name in outside and column.kind != "ignore":
             yield f'{at}: rows are matched by it, so it is no feature. hint: kind = "ignore", or leave it out'
@@ -57,8 +58,9 @@ def _owners(plan: Plan) -> Iterator[str]:
         yield f"data.target.column: {target.column} is no column with an owner. hint: {hint}"
     else:
         yield from _split(plan)
+    owners = {column.owner for column in data.columns.values() if column.kind != "ignore"}
     for site in sites:
-        if not any(column.owner == site and column.kind != "ignore" for column in data.columns.values()):
+        if site not in owners:
             yield f"federation.sites: {site} has no column. hint: give one an owner, or leave the site out"
 
 
@@ -76,7 +78,7 @@ def _features(plan: Plan) -> Iterator[str]:
     names = by_owner(plan)
     if not names:
         yield "data.columns: there is no feature. hint: declare columns of kind number or category"
-    twice = sorted({name for name in names if names.count(name) > 1 or name == "intercept"})
+    twice = sorted({*repeated(names), *({"intercept"} & set(names))})
     if twice:
         yield f"data.columns: two features would be called {twice[0]}. hint: rename a column"
 

@@ -55,19 +55,27 @@ def plan_of(proposal: Proposal, federation: Federation, me: Party) -> Plan:
     """The plan, in its one spelling, with every check passed. Raises Denied: it cannot be carried out here."""
     try:
         plan = _PLANS.decode(proposal.plan)
+        _members(plan, federation, me)  # before any look that costs more than one at each name
         whole = canonical(plan) == proposal.plan and plan.data.files == {}
         errors = catalog.check(plan)[0] if whole else ["not in its one spelling"]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, ValueError, PlanError):
         raise impossible("not a plan of this version") from None
     if errors:
         raise impossible(errors[0])
-    if me not in (*plan.sites, *plan.servers):
-        raise Denied("plan", "the plan does not name this party")
-    if any(party not in federation.cards for party in (*plan.sites, *plan.servers)):
-        raise Denied("plan", "the plan names parties that are no members of this federation")
     if any("*" in name for name in plan.data.columns):
         raise Denied("plan", "a column pattern cannot be used across machines: name the columns")
     return plan
+
+
+def _members(plan: Plan, federation: Federation, me: Party) -> None:
+    """Raises Denied: the plan names strangers, somebody twice, or not this party."""
+    named, members = (*plan.sites, *plan.servers), federation.cards
+    if any(party not in members for party in named):
+        raise Denied("plan", "the plan names parties that are no members of this federation")
+    if len(named) > len(members):
+        raise Denied("plan", "the plan names a party twice")
+    if me not in named:
+        raise Denied("plan", "the plan does not name this party")
 
 
 def calibrate(plan: Plan) -> None:

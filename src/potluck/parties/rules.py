@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from potluck.core.party import BROKER, SERVER
-from potluck.core.plan import Model, Plan
+from potluck.core.plan import Model, Plan, repeated
 
 TAKEN = (SERVER.name, BROKER.name)
 MOST_ROWS = 1 << 40
 LONGEST_PATIENCE = 86_400.0
 """Seconds: a day. Clocks and time-outs overflow far beyond."""
+MOST_SITES = 10_000
+"""As far as the thresholds of `mask` go."""
+MOST_COLUMNS, MOST_STATISTICS, MOST_TEXTS, MOST_KEYS, MOST_LAYERS = 100_000, 10_000, 10_000, 100, 100
+"""What lists of a plan may hold."""
 
 
 _NEEDED = {
@@ -24,7 +28,32 @@ _ONLY = {"predict": ("predict",), "align": ("fit", "intersect"), "fit": ("fit",)
 
 def errors_of(plan: Plan) -> list[str]:
     """One line a problem: `key: what. hint: what to do`. Empty where the plan can be handed to the rooms."""
-    return [*_names(plan), *_federation(plan), *_tables(plan)]
+    return too_long(plan) or [*_names(plan), *_federation(plan), *_tables(plan)]
+
+
+def too_long(plan: Plan) -> list[str]:
+    """Lists beyond what any plan needs. Asked first: a plan may come from anybody, and other
+    rules look at each name."""
+    data, align, fit = plan.data, plan.align, plan.fit
+    target = data.target
+    found = {
+        "federation.sites": (plan.federation.sites, MOST_SITES),
+        "protect.servers": (plan.protect.servers, MOST_SITES),
+        "data.columns": (data.columns, MOST_COLUMNS),
+        "data.missing": (data.missing, MOST_TEXTS),
+        "data.target.positive": (target.positive if target else (), MOST_TEXTS),
+        "data.target.classes": (target.classes if target else (), MOST_TEXTS),
+        "model.layers": (plan.model.layers if plan.model else (), MOST_LAYERS),
+        "statistics": (plan.statistics, MOST_STATISTICS),
+        "align.keys": (align.keys if align else (), MOST_KEYS),
+        "align.to": (align.to if align else (), MOST_SITES),
+        "fit.to": (fit.to if fit else (), MOST_SITES),
+    }
+    return [
+        f"{key}: {len(given)} are more than the {most} that a plan may have. hint: a smaller plan, or several"
+        for key, (given, most) in found.items()
+        if given is not None and len(given) > most
+    ]
 
 
 def _names(plan: Plan) -> list[str]:
@@ -39,7 +68,7 @@ def _names(plan: Plan) -> list[str]:
 def _federation(plan: Plan) -> list[str]:
     fed = plan.federation
     found = []
-    twice = sorted({name for name in fed.sites if fed.sites.count(name) > 1})
+    twice = repeated(fed.sites)
     if not fed.sites:
         found.append("federation.sites: is empty. hint: name the sites")
     if twice:

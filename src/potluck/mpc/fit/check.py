@@ -63,9 +63,10 @@ def _align(plan: Plan) -> Iterator[str]:
 
 def _readers(plan: Plan) -> Iterator[str]:
     sites, to = plan.federation.sites, plan.fit.to if plan.fit else ()
-    for name in to:
-        if name not in sites:
-            yield f"fit.to: {name} is no site of this plan. hint: the sites are {', '.join(sites)}"
+    known = frozenset(sites)
+    strangers = [name for name in to if name not in known]
+    if strangers:
+        yield f"fit.to: {strangers[0]} is no site of this plan. hint: the sites are {', '.join(sites)}"
     if len(set(to)) < len(to):
         yield "fit.to: a site is there twice. hint: name each once"
 

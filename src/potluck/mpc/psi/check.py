@@ -48,9 +48,10 @@ def _privacy(plan: Plan) -> Iterator[str]:
 
 def _to(plan: Plan, spec: Align) -> Iterator[str]:
     sites = plan.federation.sites
-    for name in spec.to:
-        if name not in sites:
-            yield f"align.to: {name} is no site of this plan. hint: the sites are {', '.join(sites)}"
+    known = frozenset(sites)
+    strangers = [name for name in spec.to if name not in known]
+    if strangers:
+        yield f"align.to: {strangers[0]} is no site of this plan. hint: the sites are {', '.join(sites)}"
     if len(set(spec.to)) < len(spec.to):
         yield "align.to: a site is there twice. hint: name each once"
 
