@@ -3,14 +3,23 @@ time, until a size has told members. What was put in at first stays for the run.
 
 from __future__ import annotations
 
+import fit_scene
+import numpy as np
 import pytest
 from psi_rig import Seeing, gathering, keys_of, met, results
 
+from potluck.core.asks import Kind
 from potluck.core.ledger import Volatile
-from potluck.core.party import site
-from potluck.core.rounds import Cause, Record
+from potluck.core.party import SERVER, site
+from potluck.core.plan import digest
+from potluck.core.rounds import Cause, Inbox, Record, RoundId
+from potluck.core.wire import dump
 from potluck.mpc.psi.commitment import Commitment
 from potluck.mpc.psi.curve import split
+from potluck.parties import vertical
+from potluck.parties.alignment import Keys, Tools
+from potluck.parties.horizontal import Announcement
+from potluck.parties.memory import Memory
 from potluck.secret.container import Secret
 
 ANN, BOB = site("ann"), site("bob")
@@ -161,3 +170,14 @@ def test_a_record_says_nothing_to_who_can_guess_keys_and_has_not_the_secret():
     assert Commitment("a run", mine).own(keys).value == written.value
     assert all(one not in written.value for one in split(keys, 16))
     assert "hidden" in repr(Commitment("a run", mine))
+
+
+def test_to_fit_a_model_rows_are_matched_under_the_same_commitment():
+    sitting = vertical.Sitting(fit_scene.plan(align__protocol="ecdh").spec, RoundId("a run", 1))
+    seat = Memory(sitting.plan.sites, b"f").seat(sitting.plan.sites[0])
+    keys = Keys(keys_of(TRUE), np.arange(3), [])
+    half = vertical.bring(sitting, vertical.Brought(keys, None, Tools()), seat)
+    next(half)
+    said = dump(Announcement(digest(sitting.plan), Kind.FIT, 0, b""))
+    hello = half.send(Inbox({SERVER: said}))
+    assert (hello.label.step, hello.record.key) == ("psi/hello", "keys/a run/own")

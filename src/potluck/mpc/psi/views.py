@@ -75,7 +75,7 @@ def _results(plan: Plan, spec: Align) -> list[View]:
             found.append(View(party, "the common keys", Form.NOTHING, with_one, SOURCE, Form.RELEASED))
         else:
             helped: Condition = AnyOf((_shuffled(first, others), CURVE))
-            note = "how many, not which: lists are shuffled"
+            note = "how many, not which: lists are shuffled, which holds of who follows the protocol"
             found.append(View(party, "the common keys", Form.NOTHING, helped, SOURCE, Form.RELEASED, note))
     return [*found, *_fewer(plan, to[0], others)]
 
