@@ -77,8 +77,9 @@ def _home_again(circle: m.Circle, keys: Sequence[bytes]) -> Rounds[list[bytes]]:
     gathering, me = circle.gathering, circle.me
     owners, place = gathering.owners, gathering.owners.index(me.party)
     behind, ahead = owners[place - 1], owners[(place + 1) % len(owners)]
+    places = order(circle.commitment.draw("order"), len(keys))  # lists come in no order that says anything
     out, home = Blind(circle.commitment.draw("out")), Blind(circle.commitment.draw("home"))
-    held = out.times(mapped(gathering.lasting, keys))
+    held = out.times(mapped(gathering.lasting, [keys[one] for one in places]))
     for hop in range(1, len(owners) + 1):
         got = yield from passed(circle, f"{m.HOP}/{hop}", {ahead: b"".join(held)}, frozenset({behind}))
         whose = owners[place - hop]
@@ -88,7 +89,8 @@ def _home_again(circle: m.Circle, keys: Sequence[bytes]) -> Rounds[list[bytes]]:
         held = home.times(out.times(held, behind), behind)
         if gathering.reveal == "size":
             held = _shuffled(circle, hop, held)
-    return tags(gathering.lasting, home.times(held, behind))
+    own = tags(gathering.lasting, home.times(held, behind))
+    return [own[one] for one in np.argsort(places)]
 
 
 def _shuffled(circle: m.Circle, hop: int, points: Points) -> Points:
