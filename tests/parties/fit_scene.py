@@ -16,6 +16,7 @@ from potluck.fl.columns import read
 from potluck.mpc.credentials import issue
 from potluck.mpc.replicated import held, join, share
 from potluck.mpc.spu import Compiled, Value
+from potluck.owner.run_secrets import RunSecrets
 from potluck.parties.alignment import Tools, read_keys
 from potluck.parties.inference import told
 from potluck.parties.memory import Memory
@@ -215,8 +216,9 @@ def descended(about, x, y, keep, noise):
     return weights
 
 
-def sat(made, given, *, change=lambda party, half: half, salt=None, **memory):
-    """One round in memory. change(party, half): what a party does instead. Gives (desks, memory)."""
+def sat(made, given, *, change=lambda party, half: half, salt=None, secrets=None, **memory):
+    """One round in memory. change(party, half): what a party does instead; secrets: a folder, where a round is done
+    again. Gives (desks, memory)."""
     spec = made.spec
     sitting, hub = Sitting(spec, RoundId("a run", 1)), Hub(spec.servers)
     post = Memory((*spec.sites, *spec.servers), digest(spec), **memory)
@@ -226,7 +228,8 @@ def sat(made, given, *, change=lambda party, half: half, salt=None, **memory):
         halves[party] = change(party, assist(sitting, engine, post.seat(party)))
     for party in spec.sites:
         frame = given[party.name]
-        brought = Brought(read_keys(frame, spec, party.name), read(frame, spec, party.name), Tools())
+        tools = Tools(secrets=RunSecrets(secrets / party.name)) if secrets else Tools()
+        brought = Brought(read_keys(frame, spec, party.name), read(frame, spec, party.name), tools)
         halves[party] = change(party, bring(sitting, brought, post.seat(party)))
     return post.round(sitting.round, halves), post
 

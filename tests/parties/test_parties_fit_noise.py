@@ -134,10 +134,11 @@ def ledgers(spec, folder, cap=None):
 def test_every_owner_is_charged_before_its_columns_leave(tmp_path):
     made = noisy()
     held = ledgers(made.spec, tmp_path)
-    desks, _ = sat(made, frames(rows=60), ledgers=held, vanish=lambda party, round_, step: party in RANKS)
+    kept = {"ledgers": held, "secrets": tmp_path / "secrets"}
+    desks, _ = sat(made, frames(rows=60), vanish=lambda party, round_, step: party in RANKS, **kept)
     assert all(desks[one].abort for one in made.spec.sites)
     assert {one.spent_by("a run") for one in held.values()} == {0.0}  # no box to seal to: nothing left
-    opened(sat(made, frames(rows=60), ledgers=held)[0])
+    opened(sat(made, frames(rows=60), **kept)[0])
     for one in held.values():
         assert 0.99 * 2.0 < one.spent_by("a run") <= 2.0
 
