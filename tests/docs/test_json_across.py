@@ -75,7 +75,7 @@ def asked(plan, said) -> str:
 
 def test_every_key_of_an_owners_verbs_is_documented(said, asked):
     known = section("site")
-    documents = [said("site", "inbox", "a-home"), said("site", "preview", "a-home", asked[:8])]
+    documents = [said("site", "inbox", "a-home"), said("site", "preview", "a-home", asked[:16])]
     documents += [said("site", "budget", "a-home")]
     documents += [said("site", verb, "a-home", asked, "--person", "ann") for verb in ("approve", "revoke", "deny")]
     documents += [said("site", "log", "a-home")]

@@ -87,7 +87,7 @@ class Readers:
         machine = self.machines.of[step.machine]
         terminal = machine.terminal(step.terminal)
         before = len(terminal.shown)
-        line = step.line.replace("HASH", self.hashes.get(step.machine, "HASH")[:8])
+        line = step.line.replace("HASH", self.hashes.get(step.machine, "HASH")[:16])
         code = machine.type(step.terminal, line)
         shown = terminal.shown[before:]
         assert code == 0, f"{step.machine}$ {line}: exit code {code}\n{shown}"

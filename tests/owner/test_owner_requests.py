@@ -59,7 +59,7 @@ def test_a_request_waits_until_a_person_approves_its_hash(book):
     assert ask(book, "r1") is State.PENDING
     assert [(one.run, one.hash, one.plan, one.asker) for one in book.pending()] == [("r1", TEXT, PLAN, "hospitals")]
     assert book.missing("r1", PERSON) == 1
-    assert states(book.approve(TEXT[:8], "ann", 2.0, PERSON)) == [("r1", State.APPROVED)]
+    assert states(book.approve(TEXT[:16], "ann", 2.0, PERSON)) == [("r1", State.APPROVED)]
     assert book.state("r1") is State.APPROVED
     assert book.missing("r1", PERSON) == 0
     assert book.pending() == ()
@@ -150,7 +150,7 @@ def test_a_denial_stops_a_run_that_goes_on_and_an_approval_does_not_bring_it_bac
 def test_a_revoked_run_stays_revoked_and_its_approval_is_gone(book):
     ask(book, "r1")
     book.approve(TEXT, "ann", 2.0, PERSON)
-    assert states(book.revoke(TEXT[:12], "bob", 3.0, PERSON)) == [("r1", State.REVOKED)]
+    assert states(book.revoke(TEXT[:16], "bob", 3.0, PERSON)) == [("r1", State.REVOKED)]
     assert book.finish("r1").state is State.REVOKED
     assert ask(book, "r1") is State.REVOKED
     book.approve(TEXT, "ann", 4.0, PERSON)
@@ -215,17 +215,43 @@ def test_what_was_withdrawn_or_finished_moves_no_more(book):
 
 
 def test_hashes_may_be_shortened_while_they_are_clear(book):
-    for name in ("no", "abc", TEXT[:7], TEXT + "0", "g" * 8, "sha256:", f"{TEXT[:8]}%"):
+    for name in ("no", "abc", TEXT[:15], TEXT + "0", "g" * 16, "sha256:", f"{TEXT[:16]}%"):
         with pytest.raises(UsageError):
             book.approve(name, "ann", 1.0, PERSON)
     with pytest.raises(UsageError, match="no known plans"):
         book.deny(TEXT[:63], "ann", 1.0, PERSON)
-    twin = bytes([*H[:4], H[4] ^ 255, *H[5:]])
+    twin = bytes([*H[:8], H[8] ^ 255, *H[9:]])
     ask(book, "r1")
     ask(book, "r2", plan_hash=twin)
     with pytest.raises(UsageError, match="2 known plans"):
-        book.approve(TEXT[:8], "ann", 1.0, PERSON)
-    assert states(book.approve(f" sha256:{TEXT[:10]}\n", "ann", 1.0, PERSON)) == [("r1", State.APPROVED)]
+        book.approve(TEXT[:16], "ann", 1.0, PERSON)
+    assert states(book.approve(f" sha256:{TEXT[:18]}\n", "ann", 1.0, PERSON)) == [("r1", State.APPROVED)]
+
+
+@pytest.mark.parametrize("verdict", ["approve", "deny", "revoke"])
+def test_eight_letters_of_a_hash_do_not_name_a_plan(book, verdict):
+    act = {"approve": book.approve, "deny": book.deny, "revoke": book.revoke}[verdict]
+    ask(book, "r1")
+    for length in (8, 15):
+        with pytest.raises(UsageError, match="16 to 64 hex letters"):
+            act(TEXT[:length], "ann", 1.0, PERSON)
+    act(TEXT[:16], "ann", 1.0, PERSON)
+
+
+@pytest.mark.parametrize("shortest", [16, 8])
+def test_a_plan_made_to_begin_as_another_cannot_take_its_approval(book, monkeypatch, shortest):
+    """The owner has read one plan's hash over the telephone; only the other was asked for. Control: 8 letters do."""
+    monkeypatch.setattr(requests, "SHORTEST", shortest)
+    made = bytes([*H[:4], *OTHER[4:]])
+    ask(book, "r1", plan_hash=made)
+    with pytest.raises(UsageError, match="no known plan"):
+        book.approve(TEXT[:16], "ann", 2.0, PERSON)
+    if shortest == 8:
+        assert states(book.approve(TEXT[:8], "ann", 2.0, PERSON)) == [("r1", State.APPROVED)]
+        return
+    with pytest.raises(UsageError):
+        book.approve(TEXT[:8], "ann", 2.0, PERSON)
+    assert book.state("r1") is State.PENDING
 
 
 def test_nobody_cannot_decide(book):

@@ -124,4 +124,4 @@ def test_the_owner_reads_who_learns_what_before_it_approves(folder):
     assert "made up" in told["cost"]
     assert any("a sees of b's keys: ciphertext" in line for line in told["seen"])
     with pytest.raises(UsageError, match="an intersection has no sum to show"):
-        preview(folder / "b", told["hash"].removeprefix("sha256:")[:12])
+        preview(folder / "b", told["hash"].removeprefix("sha256:")[:16])

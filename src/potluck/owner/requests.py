@@ -22,7 +22,8 @@ from potluck.owner.decisions import approvers, carry, denied, void
 from potluck.owner.policy import Approve
 from potluck.owner.store import opened, told
 
-SHORTEST = 8
+SHORTEST = 16
+"""Hex letters of a hash that name a plan: 64 bits. Another plan with the same 8 letters is found within hours."""
 MOST_PENDING = 256
 KEPT = 1_000
 LARGEST = 4 << 20
