@@ -8,9 +8,10 @@ from mpc_spu_rig import ring
 
 from potluck.core.errors import DataError
 from potluck.core.rounds import Abort
+from potluck.core.spelling import normal
 from potluck.engines.worker import Worker
 from potluck.mpc.local import linked
-from potluck.mpc.psi.keys import digests, intersect_between, normal
+from potluck.mpc.psi.keys import digests, intersect_between
 from potluck.mpc.spu import BOTH, Spu
 
 

@@ -109,7 +109,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Align(msgspec.Struct, frozen=True, kw_only=True):
-    """How rows of different owners are matched: by the text of their `keys` columns (`mpc.psi.keys.normal`).
+    """How rows of different owners are matched: by the text of their `keys` columns (`core.spelling`).
 
     duplicates: what becomes of a second row with the same key; reveal: what `to` (all sites where it is empty) learn
     of an intersection; to fit a model the owners learn the members.

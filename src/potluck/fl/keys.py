@@ -1,7 +1,7 @@
 """The columns by which rows of different owners are matched, as texts and nothing else.
 
 A cell of a file is the text that stands there; a whole number of a typed frame is its digits. What does not fit is a
-DataError with line numbers and no value. It does NOT compare keys: `mpc.psi.keys` says which texts are one key.
+DataError with line numbers and no value. It does NOT compare keys: `core.spelling` says which texts are one key.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from potluck.core.errors import DataError
 from potluck.core.plan import Plan
-from potluck.fl.source import Cells, Source, chunks
+from potluck.fl.source import Source, chunks, texts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,19 +32,17 @@ def keyed(source: Source, plan: Plan, site: str) -> Keyed:
     assert plan.align is not None
     missing = frozenset(text.strip() for text in plan.data.missing)
     layout = None if plan.data.header else tuple(plan.data.columns)
-    texts: list[tuple[str, ...]] = []
+    found: list[tuple[str, ...]] = []
     lines = [np.empty(0, np.int64)]
     for chunk in chunks(source, plan.align.keys, layout, site):
-        columns = [_texts(chunk.cells[name], missing) for name in plan.align.keys]
-        texts += zip(*columns, strict=True)
+        columns = [[_kept(cell, missing) for cell in texts(chunk.cells[name])] for name in plan.align.keys]
+        found += zip(*columns, strict=True)
         lines.append(chunk.lines)
-        if len(texts) > plan.data.max_rows:
+        if len(found) > plan.data.max_rows:
             hint = "raise data.max_rows, or leave rows out"
             raise DataError(f"there are more rows than data.max_rows ({plan.data.max_rows})", where=site, hint=hint)
-    return Keyed(texts, np.concatenate(lines))
+    return Keyed(found, np.concatenate(lines))
 
 
-def _texts(cells: Cells, missing: frozenset[str]) -> list[str]:
-    if isinstance(cells, np.ndarray):
-        return ["" if np.isnan(v) else str(int(v)) if float(v).is_integer() else repr(float(v)) for v in cells]
-    return ["" if cell is None or cell.strip() in missing else cell for cell in cells]
+def _kept(cell: str, missing: frozenset[str]) -> str:
+    return "" if cell.strip() in missing else cell

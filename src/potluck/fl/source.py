@@ -47,6 +47,13 @@ class Chunk:
     cells: Mapping[str, Cells] = field(repr=False)
 
 
+def texts(cells: Cells) -> list[str]:
+    """Cells as the owner wrote them; of a typed frame whole numbers without a decimal point; "" where there is none."""
+    if isinstance(cells, np.ndarray):
+        return ["" if np.isnan(v) else str(int(v)) if float(v).is_integer() else repr(float(v)) for v in cells]
+    return ["" if cell is None else cell for cell in cells]
+
+
 def names_of(source: Source, where: str) -> tuple[str, ...]:
     """The first line of a file, the column labels of a frame, the positions of an array. Raises DataError."""
     if isinstance(source, str | Path):

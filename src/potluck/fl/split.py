@@ -34,7 +34,10 @@ def by_row(seed: int, share: float, features: Floats, target: Floats) -> NDArray
 
 def by_person(seed: int, share: float, names: list[str]) -> NDArray[np.bool_]:
     """[n] True: held out, with all other rows of the same person."""
-    side = {name: fraction(seed, b"person\0" + name.encode()) < share for name in dict.fromkeys(names)}
+    side = {
+        name: fraction(seed, b"person\0" + name.encode("utf-8", "surrogatepass")) < share
+        for name in dict.fromkeys(names)
+    }
     return np.array([side[name] for name in names], dtype=np.bool_)
 
 

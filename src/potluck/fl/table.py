@@ -7,9 +7,8 @@ Columns that the plan does not name are not kept; with a header they are not eve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 
 import msgspec
 import numpy as np
@@ -18,8 +17,9 @@ from numpy.typing import NDArray
 from potluck.core.errors import DataError
 from potluck.core.plan import Column, Plan
 from potluck.core.stages import Floats
-from potluck.fl.encode import Encoding, Unfit, encode, encoding, key, raw
-from potluck.fl.source import Cells, Chunk, Source, chunks, names_of
+from potluck.fl.encode import Encoding, Unfit, encode, encoding, raw
+from potluck.fl.persons import coded, one_side, persons
+from potluck.fl.source import Chunk, Source, chunks, names_of, texts
 from potluck.fl.split import by_person, by_row
 from potluck.fl.target import Goal, goal, targets
 
@@ -155,40 +155,10 @@ def _block(chunk: Chunk, plan: Plan, how: Encoding, aim: Goal | None, site: str)
         hint = 'correct the cell, or list the text that means "no value" in data.missing'
         line = chunk.lines[unfit.index]
         raise DataError(f"column {name!r}, line {line}: {unfit.why}", where=site, hint=hint) from None
-    persons = _persons(chunk, data.person, how.missing, site) if data.person else []
+    who = persons(chunk, data.person, how.missing, site) if data.person else []
     fold = data.split.column if data.split and aim else None
-    held = [text == "test" for text in _texts(chunk.cells[fold])] if fold else []
-    return _Block(columns, target, persons, held)
-
-
-def _texts(cells: Cells) -> list[str]:
-    """Cells as trimmed texts; whole numbers of a typed frame without a decimal point; "" where there is none."""
-    if isinstance(cells, np.ndarray):
-        return ["" if np.isnan(v) else str(int(v)) if v == np.rint(v) else repr(float(v)) for v in cells]
-    return ["" if cell is None else cell.strip() for cell in cells]
-
-
-def _persons(chunk: Chunk, column: str, missing: Sequence[str], site: str) -> list[str]:
-    names = _texts(chunk.cells[column])
-    gone = {key(text) for text in (*missing, "")}
-    for line, name in zip(chunk.lines, names, strict=True):
-        if key(name) in gone:
-            hint = "every row needs to say whose it is"
-            raise DataError(f"column {column!r}, line {line}: no person", where=site, hint=hint)
-    return names
-
-
-def _one_spelling(names: Iterable[str], site: str) -> None:
-    """7 and 07 may be one person or two: either guess could give one person two units, or two persons one."""
-    seen: dict[Decimal, str] = {}
-    for name in names:
-        try:
-            number = Decimal(name)
-        except InvalidOperation:
-            continue
-        if number.is_finite() and seen.setdefault(number, name) != name:
-            hint = "write every person one way at all sites, e.g. without leading zeros or decimals"
-            raise DataError("the person column spells one number in two ways", where=site, hint=hint)
+    held = [text.strip() == "test" for text in texts(chunk.cells[fold])] if fold else []
+    return _Block(columns, target, who, held)
 
 
 def _kept(block: _Block, how: Encoding, aim: Goal | None, dropped: dict[str, int], refused: dict[str, int]) -> _Block:
@@ -207,9 +177,9 @@ def _kept(block: _Block, how: Encoding, aim: Goal | None, dropped: dict[str, int
         return block
     index = np.flatnonzero(keep)
     columns = {name: values[index] for name, values in block.columns.items()}
-    persons = [block.persons[i] for i in index] if block.persons else []
+    who = [block.persons[i] for i in index] if block.persons else []
     held = [block.held[i] for i in index] if block.held else []
-    return _Block(columns, block.target[index], persons, held)
+    return _Block(columns, block.target[index], who, held)
 
 
 def _count(counts: dict[str, int], name: str, more: int) -> None:
@@ -223,32 +193,23 @@ def _table(blocks: list[_Block], plan: Plan, how: Encoding, dropped: dict[str, i
     features = np.vstack([encode(how, b.columns) if train else np.zeros((len(b.target), 0)) for b in blocks])
     names = [one.name for one in how.fields] if not train else []
     columns = {name: np.concatenate([block.columns[name] for block in blocks]) for name in names}
-    persons = [name for block in blocks for name in block.persons]
+    who = [name for block in blocks for name in block.persons]
     held = [mark for block in blocks for mark in block.held]
-    known = {name: code for code, name in enumerate(dict.fromkeys(persons))}
-    _one_spelling(known, site)
-    person = np.array([known[name] for name in persons], dtype=np.int64) if plan.data.person else None
-    test = _sides(plan, features, target, persons, held)
+    person = coded(who, plan.data.person, site) if plan.data.person else None
+    test = _sides(plan, features, target, who, held)
     if person is not None and plan.privacy.unit == "person" and held:
-        _one_side(person, test, site)
+        one_side(person, test, site)
     schema = tuple((one.name, plan.data.columns[one.name]) for one in how.fields)
     return Table(features, target, person, test, columns, schema, dropped)
 
 
-def _sides(plan: Plan, features: Floats, target: Floats, persons: list[str], held: list[bool]) -> NDArray[np.bool_]:
+def _sides(plan: Plan, features: Floats, target: Floats, who: list[str], held: list[bool]) -> NDArray[np.bool_]:
     split = plan.data.split
     if plan.task != "train" or split is None:
         return np.zeros(len(target), dtype=np.bool_)
     if split.column is not None:
         return np.array(held, dtype=np.bool_)
     share = split.test or 0.0
-    if persons:
-        return by_person(split.seed, share, persons)
+    if who:
+        return by_person(split.seed, share, who)
     return by_row(split.seed, share, features, target)
-
-
-def _one_side(person: NDArray[np.int64], test: NDArray[np.bool_], site: str) -> None:
-    both = np.intersect1d(person[test], person[~test]).size
-    if both:
-        hint = 'with unit = "person" a person is on one side of the split only'
-        raise DataError(f"{both} persons have rows on both sides of the split", where=site, hint=hint)

@@ -9,7 +9,6 @@ side from asking about keys that it has made up: whoever can guess keys learns w
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.errors import DataError
+from potluck.core.spelling import normal
 from potluck.mpc.spu import BOTH, DIGEST, Spu
 
 Key = Sequence[str]
@@ -32,11 +32,6 @@ class Aligned:
 
     first: NDArray[np.uint32]
     second: NDArray[np.uint32]
-
-
-def normal(value: str) -> str:
-    """What is compared: Unicode's composed form (NFC), without white space at both ends. Case is kept."""
-    return value.strip() if value.isascii() else unicodedata.normalize("NFC", value).strip()
 
 
 def digest_of(key: Key) -> bytes | None:

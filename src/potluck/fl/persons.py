@@ -1,0 +1,64 @@
+"""Whose row is whose: the texts of the column that a plan names, each person in one spelling.
+
+A person is what that column says, and no more: a plan that names another column has other persons. The owner's policy
+says which columns may be named (`allow.person`). A name is compared in its one spelling (`core.spelling`). Numbers that
+are spelt in two ways stop the site: 7 and 07 may be one person or two, and either guess may be wrong.
+
+What does not fit is a DataError with column and line or count, never a value. It does NOT know a person at two sites
+for the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.errors import DataError
+from potluck.core.spelling import normal
+from potluck.fl.encode import key
+from potluck.fl.source import Chunk, texts
+
+
+def persons(chunk: Chunk, column: str, missing: Sequence[str], site: str) -> list[str]:
+    """Whose each row is. Raises DataError: a row says nobody's."""
+    names = [normal(text) for text in texts(chunk.cells[column])]
+    gone = {key(text) for text in (*missing, "")}
+    for line, name in zip(chunk.lines, names, strict=True):
+        if key(name) in gone:
+            hint = "every row needs to say whose it is"
+            raise DataError(f"column {column!r}, line {line}: no person", where=site, hint=hint)
+    return names
+
+
+def coded(names: Sequence[str], column: str, site: str) -> NDArray[np.int64]:
+    """[n] a number for each person, in order of appearance. Raises DataError: one number is spelt in two ways."""
+    known = {name: code for code, name in enumerate(dict.fromkeys(names))}
+    _clashes(known, column, site)
+    return np.array([known[name] for name in names], dtype=np.int64)
+
+
+def _clashes(names: dict[str, int], column: str, site: str) -> None:
+    """Either guess could give one person two units, or two persons one."""
+    seen: dict[Decimal, str] = {}
+    twice = 0
+    for name in names:
+        try:
+            number = Decimal(name)
+        except InvalidOperation:
+            continue
+        twice += number.is_finite() and seen.setdefault(number, name) != name
+    if twice:
+        what = f"column {column!r} spells numbers in two ways ({twice} of them): one person, or two?"
+        hint = "write every person one way at all sites, e.g. without leading zeros or decimals"
+        raise DataError(what, where=site, hint=hint)
+
+
+def one_side(person: NDArray[np.int64], test: NDArray[np.bool_], site: str) -> None:
+    """Raises DataError: a person has rows on both sides of the split."""
+    both = np.intersect1d(person[test], person[~test]).size
+    if both:
+        hint = 'with unit = "person" a person is on one side of the split only'
+        raise DataError(f"{both} persons have rows on both sides of the split", where=site, hint=hint)
