@@ -52,9 +52,10 @@ class Verdict:
 
     @property
     def unit(self) -> object:
-        """Whose contribution the noise hides."""
-        privacy = self.values.get("privacy")
-        return privacy.get("unit") if isinstance(privacy, Mapping) else None
+        """Whose contribution the noise hides; of a person, by which column."""
+        privacy, data = self.values.get("privacy"), self.values.get("data")
+        unit = privacy.get("unit") if isinstance(privacy, Mapping) else None
+        return f"person, by column {data.get('person')!r}" if unit == "person" and isinstance(data, Mapping) else unit
 
     @property
     def ok(self) -> bool:

@@ -143,6 +143,7 @@ def _privacy(facts: Facts) -> Json:
     return {
         "noise": privacy.noise,
         "unit": privacy.unit if noisy else None,
+        "person": facts.spec.data.person if noisy and privacy.unit == "person" else None,
         "neighbours": NEIGHBOURS if noisy else None,
         "delta": privacy.delta if noisy else None,
         "epsilon": dict(facts.spent),

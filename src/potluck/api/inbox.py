@@ -18,7 +18,9 @@ from potluck.core.party import BROKER, SERVER, Party, Role
 from potluck.core.plan import Align, Model, Predict, Statistic
 from potluck.core.plan import Plan as Spec
 from potluck.core.views import Never, View
-from potluck.dp.account import NEIGHBOURS, promise
+from potluck.dp import claim
+from potluck.dp.account import promise
+from potluck.fl import evaluate
 from potluck.fl.columns import least
 from potluck.members.federation import titled
 from potluck.members.home import SiteHome
@@ -26,7 +28,7 @@ from potluck.mpc.share.views import OPENS
 from potluck.owner.access import AccessLog, Entry, Event, Subject
 from potluck.owner.access import read as read_log
 from potluck.owner.budget import Budget
-from potluck.owner.judge import columns_read
+from potluck.owner.reach import columns_read
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Decision, Request, Requests, State
 from potluck.parties import catalog
@@ -63,8 +65,8 @@ class Asked:
             return f"asked {plan.purpose!r}: {_fitted(plan, self.me)}"
         if plan.model is not None and plan.training is not None and plan.data.target is not None:
             model = f"a {plan.model.kind} model of {plan.data.target.column!r}"
-            rounds = f"in {plan.training.rounds} rounds of {plan.training.method}, then its metrics on held-out rows"
-            what = f"{model} is trained {rounds}"
+            then = ", then its metrics on held-out rows" if evaluate.allowed(plan) else ""
+            what = f"{model} is trained in {plan.training.rounds} rounds of {plan.training.method}{then}"
         else:
             what = f"statistics: {', '.join(map(_statistic, plan.statistics))}"
         return f"asked {plan.purpose!r}: {what}. It reads the columns {_columns(plan)}.{_left_out(plan)}"
@@ -112,9 +114,14 @@ class Asked:
     @property
     def cost(self) -> str:
         """What it costs."""
-        privacy, cost = self.plan.privacy, promise(self.plan)
         if self.computes:
             return "no epsilon of its own: nothing that is its own leaves"
+        noised = claim.cost(self.plan)
+        return self._exact if noised is None else f"{noised}; {self.spent:g} is spent so far{self._composed}"
+
+    @property
+    def _exact(self) -> str:
+        """What a plan without noise costs."""
         if self.plan.predict is not None:
             most = self.plan.predict.max_rows
             return f"no epsilon: scores are exact; at most {most} are given in this run, and each tells of the model"
@@ -124,12 +131,7 @@ class Asked:
             )
         if self.plan.task == "fit":
             return "no epsilon: the model is exact; who reads it and knows all rows but one can work out that one"
-        if cost is None:
-            return "no noise: exact sums are released; no epsilon is charged, and none could be stated"
-        return (
-            f"up to epsilon {cost:g} at delta {privacy.delta:g} for every {privacy.unit} ({NEIGHBOURS}); "
-            f"{self.spent:g} is spent so far{self._composed}"
-        )
+        return "no noise: exact sums are released; no epsilon is charged, and none could be stated"
 
     @property
     def _composed(self) -> str:
@@ -236,7 +238,8 @@ def _left_out(plan: Spec) -> str:
     split = plan.data.split if plan.task == "train" else None
     words = f" Taken as no value: {', '.join(texts)}." if texts else ""
     words += f" Rows without a value in {', '.join(dropping)} are left out." if dropping else ""
-    words += f" {split.test:.4g} of the rows are held out for metrics." if split and split.test is not None else ""
+    what_for = " for metrics" if split and evaluate.allowed(plan) else ""
+    words += f" {split.test:.4g} of the rows are held out{what_for}." if split and split.test is not None else ""
     return words
 
 

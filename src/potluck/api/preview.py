@@ -7,7 +7,7 @@ number and sizes. Nothing is charged, since nothing leaves. Noise is drawn afres
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from potluck.core.plan import digest
 from potluck.core.rounds import RoundId, Rounds
 from potluck.core.stages import Guarded
 from potluck.dp.bound import Exact, Noised, privacy
+from potluck.fl import evaluate
 from potluck.fl.table import Table, read
 from potluck.fl.tasks import build
 from potluck.members.home import SiteHome
@@ -34,6 +35,20 @@ from potluck.parties.horizontal import contribution, terms
 from potluck.parties.memory import Memory, new_run
 
 NO_SUM = {"predict": "a prediction", "intersect": "an intersection", "fit": "a fit over columns"}
+
+
+@dataclass(frozen=True)
+class Persons:
+    """Whom noise for persons hides: how many different names a column holds, and the most rows of one of them."""
+
+    column: str
+    distinct: int
+    most_rows: int
+
+    def __str__(self) -> str:
+        largest = f"{self.most_rows} row{'s' if self.most_rows > 1 else ''}"
+        some = f"{self.distinct} different ones, the largest with {largest}"
+        return f"a person is whatever column {self.column!r} says: {some}"
 
 
 @dataclass(frozen=True)
@@ -51,6 +66,7 @@ class Leaving:
     form: str
     letters: tuple[tuple[str, int], ...]
     later: str
+    persons: Persons | None = None
 
     def document(self) -> dict[str, object]:
         """The JSON. For the owner's own screen: it shows values of this site."""
@@ -65,6 +81,7 @@ class Leaving:
             "letters": [{"step": step, "bytes": size} for step, size in self.letters],
             "later": self.later,
             "cost": self.asked.cost,
+            "persons": None if self.persons is None else asdict(self.persons),
         }
 
 
@@ -103,6 +120,7 @@ def preview(folder: Path, which: str) -> Leaving:
         _form(plan, home.name),
         _letters(plan, ask, memory, home.name, mine),
         _later(plan),
+        _persons(plan, rows),
     )
 
 
@@ -133,21 +151,27 @@ def _form(plan: Spec, me: str) -> str:
 
 
 def _noise(plan: Spec) -> str:
-    words = {
+    """What is inside; on whose noise the rest counts is in `Asked.cost`."""
+    return {
         "none": "no noise: these are exact sums over this site's rows",
         "site": "this site's noise is inside",
-        "shared": "this site's share of the noise is inside: the rest comes from the other sites",
-        "reveal": "no noise yet: the server adds it to the sum",
-    }
-    if plan.enclosed:
-        return "no noise yet: the enclave adds it to the sum"
-    return words[plan.privacy.noise]
+        "shared": "this site's share of the noise is inside",
+        "reveal": "no noise yet",
+    }[plan.privacy.noise]
+
+
+def _persons(plan: Spec, rows: Table) -> Persons | None:
+    if plan.privacy.noise == "none" or plan.privacy.unit != "person" or plan.data.person is None or rows.person is None:
+        return None
+    each = np.bincount(rows.person)
+    return Persons(plan.data.person, len(each), int(each.max()))
 
 
 def _later(plan: Spec) -> str:
     if plan.training is None:
         return "this is the only sum"
+    then = ", then one of scores on held-out rows" if evaluate.allowed(plan) else ""
     return (
-        f"{plan.training.rounds} such sums follow one another, each on the model that the sums before it gave, then "
-        "one of scores on held-out rows; their values depend on models that are not known yet"
+        f"{plan.training.rounds} such sums follow one another, each on the model that the sums before it gave{then}; "
+        "their values depend on models that are not known yet"
     )

@@ -92,6 +92,8 @@ def show(folder: Path, hash: str) -> None:
 def _preview(out: Terminal, found: Leaving) -> None:
     say(out, f"{found.asked.plan.name}: {found.rows} rows to learn from, {found.held_out} held out. Nothing was sent.")
     say(out, f"the whole run: {found.asked.cost}")
+    if found.persons is not None:
+        say(out, str(found.persons))
     say(out, f"the first sum; {found.noise}; the server would see it {found.form}:")
     for name, values in found.values.items():
         some = ", ".join(f"{value:.6g}" for value in values[:TEXT])

@@ -145,7 +145,8 @@ def spent(document: Mapping[str, object]) -> str:
     if privacy["noise"] == "none":
         return "privacy: no noise: whoever reads the sums or the model learns what they imply"
     owners = ", ".join(f"{name} {_number(value)}" for name, value in _table(privacy, "epsilon").items())
-    kind = f"unit {privacy['unit']}, {privacy['neighbours']}, delta {privacy['delta']}, noise {privacy['noise']}"
+    by = f" by column {privacy['person']!r}" if privacy.get("person") else ""
+    kind = f"unit {privacy['unit']}{by}, {privacy['neighbours']}, delta {privacy['delta']}, noise {privacy['noise']}"
     return f"epsilon spent: {owners} ({kind})"
 
 

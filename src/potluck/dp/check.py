@@ -117,6 +117,15 @@ def _evaluation(plan: Plan) -> Iterator[Finding]:
         yield "privacy.evaluation", "leaves no epsilon for training", "make it a part of privacy.epsilon"
 
 
+def _measured(plan: Plan) -> Iterator[Finding]:
+    """A person who is a measurement: whoever has k values of it is k persons."""
+    name = plan.data.person
+    column = plan.data.columns.get(name) if name is not None else None
+    if plan.privacy.unit == "person" and column is not None and column.kind == "number":
+        what = f"{name} is declared as a number with a range: noise then hides each of its values, not who has several"
+        yield "data.person", what, 'name the column that says whose row it is, or declare it kind = "ignore"'
+
+
 def _pauses(plan: Plan) -> Iterator[Finding]:
     wanted, training = plan.privacy, plan.training
     if wanted.epsilon is not None and wanted.epsilon > LARGE:
@@ -134,6 +143,7 @@ def _pauses(plan: Plan) -> Iterator[Finding]:
     if plan.task == "train" and wanted.unit in ("person", "site") and wanted.evaluation is None:
         what = f'is not set, so no metrics are released: with unit = "{wanted.unit}" they would cost extra'
         yield "privacy.evaluation", what, "set it to a part of epsilon, e.g. 0.1"
+    yield from _measured(plan)
     if wanted.unit == "row" and plan.data.person is not None:
         what = "hides one row, not a person, who has several"
         yield "privacy.unit", what, 'use unit = "person"'

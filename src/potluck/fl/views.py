@@ -61,6 +61,8 @@ def views(plan: Plan, updates: Sequence[View] = ()) -> list[View]:
     central = plan.privacy.noise == "reveal" and (plan.exposed or not plan.enclosed)
     public = Form.NOISED if noisy(plan) else Form.SUM
     note = opened(plan) + ("; the server sees it before it adds the noise" if central else "")
+    if noisy(plan) and plan.privacy.unit == "person":
+        note += f"; the noise hides a person, who is whatever column {plan.data.person!r} says"
     if plan.task == "train" and plan.federation.server == "lying":
         note += "; a lying server may ask at other weights than the sums give, one choice a step"
         note += "" if noisy(plan) else ", and so single out rows: only noise prevents that"

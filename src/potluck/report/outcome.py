@@ -61,10 +61,12 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Privacy(msgspec.Struct, frozen=True, kw_only=True):
-    """The noise that was owed, and what this run spent at each owner."""
+    """The noise that was owed, and what this run spent at each owner. person: with that unit, the column that says who
+    one is."""
 
     noise: str = ""
     unit: str | None = None
+    person: str | None = None
     neighbours: str | None = None
     delta: float | None = None
     epsilon: dict[str, float | None] | None = None

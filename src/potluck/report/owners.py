@@ -58,6 +58,8 @@ COVERS = {
     "site": "everything that one site contributed",
 }
 
+BY = ": a person is whatever the column “{}” says"
+
 
 def budgets(outcome: Outcome, details: Details) -> tuple[Budget, ...]:
     """What the ledgers say, or else what the run says it spent."""
@@ -72,10 +74,11 @@ def budgets(outcome: Outcome, details: Details) -> tuple[Budget, ...]:
     )
 
 
-def owners(found: Sequence[Budget], *, ledgers: bool) -> Owners | None:
+def owners(found: Sequence[Budget], *, ledgers: bool, person: str | None = None) -> Owners | None:
     """The section, ready to print; `None` where nothing was spent because no noise was owed.
 
-    ledgers: whether `found` is what ledgers say; if not, what other runs have spent is not known.
+    ledgers: whether `found` is what ledgers say; if not, what other runs have spent is not known. person: the column
+    that says who a person is, where that is the unit.
     """
     if not found:
         return None
@@ -88,7 +91,7 @@ def owners(found: Sequence[Budget], *, ledgers: bool) -> Owners | None:
     return Owners(
         secret=words.secret(first.unit, first.neighbours),
         question=asked.get(first.unit, asked["row"]),
-        covers=COVERS.get(first.unit, first.unit),
+        covers=COVERS.get(first.unit, first.unit) + ("" if person is None else BY.format(person)),
         neighbours=first.neighbours,
         unit=first.unit,
         delta=words.number(first.delta, 2),

@@ -77,7 +77,11 @@ def render(folder: Path) -> str:
             noise=_noisy(outcome, details),
             gathering=_gathering(details),
             coefficients=comparison.coefficients(weights) if weights else None,
-            owners=owners.owners(spent, ledgers=bool(details.budget)),
+            owners=owners.owners(
+                spent,
+                ledgers=bool(details.budget),
+                person=outcome.privacy.person if outcome.privacy else None,
+            ),
             short=short,
             full=full,
             means=matrix.MEANS,
