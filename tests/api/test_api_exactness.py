@@ -13,6 +13,7 @@ import pytest
 
 import potluck
 from potluck.api import members
+from potluck.api.composed import Composed
 from potluck.api.facts import Facts
 from potluck.api.inbox import Asked, inbox
 from potluck.api.plan import Plan
@@ -89,7 +90,7 @@ def noised(spec) -> bool:
 
 
 def asked(spec) -> Asked:
-    return Asked(Request("r", "a" * 64, b"{}", "f", 0.0, State.PENDING, ()), spec, 0, 0.0, "a")
+    return Asked(Request("r", "a" * 64, b"{}", "f", 0.0, State.PENDING, ()), spec, 0, 0.0, Composed(), "a")
 
 
 COMBINATIONS = list(product(TASKS, NOISES))

@@ -34,6 +34,7 @@ readers = "*"
 servers = "*"
 epsilon_per_plan = 5
 epsilon_per_year = 10
+person = "*"
 min_sites = 1
 """
 

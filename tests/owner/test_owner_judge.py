@@ -16,8 +16,9 @@ from owner_plans import OPEN, category, number, replaced, statistics, train
 from potluck.api.plan import Plan as Written
 from potluck.core.errors import Refused
 from potluck.core.plan import Align, Column, Data, Federation, Model, Protect
-from potluck.owner.judge import Code, Year, columns_read, covers, judge, rows_allowed
-from potluck.owner.policy import Allow, Policy, Source
+from potluck.owner.judge import Code, Year, judge, rows_allowed
+from potluck.owner.policy import Allow, Approve, Policy, Source
+from potluck.owner.reach import columns_read, covers
 from potluck.owner.reading import parse
 
 NOON = datetime(2026, 11, 24, 12)
@@ -70,6 +71,7 @@ def test_an_open_policy_denies_nothing():
         ({"min_sites": 3}, "min_sites"),
         ({"hours": ("08:00-12:00",)}, "hours"),
         ({"hours": ()}, "hours"),
+        ({"min_corrupt": 1}, "min_corrupt"),
     ],
 )
 def test_each_key_denies_by_itself_and_alone(change, code):
@@ -93,6 +95,42 @@ def test_each_key_lets_in_what_it_names():
     assert codes(narrow, train(), spent=2.1) == {"epsilon_per_year"}
     assert codes(narrow, train("none")) == {"noise"}
     assert codes(narrow, train(model=Model(kind="network"), protect=Protect(word="clear"))) == {"models", "protect"}
+
+
+def by_person(**data):
+    plan = train()
+    kept = replaced(plan.privacy, unit="person")
+    return replaced(plan, privacy=kept, data=replaced(plan.data, **data))
+
+
+@pytest.mark.parametrize(
+    ("listed", "denied"), [((), True), (("patients", "p"), True), (("patient",), False), (("pat*",), False)]
+)
+def test_a_person_is_a_column_that_the_owner_lists(listed, denied):
+    allow = replaced(EVERYTHING, person=listed)
+    assert codes(allow, by_person()) == ({"person"} if denied else set())
+    assert codes(allow, train()) == set()  # noise for rows
+    assert codes(allow, replaced(by_person(), privacy=train("none").privacy)) == set()
+
+
+@pytest.mark.parametrize(("listed", "rule", "denied"), [
+    ("patient", "policy", True), ("patient", "person", False), ("patient", "hash", False), ("*", "policy", False),
+])  # fmt: skip
+def test_a_plan_that_names_the_columns_itself_needs_somebody_who_looks(listed, rule, denied):
+    plan = by_person(header=False, columns={"age": number(0, 1), "patient": number(0, 1), "num": number(0, 1)})
+    policy = Policy(
+        version=1, allow=replaced(EVERYTHING, person=(listed,)), approve=Approve(rule=rule), source=Source(file="r")
+    )
+    found = judge(policy, plan, asker=ASKER, now=NOON, year=Year(), promised=1.0)
+    assert [one.code for one in found] == (["person"] if denied else [])
+
+
+def test_what_is_no_sum_is_not_asked_for_colluders():
+    allow = replaced(EVERYTHING, min_corrupt=2)
+    for task in ("fit", "intersect", "predict"):
+        assert "min_corrupt" not in codes(allow, joint(task))
+    assert codes(allow, statistics(federation=Federation(sites=("a", "b", "c"), corrupt=1))) == {"min_corrupt"}
+    assert codes(allow, train("none", federation=Federation(sites=("a", "b", "c"), corrupt=2))) == set()
 
 
 def test_what_a_plan_would_spend_must_be_known_and_a_number():

@@ -67,6 +67,7 @@ def test_a_bare_star_is_a_list_of_one_and_other_bare_texts_are_refused():
         (("epsilon_per_plan = 5", "epsilon_per_plan = nan"), "allow.epsilon_per_plan must be 0 or more"),
         (("epsilon_per_plan = 5", "epsilon_per_plan = -1"), "allow.epsilon_per_plan must be 0 or more"),
         (("epsilon_per_plan = 5", 'epsilon_per_plan = "5"'), "it takes a number"),
+        (("min_sites = 1", "min_corrupt = -1"), "allow.min_corrupt must be 0 or more"),
         (("min_sites = 1", 'hours = ["8-18"]'), "allow.hours does not know '8-18'"),
         (("min_sites = 1", "[approve]\npeople = 3"), "approve.people does not know '3'"),
         (("min_sites = 1", "[approve]\npeople = true"), "approve.people does not know"),
@@ -160,7 +161,7 @@ def test_the_template_denies_all_and_explains_every_key():
 
 
 def replaced_hours(allow: Allow) -> Allow:
-    return msgspec.structs.replace(allow, hours=(), server=("*",), units=("*",))
+    return msgspec.structs.replace(allow, hours=(), server=("*",), units=("*",), min_corrupt=1)
 
 
 MONDAY = datetime(2026, 11, 23)

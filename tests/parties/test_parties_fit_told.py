@@ -2,6 +2,7 @@
 
 from fit_scene import plan
 
+from potluck.api.composed import Composed
 from potluck.api.inbox import Asked
 from potluck.owner.requests import Request, State
 
@@ -9,7 +10,7 @@ from potluck.owner.requests import Request, State
 def asked(me, computes=False):
     made = plan(3, fit={"to": ["o1"]})
     request = Request("r", "a" * 64, b"{}", "hospitals", 0.0, State.PENDING, ())
-    return Asked(request, made.spec, 0, 0.0, me, computes)
+    return Asked(request, made.spec, 0, 0.0, Composed(), me, computes)
 
 
 def test_an_owner_is_told_its_own_columns_who_reads_the_model_and_what_matching_shows():

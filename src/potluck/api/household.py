@@ -43,6 +43,7 @@ noise = ["*"]
 epsilon_per_plan = inf
 epsilon_per_year = inf
 min_sites = 1
+person = ["*"]
 intersect = ["*"]
 readers = ["*"]
 servers = ["*"]

@@ -15,9 +15,10 @@ from typing import Literal
 
 from potluck.core.errors import Refused
 from potluck.core.plan import Plan
-from potluck.fl.columns import least, reader_names
+from potluck.fl.columns import least
 from potluck.owner.hours import ANY, within
 from potluck.owner.policy import MOST_DELTA, Allow, Policy
+from potluck.owner.reach import columns_read, covers, read_by
 
 Code = Literal[
     "who",
@@ -32,10 +33,12 @@ Code = Literal[
     "server",
     "noise",
     "units",
+    "person",
     "epsilon_per_plan",
     "epsilon_per_year",
     "min_rows",
     "min_sites",
+    "min_corrupt",
     "hours",
 ]
 
@@ -126,57 +129,6 @@ def columns_allowed(policy: Policy, names: Sequence[str]) -> Denial | None:
     return Denial("columns", f"the plan reads {_list(denied)}", _allowed("columns", policy.allow.columns))
 
 
-def columns_read(plan: Plan, owner: str | None = None) -> tuple[str, ...]:
-    """The columns that a plan reads, as it names them: features, target, person and split column, and keys.
-
-    owner: with columns at different sites, the one whose are asked for; None: all. Of a prediction none: the model
-    says which, and the client's site asks its policy when it knows.
-    """
-    data = plan.data
-    if plan.task == "predict":
-        return ()
-    keys = list(plan.align.keys) if plan.align else []
-    if plan.task == "intersect":
-        return tuple(dict.fromkeys(keys))
-    names = keys + [name for name, column in data.columns.items() if column.kind != "ignore"]
-    names += [data.person] if data.person is not None else []
-    if plan.task != "statistics":
-        names += [data.target.column] if data.target else []
-        names += [data.split.column] if data.split and data.split.column is not None else []
-    if plan.task == "fit" and owner is not None:
-        names = [name for name in names if _owner(plan, name) in (None, owner)]
-    return tuple(dict.fromkeys(names))
-
-
-def _owner(plan: Plan, name: str) -> str | None:
-    """Whose a column is; None: everybody's, as a key. The split column is its owner's who has the target."""
-    data, split = plan.data, plan.data.split
-    if split is not None and name == split.column and data.target is not None:
-        name = data.target.column
-    column = data.columns.get(name)
-    return None if column is None else column.owner
-
-
-def covers(pattern: str, name: str) -> bool:
-    """Does a pattern of the policy allow a name, or all that a pattern of the plan may match? `*`: any letters.
-
-    No other letter is special: a column may be called "a[1]". The plan's `*` is only met by one of the policy's, so
-    that the plan's "lab*" needs "lab*", "l*" or "*". One pass, so that no name makes it slow.
-    """
-    if ANY not in pattern:
-        return pattern == name
-    first, *middle, last = pattern.split(ANY)
-    if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
-        return False
-    place, end = len(first), len(name) - len(last)
-    for part in middle:
-        found = name.find(part, place, end)
-        if found < 0:
-            return False
-        place = found + len(part)
-    return True
-
-
 def _who(allow: Allow, case: Case) -> Denial | None:
     if ANY in allow.who or case.asker & set(allow.who):
         return None
@@ -206,17 +158,6 @@ def _intersect(allow: Allow, case: Case) -> Denial | None:
         return None
     shown = "members" if case.plan.task == "fit" else align.reveal
     return _listed("intersect", "a matching of keys that shows", shown, allow.intersect)
-
-
-def read_by(plan: Plan) -> tuple[str, ...]:
-    """The sites that read what comes of a plan that not all of them see: a fitted model, matches, or scores."""
-    if plan.task == "fit":
-        return reader_names(plan)
-    if plan.task == "predict":
-        return (plan.predict.client,) if plan.predict else ()
-    if plan.task == "intersect" and plan.align is not None:
-        return plan.align.to or plan.federation.sites
-    return ()
 
 
 def _readers(allow: Allow, case: Case) -> Denial | None:
@@ -266,6 +207,22 @@ def _units(allow: Allow, case: Case) -> Denial | None:
     return _listed("units", "noise for every", unit, allow.units)
 
 
+def _person(allow: Allow, case: Case) -> Denial | None:
+    """A plan that calls a measurement the person hides each of its values, and no patient: a patient with k values is k
+    units. Without a header the plan's names are its own, as in `_columns`."""
+    data, column = case.plan.data, case.plan.data.person
+    if not case.noised or case.plan.privacy.unit != "person" or column is None or ANY in allow.person:
+        return None
+    if not any(covers(one, column) for one in allow.person):
+        return Denial(
+            "person", f"a person would be whatever column {_list([column])} says", _allowed("person", allow.person)
+        )
+    if data.header or case.watched:
+        return None
+    words = "the plan takes columns by position: the name of the person's is its own and says nothing"
+    return Denial("person", words, 'such a plan needs allow.person = ["*"], or somebody who looks: another rule')
+
+
 def _noise(allow: Allow, case: Case) -> Denial | None:
     return _listed("noise", "noise", case.plan.privacy.noise, allow.noise)
 
@@ -288,6 +245,15 @@ def _sites(allow: Allow, case: Case) -> Denial | None:
         return None
     words = f"a sum may be over {fewest} sites only (all of the plan's but its drop-outs)"
     return Denial("min_sites", words, f"the policy needs {allow.min_sites}")
+
+
+def _corrupt(allow: Allow, case: Case) -> Denial | None:
+    """Of sums. What is no sum says itself who sees what, and takes no `corrupt`."""
+    reckoned = case.plan.federation.corrupt
+    if case.plan.task not in ("train", "statistics") or reckoned >= allow.min_corrupt:
+        return None
+    words = f"the plan reckons with {reckoned} sites that collude with the server (federation.corrupt)"
+    return Denial("min_corrupt", words, f"allow.min_corrupt needs {allow.min_corrupt}")
 
 
 def _per_plan(allow: Allow, case: Case) -> Denial | None:
@@ -331,10 +297,12 @@ _RULES: Sequence[Callable[[Allow, Case], Denial | None]] = (
     _server,
     _noise,
     _units,
+    _person,
     _per_plan,
     _per_year,
     _rows,
     _sites,
+    _corrupt,
     _hours,
 )
 

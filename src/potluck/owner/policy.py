@@ -46,6 +46,8 @@ class Allow(msgspec.Struct, frozen=True, kw_only=True):
 
     epsilon_per_plan, epsilon_per_year: of plans with noise; 0 allows none of them. delta: at which the epsilon of a
     year is composed. readers: sites beside the owner's.
+    person: columns that may say whose a row is where noise hides a person. min_corrupt: with how many colluding sites a
+    plan of sums must reckon at least.
     """
 
     who: tuple[str, ...] = ()
@@ -65,6 +67,8 @@ class Allow(msgspec.Struct, frozen=True, kw_only=True):
     hours: tuple[str, ...] | None = None
     server: tuple[Server, ...] | None = None
     units: tuple[Unit, ...] | None = None
+    person: tuple[str, ...] = ()
+    min_corrupt: int = 0
 
 
 class Approve(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +153,8 @@ min_sites = 2             # a sum must be over at least so many sites, this one 
 hours = []                # local time, e.g. "mon-fri 08:00-18:00"; "*" or no such line: any time
 server = ["*"]            # what a plan may take the server for: lying (it may do anything), curious (it plays fair)
 units = ["*"]             # whom noise hides: row, person, site
+person = []               # columns that say whose a row is: noise for a person hides whatever such a column says
+min_corrupt = 1           # so many sites may collude with the server: a plan's noise and shares must bear it
 
 [approve]
 rule = "person"           # person: someone approves every run; hash: approved plans run again; policy: all it allows

@@ -112,6 +112,8 @@ def _limits(allow: Allow, where: str) -> None:
     for name in ("min_rows", "min_sites"):
         if getattr(allow, name) < 1:
             raise UsageError(f"allow.{name} must be 1 or more", where=where)
+    if allow.min_corrupt < 0:
+        raise UsageError("allow.min_corrupt must be 0 or more", where=where, hint="0 is no limit")
     for entry in allow.hours or ():
         if span(entry) is None:
             hint = 'e.g. "08:00-18:00", "mon-fri 08:00-18:00", "sat", "*"'
