@@ -8,6 +8,7 @@ import pytest
 from fit_scene import frames, newton, plan, pooled, result, sat
 
 import potluck
+from potluck.api.composed import Composed
 from potluck.api.explain import explain
 from potluck.api.fit import uploaded
 from potluck.api.inbox import Asked
@@ -185,7 +186,7 @@ def test_an_owner_that_computes_opens_everything_with_the_other_one():
 
 def test_an_owner_that_is_asked_is_told_that_both_together_open_everything():
     request = Request("r", "a" * 64, b"{}", "hospitals", 0.0, State.PENDING, ())
-    told = Asked(request, two().spec, 0, 0.0, "o1", False).together
+    told = Asked(request, two().spec, 0, 0.0, Composed(), "o1", False).together
     assert "alpha, beta compute, and together could open everything" in told
 
 

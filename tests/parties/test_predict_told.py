@@ -9,6 +9,7 @@ import pytest
 
 from potluck.api.budget import budget
 from potluck.api.check import check
+from potluck.api.composed import Composed
 from potluck.api.document import prediction
 from potluck.api.explain import explain
 from potluck.api.inbox import Asked
@@ -142,7 +143,7 @@ def test_the_terminal_says_where_the_scores_are(tmp_path, capsys):
 def test_the_inbox_says_to_each_side_what_is_asked_of_it(tmp_path, me, words):
     spec = Plan.read(scene.settle(tmp_path)).spec
     request = Request.__new__(Request)
-    asked = Asked(request, spec, 0, 0.0, me)
+    asked = Asked(request, spec, 0, 0.0, Composed(), me)
     assert words in asked.learnt
     assert asked.together.startswith("with ")
     assert any("the card" in line for line in asked.seen)
