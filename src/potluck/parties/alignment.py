@@ -108,9 +108,7 @@ def read_keys(source: Source, plan: Plan, name: str) -> Keys:
     return Keys(b"".join(places), np.fromiter(places.values(), np.int64, len(places)), found.texts)
 
 
-def tools(
-    plan: Plan, folder: Path | None, here: Port | None = None, secrets: RunSecrets | None = None
-) -> Tools:
+def tools(plan: Plan, folder: Path | None, here: Port | None = None, secrets: RunSecrets | None = None) -> Tools:
     """An owner's tools, its engine's process on its way. folder: where it keeps alignments, in one of its own; None: it
     keeps none; here: where others reach its engine, and whom it may dial; secrets: as in `Tools`.
 
