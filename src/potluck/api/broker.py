@@ -84,6 +84,7 @@ def _child(command: list[str], room: Path) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        umask=0o077,  # its log and letters are for this user alone
         start_new_session=True,  # Ctrl-C goes to this process alone, which passes it on
         preexec_fn=die_with_parent if sys.platform == "linux" else None,
     )

@@ -17,6 +17,7 @@ from potluck.api.ledgers import charging, open_ledgers
 from potluck.api.once import carried
 from potluck.api.plan import Plan
 from potluck.api.tables import Sources, sources
+from potluck.core import private
 from potluck.core.asks import Ask, Kind
 from potluck.core.errors import UsageError
 from potluck.core.party import Party
@@ -113,7 +114,7 @@ def fetch(folder: Path, home: Path, run: str, room: Room | None = None) -> None:
         document["metrics"] |= {"pooled": scores(pooled(room.plan.spec, room.keys, room.own), number)}
     document["warnings"] = [*document["warnings"], *found.warnings]
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / "run.json").write_text(text, encoding="utf-8")
+    private.write(folder / "run.json", text)
 
 
 def counted(plan: Plan) -> tuple[int, list[str]]:

@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
+from potluck.core import private
 from potluck.core.errors import UsageError, reason
 from potluck.members.names import file_name
 
@@ -46,7 +47,7 @@ def _taken(wanted: Path, numbered: bool) -> Path:
     for number in count(1):
         path = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
         with contextlib.suppress(FileExistsError):
-            path.mkdir()
+            private.folder(path)
             return path
         if not numbered:
             break
@@ -70,7 +71,7 @@ def taken(name: str, out: Path | None, began: datetime) -> Path:
         with run_folder(name, None, began) as folder:
             return folder
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        private.folder(out, taken=True)
     except OSError as error:
         hint = "name another folder with --out"
         raise UsageError(f"cannot be written ({reason(error)})", where=str(out), hint=hint) from None

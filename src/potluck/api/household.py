@@ -19,6 +19,7 @@ from potluck.api.ledgers import ledger_file
 from potluck.api.plan import Plan
 from potluck.api.site import adopt
 from potluck.api.status import live
+from potluck.core import private
 from potluck.core.plan import Plan as Spec
 from potluck.members import site as sites
 from potluck.members.files import PRIVATE, create
@@ -164,7 +165,7 @@ def _plan(plan: Plan, spec: Spec, room: Path) -> Path:
     if spec.task == "predict" and spec.model is not None and spec.predict is not None:
         whole |= {"model": {"digest": spec.model.digest}, "predict": msgspec.to_builtins(spec.predict)}
     path = room / "plan.toml"
-    path.write_text(tomli_w.dumps(_present(whole)), encoding="utf-8")
+    private.write(path, tomli_w.dumps(_present(whole)))
     return path
 
 

@@ -11,6 +11,7 @@ from potluck.api.document import MEMBERS, Json
 from potluck.api.household import Household
 from potluck.api.intersect import Room, plain
 from potluck.api.status import live
+from potluck.core import private
 from potluck.core.errors import UsageError
 from potluck.core.rounds import RoundId
 from potluck.core.schema import readable
@@ -37,9 +38,9 @@ def fetch(folder: Path, house: Household, room: Room, compare: bool) -> None:
     if shared is not None:
         document["plain_size"] = shared
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / "run.json").write_text(text, encoding="utf-8")
+    private.write(folder / "run.json", text)
     known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=readable(details.Details))
     if known.intersection is not None:
         more = msgspec.structs.replace(known.intersection, size=told.size, reused=told.reused, plain=shared)
         known = msgspec.structs.replace(known, intersection=more)
-    (folder / details.FILE).write_bytes(details.dump(known))
+    private.write(folder / details.FILE, details.dump(known))

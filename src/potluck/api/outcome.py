@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from potluck.core import private
 from potluck.core.errors import UsageError, reason
 from potluck.fl.model import Model
 from potluck.report.outcome import read
@@ -106,7 +107,7 @@ def write_report(folder: Path, output: Path | None) -> Path:
     page = render(folder)
     path = (output or folder / "report.html").absolute()
     try:
-        path.write_text(page, encoding="utf-8")
+        private.write(path, page)
     except OSError as error:
         hint = "name another file with -o"
         raise UsageError(f"cannot be written ({reason(error)})", where=str(path), hint=hint) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from potluck.core import private
 
 GRACE = 10.0
 """Seconds between asking a process to end and ending it."""
@@ -80,7 +83,8 @@ class Processes:
 
     def _start(self, name: str) -> None:
         self._starts[name] += 1
-        with (self._logs / f"{name}.log").open("ab") as words, (self._logs / f"{name}.out").open("wb") as data:
+        log, out = self._logs / f"{name}.log", self._logs / f"{name}.out"
+        with private.opened(log, os.O_APPEND) as words, private.opened(out, os.O_TRUNC) as data:
             self._children[name] = subprocess.Popen(  # noqa: S603 - our own command lines
                 list(self._commands[name]),
                 stdin=subprocess.DEVNULL,

@@ -19,6 +19,7 @@ from potluck.api.ledgers import charging, folder_of, open_ledgers
 from potluck.api.outcome import Run
 from potluck.api.plan import Plan, opened
 from potluck.api.tables import Sources, tables
+from potluck.core import private
 from potluck.core.asks import Ask, Task
 from potluck.core.plan import digest
 from potluck.fl.scoring import Predicted, text_of
@@ -113,8 +114,8 @@ def write(folder: Path, facts: Facts) -> None:
         create(folder / PREDICTIONS, text_of(facts.outcome).encode(), PRIVATE)
     if isinstance(facts.outcome, Intersected) and facts.outcome.members is not None:
         create(folder / MEMBERS, keys_of(facts.outcome).encode(), PRIVATE)
-    (folder / "plan.toml").write_text(facts.plan.text(), encoding="utf-8")
-    (folder / details.FILE).write_bytes(details.dump(evidence(facts)))
+    private.write(folder / "plan.toml", facts.plan.text())
+    private.write(folder / details.FILE, details.dump(evidence(facts)))
     whole = json.dumps(document(facts, folder), indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / "run.json").write_text(whole, encoding="utf-8")
-    (folder / "report.html").write_text(render(folder), encoding="utf-8")
+    private.write(folder / "run.json", whole)
+    private.write(folder / "report.html", render(folder))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from potluck.core import private
 from potluck.core.errors import UsageError, reason
 from potluck.fl.model import Model
 from potluck.fl.scoring import table_text
@@ -35,7 +36,7 @@ def score(model: Path, rows: Path, output: Path | None) -> Scored:
     scored = Scored(len(table), columns, table, str(output.absolute()) if output else "")
     if output:
         try:
-            output.write_text(scored.text(), encoding="utf-8")
+            private.write(output, scored.text())
         except OSError as error:
             raise UsageError(
                 f"cannot be written ({reason(error)})", where=str(output), hint="name another file with -o"

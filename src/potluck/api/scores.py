@@ -14,6 +14,7 @@ from potluck.api.household import Household
 from potluck.api.outcome import Run
 from potluck.api.predict import Room, spec_of, telling
 from potluck.api.status import live
+from potluck.core import private
 from potluck.core.errors import UsageError
 from potluck.core.schema import readable
 from potluck.fl.scoring import Agreement, Predicted, agreement
@@ -38,7 +39,7 @@ def fetch(folder: Path, house: Household, room: Room, compare: bool) -> None:
     if known.prediction is not None:
         more = msgspec.structs.replace(known.prediction, rows=told.rows, bound=told.max_error_bound, notes=told.notes)
         known = msgspec.structs.replace(known, prediction=agreed(more, same) if same else more)
-    (folder / details.FILE).write_bytes(details.dump(known))
+    private.write(folder / details.FILE, details.dump(known))
 
 
 def _document(folder: Path, told: Told, same: Agreement | None, mind: tuple[str, ...]) -> None:
@@ -52,7 +53,7 @@ def _document(folder: Path, told: Told, same: Agreement | None, mind: tuple[str,
     if same is not None:
         document["agreement"] = agreement_of(same)
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / "run.json").write_text(text, encoding="utf-8")
+    private.write(folder / "run.json", text)
 
 
 def _agreement(room: Room, path: Path, told: Told) -> Agreement:

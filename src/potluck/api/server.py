@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from potluck.api.predict import predicted
 from potluck.api.reckoning import reckoning
 from potluck.api.run import Progress, quietly, write
 from potluck.api.sessions import FINISHED, SUMMED, Session, session
+from potluck.core import private
 from potluck.core.asks import Ask, Task
 from potluck.core.errors import PlanError
 from potluck.core.plan import CODE, canonical
@@ -139,7 +141,8 @@ def serve(
         model = outcome.model.digest() if isinstance(outcome, Trained) else ""
         bench.coordinator.close(bytes.fromhex(model.removeprefix("sha256:")))
         place = taken(spec.name, Path(out) if out else None, bench.began)
-        shutil.copyfile(kept.transcript, place / "transcript.jsonl")
+        with kept.transcript.open("rb") as lines, private.opened(place / "transcript.jsonl", os.O_TRUNC) as file:
+            shutil.copyfileobj(lines, file)
         write(place, _facts(bench, outcome, log, [*warnings, *outcome.warnings]))
         kept.became(FINISHED)
     return Run.read(place)
@@ -150,8 +153,8 @@ def _written(kept: Session, say: Say) -> Say:
 
     def both(event: str, text: str) -> None:
         line = {"when": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, "text": text}
-        with (kept.folder / "events.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        with private.opened(kept.folder / "events.jsonl", os.O_APPEND) as file:
+            file.write(f"{json.dumps(line)}\n".encode())
         say(event, text)
 
     return both

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from potluck.api.plan import Plan
+from potluck.core import private
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import canonical
 from potluck.fl import evaluate
@@ -61,7 +62,8 @@ def session(home: CoordinatorHome, plan: Plan, spec: Spec, fresh: bool, federati
             journal.note("state", GIVEN_UP)
         found = None
     folder = found or home.runs / new_run()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private.folder(home.runs, taken=True)
+    private.folder(folder, taken=True)
     with closing(Journal(folder / "journal.sqlite", spec)) as journal:
         if found is None:
             facts = {"plan": plan.hash, "name": spec.name, "text": plan.text(), "began": repr(time.time())}

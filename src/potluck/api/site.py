@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from potluck.core import private
 from potluck.core.errors import Refused, UsageError, reason
 from potluck.members import keys as keyring
 from potluck.members.federation import Federation, accept
@@ -208,7 +209,7 @@ def evidence(folder: Path, file: Path) -> None:
         signed = sign(head, home.name, bytes.fromhex(member.federation.id), member.keys.signing.sign)
         whole = [*ledger.export(head), msgspec.json.encode(signed) + b"\n"]
     try:
-        file.write_bytes(b"".join(line if line.endswith(b"\n") else line + b"\n" for line in whole))
+        private.write(file, b"".join(line if line.endswith(b"\n") else line + b"\n" for line in whole))
     except OSError as error:
         hint = "name another file"
         raise UsageError(f"cannot be written ({reason(error)})", where=str(file), hint=hint) from None

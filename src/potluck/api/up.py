@@ -28,6 +28,7 @@ from potluck.api.plan import Plan, opened
 from potluck.api.processes import Processes
 from potluck.api.status import Live, live
 from potluck.api.tables import tables
+from potluck.core import private
 from potluck.core.errors import PotluckError
 from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
@@ -146,7 +147,7 @@ def _told(
     """What the launcher knows and the server does not: the plan as it was written, and the comparison."""
     document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=readable(details.Details))
-    (folder / "plan.toml").write_text(plan.text(), encoding="utf-8")
+    private.write(folder / "plan.toml", plan.text())
     document["plan"]["hash"] = plan.hash
     if stamp:
         document["stamp"] = stamp
@@ -161,15 +162,15 @@ def _told(
             for s, t in rows.items()
         )
         known = msgspec.structs.replace(known, comparison=compared_scores(spec, comparison), sites=sites)
-    (folder / details.FILE).write_bytes(details.dump(known))
+    private.write(folder / details.FILE, details.dump(known))
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / "run.json").write_text(text, encoding="utf-8")
-    (folder / "report.html").write_text(render(folder), encoding="utf-8")
+    private.write(folder / "run.json", text)
+    private.write(folder / "report.html", render(folder))
 
 
 def _gather(room: Path, parcels: Path) -> None:
     """One folder of parcels from what each process read."""
-    parcels.mkdir()
+    private.folder(parcels)
     lines, number = [], 0
     for index in sorted(room.glob("parcels-*/index.jsonl")):
         for line in index.read_text(encoding="utf-8").splitlines():
@@ -178,4 +179,4 @@ def _gather(room: Path, parcels: Path) -> None:
             name = f"{number:06d}.bin"
             shutil.move(index.parent / one["file"], parcels / name)
             lines.append(json.dumps(one | {"file": name}, sort_keys=True) + "\n")
-    (parcels / "index.jsonl").write_text("".join(lines), encoding="utf-8")
+    private.write(parcels / "index.jsonl", "".join(lines))

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck.core import private
 from potluck.core.errors import UsageError
 from potluck.core.plan import Plan
 from potluck.core.schema import readable
@@ -175,11 +176,11 @@ class Model:
         return "sha256:" + hashlib.sha256(self.files()[0]).hexdigest()
 
     def write(self, path: str | Path) -> None:
-        """Write the model file; a network's weights beside it, with the suffix .safetensors."""
+        """Write the model file, readable by its owner alone; beside it, as .safetensors, a network's weights."""
         text, body = self.files()
-        Path(path).write_bytes(text)
+        private.write(Path(path), text)
         if body is not None:
-            Path(path).with_suffix(".safetensors").write_bytes(body)
+            private.write(Path(path).with_suffix(".safetensors"), body)
 
     @classmethod
     def read(cls, path: str | Path) -> Model:

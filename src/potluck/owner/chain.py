@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from potluck.core import private
 from potluck.core.errors import Refused, UsageError
 from potluck.secret.stream import digest
 
@@ -228,7 +229,7 @@ def sync(folder: Path) -> None:
 def _create(path: Path) -> None:
     """Make an empty ledger under another name, then give it its own in one step: no half-made file is ever found."""
     with _told(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private.folder(path.parent, taken=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
         os.close(handle)
         draft = Path(name)

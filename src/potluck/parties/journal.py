@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from potluck.core import private
 from potluck.core.asks import Answer, Ask, Kind
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import SERVER, Party, Role, site
@@ -62,7 +63,7 @@ class Journal:
         with _told(path):
             fresh = not path.exists()
             if fresh:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                private.folder(path.parent, taken=True)
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
             self._db.execute("PRAGMA synchronous = FULL")

@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from potluck.core import private
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Label
 
@@ -62,14 +63,13 @@ class Transcript:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._kept += 1
         name = f"{self._kept:06d}.bin"
-        _append(self._folder / name, body, PRIVATE)
+        _append(self._folder / name, body)
         line = {"file": name, "round": label.round.number, "step": label.step, "from": str(sender), "to": str(to)}
-        _append(self._folder / "index.jsonl", (json.dumps(line, sort_keys=True) + "\n").encode("utf-8"), PRIVATE)
+        _append(self._folder / "index.jsonl", (json.dumps(line, sort_keys=True) + "\n").encode("utf-8"))
 
     def write(self, path: Path) -> None:
         """One line of JSON a letter: round, step, from, to, bytes."""
-        with path.open("w", encoding="utf-8") as file:
-            file.writelines(map(_line, self.moves))
+        private.write(path, "".join(map(_line, self.moves)))
 
     def traffic(self, number: int) -> Traffic:
         """Bytes and letters of one round."""
@@ -86,9 +86,9 @@ class Transcript:
         it.steps[move.label.step] = size + move.size, letters + 1
 
 
-def _append(path: Path, line: bytes, mode: int = 0o666) -> None:
+def _append(path: Path, line: bytes) -> None:
     """One write to the end of a file: cheap enough for every letter, and whole whoever else writes."""
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, mode)
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, private.FILE)
     try:
         with memoryview(line) as rest:
             written = os.write(handle, rest)

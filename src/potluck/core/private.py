@@ -1,0 +1,30 @@
+"""Files that their owner alone may read: what a run leaves tells of rows, by exact figures, models and letters.
+
+They are made 0600, in folders made 0700, whatever the umask; a file that is there already keeps its mode.
+It protects against other users of the machine, not against root. Nothing here is durable: see `members.files`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+FILE, FOLDER = 0o600, 0o700
+
+
+def write(path: Path, data: bytes | str) -> None:
+    """The file with these bytes, or this text in UTF-8, in place of what it held. Raises OSError."""
+    with opened(path, os.O_TRUNC) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+def opened(path: Path, how: int) -> BinaryIO:
+    """The file for writing, made where there is none. how: O_TRUNC, O_APPEND. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, FILE), "wb")
+
+
+def folder(path: Path, taken: bool = False) -> None:
+    """The folder; its parents are made as usual. taken: it may be there already, and keeps its mode. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=FOLDER, exist_ok=taken)
