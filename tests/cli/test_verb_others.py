@@ -141,8 +141,7 @@ def test_a_disk_that_is_full_is_no_bug(shops, cli, monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.write_text", full)
-    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    monkeypatch.setattr("potluck.core.private.write", full)
     said = cli("run", shops / "plan.toml", "--out", shops / "r")
     assert said.code == 2
     assert "cannot be written (No space left on device)" in said.err
