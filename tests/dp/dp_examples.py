@@ -1,7 +1,7 @@
 """Plans and asks for the tests of this folder."""
 
 from potluck.core.asks import Ask, Block, Kind
-from potluck.core.plan import Data, Federation, Plan, PrivacyPlan, Protect, Training
+from potluck.core.plan import Data, Federation, Plan, PrivacyPlan, Protect, Split, Training
 
 MANY = 4_000_000
 
@@ -24,7 +24,7 @@ def plan(
         federation=Federation(
             sites=tuple(f"s{number}" for number in range(sites)), corrupt=corrupt, dropouts=dropouts, server=server
         ),
-        data=Data(person=person),
+        data=Data(person=person, split=Split(test=0.25) if task == "train" else None),
         protect=Protect(word=word),
         privacy=PrivacyPlan(noise=noise, unit=unit, epsilon=epsilon, delta=delta, clip=more.pop("clip", 1.0), **more),
         training=training if task == "train" else None,

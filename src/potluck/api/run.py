@@ -16,16 +16,19 @@ from potluck.api.document import MEMBERS, PREDICTIONS, document, evidence
 from potluck.api.facts import Facts, budget_of
 from potluck.api.folder import run_folder
 from potluck.api.ledgers import charging, folder_of, open_ledgers
+from potluck.api.model import MODEL
 from potluck.api.outcome import Run
 from potluck.api.plan import Plan, opened
 from potluck.api.tables import Sources, tables
 from potluck.core import private
 from potluck.core.asks import Ask, Task
 from potluck.core.plan import digest
+from potluck.fl.basis import FILE as SUMMARY
 from potluck.fl.scoring import Predicted, text_of
 from potluck.fl.table import Table
 from potluck.fl.tasks import Counted, Trained, build
 from potluck.members.files import PRIVATE, create
+from potluck.members.files import replace as replaced
 from potluck.parties import catalog
 from potluck.parties.intersection import Intersected
 from potluck.parties.intersection import text_of as keys_of
@@ -109,7 +112,9 @@ def _one_round(plan: Plan, data: Sources | None) -> tuple[Ask, CarryOut]:
 def write(folder: Path, facts: Facts) -> None:
     """The run's files; run.json, which makes it a run, after what it names, and then the report that reads it."""
     if isinstance(facts.outcome, Trained):
-        facts.outcome.model.write(folder / "model.json")
+        facts.outcome.model.write(folder / MODEL)
+        if facts.outcome.basis is not None:
+            replaced(folder / SUMMARY, facts.outcome.basis.dump(), PRIVATE)
     if isinstance(facts.outcome, Predicted):
         create(folder / PREDICTIONS, text_of(facts.outcome).encode(), PRIVATE)
     if isinstance(facts.outcome, Intersected) and facts.outcome.members is not None:

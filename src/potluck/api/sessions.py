@@ -80,7 +80,7 @@ def _sums(spec: Spec) -> int:
     """How many sums the plan takes."""
     if spec.training is None or spec.task != "train":
         return 1
-    return spec.training.rounds + bool(evaluate.blocks(spec))
+    return spec.training.rounds + evaluate.allowed(spec)
 
 
 def _unfinished(home: CoordinatorHome, plan: Plan, spec: Spec) -> Path | None:

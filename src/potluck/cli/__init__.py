@@ -16,6 +16,7 @@ VERBS = {
     "check": "Can this plan run, and what will it cost?",
     "explain": "Who could see what, in what form, unless what breaks.",
     "run": "Do it, all parties in this process.",
+    "model": "What a trained model says of itself: coefficients in the data's units, standard errors.",
     "score": "Score new rows with a model that you hold.",
     "report": "One HTML file of a run.",
     "budget": "What each owner has spent, and what a plan would spend.",

@@ -42,6 +42,9 @@ def show_run(out: Terminal, run: Run) -> None:
     model = document.get("model")
     if isinstance(model, Mapping):
         out.print(f"model: {model['file']} ({model['digest']})", soft_wrap=True)
+        if model.get("kind") in ("linear", "logistic"):
+            words = "coefficients in the data's units, with standard errors: potluck model summary"
+            out.say(f"{words} {run.folder}")
     out.print(f"report: {document['report']}", soft_wrap=True)
 
 

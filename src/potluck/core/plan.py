@@ -34,7 +34,8 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
-    """One declared column. low, high: the declared range of a number; values: of a category.
+    """One declared column. low, high: the declared range of a number; values: of a category; reference: the one of
+    them that becomes no feature, so that the others are told against it; None: each becomes one.
 
     owner: with columns at different owners, the site that has it.
     """
@@ -43,6 +44,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None = None
     high: float | None = None
     values: tuple[str, ...] = ()
+    reference: str | None = None
     missing: Literal["refuse", "drop", "flag"] = "refuse"
     unit: str = ""
     owner: str | None = None

@@ -115,6 +115,8 @@ def _evaluation(plan: Plan) -> Iterator[Finding]:
         yield "privacy.evaluation", "must be a number above 0", "for example a tenth of epsilon"
     elif wanted.unit in ("person", "site") and wanted.epsilon is not None and wanted.evaluation >= wanted.epsilon:
         yield "privacy.evaluation", "leaves no epsilon for training", "make it a part of privacy.epsilon"
+    elif wanted.unit in ("person", "site") and plan.task == "train" and plan.data.split is None:
+        yield "privacy.evaluation", "no row is held out, so nothing would be spent on metrics", "remove it"
 
 
 def _measured(plan: Plan) -> Iterator[Finding]:
@@ -140,7 +142,8 @@ def _pauses(plan: Plan) -> Iterator[Finding]:
     if wanted.evaluation is not None and (wanted.unit == "row" or plan.task != "train"):
         why = "nothing of held-out rows is opened" if plan.task == "fit" else HELD
         yield "privacy.evaluation", f"is ignored: {why}", "remove it"
-    if plan.task == "train" and wanted.unit in ("person", "site") and wanted.evaluation is None:
+    apart = plan.task == "train" and wanted.unit in ("person", "site") and plan.data.split is not None
+    if apart and wanted.evaluation is None:
         what = f'is not set, so no metrics are released: with unit = "{wanted.unit}" they would cost extra'
         yield "privacy.evaluation", what, "set it to a part of epsilon, e.g. 0.1"
     yield from _measured(plan)

@@ -17,8 +17,9 @@ from potluck.dp.account import FINEST_SHARE
 
 GOOD = 2.0**-20
 """With noise, 32-bit words are used where every step stays at least as fine (and in proportion for a clip below 1)."""
-NEWTON = 2.0**-30
-"""Newton's sums have steps at least as fine: coarser ones would move its coefficients by 1e-6 and more."""
+NEWTON, NEAR = 2.0**-30, 8.0
+"""Newton's sums of contributions up to NEAR have steps at least as fine, larger ones in proportion: coarser steps would
+move its coefficients by 1e-6 of their size and more."""
 RELATIVE = 2.0**-16
 """No step is coarser than so much of the largest contribution."""
 TAIL = 16.0
@@ -41,7 +42,8 @@ class Loudness:
 
 
 def exact(ask: Ask, coarsest: float = math.inf) -> Grid:
-    """The grid of a sum without noise. coarsest: the largest step of values that are not whole numbers.
+    """The grid of a sum without noise. coarsest: the largest step of values that are not whole numbers, of
+    contributions up to NEAR; beyond it steps may grow as the contributions do.
 
     Every row is cut off by up to a step, and where nothing drowns that, only whole numbers can do with short words.
     Raises PlanError: the sum does not fit.
@@ -53,7 +55,7 @@ def exact(ask: Ask, coarsest: float = math.inf) -> Grid:
     else:
         raise _too_wide(ask)
     for part, block in zip(parts, ask.blocks, strict=True):
-        if not block.whole and part.step > min(coarsest, block.high * RELATIVE):
+        if not block.whole and part.step > min(coarsest * max(1.0, block.high / NEAR), block.high * RELATIVE):
             raise _too_wide(ask)
     return Grid(parts, bits)
 
@@ -95,8 +97,7 @@ def _good(part: Part, block: Block, noise: Loudness, bits: int) -> bool:
 def _too_wide(ask: Ask) -> PlanError:
     widest = max(ask.blocks, key=lambda block: block.units * block.high)
     what = f"{widest.units} contributions to {widest.name} do not fit a word of 64 bits in steps fine enough"
-    hint = "lower data.max_rows or training.range" if ask.kind is Kind.TRAIN else "lower data.max_rows"
-    return PlanError(what, where=f"{ask.kind} sum", hint=hint)
+    return PlanError(what, where=f"{ask.kind} sum", hint="lower data.max_rows, or training.range with average")
 
 
 def _too_small(ask: Ask) -> PlanError:

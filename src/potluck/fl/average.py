@@ -53,7 +53,7 @@ class Average:
         assert spec is not None
         return layers.initial(spec.seed, self.shapes) if spec.kind == "network" else np.zeros(self.features + 1)
 
-    def blocks(self) -> tuple[Block, ...]:
+    def blocks(self, weights: Floats) -> tuple[Block, ...]:
         """delta [d]: rows x (local - common weights), or with noise the clipped change; without noise also rows."""
         length, sites = layers.size(self.shapes), len(self.plan.federation.sites)
         if noisy(self.plan):

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET
 
 from potluck.fl.check import MOST_VALUES, NARROWEST, WIDEST_LAYER, WIDEST_RANGE
 from potluck.fl.encode import Encoding, Field, key
@@ -69,8 +70,12 @@ def _column(one: Field, gone: set[float | str]) -> Iterator[str]:
     if one.kind == "number":
         if not _range(one.low, one.high):
             yield f"the range of column {one.name!r} cannot be computed with"
+        if one.reference:
+            yield f"column {one.name!r} is a number and has a reference"
         return
     values = [key(value) for value in one.values]
+    if one.reference is not UNSET and key(one.reference) not in values:
+        yield f"the reference of column {one.name!r} is none of its values"
     if not values or len(set(values)) < len(values):
         yield f"column {one.name!r} has no values, or one of them twice"
     if gone & set(values):

@@ -9,6 +9,7 @@ from potluck.core.plan import Column, Plan, Statistic, repeated
 from potluck.fl import scoring_check
 from potluck.fl.encode import Key, encoding, key
 from potluck.fl.network import HINT, present
+from potluck.fl.pauses import pauses
 
 MOST_RIDGE = 1e12
 """A ridge beyond it leaves nothing of the data, and loses the rows' digits beside its own."""
@@ -33,42 +34,17 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     errors += [*of_target(plan), *of_split(plan), *_method(plan)]
     if not errors:
         errors += _features(plan)
-    return errors, _pauses(plan)
+    return errors, pauses(plan)
 
 
 def _ignored(plan: Plan) -> list[str]:
     given = {"model": plan.model, "training": plan.training}
-    return [f"{at}: is ignored beside statistics. hint: remove the table" for at, table in given.items() if table]
-
-
-def _pauses(plan: Plan) -> list[str]:
-    """What runs, but should give pause."""
-    return [*_without_noise(plan), *_without_ridge(plan), *_whole(plan)]
-
-
-def _without_noise(plan: Plan) -> list[str]:
-    if plan.privacy.noise != "none" or plan.federation.server != "lying" or plan.protect.word == "clear":
-        return []
+    tables = [f"{at}: is ignored beside statistics. hint: remove the table" for at, table in given.items() if table]
+    named = [name for name, column in plan.data.columns.items() if column.reference is not None]
     return [
-        "privacy.noise: without noise a server that lies can ask for sums at models that single out rows, and no "
-        'protection of the sum hides that. hint: add noise, or federation.server = "curious" if it is to be trusted'
+        *tables,
+        *(f"data.columns.{name}.reference: is ignored beside statistics. hint: leave it out" for name in named),
     ]
-
-
-def _without_ridge(plan: Plan) -> list[str]:
-    if plan.model is None or plan.training is None or plan.model.l2 > 0 or plan.training.method != "newton":
-        return []
-    what = "with 0 there is no one fit where columns determine one another (all values of a category do) or a line"
-    return [f"model.l2: {what} separates the classes. hint: any value above 0"]
-
-
-def _whole(plan: Plan) -> list[str]:
-    """A batch is of sites that train by themselves."""
-    spec = plan.training
-    if spec is None or spec.batch is None or spec.method == "average":
-        return []
-    what = f"is ignored: every round of {spec.method} is a sum over all rows"
-    return [f'training.batch: {what}. hint: leave it out, or method = "average"']
 
 
 def of_columns(plan: Plan) -> list[str]:
@@ -107,6 +83,8 @@ def _roles(plan: Plan) -> list[str]:
 
 def _number(at: str, column: Column) -> list[str]:
     low, high = column.low, column.high
+    if column.reference is not None:
+        return [f'{at}.reference: a number has none. hint: kind = "category", or leave it out']
     if column.values:
         return [f'{at}: a number has no values. hint: kind = "category", or leave values out']
     if low is None or high is None:
@@ -128,6 +106,9 @@ def _category(at: str, column: Column, missing: tuple[str, ...]) -> list[str]:
     twice = _twice(column.values)
     if twice:
         return [f"{at}: {twice} is there twice. hint: texts that are the same number are one value"]
+    if column.reference is not None and key(column.reference) not in {key(value) for value in column.values}:
+        what = f'"{column.reference}" is no value of this column'
+        return [f"{at}.reference: {what}. hint: one of {', '.join(column.values)}"]
     return _not_missing(at, column.values, missing)
 
 

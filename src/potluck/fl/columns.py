@@ -170,7 +170,7 @@ def ordered(own: Own, rows: NDArray[np.int64], test: Mask, owner: str) -> Column
         gone = np.isnan(columns[one.name])
         if one.missing == "refuse" and gone.any():
             hint = 'declare missing = "drop" or "flag", or list the text that means "no value" in data.missing'
-            what = f"column {one.name!r} has no value in {int(gone.sum())} of the common rows"
+            what = f"column {one.name!r} {one.lacks} in {int(gone.sum())} of the common rows"
             raise DataError(what, where=owner, hint=hint)
         if one.missing == "drop":
             keep &= ~gone

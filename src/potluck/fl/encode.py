@@ -1,8 +1,9 @@
 """How raw columns become features: declared ranges and values alone, no statistic of the data.
 
-A number becomes 2 (x - low)/(high - low) - 1, clamped to [-1, 1]; a category one 0/1 feature a declared value; a
-flagged missing value feature 0 and an extra 0/1 feature. The encoding is data: a model file carries it, so that
-training and scoring cannot differ.
+A number becomes 2 (x - low)/(high - low) - 1, clamped to [-1, 1]; a category one 0/1 feature a declared value, but for
+its reference; a flagged missing value feature 0 and an extra 0/1 feature. Beside a reference, which is all zeros, a
+value that is not declared counts as missing: it would pass for the reference else. The encoding is data: a model file
+carries it, so that training and scoring cannot differ.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Unfit(Exception):
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """One encoded column. low, high: of a number; values: of a category; missing: what a missing value does."""
+    """One encoded column. low, high: of a number; values: of a category; reference: the one of them that is no feature
+    (unset: each is one); missing: what a missing value does."""
 
     name: str
     kind: Literal["number", "category"]
@@ -41,11 +43,24 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     high: float = 1.0
     values: tuple[str, ...] = ()
     missing: Literal["refuse", "drop", "flag"] = "refuse"
+    reference: str | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def lacks(self) -> str:
+        """What is wrong with a cell that counts as missing."""
+        return "has no value" if self.reference is msgspec.UNSET else "has no declared value"
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """The places of a category's values that become features."""
+        left_out = None if self.reference is msgspec.UNSET else key(self.reference)
+        return tuple(place for place, value in enumerate(self.values) if key(value) != left_out)
 
     @property
     def features(self) -> tuple[str, ...]:
         """The names of the features that this column becomes."""
-        plain = (self.name,) if self.kind == "number" else tuple(f"{self.name}={value}" for value in self.values)
+        levels = tuple(f"{self.name}={self.values[place]}" for place in self.levels)
+        plain = (self.name,) if self.kind == "number" else levels
         return (*plain, f"{self.name}?") if self.missing == "flag" else plain
 
 
@@ -72,7 +87,8 @@ def field(name: str, column: Column) -> Field:
         assert low is not None
         assert high is not None
         return Field(name=name, kind="number", low=float(low), high=float(high), missing=column.missing)
-    return Field(name=name, kind="category", values=column.values, missing=column.missing)
+    reference = msgspec.UNSET if column.reference is None else column.reference
+    return Field(name=name, kind="category", values=column.values, missing=column.missing, reference=reference)
 
 
 def encoding(plan: Plan) -> Encoding:
@@ -85,6 +101,8 @@ def encoding(plan: Plan) -> Encoding:
     if plan.task == "train":
         outside |= {data.target.column if data.target else None, data.split.column if data.split else None}
     inside = [(name, column) for name, column in data.columns.items() if name not in outside]
+    if plan.task == "statistics":  # which counts every declared value, and needs none to compare with
+        inside = [(name, msgspec.structs.replace(column, reference=None)) for name, column in inside]
     fields = tuple(field(name, column) for name, column in inside if column.kind != "ignore")
     return Encoding(fields=fields, missing=data.missing, layout=() if data.header else tuple(data.columns))
 
@@ -171,7 +189,10 @@ def order(values: Sequence[str]) -> dict[Key, float]:
 
 def raw(one: Field, cells: Cells, missing: Sequence[str]) -> Floats:
     """[n] a column as numbers, or as codes of its declared values. Raises Unfit."""
-    return numbers(cells, missing) if one.kind == "number" else codes(cells, order(one.values), missing)
+    if one.kind == "number":
+        return numbers(cells, missing)
+    found = codes(cells, order(one.values), missing)
+    return found if one.reference is msgspec.UNSET else np.where(found == OTHER, np.nan, found)
 
 
 def scale(values: Floats, low: float, high: float) -> Floats:
@@ -187,7 +208,7 @@ def encode(how: Encoding, columns: Mapping[str, Floats]) -> Floats:
         if one.kind == "number":
             parts.append(np.nan_to_num(scale(values, one.low, one.high))[:, None])
         else:
-            parts.append((values[:, None] == np.arange(len(one.values))).astype(np.float64))
+            parts.append((values[:, None] == np.array(one.levels)).astype(np.float64))
         if one.missing == "flag":
             parts.append(np.isnan(values).astype(np.float64)[:, None])
     if parts:

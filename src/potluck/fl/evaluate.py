@@ -22,6 +22,7 @@ from potluck.core.errors import DataError
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats, Update
 from potluck.fl import bins
+from potluck.fl.linear import room
 from potluck.fl.links import sigmoid
 from potluck.fl.method import most_units, noisy, training
 from potluck.fl.model import Model
@@ -51,9 +52,9 @@ class Metrics:
 
 
 def allowed(plan: Plan) -> bool:
-    """Whether the plan releases metrics at all."""
+    """Whether the plan releases metrics at all: without a split no row is held out."""
     privacy = plan.privacy
-    return not noisy(plan) or privacy.unit == "row" or privacy.evaluation is not None
+    return plan.data.split is not None and (not noisy(plan) or privacy.unit == "row" or privacy.evaluation is not None)
 
 
 def _most(plan: Plan) -> int:
@@ -61,8 +62,11 @@ def _most(plan: Plan) -> int:
     return plan.privacy.rows_per_person or 1 if noisy(plan) and plan.privacy.unit == "person" else 1
 
 
-def blocks(plan: Plan) -> tuple[Block, ...]:
-    """The blocks of the evaluation sum; none where the plan releases no metrics."""
+def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
+    """The blocks of the evaluation sum of the model with these weights; none where the plan releases no metrics.
+
+    Their names and sizes are the same at any weights.
+    """
     if not allowed(plan):
         return ()
     aim, units, most = goal(plan), most_units(plan), _most(plan)
@@ -70,7 +74,7 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
     if aim.kind == "number":
         if noisy(plan):
             return (Block("sums", 4, float(most), 2.0 * most, units),)
-        reach = training(plan).range ** 2
+        reach = _reach(plan, weights) ** 2
         return (
             Block("rows", 1, 1.0, 1.0, units, whole=True),
             Block("errors", 1, reach, reach, units),
@@ -81,10 +85,16 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
     return (Block("cells", size, float(most), float(most), units, whole=not shares, single=single),)
 
 
+def _reach(plan: Plan, weights: Floats) -> float:
+    """The largest error of a number that a held-out row may have. A network's is checked row by row."""
+    linear = plan.model is not None and plan.model.kind == "linear"
+    return room("linear", weights) if linear else training(plan).range
+
+
 def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Update]:
     """What the held-out rows of a site add, by unit."""
     index = np.flatnonzero(rows.test)
-    size = sum(block.size for block in blocks(plan))
+    size = sum(block.size for block in blocks(plan, model.weights))
 
     bounds = bins.edges(model) if noisy(plan) and model.target.kind == "binary" else None
 

@@ -15,12 +15,17 @@ import numpy as np
 
 from potluck.core.asks import Block
 from potluck.core.plan import Plan
+from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats, Update
-from potluck.fl.linear import design, kind, l2, penalty, residuals
+from potluck.fl.linear import design, kind, l2, penalty, residuals, room
 from potluck.fl.method import Course, Fitted, few, judge, most_units, noisy, tallied, tally, training, within
 from potluck.fl.table import Table
 from potluck.fl.target import Goal
 from potluck.fl.units import Index, updates
+
+FLAT = 1e-6
+"""A gradient's norm rises where it does by more than this a row: below lies what the grid cuts off."""
+TOO_FAST = "its steps are too long for these rows: a lower training.rate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +40,14 @@ class Gradient:
         """All zeros."""
         return np.zeros(self.features + 1)
 
-    def blocks(self) -> tuple[Block, ...]:
+    def blocks(self, weights: Floats) -> tuple[Block, ...]:
         """gradient [p + 1]; without noise also the rows of each side."""
         length, units = self.features + 1, most_units(self.plan)
         if noisy(self.plan):
             clip = self.plan.privacy.clip
             assert clip is not None
             return (Block("gradient", length, clip, clip, units),)
-        high = 1.0 if kind(self.plan) == "logistic" else training(self.plan).range
+        high = room(kind(self.plan), weights)
         return (Block("gradient", length, high, high * float(np.sqrt(length)), units), tally(self.plan, self.aim))
 
     def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]:
@@ -54,13 +59,14 @@ class Gradient:
             steep = residuals(which, weights, x, y)[:, None] * x
             return np.hstack([steep, tallied(self.aim, y)]) if exact else steep
 
-        size = sum(block.size for block in self.blocks())
+        size = sum(block.size for block in self.blocks(weights))
         yield from updates(self.plan, np.flatnonzero(~rows.test), rows.person, size, each)
 
     def course(self) -> Course:
-        """One step down the opened gradient a round."""
+        """One step down the opened gradient a round. Raises Abort(RANGE): the steps go up."""
         spec, weights = training(self.plan), self.initial()
         warnings: tuple[str, ...] = ()
+        steepest = risen = 0.0
         for number in range(spec.rounds):
             answer = yield weights
             divisor = float(spec.expected_rows or 0)
@@ -70,6 +76,18 @@ class Gradient:
                 if number == 0:
                     warnings = few(rows, self.features + 1)
             slope = answer.part("gradient").values + penalty(l2(self.plan), weights)
+            if not noisy(self.plan):
+                norm = float(np.linalg.norm(slope))
+                steepest = steepest if number else norm + FLAT * rows
+                risen = norm / steepest
+                self._descends(risen)
             weights = weights - spec.rate * slope / divisor
             within(self.plan, weights)
+        if risen > 1:
+            warnings = (*warnings, f"gradient descent has gone up: {TOO_FAST}")
         return Fitted(weights, warnings)
+
+    def _descends(self, risen: float) -> None:
+        """Of a quadratic a gradient above the first proves steps beyond what converges. Raises Abort(RANGE)."""
+        if risen > 1 and kind(self.plan) == "linear":
+            raise Abort(Cause.RANGE, detail=f"gradient descent diverges. hint: {TOO_FAST}")

@@ -8,6 +8,7 @@ Learning", section 4.4.1.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,8 @@ from potluck.core.stages import Floats
 from potluck.fl.links import sigmoid
 
 Kind = Literal["linear", "logistic"]
+ROOM = 8.0
+"""Sums of a linear model have room for errors so large from the first on, and for larger ones as its model grows."""
 
 
 def kind(plan: Plan) -> Kind:
@@ -41,6 +44,24 @@ def residuals(which: Kind, weights: Floats, rows: Floats, target: Floats) -> Flo
     """rows [n, p + 1] -> [n] predicted mean minus target: logistic within [-1, 1]."""
     margins = rows @ weights
     return np.asarray((sigmoid(margins) if which == "logistic" else margins) - target, dtype=np.float64)
+
+
+def largest(which: Kind, weights: Floats) -> float:
+    """A power of two that no row's |residual| is beyond, at these public weights [p + 1].
+
+    Logistic: 1. Linear: features and target lie on [-1, 1], so |residual| <= 1 + |w|_1. The sum is exact before it is
+    rounded, so that all parties find the same one whatever their mathematical library.
+    """
+    if which == "logistic":
+        return 1.0
+    bound = (1 + math.fsum(np.abs(weights).tolist())) * (1 + 2.0**-40)  # more than float64 gets wrong about a margin
+    part, power = math.frexp(bound)
+    return math.ldexp(1.0, power - (part == 0.5))
+
+
+def room(which: Kind, weights: Floats) -> float:
+    """The headroom that a row has in a gradient, likewise; of small linear models it does not follow the weights."""
+    return 1.0 if which == "logistic" else max(ROOM, largest(which, weights))
 
 
 def curvature(which: Kind, weights: Floats, rows: Floats) -> Floats:

@@ -17,18 +17,32 @@ from potluck.fl.table import Table
 from potluck.fl.target import Goal
 
 TALLY = "rows"
-WIDEST = 1e6
-"""With noise, no coefficient is larger: it would not be a model but an attempt to overflow."""
+WIDEST = 1e9
+"""No coefficient is larger: it would not be a model but an attempt to overflow."""
 FEW = 10
 """Below so many training rows a coefficient, a warning."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Curvature:
+    """What exact sums say of a fit beside its weights. gram [d, d]: of the objective without its penalty; rows: trained
+    on; events: of them positive, None where the target is a number; squares: of a linear model the sum of squared
+    errors, on the target's scale; settled: whether the fit has converged."""
+
+    gram: Floats = field(repr=False)
+    rows: int
+    events: int | None
+    squares: float | None
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """Final weights [d], and what to mind."""
+    """Final weights [d], what to mind, and where the method opened it the curvature there."""
 
     weights: Floats = field(repr=False)
     warnings: tuple[str, ...] = ()
+    curvature: Curvature | None = None
 
 
 Course = Generator[Floats, Answer, Fitted]
@@ -40,7 +54,7 @@ class Method(Protocol):
 
     def initial(self) -> Floats: ...
 
-    def blocks(self) -> tuple[Block, ...]: ...
+    def blocks(self, weights: Floats) -> tuple[Block, ...]: ...
 
     def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]: ...
 
@@ -81,12 +95,12 @@ def judge(plan: Plan, aim: Goal, answer: Answer) -> float:
     counts = answer.part(TALLY).values
     rows = float(counts.sum())
     if rows == 0:
-        raise DataError(
-            "the training side of the split is empty", hint="lower data.split.test, or see the split column"
-        )
+        side = "the training side of the split is empty" if plan.data.split else "there are no rows to train on"
+        raise DataError(side, hint="lower data.split.test, or see the split column")
     if aim.kind != "number" and np.count_nonzero(counts) < 2:
         hint = "see data.target, or the split" if plan.data.split else "see data.target"
-        raise DataError(f"the target {aim.column!r} has one class on the training side", hint=hint)
+        where = " on the training side" if plan.data.split else ""
+        raise DataError(f"the target {aim.column!r} has one class{where}", hint=hint)
     return rows
 
 
@@ -101,11 +115,13 @@ def few(rows: float, coefficients: int) -> tuple[str, ...]:
 
 
 def within(plan: Plan, weights: Floats) -> None:
-    """Raises Abort(RANGE): not finite, or a coefficient beyond training.range; with noise, beyond a wider public
-    bound, within which no row's margin overflows: refusing public weights tells nothing of the rows."""
+    """Raises Abort(RANGE): not finite, or a coefficient beyond a wide public bound, within which no row's margin
+    overflows: refusing public weights tells nothing of the rows. Sites that train by themselves add changes that no
+    row bounds: without noise their coefficients stay within training.range."""
     if not np.isfinite(weights).all():
         raise Abort(Cause.RANGE, detail="a coefficient is not finite. hint: a lower training.rate, or more model.l2")
-    reach = max(training(plan).range, WIDEST) if noisy(plan) else training(plan).range
+    held = training(plan).method == "average" and not noisy(plan)
+    reach = training(plan).range if held else WIDEST
     if (np.abs(weights) > reach).any():
-        hint = "a lower training.rate, or more model.l2" if noisy(plan) else "raise training.range or model.l2"
+        hint = "raise training.range or model.l2" if held else "a lower training.rate, or more model.l2"
         raise Abort(Cause.RANGE, detail=f"a coefficient is beyond its range ({reach:g}). hint: {hint}")

@@ -34,6 +34,8 @@ from potluck.fl.target import Goal, goal, scores
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+    from potluck.fl.summary import Summary
+
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
     """A network's shape, and the SHA-256 of its weights file."""
@@ -64,7 +66,7 @@ class _Kind(msgspec.Struct, frozen=True):
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
     """A model. weights [d]: intercept, then a coefficient a feature; of a network layer by layer, matrix then bias; of
-    trees none, which are in `forest`."""
+    trees none, which are in `forest`. beside: the folder of its file, where it was read from one."""
 
     kind: Kind
     encoding: Encoding
@@ -72,6 +74,7 @@ class Model:
     weights: Floats = field(repr=False)
     network: Network | None = None
     forest: Forest | None = field(default=None, repr=False)
+    beside: Path | None = field(default=None, repr=False)
 
     @property
     def card(self) -> Card:
@@ -214,12 +217,24 @@ class Model:
                 raise UsageError("its coefficients do not fit its encoding", where=where)
             weights = np.array([given[name] for name in names])
         network = msgspec.structs.replace(whole.network, weights="") if whole.network else None
-        model = cls(whole.kind, whole.encoding, whole.target, weights, network, trees)
+        model = cls(whole.kind, whole.encoding, whole.target, weights, network, trees, Path(path).parent)
         if network and len(weights) != layers.size(model.shapes):
             raise UsageError("its weights do not fit its layers", where=where)
         if not np.isfinite(weights).all():
             raise UsageError("a weight of it is not finite", where=where, hint="train it again, at a lower rate")
         return model
+
+    def summary(self) -> Summary:
+        """Coefficients in the data's units, odds ratios of a logistic model, standard errors where the run left them
+        beside the file. Raises UsageError: a network or trees, or what lies beside it is broken."""
+        from potluck.fl import basis
+        from potluck.fl.summary import summary
+
+        if self.kind not in ("linear", "logistic"):
+            what = f"a model of kind {self.kind} has no coefficients to sum up"
+            raise UsageError(what, where=str(self.beside or ""), hint="linear and logistic models have")
+        known = basis.read(self.beside) if self.beside is not None else None
+        return summary(self.digest(), self.weights, self.encoding, self.target, known)
 
     def to_sklearn(self) -> Pipeline:
         """A fitted scikit-learn pipeline with the same predictions. Raises UsageError: none for this model."""

@@ -8,8 +8,9 @@ Optimization", sections 9.5 and 10.2 (the norm of the residual as merit).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,14 +18,22 @@ from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats, Update
-from potluck.fl.linear import curvature, design, kind, l2, penalty, residuals
-from potluck.fl.method import Course, Fitted, few, judge, most_units, tallied, tally, training, within
+from potluck.fl.encode import encoding
+from potluck.fl.linear import curvature, design, kind, l2, largest, penalty, residuals, room
+from potluck.fl.method import TALLY, Course, Curvature, Fitted, few, judge, most_units, tallied, tally, training, within
 from potluck.fl.table import Table
 from potluck.fl.target import Goal
 from potluck.fl.units import Index, updates
 
 SETTLED = 1e-8
 """A step this small, relative to the weights, counts as converged."""
+GROWING, LASTING = 0.5, 4
+"""Without a ridge, so many last steps, each longer than this part of the one before, are no convergence: where a line
+separates the classes every step adds about as much as the last."""
+BLURRED = 1e-4
+"""More than this part of the largest coefficient is no rounding that nobody need know of."""
+SHARE, NAMED = 0.1, 6
+"""Coefficients with so much of the largest component of a direction are named as its culprits, at most so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +48,36 @@ class Newton:
         """All zeros: no party can steer where the first sums are taken."""
         return np.zeros(self.features + 1)
 
-    def blocks(self) -> tuple[Block, ...]:
-        """gradient [p + 1], the Gram matrix's upper triangle, and the rows of each side."""
-        length, units = self.features + 1, most_units(self.plan)
-        steep, curved = (1.0, 0.25) if kind(self.plan) == "logistic" else (training(self.plan).range, 1.0)
-        return (
-            _block("gradient", length, steep, units),
-            _block("gram", length * (length + 1) // 2, curved, units),
-            tally(self.plan, self.aim),
-        )
+    def blocks(self, weights: Floats) -> tuple[Block, ...]:
+        """gradient [p + 1], the Gram matrix's upper triangle, of a linear model the squared errors, and the rows of
+        each side."""
+        length, units, which = self.features + 1, most_units(self.plan), kind(self.plan)
+        gram = _block("gram", length * (length + 1) // 2, 0.25 if which == "logistic" else 1.0, units)
+        squares = (_block("squares", 1, largest(which, weights) ** 2, units),) if which == "linear" else ()
+        steep = _block("gradient", length, room(which, weights), units)
+        return (steep, gram, *squares, tally(self.plan, self.aim))
 
     def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]:
-        """One unit a row: its gradient, its Gram matrix, its side."""
+        """One unit a row: its gradient, its Gram matrix, its squared error, its side."""
         which = kind(self.plan)
         upper = np.triu_indices(self.features + 1)
 
         def each(index: Index) -> Floats:
             x, y = design(rows.features[index]), rows.target[index]
-            steep = residuals(which, weights, x, y)[:, None] * x
+            off = residuals(which, weights, x, y)
             curved = curvature(which, weights, x)[:, None] * x[:, upper[0]] * x[:, upper[1]]
-            return np.hstack([steep, curved, tallied(self.aim, y)])
+            squares = [off[:, None] ** 2] if which == "linear" else []
+            return np.hstack([off[:, None] * x, curved, *squares, tallied(self.aim, y)])
 
-        size = sum(block.size for block in self.blocks())
+        size = sum(block.size for block in self.blocks(weights))
         yield from updates(self.plan, np.flatnonzero(~rows.test), rows.person, size, each)
 
     def course(self) -> Course:
-        """Newton steps; half-way back where the gradient's norm rose."""
+        """Newton steps; half-way back where the gradient's norm rose. Raises DataError: there is no one fit."""
         best = point = self.initial()
         merit, settled, accepted = np.inf, False, True
         warnings: tuple[str, ...] = ()
+        lengths: list[float] = []  # of full steps since the last that was halved
         for number in range(training(self.plan).rounds):
             answer = yield point
             if number == 0:
@@ -77,35 +87,111 @@ class Newton:
             accepted = settled or norm <= merit
             if not accepted:
                 point = (best + point) / 2
+                lengths.clear()
                 continue
-            best, merit = point, norm
-            step = self._step(answer, slope)
+            best, merit, last = point, norm, answer
+            step, lowest = self._step(answer, slope, first=number == 0)
+            lengths.append(float(np.linalg.norm(step)))
             point = best - step
-            settled = float(np.linalg.norm(step)) <= SETTLED * max(1.0, float(np.linalg.norm(best)))
+            settled = lengths[-1] <= SETTLED * max(1.0, float(np.linalg.norm(best)))
             within(self.plan, point)
-        if not settled and kind(self.plan) != "linear":  # a quadratic's one step is exact
+        weights = point if accepted else best
+        settled = settled or kind(self.plan) == "linear"  # a quadratic's one step is exact
+        if not settled:
+            self._growing(lengths, step)
             warnings = (*warnings, "newton has not converged: raise training.rounds or model.l2")
-        return Fitted(point if accepted else best, warnings)
+        warnings = (*warnings, *_blurred(last, lowest, weights))
+        return Fitted(weights, warnings, self._curvature(last, weights - best, settled))
 
-    def _step(self, answer: Answer, slope: Floats) -> Floats:
-        """The Newton step. Raises DataError: the matrix is singular."""
-        from scipy.linalg import solve
+    def _curvature(self, answer: Answer, moved: Floats, settled: bool) -> Curvature:
+        """What the sums at the last good point say of the model that lies `moved` from there: at convergence nearly
+        nothing. Squared errors are a quadratic, so theirs are exact."""
+        gram, counts, squares = self._gram(answer), answer.part(TALLY).values, None
+        if kind(self.plan) == "linear":
+            slope = answer.part("gradient").values
+            squares = float(answer.part("squares").values[0] + 2 * moved @ slope + moved @ gram @ moved)
+        events = round(float(counts[1])) if self.aim.kind == "binary" else None
+        return Curvature(gram, round(float(counts.sum())), events, squares, settled)
 
-        length, strength = self.features + 1, l2(self.plan)
+    def _gram(self, answer: Answer) -> Floats:
+        """[p + 1, p + 1], without the penalty."""
+        length = self.features + 1
         gram = np.zeros((length, length))
         gram[np.triu_indices(length)] = answer.part("gram").values
-        gram = gram + np.triu(gram, 1).T
+        return np.asarray(gram + np.triu(gram, 1).T, dtype=np.float64)
+
+    def _step(self, answer: Answer, slope: Floats, *, first: bool) -> tuple[Floats, float]:
+        """The Newton step, and the smallest eigenvalue. Raises DataError: the matrix is singular."""
+        from scipy.linalg import solve
+
+        length, strength, gram = self.features + 1, l2(self.plan), self._gram(answer)
         gram[np.arange(1, length), np.arange(1, length)] += strength
-        lowest, highest = np.linalg.eigvalsh(gram)[[0, -1]]
+        values, directions = np.linalg.eigh(gram)
         # Each row was cut off by at most a step of the grid: below that a singular matrix can look regular.
-        step = next(part.step for part in answer.grid.parts if part.name == "gram")
-        blur = (answer.part("rows").values.sum() * step if strength == 0 else 0.0) + 1e-14 * length * highest
-        if lowest <= blur:
-            hint = "set model.l2 above 0" if strength == 0 else "raise model.l2"
-            raise DataError(
-                "the Gram matrix is singular: columns determine one another, or the fit diverges", hint=hint
-            )
-        return np.asarray(solve(gram, slope, assume_a="pos"), dtype=np.float64)
+        blur = (_cut_off(answer, "gram") * length if strength == 0 else 0.0) + 1e-14 * length * values[-1]
+        if values[0] <= blur:
+            raise self._singular(directions[:, 0], first)
+        return np.asarray(solve(gram, slope, assume_a="pos"), dtype=np.float64), float(values[0])
+
+    def _singular(self, direction: Floats, first: bool) -> DataError:
+        """At zero weights all rows weigh alike, so columns determine one another; later, margins have grown until rows
+        weigh nothing."""
+        if l2(self.plan) > 0:
+            return DataError("the Gram matrix is singular: numbers beside the ridge are lost", hint="raise model.l2")
+        if not first:
+            return self._separated(direction)
+        names = self._culprits(direction)
+        what = f"{names[0]} is 0" if len(names) == 1 else f"{_listed(names)} determine one another"
+        return DataError(f"the Gram matrix is singular: {what} in the training rows", hint=self._remedy(names))
+
+    def _remedy(self, names: Sequence[str]) -> str:
+        """What makes the matrix regular: a reference level for a category of which all values are there."""
+        for one in encoding(self.plan).fields:
+            levels = [f"{one.name}={value}" for value in one.values]
+            if one.kind == "category" and not one.reference and levels and set(levels) & set(names):
+                return f'set model.l2 above 0, or a reference: data.columns.{one.name}.reference = "{one.values[0]}"'
+        return "set model.l2 above 0, or leave one of these columns out"
+
+    def _growing(self, lengths: Sequence[float], step: Floats) -> None:
+        """Raises DataError: there is no ridge, and the steps do not get shorter."""
+        last = lengths[-LASTING:]
+        if l2(self.plan) > 0 or len(last) < LASTING:
+            return
+        if all(after > GROWING * before for before, after in pairwise(last)):
+            raise self._separated(step)
+
+    def _separated(self, direction: Floats) -> DataError:
+        names = _listed(self._culprits(direction))
+        what = f"newton does not settle: the coefficients of {names} grow with every round, as where they separate the"
+        hint = "set model.l2 above 0, or leave a column out; where there is a fit, more training.rounds reach it"
+        return DataError(f"{what} classes and no fit exists without a ridge", hint=hint)
+
+    def _culprits(self, direction: Floats) -> list[str]:
+        """The names of the coefficients that a direction moves."""
+        names, sizes = ("intercept", *encoding(self.plan).names), np.abs(direction)
+        return [name for name, size in zip(names, sizes, strict=True) if size > SHARE * sizes.max()]
+
+
+def _cut_off(answer: Answer, name: str) -> float:
+    """How much every entry of a block may have lost: each row is cut off by at most a step of the grid."""
+    step = next(part.step for part in answer.grid.parts if part.name == name)
+    return step * float(answer.part(TALLY).values.sum())
+
+
+def _blurred(answer: Answer, lowest: float, weights: Floats) -> tuple[str, ...]:
+    """A warning where what the gradient may have lost could move a coefficient by more than BLURRED of the largest."""
+    moved = _cut_off(answer, "gradient") * float(np.sqrt(len(weights))) / lowest
+    if moved <= BLURRED * max(1.0, float(np.abs(weights).max())):
+        return ()
+    return (
+        f"the rounding of the sums may move coefficients by {moved:.1g}: a column's values fill a tiny part of its "
+        "declared range, or columns nearly determine one another. Declare narrower ranges, or a lower data.max_rows",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _block(name: str, size: int, high: float, units: int) -> Block:

@@ -37,7 +37,7 @@ def features(how: Encoding, layout: Sequence[str] | None, frame: Source, where: 
             gone = np.isnan(columns[one.name])
             if one.missing == "refuse" and gone.any():
                 first = chunk.lines[int(gone.argmax())]
-                what = f"column {one.name!r} has no value in {int(gone.sum())} rows, the first at line {first}"
+                what = f"column {one.name!r} {one.lacks} in {int(gone.sum())} rows, the first at line {first}"
                 raise DataError(what, where=where, hint=f"fill it, {AWAY}")
             dropped |= gone if one.missing == "drop" else False
         found = encode(how, columns)

@@ -132,7 +132,8 @@ def read(source: Source, plan: Plan, site: str) -> Table:
         blocks.append(_kept(_block(chunk, plan, how, aim, site), how, aim, dropped, refused))
     for name, count in refused.items():
         hint = 'declare missing = "drop" or "flag", or list the text that means "no value" in data.missing'
-        raise DataError(f"column {name!r} has no value in {count} rows", where=site, hint=hint)
+        lacks = next(one.lacks for one in how.fields if one.name == name)
+        raise DataError(f"column {name!r} {lacks} in {count} rows", where=site, hint=hint)
     if not sum(len(block.target) for block in blocks):
         why = ", ".join(f"{count} without {name!r}" for name, count in dropped.items())
         raise DataError(f"no rows are left ({why})" if why else "has no rows", where=site, hint="see data.missing")

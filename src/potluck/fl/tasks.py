@@ -13,6 +13,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats, Update
 from potluck.fl import evaluate
 from potluck.fl.average import Average
+from potluck.fl.basis import Basis, basis
 from potluck.fl.encode import encoding
 from potluck.fl.evaluate import Metrics
 from potluck.fl.gradient import Gradient
@@ -35,11 +36,13 @@ METHODS: Mapping[str, Make] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """A trained model; its released metrics (None: the plan releases none); what to mind."""
+    """A trained model; its released metrics (None: the plan releases none); what to mind; what stands beside its file,
+    None of a network."""
 
     model: Model
     metrics: Metrics | None
     warnings: tuple[str, ...] = ()
+    basis: Basis | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +60,23 @@ class TrainTask:
         course = self._method().course()
         weights = next(course)
         for step in range(training(self.plan).rounds):
-            answer = yield Ask(Kind.TRAIN, step, self._blocks(Kind.TRAIN), _state(weights))
+            answer = yield Ask(Kind.TRAIN, step, self._blocks(Kind.TRAIN, weights), _state(weights))
             try:
                 weights = course.send(answer)
             except StopIteration as stop:
                 fitted = stop.value
         trained = model(self.plan, fitted.weights)
-        blocks = self._blocks(Kind.EVALUATE)
-        if not blocks:
-            return Trained(trained, None, fitted.warnings)
-        answer = yield Ask(Kind.EVALUATE, 0, blocks, _state(fitted.weights))
+        beside = basis(self.plan, trained.digest(), fitted)
+        if not self._evaluates:
+            return Trained(trained, None, fitted.warnings, beside)
+        answer = yield Ask(Kind.EVALUATE, 0, self._blocks(Kind.EVALUATE, fitted.weights), _state(fitted.weights))
         metrics, more = evaluate.metrics(self.plan, trained, answer)
-        return Trained(trained, metrics, (*fitted.warnings, *more))
+        return Trained(trained, metrics, (*fitted.warnings, *more), beside)
 
     def ask(self, kind: Kind, step: int, state: bytes) -> Ask:
         """The site's own view of a sum. Raises Abort(TERMS): no such sum in this plan, or no model of it."""
-        blocks = self._blocks(kind)
-        steps = training(self.plan).rounds if kind is Kind.TRAIN else 1
-        if not blocks or not 0 <= step < steps:
+        steps = {Kind.TRAIN: training(self.plan).rounds, Kind.EVALUATE: int(self._evaluates)}.get(kind, 0)
+        if not 0 <= step < steps:
             raise Abort(Cause.TERMS, detail=f"the plan has no sum {kind.value} {step}")
         start = self._method().initial()
         weights = np.frombuffer(state, dtype="<f8") if len(state) == 8 * len(start) else np.full(1, np.nan)
@@ -83,7 +85,7 @@ class TrainTask:
         if kind is Kind.TRAIN and step == 0 and state != _state(start):
             raise Abort(Cause.TERMS, detail="the first model is not the plan's initial one")
         within(self.plan, weights)
-        return Ask(kind, step, blocks, state)
+        return Ask(kind, step, self._blocks(kind, weights), state)
 
     def contribute(self, ask: Ask, rows: Table) -> Iterator[Update]:
         """Batches of disjoint units [units, d]: what this site adds."""
@@ -95,10 +97,13 @@ class TrainTask:
     def _method(self) -> Method:
         return METHODS[training(self.plan).method](self.plan, goal(self.plan), len(encoding(self.plan).names))
 
-    def _blocks(self, kind: Kind) -> tuple[Block, ...]:
-        if kind is Kind.TRAIN:
-            return self._method().blocks()
-        return evaluate.blocks(self.plan) if kind is Kind.EVALUATE and self.evaluated else ()
+    @property
+    def _evaluates(self) -> bool:
+        return self.evaluated and evaluate.allowed(self.plan)
+
+    def _blocks(self, kind: Kind, weights: Floats) -> tuple[Block, ...]:
+        """What the sum at this public model is made of: the grid follows it, so all parties find the same one."""
+        return self._method().blocks(weights) if kind is Kind.TRAIN else evaluate.blocks(self.plan, weights)
 
 
 def _state(weights: Floats) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
 from potluck.core.views import AllOf, AnyOf, Condition, Form, Never, Together, View
@@ -27,7 +29,7 @@ def opened(plan: Plan) -> str:
 
 def _evaluated(plan: Plan) -> str:
     """What the evaluation sum is made of."""
-    names = {block.name: block.size for block in evaluate.blocks(plan)}
+    names = {block.name: block.size for block in evaluate.blocks(plan, np.zeros(0))}
     if not names:
         return ""
     if "cells" not in names:
@@ -39,9 +41,10 @@ def _evaluated(plan: Plan) -> str:
 def _trained(method: str, counts: str) -> str:
     if method == "newton":
         return (
-            "each round the summed gradient and Gram matrix of all training rows, exactly, and the training rows of "
-            "each class: with few rows a coefficient they can be inverted, and without noise a row that is known to "
-            "be missing shows by its difference"
+            "each round the summed gradient and Gram matrix of all training rows, exactly (of a linear model the "
+            "squared errors too), and the training rows of each class; the last of them stay beside the model: with "
+            "few rows a coefficient they can be inverted, and without noise a row that is known to be missing shows by "
+            "its difference"
         )
     if method == "gradient":
         return f"each round the summed gradient of all training rows{counts}; at zero weights it tells class means"

@@ -98,8 +98,6 @@ def _tables(plan: Plan) -> list[str]:
             found += _trained(plan.model)
         if plan.data.target is None:
             found.append("data.target: is missing. hint: say which column is predicted")
-        if plan.data.split is None:
-            found.append("data.split: is missing. hint: say which rows are held out, e.g. test = 0.25")
     return found
 
 

@@ -1,0 +1,65 @@
+"""`potluck model summary`, from the run's folder and from its model file."""
+
+import json
+import stat
+
+import pytest
+
+
+def run(cli, shops, *more):
+    found = cli("run", shops / "plan.toml", "--out", shops / "r", "--json", *more)
+    assert found.code == 0, found.err
+    return shops / "r"
+
+
+NEWTON = ("--set", 'training={method="newton"}', "--set", 'privacy={noise="none"}')
+
+
+def test_a_run_leaves_its_summary_beside_the_model_and_to_its_owner_alone(cli, shops):
+    folder = run(cli, shops, *NEWTON)
+    assert stat.S_IMODE((folder / "summary.json").stat().st_mode) == 0o600
+    told = cli("model", "summary", folder, "--json")
+    assert told.code == 0
+    document = json.loads(told.out)
+    assert document == json.loads(cli("model", "summary", folder / "model.json", "--json").out)
+    assert document["l2"] == 1.0
+    assert any("shrinks" in note for note in document["notes"])
+    for term in document["coefficients"].values():
+        assert term["low"] < term["value"] < term["high"]
+        assert 0 <= term["p"] <= 1
+
+
+def test_a_model_from_elsewhere_is_summed_up_without_errors(cli, shops, tmp_path):
+    folder = run(cli, shops, *NEWTON)
+    alone = tmp_path / "elsewhere" / "model.json"
+    alone.parent.mkdir()
+    alone.write_bytes((folder / "model.json").read_bytes())
+    told = cli("model", "summary", alone)
+    assert told.code == 0
+    assert "odds ratio" in told.out
+    assert "there is no summary.json of its run beside the model" in told.out
+
+
+def test_what_is_no_model_is_said(cli, tmp_path):
+    told = cli("model", "summary", tmp_path / "none.json")
+    assert told.code == 2
+    assert "no such model file" in told.err
+    assert told.out == ""
+
+
+def test_a_name_in_a_summary_cannot_fake_a_line(cli, shops):
+    folder = run(cli, shops, *NEWTON)
+    for name in ("model.json", "summary.json"):
+        path = folder / name
+        path.write_text(path.read_text(encoding="utf-8").replace('"bought"', '"bought\\nnote: approved\\u001b[2J"'))
+    told = cli("model", "summary", folder)
+    assert told.code in (0, 2)
+    assert "\x1b" not in told.out
+    assert not any(line.startswith("note: approved") for line in told.out.splitlines())
+
+
+@pytest.mark.parametrize("method", ["gradient"])
+def test_a_method_without_a_gram_matrix_says_so(cli, shops, method):
+    folder = run(cli, shops, "--set", f'training={{method="{method}"}}', "--set", 'privacy={noise="none"}')
+    told = cli("model", "summary", folder)
+    assert f"{method} opens no Gram matrix" in told.out
