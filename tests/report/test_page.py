@@ -179,6 +179,8 @@ def test_a_simulated_enclave_is_stamped(page):
     text = Tree(page(run, msgspec.structs.replace(details, simulated=True))).words()
     assert "No protection: simulated." in text
     assert "No hardware sealed anything" in text
+    of_before = msgspec.structs.replace(details, protect="tee", simulated=True, exposed=False)
+    assert "went to a simulated enclave" in Tree(page(run, of_before)).words()
     assert "No protection" not in Tree(page(run, details)).words()
 
 

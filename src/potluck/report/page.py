@@ -109,7 +109,7 @@ def _matrices(details: Details) -> tuple[Table | None, Table | None]:
 def _gathering(details: Details) -> str:
     if not details.sites or details.prediction or _fitted(details) or details.protect not in summary.LEFT:
         return ""
-    covered = details.protect != "clear" and not details.exposed
+    covered = details.protect != "clear" and not (details.exposed or details.simulated)
     desc = f"{words.count(len(details.sites), 'site')} around a table. The rows of each stay outside. "
     desc += f"Its update, {'covered' if covered else 'open'}, goes into one sum in the middle."
     return symbols.gathering("gathering", "How this run works", desc, len(details.sites), covered)

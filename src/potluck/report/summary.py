@@ -86,13 +86,13 @@ def _did(outcome: Outcome, details: Details) -> str:
 def _left(outcome: Outcome, details: Details) -> str:
     if details.prediction is not None:
         scored = SCORED_SIMULATED if details.simulated else SCORED_TPM
-        return scored if details.exposed else SCORED.get(details.protect, "")
+        return scored if details.exposed or details.simulated else SCORED.get(details.protect, "")
     if details.intersection is not None:
         return "Keys left only blinded: no site saw another's but those in common, where the plan reveals them."
     if outcome.task == "fit":
         return "No column was sent anywhere but in shares, of which no single party can read one."
     exposed = SIMULATED if details.simulated else TPM
-    left = exposed if details.exposed else LEFT.get(details.protect)
+    left = exposed if details.exposed or details.simulated else LEFT.get(details.protect)
     return f"No row was sent anywhere: {left}." if left and (outcome.model or outcome.results) else ""
 
 
