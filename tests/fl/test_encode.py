@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.core.plan import Column
-from potluck.fl.encode import OTHER, Encoding, Unfit, codes, encode, field, key, numbers, order, scale
+from potluck.fl.card import Card, fault
+from potluck.fl.encode import OTHER, Encoding, Field, Unfit, codes, encode, field, key, numbers, order, raw, scale
+from potluck.fl.target import Goal
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e3, 1e3), st.floats(1e-3, 1e3))
@@ -77,3 +80,37 @@ def test_numbers_of_a_frame_meet_categories_as_numbers():
     assert np.array_equal(
         codes(np.array([1.0, 2.0, np.nan]), order(("1", "x")), ()), [0, OTHER, np.nan], equal_nan=True
     )
+
+
+def test_a_reference_is_no_feature_and_what_is_not_declared_is_missing_beside_it():
+    one = Field(name="stage", kind="category", values=("1", "2", "3"), reference="1.0", missing="flag")
+    assert one.features == ("stage=2", "stage=3", "stage?")
+    cells = raw(one, ["1", "2.0", "3", "9", "?"], ("?",))
+    assert np.isnan(cells).tolist() == [False, False, False, True, True]
+    found = encode(Encoding(fields=(one,), missing=("?",)), {"stage": cells})
+    assert found.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]
+
+
+def test_control_without_a_reference_what_is_not_declared_is_all_zeros():
+    one = Field(name="stage", kind="category", values=("1", "2", "3"))
+    found = encode(Encoding(fields=(one,), missing=()), {"stage": raw(one, ["1", "9"], ())})
+    assert found.tolist() == [[1, 0, 0], [0, 0, 0]]
+
+
+def test_a_file_of_a_model_without_references_does_not_mention_them():
+    one = Field(name="stage", kind="category", values=("1", "2"))
+    assert b"reference" not in msgspec.json.encode(one)
+    named = msgspec.json.encode(msgspec.structs.replace(one, reference="1"))
+    assert msgspec.json.decode(named, type=Field).features == ("stage=2",)
+
+
+@pytest.mark.parametrize(
+    ("field", "word"),
+    [
+        (Field(name="s", kind="category", values=("1", "2"), reference="3"), "none of its values"),
+        (Field(name="s", kind="number", low=0.0, high=1.0, reference="0"), "is a number"),
+    ],
+)
+def test_a_card_with_a_reference_that_cannot_be_is_broken(field, word):
+    how = Encoding(fields=(field, Field(name="x", kind="number", low=0.0, high=1.0)), missing=())
+    assert word in fault(Card(kind="logistic", encoding=how, target=Goal(column="y", kind="binary", positive=("1",))))

@@ -243,3 +243,26 @@ def test_ranges_and_layers_that_cannot_be_computed_with_are_refused():
     assert "wide" in problems(-1e308, 1e308, [8])
     assert "wide" in problems(0, 5e-324, [8])
     assert "model.layers" in problems(0, 1, [1_000_000_000])
+
+
+def test_a_reference_is_a_value_of_a_category_that_is_a_feature():
+    stage = category("I", "II")
+    assert errors(columns(z=replaced(stage, reference="I"))) == []
+    assert errors(columns(z=replaced(category("1", "2"), reference="1.0"))) == []
+    said(columns(z=replaced(stage, reference="IV")), "data.columns.z.reference", "no value of this column")
+    said(columns(z=replaced(number(0, 1), reference="0")), "data.columns.z.reference", "a number has none")
+    unused = columns(y=replaced(category("0", "1"), reference="0"))
+    assert [line.split(":")[0] for line in check(unused)[1]] == ["data.columns.y.reference"]
+    counted = stats({"c": replaced(stage, reference="I")}, Statistic(name="n", kind="count", by="c"))
+    assert [line.split(":")[0] for line in check(counted)[1]] == ["data.columns.c.reference"]
+
+
+def test_without_a_ridge_a_category_without_a_reference_gives_pause_and_one_with_it_none():
+    bare = make(model=Model(kind="logistic", l2=0.0))
+    assert [line.split(":")[0] for line in check(bare)[1]] == ["model.l2"]
+    whole = columns(c=replaced(category("u", "v"), reference="u"))
+    assert check(replaced(whole, model=Model(kind="logistic", l2=0.0))) == ([], [])
+
+
+def test_a_split_may_be_absent():
+    assert errors(data(split=None)) == []

@@ -56,6 +56,7 @@ def test_up_gives_what_run_gives(rig, tmp_path):
     assert there["plan"] == here["plan"]
     assert there.keys() == here.keys()
     out, _ = places(rig)
+    assert (out / "summary.json").read_bytes() == (tmp_path / "run" / "summary.json").read_bytes()
     assert not (out / "network").exists()
     assert index(out) == index(tmp_path / "run")
     files = sorted(path.name for path in (out / "parcels").glob("*.bin"))

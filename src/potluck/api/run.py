@@ -28,7 +28,6 @@ from potluck.fl.scoring import Predicted, text_of
 from potluck.fl.table import Table
 from potluck.fl.tasks import Counted, Trained, build
 from potluck.members.files import PRIVATE, create
-from potluck.members.files import replace as replaced
 from potluck.parties import catalog
 from potluck.parties.intersection import Intersected
 from potluck.parties.intersection import text_of as keys_of
@@ -114,7 +113,7 @@ def write(folder: Path, facts: Facts) -> None:
     if isinstance(facts.outcome, Trained):
         facts.outcome.model.write(folder / MODEL)
         if facts.outcome.basis is not None:
-            replaced(folder / SUMMARY, facts.outcome.basis.dump(), PRIVATE)
+            private.write(folder / SUMMARY, facts.outcome.basis.dump())
     if isinstance(facts.outcome, Predicted):
         create(folder / PREDICTIONS, text_of(facts.outcome).encode(), PRIVATE)
     if isinstance(facts.outcome, Intersected) and facts.outcome.members is not None:
