@@ -369,7 +369,8 @@ def test_a_server_that_announces_something_else_gets_nothing(fed, lie):
         assert one._consent._owner.ledger.spent() == 0
     if lie:
         assert steps == ["stop"]
-        assert ("round", "aborted", (Cause.TERMS.value,)) in log(fed)
+        what = ("round", "aborted") if lie.startswith("another") else ("refusal", "refused")  # no round was begun
+        assert (*what, (Cause.TERMS.value,)) in log(fed)
     else:  # the control
         assert steps
         assert "stop" not in steps

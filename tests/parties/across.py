@@ -119,7 +119,7 @@ class Across:
         finally:
             stop.set()
             for thread in running:
-                thread.join(10)
+                thread.join(30)
                 assert not thread.is_alive()
             if trouble:  # why the others waited in vain
                 raise trouble[0]

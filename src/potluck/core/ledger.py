@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from potluck.core.rounds import Abort, Cause, Record
+from potluck.core.rounds import Abort, Record
 
 
 class Ledger(Protocol):
     """Durable, write-once facts of one party."""
 
     def write(self, record: Record) -> None:
-        """Durable when this returns. Raises Abort: REPLAY where the key is taken, BUDGET where it would overspend."""
+        """Durable when this returns. Raises Abort: `other` where the key is taken, BUDGET where it would overspend."""
         ...
 
 
@@ -25,5 +25,5 @@ class Volatile:
         """As `Ledger.write`, forgotten with the process."""
         known = self._facts.get(record.key)
         if known is not None and not (record.again and known == record.value):
-            raise Abort(Cause.REPLAY, detail=record.key.split("/")[0])
+            raise Abort(record.other, detail=record.key.split("/")[0])
         self._facts[record.key] = record.value

@@ -48,18 +48,6 @@ class Parcel:
     body: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A fact that must be durable before anything of this exchange leaves. A key is written once, ever.
-
-    `again`: the same value may be written again (a retry that repeats a decision); another value never.
-    """
-
-    key: str
-    value: bytes = field(repr=False)
-    again: bool = False
-
-
 class Cause(StrEnum):
     """Why a party left or a round ended. A closed set: only the cause travels, never a detail."""
 
@@ -80,11 +68,26 @@ class Cause(StrEnum):
     BUDGET = "privacy budget refused"
     RANGE = "value out of range"
     ROWS = "too few rows"  # names nobody: who dropped them is a secret
+    CHANGED = "rows changed since the run began"
     REFUSED = "refused by the site"
     ENGINE = "the engine failed"
     PEER = "the address of an engine is not allowed"
     EVIDENCE = "evidence of the enclave refused"
     BUG = "internal error"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A fact that must be durable before anything of this exchange leaves. A key is written once, ever.
+
+    `again`: the same value may be written again (a retry that repeats a decision); another value never.
+    `other`: what it is called where the key is taken.
+    """
+
+    key: str
+    value: bytes = field(repr=False)
+    again: bool = False
+    other: Cause = Cause.REPLAY
 
 
 class Abort(Exception):

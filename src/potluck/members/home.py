@@ -95,6 +95,11 @@ class SiteHome:
         return self.folder / "ledger.head"
 
     @property
+    def ties(self) -> Path:
+        """The key of digests that tie runs to rows, there once rows were read; it goes nowhere."""
+        return self.folder / "rows.key"
+
+    @property
     def requests(self) -> Path:
         """What was asked and what was approved."""
         return self.folder / "requests.sqlite"

@@ -150,7 +150,7 @@ class Budget:
     def write(self, record: Record) -> None:
         """Durable when this returns. A record under CHARGE carries a `Cost` (or nothing, without noise).
 
-        Raises Abort: REPLAY where the key is taken, BUDGET where the charge is refused.
+        Raises Abort: the record's `other` where the key is taken, BUDGET where the charge is refused.
         """
         try:
             with self._change():
@@ -158,7 +158,7 @@ class Budget:
                 if known:
                     if record.again and known[0][0] == record.value:
                         return
-                    raise Abort(Cause.REPLAY, detail=record.key.split("/")[0])
+                    raise Abort(record.other, detail=record.key.split("/")[0])
                 now = self._clock()
                 run = self._charged(record, now) if record.key.startswith(CHARGE) else ""
                 self._chain.append("fact", run, record.key, record.value, now)
@@ -251,6 +251,19 @@ class Budget:
         if state != "open":  # nothing is charged to it any more: never computed again
             self._closed[run] = row
         return row
+
+    def fact(self, key: str) -> bytes | None:
+        """What was written under a key."""
+        found = self._chain.read("SELECT value FROM facts WHERE key = ?", key)
+        return bytes(found[0][0]) if found else None
+
+    def facts(self, start: str) -> list[tuple[int, str, bytes]]:
+        """(number of the entry, key, value) of what was written under keys that begin so, oldest first.
+
+        start: ends in "/".
+        """
+        query = "SELECT seq, key, value FROM facts WHERE key > ? AND key < ? ORDER BY seq"
+        return self._chain.read(query, start, f"{start[:-1]}0")  # "0" follows "/"
 
     def scored(self) -> list[Scored]:
         """Every run in which this owner's model scored somebody's rows, oldest first."""

@@ -28,6 +28,7 @@ MOST_PENDING = 256
 KEPT = 1_000
 LARGEST = 4 << 20
 MISFITS, DAY, UNFIT = 3, 86400.0, "data"
+REPEATED = "repeats"
 LONGEST = 200
 """Requests that wait; requests that are remembered; bytes of a plan; letters of a name: what others can put here."""
 
@@ -49,7 +50,7 @@ class State(StrEnum):
 class Request:
     """One run that was asked for. hash: 64 hex letters; plan: canonical JSON; first_seen: seconds since 1970.
 
-    codes: the policy's keys that denied it, empty where people did.
+    codes: the policy's keys that denied it, empty where people did; REPEATED: it goes on once somebody says yes again.
     """
 
     run: str
@@ -164,6 +165,14 @@ class Requests:
         """
         with self._change() as db:
             db.execute("UPDATE requests SET codes = ? WHERE run = ? AND state = 'approved'", (UNFIT, run))
+
+    def again(self, run: str) -> Request:
+        """A run that goes on waits for a person's approval, by whatever rule it had the first one: a step of it was
+        repeated too often. Raises UsageError: no such run."""
+        with self._change() as db:
+            query = "UPDATE requests SET state = 'pending', codes = ? WHERE run = ? AND state = 'approved'"
+            db.execute(query, (REPEATED, run))
+            return self._known(run)
 
     def finish(self, run: str) -> Request:
         """The run ended, well or not. Where it was approved it is finished now. Raises UsageError: no such run."""

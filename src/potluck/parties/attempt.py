@@ -76,6 +76,8 @@ def telling(abort: Abort, reasons: Mapping[Party, Abort]) -> Abort:
 def _more(party: Party, why: Abort, step: str) -> str:
     if why.cause is Cause.ROWS:
         return TOO_FEW_ROWS
+    if why.cause is Cause.CHANGED:
+        return "a run is over the rows that it began with. hint: they put them back, or start a new run with --fresh"
     if why.cause is Cause.REPLAY and (why.detail.startswith("survivors") or (step in AGREEING and not why.detail)):
         return (
             "without noise the sites of the first sum stay those of the whole run, since two sums over different sites "

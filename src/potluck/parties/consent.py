@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -36,10 +36,12 @@ from potluck.owner.judge import Denial, Year, computing, judge
 from potluck.owner.policy import Policy
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Request, Requests, State
+from potluck.parties import tries
 from potluck.parties.costs import planned
 from potluck.parties.part import Part, part
 from potluck.parties.proposal import Denied, first_sum, impossible, of_now, plan_of
 from potluck.parties.session import Proposal, Verdict
+from potluck.parties.tie import TIED
 
 QUIET = 60.0
 """Seconds between two lines about discarded letters: whoever floods the site does not fill its disk."""
@@ -47,18 +49,28 @@ KNOWN = 16
 """Runs whose plans are remembered, of those that are not over here."""
 FILE = "file/"
 """Prefix of the record of the federation file under which a run began."""
+FORM = ("federation", "expired", "version", "ledger", "plan", "initial")
+"""Codes of proposals that are wrong in themselves, whatever the owner wants."""
+CHANGED = (
+    "the rows here are not those that run {run} of {plan} began with, and it takes no others. Put them back as they "
+    "were, or ask the coordinator for a new run (potluck server run --fresh), which will ask for your approval"
+)
 LONGEST = 2000
 """Letters of one line of words for the owner."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is answered; part: where it is granted. words: why not, for the owner alone."""
+    """What is answered; part: where it is granted. words: why not, for the owner alone.
+
+    form: the proposal itself is wrong, which says nothing about a run of its name that goes on.
+    """
 
     verdict: Verdict
     codes: tuple[str, ...] = ()
     part: Part | None = None
     words: tuple[str, ...] = ()
+    form: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +108,17 @@ class Consent:
         file = titled(proposal.membership, proposal.file)
         about = Subject(asker=self._owner.federation.name, run=run, file=file)
         try:
-            plan = self._verified(proposal)
+            plan = self._verified(proposal, known)
             self._remember(run, plan)
             about = replace(self._about(run), file=file)
             decision = self._asked(run, plan, proposal, known)
         except Denied as denied:
-            decision = Decision("denied", (denied.code,), words=(denied.words,))
+            decision = Decision("denied", (denied.code,), words=(denied.words,), form=denied.code in FORM)
         except NotInstalled as error:
             decision = Decision("unable", ("engine",), words=(str(error),))
         except PotluckError as error:
             decision = Decision("unable", ("data",), words=(str(error),))
-        if decision.verdict in ("denied", "unable"):
+        if decision.verdict in ("denied", "unable") and not decision.form:
             self._plans.pop(run, None)
         self._write("request", _OUTCOME[decision.verdict], about, decision)
         return decision
@@ -125,6 +137,17 @@ class Consent:
     def stands(self, run: str) -> bool:
         """Whether the owner still agrees: asked before every round."""
         return self._owner.requests.state(run) is State.APPROVED
+
+    def tries(self, run: str) -> Counter[str]:
+        """How many rounds of each step of the run the owner's last yes was used for."""
+        return tries.made(self._owner.ledger, run)
+
+    def ask_again(self, run: str) -> None:
+        """A step of this run was repeated too often: it waits until the owner agrees again."""
+        self._owner.requests.again(run)
+        tries.counted_anew(self._owner.ledger, run)
+        words = f"one step was begun {tries.TRIES} times or more; if it is to go on: potluck site approve"
+        self._owner.say(_plain(f"run {run} of {self._about(run).plan or '?'}: {words}"))
 
     def began(self) -> None:
         """The site's process starts."""
@@ -158,6 +181,8 @@ class Consent:
     def noticed(self, what: str, run: str, cause: Cause | None, number: int | None = None, detail: str = "") -> None:
         """What happened to a letter or a round, for the access log. detail: why, for the owner's screen alone."""
         about = self._about(run)
+        if cause is Cause.CHANGED:
+            detail = CHANGED.format(run=run, plan=about.plan or "?")
         why = f": {detail}" if detail else ""
         if what == "round":
             codes = (cause.value,) if cause else ()
@@ -171,11 +196,14 @@ class Consent:
             self._owner.log.write("refusal", _now(), outcome="refused", about=about, round=number, why=(cause.value,))
             self._say(f"{what}: {cause.value}{why}")
 
-    def _verified(self, proposal: Proposal) -> Plan:
+    def _verified(self, proposal: Proposal, known: Part | None) -> Plan:
         """Everything that has nothing to do with what the owner wants. Raises Denied."""
         of_now(proposal, self._owner.federation)
         self._own_head(proposal.head)
-        return plan_of(proposal, self._owner.federation, self._owner.home.me)
+        plan = plan_of(proposal, self._owner.federation, self._owner.home.me)
+        if known is not None and digest(plan) != digest(known.plan):
+            raise Denied("plan", "a run that goes on is proposed with another plan")
+        return plan
 
     def _own_head(self, shown: bytes) -> None:
         """The server shows the latest head of our own ledger that it knows: a ledger behind it was put back."""
@@ -222,10 +250,14 @@ class Consent:
             raise Denied("finished", str(error)) from None
         self._under_one_file(run)
         try:
-            return Decision("granted", part=known or part(plan, rules, self._owner.home))
+            found = known or part(plan, rules, self._owner.home)
         except PotluckError:
             self._owner.requests.unfit(run)
             raise
+        if found.tie is not None and self._owner.ledger.fact(f"{TIED}{run}") not in (None, found.tie.record(run).value):
+            found.close()
+            return Decision("unable", ("rows_changed",), words=(CHANGED.format(run=run, plan=plan.name),))
+        return Decision("granted", part=found)
 
     def _under_one_file(self, run: str) -> None:
         """A run ends under the federation file that it began with here. Raises Denied: it began with another."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from potluck.core.asks import Kind
 from potluck.core.errors import Refused
 from potluck.core.party import Party, Role
 from potluck.core.plan import Plan
-from potluck.core.rounds import Parcel
+from potluck.core.rounds import Cause, Parcel
 from potluck.core.wire import load
 from potluck.members.federation import titled
 from potluck.parties.session import ANSWER, CLOSED, HELLO, Answer, Closed, Hello, Proposal
@@ -135,15 +135,26 @@ class Guests:
         theirs, here = titled(answer.membership, answer.file), titled(ours.membership, ours.file)
         return f"; it goes by {theirs} of the federation file, this server by {here}"
 
-    def judge(self, waited: float) -> None:
-        """Raises Refused, naming them: somebody said no or has not said yes, or too few were heard."""
+    def why(self, party: Party) -> Cause:
+        """Why somebody is not there."""
+        return Cause.CHANGED if "rows_changed" in self.of[party].codes else Cause.SILENT
+
+    def refused(self, among: Container[Party], *, pending: bool = True) -> None:
+        """Raises Refused, naming them: of these somebody said no or, if that counts, has not said yes."""
         where = self._plan.name
-        said = {site: guest for site, guest in self.of.items() if guest.verdict in _WHY}
+        said = {site: self.of[site] for site in self.of if site in among and self.of[site].verdict in _WHY}
+        if not pending:
+            said = {site: guest for site, guest in said.items() if guest.verdict != "pending"}
         if said:
             unable = any(guest.verdict == "unable" for guest in said.values())
             ask = "the owner sees why: potluck site log" if unable else "ask the owner: potluck site inbox"
             words = "; ".join(_why(site, guest) for site, guest in said.items())
             raise Refused(words, where=where, hint=f"{ask}; then start again, which goes on here")
+
+    def judge(self, waited: float) -> None:
+        """Raises Refused, naming them: somebody said no or has not said yes, or too few were heard."""
+        where = self._plan.name
+        self.refused(self.of)
         here = self.present()
         computes = [party for party in self._plan.servers if party not in here]
         if computes or len(here) - len(self._plan.servers) < self._plan.fewest:

@@ -123,6 +123,10 @@ class Memory:
         """What this party alone holds."""
         return Seat(party, self._draw, self._keys[party].sign, self._roster.verify, self._roster.public)
 
+    def key(self) -> Secret:
+        """A fresh key of 32 bytes."""
+        return Secret(self._draw(32))
+
     def desk(self, party: Party, round: RoundId, half: Rounds[object]) -> Desk[object]:
         """A desk whose letters are signed with the party's key."""
         seal_as = partial(seal, self._keys[party], self._federation, party)

@@ -44,6 +44,7 @@ from potluck.parties import alignment, catalog, fitted, horizontal, inference, v
 from potluck.parties.intersection import Sitting, learnt, match
 from potluck.parties.matched import keep
 from potluck.parties.proposal import Denied, calibrate
+from potluck.parties.tie import Tie, key_of, of_columns, of_keys, of_table, tied
 from potluck.tee.demand import Demand
 from potluck.tee.demand import read as demanded_in
 
@@ -93,7 +94,11 @@ def engine_address(rules: Policy, where: str) -> Port:
 class Part:
     """What a site or compute party needs to take part in a run. half: of each round; done: what becomes of a half's
     result, by run; over: the run, of this name, is finished; close: this process takes part no more; rest: nothing was
-    asked for a while, and what can be had again may go."""
+    asked for a while, and what can be had again may go.
+
+    tie: to what it brings; None where that is nothing, or (in a prediction) what the plan's hash names: the owner's
+    model, of which each run has one answer, and a client's rows, which nobody else learns anything of.
+    """
 
     plan: Plan
     half: Callable[[RoundId, Seat], Rounds[object]] = field(repr=False)
@@ -101,6 +106,7 @@ class Part:
     over: Callable[[str], None] = field(default=_kept, repr=False)
     close: Callable[[], None] = field(default=_idle, repr=False)
     rest: Callable[[], None] = field(default=_idle, repr=False)
+    tie: Tie | None = field(default=None, repr=False)
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -135,11 +141,12 @@ def _sums(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     rows = read(source, plan, home.name)
     rows_allowed(rules, rows.rows - int(rows.test.sum()))
+    tie = of_table(rows, key_of(home.ties))
 
     def half(round_: RoundId, seat: Seat) -> Rounds[None]:
-        return horizontal.join(horizontal.Sitting(plan, task, protection, round_), rows, seat)
+        return tied(tie, round_, horizontal.join(horizontal.Sitting(plan, task, protection, round_), rows, seat))
 
-    return Part(plan, half)
+    return Part(plan, half, tie=tie)
 
 
 def _computes(plan: Plan, rules: Policy, home: SiteHome) -> Part:
@@ -265,10 +272,11 @@ def _matches(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     keys = alignment.read_keys(source, plan, home.name)
     rows_allowed(rules, len(keys.rows))
+    tie = of_keys(keys, key_of(home.ties))
     using = _tools(plan, home, here)
 
     def half(round_: RoundId, seat: Seat) -> Rounds[alignment.Common]:
-        return match(Sitting(plan, round_), keys, using, seat)
+        return tied(tie, round_, match(Sitting(plan, round_), keys, using, seat))
 
     def done(run: str, result: object) -> None:
         assert isinstance(result, alignment.Common)
@@ -276,7 +284,7 @@ def _matches(plan: Plan, rules: Policy, home: SiteHome) -> Part:
         if result.size is not None:
             keep(home.folder, run, learnt(plan.align.keys, keys, result))
 
-    mine = Part(plan, half, done, using.forget, using.close, using.close)
+    mine = Part(plan, half, done, using.forget, using.close, using.close, tie)
     return mine if here is None else _ending(mine, here)
 
 
@@ -299,17 +307,18 @@ def _fits(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     port = engine_address(rules, home.policy.name) if needs_engine(plan) else None
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     keys, own = alignment.read_keys(source, plan, home.name), columns.read(source, plan, home.name)
+    tie = of_columns(keys, own, key_of(home.ties))
     using = _tools(plan, home, port)
     brought = vertical.Brought(keys, own, using, lambda rows: rows_allowed(rules, rows))
 
     def brings(round_: RoundId, seat: Seat) -> Rounds[Trained | None]:
-        return vertical.bring(vertical.Sitting(plan, round_), brought, seat)
+        return tied(tie, round_, vertical.bring(vertical.Sitting(plan, round_), brought, seat))
 
     def done(run: str, result: object) -> None:
         if isinstance(result, Trained):
             fitted.keep(home.folder, run, result)
 
-    found = Part(plan, brings, done, using.forget, using.close, using.close)
+    found = Part(plan, brings, done, using.forget, using.close, using.close, tie)
     return found if port is None else _ending(found, port)
 
 

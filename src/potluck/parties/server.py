@@ -160,7 +160,7 @@ class Coordinator:
         desk: Desk[object] = Desk(SERVER, round_, half, self._me.close, self._me.disclose, Volatile())
         desk.on_read = lambda sender, label, body: self.transcript.read(label, sender, SERVER, body)
         here = self.guests.present() - absent.keys()
-        away = {site: absent.get(site, Cause.SILENT) for site in self.guests.of if site not in here}
+        away = {site: absent.get(site, self.guests.why(site)) for site in self.guests.of if site not in here}
         for site, cause in away.items():
             desk.leave(site, cause)
         self._round = _Round(desk, kind, {site: self.guests.of[site].boot for site in here})
@@ -208,7 +208,8 @@ class Coordinator:
             self._say("unreachable", f"{to}: {why.what}")
 
     def _await(self, possible: frozenset[Party], must: frozenset[Party]) -> None:
-        """Before a round: hear who is back; wait for those without whom it could only fail."""
+        """Before a round: hear who is back; wait for those without whom it could only fail. Raises Refused: one of them
+        said no, or not yes again; Abort(SILENT): has not come back."""
         end = time.monotonic() + self._wait
         while self._listen(0.0) and time.monotonic() < end:
             pass
@@ -223,7 +224,9 @@ class Coordinator:
             missing |= self._computes - here
             if not missing:
                 return
+            self.guests.refused(missing, pending=False)
             if time.monotonic() > end:
+                self.guests.refused(missing)
                 names = ", ".join(sorted(map(str, missing)))
                 detail = f"{names} has not come back within {self._wait:g} s. hint: start it, then start again here"
                 raise Abort(Cause.SILENT, party=min(missing), detail=detail)

@@ -3,16 +3,15 @@ owner allows.
 
 It moves letters over a `core.line.Line` and owns the site's clocks; what is decided about a run is `parties.consent`'s,
 what a round is are the protocol halves. Only the server begins a round; in it the plan's compute parties are heard too,
-and by them the sites. Before a round's first letter leaves, the round's number is durable in the
-ledger: a process that was killed in a round refuses that round and waits for the next.
+and by them the sites. Before a round's first letter leaves, the round's number and step are durable in the
+ledger: a process that was killed in a round refuses that round and waits for the next, and no step is repeated without
+end (`tries`).
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -21,13 +20,15 @@ from potluck.core.errors import PotluckError, Unreachable
 from potluck.core.ledger import Ledger
 from potluck.core.line import Line
 from potluck.core.party import SERVER, Draw, Party
-from potluck.core.rounds import Abort, Cause, Parcel, Record, RoundId
+from potluck.core.rounds import Abort, Cause, Parcel, RoundId
 from potluck.core.wire import load
+from potluck.parties import tries
 from potluck.parties.consent import Consent
 from potluck.parties.flood import Heard, Pace
 from potluck.parties.horizontal import BEGIN
 from potluck.parties.identity import Identity
 from potluck.parties.part import Part, partners
+from potluck.parties.seated import Seated
 from potluck.parties.session import CLOSE, PROPOSE, Answer, Close, Closed, Hello, Proposal, Word, parcel
 from potluck.parties.transcript import Transcript
 from potluck.secret.random import system
@@ -47,47 +48,8 @@ WORDS, WORDS_A_SECOND = 200.0, 1.0
 the access log."""
 LETTERS = 64
 """Letters of one partner in one round that are looked at: many times what a protocol takes."""
-EARLY, EARLY_BYTES = 8, 1 << 26
-"""Letters of one partner, and their bytes, that are kept of a round that the server has not begun here yet."""
 QUIET = 180.0
 """Seconds after which a part that nobody asks for anything lets go of what it can have again."""
-
-
-@dataclass(slots=True)
-class _Seat:
-    """This site's part in one run, and its half of the round in flight."""
-
-    part: Part
-    number: int = 0
-    desk: Desk[object] | None = None
-    step: str = ""
-    end: float = 0.0
-    used: float = 0.0
-    rested: bool = False
-    partners: frozenset[Party] = frozenset()
-    letters: Counter[Party] = field(default_factory=Counter)
-    early: dict[Party, list[Parcel]] = field(default_factory=dict)
-
-    def keep(self, sender: Party, said: Parcel) -> None:
-        """A partner's letter of a round that is still to begin: the first few of the newest such round."""
-        mine = self.early.setdefault(sender, [])
-        newest = max((one.label.round.number for one in mine), default=0)
-        if said.label.round.number > newest:
-            mine.clear()
-        if said.label.round.number < newest or len(mine) >= EARLY:
-            return
-        if sum(len(one.body) for one in mine) + len(said.body) <= EARLY_BYTES:
-            mine.append(said)
-
-    def kept(self) -> list[tuple[Party, Parcel]]:
-        """The letters of the round that begins now, no longer kept; older ones are forgotten."""
-        found = [
-            (who, one) for who, mine in self.early.items() for one in mine if one.label.round.number == self.number
-        ]
-        self.early = {
-            who: [one for one in mine if one.label.round.number > self.number] for who, mine in self.early.items()
-        }
-        return found
 
 
 class Site:
@@ -111,11 +73,12 @@ class Site:
         self._stop = stop
         self._transcript = Transcript(record)
         self._boot = draw(16)
-        self._seats: dict[str, _Seat] = {}
+        self._seats: dict[str, Seated] = {}
         self._asked: dict[str, Proposal] = {}
         self._heard = Heard()
         self._heard_of: dict[Party, Heard] = {}
         self._pace = Pace(WORDS, WORDS_A_SECOND)
+        self._repeats = Pace(tries.REPEATS, tries.REPEATS_A_SECOND)
 
     def run(self) -> None:
         """Until `stop` says so. Raises Unreachable, Refused: the broker does not let this site in."""
@@ -209,22 +172,31 @@ class Site:
         self._answer(run)
 
     def _answer(self, run: str) -> None:
-        """Decide about a proposal and say so; a run that goes on keeps its seat."""
+        """Decide about a proposal and say so. A run that goes on keeps its seat and the rows that were read for it,
+        also where its owner is asked again or the proposal is wrong in itself: only a no, or its end, takes it away."""
         proposal = self._asked[run]
         seat = self._seats.get(run)
         decision = self._consent.decide(run, proposal, seat.part if seat else None)
-        if decision.part is None:
+        if decision.part is not None:
+            self._seated(run, decision.part, proposal)
+        elif decision.verdict != "pending" and not decision.form:
             self._leave(run)
-        elif run not in self._seats:
-            known = partners(decision.part.plan, self._me.party)
-            self._seats[run] = _Seat(decision.part, used=time.monotonic(), partners=known)
-            if len(self._seats) > MOST_RUNS:
-                self._leave(min(self._seats, key=lambda name: self._seats[name].used))
         head, it = self._consent.head(), self._consent.federation
         answer = Answer(decision.verdict, decision.codes, head, self._boot, it.version, it.digest, proposal.asker)
         self._tell(run, answer)
         if decision.verdict != "pending":
             del self._asked[run]
+
+    def _seated(self, run: str, part: Part, proposal: Proposal) -> None:
+        made = self._consent.tries(run)
+        seat = self._seats.get(run)
+        if seat is not None:
+            seat.proposal, seat.tries = proposal, made
+            return
+        known = partners(part.plan, self._me.party)
+        self._seats[run] = Seated(part, proposal, made, used=time.monotonic(), partners=known)
+        if len(self._seats) > MOST_RUNS:
+            self._leave(min(self._seats, key=lambda name: self._seats[name].used))
 
     def _tick(self) -> None:
         """Deadlines that passed, and owners who made up their minds."""
@@ -238,7 +210,7 @@ class Site:
         for run in [run for run in self._asked if self._consent.decided(run)]:
             self._answer(run)
 
-    def _expire(self, seat: _Seat, desk: Desk[object]) -> None:
+    def _expire(self, seat: Seated, desk: Desk[object]) -> None:
         self._post(seat, desk.expire())
 
     def _round(self, run: str, said: Parcel) -> None:
@@ -250,7 +222,7 @@ class Site:
             if said.label.step != BEGIN:
                 return  # whoever has not begun has asked for nothing yet
             try:
-                self._begin(run, seat, said.label.round)
+                self._begin(run, seat, said)
             except Abort as abort:
                 self._consent.noticed("refused", run, abort.cause, number, abort.detail)
                 self._send(SERVER, farewell(said.label.round, abort), seat)
@@ -258,8 +230,10 @@ class Site:
         if seat.desk:
             self._post(seat, seat.desk.accept(SERVER, said))
 
-    def _begin(self, run: str, seat: _Seat, round_: RoundId) -> None:
-        """Raises Abort: REFUSED (the owner took it back), REPLAY (a process of this site began this round before)."""
+    def _begin(self, run: str, seat: Seated, said: Parcel) -> None:
+        """Raises Abort: REFUSED (the owner took it back, or is asked again), REPLAY (a process of this site began this
+        round before), TERMS or MALFORMED (no step of the plan)."""
+        round_ = said.label.round
         if seat.desk:
             seat.desk.close()
         seat.number, seat.desk, seat.rested = round_.number, None, False
@@ -267,7 +241,10 @@ class Site:
         early = seat.kept()
         if not self._consent.stands(run):
             raise Abort(Cause.REFUSED)
-        self._ledger.write(Record(f"round/{run}/{round_.number}", b""))
+        step = tries.step_of(seat.part.plan, said.body)
+        self._may_try(run, seat, step)
+        self._ledger.write(tries.marker(round_, step))
+        seat.tries[step] += 1
         half = seat.part.half(round_, self._me.seat(self._draw))
         seat.desk = Desk(self._me.party, round_, half, self._me.close, self._me.disclose, self._ledger)
         seat.desk.on_read = lambda sender, label, body: self._transcript.read(label, sender, self._me.party, body)
@@ -277,7 +254,17 @@ class Site:
             if seat.desk:
                 self._post(seat, seat.desk.accept(sender, said))
 
-    def _post(self, seat: _Seat, letters: list[Letter]) -> None:
+    def _may_try(self, run: str, seat: Seated, step: str) -> None:
+        """Raises Abort(REFUSED): this step was begun too often, so that the owner is asked again, or too fast."""
+        before = seat.tries[step]
+        if before >= tries.most(seat.part.plan):
+            self._consent.ask_again(run)
+            self._proposed(run, seat.proposal)
+            raise Abort(Cause.REFUSED, detail=f"{step} was begun {before} times: the owner is asked again")
+        if before and not self._repeats.allows(time.monotonic()):
+            raise Abort(Cause.REFUSED, detail="steps are repeated too fast")
+
+    def _post(self, seat: Seated, letters: list[Letter]) -> None:
         """Send what the half says; note how it ended, or when its next wait is over."""
         self._hand([(letter.to, letter.data) for letter in letters], seat)
         desk = seat.desk
@@ -313,10 +300,10 @@ class Site:
     def _tell(self, run: str, word: Word) -> None:
         self._send(SERVER, parcel(run, word), None)
 
-    def _send(self, to: Party, said: Parcel, seat: _Seat | None) -> None:
+    def _send(self, to: Party, said: Parcel, seat: Seated | None) -> None:
         self._hand([(to, self._me.close(to, said))], seat)
 
-    def _hand(self, letters: list[tuple[Party, bytes]], seat: _Seat | None) -> None:
+    def _hand(self, letters: list[tuple[Party, bytes]], seat: Seated | None) -> None:
         """All at once: who cannot be reached keeps nobody else waiting."""
         if not letters:
             return

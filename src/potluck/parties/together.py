@@ -21,6 +21,7 @@ from potluck.parties.attempt import AGREED, Attempt, quarrel, telling
 from potluck.parties.horizontal import Sitting, aid, contribution, join, lead
 from potluck.parties.memory import Memory
 from potluck.parties.sums import drive
+from potluck.parties.tie import Tie, of_table, tied
 
 T = TypeVar("T")
 
@@ -37,19 +38,25 @@ class Together:
         memory: Memory,
         run: str,
     ) -> None:
+        """rows: by site. Each run in memory has keys of its own to tie it to them."""
         self._plan = plan
         self._task = task
         self._protection = protection
         self._rows = rows
         self._memory = memory
         self._run = run
+        self._ties: dict[Party, Tie] = {site: of_table(table, memory.key()) for site, table in rows.items()}
 
     def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause], must: frozenset[Party]) -> Attempt:
         """One round of all who are not absent. Nobody who must be there could come back, so none is waited for."""
         round_ = RoundId(self._run, number)
         sitting = Sitting(self._plan, self._task, self._protection, round_)
         seat = self._memory.seat
-        halves = {site: join(sitting, rows, seat(site)) for site, rows in self._rows.items() if site not in absent}
+        halves = {
+            site: tied(self._ties[site], round_, join(sitting, rows, seat(site)))
+            for site, rows in self._rows.items()
+            if site not in absent
+        }
         halves |= {helper: aid(sitting, seat(helper)) for helper in self._protection.helpers()}
         desks = self._memory.round(round_, {SERVER: lead(sitting, ask, seat(SERVER)), **halves}, absent)
         return self._told(number, desks, absent)
