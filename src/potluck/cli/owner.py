@@ -18,6 +18,7 @@ from potluck.cli.door import Voice, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import scored
 from potluck.owner.access import Event
+from potluck.owner.requests import REPEATED
 
 FOLDER = click.Path(path_type=Path)
 TEXT = 8
@@ -75,7 +76,9 @@ def _show(out: Terminal, one: Asked) -> None:
     say(out, f"  cost: {one.cost}")
     if one.missing:
         say(out, f"  {one.missing} approval{'s' if one.missing > 1 else ''} missing: potluck site approve")
-    if one.request.codes:
+    if one.request.codes == (REPEATED,):
+        say(out, "  asked again: a step of it was repeated as often as one approval allows")
+    elif one.request.codes:
         say(out, f"  the policy says no: {', '.join(one.request.codes)}")
 
 

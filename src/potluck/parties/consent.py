@@ -147,7 +147,7 @@ class Consent:
         self._owner.requests.again(run)
         tries.counted_anew(self._owner.ledger, run)
         words = f"one step was begun {tries.TRIES} times or more; if it is to go on: potluck site approve"
-        self._owner.say(_plain(f"run {run} of {self._about(run).plan or '?'}: {words}"))
+        self._say(f"run {run} of {self._about(run).plan or '?'}: {words}")
 
     def began(self) -> None:
         """The site's process starts."""
