@@ -4,7 +4,7 @@ import pytest
 
 from potluck.core.party import Party, Role, site
 from potluck.core.rounds import Abort, Cause
-from potluck.parties.server import _named
+from potluck.parties.attempt import named
 
 BETA, GAMMA = (Party(Role.COMPUTE, name) for name in ("beta", "gamma"))
 
@@ -15,11 +15,11 @@ BETA, GAMMA = (Party(Role.COMPUTE, name) for name in ("beta", "gamma"))
     ids=repr,
 )
 def test_the_one_that_was_started_again_is_named_and_not_those_who_died_of_it(abort):
-    found = _named(abort, [BETA])
+    found = named(abort, [BETA])
     assert (found.cause, found.party) == (Cause.SILENT, BETA)
-    assert _named(abort, []) is abort
+    assert named(abort, []) is abort
 
 
 def test_another_cause_keeps_its_name():
     refused = Abort(Cause.RANGE, party=site("a"))
-    assert _named(refused, [BETA]) is refused
+    assert named(refused, [BETA]) is refused

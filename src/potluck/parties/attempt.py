@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -89,3 +89,13 @@ def _more(party: Party, why: Abort, step: str) -> str:
             "hint: start a new run (across machines: --fresh)"
         )
     return f"says {party}: {why.detail}" if why.party else why.detail
+
+
+def named(abort: Abort, restarted: Sequence[Party]) -> Abort:
+    """Who was started again is named, where the round ended for want of answers, or of an engine: others die of one
+    that is gone, each by what it happened to wait for."""
+    wanting = abort.cause is Cause.ENGINE or (abort.cause is Cause.TOO_FEW and abort.party is None)
+    if not wanting or not restarted:
+        return abort
+    detail = "it was started again in the middle of the round"
+    return Abort(Cause.SILENT, party=restarted[0], step=abort.step, detail=detail)

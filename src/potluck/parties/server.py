@@ -25,7 +25,7 @@ from potluck.core.party import SERVER, Draw, Party
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause, Parcel, RoundId, Rounds, Seat, Sum
 from potluck.fl.table import Table as Rows
-from potluck.parties.attempt import AGREED, Attempt, quarrel, telling
+from potluck.parties.attempt import AGREED, Attempt, named, quarrel, telling
 from potluck.parties.flood import Heard, Pace
 from potluck.parties.guests import Guests, Heads, Notes
 from potluck.parties.horizontal import Sitting, lead
@@ -332,7 +332,7 @@ class Coordinator:
         causes = {**dict.fromkeys(self.guests.of, Cause.SILENT), **away, **desk.lost, **said, **refused}
         return Attempt(
             answer=answer,
-            abort=_named(telling(desk.abort, reasons), round_.restarted) if desk.abort else None,
+            abort=named(telling(desk.abort, reasons), round_.restarted) if desk.abort else None,
             traffic=self.transcript.traffic(desk.round.number),
             lost={party: cause for party, cause in causes.items() if party in taken - givers},
             accused=quarrel(desk, self._sites & round_.seen.keys()),
@@ -340,13 +340,3 @@ class Coordinator:
             left=round_.left,
             agreed=round_.agreed,
         )
-
-
-def _named(abort: Abort, restarted: Sequence[Party]) -> Abort:
-    """Who was started again is named, where the round ended for want of answers, or of an engine: others die of one
-    that is gone, each by what it happened to wait for."""
-    wanting = abort.cause is Cause.ENGINE or (abort.cause is Cause.TOO_FEW and abort.party is None)
-    if not wanting or not restarted:
-        return abort
-    detail = "it was started again in the middle of the round"
-    return Abort(Cause.SILENT, party=restarted[0], step=abort.step, detail=detail)
