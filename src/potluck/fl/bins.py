@@ -1,8 +1,8 @@
-"""The few bins of scores for a noised AUC: from the public model and the declared columns alone, from no row.
+"""The few bins of scores for a noised AUC: from plan, public model and declared columns alone, from no row.
 
 Bins fixed in advance fail where all scores lie close together: those of a rare outcome, or of a model early in its
 training. So rows are drawn evenly from what the plan declares (numbers over their range, each value of a category
-alike), with a public seed, and the edges are tenths of the model's scores on them; 0 log-odds is an edge always.
+alike), with a public seed, and the edges are quantiles of the model's scores on them; 0 log-odds is an edge always.
 It does NOT know where real rows lie: where they fill a corner of the declared ranges, few bins hold them all.
 """
 
@@ -10,20 +10,34 @@ from __future__ import annotations
 
 import numpy as np
 
+from potluck.core.plan import Plan
 from potluck.core.seeded import generator
 from potluck.core.stages import Floats
 from potluck.fl.encode import encode
+from potluck.fl.heldout import held_out
 from potluck.fl.model import Model
 
-COUNT = 11
-"""Bins: each adds its noise to that of the AUC."""
+FEWEST, MOST = 11, 256
 _DRAWS, _BATCH = 16, 64
 
 
-def edges(model: Model) -> Floats:
-    """[COUNT - 1] rising log-odds that part the bins; 0 among them."""
+def count(plan: Plan) -> int:
+    """How many bins: more of them add noise to the AUC, fewer leave more ties, which bring it nearer to one half.
+
+    Ties cost about .7 / count^2, noise has a standard deviation of about 4 sqrt(count) / (held-out rows x epsilon):
+    their squares add up to the least near .65 (rows x epsilon)^.4.
+    """
+    if plan.privacy.unit == "site":  # as few counts as sites
+        return FEWEST
+    epsilon = plan.privacy.epsilon if plan.privacy.unit == "row" else plan.privacy.evaluation
+    wanted = 0.65 * ((held_out(plan) or 0.0) * (epsilon or 0.0)) ** 0.4
+    return min(MOST, max(FEWEST, int(wanted)))
+
+
+def edges(model: Model, bins: int) -> Floats:
+    """[bins - 1] rising log-odds that part the bins; 0 among them."""
     scores = np.concatenate([_scores(model, batch) for batch in range(_DRAWS)])
-    return np.sort(np.append(np.quantile(scores, np.arange(1, COUNT - 1) / (COUNT - 1)), 0.0))
+    return np.sort(np.append(np.quantile(scores, np.arange(1, bins - 1) / (bins - 1)), 0.0))
 
 
 def _scores(model: Model, batch: int) -> Floats:

@@ -1,7 +1,8 @@
 """Evaluation is a sum too: each held-out row adds a 1 to one cell of (side, score bin), and a curve is read off.
 
 AUC comes from the summed histograms of scores, a tie within a bin counting half; .5 is a bin's edge, so accuracy is
-exact. With noise bins are few, and laid out for the public model (`fl.bins`).
+exact. With noise bins are few, and laid out for the public model (`fl.bins`); every metric then has an interval
+(`fl.metric_intervals`).
 Several classes add (class, right or wrong); regression adds bounded sums for r2 and rmse. With noise the sums
 are noised and charged like any other: a row is either trained on or held out. With unit = "person" or "site" they
 are left out unless the plan sets aside `privacy.evaluation`: a person then counts with the first `rows_per_person`
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,10 +22,12 @@ from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats, Update
-from potluck.fl import bins
+from potluck.fl import bins, metric_intervals
+from potluck.fl.intervals import Interval, Noised
 from potluck.fl.linear import room
 from potluck.fl.links import sigmoid
 from potluck.fl.method import most_units, noisy, training
+from potluck.fl.metric_intervals import Within
 from potluck.fl.model import Model
 from potluck.fl.ranking import auc_of, curve, wilson
 from potluck.fl.table import Table
@@ -40,7 +43,9 @@ class Metrics:
 
     rows: how many held-out rows (None with noise for persons or sites);
     auc and accuracy, or r2 and rmse (in the target's own units);
-    intervals: 95 % bounds by metric name, where they are known.
+    intervals: by metric name, "rows" included, 95 % bounds of the value on these rows, from the noise alone: empty
+    without noise; an end may be infinite;
+    population: by metric name, 95 % bounds of the value on rows like these, noise included, where they are known.
     """
 
     rows: float | None
@@ -48,7 +53,8 @@ class Metrics:
     accuracy: float | None = None
     r2: float | None = None
     rmse: float | None = None
-    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    population: Mapping[str, Interval] = field(default_factory=dict)
 
 
 def allowed(plan: Plan) -> bool:
@@ -80,7 +86,7 @@ def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
             Block("errors", 1, reach, reach, units),
             Block("targets", 2, 1.0, math.sqrt(2), units),
         )
-    size = 2 * (bins.COUNT if noisy(plan) else BINS) if aim.kind == "binary" else 2 * aim.cells
+    size = 2 * (bins.count(plan) if noisy(plan) else BINS) if aim.kind == "binary" else 2 * aim.cells
     single = most == 1 and not shares
     return (Block("cells", size, float(most), float(most), units, whole=not shares, single=single),)
 
@@ -96,7 +102,7 @@ def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Update]:
     index = np.flatnonzero(rows.test)
     size = sum(block.size for block in blocks(plan, model.weights))
 
-    bounds = bins.edges(model) if noisy(plan) and model.target.kind == "binary" else None
+    bounds = bins.edges(model, bins.count(plan)) if noisy(plan) and model.target.kind == "binary" else None
 
     def each(some: Index) -> Floats:
         return _cells(plan, model, bounds, rows.features[some], rows.target[some])
@@ -121,7 +127,7 @@ def _cells(plan: Plan, model: Model, bounds: Floats | None, features: Floats, ta
     if aim.kind == "binary":
         # Half the log-odds spreads rare outcomes over many bins.
         spread = np.minimum(np.floor(sigmoid(margins[:, 0] / 2) * BINS), BINS - 1)
-        count, place = (BINS, spread) if bounds is None else (bins.COUNT, bins.place(bounds, margins[:, 0]))
+        count, place = (BINS, spread) if bounds is None else (len(bounds) + 1, bins.place(bounds, margins[:, 0]))
         cell, size = target * count + place, 2 * count
     else:
         cell = 2 * target + (margins.argmax(axis=1) == target)
@@ -136,30 +142,53 @@ def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[st
     aim = model.target
     if aim.kind == "number":
         return _regression(plan, aim, answer), ()
-    cells = answer.part("cells").values
+    part = answer.part("cells")
+    cells, std = part.values, float(part.std.max())
     rows = float(cells.sum())
     _not_empty(plan, rows)
-    shown = _shown(plan, rows)
+    count = Noised(rows, std * math.sqrt(len(cells)))
     if aim.kind == "classes":
-        return Metrics(shown, accuracy=_share(float(cells[1::2].sum()), rows)), ()
+        right = cells[1::2]
+        return _with(
+            plan, Metrics(None, accuracy=_share(float(right.sum()), rows)), count, {"accuracy": _hits(right, rows, std)}
+        ), ()
     negative, positive = cells.reshape(2, -1)
-    middle = bins.positive_from(bins.edges(model)) if noisy(plan) else BINS // 2
-    accuracy, area = _share(float(negative[:middle].sum() + positive[middle:].sum()), rows), auc_of(negative, positive)
-    found = Metrics(shown, auc=area, accuracy=accuracy)
+    middle = bins.positive_from(bins.edges(model, len(negative))) if noisy(plan) else BINS // 2
+    right = np.concatenate([negative[:middle], positive[middle:]])
+    area = auc_of(negative, positive)
+    found = Metrics(None, auc=area, accuracy=_share(float(right.sum()), rows))
+    within = {"auc": metric_intervals.area(negative, positive, std), "accuracy": _hits(right, rows, std)}
     one_class = not noisy(plan) and area is None
+    if one_class:
+        del within["auc"]
+    found = _with(plan, found, count, within)
     return found, ("the test split holds one class only: there is no AUC",) if one_class else ()
+
+
+def _hits(right: Floats, rows: float, std: float) -> Within:
+    """Of accuracy: half of all cells [k] are right."""
+    hits = Noised(float(right.sum()), std * math.sqrt(len(right)))
+    return metric_intervals.share(hits, Noised(rows - hits.value, hits.std))
+
+
+def _with(plan: Plan, found: Metrics, rows: Noised, within: Mapping[str, Within]) -> Metrics:
+    """The metrics with what is known of the rows and with their intervals.
+
+    `rows` are shown where the sums count them: of persons they count the first rows only, of sites shares. Then rows
+    are no sample either, and nothing is said of a population.
+    """
+    counted = not noisy(plan) or plan.privacy.unit == "row"
+    intervals = {name: one.noise for name, one in within.items() if one.noise}
+    if counted and noisy(plan):
+        intervals["rows"] = rows.interval()
+    shown = (rows.value if noisy(plan) else round(rows.value)) if counted else None
+    population = {name: one.population for name, one in within.items()} if counted else {}
+    return replace(found, rows=shown, intervals=intervals, population=population)
 
 
 def _not_empty(plan: Plan, rows: float) -> None:
     if not noisy(plan) and rows == 0:
         raise DataError("the test split is empty", hint="raise data.split.test, or see the split column")
-
-
-def _shown(plan: Plan, rows: float) -> float | None:
-    """`rows` as released; None where the cells do not count rows: sites add shares, persons only their first rows."""
-    if not noisy(plan):
-        return round(rows)
-    return rows if plan.privacy.unit == "row" else None
 
 
 def _share(part: float, whole: float) -> float | None:
@@ -168,24 +197,33 @@ def _share(part: float, whole: float) -> float | None:
 
 def _regression(plan: Plan, aim: Goal, answer: Answer) -> Metrics:
     if noisy(plan):
-        rows, quarter, mean, square = answer.part("sums").values.tolist()
-        errors = 4 * quarter
+        part = answer.part("sums")
+        rows, quarter, mean, square = (Noised(v, float(part.std.max())) for v in part.values.tolist())
+        errors, most = Noised(4 * quarter.value, 4 * quarter.std), 4.0
     else:
-        rows, errors = float(answer.part("rows").values[0]), float(answer.part("errors").values[0])
-        mean, square = answer.part("targets").values.tolist()
-        _not_empty(plan, rows)
-    shown = _shown(plan, rows)
-    if rows <= 0 or errors < 0:
-        return Metrics(shown)
-    spread = square - mean**2 / rows
-    rmse = math.sqrt(errors / rows) * (aim.high - aim.low) / 2
-    return Metrics(shown, r2=1 - errors / spread if spread > 0 else None, rmse=rmse)
+        counts = *answer.part("rows").values, *answer.part("errors").values, *answer.part("targets").values
+        rows, errors, mean, square = (Noised(float(value), 0.0) for value in counts)
+        most = math.inf
+        _not_empty(plan, rows.value)
+    width = (aim.high - aim.low) / 2
+    found = Metrics(None)
+    if rows.value > 0 and errors.value >= 0:
+        spread = square.value - mean.value**2 / rows.value
+        rmse = math.sqrt(errors.value / rows.value) * width
+        found = Metrics(None, r2=1 - errors.value / spread if spread > 0 else None, rmse=rmse)
+    squared = metric_intervals.ratio(errors, rows, most)
+    within = {
+        "r2": metric_intervals.explained(rows, errors, mean, square),
+        "rmse": metric_intervals.each(squared, lambda ends: (math.sqrt(ends[0]) * width, math.sqrt(ends[1]) * width)),
+    }
+    return _with(plan, found, rows, within)
 
 
 def exact(model: Model, tables: Sequence[Table]) -> Metrics:
     """Exact metrics on the held-out rows of `tables`, with 95 % intervals. NOT private: needs all rows at hand.
 
-    AUC by ranks with DeLong's interval, accuracy with Wilson's. Nothing but `rows` where no row is held out.
+    The intervals are of a population: DeLong's of the AUC by ranks, Wilson's of accuracy. Nothing but `rows` where no
+    row is held out.
     """
     features = np.vstack([table.features[table.test] for table in tables])
     target = np.concatenate([table.target[table.test] for table in tables])
@@ -202,4 +240,4 @@ def exact(model: Model, tables: Sequence[Table]) -> Metrics:
     ranked = curve(margins[target == 0, 0], margins[target == 1, 0]) if model.target.kind == "binary" else None
     if ranked:
         intervals["auc"] = ranked[1]
-    return Metrics(count, auc=ranked[0] if ranked else None, accuracy=right / count, intervals=intervals)
+    return Metrics(count, auc=ranked[0] if ranked else None, accuracy=right / count, population=intervals)
