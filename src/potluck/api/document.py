@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -105,9 +106,19 @@ def scores(metrics: Metrics | None, number: bool) -> Json:
     number: whether the target is a number (r2 and rmse) or a side or class (auc and accuracy).
     """
     shown = metrics or Metrics(None)
-    if number:
-        return {"r2": shown.r2, "rmse": shown.rmse, "rows": shown.rows}
-    return {"auc": shown.auc, "accuracy": shown.accuracy, "rows": shown.rows}
+    found: Json = {}
+    for name in ("r2", "rmse", "rows") if number else ("auc", "accuracy", "rows"):
+        found[name] = getattr(shown, name)
+        if name in shown.intervals:
+            found[f"{name}_low"], found[f"{name}_high"] = map(_end, shown.intervals[name])
+        if name in shown.population:
+            found[f"{name}_population"] = [_end(end) for end in shown.population[name]]
+    return found
+
+
+def _end(value: float) -> float | None:
+    """An end of an interval; None where there is none."""
+    return value if math.isfinite(value) else None
 
 
 def _metrics(facts: Facts, outcome: Trained) -> Json:
@@ -261,7 +272,7 @@ def _score(label: str, site: str | None, metrics: Metrics) -> list[details.Score
     for metric in ("auc", "accuracy", "r2", "rmse"):
         value = getattr(metrics, metric)
         if value is not None:
-            low, high = metrics.intervals.get(metric, (None, None))
+            low, high = metrics.population.get(metric, (None, None))
             rows = int(metrics.rows) if metrics.rows is not None else None
             found.append(
                 details.Score(label=label, metric=metric, value=value, site=site, low=low, high=high, rows=rows)

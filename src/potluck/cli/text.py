@@ -26,8 +26,11 @@ def show_run(out: Terminal, run: Run) -> None:
         out.print(str(document["stamp"]), style="bold", soft_wrap=True)
     if isinstance(metrics, Mapping) and "pooled" in metrics:
         out.print(comparison(metrics))
+        released = _table(metrics, "federated_released")
+        if _noised(released):
+            out.print(_measured(released, "metrics as released, with noise"))
     elif isinstance(metrics, Mapping):
-        out.print("metrics: " + _scores(_table(metrics, "federated")), soft_wrap=True)
+        out.print(_measured(_table(metrics, "federated"), "metrics on held-out rows"))
     results = document.get("results")
     if isinstance(results, Mapping):
         out.print(_statistics(results))
@@ -88,8 +91,30 @@ def _number(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else "-" if value is None else str(value)
 
 
-def _scores(scores: Mapping[str, object]) -> str:
-    return ", ".join(f"{name} {_number(scores[name])}" for name in METRICS if scores.get(name) is not None) or "-"
+def _noised(scores: Mapping[str, object]) -> bool:
+    return any(f"{name}_low" in scores for name in METRICS)
+
+
+def _measured(scores: Mapping[str, object], title: str) -> Table | str:
+    """Metrics with what noise, and noise and the choice of held-out rows, leave open."""
+    noised = _noised(scores)
+    heads = ["value", *(["these rows (noise), 95 %"] if noised else []), "rows like these, 95 %"]
+    table = Table("metric", *heads, title=title, title_justify="left")
+    for name in (*METRICS, "rows"):
+        ends, wide = [scores.get(f"{name}_low"), scores.get(f"{name}_high")], scores.get(f"{name}_population")
+        if scores.get(name) is None and f"{name}_low" not in scores:
+            continue
+        middle = [_between(ends if f"{name}_low" in scores else None)] if noised else []
+        table.add_row(name, _number(scores.get(name)), *middle, _between(wide))
+    return table if table.row_count else f"{title}: none may be shown"
+
+
+def _between(ends: object) -> str:
+    """An interval in words; an end that is None is open."""
+    if not isinstance(ends, Sequence):
+        return ""
+    low, high = ends
+    return f"{'-inf' if low is None else _number(low)} to {'inf' if high is None else _number(high)}"
 
 
 def comparison(metrics: Mapping[str, object]) -> Table:

@@ -211,11 +211,7 @@ def _regression(plan: Plan, aim: Goal, answer: Answer) -> Metrics:
         spread = square.value - mean.value**2 / rows.value
         rmse = math.sqrt(errors.value / rows.value) * width
         found = Metrics(None, r2=1 - errors.value / spread if spread > 0 else None, rmse=rmse)
-    squared = metric_intervals.ratio(errors, rows, most)
-    within = {
-        "r2": metric_intervals.explained(rows, errors, mean, square),
-        "rmse": metric_intervals.each(squared, lambda ends: (math.sqrt(ends[0]) * width, math.sqrt(ends[1]) * width)),
-    }
+    within = metric_intervals.regression(rows, errors, mean, square, most, width)
     return _with(plan, found, rows, within)
 
 

@@ -12,7 +12,9 @@ import numpy as np
 
 from potluck.core.fitting import Array, Give
 from potluck.core.stages import Floats
+from potluck.fl import metric_intervals
 from potluck.fl.evaluate import Metrics
+from potluck.fl.intervals import Noised
 from potluck.fl.ranking import auc_of
 from potluck.fl.target import Goal
 
@@ -47,7 +49,11 @@ def _sides(cells: Floats) -> tuple[Metrics | None, tuple[str, ...]]:
     right = float(negative[:middle].sum() + positive[middle:].sum())
     area = auc_of(negative, positive)
     warnings = () if area is not None else ("the test split holds one class only: there is no AUC",)
-    return Metrics(round(rows), auc=area, accuracy=right / rows), warnings
+    within = {"accuracy": metric_intervals.share(Noised(right, 0.0), Noised(rows - right, 0.0))}
+    if area is not None:
+        within["auc"] = metric_intervals.area(negative, positive, 0.0)
+    population = {name: one.population for name, one in within.items()}
+    return Metrics(round(rows), auc=area, accuracy=right / rows, population=population), warnings
 
 
 def _numbers(aim: Goal, sums: Floats) -> Metrics | None:
@@ -57,4 +63,8 @@ def _numbers(aim: Goal, sums: Floats) -> Metrics | None:
     spread = squares - total**2 / rows
     # Below what the fixed point adds up, a spread is no spread.
     r2 = 1 - errors / spread if spread > rows * STEP else None
-    return Metrics(round(rows), r2=r2, rmse=math.sqrt(max(errors, 0.0) / rows) * (aim.high - aim.low) / 2)
+    width = (aim.high - aim.low) / 2
+    known = Noised(rows, 0.0), Noised(max(errors, 0.0), 0.0), Noised(total, 0.0), Noised(squares, 0.0)
+    within = metric_intervals.regression(*known, most=math.inf, width=width)
+    population = {name: one.population for name, one in within.items()}
+    return Metrics(round(rows), r2=r2, rmse=math.sqrt(max(errors, 0.0) / rows) * width, population=population)

@@ -95,7 +95,7 @@ def ratio(errors: Noised, rows: Noised, most: float) -> Within:
 
     last = 1.0 if math.isinf(most) else most / (1 + most)
     found = _both(test, drawn, (0.0, last), rows.std > 0, _odds(errors.value, rows.value))
-    return each(found, lambda ends: (_ratio(ends[0]), min(most, _ratio(ends[1]))))
+    return _each(found, lambda ends: (_ratio(ends[0]), min(most, _ratio(ends[1]))))
 
 
 def explained(rows: Noised, errors: Noised, total: Noised, squares: Noised) -> Within:
@@ -117,7 +117,18 @@ def explained(rows: Noised, errors: Noised, total: Noised, squares: Noised) -> W
         return 4 * (x * spread) ** 2 / max(n, 1.0)
 
     found = _both(test, drawn, UNIT, rows.std > 0, _odds(e * n, spread))
-    return each(found, lambda ends: (1 - _ratio(ends[1]), 1 - _ratio(ends[0])))
+    return _each(found, lambda ends: (1 - _ratio(ends[1]), 1 - _ratio(ends[0])))
+
+
+def regression(
+    rows: Noised, errors: Noised, total: Noised, squares: Noised, most: float, width: float
+) -> dict[str, Within]:
+    """Of r2, and of rmse = sqrt(errors / rows) `width`. most: as in `ratio`."""
+    squared = ratio(errors, rows, most)
+    return {
+        "r2": explained(rows, errors, total, squares),
+        "rmse": _each(squared, lambda ends: (math.sqrt(ends[0]) * width, math.sqrt(ends[1]) * width)),
+    }
 
 
 def _both(
@@ -166,6 +177,6 @@ def _ratio(x: float) -> float:
     return math.inf if x >= 1 else x / (1 - x)
 
 
-def each(found: Within, change: Callable[[Interval], Interval]) -> Within:
+def _each(found: Within, change: Callable[[Interval], Interval]) -> Within:
     """The intervals of a rising function of a metric; of a falling one, `change` swaps the ends."""
     return Within(change(found.noise) if found.noise else None, change(found.population))

@@ -27,6 +27,7 @@ class Known(msgspec.Struct, frozen=True):
     rmse: float | None
     warnings: tuple[str, ...]
     measured: bool
+    population: dict[str, tuple[float, float]] = {}
 
 
 def keep(home: Path, run: str, found: Trained) -> None:
@@ -37,7 +38,8 @@ def keep(home: Path, run: str, found: Trained) -> None:
     told = found.metrics
     one = told or Metrics(None)
     rows = None if one.rows is None else round(one.rows)
-    known = Known(rows, one.auc, one.accuracy, one.r2, one.rmse, found.warnings, told is not None)
+    measured, population = told is not None, dict(one.population)
+    known = Known(rows, one.auc, one.accuracy, one.r2, one.rmse, found.warnings, measured, population)
     replace(place / f"{file_name(run)}.metrics.json", msgspec.json.encode(known), PRIVATE)
     replace(place / f"{file_name(run)}.json", found.model.files()[0], PRIVATE)
 
@@ -48,5 +50,6 @@ def kept(home: Path, run: str) -> Trained | None:
     if not path.is_file():
         return None
     told = msgspec.json.decode(known.read_bytes(), type=readable(Known))
-    metrics = Metrics(told.rows, told.auc, told.accuracy, told.r2, told.rmse) if told.measured else None
+    one = Metrics(told.rows, told.auc, told.accuracy, told.r2, told.rmse, population=told.population)
+    metrics = one if told.measured else None
     return Trained(Model.read(path), metrics, told.warnings)

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from potluck.report import charts, words
 from potluck.report.charts import Mark, Row, Shape
 from potluck.report.details import Details, Score
-from potluck.report.outcome import METRICS
+from potluck.report.outcome import METRICS, Metrics
 
 LANES = 12  # most sites that get a heading and a line a model; more of them get one line each
 BARS = 24  # most coefficients that are drawn
 TOGETHER = "All held-out rows"
-LABELS = ("alone", "federated", "federated, no noise", "pooled")
+RELEASED = "federated, released"
+LABELS = ("alone", "federated", RELEASED, "federated, no noise", "pooled")
 SHAPES: Mapping[str, Shape] = {
     "alone": "ring",
     "federated": "dot",
+    RELEASED: "ring",
     "federated, no noise": "diamond",
     "pooled": "square",
 }
@@ -30,10 +32,13 @@ MEANS = {
 MODELS = {
     "alone": "trained by that site on its own rows only, without noise",
     "federated": "the model of this run",
+    RELEASED: "the same model, as the run released it: noise is in the numbers, and lines are of it alone",
     "federated, no noise": "the same run without noise, which would cost more privacy",
     "pooled": "trained on all rows in one place, without noise, which nobody could really do",
 }
 
+NOISE = "on these very rows, from the noise alone"
+POPULATION = "on rows like these, from noise and the choice of rows"
 
 Cells = Mapping[tuple[str | None, str], Score]
 
@@ -42,7 +47,8 @@ Cells = Mapping[tuple[str | None, str], Score]
 class Metric:
     """One metric, ready to print.
 
-    table: (site, held-out rows, a cell a label); missing: sites that other metrics know; big: the one number there is.
+    table: (site, held-out rows, a cell a label); missing: sites that other metrics know; big: the one number there is;
+    open: what noise, and noise and the choice of rows, leave open: (of what, interval).
     """
 
     title: str
@@ -52,6 +58,7 @@ class Metric:
     table: tuple[tuple[str, str, tuple[str, ...]], ...]
     wide: bool
     big: str
+    open: tuple[tuple[str, str], ...]
     missing: tuple[str, ...]
     verdict: str
 
@@ -82,11 +89,25 @@ def _metric(name: str, scores: Sequence[Score], details: Details, known: Collect
         (place or TOGETHER, _rows(cells, place, shown), tuple(_cell(cells.get((place, one)), name) for one in shown))
         for place in places
     )
-    big = _cell(scores[0], name) if len(cells) == 1 else ""
+    big = words.score(scores[0].value, name) if len(cells) == 1 else ""
+    told = tuple(line for score in scores for line in _open(score, name))
     missing = tuple(place for place in order if place and place in known and place not in places)
     chart = charts.dots(f"metric-{name}", f"{title} by site and model", desc, rows)
     said = _verdict(cells, [place for place in places if place], name)
-    return Metric(title, MEANS[name], "" if big else chart, shown, table, compact, big, missing, said)
+    return Metric(title, MEANS[name], "" if big else chart, shown, table, compact, big, told, missing, said)
+
+
+def _open(score: Score, name: str) -> list[tuple[str, str]]:
+    """What is not known of a released metric."""
+    who = "as released, " if score.label == RELEASED else ""
+    lines = [(who + NOISE, ends((score.low, score.high), name))] if score.noised else []
+    return lines if score.population is None else [*lines, (who + POPULATION, ends(score.population, name))]
+
+
+def ends(found: tuple[float | None, float | None], name: str) -> str:
+    """An interval in words; an end that is `None` is open."""
+    low, high = found
+    return f"{'−∞' if low is None else words.score(low, name)} to {'∞' if high is None else words.score(high, name)}"
 
 
 def _verdict(cells: Cells, sites: Sequence[str], name: str) -> str:
@@ -128,7 +149,9 @@ def _compact(cells: Cells, places: Sequence[str | None], shown: Sequence[str]) -
 
 
 def _mark(score: Score) -> tuple[Mark, ...]:
-    return (Mark(score.value or 0.0, score.low, score.high, SHAPES.get(score.label, "ring")),)
+    if score.value is None:  # the noise left no value, but an interval
+        return ()
+    return (Mark(score.value, score.low, score.high, SHAPES.get(score.label, "ring")),)
 
 
 def _bare(score: Score) -> Mark:
@@ -145,7 +168,15 @@ def _cell(score: Score | None, name: str) -> str:
         return "–"
     if score.low is None or score.high is None:
         return words.score(score.value, name)
-    return f"{words.score(score.value, name)} ({words.score(score.low, name)} to {words.score(score.high, name)})"
+    return f"{words.score(score.value, name)} ({ends((score.low, score.high), name)})"
+
+
+def rows_between(found: Metrics | None) -> str:
+    """The interval of the number of held-out rows, where noise is in it."""
+    one = (found.federated_released or found.federated) if found else None
+    if one is None or one.rows_low is None or one.rows_high is None:
+        return ""
+    return f"95 %: {one.rows_low:,.0f} to {one.rows_high:,.0f}".replace("-", "−")
 
 
 def coefficients(found: Mapping[str, float]) -> tuple[str, tuple[tuple[str, str], ...]]:

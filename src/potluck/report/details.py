@@ -26,7 +26,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """How well one model did on the held-out rows of `site` (`None`: of all sites), with its 95 % interval.
 
-    label: "alone" | "federated" | "federated, no noise" | "pooled". metric: "auc" | "accuracy" | "rmse" | "r2".
+    label: "alone" | "federated" | "federated, released" | "federated, no noise" | "pooled".
+    metric: "auc" | "accuracy" | "rmse" | "r2". noised: the interval is of these rows, from the noise alone (an end that
+    is `None` is open), and `population` that of rows like these; else low and high are of rows like these.
     """
 
     label: str
@@ -36,6 +38,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None = None
     high: float | None = None
     rows: int | None = None
+    noised: bool = False
+    population: tuple[float | None, float | None] | None = None
 
 
 class Spend(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 Row = list[float | None]
 Value = float | list[float | Row | None] | None
+Ends = tuple[float | None, float | None]
+"""Of an interval; `None` is open."""
 
 
 class PlanName(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,13 +43,30 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """How one model did. Each metric is `None` where it is private or does not apply."""
+    """How one model did. Each metric is `None` where it is private or does not apply.
+
+    low, high: with noise, of these rows; population: of rows like these. An end that is `None` is open.
+    """
 
     auc: float | None = None
+    auc_low: float | msgspec.UnsetType | None = msgspec.UNSET
+    auc_high: float | None = None
+    auc_population: Ends | None = None
     accuracy: float | None = None
+    accuracy_low: float | msgspec.UnsetType | None = msgspec.UNSET
+    accuracy_high: float | None = None
+    accuracy_population: Ends | None = None
     rmse: float | None = None
+    rmse_low: float | msgspec.UnsetType | None = msgspec.UNSET
+    rmse_high: float | None = None
+    rmse_population: Ends | None = None
     r2: float | None = None
+    r2_low: float | msgspec.UnsetType | None = msgspec.UNSET
+    r2_high: float | None = None
+    r2_population: Ends | None = None
     rows: float | None = None
+    rows_low: float | None = None
+    rows_high: float | None = None
     by_site: dict[str, Measured | None] | None = None
 
 
@@ -55,6 +74,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     """Each kind of model that was measured; all but `federated` only from `demo` or with `--compare`."""
 
     federated: Measured | None = None
+    federated_released: Measured | None = None
     federated_no_noise: Measured | None = None
     alone: dict[str, Measured | None] | None = None
     pooled: Measured | None = None
@@ -136,10 +156,11 @@ def _load(folder: Path, name: str, schema: type[S]) -> S:
 
 
 def scores(outcome: Outcome, details: Details) -> tuple[Score, ...]:
-    """The results by site as rows: the comparison, or else what the metrics of the run hold."""
-    if details.comparison:
-        return tuple(score for score in details.comparison if score.value is not None)
+    """The results by site as rows: the comparison and what was released, or else what the metrics of the run hold."""
     found = outcome.metrics or Metrics()
+    if details.comparison:
+        released = [one for one in _rows("federated, released", None, found.federated_released) if one.noised]
+        return (*(score for score in details.comparison if score.value is not None), *released)
     rows: list[Score] = []
     for label, measured in (
         ("federated", found.federated),
@@ -158,5 +179,21 @@ def _rows(label: str, site: str | None, measured: Measured | None) -> list[Score
     if measured is None:
         return []
     count = None if measured.rows is None else round(measured.rows)
-    values = ((metric, getattr(measured, metric)) for metric in METRICS)
-    return [Score(label=label, metric=m, value=v, site=site, rows=count) for m, v in values if v is not None]
+    found = (_score(label, site, measured, metric, count) for metric in METRICS)
+    return [one for one in found if one.value is not None or one.noised]
+
+
+def _score(label: str, site: str | None, measured: Measured, metric: str, rows: int | None) -> Score:
+    low, population = getattr(measured, f"{metric}_low"), getattr(measured, f"{metric}_population")
+    noised = low is not msgspec.UNSET
+    return Score(
+        label=label,
+        metric=metric,
+        value=getattr(measured, metric),
+        site=site,
+        low=low if noised else None,
+        high=getattr(measured, f"{metric}_high"),
+        rows=rows,
+        noised=noised,
+        population=population,
+    )

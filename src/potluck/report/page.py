@@ -73,6 +73,7 @@ def render(folder: Path) -> str:
             fitted=_fitted(details),
             metrics=comparison.metrics(measured, details),
             models=comparison.MODELS,
+            rows_between=comparison.rows_between(outcome.metrics),
             statistics=statistics(outcome, details),
             noise=_noisy(outcome, details),
             gathering=_gathering(details),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from potluck.report import words
-from potluck.report.comparison import TITLES
+from potluck.report.comparison import TITLES, ends
 from potluck.report.details import Budget, Details, Score
 from potluck.report.outcome import METRICS, Outcome
 from potluck.report.traffic import Timeline
@@ -135,7 +135,10 @@ def _an(title: str) -> str:
 
 
 def _value(score: Score) -> str:
-    return words.score(score.value, score.metric)
+    said = words.score(score.value, score.metric)
+    return (
+        f"{said} (95 % from the noise alone: {ends((score.low, score.high), score.metric)})" if score.noised else said
+    )
 
 
 def facts(outcome: Outcome, details: Details, moved: Timeline | None) -> tuple[tuple[str, str, str], ...]:
