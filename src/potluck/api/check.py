@@ -14,6 +14,7 @@ import numpy as np
 
 from potluck.api import fit, intersect, predict
 from potluck.api.demands import demand_of
+from potluck.api.forecast import forecast_of, words
 from potluck.api.plan import Plan, opened
 from potluck.api.tables import tables
 from potluck.core.asks import Ask
@@ -37,7 +38,8 @@ from potluck.parties.memory import Memory, new_run
 class Verdict:
     """Whether a plan can run; its cost where it can. bytes and seconds: of one round, measured on zero vectors.
 
-    forecast: of a prediction, what it will use and send; seconds are then of one row of zeros.
+    forecast: of a prediction, what it will use and send; seconds are then of one row of zeros. With noise, half the
+    interval of each result (`fl.forecast`), and `outlook` the same in words.
     """
 
     errors: list[str]
@@ -49,6 +51,7 @@ class Verdict:
     values: Mapping[str, object] = field(default_factory=dict)
     grid: Mapping[str, object] = field(default_factory=dict)
     forecast: Mapping[str, object] | None = None
+    outlook: str = ""
 
     @property
     def unit(self) -> object:
@@ -117,22 +120,26 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         return _fit(plan, warnings)
     try:
         demand_of(plan)
-        spec, more = _with_files(plan)
+        spec, rows, more = _with_files(plan)
         ask = _first(spec)
         grid = _grid(spec, ask)
+        ahead = forecast_of(spec, rows)
         size, seconds, largest = _rehearsal(spec, ask)
     except PotluckError as error:
         return Verdict([_line(error)], warnings)
     cost = promise(spec)
+    outlook, useless = words(spec, ahead) if ahead else ("", [])
     return Verdict(
         [],
-        [*warnings, *more, *_heavy(largest)],
+        [*warnings, *more, *useless, *_heavy(largest)],
         dict.fromkeys(spec.federation.sites, cost),
         size,
         seconds,
         spec.training.rounds if spec.training and spec.task == "train" else 1,
         plan.values(),
         grid,
+        ahead.document() if ahead else None,
+        outlook,
     )
 
 
@@ -198,21 +205,23 @@ def _line(error: PotluckError) -> str:
     return f"{place}{error.what}" + (f". hint: {error.hint}" if error.hint else "")
 
 
-def _with_files(plan: Plan) -> tuple[Spec, list[str]]:
-    """The plan with its column patterns resolved, once its files are read as `run` reads them.
+def _with_files(plan: Plan) -> tuple[Spec, int | None, list[str]]:
+    """The plan with its column patterns resolved, once its files are read as `run` reads them; and how many rows they
+    have.
 
     Files that are not here are a warning: across machines every owner has its own. Raises DataError as `run` would.
     """
     files = {name: plan.folder / file for name, file in plan.spec.data.files.items()}
     missing = [name for name in plan.spec.federation.sites if name not in files or not files[name].is_file()]
     if not missing:
-        return tables(plan, None)[0], []
+        spec, found = tables(plan, None)
+        return spec, sum(table.rows for table in found.values()), []
     if any("*" in name for name in plan.spec.data.columns):
         raise PlanError("data.columns: a pattern needs the files' headers", hint="name files that can be read here")
     named = [
         f"data.files: there is none to read for {', '.join(missing)}. hint: `run` and `up` need one for every site"
     ]
-    return plan.spec, named if files else []
+    return plan.spec, None, named if files else []
 
 
 def _first(spec: Spec) -> Ask:

@@ -42,16 +42,16 @@ def results(plan: Plan, answer: Answer) -> dict[str, Result]:
         part = answer.part(one.name)
         count = len(plan.data.columns[one.by].values) + 1 if one.by else 1
         values, std = part.values.reshape(count, -1), part.std.reshape(count, -1)
-        whole = _result(plan, one, values.sum(axis=0), np.sqrt((std**2).sum(axis=0)))
+        whole = result(plan, one, values.sum(axis=0), np.sqrt((std**2).sum(axis=0)))
         if one.by:
             names = plan.data.columns[one.by].values
-            cells = {name: _result(plan, one, values[i], std[i]) for i, name in enumerate(names)}
+            cells = {name: result(plan, one, values[i], std[i]) for i, name in enumerate(names)}
             whole = msgspec.structs.replace(whole, by=cells)
         found[one.name] = whole
     return found
 
 
-def _result(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
+def result(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
     make = {"mean": _mean, "variance": _variance, "histogram": _histogram, "contingency": _contingency}
     return make.get(one.kind, _sum)(plan, one, values, std)
 

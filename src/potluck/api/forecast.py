@@ -1,0 +1,84 @@
+"""What `check` says of a plan's noise before anything is spent: how well each result will be known."""
+
+from __future__ import annotations
+
+import math
+
+from potluck.core.asks import Ask, Kind
+from potluck.core.plan import Plan as Spec
+from potluck.dp.bound import describe
+from potluck.fl import evaluate, forecast
+from potluck.fl.forecast import Forecast
+from potluck.fl.tasks import build
+
+TITLES = {"auc": "AUC", "accuracy": "accuracy", "r2": "r2", "rmse": "rmse"}
+MANY = 1e9
+"""With so many rows half an interval times them is what it is a row."""
+
+
+def forecast_of(spec: Spec, rows: int | None) -> Forecast | None:
+    """Of metrics, or of statistics on `rows` rows (None: they are not here). None without noise, and where a plan
+    releases no metrics. Raises PlanError as `describe`."""
+    if spec.privacy.noise == "none":
+        return None
+    if spec.task == "statistics":
+        return forecast.statistics(spec, _stds(spec, next(build(spec).lead())), rows)
+    blocks = evaluate.blocks(spec)
+    if not blocks:
+        return None
+    (std,) = _stds(spec, Ask(Kind.EVALUATE, 0, blocks, b"")).values()
+    return forecast.metrics(spec, blocks, std)
+
+
+def _stds(spec: Spec, ask: Ask) -> dict[str, float]:
+    """By block: the noise in each number that is released, where no site drops out."""
+    told = describe(spec, ask)
+    givers = 1 if spec.privacy.noise == "reveal" else len(spec.federation.sites)
+    return {name: share * math.sqrt(givers) for name, share in zip(told.parts, told.share, strict=True)}
+
+
+def words(spec: Spec, found: Forecast) -> tuple[str, list[str]]:
+    """(a sentence, warnings). The warnings are of metrics that would be of no use."""
+    if spec.task == "statistics":
+        return _statistics(spec, found), []
+    at = f"at epsilon {_epsilon(spec):g} with {_of(spec, found)}"
+    said = ", ".join(f"{TITLES[name]} {_reach(half)}" for name, half in found.noise.items())
+    if "auc" in found.noise:
+        said += " (if half of them are positive; with fewer the AUC is known less well)"
+    hint = "hint: a larger epsilon, more rows, or a larger data.split.test"
+    useless = [
+        f"privacy.epsilon: {at} the {TITLES[name]} will be known to {_reach(found.noise[name])}; this variance is not "
+        f"usable. {hint}"
+        for name in found.useless()
+    ]
+    return f"forecast, 95 % from the noise alone: {at} {said}", useless
+
+
+def _epsilon(spec: Spec) -> float:
+    privacy = spec.privacy
+    return (privacy.epsilon if privacy.unit == "row" else privacy.evaluation) or 0.0
+
+
+def _of(spec: Spec, found: Forecast) -> str:
+    count = 0 if found.rows is None else round(found.rows)
+    return f"the shares of {count} sites" if spec.privacy.unit == "site" else f"about {count:,} held-out rows"
+
+
+def _statistics(spec: Spec, found: Forecast) -> str:
+    per_row = forecast.statistics(spec, _stds(spec, next(build(spec).lead())), MANY).noise
+    said = []
+    for one in spec.statistics:
+        half, unit = found.noise[one.name], spec.data.columns[one.column].unit if one.column else ""
+        unit = f" {unit}" if unit and one.kind in ("mean", "sum") else ""
+        rest = per_row[one.name]
+        of = " each" if one.kind in ("histogram", "contingency") else ""
+        if half is None and found.rows is None and rest is not None:
+            said.append(f"{one.name} +- {rest * MANY:.3g} / rows{unit}")
+        else:
+            said.append(f"{one.name} {_reach(half)}{unit}{of}")
+    of = "" if found.rows is None else f" with {round(found.rows):,} rows"
+    return f"forecast, 95 % from the noise alone: at epsilon {spec.privacy.epsilon:g}{of} {', '.join(said)}"
+
+
+def _reach(half: float | None) -> str:
+    return "has no bound" if half is None else f"+- {half:.2g}"
