@@ -18,7 +18,7 @@ from test_linear import FOLD, noised, pooled, rows, tiny
 from potluck.core.asks import Kind
 from potluck.core.plan import Data, Model, PrivacyPlan, Target, Training
 from potluck.core.rounds import Abort
-from potluck.fl.bins import edges, place, positive_from
+from potluck.fl.bins import count, edges, place, positive_from
 from potluck.fl.evaluate import Metrics, exact, metrics
 from potluck.fl.ranking import auc_of, curve, wilson
 from potluck.fl.tasks import TrainTask, build
@@ -115,6 +115,59 @@ def test_released_areas_scatter_around_the_exact_one():
     best = exact(model, list(tables.values())).auc
     assert np.mean(found) == pytest.approx(best, abs=0.02)
     assert 0.01 < np.std(found) < 0.07
+
+
+def released(spec, model, tables, sigma, seeds):
+    """Metrics and warnings of one model on the same rows, under noise of its own each time."""
+    task = build(spec)
+    ask = task.ask(Kind.EVALUATE, 0, model.weights.astype("<f8").tobytes())
+    return [metrics(spec, model, answer(ask, task, tables, gaussian(sigma, seed))) for seed in range(seeds)]
+
+
+def test_intervals_of_released_metrics_hold_the_exact_ones_by_ranks():
+    spec = heart(training=Training(method="gradient", rounds=20, expected_rows=500))
+    tables = hospitals(spec)
+    model = run(build(spec), tables).model
+    best = exact(model, list(tables.values()))
+    found = [one for one, _ in released(replaced(spec, privacy=ROW), model, tables, 5.2, 60)]
+    for name, truth in (("auc", best.auc), ("accuracy", best.accuracy), ("rows", best.rows)):
+        held = [one.intervals[name][0] <= truth <= one.intervals[name][1] for one in found]
+        assert sum(held) >= 53
+    for one in found:
+        assert one.population["auc"][0] <= one.intervals["auc"][0]
+        assert one.population["auc"][1] >= one.intervals["auc"][1]
+
+
+def test_rows_that_fill_one_corner_of_the_declared_range_do_not_get_a_narrow_wrong_area(monkeypatch):
+    """All scores lie in one or two bins: the area by bins is near one half, whatever the model is worth."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(9.8, 0.05, 6000)  # declared from 0 to 10
+    y = (x + rng.normal(0, 0.02, len(x)) > 9.8).astype(int)
+    spec = tiny("newton", l2=10.0)
+    frame = pd.DataFrame({"x": x, "y": y, "fold": np.where(rng.random(len(x)) < 0.5, "test", "")})
+    model = run(build(spec), frames(spec, frame)).model
+    model = dataclasses.replace(model, weights=np.array([-1.0, 1.0]))  # parts even scores, and these not at all
+    table = {"a": frames(spec, frame)["a"]}
+    spec = replaced(spec, privacy=ROW, training=Training(method="gradient", expected_rows=9000))
+    best = exact(model, list(table.values())).auc
+    assert best > 0.95
+    for one, warnings in released(spec, model, table, 3.7, 5):
+        assert one.intervals["auc"][0] <= best <= one.intervals["auc"][1]
+        assert "scores fill few bins" in warnings[0]
+    monkeypatch.setattr("potluck.fl.evaluate.TIES", 2.0)  # control
+    assert all(one.intervals["auc"][1] < best for one, _ in released(spec, model, table, 3.7, 5))
+
+
+def test_bins_grow_as_rows_outnumber_the_noise():
+    def bins(rows, epsilon, **keys):
+        spec = tiny("gradient", expected_rows=rows)
+        return count(replaced(spec, privacy=replaced(ROW, epsilon=epsilon, **keys)))
+
+    assert bins(500, 1.0) == bins(5, 8.0) == 11
+    assert bins(60_000, 1.0) > bins(6000, 1.0) > 11
+    assert bins(6000, 3.0) > bins(6000, 1.0)
+    assert bins(10**9, 8.0) == 256
+    assert bins(60_000, 1.0, unit="site", evaluation=0.5) == 11
 
 
 @pytest.mark.parametrize("swapped", [False, True])

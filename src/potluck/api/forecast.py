@@ -38,19 +38,17 @@ def _stds(spec: Spec, ask: Ask) -> dict[str, float]:
 
 
 def words(spec: Spec, found: Forecast) -> tuple[str, list[str]]:
-    """(a sentence, warnings). The warnings are of metrics that would be of no use."""
+    """(a sentence, warnings): a warning where metrics would be of no use."""
     if spec.task == "statistics":
         return _statistics(spec, found), []
     at = f"at epsilon {_epsilon(spec):g} with {_of(spec, found)}"
     said = ", ".join(f"{TITLES[name]} {_reach(half)}" for name, half in found.noise.items())
     if "auc" in found.noise:
         said += " (if half of them are positive; with fewer the AUC is known less well)"
+    known = [f"{TITLES[name]} to {_reach(found.noise[name])}" for name in found.useless()]
     hint = "hint: a larger epsilon, more rows, or a larger data.split.test"
-    useless = [
-        f"privacy.epsilon: {at} the {TITLES[name]} will be known to {_reach(found.noise[name])}; this variance is not "
-        f"usable. {hint}"
-        for name in found.useless()
-    ]
+    what = f"{at} metrics will be known no better than {' and '.join(known)}; this variance is not usable"
+    useless = [f"privacy.epsilon: {what}. {hint}"] if known else []
     return f"forecast, 95 % from the noise alone: {at} {said}", useless
 
 

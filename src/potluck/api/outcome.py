@@ -12,7 +12,7 @@ from potluck.core import private
 from potluck.core.errors import UsageError, reason
 from potluck.fl.model import Model
 from potluck.report.outcome import read
-from potluck.report.page import render
+from potluck.report.page import render, run_html
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Run:
         return write_report(self.folder, Path(path) if path else None)
 
     def _repr_html_(self) -> str:
-        return f"<p>Potluck run <code>{self.folder.name}</code>: see <code>report.html</code></p>"
+        return run_html(self.folder)
 
 
 def write_report(folder: Path, output: Path | None) -> Path:

@@ -28,7 +28,7 @@ def command(plan: Path, settings: tuple[str, ...]) -> int:
         if verdict.ok:
             out.print(f"{plan.name} can run: {verdict.summary()}", soft_wrap=True)
             if verdict.outlook:
-                out.print(plain(verdict.outlook), soft_wrap=True)
+                out.print(verdict.outlook, soft_wrap=True)
         if verdict.ok and say.verbose:
             for key, value in verdict.flat():
                 out.print(f"  {key} = {value}", soft_wrap=True)

@@ -35,6 +35,8 @@ from potluck.fl.target import Goal, goal
 from potluck.fl.units import Index, first, total, updates
 
 BINS = 1024
+TIES = 0.2
+"""Bins that part scores evenly leave less than half of this many pairs within one bin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +160,21 @@ def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[st
     area = auc_of(negative, positive)
     found = Metrics(None, auc=area, accuracy=_share(float(right.sum()), rows))
     within = {"auc": metric_intervals.area(negative, positive, std), "accuracy": _hits(right, rows, std)}
+    ties = metric_intervals.tied(negative, positive, std) if noisy(plan) else 0.0
+    if ties > TIES:
+        within["auc"] = metric_intervals.widened(within["auc"], ties / 2)
     one_class = not noisy(plan) and area is None
     if one_class:
         del within["auc"]
     found = _with(plan, found, count, within)
-    return found, ("the test split holds one class only: there is no AUC",) if one_class else ()
+    return found, _mind(one_class, ties)
+
+
+def _mind(one_class: bool, ties: float) -> tuple[str, ...]:
+    """What to mind of an area."""
+    few = f"scores fill few bins: by ranks the AUC may be {ties / 2:.2f} higher or lower, which its interval allows for"
+    one = "the test split holds one class only: there is no AUC"
+    return tuple(line for line, holds in ((one, one_class), (few, ties > TIES)) if holds)
 
 
 def _hits(right: Floats, rows: float, std: float) -> Within:

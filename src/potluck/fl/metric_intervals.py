@@ -71,6 +71,27 @@ def area(negative: Floats, positive: Floats, std: float) -> Within:
     return _both(test, drawn, UNIT, std > 0, wins / (count * other) if count * other else 0.5)
 
 
+def tied(negative: Floats, positive: Floats, std: float) -> float:
+    """The share of pairs of a negative and a positive that fall into one bin, freed of what the noise may add to it.
+
+    By ranks the area is within half of it of the area by bins.
+    """
+    pairs = float(negative.sum() * positive.sum())
+    if negative.sum() <= 0 or positive.sum() <= 0:
+        return 0.0
+    noise = std * math.sqrt(float(negative @ negative + positive @ positive))
+    return min(1.0, max(0.0, (float(negative @ positive) - 2 * noise) / pairs))
+
+
+def widened(found: Within, by: float) -> Within:
+    """Intervals of a share with `by` more to either side."""
+
+    def wider(ends: Interval) -> Interval:
+        return max(0.0, ends[0] - by), min(1.0, ends[1] + by)
+
+    return _each(found, wider)
+
+
 def share(hits: Noised, misses: Noised) -> Within:
     """Of hits / (hits + misses), two counts with independent noise. Without noise the population's is Wilson's."""
     rows = hits.value + misses.value
@@ -178,5 +199,5 @@ def _ratio(x: float) -> float:
 
 
 def _each(found: Within, change: Callable[[Interval], Interval]) -> Within:
-    """The intervals of a rising function of a metric; of a falling one, `change` swaps the ends."""
+    """The intervals of a function of a metric; of a falling one, `change` swaps the ends."""
     return Within(change(found.noise) if found.noise else None, change(found.population))

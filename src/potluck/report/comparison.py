@@ -38,7 +38,8 @@ MODELS = {
 }
 
 NOISE = "on these very rows, from the noise alone"
-POPULATION = "on rows like these, from noise and the choice of rows"
+POPULATION = "on rows like these, from the choice of rows"
+BOTH = "on rows like these, from noise and the choice of rows"
 
 Cells = Mapping[tuple[str | None, str], Score]
 
@@ -90,7 +91,8 @@ def _metric(name: str, scores: Sequence[Score], details: Details, known: Collect
         for place in places
     )
     big = words.score(scores[0].value, name) if len(cells) == 1 else ""
-    told = tuple(line for score in scores for line in _open(score, name))
+    whose = "" if big else "as released, "
+    told = tuple((whose + of, said) for score in scores for of, said in _open(score, name))
     missing = tuple(place for place in order if place and place in known and place not in places)
     chart = charts.dots(f"metric-{name}", f"{title} by site and model", desc, rows)
     said = _verdict(cells, [place for place in places if place], name)
@@ -99,9 +101,19 @@ def _metric(name: str, scores: Sequence[Score], details: Details, known: Collect
 
 def _open(score: Score, name: str) -> list[tuple[str, str]]:
     """What is not known of a released metric."""
-    who = "as released, " if score.label == RELEASED else ""
-    lines = [(who + NOISE, ends((score.low, score.high), name))] if score.noised else []
-    return lines if score.population is None else [*lines, (who + POPULATION, ends(score.population, name))]
+    lines = [(NOISE, ends((score.low, score.high), name))] if score.noised else []
+    if score.population is not None:
+        lines.append((BOTH if score.noised else POPULATION, ends(score.population, name)))
+    return lines
+
+
+def lines(score: Score) -> list[tuple[str, str, str]]:
+    """(what, value, intervals) of one metric of one model."""
+    name = f"{TITLES[score.metric]}, {score.label}"
+    known = [f"{interval} {of}" for of, interval in _open(score, score.metric)]
+    if not known and score.low is not None and score.high is not None:
+        known = [f"{ends((score.low, score.high), score.metric)} {POPULATION}"]
+    return [(name, words.score(score.value, score.metric), "; ".join(known))]
 
 
 def ends(found: tuple[float | None, float | None], name: str) -> str:

@@ -30,7 +30,7 @@ from potluck.report import (
 from potluck.report.details import Details, Seen
 from potluck.report.matrix import Table
 from potluck.report.outcome import Outcome, read, scores
-from potluck.report.statistics import statistics
+from potluck.report.statistics import lines_of, statistics
 
 HERE = Path(__file__).parent
 SECTIONS = (
@@ -96,6 +96,18 @@ def render(folder: Path) -> str:
 def explain_html(views: Sequence[Seen]) -> str:
     """The same claims as a small table, for a notebook: a fragment that brings its own few styles."""
     return _environment().get_template("explain.html").render(views=views)
+
+
+def run_html(folder: Path) -> str:
+    """A run's results with their intervals as a small table, for a notebook: a fragment with its own few styles.
+
+    Raises UsageError as `render`.
+    """
+    outcome, details = read(folder)
+    measured = [score for score in scores(outcome, details) if score.site is None]
+    rows = [line for score in measured for line in comparison.lines(score)]
+    rows += [line for one in statistics(outcome, details) for line in lines_of(one)]
+    return _environment().get_template("run.html").render(name=folder.name, rows=rows)
 
 
 def _matrices(details: Details) -> tuple[Table | None, Table | None]:

@@ -62,6 +62,21 @@ def statistics(outcome: Outcome, details: Details) -> tuple[Statistic, ...]:
     )
 
 
+def lines_of(one: Statistic) -> list[tuple[str, str, str]]:
+    """(what, value, interval) of each number of a statistic; of a contingency table each cell."""
+    name = one.question.name
+    if one.lines:
+        return [(f"{name}, {of}", value, interval) for of, value, interval in one.lines]
+    if one.heats:
+        return [
+            (f"{heat.caption}: {down}, {across}", cell.value, cell.interval)
+            for heat in one.heats
+            for down, row in heat.rows
+            for across, cell in zip(heat.head, row, strict=False)
+        ]
+    return [(name, one.big, one.interval)]
+
+
 def _statistic(ident: str, question: Question, result: Result) -> Statistic:
     groups = [(f"{question.by or 'group'} = {name}", one) for name, one in (result.by or {}).items() if one is not None]
     every = [(name, one) for name, one in [(EVERYBODY, result), *groups] if one.value is not None]
