@@ -52,6 +52,7 @@ def results(plan: Plan, answer: Answer) -> dict[str, Result]:
 
 
 def result(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
+    """One statistic, or one group of it: values [d] and the noise in each, std [d]."""
     make = {"mean": _mean, "variance": _variance, "histogram": _histogram, "contingency": _contingency}
     return make.get(one.kind, _sum)(plan, one, values, std)
 
