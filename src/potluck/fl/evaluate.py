@@ -151,9 +151,8 @@ def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[st
     count = Noised(rows, std * math.sqrt(len(cells)))
     if aim.kind == "classes":
         right = cells[1::2]
-        return _with(
-            plan, Metrics(None, accuracy=_share(float(right.sum()), rows)), count, {"accuracy": _hits(right, rows, std)}
-        ), ()
+        found = Metrics(None, accuracy=_share(float(right.sum()), rows))
+        return _with(plan, found, count, {"accuracy": _hits(right, rows, std)}), ()
     negative, positive = cells.reshape(2, -1)
     middle = bins.positive_from(bins.edges(model, len(negative))) if noisy(plan) else BINS // 2
     right = np.concatenate([negative[:middle], positive[middle:]])
