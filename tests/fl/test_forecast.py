@@ -29,7 +29,7 @@ def plan(rows, share_=0.25, **keys):
 @pytest.mark.parametrize(("rows", "std"), [(260, 5.27), (600, 3.73), (2000, 10.0)])
 def test_an_area_and_an_accuracy_are_known_as_well_as_was_forecast(rows, std):
     spec = plan(3 * rows)
-    ahead = forecast.metrics(spec, blocks(spec), std)
+    ahead = forecast.metrics(spec, blocks(spec, np.zeros(0)), std)
     assert ahead.rows == rows
     rng = np.random.default_rng(rows)
     found = {"auc": [], "accuracy": []}
@@ -46,7 +46,7 @@ def test_an_r2_is_known_as_well_as_was_forecast():
     data = Data(columns={"x": number(0, 10), "y": number(0, 4)}, target=Target(column="y"), split=Split(test=0.25))
     rows, std = 20_000, 8.0
     spec = replaced(plan(3 * rows, model=Model(kind="linear")), data=data)
-    ahead = forecast.metrics(spec, blocks(spec), std)
+    ahead = forecast.metrics(spec, blocks(spec, np.zeros(0)), std)
     rng = np.random.default_rng(0)
     sums = np.array([rows, rows / 6, 0.0, rows / 3])  # targets even over their range, half of their variance explained
     assert exact_r2(sums) == pytest.approx(0.5)
@@ -70,7 +70,7 @@ def test_held_out_rows_come_from_the_plan_alone():
 def test_few_rows_are_told_as_useless_and_never_crash():
     for rows in (1, 10, 40):
         spec = plan(rows)
-        ahead = forecast.metrics(spec, blocks(spec), 8.0)
+        ahead = forecast.metrics(spec, blocks(spec, np.zeros(0)), 8.0)
         assert ahead.useless() == ("auc", "accuracy")
         assert ahead.noise["auc"] == pytest.approx(0.5, abs=0.1)
         assert not any(math.isnan(half) for half in (*ahead.noise.values(), *ahead.population.values()))
@@ -85,6 +85,6 @@ def test_several_classes_are_forecast_by_accuracy_alone():
     )
     training = Training(method="average", expected_rows=3000)
     spec = make(data=data, model=Model(kind="network"), training=training, privacy=ROW)
-    ahead = forecast.metrics(spec, blocks(spec), 4.0)
+    ahead = forecast.metrics(spec, blocks(spec, np.zeros(0)), 4.0)
     assert set(ahead.noise) == {"accuracy"}
     assert 0 < ahead.noise["accuracy"] < 0.05
