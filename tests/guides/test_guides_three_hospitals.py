@@ -24,7 +24,7 @@ from potluck.dp.account import promise
 from potluck.members.home import SiteHome
 from potluck.owner.evidence import verify_export
 from potluck.owner.heads import SignedHead
-from potluck.owner.judge import judge
+from potluck.owner.judge import Year, judge
 from potluck.owner.reading import read as read_policy
 
 ROOT = Path(__file__).parents[2]
@@ -169,7 +169,7 @@ def told(reader: Readers) -> None:
     assert not list(homes["coordinator"].rglob("rows.csv")), "no row went to the coordinator"
 
     spent = reader.said["cleveland", "potluck site budget cleveland"]
-    assert f"spent {run['privacy']['epsilon']['cleveland']:.6g} in all" in spent
+    assert f"epsilon {run['privacy']['epsilon']['cleveland']:.6g} in all" in spent
     assert "approve" in reader.said["cleveland", "potluck site log cleveland"]
     *lines, last = (homes["cleveland"] / "spent.jsonl").read_bytes().splitlines(keepends=True)
     federation = SiteHome.at(homes["va"] / "va").pinned()
@@ -222,12 +222,14 @@ def test_the_policy_of_the_guide_allows_its_plan_and_little_else(tmp_path):
         for key, value in changes:
             plan.set(key, value)
         now, asker = datetime.now().astimezone(), frozenset({"hospitals"})
-        found = judge(rules, plan.spec, asker=asker, now=now, spent_year=0.0, promised=promise(plan.spec))
+        found = judge(rules, plan.spec, asker=asker, now=now, year=Year(), promised=promise(plan.spec))
         return {one.code for one in found}
 
     assert denied() == set()
     assert denied(("privacy.epsilon", 1.5)) == {"epsilon_per_plan"}
     assert denied(("privacy", {"noise": "none"})) == {"noise"}
+    assert denied(("federation.corrupt", 0)) == {"min_corrupt"}
+    assert denied(("privacy.unit", "person"), ("data.person", "age")) >= {"person"}
     assert denied(("protect.with", "clear"), ("federation.server", "curious"), ("privacy.noise", "reveal")) == {
         "protect",
         "noise",
