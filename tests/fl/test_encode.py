@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from potluck.core.plan import Column
 from potluck.fl.card import Card, fault
-from potluck.fl.encode import OTHER, Encoding, Field, Unfit, codes, encode, field, key, numbers, order, raw, scale
+from potluck.fl.encode import OTHER, Encoding, Field, codes, encode, field, key, numbers, order, raw, scale
+from potluck.fl.problems import Unfit
 from potluck.fl.target import Goal
 
 
@@ -72,7 +73,7 @@ def test_unfit_tells_the_place_and_no_value(texts, place):
     cells = ["1"] * place + ["x" + "".join(texts)]
     with pytest.raises(Unfit) as caught:
         numbers(cells, ("",))
-    assert caught.value.index == place
+    assert caught.value.index == [place]
     assert str(caught.value) == "nan, inf or text where a number is expected"
 
 

@@ -88,7 +88,7 @@ def test_heart_rows_are_read_and_dropped_as_counted_by_hand():
         raw = pd.read_csv(HEART / f"processed.{name}.data", header=None, na_values="?")
         kept = raw.dropna(subset=[3, 4, 5, 6, 7, 8, 9])
         assert table.rows == len(kept)
-        assert sum(table.dropped.values()) == len(raw) - len(kept)
+        assert sum(table.tally.dropped.values()) == len(raw) - len(kept)
         assert table.target.tolist() == (kept[13] > 0).astype(float).tolist()
         assert table.features[:, 0].tolist() == pytest.approx((2 * (kept[0] - 20) / 70 - 1).tolist())
 
@@ -96,7 +96,7 @@ def test_heart_rows_are_read_and_dropped_as_counted_by_hand():
 def test_rows_without_target_are_dropped_and_counted():
     frame = pd.DataFrame({"x": [1, 2, 3], "c": ["u", "v", "u"], "y": ["1", "", None]})
     table = read(frame, plan(), "home")
-    assert (table.rows, dict(table.dropped)) == (1, {"y": 2})
+    assert (table.rows, dict(table.tally.dropped)) == (1, {"y": 2})
 
 
 def test_missing_values_refuse_drop_or_flag():
@@ -105,7 +105,7 @@ def test_missing_values_refuse_drop_or_flag():
     assert "'x' has no value in 1 rows" in message
     columns = {"x": number(0, 10, "drop"), "c": category("u", "v", missing="flag"), "y": category("0", "1")}
     table = read(frame, plan(columns=columns), "home")
-    assert dict(table.dropped) == {"x": 1}
+    assert dict(table.tally.dropped) == {"x": 1}
     assert table.features.tolist() == [pytest.approx([-0.8, 1, 0, 0]), pytest.approx([-0.4, 0, 0, 1])]
 
 
@@ -151,7 +151,7 @@ def test_a_missing_text_that_is_a_number_also_means_the_number():
         ("x,c,y\n", "has no rows"),
         ("", "has no header"),
         (f"x,c,y\n1,u,{SECRET}\n", "'y', line 2: a target value that the plan does not declare"),
-        ("x;c;y\n1;u;1\n", "no column 'x'"),
+        ("x;c;y\n1;u;1\n", "no columns 'x', 'c', 'y': 0 of 3"),
     ],
 )
 def test_a_file_for_another_plan_is_refused(tmp_path, text, said):

@@ -16,7 +16,7 @@ from potluck.api import fit, intersect, predict
 from potluck.api.demands import demand_of
 from potluck.api.forecast import forecast_of, words
 from potluck.api.plan import Plan, opened
-from potluck.api.tables import tables
+from potluck.api.tables import tables, tallies
 from potluck.core.asks import Ask
 from potluck.core.errors import PlanError, PotluckError
 from potluck.core.party import SERVER
@@ -27,6 +27,8 @@ from potluck.core.stages import Guarded, Opened
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.dp.bound import describe, privacy
 from potluck.fl.model import Model
+from potluck.fl.tally import Tally
+from potluck.fl.tally_words import told
 from potluck.fl.tasks import build
 from potluck.net.pieces import LARGEST
 from potluck.parties import catalog
@@ -39,7 +41,8 @@ class Verdict:
     """Whether a plan can run; its cost where it can. bytes and seconds: of one round, measured on zero vectors.
 
     forecast: of a prediction, what it will use and send; seconds are then of one row of zeros. With noise, half the
-    interval of each result (`fl.forecast`), and `outlook` the same in words.
+    interval of each result (`fl.forecast`), and `outlook` the same in words. data: by site what became of its values,
+    where its rows are here: for their owner.
     """
 
     errors: list[str]
@@ -52,6 +55,7 @@ class Verdict:
     grid: Mapping[str, object] = field(default_factory=dict)
     forecast: Mapping[str, object] | None = None
     outlook: str = ""
+    data: Mapping[str, Tally] = field(default_factory=dict)
 
     @property
     def unit(self) -> object:
@@ -77,8 +81,13 @@ class Verdict:
             "rounds": self.rounds,
             "grid": dict(self.grid),
             "values": dict(self.values),
+            "data": {site: tally.document() for site, tally in self.data.items()},
         }
         return found if self.forecast is None else found | {"forecast": dict(self.forecast)}
+
+    def told(self) -> list[str]:
+        """What the owners have to know of their rows, a line each."""
+        return told(self.data)
 
     def summary(self) -> str:
         """One line of words."""
@@ -120,10 +129,10 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         return _fit(plan, warnings)
     try:
         demand_of(plan)
-        spec, rows, more = _with_files(plan)
+        spec, more, data = _with_files(plan)
         ask = _first(spec)
         grid = _grid(spec, ask)
-        ahead = forecast_of(spec, rows)
+        ahead = forecast_of(spec, sum(tally.used for tally in data.values()) if data else None)
         size, seconds, largest = _rehearsal(spec, ask)
     except PotluckError as error:
         return Verdict([_line(error)], warnings)
@@ -140,6 +149,7 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         grid,
         ahead.document() if ahead else None,
         outlook,
+        data=data,
     )
 
 
@@ -180,12 +190,12 @@ def _intersection(plan: Plan, warnings: list[str]) -> Verdict:
 def _fit(plan: Plan, warnings: list[str]) -> Verdict:
     """The verdict on a fit over columns at different owners; not rehearsed: engines would take longer to start."""
     try:
-        rows, more = fit.counted(plan)
+        rows, more, data = fit.counted(plan)
     except PotluckError as error:
         return Verdict([_line(error)], warnings)
     size = fit.uploaded(plan.spec, rows)
     cost = dict.fromkeys(plan.spec.federation.sites, promise(plan.spec))
-    return Verdict([], [*warnings, *more], cost, size, None, 1, plan.values())
+    return Verdict([], [*warnings, *more], cost, size, None, 1, plan.values(), data=data)
 
 
 def _rows(plan: Plan, model: Model) -> list[str]:
@@ -205,9 +215,9 @@ def _line(error: PotluckError) -> str:
     return f"{place}{error.what}" + (f". hint: {error.hint}" if error.hint else "")
 
 
-def _with_files(plan: Plan) -> tuple[Spec, int | None, list[str]]:
-    """The plan with its column patterns resolved, once its files are read as `run` reads them; and how many rows they
-    have.
+def _with_files(plan: Plan) -> tuple[Spec, list[str], dict[str, Tally]]:
+    """The plan with its column patterns resolved, what to mind, and what became of the values by site, once its files
+    are read as `run` reads them.
 
     Files that are not here are a warning: across machines every owner has its own. Raises DataError as `run` would.
     """
@@ -215,13 +225,13 @@ def _with_files(plan: Plan) -> tuple[Spec, int | None, list[str]]:
     missing = [name for name in plan.spec.federation.sites if name not in files or not files[name].is_file()]
     if not missing:
         spec, found = tables(plan, None)
-        return spec, sum(table.rows for table in found.values()), []
+        return spec, [], tallies(found)
     if any("*" in name for name in plan.spec.data.columns):
         raise PlanError("data.columns: a pattern needs the files' headers", hint="name files that can be read here")
     named = [
         f"data.files: there is none to read for {', '.join(missing)}. hint: `run` and `up` need one for every site"
     ]
-    return plan.spec, None, named if files else []
+    return plan.spec, named if files else [], {}
 
 
 def _first(spec: Spec) -> Ask:

@@ -27,6 +27,8 @@ from potluck.core.rounds import RoundId
 from potluck.engines.environment import require
 from potluck.fl.columns import Own, read
 from potluck.fl.scoring import Carried
+from potluck.fl.tally import Tally
+from potluck.fl.tally_words import required
 from potluck.members.names import file_name
 from potluck.mpc.engine import Engine
 from potluck.mpc.fit.parts import sizes
@@ -52,13 +54,21 @@ class Room:
     keys: Mapping[Party, Keys] = field(repr=False)
     own: Mapping[Party, Own] = field(repr=False)
 
+    @property
+    def tallies(self) -> dict[str, Tally]:
+        """What became of the values, by owner."""
+        return {one.name: own.tally for one, own in self.own.items()}
+
 
 def prepared(plan: Plan, data: Sources | None) -> Room:
     """Columns of a plan whose owners are all here. Raises PlanError, DataError; UsageError: the engine is missing."""
     require("mpc")
     given, spec = sources(plan, data), plan.spec
     keys = {one: read_keys(given[one.name], spec, one.name) for one in spec.sites}
-    return Room(plan, keys, {one: read(given[one.name], spec, one.name) for one in spec.sites})
+    room = Room(plan, keys, {one: read(given[one.name], spec, one.name) for one in spec.sites})
+    for name, tally in room.tallies.items():
+        required(tally, name)
+    return room
 
 
 def carried_out(
@@ -117,8 +127,9 @@ def fetch(folder: Path, home: Path, run: str, room: Room | None = None) -> None:
     private.write(folder / "run.json", text)
 
 
-def counted(plan: Plan) -> tuple[int, list[str]]:
-    """The most rows that all owners may have in common, and what to mind; files are read as `run` reads them.
+def counted(plan: Plan) -> tuple[int, list[str], dict[str, Tally]]:
+    """The most rows that all owners may have in common, what to mind, and what became of the values by owner; files are
+    read as `run` reads them.
 
     ASSUMED where a file is not here. Raises as `prepared` would.
     """
@@ -127,12 +138,13 @@ def counted(plan: Plan) -> tuple[int, list[str]]:
     missing = [name for name in spec.federation.sites if name not in files or not files[name].is_file()]
     if missing:
         what = f"none to read for {', '.join(missing)}, so bytes are of {ASSUMED} common rows"
-        return ASSUMED, [f"data.files: there is {what}. hint: `run` and `up` need one for every site"]
+        return ASSUMED, [f"data.files: there is {what}. hint: `run` and `up` need one for every site"], {}
     given = sources(plan, None)
     least = min(len(read_keys(given[one.name], spec, one.name).rows) for one in spec.sites)
-    for one in spec.sites:
-        read(given[one.name], spec, one.name)
-    return least, [f"bytes are of {least} common rows, as many as the smallest file has"]
+    found = {one.name: read(given[one.name], spec, one.name).tally for one in spec.sites}
+    for name, tally in found.items():
+        required(tally, name)
+    return least, [f"bytes are of {least} common rows, as many as the smallest file has"], found
 
 
 def uploaded(spec: Spec, rows: int) -> int:

@@ -35,5 +35,5 @@ def pooled(plan: Plan, keys: Mapping[Party, Keys], own: Mapping[Party, Own]) -> 
     target = next(one.target for one in every if one.target is not None)
     held = np.arange(len(common)) >= every[0].train
     model = plain(plan, features[keep & ~held], target[keep & ~held])
-    table = Table(features[keep], target[keep], None, held[keep], {}, (), {})
+    table = Table(features[keep], target[keep], None, held[keep], {}, ())
     return exact(model, [table])

@@ -37,6 +37,8 @@ from potluck.parties.learners import readers
 from potluck.parties.proposal import ONE_ROUND
 
 Json = dict[str, object]
+RECENT = 4 << 20
+"""Bytes of the access log, its newest, in which the inbox looks for what was counted."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,17 @@ class Asked:
     me: str
     computes: bool = False
     file: str = ""
+    counted: tuple[str, ...] | None = None
+
+    @property
+    def rows(self) -> list[str]:
+        """What the owner has to know of its rows, as counted when they were last read for this plan. The inbox itself
+        reads no row."""
+        if self.computes or self.plan.task not in ("train", "statistics"):
+            return []
+        if self.counted is None:
+            return ["not counted yet: `potluck site preview` says what the plan does not expect in them"]
+        return list(self.counted) or ["every value is as the plan declares"]
 
     @property
     def learnt(self) -> str:
@@ -161,6 +174,7 @@ class Asked:
             "together": self.together,
             "seen": self.seen,
             "cost": self.cost,
+            "rows": self.rows,
             "epsilon": promise(self.plan),
             "spent": self.spent,
             **self.year.document(),
@@ -249,15 +263,27 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
     with closing(Requests(home.requests)) as requests:
         found = requests.find(which) if which else requests.pending()
         rules, computes = read_policy(home.policy), home.me.role is Role.COMPUTE
-        spent, asked = _spent(home), []
+        spent, counted, asked = _spent(home), _counted(home), []
         pinned = home.pinned() if home.federation.is_file() else None
         file = titled(pinned.version, pinned.digest) if pinned else ""
         for one in found:
             plan = asked_of(one)
             missing = requests.missing(one.run, rules.approve) if one.state is State.PENDING else 0
             year = Composed() if computes else composed(home.ledger, rules.allow.delta, plan, one.run, True)
-            asked.append(Asked(one, plan, missing, spent, year, home.name, computes, file))
+            known = counted.get(one.hash)
+            asked.append(Asked(one, plan, missing, spent, year, home.name, computes, file, known))
         return asked
+
+
+def _counted(home: SiteHome) -> dict[str, tuple[str, ...]]:
+    """By plan, what was counted when its rows were last read, as far back as the log's newest part goes."""
+    return {one.hash: one.why for one in read_log(home.access, last=RECENT).entries if one.event == "rows"}
+
+
+def note_rows(home: SiteHome, request: Request, plan: str, words: Sequence[str]) -> None:
+    """A line of the access log: the rows were read for this plan, and what was counted. Raises Refused: no line."""
+    about = Subject(plan=plan, hash=request.hash, run=request.run)
+    AccessLog(home.access).write("rows", datetime.now(UTC), about=about, why=tuple(words))
 
 
 def _spent(home: SiteHome) -> float:

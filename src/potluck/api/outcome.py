@@ -6,21 +6,29 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from pathlib import Path
 
 from potluck.core import private
 from potluck.core.errors import UsageError, reason
 from potluck.fl.model import Model
+from potluck.fl.tally import Tally
+from potluck.fl.tally_words import told
 from potluck.report.outcome import read
 from potluck.report.page import render, run_html
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run. folder: where it is; document: the JSON of `potluck run --json`."""
+    """A finished run. folder: where it is; document: the JSON of `potluck run --json`.
+
+    data: by site what became of its values, for the owners of the rows: known right after `run` and `up`, and not kept
+    in the folder, which is made to be passed on.
+    """
 
     folder: Path
     document: Mapping[str, object] = field(repr=False)
+    data: Mapping[str, Tally] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, folder: str | Path) -> Run:
@@ -82,6 +90,10 @@ class Run:
         found = self.document["warnings"]
         return list(found) if isinstance(found, list) else []
 
+    def told(self) -> list[str]:
+        """What the owners have to know of their rows, a line each."""
+        return told(self.data)
+
     def seen(self) -> list[str]:
         """Who could see what, a line a party, of one site's update and of the sums."""
         _, known = read(self.folder)
@@ -99,7 +111,8 @@ class Run:
         return write_report(self.folder, Path(path) if path else None)
 
     def _repr_html_(self) -> str:
-        return run_html(self.folder)
+        lines = "".join(f"<li>{escape(line)}</li>" for line in self.told())
+        return run_html(self.folder) + (f"<ul>{lines}</ul>" if lines else "")
 
 
 def write_report(folder: Path, output: Path | None) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from potluck.api.inbox import Asked, one_request
+from potluck.api.inbox import Asked, note_rows, one_request
 from potluck.core.asks import Ask, Task
 from potluck.core.errors import PlanError, UsageError
 from potluck.core.fixed import decode
@@ -24,6 +24,8 @@ from potluck.core.stages import Guarded
 from potluck.dp.bound import Exact, Noised, privacy
 from potluck.fl import evaluate
 from potluck.fl.table import Table, read
+from potluck.fl.tally import Tally, rests_on
+from potluck.fl.tally_words import required, words
 from potluck.fl.tasks import build
 from potluck.members.home import SiteHome
 from potluck.mpc.share import rehearsal as share_rehearsal
@@ -55,7 +57,8 @@ class Persons:
 class Leaving:
     """What would leave in the first sum. values: by block, in real units, with whatever noise the site adds inside.
 
-    letters: (step, bytes) of what this site would send, in order; form: how the server would see the values.
+    letters: (step, bytes) of what this site would send, in order; form: how the server would see the values. tally:
+    what became of the values of this site's rows.
     """
 
     asked: Asked
@@ -66,6 +69,7 @@ class Leaving:
     form: str
     letters: tuple[tuple[str, int], ...]
     later: str
+    tally: Tally
     persons: Persons | None = None
 
     def document(self) -> dict[str, object]:
@@ -82,6 +86,7 @@ class Leaving:
             "later": self.later,
             "cost": self.asked.cost,
             "persons": None if self.persons is None else asdict(self.persons),
+            "data": self.tally.document(),
         }
 
 
@@ -89,6 +94,7 @@ def preview(folder: Path, which: str) -> Leaving:
     """What the plan whose hash begins with `which` would take from the site in `folder`.
 
     Raises UsageError, DataError, Refused: no such request, or the rows do not fit. Reveals: to the owner, its own sums.
+    What the rows do not have as the plan declares it also goes into the access log, where the inbox finds it.
     """
     home = SiteHome.at(folder)
     asked = one_request(folder, which)
@@ -102,6 +108,7 @@ def preview(folder: Path, which: str) -> Leaving:
         raise UsageError(f"{what} has no sum to show", where=plan.name, hint=hint)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     rows = read(source, plan, home.name)
+    required(rows.tally, home.name)
     task: Task[Table, object] = build(plan)
     ask = next(task.lead())
     bound: Exact | Noised = privacy(plan, ask)
@@ -110,7 +117,8 @@ def preview(folder: Path, which: str) -> Leaving:
     values = decode(mine.words, bound.grid)
     named = {name: values[where] for name, where in bound.grid.slices().items()}
     held = int(rows.test.sum())
-    rows_allowed(rules, rows.rows - held)
+    rows_allowed(rules, rests_on(plan, rows.tally, held))
+    note_rows(home, asked.request, plan.name, words(rows.tally))
     return Leaving(
         asked,
         rows.rows - held,
@@ -120,6 +128,7 @@ def preview(folder: Path, which: str) -> Leaving:
         _form(plan, home.name),
         _letters(plan, ask, memory, home.name, mine),
         _later(plan),
+        rows.tally,
         _persons(plan, rows),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,13 +19,14 @@ from potluck.api.ledgers import charging, folder_of, open_ledgers
 from potluck.api.model import MODEL
 from potluck.api.outcome import Run
 from potluck.api.plan import Plan, opened
-from potluck.api.tables import Sources, tables
+from potluck.api.tables import Sources, tables, tallies
 from potluck.core import private
 from potluck.core.asks import Ask, Task
 from potluck.core.plan import digest
 from potluck.fl.basis import FILE as SUMMARY
 from potluck.fl.scoring import Predicted, text_of
 from potluck.fl.table import Table
+from potluck.fl.tally import Tally
 from potluck.fl.tasks import Counted, Trained, build
 from potluck.members.files import PRIVATE, create
 from potluck.parties import catalog
@@ -69,13 +70,13 @@ def run(
     now = datetime.now(UTC)
     if plan.spec.task in ("predict", "intersect", "fit"):
         holding = folder_of(plan, Path(ledger) if ledger else None)
-        ask, carry_out = _one_round(plan, data)
+        ask, carry_out, counts = _one_round(plan, data)
         with run_folder(plan.spec.name, Path(out) if out else None, now) as folder:
             transcript = Transcript(folder / "parcels" if record else None)
             progress(ask)
             write(folder, carry_out(warnings, holding, transcript, compare, now))
             transcript.write(folder / "transcript.jsonl")
-        return Run.read(folder)
+        return replace(Run.read(folder), data=counts)
     demand = demand_of(plan)
     spec, rows = tables(plan, data)
     name = new_run()
@@ -96,16 +97,20 @@ def run(
         shown = {s.name: (t.rows - int(t.test.sum()), int(t.test.sum())) for s, t in rows.items()} if comparison else {}
         facts = Facts(plan, spec, name, now, outcome, sums.log, spent, every, budgets, shown, comparison)
         write(folder, replace(facts, stamp=stamp_of(spec, demand)))
-    return Run.read(folder)
+    return replace(Run.read(folder), data=tallies(rows))
 
 
-def _one_round(plan: Plan, data: Sources | None) -> tuple[Ask, CarryOut]:
-    """What a task that is one round is called, and how it is carried out. Raises as `prepared` of its room."""
+def _one_round(plan: Plan, data: Sources | None) -> tuple[Ask, CarryOut, Mapping[str, Tally]]:
+    """What a task that is one round is called, how it is carried out, and what became of the values that it reads.
+
+    Raises as `prepared` of its room.
+    """
     if plan.spec.task == "predict":
-        return predict.ASK, partial(predict.carried_out, predict.prepared(plan, data))
+        return predict.ASK, partial(predict.carried_out, predict.prepared(plan, data)), {}
     if plan.spec.task == "intersect":
-        return intersect.ASK, partial(intersect.carried_out, intersect.prepared(plan, data))
-    return fit.ASK, partial(fit.carried_out, fit.prepared(plan, data))
+        return intersect.ASK, partial(intersect.carried_out, intersect.prepared(plan, data)), {}
+    room = fit.prepared(plan, data)
+    return fit.ASK, partial(fit.carried_out, room), room.tallies
 
 
 def write(folder: Path, facts: Facts) -> None:

@@ -13,6 +13,8 @@ from potluck.core import plan as core
 from potluck.core.errors import PlanError, UsageError
 from potluck.core.party import Party
 from potluck.fl.table import Source, Table, header, read, resolve
+from potluck.fl.tally import Tally
+from potluck.fl.tally_words import required
 from potluck.owner import policy
 from potluck.owner.source import open_source
 
@@ -50,10 +52,19 @@ def opened(source: Source, spec: core.Plan, name: str) -> Source:
 
 
 def tables(plan: Plan, data: Sources | None) -> tuple[core.Plan, dict[Party, Table]]:
-    """The plan with its column patterns resolved, and every site's table. Raises DataError, naming site and column."""
+    """The plan with its column patterns resolved, and every site's table. Raises DataError, naming site and column:
+    a cell does not fit the plan, or of a whole column none does."""
     given = sources(plan, data)
     spec = resolve(plan.spec, {name: header(given[name], plan.spec, name) for name in plan.spec.federation.sites})
-    return spec, {site: read(given[site.name], spec, site.name) for site in spec.sites}
+    found = {site: read(given[site.name], spec, site.name) for site in spec.sites}
+    for site, table in found.items():
+        required(table.tally, site.name)
+    return spec, found
+
+
+def tallies(found: Mapping[Party, Table]) -> dict[str, Tally]:
+    """What became of the values, by site: for the owners, all of whom are here."""
+    return {site.name: table.tally for site, table in found.items()}
 
 
 def without_noise(spec: core.Plan) -> core.Plan:

@@ -11,6 +11,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from potluck.api.outcome import Run
 from potluck.api.plan import Plan, opened
 from potluck.api.processes import Processes
 from potluck.api.status import Live, live
-from potluck.api.tables import tables
+from potluck.api.tables import tables, tallies
 from potluck.core import private
 from potluck.core.errors import PotluckError
 from potluck.core.party import Party
@@ -107,7 +108,7 @@ def up(
         if record:
             _gather(house.folder, folder / "parcels")
         shutil.rmtree(house.folder)
-    return Run.read(folder)
+    return replace(Run.read(folder), data=brought.tallies if brought else tallies(rows))
 
 
 def _can(spec: Spec) -> None:

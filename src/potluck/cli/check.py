@@ -34,5 +34,5 @@ def command(plan: Path, settings: tuple[str, ...]) -> int:
                 out.print(f"  {key} = {value}", soft_wrap=True)
 
     say.data(document, text)
-    say.warn(verdict.warnings)
+    say.warn([*verdict.warnings, *verdict.told()])
     return 0 if verdict.ok else 2

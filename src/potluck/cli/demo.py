@@ -21,5 +21,5 @@ def command(out: Path | None, ledger: Path | None, settings: tuple[str, ...]) ->
     """Four hospitals learn together: each alone, federated, federated with noise, pooled; and the report."""
     say = voice()
     done = demo(out=out, ledger=ledger, settings=settings, progress=lambda plan: progress(say, plan))
-    say.warn(list(done.warnings))
+    say.warn([*done.warnings, *done.told()])
     say.data(done.document, lambda console: show_demo(console, done))

@@ -17,6 +17,7 @@ from potluck.api.site import attend, evidence, spending
 from potluck.cli.door import Voice, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import scored
+from potluck.fl.tally_words import words
 from potluck.owner.access import Event
 from potluck.owner.requests import REPEATED
 
@@ -74,6 +75,8 @@ def _show(out: Terminal, one: Asked) -> None:
     for line in one.seen:
         say(out, f"  sees: {line}")
     say(out, f"  cost: {one.cost}")
+    for line in one.rows:
+        say(out, f"  rows: {line}")
     if one.missing:
         say(out, f"  {one.missing} approval{'s' if one.missing > 1 else ''} missing: potluck site approve")
     if one.request.codes == (REPEATED,):
@@ -102,6 +105,8 @@ def _preview(out: Terminal, found: Leaving) -> None:
         some = ", ".join(f"{value:.6g}" for value in values[:TEXT])
         more = f", and {len(values) - TEXT} more (--json has all)" if len(values) > TEXT else ""
         say(out, f"  {name}: {some}{more}")
+    for line in words(found.tally):
+        say(out, line)
     say(out, "letters: " + ", ".join(f"{step} {size:,} bytes" for step, size in found.letters))
     say(out, found.later)
 

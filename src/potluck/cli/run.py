@@ -26,5 +26,5 @@ def command(
     read = Plan.read(plan, settings)
     with progress(say, read) as bar:
         done = run(read, out=out, ledger=ledger, record=record, compare=compare, progress=bar)
-    say.warn(list(done.warnings))
+    say.warn([*done.warnings, *done.told()])
     say.data(done.document, lambda console: show_run(console, done))

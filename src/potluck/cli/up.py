@@ -39,5 +39,5 @@ def command(
             say.say(f"{event}: {text}")
 
         done = up(read, out=out, ledger=ledger, record=record, compare=compare, watch=watch, say=tell)
-    say.warn(list(done.warnings))
+    say.warn([*done.warnings, *done.told()])
     say.data(done.document, lambda console: show_run(console, done))

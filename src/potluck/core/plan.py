@@ -51,10 +51,14 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """What is predicted: positive values (binary), classes (several), or neither (regression)."""
+    """What is predicted: positive values (binary), classes (several), or neither (regression).
+
+    negative: beside positive; any other value is then refused. None: the column's declared values; without those any.
+    """
 
     column: str
     positive: tuple[str, ...] | None = None
+    negative: tuple[str, ...] | None = None
     classes: tuple[str, ...] | None = None
 
 

@@ -7,9 +7,10 @@ from itertools import pairwise
 
 from potluck.core.plan import Column, Plan, Statistic, repeated
 from potluck.fl import scoring_check
-from potluck.fl.encode import Key, encoding, key
+from potluck.fl.encode import encoding, key
 from potluck.fl.network import HINT, present
 from potluck.fl.pauses import pauses
+from potluck.fl.target_check import not_missing, of_target, twice
 
 MOST_RIDGE = 1e12
 """A ridge beyond it leaves nothing of the data, and loses the rows' digits beside its own."""
@@ -103,85 +104,13 @@ def _category(at: str, column: Column, missing: tuple[str, ...]) -> list[str]:
         return [f'{at}: a category has no low or high. hint: kind = "number", or leave them out']
     if not column.values:
         return [f'{at}: a category needs values. hint: list them, e.g. values = ["no", "yes"]']
-    twice = _twice(column.values)
-    if twice:
-        return [f"{at}: {twice} is there twice. hint: texts that are the same number are one value"]
+    again = twice(column.values)
+    if again:
+        return [f"{at}: {again} is there twice. hint: texts that are the same number are one value"]
     if column.reference is not None and key(column.reference) not in {key(value) for value in column.values}:
         what = f'"{column.reference}" is no value of this column'
         return [f"{at}.reference: {what}. hint: one of {', '.join(column.values)}"]
-    return _not_missing(at, column.values, missing)
-
-
-def _not_missing(at: str, values: tuple[str, ...], missing: tuple[str, ...]) -> list[str]:
-    gone = {key(text) for text in missing}
-    return [
-        f'{at}: "{value}" is in data.missing too. hint: a text is a value or means "no value"; list it in one place'
-        for value in values
-        if key(value) in gone
-    ][:1]
-
-
-def _twice(values: tuple[str, ...]) -> str:
-    """The first value that repeats another ("1" and "1.0" are one), or ""."""
-    seen: set[Key] = set()
-    for value in values:
-        if key(value) in seen:
-            return value
-        seen.add(key(value))
-    return ""
-
-
-def of_target(plan: Plan) -> list[str]:
-    """What is wrong with the target, for the plan's kind of model."""
-    target = plan.data.target
-    if target is None or plan.model is None or plan.model.kind is None:
-        return []
-    column = plan.data.columns.get(target.column)
-    at, kind = "data.target", plan.model.kind
-    if target.positive is not None and target.classes is not None:
-        return [f"{at}: has both positive and classes. hint: positive for two sides, classes for several"]
-    if not plan.data.header and column is None:
-        return [f"{at}.column: {target.column} is not among data.columns. hint: without a header declare every column"]
-    if column is not None and column.kind == "ignore":
-        return [f"{at}.column: {target.column} is ignored. hint: declare its kind, or leave its entry out"]
-    if target.positive is None and target.classes is None:
-        return _regression(at, kind, target.column, column)
-    key_, given = ("classes", target.classes) if target.classes is not None else ("positive", target.positive)
-    assert given is not None
-    found = []
-    if kind == "linear":
-        found.append(f'{at}.{key_}: a linear model predicts a number. hint: kind = "logistic", or leave {key_} out')
-    if kind == "logistic" and target.classes is not None:
-        found.append(
-            f'{at}.classes: logistic knows two sides. hint: kind = "network", or `positive` for one against all'
-        )
-    return [*found, *_sides(at, key_, given, column), *_not_missing(f"{at}.{key_}", given, plan.data.missing)]
-
-
-def _sides(at: str, name: str, given: tuple[str, ...], column: Column | None) -> list[str]:
-    least = 1 if name == "positive" else 2
-    if len(given) < least:
-        return [f"{at}.{name}: the target has one class. hint: list at least {least}"]
-    if _twice(given):
-        return [f"{at}.{name}: {_twice(given)} is there twice. hint: list each once"]
-    if column is None or column.kind != "category":
-        return []
-    values, chosen = {key(value) for value in column.values}, {key(value) for value in given}
-    odd = [value for value in given if key(value) not in values]
-    if odd:
-        return [f"{at}.{name}: {odd[0]} is no value of {at}.column. hint: values are {', '.join(column.values)}"]
-    if name == "positive" and values == chosen:
-        return [f"{at}.positive: holds every value, so the target has one class. hint: leave the negative ones out"]
-    return []
-
-
-def _regression(at: str, kind: str, name: str, column: Column | None) -> list[str]:
-    if kind == "logistic":
-        return [f'{at}: a logistic model needs positive. hint: positive = ["1"], or kind = "linear" for a number']
-    if column is None or column.kind != "number":
-        hint = f'{name} = {{ kind = "number", low = 0, high = 1 }} in data.columns; positive or classes for categories'
-        return [f"{at}: a number to predict needs its column's low and high. hint: {hint}"]
-    return []
+    return not_missing(at, column.values, missing)
 
 
 def of_split(plan: Plan) -> list[str]:
@@ -241,9 +170,9 @@ def _features(plan: Plan) -> list[str]:
     names = encoding(plan).names
     if not names:
         return ["data.columns: there is no feature. hint: declare columns of kind number or category"]
-    twice = sorted({*repeated(names), *({"intercept"} & set(names))})
-    if twice:
-        return [f"data.columns: two features would be called {twice[0]}. hint: rename a column"]
+    clash = sorted({*repeated(names), *({"intercept"} & set(names))})
+    if clash:
+        return [f"data.columns: two features would be called {clash[0]}. hint: rename a column"]
     values = _values(plan, len(names))
     if values > MOST_VALUES:
         what = f"the model has {values} values in a sum, {MOST_VALUES} are the most"
@@ -266,9 +195,9 @@ def _values(plan: Plan, features: int) -> int:
 def _statistics(plan: Plan) -> list[str]:
     found: list[str] = []
     names = [one.name for one in plan.statistics]
-    twice = repeated(names)
-    if twice:
-        found.append(f"statistics: {twice[0]} is there twice. hint: give each its own name")
+    clash = repeated(names)
+    if clash:
+        found.append(f"statistics: {clash[0]} is there twice. hint: give each its own name")
     if any(not name for name in names):
         found.append("statistics.name: is empty. hint: name each statistic")
     for one in plan.statistics:

@@ -6,36 +6,40 @@ is a DataError that names column and line, never a value; rows that no other own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.errors import DataError
 from potluck.core.plan import Column, Fit, Plan
 from potluck.core.seeded import generator
 from potluck.core.stages import Floats
 from potluck.fl import encode
-from potluck.fl.encode import Encoding, Field, Unfit, key
-from potluck.fl.source import Cells, Chunk, Source, chunks
+from potluck.fl.encode import Encoding, key
+from potluck.fl.problems import GAP, Problems, together
+from potluck.fl.source import Source, chunks
 from potluck.fl.split import by_key
-from potluck.fl.target import goal, targets
+from potluck.fl.tally import Counting, Tally
+from potluck.fl.target import goal, raw_targets, settled
 
 Mask = NDArray[np.bool_]
-Raw = Callable[[Cells], Floats]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Own:
-    """An owner's rows as its file has them. columns: raw, by name; target, test: at the target's owner, else None."""
+    """An owner's rows as its file has them. columns: raw, by name; target, test: at the target's owner, else None.
+
+    tally: what became of the values, of all its rows: which of them are common ones is not known yet.
+    """
 
     columns: dict[str, Floats] = field(repr=False)
     target: Floats | None = field(repr=False)
     test: Mask | None = field(repr=False)
     rows: int
     encoding: Encoding
+    tally: Tally = field(default=Tally(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,31 +125,28 @@ def read(source: Source, plan: Plan, owner: str) -> Own:
     split = plan.data.split.column if plan.data.split and mine else None
     wanted = [one.name for one in how.fields] + ([aim.column] if mine else []) + ([split] if split else [])
     columns: dict[str, list[Floats]] = {one.name: [np.empty(0)] for one in how.fields}
-    target, held, rows = [np.empty(0)], [np.empty(0, np.bool_)], 0
-    for chunk in chunks(source, wanted, None, owner):
-        rows += len(chunk.lines)
-        for one in how.fields:
-            columns[one.name].append(_numbers(chunk, one.name, owner, partial(_raw, one, how)))
-        if mine:
-            target.append(_numbers(chunk, aim.column, owner, lambda cells: targets(aim, cells, how.missing)))
-        if split:
-            held.append(np.array([key(str(cell)) == "test" for cell in chunk.cells[split]], np.bool_))
+    target, held, counting = [np.empty(0)], [np.empty(0, np.bool_)], Counting()
+    with Problems(owner) as problems:
+        for chunk in chunks(source, wanted, None, problems):
+            counting.read += len(chunk.lines)
+            every = np.ones(len(chunk.lines), np.bool_)
+            for one in how.fields:
+                cells = chunk.cells[one.name]
+                found = problems.column(one.name, chunk.lines, partial(encode.written, one, cells, how.missing))
+                counting.column(one, cells, found, every)
+                columns[one.name].append(encode.referred(one, found))
+            if mine:
+                cells = chunk.cells[aim.column]
+                found = problems.column(aim.column, chunk.lines, partial(raw_targets, aim, cells, how.missing))
+                counting.target(aim, cells, found, ~np.isnan(found))
+                target.append(problems.column(aim.column, chunk.lines, partial(settled, aim, found)))
+            if split:
+                held.append(np.array([key(str(cell)) == "test" for cell in chunk.cells[split]], np.bool_))
+    counting.used = counting.read
     whole = {name: np.concatenate(parts) for name, parts in columns.items()}
     test = np.concatenate(held) if split else None
-    return Own(whole, np.concatenate(target) if mine else None, test, rows, how)
-
-
-def _raw(one: Field, how: Encoding, cells: Cells) -> Floats:
-    return encode.raw(one, cells, how.missing)
-
-
-def _numbers(chunk: Chunk, name: str, owner: str, raw: Raw) -> Floats:
-    try:
-        return raw(chunk.cells[name])
-    except Unfit as unfit:
-        hint = 'correct the cell, or list the text that means "no value" in data.missing'
-        line = chunk.lines[unfit.index]
-        raise DataError(f"column {name!r}, line {line}: {unfit.why}", where=owner, hint=hint) from None
+    tally = counting.done(how.fields, aim if mine else None, {})
+    return Own(whole, np.concatenate(target) if mine else None, test, counting.read, how, tally)
 
 
 def held_out(plan: Plan, own: Own, rows: NDArray[np.int64], keys: Sequence[bytes]) -> Mask | None:
@@ -165,15 +166,15 @@ def ordered(own: Own, rows: NDArray[np.int64], test: Mask, owner: str) -> Column
     """The common rows, those to train on first. Raises DataError: a value is missing that may not be."""
     rows = np.concatenate([rows[~test], rows[test]])
     columns = {name: values[rows] for name, values in own.columns.items()}
-    keep = np.ones(len(rows), np.bool_)
+    keep, gaps = np.ones(len(rows), np.bool_), []
     for one in own.encoding.fields:
         gone = np.isnan(columns[one.name])
         if one.missing == "refuse" and gone.any():
-            hint = 'declare missing = "drop" or "flag", or list the text that means "no value" in data.missing'
-            what = f"column {one.name!r} {one.lacks} in {int(gone.sum())} of the common rows"
-            raise DataError(what, where=owner, hint=hint)
+            gaps.append(f"column {one.name!r} {one.lacks} in {int(gone.sum())} of the common rows")
         if one.missing == "drop":
             keep &= ~gone
+    if gaps:
+        raise together(gaps, [GAP], owner)
     target = None if own.target is None else own.target[rows]
     if target is not None:
         keep &= ~np.isnan(target)

@@ -17,20 +17,12 @@ import numpy as np
 
 from potluck.core.plan import Column, Plan
 from potluck.core.stages import Floats
+from potluck.fl.problems import Unfit
 from potluck.fl.source import Cells
 
 OTHER = -1.0
 """The code of a category's undeclared value; NaN is a missing one."""
 Key = float | str
-
-
-class Unfit(Exception):
-    """Cell number `index` of a column is not what the plan declares. `why` never holds the value."""
-
-    def __init__(self, index: int, why: str) -> None:
-        self.index = index
-        self.why = why
-        super().__init__(why)
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,15 +120,16 @@ def numbers(cells: Cells, missing: Sequence[str]) -> Floats:
     if isinstance(cells, np.ndarray):
         coded = [k for k in map(key, missing) if isinstance(k, float)]
         values = np.where(np.isin(cells, coded), np.nan, cells) if coded else cells
-        wrong = np.flatnonzero(np.isinf(values))
-        if wrong.size:
-            raise Unfit(int(wrong[0]), "inf where a number is expected")
+        infinite = np.isinf(values)
+        if infinite.any():
+            rest = np.where(infinite, 0.0, values)
+            raise Unfit(np.flatnonzero(infinite).tolist(), rest, "inf where a number is expected")
         return np.asarray(values, dtype=np.float64)
     gone = {key(text) for text in missing}
     quick = _quickly(cells)
     if quick is not None and not np.isin(quick, [k for k in gone if isinstance(k, float)]).any():
         return quick
-    out = np.empty(len(cells), dtype=np.float64)
+    out, wrong = np.zeros(len(cells), dtype=np.float64), []
     for index, cell in enumerate(cells):
         number = None if cell is None else to_number(cell)
         if number is not None and number not in gone:
@@ -144,7 +137,9 @@ def numbers(cells: Cells, missing: Sequence[str]) -> Floats:
         elif cell is None or key(cell) in gone:
             out[index] = np.nan
         else:
-            raise Unfit(index, "nan, inf or text where a number is expected")
+            wrong.append(index)
+    if wrong:
+        raise Unfit(wrong, out, "nan, inf or text where a number is expected")
     return out
 
 
@@ -189,10 +184,19 @@ def order(values: Sequence[str]) -> dict[Key, float]:
 
 def raw(one: Field, cells: Cells, missing: Sequence[str]) -> Floats:
     """[n] a column as numbers, or as codes of its declared values. Raises Unfit."""
-    if one.kind == "number":
-        return numbers(cells, missing)
-    found = codes(cells, order(one.values), missing)
-    return found if one.reference is msgspec.UNSET else np.where(found == OTHER, np.nan, found)
+    return referred(one, written(one, cells, missing))
+
+
+def written(one: Field, cells: Cells, missing: Sequence[str]) -> Floats:
+    """[n] a column as it stands: also beside a reference OTHER for a value that is not declared. Raises Unfit."""
+    return numbers(cells, missing) if one.kind == "number" else codes(cells, order(one.values), missing)
+
+
+def referred(one: Field, found: Floats) -> Floats:
+    """[n] what `written` gives, where beside a reference a value that is not declared counts as missing."""
+    if one.kind == "number" or one.reference is msgspec.UNSET:
+        return found
+    return np.where(found == OTHER, np.nan, found)
 
 
 def scale(values: Floats, low: float, high: float) -> Floats:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from potluck.core.plan import Plan, Training, repeated
 from potluck.fl import fit_trees
-from potluck.fl.check import of_columns, of_split, of_target
+from potluck.fl.check import of_columns, of_split
 from potluck.fl.columns import by_owner, features_of, least
 from potluck.fl.linear import l2
+from potluck.fl.target_check import of_target
 
 KINDS = ("linear", "logistic")
 ROUNDS, SHORTEST, LONGEST = 1000, 1e-4, 1e4

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from potluck.core.errors import DataError
 from potluck.core.plan import Plan
+from potluck.fl.problems import Problems
 from potluck.fl.source import Source, chunks, texts
 
 
@@ -34,13 +35,14 @@ def keyed(source: Source, plan: Plan, site: str) -> Keyed:
     layout = None if plan.data.header else tuple(plan.data.columns)
     found: list[tuple[str, ...]] = []
     lines = [np.empty(0, np.int64)]
-    for chunk in chunks(source, plan.align.keys, layout, site):
-        columns = [[_kept(cell, missing) for cell in texts(chunk.cells[name])] for name in plan.align.keys]
-        found += zip(*columns, strict=True)
-        lines.append(chunk.lines)
-        if len(found) > plan.data.max_rows:
-            hint = "raise data.max_rows, or leave rows out"
-            raise DataError(f"there are more rows than data.max_rows ({plan.data.max_rows})", where=site, hint=hint)
+    with Problems(site) as problems:
+        for chunk in chunks(source, plan.align.keys, layout, problems):
+            columns = [[_kept(cell, missing) for cell in texts(chunk.cells[name])] for name in plan.align.keys]
+            found += zip(*columns, strict=True)
+            lines.append(chunk.lines)
+            if len(found) > plan.data.max_rows:
+                what = f"there are more rows than data.max_rows ({plan.data.max_rows})"
+                raise DataError(what, where=site, hint="raise data.max_rows, or leave rows out")
     return Keyed(found, np.concatenate(lines))
 
 

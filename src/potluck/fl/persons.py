@@ -19,17 +19,16 @@ from numpy.typing import NDArray
 from potluck.core.errors import DataError
 from potluck.core.spelling import normal
 from potluck.fl.encode import key
+from potluck.fl.problems import Problems
 from potluck.fl.source import Chunk, texts
 
 
-def persons(chunk: Chunk, column: str, missing: Sequence[str], site: str) -> list[str]:
-    """Whose each row is. Raises DataError: a row says nobody's."""
+def persons(chunk: Chunk, column: str, missing: Sequence[str], problems: Problems) -> list[str]:
+    """Whose each row is. Rows that say nobody's go into `problems`."""
     names = [normal(text) for text in texts(chunk.cells[column])]
     gone = {key(text) for text in (*missing, "")}
-    for line, name in zip(chunk.lines, names, strict=True):
-        if key(name) in gone:
-            hint = "every row needs to say whose it is"
-            raise DataError(f"column {column!r}, line {line}: no person", where=site, hint=hint)
+    nobody = [line for line, name in zip(chunk.lines.tolist(), names, strict=True) if key(name) in gone]
+    problems.cells(column, nobody, "no person", "every row needs to say whose it is")
     return names
 
 

@@ -6,12 +6,13 @@ Messages name column and line, never a value.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
-from potluck.core.errors import DataError
 from potluck.core.stages import Floats
-from potluck.fl.encode import Encoding, Unfit, encode, raw
+from potluck.fl.encode import Encoding, encode, raw
+from potluck.fl.problems import Problems
 from potluck.fl.source import Source, chunks, names_of
 
 AWAY = "or leave the row out: the model needs a value of this column"
@@ -24,25 +25,20 @@ def features(how: Encoding, layout: Sequence[str] | None, frame: Source, where: 
     """
     wanted = [one.name for one in how.fields]
     parts = [np.zeros((0, len(how.names)))]
-    for chunk in chunks(frame, wanted, layout, where):
-        columns: dict[str, Floats] = {}
-        dropped = np.zeros(len(chunk.lines), dtype=np.bool_)
-        for one in how.fields:
-            try:
-                columns[one.name] = raw(one, chunk.cells[one.name], how.missing)
-            except Unfit as unfit:
-                line = chunk.lines[unfit.index]
-                what = f"column {one.name!r}, line {line}: {unfit.why}"
-                raise DataError(what, where=where, hint=f"correct the cell, {AWAY}") from None
-            gone = np.isnan(columns[one.name])
-            if one.missing == "refuse" and gone.any():
-                first = chunk.lines[int(gone.argmax())]
-                what = f"column {one.name!r} {one.lacks} in {int(gone.sum())} rows, the first at line {first}"
-                raise DataError(what, where=where, hint=f"fill it, {AWAY}")
-            dropped |= gone if one.missing == "drop" else False
-        found = encode(how, columns)
-        found[dropped] = np.nan
-        parts.append(found)
+    with Problems(where) as problems:
+        for chunk in chunks(frame, wanted, layout, problems):
+            columns: dict[str, Floats] = {}
+            dropped = np.zeros(len(chunk.lines), dtype=np.bool_)
+            for one in how.fields:
+                cells = partial(raw, one, chunk.cells[one.name], how.missing)
+                columns[one.name] = problems.column(one.name, chunk.lines, cells, f"correct the cell, {AWAY}")
+                gone = np.isnan(columns[one.name])
+                if one.missing == "refuse":
+                    problems.gaps(one.name, one.lacks, chunk.lines[gone].tolist(), f"fill it, {AWAY}")
+                dropped |= gone if one.missing == "drop" else False
+            found = encode(how, columns)
+            found[dropped] = np.nan
+            parts.append(found)
     return np.vstack(parts)
 
 

@@ -19,8 +19,11 @@ from numpy.typing import NDArray
 
 from potluck.core.errors import DataError, reason
 from potluck.core.stages import Floats
+from potluck.fl.problems import MOST, Problems, together
 
 CHUNK = 50_000
+IN_ORDER = 'columns are declared in file order; kind = "ignore" for those that are not used'
+AS_NAMED = 'as many as the first line has; a cell that holds a comma needs quotes: "a, b"'
 
 
 class Frame(Protocol):
@@ -67,29 +70,40 @@ def names_of(source: Source, where: str) -> tuple[str, ...]:
 
 
 def places(wanted: Sequence[str], present: Sequence[str], where: str) -> list[int]:
-    """Where each wanted column lies among those present. Raises DataError: absent, or there more than once."""
-    found = []
-    for name in wanted:
-        if name not in present:
-            # Of a file without a header the first line is a row: what is in it is not said.
-            what = f"there is no column {name!r}: {len(set(wanted) & set(present))} of {len(wanted)} are there"
-            hint = "name the columns as in the first line; data.header = false where the file has no names"
-            if len(present) == 1 and any(mark in present[0] for mark in ";\t|"):
-                hint = "columns are parted by commas: save the file as CSV with commas"
-            raise DataError(what, where=where, hint=hint)
-        if list(present).count(name) > 1:
-            raise DataError(f"column {name!r} is there more than once", where=where, hint="rename one of them")
-        found.append(list(present).index(name))
-    return found
+    """Where each wanted column lies among those present. Raises DataError: some are absent, or there more than once."""
+    absent = [name for name in dict.fromkeys(wanted) if name not in present]
+    twice = [name for name in dict.fromkeys(wanted) if list(present).count(name) > 1]
+    said, hints = [], []
+    if absent:
+        # Of a file without a header the first line is a row: what is in it is not said.
+        some = f"is no column {absent[0]!r}" if len(absent) == 1 else f"are no columns {_list(absent)}"
+        said.append(f"there {some}: {len(set(wanted) & set(present))} of {len(wanted)} are there")
+        hint = "name the columns as in the first line; data.header = false where the file has no names"
+        if len(present) == 1 and any(mark in present[0] for mark in ";\t|"):
+            hint = "columns are parted by commas: save the file as CSV with commas"
+        hints.append(hint)
+    if twice:
+        said += [f"column {name!r} is there more than once" for name in twice]
+        hints.append("rename one of them")
+    if said:
+        raise together(said, hints, where)
+    return [list(present).index(name) for name in wanted]
 
 
-def chunks(source: Source, wanted: Sequence[str], layout: Sequence[str] | None, where: str) -> Iterator[Chunk]:
+def _list(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return ", ".join(map(repr, names[:MOST])) + more
+
+
+def chunks(source: Source, wanted: Sequence[str], layout: Sequence[str] | None, problems: Problems) -> Iterator[Chunk]:
     """The wanted columns, some rows at a time. layout: the columns in file order of a source without a header.
 
-    Raises DataError: no such file, not text, lines that differ in length, columns absent, repeated or too many.
+    Lines that differ in length are left out, and told to `problems`, which raises at its end. Raises DataError: no such
+    file, not text, columns absent, repeated or too many.
     """
+    where = problems.where
     if isinstance(source, str | Path):
-        yield from _of_file(source, wanted, layout, where)
+        yield from _of_file(source, wanted, layout, problems)
         return
     present = names_of(source, where)
     positional = isinstance(source, np.ndarray) or (layout is not None and not set(wanted) <= set(present))
@@ -108,7 +122,10 @@ def chunks(source: Source, wanted: Sequence[str], layout: Sequence[str] | None, 
         yield Chunk(lines, {name: cells[start:stop] for name, cells in columns.items()})
 
 
-def _of_file(path: str | Path, wanted: Sequence[str], layout: Sequence[str] | None, where: str) -> Iterator[Chunk]:
+def _of_file(
+    path: str | Path, wanted: Sequence[str], layout: Sequence[str] | None, problems: Problems
+) -> Iterator[Chunk]:
+    where = problems.where
     with _open(path, where) as file:
         rows = _rows(file, where)
         if layout is None:
@@ -120,22 +137,22 @@ def _of_file(path: str | Path, wanted: Sequence[str], layout: Sequence[str] | No
             present = layout
         index = places(wanted, present, where)
         while block := list(islice(rows, CHUNK)):
-            for line, cells in block:
-                if len(cells) != len(present):
-                    _same_width(len(cells), len(present), where, line, named=layout is None)
-            lines = np.array([line for line, _ in block], dtype=np.int64)
-            columns = list(zip(*(cells for _, cells in block), strict=True))
+            whole = [(line, cells) for line, cells in block if len(cells) == len(present)]
+            if len(whole) < len(block):
+                for line, cells in block:
+                    if len(cells) != len(present):
+                        problems.widths(line, len(cells), len(present), IN_ORDER if layout is not None else AS_NAMED)
+            if not whole:
+                continue
+            lines = np.array([line for line, _ in whole], dtype=np.int64)
+            columns = list(zip(*(cells for _, cells in whole), strict=True))
             yield Chunk(lines, {name: columns[place] for name, place in zip(wanted, index, strict=True)})
 
 
-def _same_width(found: int, expected: int, where: str, line: int | None = None, named: bool = False) -> None:
-    """named: by a first line of the file, not by the plan."""
+def _same_width(found: int, expected: int, where: str) -> None:
+    """Of a source whose columns are taken by place."""
     if found != expected:
-        at = "" if line is None else f"line {line} "
-        hint = 'columns are declared in file order; kind = "ignore" for those that are not used'
-        if named:
-            hint = 'as many as the first line has; a cell that holds a comma needs quotes: "a, b"'
-        raise DataError(f"{at}has {found} columns where {expected} are expected", where=where, hint=hint)
+        raise DataError(f"has {found} columns where {expected} are expected", where=where, hint=IN_ORDER)
 
 
 def _same_places(order: Sequence[str], present: Sequence[str], where: str) -> None:

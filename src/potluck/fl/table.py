@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -17,11 +18,13 @@ from numpy.typing import NDArray
 from potluck.core.errors import DataError
 from potluck.core.plan import Column, Plan
 from potluck.core.stages import Floats
-from potluck.fl.encode import Encoding, Unfit, encode, encoding, raw
+from potluck.fl.encode import Encoding, encode, encoding, referred, written
 from potluck.fl.persons import coded, one_side, persons
+from potluck.fl.problems import Problems
 from potluck.fl.source import Chunk, Source, chunks, names_of, texts
 from potluck.fl.split import by_person, by_row
-from potluck.fl.target import Goal, goal, targets
+from potluck.fl.tally import Counting, Tally, with_value
+from potluck.fl.target import Goal, goal, raw_targets, settled
 
 __all__ = ["Source", "Table", "header", "read", "resolve"]
 
@@ -32,7 +35,7 @@ class Table:
 
     features [n, p] on [-1, 1]; target [n] (side, class or scaled number; zeros where the plan has none);
     person [n] codes in order of appearance, or None; test [n]: held out; columns: for statistics, every declared
-    column [n] as numbers or codes (-1: undeclared value, NaN: missing); dropped: how many rows went, and why.
+    column [n] as numbers or codes (-1: undeclared value, NaN: missing); tally: what became of its values.
     """
 
     features: Floats = field(repr=False)
@@ -41,7 +44,7 @@ class Table:
     test: NDArray[np.bool_] = field(repr=False)
     columns: Mapping[str, Floats] = field(repr=False)
     schema: tuple[tuple[str, Column], ...]
-    dropped: Mapping[str, int] = field(repr=False)
+    tally: Tally = field(default=Tally(), repr=False)
 
     @property
     def rows(self) -> int:
@@ -122,58 +125,63 @@ def read(source: Source, plan: Plan, site: str) -> Table:
     wanted += [name for name in extra if name is not None]
     layout = how.layout or None
     blocks: list[_Block] = []
-    dropped: dict[str, int] = {}
-    refused: dict[str, int] = {}
-    rows = 0
-    for chunk in chunks(source, wanted, layout, site):
-        rows += len(chunk.lines)
-        if rows > plan.data.max_rows:
-            raise DataError(f"has more rows than data.max_rows ({plan.data.max_rows})", where=site, hint="raise it")
-        blocks.append(_kept(_block(chunk, plan, how, aim, site), how, aim, dropped, refused))
-    for name, count in refused.items():
-        hint = 'declare missing = "drop" or "flag", or list the text that means "no value" in data.missing'
-        lacks = next(one.lacks for one in how.fields if one.name == name)
-        raise DataError(f"column {name!r} {lacks} in {count} rows", where=site, hint=hint)
-    if not sum(len(block.target) for block in blocks):
-        why = ", ".join(f"{count} without {name!r}" for name, count in dropped.items())
+    counting = Counting()
+    with Problems(site) as problems:
+        for chunk in chunks(source, wanted, layout, problems):
+            counting.read += len(chunk.lines)
+            if counting.read > plan.data.max_rows:
+                raise DataError(f"has more rows than data.max_rows ({plan.data.max_rows})", where=site, hint="raise it")
+            blocks.append(_block(chunk, plan, how, aim, problems, counting))
+    if not counting.used:
+        why = ", ".join(f"{count} without {name!r}" for name, count in counting.dropped.items())
         raise DataError(f"no rows are left ({why})" if why else "has no rows", where=site, hint="see data.missing")
-    return _table(blocks, plan, how, dropped, site)
+    return _table(blocks, plan, how, aim, counting, site)
 
 
-def _block(chunk: Chunk, plan: Plan, how: Encoding, aim: Goal | None, site: str) -> _Block:
+def _block(chunk: Chunk, plan: Plan, how: Encoding, aim: Goal | None, problems: Problems, counting: Counting) -> _Block:
+    """The rows of a chunk that stay. What does not fit goes into `problems`, what the owner is told into `counting`."""
     data = plan.data
-    name = ""
-    columns: dict[str, Floats] = {}
-    try:
-        for one in how.fields:
-            name = one.name
-            columns[name] = raw(one, chunk.cells[name], how.missing)
-        target = np.zeros(len(chunk.lines))
-        if aim:
-            name = aim.column
-            target = targets(aim, chunk.cells[name], how.missing)
-    except Unfit as unfit:
-        hint = 'correct the cell, or list the text that means "no value" in data.missing'
-        line = chunk.lines[unfit.index]
-        raise DataError(f"column {name!r}, line {line}: {unfit.why}", where=site, hint=hint) from None
-    who = persons(chunk, data.person, how.missing, site) if data.person else []
+    given = {
+        one.name: problems.column(one.name, chunk.lines, partial(written, one, chunk.cells[one.name], how.missing))
+        for one in how.fields
+    }
+    columns = {one.name: referred(one, given[one.name]) for one in how.fields}
+    target, found = np.zeros(len(chunk.lines)), np.zeros(len(chunk.lines))
+    if aim:
+        cells = partial(raw_targets, aim, chunk.cells[aim.column], how.missing)
+        found = problems.column(aim.column, chunk.lines, cells)
+        target = problems.column(aim.column, chunk.lines, partial(settled, aim, found))
+    who = persons(chunk, data.person, how.missing, problems) if data.person else []
     fold = data.split.column if data.split and aim else None
     held = [text.strip() == "test" for text in texts(chunk.cells[fold])] if fold else []
-    return _Block(columns, target, who, held)
-
-
-def _kept(block: _Block, how: Encoding, aim: Goal | None, dropped: dict[str, int], refused: dict[str, int]) -> _Block:
-    """The rows that stay. Counts those that go into `dropped`, and values that may not be missing into `refused`."""
-    keep = ~np.isnan(block.target)
-    _count(dropped, aim.column if aim else "", int((~keep).sum()))
+    keep = _kept(_Block(columns, target, who, held), chunk, how, aim, problems, counting)
     for one in how.fields:
-        if one.missing == "drop":
-            gone = keep & np.isnan(block.columns[one.name])
-            _count(dropped, one.name, int(gone.sum()))
-            keep &= ~gone
+        counting.column(one, chunk.cells[one.name], given[one.name], keep)
+    if aim:
+        counting.target(aim, chunk.cells[aim.column], found, keep)
+    counting.used += int(keep.sum())
+    return _rows(_Block(columns, target, who, held), keep)
+
+
+def _kept(
+    block: _Block, chunk: Chunk, how: Encoding, aim: Goal | None, problems: Problems, counting: Counting
+) -> NDArray[np.bool_]:
+    """Which rows stay [n]. Statistics keep all: a row without a value adds nothing to those that need it."""
+    keep = ~np.isnan(block.target)
+    if aim:
+        counting.dropped[aim.column] += int((~keep).sum())
+        for one in how.fields:
+            if one.missing == "drop":
+                gone = keep & np.isnan(block.columns[one.name])
+                counting.dropped[one.name] += int(gone.sum())
+                keep &= ~gone
     for one in how.fields:
         if one.missing == "refuse":
-            _count(refused, one.name, int((keep & np.isnan(block.columns[one.name])).sum()))
+            problems.gaps(one.name, one.lacks, chunk.lines[keep & np.isnan(block.columns[one.name])].tolist())
+    return keep
+
+
+def _rows(block: _Block, keep: NDArray[np.bool_]) -> _Block:
     if keep.all():
         return block
     index = np.flatnonzero(keep)
@@ -183,12 +191,7 @@ def _kept(block: _Block, how: Encoding, aim: Goal | None, dropped: dict[str, int
     return _Block(columns, block.target[index], who, held)
 
 
-def _count(counts: dict[str, int], name: str, more: int) -> None:
-    if more:
-        counts[name] = counts.get(name, 0) + more
-
-
-def _table(blocks: list[_Block], plan: Plan, how: Encoding, dropped: dict[str, int], site: str) -> Table:
+def _table(blocks: list[_Block], plan: Plan, how: Encoding, aim: Goal | None, counting: Counting, site: str) -> Table:
     train = plan.task == "train"
     target = np.concatenate([block.target for block in blocks])
     features = np.vstack([encode(how, b.columns) if train else np.zeros((len(b.target), 0)) for b in blocks])
@@ -201,7 +204,9 @@ def _table(blocks: list[_Block], plan: Plan, how: Encoding, dropped: dict[str, i
     if person is not None and plan.privacy.unit == "person" and held:
         one_side(person, test, site)
     schema = tuple((one.name, plan.data.columns[one.name]) for one in how.fields)
-    return Table(features, target, person, test, columns, schema, dropped)
+    statistics = {one.name: with_value(one, columns, len(target)) for one in plan.statistics} if not train else {}
+    tally = counting.done(how.fields, aim, statistics)
+    return Table(features, target, person, test, columns, schema, tally)
 
 
 def _sides(plan: Plan, features: Floats, target: Floats, who: list[str], held: list[bool]) -> NDArray[np.bool_]:

@@ -9,15 +9,16 @@ import numpy as np
 
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
-from potluck.fl.encode import OTHER, Key, Unfit, codes, key, numbers, scale
+from potluck.fl.encode import OTHER, Key, codes, key, numbers, order, scale
 from potluck.fl.links import sigmoid, softmax
+from potluck.fl.problems import Unfit
 from potluck.fl.source import Cells
 
 Side = Literal["binary", "classes", "number"]
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
-    """The target as a model file carries it. values: the column's declared values (empty: any)."""
+    """The target as a model file carries it. values: all that are declared, positive and negative (empty: any)."""
 
     column: str
     kind: Side
@@ -26,6 +27,11 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
     values: tuple[str, ...] = ()
     low: float = -1.0
     high: float = 1.0
+
+    @property
+    def open(self) -> bool:
+        """Whether any value that is not positive counts as negative: the plan declares none."""
+        return self.kind == "binary" and not self.values
 
     @property
     def cells(self) -> int:
@@ -50,6 +56,8 @@ def goal(plan: Plan) -> Goal:
         return Goal(column=target.column, kind="number", low=float(column.low), high=float(column.high))
     values = column.values if column is not None and column.kind == "category" else ()
     if target.positive is not None:
+        if target.negative is not None:
+            values = (*target.positive, *target.negative)
         return Goal(column=target.column, kind="binary", positive=target.positive, values=values)
     return Goal(column=target.column, kind="classes", classes=target.classes or (), values=values)
 
@@ -79,17 +87,28 @@ def targets(one: Goal, cells: Cells, missing: tuple[str, ...]) -> Floats:
 
     Raises Unfit: text where a number is expected, or a value that neither target nor column declares.
     """
+    return settled(one, raw_targets(one, cells, missing))
+
+
+def raw_targets(one: Goal, cells: Cells, missing: tuple[str, ...]) -> Floats:
+    """[n] numbers as they are, or 0 (negative), 1 (positive), the class's place, OTHER; NaN where missing.
+
+    Raises Unfit: text where a number is expected.
+    """
     if one.kind == "number":
-        return scale(numbers(cells, missing), one.low, one.high)
-    table: dict[Key, float] = {}
+        return numbers(cells, missing)
     if one.kind == "classes":
-        table = {key(value): float(place) for place, value in enumerate(one.classes)}
-    else:
-        table = {key(value): 0.0 for value in one.values} | {key(value): 1.0 for value in one.positive}
-    found = codes(cells, table, missing)
-    other = np.flatnonzero(found == OTHER)
-    if other.size and one.kind == "binary" and not one.values:
-        found[other] = 0.0  # nothing else was declared: whatever is not positive is negative
-    elif other.size:
-        raise Unfit(int(other[0]), "a target value that the plan does not declare")
-    return found
+        return codes(cells, order(one.classes), missing)
+    table: dict[Key, float] = {key(value): 0.0 for value in one.values} | {key(value): 1.0 for value in one.positive}
+    return codes(cells, table, missing)
+
+
+def settled(one: Goal, found: Floats) -> Floats:
+    """[n] what `raw_targets` gives -> the target. Raises Unfit: a value that neither target nor column declares."""
+    if one.kind == "number":
+        return scale(found, one.low, one.high)
+    other = found == OTHER
+    rest = np.where(other, 0.0, found)
+    if other.any() and not one.open:
+        raise Unfit(np.flatnonzero(other).tolist(), rest, "a target value that the plan does not declare")
+    return rest  # where nothing else was declared, whatever is not positive is negative

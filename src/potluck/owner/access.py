@@ -1,9 +1,10 @@
 """The access log: a line of JSON for every request, granted or not, every round, every decision. Append-only, 0600.
 
 Each line is on disk before `write` returns. Names from outside are shortened and their control letters written out,
-so that no one can forge a line or move a terminal's cursor. No value, no count of rows, no text from the network but
-names. It is NOT rotated and NOT chained: it grows by some hundred bytes a line, and whoever may write the file may
-change it. What was spent is in the ledger, which is evidence.
+so that no one can forge a line or move a terminal's cursor. No value, no text from the network but names; of rows only
+counts of what a plan did not expect in them (event "rows"): the log is the owner's. It is NOT rotated and NOT chained:
+it grows by some hundred bytes a line, and whoever may write the file may change it. What was spent is in the ledger,
+which is evidence.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from potluck.core.visible import visible
 LONGEST = 128
 MOST_CODES = 16
 LINE = 32 << 10
-Event = Literal["start", "stop", "request", "approve", "deny", "revoke", "withdraw", "round", "refusal", "end"]
+Event = Literal["start", "stop", "request", "approve", "deny", "revoke", "withdraw", "rows", "round", "refusal", "end"]
 Outcome = Literal["", "pending", "approved", "denied", "revoked", "finished", "withdrawn", "done", "refused", "aborted"]
 
 
@@ -109,12 +110,20 @@ class AccessLog:
         return entry
 
 
-def read(path: Path) -> Log:
-    """The log of a site; of one that has none yet, nothing. Raises UsageError: it cannot be read."""
+def read(path: Path, last: int | None = None) -> Log:
+    """The log of a site; of one that has none yet, nothing. last: only the lines that lie in so many newest bytes.
+
+    Raises UsageError: it cannot be read.
+    """
     entries: list[Entry] = []
     damaged: list[int] = []
     try:
         with path.open("rb") as file:
+            if last is not None and file.seek(0, os.SEEK_END) > last:
+                file.seek(-last, os.SEEK_END)
+                file.readline(LINE)  # it began before
+            else:
+                file.seek(0)
             for number, line in enumerate(iter(lambda: file.readline(LINE), b""), 1):
                 try:
                     entries.append(msgspec.json.decode(line, type=readable(Entry)))

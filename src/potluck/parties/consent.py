@@ -121,7 +121,16 @@ class Consent:
         if decision.verdict in ("denied", "unable") and not decision.form:
             self._plans.pop(run, None)
         self._write("request", _OUTCOME[decision.verdict], about, decision)
+        if decision.part is not None and decision.part is not known:
+            self._tell(decision.part, about)
         return decision
+
+    def _tell(self, part: Part, about: Subject) -> None:
+        """What the owner has to know of the rows that were just read: on its screen and in its log, nowhere else."""
+        if part.told is not None:
+            self._owner.log.write("rows", _now(), about=about, why=part.told)
+            for line in part.told:
+                self._say(f"rows of {about.plan}: {line}")
 
     def _remember(self, run: str, plan: Plan) -> None:
         """A server that asks for ever more runs does not fill the memory."""

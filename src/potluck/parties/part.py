@@ -25,6 +25,8 @@ from potluck.fl.model import Model
 from potluck.fl.scoring import Predicted, encoded, layered, text_of
 from potluck.fl.source import Source
 from potluck.fl.table import read
+from potluck.fl.tally import rests_on
+from potluck.fl.tally_words import for_owner
 from potluck.fl.tasks import Trained, build
 from potluck.members.files import PRIVATE, create, folder, replace
 from potluck.members.home import SiteHome
@@ -98,6 +100,9 @@ class Part:
 
     tie: to what it brings; None where that is nothing, or (in a prediction) what the plan's hash names: the owner's
     model, of which each run has one answer, and a client's rows, which nobody else learns anything of.
+
+    told: what the owner has to know of the rows, a line each, for the owner's screen and log alone; None: no rows were
+    counted.
     """
 
     plan: Plan
@@ -107,6 +112,7 @@ class Part:
     close: Callable[[], None] = field(default=_idle, repr=False)
     rest: Callable[[], None] = field(default=_idle, repr=False)
     tie: Tie | None = field(default=None, repr=False)
+    told: tuple[str, ...] | None = field(default=None, repr=False)
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -140,13 +146,14 @@ def _sums(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     calibrate(plan)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     rows = read(source, plan, home.name)
-    rows_allowed(rules, rows.rows - int(rows.test.sum()))
+    told = for_owner(plan, rows.tally, home.name)
+    rows_allowed(rules, rests_on(plan, rows.tally, int(rows.test.sum())))
     tie = of_table(rows, key_of(home.ties))
 
     def half(round_: RoundId, seat: Seat) -> Rounds[None]:
         return tied(tie, round_, horizontal.join(horizontal.Sitting(plan, task, protection, round_), rows, seat))
 
-    return Part(plan, half, tie=tie)
+    return Part(plan, half, tie=tie, told=told)
 
 
 def _computes(plan: Plan, rules: Policy, home: SiteHome) -> Part:
@@ -307,6 +314,7 @@ def _fits(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     port = engine_address(rules, home.policy.name) if needs_engine(plan) else None
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     keys, own = alignment.read_keys(source, plan, home.name), columns.read(source, plan, home.name)
+    told = for_owner(plan, own.tally, home.name)
     tie = of_columns(keys, own, key_of(home.ties))
     using = _tools(plan, home, port)
     brought = vertical.Brought(keys, own, using, lambda rows: rows_allowed(rules, rows))
@@ -318,7 +326,7 @@ def _fits(plan: Plan, rules: Policy, home: SiteHome) -> Part:
         if isinstance(result, Trained):
             fitted.keep(home.folder, run, result)
 
-    found = Part(plan, brings, done, using.forget, using.close, using.close, tie)
+    found = Part(plan, brings, done, using.forget, using.close, using.close, tie, told)
     return found if port is None else _ending(found, port)
 
 

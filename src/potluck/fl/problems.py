@@ -1,0 +1,133 @@
+"""What does not fit in a source, gathered so that its owner hears of all of it at once: columns, lines, kinds of error.
+
+A message never holds a value. It is bounded: of one kind of problem some lines are named and the rest is counted, and
+likewise of kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.errors import DataError
+from potluck.core.stages import Floats
+
+MOST = 20
+"""Kinds of problem that are named."""
+LINES = 5
+"""Lines of one kind that are named."""
+CELL = 'correct the cell, or list the text that means "no value" in data.missing'
+GAP = 'declare missing = "drop" or "flag", or list the text that means "no value" in data.missing'
+
+
+class Unfit(Exception):
+    """Cells of a column are not what the plan declares. `why` never holds a value.
+
+    index [k]: their places; rest [n]: the column with 0 in their place, so that what else is wrong can be told too.
+    """
+
+    def __init__(self, index: Sequence[int], rest: Floats, why: str) -> None:
+        self.index = index
+        self.rest = rest
+        self.why = why
+        super().__init__(why)
+
+
+@dataclass(slots=True)
+class Places:
+    """Some lines: the first few, and how many there are."""
+
+    first: list[int] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, lines: Iterable[int]) -> None:
+        """More lines, in order."""
+        for line in lines:
+            self.count += 1
+            if len(self.first) < LINES:
+                self.first.append(int(line))
+
+    def __str__(self) -> str:
+        more = f" and {self.count - LINES:,} more" if self.count > LINES else ""
+        return f"line{'s' if self.count > 1 else ''} {', '.join(map(str, self.first))}{more}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One kind of problem. It reads `before`, the lines, `after`; with several lines `many` instead of `after`."""
+
+    before: str
+    after: str
+    many: str
+    hint: str
+    counted: bool = False
+
+    def text(self, at: Places) -> str:
+        if self.counted:
+            return f"{self.before} {at.count:,} rows ({at})"
+        return f"{self.before}{at}{self.many if at.count > 1 else self.after}"
+
+
+class Problems:
+    """What was found so far in the source of `where`. As a context it raises DataError at its end, if anything was
+    found; an error that ends the reading is told with the rest."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self._found: dict[_Kind, Places] = {}
+
+    def column(self, name: str, lines: NDArray[np.int64], read: Callable[[], Floats], hint: str = CELL) -> Floats:
+        """A column as `read` gives it; its cells that do not fit are noted, and the others are looked at all the same.
+
+        lines [n]: of the cells.
+        """
+        try:
+            return read()
+        except Unfit as unfit:
+            self.cells(name, lines[unfit.index].tolist(), unfit.why, hint)
+            return unfit.rest
+
+    def cells(self, column: str, lines: Iterable[int], why: str, hint: str = CELL) -> None:
+        """Cells of a column that are not what the plan declares."""
+        self._add(_Kind(f"column {column!r}, ", f": {why}", f": {why}", hint), lines)
+
+    def gaps(self, column: str, lacks: str, lines: Iterable[int], hint: str = GAP) -> None:
+        """Rows without a value of a column that needs one. lacks: what each one has not, as "has no value"."""
+        self._add(_Kind(f"column {column!r} {lacks} in", "", "", hint, counted=True), lines)
+
+    def widths(self, line: int, found: int, expected: int, hint: str) -> None:
+        """A line with too few or too many fields."""
+        what = f"{found} columns where {expected} are expected"
+        self._add(_Kind("", f" has {what}", f" have {what}", hint), [line])
+
+    def _add(self, kind: _Kind, lines: Iterable[int]) -> None:
+        places = self._found.get(kind, Places())
+        places.add(lines)
+        if places.count:
+            self._found[kind] = places
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if not self._found or not (error is None or isinstance(error, DataError)):
+            return
+        texts = [kind.text(places) for kind, places in self._found.items()]
+        hints = [kind.hint for kind in self._found]
+        if isinstance(error, DataError):
+            texts, hints = [*texts, error.what], [*hints, error.hint]
+        raise together(texts, hints, self.where) from None
+
+
+def together(texts: Sequence[str], hints: Sequence[str], where: str) -> DataError:
+    """Several problems as one error; each hint is said once."""
+    shown, more = texts[:MOST], len(texts) - MOST
+    rest = [f"and {more} more problems"] if more > 0 else []
+    head = f"{len(texts)} problems: " if len(texts) > 1 else ""
+    advice = "; ".join(dict.fromkeys(hint for hint in hints[:MOST] if hint))
+    return DataError(head + "; ".join([*shown, *rest]), where=where, hint=advice)
