@@ -30,6 +30,7 @@ from potluck.core.plan import (
 from potluck.core.rounds import Cause, Exchange, Label, Parcel, RoundId
 from potluck.core.wire import dump
 from potluck.dp.bound import privacy
+from potluck.fl.method import WIDEST
 from potluck.fl.table import read
 from potluck.fl.tasks import build
 from potluck.parties import catalog
@@ -160,10 +161,15 @@ def test_a_site_answers_no_sum_that_its_plan_has_not(plan, what):
     assert "mask/advertise" not in steps(federated, 1)
 
 
-def test_a_model_beyond_the_plans_range_is_refused_without_noise():
+def test_a_model_that_no_fit_comes_to_is_refused_without_noise():
     federated = Federated(PLAN)
-    said = dump(Announcement(digest(PLAN), Kind.TRAIN, 1, np.array([0.0, 8.5]).astype("<f8").tobytes()))
-    assert causes(federated.told(1, {A: said})) == {"a": Cause.RANGE}
+
+    def told(weight: float):
+        said = dump(Announcement(digest(PLAN), Kind.TRAIN, 1, np.array([0.0, weight]).astype("<f8").tobytes()))
+        return causes(federated.told(1, {A: said}))
+
+    assert told(2 * WIDEST) == {"a": Cause.RANGE}
+    assert told(WIDEST) == {"a": Cause.SILENT}  # the others were told of nothing: the site goes on without them
 
 
 @pytest.mark.parametrize(

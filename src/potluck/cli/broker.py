@@ -27,6 +27,6 @@ def command(folder: Path, renew: bool) -> None:
     served = serve(folder, renew, ready)
 
     def text(out: Terminal) -> None:
-        out.print(f"the broker at {served.address} has ended", soft_wrap=True)
+        out.say(f"the broker at {served.address} has ended")
 
     say.data({"broker": served.document()}, text)

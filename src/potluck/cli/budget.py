@@ -40,7 +40,7 @@ def command(plan: Path | None, ledger: Path | None, settling: bool, settings: tu
         out.print(table)
         for name, row in owners.items():
             for line in scored(row.scored):
-                out.print(f"{name} scored {line}", soft_wrap=True)
+                out.say(f"{name} scored {line}")
 
     say.warn(
         [f"{name}: a run was cut off; nothing is charged before `--settle`" for name, o in owners.items() if o.cut_off]

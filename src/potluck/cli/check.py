@@ -26,12 +26,12 @@ def command(plan: Path, settings: tuple[str, ...]) -> int:
         for error in verdict.errors:
             out.print(Text("error:", "red"), error, soft_wrap=True)
         if verdict.ok:
-            out.print(f"{plan.name} can run: {verdict.summary()}", soft_wrap=True)
+            out.say(f"{plan.name} can run: {verdict.summary()}")
             if verdict.outlook:
-                out.print(verdict.outlook, soft_wrap=True)
+                out.say(verdict.outlook)
         if verdict.ok and say.verbose:
             for key, value in verdict.flat():
-                out.print(f"  {key} = {value}", soft_wrap=True)
+                out.say(f"  {key} = {value}")
 
     say.data(document, text)
     say.warn([*verdict.warnings, *verdict.told()])

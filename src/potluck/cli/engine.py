@@ -47,12 +47,12 @@ def tell(states: Mapping[str, State]) -> None:
 
     def text(out: Terminal) -> None:
         for one in states.values():
-            out.print(f"{one.name}: {one.problem or 'works'}", soft_wrap=True)
+            out.say(f"{one.name}: {one.problem or 'works'}")
             if one.found is not None:
                 mark = one.found.mark
                 parts = ", ".join(f"{package} {version}" for package, version in mark.packages.items())
                 line = f"  {parts}, on Python {mark.python} from {mark.source} ({mark.interpreter})"
-                out.print(line, soft_wrap=True)
-                out.print(f"  {one.found.folder}", soft_wrap=True)
+                out.say(line)
+                out.say(f"  {one.found.folder}")
 
     voice().data({"engines": {name: one.document() for name, one in states.items()}}, text)

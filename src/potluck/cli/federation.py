@@ -85,13 +85,8 @@ def lines(out: Terminal, found: Shown) -> None:
     rows = {"coordinator": it["coordinator"], **(members if isinstance(members, dict) else {})}
     rows |= {f"{name} (compute)": mark for name, mark in computes.items()} if isinstance(computes, dict) else {}
     width = max(len(visible(name)) for name in rows)
-    say(out, f"federation {it['name']}, version {it['version']}, expires {it['expires']}, broker {it['broker']}")
+    out.say(f"federation {it['name']}, version {it['version']}, expires {it['expires']}, broker {it['broker']}")
     for name, mark in rows.items():
         star = "  *" if name in found.changed else ""
-        say(out, f"  {visible(name):{width}}  {mark}{star}")
-    say(out, f"file: {it['file']}")
-
-
-def say(out: Terminal, line: str) -> None:
-    """One line in which nothing from outside can act: neither markup nor control letters."""
-    out.say(line)
+        out.say(f"  {visible(name):{width}}  {mark}{star}")
+    out.say(f"file: {it['file']}")

@@ -26,11 +26,6 @@ TEXT = 8
 """Values of a block that are printed as text; --json has them all."""
 
 
-def say(out: Terminal, line: str) -> None:
-    """One line in which nothing from outside can act."""
-    out.say(line)
-
-
 @click.command("run")
 @click.argument("folder", type=FOLDER)
 @click.option("--record", type=FOLDER, help="Keep every parcel's body as it is read here, in this folder.")
@@ -46,7 +41,7 @@ def run(folder: Path, record: Path | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     attend(folder, stop.is_set, speaker.say, record)
-    speaker.data({"site": str(folder.absolute()), "stopped": True}, lambda out: say(out, "stopped"))
+    speaker.data({"site": str(folder.absolute()), "stopped": True}, lambda out: out.say("stopped"))
 
 
 @click.command("inbox")
@@ -59,7 +54,7 @@ def inbox(folder: Path, hash: str) -> None:
 
     def text(out: Terminal) -> None:
         if not found:
-            say(out, "nothing waits")
+            out.say("nothing waits")
         for one in found:
             _show(out, one)
 
@@ -67,22 +62,22 @@ def inbox(folder: Path, hash: str) -> None:
 
 
 def _show(out: Terminal, one: Asked) -> None:
-    say(out, f"sha256:{one.request.hash}  {one.request.state.value}  {one.plan.name}, asked by {one.request.asker}")
+    out.say(f"sha256:{one.request.hash}  {one.request.state.value}  {one.plan.name}, asked by {one.request.asker}")
     if one.file:
-        say(out, f"  federation file: {one.file}")
-    say(out, f"  what: {one.learnt}")
-    say(out, f"  with: {one.together}")
+        out.say(f"  federation file: {one.file}")
+    out.say(f"  what: {one.learnt}")
+    out.say(f"  with: {one.together}")
     for line in one.seen:
-        say(out, f"  sees: {line}")
-    say(out, f"  cost: {one.cost}")
+        out.say(f"  sees: {line}")
+    out.say(f"  cost: {one.cost}")
     for line in one.rows:
-        say(out, f"  rows: {line}")
+        out.say(f"  rows: {line}")
     if one.missing:
-        say(out, f"  {one.missing} approval{'s' if one.missing > 1 else ''} missing: potluck site approve")
+        out.say(f"  {one.missing} approval{'s' if one.missing > 1 else ''} missing: potluck site approve")
     if one.request.codes == (REPEATED,):
-        say(out, "  asked again: a step of it was repeated as often as one approval allows")
+        out.say("  asked again: a step of it was repeated as often as one approval allows")
     elif one.request.codes:
-        say(out, f"  the policy says no: {', '.join(one.request.codes)}")
+        out.say(f"  the policy says no: {', '.join(one.request.codes)}")
 
 
 @click.command("preview")
@@ -96,19 +91,19 @@ def show(folder: Path, hash: str) -> None:
 
 
 def _preview(out: Terminal, found: Leaving) -> None:
-    say(out, f"{found.asked.plan.name}: {found.rows} rows to learn from, {found.held_out} held out. Nothing was sent.")
-    say(out, f"the whole run: {found.asked.cost}")
+    out.say(f"{found.asked.plan.name}: {found.rows} rows to learn from, {found.held_out} held out. Nothing was sent.")
+    out.say(f"the whole run: {found.asked.cost}")
     if found.persons is not None:
-        say(out, str(found.persons))
-    say(out, f"the first sum; {found.noise}; the server would see it {found.form}:")
+        out.say(str(found.persons))
+    out.say(f"the first sum; {found.noise}; the server would see it {found.form}:")
     for name, values in found.values.items():
         some = ", ".join(f"{value:.6g}" for value in values[:TEXT])
         more = f", and {len(values) - TEXT} more (--json has all)" if len(values) > TEXT else ""
-        say(out, f"  {name}: {some}{more}")
+        out.say(f"  {name}: {some}{more}")
     for line in words(found.tally):
-        say(out, line)
-    say(out, "letters: " + ", ".join(f"{step} {size:,} bytes" for step, size in found.letters))
-    say(out, found.later)
+        out.say(line)
+    out.say("letters: " + ", ".join(f"{step} {size:,} bytes" for step, size in found.letters))
+    out.say(found.later)
 
 
 def _decision(verdict: Event, words: str) -> click.Command:
@@ -130,11 +125,11 @@ def _decision(verdict: Event, words: str) -> click.Command:
         }
 
         def text(out: Terminal) -> None:
-            say(out, f"sha256:{done.hash}: {verdict} by {who}")
+            out.say(f"sha256:{done.hash}: {verdict} by {who}")
             for one in done.changed:
-                say(out, f"run {one.run[:12]} is {one.state.value}")
+                out.say(f"run {one.run[:12]} is {one.state.value}")
             if done.missing and not done.changed:
-                say(out, f"{done.missing} more must approve")
+                out.say(f"{done.missing} more must approve")
 
         voice().data(document, text)
 
@@ -161,8 +156,8 @@ def budget(folder: Path, export: Path | None) -> None:
     def text(out: Terminal) -> None:
         left = "no cap" if found.left is None else f"{found.left:.6g} left this year"
         together = f"{found.composed:.6g} in all, {found.composed_year:.6g} in the last year"
-        say(out, f"composed at delta {found.delta:g}: epsilon {together}, {left}")
-        say(out, f"added up run by run: epsilon {found.spent:.6g} in all, {found.year:.6g} in the last year")
+        out.say(f"composed at delta {found.delta:g}: epsilon {together}, {left}")
+        out.say(f"added up run by run: epsilon {found.spent:.6g} in all, {found.year:.6g} in the last year")
         table = Table("run", "plan", "epsilon", "delta", "unit", "releases", "state")
         for one in found.runs:
             row = (
@@ -176,8 +171,8 @@ def budget(folder: Path, export: Path | None) -> None:
             table.add_row(*row, one.state)
         out.print(table)
         for line in scored(found.scored):
-            say(out, f"scored {line}")
-        say(out, f"ledger: {found.entries} entries, head {found.head}")
+            out.say(f"scored {line}")
+        out.say(f"ledger: {found.entries} entries, head {found.head}")
 
     voice().data(found.document() | {"export": str(export.absolute()) if export else None}, text)
 
@@ -198,7 +193,7 @@ def log(folder: Path) -> None:
         for row in rows:
             said = [str(row[name]) for name in ("when", "event", "outcome", "plan", "person") if row[name]]
             about = [f"round {row['round']}"] if row["round"] is not None else []
-            say(out, "  ".join([*said, *about, ", ".join(one for one in row["why"])]).rstrip())
+            out.say("  ".join([*said, *about, ", ".join(one for one in row["why"])]).rstrip())
 
     speaker.data({"entries": [{**row, "why": list(row["why"])} for row in rows]}, text)
 

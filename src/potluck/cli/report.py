@@ -18,4 +18,4 @@ def command(run: Path, output: Path | None) -> None:
     """Write one HTML file, that opens offline, of the run in folder RUN."""
     say = voice()
     path = write_report(run, output)
-    say.data({"report": str(path)}, lambda out: out.print(str(path), soft_wrap=True))
+    say.data({"report": str(path)}, lambda out: out.say(str(path)))

@@ -9,7 +9,7 @@ import click
 
 from potluck.api import members as api
 from potluck.cli.door import spoken, voice
-from potluck.cli.federation import lines, say
+from potluck.cli.federation import lines
 from potluck.cli.owner import COMMANDS
 from potluck.cli.terminal import Terminal
 
@@ -38,8 +38,8 @@ def new(folder: Path, name: str | None, compute: bool, rotate: bool) -> None:
     home = api.site_rotate(folder) if rotate else api.site_new(folder, name, compute=compute)
 
     def text(out: Terminal) -> None:
-        say(out, f"{home.name}: fingerprint {home.fingerprint}")
-        say(out, f"card: {home.card}")
+        out.say(f"{home.name}: fingerprint {home.fingerprint}")
+        out.say(f"card: {home.card}")
 
     voice().data(home.document(), text)
 
@@ -59,7 +59,7 @@ def join(folder: Path, file: Path, coordinator: str) -> None:
         speaker.say("the coordinator has new keys, handed over to by the old ones")
 
     def text(out: Terminal) -> None:
-        say(out, f"{joined.name}: fingerprint {joined.fingerprint}, joined")
+        out.say(f"{joined.name}: fingerprint {joined.fingerprint}, joined")
         lines(out, joined.federation)
 
     speaker.data(joined.document(), text)

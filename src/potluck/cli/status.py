@@ -21,7 +21,7 @@ def command(folder: Path) -> None:
 
     def text(out: Terminal) -> None:
         running = "its server runs" if found.running else "no server runs"
-        out.print(f"{found.federation}, {found.file}: {running}", soft_wrap=True)
+        out.say(f"{found.federation}, {found.file}: {running}")
         for one in found.runs:
             _show(out, one)
 
@@ -34,7 +34,7 @@ def _show(out: Terminal, run: Live) -> None:
     head = f"{run.plan} ({run.run[:12]}): {run.state}, {run.opened} of {run.sums} sums{now}{redone}"
     again = f"; the server was started again {run.resumed} times" if run.resumed else ""
     size = f"{run.bytes_up:,} bytes up, {run.bytes_down:,} down{again}"
-    out.print(f"{head}; {size}", soft_wrap=True)
+    out.say(f"{head}; {size}")
     table = Table("site", "state", "heard", "drop-outs", "epsilon")
     for one in run.sites:
         heard = "-" if one.seen is None else f"{one.seen:.0f} s ago"
@@ -45,4 +45,4 @@ def _show(out: Terminal, run: Live) -> None:
         table.add_row(f"{one.name} (compute)", " ".join([one.verdict, *one.codes]), heard, "-", "-")
     out.print(table)
     for line in run.strays:
-        out.print(line, soft_wrap=True)
+        out.say(line)

@@ -83,7 +83,7 @@ def policy(policy: Path | None, output: Path | None, **words: object) -> None:
 def measure() -> None:
     """The digest of the code that an enclave of this installation runs: all owners must find the same."""
     said = machine.measured()
-    voice().data(said, lambda out: out.print(str(said["workload"]), soft_wrap=True))
+    voice().data(said, lambda out: out.say(str(said["workload"])))
 
 
 @command.command("attest")
@@ -115,13 +115,13 @@ def judged(out: Terminal, verdict: Verdict) -> None:
     if verdict.stamp:
         out.say(f"  {verdict.stamp}", "yellow")
     for reason in verdict.reasons:
-        out.print(f"  {reason}", soft_wrap=True)
+        out.say(f"  {reason}")
     for path in verdict.unchecked:
-        out.print(f"  not compared: {path}", soft_wrap=True)
+        out.say(f"  not compared: {path}")
     if verdict.claims:
         out.print("claims:")
     for path, value in _lines(verdict.claims, ""):
-        out.print(f"  {path} = {value}", soft_wrap=True)
+        out.say(f"  {path} = {value}")
 
 
 def _lines(claims: Mapping[str, object], path: str) -> Iterator[tuple[str, str]]:
@@ -140,15 +140,15 @@ def _word(value: object) -> str:
 
 def _wrote(out: Terminal, made: Written) -> None:
     for line in (made.format, *map(str, (made.evidence, *made.endorsements))):
-        out.print(line, soft_wrap=True)
+        out.say(line)
 
 
 def _values(out: Terminal, held: Held) -> None:
     for key, value in held.flat():
-        out.print(f"{key} = {_word(value)}", soft_wrap=True)
-    out.print(held.hash, soft_wrap=True)
+        out.say(f"{key} = {_word(value)}")
+    out.say(held.hash)
 
 
 def _begun(out: Terminal, held: Held) -> None:
     for line in [held.file] if held.file else held.text.splitlines():
-        out.print(line, soft_wrap=True)
+        out.say(line)

@@ -23,7 +23,7 @@ def show_run(out: Terminal, run: Run) -> None:
     document = run.document
     metrics = document.get("metrics")
     if document.get("stamp"):
-        out.print(str(document["stamp"]), style="bold", soft_wrap=True)
+        out.say(str(document["stamp"]), "bold")
     if isinstance(metrics, Mapping) and "pooled" in metrics:
         out.print(comparison(metrics))
         released = _table(metrics, "federated_released")
@@ -36,50 +36,50 @@ def show_run(out: Terminal, run: Run) -> None:
         out.print(_statistics(results))
     _prediction(out, document)
     _intersection(out, document)
-    out.print(spent(document), soft_wrap=True)
+    out.say(spent(document))
     rounds = document["rounds"]
     if isinstance(rounds, list) and rounds:
         up = sum(int(one["bytes_up"]) for one in rounds)
         gone = sum(len(one["dropped"]) for one in rounds)
-        out.print(f"rounds: {len(rounds)}, {up:,} bytes up in all, {gone} drop-outs", soft_wrap=True)
+        out.say(f"rounds: {len(rounds)}, {up:,} bytes up in all, {gone} drop-outs")
     model = document.get("model")
     if isinstance(model, Mapping):
-        out.print(f"model: {model['file']} ({model['digest']})", soft_wrap=True)
+        out.say(f"model: {model['file']} ({model['digest']})")
         if model.get("kind") in ("linear", "logistic"):
             words = "coefficients in the data's units, with standard errors: potluck model summary"
             out.say(f"{words} {run.folder}")
-    out.print(f"report: {document['report']}", soft_wrap=True)
+    out.say(f"report: {document['report']}")
 
 
 def _prediction(out: Terminal, document: Mapping[str, object]) -> None:
     if document.get("task") != "predict":
         return
     if document["predictions"] is None:
-        out.print("predictions: in the client's home", soft_wrap=True)
+        out.say("predictions: in the client's home")
         return
-    out.print(f"predictions: {document['predictions']}", soft_wrap=True)
-    out.print(f"no score is off by more than {document['max_error_bound']:.3g}", soft_wrap=True)
+    out.say(f"predictions: {document['predictions']}")
+    out.say(f"no score is off by more than {document['max_error_bound']:.3g}")
     notes = document["notes"]
     for note in notes if isinstance(notes, Sequence) else ():
-        out.print(str(note), soft_wrap=True)
+        out.say(str(note))
     beside = _table(document, "agreement")
     if beside:
         same = "" if beside["same_labels"] is None else f"{beside['same_labels']} of {beside['rows']} labels agree, "
         error = f"the largest error is {beside['largest_error']:.3g}"
-        out.print(f"beside plain scoring ({NOT_PRIVATE}): {same}{error}", soft_wrap=True)
+        out.say(f"beside plain scoring ({NOT_PRIVATE}): {same}{error}")
 
 
 def _intersection(out: Terminal, document: Mapping[str, object]) -> None:
     if document.get("task") != "intersect":
         return
     size = document["size"]
-    out.print("common keys: at the owners that learn them" if size is None else f"common keys: {size}", soft_wrap=True)
+    out.say("common keys: at the owners that learn them" if size is None else f"common keys: {size}")
     if document.get("members"):
-        out.print(f"members: {document['members']}", soft_wrap=True)
+        out.say(f"members: {document['members']}")
     if document.get("reused"):
-        out.print("no key has changed: the alignment of an earlier run was taken again", soft_wrap=True)
+        out.say("no key has changed: the alignment of an earlier run was taken again")
     if document.get("plain_size") is not None:
-        out.print(f"plain sets ({NOT_PRIVATE}): {document['plain_size']}", soft_wrap=True)
+        out.say(f"plain sets ({NOT_PRIVATE}): {document['plain_size']}")
 
 
 def _table(table: Mapping[str, object], key: str) -> Mapping[str, object]:
@@ -182,6 +182,6 @@ def show_demo(out: Terminal, run: Run) -> None:
     """The demo: the comparison, the cost, who could see what, and what four small sites can support."""
     show_run(out, run)
     for line in run.seen():
-        out.print(line, soft_wrap=True)
+        out.say(line)
     for line in CAVEAT:
         out.say(line)
