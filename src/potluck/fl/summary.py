@@ -233,7 +233,7 @@ def _notes(how: Encoding, known: Basis | None, judged: bool) -> Sequence[str]:
     if known is None:
         return [
             "there is no summary.json of its run beside the model: standard errors, and whether a ridge shrank the "
-            "coefficients, are not known here. hint: keep the two files together"
+            "coefficients, are not known here (a fit over columns leaves none). hint: keep the two files together"
         ]
     found = []
     if known.l2 > 0:
