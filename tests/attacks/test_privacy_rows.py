@@ -28,6 +28,7 @@ from potluck.core.plan import (
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import fraction
 from potluck.dp.bound import privacy
+from potluck.fl.method import WIDEST
 from potluck.fl.table import read
 from potluck.fl.tasks import build
 
@@ -121,7 +122,7 @@ def test_rows_that_merely_look_alike_do_not_move_one_another():
         assert np.linalg.norm(a - b) <= most
 
 
-@pytest.mark.parametrize("huge", [1.7e308, 1e300, 2e6])
+@pytest.mark.parametrize("huge", [1.7e308, 1e300, 2 * WIDEST])
 def test_a_model_that_would_overflow_is_refused_whatever_the_rows(huge):
     spec = plan()
     for weights in ([huge, -huge, huge, 0.0, huge], [0.0, huge, 0.0, 0.0, 0.0]):
@@ -130,7 +131,7 @@ def test_a_model_that_would_overflow_is_refused_whatever_the_rows(huge):
         assert stop.value.cause is Cause.RANGE
 
 
-@given(st.lists(st.sampled_from([0.0, 1e6, -1e6]), min_size=5, max_size=5), st.lists(ROW, min_size=1, max_size=6))
+@given(st.lists(st.sampled_from([0.0, WIDEST, -WIDEST]), min_size=5, max_size=5), st.lists(ROW, min_size=1, max_size=6))
 def test_no_model_that_a_site_accepts_makes_it_fail_on_some_rows(weights, rows):
     spec = plan()
     frame = pd.DataFrame(rows, columns=["x", "c", "y"])
