@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 from potluck.core.errors import UsageError
 from potluck.core.party import Party
@@ -15,6 +16,7 @@ from potluck.core.party import Party
 FEDERATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
+@lru_cache(maxsize=4096)
 def token(party: Party) -> str:
     """16 hex digits that stand for `party` in subjects."""
     return hashlib.sha256(f"{party.role.value}\0{party.name}".encode()).hexdigest()[:16]

@@ -298,7 +298,8 @@ class Link:
             await asyncio.wait({self._task}, timeout=5)
 
     def _finish(self, key: Key) -> None:
-        self._soon(lambda: self._mailbox.finish(key))
+        if self._mailbox.done(key):
+            self._soon(self._mailbox.soon)
 
     def _soon(self, work: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # closed: the broker sends the letter again to whoever comes next

@@ -28,6 +28,8 @@ PREFETCH = 64 * 1024**2
 """Bytes of whole letters that wait for the caller before fetching pauses."""
 BATCH, EXPIRES, BEAT, SILENCE = 512, 10.0, 1.5, 4.0
 KEEP, STALE, RETRY = 2.0, 300.0, 5.0
+LATER = 0.05
+"""Seconds after which letters that are done with are acknowledged, all at once: out of the way of what is awaited."""
 REMEMBERED = 16384
 ACK, WORKING = b"+ACK", b"+WPI"
 
@@ -44,7 +46,7 @@ class _Pull:
 
 
 class Mailbox:
-    """Letters to one party. All but `take`, `waiting` run on the loop."""
+    """Letters to one party. All but `take`, `waiting`, `full`, `done` run on the loop."""
 
     def __init__(self, account: Account, assembler: Assembler, ready: threading.Condition) -> None:
         self._account = account
@@ -58,6 +60,7 @@ class Mailbox:
         self._newest = 0
         self._broker = ""
         self._done: OrderedDict[Key, None] = OrderedDict()
+        self._finished: deque[Key] = deque()
         self._session: Session | None = None
         self._pull: _Pull | None = None
         self._number = 0
@@ -66,7 +69,7 @@ class Mailbox:
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream(account.federation)}.{token(account.me)}"
         self._tasks: set[asyncio.Task[None]] = set()
 
-    # From the caller's thread, under the condition.
+    # From the caller's thread; `take` under the condition.
 
     @property
     def waiting(self) -> bool:
@@ -84,7 +87,20 @@ class Mailbox:
         self._waiting -= len(data)
         return key, data
 
+    def done(self, key: Key) -> bool:
+        """The letter is done with. Gives whether `soon` is to be called: it is the first of those not yet said."""
+        self._finished.append(key)
+        return len(self._finished) == 1
+
     # On the loop.
+
+    def soon(self) -> None:
+        """Say in a moment what is done with."""
+        asyncio.get_running_loop().call_later(LATER, self._finish_all)
+
+    def _finish_all(self) -> None:
+        while self._finished:
+            self.finish(self._finished.popleft())
 
     def roomier(self) -> None:
         """The caller took a letter: fetching may go on."""
@@ -98,6 +114,7 @@ class Mailbox:
 
     async def settle(self) -> None:
         """Wait until what was to be said is said."""
+        self._finish_all()
         while self._tasks:
             await asyncio.wait(set(self._tasks), timeout=2)
 

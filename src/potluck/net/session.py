@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,7 +63,9 @@ class Session:
         self.denied: list[str] = []
         self.client = Client()
         self._problems: list[Exception] = []
-        self._change = asyncio.Event()
+        self._answers = f"{inbox(account.me)}.{uuid.uuid4().hex}"
+        self._asked: dict[str, tuple[str, asyncio.Future[Msg]]] = {}
+        self._count = 0
 
     @property
     def broker(self) -> str:
@@ -72,8 +75,10 @@ class Session:
     async def _problem(self, error: Exception) -> None:
         text = str(error).lower()
         if "permissions violation" in text:
-            self.denied = [*self.denied[-31:], text]
-            self._change.set()
+            waits = [one for one in self._asked.values() if f'"{one[0].lower()}"' in text and not one[1].done()]
+            for subject, answer in waits:
+                answer.set_exception(self._refusal(subject))
+            self.denied = self.denied if waits else [*self.denied[-31:], text]
         else:
             self._problems = [*self._problems[-7:], error]
 
@@ -87,34 +92,51 @@ class Session:
 
     def _over(self) -> None:
         self.ended.set()
-        self._change.set()
+        for _, answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(nats.errors.ConnectionClosedError())
+
+    async def hear(self) -> None:
+        """From now on answers to `request` arrive."""
+        await self.listen(f"{self._answers}.*", self._answered)
 
     async def request(self, subject: str, data: bytes, wait: float, headers: dict[str, str] | None = None) -> Msg:
         """Ask and await the answer.
 
         Raises nats.errors.Error: no answer in `wait` seconds, nobody there, the connection ended. Refused: not allowed.
         """
-        task = asyncio.ensure_future(self.client.request(subject, data, timeout=wait, headers=headers))
+        known = [text for text in self.denied if f'"{subject.lower()}"' in text]
+        if known:
+            self.denied = [text for text in self.denied if text not in known]  # said once an attempt
+            raise self._refusal(subject)
+        if self.ended.is_set():
+            raise nats.errors.ConnectionClosedError
+        self._count += 1
+        # Not by the client's own `request`: with a future of our own the loop turns a third less often.
+        name, answer = str(self._count), asyncio.Future[Msg]()
+        self._asked[name] = subject, answer
+        timer = asyncio.get_running_loop().call_later(wait, _overdue, answer)
         try:
-            while True:
-                self._change.clear()
-                known = [text for text in self.denied if f'"{subject.lower()}"' in text]
-                if known:
-                    self.denied = [text for text in self.denied if text not in known]  # said once an attempt
-                    hint = "ask the coordinator to add this party to the federation again"
-                    raise Refused(f"the broker does not allow {self.account.me} to do this", where=subject, hint=hint)
-                if self.ended.is_set():
-                    raise nats.errors.ConnectionClosedError
-                change = asyncio.ensure_future(self._change.wait())
-                await asyncio.wait({task, change}, return_when=asyncio.FIRST_COMPLETED)
-                change.cancel()
-                if task.done():
-                    return task.result()
+            await self.client.publish(subject, data, reply=f"{self._answers}.{name}", headers=headers)
+            return await answer
         finally:
-            if not task.done():
-                task.cancel()
-            elif not task.cancelled():
-                task.exception()
+            timer.cancel()
+            del self._asked[name]
+            if answer.done() and not answer.cancelled():
+                answer.exception()
+
+    async def _answered(self, message: Msg) -> None:
+        _, answer = self._asked.get(message.subject.rsplit(".", 1)[-1], ("", None))
+        if answer is None or answer.done():
+            return
+        if (message.headers or {}).get("Status") == "503":
+            answer.set_exception(nats.errors.NoRespondersError())
+        else:
+            answer.set_result(message)
+
+    def _refusal(self, subject: str) -> Refused:
+        hint = "ask the coordinator to add this party to the federation again"
+        return Refused(f"the broker does not allow {self.account.me} to do this", where=subject, hint=hint)
 
     async def listen(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> None:
         """Hear what comes on `subject`."""
@@ -135,6 +157,11 @@ class Session:
         self._over()
 
 
+def _overdue(answer: asyncio.Future[Msg]) -> None:
+    if not answer.done():
+        answer.set_exception(nats.errors.TimeoutError())
+
+
 async def connect(account: Account) -> Session:
     """A new connection. Raises Refused: it will not get better by itself. Unreachable: it may."""
     host, port = account.place
@@ -147,6 +174,7 @@ async def connect(account: Account) -> Session:
         if not good:
             raise Unreachable("the broker closed the connection", where=account.url)
         session.watch()
+        await session.hear()
         return session
     except (OSError, nats.errors.Error, TimeoutError, asyncio.IncompleteReadError) as error:
         tried: tuple[BaseException, ...] = (error, *reversed(session._problems))
