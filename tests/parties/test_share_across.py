@@ -1,6 +1,7 @@
 """`share` across machines, with the network in memory: who computes has a home, a policy and letters of its own."""
 
 import time
+from collections import Counter
 
 import across
 import msgspec
@@ -18,8 +19,8 @@ from potluck.core.rounds import Label, Parcel, RoundId
 from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.parties.identity import identity
 from potluck.parties.proposal import Denied, plan_of
+from potluck.parties.seated import EARLY, Seated
 from potluck.parties.session import Proposal
-from potluck.parties.site import EARLY, _Seat
 from potluck.secret.container import Secret
 from potluck.secret.envelope import Header, seal
 from potluck.secret.keys import SigningKey
@@ -171,7 +172,7 @@ def letter(number, step="share/keys", size=10):
 
 
 def seat():
-    return _Seat(part=None)
+    return Seated(part=None, proposal=None, tries=Counter())
 
 
 def test_letters_of_a_round_to_come_are_kept_a_few_of_each_partner_and_of_the_newest_round():
