@@ -60,35 +60,31 @@ def data(spec, **other):
     return msgspec.structs.replace(spec, data=msgspec.structs.replace(spec.data, **other))
 
 
-def average(**other):
-    """A plan that averages x."""
+def reads_x(statistic, **other):
+    """A plan of one statistic, which reads x alone."""
     plan = scene.plan(privacy=scene.NONE).spec
-    columns = {"x": Column(kind="number", low=-10.0, high=10.0)}
-    made = msgspec.structs.replace(plan.data, target=None, split=None, **({"columns": columns} | other))
+    made = msgspec.structs.replace(plan.data, target=None, split=None, **({"columns": NUMBER} | other))
     return msgspec.structs.replace(
-        plan,
-        task="statistics",
-        data=made,
-        model=None,
-        training=None,
-        statistics=(Statistic(name="m", kind="mean", column="x"),),
+        plan, task="statistics", data=made, model=None, training=None, statistics=(statistic,)
     )
 
 
+NUMBER = {"x": Column(kind="number", low=-10.0, high=10.0)}
+AVERAGE, COUNT = Statistic(name="m", kind="mean", column="x"), Statistic(name="n", kind="count", by="x")
 HIDDEN = Column(kind="ignore")
-BY_PLACE = {"p": HIDDEN, "q": HIDDEN, "x": Column(kind="number", low=-10.0, high=10.0)}
+BY_PLACE = {"p": HIDDEN, "q": HIDDEN, "x": Column(kind="category", values=("0", "1"))}
 
 
 def test_a_plan_without_header_cannot_read_a_column_under_the_name_of_an_allowed_one(fed):
     """The file's third column is y, and the plan calls it x."""
     policy(fed, "a", ('columns = ["*"]', 'columns = ["x"]'))
     with fed.site("a", threading.Event()) as one:
-        said = answer(fed, one, average(header=False, columns=BY_PLACE))
+        said = answer(fed, one, reads_x(COUNT, header=False, columns=BY_PLACE))
         assert (said.verdict, said.codes) == ("denied", ("columns",))
-        assert answer(fed, one, average(), OTHER).verdict == "granted"  # the control: x under its own name
+        assert answer(fed, one, reads_x(AVERAGE), OTHER).verdict == "granted"  # the control: x under its own name
     policy(fed, "a", ('columns = ["x"]', 'columns = ["*"]'))
     with fed.site("a", threading.Event()) as one:
-        assert answer(fed, one, average(header=False, columns=BY_PLACE)).verdict == "granted"
+        assert answer(fed, one, reads_x(COUNT, header=False, columns=BY_PLACE)).verdict == "granted"
 
 
 def test_what_the_policy_denies_by_now_is_not_done_though_somebody_approves_it(fed):
@@ -168,7 +164,7 @@ def test_two_runs_side_by_side_cannot_exceed_a_cap_that_was_set_while_the_site_r
 def test_the_inbox_says_what_is_read_whatever_a_plan_calls_it(fed):
     by_person(fed, "a")
     spec = msgspec.structs.replace(
-        average(missing=("", "0.5"), columns={"x": Column(kind="number", low=0.0, high=1.0, missing="drop")}),
+        reads_x(AVERAGE, missing=("", "0.5"), columns={"x": Column(kind="number", low=0.0, high=1.0, missing="drop")}),
         purpose="counts. It reads no column.\n  cost: nothing",
         statistics=(Statistic(name="how many rows (count)", kind="sum", column="x"),),
     )
