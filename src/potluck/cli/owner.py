@@ -163,10 +163,10 @@ def budget(folder: Path, export: Path | None) -> None:
             row = (
                 one.run[:12],
                 one.plan,
-                f"{one.epsilon:.6g}",
-                str(one.delta),
-                str(one.unit),
-                str(one.releases),
+                f"{one.epsilon:.6g}" if one.unit else "none: exact",
+                str(one.delta or "-"),
+                one.unit or "-",
+                str(one.releases) if one.unit else "-",
             )
             table.add_row(*row, one.state)
         out.print(table)

@@ -32,7 +32,7 @@ def _show(out: Terminal, run: Live) -> None:
     now = f", now {run.now}" if run.now else ""
     redone = f", {run.tries} tries came to nothing" if run.tries else ""
     head = f"{run.plan} ({run.run[:12]}): {run.state}, {run.opened} of {run.sums} sums{now}{redone}"
-    again = f"; the server was started again {run.resumed} times" if run.resumed else ""
+    again = f"; times the server was started again: {run.resumed}" if run.resumed else ""
     size = f"{run.bytes_up:,} bytes up, {run.bytes_down:,} down{again}"
     out.say(f"{head}; {size}")
     table = Table("site", "state", "heard", "drop-outs", "epsilon")

@@ -147,7 +147,11 @@ class Guests:
             said = {site: guest for site, guest in said.items() if guest.verdict != "pending"}
         if said:
             unable = any(guest.verdict == "unable" for guest in said.values())
-            ask = "the owner sees why: potluck site log" if unable else "ask the owner: potluck site inbox"
+            ask = (
+                "the owner sees why on the screen of `potluck site run`"
+                if unable
+                else "ask the owner: potluck site inbox"
+            )
             words = "; ".join(_why(site, guest) for site, guest in said.items())
             raise Refused(words, where=where, hint=f"{ask}; then start again, which goes on here")
 
