@@ -14,7 +14,9 @@ from across import Across
 from msgspec.structs import replace as replaced
 from test_across_fuzz import proposal
 
-from potluck.core.plan import Fit, Statistic, canonical
+from potluck.core.plan import Column, Fit, Statistic, canonical
+from potluck.fl import check
+from potluck.fl.encode import key as key_of
 from potluck.members.home import CoordinatorHome
 from potluck.parties import catalog, rules
 from potluck.parties import proposal as proposals
@@ -30,7 +32,7 @@ def fed(tmp_path_factory):
 
 
 class Counted(str):
-    """A name that counts how often it is compared or hashed."""
+    """A name that counts how often it is compared, hashed or trimmed."""
 
     __slots__ = ()
     looks = 0
@@ -42,6 +44,10 @@ class Counted(str):
     def __hash__(self):
         Counted.looks += 1
         return str.__hash__(self)
+
+    def strip(self, *given):
+        Counted.looks += 1
+        return str.strip(self, *given)
 
 
 def looked(work):
@@ -117,6 +123,13 @@ def test_looking_for_names_that_are_there_twice_is_linear(monkeypatch):
     assert grows(lambda count: rules.errors_of(crowded(count))) > 3
 
 
+def marked(count):
+    """As many columns of categories as texts that mean "no value"."""
+    spec, kind = scene.plan().spec, Column(kind="category", values=("a",))
+    columns = spec.data.columns | {f"k{number}": kind for number in range(count)}
+    return replaced(spec, data=replaced(spec.data, missing=names(count), columns=columns))
+
+
 def plans(count):
     """Plans whose lists are long, each in another place."""
     train, fit, match = scene.plan().spec, fit_scene.plan().spec, hall.plan()
@@ -127,6 +140,7 @@ def plans(count):
         "sites": crowded(count),
         "columns": replaced(train, data=replaced(train.data, columns=columns)),
         "missing": replaced(train, data=replaced(train.data, missing=names(count))),
+        "category columns and missing": marked(count),
         "statistics": replaced(
             counting, statistics=tuple(Statistic(name=name, kind="mean", column="x") for name in names(count))
         ),
@@ -145,6 +159,20 @@ def plans(count):
 @pytest.mark.parametrize("where", plans(1))
 def test_no_check_of_a_plan_looks_at_each_name_once_for_each_other(where):
     assert grows(lambda count: catalog.check(plans(count)[where])) < 2.5
+
+
+def test_control_keys_of_missing_made_once_a_column_are_quadratic(monkeypatch):
+    real, one = check.not_missing, {}
+
+    def again(at, values, _):
+        return real(at, values, frozenset(map(key_of, one["plan"].data.missing)))
+
+    def work(count):
+        one["plan"] = marked(count)
+        catalog.check(one["plan"])
+
+    monkeypatch.setattr(check, "not_missing", again)
+    assert grows(work) > 3
 
 
 @pytest.mark.parametrize(
@@ -173,3 +201,27 @@ def test_lists_beyond_what_a_plan_needs_are_refused_by_key(key, most):
     }
     (error,) = catalog.check(of[key]())[0]
     assert error.startswith(f"{key}: {most + 1} are more than the {most} that a plan may have")
+
+
+def with_column(spec, name, column):
+    return replaced(spec, data=replaced(spec.data, columns=spec.data.columns | {name: column}))
+
+
+def test_texts_and_values_beyond_what_a_plan_needs_are_refused_by_key():
+    spec = scene.plan().spec
+    crowd = {f"k{n}": Column(kind="category", values=tuple(f"v{m}" for m in range(1000))) for n in range(101)}
+    wide = {f"{n:0999d}": Column(kind="ignore") for n in range(3100)}
+    wrong = {
+        "name: 201 letters": replaced(spec, name="n" * 201),
+        "purpose: 4001 letters": replaced(spec, purpose="p" * 4001),
+        "data.person: 1001 letters": replaced(spec, data=replaced(spec.data, person="p" * 1001)),
+        "data.columns: 1001 letters": with_column(spec, "c" * 1001, Column(kind="ignore")),
+        "data.columns.k.values: 1001 letters": with_column(spec, "k", Column(kind="category", values=("v" * 1001,))),
+        "data.columns: 101000 values": replaced(spec, data=replaced(spec.data, columns=spec.data.columns | crowd)),
+        "name: all its texts have 3": replaced(spec, data=replaced(spec.data, columns=spec.data.columns | wide)),
+    }
+    for start, plan in wrong.items():
+        (error,) = catalog.check(plan)[0]
+        assert error.startswith(start)
+    for plan in (replaced(spec, name="n" * 200), replaced(spec, purpose="p" * 4000)):  # the control: as long as may be
+        assert not [line for line in catalog.check(plan)[0] if "letters" in line]

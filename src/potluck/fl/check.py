@@ -7,10 +7,10 @@ from itertools import pairwise
 
 from potluck.core.plan import Column, Plan, Statistic, repeated
 from potluck.fl import scoring_check
-from potluck.fl.encode import encoding, key
+from potluck.fl.encode import Key, encoding, key
 from potluck.fl.network import HINT, present
 from potluck.fl.pauses import pauses
-from potluck.fl.target_check import not_missing, of_target, twice
+from potluck.fl.target_check import missing_keys, not_missing, of_target, twice
 
 MOST_RIDGE = 1e12
 """A ridge beyond it leaves nothing of the data, and loses the rows' digits beside its own."""
@@ -32,7 +32,7 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     errors = of_columns(plan)
     if plan.task == "statistics":
         return [*errors, *_statistics(plan)], _ignored(plan)
-    errors += [*of_target(plan), *of_split(plan), *_method(plan)]
+    errors += [*of_target(plan, missing_keys(plan)), *of_split(plan), *_method(plan)]
     if not errors:
         errors += _features(plan)
     return errors, pauses(plan)
@@ -50,7 +50,7 @@ def _ignored(plan: Plan) -> list[str]:
 
 def of_columns(plan: Plan) -> list[str]:
     """What is wrong with the declared columns. One line a problem."""
-    found = []
+    found, gone = [], missing_keys(plan)
     for name, column in plan.data.columns.items():
         at = f"data.columns.{name}"
         if column.owner is not None and plan.task != "fit":
@@ -58,7 +58,7 @@ def of_columns(plan: Plan) -> list[str]:
         if column.kind == "number":
             found += _number(at, column)
         if column.kind == "category":
-            found += _category(at, column, plan.data.missing)
+            found += _category(at, column, gone)
         if not plan.data.header and "*" in name:
             found.append(f"{at}: a pattern needs a header. hint: name the columns one by one, in file order")
     found += _roles(plan)
@@ -99,7 +99,7 @@ def _number(at: str, column: Column) -> list[str]:
     return []
 
 
-def _category(at: str, column: Column, missing: tuple[str, ...]) -> list[str]:
+def _category(at: str, column: Column, gone: frozenset[Key]) -> list[str]:
     if column.low is not None or column.high is not None:
         return [f'{at}: a category has no low or high. hint: kind = "number", or leave them out']
     if not column.values:
@@ -110,7 +110,7 @@ def _category(at: str, column: Column, missing: tuple[str, ...]) -> list[str]:
     if column.reference is not None and key(column.reference) not in {key(value) for value in column.values}:
         what = f'"{column.reference}" is no value of this column'
         return [f"{at}.reference: {what}. hint: one of {', '.join(column.values)}"]
-    return not_missing(at, column.values, missing)
+    return not_missing(at, column.values, gone)
 
 
 def of_split(plan: Plan) -> list[str]:

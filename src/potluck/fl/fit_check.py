@@ -9,7 +9,7 @@ from potluck.fl import fit_trees
 from potluck.fl.check import of_columns, of_split
 from potluck.fl.columns import by_owner, features_of, least
 from potluck.fl.linear import l2
-from potluck.fl.target_check import of_target
+from potluck.fl.target_check import missing_keys, of_target
 
 KINDS = ("linear", "logistic")
 ROUNDS, SHORTEST, LONGEST = 1000, 1e-4, 1e4
@@ -27,7 +27,7 @@ def check(plan: Plan) -> list[str]:
     owners = [*_owners(plan)]
     return [
         *of_columns(plan),
-        *of_target(plan),
+        *of_target(plan, missing_keys(plan)),
         *of_split(plan),
         *(owners or _features(plan)),
         *_model(plan),

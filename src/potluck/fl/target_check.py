@@ -6,8 +6,8 @@ from potluck.core.plan import Column, Plan, Target
 from potluck.fl.encode import Key, key
 
 
-def of_target(plan: Plan) -> list[str]:
-    """What is wrong with the target, for the plan's kind of model."""
+def of_target(plan: Plan, gone: frozenset[Key]) -> list[str]:
+    """What is wrong with the target, for the plan's kind of model. gone: the keys of what means "no value"."""
     target = plan.data.target
     if target is None or plan.model is None or plan.model.kind is None:
         return []
@@ -20,7 +20,7 @@ def of_target(plan: Plan) -> list[str]:
     if column is not None and column.kind == "ignore":
         return [f"{at}.column: {target.column} is ignored. hint: declare its kind, or leave its entry out"]
     if target.positive is None and target.classes is None:
-        odd = _negative(f"{at}.negative", target, column, plan.data.missing)
+        odd = _negative(f"{at}.negative", target, column, gone)
         return odd or _regression(at, kind, target.column, column)
     key_, given = ("classes", target.classes) if target.classes is not None else ("positive", target.positive)
     assert given is not None
@@ -31,11 +31,11 @@ def of_target(plan: Plan) -> list[str]:
         found.append(
             f'{at}.classes: logistic knows two sides. hint: kind = "network", or `positive` for one against all'
         )
-    found += [*_sides(at, key_, given, column), *not_missing(f"{at}.{key_}", given, plan.data.missing)]
-    return [*found, *_negative(f"{at}.negative", target, column, plan.data.missing)]
+    found += [*_sides(at, key_, given, column), *not_missing(f"{at}.{key_}", given, gone)]
+    return [*found, *_negative(f"{at}.negative", target, column, gone)]
 
 
-def _negative(at: str, target: Target, column: Column | None, missing: tuple[str, ...]) -> list[str]:
+def _negative(at: str, target: Target, column: Column | None, gone: frozenset[Key]) -> list[str]:
     given = target.negative
     if given is None:
         return []
@@ -50,7 +50,7 @@ def _negative(at: str, target: Target, column: Column | None, missing: tuple[str
     odd = [value for value in given if values is not None and key(value) not in values]
     if column is not None and odd:
         return [f"{at}: {odd[0]} is no value of the target's column. hint: values are {', '.join(column.values)}"]
-    return not_missing(at, given, missing)
+    return not_missing(at, given, gone)
 
 
 def _sides(at: str, name: str, given: tuple[str, ...], column: Column | None) -> list[str]:
@@ -79,9 +79,13 @@ def _regression(at: str, kind: str, name: str, column: Column | None) -> list[st
     return []
 
 
-def not_missing(at: str, values: tuple[str, ...], missing: tuple[str, ...]) -> list[str]:
+def missing_keys(plan: Plan) -> frozenset[Key]:
+    """The keys of what means "no value". Made once a plan: a plan may list many columns and many such texts."""
+    return frozenset(map(key, plan.data.missing))
+
+
+def not_missing(at: str, values: tuple[str, ...], gone: frozenset[Key]) -> list[str]:
     """Values that also mean "no value"."""
-    gone = {key(text) for text in missing}
     return [
         f'{at}: "{value}" is in data.missing too. hint: a text is a value or means "no value"; list it in one place'
         for value in values

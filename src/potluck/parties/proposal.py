@@ -18,6 +18,7 @@ from potluck.dp.bound import privacy
 from potluck.fl.check import MOST_VALUES
 from potluck.fl.tasks import build
 from potluck.members.federation import Federation, titled
+from potluck.owner.requests import LARGEST
 from potluck.parties import catalog
 from potluck.parties.costs import sums
 from potluck.parties.session import Proposal
@@ -53,6 +54,8 @@ def of_now(proposal: Proposal, federation: Federation) -> None:
 
 def plan_of(proposal: Proposal, federation: Federation, me: Party) -> Plan:
     """The plan, in its one spelling, with every check passed. Raises Denied: it cannot be carried out here."""
+    if len(proposal.plan) > LARGEST:
+        raise impossible(f"a plan of {len(proposal.plan)} bytes, {LARGEST} are the most")
     try:
         plan = _PLANS.decode(proposal.plan)
         _members(plan, federation, me)  # before any look that costs more than one at each name

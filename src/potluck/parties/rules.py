@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import msgspec
+
 from potluck.core.party import BROKER, SERVER
 from potluck.core.plan import Model, Plan, repeated
 
@@ -13,6 +17,12 @@ MOST_SITES = 10_000
 """As far as the thresholds of `mask` go."""
 MOST_COLUMNS, MOST_STATISTICS, MOST_TEXTS, MOST_KEYS, MOST_LAYERS = 100_000, 10_000, 10_000, 100, 100
 """What lists of a plan may hold."""
+MOST_VALUES = 100_000
+"""Values of all declared categories together."""
+LONGEST_NAME, LONGEST_PURPOSE, LONGEST_TEXT = 200, 4_000, 1_000
+"""Letters of a plan's name, of its purpose and of any other text in it."""
+MOST_LETTERS = 3_000_000
+"""Of all texts of a plan together: its JSON, which a site keeps, has room for no more."""
 
 
 _NEEDED = {
@@ -32,8 +42,8 @@ def errors_of(plan: Plan) -> list[str]:
 
 
 def too_long(plan: Plan) -> list[str]:
-    """Lists beyond what any plan needs. Asked first: a plan may come from anybody, and other
-    rules look at each name."""
+    """Lists and texts beyond what any plan needs. Asked first: a plan may come from anybody, and other rules look at
+    each name."""
     data, align, fit = plan.data, plan.align, plan.fit
     target = data.target
     found = {
@@ -53,7 +63,43 @@ def too_long(plan: Plan) -> list[str]:
         f"{key}: {len(given)} are more than the {most} that a plan may have. hint: a smaller plan, or several"
         for key, (given, most) in found.items()
         if given is not None and len(given) > most
-    ]
+    ] or [*_values(plan), *_letters(plan)]
+
+
+def _values(plan: Plan) -> Iterator[str]:
+    values = sum(len(column.values) for column in plan.data.columns.values())
+    if values > MOST_VALUES:
+        what = f"{values} values of categories are more than the {MOST_VALUES} that a plan may have"
+        yield f"data.columns: {what}. hint: fewer, or columns of numbers"
+
+
+def _letters(plan: Plan) -> Iterator[str]:
+    letters, longest = 0, {"name": LONGEST_NAME, "purpose": LONGEST_PURPOSE}
+    for key, text in _texts("", plan):
+        letters += len(text)
+        most = longest.get(key, LONGEST_TEXT)
+        if len(text) > most:
+            yield f"{key}: {len(text)} letters are more than the {most} that it may have. hint: a shorter text"
+            return
+    if letters > MOST_LETTERS:
+        what = f"all its texts have {letters} letters, more than the {MOST_LETTERS} that a plan may have"
+        yield f"name: {what}. hint: fewer columns, or shorter names"
+
+
+def _texts(key: str, value: object) -> Iterator[tuple[str, str]]:
+    """(key, text) of every text of a plan, names of columns too."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, msgspec.Struct):
+        for field in value.__struct_fields__:
+            yield from _texts(f"{key}.{field}" if key else field, getattr(value, field))
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield key, name
+            yield from _texts(f"{key}.{name}", one)
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from _texts(key, one)
 
 
 def _names(plan: Plan) -> list[str]:
