@@ -10,6 +10,8 @@ import pytest
 
 import potluck
 from potluck.api.document import scores
+from potluck.cli.terminal import Terminal
+from potluck.cli.text import show_run
 from potluck.fl.evaluate import Metrics
 
 SITES = ("a", "b", "c", "d")
@@ -158,6 +160,14 @@ def test_a_notebook_and_a_report_show_the_intervals(trained, counted):
     assert " to " in shown
 
 
+def test_a_terminal_shows_rows_as_whole_numbers(trained, capsys):
+    show_run(Terminal(), trained)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("│ rows")]
+    metrics = trained.document["metrics"]["federated"]
+    value, low, high = (f"{metrics[name]:.0f}" for name in ("rows", "rows_low", "rows_high"))
+    assert [cell.strip() for cell in line.split("│")[1:-1]] == ["rows", value, f"{low} to {high}", ""]
+
+
 def test_check_forecasts_before_anything_is_spent(folder):
     made = plan(folder, files=False)
     before = {path.name for path in folder.iterdir()}
@@ -168,8 +178,9 @@ def test_check_forecasts_before_anything_is_spent(folder):
     assert 0.1 < ahead["auc"] < 0.2
     assert ahead["auc_population"] > ahead["auc"]
     assert "at epsilon 1 with about 240 held-out rows AUC +- 0." in verdict.outlook
+    assert "several times worse where values fill a small part of their ranges" in verdict.outlook
     (line,) = [line for line in verdict.warnings if "not usable" in line]
-    assert "AUC to +- 0." in line
+    assert "the AUC will be known to about +- 0." in line
     assert "hint: a larger epsilon" in line
     better = potluck.check(plan(folder, files=False, privacy__epsilon=5.0))
     assert not [line for line in better.warnings if "not usable" in line]

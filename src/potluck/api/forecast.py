@@ -45,13 +45,34 @@ def words(spec: Spec, found: Forecast) -> tuple[str, list[str]]:
         return _statistics(spec, found), []
     at = f"at epsilon {_epsilon(spec):g} with {_of(spec, found)}"
     said = ", ".join(f"{TITLES[name]} {_reach(half)}" for name, half in found.noise.items())
-    if "auc" in found.noise:
-        said += " (if half of them are positive; with fewer the AUC is known less well)"
-    known = [f"{TITLES[name]} to {_reach(found.noise[name])}" for name in found.useless()]
+    known = [_known(name, found.noise[name]) for name in found.useless()]
     hint = "hint: a larger epsilon, more rows, or a larger data.split.test"
-    what = f"{at} metrics will be known no better than {' and '.join(known)}; this variance is not usable"
+    what = f"{at} {' and '.join(known)}; this variance is not usable"
     useless = [f"privacy.epsilon: {what}. {hint}"] if known else []
-    return f"forecast, 95 % from the noise alone: {at} {said}", useless
+    return f"forecast, 95 % from the noise alone: {at} {said} ({_supposed(found)})", useless
+
+
+def _known(name: str, half: float | None) -> str:
+    known = "without any bound" if half is None else f"to about {_reach(half)}"
+    return f"the {TITLES[name]} will be known {known}"
+
+
+def _supposed(found: Forecast) -> str:
+    """What the forecast of metrics rests on, and where they are known less well."""
+    filled = "normal, with a sixth of the range as standard deviation"
+    if "auc" in found.noise:
+        return (
+            f"if half of the rows are positive, the AUC is {forecast.AREA:g} and numbers fill their declared ranges:"
+            f" {filled}. The AUC is known less well with fewer positives, and several times worse where values fill a"
+            " small part of their ranges"
+        )
+    if "r2" in found.noise:
+        return (
+            f"if the r2 is {forecast.R2:g} and targets fill their declared range: {filled}."
+            " The rmse is known less well the better the model, and both several times worse where targets fill a small"
+            " part of their range"
+        )
+    return f"if {100 * forecast.RIGHT:g} of 100 are classified right"
 
 
 def _epsilon(spec: Spec) -> float:

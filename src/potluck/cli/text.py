@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.table import Table
 
@@ -91,6 +91,11 @@ def _number(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else "-" if value is None else str(value)
 
 
+def _count(value: object) -> str:
+    """A number of rows: whole, though noise leaves a part of one."""
+    return str(round(value)) if isinstance(value, float) else _number(value)
+
+
 def _noised(scores: Mapping[str, object]) -> bool:
     return any(f"{name}_low" in scores for name in METRICS)
 
@@ -104,17 +109,18 @@ def _measured(scores: Mapping[str, object], title: str) -> Table | str:
         ends, wide = [scores.get(f"{name}_low"), scores.get(f"{name}_high")], scores.get(f"{name}_population")
         if scores.get(name) is None and f"{name}_low" not in scores:
             continue
-        middle = [_between(ends if f"{name}_low" in scores else None)] if noised else []
-        table.add_row(name, _number(scores.get(name)), *middle, _between(wide))
+        shown = _count if name == "rows" else _number
+        middle = [_between(ends if f"{name}_low" in scores else None, shown)] if noised else []
+        table.add_row(name, shown(scores.get(name)), *middle, _between(wide, shown))
     return table if table.row_count else f"{title}: none may be shown"
 
 
-def _between(ends: object) -> str:
+def _between(ends: object, shown: Callable[[object], str]) -> str:
     """An interval in words; an end that is None is open."""
     if not isinstance(ends, Sequence):
         return ""
     low, high = ends
-    return f"{'-inf' if low is None else _number(low)} to {'inf' if high is None else _number(high)}"
+    return f"{'-inf' if low is None else shown(low)} to {'inf' if high is None else shown(high)}"
 
 
 def comparison(metrics: Mapping[str, object]) -> Table:

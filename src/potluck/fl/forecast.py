@@ -1,9 +1,11 @@
 """What noise will leave open of a plan's results, before anything is spent: half the width of each 95 % interval.
 
 The intervals are those of the results themselves, taken at the sums that made-up rows would give: half of the held-out
-rows positive, scores of two normals whose area is .8; three of four classified right among several classes; numbers
-even over their range, and an r2 of .5. So a forecast depends on the plan alone. Where few rows are positive an AUC is
-known less well than that. It says nothing about a model's quality.
+rows positive, scores of two normals whose area is .8; three of four classified right among several classes; an r2 of
+.5. Numbers are normal, and three standard deviations to either side fill their declared range (in a statistic: even
+over it); values of a category are even. So a forecast depends on the plan alone, and says nothing about a model's
+quality. An AUC is known less well where few rows are positive. All but accuracy are known several times worse where
+values fill a small part of their declared ranges: scores then lie in few bins, and targets differ less than the noise.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from potluck.core.asks import Block
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
 from potluck.fl import metric_intervals
+from potluck.fl.encode import encoding
 from potluck.fl.heldout import held_out
 from potluck.fl.intervals import Interval, Noised
 from potluck.fl.metric_intervals import Within
@@ -28,6 +31,9 @@ from potluck.fl.statistics import groups
 from potluck.fl.target import goal
 
 AREA, RIGHT, R2 = 0.8, 0.75, 0.5
+FILLED = 1 / 3
+"""The standard deviation of a number whose declared range is [-1, 1]: three of them to either side fill it. Even over
+the range it is 1 / sqrt(3)."""
 USABLE = {"auc": 0.1, "accuracy": 0.1, "r2": 0.2}
 """Known to no better than this, a metric is of no use: its interval then spans two fifths of the way from a model that
 knows nothing to a perfect one."""
@@ -78,7 +84,7 @@ def metrics(plan: Plan, blocks: tuple[Block, ...], std: float) -> Forecast | Non
 def _within(plan: Plan, cells: int, rows: float, std: float) -> dict[str, Within]:
     aim = goal(plan)
     if aim.kind == "number":
-        square = 1 / 3  # of targets even over [-1, 1]
+        square = FILLED**2
         known = (
             Noised(rows, std),
             Noised((1 - R2) * square * rows, 4 * std),
@@ -89,7 +95,7 @@ def _within(plan: Plan, cells: int, rows: float, std: float) -> dict[str, Within
     right, each = RIGHT, std * math.sqrt(cells / 2)
     found = {}
     if aim.kind == "binary":
-        negative, positive = (rows / 2 * one for one in _scores(cells // 2))
+        negative, positive = (rows / 2 * one for one in _scores(cells // 2, _spread(plan)))
         found["auc"] = metric_intervals.area(negative, positive, std)
         right = NormalDist().cdf(_apart() / 2)
     return found | {"accuracy": metric_intervals.share(Noised(right * rows, each), Noised((1 - right) * rows, each))}
@@ -100,14 +106,22 @@ def _apart() -> float:
     return math.sqrt(2) * NormalDist().inv_cdf(AREA)
 
 
-def _scores(bins: int) -> tuple[Floats, Floats]:
-    """Shares of either class in each bin, whose edges part both together evenly."""
+def _spread(plan: Plan) -> float:
+    """The standard deviation of scores beside that of rows even over the declared columns, where all columns weigh
+    alike: numbers are narrower than even, categories are not."""
+    even = [1.0 if one.kind == "category" else 3 * FILLED**2 for one in encoding(plan).fields]
+    return math.sqrt(sum(even) / len(even))
+
+
+def _scores(bins: int, spread: float) -> tuple[Floats, Floats]:
+    """Shares of either class in each bin. The edges are as `fl.bins` lays them: they part evenly what is wider than the
+    scores, whose standard deviation is `spread` beside it."""
     apart = _apart()
-    fine = np.linspace(-8, 8 + apart, 4001)
-    below = np.array([[NormalDist(at).cdf(x) for x in fine] for at in (0.0, apart)])
-    edges = np.interp(np.arange(1, bins) / bins, below.mean(axis=0), fine)
-    ends = [np.concatenate([[0.0], np.interp(edges, fine, one), [1.0]]) for one in below]
-    return np.diff(ends[0]), np.diff(ends[1])
+    wide = NormalDist(apart / 2, math.hypot(1.0, apart / 2) / spread)
+    edges = sorted([wide.mean, *(wide.inv_cdf(i / (bins - 1)) for i in range(1, bins - 1))])
+    below = np.array([[NormalDist(at).cdf(x) for x in edges] for at in (0.0, apart)])
+    negative, positive = np.diff(below, axis=1, prepend=0.0, append=1.0)
+    return negative, positive
 
 
 def statistics(plan: Plan, stds: Mapping[str, float], rows: float | None) -> Forecast:
