@@ -20,8 +20,9 @@ from potluck.core.rounds import Label, Parcel, RoundId
 from potluck.core.wire import dump, load
 from potluck.fl.tasks import build
 from potluck.owner.access import read
+from potluck.owner.budget import Budget
 from potluck.owner.requests import State
-from potluck.parties import tries
+from potluck.parties import consent, tries
 from potluck.parties.flood import Pace
 from potluck.parties.horizontal import Announcement
 from potluck.parties.session import ANSWER, Answer, parcel
@@ -200,3 +201,45 @@ def test_an_owner_that_is_asked_again_may_say_no(fed):
         one._tick()
         assert one._seats == {}
         assert [answer.verdict for answer in flood.heard()] == ["denied"]
+
+
+def test_a_broker_that_repeats_an_old_letter_does_not_have_the_owner_asked_again(fed):
+    assert replayed(fed) is State.APPROVED
+
+
+def test_control_where_nobody_looks_for_the_round_first_an_old_letter_is_one_more_try(fed, monkeypatch):
+    monkeypatch.setattr(consent.Consent, "begun", lambda self, round_: False)
+    assert replayed(fed) is State.PENDING
+
+
+def replayed(fed):
+    """What has become of a run one of whose steps was begun as often as may be, once an old letter comes again."""
+    spec = long()
+    with fed.site("a", threading.Event()) as one:
+        flood = Flood(fed, one, spec)
+        for _ in range(tries.TRIES):
+            flood.begin()
+    with fed.site("a", threading.Event()) as one:  # started again: it knows no letter
+        Flood(fed, one, spec).begin(number=tries.TRIES)
+        return one._consent._owner.requests.state(RUN)
+
+
+def test_the_tries_of_a_run_are_not_counted_anew_by_one_whose_name_begins_alike(tmp_path):
+    with Budget(tmp_path / "ledger") as ledger:
+        for number in range(3):
+            ledger.write(tries.marker(RoundId(RUN, number), "train/0"))
+        ledger.write(tries.marker(RoundId(f"{RUN}/x", 1), "train/0"))
+        tries.counted_anew(ledger, f"{RUN}/x")
+        assert tries.made(ledger, RUN) == {"train/0": 3}
+        tries.counted_anew(ledger, RUN)  # the control: its own count is
+        assert tries.made(ledger, RUN) == {}
+
+
+def test_server_cannot_begin_the_steps_of_a_long_plan_faster_than_the_pace(fed, monkeypatch):
+    for name, value in {"FIRSTS": 5.0, "FIRSTS_A_SECOND": 0.0}.items():
+        monkeypatch.setattr(tries, name, value)
+    with fed.site("a", threading.Event()) as one:
+        flood = Flood(fed, one, long(30))
+        assert sum(flood.begin(step) for step in range(20)) == 5
+        one._firsts = Pace(1e9, 1e9)  # the control
+        assert all(flood.begin(step) for step in range(20, 30))

@@ -187,14 +187,21 @@ def test_a_proposal_that_is_wrong_in_itself_keeps_the_seat_of_a_run_that_goes_on
         assert one._seats == {}  # the control: the owner's own no takes it away
 
 
-def resumed(fed, plan):
+def turned(fed, spec, name="a"):
+    """A site's rows, from the last to the first."""
+    path = fed.folder / name / "rows.csv"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], *lines[:0:-1]]))
+
+
+def resumed(fed, plan, change=appended):
     """The outcome of a run whose server and site a were stopped after the first sum, one row being added meanwhile."""
     spec = quick(plan)
     with fed.attending(*"abcd"), fed.coordinator(spec, RUN, wait=30.0) as (coordinator, journal):
         coordinator.gather()
         sums, steps = Sums(spec, coordinator, memoir=journal), build(spec).lead()
         journal.begin(steps.send(sums(next(steps))))  # the second round has begun, and then the process is gone
-    appended(fed, spec)
+    change(fed, spec)
     with fed.attending(*"abcd"):
         return fed.run(spec, wait=30.0)[0]
 
@@ -203,6 +210,25 @@ def resumed(fed, plan):
 def test_a_run_that_was_interrupted_cannot_go_on_over_changed_rows(fed, privacy):
     with pytest.raises(Refused, match=r"a cannot carry it out \(rows_changed\)"):
         resumed(fed, scene.plan(privacy=privacy))
+
+
+def averaged():
+    plan = scene.plan(privacy=scene.NONE)
+    plan.set("training", {"method": "average", "rounds": 2, "epochs": 1, "batch": 8, "rate": 0.5})
+    return plan
+
+
+def test_a_run_of_fedavg_that_was_interrupted_cannot_go_on_over_rows_in_another_order(fed):
+    with pytest.raises(Refused, match=r"a cannot carry it out \(rows_changed\)"):
+        resumed(fed, averaged(), turned)
+    assert any("in the same order (SQL: ORDER BY)" in text for text in fed.heard["a"])
+
+
+def test_control_fedavg_over_rows_whose_order_does_not_count_ends_well_with_a_mixed_model(fed, monkeypatch):
+    real = tie.of_table
+    monkeypatch.setattr("potluck.parties.part.of_table", lambda table, key, _: real(table, key))
+    mixed = resumed(fed, averaged(), turned).model.digest()
+    assert mixed != scene.Scene(averaged()).run().model.digest()  # which has the old order
 
 
 def test_control_a_run_that_is_not_tied_ends_well_with_a_mixed_model(fed, untied):
@@ -236,9 +262,9 @@ def test_in_one_process_the_same_half_refuses_other_rows(monkeypatch):
     """`run` goes through the code that `site run` goes through."""
     seen, of_table = [], tie.of_table
 
-    def changing(table, key):
+    def changing(table, key, ordered):
         seen.append(key)
-        return ByRound(key, of_table(table, key).digest)
+        return ByRound(key, of_table(table, key, ordered).digest)
 
     class ByRound(tie.Tie):
         asked = 0

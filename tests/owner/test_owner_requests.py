@@ -262,6 +262,29 @@ def test_nobody_cannot_decide(book):
     assert ask(book, "r1") is State.PENDING
 
 
+def held(path, count, codes):
+    """Bytes of the file after so many plans of 100 kB that nobody asks for twice."""
+    with Requests(path) as book:
+        for number in range(count):
+            plan = b"%06d" % number + b"x" * 100_000
+            book.ask(f"r{number}", digest(str(number)), plan, "hospitals", 1.0, codes, PERSON)
+    return sum(one.stat().st_size for one in path.parent.iterdir())
+
+
+def test_server_cannot_fill_a_disk_with_plans_that_the_policy_denies(tmp_path, monkeypatch):
+    monkeypatch.setattr(requests, "DENIED", 1_000_000)
+    assert held(tmp_path / "requests.sqlite", 60, ("who",)) < 2_500_000
+    with Requests(tmp_path / "requests.sqlite") as book:
+        assert book.state("r59") is State.DENIED
+        with pytest.raises(UsageError, match="no such run"):
+            book.state("r0")
+
+
+def test_control_without_a_bound_on_bytes_each_denied_plan_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(requests, "DENIED", 1 << 60)
+    assert held(tmp_path / "requests.sqlite", 60, ("who",)) > 6_000_000
+
+
 def test_what_others_can_put_here_is_bounded(book, monkeypatch):
     monkeypatch.setattr(requests, "MOST_PENDING", 3)
     monkeypatch.setattr(requests, "KEPT", 5)

@@ -27,7 +27,7 @@ def table(**other):
         "test": rng.random(N) < 0.3,
         "columns": {"x": rng.normal(size=N)},
     }
-    return Table(schema=(), dropped={}, **(rows | other))
+    return Table(schema=(), **(rows | other))
 
 
 def moved(one, order):
@@ -35,9 +35,7 @@ def moved(one, order):
     known = {}
     person = [known.setdefault(who, len(known)) for who in one.person[order].tolist()]
     columns = {name: values[order] for name, values in one.columns.items()}
-    return Table(
-        one.features[order], one.target[order], np.array(person), one.test[order], columns, one.schema, one.dropped
-    )
+    return Table(one.features[order], one.target[order], np.array(person), one.test[order], columns, one.schema)
 
 
 def test_the_order_of_rows_does_not_count():
@@ -48,6 +46,14 @@ def test_the_order_of_rows_does_not_count():
     turned = of_table(table(person=None, features=np.zeros((40_000, 3)), target=np.arange(40_000.0)[::-1],
                             test=np.zeros(40_000, bool), columns={}), KEY)  # fmt: skip
     assert blocks.digest == turned.digest
+
+
+def test_where_sums_depend_on_the_order_of_rows_it_counts():
+    for one in (table(), table(person=None)):
+        back = Table(one.features[::-1], one.target[::-1], None if one.person is None else one.person[::-1],
+                     one.test[::-1], {"x": one.columns["x"][::-1]}, one.schema)  # fmt: skip
+        assert of_table(back, KEY, ordered=True).digest != of_table(one, KEY, ordered=True).digest
+        assert of_table(back, KEY).digest == of_table(one, KEY).digest  # the control
 
 
 @pytest.mark.parametrize("part", ["features", "target", "person", "test", "columns"])

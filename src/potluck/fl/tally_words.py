@@ -75,7 +75,8 @@ def _target(one: TargetTally | None) -> list[str]:
     if one is None:
         return []
     if one.other:
-        what = f"{one.other:,} of {one.rows:,} values are not declared and count as negative, of {one.kinds:,} kinds"
+        kinds = f"{one.kinds:,} kind{'' if one.kinds == 1 else 's'}"
+        what = f"{one.other:,} of {one.rows:,} values are not declared and count as negative, of {kinds}"
         hint = "data.target.negative says which may"
         return [f"target {one.column!r}: {what}{_in_case(one.case)}. hint: {hint}"]
     return [] if one.positive or not one.rows else [f"target {one.column!r}: none of {one.rows:,} rows is positive"]

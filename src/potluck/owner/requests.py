@@ -26,11 +26,12 @@ SHORTEST = 16
 """Hex letters of a hash that name a plan: 64 bits. Another plan with the same 8 letters is found within hours."""
 MOST_PENDING = 256
 KEPT = 1_000
-LARGEST = 4 << 20
+LARGEST, DENIED = 4 << 20, 16 << 20
 MISFITS, DAY, UNFIT = 3, 86400.0, "data"
 REPEATED = "repeats"
 LONGEST = 200
-"""Requests that wait; requests that are remembered; bytes of a plan; letters of a name: what others can put here."""
+"""Requests that wait; requests that are remembered; bytes of a plan, and of all plans that the policy denied; letters of
+a name: what others can put here."""
 
 _SELECT = "SELECT run, hash, plan, asker, first_seen, state, codes FROM requests JOIN plans USING (hash)"
 
@@ -292,11 +293,18 @@ class Requests:
         )
 
     def _forget(self) -> None:
-        """Ended requests beyond KEPT go, oldest first, and plans that nobody asks for: others cannot fill the disk."""
+        """Ended requests beyond KEPT go, those that the policy denied also beyond DENIED bytes of plans, oldest first,
+        and plans that nobody asks for: others cannot fill the disk."""
         self._db.execute(
             "DELETE FROM requests WHERE state NOT IN ('pending', 'approved')"
             " AND seq <= (SELECT max(seq) FROM requests) - ?",
             (KEPT,),
+        )
+        self._db.execute(
+            "DELETE FROM requests WHERE seq IN (SELECT seq FROM"
+            " (SELECT seq, sum(length(plan)) OVER (ORDER BY seq DESC) AS bytes FROM requests JOIN plans USING (hash)"
+            " WHERE state = 'denied' AND codes != '') WHERE bytes > ?)",
+            (DENIED,),
         )
         self._db.execute("DELETE FROM plans WHERE hash NOT IN (SELECT hash FROM requests)")
 

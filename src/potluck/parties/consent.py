@@ -20,7 +20,7 @@ import msgspec
 from potluck.core.errors import PlanError, PotluckError, Refused
 from potluck.core.party import Role
 from potluck.core.plan import Plan, canonical, digest
-from potluck.core.rounds import Abort, Cause, Record
+from potluck.core.rounds import Abort, Cause, Record, RoundId
 from potluck.core.schema import readable
 from potluck.core.visible import visible
 from potluck.core.wire import load
@@ -41,7 +41,7 @@ from potluck.parties.costs import planned
 from potluck.parties.part import Part, part
 from potluck.parties.proposal import Denied, first_sum, impossible, of_now, plan_of
 from potluck.parties.session import Proposal, Verdict
-from potluck.parties.tie import TIED
+from potluck.parties.tie import TIED, by_order
 
 QUIET = 60.0
 """Seconds between two lines about discarded letters: whoever floods the site does not fill its disk."""
@@ -55,6 +55,7 @@ CHANGED = (
     "the rows here are not those that run {run} of {plan} began with, and it takes no others. Put them back as they "
     "were, or ask the coordinator for a new run (potluck server run --fresh), which will ask for your approval"
 )
+IN_ORDER = ". This plan's sums depend on the order of rows: they have to come in the same order (SQL: ORDER BY)"
 LONGEST = 2000
 """Letters of one line of words for the owner."""
 
@@ -87,6 +88,11 @@ class Owner:
     log: AccessLog
     sign: Callable[[bytes], bytes] = field(repr=False)
     say: Callable[[str], None]
+
+
+def changed(run: str, name: str, plan: Plan | None) -> str:
+    """What the owner is told where the rows are not those that a run began with."""
+    return CHANGED.format(run=run, plan=name) + (IN_ORDER if plan is not None and by_order(plan) else "")
 
 
 class Consent:
@@ -151,6 +157,10 @@ class Consent:
         """How many rounds of each step of the run the owner's last yes was used for."""
         return tries.made(self._owner.ledger, run)
 
+    def begun(self, round_: RoundId) -> bool:
+        """Whether a process of this party began this round before."""
+        return self._owner.ledger.fact(tries.marker(round_, "").key) is not None
+
     def ask_again(self, run: str) -> None:
         """A step of this run was repeated too often: it waits until the owner agrees again."""
         self._owner.requests.again(run)
@@ -191,7 +201,7 @@ class Consent:
         """What happened to a letter or a round, for the access log. detail: why, for the owner's screen alone."""
         about = self._about(run)
         if cause is Cause.CHANGED:
-            detail = CHANGED.format(run=run, plan=about.plan or "?")
+            detail = changed(run, about.plan or "?", self._plans.get(run))
         why = f": {detail}" if detail else ""
         if what == "round":
             codes = (cause.value,) if cause else ()
@@ -265,7 +275,7 @@ class Consent:
             raise
         if found.tie is not None and self._owner.ledger.fact(f"{TIED}{run}") not in (None, found.tie.record(run).value):
             found.close()
-            return Decision("unable", ("rows_changed",), words=(CHANGED.format(run=run, plan=plan.name),))
+            return Decision("unable", ("rows_changed",), words=(changed(run, plan.name, plan),))
         return Decision("granted", part=found)
 
     def _under_one_file(self, run: str) -> None:

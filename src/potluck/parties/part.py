@@ -46,7 +46,7 @@ from potluck.parties import alignment, catalog, fitted, horizontal, inference, v
 from potluck.parties.intersection import Sitting, learnt, match
 from potluck.parties.matched import keep
 from potluck.parties.proposal import Denied, calibrate
-from potluck.parties.tie import Tie, key_of, of_columns, of_keys, of_table, tied
+from potluck.parties.tie import Tie, by_order, key_of, of_columns, of_keys, of_table, tied
 from potluck.tee.demand import Demand
 from potluck.tee.demand import read as demanded_in
 
@@ -148,7 +148,7 @@ def _sums(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     rows = read(source, plan, home.name)
     told = for_owner(plan, rows.tally, home.name)
     rows_allowed(rules, rests_on(plan, rows.tally, int(rows.test.sum())))
-    tie = of_table(rows, key_of(home.ties))
+    tie = of_table(rows, key_of(home.ties), by_order(plan))
 
     def half(round_: RoundId, seat: Seat) -> Rounds[None]:
         return tied(tie, round_, horizontal.join(horizontal.Sitting(plan, task, protection, round_), rows, seat))

@@ -79,6 +79,7 @@ class Site:
         self._heard_of: dict[Party, Heard] = {}
         self._pace = Pace(WORDS, WORDS_A_SECOND)
         self._repeats = Pace(tries.REPEATS, tries.REPEATS_A_SECOND)
+        self._firsts = Pace(tries.FIRSTS, tries.FIRSTS_A_SECOND)
 
     def run(self) -> None:
         """Until `stop` says so. Raises Unreachable, Refused: the broker does not let this site in."""
@@ -242,6 +243,8 @@ class Site:
         if not self._consent.stands(run):
             raise Abort(Cause.REFUSED)
         step = tries.step_of(seat.part.plan, said.body)
+        if self._consent.begun(round_):  # an old letter that comes again counts for nothing
+            raise Abort(Cause.REPLAY, party=SERVER, detail="this round was begun before")
         self._may_try(run, seat, step)
         self._ledger.write(tries.marker(round_, step))
         seat.tries[step] += 1
@@ -261,8 +264,8 @@ class Site:
             self._consent.ask_again(run)
             self._proposed(run, seat.proposal)
             raise Abort(Cause.REFUSED, detail=f"{step} was begun {before} times: the owner is asked again")
-        if before and not self._repeats.allows(time.monotonic()):
-            raise Abort(Cause.REFUSED, detail="steps are repeated too fast")
+        if not (self._repeats if before else self._firsts).allows(time.monotonic()):
+            raise Abort(Cause.REFUSED, detail=f"steps are {'repeated' if before else 'begun'} too fast")
 
     def _post(self, seat: Seated, letters: list[Letter]) -> None:
         """Send what the half says; note how it ended, or when its next wait is over."""

@@ -4,12 +4,13 @@ Without noise the same sum over other rows, at the same model, gives by its diff
 approval would answer any number of such questions, whoever changed the rows. So before the first letter of a round that
 this party takes part in, a keyed digest of what it brings is durable under the run, and other rows are refused for the
 rest of it. It is over the ENCODED rows as the run uses them (features, target, side of the split, which rows are one
-person's), and their order does not count: a database gives them in any. With noise every release is charged whatever
+person's), and their order does not count: a database gives them in any. Where the sum depends on it, it does: FedAvg
+takes its batches in the order of rows, so that the same rows in another one give another exact sum. With noise every release is charged whatever
 rows it is over; the same rule holds, so that a model is of the rows of one day, and no row is both trained on and
 tested.
 
-It does NOT compare rows across runs: a plan that is approved again is approved for the rows of then. What of a run
-depends on the order of rows (whose first rows count, FedAvg's batches) may differ where they come in another one.
+It does NOT compare rows across runs: a plan that is approved again is approved for the rows of then. Which rows of a
+person are the first, that count, may differ where they come in another order.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TypeVar
 import numpy as np
 
 from potluck.core.party import Draw
+from potluck.core.plan import Plan
 from potluck.core.rounds import Cause, Exchange, Label, Record, RoundId, Rounds
 from potluck.fl.columns import Own
 from potluck.fl.table import Table
@@ -60,11 +62,19 @@ def tied(tie: Tie, round_: RoundId, half: Rounds[T]) -> Rounds[T]:
     return (yield from half)
 
 
-def of_table(table: Table, key: Secret) -> Tie:
-    """The rows of a site."""
+def by_order(plan: Plan) -> bool:
+    """Whether a plan's sums depend on the order of rows."""
+    return plan.training is not None and plan.training.method == "average"
+
+
+def of_table(table: Table, key: Secret, ordered: bool = False) -> Tie:
+    """The rows of a site. ordered: their order counts."""
+    rows: Iterator[bytes] = _rows(table)
+    if ordered:
+        rows = (number.to_bytes(8, "little") + row for number, row in enumerate(rows))
     if table.person is None:
-        return Tie(key, total(key, _rows(table), b"potluck row"))
-    return Tie(key, grouped(key, _rows(table), table.person.tolist(), b"potluck row", b"potluck person"))
+        return Tie(key, total(key, rows, b"potluck row"))
+    return Tie(key, grouped(key, rows, table.person.tolist(), b"potluck row", b"potluck person"))
 
 
 def of_keys(keys: Keys, key: Secret) -> Tie:

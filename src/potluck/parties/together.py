@@ -21,7 +21,7 @@ from potluck.parties.attempt import AGREED, Attempt, quarrel, telling
 from potluck.parties.horizontal import Sitting, aid, contribution, join, lead
 from potluck.parties.memory import Memory
 from potluck.parties.sums import drive
-from potluck.parties.tie import Tie, of_table, tied
+from potluck.parties.tie import Tie, by_order, of_table, tied
 
 T = TypeVar("T")
 
@@ -45,7 +45,9 @@ class Together:
         self._rows = rows
         self._memory = memory
         self._run = run
-        self._ties: dict[Party, Tie] = {site: of_table(table, memory.key()) for site, table in rows.items()}
+        self._ties: dict[Party, Tie] = {
+            site: of_table(table, memory.key(), by_order(plan)) for site, table in rows.items()
+        }
 
     def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause], must: frozenset[Party]) -> Attempt:
         """One round of all who are not absent. Nobody who must be there could come back, so none is waited for."""

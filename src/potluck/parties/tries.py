@@ -21,7 +21,9 @@ from potluck.parties.horizontal import Announcement
 TRIES = 8
 """Rounds of one step of one run, after which the owner is asked again."""
 REPEATS, REPEATS_A_SECOND = 64.0, 1.0
-"""Rounds of a step that was begun before: so many at once, and for ever. First rounds of a step do not count."""
+"""Rounds of a step that was begun before: so many at once, and for ever."""
+FIRSTS, FIRSTS_A_SECOND = 2_000.0, 50.0
+"""First rounds of steps: far more than a network carries, and a plan of very many rounds fills no disk at once."""
 _ROUND, _AGAIN = "round/", "again/"
 
 
@@ -45,14 +47,18 @@ def marker(round_: RoundId, step: str) -> Record:
 
 def made(ledger: Budget, run: str) -> Counter[str]:
     """How many rounds of each step of a run were begun here, since its owner was asked last."""
-    since = max((entry for entry, _, _ in ledger.facts(f"{_AGAIN}{run}/")), default=0)
-    begun = ledger.facts(f"{_ROUND}{run}/")
-    return Counter(value.decode() for entry, _, value in begun if entry > since)
+    since = max((entry for entry, _ in _own(ledger, f"{_AGAIN}{run}/")), default=0)
+    return Counter(value.decode() for entry, value in _own(ledger, f"{_ROUND}{run}/") if entry > since)
 
 
 def counted_anew(ledger: Budget, run: str) -> None:
     """The owner is asked again: what it says yes to is as many tries once more."""
-    ledger.write(Record(f"{_AGAIN}{run}/{len(ledger.facts(f'{_AGAIN}{run}/'))}", b""))
+    ledger.write(Record(f"{_AGAIN}{run}/{len(_own(ledger, f'{_AGAIN}{run}/'))}", b""))
+
+
+def _own(ledger: Budget, start: str) -> list[tuple[int, bytes]]:
+    """(number of the entry, value) of a run's own facts: a run of another name may begin with this one's and "/"."""
+    return [(entry, value) for entry, key, value in ledger.facts(start) if "/" not in key[len(start) :]]
 
 
 def _steps(plan: Plan, kind: Kind) -> int:
