@@ -30,8 +30,8 @@ LARGEST, DENIED = 4 << 20, 16 << 20
 MISFITS, DAY, UNFIT = 3, 86400.0, "data"
 REPEATED = "repeats"
 LONGEST = 200
-"""Requests that wait; requests that are remembered; bytes of a plan, and of all plans that the policy denied; letters of
-a name: what others can put here."""
+"""Requests that wait; requests that are remembered; bytes of a plan, and of all that the policy denied; letters of a
+name: what others can put here."""
 
 _SELECT = "SELECT run, hash, plan, asker, first_seen, state, codes FROM requests JOIN plans USING (hash)"
 

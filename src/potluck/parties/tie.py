@@ -5,9 +5,10 @@ approval would answer any number of such questions, whoever changed the rows. So
 this party takes part in, a keyed digest of what it brings is durable under the run, and other rows are refused for the
 rest of it. It is over the ENCODED rows as the run uses them (features, target, side of the split, which rows are one
 person's), and their order does not count: a database gives them in any. Where the sum depends on it, it does: FedAvg
-takes its batches in the order of rows, so that the same rows in another one give another exact sum. With noise every release is charged whatever
-rows it is over; the same rule holds, so that a model is of the rows of one day, and no row is both trained on and
-tested.
+takes its batches in the order of rows, so that the same rows in another one give another exact sum.
+
+With noise every release is charged whatever rows it is over; the same rule holds, so that a model is of the rows of one
+day, and no row is both trained on and tested.
 
 It does NOT compare rows across runs: a plan that is approved again is approved for the rows of then. Which rows of a
 person are the first, that count, may differ where they come in another order.
