@@ -71,7 +71,7 @@ def deployed(shape: Shape, crowd: bool = False) -> Deployed:
             commands |= {"crowd": [sys.executable, str(CROWD), *homes], "server": [*server, "--wait", "600"]}
         peak: dict[str, int] = {}
         began = time.time()
-        with Processes(commands, out / "logs", lambda event, name: None) as processes:
+        with Processes(commands, dict.fromkeys(commands, out / "logs"), lambda event, name: None) as processes:
             while (code := processes.tend("server")) is None:
                 for name in commands:
                     peak[name] = max(peak.get(name, 0), _peak(processes.pid(name)))

@@ -35,7 +35,7 @@ def screens(tmp_path):
     (tmp_path / "site-a.log").write_text("a of c\ndropped: refused by the site: DataError: no row\nbroker: lost\n")
     (tmp_path / "site-b.log").write_text("b of c\nrequest x: refused (it has no such column)\n")
     (tmp_path / "compute-alpha.log").write_text("alpha of c\nbroker: connected\n")
-    here = SimpleNamespace(_logs=tmp_path)
+    here = SimpleNamespace(_logs=dict.fromkeys(("site-a", "site-b", "compute-alpha"), tmp_path))
     here.last_word = lambda *about: Processes.last_word(here, *about)
     return here
 

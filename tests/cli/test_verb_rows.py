@@ -114,7 +114,7 @@ def test_all_problems_of_a_source_are_told_at_once_by_check_and_run(shops, cli):
     for part in (
         "column 'x1', lines 4, 10: nan",
         "line 8 has 5 columns",
-        "column 'x 2' has no value in 1 rows (line 6)",
+        "column 'x 2' has no value in 1 row (line 6)",
     ):
         assert part in error
     with pytest.raises(DataError, match="3 problems"):

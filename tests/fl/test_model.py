@@ -168,7 +168,7 @@ def test_rows_that_the_plan_drops_have_no_score_and_refused_ones_stop():
     strict = mixed()
     columns = {**strict.data.columns, "n": number(0, 10)}
     strict = model(replaced(strict, data=replaced(strict.data, columns=columns)), np.zeros(7))
-    with pytest.raises(DataError, match="'n' has no value in 1 rows"):
+    with pytest.raises(DataError, match="'n' has no value in 1 row"):
         strict.scores(FRAME)
     with pytest.raises(DataError, match="no column 'n'"):
         found.scores(FRAME.drop(columns="n"))

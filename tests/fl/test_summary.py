@@ -306,3 +306,16 @@ def test_beside_a_reference_an_undeclared_value_is_missing_and_not_the_reference
     model = Trained.read(tmp_path / "model.json")
     assert np.isnan(model.scores(frame)).sum() == 9
     assert model.encoding.names == ("age", "stage=II", "stage=III", "sex=m")
+
+
+def test_a_name_that_ends_in_a_question_mark_is_of_undeclared_values_too_beside_a_reference(tmp_path):
+    frame = mixed()
+    frame.loc[:8, "stage"] = "i"
+    flagged = category("I", "II", "III", missing="flag")
+    for stage, more in ((replaced(flagged, reference="I"), True), (flagged, False)):  # the last: the control
+        spec = logistic(l2=1.0, data=Data(columns=columns(stage=stage), target=Target(column="y", positive=("1",))))
+        folder = tmp_path / str(more)
+        folder.mkdir()
+        (note,) = (one for one in told(spec, folder, frame).notes if "ends in ?" in one)
+        assert note.startswith("a name that ends in ? is of rows without a value")
+        assert note.endswith("beside a reference (stage) also of rows with a value that is not declared") == more

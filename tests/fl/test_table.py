@@ -102,7 +102,7 @@ def test_rows_without_target_are_dropped_and_counted():
 def test_missing_values_refuse_drop_or_flag():
     frame = pd.DataFrame({"x": [1.0, np.nan, 3.0], "c": ["u", "v", ""], "y": ["1", "0", "1"]})
     message = fails(frame, plan())
-    assert "'x' has no value in 1 rows" in message
+    assert "'x' has no value in 1 row" in message
     columns = {"x": number(0, 10, "drop"), "c": category("u", "v", missing="flag"), "y": category("0", "1")}
     table = read(frame, plan(columns=columns), "home")
     assert dict(table.tally.dropped) == {"x": 1}
@@ -189,7 +189,7 @@ def test_more_rows_than_max_rows_stop_the_site():
 
 def test_a_site_whose_rows_are_all_dropped_says_why():
     frame = pd.DataFrame({"x": [1, 2], "c": ["u", "v"], "y": ["", ""]})
-    assert "no rows are left (2 without 'y')" in fails(frame, plan())
+    assert "no rows are left: 2 without 'y'." in fails(frame, plan())
 
 
 def test_a_split_column_decides_and_is_no_feature(tmp_path):

@@ -11,7 +11,7 @@ from sums import HEART, category, heart, hospitals, make, number, replaced, stat
 
 from potluck.core.errors import DataError
 from potluck.core.plan import Column, PrivacyPlan, Statistic, Target
-from potluck.fl import tally
+from potluck.fl import tally, tally_words
 from potluck.fl.check import check
 from potluck.fl.columns import read as read_own
 from potluck.fl.statistics import StatisticsTask
@@ -121,7 +121,7 @@ def test_a_column_wholly_undeclared_is_an_error():
     assert 'check the spelling and case of values = ["u", "v"]' in message
     some = read(frame.assign(c=["u", "V", SECRET]), make(), "home")
     required(some.tally, "home")  # the control: one that fits
-    line = "column 'c': 2 of 3 values are not declared: their features are 0 (1 differ in case alone)"
+    line = "column 'c': 2 of 3 values are not declared: their features are 0 (1 differs in case alone)"
     assert words(some.tally) == [line]
 
 
@@ -132,7 +132,7 @@ def test_a_column_wholly_clamped_is_an_error():
     assert "170" not in message
     some = read(frame.assign(x=[170.0, 10.0, 0.0]), make(), "home")  # the ends of the range are in it
     required(some.tally, "home")
-    assert words(some.tally) == ["column 'x': 1 of 3 values are clamped (1 above high)"]
+    assert words(some.tally) == ["column 'x': 1 of 3 values is clamped (1 above high)"]
 
 
 def test_a_number_to_predict_is_counted_as_any_column_is():
@@ -140,7 +140,7 @@ def test_a_number_to_predict_is_counted_as_any_column_is():
     frame = pd.DataFrame({"x": [1, 2, 3, 4], "y": ["100", "900", "99", ""]})
     table = read(frame, make(data=data), "home")
     assert words(table.tally) == [
-        "1 of 4 rows are left out: 1 without 'y'",
+        "1 of 4 rows is left out: 1 without 'y'",
         "column 'y': 2 of 3 values are clamped (1 below low, 1 above high)",
     ]
     assert "column 'y': all 3 values are outside" in fails(frame.assign(y=["900", "0", "9", ""]), make(data=data))
@@ -156,14 +156,14 @@ def test_a_column_without_any_value_is_not_one_without_a_declared_value():
 def test_all_columns_that_do_not_fit_are_told_at_once():
     frame = pd.DataFrame({"x": [99.0], "c": ["w"], "y": ["1"]})
     message = fails(frame, make())
-    assert message.startswith("DataError: home: 2 problems: column 'x': all 1 values")
-    assert "column 'c': none of 1 values" in message
+    assert message.startswith("DataError: home: 2 problems: column 'x': its one value is outside")
+    assert "column 'c': its one value is not a declared one" in message
 
 
 def test_only_rows_that_stay_are_counted():
     frame = pd.DataFrame({"x": [1.0, 2, 99], "c": ["u", "u", "w"], "y": ["1", "0", ""]})
     table = read(frame, make(), "home")
-    assert words(table.tally) == ["1 of 3 rows are left out: 1 without 'y'"]
+    assert words(table.tally) == ["1 of 3 rows is left out: 1 without 'y'"]
     assert (table.tally.read, table.tally.used, table.tally.dropped) == (3, 2, {"y": 1})
 
 
@@ -196,7 +196,7 @@ def test_a_missing_value_leaves_a_row_out_of_the_statistics_that_use_it_alone():
     table = read(frame, spec, "home")
     assert table.rows == 4
     assert table.tally.statistics == {"rows": 4, "age": 4, "chol": 1}
-    assert words(table.tally) == ["statistic 'chol': 1 of 4 rows have a value"]
+    assert words(table.tally) == ["statistic 'chol': 1 of 4 rows has a value"]
     task = StatisticsTask(spec)
     (update,) = task.contribute(next(task.lead()), table)
     total = update.values.sum(axis=0)
@@ -233,7 +233,7 @@ def test_all_problems_of_a_source_are_told_at_once(tmp_path):
         "column 'y', line 9: a target value that the plan does not declare",
         "line 10 has 2 columns where 4 are expected",
         "line 13 has 6 columns where 4 are expected",
-        "column 'c' has no value in 1 rows (line 11)",
+        "column 'c' has no value in 1 row (line 11)",
         "column 'who', line 11: no person",
     ):
         assert part in message
@@ -265,7 +265,7 @@ def test_a_missing_value_is_no_problem_where_another_column_drops_the_row():
     spec = make()
     message = fails(frame, replaced(spec, data=replaced(spec.data, columns=columns)))
     assert "column 'x', line 3" in message
-    assert "column 'c' has no value in 1 rows (line 3)" in message
+    assert "column 'c' has no value in 1 row (line 3)" in message
 
 
 # Words and types.
@@ -321,4 +321,91 @@ def test_a_value_that_counts_as_missing_beside_a_reference_is_counted_as_undecla
     dropped = {"x": number(0, 10), "c": replaced(category("u", "v", missing="drop"), reference="u")}
     spec = replaced(spec, data=replaced(spec.data, columns=dropped))
     found = read(frame.assign(c=["u", "V", SECRET]), spec, "home")
-    assert words(found.tally)[0] == "2 of 3 rows are left out: 2 without 'c'"
+    assert words(found.tally)[0] == "2 of 3 rows are left out: 2 without 'c' (2 not declared, 1 differs in case alone)"
+
+
+# The same mistake beside a reference, where such a value counts as missing: 20 of 60 stages spelled "i" where the plan
+# says "I".
+
+
+def stages(rule: str):
+    columns = {"x": number(0, 60), "stage": replaced(category("I", "II", "III", missing=rule), reference="II")}
+    target = Target(column="y", positive=("1",), negative=("0",))
+    return replaced(make(), data=replaced(make().data, columns=columns, target=target))
+
+
+def staged(wrong=20, empty=0, rows=60) -> pd.DataFrame:
+    stage = ["i"] * wrong + [""] * empty + ["I", "II", "III"] * rows
+    return pd.DataFrame({"x": range(rows), "stage": stage[:rows], "y": [1, 0] * (rows // 2)})
+
+
+def test_20_lower_case_stages_that_leave_their_rows_out_are_told_to_the_owner(monkeypatch):
+    table = read(staged(empty=5), stages("drop"), "home")
+    assert table.rows == 35  # the mistake: a third of the rows is gone
+    line = "25 of 60 rows are left out: 25 without 'stage' (20 not declared, 20 differ in case alone)"
+    assert words(table.tally) == [line]
+    (found,) = (one for one in table.tally.document()["columns"] if one["column"] == "stage")
+    assert (found["left_out"], found["left_out_case"], found["undeclared"]) == (20, 20, 0)
+    # The control: counted over the rows that stay alone, nobody hears why.
+    monkeypatch.setattr(tally.Counting, "_spelled", lambda *_: None)
+    assert words(read(staged(empty=5), stages("drop"), "home").tally) == [
+        "25 of 60 rows are left out: 25 without 'stage'"
+    ]
+
+
+def test_a_row_that_another_column_leaves_out_is_not_misspelt():
+    spec = stages("drop")
+    columns = {**spec.data.columns, "x": number(0, 60, "drop")}
+    spec = replaced(spec, data=replaced(spec.data, columns=columns))
+    table = read(staged().assign(x=[""] * 10 + ["1"] * 50), spec, "home")
+    line = "20 of 60 rows are left out: 10 without 'x', 10 without 'stage' (10 not declared, 10 differ in case alone)"
+    assert words(table.tally) == [line]
+
+
+def test_a_number_of_minus_one_is_no_undeclared_value():
+    spec = make(data=replaced(make().data, columns={"x": number(-2, 2, "drop")}))
+    table = read(pd.DataFrame({"x": ["-1", "", "1"], "y": [1, 0, 1]}), spec, "home")
+    assert words(table.tally) == ["1 of 3 rows is left out: 1 without 'x'"]
+
+
+def test_a_file_whose_stages_are_all_in_lower_case_names_spelling_and_case():
+    message = fails(staged(wrong=60), stages("drop"))
+    assert "no rows are left: 60 without 'stage' (60 not declared, 60 differ in case alone)" in message
+    assert 'check the spelling and case of values = ["I", "II", "III"]; see data.missing' in message
+    empty = fails(staged(wrong=0, empty=60), stages("drop"))  # the control: nothing is spelled at all
+    assert "no rows are left: 60 without 'stage'. hint: see data.missing" in empty
+
+
+def test_20_lower_case_stages_that_stop_the_site_name_spelling_and_case():
+    message = fails(staged(), stages("refuse"))
+    assert "column 'stage' has no declared value in 20 rows" in message
+    assert 'hint: check the spelling and case of values = ["I", "II", "III"]; declare missing = ' in message
+    spec = stages("refuse")
+    columns = {**spec.data.columns, "stage": category("I", "II", "III")}
+    plain = fails(staged(wrong=0, empty=2), replaced(spec, data=replaced(spec.data, columns=columns)))
+    assert "spelling" not in plain  # the control: without a reference a gap is no misspelt value
+
+
+def test_20_lower_case_stages_that_are_flagged_count_as_missing():
+    table = read(staged(), stages("flag"), "home")
+    assert table.features[:20].tolist() == [[row / 30 - 1, 0.0, 0.0, 1.0] for row in range(20)]  # the last: stage?
+    line = "column 'stage': 20 of 60 values are not declared and count as missing (20 differ in case alone)"
+    assert words(table.tally) == [line]
+    spec = stages("flag")
+    columns = {**spec.data.columns, "stage": category("I", "II", "III", missing="flag")}
+    plain = read(staged(), replaced(spec, data=replaced(spec.data, columns=columns)), "home")
+    assert not plain.features[:20, 1:].any()  # the control: without a reference they are no gap
+    assert words(plain.tally) == [line.replace(" and count as missing", ": their features are 0")]
+
+
+def test_one_row_is_told_in_the_singular(monkeypatch):
+    frame = pd.DataFrame({"x": [1.0, 99], "y": ["Yes", "No"]})
+    said = [
+        "target 'y': 1 of 2 values is not declared and counts as negative, of 1 kind. "
+        "hint: data.target.negative says which may",
+        "column 'x': 1 of 2 values is clamped (1 above high)",
+    ]
+    assert words(read(frame, outcome(), "home").tally) == said
+    monkeypatch.setattr(tally_words, "agree", lambda number, one, many: many)  # the control
+    assert words(read(frame, outcome(), "home").tally)[1] == "column 'x': 1 of 2 values are clamped (1 above high)"
+    assert "of 1 kinds" in words(read(frame, outcome(), "home").tally)[0]

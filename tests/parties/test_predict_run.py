@@ -130,7 +130,7 @@ def test_a_missing_value_that_the_model_knows_is_scored_as_in_training(tmp_path)
     ("text", "what"),
     [
         ("age,sex\n30,1\nsecretive,0\n", r"clinic: column 'age', line 3: nan, inf or text"),
-        ("age,sex\n30,1\n,0\n", r"clinic: column 'age' has no value in 1 rows \(line 3\)\. hint: fill it"),
+        ("age,sex\n30,1\n,0\n", r"clinic: column 'age' has no value in 1 row \(line 3\)\. hint: fill it"),
         ("age\n30\n", r"clinic: there is no column 'sex'"),
         ("age,sex\n30,1\n40\n", r"clinic: line 3 has 1 columns"),
         ("age,sex\n", r"clinic: no row can be scored"),

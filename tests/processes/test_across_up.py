@@ -13,7 +13,9 @@ import tomli_w
 from rig import Rig, need_broker, present, wait_for
 
 import potluck
+from potluck.api.household import Household
 from potluck.api.plan import Plan
+from potluck.api.up import up as carried_out
 
 
 @pytest.fixture
@@ -64,6 +66,38 @@ def test_up_gives_what_run_gives(rig, tmp_path):
     assert files == sorted(json.loads(line)["file"] for line in lines)
     for path in (out / "parcels").iterdir():
         path.unlink()  # they hold what was read, unsealed, as was asked for
+
+
+COUNTS = (b"are clamped", b"is clamped", b"not declared", b"rows of hospitals:")
+
+
+def counts_in(folder: Path) -> list[str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path.name for path in files if any(text in path.read_bytes() for text in COUNTS))
+
+
+def clamped(rig: Rig) -> Path:
+    """A plan of one round, where one number of one owner is beyond its range."""
+    plan = written(rig, rounds=1)
+    frame = hospitals.frames()["anna"]
+    frame.assign(x=[99.0, *frame.x.clip(-3, 3)[1:]]).to_csv(plan.parent / "rows.anna.csv", index=False)
+    return plan
+
+
+def test_counts_of_an_owners_rows_are_in_no_file_of_ups_run(rig):
+    out, ledger = places(rig)
+    done = carried_out(clamped(rig), out=out, ledger=ledger)
+    assert "anna: column 'x': 1 of 40 values is clamped (1 above high)" in done.told()  # which goes to stderr
+    assert (out / "logs" / "server.log").is_file()
+    assert counts_in(out) == []
+
+
+@pytest.mark.slow
+def test_control_with_a_sites_screen_in_the_runs_folder_they_are_there(rig, monkeypatch):
+    monkeypatch.setattr(Household, "logs", lambda self, folder: dict.fromkeys(self.commands, folder / "logs"))
+    out, ledger = places(rig)
+    carried_out(clamped(rig), out=out, ledger=ledger)
+    assert "site-anna.log" in counts_in(out)
 
 
 def index(run: Path) -> Counter[tuple[str, ...]]:

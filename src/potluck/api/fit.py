@@ -114,7 +114,7 @@ def fetch(folder: Path, home: Path, run: str, room: Room | None = None) -> None:
     `up`, which plays all parties. room: all owners' rows, to compare. Raises UsageError: there is none."""
     found = kept(home, run)
     if found is None:
-        raise UsageError("the model's reader kept no model", where=str(home), hint="see the run's folder logs/")
+        raise UsageError("the model's reader kept no model", where=str(home), hint="run it again")
     found.model.write(folder / "model.json")
     document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     document |= of_model(found.model, folder)

@@ -80,6 +80,12 @@ class Household:
     homes: Mapping[str, Path]
     computes: Mapping[str, str]
 
+    def logs(self, folder: Path) -> dict[str, Path]:
+        """By process, where what it says is kept: beside the run in `folder`, but for a site's screen, which tells its
+        owner counts of rows. That lies here and goes with the keys."""
+        mine = set(self.sites.values())
+        return {name: (self.folder if name in mine else folder) / "logs" for name in self.commands}
+
     def refusing(self) -> list[str]:
         """The processes of those who said no, as far as the server wrote it down."""
         heard = [(self.sites, one) for run in live(self.coordinator) for one in run.sites]

@@ -27,7 +27,7 @@ def fetch(folder: Path, house: Household, room: Room, compare: bool) -> None:
     home = house.homes[first.name]
     found = kept(home, next(live(house.coordinator)).run)
     if found is None:
-        raise UsageError("the site kept no result", where=str(home), hint="see the run's folder logs/")
+        raise UsageError("the site kept no result", where=str(home), hint="run it again")
     members, told = found
     document: Json = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     document |= {"size": told.size, "reused": told.reused}

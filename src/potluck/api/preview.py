@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from potluck.api.inbox import Asked, note_rows, one_request
+from potluck.core.agree import agree
 from potluck.core.asks import Ask, Task
 from potluck.core.errors import PlanError, UsageError
 from potluck.core.fixed import decode
@@ -48,7 +49,7 @@ class Persons:
     most_rows: int
 
     def __str__(self) -> str:
-        largest = f"{self.most_rows} row{'s' if self.most_rows > 1 else ''}"
+        largest = f"{self.most_rows} {agree(self.most_rows, 'row', 'rows')}"
         some = f"{self.distinct} different ones, the largest with {largest}"
         return f"a person is whatever column {self.column!r} says: {some}"
 

@@ -25,9 +25,11 @@ INTERRUPTED = 130
 
 
 class Processes:
-    """The children, by name. logs: a file each for what they say; say: (event, name) for whoever watches."""
+    """The children, by name. logs: by name the folder of what it says; say: (event, name) for whoever watches."""
 
-    def __init__(self, commands: Mapping[str, Sequence[str]], logs: Path, say: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, commands: Mapping[str, Sequence[str]], logs: Mapping[str, Path], say: Callable[[str, str], None]
+    ) -> None:
         self._commands = commands
         self._logs = logs
         self._say = say
@@ -35,7 +37,8 @@ class Processes:
         self._starts = dict.fromkeys(commands, 0)
 
     def __enter__(self) -> Self:
-        self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in set(self._logs.values()):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in self._commands:
             self._start(name)
         return self
@@ -55,11 +58,11 @@ class Processes:
 
     def said(self, name: str) -> str:
         """What a process wrote to stdout in its last life."""
-        return (self._logs / f"{name}.out").read_text(encoding="utf-8", errors="replace")
+        return (self._logs[name] / f"{name}.out").read_text(encoding="utf-8", errors="replace")
 
     def last_word(self, name: str, begins: str = "") -> str:
         """The last line that a process wrote to stderr, of those that begin so; empty: none."""
-        lines = (self._logs / f"{name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        lines = (self._logs[name] / f"{name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return next((line for line in reversed(lines) if line.startswith(begins)), "")
 
     def pid(self, name: str) -> int:
@@ -83,7 +86,7 @@ class Processes:
 
     def _start(self, name: str) -> None:
         self._starts[name] += 1
-        log, out = self._logs / f"{name}.log", self._logs / f"{name}.out"
+        log, out = (self._logs[name] / f"{name}.{kind}" for kind in ("log", "out"))
         with private.opened(log, os.O_APPEND) as words, private.opened(out, os.O_TRUNC) as data:
             self._children[name] = subprocess.Popen(  # noqa: S603 - our own command lines
                 list(self._commands[name]),

@@ -28,7 +28,7 @@ def fetch(folder: Path, house: Household, room: Room, compare: bool) -> None:
     home = house.homes[spec_of(room.plan.spec).client]
     found = kept(home, next(live(house.coordinator)).run)
     if found is None:
-        raise UsageError("the client's site kept no scores", where=str(home), hint="see the run's folder logs/")
+        raise UsageError("the client's site kept no scores", where=str(home), hint="run it again")
     path, told = found
     create(folder / PREDICTIONS, path.read_bytes(), PRIVATE)
     same = _agreement(room, path, told) if compare else None

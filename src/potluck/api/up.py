@@ -90,7 +90,7 @@ def up(
     holding = folder_of(plan, Path(ledger) if ledger else None)
     with run_folder(spec.name, Path(out) if out else None, now) as folder:
         house = settle(plan, spec, folder, holding, record)
-        with Processes(house.commands, folder / "logs", say) as processes:
+        with Processes(house.commands, house.logs(folder), say) as processes:
             code = _watched(processes, house, watch)
         if code:
             for name, words in _reasons(house, processes):

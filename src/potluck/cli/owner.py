@@ -17,6 +17,7 @@ from potluck.api.site import attend, evidence, spending
 from potluck.cli.door import Voice, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import scored
+from potluck.core.agree import agree
 from potluck.fl.tally_words import words
 from potluck.owner.access import Event
 from potluck.owner.requests import REPEATED
@@ -73,7 +74,7 @@ def _show(out: Terminal, one: Asked) -> None:
     for line in one.rows:
         out.say(f"  rows: {line}")
     if one.missing:
-        out.say(f"  {one.missing} approval{'s' if one.missing > 1 else ''} missing: potluck site approve")
+        out.say(f"  {one.missing} {agree(one.missing, 'approval', 'approvals')} missing: potluck site approve")
     if one.request.codes == (REPEATED,):
         out.say("  asked again: a step of it was repeated as often as one approval allows")
     elif one.request.codes:

@@ -166,15 +166,16 @@ def ordered(own: Own, rows: NDArray[np.int64], test: Mask, owner: str) -> Column
     """The common rows, those to train on first. Raises DataError: a value is missing that may not be."""
     rows = np.concatenate([rows[~test], rows[test]])
     columns = {name: values[rows] for name, values in own.columns.items()}
-    keep, gaps = np.ones(len(rows), np.bool_), []
+    keep, gaps, hints = np.ones(len(rows), np.bool_), [], []
     for one in own.encoding.fields:
         gone = np.isnan(columns[one.name])
         if one.missing == "refuse" and gone.any():
             gaps.append(f"column {one.name!r} {one.lacks} in {int(gone.sum())} of the common rows")
+            hints.append(one.remedy(GAP))
         if one.missing == "drop":
             keep &= ~gone
     if gaps:
-        raise together(gaps, [GAP], owner)
+        raise together(gaps, hints, owner)
     target = None if own.target is None else own.target[rows]
     if target is not None:
         keep &= ~np.isnan(target)

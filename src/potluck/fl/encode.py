@@ -17,7 +17,7 @@ import numpy as np
 
 from potluck.core.plan import Column, Plan
 from potluck.core.stages import Floats
-from potluck.fl.problems import Unfit
+from potluck.fl.problems import Unfit, spelled
 from potluck.fl.source import Cells
 
 OTHER = -1.0
@@ -38,9 +38,18 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     reference: str | msgspec.UnsetType = msgspec.UNSET
 
     @property
+    def referred(self) -> bool:
+        """Whether a value that is not declared counts as missing."""
+        return self.kind == "category" and self.reference is not msgspec.UNSET
+
+    @property
     def lacks(self) -> str:
         """What is wrong with a cell that counts as missing."""
-        return "has no value" if self.reference is msgspec.UNSET else "has no declared value"
+        return "has no declared value" if self.referred else "has no value"
+
+    def remedy(self, usual: str) -> str:
+        """The hint where cells count as missing: before the usual one, that they may be misspelt."""
+        return f"{spelled('values', self.values)}; {usual}" if self.referred else usual
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -194,9 +203,7 @@ def written(one: Field, cells: Cells, missing: Sequence[str]) -> Floats:
 
 def referred(one: Field, found: Floats) -> Floats:
     """[n] what `written` gives, where beside a reference a value that is not declared counts as missing."""
-    if one.kind == "number" or one.reference is msgspec.UNSET:
-        return found
-    return np.where(found == OTHER, np.nan, found)
+    return np.where(found == OTHER, np.nan, found) if one.referred else found
 
 
 def scale(values: Floats, low: float, high: float) -> Floats:

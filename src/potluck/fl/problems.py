@@ -6,6 +6,7 @@ likewise of kinds.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -14,6 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck.core.agree import agree
 from potluck.core.errors import DataError
 from potluck.core.stages import Floats
 
@@ -23,6 +25,16 @@ LINES = 5
 """Lines of one kind that are named."""
 CELL = 'correct the cell, or list the text that means "no value" in data.missing'
 GAP = 'declare missing = "drop" or "flag", or list the text that means "no value" in data.missing'
+
+SHOWN = 5
+"""Declared values that a hint repeats."""
+
+
+def spelled(key: str, declared: Sequence[str]) -> str:
+    """A hint where values are not among the declared ones of the plan's `key`, which are repeated as it writes them."""
+    more = f", and {len(declared) - SHOWN} more" if len(declared) > SHOWN else ""
+    texts = ", ".join(json.dumps(text, ensure_ascii=False) for text in declared[:SHOWN])
+    return f"check the spelling and case of {key} = [{texts}{more}]"
 
 
 class Unfit(Exception):
@@ -54,7 +66,7 @@ class Places:
 
     def __str__(self) -> str:
         more = f" and {self.count - LINES:,} more" if self.count > LINES else ""
-        return f"line{'s' if self.count > 1 else ''} {', '.join(map(str, self.first))}{more}"
+        return f"{agree(self.count, 'line', 'lines')} {', '.join(map(str, self.first))}{more}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,7 @@ class _Kind:
 
     def text(self, at: Places) -> str:
         if self.counted:
-            return f"{self.before} {at.count:,} rows ({at})"
+            return f"{self.before} {at.count:,} {agree(at.count, 'row', 'rows')} ({at})"
         return f"{self.before}{at}{self.many if at.count > 1 else self.after}"
 
 
@@ -127,7 +139,7 @@ class Problems:
 def together(texts: Sequence[str], hints: Sequence[str], where: str) -> DataError:
     """Several problems as one error; each hint is said once."""
     shown, more = texts[:MOST], len(texts) - MOST
-    rest = [f"and {more} more problems"] if more > 0 else []
+    rest = [f"and {more} more {agree(more, 'problem', 'problems')}"] if more > 0 else []
     head = f"{len(texts)} problems: " if len(texts) > 1 else ""
     advice = "; ".join(dict.fromkeys(hint for hint in hints[:MOST] if hint))
     return DataError(head + "; ".join([*shown, *rest]), where=where, hint=advice)

@@ -34,7 +34,7 @@ def features(how: Encoding, layout: Sequence[str] | None, frame: Source, where: 
                 columns[one.name] = problems.column(one.name, chunk.lines, cells, f"correct the cell, {AWAY}")
                 gone = np.isnan(columns[one.name])
                 if one.missing == "refuse":
-                    problems.gaps(one.name, one.lacks, chunk.lines[gone].tolist(), f"fill it, {AWAY}")
+                    problems.gaps(one.name, one.lacks, chunk.lines[gone].tolist(), one.remedy(f"fill it, {AWAY}"))
                 dropped |= gone if one.missing == "drop" else False
             found = encode(how, columns)
             found[dropped] = np.nan

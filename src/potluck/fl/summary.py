@@ -257,5 +257,9 @@ def _notes(how: Encoding, known: Basis | None, judged: bool) -> Sequence[str]:
     elif not judged:
         found.append("there are no standard errors: no more rows than coefficients, or a singular Gram matrix")
     if any(one.missing == "flag" for one in how.fields):
-        found.append("a name that ends in ? is of rows without a value")
+        also = [one.name for one in how.fields if one.missing == "flag" and one.referred]
+        more = (
+            f"; beside a reference ({', '.join(also)}) also of rows with a value that is not declared" if also else ""
+        )
+        found.append(f"a name that ends in ? is of rows without a value{more}")
     return found

@@ -20,10 +20,11 @@ from potluck.core.plan import Column, Plan
 from potluck.core.stages import Floats
 from potluck.fl.encode import Encoding, encode, encoding, referred, written
 from potluck.fl.persons import coded, one_side, persons
-from potluck.fl.problems import Problems
+from potluck.fl.problems import GAP, Problems
 from potluck.fl.source import Chunk, Source, chunks, names_of, texts
 from potluck.fl.split import by_person, by_row
 from potluck.fl.tally import Counting, Tally, with_value
+from potluck.fl.tally_words import nothing_left
 from potluck.fl.target import Goal, goal, raw_targets, settled
 
 __all__ = ["Source", "Table", "header", "read", "resolve"]
@@ -133,8 +134,7 @@ def read(source: Source, plan: Plan, site: str) -> Table:
                 raise DataError(f"has more rows than data.max_rows ({plan.data.max_rows})", where=site, hint="raise it")
             blocks.append(_block(chunk, plan, how, aim, problems, counting))
     if not counting.used:
-        why = ", ".join(f"{count} without {name!r}" for name, count in counting.dropped.items())
-        raise DataError(f"no rows are left ({why})" if why else "has no rows", where=site, hint="see data.missing")
+        raise nothing_left(counting.done(how.fields, aim, {}), site)
     return _table(blocks, plan, how, aim, counting, site)
 
 
@@ -154,7 +154,7 @@ def _block(chunk: Chunk, plan: Plan, how: Encoding, aim: Goal | None, problems: 
     who = persons(chunk, data.person, how.missing, problems) if data.person else []
     fold = data.split.column if data.split and aim else None
     held = [text.strip() == "test" for text in texts(chunk.cells[fold])] if fold else []
-    keep = _kept(_Block(columns, target, who, held), chunk, how, aim, problems, counting)
+    keep = _kept(_Block(given, target, who, held), chunk, how, aim, problems, counting)
     for one in how.fields:
         counting.column(one, chunk.cells[one.name], given[one.name], keep)
     if aim:
@@ -166,18 +166,21 @@ def _block(chunk: Chunk, plan: Plan, how: Encoding, aim: Goal | None, problems: 
 def _kept(
     block: _Block, chunk: Chunk, how: Encoding, aim: Goal | None, problems: Problems, counting: Counting
 ) -> NDArray[np.bool_]:
-    """Which rows stay [n]. Statistics keep all: a row without a value adds nothing to those that need it."""
+    """Which rows stay [n], of a block whose columns are as they stand. Statistics keep all: a row without a value adds
+    nothing to those that need it."""
+    gaps = {one.name: np.isnan(referred(one, block.columns[one.name])) for one in how.fields}
     keep = ~np.isnan(block.target)
     if aim:
         counting.dropped[aim.column] += int((~keep).sum())
         for one in how.fields:
             if one.missing == "drop":
-                gone = keep & np.isnan(block.columns[one.name])
-                counting.dropped[one.name] += int(gone.sum())
+                gone = keep & gaps[one.name]
+                counting.drop(one, chunk.cells[one.name], block.columns[one.name], gone)
                 keep &= ~gone
     for one in how.fields:
         if one.missing == "refuse":
-            problems.gaps(one.name, one.lacks, chunk.lines[keep & np.isnan(block.columns[one.name])].tolist())
+            lines = chunk.lines[keep & gaps[one.name]].tolist()
+            problems.gaps(one.name, one.lacks, lines, one.remedy(GAP))
     return keep
 
 

@@ -28,8 +28,9 @@ class ColumnTally(msgspec.Struct, frozen=True, kw_only=True):
     """One column over the rows that stay. values: of them have one; missing: have none.
 
     undeclared: of a category, values that the plan does not declare; case: of these, differ from a declared one in case
-    alone. below, above: of a number, values beyond the declared range, which are clamped to it. declared: what a hint
-    repeats of the plan.
+    alone; left_out, left_out_case: the same beside a reference, of the rows that this column left out. below, above: of
+    a number, values beyond the declared range, which are clamped to it. declared: what a hint repeats of the plan;
+    referred: undeclared values count as missing.
     """
 
     column: str
@@ -37,9 +38,12 @@ class ColumnTally(msgspec.Struct, frozen=True, kw_only=True):
     missing: int
     undeclared: int = 0
     case: int = 0
+    left_out: int = 0
+    left_out_case: int = 0
     below: int = 0
     above: int = 0
     declared: tuple[str, ...] = ()
+    referred: bool = False
 
     @property
     def useless(self) -> bool:
@@ -75,7 +79,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
     def document(self) -> dict[str, object]:
         """The JSON, for the owner of the rows."""
-        hidden = {"declared", "open"}
+        hidden = {"declared", "referred", "open"}
         target = None if self.target is None else msgspec.to_builtins(self.target)
         return {
             "read": self.read,
@@ -92,13 +96,21 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class Counting:
-    """A tally while rows are read, some at a time. undeclared: by column, how often each spelling occurs."""
+    """A tally while rows are read, some at a time. spellings: by column, how often each one that is not declared occurs
+    in rows that stay; left_out: in rows that the column left out."""
 
     read: int = 0
     used: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     sums: dict[str, Counter[str]] = field(default_factory=dict)
     spellings: dict[str, Counter[str]] = field(default_factory=dict)
+    left_out: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def drop(self, one: Field, cells: Cells, values: Floats, gone: Mask) -> None:
+        """Some cells of a column, as they stand and as numbers or codes; gone: rows that this column leaves out."""
+        self.dropped[one.name] += int(gone.sum())
+        if one.referred:
+            self._spelled(self.left_out, one.name, cells, gone & (values == OTHER))
 
     def column(self, one: Field, cells: Cells, values: Floats, keep: Mask) -> None:
         """Some cells of a column, as they stand and as numbers or codes; keep: which rows stay."""
@@ -107,7 +119,7 @@ class Counting:
         if one.kind == "number":
             counts |= {"below": keep & (values < one.low), "above": keep & (values > one.high)}
         else:
-            self._spelled(one.name, cells, keep & (values == OTHER))
+            self._spelled(self.spellings, one.name, cells, keep & (values == OTHER))
         self._add(one.name, counts)
 
     def target(self, one: Goal, cells: Cells, values: Floats, keep: Mask) -> None:
@@ -115,14 +127,14 @@ class Counting:
         if one.kind == "number":
             self.column(Field(name=one.column, kind="number", low=one.low, high=one.high), cells, values, keep)
         elif one.kind == "binary":
-            self._spelled(one.column, cells, keep & (values == OTHER))
+            self._spelled(self.spellings, one.column, cells, keep & (values == OTHER))
             self._add(one.column, {"values": keep, "positive": keep & (values == 1)})
 
     def done(self, fields: Sequence[Field], goal: Goal | None, statistics: Mapping[str, int]) -> Tally:
         """The tally. Of a target that is a number as of any column, at the end."""
-        columns = [self._column(one.name, () if one.kind == "number" else one.values) for one in fields]
+        columns = [self._column(one) for one in fields]
         if goal is not None and goal.kind == "number":
-            columns.append(self._column(goal.column, ()))
+            columns.append(self._column(Field(name=goal.column, kind="number")))
         return Tally(
             read=self.read,
             used=self.used,
@@ -137,22 +149,26 @@ class Counting:
         for what, mask in counts.items():
             mine[what] += int(mask.sum())
 
-    def _spelled(self, name: str, cells: Cells, other: Mask) -> None:
+    def _spelled(self, into: dict[str, Counter[str]], name: str, cells: Cells, other: Mask) -> None:
         if other.any():
             found = (cells[place] for place in np.flatnonzero(other).tolist())
-            self.spellings.setdefault(name, Counter()).update(map(str, found))
+            into.setdefault(name, Counter()).update(map(str, found))
 
-    def _column(self, name: str, declared: tuple[str, ...]) -> ColumnTally:
-        sums, spellings = self.sums.get(name, Counter()), self.spellings.get(name, Counter())
+    def _column(self, one: Field) -> ColumnTally:
+        sums, spellings = self.sums.get(one.name, Counter()), self.spellings.get(one.name, Counter())
+        left_out = self.left_out.get(one.name, Counter())
         return ColumnTally(
-            column=name,
+            column=one.name,
             values=sums["values"],
             missing=sums["missing"],
             undeclared=spellings.total(),
-            case=_case(spellings, declared),
+            case=_case(spellings, one.values),
+            left_out=left_out.total(),
+            left_out_case=_case(left_out, one.values),
             below=sums["below"],
             above=sums["above"],
-            declared=declared,
+            declared=one.values,
+            referred=one.referred,
         )
 
     def _target(self, goal: Goal) -> TargetTally:

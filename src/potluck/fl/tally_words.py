@@ -5,17 +5,16 @@ Words name columns and counts, and of the plan's declared values a few. They hol
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+from potluck.core.agree import agree
+from potluck.core.errors import DataError
 from potluck.core.plan import Plan
-from potluck.fl.problems import together
+from potluck.fl.problems import spelled, together
 from potluck.fl.tally import ColumnTally, Tally, TargetTally
 
 MOST = 15
 """Lines of words; the rest is counted."""
-SHOWN = 5
-"""Declared values that a hint repeats."""
 
 
 def required(tally: Tally, where: str) -> None:
@@ -24,20 +23,19 @@ def required(tally: Tally, where: str) -> None:
     texts, hints = [], []
     for one in tally.columns:
         if one.useless and one.declared:
-            texts.append(f"column {one.column!r}: none of {one.values:,} values is a declared one{_in_case(one.case)}")
-            hints.append(f"check the spelling and case of values = {_values(one.declared)}")
+            what = agree(one.values, "its one value is not", f"none of {one.values:,} values is")
+            texts.append(f"column {one.column!r}: {what} a declared one{_in_case(one.case)}")
+            hints.append(spelled("values", one.declared))
         elif one.useless:
-            what = f"all {one.values:,} values are outside the declared range ({_sides(one)})"
-            texts.append(f"column {one.column!r}: {what}")
+            what = agree(one.values, "its one value is", f"all {one.values:,} values are")
+            texts.append(f"column {one.column!r}: {what} outside the declared range ({_sides(one)})")
             hints.append("check low and high, and the unit")
     target = tally.target
     if target is not None and target.open and target.rows and not target.positive:
-        what = f"none of {target.rows:,} rows has a positive value{_in_case(target.case)}"
-        texts.append(f"target {target.column!r}: {what}")
-        hints.append(
-            f"check the spelling and case of positive = {_values(target.declared)}; where a site may have none, list "
-            "what else there is in data.target.negative"
-        )
+        what = agree(target.rows, "the one row has no", f"none of {target.rows:,} rows has a")
+        texts.append(f"target {target.column!r}: {what} positive value{_in_case(target.case)}")
+        more = "where a site may have none, list what else there is in data.target.negative"
+        hints.append(f"{spelled('positive', target.declared)}; {more}")
     if texts:
         raise together(texts, hints, where)
 
@@ -46,14 +44,26 @@ def words(tally: Tally) -> list[str]:
     """What the owner has to know, a line each; nothing where every value is used as it stands."""
     found = []
     if tally.dropped:
-        why = ", ".join(f"{count:,} without {name!r}" for name, count in tally.dropped.items())
-        found.append(f"{tally.read - tally.used:,} of {tally.read:,} rows are left out: {why}")
+        found.append(f"{_share(tally.read - tally.used, tally.read, 'row')} left out: {_dropped(tally)}")
     found += [*_target(tally.target), *(line for one in tally.columns for line in _column(one))]
     for name, count in tally.statistics.items():
         if count < tally.used:
-            found.append(f"statistic {name!r}: {count:,} of {tally.used:,} rows have a value")
+            rows = agree(tally.used, "row", "rows")
+            found.append(
+                f"statistic {name!r}: {count:,} of {tally.used:,} {rows} {agree(count, 'has', 'have')} a value"
+            )
     more = len(found) - MOST
     return found if more <= 0 else [*found[:MOST], f"and {more} more"]
+
+
+def nothing_left(tally: Tally, where: str) -> DataError:
+    """What is wrong with a source of which no row stays."""
+    if not tally.dropped:
+        return DataError("has no rows", where=where, hint="see data.missing")
+    hints = [spelled("values", one.declared) for one in tally.columns if one.left_out]
+    return DataError(
+        f"no rows are left: {_dropped(tally)}", where=where, hint="; ".join([*dict.fromkeys(hints), "see data.missing"])
+    )
 
 
 def for_owner(plan: Plan, tally: Tally, where: str) -> tuple[str, ...]:
@@ -75,22 +85,48 @@ def _target(one: TargetTally | None) -> list[str]:
     if one is None:
         return []
     if one.other:
-        kinds = f"{one.kinds:,} kind{'' if one.kinds == 1 else 's'}"
-        what = f"{one.other:,} of {one.rows:,} values are not declared and count as negative, of {kinds}"
+        what = (
+            f"{_share(one.other, one.rows, 'value')} not declared and {agree(one.other, 'counts', 'count')} as negative"
+        )
+        what += f", of {one.kinds:,} {agree(one.kinds, 'kind', 'kinds')}"
         hint = "data.target.negative says which may"
         return [f"target {one.column!r}: {what}{_in_case(one.case)}. hint: {hint}"]
-    return [] if one.positive or not one.rows else [f"target {one.column!r}: none of {one.rows:,} rows is positive"]
+    if one.positive or not one.rows:
+        return []
+    return [f"target {one.column!r}: {agree(one.rows, 'the one row is not', f'none of {one.rows:,} rows is')} positive"]
 
 
 def _column(one: ColumnTally) -> list[str]:
     if one.undeclared:
-        what = f"{one.undeclared:,} of {one.values:,} values are not declared: their features are 0"
+        zeros = agree(one.undeclared, ": its features are 0", ": their features are 0")
+        gaps = agree(one.undeclared, " and counts as missing", " and count as missing")
+        what = f"{_share(one.undeclared, one.values, 'value')} not declared{gaps if one.referred else zeros}"
         return [f"column {one.column!r}: {what}{_in_case(one.case)}"]
     if one.below or one.above:
-        return [
-            f"column {one.column!r}: {one.below + one.above:,} of {one.values:,} values are clamped ({_sides(one)})"
-        ]
+        what = f"{_share(one.below + one.above, one.values, 'value')} clamped"
+        return [f"column {one.column!r}: {what} ({_sides(one)})"]
     return []
+
+
+def _dropped(tally: Tally) -> str:
+    """Which rows were left out, by column; and of those without a declared value how many have another one."""
+    columns = {one.column: one for one in tally.columns}
+    found = []
+    for name, count in tally.dropped.items():
+        one = columns.get(name)
+        case = f", {_differ(one.left_out_case)}" if one and one.left_out_case else ""
+        why = f" ({one.left_out:,} not declared{case})" if one and one.left_out else ""
+        found.append(f"{count:,} without {name!r}{why}")
+    return ", ".join(found)
+
+
+def _share(count: int, of: int, noun: str) -> str:
+    """Such as "1 of 3 rows is"."""
+    return f"{count:,} of {of:,} {agree(of, noun, noun + 's')} {agree(count, 'is', 'are')}"
+
+
+def _differ(count: int) -> str:
+    return f"{count:,} {agree(count, 'differs', 'differ')} in case alone"
 
 
 def _sides(one: ColumnTally) -> str:
@@ -99,10 +135,4 @@ def _sides(one: ColumnTally) -> str:
 
 
 def _in_case(count: int) -> str:
-    return f" ({count:,} differ in case alone)" if count else ""
-
-
-def _values(declared: Sequence[str]) -> str:
-    """Values of the plan as it writes them."""
-    more = f", and {len(declared) - SHOWN} more" if len(declared) > SHOWN else ""
-    return f"[{', '.join(json.dumps(text, ensure_ascii=False) for text in declared[:SHOWN])}{more}]"
+    return f" ({_differ(count)})" if count else ""

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from potluck.core.agree import agree
 from potluck.dp.odds import odds as ceiling
 
 SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -36,7 +37,7 @@ def clean(text: str) -> str:
 def count(number: int, noun: str, plural: str = "") -> str:
     """ "one round", "four sites", "60 sites"."""
     word = SMALL[number] if 0 <= number < len(SMALL) else f"{number:,}"
-    return f"{word} {noun if number == 1 else plural or noun + 's'}"
+    return f"{word} {agree(number, noun, plural or noun + 's')}"
 
 
 def capital(text: str) -> str:
