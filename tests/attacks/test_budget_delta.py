@@ -13,6 +13,7 @@ import scene
 from across import Across
 from test_across_attacker import answer, policy
 
+from potluck.api.inbox import inbox
 from potluck.core.asks import Kind
 from potluck.core.rounds import CHARGE, Abort, Cause, Record
 from potluck.core.wire import dump
@@ -118,6 +119,42 @@ def test_control_the_plain_sum_grants_more_of_them_than_the_cap_is_worth(fed, pl
     assert answers(fed, 12) == [("granted", ())] * 12
 
 
+@pytest.mark.parametrize("redo", range(4))
+def test_a_plan_that_redoes_rounds_is_granted_where_the_year_has_room_for_its_promise(fed, redo, monkeypatch):
+    """One-coordinate sums are calibrated by their own distribution; by Renyi they come to more than was promised."""
+    policy(
+        fed,
+        "a",
+        ("epsilon_per_year = inf", "epsilon_per_year = 1.0"),
+        ("epsilon_per_plan = inf", "epsilon_per_plan = 1.0"),
+    )
+    spec = scene.plan(privacy=scene.SHARED | {"epsilon": 1.0, "delta": 1e-5, "redo": redo}).spec
+    whole = planned(spec)
+    assert any(cost.single for cost in whole.costs)
+    assert whole.composed(1e-5) <= 1.0 + 1e-9
+    with fed.site("a", threading.Event()) as one:
+        assert answer(fed, one, spec, f"{1:032x}").verdict == "granted"
+        for cost, times in whole.costs.items():
+            for sum_ in range(times):
+                one._ledger.write(Record(f"{CHARGE}{1:032x}/{cost.phase.value}{sum_}", dump(cost)))
+        assert 0.5 < one._ledger.composed() <= 1.0 + 1e-9
+    monkeypatch.setattr(RunCosts, "alone", lambda run, delta: float("inf"))  # the control: by Renyi alone
+    assert whole.composed(1e-5) > 1.0
+
+
 def test_a_larger_delta_of_the_owners_choice_makes_epsilon_smaller_and_is_asked_for_aloud(fed):
     policy(fed, "a", ("epsilon_per_year = inf", "epsilon_per_year = 0.015\ndelta = 1e-3"))
     assert answers(fed, 12) == [("granted", ())] * 12
+
+
+def test_the_inbox_opens_the_ledger_once_however_many_plans_wait(fed, monkeypatch):
+    policy(fed, "a", ('rule = "policy"', 'rule = "person"'))
+    with fed.site("a", threading.Event()) as one:
+        for number in range(3):
+            assert answer(fed, one, small(number), f"{number:032x}").verdict == "pending"
+    opened, open_ = [], Budget.__init__
+    monkeypatch.setattr(Budget, "__init__", lambda *given, **more: opened.append(given) or open_(*given, **more))
+    waiting = inbox(fed.folder / "a")
+    assert len(waiting) == 3
+    assert all(0 < one.year.then < 1 for one in waiting)
+    assert len(opened) == 1

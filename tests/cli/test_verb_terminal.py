@@ -1,14 +1,18 @@
 """What others write in a plan, and what a terminal makes of it."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
 
-from potluck.cli.terminal import Terminal, json_text
+from potluck.api.outcome import Run
+from potluck.cli.terminal import Terminal
 from potluck.core.errors import PlanError
-from potluck.core.visible import visible
+from potluck.core.visible import json_text, visible
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\r\n\x9b1A\u202e[red]x[/] :smile:"
 ACTS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
@@ -97,3 +101,87 @@ def test_what_is_visible_stays_and_what_is_not_has_its_number():
     assert visible("Zürich 北京 \\") == "Zürich 北京 \\"
     assert visible(EVIL) == SEEN
     assert visible(visible(EVIL)) == visible(EVIL)
+
+
+def acting(folder) -> list[str]:
+    """JSON documents in a run's folder whose letters act; the model's bytes are its digest."""
+    files = [path for path in folder.glob("*.json") if path.name != "model.json"]
+    assert {"run.json", "details.json"} <= {path.name for path in files}
+    return sorted(path.name for path in files if ACTS.search(path.read_text(encoding="utf-8")))
+
+
+def test_a_runs_documents_can_be_shown_by_cat(evil, cli, monkeypatch):
+    monkeypatch.chdir(evil)
+    assert cli("run", "plan.toml", "--out", "run").code == 0
+    assert acting(evil / "run") == []
+    assert json.loads((evil / "run" / "run.json").read_text())["plan"]["name"] == f"evil{EVIL}"
+
+
+def test_control_json_as_it_is_acts_in_a_runs_documents(evil, cli, monkeypatch):
+    monkeypatch.chdir(evil)
+    plain = lambda document: json.dumps(document, ensure_ascii=False)  # noqa: E731
+    monkeypatch.setattr("potluck.api.run.json_text", plain)
+    monkeypatch.setattr("potluck.report.details.json_text", plain)
+    assert cli("run", "plan.toml", "--out", "run").code == 0
+    assert acting(evil / "run") == ["details.json", "run.json"]
+
+
+def test_words_of_a_plan_cannot_act_in_a_notebook(evil, cli, monkeypatch):
+    monkeypatch.chdir(evil)
+    assert cli("run", "plan.toml", "--out", "run").code == 0
+    done = Run.read("run")
+    monkeypatch.setattr(Run, "told", lambda run: [f"a: <b>{EVIL}"])
+    assert not ACTS.search(done._repr_html_())
+    assert f"<li>a: &lt;b&gt;{SEEN}</li>" in done._repr_html_()
+    monkeypatch.setattr("potluck.api.outcome.visible", lambda line: line)  # the control
+    assert ACTS.search(done._repr_html_())
+
+
+@pytest.mark.parametrize("call", [("explain", "plan.toml", "--all"), ("explain", "plan.toml", "--json")])
+@pytest.mark.parametrize("mended", [True, False])
+def test_who_closes_the_pipe_has_read_enough_and_the_verb_did_not_fail(shops, call, mended):
+    broken = ["-c", f"{UNMENDED}; from potluck.cli import main; main()"]
+    program = ["-m", "potluck"] if mended else broken
+    assert piped(program, call, shops) == (0 if mended else 1)
+
+
+@pytest.mark.parametrize("call", [("--json",), ()])
+def test_a_refusal_that_nobody_reads_is_still_a_refusal(tmp_path, call):
+    (tmp_path / "evidence").write_bytes(b"{}")
+    (tmp_path / "policy.toml").write_text('version = 1\nformats = ["snp"]\n')
+    words = (
+        "tee",
+        "verify",
+        "--format",
+        "snp",
+        "--evidence",
+        "evidence",
+        "--policy",
+        "policy.toml",
+        "--nonce",
+        "00" * 8,
+    )
+    assert piped(["-m", "potluck"], (*words, *call), tmp_path) == 3
+
+
+def test_an_error_whose_words_nobody_reads_keeps_its_code(tmp_path):
+    assert piped(["-m", "potluck"], ("check", "absent.toml"), tmp_path, stderr=True) == 2
+
+
+UNMENDED = (
+    "import sys; from rich.console import Console; from potluck.cli import door, terminal;"
+    "terminal.Terminal.on_broken_pipe = Console.on_broken_pipe; door.deafen = lambda stream: sys.exit(1)"
+)
+
+
+def piped(program: list[str], call: tuple[str, ...], folder, stderr: bool = False) -> int:
+    """The exit code of a program whose reader is gone before it writes."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        errors = write if stderr else subprocess.DEVNULL
+        return subprocess.run(
+            [sys.executable, *program, *call], cwd=folder, stdout=write, stderr=errors, timeout=120, check=False
+        ).returncode
+    finally:
+        os.close(write)

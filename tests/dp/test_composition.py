@@ -23,7 +23,8 @@ ORDERS = _orders([Gauss(1.0)])
 
 def cost(sigma, phase=Kind.TRAIN, unit="row", delta=1e-6, extra=0.0, **keys) -> Cost:
     single = keys.get("single", False)
-    return Cost(1, phase, unit, NEIGHBOURS, "shared", single, keys.get("moved", 1.0), sigma, extra, delta, 100)
+    moved, releases = keys.get("moved", 1.0), keys.get("releases", 100)
+    return Cost(1, phase, unit, NEIGHBOURS, "shared", single, moved, sigma, extra, delta, releases)
 
 
 def one(*costs, unit="row", delta=1e-6) -> RunCosts:
@@ -133,7 +134,7 @@ def test_a_row_taken_from_a_person_moves_a_sum_twice_as_far_as_a_person_taken_aw
 
 def test_a_run_alone_counts_as_it_was_accounted_and_by_renyi_when_another_comes():
     steps = calibrate_steps(1.0, 1e-6, 1, 100, 10_000.0)
-    run = one(cost(steps, Kind.STATISTICS, single=True, moved=100.0))
+    run = one(cost(steps, Kind.STATISTICS, single=True, moved=100.0, releases=1))
     accounted = spent(list(run.costs), 1e-6)
     by_renyi = composed({"row": run.loss()}, 1e-6)
     assert together(run, delta=1e-6) == accounted < by_renyi
@@ -146,8 +147,24 @@ def test_a_run_alone_counts_as_it_was_accounted_and_by_renyi_when_another_comes(
     assert truth <= together(run, run)
 
 
-def test_a_run_whose_first_sum_may_be_followed_by_another_choice_is_not_accounted_alone():
-    run = RunCosts("row", 1e-6, {cost(400.0, Kind.STATISTICS, single=True, moved=100.0): 2})
+@pytest.mark.parametrize(("sigma", "releases", "taken"), [(400.0, 1, 1), (400.0, 4, 1), (400.0, 4, 3), (900.0, 3, 3)])
+def test_a_run_alone_counts_with_all_sums_that_its_plan_paid_for_however_early_it_stops(sigma, releases, taken):
+    """Who looks at each sum before the next is asked for may stop by what it saw; how many at most is fixed."""
+    each = cost(sigma, Kind.STATISTICS, single=True, moved=100.0, releases=releases)
+    run = RunCosts("row", 1e-6, {each: taken})
+    truth = epsilon([Gauss(sigma / 100, releases)], 1e-6)  # continuous noise: of steps as fine the same
+    assert run.alone(DELTA) == spent([each] * releases, 1e-6) == pytest.approx(truth, rel=0.02)
+    assert run.composed(DELTA) >= 0.98 * epsilon([Gauss(sigma / 100, taken)], DELTA)
+
+
+def test_control_what_is_reckoned_by_the_sums_that_were_taken_is_less_than_the_plan_may_lose():
+    each = cost(400.0, Kind.STATISTICS, single=True, moved=100.0, releases=4)
+    assert spent([each], 1e-6) < 0.6 * RunCosts("row", 1e-6, {each: 1}).alone(DELTA)
+
+
+def test_two_kinds_of_one_coordinate_sums_in_a_phase_are_no_plans_and_not_accounted_alone():
+    other = [cost(sigma, Kind.STATISTICS, single=True, moved=100.0, releases=1) for sigma in (400.0, 500.0)]
+    run = one(*other)
     assert run.alone(DELTA) == math.inf
     assert together(run) == composed({"row": run.loss()}, DELTA)
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import random
+from bisect import bisect_left
 from collections import Counter
+from itertools import accumulate
 
+import msgspec
 import pytest
 
 from potluck.core.asks import Kind
 from potluck.core.errors import Refused
-from potluck.core.rounds import CHARGE, Record
+from potluck.core.rounds import CHARGE, Abort, Record
 from potluck.core.wire import dump
-from potluck.dp.account import NEIGHBOURS, Cost
-from potluck.dp.composition import NOTHING, RunCosts, composed
+from potluck.dp.account import NEIGHBOURS, Cost, calibrate
+from potluck.dp.composition import NOTHING, Loss, RunCosts, composed
 from potluck.owner.budget import YEAR, Budget
 from potluck.owner.chain import Chain
 from potluck.owner.entries import Begun
+from potluck.owner.tally import _Closed
 
 HASH = bytes(32)
 DELTA = 1e-5
@@ -126,6 +131,52 @@ def test_a_charge_reckons_with_the_runs_that_are_open_and_reads_what_is_new(tmp_
         assert len(read) <= 10
         budget.history()  # the control: this one reads all
         assert len(read) > runs
+
+
+def small_ones_under_a_cap(path, first) -> int:
+    """How many runs of a small epsilon are charged under a yearly cap of .1, more than a year after one of `first`."""
+    now = [NOW]
+
+    def charged(budget, run, epsilon):
+        one = msgspec.structs.replace(cost(calibrate(epsilon, 1e-5, 1), delta=1e-5), releases=1)
+        budget.rejoin(run, "a plan", HASH, "row", 1e-5, now[0])
+        budget.write(Record(f"{CHARGE}{run}/1", dump(one)))
+        budget.finish(run)
+
+    with Budget(path, clock=lambda: now[0]) as budget:
+        if first:
+            charged(budget, "old", first)
+        now[0] += 400 * 86400
+        budget.limit(0.1, 1e-5)
+        for number in range(30):
+            try:
+                charged(budget, f"run {number}", 0.03)
+            except Abort:
+                return number
+        return 30
+
+
+def _running(closed, since):
+    """The mend taken out: a difference of two sums."""
+    sums = list(accumulate(closed.rhos, initial=0.0))
+    first = 0 if since is None else bisect_left(closed.lasts, since)
+    return Loss(max(0.0, sums[-1] - sums[first])), closed.runs[first : first + 2]
+
+
+@pytest.mark.parametrize("absurd", [1e12, 1e100])
+def test_an_absurdly_large_run_of_former_years_does_not_swallow_this_years(tmp_path, monkeypatch, absurd):
+    without = small_ones_under_a_cap(tmp_path / "without.sqlite", None)
+    assert 5 < without < 30
+    assert small_ones_under_a_cap(tmp_path / "with.sqlite", absurd) == without
+    monkeypatch.setattr(_Closed, "since", _running)
+    assert small_ones_under_a_cap(tmp_path / "control.sqlite", absurd) == 30
+
+
+@pytest.mark.parametrize("losses", [[math.inf], [1e308, 1e308], [math.nan], [math.inf, -math.inf]])
+def test_a_sum_that_is_no_number_is_infinite(losses):
+    closed = _Closed([NOW] * len(losses), [], losses, [0.0] * len(losses))
+    assert closed.since(None)[0].rho == math.inf
+    assert closed.since(NOW + 1)[0] == NOTHING
 
 
 OLD_BEGUN = "95a66120706c616ec420" + "00" * 32 + "a3726f77cb3eb0c6f7a0b5ed8dc3"

@@ -34,9 +34,14 @@ def claimed():
 
 def production(**more):
     said = claimed()
-    own = {"measurements": [said["measurement"]], "pcrs": {"4": [said["tpm"]["pcrs"]["4"]]}}
+    own = {"measurements": [said["measurement"]], "pcrs": {key: [said["tpm"]["pcrs"][key]] for key in ("4", "9", "12")}}
     own["min_tcb"] = {"snp": 1, "microcode": 1}
     return policy("az-snp-vtpm", "production", **table(**own | more))
+
+
+def claimed_registers():
+    said = claimed()["tpm"]["pcrs"]
+    return {key: [said[key]] for key in ("9", "12")}
 
 
 def url(data):
@@ -105,7 +110,10 @@ def test_policy_failures_are_named_together():
     found = verify(
         evidence(GOOD),
         production(
-            pcrs={"4": ["00" * 32]}, measurements=["00" * 48], products=["Genoa"], min_tcb={"snp": 99, "microcode": 1}
+            pcrs=claimed_registers() | {"4": ["00" * 32]},
+            measurements=["00" * 48],
+            products=["Genoa"],
+            min_tcb={"snp": 99, "microcode": 1},
         ),
         asked(GOOD, nonce=b"other", report_data=bytes(64)),
     )

@@ -29,7 +29,13 @@ def whole(form):
         status = [said["tcb_status"]]
         return {key: [said[key]] for key in ("mrtd", "rtmr1", "rtmr2")} | {"allow_tcb_status": status}
     found = {"measurements": [said["measurement"]], "products": PRODUCTS, "min_tcb": {"snp": 1, "microcode": 1}}
-    return found | ({"pcrs": {"4": [said["tpm"]["pcrs"]["4"]]}} if form == "az-snp-vtpm" else {})
+    return found | ({"pcrs": registers("4", "9", "12")} if form == "az-snp-vtpm" else {})
+
+
+def registers(*numbers, **instead):
+    """Registers of Azure's good evidence, whose firmware started the kernel: 8 and 11 are zeros, 9 and 12 are not."""
+    said = look(evidence(GOOD["az-snp-vtpm"]), asked(GOOD["az-snp-vtpm"])).claims["tpm"]["pcrs"]
+    return {number: [said[number]] for number in numbers} | instead
 
 
 def judged(form, table):
@@ -48,8 +54,18 @@ DEMANDS = [
     ("snp", "min_tcb", None),
     ("snp", "min_tcb", {"snp": 1}),
     ("snp", "min_tcb", {"microcode": 1, "bootloader": 1, "tee": 0}),
+    ("snp", "min_tcb", {"snp": 0, "microcode": 0}),
+    ("snp", "min_tcb", {"snp": 1, "microcode": 0}),
+    ("az-snp-vtpm", "min_tcb", {"snp": 0, "microcode": 1}),
     ("az-snp-vtpm", "min_tcb", None),
-    ("az-snp-vtpm", "pcrs", {"0": "own"}),
+    ("az-snp-vtpm", "pcrs", ("0",)),
+    ("az-snp-vtpm", "pcrs", ("4",)),
+    ("az-snp-vtpm", "pcrs", ("4", "9")),
+    ("az-snp-vtpm", "pcrs", ("4", "12")),
+    ("az-snp-vtpm", "pcrs", ("4", "8")),
+    ("az-snp-vtpm", "pcrs", ("4", "8", "9")),  # 8 is all zeros: GRUB did not run
+    ("az-snp-vtpm", "pcrs", ("4", "11", "12")),  # 11 is all zeros: no unified kernel did
+    ("az-snp-vtpm", "pcrs", ("9", "12")),
 ]
 
 
@@ -57,8 +73,8 @@ DEMANDS = [
 def test_production_refuses_a_policy_that_leaves_out_what_it_demands(form, key, instead, monkeypatch):
     table = whole(form)
     assert judged(form, table).accepted  # the control: nothing else is missing
-    if instead == {"0": "own"}:
-        instead = {"0": [look(evidence(GOOD[form]), asked(GOOD[form])).claims["tpm"]["pcrs"]["0"]]}
+    if key == "pcrs":
+        instead = registers(*instead)
     del table[key]
     table |= {} if instead is None else {key: instead}
     found = judged(form, table)
@@ -67,6 +83,44 @@ def test_production_refuses_a_policy_that_leaves_out_what_it_demands(form, key, 
     assert all(one.path.startswith(f"{form}.{key}") for one in found.reasons)
     monkeypatch.setattr(policies, "DEMANDED", FORMER)  # the mend taken out: any kernel, or any firmware, would do
     assert judged(form, table).accepted == (key != "mrtd")
+
+
+SOME = "ab" * 32
+ZEROS = "00" * 32
+BOOTS = [
+    ({"8": [SOME], "9": [SOME]}, True),
+    ({"9": [SOME], "12": [SOME]}, True),
+    ({"11": [SOME], "12": [ZEROS]}, True),
+    ({"11": [SOME]}, False),
+    ({"11": [ZEROS], "12": [SOME]}, False),
+    ({"11": [SOME, ZEROS], "12": [SOME]}, False),
+    ({"8": [SOME], "9": [ZEROS]}, False),
+    ({"9": [SOME], "12": ["ff" * 32]}, False),
+    ({"8": [], "9": []}, True),
+    ({}, False),
+]
+
+
+@pytest.mark.parametrize(("listed_", "settles"), BOOTS)
+def test_a_boot_loader_alone_is_any_kernel_in_production(listed_, settles):
+    """GRUB, a kernel that the firmware starts, a unified kernel: each by the registers that settle it."""
+    table = whole("az-snp-vtpm") | {"pcrs": registers("4") | listed_}
+    found = judged("az-snp-vtpm", table)
+    missing = [one.path for one in found.reasons if one.code.value == "measurement_list_missing"]
+    assert missing == ([] if settles else ["az-snp-vtpm.pcrs.9"])
+
+
+def test_another_kernel_behind_the_listed_boot_loader_is_refused(monkeypatch):
+    """What the host would change: the kernel's own registers. Register 4 holds the boot loader, and stays."""
+    other = whole("az-snp-vtpm") | {"pcrs": registers("4", "12") | {"9": [SOME]}}
+    assert codes(judged("az-snp-vtpm", other)) == ["pcr_not_allowed"]
+    bare = whole("az-snp-vtpm") | {"pcrs": registers("4")}
+    assert not judged("az-snp-vtpm", bare).accepted
+    former = policies.DEMANDED | {
+        "az-snp-vtpm": tuple(one for one in policies.DEMANDED["az-snp-vtpm"] if one != policies.KERNEL)
+    }
+    monkeypatch.setattr(policies, "DEMANDED", former)  # the mend taken out: nothing compares them
+    assert judged("az-snp-vtpm", bare).accepted
 
 
 @pytest.mark.parametrize("key", ["mrtd", "rtmr1", "rtmr2"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,19 +28,34 @@ class Composed:
         return {"composed": self.now, "composed_delta": self.delta, "would_compose": self.then}
 
 
-def composed(
-    ledger: Path, delta: float = DELTA, plan: Spec | None = None, run: str = "", yearly: bool = False
+def composed(ledger: Path, plan: Spec | None = None) -> Composed:
+    """Of all runs, by the ledger in a file, which need not be there yet."""
+    with opened(ledger) as budget:
+        return would(budget, plan)
+
+
+@contextmanager
+def opened(ledger: Path, delta: float = DELTA) -> Iterator[Budget | None]:
+    """The ledger in a file; None where there is none yet."""
+    if not ledger.exists():
+        yield None
+        return
+    with Budget(ledger, delta=delta) as budget:
+        yield budget
+
+
+def would(
+    ledger: Budget | None, plan: Spec | None, run: str = "", delta: float = DELTA, yearly: bool = False
 ) -> Composed:
-    """By the ledger in a file, which need not be there yet. run: the one that would be the plan's; yearly: of the last
-    year's runs, not of all."""
+    """What a ledger opened at `delta` comes to with all of a plan's run. run: the one that would be the plan's; yearly:
+    of the last year's runs, not of all."""
     try:
         whole = None if plan is None else planned(plan)
     except PlanError:
         whole = None  # nobody can run it: the site says so when it is asked
-    if not ledger.exists():
+    if ledger is None:
         alone = None if whole is None else whole.composed(delta)
         return Composed(0.0, alone, delta)
-    with Budget(ledger, delta=delta) as opened:
-        since = time.time() - YEAR if yearly else None
-        then = None if whole is None else opened.composed(since, run, whole)
-        return Composed(opened.composed(since), then, delta)
+    since = time.time() - YEAR if yearly else None
+    then = None if whole is None else ledger.composed(since, run, whole)
+    return Composed(ledger.composed(since), then, delta)

@@ -24,6 +24,7 @@ from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
 from potluck.core.rounds import RoundId
+from potluck.core.visible import json_text
 from potluck.engines.environment import require
 from potluck.fl.columns import Own, read
 from potluck.fl.scoring import Carried
@@ -123,8 +124,7 @@ def fetch(folder: Path, home: Path, run: str, room: Room | None = None) -> None:
     if room is not None:
         document["metrics"] |= {"pooled": scores(pooled(room.plan.spec, room.keys, room.own), number)}
     document["warnings"] = [*document["warnings"], *found.warnings]
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    private.write(folder / "run.json", text)
+    private.write(folder / "run.json", json_text(document))
 
 
 def counted(plan: Plan) -> tuple[int, list[str], dict[str, Tally]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.api.composed import Composed, composed
+from potluck.api.composed import Composed, opened, would
 from potluck.core.errors import UsageError
 from potluck.core.party import BROKER, SERVER, Party, Role
 from potluck.core.plan import Align, Model, Predict, Statistic
@@ -27,7 +27,6 @@ from potluck.members.home import SiteHome
 from potluck.mpc.share.views import OPENS
 from potluck.owner.access import AccessLog, Entry, Event, Subject
 from potluck.owner.access import read as read_log
-from potluck.owner.budget import Budget
 from potluck.owner.reach import columns_read
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Decision, Request, Requests, State
@@ -260,16 +259,17 @@ def _left_out(plan: Spec) -> str:
 def inbox(folder: Path, which: str = "") -> list[Asked]:
     """What waits for the owner, or all requests of one plan (`which`: its hash or the beginning of it)."""
     home = SiteHome.at(folder)
-    with closing(Requests(home.requests)) as requests:
+    rules, computes = read_policy(home.policy), home.me.role is Role.COMPUTE
+    delta = rules.allow.delta
+    with closing(Requests(home.requests)) as requests, opened(home.ledger, delta) as ledger:
         found = requests.find(which) if which else requests.pending()
-        rules, computes = read_policy(home.policy), home.me.role is Role.COMPUTE
-        spent, counted, asked = _spent(home), _counted(home), []
+        spent, counted, asked = ledger.spent() if ledger else 0.0, _counted(home), []
         pinned = home.pinned() if home.federation.is_file() else None
         file = titled(pinned.version, pinned.digest) if pinned else ""
         for one in found:
             plan = asked_of(one)
             missing = requests.missing(one.run, rules.approve) if one.state is State.PENDING else 0
-            year = Composed() if computes else composed(home.ledger, rules.allow.delta, plan, one.run, True)
+            year = Composed() if computes else would(ledger, plan, one.run, delta, True)
             known = counted.get(one.hash)
             asked.append(Asked(one, plan, missing, spent, year, home.name, computes, file, known))
         return asked
@@ -284,13 +284,6 @@ def note_rows(home: SiteHome, request: Request, plan: str, words: Sequence[str])
     """A line of the access log: the rows were read for this plan, and what was counted. Raises Refused: no line."""
     about = Subject(plan=plan, hash=request.hash, run=request.run)
     AccessLog(home.access).write("rows", datetime.now(UTC), about=about, why=tuple(words))
-
-
-def _spent(home: SiteHome) -> float:
-    if not home.ledger.exists():
-        return 0.0
-    with Budget(home.ledger) as ledger:
-        return ledger.spent()
 
 
 def decide(folder: Path, verdict: Event, which: str, person: str | None) -> tuple[str, Decision]:

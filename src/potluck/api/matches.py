@@ -15,6 +15,7 @@ from potluck.core import private
 from potluck.core.errors import UsageError
 from potluck.core.rounds import RoundId
 from potluck.core.schema import readable
+from potluck.core.visible import json_text
 from potluck.members.files import PRIVATE, create
 from potluck.parties.alignment import gathering
 from potluck.parties.matched import kept
@@ -37,8 +38,7 @@ def fetch(folder: Path, house: Household, room: Room, compare: bool) -> None:
     shared = plain(room.keys) if compare else None
     if shared is not None:
         document["plain_size"] = shared
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    private.write(folder / "run.json", text)
+    private.write(folder / "run.json", json_text(document))
     known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=readable(details.Details))
     if known.intersection is not None:
         more = msgspec.structs.replace(known.intersection, size=told.size, reused=told.reused, plain=shared)

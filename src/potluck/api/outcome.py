@@ -11,6 +11,7 @@ from pathlib import Path
 
 from potluck.core import private
 from potluck.core.errors import UsageError, reason
+from potluck.core.visible import visible
 from potluck.fl.model import Model
 from potluck.fl.tally import Tally
 from potluck.fl.tally_words import told
@@ -111,7 +112,7 @@ class Run:
         return write_report(self.folder, Path(path) if path else None)
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<li>{escape(line)}</li>" for line in self.told())
+        lines = "".join(f"<li>{escape(visible(line))}</li>" for line in self.told())
         return run_html(self.folder) + (f"<ul>{lines}</ul>" if lines else "")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from potluck.api.tables import Sources, tables, tallies
 from potluck.core import private
 from potluck.core.asks import Ask, Task
 from potluck.core.plan import digest
+from potluck.core.visible import json_text
 from potluck.fl.basis import FILE as SUMMARY
 from potluck.fl.scoring import Predicted, text_of
 from potluck.fl.table import Table
@@ -125,6 +125,5 @@ def write(folder: Path, facts: Facts) -> None:
         create(folder / MEMBERS, keys_of(facts.outcome).encode(), PRIVATE)
     private.write(folder / "plan.toml", facts.plan.text())
     private.write(folder / details.FILE, details.dump(evidence(facts)))
-    whole = json.dumps(document(facts, folder), indent=1, ensure_ascii=False, allow_nan=False)
-    private.write(folder / "run.json", whole)
+    private.write(folder / "run.json", json_text(document(facts, folder)))
     private.write(folder / "report.html", render(folder))

@@ -17,6 +17,7 @@ from potluck.api.status import live
 from potluck.core import private
 from potluck.core.errors import UsageError
 from potluck.core.schema import readable
+from potluck.core.visible import json_text
 from potluck.fl.scoring import Agreement, Predicted, agreement
 from potluck.members.files import PRIVATE, create
 from potluck.parties.part import Told, kept
@@ -52,8 +53,7 @@ def _document(folder: Path, told: Told, same: Agreement | None, mind: tuple[str,
     }
     if same is not None:
         document["agreement"] = agreement_of(same)
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    private.write(folder / "run.json", text)
+    private.write(folder / "run.json", json_text(document))
 
 
 def _agreement(room: Room, path: Path, told: Told) -> Agreement:

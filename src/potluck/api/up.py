@@ -34,6 +34,7 @@ from potluck.core.errors import PotluckError
 from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
+from potluck.core.visible import json_text
 from potluck.fl.table import Table
 from potluck.fl.tasks import Trained
 from potluck.net.broker import binary
@@ -164,8 +165,7 @@ def _told(
         )
         known = msgspec.structs.replace(known, comparison=compared_scores(spec, comparison), sites=sites)
     private.write(folder / details.FILE, details.dump(known))
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    private.write(folder / "run.json", text)
+    private.write(folder / "run.json", json_text(document))
     private.write(folder / "report.html", render(folder))
 
 

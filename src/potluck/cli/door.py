@@ -13,10 +13,10 @@ from typing import TypeVar
 import click
 from rich.text import Text
 
-from potluck.cli.terminal import Terminal, json_text
+from potluck.cli.terminal import Terminal, deafen
 from potluck.core.errors import PotluckError, reason
 from potluck.core.rounds import Abort, Cause
-from potluck.core.visible import visible
+from potluck.core.visible import json_text, visible
 
 F = TypeVar("F", bound=Callable[..., object])
 REFUSALS = (Cause.BUDGET, Cause.REFUSED)
@@ -36,10 +36,14 @@ class Voice:
 
     def data(self, document: object, text: Callable[[Terminal], None]) -> None:
         """Print the result: as JSON, or as `text` prints it."""
-        if self.json:
-            sys.stdout.write(json_text(document))
-        else:
-            text(self.out)
+        try:
+            if self.json:
+                sys.stdout.write(json_text(document))
+                sys.stdout.flush()
+            else:
+                text(self.out)
+        except BrokenPipeError:  # who reads has read enough: that is no failure, nor does it make one a success
+            deafen(sys.stdout)
 
     def warn(self, warnings: list[str]) -> None:
         """Warnings, a line each."""
@@ -117,8 +121,6 @@ def run(group: click.Group, arguments: list[str]) -> int:
         return _fail(str(error), error.exit_code, debug)
     except Abort as abort:
         return _fail(f"Abort: {abort}", 3 if abort.cause in REFUSALS else 4, debug)
-    except BrokenPipeError:
-        return 0
     except OSError as error:
         if error.errno not in FULL:
             return _bug(error, debug)
@@ -135,5 +137,8 @@ def _bug(error: Exception, debug: bool) -> int:
 def _fail(line: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    click.echo(visible(" ".join(line.split())), err=True)
+    try:
+        click.echo(visible(" ".join(line.split())), err=True)
+    except BrokenPipeError:
+        deafen(sys.stderr)
     return code

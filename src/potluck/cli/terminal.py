@@ -6,8 +6,8 @@ included, passes `Terminal.render_str`. What has a style is given it as an argum
 
 from __future__ import annotations
 
-import json
-from typing import Any
+import os
+from typing import IO, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -25,12 +25,17 @@ class Terminal(Console):
         """A string as it is shown, whoever wrote it."""
         return super().render_str(visible(text), **{**options, "markup": False, "emoji": False})
 
+    def on_broken_pipe(self) -> None:
+        """Who reads has read enough: the verb goes on, and ends as its work does. rich would end it as failed."""
+        deafen(self.file)
+
     def say(self, text: str, style: str = "") -> None:
         """One line, however long."""
         self.print(text, style=style or None, soft_wrap=True)
 
 
-def json_text(document: object) -> str:
-    """One JSON document, in which what is not printable stands as its number: JSON leaves half of it as it is."""
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text) + "\n"
+def deafen(stream: IO[str]) -> None:
+    """From now on what is written there goes nowhere, and no error comes of it, at the program's end either."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -7,8 +7,16 @@ of two alphabets apart that look alike.
 
 from __future__ import annotations
 
+import json
+
 
 def visible(text: str) -> str:
     """The text on one line: what is not printable (control letters, line breaks, changes of direction, halves of a
     pair) stands as its number, such as `\\u{1b}`. What is visible already stays as it is."""
     return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text)
+
+
+def json_text(document: object) -> str:
+    """One JSON document, in which what is not printable stands as its number: JSON leaves half of it as it is."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text) + "\n"

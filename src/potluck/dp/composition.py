@@ -9,8 +9,10 @@ sum of losses holds for plans that were chosen in view of earlier results too (R
 - Rows are either trained on or tested on, so of one run the dearer phase counts for rows; for persons and sites both.
 - Runs of different units come to a figure for the finest unit among them. To take a row from a person's rows replaces
   that person's contribution, which moves a sum up to twice as far as to remove it: four times rho, twice the slack.
-- One run alone counts as it was accounted (`account.spent`) where that is less: the runs of a ledger are bounded by a
-  filter from the second one on, and what exceeds the filter by itself lets no second one in.
+- One run alone counts as its plan was accounted (`account.spent`) where that is less. Its sums are fixed beforehand,
+  all but how many of them are taken: at most `Cost.releases`, and so many are reckoned with. To stop early loses less.
+  Who stops early and asks for other runs gains nothing: from the second run on a filter bounds all of them, all are
+  Gaussian, and where the plan exceeds the filter, the filter leaves less rho than the plan had (arXiv 2210.17520).
 
 It does NOT promise a bound where there is no cap: a figure that is looked at after the fact holds for plans that were
 fixed beforehand. Persons that plans take from different columns are composed as if the columns said the same.
@@ -78,14 +80,15 @@ class RunCosts:
     def alone(self, delta: float) -> float:
         """The epsilon at `delta` of this run where there is no other; inf where its own accounting does not say.
 
-        Its tighter accounting counts where no later sum of the run rests on it: one one-coordinate sum a phase.
+        The distributions of one-coordinate losses are composed for a number of sums that is known beforehand, whoever
+        chose to stop and why: each phase that has begun counts with all sums that its plan paid for. A phase of two
+        kinds of such sums is none of a plan's.
         """
-        single = Counter[Kind]()
-        for cost, count in self.costs.items():
-            single[cost.phase] += count if cost.single else 0
-        if self.delta > delta or any(count > 1 for count in single.values()):
+        single = Counter(cost.phase for cost in self.costs if cost.single)
+        if self.delta > delta or any(kinds > 1 for kinds in single.values()):
             return math.inf
-        return spent(list(Counter(self.costs).elements()), self.delta)
+        whole = {cost: max(count, cost.releases) if cost.single else count for cost, count in self.costs.items()}
+        return spent(list(Counter(whole).elements()), self.delta)
 
     def composed(self, delta: float) -> float:
         """The epsilon at `delta` of this run where there is no other."""

@@ -1,15 +1,16 @@
 """A ledger's runs, added up entry by entry, so that no charge composes again what earlier ones came to.
 
-Closed runs are kept in the order of their last charge, with running sums: what the last year lost is the difference of
-two of them. It is derived from the chain alone, decides nothing, and is never written down.
+Closed runs are kept in the order of their last charge: what the last year lost is the exact sum of the latest of them,
+and not a difference, in which an older and very large loss would swallow small ones. The sum is kept until a run ends
+or leaves the year. It is derived from the chain alone, decides nothing, and is never written down.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import accumulate
 
 from potluck.core.plan import Unit
 from potluck.dp.account import Cost
@@ -17,6 +18,8 @@ from potluck.dp.composition import FINEST, NOTHING, Loss, RunCosts, composed
 from potluck.owner.chain import Chain
 from potluck.owner.entries import begun, cost, damaged
 
+KEPT = 64
+"""Sums that are kept: a charge asks for that of all runs, and that of the last year's."""
 _NEWS = (
     "SELECT seq, kind, run, value, at FROM entries WHERE seq > ?"
     " AND (kind != 'fact' OR (run != '' AND length(value) > 0)) ORDER BY seq"
@@ -38,26 +41,40 @@ class _Run:
 
 @dataclass(slots=True)
 class _Closed:
-    """Closed runs of one unit by their last charge; sums[i]: of the first i of them."""
+    """Closed runs of one unit by their last charge. rhos, slacks: what each lost; sums[i]: of all but the first i."""
 
     lasts: list[float] = field(default_factory=list)
     runs: list[_Run] = field(default_factory=list)
-    losses: list[Loss] = field(default_factory=list)
-    sums: list[Loss] = field(default_factory=lambda: [NOTHING])
+    rhos: list[float] = field(default_factory=list)
+    slacks: list[float] = field(default_factory=list)
+    sums: dict[int, Loss] = field(default_factory=dict)
 
     def add(self, run: _Run) -> None:
         at = bisect_right(self.lasts, run.last)
         self.lasts.insert(at, run.last)
         self.runs.insert(at, run)
-        self.losses.insert(at, run.charged().loss())
-        self.sums[at:] = accumulate(self.losses[at:], initial=self.sums[at])
+        lost = run.charged().loss()
+        self.rhos.insert(at, lost.rho)
+        self.slacks.insert(at, lost.slack)
+        self.sums.clear()
 
     def since(self, since: float | None) -> tuple[Loss, list[_Run]]:
         """What was lost since then, and by whom: two runs at most are named."""
         first = 0 if since is None else bisect_left(self.lasts, since)
-        whole, gone = self.sums[-1], self.sums[first]
-        lost = Loss(max(0.0, whole.rho - gone.rho), max(0.0, whole.slack - gone.slack))
-        return lost, self.runs[first : first + 2]
+        if first not in self.sums:
+            if len(self.sums) == KEPT:
+                self.sums.clear()
+            self.sums[first] = Loss(_sum(self.rhos[first:]), _sum(self.slacks[first:]))
+        return self.sums[first], self.runs[first : first + 2]
+
+
+def _sum(values: list[float]) -> float:
+    """Exact but for the last rounding; inf where there is no such number."""
+    try:
+        found = math.fsum(values)
+    except (OverflowError, ValueError):
+        return math.inf
+    return math.inf if math.isnan(found) else found
 
 
 class Tally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from potluck.core.views import Form, View
+from potluck.core.visible import json_text
 
 VERSION = 1
 FILE = "details.json"
@@ -230,4 +231,4 @@ def seen(view: View) -> Seen:
 
 def dump(details: Details) -> bytes:
     """The bytes of `details.json`."""
-    return msgspec.json.format(msgspec.json.encode(details), indent=1)
+    return json_text(msgspec.json.decode(msgspec.json.encode(details))).encode()

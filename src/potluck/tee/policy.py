@@ -17,10 +17,13 @@ Texts = tuple[str, ...]
 Product = Literal["Milan", "Genoa", "Turin"]
 LATEST: tuple[Product, ...] = ("Genoa", "Turin")
 """Milan must be listed: its endorsement root was extracted in software (arXiv 2605.12990)."""
+KERNEL = "pcrs.9"
+"""Stands for the registers of `_settled`, of which most have the ninth."""
+REGISTERS = "8 and 9 (GRUB), 9 and 12 (a kernel that the firmware starts), or 11 and 12 (a unified kernel)"
 _AMD = ("measurements", "min_tcb.snp", "min_tcb.microcode")
 DEMANDED: dict[str, tuple[str, ...]] = {
     "snp": _AMD,
-    "az-snp-vtpm": (*_AMD, "pcrs.4"),
+    "az-snp-vtpm": (*_AMD, "pcrs.4", KERNEL),
     "tdx": ("mrtd", "rtmr1", "rtmr2"),
     "tpm": ("pcrs",),
     "nitro": ("pcr0",),
@@ -30,8 +33,9 @@ DEMANDED: dict[str, tuple[str, ...]] = {
 """Keys of a format's table without which production accepts nothing; `formats.sgx` has its own.
 
 A measurement of firmware alone lets the host choose the kernel: TDX has it in RTMR1 and RTMR2, a TPM has what the
-firmware starts in register 4 (TCG PC Client Platform Firmware Profile, 3.3.4.5). Old firmware of AMD's secure processor
-and old microcode have known holes by which a host forges reports or reads a guest.
+firmware starts in register 4 (TCG PC Client Platform Firmware Profile, 3.3.4.5): a boot loader as a rule, which starts
+any kernel, and measures it into further registers. Old firmware of AMD's secure processor and old microcode have known
+holes by which a host forges reports or reads a guest; a least version of 0 keeps none of them out.
 """
 
 
@@ -142,17 +146,40 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def unsaid(name: str, table: msgspec.Struct) -> Iterator[str]:
-    """What production demands of a format's table and the table does not say: the first dotted key that is absent."""
+    """What production demands of a format's table and the table does not say: the first dotted key that is absent.
+
+    A least version of 0 bounds nothing, and is as absent.
+    """
     found: dict[str, None] = {}
     for path in DEMANDED.get(name, ()):
         value: object = table
         parts = path.split(".")
+        if path == KERNEL and isinstance(table, AzureSnp) and table.pcrs is not None:
+            if not _settled(table.pcrs):
+                found[path] = None
+            continue
         for depth, key in enumerate(parts, 1):
             value = value.get(key) if isinstance(value, Mapping) else getattr(value, key)
-            if value is None:
+            if value is None or value == 0:
                 found[".".join(parts[:depth])] = None
                 break
     yield from found
+
+
+def _settled(pcrs: Mapping[str, Texts]) -> bool:
+    """Whether registers settle the kernel and its command line, whoever started it, beside register 4.
+
+    GRUB measures its commands into 8 and the files that it reads into 9. A kernel that the firmware starts is in 4
+    itself, its initrd in 9, its command line in 12. A unified kernel is in 11, and in 12 what is added to its command
+    line (systemd-stub): nothing, if that is all zeros.
+    """
+    held = {number for number, values in pcrs.items() if all(extended(value) for value in values)}
+    return {"8", "9"} <= held or {"9", "12"} <= held or ("11" in held and "12" in pcrs)
+
+
+def extended(value: str) -> bool:
+    """Whether a register of that value (hex) may ever have been extended: at first it is all zeros, or all ones."""
+    return bool(value.strip("0")) and bool(value.strip("f"))
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ import msgspec
 
 from potluck.core.schema import readable
 from potluck.tee.evidence import Asked, Evidence
-from potluck.tee.policy import AzureSnp, Policy, Sgx, Snp, Tdx
+from potluck.tee.policy import AzureSnp, Policy, Sgx, Snp, Tdx, extended
 from potluck.tee.policy_file import STATUSES
 from potluck.tee.verdict import Claim, Verdict
 from potluck.tee.verify import verify
@@ -140,16 +140,17 @@ def _registers(name: str, claims: Mapping[str, Claim], raw: bytes) -> Iterator[s
     found = _claim(claims, "pcrs" if name == "tpm" else "tpm.pcrs")
     if name not in ("tpm", "az-snp-vtpm") or not isinstance(found, Mapping):
         return
-    extended = [f'"{number}" = {_toml([value])}' for number, value in found.items() if not _constant(value)]
-    if extended:
+    lines = [f'"{number}" = {_toml([value])}' for number, value in found.items() if _kept(name, number, value)]
+    if lines:
         yield ""
         yield f"[{name}.pcrs]"
         yield "# 0 to 7: firmware and settings; 4: boot loader; 8 to 15: the system. Delete those that change"
-        yield from extended
+        yield from lines
 
 
-def _constant(value: Claim) -> bool:
-    return not isinstance(value, str) or not value.strip("0") or not value.strip("f")
+def _kept(name: str, number: str, value: Claim) -> bool:
+    """Zeros in register 12 say that nothing was added to a unified kernel's command line."""
+    return isinstance(value, str) and (extended(value) or (name == "az-snp-vtpm" and number == "12"))
 
 
 def _claim(claims: Mapping[str, Claim], path: str) -> Claim:

@@ -13,7 +13,7 @@ from typing import Any
 
 from potluck.tee.evidence import LARGEST, MOST, Asked, Evidence
 from potluck.tee.formats import azure, nitro, nvidia, sgx, simulated, snp, tdx, tpm
-from potluck.tee.policy import Policy
+from potluck.tee.policy import KERNEL, REGISTERS, Policy
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked, Verdict
 
 
@@ -76,8 +76,11 @@ def _demanded(path: str) -> Reason:
         hint = "give a fresh nonce or the report data that must be in it"
         return Reason(Code.NONCE_MISSING, path, "was not given, so that nothing says the evidence is fresh", hint)
     if ".min_tcb" in path:
-        what = "is not in the policy, so that firmware with known holes would do"
+        what = "is not in the policy, or is 0, so that firmware with known holes would do"
         return Reason(Code.TCB_MISSING, path, what, "take it from evidence of a machine that is up to date")
+    if path == f"az-snp-vtpm.{KERNEL}":
+        what = "is not in the policy with what belongs to it, so that any kernel or command line would do"
+        return Reason(Code.MEASUREMENT_MISSING, path, what, f"beside 4 list {REGISTERS}; no value all zeros or ones")
     return Reason(Code.MEASUREMENT_MISSING, path, "is not in the policy, so that any code would do", f"list {path}")
 
 
