@@ -12,6 +12,7 @@ from potluck.core.party import SERVER, site
 from potluck.core.plan import digest
 from potluck.core.rounds import Cause, RoundId
 from potluck.fl.columns import read
+from potluck.owner.run_secrets import RunSecrets
 from potluck.parties.alignment import Tools, read_keys
 from potluck.parties.inference import told
 from potluck.parties.memory import Memory
@@ -70,9 +71,13 @@ def test_a_letter_for_one_that_reaches_another_is_no_letter():
 class Twice:
     """Two rounds of one run, by the same parties with the same keys."""
 
-    def __init__(self, carry):
-        self.spec = plan().spec
+    def __init__(self, carry, folder):
+        self.spec, self.folder = plan().spec, folder
         self.post = Memory((*self.spec.sites, *RANKS), digest(self.spec), carry=carry)
+
+    def tools(self, party):
+        """With the secrets of its runs: a round that is done again says the same of the same keys."""
+        return Tools(secrets=RunSecrets(self.folder / party.name))
 
     def round(self, number, given, run="a run"):
         sitting, hub = Sitting(self.spec, RoundId(run, number)), Hub()
@@ -81,11 +86,11 @@ class Twice:
         for party in self.spec.sites:
             frame = given[party.name]
             keys, own = read_keys(frame, self.spec, party.name), read(frame, self.spec, party.name)
-            halves[party] = bring(sitting, Brought(keys, own, Tools()), self.post.seat(party))
+            halves[party] = bring(sitting, Brought(keys, own, self.tools(party)), self.post.seat(party))
         return self.post.round(sitting.round, halves)
 
 
-def test_letters_of_an_earlier_round_or_run_count_in_no_later_one():
+def test_letters_of_an_earlier_round_or_run_count_in_no_later_one(tmp_path):
     old, later = [], [False]
 
     def again(letter):
@@ -94,7 +99,7 @@ def test_letters_of_an_earlier_round_or_run_count_in_no_later_one():
         old.append(letter)
         return (letter,)
 
-    parties = Twice(again)
+    parties = Twice(again, tmp_path)
     first = model(parties.round(1, frames(rows=60, seed=9)))
     later[0] = True
     for number, run in ((2, "a run"), (1, "another run")):

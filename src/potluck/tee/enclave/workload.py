@@ -18,6 +18,7 @@ FILES = (
     "core/stages.py",
     "core/fixed.py",
     "core/schema.py",
+    "core/visible.py",
     "core/wire.py",
     "dp/__init__.py",
     "dp/noise.py",
