@@ -63,3 +63,27 @@ def test_a_method_without_a_gram_matrix_says_so(cli, shops, method):
     folder = run(cli, shops, "--set", f'training={{method="{method}"}}', "--set", 'privacy={noise="none"}')
     told = cli("model", "summary", folder)
     assert f"{method} opens no Gram matrix" in told.out
+
+
+def test_a_run_promises_standard_errors_only_where_the_summary_has_them(cli, shops):
+    exact = cli("run", shops / "plan.toml", "--out", shops / "n", *NEWTON)
+    assert "coefficients in the data's units, with standard errors: potluck model summary" in exact.out
+    plain = cli("run", shops / "plan.toml", "--out", shops / "g", "--set", 'training={method="gradient"}')
+    assert plain.code == 0
+    assert "coefficients in the data's units: potluck model summary" in plain.out
+    assert "gradient descent has not arrived" in plain.err
+
+
+def test_a_run_without_a_split_says_that_no_row_is_held_out(cli, shops):
+    """Control: with one there are metrics."""
+    (shops / "whole.toml").write_text((shops / "plan.toml").read_text().replace("[data.split]", "[data.unused]"))
+    whole = shops / "whole.toml"
+    text = whole.read_text().split("[data.unused]")
+    assert len(text) == 2
+    whole.write_text(text[0] + "[" + text[1].split("\n[", 1)[1])
+    said = cli("run", whole, "--out", shops / "w", *NEWTON)
+    assert said.code == 0, said.err
+    assert "no split: no row is held out, there are no metrics" in said.out
+    assert "may be shown" not in said.out
+    assert "The plan has no split" in (shops / "w" / "report.html").read_text(encoding="utf-8")
+    assert "metrics on held-out rows" in cli("run", shops / "plan.toml", "--out", shops / "s", *NEWTON).out

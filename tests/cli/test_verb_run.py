@@ -19,7 +19,19 @@ def test_run_prints_the_documented_json(shops, cli):
     said = cli("run", shops / "plan.toml", "--out", shops / "r", "--json")
     assert said.code == 0, said.err
     j = said.json
-    assert set(j) == {"plan", "task", "protect", "run", "report", "model", "metrics", "privacy", "rounds", "warnings"}
+    assert set(j) == {
+        "plan",
+        "task",
+        "protect",
+        "run",
+        "report",
+        "model",
+        "metrics",
+        "held_out",
+        "privacy",
+        "rounds",
+        "warnings",
+    }
     assert j["run"] == str(shops / "r")
     assert Path(j["report"]).is_file()
     assert Path(j["model"]["file"]).is_file()

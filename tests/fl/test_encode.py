@@ -115,3 +115,19 @@ def test_a_file_of_a_model_without_references_does_not_mention_them():
 def test_a_card_with_a_reference_that_cannot_be_is_broken(field, word):
     how = Encoding(fields=(field, Field(name="x", kind="number", low=0.0, high=1.0)), missing=())
     assert word in fault(Card(kind="logistic", encoding=how, target=Goal(column="y", kind="binary", positive=("1",))))
+
+
+def test_a_number_near_the_end_of_float64_is_clamped_without_overflow():
+    """Numpy's warnings are errors in tests. Control: twice such a number is beyond float64."""
+    values = np.array([1e308, -1e308, 5.0, 0.1, np.nan])
+    with np.errstate(all="raise"):
+        assert scale(values, 0.0, 10.0)[:3].tolist() == [1.0, -1.0, 0.0]
+        with pytest.raises(FloatingPointError):
+            2 * (values - 0.0)
+
+
+def test_clamping_first_moves_no_bit():
+    values = np.random.default_rng(2).uniform(-300, 300, 10_000)
+    for low, high in ((0.1, 0.3), (-77.7, 123.4), (1e-9, 3e-9)):
+        before = np.clip(2 * (values - low) / (high - low) - 1, -1, 1)
+        assert (scale(values, low, high) == before).all()

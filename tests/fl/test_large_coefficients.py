@@ -177,7 +177,7 @@ def test_steps_that_go_up_are_an_error_and_not_a_model_of_large_coefficients():
     with pytest.raises(Abort) as caught:
         run(build(spec), tables, grid=True)
     assert "a lower training.rate" in caught.value.detail
-    spec, tables = straight(declared=1.0, steps="gradient", rate=0.5, rounds=8)
+    spec, tables = straight(declared=1.0, steps="gradient", rate=0.5, rounds=400)
     assert run(build(spec), tables, grid=True).warnings == ()
 
 

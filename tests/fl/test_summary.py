@@ -13,7 +13,7 @@ from sums import category, frames, make, number, replaced, run
 
 from potluck.core.errors import DataError, UsageError
 from potluck.core.plan import Data, Model, PrivacyPlan, Target, Training
-from potluck.fl import basis, newton
+from potluck.fl import basis, newton, uncertainty
 from potluck.fl.model import Model as Trained
 from potluck.fl.tasks import build
 
@@ -319,3 +319,144 @@ def test_a_name_that_ends_in_a_question_mark_is_of_undeclared_values_too_beside_
         (note,) = (one for one in told(spec, folder, frame).notes if "ends in ?" in one)
         assert note.startswith("a name that ends in ? is of rows without a value")
         assert note.endswith("beside a reference (stage) also of rows with a value that is not declared") == more
+
+
+def steep(declared, x, slope, spread, most, rounds=6, n=2000, l2=0.0, max_rows=1_000_000):
+    """y = slope (x - mean) + z + noise, and the rows: the better the fit beside what a row might add, the harder."""
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"x": rng.uniform(*x, n), "z": rng.uniform(0, 1, n)})
+    frame["y"] = slope * (frame["x"] - frame["x"].mean()) + frame["z"] + rng.normal(0, spread, n)
+    columns = {"x": number(0, declared), "z": number(0, 1), "y": number(-most, most)}
+    spec = make(
+        data=Data(columns=columns, target=Target(column="y"), max_rows=max_rows),
+        model=Model(kind="linear", l2=l2),
+        training=Training(method="newton", rounds=rounds),
+    )
+    return spec, frame
+
+
+SINGLE = {"intercept": "const", "x": "x", "z": "z"}
+EXACT = {
+    "moderate": (100, (49.98, 50.02), 400, 1, 60),
+    "calibration": (100, (0, 100), 1, 1e-3, 60),
+    "fine calibration": (100, (0, 100), 1, 1e-4, 60),
+    "income": (1e6, (20000, 60000), 0.001, 0.05, 1000),
+}
+LOST = {"wide": (1000, (49.9, 50.1), 400, 1, 60), "very wide": (10000, (499.9, 500.1), 400, 1, 60)}
+
+
+@pytest.mark.parametrize("case", EXACT)
+def test_a_close_fits_standard_errors_are_those_of_statsmodels(tmp_path, case):
+    """The mistake: what the grid cut off each squared error made standard errors up to four times too small."""
+    spec, frame = steep(*EXACT[case])
+    found = told(spec, tmp_path, frame.iloc[::2], frame.iloc[1::2])
+    fit = sm.OLS(frame["y"], sm.add_constant(frame[["x", "z"]])).fit()
+    for mine, theirs in SINGLE.items():
+        assert found.terms[mine].se == pytest.approx(fit.bse[theirs], rel=1e-5)
+        assert found.terms[mine].p == pytest.approx(fit.pvalues[theirs], rel=1e-3, abs=1e-9)
+    assert found.dispersion == pytest.approx(fit.scale, rel=2e-5)
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_standard_errors_that_rounding_could_move_are_refused_with_the_reason(tmp_path, case):
+    """They are not known to 1e-5: with narrower ranges or a lower data.max_rows they are."""
+    spec, frame = steep(*LOST[case])
+    found = told(spec, tmp_path, frame.iloc[::2], frame.iloc[1::2])
+    assert all(term.se is None and term.p is None for term in found.terms.values())
+    assert any("there are no standard errors: the rounding of the sums" in note for note in found.notes)
+
+
+def test_what_the_hint_says_gives_refused_standard_errors(tmp_path):
+    (declared, reach, *rest) = LOST["wide"]
+    spec, frame = steep(declared, reach, *rest, max_rows=1000)
+    found = told(spec, tmp_path, frame.iloc[::2], frame.iloc[1::2])
+    fit = sm.OLS(frame["y"], sm.add_constant(frame[["x", "z"]])).fit()
+    assert found.terms["x"].se == pytest.approx(fit.bse["x"], rel=1e-5)
+
+
+def test_control_with_the_cut_off_rest_left_out_standard_errors_are_wrong(tmp_path, monkeypatch):
+    def cut(squares, grain):
+        return np.column_stack([np.floor(squares / grain) * grain, np.zeros(len(squares))])
+
+    monkeypatch.setattr(newton, "_split", cut)
+    spec, frame = steep(*EXACT["fine calibration"])
+    found = told(spec, tmp_path, frame.iloc[::2], frame.iloc[1::2])
+    fit = sm.OLS(frame["y"], sm.add_constant(frame[["x", "z"]])).fit()
+    assert found.terms["x"].se < 0.9 * fit.bse["x"]
+
+
+def test_control_without_the_bound_a_lost_standard_error_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(uncertainty, "EXACT", math.inf)
+    spec, frame = steep(*LOST["very wide"])
+    found = told(spec, tmp_path, frame.iloc[::2], frame.iloc[1::2])
+    fit = sm.OLS(frame["y"], sm.add_constant(frame[["x", "z"]])).fit()
+    assert found.terms["x"].se != pytest.approx(fit.bse["x"], rel=1e-5)
+
+
+@pytest.mark.parametrize("off", [0.0, 1e-18])
+def test_rows_that_lie_on_the_model_have_no_standard_error_of_0(tmp_path, off):
+    """The mistake: a sum of squares that rounding made negative, or lost, was told as an error of 0."""
+    spec, frame = steep(100, (0, 100), 1, off, 60)
+    found = told(spec, tmp_path, frame.iloc[::2], frame.iloc[1::2])
+    assert {term.se for term in found.terms.values()} == {None}
+    assert found.dispersion is None
+    assert any("very close to the rows" in note for note in found.notes)
+
+
+def test_one_round_far_from_its_sums_is_refused_and_two_are_exact(tmp_path):
+    spec, frame = steep(*EXACT["moderate"], rounds=1)
+    found = told(spec, tmp_path, frame.iloc[::2], frame.iloc[1::2])
+    assert found.terms["x"].se is None
+    spec, frame = steep(*EXACT["moderate"], rounds=2)
+    assert told(spec, tmp_path, frame.iloc[::2], frame.iloc[1::2]).terms["x"].se is not None
+
+
+def test_a_warning_that_rounding_moves_coefficients_stands_in_the_summary(tmp_path):
+    spec, frame = steep(*LOST["very wide"])
+    found = told(spec, tmp_path, frame.iloc[::2], frame.iloc[1::2])
+    assert any("may move coefficients by" in note for note in found.notes)
+    assert any(
+        "may move coefficients by" in line for line in json.loads((tmp_path / basis.FILE).read_text())["warnings"]
+    )
+
+
+STOPS = "gradient stops after training.rounds and does not check that it has arrived"
+
+
+def test_odds_ratios_of_a_gradient_that_has_not_arrived_are_said_to_be_near_1(tmp_path):
+    """The mistake: three steps' odds ratios, without a ridge and without a word. Control: after enough steps nothing
+    is said, and they are those of statsmodels."""
+    frame = mixed()
+    truth = math.exp(sm.Logit(frame["y"], pooled(frame)).fit(tol=1e-12, disp=0).params["stage=III"])
+    spec = logistic(training=Training(method="gradient", rounds=3))
+    outcome = run(build(spec), frames(spec, frame), grid=True)
+    assert any("has not arrived" in line for line in outcome.warnings)
+    found = told(spec, tmp_path, frame)
+    assert found.converged is False
+    assert any(STOPS in note and "ratios to 1" in note for note in found.notes)
+    assert abs(math.log(found.terms["stage=III"].ratio)) < 0.5 * math.log(truth)
+    spec = logistic(training=Training(method="gradient", rounds=500, rate=4.0))
+    assert run(build(spec), frames(spec, frame), grid=True).warnings == ()
+    found = told(spec, tmp_path, frame)
+    assert (found.converged, any(STOPS in note for note in found.notes)) == (True, False)
+    assert found.terms["stage=III"].ratio == pytest.approx(truth, rel=1e-3)
+
+
+def test_odds_ratios_of_a_gradient_with_noise_are_said_to_be_near_1_and_noisy(tmp_path):
+    noise = PrivacyPlan(noise="shared", unit="row", epsilon=1.0, delta=1e-5, clip=1.0)
+    spec = logistic(training=Training(method="gradient", rounds=3, expected_rows=900), privacy=noise)
+    outcome = run(build(spec), frames(spec, mixed()), lambda ask, total: (total, np.ones_like(total)))
+    outcome.model.write(tmp_path / "model.json")
+    (tmp_path / basis.FILE).write_bytes(outcome.basis.dump())
+    found = Trained.read(tmp_path / "model.json").summary()
+    assert found.converged is None
+    assert any(STOPS in note for note in found.notes)
+    assert "had noise" in found.notes[-1]
+
+
+def test_a_gradient_on_a_narrow_column_has_not_arrived_however_flat_it_is(tmp_path):
+    """A norm alone would say that it has: along a column that fills a tiny part of its range gradients are small."""
+    frame = mixed()
+    data = Data(columns=columns(age=number(0, 1e5)), target=Target(column="y", positive=("1",)))
+    spec = logistic(data=data, training=Training(method="gradient", rounds=60, rate=4.0))
+    assert told(spec, tmp_path, frame).converged is False

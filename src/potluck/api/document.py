@@ -53,6 +53,7 @@ def document(facts: Facts, final: Path) -> Json:
     if isinstance(facts.outcome, Trained):
         head |= of_model(facts.outcome.model, final)
         head["metrics"] = _metrics(facts, facts.outcome)
+        head["held_out"] = facts.spec.data.split is not None
     elif facts.spec.task == "fit":
         head |= {"model": None, "metrics": {"federated": None}}
     elif isinstance(facts.outcome, Counted):

@@ -29,6 +29,8 @@ def show_run(out: Terminal, run: Run) -> None:
         released = _table(metrics, "federated_released")
         if _noised(released):
             out.print(_measured(released, "metrics as released, with noise"))
+    elif document.get("held_out") is False:
+        out.say("no split: no row is held out, there are no metrics")
     elif isinstance(metrics, Mapping):
         out.print(_measured(_table(metrics, "federated"), "metrics on held-out rows"))
     results = document.get("results")
@@ -46,8 +48,9 @@ def show_run(out: Terminal, run: Run) -> None:
     if isinstance(model, Mapping):
         out.say(f"model: {model['file']} ({model['digest']})")
         if model.get("kind") in ("linear", "logistic"):
-            words = "coefficients in the data's units, with standard errors: potluck model summary"
-            out.say(f"{words} {run.folder}")
+            judged = any(term.se is not None for term in run.model.summary().terms.values())
+            words = "coefficients in the data's units" + (", with standard errors" if judged else "")
+            out.say(f"{words}: potluck model summary {run.folder}")
     out.say(f"report: {document['report']}")
 
 

@@ -26,18 +26,20 @@ FILE = "summary.json"
 class Sums(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """gram: rows of the Gram matrix [d, d] at the model, intercept first, without the penalty; rows: trained on;
     events: of them positive, None where the target is a number; squares: of a linear model the sum of squared errors,
-    on the target's scale; settled: whether the fit had converged."""
+    on the target's scale; gram_error, squares_error: how far off an entry and that sum may be at most."""
 
     gram: tuple[tuple[float, ...], ...]
+    gram_error: float
     rows: int
     events: int | None
     squares: float | None
-    settled: bool
+    squares_error: float | None
 
 
 class Basis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """model: the digest of the model file that it stands beside; units: of columns, as the plan names them; sums: None
-    where the run opened no Gram matrix."""
+    """model: the digest of the model file that it stands beside; units: of columns, as the plan names them; converged:
+    whether the fit had, None where that is not known; warnings: of the fit; sums: None where the run opened no Gram
+    matrix."""
 
     format: Literal["potluck summary 1"] = "potluck summary 1"
     model: str
@@ -45,6 +47,8 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     l2: float
     noise: NoiseWord
     units: dict[str, str]
+    converged: bool | None
+    warnings: tuple[str, ...]
     sums: Sums | None
 
     def dump(self) -> bytes:
@@ -60,10 +64,24 @@ def basis(plan: Plan, digest: str, fitted: Fitted) -> Basis | None:
     sums = None
     if found is not None:
         gram = tuple(tuple(row) for row in found.gram.tolist())
-        sums = Sums(gram=gram, rows=found.rows, events=found.events, squares=found.squares, settled=found.settled)
+        sums = Sums(
+            gram=gram,
+            gram_error=found.gram_error,
+            rows=found.rows,
+            events=found.events,
+            squares=found.squares,
+            squares_error=found.squares_error,
+        )
     units = {name: column.unit for name, column in plan.data.columns.items() if column.unit}
     return Basis(
-        model=digest, method=training(plan).method, l2=l2(plan), noise=plan.privacy.noise, units=units, sums=sums
+        model=digest,
+        method=training(plan).method,
+        l2=l2(plan),
+        noise=plan.privacy.noise,
+        units=units,
+        converged=fitted.converged,
+        warnings=fitted.warnings,
+        sums=sums,
     )
 
 
@@ -86,4 +104,6 @@ def read(folder: Path) -> Basis | None:
 def _square(sums: Sums) -> bool:
     length = len(sums.gram)
     finite = all(len(row) == length and np.isfinite(row).all() for row in sums.gram)
-    return finite and sums.rows >= 0 and (sums.squares is None or bool(np.isfinite(sums.squares)))
+    told = [one for one in (sums.squares, sums.squares_error, sums.gram_error) if one is not None]
+    bounded = sums.gram_error >= 0 and (sums.squares is None) == (sums.squares_error is None)
+    return finite and bounded and sums.rows >= 0 and bool(np.isfinite(told).all()) and (sums.squares_error or 0) >= 0

@@ -207,8 +207,8 @@ def referred(one: Field, found: Floats) -> Floats:
 
 
 def scale(values: Floats, low: float, high: float) -> Floats:
-    """[n] numbers on [-1, 1], clamped."""
-    return np.asarray(np.clip(2 * (values - low) / (high - low) - 1, -1, 1), dtype=np.float64)
+    """[n] numbers on [-1, 1], clamped, and before anything else: twice a number can be beyond float64."""
+    return np.asarray(2 * (np.clip(values, low, high) - low) / (high - low) - 1, dtype=np.float64)
 
 
 def encode(how: Encoding, columns: Mapping[str, Floats]) -> Floats:

@@ -8,6 +8,7 @@ Smith, Thakurta 2014, arXiv 1405.7085 (full-batch form of noisy gradient descent
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,13 +19,19 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats, Update
 from potluck.fl.linear import design, kind, l2, penalty, residuals, room
-from potluck.fl.method import Course, Fitted, few, judge, most_units, noisy, tallied, tally, training, within
+from potluck.fl.method import Course, Fitted, cut_off, few, judge, most_units, noisy, tallied, tally, training, within
 from potluck.fl.table import Table
 from potluck.fl.target import Goal
 from potluck.fl.units import Index, updates
 
+NEAR = 1e-4
+"""Where less than this part of the largest coefficient is still to go, it has arrived: `fl.newton.BLURRED`."""
 FLAT = 1e-6
 """A gradient's norm rises where it does by more than this a row: below lies what the grid cuts off."""
+NOT_ARRIVED = (
+    "gradient descent has not arrived: coefficients may be nearer to 0 than the fit's. Raise training.rounds or "
+    'training.rate, or take method = "newton"'
+)
 TOO_FAST = "its steps are too long for these rows: a lower training.rate"
 
 
@@ -66,7 +73,7 @@ class Gradient:
         """One step down the opened gradient a round. Raises Abort(RANGE): the steps go up."""
         spec, weights = training(self.plan), self.initial()
         warnings: tuple[str, ...] = ()
-        steepest = risen = 0.0
+        steepest = risen = norm = before = 0.0
         for number in range(spec.rounds):
             answer = yield weights
             divisor = float(spec.expected_rows or 0)
@@ -77,17 +84,30 @@ class Gradient:
                     warnings = few(rows, self.features + 1)
             slope = answer.part("gradient").values + penalty(l2(self.plan), weights)
             if not noisy(self.plan):
-                norm = float(np.linalg.norm(slope))
+                before, norm = norm, float(np.linalg.norm(slope))
                 steepest = steepest if number else norm + FLAT * rows
                 risen = norm / steepest
                 self._descends(risen)
             weights = weights - spec.rate * slope / divisor
             within(self.plan, weights)
         if risen > 1:
-            warnings = (*warnings, f"gradient descent has gone up: {TOO_FAST}")
-        return Fitted(weights, warnings)
+            return Fitted(weights, (*warnings, f"gradient descent has gone up: {TOO_FAST}"), converged=False)
+        if noisy(self.plan):
+            return Fitted(weights, warnings)
+        least = cut_off(answer, "gradient") * math.sqrt(self.features + 1)
+        ahead = 0.0 if norm <= least else _ahead(spec.rate * norm / divisor, norm, before)
+        if ahead <= NEAR * max(1.0, float(np.abs(weights).max())):
+            return Fitted(weights, warnings, converged=True)
+        return Fitted(weights, (*warnings, NOT_ARRIVED), converged=False)
 
     def _descends(self, risen: float) -> None:
         """Of a quadratic a gradient above the first proves steps beyond what converges. Raises Abort(RANGE)."""
         if risen > 1 and kind(self.plan) == "linear":
             raise Abort(Cause.RANGE, detail=f"gradient descent diverges. hint: {TOO_FAST}")
+
+
+def _ahead(step: float, norm: float, before: float) -> float:
+    """How far there is to go after a last step, where each is shorter than the one before by as much as the last
+    gradients say: a geometric series. norm, before: of the last gradient and of the one before it, 0 where there was
+    none."""
+    return step * norm / (before - norm) if norm < before else math.inf

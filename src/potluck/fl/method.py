@@ -27,21 +27,24 @@ FEW = 10
 class Curvature:
     """What exact sums say of a fit beside its weights. gram [d, d]: of the objective without its penalty; rows: trained
     on; events: of them positive, None where the target is a number; squares: of a linear model the sum of squared
-    errors, on the target's scale; settled: whether the fit has converged."""
+    errors, on the target's scale; gram_error, squares_error: how far off an entry and that sum may be at most."""
 
     gram: Floats = field(repr=False)
+    gram_error: float
     rows: int
     events: int | None
     squares: float | None
-    settled: bool
+    squares_error: float | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """Final weights [d], what to mind, and where the method opened it the curvature there."""
+    """Final weights [d], what to mind, whether the fit has converged (None: not known), and where the method opened it
+    the curvature there."""
 
     weights: Floats = field(repr=False)
     warnings: tuple[str, ...] = ()
+    converged: bool | None = None
     curvature: Curvature | None = None
 
 
@@ -102,6 +105,12 @@ def judge(plan: Plan, aim: Goal, answer: Answer) -> float:
         where = " on the training side" if plan.data.split else ""
         raise DataError(f"the target {aim.column!r} has one class{where}", hint=hint)
     return rows
+
+
+def cut_off(answer: Answer, name: str) -> float:
+    """How much every entry of a block may have lost: each row is cut off by at most a step of the grid."""
+    step = next(part.step for part in answer.grid.parts if part.name == name)
+    return step * float(answer.part(TALLY).values.sum())
 
 
 def few(rows: float, coefficients: int) -> tuple[str, ...]:

@@ -16,11 +16,25 @@ import numpy as np
 
 from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
+from potluck.core.fixed import finest
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats, Update
 from potluck.fl.encode import encoding
 from potluck.fl.linear import curvature, design, kind, l2, largest, penalty, residuals, room
-from potluck.fl.method import TALLY, Course, Curvature, Fitted, few, judge, most_units, tallied, tally, training, within
+from potluck.fl.method import (
+    TALLY,
+    Course,
+    Curvature,
+    Fitted,
+    cut_off,
+    few,
+    judge,
+    most_units,
+    tallied,
+    tally,
+    training,
+    within,
+)
 from potluck.fl.table import Table
 from potluck.fl.target import Goal
 from potluck.fl.units import Index, updates
@@ -32,6 +46,8 @@ GROWING, LASTING = 0.5, 4
 separates the classes every step adds about as much as the last."""
 BLURRED = 1e-4
 """More than this part of the largest coefficient is no rounding that nobody need know of."""
+FLOAT = 2.0**-52
+"""Of a number, what float64 may get wrong about it."""
 SHARE, NAMED = 0.1, 6
 """Coefficients with so much of the largest component of a direction are named as its culprits, at most so many."""
 
@@ -49,24 +65,25 @@ class Newton:
         return np.zeros(self.features + 1)
 
     def blocks(self, weights: Floats) -> tuple[Block, ...]:
-        """gradient [p + 1], the Gram matrix's upper triangle, of a linear model the squared errors, and the rows of
-        each side."""
+        """gradient [p + 1], the Gram matrix's upper triangle, of a linear model the squared errors and what their grid
+        cuts off, and the rows of each side."""
         length, units, which = self.features + 1, most_units(self.plan), kind(self.plan)
         gram = _block("gram", length * (length + 1) // 2, 0.25 if which == "logistic" else 1.0, units)
-        squares = (_block("squares", 1, largest(which, weights) ** 2, units),) if which == "linear" else ()
+        widest = largest(which, weights) ** 2
+        squares = (_block("squares", 1, widest, units), _block("rest", 1, 1.0, units)) if which == "linear" else ()
         steep = _block("gradient", length, room(which, weights), units)
         return (steep, gram, *squares, tally(self.plan, self.aim))
 
     def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]:
         """One unit a row: its gradient, its Gram matrix, its squared error, its side."""
-        which = kind(self.plan)
+        which, grain = kind(self.plan), self._grain(weights)
         upper = np.triu_indices(self.features + 1)
 
         def each(index: Index) -> Floats:
             x, y = design(rows.features[index]), rows.target[index]
             off = residuals(which, weights, x, y)
             curved = curvature(which, weights, x)[:, None] * x[:, upper[0]] * x[:, upper[1]]
-            squares = [off[:, None] ** 2] if which == "linear" else []
+            squares = [_split(off**2, grain)] if which == "linear" else []
             return np.hstack([off[:, None] * x, curved, *squares, tallied(self.aim, y)])
 
         size = sum(block.size for block in self.blocks(weights))
@@ -101,17 +118,34 @@ class Newton:
             self._growing(lengths, step)
             warnings = (*warnings, "newton has not converged: raise training.rounds or model.l2")
         warnings = (*warnings, *_blurred(last, lowest, weights))
-        return Fitted(weights, warnings, self._curvature(last, weights - best, settled))
+        return Fitted(weights, warnings, settled, self._curvature(last, best, weights, lowest))
 
-    def _curvature(self, answer: Answer, moved: Floats, settled: bool) -> Curvature:
-        """What the sums at the last good point say of the model that lies `moved` from there: at convergence nearly
-        nothing. Squared errors are a quadratic, so theirs are exact."""
-        gram, counts, squares = self._gram(answer), answer.part(TALLY).values, None
+    def _curvature(self, answer: Answer, best: Floats, weights: Floats, lowest: float) -> Curvature:
+        """What the sums at `best` say of the final model, which lies near: at convergence nearly there."""
+        counts, squares, error = answer.part(TALLY).values, None, None
         if kind(self.plan) == "linear":
-            slope = answer.part("gradient").values
-            squares = float(answer.part("squares").values[0] + 2 * moved @ slope + moved @ gram @ moved)
+            squares, error = self._squares(answer, best, weights, lowest)
         events = round(float(counts[1])) if self.aim.kind == "binary" else None
-        return Curvature(gram, round(float(counts.sum())), events, squares, settled)
+        rows = round(float(counts.sum()))
+        return Curvature(self._gram(answer), cut_off(answer, "gram"), rows, events, squares, error)
+
+    def _squares(self, answer: Answer, best: Floats, weights: Floats, lowest: float) -> tuple[float, float]:
+        """The sum of squared errors at the final model, a quadratic's from its sums at `best`, and how far that may be
+        off those of the exact fit: what the grid cut off, what float64 rounds in every row, and what the final model's
+        gradient may still be, which the grid cut off too."""
+        moved, grain, rows = weights - best, self._grain(best), float(answer.part(TALLY).values.sum())
+        held = float(answer.part("squares").values[0]) + grain * float(answer.part("rest").values[0])
+        slope, gram = answer.part("gradient").values, self._gram(answer)
+        squares = held + float(2 * moved @ slope + moved @ gram @ moved)
+        far, lost, bent = float(np.abs(moved).sum()), cut_off(answer, "gradient"), cut_off(answer, "gram")
+        cut = grain * cut_off(answer, "rest") + 2 * far * lost + far**2 * bent
+        one = FLOAT * (len(weights) + 2) * (1 + float(np.abs(weights).sum()))
+        rounded = 2 * one * float(np.sqrt(rows * max(squares, 0.0))) + rows * one**2
+        return squares, cut + rounded + len(weights) * (lost + bent * far) ** 2 / lowest
+
+    def _grain(self, weights: Floats) -> float:
+        """The step of the squared errors' grid."""
+        return float(2.0 ** finest(most_units(self.plan) * largest(kind(self.plan), weights) ** 2, 64))
 
     def _gram(self, answer: Answer) -> Floats:
         """[p + 1, p + 1], without the penalty."""
@@ -128,7 +162,7 @@ class Newton:
         gram[np.arange(1, length), np.arange(1, length)] += strength
         values, directions = np.linalg.eigh(gram)
         # Each row was cut off by at most a step of the grid: below that a singular matrix can look regular.
-        blur = (_cut_off(answer, "gram") * length if strength == 0 else 0.0) + 1e-14 * length * values[-1]
+        blur = (cut_off(answer, "gram") * length if strength == 0 else 0.0) + 1e-14 * length * values[-1]
         if values[0] <= blur:
             raise self._singular(directions[:, 0], first)
         return np.asarray(solve(gram, slope, assume_a="pos"), dtype=np.float64), float(values[0])
@@ -172,15 +206,16 @@ class Newton:
         return [name for name, size in zip(names, sizes, strict=True) if size > SHARE * sizes.max()]
 
 
-def _cut_off(answer: Answer, name: str) -> float:
-    """How much every entry of a block may have lost: each row is cut off by at most a step of the grid."""
-    step = next(part.step for part in answer.grid.parts if part.name == name)
-    return step * float(answer.part(TALLY).values.sum())
+def _split(squares: Floats, grain: float) -> Floats:
+    """[n] -> [n, 2] whole steps of the grid, and what it would cut off, in steps: a good fit's errors are so far below
+    what a row might add that all of them, or all but a few, would be lost."""
+    steps = np.floor(squares / grain)
+    return np.column_stack([steps * grain, squares / grain - steps])
 
 
 def _blurred(answer: Answer, lowest: float, weights: Floats) -> tuple[str, ...]:
     """A warning where what the gradient may have lost could move a coefficient by more than BLURRED of the largest."""
-    moved = _cut_off(answer, "gradient") * float(np.sqrt(len(weights))) / lowest
+    moved = cut_off(answer, "gradient") * float(np.sqrt(len(weights))) / lowest
     if moved <= BLURRED * max(1.0, float(np.abs(weights).max())):
         return ()
     return (

@@ -18,7 +18,8 @@ import numpy as np
 
 from potluck.core.stages import Floats
 from potluck.core.visible import visible
-from potluck.fl.basis import Basis, Sums
+from potluck.fl import uncertainty
+from potluck.fl.basis import Basis
 from potluck.fl.encode import Encoding, Field
 from potluck.fl.target import Goal
 
@@ -127,11 +128,14 @@ def summary(digest: str, weights: Floats, how: Encoding, aim: Goal, known: Basis
         values[0] += aim.low + (aim.high - aim.low) / 2
     strength = known.l2 if known else None
     terms = dict(zip(("intercept", *how.names), _plain(how, aim, known, values), strict=True))
-    df = dispersion = None
-    if sums is not None and not logistic:
-        df = sums.rows - len(weights)
-        dispersion = _dispersion(sums, df, aim)
-    errors = None if sums is None else _errors(sums, strength or 0.0, turn, aim, df)
+    df = dispersion = errors = None
+    why = ""
+    if sums is not None:
+        df = None if logistic else sums.rows - len(weights)
+        why = uncertainty.unsure(sums, df)
+        if not why:
+            dispersion = None if df is None else uncertainty.dispersion(sums, df, aim)
+            errors, why = uncertainty.errors(sums, strength or 0.0, turn, df)
     if errors is not None:
         found = zip(terms.items(), errors.tolist(), strict=True)
         terms = {name: _judged(term, error, logistic, df) for (name, term), error in found}
@@ -140,8 +144,8 @@ def summary(digest: str, weights: Floats, how: Encoding, aim: Goal, known: Basis
     return Summary(
         model=digest, kind="logistic" if logistic else "linear", target=aim.column, terms=terms,
         n=sums.rows if sums else None, events=sums.events if sums else None, l2=strength,
-        converged=sums.settled if sums else None, dispersion=dispersion, df=df,
-        notes=(*notes, *_notes(how, known, errors is not None)),
+        converged=known.converged if known else None, dispersion=dispersion, df=df,
+        notes=(*notes, *_notes(how, known, errors is not None, why)),
     )  # fmt: skip
 
 
@@ -183,29 +187,6 @@ def _stands(one: Field, name: str, units: Mapping[str, str], known: Basis | None
     return "", "values not declared" if known is not None and known.l2 == 0 else ""
 
 
-def _dispersion(sums: Sums, df: int, aim: Goal) -> float | None:
-    """The variance of a linear model's errors, in the target's units."""
-    if sums.squares is None or df <= 0:
-        return None
-    return max(sums.squares, 0.0) / df * ((aim.high - aim.low) / 2) ** 2
-
-
-def _errors(sums: Sums, strength: float, turn: Floats, aim: Goal, df: int | None) -> Floats | None:
-    """[d] standard errors in the data's units; None where the matrix is singular or no degree of freedom is left."""
-    gram = np.array(sums.gram)
-    gram[np.arange(1, len(gram)), np.arange(1, len(gram))] += strength
-    scale = 1.0
-    if aim.kind == "number":
-        if sums.squares is None or df is None or df <= 0:
-            return None
-        scale = max(sums.squares, 0.0) / df
-    try:
-        inner = np.linalg.solve(np.linalg.cholesky(gram), turn.T)
-    except np.linalg.LinAlgError:
-        return None
-    return np.asarray(np.sqrt(scale * (inner**2).sum(axis=0)), dtype=np.float64)
-
-
 def _judged(term: Term, error: float, logistic: bool, df: int | None) -> Term:
     """With its interval, its statistic and its p."""
     from scipy.special import ndtr, ndtri, stdtr, stdtrit
@@ -229,11 +210,12 @@ def _exp(value: float) -> float | None:
         return None
 
 
-def _notes(how: Encoding, known: Basis | None, judged: bool) -> Sequence[str]:
+def _notes(how: Encoding, known: Basis | None, judged: bool, why: str) -> Sequence[str]:
     if known is None:
         return [
-            "there is no summary.json of its run beside the model: standard errors, and whether a ridge shrank the "
-            "coefficients, are not known here (a fit over columns leaves none). hint: keep the two files together"
+            "there is no summary.json of its run beside the model: standard errors, and whether a ridge or too few "
+            "rounds shrank the coefficients, are not known here (a fit over columns leaves none). hint: keep the two "
+            "files together"
         ]
     found = []
     if known.l2 > 0:
@@ -248,14 +230,20 @@ def _notes(how: Encoding, known: Basis | None, judged: bool) -> Sequence[str]:
                 f"without a reference a value of {', '.join(open_)} is compared with no other value: take the "
                 "difference of two coefficients, or the quotient of two ratios"
             )
+    found.extend(known.warnings)
+    if known.method != "newton" and not known.converged:
+        found.append(
+            f"{known.method} stops after training.rounds and does not check that it has arrived: coefficients may be "
+            "nearer to 0 than the fit's, and ratios to 1"
+        )
     if known.noise != "none":
         found.append("the run had noise, of which there are no standard errors here: only its coefficients are known")
     elif known.sums is None:
         found.append(f'{known.method} opens no Gram matrix, so there are no standard errors. hint: method = "newton"')
-    elif not known.sums.settled:
-        found.append("the fit has not converged: all numbers are of its last step. hint: raise training.rounds")
-    elif not judged:
-        found.append("there are no standard errors: no more rows than coefficients, or a singular Gram matrix")
+    elif not known.converged:
+        found.append("all numbers are of the last step of a fit that has not converged")
+    if why:
+        found.append(f"there are no standard errors: {why}")
     if any(one.missing == "flag" for one in how.fields):
         also = [one.name for one in how.fields if one.missing == "flag" and one.referred]
         more = (

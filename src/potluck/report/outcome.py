@@ -120,6 +120,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     protect: str = ""
     model: ModelFile | None = None
     metrics: Metrics | None = None
+    held_out: bool = True
     privacy: Privacy | None = None
     rounds: tuple[TrainRound, ...] = ()
     results: dict[str, Result | None] | None = None
