@@ -139,7 +139,7 @@ def test_rows_that_are_not_there_are_no_error_before_the_policy_has_said_yes(fed
         refused(fed, quick(scene.plan()), "a refuses this plan (columns)")
     policy(fed, "a", reversed(BEYOND["columns"]))
     with fed.attending("a"):  # the control
-        refused(fed, quick(scene.plan()), "a cannot carry it out (data)", "site log")
+        refused(fed, quick(scene.plan()), "a cannot carry it out (data)", "site run")
 
 
 def test_a_database_is_not_connected_to_before_the_policy_has_said_yes(fed):

@@ -141,7 +141,7 @@ def same(left, right) -> None:
     assert left.rows == right.rows
     for name in ("features", "target", "test", "person"):
         assert getattr(left, name).tobytes() == getattr(right, name).tobytes(), name
-    assert dict(left.dropped) == dict(right.dropped)
+    assert left.tally == right.tally
     assert left.schema == right.schema
     assert list(left.columns) == list(right.columns)
     for name, values in left.columns.items():
