@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from potluck.core.errors import Refused, UsageError, reason
+from potluck.core.private import FILE, FOLDER
 
-PUBLIC, PRIVATE, PRIVATE_FOLDER = 0o644, 0o600, 0o700
+PUBLIC, PRIVATE, PRIVATE_FOLDER = 0o644, FILE, FOLDER
 MOST = 16 * 2**20
 
 

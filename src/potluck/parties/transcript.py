@@ -14,9 +14,6 @@ from potluck.core import private
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Label
 
-PRIVATE = 0o600
-"""Bodies are read by nobody else on this machine: under `clear` they are updates."""
-
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -88,6 +85,7 @@ class Transcript:
 
 def _append(path: Path, line: bytes) -> None:
     """One write to the end of a file: cheap enough for every letter, and whole whoever else writes."""
+    # Bodies are read by nobody else on this machine: under `clear` they are updates.
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, private.FILE)
     try:
         with memoryview(line) as rest:
