@@ -5,7 +5,6 @@ import json
 import random
 import ssl
 import string
-import time
 
 import pytest
 from tee_cases import CASES, asked, codes, every_flip, evidence, flips, fuzzed, named, part, policy
@@ -287,13 +286,3 @@ def test_fuzzed_files_and_parts_are_refused_and_nothing_breaks():
 @pytest.mark.slow
 def test_a_hundred_thousand_fuzzed_files_and_parts_are_refused():
     fuzz(46_000)
-
-
-def test_it_is_verified_within_three_milliseconds():
-    given, wanted, mine = evidence(GOOD), asked(GOOD), rules()
-    spent = []
-    for _ in range(20):
-        begin = time.perf_counter()
-        verify(given, mine, wanted)
-        spent.append(time.perf_counter() - begin)
-    assert min(spent) < 3e-3  # the least: others may be using the machine

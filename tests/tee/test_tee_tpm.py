@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import random
-import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -313,13 +312,3 @@ def test_a_flipped_bit_of_a_curves_signature_is_refused():
     for at, changed in flips(good["signature"]):
         found = verify(joined(good | {"signature": changed}), production(CURVES["p384"]), FRESH)
         assert not found.accepted, at
-
-
-def test_a_quote_is_verified_within_a_millisecond():
-    given, rules, wanted = evidence(GOOD), policy("tpm", ak=AK), asked(GOOD)
-    spent = []
-    for _ in range(30):
-        begin = time.perf_counter()
-        verify(given, rules, wanted)
-        spent.append(time.perf_counter() - begin)
-    assert min(spent) < 1e-3  # the least: others may be using the machine
