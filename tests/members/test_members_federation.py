@@ -139,6 +139,7 @@ def test_two_members_cannot_share_a_name_or_any_key():
     pairs = [
         (card("a"), card("a", "other")),
         (card("\u00e9"), card("e\u0301")),  # one letter in two spellings
+        (card("a"), card("a ")),
         (card("a"), card("b", "a")),
         (card("a"), card("b", "coordinator")),
         *((card("a"), one) for one in (*half, other_half)),

@@ -216,11 +216,11 @@ def descended(about, x, y, keep, noise):
     return weights
 
 
-def sat(made, given, *, change=lambda party, half: half, salt=None, secrets=None, **memory):
+def sat(made, given, *, change=lambda party, half: half, salt=None, secrets=None, number=1, **memory):
     """One round in memory. change(party, half): what a party does instead; secrets: a folder, where a round is done
-    again. Gives (desks, memory)."""
+    again, under another number. Gives (desks, memory)."""
     spec = made.spec
-    sitting, hub = Sitting(spec, RoundId("a run", 1)), Hub(spec.servers)
+    sitting, hub = Sitting(spec, RoundId("a run", number)), Hub(spec.servers)
     post = Memory((*spec.sites, *spec.servers), digest(spec), **memory)
     halves = {SERVER: direct(sitting, post.seat(SERVER))}
     for party in spec.servers:

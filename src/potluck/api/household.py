@@ -99,7 +99,7 @@ def settle(plan: Plan, spec: Spec, folder: Path, ledgers: Path, record: bool) ->
     Raises UsageError: the folder cannot be written. Refused: a ledger is not what it was.
     """
     room = folder / "network"
-    room.mkdir(mode=0o700)
+    room.mkdir(mode=private.FOLDER)
     homes = {name: room / f"site-{file_name(name)}" for name in spec.federation.sites}
     coordinator = room / "coordinator"
     engines = needs_engine(spec)

@@ -1,4 +1,5 @@
-"""A task that is one round, across machines, as the server carries it out: begun again while nobody is to blame."""
+"""A task that is one round, across machines, as the server carries it out: begun again while nobody is to blame, and
+while no owner has given what it gives once in a run."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ def carried(
 ) -> Log:
     """The round; from the journal, where it stands. One that broke is tried again. using: what ends with it.
 
-    Raises Abort: the last one's, once it was tried TRIES times or somebody's own reason is known.
+    Raises Abort: the last one's, once it was tried TRIES times or somebody's own reason is known; that of the try
+    before, where an owner refuses to give again.
     """
     with using or nullcontext():
         known = journal.stands(ask)
@@ -40,6 +42,7 @@ def carried(
             return Log([known])
         # With noise each try may be one more release, and the plan has paid for so many.
         tries = TRIES if spec.privacy.noise == "none" else min(TRIES, 1 + spec.privacy.redo)
+        broke: Abort | None = None
         for tries_left in range(tries - 1, -1, -1):
             number, started = journal.begin(ask), time.perf_counter()
             attempt = coordinator.once(number, half, ask.kind)
@@ -51,9 +54,28 @@ def carried(
             # What compute parties say of others is in the server's own abort.
             sites = {one: _said(one, cause) for one, cause in attempt.lost.items() if one in spec.sites}
             why = attempt.abort if _restarted(attempt.abort) else told(attempt.abort, sites)
+            if why.cause is Cause.REPLAY:
+                raise _given(why, broke, journal)
             if why.cause not in QUIET or tries_left == 0:
                 raise why
+            broke = why
     raise AssertionError("the last try ends the run")
+
+
+def _given(again: Abort, broke: Abort | None, journal: Journal) -> Abort:
+    """Why nothing comes of the run: an owner that refuses to give again says less than what broke the try before.
+
+    broke: that try's, where this process saw its end; of one that an earlier process began the journal knows the words.
+    """
+    if broke is not None:
+        detail = f"{broke.detail}; {again.detail}" if broke.detail else again.detail
+        return Abort(broke.cause, party=broke.party, step=broke.step, detail=detail)
+    before = [one for one in journal.rounds()[:-1] if Cause.REPLAY not in one.get("lost", {}).values()]
+    if not before:
+        return again
+    words = before[-1]["cause"] or "the server ended in the middle of it"
+    detail = f"round {before[-1]['number']} came to nothing: {words}; {again.detail}"
+    return Abort(again.cause, party=again.party, step=again.step, detail=detail)
 
 
 def _said(one: Party, cause: Cause) -> Abort:

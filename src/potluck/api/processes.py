@@ -38,7 +38,7 @@ class Processes:
 
     def __enter__(self) -> Self:
         for folder in set(self._logs.values()):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=private.FOLDER, parents=True, exist_ok=True)
         for name in self._commands:
             self._start(name)
         return self

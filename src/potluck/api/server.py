@@ -186,7 +186,7 @@ def _line(home: CoordinatorHome, member: Membership) -> Iterator[tuple[Link, Lea
         boot, mark = new_run(), home.folder / "server.boot"
         lease = Lease(link, boot)
         lease.acquire(mark.read_text(encoding="ascii").strip() if mark.is_file() else None)
-        replace(mark, boot.encode(), 0o600)
+        replace(mark, boot.encode(), private.FILE)
         try:
             yield link, lease
         finally:

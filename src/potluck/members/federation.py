@@ -20,10 +20,11 @@ from cryptography import x509
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import SERVER, Party, Role
 from potluck.core.rounds import Abort
+from potluck.core.spelling import normal
 from potluck.core.visible import visible
 from potluck.core.wire import dump
 from potluck.members.card import Card, fingerprint
-from potluck.members.names import checked_name, same
+from potluck.members.names import checked_name
 from potluck.members.tables import moment
 from potluck.secret.keys import Roster, SigningKey
 
@@ -246,7 +247,7 @@ def _authority(pem: str) -> None:
 def _distinct(cards: Sequence[Card]) -> None:
     seen: dict[bytes, Party] = {}
     for card in cards:
-        for key in (f"{card.party.role.value} {same(card.party.name)}".encode(), *card.keys):
+        for key in (f"{card.party.role.value} {normal(card.party.name)}".encode(), *card.keys):
             if key in seen:
                 what = f"{visible(str(seen[key]))} and {visible(str(card.party))} have the same name or share a key"
                 raise Refused(what, hint="each party makes its own keys and has a name of its own")

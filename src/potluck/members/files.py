@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from potluck.core.errors import Refused, UsageError, reason
+from potluck.core.party import Draw
 from potluck.core.private import FILE, FOLDER
+from potluck.secret.container import Secret
 
 PUBLIC, PRIVATE, PRIVATE_FOLDER = 0o644, FILE, FOLDER
 MOST = 16 * 2**20
@@ -100,6 +102,20 @@ def private(path: Path) -> bytes:
             return file.read(MOST)
     except OSError as error:
         raise UsageError(f"a key cannot be read ({reason(error)})", where=str(path)) from None
+
+
+def kept_secret(path: Path, size: int, draw: Draw) -> Secret:
+    """The secret of `size` bytes in a file, drawn where there is no file; on the disk when this returns.
+
+    Raises UsageError: it cannot be read or made, or is damaged. Refused: somebody else owns it or can read it.
+    """
+    if not path.exists():
+        replace(path, draw(size), PRIVATE)
+    found = private(path)
+    if len(found) != size:
+        hint = "put it back from a backup, or remove it: then no run that is open here can go on"
+        raise UsageError(f"is no secret of {size} bytes", where=str(path), hint=hint)
+    return Secret(found)
 
 
 def owned(path: Path, status: os.stat_result, mode: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 
 from potluck.core.errors import UsageError
 from potluck.core.party import BROKER, SERVER
@@ -19,11 +18,6 @@ def checked_name(name: str, where: str = "") -> str:
         what = f'a site\'s name is empty, "{SERVER.name}", "{BROKER.name}", over {LONGEST} letters or no text'
         raise UsageError(what, where=where, hint="give it a short name")
     return name
-
-
-def same(name: str) -> str:
-    """What two names that look alike share: their NFC form."""
-    return unicodedata.normalize("NFC", name)
 
 
 def file_name(text: str) -> str:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from potluck.core import private
 from potluck.core.errors import UsageError, reason
 from potluck.core.party import Party
 from potluck.net import certificates, configuration
@@ -49,7 +50,7 @@ def prepare(
         raise UsageError("not a broker's address", where=f"{host}:{port}", hint="tls://broker.example:4222")
     room = folder / ROOM
     try:
-        room.mkdir(parents=True, exist_ok=True, mode=0o700)
+        room.mkdir(parents=True, exist_ok=True, mode=private.FOLDER)
         issuer = _authority(room, federation_id, now)
         names = [host, *(other for other in ("localhost", "127.0.0.1") if loopback(host) and other != host)]
         _certificate(room, issuer, names, now, renew)
@@ -96,7 +97,7 @@ def _certificate(room: Path, issuer: Pair, names: list[str], now: float, renew: 
     _write(current, made.certificate.encode(), 0o644)
 
 
-def _write(path: Path, data: bytes, mode: int = 0o600) -> None:
+def _write(path: Path, data: bytes, mode: int = private.FILE) -> None:
     """All or nothing, and never readable by others for a moment."""
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from typing import Literal
 
 import msgspec
 
+from potluck.core import private
 from potluck.core.errors import Refused, UsageError, reason
 from potluck.core.schema import readable
 from potluck.core.visible import visible
@@ -145,7 +146,7 @@ def short(text: str) -> str:
 def _append(path: Path, line: bytes) -> None:
     """The whole line or nothing of it, also beside other processes. A line that a crash cut short is ended first."""
     fresh = not path.exists()
-    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, private.FILE)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         size = os.fstat(handle).st_size

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from potluck.core import private
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import site as party
 from potluck.core.rounds import Abort
@@ -155,7 +156,7 @@ class Anchor:
         """The file's new content under another name, 0600 and on the disk: one name, so that kills leave one file."""
         draft = self.path.with_name(f".{self.path.name}.new")
         draft.unlink(missing_ok=True)
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, private.FILE)
         with open(handle, "wb") as file:
             file.write(_written(sign(head, self.site, self.federation, self.sign)))
             file.flush()

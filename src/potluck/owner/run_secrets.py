@@ -11,7 +11,7 @@ from pathlib import Path
 
 from potluck.core.errors import UsageError, reason
 from potluck.core.party import Draw
-from potluck.members.files import PRIVATE, PRIVATE_FOLDER, replace
+from potluck.members.files import PRIVATE_FOLDER, kept_secret
 from potluck.members.names import file_name
 from potluck.secret.container import Secret
 
@@ -26,19 +26,15 @@ class RunSecrets:
     folder: Path
 
     def of(self, run: str, draw: Draw) -> Secret:
-        """The run's secret, drawn where there is none yet, on the disk when this returns. Raises UsageError: it cannot
-        be read or written, or is damaged."""
-        path = self._path(run)
+        """The run's secret, drawn where there is none yet, on the disk when this returns.
+
+        Raises UsageError: it cannot be read or written, or is damaged. Refused: others can read it.
+        """
         try:
             self.folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-            if not path.exists():
-                replace(path, draw(SIZE), PRIVATE)
-            found = path.read_bytes()
         except OSError as error:
-            raise UsageError(f"cannot be used ({reason(error)})", where=str(path)) from None
-        if len(found) != SIZE:
-            raise UsageError("is no secret of a run", where=str(path), hint="start a new run")
-        return Secret(found)
+            raise UsageError(f"cannot be made ({reason(error)})", where=str(self.folder)) from None
+        return kept_secret(self._path(run), SIZE, draw)
 
     def forget(self, run: str) -> None:
         """The run is over. Raises UsageError: it cannot be removed."""

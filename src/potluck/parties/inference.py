@@ -39,7 +39,10 @@ from potluck.secret.stream import digest as fingerprint
 KEY = "predict/key"
 CARD = "predict/card"
 DONE = "predict/done"
-AGAIN = "the owner answers each run once, and has answered this one. hint: start a new run"
+AGAIN = (
+    "an owner gives its columns, or scores rows, once in a run, and did in this one. hint: start a new run, which its "
+    "owner is asked for (across machines: --fresh)"
+)
 ONE_SET = (
     "one approved run shows one intersection: keys, this owner's or others', are not those that the run began with, or "
     "RR22 was tried in it before. hint: put the keys back as they were, or start a new run (across machines: --fresh)"

@@ -64,7 +64,7 @@ class Journal:
             fresh = not path.exists()
             if fresh:
                 private.folder(path.parent, taken=True)
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, private.FILE))
             self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
             self._db.execute("PRAGMA synchronous = FULL")
             if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:

@@ -28,7 +28,7 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Cause, Exchange, Label, Record, RoundId, Rounds
 from potluck.fl.columns import Own
 from potluck.fl.table import Table
-from potluck.members.files import PRIVATE, create, private
+from potluck.members.files import kept_secret
 from potluck.mpc.psi.curve import split
 from potluck.mpc.spu import DIGEST
 from potluck.parties.alignment import Keys
@@ -96,11 +96,9 @@ def of_columns(keys: Keys, own: Own, key: Secret) -> Tie:
 def key_of(path: Path, draw: Draw = system) -> Secret:
     """A party's key for its ties, made where there is none. Who loses it can go on with no run.
 
-    Raises UsageError: it cannot be read or made. Refused: others can read it.
+    Raises UsageError: it cannot be read or made, or is damaged. Refused: others can read it.
     """
-    if not path.exists():
-        create(path, draw(SIZE), PRIVATE)
-    return Secret(private(path))
+    return kept_secret(path, SIZE, draw)
 
 
 def _rows(table: Table) -> Iterator[bytes]:

@@ -57,7 +57,7 @@ class Transcript:
         """A body was read by its receiver, unsealed. Kept only where the transcript records."""
         if self._folder is None:
             return
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=private.FOLDER)
         self._kept += 1
         name = f"{self._kept:06d}.bin"
         _append(self._folder / name, body)

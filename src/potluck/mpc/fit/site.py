@@ -24,6 +24,9 @@ from potluck.secret.box import SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 
 Mask = NDArray[np.bool_]
+TRIED = "fit/"
+"""Prefix of the owner's `Record` where no charge limits how often it gives: key "fit/<run>/tried", value: the round's
+number, in decimal ASCII."""
 
 
 def told_split(fitting: Fitting, me: Seat, rows: int, mine: Mask | None) -> Rounds[Mask]:
@@ -50,7 +53,7 @@ def shared(fitting: Fitting, me: Seat, recipe: Recipe, given: Given) -> Rounds[l
     """Give, wait for the end, and read. Gives the results but the first at a reader of the model, else None.
 
     Reveals: to compute parties how many rows there are, of whom two together open all else; to a reader, the results.
-    Raises Abort; DataError: more than a letter carries.
+    Raises Abort: among others REPLAY where this owner gave in this run before; DataError: more than a letter carries.
     """
     takes = recipe.of(fitting.owners.index(me.party))
     if sizes(takes).bytes > m.LARGEST:
@@ -70,16 +73,27 @@ def shared(fitting: Fitting, me: Seat, recipe: Recipe, given: Given) -> Rounds[l
         body = dump(m.Dealt(*held(parts, rank)))
         sealed = boxes[party].seal(body, m.box_info(fitting, me.party, party, promise.parts))
         send[party] = Parcel(label, dump(m.Input(sealed, promise)))
-    charge = given.charge
+    record = given_once(fitting, given.charge)
     del parts, given
     waiting = fitting.hops(SECONDS + 240)
-    at = fitting.round
-    record = Record(f"{CHARGE}{at.run}/{at.number}", charge) if charge else None
     answer = yield Exchange(fitting.label(m.RESULT), send, servers, len(servers), waiting, record)
     found = None if own is None else _joined(fitting, me.party, own, recipe, answer.got)
     done = fitting.label(m.DONE)
     yield Exchange(done, send={SERVER: Parcel(done, b"")})
     return found
+
+
+def given_once(fitting: Fitting, charge: bytes) -> Record:
+    """What is durable before an owner's columns leave: the charge, or, without one, that it gave in this run.
+
+    A reader may bring other columns and another target of its own to each round of a run, and every round opens a model
+    over the others' rows. With noise each is paid for. Without noise there is one: what comes after it needs another
+    run, which the owner is asked for. A round that broke before this left nothing, and may be repeated.
+    """
+    at = fitting.round
+    if charge:
+        return Record(f"{CHARGE}{at.run}/{at.number}", charge)
+    return Record(f"{TRIED}{at.run}/tried", b"%d" % at.number)
 
 
 def _read_keys(sender: Party, body: bytes) -> bytes:
