@@ -1,8 +1,10 @@
 """Fits across processes: `up` gives the model of the pooled columns, to its reader alone, and says who is gone."""
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -108,6 +110,33 @@ def test_a_compute_party_that_is_killed_costs_a_try_or_ends_the_run_by_name(brok
     assert process.returncode in (0, 3, 4), words
     assert process.returncode == 0 or "beta" in words
     assert process.returncode != 0 or json.loads(data)["model"]["digest"]
+
+
+def gave(ledger):
+    """Whether an owner's ledger says that its columns may have left."""
+    if not ledger.is_file():
+        return False
+    with contextlib.closing(sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True, timeout=5.0)) as db:
+        try:
+            return bool(db.execute("SELECT count(*) FROM facts WHERE key GLOB 'fit/*/tried'").fetchone()[0])
+        except sqlite3.OperationalError:
+            return False  # it is being made
+
+
+@pytest.mark.slow
+def test_a_compute_party_that_is_killed_once_columns_left_is_named_and_not_the_owner_that_gives_no_more(
+    broker, tmp_path
+):
+    path, _ = written(tmp_path, federation__patience=8.0)
+    process, end = started(path, tmp_path / "run"), time.monotonic() + 180
+    ledgers = [tmp_path / "ledger" / f"{name}.sqlite" for name in ("o0", "o1")]
+    while not all(map(gave, ledgers)) and time.monotonic() < end and process.poll() is None:
+        time.sleep(0.02)
+    os.kill(running(tmp_path, "compute-beta"), signal.SIGKILL)
+    _, words = process.communicate(timeout=300)
+    assert process.returncode == 4, words
+    assert "beta" in words.splitlines()[-1]
+    assert "once in a run" in words
 
 
 @pytest.mark.slow
