@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 
 import across
+import msgspec
 import pandas as pd
 import pytest
 import scene
@@ -20,7 +21,8 @@ from potluck.api.preview import preview
 from potluck.cli import potluck
 from potluck.cli.door import run as call
 from potluck.core.errors import DataError, Refused
-from potluck.core.plan import digest
+from potluck.core.plan import PrivacyPlan, digest
+from potluck.fl import table
 from potluck.fl.tally_words import required
 from potluck.owner.access import read
 from potluck.parties import part
@@ -165,3 +167,45 @@ def statistics(missing: tuple[str, ...], column: str):
     plan.set("task", "statistics").set("data", {"columns": {"x": bounds, "z": bounds}, "missing": list(missing)})
     plan.set("statistics", [{"name": "m", "kind": "mean", "column": column}])
     return quick(plan)
+
+
+def visits(fed):
+    """A plan of means over persons, of whom each has two of b's 40 rows; its owner allows it."""
+    policy = fed.folder / "b" / "policy.toml"
+    policy.write_text(policy.read_text().replace("[approve]", 'person = ["who"]\n[approve]'))
+    rows(fed, who=lambda frame: [f"p{row % 20}" for row in range(len(frame))])
+    spec = statistics(missing=(), column="x")
+    data = msgspec.structs.replace(spec.data, person="who")
+    privacy = PrivacyPlan(noise="shared", unit="person", epsilon=1.0, delta=1e-5, rows_per_person=1)
+    return msgspec.structs.replace(spec, data=data, privacy=privacy)
+
+
+BEYOND = "20 of 40 rows are left out: beyond the first row of a person (privacy.rows_per_person)"
+
+
+def test_rows_of_persons_that_are_left_out_are_told_in_inbox_preview_and_the_sites_own_log(fed, monkeypatch):
+    spec = visits(fed)
+    asked(fed, spec)
+    home, which = fed.folder / "b", digest(spec).hex()
+    shown = preview(home, which).document()
+    assert (shown["rows"], shown["data"]["beyond"], shown["data"]["statistics"]) == (20, 20, {"m": 20})
+    assert counted(fed) == [(BEYOND,)]
+    assert inbox.inbox(home)[0].rows == [BEYOND]
+    inbox.decide(home, "approve", which, "anna")
+    with fed.site("b", threading.Event()) as one:
+        assert one._consent.decide(RUN, proposal(fed, spec)).verdict == "granted"
+    assert any(line.endswith(BEYOND) for line in fed.heard["b"])
+    assert counted(fed) == [(BEYOND,)] * 2
+    monkeypatch.setattr(table, "counted", lambda plan, person, index: index)  # the control: nobody hears of it
+    assert preview(home, which).document()["data"]["beyond"] == 0
+
+
+def test_rows_of_persons_that_are_left_out_do_not_make_up_for_the_owners_min_rows(fed, monkeypatch):
+    spec = visits(fed)
+    policy = fed.folder / "b" / "policy.toml"
+    policy.write_text(policy.read_text().replace("[approve]", "min_rows = 30\n[approve]"))
+    with fed.site("b", threading.Event()) as one:
+        assert one._consent.decide(RUN, proposal(fed, spec)).codes == ("data",)
+    monkeypatch.setattr(table, "counted", lambda plan, person, index: index)  # the control: 40 rows of 20 persons
+    with fed.site("b", threading.Event()) as one:
+        assert one._consent.decide("cd" * 16, proposal(fed, spec)).verdict == "granted"

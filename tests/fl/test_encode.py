@@ -12,7 +12,20 @@ from hypothesis import strategies as st
 
 from potluck.core.plan import Column
 from potluck.fl.card import Card, fault
-from potluck.fl.encode import OTHER, Encoding, Field, codes, encode, field, key, numbers, order, raw, scale
+from potluck.fl.encode import (
+    OTHER,
+    Encoding,
+    Field,
+    codes,
+    encode,
+    field,
+    key,
+    numbers,
+    order,
+    referred,
+    scale,
+    written,
+)
 from potluck.fl.problems import Unfit
 from potluck.fl.target import Goal
 
@@ -86,7 +99,7 @@ def test_numbers_of_a_frame_meet_categories_as_numbers():
 def test_a_reference_is_no_feature_and_what_is_not_declared_is_missing_beside_it():
     one = Field(name="stage", kind="category", values=("1", "2", "3"), reference="1.0", missing="flag")
     assert one.features == ("stage=2", "stage=3", "stage?")
-    cells = raw(one, ["1", "2.0", "3", "9", "?"], ("?",))
+    cells = referred(one, written(one, ["1", "2.0", "3", "9", "?"], ("?",)))
     assert np.isnan(cells).tolist() == [False, False, False, True, True]
     found = encode(Encoding(fields=(one,), missing=("?",)), {"stage": cells})
     assert found.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]
@@ -94,7 +107,7 @@ def test_a_reference_is_no_feature_and_what_is_not_declared_is_missing_beside_it
 
 def test_control_without_a_reference_what_is_not_declared_is_all_zeros():
     one = Field(name="stage", kind="category", values=("1", "2", "3"))
-    found = encode(Encoding(fields=(one,), missing=()), {"stage": raw(one, ["1", "9"], ())})
+    found = encode(Encoding(fields=(one,), missing=()), {"stage": referred(one, written(one, ["1", "9"], ()))})
     assert found.tolist() == [[1, 0, 0], [0, 0, 0]]
 
 

@@ -10,7 +10,7 @@ import pytest
 from sums import HEART, category, heart, hospitals, make, number, replaced, stats
 
 from potluck.core.errors import DataError
-from potluck.core.plan import Column, PrivacyPlan, Statistic, Target
+from potluck.core.plan import Column, Model, PrivacyPlan, Statistic, Target
 from potluck.fl import tally, tally_words
 from potluck.fl.check import check
 from potluck.fl.columns import read as read_own
@@ -94,6 +94,53 @@ def test_a_negative_that_the_column_does_not_declare_is_refused():
     assert (
         "none is no value of the target's column" in check(outcome(negative=("none",), y=category("Yes", "No")))[0][0]
     )
+
+
+# Values that are what the plan means: "No" beside a plan that says `positive = ["Yes"]` and nothing else.
+
+
+def test_honest_negatives_are_a_note_and_no_warning(monkeypatch):
+    found = read(patients(lower=0), outcome(), "home").tally
+    assert words(found) == []
+    note = "target 'y': 176 of 276 rows count as negative, all with one value, which data.target.negative may declare"
+    assert tally_words.notes(found) == [note]
+    assert tally_words.for_owner(outcome(), found, "home") == (note,)  # the count is there all the same
+    assert tally_words.notes(read(patients(lower=0), outcome(negative=("No",)), "home").tally) == []
+    monkeypatch.setattr(tally_words, "_doubtful", lambda one: one.other > 0)  # the control: as it was
+    assert "176 of 276 values are not declared" in words(found)[0]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        patients(),  # "yes" and "No"
+        patients(no=0),  # "yes" alone
+        patients(lower=0).replace("No", "no").assign(y=lambda f: f.y.where(f.index < 275, "N/K")),
+        patients(yes=0, lower=0),
+    ],
+)
+def test_negatives_that_may_be_something_else_are_warned_of(frame):
+    """Misspelt ones, several different ones, and a target of which nothing is positive."""
+    found = read(frame, outcome(), "home").tally
+    assert "not declared and count as negative" in words(found)[0]
+    assert tally_words.notes(found) == []
+
+
+def test_an_undeclared_target_value_is_told_with_what_the_plan_declares_and_whether_it_is_case_alone():
+    frame = patients(yes=2, lower=3, no=4).assign(y=lambda f: f.y.where(f.index != 8, SECRET))
+    for spec in (outcome(negative=("No",)), outcome(y=category("Yes", "No"))):
+        message = fails(frame, spec)
+        assert "column 'y', line 9: a target value that the plan does not declare; " in message
+        assert "column 'y', lines 3, 4, 5: a target value that the plan does not declare (only its case differs)" in (
+            message
+        )
+        hint = message.split("hint: ")[1]
+        assert hint.startswith('check the spelling and case of positive = ["Yes"] and negative = ["No"], or list the')
+    classes = replaced(outcome(), model=Model(kind="network"))
+    classes = replaced(classes, data=replaced(classes.data, target=Target(column="y", classes=("No", "Yes"))))
+    assert 'check the spelling and case of classes = ["No", "Yes"]' in fails(frame, classes)
+    # The control: of a value that is merely another one, nothing is said of its case.
+    assert "case differs" not in fails(frame[frame.y != "yes"], outcome(negative=("No",)))
 
 
 # Nothing fits.
@@ -213,9 +260,9 @@ def test_exact_statistics_rest_on_the_rows_of_the_one_that_has_fewest():
     frame = pd.DataFrame({"a": [1, 2, 3, 4], "b": ["1", "", "", ""], "e": [""] * 4})
     spec = stats(columns, *wanted)
     found = read(frame, spec, "home").tally
-    assert tally.rests_on(spec, found, 0) == 1
+    assert tally.rests_on(spec, found) == 1
     noisy = replaced(spec, privacy=PrivacyPlan(noise="site", unit="row", epsilon=1.0, delta=1e-5))
-    assert tally.rests_on(noisy, found, 0) == 4
+    assert tally.rests_on(noisy, found) == 4
 
 
 # All problems of a source are told at once.
@@ -399,9 +446,9 @@ def test_20_lower_case_stages_that_are_flagged_count_as_missing():
 
 
 def test_one_row_is_told_in_the_singular(monkeypatch):
-    frame = pd.DataFrame({"x": [1.0, 99], "y": ["Yes", "No"]})
+    frame = pd.DataFrame({"x": [1.0, 99], "y": ["Yes", "yes"]})
     said = [
-        "target 'y': 1 of 2 values is not declared and counts as negative, of 1 kind. "
+        "target 'y': 1 of 2 values is not declared and counts as negative, of 1 kind (1 differs in case alone). "
         "hint: data.target.negative says which may",
         "column 'x': 1 of 2 values is clamped (1 above high)",
     ]

@@ -39,7 +39,7 @@ def test_rows_never_stand_in_for_persons():
     with pytest.raises(PlanError, match=r"data\.person"):
         list(units.updates(spec, np.arange(3), None, 1, lambda some: np.ones((len(some), 1))))
     with pytest.raises(PlanError, match=r"data\.person"):
-        units.first(None, np.arange(3), 1)
+        units.counted(spec, None, np.arange(3))
 
 
 def test_without_noise_rows_are_the_units():

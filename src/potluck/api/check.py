@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,8 @@ from potluck.api import fit, intersect, predict
 from potluck.api.demands import demand_of
 from potluck.api.forecast import forecast_of, words
 from potluck.api.plan import Plan, opened
-from potluck.api.tables import tables, tallies
+from potluck.api.tables import none_read, not_here, tables, tallies
+from potluck.core.agree import agree
 from potluck.core.asks import Ask
 from potluck.core.errors import PlanError, PotluckError
 from potluck.core.party import SERVER
@@ -28,7 +29,7 @@ from potluck.dp.account import NEIGHBOURS, promise
 from potluck.dp.bound import describe, privacy
 from potluck.fl.model import Model
 from potluck.fl.tally import Tally
-from potluck.fl.tally_words import told
+from potluck.fl.tally_words import noted, told
 from potluck.fl.tasks import build
 from potluck.net.pieces import LARGEST
 from potluck.parties import catalog
@@ -42,7 +43,8 @@ class Verdict:
 
     forecast: of a prediction, what it will use and send; seconds are then of one row of zeros. With noise, half the
     interval of each result (`fl.forecast`), and `outlook` the same in words. data: by site what became of its values,
-    where its rows are here: for their owner.
+    where its rows are here: for their owner. absent: files that `run` and `up` need and do not find, by key (None: the
+    plan names none): across machines owners name their own.
     """
 
     errors: list[str]
@@ -56,6 +58,7 @@ class Verdict:
     forecast: Mapping[str, object] | None = None
     outlook: str = ""
     data: Mapping[str, Tally] = field(default_factory=dict)
+    absent: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def unit(self) -> object:
@@ -82,12 +85,26 @@ class Verdict:
             "grid": dict(self.grid),
             "values": dict(self.values),
             "data": {site: tally.document() for site, tally in self.data.items()},
+            "files_not_found": dict(self.absent),
         }
         return found if self.forecast is None else found | {"forecast": dict(self.forecast)}
 
     def told(self) -> list[str]:
-        """What the owners have to know of their rows, a line each."""
+        """What the owners have to mind of their rows, a line each."""
         return told(self.data)
+
+    def noted(self) -> list[str]:
+        """What of their rows may be worth a look, a line each."""
+        return noted(self.data)
+
+    @property
+    def can(self) -> str:
+        """Whether `run` can begin as things are, of a plan that can run."""
+        if not self.absent:
+            return "can run"
+        named = ", ".join(f"{key} ({file or 'names none'})" for key, file in self.absent.items())
+        many = f"{len(self.absent)} {agree(len(self.absent), 'file is', 'files are')}"
+        return f"can run here once {many} there: {named} not found"
 
     def summary(self) -> str:
         """One line of words."""
@@ -121,18 +138,18 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
     errors, warnings = plan.problems()
     if errors:
         return Verdict(errors, warnings)
-    if plan.spec.task == "predict":
-        return _prediction(plan, warnings)
-    if plan.spec.task == "intersect":
-        return _intersection(plan, warnings)
-    if plan.spec.task == "fit":
-        return _fit(plan, warnings)
+    found = {"predict": _prediction, "intersect": _intersection, "fit": _fit}.get(plan.spec.task, _sums)(plan, warnings)
+    return replace(found, absent=not_here(plan))
+
+
+def _sums(plan: Plan, warnings: list[str]) -> Verdict:
+    """The verdict on training or statistics, with one sum rehearsed on zero vectors."""
     try:
         demand_of(plan)
         spec, more, data = _with_files(plan)
         ask = _first(spec)
         grid = _grid(spec, ask)
-        ahead = forecast_of(spec, sum(tally.used for tally in data.values()) if data else None)
+        ahead = forecast_of(spec, data.values())
         size, seconds, largest = _rehearsal(spec, ask)
     except PotluckError as error:
         return Verdict([_line(error)], warnings)
@@ -157,13 +174,14 @@ def _prediction(plan: Plan, warnings: list[str]) -> Verdict:
     """The verdict on a prediction, rehearsed with its model where that is here."""
     cost = dict.fromkeys(plan.spec.federation.sites, None)
     model = plan.spec.model
-    if model is None or model.file is None or not (plan.folder / model.file).exists():
+    if model is None or model.file is None or "model.file" in not_here(plan):
         here = "model.file: the model is not here, so what it costs is not known. hint: its owner can check it"
         return Verdict([], [*warnings, here], cost, rounds=1, values=plan.values())
     try:
         demand_of(plan)
         held = predict.model_of(plan)
-        more = [*predict.telling(plan.spec, held.card), *_rows(plan, held)]
+        mind, data = _rows(plan, held)
+        more = [*predict.telling(plan.spec, held.card), *mind]
         forecast, seconds = predict.rehearsed(plan, held)
     except PotluckError as error:
         return Verdict([_line(error)], warnings)
@@ -171,7 +189,7 @@ def _prediction(plan: Plan, warnings: list[str]) -> Verdict:
         return Verdict([f"a rehearsal on a row of zeros ended in: {abort}"], warnings)
     told = asdict(forecast)
     size = forecast.keys + forecast.query
-    return Verdict([], [*warnings, *more], cost, size, seconds, 1, plan.values(), forecast=told)
+    return Verdict([], [*warnings, *more], cost, size, seconds, 1, plan.values(), forecast=told, data=data)
 
 
 def _intersection(plan: Plan, warnings: list[str]) -> Verdict:
@@ -198,16 +216,14 @@ def _fit(plan: Plan, warnings: list[str]) -> Verdict:
     return Verdict([], [*warnings, *more], cost, size, None, 1, plan.values(), data=data)
 
 
-def _rows(plan: Plan, model: Model) -> list[str]:
-    """The client's rows are read as `run` reads them; where they are not here, a warning. Raises as `run` would."""
-    files = plan.spec.data.files
-    if not files:
-        return []
-    named = files.get(predict.spec_of(plan.spec).client)
-    if named is not None and not (plan.folder / named).is_file():
-        return ["data.files: there is none to read. hint: `run` and `up` need the client's rows"]
-    predict.Room(plan, model, predict.rows_of(plan, None)).counted()
-    return []
+def _rows(plan: Plan, model: Model) -> tuple[list[str], dict[str, Tally]]:
+    """The client's rows are read as `run` reads them: what became of their values. Where they are not here, a warning.
+    Raises as `run` would."""
+    if not plan.spec.data.files:
+        return [], {}
+    if not_here(plan):
+        return ["data.files: there is none to read. hint: `run` and `up` need the client's rows"], {}
+    return [], predict.Room(plan, model, predict.rows_of(plan, None)).counted()
 
 
 def _line(error: PotluckError) -> str:
@@ -221,17 +237,13 @@ def _with_files(plan: Plan) -> tuple[Spec, list[str], dict[str, Tally]]:
 
     Files that are not here are a warning: across machines every owner has its own. Raises DataError as `run` would.
     """
-    files = {name: plan.folder / file for name, file in plan.spec.data.files.items()}
-    missing = [name for name in plan.spec.federation.sites if name not in files or not files[name].is_file()]
-    if not missing:
+    files, missing = plan.spec.data.files, not_here(plan)
+    if files and not missing:
         spec, found = tables(plan, None)
         return spec, [], tallies(found)
     if any("*" in name for name in plan.spec.data.columns):
         raise PlanError("data.columns: a pattern needs the files' headers", hint="name files that can be read here")
-    named = [
-        f"data.files: there is none to read for {', '.join(missing)}. hint: `run` and `up` need one for every site"
-    ]
-    return plan.spec, named if files else [], {}
+    return plan.spec, none_read(missing), {}
 
 
 def _first(spec: Spec) -> Ask:

@@ -16,7 +16,7 @@ from potluck.api.fit_compare import pooled
 from potluck.api.ledgers import charging, open_ledgers
 from potluck.api.once import carried
 from potluck.api.plan import Plan
-from potluck.api.tables import Sources, sources
+from potluck.api.tables import Sources, none_read, not_here, sources
 from potluck.core import private
 from potluck.core.asks import Ask, Kind
 from potluck.core.errors import UsageError
@@ -134,11 +134,9 @@ def counted(plan: Plan) -> tuple[int, list[str], dict[str, Tally]]:
     ASSUMED where a file is not here. Raises as `prepared` would.
     """
     spec = plan.spec
-    files = {name: plan.folder / file for name, file in spec.data.files.items()}
-    missing = [name for name in spec.federation.sites if name not in files or not files[name].is_file()]
-    if missing:
-        what = f"none to read for {', '.join(missing)}, so bytes are of {ASSUMED} common rows"
-        return ASSUMED, [f"data.files: there is {what}. hint: `run` and `up` need one for every site"], {}
+    missing = not_here(plan)
+    if missing or not spec.data.files:
+        return ASSUMED, [*none_read(missing), f"bytes are of {ASSUMED} common rows: the files are not here"], {}
     given = sources(plan, None)
     least = min(len(read_keys(given[one.name], spec, one.name).rows) for one in spec.sites)
     found = {one.name: read(given[one.name], spec, one.name).tally for one in spec.sites}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 
@@ -11,25 +12,31 @@ from potluck.core.plan import Plan as Spec
 from potluck.dp.bound import describe
 from potluck.fl import evaluate, forecast
 from potluck.fl.forecast import Forecast
+from potluck.fl.tally import Tally
 from potluck.fl.tasks import build
+from potluck.fl.units import most_rows
 
 TITLES = {"auc": "AUC", "accuracy": "accuracy", "r2": "r2", "rmse": "rmse"}
 MANY = 1e9
 """With so many rows half an interval times them is what it is a row."""
 
 
-def forecast_of(spec: Spec, rows: int | None) -> Forecast | None:
-    """Of metrics, or of statistics on `rows` rows (None: they are not here). None without noise, and where a plan
-    releases no metrics. Raises PlanError as `describe`."""
+def forecast_of(spec: Spec, here: Collection[Tally]) -> Forecast | None:
+    """Of metrics, or of statistics. here: what became of every site's rows; empty where they are not here. None without
+    noise, and where a plan releases no metrics. Raises PlanError as `describe`."""
     if spec.privacy.noise == "none":
         return None
     if spec.task == "statistics":
-        return forecast.statistics(spec, _stds(spec, next(build(spec).lead())), rows)
+        rows = sum(one.counted for one in here) if here else None
+        each = {one.name: sum(tally.statistics[one.name] for tally in here) for one in spec.statistics} if here else {}
+        return forecast.statistics(spec, _stds(spec, next(build(spec).lead())), rows, each)
     blocks = evaluate.blocks(spec, np.zeros(0))  # with noise they are the same at any weights
     if not blocks:
         return None
     (std,) = _stds(spec, Ask(Kind.EVALUATE, 0, blocks, b"")).values()
-    return forecast.metrics(spec, blocks, std)
+    # How many rows of a person are held out only the rows can say.
+    persons = spec.privacy.unit == "person" and here
+    return forecast.metrics(spec, blocks, std, sum(one.held - one.beyond for one in here) if persons else None)
 
 
 def _stds(spec: Spec, ask: Ask) -> dict[str, float]:
@@ -82,11 +89,15 @@ def _epsilon(spec: Spec) -> float:
 
 def _of(spec: Spec, found: Forecast) -> str:
     count = 0 if found.rows is None else round(found.rows)
-    return f"the shares of {count} sites" if spec.privacy.unit == "site" else f"about {count:,} held-out rows"
+    if spec.privacy.unit == "site":
+        return f"the shares of {count} sites"
+    limit = f", at most {most_rows(spec)} of a person," if spec.privacy.unit == "person" else ""
+    return f"about {count:,} held-out rows{limit}"
 
 
 def _statistics(spec: Spec, found: Forecast) -> str:
-    per_row = forecast.statistics(spec, _stds(spec, next(build(spec).lead())), MANY).noise
+    many = {one.name: MANY for one in spec.statistics}
+    per_row = forecast.statistics(spec, _stds(spec, next(build(spec).lead())), MANY, many).noise
     said = []
     for one in spec.statistics:
         half, unit = found.noise[one.name], spec.data.columns[one.column].unit if one.column else ""

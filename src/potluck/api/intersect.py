@@ -14,7 +14,7 @@ import numpy as np
 from potluck.api.facts import Facts
 from potluck.api.once import carried
 from potluck.api.plan import Plan
-from potluck.api.tables import Sources, sources
+from potluck.api.tables import Sources, none_read, not_here, sources
 from potluck.core.asks import Ask, Kind
 from potluck.core.errors import PlanError
 from potluck.core.party import Party
@@ -115,10 +115,7 @@ def rehearsed(plan: Plan) -> tuple[int, float]:
 
 def counted(plan: Plan) -> list[str]:
     """The files' keys are read as `run` reads them; where some are not here, a warning. Raises as `run` would."""
-    files = {name: plan.folder / file for name, file in plan.spec.data.files.items()}
-    missing = [name for name in plan.spec.federation.sites if name not in files or not files[name].is_file()]
-    if missing and files:
-        return [f"data.files: there is none to read for {', '.join(missing)}. hint: `run` and `up` need one each"]
-    if not missing:
+    missing = not_here(plan)
+    if plan.spec.data.files and not missing:
         prepared(plan, None)
-    return []
+    return none_read(missing)

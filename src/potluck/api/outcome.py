@@ -14,7 +14,7 @@ from potluck.core.errors import UsageError, reason
 from potluck.core.visible import visible
 from potluck.fl.model import Model
 from potluck.fl.tally import Tally
-from potluck.fl.tally_words import told
+from potluck.fl.tally_words import noted, told
 from potluck.report.outcome import read
 from potluck.report.page import render, run_html
 
@@ -92,8 +92,12 @@ class Run:
         return list(found) if isinstance(found, list) else []
 
     def told(self) -> list[str]:
-        """What the owners have to know of their rows, a line each."""
+        """What the owners have to mind of their rows, a line each."""
         return told(self.data)
+
+    def noted(self) -> list[str]:
+        """What of their rows may be worth a look, a line each."""
+        return noted(self.data)
 
     def seen(self) -> list[str]:
         """Who could see what, a line a party, of one site's update and of the sums."""

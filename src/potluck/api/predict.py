@@ -25,12 +25,13 @@ from potluck.core.plan import Plan as Spec
 from potluck.core.plan import Predict, digest
 from potluck.core.predicting import Predict as Predicting
 from potluck.core.rounds import RoundId, Rounds, Seat
-from potluck.core.stages import Floats
 from potluck.engines.environment import require
 from potluck.fl.card import Card
 from potluck.fl.model import Model
+from potluck.fl.rows import Inputs
 from potluck.fl.scoring import Carried, agreement, encoded
 from potluck.fl.source import Source
+from potluck.fl.tally import Tally
 from potluck.he.circuit import Forecast, Outline
 from potluck.owner.budget import Budget
 from potluck.parties import catalog
@@ -52,14 +53,14 @@ class Room:
     model: Model = field(repr=False)
     rows: Source = field(repr=False)
 
-    def counted(self) -> int:
-        """How many rows would be sent. Raises DataError, Refused, as the run would."""
-        kept = ~np.isnan(self.encoded(self.model.card)).any(axis=1)
+    def counted(self) -> dict[str, Tally]:
+        """What became of the client's values, under its name. Raises DataError, Refused, as the run would."""
+        read = self.encoded(self.model.card)
         wanted = spec_of(self.plan.spec)
-        fits(int(kept.sum()), wanted.max_rows, wanted.client)
-        return int(kept.sum())
+        fits(int((~np.isnan(read.features).any(axis=1)).sum()), wanted.max_rows, wanted.client)
+        return {wanted.client: read.tally}
 
-    def encoded(self, card: Card) -> Floats:
+    def encoded(self, card: Card) -> Inputs:
         """The client's rows by a card."""
         return encoded(card, self.plan.spec.data, self.rows, spec_of(self.plan.spec).client)
 
@@ -137,7 +138,7 @@ def carried_out(
         found = together(Sitting(spec, protection, RoundId(name, 1)), room.model, room.encoded, memory)
         seconds = time.perf_counter() - started
     log = Log([Round(ASK, 1, {}, seconds, transcript.traffic(1), time.time())])
-    same = agreement(found, room.model.scored_features(room.encoded(room.model.card))) if compare else None
+    same = agreement(found, room.model.scored_features(room.encoded(room.model.card).features)) if compare else None
     spent = dict.fromkeys(spec.federation.sites, None)
     every = [*warnings, *telling(spec, room.model.card)]
     stamp = stamp_of(spec, demand)
@@ -180,5 +181,5 @@ def rehearsed(plan: Plan, model: Model) -> tuple[Forecast, float]:
     with closing(catalog.met(spec)) as protection:
         memory = Memory((*spec.sites, *spec.servers), digest(spec))
         started = time.perf_counter()
-        together(Sitting(spec, protection, RoundId(new_run(), 1)), model, lambda card: zeros, memory)
+        together(Sitting(spec, protection, RoundId(new_run(), 1)), model, lambda card: Inputs(zeros), memory)
         return room.forecast(outline(spec, model.card)), round(time.perf_counter() - started, 4)

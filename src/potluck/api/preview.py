@@ -26,7 +26,7 @@ from potluck.dp.bound import Exact, Noised, privacy
 from potluck.fl import evaluate
 from potluck.fl.table import Table, read
 from potluck.fl.tally import Tally, rests_on
-from potluck.fl.tally_words import required, words
+from potluck.fl.tally_words import lines, required
 from potluck.fl.tasks import build
 from potluck.members.home import SiteHome
 from potluck.mpc.share import rehearsal as share_rehearsal
@@ -117,13 +117,12 @@ def preview(folder: Path, which: str) -> Leaving:
     mine = contribution(task, ask, rows, bound, memory.seat(home.me))
     values = decode(mine.words, bound.grid)
     named = {name: values[where] for name, where in bound.grid.slices().items()}
-    held = int(rows.test.sum())
-    rows_allowed(rules, rests_on(plan, rows.tally, held))
-    note_rows(home, asked.request, plan.name, words(rows.tally))
+    rows_allowed(rules, rests_on(plan, rows.tally))
+    note_rows(home, asked.request, plan.name, lines(rows.tally))
     return Leaving(
         asked,
-        rows.rows - held,
-        held,
+        rows.tally.counted if plan.task == "statistics" else rows.tally.used - rows.tally.held,
+        rows.tally.held,
         {name: [float(value) for value in block] for name, block in named.items()},
         _noise(plan),
         _form(plan, home.name),

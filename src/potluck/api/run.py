@@ -74,8 +74,11 @@ def run(
         with run_folder(plan.spec.name, Path(out) if out else None, now) as folder:
             transcript = Transcript(folder / "parcels" if record else None)
             progress(ask)
-            write(folder, carry_out(warnings, holding, transcript, compare, now))
+            facts = carry_out(warnings, holding, transcript, compare, now)
+            write(folder, facts)
             transcript.write(folder / "transcript.jsonl")
+        if isinstance(facts.outcome, Predicted):  # the client read its rows once the model's card was there
+            counts = {predict.spec_of(plan.spec).client: facts.outcome.tally}
         return replace(Run.read(folder), data=counts)
     demand = demand_of(plan)
     spec, rows = tables(plan, data)

@@ -9,16 +9,19 @@ from potluck.core import private
 from potluck.core.errors import UsageError, reason
 from potluck.fl.model import Model
 from potluck.fl.scoring import table_text
+from potluck.fl.tally import Tally
 
 
 @dataclass(frozen=True)
 class Scored:
-    """rows: how many; columns: what each score is called; path: where they were written, "" where not."""
+    """rows: how many; columns: what each score is called; path: where they were written, "" where not; tally: what
+    became of the rows' values, for whoever has them."""
 
     rows: int
     columns: tuple[str, ...]
     table: tuple[tuple[float | str, ...], ...]
     path: str
+    tally: Tally
 
     def values(self) -> list[list[float | str]]:
         """The scores, a list a row."""
@@ -32,8 +35,9 @@ class Scored:
 def score(model: Path, rows: Path, output: Path | None) -> Scored:
     """Score the rows of a CSV file. Raises UsageError (no such model, cannot write), DataError (rows do not fit)."""
     held = Model.read(model)
-    columns, table = held.scored(rows)
-    scored = Scored(len(table), columns, table, str(output.absolute()) if output else "")
+    read = held.inputs(rows)
+    columns, table = held.written(read.features)
+    scored = Scored(len(table), columns, table, str(output.absolute()) if output else "", read.tally)
     if output:
         try:
             private.write(output, scored.text())

@@ -60,5 +60,5 @@ def _agreement(room: Room, path: Path, told: Told) -> Agreement:
     with path.open(encoding="utf-8", newline="") as file:
         lines = list(csv.reader(file))[1:]
     table = np.array([[float(cell or "nan") for cell in line[1:]] for line in lines])
-    plain = room.model.scored_features(room.encoded(room.model.card))
+    plain = room.model.scored_features(room.encoded(room.model.card).features)
     return agreement(Predicted(room.model.target, table, told.max_error_bound), plain)

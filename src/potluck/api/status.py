@@ -1,4 +1,8 @@
-"""`potluck status`: what a federation's server is doing and what it did, from its journals; none of it is private."""
+"""`potluck status`: what a federation's server is doing and what it did, from its journals; none of it is private.
+
+Who was never heard in a run is silent while a server waits for its answer. Once the run has ended, or no server runs,
+nobody waits: it was not heard.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,8 @@ class File:
 
 @dataclass(frozen=True)
 class Guest:
-    """A site or compute party as the server last heard it. seen: seconds ago; spent: epsilon, None without noise;
+    """A site or compute party as the server last heard it. verdict: its answer; "silent": none yet, and a server waits
+    for one; "not heard": none, and nobody waits. seen: seconds ago; spent: epsilon, None without noise;
     file: the federation file that it goes by, None where it was not heard."""
 
     name: str
@@ -133,29 +138,34 @@ class Standing:
 def status(folder: Path) -> Standing:
     """How things stand at the coordinator in `folder`, newest run first. Raises UsageError, Refused: no such home."""
     home = CoordinatorHome.at(folder)
-    it = home.standing().federation
-    return Standing(it.name, File(it.version, f"sha256:{it.digest.hex()}"), _held(home.lock), tuple(live(folder)))
+    it, running = home.standing().federation, _held(home.lock)
+    return Standing(it.name, File(it.version, f"sha256:{it.digest.hex()}"), running, tuple(live(folder, running)))
 
 
-def live(folder: Path) -> Iterator[Live]:
-    """Every run of the coordinator in `folder`, newest first; one whose journal is just being made is left out."""
+def live(folder: Path, running: bool = True) -> Iterator[Live]:
+    """Every run of the coordinator in `folder`, newest first; one whose journal is just being made is left out.
+
+    running: whether a server is at work. Who starts one knows it: to look at its lock could keep it from starting.
+    """
     paths = list(CoordinatorHome(folder).runs.glob("*/journal.sqlite"))
     for path in sorted(paths, key=lambda one: one.stat().st_mtime, reverse=True):
         with contextlib.suppress(PotluckError), closing(Journal.look(path)) as journal:
-            yield _live(path.parent.name, journal)
+            yield _live(path.parent.name, journal, running)
 
 
-def _live(run: str, journal: Journal) -> Live:
+def _live(run: str, journal: Journal, running: bool) -> Live:
     plan = msgspec.json.decode((journal.fact("spec") or "").encode(), type=readable(Spec))
     rounds = journal.rounds()
     flying = [one for one in rounds if not one["ended"]]
-    open_now = flying and journal.fact("state") == OPEN
+    state = journal.fact("state") or OPEN
+    open_now = flying and state == OPEN
+    unheard = "silent" if running and state == OPEN else "not heard"
     cost = reckoning(plan, journal.paid())
     noisy = plan.privacy.noise != "none"
     heard = {name: (verdict, codes, seen, epsilon) for name, verdict, codes, seen, epsilon, _ in journal.sites()}
     sites = []
     for name in plan.federation.sites:
-        verdict, codes, seen, epsilon = heard.get(name, ("silent", (), None, None))
+        verdict, codes, seen, epsilon = heard.get(name, (unheard, (), None, None))
         spent = (cost[name] if epsilon is None else epsilon) if noisy else None
         dropped = sum(1 for one in rounds if one["opened"] and name in one.get("lost", {}))
         sites.append(Guest(name, verdict, codes, _ago(seen), spent, dropped, _file(journal, site(name))))
@@ -163,7 +173,7 @@ def _live(run: str, journal: Journal) -> Live:
         run=run,
         plan=plan.name,
         hash=journal.fact("plan") or "",
-        state=journal.fact("state") or OPEN,
+        state=state,
         began=float(journal.fact("began") or "0"),
         sums=int(journal.fact("sums") or "0"),
         opened=sum(1 for one in rounds if one["opened"]),
@@ -174,15 +184,15 @@ def _live(run: str, journal: Journal) -> Live:
         resumed=int(journal.fact("resumed") or "0"),
         file=_file(journal, SERVER),
         sites=tuple(sites),
-        computes=_computes(plan, journal),
+        computes=_computes(plan, journal, unheard),
     )
 
 
-def _computes(plan: Spec, journal: Journal) -> tuple[Guest, ...]:
+def _computes(plan: Spec, journal: Journal, unheard: str) -> tuple[Guest, ...]:
     if not plan.servers:
         return ()
     heard = {name: (verdict, codes, seen) for name, verdict, codes, seen, _, _ in journal.sites(Role.COMPUTE)}
-    found = [(party, *heard.get(party.name, ("silent", (), None))) for party in plan.servers]
+    found = [(party, *heard.get(party.name, (unheard, (), None))) for party in plan.servers]
     return tuple(
         Guest(party.name, verdict, codes, _ago(seen), None, 0, _file(journal, party))
         for party, verdict, codes, seen in found

@@ -62,6 +62,25 @@ def tables(plan: Plan, data: Sources | None) -> tuple[core.Plan, dict[Party, Tab
     return spec, found
 
 
+def not_here(plan: Plan) -> dict[str, str | None]:
+    """Files that `run` and `up` read and that are not here: by the plan's key, as the plan names them (None: it does
+    not). Empty where it names no file of rows, which then are read across machines alone."""
+    spec, files = plan.spec, plan.spec.data.files
+    readers = (spec.predict.client,) if spec.predict else spec.federation.sites
+    wanted = {f"data.files.{name}": files.get(name) for name in readers} if files else {}
+    if spec.predict and spec.model and spec.model.file:
+        wanted["model.file"] = spec.model.file
+    return {key: file for key, file in wanted.items() if file is None or not (plan.folder / file).is_file()}
+
+
+def none_read(missing: Mapping[str, str | None]) -> list[str]:
+    """The warning of `check` where files are not here, or none."""
+    if not missing:
+        return []
+    what = f"{len(missing)} not found here, so no rows were read: {', '.join(missing)}"
+    return [f"data.files: {what}. hint: `run` and `up` need one for every site; across machines owners name their own"]
+
+
 def tallies(found: Mapping[Party, Table]) -> dict[str, Tally]:
     """What became of the values, by site: for the owners, all of whom are here."""
     return {site.name: table.tally for site, table in found.items()}

@@ -84,9 +84,8 @@ def up(
     room = predict.prepared(plan, None) if plan.spec.task == "predict" else None
     owners = intersect.prepared(plan, None) if plan.spec.task == "intersect" else None
     spec, rows = (plan.spec, {}) if plan.spec.task in ONE_ROUND else tables(plan, None)
-    if room:
-        room.counted()
     brought = fit.prepared(plan, None) if spec.task == "fit" else None
+    counts = room.counted() if room else brought.tallies if brought else tallies(rows)
     now = datetime.now(UTC)
     holding = folder_of(plan, Path(ledger) if ledger else None)
     with run_folder(spec.name, Path(out) if out else None, now) as folder:
@@ -109,7 +108,7 @@ def up(
         if record:
             _gather(house.folder, folder / "parcels")
         shutil.rmtree(house.folder)
-    return replace(Run.read(folder), data=brought.tallies if brought else tallies(rows))
+    return replace(Run.read(folder), data=counts)
 
 
 def _can(spec: Spec) -> None:

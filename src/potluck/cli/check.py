@@ -26,7 +26,7 @@ def command(plan: Path, settings: tuple[str, ...]) -> int:
         for error in verdict.errors:
             out.print(Text("error:", "red"), error, soft_wrap=True)
         if verdict.ok:
-            out.say(f"{plan.name} can run: {verdict.summary()}")
+            out.say(f"{plan.name} {verdict.can}: {verdict.summary()}")
             if verdict.outlook:
                 out.say(verdict.outlook)
         if verdict.ok and say.verbose:
@@ -35,4 +35,5 @@ def command(plan: Path, settings: tuple[str, ...]) -> int:
 
     say.data(document, text)
     say.warn([*verdict.warnings, *verdict.told()])
+    say.notes(verdict.noted())
     return 0 if verdict.ok else 2

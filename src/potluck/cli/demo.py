@@ -22,4 +22,5 @@ def command(out: Path | None, ledger: Path | None, settings: tuple[str, ...]) ->
     say = voice()
     done = demo(out=out, ledger=ledger, settings=settings, progress=lambda plan: progress(say, plan))
     say.warn([*done.warnings, *done.told()])
+    say.notes(done.noted())
     say.data(done.document, lambda console: show_demo(console, done))

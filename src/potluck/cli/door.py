@@ -50,6 +50,11 @@ class Voice:
         for line in warnings:
             self.words.print(Text("warning:", "yellow"), line, soft_wrap=True)
 
+    def notes(self, lines: list[str]) -> None:
+        """What is worth a look and no warning, a line each, unless -q."""
+        for line in lines:
+            self.say(f"note: {line}")
+
     def say(self, line: str) -> None:
         """One line of words, unless -q."""
         if not self.quiet:

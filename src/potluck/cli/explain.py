@@ -13,6 +13,7 @@ from potluck.api.explain import Explanation, explain
 from potluck.api.plan import Plan
 from potluck.cli.door import settings, spoken, voice
 from potluck.cli.terminal import Terminal
+from potluck.core.views import Never
 from potluck.report.matrix import Claim, Note
 
 
@@ -34,11 +35,27 @@ def command(plan: Path, collude: str, every: bool, settings: tuple[str, ...]) ->
 
 
 def _whole(found: Explanation, out: Terminal) -> None:
-    """A line for every claim."""
-    table = Table("party", "of", "form", "breaks if", "note", title="Who could see what", title_justify="left")
+    """A row for every claim, party by party; what else there is to say stands beside it, as wide as is left."""
+    out.print(Text("Who could see what", "bold"))
+    parties: dict[str, list[dict[str, str]]] = {}
     for row in found.rows():
-        table.add_row(row["party"], row["of"], row["form"], row["breaks_if"], row["note"])
-    out.print(table)
+        parties.setdefault(row["party"], []).append(row)
+    for party, rows in parties.items():
+        table = Table.grid(padding=(0, 2))
+        table.add_column(max_width=24)
+        table.add_column(no_wrap=True)
+        table.add_column()
+        for row in rows:
+            table.add_row(row["of"], row["form"], _beside(row))
+        out.print()
+        out.say(party, "bold")
+        out.print(Padding(table, (0, 0, 0, 2)))
+
+
+def _beside(row: dict[str, str]) -> str:
+    """What would break a claim, and what else to know."""
+    unless = "" if row["breaks_if"] in ("", str(Never())) else row["breaks_if"]
+    return _note(Note(unless, "", row["note"]))
 
 
 def _short(found: Explanation, out: Terminal) -> None:

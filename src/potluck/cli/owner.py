@@ -18,7 +18,7 @@ from potluck.cli.door import Voice, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import scored
 from potluck.core.agree import agree
-from potluck.fl.tally_words import words
+from potluck.fl.tally_words import lines
 from potluck.owner.access import Event
 from potluck.owner.requests import REPEATED
 
@@ -101,7 +101,7 @@ def _preview(out: Terminal, found: Leaving) -> None:
         some = ", ".join(f"{value:.6g}" for value in values[:TEXT])
         more = f", and {len(values) - TEXT} more (--json has all)" if len(values) > TEXT else ""
         out.say(f"  {name}: {some}{more}")
-    for line in words(found.tally):
+    for line in lines(found.tally):
         out.say(line)
     out.say("letters: " + ", ".join(f"{step} {size:,} bytes" for step, size in found.letters))
     out.say(found.later)

@@ -27,4 +27,5 @@ def command(
     with progress(say, read) as bar:
         done = run(read, out=out, ledger=ledger, record=record, compare=compare, progress=bar)
     say.warn([*done.warnings, *done.told()])
+    say.notes(done.noted())
     say.data(done.document, lambda console: show_run(console, done))

@@ -8,6 +8,7 @@ import click
 
 from potluck.api.score import score
 from potluck.cli.door import spoken, voice
+from potluck.fl.tally_words import words
 
 
 @click.command("score")
@@ -19,7 +20,13 @@ def command(model: Path, csv: Path, output: Path | None) -> None:
     """Score the rows of CSV (with a header) with MODEL, as `run` wrote it. Nothing leaves this machine."""
     say = voice()
     scored = score(model, csv, output)
-    document = {"rows": scored.rows, "columns": list(scored.columns), "predictions": scored.path or None}
+    document = {
+        "rows": scored.rows,
+        "columns": list(scored.columns),
+        "predictions": scored.path or None,
+        "data": scored.tally.document(),
+    }
+    say.warn(words(scored.tally))
     say.data(
         document if output else {**document, "scores": scored.values()}, lambda out: click.echo(scored.text(), nl=False)
     )

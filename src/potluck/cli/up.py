@@ -40,4 +40,5 @@ def command(
 
         done = up(read, out=out, ledger=ledger, record=record, compare=compare, watch=watch, say=tell)
     say.warn([*done.warnings, *done.told()])
+    say.notes(done.noted())
     say.data(done.document, lambda console: show_run(console, done))

@@ -22,7 +22,8 @@ from potluck.fl.problems import GAP, Problems, together
 from potluck.fl.source import Source, chunks
 from potluck.fl.split import by_key
 from potluck.fl.tally import Counting, Tally
-from potluck.fl.target import goal, raw_targets, settled
+from potluck.fl.target import goal
+from potluck.fl.target import read as read_target
 
 Mask = NDArray[np.bool_]
 
@@ -137,15 +138,15 @@ def read(source: Source, plan: Plan, owner: str) -> Own:
                 columns[one.name].append(encode.referred(one, found))
             if mine:
                 cells = chunk.cells[aim.column]
-                found = problems.column(aim.column, chunk.lines, partial(raw_targets, aim, cells, how.missing))
+                found, settled = read_target(aim, cells, chunk.lines, how.missing, problems)
                 counting.target(aim, cells, found, ~np.isnan(found))
-                target.append(problems.column(aim.column, chunk.lines, partial(settled, aim, found)))
+                target.append(settled)
             if split:
                 held.append(np.array([key(str(cell)) == "test" for cell in chunk.cells[split]], np.bool_))
     counting.used = counting.read
     whole = {name: np.concatenate(parts) for name, parts in columns.items()}
     test = np.concatenate(held) if split else None
-    tally = counting.done(how.fields, aim if mine else None, {})
+    tally = counting.done(how.fields, aim if mine else None)
     return Own(whole, np.concatenate(target) if mine else None, test, counting.read, how, tally)
 
 

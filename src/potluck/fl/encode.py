@@ -49,7 +49,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
     def remedy(self, usual: str) -> str:
         """The hint where cells count as missing: before the usual one, that they may be misspelt."""
-        return f"{spelled('values', self.values)}; {usual}" if self.referred else usual
+        return f"{spelled(values=self.values)}; {usual}" if self.referred else usual
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -191,9 +191,14 @@ def order(values: Sequence[str]) -> dict[Key, float]:
     return {key(value): float(place) for place, value in enumerate(values)}
 
 
-def raw(one: Field, cells: Cells, missing: Sequence[str]) -> Floats:
-    """[n] a column as numbers, or as codes of its declared values. Raises Unfit."""
-    return referred(one, written(one, cells, missing))
+def folded(text: str) -> str:
+    """A text as it would be if letters had no case."""
+    return text.strip().casefold()
+
+
+def folded_all(declared: Sequence[str]) -> frozenset[str]:
+    """Declared values likewise, but for those that compare as numbers."""
+    return frozenset(folded(text) for text in declared if to_number(text.strip()) is None)
 
 
 def written(one: Field, cells: Cells, missing: Sequence[str]) -> Floats:

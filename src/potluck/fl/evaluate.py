@@ -32,7 +32,7 @@ from potluck.fl.model import Model
 from potluck.fl.ranking import auc_of, curve, wilson
 from potluck.fl.table import Table
 from potluck.fl.target import Goal, goal
-from potluck.fl.units import Index, first, total, updates
+from potluck.fl.units import Index, counted, most_rows, total, updates
 
 BINS = 1024
 TIES = 0.2
@@ -65,11 +65,6 @@ def allowed(plan: Plan) -> bool:
     return plan.data.split is not None and (not noisy(plan) or privacy.unit == "row" or privacy.evaluation is not None)
 
 
-def _most(plan: Plan) -> int:
-    """How many held-out rows one unit may count with."""
-    return plan.privacy.rows_per_person or 1 if noisy(plan) and plan.privacy.unit == "person" else 1
-
-
 def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
     """The blocks of the evaluation sum of the model with these weights; none where the plan releases no metrics.
 
@@ -77,7 +72,7 @@ def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
     """
     if not allowed(plan):
         return ()
-    aim, units, most = goal(plan), most_units(plan), _most(plan)
+    aim, units, most = goal(plan), most_units(plan), most_rows(plan)
     shares = noisy(plan) and plan.privacy.unit == "site"
     if aim.kind == "number":
         if noisy(plan):
@@ -112,9 +107,7 @@ def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Update]:
     if noisy(plan) and plan.privacy.unit == "site":
         yield Update((total(index, size, each) / max(len(index), 1))[None, :])
         return
-    if noisy(plan) and plan.privacy.unit == "person":
-        index = first(rows.person, index, _most(plan))
-    yield from updates(plan, index, rows.person, size, each)
+    yield from updates(plan, counted(plan, rows.person, index), rows.person, size, each)
 
 
 def _cells(plan: Plan, model: Model, bounds: Floats | None, features: Floats, target: Floats) -> Floats:

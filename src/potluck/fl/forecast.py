@@ -65,14 +65,16 @@ def _below(half: float | None, most: float) -> bool:
     return half is not None and half <= most
 
 
-def metrics(plan: Plan, blocks: tuple[Block, ...], std: float) -> Forecast | None:
-    """Of the evaluation with these blocks and noise `std` in each of its cells; None where rows are not known.
+def metrics(plan: Plan, blocks: tuple[Block, ...], std: float, held: float | None = None) -> Forecast | None:
+    """Of the evaluation with these blocks and noise `std` in each of its cells; None where rows are not known, or none
+    are held out.
 
-    Sites count with their shares, so their sums hold as many as there are sites, and persons as rows of their own.
+    held: about how many held-out rows count; None: as many as the plan expects, as if no person had more rows than
+    count. Sites count with their shares, so their sums hold as many as there are sites.
     """
     shares = plan.privacy.unit == "site"
-    rows = float(len(plan.federation.sites)) if shares else held_out(plan)
-    if rows is None or not blocks:
+    rows = float(len(plan.federation.sites)) if shares else held_out(plan) if held is None else held
+    if not rows or not blocks:
         return None
     found = _within(plan, blocks[0].size, rows, std)
     noise = {name: half(one.noise) for name, one in found.items() if one.noise}
@@ -124,12 +126,13 @@ def _scores(bins: int, spread: float) -> tuple[Floats, Floats]:
     return negative, positive
 
 
-def statistics(plan: Plan, stds: Mapping[str, float], rows: float | None) -> Forecast:
+def statistics(plan: Plan, stds: Mapping[str, float], rows: float | None, each: Mapping[str, float]) -> Forecast:
     """Of each statistic, over all groups; stds: the noise in each of its cells. Of several numbers, of one of them.
 
-    rows: how many there are, where they are at hand; a mean or variance has no forecast without.
+    rows: how many count, where they are at hand; each: by statistic, how many of them have a value in it. A mean or
+    variance has no forecast without.
     """
-    noise = {one.name: _statistic(plan, one, stds[one.name], rows) for one in plan.statistics}
+    noise = {one.name: _statistic(plan, one, stds[one.name], each.get(one.name)) for one in plan.statistics}
     return Forecast(rows, noise, {})
 
 

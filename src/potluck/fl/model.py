@@ -27,7 +27,7 @@ from potluck.fl import forest, layers
 from potluck.fl.card import Card, Kind, fault
 from potluck.fl.encode import Encoding, encoding
 from potluck.fl.forest import Forest
-from potluck.fl.rows import features, layout_of
+from potluck.fl.rows import Inputs, inputs, layout_of
 from potluck.fl.source import Source, names_of
 from potluck.fl.target import Goal, goal, scores
 
@@ -106,12 +106,16 @@ class Model:
         found = scores(self.target, self.margins(features))
         return found if self.target.kind == "classes" else found[:, 0]
 
-    def features(self, frame: Source) -> Floats:
-        """Raw rows (a frame, an array, a CSV file) -> features [n, p]; rows that the plan drops are NaN.
+    def inputs(self, frame: Source) -> Inputs:
+        """Raw rows (a frame, an array, a CSV file) as features [n, p], and what became of their values.
 
         Without a header, columns are as in the plan's files, with or without the target. Raises DataError.
         """
-        return features(self.encoding, self._layout(frame), frame, "rows")
+        return inputs(self.encoding, self._layout(frame), frame, "rows")
+
+    def features(self, frame: Source) -> Floats:
+        """The features alone; rows that the plan drops are NaN. Raises as `inputs`."""
+        return self.inputs(frame).features
 
     def _layout(self, frame: Source) -> tuple[str, ...] | None:
         """The column order of a source that does not name the wanted columns, where the plan's files had no header."""
@@ -151,7 +155,11 @@ class Model:
 
     def scored(self, frame: Source) -> tuple[tuple[str, ...], tuple[tuple[float | str, ...], ...]]:
         """Raw rows -> (column names, a tuple a row): what `potluck score` writes. A row with no score is empty."""
-        found = self.scores(frame)
+        return self.written(self.features(frame))
+
+    def written(self, features: Floats) -> tuple[tuple[str, ...], tuple[tuple[float | str, ...], ...]]:
+        """The same of features [n, p]."""
+        found = self.scored_features(features)
         table = found if found.ndim == 2 else found[:, None]
         columns = self.target.classes if self.target.kind == "classes" else ("score",)
         return columns, tuple(tuple("" if math.isnan(v) else v for v in row) for row in table.tolist())

@@ -23,18 +23,23 @@ MOST = 20
 """Kinds of problem that are named."""
 LINES = 5
 """Lines of one kind that are named."""
-CELL = 'correct the cell, or list the text that means "no value" in data.missing'
+NO_VALUE = 'list the text that means "no value" in data.missing'
+CELL = f"correct the cell, or {NO_VALUE}"
 GAP = 'declare missing = "drop" or "flag", or list the text that means "no value" in data.missing'
 
 SHOWN = 5
 """Declared values that a hint repeats."""
 
 
-def spelled(key: str, declared: Sequence[str]) -> str:
-    """A hint where values are not among the declared ones of the plan's `key`, which are repeated as it writes them."""
+def spelled(**declared: Sequence[str]) -> str:
+    """A hint where values are not among the declared ones, which are repeated as the plan writes them, by its key."""
+    return f"check the spelling and case of {' and '.join(_listed(key, texts) for key, texts in declared.items())}"
+
+
+def _listed(key: str, declared: Sequence[str]) -> str:
     more = f", and {len(declared) - SHOWN} more" if len(declared) > SHOWN else ""
     texts = ", ".join(json.dumps(text, ensure_ascii=False) for text in declared[:SHOWN])
-    return f"check the spelling and case of {key} = [{texts}{more}]"
+    return f"{key} = [{texts}{more}]"
 
 
 class Unfit(Exception):

@@ -1,45 +1,64 @@
 """New rows -> the features of a model: the encoding that training used, whoever holds rows and model.
 
-Messages name column and line, never a value.
+Messages name column and line, never a value. What became of the values is counted for whoever holds the rows, and is no
+error: one row may well hold a value that no row of the training had.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
 from potluck.core.stages import Floats
-from potluck.fl.encode import Encoding, encode, raw
+from potluck.fl.encode import Encoding, encode, referred, written
 from potluck.fl.problems import Problems
 from potluck.fl.source import Source, chunks, names_of
+from potluck.fl.tally import Counting, Tally
 
 AWAY = "or leave the row out: the model needs a value of this column"
 
 
-def features(how: Encoding, layout: Sequence[str] | None, frame: Source, where: str) -> Floats:
-    """Raw rows (a frame, an array, a CSV file) -> features [n, p]; rows that the plan drops are NaN.
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """Rows as a model takes them. features [n, p]: NaN in rows that the plan drops; tally: what became of their values,
+    for whoever holds the rows alone."""
+
+    features: Floats = field(repr=False)
+    tally: Tally = field(default=Tally(), repr=False)
+
+
+def inputs(how: Encoding, layout: Sequence[str] | None, frame: Source, where: str) -> Inputs:
+    """Raw rows (a frame, an array, a CSV file) as a model takes them.
 
     layout: the columns in file order where the source does not name them. Raises DataError.
     """
     wanted = [one.name for one in how.fields]
-    parts = [np.zeros((0, len(how.names)))]
+    parts, counting = [np.zeros((0, len(how.names)))], Counting()
     with Problems(where) as problems:
         for chunk in chunks(frame, wanted, layout, problems):
-            columns: dict[str, Floats] = {}
-            dropped = np.zeros(len(chunk.lines), dtype=np.bool_)
+            given: dict[str, Floats] = {}
+            keep = np.ones(len(chunk.lines), dtype=np.bool_)
             for one in how.fields:
-                cells = partial(raw, one, chunk.cells[one.name], how.missing)
-                columns[one.name] = problems.column(one.name, chunk.lines, cells, f"correct the cell, {AWAY}")
-                gone = np.isnan(columns[one.name])
+                cells = chunk.cells[one.name]
+                read = partial(written, one, cells, how.missing)
+                given[one.name] = problems.column(one.name, chunk.lines, read, f"correct the cell, {AWAY}")
+                gone = np.isnan(referred(one, given[one.name]))
                 if one.missing == "refuse":
                     problems.gaps(one.name, one.lacks, chunk.lines[gone].tolist(), one.remedy(f"fill it, {AWAY}"))
-                dropped |= gone if one.missing == "drop" else False
-            found = encode(how, columns)
-            found[dropped] = np.nan
+                if one.missing == "drop":
+                    counting.drop(one, cells, given[one.name], keep & gone)
+                    keep &= ~gone
+            for one in how.fields:
+                counting.column(one, chunk.cells[one.name], given[one.name], keep)
+            counting.read += len(chunk.lines)
+            counting.used += int(keep.sum())
+            found = encode(how, {one.name: referred(one, given[one.name]) for one in how.fields})
+            found[~keep] = np.nan
             parts.append(found)
-    return np.vstack(parts)
+    return Inputs(np.vstack(parts), counting.done(how.fields, None))
 
 
 def layout_of(how: Encoding, target: str, frame: Source, where: str) -> tuple[str, ...]:

@@ -24,8 +24,9 @@ from potluck.fl import layers
 from potluck.fl.card import LAYERED, Card, Kind, fault
 from potluck.fl.encode import Encoding
 from potluck.fl.model import Model
-from potluck.fl.rows import features, layout_of
+from potluck.fl.rows import Inputs, inputs, layout_of
 from potluck.fl.source import Source
+from potluck.fl.tally import Tally
 from potluck.fl.target import Goal, score_error, scores
 
 
@@ -33,13 +34,15 @@ from potluck.fl.target import Goal, score_error, scores
 class Predicted:
     """table [n, columns]: what `potluck score` would print of each row; NaN where the encoding drops the row.
 
-    bound: of |error| of any score. notes: what else the protection says of them.
+    bound: of |error| of any score. notes: what else the protection says of them. tally: what became of the rows'
+    values, for their client alone.
     """
 
     target: Goal
     table: Floats = field(repr=False)
     bound: float
     notes: tuple[str, ...] = ()
+    tally: Tally = field(default=Tally(), repr=False)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -99,8 +102,8 @@ def _ranges(how: Encoding) -> tuple[Floats, Floats]:
     return low, np.ones(len(low))
 
 
-def encoded(card: Card, data: Data, source: Source, where: str) -> Floats:
-    """Raw rows -> features [n, inputs]; a row that the encoding drops is NaN.
+def encoded(card: Card, data: Data, source: Source, where: str) -> Inputs:
+    """Raw rows as a card's features [n, inputs]; a row that the encoding drops is NaN.
 
     The plan's `missing` texts are added to the card's, so that the client's files may say "no value" in their own way.
     Raises DataError: a row that cannot be encoded, by column and line; columns that are not there.
@@ -112,22 +115,22 @@ def encoded(card: Card, data: Data, source: Source, where: str) -> Floats:
         hint = "data.missing names texts that the model takes for values: list those of this file alone"
         raise DataError(f"the plan's data.missing does not go with the model: {wrong}", where=where, hint=hint)
     if data.header:
-        return features(how, None, source, where)
+        return inputs(how, None, source, where)
     if not how.layout:
         hint = "give the file a first line with the columns' names, and leave data.header out"
         raise DataError("the model knows its columns by name, the file has no names", where=where, hint=hint)
-    return features(how, layout_of(how, card.target.column, source, where), source, where)
+    return inputs(how, layout_of(how, card.target.column, source, where), source, where)
 
 
-def predicted(card: Card, kept: NDArray[np.bool_], scored: Scored) -> Predicted:
-    """Margins -> scores, each at its row's place. kept [n]: whether the row was sent."""
+def predicted(card: Card, kept: NDArray[np.bool_], scored: Scored, tally: Tally) -> Predicted:
+    """Margins -> scores, each at its row's place. kept [n]: whether the row was sent; tally: of the rows."""
     table = np.full((len(kept), card.target.outputs), np.nan)
     table[kept] = scores(card.target, scored.margins)
     without = int(len(kept) - kept.sum())
     left = (f"{without} of {len(kept)} rows lack a value that the model needs, and have no score",) if without else ()
     unsure = border(card.target, scored.margins, scored.bound)
     near = (f"{unsure} of {len(scored.margins)} labels may differ from plain scoring: {_NEAR}",) if unsure else ()
-    return Predicted(card.target, table, score_error(card.target, scored.bound), (*scored.notes, *near, *left))
+    return Predicted(card.target, table, score_error(card.target, scored.bound), (*scored.notes, *near, *left), tally)
 
 
 _NEAR = "their margins are nearer to the border than they may be off"

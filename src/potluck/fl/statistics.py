@@ -23,10 +23,10 @@ from potluck.core.plan import Column, Plan, Statistic
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats, Update
 from potluck.fl.encode import scale
-from potluck.fl.method import most_units, noisy
+from potluck.fl.method import most_units
 from potluck.fl.results import Result, results
 from potluck.fl.table import Table
-from potluck.fl.units import Index, first, updates
+from potluck.fl.units import Index, counted, most_rows, updates
 
 ROW = {"count": 1.0, "mean": math.sqrt(2), "variance": math.sqrt(3), "histogram": 1.0, "contingency": 1.0}
 """The L2 norm of what one row adds; a sum's is its column's largest absolute value."""
@@ -85,9 +85,7 @@ class StatisticsTask:
 
     def contribute(self, ask: Ask, rows: Table) -> Iterator[Update]:
         """What this site's rows add [units, d]."""
-        index = np.arange(rows.rows, dtype=np.int64)
-        if noisy(self.plan) and self.plan.privacy.unit == "person":
-            index = first(rows.person, index, self._most())
+        index = counted(self.plan, rows.person, np.arange(rows.rows, dtype=np.int64))
         size = sum(block.size for block in ask.blocks)
 
         def each(some: Index) -> Floats:
@@ -95,15 +93,11 @@ class StatisticsTask:
 
         yield from updates(self.plan, index, rows.person, size, each)
 
-    def _most(self) -> int:
-        person = noisy(self.plan) and self.plan.privacy.unit == "person"
-        return self.plan.privacy.rows_per_person or 1 if person else 1
-
     def _blocks(self) -> tuple[Block, ...]:
         return tuple(self._block(one) for one in self.plan.statistics)
 
     def _block(self, one: Statistic) -> Block:
-        most = self._most()
+        most = most_rows(self.plan)
         high = magnitude(self.plan, one) if one.kind == "sum" else 1.0
         norm = high if one.kind == "sum" else ROW[one.kind]
         size = groups(self.plan, one) * inner(self.plan, one)

@@ -25,7 +25,9 @@ from potluck.fl.source import Chunk, Source, chunks, names_of, texts
 from potluck.fl.split import by_person, by_row
 from potluck.fl.tally import Counting, Tally, with_value
 from potluck.fl.tally_words import nothing_left
-from potluck.fl.target import Goal, goal, raw_targets, settled
+from potluck.fl.target import Goal, goal
+from potluck.fl.target import read as read_target
+from potluck.fl.units import counted, most_rows
 
 __all__ = ["Source", "Table", "header", "read", "resolve"]
 
@@ -134,7 +136,7 @@ def read(source: Source, plan: Plan, site: str) -> Table:
                 raise DataError(f"has more rows than data.max_rows ({plan.data.max_rows})", where=site, hint="raise it")
             blocks.append(_block(chunk, plan, how, aim, problems, counting))
     if not counting.used:
-        raise nothing_left(counting.done(how.fields, aim, {}), site)
+        raise nothing_left(counting.done(how.fields, aim), site)
     return _table(blocks, plan, how, aim, counting, site)
 
 
@@ -148,9 +150,7 @@ def _block(chunk: Chunk, plan: Plan, how: Encoding, aim: Goal | None, problems: 
     columns = {one.name: referred(one, given[one.name]) for one in how.fields}
     target, found = np.zeros(len(chunk.lines)), np.zeros(len(chunk.lines))
     if aim:
-        cells = partial(raw_targets, aim, chunk.cells[aim.column], how.missing)
-        found = problems.column(aim.column, chunk.lines, cells)
-        target = problems.column(aim.column, chunk.lines, partial(settled, aim, found))
+        found, target = read_target(aim, chunk.cells[aim.column], chunk.lines, how.missing, problems)
     who = persons(chunk, data.person, how.missing, problems) if data.person else []
     fold = data.split.column if data.split and aim else None
     held = [text.strip() == "test" for text in texts(chunk.cells[fold])] if fold else []
@@ -207,9 +207,25 @@ def _table(blocks: list[_Block], plan: Plan, how: Encoding, aim: Goal | None, co
     if person is not None and plan.privacy.unit == "person" and held:
         one_side(person, test, site)
     schema = tuple((one.name, plan.data.columns[one.name]) for one in how.fields)
-    statistics = {one.name: with_value(one, columns, len(target)) for one in plan.statistics} if not train else {}
-    tally = counting.done(how.fields, aim, statistics)
+    tally = _sums(counting.done(how.fields, aim), plan, columns, person, test)
     return Table(features, target, person, test, columns, schema, tally)
+
+
+def _sums(
+    tally: Tally, plan: Plan, columns: Mapping[str, Floats], person: NDArray[np.int64] | None, test: NDArray[np.bool_]
+) -> Tally:
+    """A tally with what its rows add to statistics, or to metrics."""
+    train = plan.task == "train"
+    index = np.flatnonzero(test) if train else np.arange(len(test), dtype=np.int64)
+    judged = not train or plan.privacy.unit != "person" or plan.privacy.evaluation is not None
+    mine = counted(plan, person, index) if judged else index  # without metrics there is nothing to be left out of
+    return msgspec.structs.replace(
+        tally,
+        held=len(index) if train else 0,
+        beyond=len(index) - len(mine),
+        most=most_rows(plan),
+        statistics={} if train else {one.name: with_value(one, columns, mine) for one in plan.statistics},
+    )
 
 
 def _sides(plan: Plan, features: Floats, target: Floats, who: list[str], held: list[bool]) -> NDArray[np.bool_]:

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
-from potluck.fl.encode import OTHER, Field, key, to_number
+from potluck.fl.encode import OTHER, Field, folded, folded_all, key
 from potluck.fl.source import Cells
 from potluck.fl.target import Goal
 
 Mask = NDArray[np.bool_]
+Index = NDArray[np.int64]
 
 
 class ColumnTally(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,14 +69,27 @@ class TargetTally(msgspec.Struct, frozen=True, kw_only=True):
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """One site's source. read: rows that it has; used: rows that stay; dropped: rows left out, by the column that had
-    no value; statistics: by name, rows that have a value in each of its columns."""
+    no value; held: of those that stay, held out.
+
+    beyond: with noise for persons, rows that stay and do not count in statistics, or, of the held-out ones, in metrics:
+    each is beyond the first `most` (`privacy.rows_per_person`) of its person. statistics: by name, rows that count and
+    have a value in each of its columns.
+    """
 
     read: int = 0
     used: int = 0
+    held: int = 0
+    beyond: int = 0
+    most: int = 0
     dropped: dict[str, int] = {}
     columns: tuple[ColumnTally, ...] = ()
     target: TargetTally | None = None
     statistics: dict[str, int] = {}
+
+    @property
+    def counted(self) -> int:
+        """How many rows statistics are of, before any lacks a value."""
+        return self.used - self.beyond
 
     def document(self) -> dict[str, object]:
         """The JSON, for the owner of the rows."""
@@ -84,6 +98,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
         return {
             "read": self.read,
             "used": self.used,
+            "beyond": self.beyond,
             "dropped": self.dropped,
             "columns": [
                 {name: value for name, value in msgspec.to_builtins(one).items() if name not in hidden}
@@ -130,8 +145,8 @@ class Counting:
             self._spelled(self.spellings, one.column, cells, keep & (values == OTHER))
             self._add(one.column, {"values": keep, "positive": keep & (values == 1)})
 
-    def done(self, fields: Sequence[Field], goal: Goal | None, statistics: Mapping[str, int]) -> Tally:
-        """The tally. Of a target that is a number as of any column, at the end."""
+    def done(self, fields: Sequence[Field], goal: Goal | None) -> Tally:
+        """The tally, before any row is held out. Of a target that is a number as of any column, at the end."""
         columns = [self._column(one) for one in fields]
         if goal is not None and goal.kind == "number":
             columns.append(self._column(Field(name=goal.column, kind="number")))
@@ -141,7 +156,6 @@ class Counting:
             dropped=dict(+self.dropped),
             columns=tuple(columns),
             target=self._target(goal) if goal is not None and goal.kind == "binary" else None,
-            statistics=dict(statistics),
         )
 
     def _add(self, name: str, counts: Mapping[str, Mask]) -> None:
@@ -187,26 +201,25 @@ class Counting:
 
 def _case(spellings: Counter[str], declared: Sequence[str]) -> int:
     """How many values would be declared ones if letters had no case."""
-    folded = {_folded(text) for text in declared if to_number(text.strip()) is None}
-    return sum(count for text, count in spellings.items() if _folded(text) in folded)
+    known = folded_all(declared)
+    return sum(count for text, count in spellings.items() if folded(text) in known)
 
 
-def _folded(text: str) -> str:
-    return text.strip().casefold()
-
-
-def with_value(statistic: Statistic, columns: Mapping[str, Floats], rows: int) -> int:
-    """How many rows have a value in every column of a statistic: the others add nothing to it."""
+def with_value(statistic: Statistic, columns: Mapping[str, Floats], index: Index) -> int:
+    """How many of the rows in `index` have a value in every column of a statistic: the others add nothing to it."""
     names = [name for name in (statistic.column, statistic.by, *statistic.columns) if name]
-    there = np.ones(rows, np.bool_)
+    there = np.ones(len(index), np.bool_)
     for name in names:
-        there &= ~np.isnan(columns[name])
+        there &= ~np.isnan(columns[name][index])
     return int(there.sum())
 
 
-def rests_on(plan: Plan, tally: Tally, held: int) -> int:
+def rests_on(plan: Plan, tally: Tally) -> int:
     """How many rows what is learnt rests on at least: those that train, or, of exact statistics, those of the one that
-    fewest rows add to (but for those that none adds to, which say nothing of any row)."""
-    if plan.task == "statistics" and plan.privacy.noise == "none":
+    fewest rows add to (but for those that none adds to, which say nothing of any row), of noised ones those that
+    count."""
+    if plan.task != "statistics":
+        return tally.used - tally.held
+    if plan.privacy.noise == "none":
         return min((count for count in tally.statistics.values() if count), default=0)
-    return tally.used - held
+    return tally.counted

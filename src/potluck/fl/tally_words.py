@@ -25,7 +25,7 @@ def required(tally: Tally, where: str) -> None:
         if one.useless and one.declared:
             what = agree(one.values, "its one value is not", f"none of {one.values:,} values is")
             texts.append(f"column {one.column!r}: {what} a declared one{_in_case(one.case)}")
-            hints.append(spelled("values", one.declared))
+            hints.append(spelled(values=one.declared))
         elif one.useless:
             what = agree(one.values, "its one value is", f"all {one.values:,} values are")
             texts.append(f"column {one.column!r}: {what} outside the declared range ({_sides(one)})")
@@ -35,32 +35,59 @@ def required(tally: Tally, where: str) -> None:
         what = agree(target.rows, "the one row has no", f"none of {target.rows:,} rows has a")
         texts.append(f"target {target.column!r}: {what} positive value{_in_case(target.case)}")
         more = "where a site may have none, list what else there is in data.target.negative"
-        hints.append(f"{spelled('positive', target.declared)}; {more}")
+        hints.append(f"{spelled(positive=target.declared)}; {more}")
     if texts:
         raise together(texts, hints, where)
 
 
+def lines(tally: Tally) -> list[str]:
+    """All that the owner is told, a line each."""
+    return [*words(tally), *notes(tally)]
+
+
+def notes(tally: Tally) -> list[str]:
+    """What is as the plan says and may still be worth a look, without a warning: one value beside the positive ones, of
+    which nothing looks misspelt, counts as negative."""
+    one = tally.target
+    if one is None or not one.other or _doubtful(one):
+        return []
+    what = f"{one.other:,} of {one.rows:,} rows {agree(one.other, 'counts', 'count')} as negative"
+    return [f"target {one.column!r}: {what}, all with one value, which data.target.negative may declare"]
+
+
 def words(tally: Tally) -> list[str]:
-    """What the owner has to know, a line each; nothing where every value is used as it stands."""
+    """What the owner has to mind, a line each; nothing where every value is used as it stands."""
     found = []
     if tally.dropped:
         found.append(f"{_share(tally.read - tally.used, tally.read, 'row')} left out: {_dropped(tally)}")
+    found += _beyond(tally)
     found += [*_target(tally.target), *(line for one in tally.columns for line in _column(one))]
     for name, count in tally.statistics.items():
-        if count < tally.used:
-            rows = agree(tally.used, "row", "rows")
+        if count < tally.counted:
+            rows = agree(tally.counted, "row", "rows")
             found.append(
-                f"statistic {name!r}: {count:,} of {tally.used:,} {rows} {agree(count, 'has', 'have')} a value"
+                f"statistic {name!r}: {count:,} of {tally.counted:,} {rows} {agree(count, 'has', 'have')} a value"
             )
     more = len(found) - MOST
     return found if more <= 0 else [*found[:MOST], f"and {more} more"]
+
+
+def _beyond(tally: Tally) -> list[str]:
+    """Rows that do not count because their person has others that do."""
+    if not tally.beyond:
+        return []
+    first = agree(tally.most, "row", f"{tally.most:,} rows")
+    why = f"beyond the first {first} of a person (privacy.rows_per_person)"
+    if tally.statistics:
+        return [f"{_share(tally.beyond, tally.used, 'row')} left out: {why}"]
+    return [f"{_share(tally.beyond, tally.held, 'held-out row')} left out of the metrics: {why}"]
 
 
 def nothing_left(tally: Tally, where: str) -> DataError:
     """What is wrong with a source of which no row stays."""
     if not tally.dropped:
         return DataError("has no rows", where=where, hint="see data.missing")
-    hints = [spelled("values", one.declared) for one in tally.columns if one.left_out]
+    hints = [spelled(values=one.declared) for one in tally.columns if one.left_out]
     return DataError(
         f"no rows are left: {_dropped(tally)}", where=where, hint="; ".join([*dict.fromkeys(hints), "see data.missing"])
     )
@@ -73,7 +100,7 @@ def for_owner(plan: Plan, tally: Tally, where: str) -> tuple[str, ...]:
     """
     if plan.privacy.noise == "none":
         required(tally, where)
-    return tuple(words(tally))
+    return tuple(lines(tally))
 
 
 def told(tallies: Mapping[str, Tally]) -> list[str]:
@@ -81,17 +108,28 @@ def told(tallies: Mapping[str, Tally]) -> list[str]:
     return [f"{site}: {line}" for site, tally in tallies.items() for line in words(tally)]
 
 
+def noted(tallies: Mapping[str, Tally]) -> list[str]:
+    """Their notes, likewise."""
+    return [f"{site}: {line}" for site, tally in tallies.items() for line in notes(tally)]
+
+
+def _doubtful(one: TargetTally) -> bool:
+    """Whether values that count as negative may not be: some look misspelt, or there are several different ones, or
+    nothing is positive. Who declares `positive` alone means one other value by it."""
+    return bool(one.other) and (one.case > 0 or one.kinds > 1 or not one.positive)
+
+
 def _target(one: TargetTally | None) -> list[str]:
     if one is None:
         return []
-    if one.other:
+    if _doubtful(one):
         what = (
             f"{_share(one.other, one.rows, 'value')} not declared and {agree(one.other, 'counts', 'count')} as negative"
         )
         what += f", of {one.kinds:,} {agree(one.kinds, 'kind', 'kinds')}"
         hint = "data.target.negative says which may"
         return [f"target {one.column!r}: {what}{_in_case(one.case)}. hint: {hint}"]
-    if one.positive or not one.rows:
+    if one.positive or one.other or not one.rows:
         return []
     return [f"target {one.column!r}: {agree(one.rows, 'the one row is not', f'none of {one.rows:,} rows is')} positive"]
 

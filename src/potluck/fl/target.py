@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
-from potluck.fl.encode import OTHER, Key, codes, key, numbers, order, scale
+from potluck.fl.encode import OTHER, Key, codes, folded, folded_all, key, numbers, order, scale
 from potluck.fl.links import sigmoid, softmax
-from potluck.fl.problems import Unfit
+from potluck.fl.problems import NO_VALUE, Problems, spelled
 from potluck.fl.source import Cells
 
 Side = Literal["binary", "classes", "number"]
+UNDECLARED = "a target value that the plan does not declare"
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,12 +85,30 @@ def score_error(one: Goal, bound: float) -> float:
     return min(1.0, bound / 2 if one.kind == "classes" else bound / 4)
 
 
-def targets(one: Goal, cells: Cells, missing: tuple[str, ...]) -> Floats:
-    """[n] 0 or 1, the class's place, or the number on [-1, 1]; NaN where missing.
+def read(
+    one: Goal, cells: Cells, lines: NDArray[np.int64], missing: tuple[str, ...], problems: Problems
+) -> tuple[Floats, Floats]:
+    """(as `raw_targets` gives it, the target [n]: 0 or 1, the class's place, or the number on [-1, 1]; NaN where
+    missing). What does not fit goes into `problems`; lines [n]: of the cells."""
+    found = problems.column(one.column, lines, partial(raw_targets, one, cells, missing))
+    if one.kind == "number":
+        return found, scale(found, one.low, one.high)
+    other = found == OTHER
+    if not one.open:
+        known, hint = folded_all(one.classes or one.values), f"{_declared(one)}, or {NO_VALUE}"
+        places: dict[bool, list[int]] = {False: [], True: []}  # by whether it is case alone
+        for place in np.flatnonzero(other).tolist():
+            places[folded(str(cells[place])) in known].append(place)
+        problems.cells(one.column, lines[places[False]].tolist(), UNDECLARED, hint)
+        problems.cells(one.column, lines[places[True]].tolist(), f"{UNDECLARED} (only its case differs)", hint)
+    return found, np.where(other, 0.0, found)  # where nothing else was declared, whatever is not positive is negative
 
-    Raises Unfit: text where a number is expected, or a value that neither target nor column declares.
-    """
-    return settled(one, raw_targets(one, cells, missing))
+
+def _declared(one: Goal) -> str:
+    if one.kind == "classes":
+        return spelled(classes=one.classes)
+    positive = {key(value) for value in one.positive}
+    return spelled(positive=one.positive, negative=[value for value in one.values if key(value) not in positive])
 
 
 def raw_targets(one: Goal, cells: Cells, missing: tuple[str, ...]) -> Floats:
@@ -101,14 +122,3 @@ def raw_targets(one: Goal, cells: Cells, missing: tuple[str, ...]) -> Floats:
         return codes(cells, order(one.classes), missing)
     table: dict[Key, float] = {key(value): 0.0 for value in one.values} | {key(value): 1.0 for value in one.positive}
     return codes(cells, table, missing)
-
-
-def settled(one: Goal, found: Floats) -> Floats:
-    """[n] what `raw_targets` gives -> the target. Raises Unfit: a value that neither target nor column declares."""
-    if one.kind == "number":
-        return scale(found, one.low, one.high)
-    other = found == OTHER
-    rest = np.where(other, 0.0, found)
-    if other.any() and not one.open:
-        raise Unfit(np.flatnonzero(other).tolist(), rest, "a target value that the plan does not declare")
-    return rest  # where nothing else was declared, whatever is not positive is negative

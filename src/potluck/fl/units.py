@@ -47,9 +47,18 @@ def _known(person: Index | None) -> Index:
     return person
 
 
-def first(person: Index | None, index: Index, most: int) -> Index:
-    """Of the rows in `index`, the first `most` of each person, in order."""
-    seen: dict[int, int] = {}
+def most_rows(plan: Plan) -> int:
+    """With how many rows one unit counts in a sum of rows that is not clipped: statistics, and metrics."""
+    limited = plan.privacy.noise != "none" and plan.privacy.unit == "person"
+    return plan.privacy.rows_per_person or 1 if limited else 1
+
+
+def counted(plan: Plan, person: Index | None, index: Index) -> Index:
+    """Of the rows in `index` those that count in such a sum: with noise for persons the first `most_rows` of each, in
+    order; else all."""
+    if plan.privacy.noise == "none" or plan.privacy.unit != "person":
+        return index
+    most, seen = most_rows(plan), dict[int, int]()
     kept = []
     for row, who in zip(index.tolist(), _known(person)[index].tolist(), strict=True):
         seen[who] = seen.get(who, 0) + 1

@@ -128,14 +128,16 @@ class Consent:
             self._plans.pop(run, None)
         self._write("request", _OUTCOME[decision.verdict], about, decision)
         if decision.part is not None and decision.part is not known:
-            self._tell(decision.part, about)
+            self.counted(run, decision.part.told)
         return decision
 
-    def _tell(self, part: Part, about: Subject) -> None:
-        """What the owner has to know of the rows that were just read: on its screen and in its log, nowhere else."""
-        if part.told is not None:
-            self._owner.log.write("rows", _now(), about=about, why=part.told)
-            for line in part.told:
+    def counted(self, run: str, told: tuple[str, ...] | None) -> None:
+        """What the owner has to know of the rows that were just read: on its screen and in its log, nowhere else. None:
+        no rows were counted."""
+        if told is not None:
+            about = self._about(run)
+            self._owner.log.write("rows", _now(), about=about, why=told)
+            for line in told:
                 self._say(f"rows of {about.plan}: {line}")
 
     def _remember(self, run: str, plan: Plan) -> None:

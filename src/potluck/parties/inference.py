@@ -22,10 +22,10 @@ from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import Plan, digest
 from potluck.core.predicting import Meeting, Predict, Scored
 from potluck.core.rounds import Abort, Cause, Exchange, Inbox, Label, Parcel, Record, RoundId, Rounds, Seat
-from potluck.core.stages import Floats
 from potluck.core.wire import Signature, dump, load
 from potluck.fl.card import Card, fault
 from potluck.fl.model import Model
+from potluck.fl.rows import Inputs
 from potluck.fl.scoring import Predicted, net, predicted
 from potluck.owner.scored import PREFIX, key
 from potluck.parties.attempt import QUIET
@@ -49,7 +49,7 @@ ONE_SET = (
 )
 LARGEST = 1 << 22
 """Bytes of a card: a hundred thousand columns with short names."""
-Rows = Callable[[Card], Floats]
+Rows = Callable[[Card], Inputs]
 """The client's rows as a card's features [n, inputs]; NaN: the card drops the row. Raises DataError, Refused."""
 
 
@@ -114,14 +114,15 @@ def ask(sitting: Sitting, rows: Rows, me: Seat) -> Rounds[Predicted]:
     sent = Key(own.public, me.sign(_statement(KEY, meeting, own.public)))
     shown = yield from _through(meeting.label(KEY), dump(sent), meeting.label(CARD))
     card = _card(meeting, own, shown, me)
-    features = rows(card)
+    read = rows(card)
+    features = read.features
     kept = np.asarray(~np.isnan(features).any(axis=1), dtype=np.bool_)
     fits(int(kept.sum()), meeting.rows, meeting.client.name)
     scored = yield from sitting.protection.query(meeting, me, features[kept])
     _sound(scored, int(kept.sum()), card, meeting.owner)
     label = meeting.label(DONE)
     yield Exchange(label, send={SERVER: Parcel(label, b"")})
-    return predicted(card, kept, scored)
+    return predicted(card, kept, scored, read.tally)
 
 
 def answer(sitting: Sitting, model: Model, me: Seat) -> Rounds[None]:

@@ -17,16 +17,16 @@ from potluck.core.party import Party, Role
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, RoundId, Rounds, Seat
 from potluck.core.schema import readable
-from potluck.core.stages import Floats
 from potluck.engines.environment import NotInstalled, require
 from potluck.fl import columns
 from potluck.fl.card import Card
 from potluck.fl.model import Model
+from potluck.fl.rows import Inputs
 from potluck.fl.scoring import Predicted, encoded, layered, text_of
 from potluck.fl.source import Source
 from potluck.fl.table import read
 from potluck.fl.tally import rests_on
-from potluck.fl.tally_words import for_owner
+from potluck.fl.tally_words import for_owner, lines
 from potluck.fl.tasks import Trained, build
 from potluck.members.files import PRIVATE, create, folder, replace
 from potluck.members.home import SiteHome
@@ -55,7 +55,7 @@ KEPT = "predictions"
 
 
 def _nothing(run: str, result: object) -> None:
-    """A sum leaves nothing at a site."""
+    """A sum leaves nothing at a site, and says nothing new of its rows."""
 
 
 def _kept(run: str) -> None:
@@ -95,8 +95,8 @@ def engine_address(rules: Policy, where: str) -> Port:
 @dataclass(frozen=True, slots=True)
 class Part:
     """What a site or compute party needs to take part in a run. half: of each round; done: what becomes of a half's
-    result, by run; over: the run, of this name, is finished; close: this process takes part no more; rest: nothing was
-    asked for a while, and what can be had again may go.
+    result, by run, giving as `told` what it says of rows that the half read; over: the run, of this name, is finished;
+    close: this process takes part no more; rest: nothing was asked for a while, and what can be had again may go.
 
     tie: to what it brings; None where that is nothing, or (in a prediction) what the plan's hash names: the owner's
     model, of which each run has one answer, and a client's rows, which nobody else learns anything of.
@@ -107,7 +107,7 @@ class Part:
 
     plan: Plan
     half: Callable[[RoundId, Seat], Rounds[object]] = field(repr=False)
-    done: Callable[[str, object], None] = field(default=_nothing, repr=False)
+    done: Callable[[str, object], tuple[str, ...] | None] = field(default=_nothing, repr=False)
     over: Callable[[str], None] = field(default=_kept, repr=False)
     close: Callable[[], None] = field(default=_idle, repr=False)
     rest: Callable[[], None] = field(default=_idle, repr=False)
@@ -147,7 +147,7 @@ def _sums(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     rows = read(source, plan, home.name)
     told = for_owner(plan, rows.tally, home.name)
-    rows_allowed(rules, rests_on(plan, rows.tally, int(rows.test.sum())))
+    rows_allowed(rules, rests_on(plan, rows.tally))
     tie = of_table(rows, key_of(home.ties), by_order(plan))
 
     def half(round_: RoundId, seat: Seat) -> Rounds[None]:
@@ -247,15 +247,16 @@ def _asks(plan: Plan, rules: Policy, home: SiteHome) -> Part:
         rows = _allowed(plan, rules, home, source)
         return inference.ask(inference.Sitting(plan, protection, round_), rows, seat)
 
-    def done(run: str, result: object) -> None:
+    def done(run: str, result: object) -> tuple[str, ...]:
         assert isinstance(result, Predicted)
         _keep(home.folder / KEPT, run, result)
+        return tuple(lines(result.tally))
 
     return Part(plan, half, done, close=protection.close)
 
 
 def _allowed(plan: Plan, rules: Policy, home: SiteHome, source: Source) -> inference.Rows:
-    def rows(card: Card) -> Floats:
+    def rows(card: Card) -> Inputs:
         denial = columns_allowed(rules, [one.name for one in card.encoding.fields])
         if denial is not None:
             raise Refused(f"the model reads more than that: {denial.words}", where="policy", hint=denial.hint)

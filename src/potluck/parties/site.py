@@ -277,7 +277,7 @@ class Site:
             seat.desk = None
             cause, detail = (desk.abort.cause, desk.abort.detail) if desk.abort else (None, "")
             if desk.abort is None:
-                seat.part.done(desk.round.run, desk.result)
+                self._consent.counted(desk.round.run, seat.part.done(desk.round.run, desk.result))
             self._consent.noticed("round", desk.round.run, cause, desk.round.number, detail)
         elif desk.step != seat.step:
             seat.step, seat.end = desk.step, time.monotonic() + desk.hops * seat.part.plan.federation.patience

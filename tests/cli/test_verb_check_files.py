@@ -1,0 +1,56 @@
+"""`check` says plainly which files are not here: "can run" alone would be half of the truth."""
+
+from __future__ import annotations
+
+import pytest
+
+from potluck.api import check as module
+
+
+def test_check_says_which_file_has_to_be_there_before_the_plan_can_run(shops, cli, monkeypatch):
+    assert cli("check", shops / "plan.toml").out.startswith("plan.toml can run: ")  # the control
+    (shops / "b.csv").unlink()
+    said = cli("check", shops / "plan.toml")
+    assert said.code == 0  # across machines every owner names its own file, and the plan can run
+    assert said.out.startswith("plan.toml can run here once 1 file is there: data.files.b (b.csv) not found: ")
+    assert "1 not found here, so no rows were read: data.files.b. hint: `run` and `up` need one for every site" in (
+        said.err
+    )
+    assert cli("run", shops / "plan.toml", "--out", shops / "r").code == 2  # it was not to be
+    monkeypatch.setattr(module, "not_here", lambda plan: {})  # the control: as it was, and now the error shows
+    assert cli("check", shops / "plan.toml").code == 2
+
+
+def test_its_json_names_the_files(shops, cli):
+    assert cli("check", shops / "plan.toml", "--json").json["files_not_found"] == {}
+    (shops / "b.csv").unlink()
+    sets = ("--set", 'data.files={a="a.csv", b="b.csv", d="gone/d.csv"}')
+    found = cli("check", shops / "plan.toml", *sets, "--json").json
+    assert found["ok"]
+    assert found["files_not_found"] == {"data.files.b": "b.csv", "data.files.c": None, "data.files.d": "gone/d.csv"}
+    assert found["data"] == {}
+    said = cli("check", shops / "plan.toml", *sets)
+    words = (
+        "once 3 files are there: data.files.b (b.csv), data.files.c (names none), data.files.d (gone/d.csv) not found"
+    )
+    assert words in said.out
+
+
+def test_a_plan_without_files_can_run_across_machines_and_lacks_none(shops, cli):
+    said = cli("check", shops / "plan.toml", "--set", "data.files={}")
+    assert said.out.startswith("plan.toml can run: ")
+    assert "data.files" not in said.err
+
+
+@pytest.mark.parametrize("width", [80, 60])
+@pytest.mark.parametrize("options", [("--collude", "server,b,c,d"), ("--all",)])
+def test_what_parties_see_together_can_be_read_in_a_narrow_terminal(shops, cli, monkeypatch, width, options):
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = cli("explain", shops / "plan.toml", *options).out.splitlines()
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    for thing in ("a's update", "the sum", "the model", "a's metrics"):
+        assert any(line.startswith(f"  {thing}  ") for line in lines), text
+    assert "│" not in text
+    words = [word for line in lines[1:] for word in line.split()]
+    assert len(text.replace(" ", "")) / len(words) > 4  # no word is broken into letters
