@@ -33,6 +33,17 @@ def test_persons_are_summed_whole_whatever_the_batch(people, room, seed):
     assert np.allclose(got, np.array(expected).reshape(-1, 2))
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 5), max_size=40), st.integers(1, 4), st.integers(0, 2**32))
+def test_the_first_rows_of_each_person_count_in_the_order_in_which_they_stand(people, most, seed):
+    person = np.array(people, dtype=np.int64)
+    index = np.flatnonzero(np.random.default_rng(seed).random(len(people)) < 0.8)
+    expected = [row for row in index if (person[index[index < row]] == person[row]).sum() < most]  # by its definition
+    found = units.counted(make(privacy=noised("person", rows_per_person=most)), person, index)
+    assert found.dtype == np.int64
+    assert found.tolist() == expected
+
+
 def test_rows_never_stand_in_for_persons():
     """Where nobody says whose row it is, nothing may be contributed under a promise to persons."""
     spec = make(privacy=noised("person"))

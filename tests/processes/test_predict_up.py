@@ -56,6 +56,8 @@ def test_up_gives_what_run_gives_and_brings_the_scores_home(place):
     assert there.document["agreement"] == here.document["agreement"]
     assert there.document["max_error_bound"] == here.document["max_error_bound"]
     assert there.document["notes"] == here.document["notes"]
+    assert there.data == here.data
+    assert list(there.data) == ["clinic"]
     path = Path(there.document["predictions"])
     assert path == place / "up" / "predictions.csv"
     assert table(path) == table(here.document["predictions"])

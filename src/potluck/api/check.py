@@ -108,7 +108,7 @@ class Verdict:
 
     def summary(self) -> str:
         """One line of words."""
-        sums = f"{self.rounds} rounds"
+        sums = f"{self.rounds} {agree(self.rounds or 0, 'round', 'rounds')}"
         size = "" if self.bytes_up is None else f", {self.bytes_up:,} bytes up a site and round"
         pace = "" if self.seconds is None else f", about {self.seconds:.2g} s a round here"
         cost = next(iter(self.epsilon.values()), None)

@@ -58,13 +58,11 @@ def counted(plan: Plan, person: Index | None, index: Index) -> Index:
     order; else all."""
     if plan.privacy.noise == "none" or plan.privacy.unit != "person":
         return index
-    most, seen = most_rows(plan), dict[int, int]()
-    kept = []
-    for row, who in zip(index.tolist(), _known(person)[index].tolist(), strict=True):
-        seen[who] = seen.get(who, 0) + 1
-        if seen[who] <= most:
-            kept.append(row)
-    return np.array(kept, dtype=np.int64)
+    who = _known(person)[index]
+    order = np.argsort(who, kind="stable")
+    starts = np.flatnonzero(np.diff(who[order], prepend=-1))
+    place = np.arange(len(who)) - np.repeat(starts, np.diff(starts, append=len(who)))  # of a row among its person's
+    return index[np.sort(order[place < most_rows(plan)])]
 
 
 def _parts(index: Index, size: int) -> Iterator[Index]:
