@@ -204,6 +204,25 @@ def test_statistics_are_forecast_as_runs_have_them(counted, folder):
     assert (found["table"]["high"][0][0] - found["table"]["low"][0][0]) / 2 == pytest.approx(ahead["table"])
 
 
+def test_statistics_of_persons_with_two_rows_each_are_forecast_as_runs_have_them(folder, tmp_path):
+    """The newcomer's case: of two rows of a person one counts, and the mean is known half as well as all would tell."""
+    for site in SITES:
+        pd.read_csv(folder / f"{site}.csv").assign(who=[row // 2 for row in range(200)]).to_csv(
+            tmp_path / f"{site}.csv", index=False
+        )
+    persons = {"noise": "shared", "unit": "person", "epsilon": 4.0, "delta": 1e-5, "rows_per_person": 1}
+    made = plan(tmp_path, "statistics", privacy=persons, data__person="who")
+    verdict, run = potluck.check(made), potluck.run(made, out=tmp_path / "run")
+    ahead, found = verdict.document()["forecast"], run.document["results"]
+    assert ahead["rows"] == 400
+    for name in ("all_rows", "level", "spread"):
+        assert (found[name]["high"] - found[name]["low"]) / 2 == pytest.approx(ahead[name], rel=0.2)
+    line = "100 of 200 rows are left out: beyond the first row of a person (privacy.rows_per_person)"
+    assert verdict.told() == run.told() == [f"{site}: {line}" for site in SITES]
+    for path in (tmp_path / "run").rglob("*"):
+        assert path.is_dir() or b"beyond the first" not in path.read_bytes()  # told, and never released
+
+
 def test_without_rows_at_hand_a_mean_is_forecast_by_the_row(folder):
     verdict = potluck.check(plan(folder, "statistics", files=False))
     ahead = verdict.document()["forecast"]
