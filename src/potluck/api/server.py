@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -120,9 +120,11 @@ def serve(
         locked(home.lock, "another server runs this federation on this machine"),
         session(home, plan, spec, fresh, member.federation) as kept,
         _line(home, member) as (link, lease),
+        ExitStack() as undo,
     ):
         say = _written(kept, say)
         bench = _bench(plan, spec, member, kept, link, Wishes(home.folder, wait, record, say))
+        undo.callback(bench.coordinator.transcript.close)
         if kept.resumed:
             say("resumed", f"{sum(one['opened'] for one in kept.journal.rounds())} rounds stand")
         if kept.state != SUMMED:

@@ -119,13 +119,11 @@ class Anchor:
             sync(self.path.parent)
 
     def move(self, head: Head) -> None:
-        """The anchor holds `head` when this returns, durably; a kill leaves the old one. For one caller at a time.
-
-        Raises UsageError: it cannot be written.
+        """The anchor holds `head` when this returns; a kill leaves the old one, and a power cut may: the ledger is then
+        ahead of it, as after a kill. For one caller at a time. Raises UsageError: it cannot be written.
         """
         with self._told():
             os.replace(self._drafted(head), self.path)
-            sync(self.path.parent)
 
     def expects(self, ledger: Path) -> None:
         """Raises Refused: the ledger is gone, although there is an anchor for it."""

@@ -5,10 +5,11 @@ With `record` (for the attacks and the owner's own preview) the bodies are kept 
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from potluck.core import private
 from potluck.core.party import Party, Role
@@ -43,6 +44,7 @@ class Transcript:
         self._rounds: dict[int, Traffic] = {}
         self._folder = folder
         self._lines = lines
+        self._open: int | None = None
         self._kept = _kept(folder)
 
     def moved(self, label: Label, sender: Party, to: Party, size: int) -> None:
@@ -51,7 +53,15 @@ class Transcript:
         self.moves.append(move)
         self._count(move)
         if self._lines is not None:
-            _append(self._lines, _line(move).encode("utf-8"))
+            if self._open is None:
+                self._open = _opened(self._lines)
+            _write(self._open, _line(move))
+
+    def close(self) -> None:
+        """Let go of the file of lines; another letter opens it again."""
+        if self._open is not None:
+            os.close(self._open)
+            self._open = None
 
     def read(self, label: Label, sender: Party, to: Party, body: bytes) -> None:
         """A body was read by its receiver, unsealed. Kept only where the transcript records."""
@@ -61,12 +71,12 @@ class Transcript:
         self._kept += 1
         name = f"{self._kept:06d}.bin"
         _append(self._folder / name, body)
-        line = {"file": name, "round": label.round.number, "step": label.step, "from": str(sender), "to": str(to)}
-        _append(self._folder / "index.jsonl", (json.dumps(line, sort_keys=True) + "\n").encode("utf-8"))
+        line = {"file": name, "from": str(sender), "round": label.round.number, "step": label.step, "to": str(to)}
+        _append(self._folder / "index.jsonl", msgspec.json.encode(line) + b"\n")
 
     def write(self, path: Path) -> None:
         """One line of JSON a letter: round, step, from, to, bytes."""
-        private.write(path, "".join(map(_line, self.moves)))
+        private.write(path, b"".join(map(_line, self.moves)).decode("utf-8"))
 
     def traffic(self, number: int) -> Traffic:
         """Bytes and letters of one round."""
@@ -83,17 +93,25 @@ class Transcript:
         it.steps[move.label.step] = size + move.size, letters + 1
 
 
-def _append(path: Path, line: bytes) -> None:
-    """One write to the end of a file: cheap enough for every letter, and whole whoever else writes."""
-    # Bodies are read by nobody else on this machine: under `clear` they are updates.
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, private.FILE)
+def _append(path: Path, data: bytes) -> None:
+    handle = _opened(path)
     try:
-        with memoryview(line) as rest:
-            written = os.write(handle, rest)
-            while written < len(rest):
-                written += os.write(handle, rest[written:])
+        _write(handle, data)
     finally:
         os.close(handle)
+
+
+def _opened(path: Path) -> int:
+    # Bodies are read by nobody else on this machine: under `clear` they are updates.
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, private.FILE)
+
+
+def _write(handle: int, data: bytes) -> None:
+    """One write to the end of a file: cheap enough for every letter, and whole whoever else writes."""
+    with memoryview(data) as rest:
+        written = os.write(handle, rest)
+        while written < len(rest):
+            written += os.write(handle, rest[written:])
 
 
 def _kept(folder: Path | None) -> int:
@@ -101,6 +119,7 @@ def _kept(folder: Path | None) -> int:
     return 0 if folder is None else len(list(folder.glob("*.bin")))
 
 
-def _line(move: Move) -> str:
-    line = {"round": move.label.round.number, "step": move.label.step, "from": str(move.sender)}
-    return json.dumps(line | {"to": str(move.to), "bytes": move.size}) + "\n"
+def _line(move: Move) -> bytes:
+    label = move.label
+    line = {"round": label.round.number, "step": label.step, "from": str(move.sender), "to": str(move.to)}
+    return msgspec.json.encode(line | {"bytes": move.size}) + b"\n"
