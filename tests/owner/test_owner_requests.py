@@ -304,6 +304,39 @@ def test_what_others_can_put_here_is_bounded(book, monkeypatch):
             book.ask(run, H, plan, "hospitals", 1.0, (), PERSON)
 
 
+def misfits(book, flood: int) -> int:
+    """How many of 12 plans that do not fit the rows are approved by themselves, and so tell their asker that."""
+    told = 0
+    for number in range(12):
+        run, others = f"m{number}", [f"d{number}-{one}" for one in range(flood)]
+        if ask(book, run, POLICY, plan_hash=digest(run)) is State.APPROVED:
+            told += 1
+            book.unfit(run)
+            book.finish(run)
+        for other in others:
+            assert ask(book, other, POLICY, ("who",), plan_hash=digest(other)) is State.DENIED
+    return told
+
+
+def test_server_cannot_have_plans_that_did_not_fit_forgotten_by_a_flood_of_others(book, monkeypatch):
+    monkeypatch.setattr(requests, "KEPT", 5)
+    assert misfits(book, 6) == requests.MISFITS
+
+
+def test_control_where_they_may_be_forgotten_each_plan_tells_a_bit(book, monkeypatch):
+    monkeypatch.setattr(requests, "KEPT", 5)
+    monkeypatch.setattr(requests, "_COUNTED", 0)
+    assert misfits(book, 6) == 12
+
+
+def test_misfits_are_forgotten_after_a_day(book, monkeypatch):
+    monkeypatch.setattr(requests, "KEPT", 5)
+    misfits(book, 6)
+    book.ask("later", H, PLAN, "hospitals", 2 * requests.DAY, (), POLICY)
+    with pytest.raises(UsageError, match="no such run"):
+        book.state("m0")
+
+
 def test_another_file_is_refused_and_left_alone(tmp_path):
     for name, body in (("text", b"hello, this is not a database\n" * 100), ("empty", b"")):
         path = tmp_path / name

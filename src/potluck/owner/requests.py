@@ -33,6 +33,8 @@ LONGEST = 200
 """Requests that wait; requests that are remembered; bytes of a plan, and of all that the policy denied; letters of a
 name: what others can put here."""
 
+_COUNTED = DAY
+"""Seconds that a misfit stays, as long as `_misfits` may count it: who floods this file has none of them forgotten."""
 _SELECT = "SELECT run, hash, plan, asker, first_seen, state, codes FROM requests JOIN plans USING (hash)"
 
 
@@ -294,17 +296,18 @@ class Requests:
 
     def _forget(self) -> None:
         """Ended requests beyond KEPT go, those that the policy denied also beyond DENIED bytes of plans, oldest first,
-        and plans that nobody asks for: others cannot fill the disk."""
+        and plans that nobody asks for: others cannot fill the disk. The few misfits of a day stay."""
         self._db.execute(
             "DELETE FROM requests WHERE state NOT IN ('pending', 'approved')"
-            " AND seq <= (SELECT max(seq) FROM requests) - ?",
-            (KEPT,),
+            " AND seq <= (SELECT max(seq) FROM requests) - ?"
+            " AND NOT (codes = ? AND first_seen > (SELECT max(first_seen) FROM requests) - ?)",
+            (KEPT, UNFIT, _COUNTED),
         )
         self._db.execute(
             "DELETE FROM requests WHERE seq IN (SELECT seq FROM"
             " (SELECT seq, sum(length(plan)) OVER (ORDER BY seq DESC) AS bytes FROM requests JOIN plans USING (hash)"
-            " WHERE state = 'denied' AND codes != '') WHERE bytes > ?)",
-            (DENIED,),
+            " WHERE state = 'denied' AND codes NOT IN ('', ?)) WHERE bytes > ?)",
+            (UNFIT, DENIED),
         )
         self._db.execute("DELETE FROM plans WHERE hash NOT IN (SELECT hash FROM requests)")
 
