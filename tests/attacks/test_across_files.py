@@ -24,6 +24,8 @@ from potluck.api import members as enrolment
 from potluck.api.inbox import inbox
 from potluck.api.sessions import session
 from potluck.api.status import live
+from potluck.cli import potluck
+from potluck.cli.door import run
 from potluck.core.errors import Refused
 from potluck.core.party import SERVER, site
 from potluck.core.plan import Predict
@@ -256,3 +258,11 @@ def test_an_inbox_says_which_file_is_pinned(fed):
     (waits,) = inbox(fed.folder / "a")
     it = chief(fed).federation
     assert waits.document()["file"] == f"version {it.version} (sha256:{it.digest.hex()})"
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_a_log_says_by_which_file_the_server_went(fed, flags, capsys):
+    assert asked(fed).verdict == "granted"
+    it = chief(fed).federation
+    assert run(potluck, ["site", "log", str(fed.folder / "a"), *flags]) == 0
+    assert f"version {it.version} (sha256:{it.digest.hex()})" in capsys.readouterr().out

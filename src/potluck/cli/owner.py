@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 import click
+import msgspec
 from rich.table import Table
 
 from potluck.api import inbox as api
@@ -184,8 +185,7 @@ def budget(folder: Path, export: Path | None) -> None:
 def log(folder: Path) -> None:
     """Every request, granted or not, every round and every decision at FOLDER's site."""
     entries, damaged = api.log(folder)
-    fields = ("when", "event", "outcome", "asker", "person", "plan", "hash", "run", "round", "why")
-    rows = [{name: getattr(one, name) for name in fields} for one in entries]
+    rows = [msgspec.to_builtins(one) for one in entries]
     speaker: Voice = voice()
     if damaged:
         speaker.warn([f"lines that cannot be read: {', '.join(map(str, damaged))}"])
@@ -194,9 +194,10 @@ def log(folder: Path) -> None:
         for row in rows:
             said = [str(row[name]) for name in ("when", "event", "outcome", "plan", "person") if row[name]]
             about = [f"round {row['round']}"] if row["round"] is not None else []
-            out.say("  ".join([*said, *about, ", ".join(one for one in row["why"])]).rstrip())
+            about += [f"by {row['file']}"] if row["file"] else []
+            out.say("  ".join([*said, *about, ", ".join(row["why"])]).rstrip())
 
-    speaker.data({"entries": [{**row, "why": list(row["why"])} for row in rows]}, text)
+    speaker.data({"entries": rows}, text)
 
 
 COMMANDS = (run, inbox, show, approve, deny, revoke, budget, log)
