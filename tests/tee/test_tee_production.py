@@ -3,13 +3,16 @@
 import pytest
 import tomli_w
 from tee_cases import CASES, asked, codes, evidence, listed, policy
+from tee_intel import NOW, PLACES, Intel
 from tee_snp import Amd
 
 from potluck.tee import policy as policies
+from potluck.tee import starter as starters
 from potluck.tee import verify as verifier
 from potluck.tee.demand import demanded
-from potluck.tee.evidence import Asked
-from potluck.tee.starter import look
+from potluck.tee.evidence import Asked, Evidence
+from potluck.tee.formats import chains, quotes
+from potluck.tee.starter import look, starter
 from potluck.tee.verify import verify
 
 GOOD = {
@@ -126,6 +129,49 @@ def test_another_kernel_behind_the_listed_boot_loader_is_refused(monkeypatch):
 @pytest.mark.parametrize("key", ["mrtd", "rtmr1", "rtmr2"])
 def test_a_list_that_is_there_and_empty_allows_no_kernel(key):
     assert codes(judged("tdx", whole("tdx") | {key: []})) == ["measurement_not_allowed"]
+
+
+IDLE = "00" * 48
+
+
+@pytest.mark.parametrize("values", [[IDLE], ["ab" * 48, IDLE], ["ff" * 48]])
+@pytest.mark.parametrize("key", ["rtmr1", "rtmr2"])
+def test_a_register_that_nothing_extended_is_any_kernel_in_production(key, values):
+    found = judged("tdx", whole("tdx") | {key: values})
+    missing = [one.path for one in found.reasons if one.code.value == "measurement_list_missing"]
+    assert missing == [f"tdx.{key}"]
+
+
+def believed(it, monkeypatch):
+    """The verdict in production, and the policy's text: it is made from evidence of a guest like Azure's, where nothing
+    measures the kernel into the registers."""
+    root = chains.certificate(it.root.der, "root")
+    monkeypatch.setattr(quotes, "_pinned", lambda: chains.Trust(frozenset({root.fingerprint}), (root,)))
+    shown = Evidence("tdx", it.quote(it.domain(mrtd=b"\x11" * 48, data=b"d" * 64)), (it.collateral(),))
+    fresh = Asked(NOW, report_data=b"d" * 64)
+    text = starter(shown, look(shown, fresh).claims)
+    return verify(shown, demanded(text, "new policy").policy, fresh), text
+
+
+def test_a_policy_made_from_a_guest_whose_kernel_nothing_measured_is_refused_in_production(monkeypatch):
+    found, text = believed(Intel("tdx"), monkeypatch)
+    assert codes(found) == ["measurement_list_missing"] * 2
+    assert [one.path for one in found.reasons] == ["tdx.rtmr1", "tdx.rtmr2"]
+    assert "rtmr1 =" not in text
+
+
+def test_control_where_zeros_count_as_a_kernel_such_a_guest_is_believed(monkeypatch):
+    monkeypatch.setattr(policies, "MEASURED", ())
+    monkeypatch.setattr(starters, "MEASURED", ())
+    found, text = believed(Intel("tdx"), monkeypatch)
+    assert found.accepted
+    assert f'rtmr1 = ["{IDLE}"]' in text
+
+
+def test_the_registers_of_azures_guests_are_zeros():
+    body = evidence("tdx-azure-no-collateral").raw[48:]
+    assert body[PLACES["mrtd"] :][:48].strip(b"\0")
+    assert body[PLACES["rtmr0"] :][: 4 * 48] == bytes(4 * 48)
 
 
 def test_another_kernel_under_the_same_firmware_is_refused():

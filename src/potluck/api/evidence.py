@@ -13,7 +13,7 @@ from potluck.core.errors import UsageError, reason
 from potluck.tee import demand, verify
 from potluck.tee.demand import Demand
 from potluck.tee.evidence import FORMATS, LARGEST, MOST, Asked, Evidence, Format
-from potluck.tee.policy import KERNEL, REGISTERS, Policy, unsaid
+from potluck.tee.policy import KERNEL, MEASURED, REGISTERS, Policy, unsaid
 from potluck.tee.policy_file import TABLES
 from potluck.tee.starter import look, starter
 from potluck.tee.verdict import Code, Verdict
@@ -138,7 +138,8 @@ def _unlisted(policy: Policy, key: str) -> str:
     """What follows from a key that a policy does not say."""
     if policy.production:
         either = f", which goes with others: {REGISTERS}" if key == KERNEL else ""
-        return f"production accepts nothing without it{either}"
+        zeros = ", and zeros say nothing" if key in MEASURED else ""
+        return f"production accepts nothing without it{either}{zeros}"
     return "firmware with known holes would do" if key.startswith("min_tcb") else "any code would do"
 
 

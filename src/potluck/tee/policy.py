@@ -37,6 +37,10 @@ firmware starts in register 4 (TCG PC Client Platform Firmware Profile, 3.3.4.5)
 any kernel, and measures it into further registers. Old firmware of AMD's secure processor and old microcode have known
 holes by which a host forges reports or reads a guest; a least version of 0 keeps none of them out.
 """
+MEASURED = ("rtmr1", "rtmr2")
+"""Registers of TDX that say nothing where they were never extended: whatever kernel ran, they are all zeros. So they
+are in Azure's guests, which measure what they boot into a virtual TPM, and under firmware that measures nothing.
+"""
 
 
 class Tcb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,7 +152,7 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 def unsaid(name: str, table: msgspec.Struct) -> Iterator[str]:
     """What production demands of a format's table and the table does not say: the first dotted key that is absent.
 
-    A least version of 0 bounds nothing, and is as absent.
+    A least version of 0 bounds nothing, and is as absent; so is a register that nothing extended.
     """
     found: dict[str, None] = {}
     for path in DEMANDED.get(name, ()):
@@ -160,7 +164,7 @@ def unsaid(name: str, table: msgspec.Struct) -> Iterator[str]:
             continue
         for depth, key in enumerate(parts, 1):
             value = value.get(key) if isinstance(value, Mapping) else getattr(value, key)
-            if value is None or value == 0:
+            if value is None or value == 0 or _idle(path, value):
                 found[".".join(parts[:depth])] = None
                 break
     yield from found
@@ -175,6 +179,11 @@ def _settled(pcrs: Mapping[str, Texts]) -> bool:
     """
     held = {number for number, values in pcrs.items() if all(extended(value) for value in values)}
     return {"8", "9"} <= held or {"9", "12"} <= held or ("11" in held and "12" in pcrs)
+
+
+def _idle(path: str, value: object) -> bool:
+    """Whether a list allows a register that nothing extended, and so whatever was not measured."""
+    return path in MEASURED and isinstance(value, tuple) and not all(map(extended, value))
 
 
 def extended(value: str) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 
 from potluck.core.schema import readable
 from potluck.tee.evidence import Asked, Evidence
-from potluck.tee.policy import AzureSnp, Policy, Sgx, Snp, Tdx, extended
+from potluck.tee.policy import MEASURED, AzureSnp, Policy, Sgx, Snp, Tdx, extended
 from potluck.tee.policy_file import STATUSES
 from potluck.tee.verdict import Claim, Verdict
 from potluck.tee.verify import verify
@@ -123,7 +123,8 @@ def starter(evidence: Evidence, claims: Mapping[str, Claim]) -> str:
 def _table(name: str, claims: Mapping[str, Claim]) -> Iterator[str]:
     for line in LINES[name]:
         value = _claim(claims, line.claim)
-        if value is None or (line.optional and isinstance(value, str) and not value.strip("0")):
+        spared = line.optional or line.key in MEASURED
+        if value is None or (spared and isinstance(value, str) and not value.strip("0")):
             continue
         listed = isinstance(value, str) or line.claim in LISTS
         yield f"# {line.means}"

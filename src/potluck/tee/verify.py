@@ -13,7 +13,7 @@ from typing import Any
 
 from potluck.tee.evidence import LARGEST, MOST, Asked, Evidence
 from potluck.tee.formats import azure, nitro, nvidia, sgx, simulated, snp, tdx, tpm
-from potluck.tee.policy import KERNEL, REGISTERS, Policy
+from potluck.tee.policy import KERNEL, MEASURED, REGISTERS, Policy
 from potluck.tee.verdict import Claim, Code, Fault, Reason, Unchecked, Verdict
 
 
@@ -81,6 +81,9 @@ def _demanded(path: str) -> Reason:
     if path == f"az-snp-vtpm.{KERNEL}":
         what = "is not in the policy with what belongs to it, so that any kernel or command line would do"
         return Reason(Code.MEASUREMENT_MISSING, path, what, f"beside 4 list {REGISTERS}; no value all zeros or ones")
+    if path in [f"tdx.{one}" for one in MEASURED]:
+        what = "is not in the policy, or all zeros, so that any kernel or command line would do"
+        return Reason(Code.MEASUREMENT_MISSING, path, what, f"list {path} of a machine that measures what it boots")
     return Reason(Code.MEASUREMENT_MISSING, path, "is not in the policy, so that any code would do", f"list {path}")
 
 
