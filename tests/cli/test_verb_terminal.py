@@ -6,13 +6,17 @@ import re
 import subprocess
 import sys
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from potluck.api.outcome import Run
 from potluck.cli.terminal import Terminal
 from potluck.core.errors import PlanError
+from potluck.core.party import SERVER, site
+from potluck.core.rounds import Label, RoundId
 from potluck.core.visible import json_text, visible
+from potluck.parties.transcript import Transcript
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\r\n\x9b1A\u202e[red]x[/] :smile:"
 ACTS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
@@ -29,6 +33,7 @@ def evil(shops):
     text = (shops / "plan.toml").read_text()
     text = text.replace('name = "shops"', f"name = {toml('evil' + EVIL)}")
     text = text.replace('"Test the face"', toml("harm" + EVIL)).replace('["red", "green"]', f'["red", {toml(EVIL)}]')
+    text = text.replace("x1 = {", f"x1 = {{ unit = {toml(EVIL)},")
     (shops / "plan.toml").write_text(text)
     named = f"[[statistics]]\nname = {toml('mean' + EVIL)}\nkind = 'mean'\ncolumn = 'x1'\nby = 'kind'\n"
     kept = text[: text.index("[data.target]")] + text[text.index("[protect]") :]
@@ -105,8 +110,8 @@ def test_what_is_visible_stays_and_what_is_not_has_its_number():
 
 def acting(folder) -> list[str]:
     """JSON documents in a run's folder whose letters act; the model's bytes are its digest."""
-    files = [path for path in folder.glob("*.json") if path.name != "model.json"]
-    assert {"run.json", "details.json"} <= {path.name for path in files}
+    files = [path for path in folder.glob("*.json*") if path.name != "model.json"]
+    assert {"run.json", "details.json", "summary.json", "transcript.jsonl"} <= {path.name for path in files}
     return sorted(path.name for path in files if ACTS.search(path.read_text(encoding="utf-8")))
 
 
@@ -115,6 +120,20 @@ def test_a_runs_documents_can_be_shown_by_cat(evil, cli, monkeypatch):
     assert cli("run", "plan.toml", "--out", "run").code == 0
     assert acting(evil / "run") == []
     assert json.loads((evil / "run" / "run.json").read_text())["plan"]["name"] == f"evil{EVIL}"
+    assert json.loads((evil / "run" / "summary.json").read_text())["units"]["x1"] == EVIL
+
+
+def test_a_sites_name_cannot_act_in_a_transcript(evil, cli, monkeypatch):
+    """Site a is called by letters that act; its lines say its name all the same."""
+    monkeypatch.chdir(evil)
+    name = f"a{EVIL}"
+    text = (evil / "plan.toml").read_text().replace('sites = ["a"', f"sites = [{toml(name)}").replace('a = "a.csv"', "")
+    (evil / "named.toml").write_text(text.replace("[data.files]", f'[data.files]\n{toml(name)} = "a.csv"'))
+    assert cli("run", "named.toml", "--out", "run", "--record").code == 0
+    for path in (evil / "run" / "transcript.jsonl", evil / "run" / "parcels" / "index.jsonl"):
+        lines = path.read_text(encoding="utf-8")
+        assert not ACTS.search(lines)
+        assert name in {json.loads(line)["from"] for line in lines.split("\n") if line}
 
 
 def test_control_json_as_it_is_acts_in_a_runs_documents(evil, cli, monkeypatch):
@@ -122,8 +141,21 @@ def test_control_json_as_it_is_acts_in_a_runs_documents(evil, cli, monkeypatch):
     plain = lambda document: json.dumps(document, ensure_ascii=False)  # noqa: E731
     monkeypatch.setattr("potluck.api.run.json_text", plain)
     monkeypatch.setattr("potluck.report.details.json_text", plain)
+    monkeypatch.setattr("potluck.fl.basis.json_text", plain)
     assert cli("run", "plan.toml", "--out", "run").code == 0
-    assert acting(evil / "run") == ["details.json", "run.json"]
+    assert acting(evil / "run") == ["details.json", "run.json", "summary.json"]
+
+
+def test_control_lines_as_json_has_them_act_in_a_transcript(tmp_path, monkeypatch):
+    def written() -> str:
+        kept = Transcript()
+        kept.moved(Label(RoundId("r", 1), "begin"), SERVER, site(EVIL), 3)
+        kept.write(tmp_path / "lines")
+        return (tmp_path / "lines").read_text(encoding="utf-8")
+
+    assert not ACTS.search(written())
+    monkeypatch.setattr("potluck.parties.transcript.json_line", lambda line: msgspec.json.encode(line) + b"\n")
+    assert ACTS.search(written())
 
 
 def test_words_of_a_plan_cannot_act_in_a_notebook(evil, cli, monkeypatch):

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 
+import msgspec
+
 
 def visible(text: str) -> str:
     """The text on one line: what is not printable (control letters, line breaks, changes of direction, halves of a
@@ -19,4 +21,14 @@ def visible(text: str) -> str:
 def json_text(document: object) -> str:
     """One JSON document, in which what is not printable stands as its number: JSON leaves half of it as it is."""
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text) + "\n"
+    return "\n".join(map(_numbered, text.split("\n"))) + "\n"
+
+
+def json_line(document: object) -> bytes:
+    """The same on one line, in UTF-8 and with its end: for files that get many of them."""
+    return _numbered(msgspec.json.encode(document).decode()).encode() + b"\n"
+
+
+def _numbered(text: str) -> str:
+    """JSON in which what is not printable stands as its number."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)

@@ -16,6 +16,7 @@ import numpy as np
 from potluck.core.errors import UsageError, reason
 from potluck.core.plan import NoiseWord, Plan
 from potluck.core.schema import readable
+from potluck.core.visible import json_text
 from potluck.fl.linear import l2
 from potluck.fl.method import Fitted, training
 
@@ -53,7 +54,7 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def dump(self) -> bytes:
         """The file's bytes."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+        return json_text(msgspec.to_builtins(self)).encode()
 
 
 def basis(plan: Plan, digest: str, fitted: Fitted) -> Basis | None:

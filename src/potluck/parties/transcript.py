@@ -9,11 +9,10 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from potluck.core import private
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Label
+from potluck.core.visible import json_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class Transcript:
         name = f"{self._kept:06d}.bin"
         _append(self._folder / name, body)
         line = {"file": name, "from": str(sender), "round": label.round.number, "step": label.step, "to": str(to)}
-        _append(self._folder / "index.jsonl", msgspec.json.encode(line) + b"\n")
+        _append(self._folder / "index.jsonl", json_line(line))
 
     def write(self, path: Path) -> None:
         """One line of JSON a letter: round, step, from, to, bytes."""
@@ -122,4 +121,4 @@ def _kept(folder: Path | None) -> int:
 def _line(move: Move) -> bytes:
     label = move.label
     line = {"round": label.round.number, "step": label.step, "from": str(move.sender), "to": str(move.to)}
-    return msgspec.json.encode(line | {"bytes": move.size}) + b"\n"
+    return json_line(line | {"bytes": move.size})
