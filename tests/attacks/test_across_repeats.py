@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import stat
+import threading
 import time
 from hashlib import sha256
 
@@ -19,6 +20,7 @@ from potluck.core.plan import CODE, canonical
 from potluck.core.rounds import Abort, Cause
 from potluck.members.home import CoordinatorHome
 from potluck.mpc.psi.commitment import Commitment
+from potluck.parties import consent
 from potluck.parties.heads import KnownHeads
 from potluck.parties.identity import identity
 from potluck.parties.inference import told
@@ -26,7 +28,7 @@ from potluck.parties.intersection import Sitting, conduct
 from potluck.parties.journal import Journal
 from potluck.parties.matched import kept
 from potluck.parties.server import Coordinator, Run
-from potluck.parties.session import Proposal
+from potluck.parties.session import Close, Proposal, parcel
 from potluck.parties.transcript import Transcript
 
 SPEC = plan("ab", reveal="size", to=["a"])
@@ -129,3 +131,25 @@ def test_a_round_is_done_again_with_the_same_keys_by_new_processes_until_the_run
         coordinator.gather()
         coordinator.close(b"")
     assert [*hall.folder.glob("[ab]/**/*.secret")] == []
+
+
+def left(hall):
+    """Secrets of the run that site a has once it is over: the site is started again after its round, and hears of the
+    run's end before it is proposed again."""
+    with hall.attending("a", "b"):
+        approved(hall)
+    assert asked(hall, 1).abort is None
+    said = identity(CoordinatorHome.at(hall.folder / "fed").open(time.time()))
+    with hall.site("a", threading.Event()) as one:
+        one._open(said.close(site("a"), parcel(RUN, Close(b""))))
+        assert [run.state for run in one._consent._owner.ledger.history()] == ["finished"]
+    return [*hall.folder.glob("a/**/*.secret")]
+
+
+def test_a_site_that_was_started_again_keeps_no_secret_of_a_run_that_is_over(hall):
+    assert left(hall) == []
+
+
+def test_control_where_nobody_forgets_it_the_secret_stays(hall, monkeypatch):
+    monkeypatch.setattr(consent, "forget", lambda home, run: None)
+    assert len(left(hall)) == 1

@@ -66,11 +66,6 @@ class Tools:
     store: Alignments | None = None
     secrets: RunSecrets | None = None
 
-    def forget(self, run: str) -> None:
-        """The run is over. Raises UsageError: its secret cannot be removed."""
-        if self.secrets is not None:
-            self.secrets.forget(run)
-
     def close(self) -> None:
         """End the engine."""
         if self.engine is not None:

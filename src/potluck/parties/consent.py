@@ -38,7 +38,7 @@ from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Request, Requests, State
 from potluck.parties import tries
 from potluck.parties.costs import planned
-from potluck.parties.part import Part, part
+from potluck.parties.part import Part, forget, part
 from potluck.parties.proposal import Denied, first_sum, impossible, of_now, plan_of
 from potluck.parties.session import Proposal, Verdict
 from potluck.parties.tie import TIED, by_order
@@ -190,6 +190,7 @@ class Consent:
         about = self._about(run)
         self._plans.pop(run, None)
         ledger = self._owner.ledger
+        forget(self._owner.home, run)
         ledger.finish(run)
         try:
             self._owner.requests.finish(run)

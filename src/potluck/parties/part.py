@@ -58,10 +58,6 @@ def _nothing(run: str, result: object) -> None:
     """A sum leaves nothing at a site, and says nothing new of its rows."""
 
 
-def _kept(run: str) -> None:
-    """Nothing was kept for the run's other rounds."""
-
-
 def _idle() -> None:
     """Nothing runs."""
 
@@ -108,7 +104,6 @@ class Part:
     plan: Plan
     half: Callable[[RoundId, Seat], Rounds[object]] = field(repr=False)
     done: Callable[[str, object], tuple[str, ...] | None] = field(default=_nothing, repr=False)
-    over: Callable[[str], None] = field(default=_kept, repr=False)
     close: Callable[[], None] = field(default=_idle, repr=False)
     rest: Callable[[], None] = field(default=_idle, repr=False)
     tie: Tie | None = field(default=None, repr=False)
@@ -292,14 +287,23 @@ def _matches(plan: Plan, rules: Policy, home: SiteHome) -> Part:
         if result.size is not None:
             keep(home.folder, run, learnt(plan.align.keys, keys, result))
 
-    mine = Part(plan, half, done, using.forget, using.close, using.close, tie)
+    mine = Part(plan, half, done, using.close, using.close, tie)
     return mine if here is None else _ending(mine, here)
 
 
 def _tools(plan: Plan, home: SiteHome, here: Port | None) -> alignment.Tools:
     """What an owner matches keys with; it keeps alignments, and secrets of runs, in a folder of its own."""
-    place = home.ledger.parent / file_name(home.name)
-    return alignment.tools(plan, place, here, RunSecrets(place / SECRETS))
+    return alignment.tools(plan, _place(home), here, RunSecrets(_place(home) / SECRETS))
+
+
+def forget(home: SiteHome, run: str) -> None:
+    """The run is over, whichever process of this party took part in it. Raises UsageError: what was kept for its rounds
+    cannot be removed."""
+    RunSecrets(_place(home) / SECRETS).forget(run)
+
+
+def _place(home: SiteHome) -> Path:
+    return home.ledger.parent / file_name(home.name)
 
 
 def _fits(plan: Plan, rules: Policy, home: SiteHome) -> Part:
@@ -327,7 +331,7 @@ def _fits(plan: Plan, rules: Policy, home: SiteHome) -> Part:
         if isinstance(result, Trained):
             fitted.keep(home.folder, run, result)
 
-    found = Part(plan, brings, done, using.forget, using.close, using.close, tie, told)
+    found = Part(plan, brings, done, using.close, using.close, tie, told)
     return found if port is None else _ending(found, port)
 
 

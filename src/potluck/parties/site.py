@@ -287,8 +287,6 @@ class Site:
     def _close(self, run: str, said: Close) -> None:
         """The run is over: its rows are let go, and the ledger has the last word."""
         epsilon = self._consent.close(run, said.model)
-        if run in self._seats:
-            self._seats[run].part.over(run)
         self._leave(run)
         self._asked.pop(run, None)
         self._tell(run, Closed(epsilon, self._consent.head()))
