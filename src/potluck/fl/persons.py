@@ -2,7 +2,8 @@
 
 A person is what that column says, and no more: a plan that names another column has other persons. The owner's policy
 says which columns may be named (`allow.person`). A name is compared in its one spelling (`core.spelling`). Numbers that
-are spelt in two ways stop the site: 7 and 07 may be one person or two, and either guess may be wrong.
+are spelt in two ways stop the site, and so do names that look alike: 7 and 07 may be one person or two, and either
+guess may be wrong.
 
 What does not fit is a DataError with column and line or count, never a value. It does NOT know a person at two sites
 for the same.
@@ -10,6 +11,7 @@ for the same.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
@@ -41,18 +43,28 @@ def coded(names: Sequence[str], column: str, site: str) -> NDArray[np.int64]:
 
 def _clashes(names: dict[str, int], column: str, site: str) -> None:
     """Either guess could give one person two units, or two persons one."""
-    seen: dict[Decimal, str] = {}
-    twice = 0
-    for name in names:
-        try:
-            number = Decimal(name)
-        except InvalidOperation:
-            continue
-        twice += number.is_finite() and seen.setdefault(number, name) != name
+    seen: dict[Decimal | str, str] = {}
+    twice = sum(seen.setdefault(_alike(name), name) != name for name in names)
     if twice:
-        what = f"column {column!r} spells numbers in two ways ({twice} of them): one person, or two?"
-        hint = "write every person one way at all sites, e.g. without leading zeros or decimals"
+        what = f"column {column!r} spells names or numbers in two ways ({twice} of them): one person, or two?"
+        hint = "write every person one way at all sites: without leading zeros, decimals or letters that are not seen"
         raise DataError(what, where=site, hint=hint)
+
+
+def _alike(name: str) -> Decimal | str:
+    """What names share that look alike: a number's value; else the letters that are seen, in Unicode's plainest form
+    (NFKC), with one blank where there are any."""
+    plain = name if name.isascii() else _plain(name)
+    try:
+        number = Decimal(plain)
+    except InvalidOperation:
+        return " ".join(plain.split())
+    return number if number.is_finite() else plain
+
+
+def _plain(name: str) -> str:
+    found = unicodedata.normalize("NFKC", name)
+    return "".join(letter for letter in found if unicodedata.category(letter) != "Cf")
 
 
 def one_side(person: NDArray[np.int64], test: NDArray[np.bool_], site: str) -> None:
