@@ -151,6 +151,7 @@ def test_a_person_spelt_in_two_ways_is_refused(pair):
 
 LOOKS = [
     ("P01", "P01\u200b"),
+    ("P01", "P01\ufe0f"),
     ("P01", "\ufeffP01"),
     ("P 01", "P\u00a001"),
     ("P01", "P\uff10\uff11"),

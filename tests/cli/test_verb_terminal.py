@@ -15,7 +15,7 @@ from potluck.cli.terminal import Terminal
 from potluck.core.errors import PlanError
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Label, RoundId
-from potluck.core.visible import json_text, visible
+from potluck.core.visible import json_text, seen, visible
 from potluck.parties.transcript import Transcript
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\r\n\x9b1A\u202e[red]x[/] :smile:"
@@ -106,6 +106,19 @@ def test_what_is_visible_stays_and_what_is_not_has_its_number():
     assert visible("Zürich 北京 \\") == "Zürich 北京 \\"
     assert visible(EVIL) == SEEN
     assert visible(visible(EVIL)) == visible(EVIL)
+
+
+@pytest.mark.parametrize(
+    "letter", "\u3164\u115f\u1160\uffa0\u2800\u034f\ufe0f\U000e0100\u17b4\u180b\u200b\u2060\u061c\xad"
+)
+def test_two_columns_that_differ_by_a_letter_that_is_not_seen_are_shown_as_two(letter):
+    assert visible(f"age{letter}") == f"age\\u{{{ord(letter):x}}}"
+    assert visible(f"age{letter}") == visible(visible(f"age{letter}"))
+
+
+def test_control_what_python_calls_printable_can_be_blank():
+    assert "age\u3164".isprintable()
+    assert [letter for letter in "é北👍आ" if not seen(letter)] == []
 
 
 def acting(folder) -> list[str]:

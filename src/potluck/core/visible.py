@@ -8,14 +8,27 @@ of two alphabets apart that look alike.
 from __future__ import annotations
 
 import json
+import re
 
 import msgspec
 
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Letters that count as printable and leave nothing to see: fillers, selectors of variants, a pattern without dots."""
+
 
 def visible(text: str) -> str:
-    """The text on one line: what is not printable (control letters, line breaks, changes of direction, halves of a
-    pair) stands as its number, such as `\\u{1b}`. What is visible already stays as it is."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text)
+    """The text on one line: what is not seen (control letters, line breaks, changes of direction, halves of a pair,
+    fillers) stands as its number, such as `\\u{1b}`. What is visible already stays as it is."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(letter if seen(letter) else f"\\u{{{ord(letter):x}}}" for letter in text)
+
+
+def seen(letter: str) -> bool:
+    """Whether a letter shows on a screen, and does nothing else there."""
+    return letter.isprintable() and not _BLANK.match(letter)
 
 
 def json_text(document: object) -> str:

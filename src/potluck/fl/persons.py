@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from potluck.core.errors import DataError
 from potluck.core.spelling import normal
+from potluck.core.visible import seen
 from potluck.fl.encode import key
 from potluck.fl.problems import Problems
 from potluck.fl.source import Chunk, texts
@@ -64,7 +65,7 @@ def _alike(name: str) -> Decimal | str:
 
 def _plain(name: str) -> str:
     found = unicodedata.normalize("NFKC", name)
-    return "".join(letter for letter in found if unicodedata.category(letter) != "Cf")
+    return "".join(letter for letter in found if seen(letter) or letter.isspace())
 
 
 def one_side(person: NDArray[np.int64], test: NDArray[np.bool_], site: str) -> None:
