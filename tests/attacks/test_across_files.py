@@ -105,7 +105,7 @@ class TwoFaced:
 
 def two_faced(fed, spec):
     """A run whose server shows site d the twin, and the others the true file."""
-    with fed.coordinator(spec, RUN, wait=10.0) as (coordinator, _):
+    with fed.coordinator(spec, RUN) as (coordinator, _):
         false = twin(fed)
         coordinator._me = TwoFaced(coordinator._me, identity(false), site("d"))
         due = coordinator.guests.due

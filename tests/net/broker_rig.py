@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nkeys
@@ -35,6 +35,14 @@ def need_broker() -> None:
         broker.binary()
     except UsageError as error:
         pytest.skip(str(error))
+
+
+def until(true: Callable[[], object], what: str, seconds: float = 60) -> None:
+    """Wait until it is true. Raises AssertionError: it never was."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
 
 
 def free_port() -> int:
@@ -75,19 +83,19 @@ class Rig:
         self.process = subprocess.Popen(
             broker.arguments(self.folder), cwd=room, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        for _ in range(500):
-            if self.process.poll() is not None:
-                raise AssertionError((room / "nats.log").read_text())
-            if broker.answers(self.folder):
-                return
-            time.sleep(0.01)
-        raise AssertionError("the broker does not answer")
+        process = self.process
+
+        def answers() -> bool:
+            assert process.poll() is None, (room / "nats.log").read_text()
+            return broker.answers(self.folder)
+
+        until(answers, "the broker answers")
 
     def _end(self, sign: int) -> None:
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(sign)
-            self.process.wait(10)
+            self.process.wait(60)
             self.process = None
 
     def kill(self) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -119,7 +119,7 @@ class Across:
         finally:
             stop.set()
             for thread in running:
-                thread.join(30)
+                thread.join(120)
                 assert not thread.is_alive()
             if trouble:  # why the others waited in vain
                 raise trouble[0]
@@ -135,7 +135,7 @@ class Across:
             yield Site(identity(member), self.exchange.line(home.me), ledger, Consent(owner), stop.is_set)
 
     @contextmanager
-    def coordinator(self, spec: Spec, run: str, wait: float = 10.0) -> Iterator[tuple[Coordinator, Journal]]:
+    def coordinator(self, spec: Spec, run: str, wait: float = 60.0) -> Iterator[tuple[Coordinator, Journal]]:
         home = CoordinatorHome.at(self.folder / "fed")
         member = home.open(time.time())
         task = build(spec)
@@ -151,14 +151,36 @@ class Across:
                 journal,
             )
 
-    def run(self, spec: Spec, run: str = "ab" * 16, wait: float = 10.0, repeats: int = 3):
-        """The outcome and the log of a whole run."""
+    def run(
+        self,
+        spec: Spec,
+        run: str = "ab" * 16,
+        wait: float = 60.0,
+        repeats: int = 3,
+        answered: Iterable[str] | None = None,
+    ):
+        """The outcome and the log of a whole run. answered: see `gather`; None: all must have agreed."""
         with self.coordinator(spec, run, wait) as (coordinator, journal):
-            coordinator.gather()
+            if answered is None:
+                coordinator.gather()
+            else:
+                gather(coordinator, answered)
             sums = Sums(spec, coordinator, memoir=journal, redone=journal.unopened(), repeats=repeats)
             outcome = drive(build(spec), sums)
             coordinator.close(b"")
             return outcome, sums.log
+
+
+def gather(coordinator: Coordinator, answered: Iterable[str]) -> None:
+    """Gather until these have answered, whatever they say, and no longer: nobody waits for a time to pass."""
+    guests, no, names = coordinator.guests, coordinator.guests.hopeless, set(answered)
+
+    def enough() -> bool:
+        return no() or all(guest.verdict != "silent" for party, guest in guests.of.items() if party.name in names)
+
+    guests.hopeless = enough
+    coordinator.gather()
+    guests.hopeless = no
 
 
 def computing(folder: Path, names: Sequence[str]) -> None:
@@ -178,8 +200,8 @@ def drawn() -> str:
     return f"{first}-{int(first) + 15}"
 
 
-def quick(plan, patience: float = 2.0) -> Spec:
-    """The plan's data with another patience."""
+def quick(plan, patience: float = 60.0) -> Spec:
+    """The plan's data with another patience: a long one costs nothing where all answer, a short one where some do not."""
     spec = plan.spec
     return msgspec.structs.replace(spec, federation=msgspec.structs.replace(spec.federation, patience=patience))
 

@@ -6,7 +6,7 @@ import across
 import msgspec
 import pytest
 import scene
-from across import Across, quick
+from across import Across, gather, quick
 
 from potluck.api import members
 from potluck.core.errors import Refused
@@ -84,7 +84,7 @@ def test_a_site_without_the_engine_says_so(fed, monkeypatch):
 
     monkeypatch.setattr("potluck.parties.consent.part", missing)
     with fed.attending(*"abcd"), pytest.raises(Refused, match=r"c .*engine"):
-        fed.run(quick(scene.plan(dropouts=0)), wait=3.0)
+        fed.run(quick(scene.plan(dropouts=0)))
 
 
 def test_a_finished_run_is_not_asked_for_again(fed):
@@ -92,13 +92,13 @@ def test_a_finished_run_is_not_asked_for_again(fed):
     with fed.attending(*"abcd"):
         fed.run(plan)
         with pytest.raises(Refused, match="finished"):
-            fed.run(msgspec.structs.replace(plan), wait=3.0)
+            fed.run(msgspec.structs.replace(plan))
 
 
 def test_a_site_that_was_away_at_first_is_no_part_of_later_exact_sums(fed):
     plan = quick(scene.plan())
-    with fed.attending(*"abc"), fed.coordinator(plan, RUN, wait=1.0) as (coordinator, journal):
-        coordinator.gather()
+    with fed.attending(*"abc"), fed.coordinator(plan, RUN) as (coordinator, journal):
+        gather(coordinator, "abc")
         sums = Sums(plan, coordinator, memoir=journal)
         steps = build(plan).lead()
         ask = steps.send(sums(next(steps)))
@@ -112,8 +112,8 @@ def test_a_site_that_was_away_at_first_is_no_part_of_later_exact_sums(fed):
 
 def test_with_noise_a_site_rejoins_at_the_next_round(fed):
     plan = quick(scene.plan(privacy=scene.SHARED))
-    with fed.attending(*"abc"), fed.coordinator(plan, RUN, wait=1.0) as (coordinator, journal):
-        coordinator.gather()
+    with fed.attending(*"abc"), fed.coordinator(plan, RUN) as (coordinator, journal):
+        gather(coordinator, "abc")
         sums = Sums(plan, coordinator, memoir=journal)
         steps = build(plan).lead()
         ask = steps.send(sums(next(steps)))

@@ -104,7 +104,7 @@ def test_the_model_is_that_of_mask_whatever_the_network_repeats_reorders_and_mak
     network = Hostile(fed.folder)
     fed.exchange = Exchange(network)
     with fed.attending(*EVERYBODY):
-        outcome, log = fed.run(quick(plan(), 10.0), wait=60.0)
+        outcome, log = fed.run(quick(plan()))
     assert outcome.model.digest() == scene.Scene(scene.plan(word="mask")).run().model.digest()
     assert [one.number for one in log.rounds] == [1, 2, 3, 4]
     assert all(not one.dropped for one in log.rounds)
@@ -146,7 +146,7 @@ def test_an_owner_sees_who_computes_and_what_would_leave_and_who_computes_sees_f
         path = fed.folder / name / "policy.toml"
         path.write_text(path.read_text().replace('rule = "policy"', 'rule = "person"'))
     with fed.attending(*EVERYBODY), pytest.raises(Refused, match=r"a has not approved it yet"):
-        fed.run(quick(plan()), wait=3.0)
+        fed.run(quick(plan()), answered=[*"abcd", *SERVERS])
     (owner,) = inbox(fed.folder / "a")
     assert "alpha, beta, gamma compute, and any two of them could open everything" in owner.together
     assert sum("sees of a's update: share" in line and "2 of alpha, beta, gamma" in line for line in owner.seen) == 3

@@ -110,7 +110,7 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(sign)
         try:
-            self.process.wait(15)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
