@@ -1,6 +1,7 @@
 """Rules of the house that no type checker knows."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import potluck
@@ -10,6 +11,7 @@ FILES = sorted(SRC.rglob("*.py"))
 HALVES = {"give", "open", "assist", "lead", "join", "query", "respond", "relay"}
 
 
+@cache
 def trees():
     return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in FILES]
 

@@ -1,6 +1,7 @@
 """A release has one maker: nothing can be shown that did not come through it, with its noise inside."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,10 @@ def aliases(tree: ast.AST, name: str) -> list[str]:
     ]
 
 
+@cache
 def trees():
-    for path in sorted(SRC.rglob("*.py")):
-        yield path.relative_to(SRC).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+    paths = sorted(SRC.rglob("*.py"))
+    return [(path.relative_to(SRC).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
 
 
 def test_only_reveal_makes_a_release():

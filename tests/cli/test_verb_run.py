@@ -43,7 +43,14 @@ def test_run_prints_the_documented_json(shops, cli):
     assert set(j["metrics"]["federated"]) - {"auc_population", "accuracy_population"} == {"auc", "accuracy", "rows"}
 
 
-@pytest.mark.parametrize("training", ['{method="newton", rounds=6}', GRADIENT[9:], '{method="average", rounds=3}'])
+@pytest.mark.parametrize(
+    "training",
+    [
+        '{method="newton", rounds=3}',
+        pytest.param(GRADIENT[9:], marks=pytest.mark.slow),
+        pytest.param('{method="average", rounds=3}', marks=pytest.mark.slow),
+    ],
+)
 def test_every_protection_gives_the_same_model_digest(shops, cli, training, he_engine):
     digests = set()
     for word in ("clear", "mask", "he"):

@@ -96,6 +96,7 @@ def test_every_key_of_status_is_documented(plan, said, asked):
     assert found["runs"][0]["sites"]["a"]["state"] == "pending"
 
 
+@pytest.mark.slow
 def test_up_prints_what_run_prints(plan, said):
     try:
         binary()

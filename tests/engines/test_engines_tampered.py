@@ -104,9 +104,10 @@ def loop():
     worker.close()
 
 
-def test_150_tampered_requests_end_the_worker_by_name_and_the_next_call_works(loop, monkeypatch):
+@pytest.mark.parametrize("count", [45, pytest.param(150, marks=pytest.mark.slow)])
+def test_tampered_requests_end_the_worker_by_name_and_the_next_call_works(loop, monkeypatch, count):
     pack, ends = frames.pack, Counter()
-    for k in range(150):
+    for k in range(count):
         rng = random.Random(k)
         given, change = buffers(rng), WAYS[k % len(WAYS)]
         assert loop.call("join", *given) == (b"".join(given),)
@@ -130,7 +131,7 @@ def test_150_tampered_requests_end_the_worker_by_name_and_the_next_call_works(lo
         loop.close()  # bytes behind a frame would be taken for the next one
     assert loop.call("join", b"a", b"b") == (b"ab",)
     assert ends.keys() >= {"answered", "no such operation", "no answer in time", "ended with code 1"}
-    assert ends["answered"] < 50
+    assert ends["answered"] < count / 3
 
 
 @pytest.mark.slow

@@ -53,8 +53,8 @@ def steps_of(quick, rest):
 
 
 STEPS = steps_of(
-    ["share/keys", "share/held", "share/run", "share/result"],
-    ["share/ready", "share/link", "share/accepted", "share/survivors"],
+    ["share/keys", "share/result"],
+    ["share/held", "share/run", "share/ready", "share/link", "share/accepted", "share/survivors"],
 )
 
 

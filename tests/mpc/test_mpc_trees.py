@@ -105,11 +105,12 @@ def agrees(engines, x, target, how, train, count=3, near=2e-3):
     return results, found, keep
 
 
-def test_trees_are_those_of_plain_rows_and_held_out_rows_are_counted(engines):
+@pytest.mark.parametrize(("depth", "rounds"), [(1, 2), pytest.param(2, 2, marks=pytest.mark.slow)])
+def test_trees_are_those_of_plain_rows_and_held_out_rows_are_counted(engines, depth, rounds):
     """Two sides, two owners, rows that are taken out; then cuts out of range, in the very same program."""
     x, odds = rows(80, 3, 1)
     target = odds > 0.2
-    results, found, keep = agrees(engines, x, target, Growth(2, 2, 0.5, 1.0, True), 60)
+    results, found, keep = agrees(engines, x, target, Growth(depth, rounds, 0.5, 1.0, True), 60)
     cells = results[6]
     held = np.flatnonzero(keep[60:]) + 60
     assert cells.sum() == len(held)
@@ -118,10 +119,11 @@ def test_trees_are_those_of_plain_rows_and_held_out_rows_are_counted(engines):
     assert cells[0, :128].sum() + cells[1, 128:].sum() == right
     wrong, _ = arguments(x, target, (2, 1), 3, 60, keep)
     wrong[1] = np.array([1.0, 1 + 2**-18, -1.5, 2.0**25, -(2.0**25), 0.0])
-    assert grown(engines, NUMBERS, wrong)[0].tolist() == [4, 0, 0]
+    numbers = NUMBERS | {"depth": depth, "rounds": rounds}
+    assert grown(engines, numbers, wrong)[0].tolist() == [4, 0, 0]
     for train, held, few in ((10, 10, 0), (9, 20, 1), (60, 9, 1)):
         left, _ = arguments(x, target, (2, 1), 3, 60, (np.arange(80) < train) | (np.arange(80) >= 80 - held))
-        assert grown(engines, NUMBERS, left)[0].tolist() == [0, 0, few]
+        assert grown(engines, numbers, left)[0].tolist() == [0, 0, few]
 
 
 @pytest.mark.slow

@@ -201,7 +201,7 @@ def drawn() -> str:
 
 
 def quick(plan, patience: float = 60.0) -> Spec:
-    """The plan's data with another patience: a long one costs nothing where all answer, a short one where some do not."""
+    """The plan's data with another patience. A long one costs nothing where all answer."""
     spec = plan.spec
     return msgspec.structs.replace(spec, federation=msgspec.structs.replace(spec.federation, patience=patience))
 

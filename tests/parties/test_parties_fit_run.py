@@ -31,11 +31,11 @@ def done(made, given, out, **more):
     return potluck.run(made, given, out=out, ledger=out.parent / "ledger", **more)
 
 
-def tumours():
-    """(plan, frames, pooled table): thirty columns at two owners."""
+def tumours(width):
+    """(plan, frames, pooled table, names): so many of thirty columns, half of them at each of two owners."""
     data = load_breast_cancer(as_frame=True)
     whole = data.data.rename(columns=lambda name: name.replace(" ", "_"))
-    names = list(whole.columns)
+    names = list(whole.columns)[:width]
     whole["id"] = [f"p{n}" for n in range(len(whole))]
     whole["y"] = 1 - data.target
     whole["fold"] = np.where(np.random.default_rng(1).random(len(whole)) < 0.3, "test", "train")
@@ -44,13 +44,13 @@ def tumours():
             "kind": "number",
             "low": float(whole[name].min()),
             "high": float(whole[name].max()),
-            "owner": f"o{place // 15}",
+            "owner": f"o{2 * place // width}",
         }
         for place, name in enumerate(names)
     }
     made = plan()
     made.set("data.columns", columns | {"y": {"kind": "category", "values": ["0", "1"], "owner": "o0"}})
-    given = {"o0": whole[[*names[:15], "id", "y", "fold"]], "o1": whole[[*names[15:], "id"]][::-1]}
+    given = {"o0": whole[[*names[: width // 2], "id", "y", "fold"]], "o1": whole[[*names[width // 2 :], "id"]][::-1]}
     scaled = 2 * (whole[names] - whole[names].min()) / (whole[names].max() - whole[names].min()) - 1
     return made, given, pd.concat([scaled, whole[["y", "fold"]]], axis=1), names
 
@@ -61,8 +61,9 @@ def sides(whole, names):
     return (train[names], train.y), (test[names], test.y)
 
 
-def test_tumours_split_by_columns_are_told_as_well_as_pooled(mpc_engine, tmp_path):
-    made, given, whole, names = tumours()
+@pytest.mark.parametrize("width", [8, pytest.param(30, marks=pytest.mark.slow)])
+def test_tumours_split_by_columns_are_told_as_well_as_pooled(mpc_engine, tmp_path, width):
+    made, given, whole, names = tumours(width)
     run = done(made, given, tmp_path / "run", compare=True)
     train, test = sides(whole, names)
     best = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000).fit(*train)

@@ -18,7 +18,7 @@ def held_out(table):
 
 
 @pytest.mark.parametrize("mode", ["batch", "single"])
-@pytest.mark.parametrize("name", ["heart", "breast"])
+@pytest.mark.parametrize("name", ["heart", pytest.param("breast", marks=pytest.mark.slow)])
 def test_labels_of_a_whole_test_set_are_those_in_plain(name, mode):
     if name == "heart":
         table, columns, target = sets.heart(), sets.heart_columns(), sets.BINARY

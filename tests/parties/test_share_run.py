@@ -53,6 +53,7 @@ def test_training_gives_the_digest_of_mask(mpc_engine, tmp_path):
     assert (tmp_path / "share" / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_statistics_are_those_of_mask(mpc_engine, tmp_path):
     found = {word: done(statistics(word), tmp_path / word).document["results"] for word in ("mask", "share")}
     assert found["share"] == found["mask"]

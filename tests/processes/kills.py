@@ -26,7 +26,7 @@ SENT = {  # by step of a round: who says it to whom
 }
 CLEAR = {"begin": "server", "clear/input": "site"}
 VICTIM = "bert"
-BOUND = 90.0
+BOUND = 240.0
 """Seconds in which any of these runs must be over, kill and new start included; undisturbed they take two."""
 
 

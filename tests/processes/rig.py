@@ -193,7 +193,7 @@ class Rig:
                 continue
             if name == BROKER:
                 self.spawn(name, "broker", self.fed, driven=False)
-                wait_for(lambda: broker.answers(self.fed), 20, "the broker answers")
+                wait_for(lambda: broker.answers(self.fed), 120, "the broker answers")
             else:
                 self.spawn(name, "site", "run", self.home(name))
 
@@ -266,7 +266,7 @@ class Rig:
 
     def budget(self, name: str) -> dict[str, Any]:
         """`potluck site budget --json`."""
-        return self.spawn(f"{name}-budget", "site", "budget", self.home(name), "--json", driven=False).end(30).document
+        return self.spawn(f"{name}-budget", "site", "budget", self.home(name), "--json", driven=False).end(120).document
 
     # The end.
 
@@ -282,7 +282,7 @@ class Rig:
 
     def leaves_nothing(self) -> None:
         """Ask after `close`. Raises AssertionError: a process, a stray file, or something private is left."""
-        wait_for(lambda: not self.processes(), 10, "no process is left")
+        wait_for(lambda: not self.processes(), 60, "no process is left")
         assert list((self.folder / "temporary").rglob("*")) == []
         assert list((self.folder / "cwd").rglob("*")) == []
         places = {"watch", "temporary", "cwd", "plans", "runs", "fed", *self.frames}
@@ -326,6 +326,17 @@ def _zombies() -> list[int]:
 def present(table: Mapping[str, Any]) -> dict[str, Any]:
     """A plan's tables as TOML can say them."""
     return {k: present(v) if isinstance(v, Mapping) else v for k, v in table.items() if v is not None}
+
+
+def laid_out(folder: Path, plan: Plan, frames: Mapping[str, pd.DataFrame]) -> Path:
+    """The plan's file in this folder, beside the files of rows that it names."""
+    for name, frame in frames.items():
+        frame.to_csv(folder / f"rows.{name}.csv", index=False)
+    tables = present(plan.tables)
+    data = {**tables["data"], "files": {name: f"rows.{name}.csv" for name in frames}}
+    path = folder / "plan.toml"
+    path.write_text(tomli_w.dumps(tables | {"data": data}))
+    return path
 
 
 def need_broker() -> None:

@@ -44,7 +44,7 @@ def hearts(tmp_path_factory):
 
 def across(rig: Rig, name: str, *settings: str) -> dict[str, Any]:
     sets = [part for one in settings for part in ("--set", one)]
-    return rig.serve(HEART, "--out", rig.folder / "runs" / name, *sets).end(90).document
+    return rig.serve(HEART, "--out", rig.folder / "runs" / name, *sets).end(280).document
 
 
 def alone(tmp_path: Path, *settings: str) -> dict[str, Any]:

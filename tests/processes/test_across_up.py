@@ -9,8 +9,7 @@ from pathlib import Path
 
 import hospitals
 import pytest
-import tomli_w
-from rig import Rig, need_broker, present, wait_for
+from rig import Rig, laid_out, need_broker, wait_for
 
 import potluck
 from potluck.api.household import Household
@@ -20,24 +19,18 @@ from potluck.api.up import up as carried_out
 
 @pytest.fixture
 def rig(tmp_path):
-    """A place with a plan and the files that it names; nothing started."""
+    """A place for a plan and the files that it names; nothing started."""
     need_broker()
     made = Rig(tmp_path / "f", {})
     made.rooms()
-    plans = made.folder / "plans"
-    for name, frame in hospitals.frames().items():
-        frame.to_csv(plans / f"rows.{name}.csv", index=False)
     yield made
     made.close()
     made.leaves_nothing()
 
 
-def written(rig: Rig, noise: dict[str, object] = hospitals.NONE, rounds: int = 3, patience: float = 10.0) -> Path:
-    tables = present(hospitals.plan(privacy=noise, rounds=rounds, patience=patience).tables)
-    data = {**tables["data"], "files": {name: f"rows.{name}.csv" for name in hospitals.NAMES}}
-    path = rig.folder / "plans" / "plan.toml"
-    path.write_text(tomli_w.dumps(tables | {"data": data}))
-    return path
+def written(rig: Rig, noise: dict[str, object] = hospitals.NONE, rounds: int = 3, patience: float = 30.0) -> Path:
+    plan = hospitals.plan(privacy=noise, rounds=rounds, patience=patience)
+    return laid_out(rig.folder / "plans", plan, hospitals.frames())
 
 
 def places(rig: Rig) -> tuple[Path, Path]:
@@ -51,7 +44,7 @@ def up(rig: Rig, plan: Path, *more: str):
 
 def test_up_gives_what_run_gives(rig, tmp_path):
     plan = written(rig)
-    there = up(rig, plan, "--record", "--compare").end(90).document
+    there = up(rig, plan, "--record", "--compare").end(280).document
     here = potluck.run(Plan.read(plan), out=tmp_path / "run", ledger=tmp_path / "l", record=True, compare=True).document
     assert there["model"]["digest"] == here["model"]["digest"]
     assert there["metrics"] == here["metrics"]
@@ -107,7 +100,7 @@ def index(run: Path) -> Counter[tuple[str, ...]]:
 
 def test_up_charges_what_run_charges(rig, tmp_path):
     plan = written(rig, {"noise": "shared", "unit": "row", "epsilon": 2.0, "delta": 1e-5, "clip": 1.0})
-    there = up(rig, plan).end(90).document
+    there = up(rig, plan).end(280).document
     here = potluck.run(Plan.read(plan), out=tmp_path / "run", ledger=tmp_path / "ledger").document
     assert there["privacy"] == here["privacy"]
     _, ledger = places(rig)
@@ -126,7 +119,7 @@ def test_what_cannot_be_run_leaves_nothing(rig, trouble):
         path.write_text(path.read_text() + "ohno,0.5,1\n")
     else:
         (rig.folder / "plans" / "rows.carl.csv").unlink()
-    ended = up(rig, plan).end(30)
+    ended = up(rig, plan).end(280)
     assert ended.code == 2, ended.words
     assert ended.out == ""
     assert "ohno" not in ended.words
@@ -143,7 +136,7 @@ def midway(rig: Rig) -> None:
         paths = list(out.glob("network/coordinator/runs/*/transcript.jsonl"))
         return bool(paths) and '"round": 3' in paths[0].read_text()
 
-    wait_for(moves, 60, "the third round")
+    wait_for(moves, 250, "the third round")
 
 
 def test_a_killed_up_takes_its_processes_with_it(rig):
@@ -151,14 +144,14 @@ def test_a_killed_up_takes_its_processes_with_it(rig):
     midway(rig)
     assert len(rig.processes()) >= 8  # the control: broker and its program, server, four sites, up
     child.stop(signal.SIGKILL)
-    wait_for(lambda: not rig.processes(), 12, "all children of the killed `up` have ended")
+    wait_for(lambda: not rig.processes(), 60, "all children of the killed `up` have ended")
 
 
 def test_an_interrupted_up_leaves_nothing_running_and_no_keys(rig):
     child = up(rig, written(rig, rounds=400))
     midway(rig)
     child.process.send_signal(signal.SIGINT)
-    ended = child.end(30)
+    ended = child.end(280)
     assert ended.code == 130, ended.words
     assert ended.out == ""
     assert not rig.processes()

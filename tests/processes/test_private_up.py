@@ -9,8 +9,7 @@ from pathlib import Path
 
 import hospitals
 import pytest
-import tomli_w
-from rig import BROKER, Rig, need_broker, present
+from rig import BROKER, Rig, laid_out, need_broker
 
 PUBLIC = {"*federation.toml*", "*issued.toml*", "*.card*", "*.pem*"}
 """What is signed for all to read, or a certificate; it lies in folders that nobody else enters."""
@@ -56,17 +55,12 @@ def test_nobody_else_reads_what_up_writes_while_it_runs_and_after(tmp_path):
     need_broker()
     rig = Rig(tmp_path / "f", {})
     rig.rooms()
-    plans = rig.folder / "plans"
-    for name, frame in hospitals.frames().items():
-        frame.to_csv(plans / f"rows.{name}.csv", index=False)
-    tables = present(hospitals.plan(rounds=3, patience=10.0).tables)
-    data = {**tables["data"], "files": {name: f"rows.{name}.csv" for name in hospitals.NAMES}}
-    (plans / "plan.toml").write_text(tomli_w.dumps(tables | {"data": data}))
+    plan = laid_out(rig.folder / "plans", hospitals.plan(rounds=3, patience=30.0), hospitals.frames())
     out, ledger = rig.folder / "runs" / "up", rig.folder / "runs" / "ledger"
     looking = Looking(out)
     looking.start()
     try:
-        rig.spawn("up", "up", plans / "plan.toml", "--out", out, "--ledger", ledger, "--json", "--record", "--compare",
+        rig.spawn("up", "up", plan, "--out", out, "--ledger", ledger, "--json", "--record", "--compare",
                   driven=False).end(120)  # fmt: skip
     finally:
         looking.over.set()

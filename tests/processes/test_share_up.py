@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 import share_rig
-import tomli_w
-from hospitals import NAMES, frames, reference
-from rig import need_broker, present
+from hospitals import frames, reference
+from rig import laid_out, need_broker
 from share_rig import STEPS, Death, undergo
 
 import potluck
@@ -60,11 +59,7 @@ def test_a_compute_party_that_stays_away_ends_the_run_by_name(shared, step):
 def test_up_gives_what_run_gives_under_mask(mpc_engine, tmp_path, monkeypatch):
     need_broker()
     monkeypatch.chdir(tmp_path)
-    tables = present(share_rig.plan().tables)
-    for name, frame in frames().items():
-        frame.to_csv(tmp_path / f"rows.{name}.csv", index=False)
-    data = {**tables["data"], "files": {name: f"rows.{name}.csv" for name in NAMES}}
-    (tmp_path / "plan.toml").write_text(tomli_w.dumps(tables | {"data": data}))
+    laid_out(tmp_path, share_rig.plan(), frames())
     there = up(Plan.read(tmp_path / "plan.toml"), out=tmp_path / "up", ledger=tmp_path / "l1", record=True)
     mask = potluck.run(
         Plan.read(tmp_path / "plan.toml", ['protect.with="mask"']), out=tmp_path / "m", ledger=tmp_path / "l2"
@@ -80,11 +75,7 @@ def test_up_gives_what_run_gives_under_mask(mpc_engine, tmp_path, monkeypatch):
 def test_up_starts_a_compute_party_again_that_dies_and_the_model_is_the_same(mpc_engine, tmp_path, monkeypatch, digest):
     need_broker()
     monkeypatch.chdir(tmp_path)
-    tables = present(share_rig.plan().tables)
-    for name, frame in frames().items():
-        frame.to_csv(tmp_path / f"rows.{name}.csv", index=False)
-    data = {**tables["data"], "files": {name: f"rows.{name}.csv" for name in NAMES}}
-    (tmp_path / "plan.toml").write_text(tomli_w.dumps(tables | {"data": data}))
+    laid_out(tmp_path, share_rig.plan(), frames())
     said, killed = [], []
 
     def watch(live):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hospitals
 import pytest
-import tomli_w
-from rig import need_broker
+from rig import laid_out, need_broker
 
 import potluck
 from potluck.api.plan import Plan
@@ -17,16 +17,9 @@ SIMULATED = "no protection: simulated"
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    import hospitals
-    from rig import present
-
     need_broker()
     monkeypatch.chdir(tmp_path)
-    tables = present(hospitals.plan(word="tee", patience=10.0).tables)
-    for name, frame in hospitals.frames().items():
-        frame.to_csv(tmp_path / f"rows.{name}.csv", index=False)
-    data = {**tables["data"], "files": {name: f"rows.{name}.csv" for name in hospitals.NAMES}}
-    (tmp_path / "plan.toml").write_text(tomli_w.dumps(tables | {"data": data}))
+    laid_out(tmp_path, hospitals.plan(word="tee", patience=30.0), hospitals.frames())
     return tmp_path
 
 
