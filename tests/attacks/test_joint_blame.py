@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fit_scene import RANKS, frames, plan, result
 
 from potluck.api.once import _said
 from potluck.core.party import site
-from potluck.core.rounds import Abort, Cause, Exchange, Parcel
+from potluck.core.rounds import Abort, Cause, Parcel
 from potluck.core.wire import dump, load
 from potluck.mpc.circle import Share
 from potluck.mpc.fit import compute as fit_compute
@@ -26,7 +28,7 @@ def turned(half, step, body):
         except StopIteration as stop:
             return stop.value
         send = {to: Parcel(one.label, body) if one.label.step == step else one for to, one in said.send.items()}
-        inbox = yield Exchange(said.label, send, said.expect, said.at_least, said.hops, said.record, said.read)
+        inbox = yield replace(said, send=send)
 
 
 def ended(**more):

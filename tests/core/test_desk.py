@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import pytest
+
 from potluck.core.desk import Desk
 from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER, site
@@ -137,13 +139,41 @@ def test_a_record_is_durable_before_anything_leaves_and_a_taken_key_stops_the_ha
 
     def half():
         parcel = Parcel(Label(ROUND, "x"), b"contribution")
-        yield Exchange(Label(ROUND, "x"), send={SERVER: parcel}, record=Record("charge/run/1", b"cost"))
+        record = Record("charge/run/1", b"cost")
+        yield Exchange(Label(ROUND, "x"), send={SERVER: parcel}, record=record, contributes=True)
 
     assert len(desk(half(), me=A, ledger=ledger).start()) == 1
     again = desk(half(), me=A, ledger=ledger)
     assert again.start() == []
     assert again.abort is not None
     assert again.abort.cause is Cause.REPLAY
+
+
+def test_a_half_that_charges_and_does_not_say_that_it_contributes_writes_and_sends_nothing():
+    ledger = Volatile()
+
+    def half():
+        parcel = Parcel(Label(ROUND, "x"), b"contribution")
+        yield Exchange(Label(ROUND, "x"), send={SERVER: parcel}, record=Record("charge/run/1", b"cost"))
+
+    with pytest.raises(ValueError, match="x charges, and does not say that it contributes"):
+        desk(half(), me=A, ledger=ledger).start()
+    ledger.write(Record("charge/run/1", b"cost"))
+
+
+def test_a_desk_tells_its_driver_what_contributed_whose_sum_it_is_and_what_the_awaited_stand_by():
+    def half():
+        x, y = Label(ROUND, "x"), Label(ROUND, "y")
+        yield Exchange(x, expect=frozenset({A, B}), at_least=1, contributes=True)
+        send = {A: Parcel(y, b"of A alone")}
+        yield Exchange(y, send, frozenset({A}), at_least=1, fixes=frozenset({A}), stands="survivors/")
+
+    server = desk(half())
+    server.start()
+    assert (server.contributing, server.fixed, server.stands) == ({Label(ROUND, "x")}, frozenset(), "")
+    server.receive(letter(A, SERVER, "x", b"a"))
+    server.expire()
+    assert (server.contributing, server.fixed, server.stands) == ({Label(ROUND, "x")}, {A}, "survivors/")
 
 
 def test_a_decision_may_be_repeated_but_not_changed():

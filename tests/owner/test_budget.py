@@ -225,7 +225,7 @@ me, label = site("a"), Label(RoundId("run", 1), "mask/input")
 value = dump(Cost(1, Kind.TRAIN, "row", NEIGHBOURS, "shared", False, 1.0, 20.0, 0.0, 1e-6, 20))
 
 def half():
-    yield Exchange(label, send={SERVER: Parcel(label, b"x")}, record=Record(f"{CHARGE}run/1", value))
+    yield Exchange(label, send={SERVER: Parcel(label, b"x")}, record=Record(f"{CHARGE}run/1", value), contributes=True)
 
 class Dying(Budget):
     def write(self, record):

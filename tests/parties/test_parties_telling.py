@@ -3,19 +3,27 @@
 import pytest
 
 from potluck.core.party import SERVER, site
-from potluck.core.rounds import Abort, Cause
-from potluck.parties.attempt import AGREEING, telling
+from potluck.core.rounds import ENCLAVE, SURVIVORS, Abort, Cause
+from potluck.parties.attempt import telling
+
+WORDS = {
+    SURVIVORS: "the sites of the first sum stay those of the whole run",
+    ENCLAVE: "the owners stay with the enclave",
+}
 
 
-@pytest.mark.parametrize("step", AGREEING)
-def test_across_machines_too_a_refused_set_of_sites_is_explained(step):
-    said = telling(Abort(Cause.TOO_FEW, step=step), {site("a"): Abort(Cause.REPLAY)})
-    assert (said.cause, said.party, said.step) == (Cause.REPLAY, site("a"), step)
-    assert "the sites of the first sum stay those of the whole run" in said.detail
-    assert "hint: run again" in said.detail
+@pytest.mark.parametrize("detail", ["", "told"], ids=["across machines", "in one process"])
+@pytest.mark.parametrize("stands", WORDS)
+def test_a_refusal_as_a_replay_is_explained_by_what_the_refusing_one_stands_by(stands, detail):
+    why = Abort(Cause.REPLAY, detail=detail and stands.rstrip("/"))
+    said = telling(Abort(Cause.TOO_FEW, step="a step"), {site("a"): why}, "" if detail else stands)
+    assert (said.cause, said.party, said.step) == (Cause.REPLAY, site("a"), "a step")
+    assert WORDS[stands] in said.detail
+    assert "hint: " in said.detail
 
 
-@pytest.mark.parametrize("step", ["he/keys", "he/input", "mask/advertise", "share/input"])
-def test_another_replay_is_not(step):
-    said = telling(Abort(Cause.TOO_FEW, party=SERVER, step=step), {site("a"): Abort(Cause.REPLAY)})
-    assert (said.cause, said.detail) == (Cause.REPLAY, "")
+@pytest.mark.parametrize("stands", ["", SURVIVORS])
+def test_another_replay_is_not(stands):
+    why = Abort(Cause.REPLAY, detail="charge" if stands else "")
+    said = telling(Abort(Cause.TOO_FEW, party=SERVER, step="he/input"), {site("a"): why}, stands)
+    assert (said.cause, said.detail) == (Cause.REPLAY, why.detail)

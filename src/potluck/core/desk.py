@@ -15,7 +15,7 @@ import msgspec
 
 from potluck.core.ledger import Ledger
 from potluck.core.party import Party, Role
-from potluck.core.rounds import Abort, Cause, Exchange, Inbox, Label, Parcel, RoundId, Rounds
+from potluck.core.rounds import CHARGE, Abort, Cause, Exchange, Inbox, Label, Parcel, RoundId, Rounds
 from potluck.core.wire import dump, load
 
 T = TypeVar("T")
@@ -61,7 +61,8 @@ class Desk(Generic[T]):
     """One party's half in one round. Call `start`, then `receive`, `leave` and `expire`; each gives letters to send.
 
     `notices`: who told us that it stopped, why, and whom it accuses. `lost`: who did not answer, and the first cause.
-    `steps`: what was ever awaited.
+    `charged`: a charge was written. `contributing`: the labels under which contributions left, or are awaited.
+    `fixed`: whose sum it was said to be. `stands`: by which record those stand who are awaited, or were last.
     When `done`, either `result` holds what the half returned or `abort` holds why it ended.
     """
 
@@ -74,7 +75,10 @@ class Desk(Generic[T]):
         self.on_read: Callable[[Party, Label, bytes], None] | None = None
         self.notices: list[tuple[Party, Cause, Party | None]] = []
         self.lost: dict[Party, Cause] = {}
-        self.steps: set[str] = set()
+        self.charged = False
+        self.contributing: set[Label] = set()
+        self.fixed: frozenset[Party] = frozenset()
+        self.stands = ""
         self._half = half
         self._seal = seal
         self._unseal = unseal
@@ -243,13 +247,20 @@ class Desk(Generic[T]):
 
     def _begin(self, exchange: Exchange) -> None:
         if exchange.record:
+            charges = exchange.record.key.startswith(CHARGE)
+            if charges and not exchange.contributes:
+                raise ValueError(f"{exchange.label.step} charges, and does not say that it contributes")
             self._ledger.write(exchange.record)
+            self.charged = self.charged or charges
+        if exchange.contributes:
+            self.contributing.add(exchange.label)
+        self.fixed |= exchange.fixes
+        self.stands = exchange.stands
         for to, parcel in exchange.send.items():
             self._post(to, parcel)
         if not exchange.expect:
             return
         self._partners |= exchange.expect
-        self.steps.add(exchange.label.step)
         left = {party: cause for party, cause in self._left.items() if party in exchange.expect}
         waiting = self._waiting = _Waiting(exchange, {}, left)
         for sender in waiting.missing():

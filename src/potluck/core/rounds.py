@@ -114,6 +114,11 @@ class Exchange:
 
     `read` opens and checks one body as it arrives; where it raises `Abort`, that sender counts as gone.
     Fewer than `at_least` answers: `Abort` is thrown into the half. An empty `expect` returns at once.
+
+    What drivers go by, of whichever protocol the step is:
+    `contributes`: what a site contributes goes with it, or is awaited in it: from here on the round is not free.
+    `fixes`: these parties, and no others, are said to be those whose sum it is (empty: nothing is said).
+    `stands`: prefix of the record by which the awaited stand: a refusal as a replay is about that (empty: no such one).
     """
 
     label: Label
@@ -123,6 +128,9 @@ class Exchange:
     hops: int = 1
     record: Record | None = None
     read: Read | None = None
+    contributes: bool = False
+    fixes: frozenset[Party] = frozenset()
+    stands: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +233,11 @@ class Sum(Protocol):
 
 
 CHARGE = "charge/"
-"""Prefix of the `Record` that a protection's give half must write with the exchange that carries the contribution."""
+"""Prefix of the `Record` that a protection's give half must write with the exchange that contributes."""
+SURVIVORS = "survivors/"
+"""Prefix of the `Record` of the parties whose sum one helps to open."""
+ENCLAVE = "enclave/"
+"""Prefix of the `Record` of the enclave that one believed in this run."""
 
 
 def charge(terms: Terms, guarded: Guarded) -> Record:

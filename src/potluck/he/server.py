@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Exchange, Parcel, Read, Rounds, Seat, Terms, Words
+from potluck.core.rounds import SURVIVORS, Abort, Exchange, Parcel, Read, Rounds, Seat, Terms, Words
 from potluck.core.stages import Opened
 from potluck.core.wire import dump, load
 from potluck.he import messages as m
@@ -82,7 +82,17 @@ def _broadcast(
 ) -> Exchange:
     """Send each of those still here its body of `step`, and wait for the answers of the same."""
     send = {site: Parcel(terms.label(step), body) for site, body in bodies.items()}
-    return Exchange(terms.label(answer), send=send, expect=frozenset(bodies), at_least=at_least, read=read)
+    told = frozenset(bodies)
+    return Exchange(
+        terms.label(answer),
+        send=send,
+        expect=told,
+        at_least=at_least,
+        read=read,
+        contributes=answer == m.INPUT,
+        fixes=told if step == m.SURVIVORS else frozenset(),
+        stands=SURVIVORS if answer == m.PARTIAL else "",
+    )
 
 
 def _read_advert(parameters: Parameters, terms: Terms, me: Seat, sender: Party, body: bytes) -> bytes:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from potluck.core.desk import farewell
-from potluck.core.party import SERVER
+from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, Seat, Terms, Words, charge
 from potluck.core.stages import Guarded
 from potluck.core.wire import ascending, dump, load
@@ -28,12 +28,10 @@ from potluck.he.residues import dump as flat
 from potluck.he.roster import Own, Table
 from potluck.he.setting import Setting
 from potluck.secret.container import Secret
-from potluck.secret.statement import indices, named
+from potluck.secret.statement import indices, survived
 from potluck.secret.stream import digest
 
 _SERVER = frozenset({SERVER})
-SURVIVED = "survivors/"
-"""Prefix of the `Record` that makes a step open once: the survivor set that this site agreed to."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,15 +60,30 @@ def give(setting: Setting, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[N
         statement = m.survivors_statement(settled.hash, dealing.dealers, survivors)
         lead = own.index == dealing.dealers[0]
         partial = dump(m.Partial(setting.engine.partial(own.key, total, lead), me.sign(statement)))
-        yield from _help_open(terms, me, dealing, statement, partial, _survived(terms, survivors))
+        yield from _help_open(terms, me, dealing, statement, partial, survivors)
     finally:
         setting.engine.forget(own.key)
 
 
-def _ask(terms: Terms, step: str, body: bytes, answer: str, record: Record | None = None) -> Rounds[bytes]:
+def _ask(
+    terms: Terms,
+    step: str,
+    body: bytes,
+    answer: str,
+    record: Record | None = None,
+    fixes: frozenset[Party] = frozenset(),
+) -> Rounds[bytes]:
     """Send a step to the server and wait for its answer: it waits for the slowest site first, hence two hops."""
-    send = {SERVER: Parcel(terms.label(step), body)}
-    inbox = yield Exchange(terms.label(answer), send=send, expect=_SERVER, at_least=1, hops=2, record=record)
+    inbox = yield Exchange(
+        terms.label(answer),
+        send={SERVER: Parcel(terms.label(step), body)},
+        expect=_SERVER,
+        at_least=1,
+        hops=2,
+        record=record,
+        contributes=step == m.INPUT,
+        fixes=fixes,
+    )
     return inbox.got[SERVER]
 
 
@@ -159,21 +172,17 @@ def _total(setting: Setting, terms: Terms, own: Own, message: m.Survivors, mine:
     return flat(total)
 
 
-def _survived(terms: Terms, givers: Sequence[m.Giver]) -> Record:
-    """One survivor set for what may be opened once, durable before this site decrypts; a retry may repeat it."""
-    names = b"\0".join(sorted(named(terms.sites[giver.site]) for giver in givers))
-    return Record(SURVIVED + terms.once, names, again=True)
-
-
 def _help_open(
-    terms: Terms, me: Seat, dealing: _Dealing, statement: bytes, partial: bytes, record: Record
+    terms: Terms, me: Seat, dealing: _Dealing, statement: bytes, partial: bytes, survivors: Sequence[m.Giver]
 ) -> Rounds[None]:
     """Send the partial decryption; then, where a dealer may be missing, the shares that replace it."""
+    agreed = frozenset(terms.sites[giver.site] for giver in survivors)
+    record = survived(terms, agreed)
     if len(dealing.dealers) == terms.fewest:
         label = terms.label(m.PARTIAL)
-        yield Exchange(label, send={SERVER: Parcel(label, partial)}, record=record)
+        yield Exchange(label, send={SERVER: Parcel(label, partial)}, record=record, fixes=agreed)
         return
-    answer = yield from _ask(terms, m.PARTIAL, partial, m.MISSING, record)
+    answer = yield from _ask(terms, m.PARTIAL, partial, m.MISSING, record, agreed)
     missing = _missing(terms, me, dealing, statement, answer)
     if missing:
         label = terms.label(m.REBUILD)

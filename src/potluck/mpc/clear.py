@@ -30,7 +30,8 @@ class Clear:
     def give(self, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
         """One site's half. Reveals: the guarded words, to the server."""
         label = terms.label(INPUT)
-        yield Exchange(label, send={SERVER: Parcel(label, pack(guarded.words))}, record=charge(terms, guarded))
+        send = {SERVER: Parcel(label, pack(guarded.words))}
+        yield Exchange(label, send, record=charge(terms, guarded), contributes=True)
 
     def open(self, terms: Terms, me: Seat) -> Rounds[Opened]:
         """The server's half: the sum [d] over those who answered, at least `terms.fewest`."""
@@ -39,6 +40,7 @@ class Clear:
             expect=frozenset(terms.sites),
             at_least=terms.fewest,
             read=partial(_checked, terms),
+            contributes=True,
         )
         total = np.zeros(terms.length, terms.dtype)
         for site, body in inbox.got.items():

@@ -10,7 +10,7 @@ from potluck.core.asks import Answer, Ask
 from potluck.core.desk import Desk
 from potluck.core.fitting import TOO_FEW_ROWS
 from potluck.core.party import SERVER, Party, Role
-from potluck.core.rounds import Abort, Cause
+from potluck.core.rounds import ENCLAVE, SURVIVORS, Abort, Cause
 from potluck.parties.transcript import Traffic
 
 QUIET = (Cause.SILENT, Cause.STOPPED, Cause.LATE, Cause.TOO_FEW)
@@ -44,10 +44,17 @@ class Table(Protocol):
         ...
 
 
-AGREEING = ("he/partial", "mask/sign", "mask/unmask", "share/confirm")
-"""Steps at which a site refuses as a replay nothing but another set of sites; across machines no detail travels."""
-AGREED = "/survivors"
-"""How the step ends under which a server says over whom a sum is, to exactly those."""
+STAND_BY = {
+    SURVIVORS: (
+        "without noise the sites of the first sum stay those of the whole run, since two sums over different sites "
+        "differ by one site's update. hint: run again, or add noise"
+    ),
+    ENCLAVE: (
+        "the owners stay with the enclave that the run began with; one that was started again has other keys. "
+        "hint: start a new run (across machines: --fresh)"
+    ),
+}
+"""What it means that one refuses as a replay what differs from its record under this prefix."""
 
 
 def quarrel(server: Desk[object], here: frozenset[Party]) -> dict[Party, Cause]:
@@ -59,35 +66,32 @@ def quarrel(server: Desk[object], here: frozenset[Party]) -> dict[Party, Cause]:
     return found
 
 
-def telling(abort: Abort, reasons: Mapping[Party, Abort]) -> Abort:
-    """The abort to raise: one that names a party; else a party's own reason, which says more than "too few answers"."""
+def telling(abort: Abort, reasons: Mapping[Party, Abort], stands: str = "") -> Abort:
+    """The abort to raise: one that names a party; else a party's own reason, which says more than "too few answers".
+
+    stands: by which record those stand who were awaited: what a refusal is about across machines, where no detail
+    travels.
+    """
     if abort.party is not None and abort.party != SERVER:
         return abort
     for party, why in reasons.items():
         if why.cause not in QUIET:
             named = why.party or (None if why.cause is Cause.ROWS else party)
-            return Abort(why.cause, party=named, step=why.step or abort.step, detail=_more(party, why, abort.step))
+            return Abort(why.cause, party=named, step=why.step or abort.step, detail=_more(party, why, stands))
     for why in reasons.values():  # a compute party that others miss; of a site that is gone, the server knows itself
         if why.party is not None and why.party.role is Role.COMPUTE:
             return Abort(why.cause, party=why.party, step=why.step or abort.step, detail=why.detail)
     return abort
 
 
-def _more(party: Party, why: Abort, step: str) -> str:
+def _more(party: Party, why: Abort, stands: str) -> str:
     if why.cause is Cause.ROWS:
         return TOO_FEW_ROWS
     if why.cause is Cause.CHANGED:
         return "a run is over the rows that it began with. hint: they put them back, or start a new run with --fresh"
-    if why.cause is Cause.REPLAY and (why.detail.startswith("survivors") or (step in AGREEING and not why.detail)):
-        return (
-            "without noise the sites of the first sum stay those of the whole run, since two sums over different sites "
-            "differ by one site's update. hint: run again, or add noise"
-        )
-    if why.cause is Cause.REPLAY and (why.detail.startswith("enclave") or (step.startswith("tee/") and not why.detail)):
-        return (
-            "the owners stay with the enclave that the run began with; one that was started again has other keys. "
-            "hint: start a new run (across machines: --fresh)"
-        )
+    about = f"{why.detail}/" if why.detail else stands
+    if why.cause is Cause.REPLAY and about in STAND_BY:
+        return STAND_BY[about]
     return f"says {party}: {why.detail}" if why.party else why.detail
 
 

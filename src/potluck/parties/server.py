@@ -25,7 +25,7 @@ from potluck.core.party import SERVER, Draw, Party
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause, Parcel, RoundId, Rounds, Seat, Sum
 from potluck.fl.table import Table as Rows
-from potluck.parties.attempt import AGREED, Attempt, named, quarrel, telling
+from potluck.parties.attempt import Attempt, named, quarrel, telling
 from potluck.parties.flood import Heard, Pace
 from potluck.parties.guests import Guests, Heads, Notes
 from potluck.parties.horizontal import Sitting, lead
@@ -86,7 +86,7 @@ class _Round:
     @property
     def left(self) -> bool:
         """Whether contributions may have left their sites: they are awaited."""
-        return any(step.endswith("/input") for step in self.desk.steps)
+        return bool(self.desk.contributing)
 
 
 class Coordinator:
@@ -265,10 +265,9 @@ class Coordinator:
         if round_.left and not round_.noted:
             round_.noted = True
             self._notes.may_leave(round_.desk.round.number)
-        agreed = frozenset(letter.to for letter in letters if letter.label.step.endswith(AGREED))
-        if agreed:
-            round_.agreed = agreed
-            self._notes.agree(round_.kind, agreed)
+        if round_.desk.fixed != round_.agreed:
+            round_.agreed = round_.desk.fixed
+            self._notes.agree(round_.kind, round_.agreed)
         self._send([letter for letter in letters if letter.to in round_.seen])
 
     def _listen(self, wait: float) -> bool:
@@ -304,7 +303,7 @@ class Coordinator:
             if round_.letters[sender] > LETTERS:
                 raise Abort(Cause.REPLAY, party=sender, detail="more letters than a round takes")
             self.transcript.moved(label, sender, SERVER, size)
-            if label.step.endswith("/input") and sender in self._sites:
+            if label in round_.desk.contributing and sender in self._sites:
                 round_.paid.add(sender)
             self._post(round_, round_.desk.accept(sender, body))
 
@@ -332,7 +331,7 @@ class Coordinator:
         causes = {**dict.fromkeys(self.guests.of, Cause.SILENT), **away, **desk.lost, **said, **refused}
         return Attempt(
             answer=answer,
-            abort=named(telling(desk.abort, reasons), round_.restarted) if desk.abort else None,
+            abort=named(telling(desk.abort, reasons, desk.stands), round_.restarted) if desk.abort else None,
             traffic=self.transcript.traffic(desk.round.number),
             lost={party: cause for party, cause in causes.items() if party in taken - givers},
             accused=quarrel(desk, self._sites & round_.seen.keys()),

@@ -17,7 +17,7 @@ from potluck.core.stages import Opened
 from potluck.dp.bound import Exact, Noised, privacy
 from potluck.dp.reveal import reveal
 from potluck.fl.table import Table as Rows
-from potluck.parties.attempt import AGREED, Attempt, quarrel, telling
+from potluck.parties.attempt import Attempt, quarrel, telling
 from potluck.parties.horizontal import Sitting, aid, contribution, join, lead
 from potluck.parties.memory import Memory
 from potluck.parties.sums import drive
@@ -67,8 +67,7 @@ class Together:
         server = desks[SERVER]
         reasons = {party: desk.abort for party, desk in desks.items() if party != SERVER and desk.abort}
         traffic = self._memory.transcript.traffic(number)
-        moved = [move for move in self._memory.transcript.moves if move.label.round.number == number]
-        paid = frozenset(move.sender for move in moved if move.label.step.endswith("/input"))
+        paid = frozenset(site for site in self._rows if site in desks and desks[site].contributing)
         lost = {site: self._why(site, desks, absent) for site in self._plan.sites}
         answer = server.result
         assert answer is None or isinstance(answer, Answer)
@@ -76,13 +75,13 @@ class Together:
         lost |= {site: Cause(why) for site, why in refused if site not in absent}
         return Attempt(
             answer=answer,
-            abort=telling(server.abort, reasons) if server.abort else None,
+            abort=telling(server.abort, reasons, server.stands) if server.abort else None,
             traffic=traffic,
             lost={site: why for site, why in lost.items() if answer is None or site not in answer.release.givers},
             accused=quarrel(server, frozenset(self._rows.keys() - absent.keys())),
             paid=paid,
             left=bool(paid),
-            agreed=frozenset(move.to for move in moved if move.label.step.endswith(AGREED)),
+            agreed=frozenset[Party]().union(*(desk.fixed for party, desk in desks.items() if party not in self._rows)),
         )
 
     def _why(self, site: Party, desks: Mapping[Party, Desk[object]], absent: Mapping[Party, Cause]) -> Cause:

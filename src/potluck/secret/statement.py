@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from potluck.core.party import Party
-from potluck.core.rounds import Terms
+from potluck.core.rounds import SURVIVORS, Record, Terms
 from potluck.core.wire import VERSION
 from potluck.secret.stream import digest
 
@@ -18,6 +18,11 @@ def named(party: Party) -> bytes:
 def indices(values: Iterable[int]) -> bytes:
     """A list of sites, by their index in the plan's order, as bytes."""
     return b"".join(value.to_bytes(4, "big") for value in values)
+
+
+def survived(terms: Terms, givers: Iterable[Party]) -> Record:
+    """One set of parties for what may be opened once, durable before one helps to open it; a retry may repeat it."""
+    return Record(SURVIVORS + terms.once, b"\0".join(sorted(map(named, givers))), again=True)
 
 
 def session(tag: bytes, terms: Terms) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from potluck.core.party import Party
-from potluck.core.rounds import Exchange, Inbox, Label, Read, Rounds, Seat, Terms
+from potluck.core.rounds import ENCLAVE, SURVIVORS, Exchange, Inbox, Label, Read, Rounds, Seat, Terms
 from potluck.core.rounds import Parcel as Letter
 from potluck.core.stages import Opened
 from potluck.core.wire import load
@@ -60,7 +60,17 @@ def _broadcast(
     """Send each of those still here its body of `step`, and wait for the answers of the same."""
     label: Label = terms.label(step)
     send = {site: Letter(label, body) for site, body in bodies.items()}
-    return Exchange(terms.label(answer), send=send, expect=frozenset(bodies), at_least=at_least, read=read)
+    told = frozenset(bodies)
+    return Exchange(
+        terms.label(answer),
+        send=send,
+        expect=told,
+        at_least=at_least,
+        read=read,
+        contributes=answer == m.INPUT,
+        fixes=told if step == m.SURVIVORS else frozenset(),
+        stands=ENCLAVE if answer == m.INPUT else SURVIVORS,
+    )
 
 
 def _read_nonce(agreed: bytes, me: Seat, sender: Party, body: bytes) -> bytes:

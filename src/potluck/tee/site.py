@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from typing import cast, get_args
 
 from potluck.core.party import SERVER
-from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, Seat, Terms, charge
+from potluck.core.rounds import ENCLAVE, Abort, Cause, Exchange, Parcel, Record, Rounds, Seat, Terms, charge
 from potluck.core.stages import Guarded
 from potluck.core.wire import ascending, dump, load, pack
 from potluck.secret.box import PublicBoxKey
-from potluck.secret.statement import named
+from potluck.secret.statement import named, survived
 from potluck.secret.stream import digest
 from potluck.tee import messages as m
 from potluck.tee.binding import Keys, Member, Spec, report_data, session, spec
@@ -28,8 +28,6 @@ from potluck.tee.evidence import Asked, Evidence, Format
 from potluck.tee.policy import Policy
 from potluck.tee.verify import verify
 
-SURVIVED = "survivors/"
-BOOT = "enclave/"
 _SERVER = frozenset({SERVER})
 
 
@@ -68,13 +66,21 @@ def give(judge: Judge, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]
     statement = _agree(terms, me, agreed, shown.sign, mine, message)
     label = terms.label(m.CONFIRM)
     confirmed = Parcel(label, dump(m.Confirmed(me.sign(statement))))
-    yield Exchange(label, send={SERVER: confirmed}, record=_survived(terms, message))
+    givers = frozenset(terms.sites[giver.site] for giver in message.givers)
+    yield Exchange(label, send={SERVER: confirmed}, record=survived(terms, givers), fixes=givers)
 
 
 def _ask(terms: Terms, step: str, body: bytes, answer: str, record: Record | None = None) -> Rounds[bytes]:
     """Send a step to the server and wait for its answer: it waits for the slowest site first, hence two hops."""
-    send = {SERVER: Parcel(terms.label(step), body)}
-    inbox = yield Exchange(terms.label(answer), send=send, expect=_SERVER, at_least=1, hops=2, record=record)
+    inbox = yield Exchange(
+        terms.label(answer),
+        send={SERVER: Parcel(terms.label(step), body)},
+        expect=_SERVER,
+        at_least=1,
+        hops=2,
+        record=record,
+        contributes=step == m.INPUT,
+    )
     return inbox.got[SERVER]
 
 
@@ -92,7 +98,7 @@ def believe(judge: Judge, agreed: bytes, nonce: bytes, shown: m.Shown) -> None:
 
 def _boot(terms: Terms, shown: m.Shown) -> Record:
     """The enclave of this run: the first that this owner believed, and no other after it."""
-    return Record(f"{BOOT}{terms.round.run}", digest(shown.box, shown.sign), again=True)
+    return Record(f"{ENCLAVE}{terms.round.run}", digest(shown.box, shown.sign), again=True)
 
 
 def _seal(judge: Judge, terms: Terms, me: Seat, agreed: bytes, shown: m.Shown, guarded: Guarded) -> bytes:
@@ -129,9 +135,3 @@ def _agree(terms: Terms, me: Seat, agreed: bytes, sign: bytes, mine: bytes, mess
     except Abort as abort:
         raise Abort(abort.cause, party=SERVER, step=m.SURVIVORS, detail="the enclave did not sign this set") from None
     return statement
-
-
-def _survived(terms: Terms, message: m.Survivors) -> Record:
-    """One set of givers for what may be opened once, durable before this site confirms; a retry may repeat it."""
-    names = b"\0".join(sorted(named(terms.sites[giver.site]) for giver in message.givers))
-    return Record(SURVIVED + terms.once, names, again=True)

@@ -1,7 +1,9 @@
 """The one property that every protection must have: what it opens is the sum of the givers' words, bit for bit.
 
 For authors of new protections: `check_protection` runs all halves in memory, over a network and with drop-outs of
-your choice, and compares with plain addition. It says nothing about what leaked on the way.
+your choice, and compares with plain addition. It also holds the halves to what they tell the drivers: who gave has
+paid, and whoever has the round repeated knows that contributions left and whose sum it is. It says nothing about what
+leaked on the way.
 """
 
 from __future__ import annotations
@@ -84,20 +86,35 @@ class Sitting:
 
 
 def check_protection(sitting: Sitting) -> Opened | Abort:
-    """Run one round. Returns what opened, or why nothing did; raises AssertionError for any wrong sum."""
+    """Run one round. Returns what opened, or why nothing did; raises AssertionError for a wrong sum, or for steps that
+    do not say what they do (`core.rounds.Exchange`)."""
     return judged(sitting, sitting.run())
 
 
 def judged(sitting: Sitting, desks: Mapping[Party, Desk[object]]) -> Opened | Abort:
     """What the server's desk ended with, compared with plain addition."""
     server = desks[SERVER]
+    _declared(sitting, desks)
     if server.abort is not None:
         return server.abort
     opened = server.result
     assert isinstance(opened, Opened)
+    unpaid = [site for site in opened.givers if site not in sitting.play and not desks[site].charged]
+    assert not unpaid, f"{unpaid} gave and wrote no charge"
     assert len(opened.givers) >= sitting.terms.fewest, "opened below the minimum cohort"
     right = np.zeros(sitting.terms.length, sitting.terms.dtype)
     for giver in opened.givers:
         right += sitting.words[giver]
     assert np.array_equal(opened.words, right), "opened a wrong sum"
     return opened
+
+
+def _declared(sitting: Sitting, desks: Mapping[Party, Desk[object]]) -> None:
+    """The halves say where contributions leave and whose sum it is, or drivers would repeat rounds for free."""
+    honest = [desks[site] for site in sitting.terms.sites if site in desks and site not in sitting.play]
+    if any(desk.contributing for desk in honest):
+        assert desks[SERVER].contributing, "contributions left, and the server's half does not say that it awaits them"
+    others = [desk for party, desk in desks.items() if party not in sitting.terms.sites]
+    told = frozenset[Party]().union(*(desk.fixed for desk in others))
+    for desk in honest:
+        assert desk.fixed <= told, f"{desk.me} stands by a set that no other half says that it fixed"

@@ -76,7 +76,7 @@ def shared(fitting: Fitting, me: Seat, recipe: Recipe, given: Given) -> Rounds[l
     record = given_once(fitting, given.charge)
     del parts, given
     waiting = fitting.hops(SECONDS + 240)
-    answer = yield Exchange(fitting.label(m.RESULT), send, servers, len(servers), waiting, record)
+    answer = yield Exchange(fitting.label(m.RESULT), send, servers, len(servers), waiting, record, contributes=True)
     found = None if own is None else _joined(fitting, me.party, own, recipe, answer.got)
     done = fitting.label(m.DONE)
     yield Exchange(done, send={SERVER: Parcel(done, b"")})

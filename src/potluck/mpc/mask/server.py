@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Exchange, Parcel, Read, Rounds, Seat, Terms
+from potluck.core.rounds import SURVIVORS, Exchange, Parcel, Read, Rounds, Seat, Terms
 from potluck.core.stages import Opened
 from potluck.core.wire import dump, load, unpack
 from potluck.mpc.mask import messages as m
@@ -64,7 +64,8 @@ def open_sum(shape: Shape, terms: Terms, me: Seat) -> Rounds[Opened]:
     step, answers = m.SURVIVORS, dict.fromkeys(inputs.got, body)
     if shape.lying:
         statement = m.survivors_statement(terms, settled.hash, dealers, givers)
-        signed = yield _broadcast(terms, step, answers, m.SIGN, shape.least, partial(_read_signature, me, statement))
+        check = partial(_read_signature, me, statement)
+        signed = yield _broadcast(terms, step, answers, m.SIGN, shape.least, check)
         step, answers = m.SIGNED, _signatures(shape, settled, index, signed.got)
 
     fixed = closing(shape, terms, settled, dealt, frozenset(givers))
@@ -86,7 +87,17 @@ def _broadcast(
 ) -> Exchange:
     """Send each of those still here its body of `step`, and wait for the answers of the same."""
     send = {site: Parcel(terms.label(step), body) for site, body in bodies.items()}
-    return Exchange(terms.label(answer), send=send, expect=frozenset(bodies), at_least=at_least, read=read)
+    told = frozenset(bodies)
+    return Exchange(
+        terms.label(answer),
+        send=send,
+        expect=told,
+        at_least=at_least,
+        read=read,
+        contributes=answer == m.INPUT,
+        fixes=told if step == m.SURVIVORS else frozenset(),
+        stands=SURVIVORS if answer in (m.SIGN, m.UNMASK) else "",
+    )
 
 
 def _read_advert(shape: Shape, terms: Terms, me: Seat, sender: Party, body: bytes) -> bytes:

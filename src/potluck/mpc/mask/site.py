@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from potluck.core.party import SERVER
+from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, Seat, Terms, Words, charge
 from potluck.core.stages import Guarded
 from potluck.core.wire import ascending, dump, load, pack
@@ -20,12 +20,10 @@ from potluck.mpc.mask.notes import Held, by_site, check_note, deal, expected, op
 from potluck.mpc.mask.pairs import pair_mask, self_mask, session
 from potluck.mpc.mask.roster import Own, Table, accept, agree, fresh
 from potluck.secret.container import Secret
-from potluck.secret.statement import indices, named
+from potluck.secret.statement import indices, survived
 from potluck.secret.stream import digest
 
 _SERVER = frozenset({SERVER})
-SURVIVED = "survivors/"
-"""Prefix of the `Record` that makes a step open once: the survivor set that this site agreed to."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,23 +48,39 @@ def give(shape: Shape, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]
     sealed = table.server.seal(pack(words), m.box_info(table.hash, me.party, SERVER, m.INPUT))
     answer = yield from _ask(terms, m.INPUT, sealed, m.SURVIVORS, charge(terms, guarded))
     givers = _agree(shape, terms, own, table, dealing, answer)
-    record: Record | None = _survived(terms, givers)
+    agreed = frozenset(terms.sites[giver] for giver in givers)
+    record: Record | None = survived(terms, agreed)
     if shape.lying:
         statement = m.survivors_statement(terms, table.hash, dealing.dealers, givers)
         signature = dump(m.Signed(me.sign(statement)))
-        answer = yield from _ask(terms, m.SIGN, signature, m.SIGNED, record)
+        answer = yield from _ask(terms, m.SIGN, signature, m.SIGNED, record, agreed)
         _enough(shape, terms, me, table.graph.holders[own.index] & frozenset(givers), statement, answer)
         record = None
     shares = _one_share_each(dealing, frozenset(givers))
     sealed = table.server.seal(shares, m.box_info(table.hash, me.party, SERVER, m.UNMASK))
     label = terms.label(m.UNMASK)
-    yield Exchange(label, send={SERVER: Parcel(label, sealed)}, record=record)
+    yield Exchange(label, send={SERVER: Parcel(label, sealed)}, record=record, fixes=agreed)
 
 
-def _ask(terms: Terms, step: str, body: bytes, answer: str, record: Record | None = None) -> Rounds[bytes]:
+def _ask(
+    terms: Terms,
+    step: str,
+    body: bytes,
+    answer: str,
+    record: Record | None = None,
+    fixes: frozenset[Party] = frozenset(),
+) -> Rounds[bytes]:
     """Send a step to the server and wait for its answer: it waits for the slowest site first, hence two hops."""
-    send = {SERVER: Parcel(terms.label(step), body)}
-    inbox = yield Exchange(terms.label(answer), send=send, expect=_SERVER, at_least=1, hops=2, record=record)
+    inbox = yield Exchange(
+        terms.label(answer),
+        send={SERVER: Parcel(terms.label(step), body)},
+        expect=_SERVER,
+        at_least=1,
+        hops=2,
+        record=record,
+        contributes=step == m.INPUT,
+        fixes=fixes,
+    )
     return inbox.got[SERVER]
 
 
@@ -139,12 +153,6 @@ def _agree(shape: Shape, terms: Terms, own: Own, table: Table, dealing: _Dealing
     if not givers <= frozenset(dealing.dealers):
         raise Abort(Cause.SURVIVORS, party=SERVER, step=m.SURVIVORS, detail="a survivor that dealt nothing")
     return message.givers
-
-
-def _survived(terms: Terms, givers: tuple[int, ...]) -> Record:
-    """One survivor set for what may be opened once, durable before this site answers; a retry may repeat it."""
-    names = b"\0".join(sorted(named(terms.sites[giver]) for giver in givers))
-    return Record(SURVIVED + terms.once, names, again=True)
 
 
 def _enough(shape: Shape, terms: Terms, me: Seat, among: frozenset[int], statement: bytes, body: bytes) -> None:

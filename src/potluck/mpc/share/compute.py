@@ -16,7 +16,7 @@ from functools import partial
 
 from potluck.core.desk import farewell
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Abort, Cause, Exchange, Limit, Parcel, Record, Rounds, Seat, Terms
+from potluck.core.rounds import SURVIVORS, Abort, Cause, Exchange, Limit, Parcel, Rounds, Seat, Terms
 from potluck.core.wire import ascending, dump, load
 from potluck.mpc.circle import Place, Ready, Share, in_step, same, tell_all
 from potluck.mpc.credentials import Credentials
@@ -26,11 +26,8 @@ from potluck.mpc.share import messages as m
 from potluck.mpc.spu import Compiled
 from potluck.secret.box import SEED, BoxKey
 from potluck.secret.container import Secret
-from potluck.secret.statement import named
+from potluck.secret.statement import survived
 from potluck.secret.stream import digest
-
-SURVIVED = "survivors/"
-"""Prefix of the `Record` that makes a step open once: the set of sites that this party helped to open."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +47,7 @@ def assist(place: Place, terms: Terms, me: Seat) -> Rounds[None]:
     send = {site: Parcel(terms.label(m.KEYS), dump(m.Keys(key.public))) for site in terms.sites}
     read = partial(_read_input, place, terms, me, key)
     awaited = frozenset(terms.sites)
-    inbox = yield Exchange(terms.label(m.INPUT), send, awaited, terms.fewest, hops=3, read=read)
+    inbox = yield Exchange(terms.label(m.INPUT), send, awaited, terms.fewest, hops=3, read=read, contributes=True)
     inputs = {terms.sites.index(site): body for site, body in inbox.got.items()}
     gone = {terms.sites.index(site): cause for site, cause in inbox.gone.items()}
     cast = yield from _agree(place, terms, me, inputs, gone)
@@ -195,10 +192,18 @@ def _confirm(terms: Terms, accepted: tuple[int, ...], faults: tuple[m.Fault, ...
     sites = [terms.sites[one] for one in accepted]
     body = dump(m.Survivors(accepted))
     send = {site: Parcel(terms.label(m.SURVIVORS), body) for site in sites}
-    record = Record(SURVIVED + terms.once, b"\0".join(sorted(named(site) for site in sites)), again=True)
-    read = partial(_read_confirmed, m.survivors_statement(terms, accepted))
     awaited = frozenset(sites)
-    yield Exchange(terms.label(m.CONFIRM), send, awaited, terms.fewest, hops=2, record=record, read=read)
+    yield Exchange(
+        terms.label(m.CONFIRM),
+        send,
+        awaited,
+        terms.fewest,
+        hops=2,
+        record=survived(terms, awaited),
+        read=partial(_read_confirmed, m.survivors_statement(terms, accepted)),
+        fixes=awaited,
+        stands=SURVIVORS,
+    )
 
 
 def _read_confirmed(statement: bytes, sender: Party, body: bytes) -> bytes:

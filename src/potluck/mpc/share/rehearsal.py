@@ -15,8 +15,9 @@ def stand_in(terms: Terms, me: Seat) -> Rounds[None]:
     key = BoxKey(Secret(me.draw(SEED)))
     everybody = frozenset(terms.sites)
     keys, accepted = dump(m.Keys(key.public)), dump(m.Survivors(tuple(range(len(terms.sites)))))
-    yield Exchange(terms.label(m.INPUT), _to_all(terms, m.KEYS, keys), everybody, terms.fewest)
-    yield Exchange(terms.label(m.CONFIRM), _to_all(terms, m.SURVIVORS, accepted), everybody, terms.fewest)
+    yield Exchange(terms.label(m.INPUT), _to_all(terms, m.KEYS, keys), everybody, terms.fewest, contributes=True)
+    told = _to_all(terms, m.SURVIVORS, accepted)
+    yield Exchange(terms.label(m.CONFIRM), told, everybody, terms.fewest, fixes=everybody)
 
 
 def _to_all(terms: Terms, step: str, body: bytes) -> dict[Party, Parcel]:

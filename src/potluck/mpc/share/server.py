@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Cause, Exchange, Rounds, Seat, Terms
+from potluck.core.rounds import SURVIVORS, Abort, Cause, Exchange, Rounds, Seat, Terms
 from potluck.core.stages import Opened
 from potluck.core.wire import ascending, load
 from potluck.mpc.replicated import join, lowered
@@ -26,9 +26,16 @@ def open_sum(ranks: tuple[Party, ...], terms: Terms, me: Seat) -> Rounds[Opened]
         at_least=terms.fewest,
         hops=3,
         read=partial(_read_promise, terms, me),
+        contributes=True,
     )
-    read = partial(_read_result, terms)
-    inbox = yield Exchange(terms.label(m.RESULT), expect=frozenset(ranks), at_least=len(ranks), hops=18, read=read)
+    inbox = yield Exchange(
+        terms.label(m.RESULT),
+        expect=frozenset(ranks),
+        at_least=len(ranks),
+        hops=18,
+        read=partial(_read_result, terms),
+        stands=SURVIVORS,
+    )
     results = {party: load(body, m.Result, party) for party, body in inbox.got.items()}
     if len({(one.givers, one.faults) for one in results.values()}) != 1:
         raise Abort(Cause.SURVIVORS, step=m.RESULT, detail="the compute parties name different sets")

@@ -7,15 +7,14 @@ does NOT check whether others' contributions are sensible; the compute parties d
 from __future__ import annotations
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Abort, Cause, Exchange, Inbox, Parcel, Record, Rounds, Seat, Terms, charge
+from potluck.core.rounds import Abort, Cause, Exchange, Inbox, Parcel, Rounds, Seat, Terms, charge
 from potluck.core.stages import Guarded
 from potluck.core.wire import ascending, dump, load
 from potluck.mpc.replicated import commitment, held, lifted, split
 from potluck.mpc.share import messages as m
 from potluck.secret.box import PublicBoxKey
-from potluck.secret.statement import named
+from potluck.secret.statement import survived
 
-SURVIVED = "survivors/"
 LEFT_OUT = (Cause.RANGE, Cause.COMMITMENT, Cause.MALFORMED, Cause.BOX, Cause.SIGNATURE)
 """Why compute parties leave a site out of the sum."""
 
@@ -39,12 +38,15 @@ def give(ranks: tuple[Party, ...], terms: Terms, me: Seat, guarded: Guarded) -> 
         sealed = boxes[party].seal(dealt, m.box_info(terms, me.party, party, promise.parts))
         send[party] = Parcel(label, dump(m.Input(sealed, promise)))
     del pieces
-    answer = yield Exchange(terms.label(m.SURVIVORS), send, servers, hops=16, record=charge(terms, guarded))
+    answer = yield Exchange(
+        terms.label(m.SURVIVORS), send, servers, hops=16, record=charge(terms, guarded), contributes=True
+    )
     givers = _stood_by(ranks, terms, me.party, answer)
-    names = b"\0".join(sorted(named(terms.sites[one]) for one in givers))
-    record = Record(SURVIVED + terms.once, names, again=True)
+    agreed = frozenset(terms.sites[one] for one in givers)
     confirmed = Parcel(terms.label(m.CONFIRM), dump(m.Confirmed(m.survivors_statement(terms, givers))))
-    yield Exchange(terms.label(m.CONFIRM), send=dict.fromkeys(ranks, confirmed), record=record)
+    yield Exchange(
+        terms.label(m.CONFIRM), dict.fromkeys(ranks, confirmed), record=survived(terms, agreed), fixes=agreed
+    )
 
 
 def _read_keys(sender: Party, body: bytes) -> bytes:
