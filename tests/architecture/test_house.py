@@ -22,7 +22,7 @@ def generators(tree: ast.AST) -> set[str]:
         node.name
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef)
-        and node.returns is not None
+        and isinstance(node.returns, ast.Subscript)
         and ast.unparse(node.returns).startswith(("Rounds[", "Generator[Exchange"))
     }
 

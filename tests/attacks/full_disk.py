@@ -45,7 +45,7 @@ def fill(place: Path) -> None:
 
 def run(fed: Across, place: Path, name: str) -> dict[str, object]:
     """A run during which the disk fills up before the second round; who gave to which round, and how it ended."""
-    spec = quick(scene.plan(privacy=scene.SHARED), patience=3.0)
+    spec = quick(scene.plan(privacy=scene.SHARED), patience=5.0)  # each round waits for a that long
     begun: list[int] = []
 
     def full(ask: object) -> None:

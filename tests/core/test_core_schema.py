@@ -39,10 +39,17 @@ def test_threads_may_read_a_type_for_the_first_time_at_once():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def root(node):
+    """The name that an expression begins with."""
+    while isinstance(node, ast.Attribute | ast.Call):
+        node = node.value if isinstance(node, ast.Attribute) else node.func
+    return getattr(node, "id", "")
+
+
 def reads(tree):
     """Calls of the library that read something as a type, each with that type."""
     for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and ast.unparse(node.func).startswith("msgspec.")):
+        if not (isinstance(node, ast.Call) and root(node.func) == "msgspec"):
             continue
         name = ast.unparse(node.func).rpartition(".")[2]
         kinds = [one.value for one in node.keywords if one.arg == "type"]

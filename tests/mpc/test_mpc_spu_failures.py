@@ -211,7 +211,7 @@ def relay(target, heard):
 
 @pytest.mark.parametrize("protocol", ["ABY3", "CHEETAH", "ECDH"])
 def test_taking_leave_takes_no_time_when_all_do(protocol):
-    with ring(protocol, patience=QUIET) as engines:
+    with ring(protocol, patience=60) as engines:
         if protocol == "ECDH":
             asked = [engine.intersect(bytes(16), BOTH) for engine in engines]
         else:
@@ -222,9 +222,9 @@ def test_taking_leave_takes_no_time_when_all_do(protocol):
         for one in asked:
             one.result()
         start = time.monotonic()
-        for pending in [engine.leave(30) for engine in engines]:
+        for pending in [engine.leave(120) for engine in engines]:
             assert pending.result() is None
-        assert time.monotonic() - start < 15
+        assert time.monotonic() - start < PROMPT  # not the 120 that one waits for who does not take leave
 
 
 @pytest.mark.slow
@@ -307,7 +307,7 @@ def test_a_party_killed_in_the_middle_of_an_intersection_ends_the_other():
 
 
 def test_what_was_linked_and_compiled_is_gone_with_its_process():
-    with ring("CHEETAH", patience=QUIET) as engines:
+    with ring("CHEETAH", patience=60) as engines:
         program = engines[0].compile("CHEETAH", "sum_checked", checked_sum(1, [Part(1, 1)]))
         os.kill(engines[0]._worker.pid, signal.SIGKILL)
         time.sleep(0.2)

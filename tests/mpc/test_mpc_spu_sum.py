@@ -87,9 +87,10 @@ def test_parts_have_bounds_of_their_own_and_one_fault_refuses_the_whole_site(aby
     assert summed(aby3, "ABY3", vectors, parts)[1] == [1, 0, 0, 0]
 
 
-def test_random_vectors_and_bounds_agree_with_plain_integers(aby3):
+@pytest.mark.parametrize("count", [3, pytest.param(8, marks=pytest.mark.slow)])
+def test_random_vectors_and_bounds_agree_with_plain_integers(aby3, count):
     rng = np.random.default_rng(7)
-    for _ in range(8):
+    for _ in range(count):
         length, sites = int(rng.integers(1, 60)), int(rng.integers(1, 6))
         norm, bound = int(2 ** rng.uniform(1, 29.9)), int(2 ** rng.uniform(1, 40))
         vectors = []
