@@ -161,7 +161,7 @@ def test_a_half_that_charges_and_does_not_say_that_it_contributes_writes_and_sen
     ledger.write(Record("charge/run/1", b"cost"))
 
 
-def test_a_desk_tells_its_driver_what_contributed_whose_sum_it_is_and_what_the_awaited_stand_by():
+def test_a_desk_tells_its_driver_what_contributed_whose_sum_it_is_and_by_what_the_missing_stand():
     def half():
         x, y = Label(ROUND, "x"), Label(ROUND, "y")
         yield Exchange(x, expect=frozenset({A, B}), at_least=1, contributes=True)
@@ -170,10 +170,13 @@ def test_a_desk_tells_its_driver_what_contributed_whose_sum_it_is_and_what_the_a
 
     server = desk(half())
     server.start()
-    assert (server.contributing, server.fixed, server.stands) == ({Label(ROUND, "x")}, frozenset(), "")
+    assert (server.contributing, server.fixed) == ({Label(ROUND, "x")}, frozenset())
     server.receive(letter(A, SERVER, "x", b"a"))
     server.expire()
-    assert (server.contributing, server.fixed, server.stands) == ({Label(ROUND, "x")}, {A}, "survivors/")
+    assert (server.contributing, server.fixed) == ({Label(ROUND, "x")}, {A})
+    server.expire()
+    assert server.abort is not None
+    assert (server.abort.cause, server.abort.stands) == (Cause.TOO_FEW, "survivors/")
 
 
 def test_a_decision_may_be_repeated_but_not_changed():

@@ -16,7 +16,8 @@ WORDS = {
 @pytest.mark.parametrize("stands", WORDS)
 def test_a_refusal_as_a_replay_is_explained_by_what_the_refusing_one_stands_by(stands, detail):
     why = Abort(Cause.REPLAY, detail=detail and stands.rstrip("/"))
-    said = telling(Abort(Cause.TOO_FEW, step="a step"), {site("a"): why}, "" if detail else stands)
+    missing = Abort(Cause.TOO_FEW, step="a step", stands="" if detail else stands)
+    said = telling(missing, {site("a"): why})
     assert (said.cause, said.party, said.step) == (Cause.REPLAY, site("a"), "a step")
     assert WORDS[stands] in said.detail
     assert "hint: " in said.detail
@@ -25,5 +26,5 @@ def test_a_refusal_as_a_replay_is_explained_by_what_the_refusing_one_stands_by(s
 @pytest.mark.parametrize("stands", ["", SURVIVORS])
 def test_another_replay_is_not(stands):
     why = Abort(Cause.REPLAY, detail="charge" if stands else "")
-    said = telling(Abort(Cause.TOO_FEW, party=SERVER, step="he/input"), {site("a"): why}, stands)
+    said = telling(Abort(Cause.TOO_FEW, party=SERVER, step="he/input", stands=stands), {site("a"): why})
     assert (said.cause, said.detail) == (Cause.REPLAY, why.detail)

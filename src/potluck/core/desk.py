@@ -62,7 +62,7 @@ class Desk(Generic[T]):
 
     `notices`: who told us that it stopped, why, and whom it accuses. `lost`: who did not answer, and the first cause.
     `charged`: a charge was written. `contributing`: the labels under which contributions left, or are awaited.
-    `fixed`: whose sum it was said to be. `stands`: by which record those stand who are awaited, or were last.
+    `fixed`: whose sum it was said to be.
     When `done`, either `result` holds what the half returned or `abort` holds why it ended.
     """
 
@@ -78,7 +78,6 @@ class Desk(Generic[T]):
         self.charged = False
         self.contributing: set[Label] = set()
         self.fixed: frozenset[Party] = frozenset()
-        self.stands = ""
         self._half = half
         self._seal = seal
         self._unseal = unseal
@@ -255,7 +254,6 @@ class Desk(Generic[T]):
         if exchange.contributes:
             self.contributing.add(exchange.label)
         self.fixed |= exchange.fixes
-        self.stands = exchange.stands
         for to, parcel in exchange.send.items():
             self._post(to, parcel)
         if not exchange.expect:
@@ -302,4 +300,4 @@ def _too_few(waiting: _Waiting) -> Abort:
     detail = f"{len(waiting.got)} answers where {exchange.at_least} are needed; gone: {text or 'nobody'}"
     one = next(iter(waiting.gone)) if len(waiting.gone) == 1 else None
     cause = waiting.gone[one] if one is not None and one.role is not Role.SITE else Cause.TOO_FEW
-    return Abort(cause, party=one, step=exchange.label.step, detail=detail)
+    return Abort(cause, party=one, step=exchange.label.step, detail=detail, stands=exchange.stands)

@@ -91,13 +91,17 @@ class Record:
 
 
 class Abort(Exception):
-    """A round ends here: `cause` travels, `party` (whom it names), `step` and `detail` stay local."""
+    """A round ends here: `cause` travels, all else stays local. party: whom it names; stands: prefix of the record by
+    which those stand whose answers were too few (empty: no such one)."""
 
-    def __init__(self, cause: Cause, *, party: Party | None = None, step: str = "", detail: str = "") -> None:
+    def __init__(
+        self, cause: Cause, *, party: Party | None = None, step: str = "", detail: str = "", stands: str = ""
+    ) -> None:
         self.cause = cause
         self.party = party
         self.step = step
         self.detail = detail
+        self.stands = stands
         who = f" ({party})" if party else ""
         at = f" at {step}" if step else ""
         more = f": {detail}" if detail else ""
@@ -238,6 +242,8 @@ SURVIVORS = "survivors/"
 """Prefix of the `Record` of the parties whose sum one helps to open."""
 ENCLAVE = "enclave/"
 """Prefix of the `Record` of the enclave that one believed in this run."""
+KEYS = "keys/"
+"""Prefix of the `Record`s of the keys that an owner brought to an intersection, and of what it heard in it."""
 
 
 def charge(terms: Terms, guarded: Guarded) -> Record:

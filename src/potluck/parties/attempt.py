@@ -66,18 +66,14 @@ def quarrel(server: Desk[object], here: frozenset[Party]) -> dict[Party, Cause]:
     return found
 
 
-def telling(abort: Abort, reasons: Mapping[Party, Abort], stands: str = "") -> Abort:
-    """The abort to raise: one that names a party; else a party's own reason, which says more than "too few answers".
-
-    stands: by which record those stand who were awaited: what a refusal is about across machines, where no detail
-    travels.
-    """
+def telling(abort: Abort, reasons: Mapping[Party, Abort]) -> Abort:
+    """The abort to raise: one that names a party; else a party's own reason, which says more than "too few answers"."""
     if abort.party is not None and abort.party != SERVER:
         return abort
     for party, why in reasons.items():
         if why.cause not in QUIET:
             named = why.party or (None if why.cause is Cause.ROWS else party)
-            return Abort(why.cause, party=named, step=why.step or abort.step, detail=_more(party, why, stands))
+            return Abort(why.cause, party=named, step=why.step or abort.step, detail=_more(party, why, abort.stands))
     for why in reasons.values():  # a compute party that others miss; of a site that is gone, the server knows itself
         if why.party is not None and why.party.role is Role.COMPUTE:
             return Abort(why.cause, party=why.party, step=why.step or abort.step, detail=why.detail)
@@ -89,7 +85,7 @@ def _more(party: Party, why: Abort, stands: str) -> str:
         return TOO_FEW_ROWS
     if why.cause is Cause.CHANGED:
         return "a run is over the rows that it began with. hint: they put them back, or start a new run with --fresh"
-    about = f"{why.detail}/" if why.detail else stands
+    about = f"{why.detail}/" if why.detail else stands  # across machines no detail travels
     if why.cause is Cause.REPLAY and about in STAND_BY:
         return STAND_BY[about]
     return f"says {party}: {why.detail}" if why.party else why.detail

@@ -21,7 +21,19 @@ from potluck.core.errors import DataError, Refused
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import Plan, digest
 from potluck.core.predicting import Meeting, Predict, Scored
-from potluck.core.rounds import Abort, Cause, Exchange, Inbox, Label, Parcel, Record, RoundId, Rounds, Seat
+from potluck.core.rounds import (
+    KEYS,
+    Abort,
+    Cause,
+    Exchange,
+    Inbox,
+    Label,
+    Parcel,
+    Record,
+    RoundId,
+    Rounds,
+    Seat,
+)
 from potluck.core.wire import Signature, dump, load
 from potluck.fl.card import Card, fault
 from potluck.fl.model import Model
@@ -263,7 +275,7 @@ def told(server: Abort | None, sites: Mapping[Party, Abort]) -> Abort:
     """The abort to raise of those that ended a round: a site's own reason says more than the server's silence."""
     for party, why in sites.items():
         if why.cause not in QUIET:
-            matching = server is not None and server.step.startswith("psi/")
+            matching = server is not None and server.stands == KEYS
             detail = (ONE_SET if matching else AGAIN) if why.cause is Cause.REPLAY else why.detail
             # Who puts shares together finds that they differ, as those do who compute.
             noticed = why.cause is Cause.COMMITMENT or (party.role is Role.COMPUTE and why.cause in COMPARED)

@@ -331,7 +331,7 @@ class Coordinator:
         causes = {**dict.fromkeys(self.guests.of, Cause.SILENT), **away, **desk.lost, **said, **refused}
         return Attempt(
             answer=answer,
-            abort=named(telling(desk.abort, reasons, desk.stands), round_.restarted) if desk.abort else None,
+            abort=named(telling(desk.abort, reasons), round_.restarted) if desk.abort else None,
             traffic=self.transcript.traffic(desk.round.number),
             lost={party: cause for party, cause in causes.items() if party in taken - givers},
             accused=quarrel(desk, self._sites & round_.seen.keys()),

@@ -75,7 +75,7 @@ class Together:
         lost |= {site: Cause(why) for site, why in refused if site not in absent}
         return Attempt(
             answer=answer,
-            abort=telling(server.abort, reasons, server.stands) if server.abort else None,
+            abort=telling(server.abort, reasons) if server.abort else None,
             traffic=traffic,
             lost={site: why for site, why in lost.items() if answer is None or site not in answer.release.givers},
             accused=quarrel(server, frozenset(self._rows.keys() - absent.keys())),

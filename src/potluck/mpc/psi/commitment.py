@@ -16,13 +16,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from potluck.core.party import Draw, Party
-from potluck.core.rounds import Record
+from potluck.core.rounds import KEYS, Record
 from potluck.secret.container import Secret
 from potluck.secret.statement import named
 from potluck.secret.stream import Keystream, derive, digest
 
-KEYS = "keys/"
-"""Prefix of the records, before run and step."""
 OWN, TRIED = "own", "tried"
 
 

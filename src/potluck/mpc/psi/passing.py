@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds
+from potluck.core.rounds import KEYS, Abort, Cause, Exchange, Parcel, Rounds
 from potluck.core.wire import dump, load
 from potluck.mpc.psi import messages as m
 
@@ -40,7 +40,7 @@ def routed(gathering: m.Gathering, step: str, hops: int) -> Rounds[None]:
     """
     label, owners = gathering.label(step), gathering.owners
     everyone = frozenset(owners)
-    inbox = yield Exchange(label, expect=everyone, at_least=len(owners), hops=hops)
+    inbox = yield Exchange(label, expect=everyone, at_least=len(owners), hops=hops, stands=KEYS)
     bundles = {party: _notes(inbox.got[party], party, len(owners), step) for party in owners}
     boxes: dict[int, list[m.Note]] = {number: [] for number in range(len(owners))}
     for number, party in enumerate(owners):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds, Seat
+from potluck.core.rounds import KEYS, Abort, Cause, Exchange, Parcel, Rounds, Seat
 from potluck.core.wire import dump, load
 from potluck.mpc.credentials import Credentials
 from potluck.mpc.psi import messages as m
@@ -95,7 +95,8 @@ def hand_on(gathering: m.Gathering) -> Rounds[None]:
     Raises Abort naming who does not answer.
     """
     label, owners = gathering.label(m.HELLO), gathering.owners
-    inbox = yield Exchange(label, expect=frozenset(owners), at_least=len(owners), hops=gathering.hops(0) + 2)
+    hops = gathering.hops(0) + 2
+    inbox = yield Exchange(label, expect=frozenset(owners), at_least=len(owners), hops=hops, stands=KEYS)
     hellos = tuple(load(inbox.got[party], m.Hello, party) for party in owners)
     every = dump(m.Hellos(hellos))
     yield Exchange(label, send={party: Parcel(label, every) for party in owners})
