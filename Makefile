@@ -6,7 +6,7 @@ RUN := $(BIN)/python -m
 LOCKED := $(RUN) pip install -q --disable-pip-version-check --require-hashes -r
 # The program itself, built by what the lock has installed.
 ITSELF := $(RUN) pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-QUICK := architecture core secret dp fl
+QUICK := architecture core secret dp learning
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo missing)
 
 .PHONY: demo test test-all quick bench check lock clean

@@ -19,7 +19,7 @@ from potluck.api.demo import demo_plan
 from potluck.api.explain import explain
 from potluck.api.run import run
 from potluck.api.tables import tables
-from potluck.fl.evaluate import exact
+from potluck.learning.evaluation.evaluate import exact
 
 WORDS = ("clear", "mask", "share", "he", "tee")
 PAGE = Path(__file__).with_name("headline.md")

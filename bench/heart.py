@@ -16,10 +16,10 @@ from potluck.api.demo import demo_plan
 from potluck.api.tables import tables, without_noise
 from potluck.core.party import Party
 from potluck.core.plan import Plan, digest
-from potluck.fl.evaluate import exact
-from potluck.fl.model import Model
-from potluck.fl.table import Table
-from potluck.fl.tasks import TrainTask
+from potluck.learning.data.table import Table
+from potluck.learning.evaluation.evaluate import exact
+from potluck.learning.models.model import Model
+from potluck.learning.tasks import TrainTask
 from potluck.parties import catalog
 from potluck.parties.memory import Memory, new_run
 from potluck.parties.sums import Sums, drive

@@ -21,10 +21,11 @@ from potluck.core.party import Party, site
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Sum
 from potluck.core.stages import Update
-from potluck.fl.evaluate import exact
-from potluck.fl.model import Model
-from potluck.fl.table import Table
-from potluck.fl.tasks import Trained, TrainTask
+from potluck.learning.data.table import Table
+from potluck.learning.evaluation.evaluate import exact
+from potluck.learning.models.model import Model
+from potluck.learning.tasks import TrainTask
+from potluck.learning.training.trained import Trained
 from potluck.parties import catalog
 from potluck.parties.memory import Memory, new_run
 from potluck.parties.sums import Sums, drive

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from potluck.api.outcome import Run
     from potluck.api.plan import Plan
     from potluck.api.run import run
-    from potluck.fl.model import Model
+    from potluck.learning.models.model import Model
 
 _WHERE = {
     "Plan": "potluck.api.plan",
     "Run": "potluck.api.outcome",
-    "Model": "potluck.fl.model",
+    "Model": "potluck.learning.models.model",
     "check": "potluck.api.check",
     "explain": "potluck.api.explain",
     "run": "potluck.api.run",

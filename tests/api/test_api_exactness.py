@@ -24,8 +24,8 @@ from potluck.core.plan import canonical, digest
 from potluck.dp import claim
 from potluck.dp.account import promise
 from potluck.dp.bound import Noised, privacy
-from potluck.fl.scoring import Carried
-from potluck.fl.tasks import build
+from potluck.learning.models.scoring import Carried
+from potluck.learning.tasks import build
 from potluck.members.home import SiteHome
 from potluck.owner.policy import Approve
 from potluck.owner.requests import Request, Requests, State

@@ -12,7 +12,7 @@ import potluck
 from potluck.api.document import scores
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import show_run
-from potluck.fl.evaluate import Metrics
+from potluck.learning.evaluation.evaluate import Metrics
 
 SITES = ("a", "b", "c", "d")
 TEXT = """

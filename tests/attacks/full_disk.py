@@ -22,7 +22,7 @@ from across import Across, quick  # noqa: E402
 
 from potluck.core.errors import PotluckError  # noqa: E402
 from potluck.core.rounds import Abort  # noqa: E402
-from potluck.fl.tasks import build  # noqa: E402
+from potluck.learning.tasks import build  # noqa: E402
 from potluck.owner.budget import Budget  # noqa: E402
 from potluck.parties.sums import Sums, drive  # noqa: E402
 

@@ -17,7 +17,7 @@ from potluck.core.plan import Column, Statistic, digest
 from potluck.core.rounds import Abort, Label, Record, RoundId
 from potluck.core.wire import dump, load
 from potluck.dp.bound import privacy
-from potluck.fl.tasks import build
+from potluck.learning.tasks import build
 from potluck.parties.session import ANSWER, Answer, parcel
 from potluck.parties.transcript import Transcript
 

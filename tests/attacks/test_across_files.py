@@ -31,7 +31,7 @@ from potluck.core.party import SERVER, site
 from potluck.core.plan import Predict
 from potluck.core.rounds import Abort, Cause, Label, Parcel, RoundId
 from potluck.dp.bound import privacy
-from potluck.fl.tasks import build
+from potluck.learning.tasks import build
 from potluck.members import charter
 from potluck.members.home import CoordinatorHome
 from potluck.owner.access import read

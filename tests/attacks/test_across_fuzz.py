@@ -24,7 +24,7 @@ from potluck.core.party import SERVER, site
 from potluck.core.plan import CODE, canonical, digest
 from potluck.core.rounds import Label, Parcel, RoundId
 from potluck.core.wire import dump
-from potluck.fl.tasks import build
+from potluck.learning.tasks import build
 from potluck.members.home import CoordinatorHome
 from potluck.owner.access import read
 from potluck.owner.requests import State

@@ -15,8 +15,8 @@ from msgspec.structs import replace as replaced
 from test_across_fuzz import proposal
 
 from potluck.core.plan import Column, Fit, Statistic, canonical
-from potluck.fl import check
-from potluck.fl.encode import key as key_of
+from potluck.learning import check
+from potluck.learning.data.encode import key as key_of
 from potluck.members.home import CoordinatorHome
 from potluck.parties import catalog, rules
 from potluck.parties import proposal as proposals

@@ -27,7 +27,7 @@ from potluck.core.errors import Refused
 from potluck.core.party import SERVER, site
 from potluck.core.plan import canonical, digest
 from potluck.core.rounds import Abort, Cause, Label, Parcel, RoundId
-from potluck.fl.tasks import build
+from potluck.learning.tasks import build
 from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.owner.access import read
 from potluck.owner.budget import Budget

@@ -30,9 +30,9 @@ from potluck.core.plan import (
 from potluck.core.rounds import Cause, Exchange, Label, Parcel, RoundId
 from potluck.core.wire import dump
 from potluck.dp.bound import privacy
-from potluck.fl.method import WIDEST
-from potluck.fl.table import read
-from potluck.fl.tasks import build
+from potluck.learning.data.table import read
+from potluck.learning.tasks import build
+from potluck.learning.training.method import WIDEST
 from potluck.parties import catalog
 from potluck.parties.horizontal import Announcement, Sitting, contribution, join, lead, terms
 from potluck.parties.memory import Memory

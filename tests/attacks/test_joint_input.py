@@ -8,8 +8,8 @@ import pytest
 from fit_scene import frames, newton, plan, result
 
 from potluck.core.errors import DataError
-from potluck.fl.fit_metrics import metrics
-from potluck.fl.target import goal
+from potluck.learning.data.target import goal
+from potluck.learning.evaluation.fit_metrics import metrics
 from potluck.parties.alignment import read_keys
 
 SECRET = 0.7391

@@ -12,7 +12,7 @@ from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER, site
 from potluck.core.plan import digest
 from potluck.core.rounds import Cause, RoundId
-from potluck.fl.columns import read
+from potluck.learning.data.columns import read
 from potluck.mpc.fit.site import TRIED
 from potluck.owner.run_secrets import RunSecrets
 from potluck.parties.alignment import Tools, read_keys

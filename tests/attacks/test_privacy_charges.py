@@ -27,8 +27,8 @@ from potluck.core.plan import (
     digest,
 )
 from potluck.core.rounds import Cause, RoundId
-from potluck.fl.table import read
-from potluck.fl.tasks import build
+from potluck.learning.data.table import read
+from potluck.learning.tasks import build
 from potluck.owner.budget import Budget
 from potluck.parties import catalog
 from potluck.parties.horizontal import Sitting, join, lead

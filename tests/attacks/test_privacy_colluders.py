@@ -15,7 +15,7 @@ from potluck.api import inbox
 from potluck.api.preview import preview
 from potluck.dp.account import Concentrated, epsilon, rho
 from potluck.dp.bound import privacy, shares
-from potluck.fl.tasks import build
+from potluck.learning.tasks import build
 
 
 @pytest.fixture(scope="module")

@@ -25,9 +25,9 @@ from potluck.api.preview import preview
 from potluck.cli.text import spent
 from potluck.core.asks import Kind
 from potluck.dp.bound import privacy
-from potluck.fl import persons
-from potluck.fl.table import read
-from potluck.fl.tasks import build
+from potluck.learning.data import persons
+from potluck.learning.data.table import read
+from potluck.learning.tasks import build
 from potluck.mpc.psi.keys import digest_of
 from potluck.report.page import render
 

@@ -28,10 +28,10 @@ from potluck.core.plan import (
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import fraction
 from potluck.dp.bound import privacy
-from potluck.fl import persons
-from potluck.fl.method import WIDEST
-from potluck.fl.table import read
-from potluck.fl.tasks import build
+from potluck.learning.data import persons
+from potluck.learning.data.table import read
+from potluck.learning.tasks import build
+from potluck.learning.training.method import WIDEST
 
 
 def plan(**data):

@@ -18,8 +18,8 @@ from test_across_fuzz import proposal, server
 from potluck.core.errors import Refused
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause, Record
-from potluck.fl.table import read
-from potluck.fl.tasks import build
+from potluck.learning.data.table import read
+from potluck.learning.tasks import build
 from potluck.owner.budget import Budget
 from potluck.owner.policy import Source
 from potluck.owner.source import open_source

@@ -22,8 +22,8 @@ from potluck.cli import potluck
 from potluck.cli.door import run as call
 from potluck.core.errors import DataError, Refused
 from potluck.core.plan import PrivacyPlan, digest
-from potluck.fl import table
-from potluck.fl.tally_words import required
+from potluck.learning.data import table
+from potluck.learning.data.tally_words import required
 from potluck.owner.access import read
 from potluck.parties import part
 

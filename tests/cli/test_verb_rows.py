@@ -8,7 +8,7 @@ import pytest
 
 import potluck
 from potluck.core.errors import DataError
-from potluck.fl import tally_words
+from potluck.learning.data import tally_words
 
 TOLD = "a: target 'bought': "
 NEGATIVE = 'data.target={column="bought", positive=["yes"], negative=["no"]}'

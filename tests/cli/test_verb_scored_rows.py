@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from potluck.fl import tally
+from potluck.learning.data import tally
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def test_control_json_as_it_is_acts_in_a_runs_documents(evil, cli, monkeypatch):
     plain = lambda document: json.dumps(document, ensure_ascii=False)  # noqa: E731
     monkeypatch.setattr("potluck.api.run.json_text", plain)
     monkeypatch.setattr("potluck.report.details.json_text", plain)
-    monkeypatch.setattr("potluck.fl.basis.json_text", plain)
+    monkeypatch.setattr("potluck.learning.models.basis.json_text", plain)
     assert cli("run", "plan.toml", "--out", "run").code == 0
     assert acting(evil / "run") == ["details.json", "run.json", "summary.json"]
 

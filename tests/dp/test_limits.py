@@ -12,7 +12,7 @@ from potluck.core.errors import PlanError
 from potluck.core.fixed import signed
 from potluck.dp.bound import Exact, privacy
 from potluck.dp.limits import BITS, limits
-from potluck.fl.tasks import build
+from potluck.learning.tasks import build
 from potluck.parties.horizontal import contribution
 from potluck.parties.memory import Memory
 

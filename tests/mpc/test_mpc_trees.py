@@ -9,8 +9,8 @@ from mpc_spu_rig import compiled, ran, ring
 from potluck.core.fitting import Take
 from potluck.core.rounds import Abort
 from potluck.engines.worker import Worker
-from potluck.fl.forest import Forest, Tree, margins
-from potluck.fl.grow import Growth, bits, cuts, grow
+from potluck.learning.models.forest import Forest, Tree, margins
+from potluck.learning.training.grow import Growth, bits, cuts, grow
 from potluck.mpc.fit import parts as fit_parts
 from potluck.mpc.replicated import PARTIES, held
 from potluck.mpc.spu import Spu, Value

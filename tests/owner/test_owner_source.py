@@ -23,7 +23,7 @@ from owner_postgres import PASSWORD, connected, missing, server
 
 from potluck.core.errors import DataError, UsageError
 from potluck.core.plan import Column, Data, Split, Target
-from potluck.fl.table import header, read
+from potluck.learning.data.table import header, read
 from potluck.owner.cells import column, joined
 from potluck.owner.policy import Source
 from potluck.owner.reading import parse

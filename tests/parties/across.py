@@ -20,7 +20,7 @@ from potluck.api.site import anchor
 from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import CODE, canonical
 from potluck.core.plan import Plan as Spec
-from potluck.fl.tasks import build
+from potluck.learning.tasks import build
 from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.mpc.local import addresses
 from potluck.owner.access import AccessLog

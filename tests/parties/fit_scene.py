@@ -12,7 +12,7 @@ from potluck.api.plan import Plan
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import digest
 from potluck.core.rounds import RoundId
-from potluck.fl.columns import read
+from potluck.learning.data.columns import read
 from potluck.mpc.credentials import issue
 from potluck.mpc.replicated import held, join, share
 from potluck.mpc.spu import Compiled, Value

@@ -20,7 +20,7 @@ from potluck.members.home import CoordinatorHome
 from potluck.parties.heads import KnownHeads
 from potluck.parties.identity import identity
 from potluck.parties.journal import Journal
-from potluck.parties.part import kept
+from potluck.parties.scored import kept
 from potluck.parties.server import Coordinator, Run
 from potluck.parties.session import Proposal
 from potluck.parties.transcript import Transcript

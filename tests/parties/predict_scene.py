@@ -11,10 +11,10 @@ from potluck.core.party import SERVER, Party, site
 from potluck.core.predicting import Meeting, Net, Scored
 from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, Seat
 from potluck.core.views import Form, Never, View
-from potluck.fl.encode import Encoding, Field
-from potluck.fl.model import Model, Network
-from potluck.fl.target import Goal
 from potluck.he.circuit import Forecast, Outline
+from potluck.learning.data.encode import Encoding, Field
+from potluck.learning.data.target import Goal
+from potluck.learning.models.model import Model, Network
 from potluck.parties import catalog
 
 ASKED, SCORED = "insecure/rows", "insecure/scores"

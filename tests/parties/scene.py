@@ -14,7 +14,7 @@ from potluck.core.ledger import Ledger
 from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
-from potluck.fl.tasks import build
+from potluck.learning.tasks import build
 from potluck.parties import catalog
 from potluck.parties.memory import Carry, Memory, Vanish, faithfully, nobody
 from potluck.parties.sums import Sums, drive

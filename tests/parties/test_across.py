@@ -14,7 +14,7 @@ from potluck.core.party import site
 from potluck.core.plan import digest
 from potluck.core.rounds import Cause
 from potluck.engines.environment import NotInstalled
-from potluck.fl.tasks import build
+from potluck.learning.tasks import build
 from potluck.owner.budget import Budget
 from potluck.parties.part import part
 from potluck.parties.sums import Sums, drive

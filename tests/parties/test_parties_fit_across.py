@@ -16,11 +16,11 @@ import tomli_w
 from fit_scene import frames, leaving, newton, plan, pooled
 
 from potluck.core.errors import UsageError
-from potluck.fl.columns import encoding
-from potluck.fl.evaluate import Metrics
-from potluck.fl.model import Model
-from potluck.fl.target import goal
-from potluck.fl.tasks import Trained
+from potluck.learning.data.columns import encoding
+from potluck.learning.data.target import goal
+from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.models.model import Model
+from potluck.learning.training.trained import Trained
 from potluck.net.broker import binary
 from potluck.parties.fitted import keep, kept
 

@@ -16,7 +16,7 @@ from potluck.core.errors import UsageError
 from potluck.core.party import site
 from potluck.core.plan import digest
 from potluck.core.rounds import CHARGE, Abort, Cause, Record
-from potluck.fl.model import Model
+from potluck.learning.models.model import Model
 from potluck.net.broker import binary
 from potluck.owner.budget import Budget
 from potluck.parties import vertical

@@ -10,8 +10,8 @@ from potluck.core.errors import DataError, Refused
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.rounds import Abort, Cause, RoundId
 from potluck.core.wire import load
-from potluck.fl.columns import Columns
-from potluck.fl.fit_linear import Regression
+from potluck.learning.data.columns import Columns
+from potluck.learning.training.fit_linear import Regression
 from potluck.mpc.fit import messages as m
 from potluck.mpc.fit.parts import shares
 from potluck.mpc.replicated import join

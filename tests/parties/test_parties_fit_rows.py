@@ -9,10 +9,10 @@ from potluck.core.errors import DataError
 from potluck.core.fitting import TOO_FEW_ROWS
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.rounds import Abort, Cause
-from potluck.fl.columns import Columns
-from potluck.fl.fit_check import unfit
-from potluck.fl.fit_linear import Regression
-from potluck.fl.fit_trees import Boosting
+from potluck.learning.data.columns import Columns
+from potluck.learning.fit_check import unfit
+from potluck.learning.training.fit_linear import Regression
+from potluck.learning.training.fit_trees import Boosting
 from potluck.parties.attempt import telling
 from potluck.parties.inference import told
 from potluck.parties.transcript import Transcript

@@ -16,8 +16,8 @@ import potluck
 from potluck.core.party import site
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause, RoundId
-from potluck.fl.columns import Columns, read
-from potluck.fl.fit_linear import Regression
+from potluck.learning.data.columns import Columns, read
+from potluck.learning.training.fit_linear import Regression
 from potluck.mpc.engine import Engine
 from potluck.parties.alignment import Tools, read_keys
 from potluck.parties.memory import Memory

@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 
 import potluck
 from potluck.core.rounds import Abort, Cause
-from potluck.fl import fit_trees
+from potluck.learning.training import fit_trees
 
 MODEL = {"kind": "trees", "depth": 3, "bins": 16, "l2": 1.0}
 

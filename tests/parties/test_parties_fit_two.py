@@ -15,8 +15,8 @@ from potluck.api.inbox import Asked
 from potluck.core.party import Party, Role, site
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause, RoundId
-from potluck.fl.columns import Columns, read
-from potluck.fl.fit_linear import Regression
+from potluck.learning.data.columns import Columns, read
+from potluck.learning.training.fit_linear import Regression
 from potluck.mpc.engine import Engine
 from potluck.mpc.fit import site as fit_site
 from potluck.owner.requests import Request, State

@@ -12,10 +12,10 @@ from potluck.api.check import check
 from potluck.api.run import run
 from potluck.cli import potluck
 from potluck.cli.door import run as command
-from potluck.fl import tally
+from potluck.learning.data import tally
 from potluck.owner.access import read
 from potluck.parties import catalog
-from potluck.parties.part import kept
+from potluck.parties.scored import kept
 
 ROWS = "age,sex\n30,1\n170,0\n45,m\n"
 SAID = [

@@ -18,8 +18,8 @@ from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause, RoundId
-from potluck.fl.model import Model
-from potluck.fl.scoring import encoded
+from potluck.learning.models.model import Model
+from potluck.learning.models.scoring import encoded
 from potluck.parties import catalog, inference
 from potluck.parties.inference import Sitting, together
 from potluck.parties.memory import Memory
@@ -60,7 +60,7 @@ def test_the_scores_are_those_of_plain_scoring_within_the_bound(tmp_path, model)
 def test_the_margins_that_travel_are_the_models_own(tmp_path):
     for model in (scene.logistic(), scene.linear(), scene.network()):
         features = model.features(tmp_path / "rows.csv") if scene.settle(tmp_path, model) else None
-        from potluck.fl.scoring import net
+        from potluck.learning.models.scoring import net
 
         assert np.allclose(scene.forward(net(model), features), model.margins(features), rtol=0, atol=1e-12)
         assert (net(model).low <= features).all()

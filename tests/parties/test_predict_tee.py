@@ -19,7 +19,7 @@ from potluck.core.errors import PlanError, Refused
 from potluck.core.rounds import Abort, Cause
 from potluck.members.home import SiteHome
 from potluck.owner.budget import Budget
-from potluck.parties.part import kept
+from potluck.parties.scored import kept
 from potluck.report.page import render
 from potluck.tee import messages as m
 from potluck.tee import predict_messages as p

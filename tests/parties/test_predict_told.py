@@ -17,7 +17,7 @@ from potluck.api.plan import Plan
 from potluck.api.run import run
 from potluck.cli import potluck
 from potluck.cli.door import run as command
-from potluck.fl.scoring import Carried
+from potluck.learning.models.scoring import Carried
 from potluck.owner.requests import Request
 from potluck.parties import catalog
 

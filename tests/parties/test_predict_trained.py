@@ -5,7 +5,7 @@ import predict_trained as sets
 import pytest
 
 from potluck.core.errors import UsageError
-from potluck.fl.model import Model
+from potluck.learning.models.model import Model
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +94,7 @@ def test_labels_of_a_hundred_digits_by_784_64_10_are_those_in_plain(activation, 
 
 
 def test_trees_are_refused_by_name_and_what_is_scored_is_said(tmp_path):
-    from potluck.fl.forest import Forest, Tree
+    from potluck.learning.models.forest import Forest, Tree
 
     one, path = _tiny(), tmp_path / "model.json"
     stump = Tree(features=one.encoding.names[:1], cuts=(0.0,), leaves=(-1.0, 1.0))
@@ -113,8 +113,8 @@ def _tiny():
 
 
 def test_how_many_labels_are_too_near_to_the_border_is_counted():
-    from potluck.fl.scoring import border
-    from potluck.fl.target import Goal
+    from potluck.learning.data.target import Goal
+    from potluck.learning.models.scoring import border
 
     two = Goal(column="y", kind="binary", positive=("1",))
     many = Goal(column="y", kind="classes", classes=("a", "b", "c"))

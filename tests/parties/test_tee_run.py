@@ -12,7 +12,7 @@ from potluck.api.plan import Plan
 from potluck.core.errors import PlanError, Refused, UsageError
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause
-from potluck.fl.tasks import build
+from potluck.learning.tasks import build
 from potluck.parties import catalog
 from potluck.report.page import render
 from potluck.tee import messages as m

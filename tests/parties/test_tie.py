@@ -7,9 +7,9 @@ from potluck.core.desk import Desk
 from potluck.core.ledger import Volatile
 from potluck.core.party import site
 from potluck.core.rounds import Cause, RoundId
-from potluck.fl.columns import Own
-from potluck.fl.encode import Encoding
-from potluck.fl.table import Table
+from potluck.learning.data.columns import Own
+from potluck.learning.data.encode import Encoding
+from potluck.learning.data.table import Table
 from potluck.parties.alignment import Keys
 from potluck.parties.tie import Tie, of_columns, of_keys, of_table, tied
 from potluck.secret.container import Secret

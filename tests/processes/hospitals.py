@@ -16,7 +16,7 @@ from potluck.api.tables import tables
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import digest
 from potluck.core.rounds import RoundId
-from potluck.fl.tasks import build
+from potluck.learning.tasks import build
 from potluck.parties import catalog
 from potluck.parties.memory import Memory
 from potluck.parties.sums import Sums, drive

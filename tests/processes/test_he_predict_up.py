@@ -10,9 +10,9 @@ from rig import need_broker
 from potluck.api.plan import Plan
 from potluck.api.up import up
 from potluck.core.errors import PlanError
-from potluck.fl.encode import Encoding, Field
-from potluck.fl.model import Model, Network
-from potluck.fl.target import Goal
+from potluck.learning.data.encode import Encoding, Field
+from potluck.learning.data.target import Goal
+from potluck.learning.models.model import Model, Network
 
 SCENE = Path(__file__).parents[1] / "parties"
 rng = np.random.default_rng(0)

@@ -15,10 +15,10 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats
 from potluck.core.views import breaks
-from potluck.fl.encode import Encoding, Field
-from potluck.fl.model import Model, Network
-from potluck.fl.scoring import net as net_of
-from potluck.fl.target import Goal
+from potluck.learning.data.encode import Encoding, Field
+from potluck.learning.data.target import Goal
+from potluck.learning.models.model import Model, Network
+from potluck.learning.models.scoring import net as net_of
 from potluck.tee import messages as m
 from potluck.tee import predict_messages as p
 from potluck.tee.enclave.host import program

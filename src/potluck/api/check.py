@@ -27,10 +27,10 @@ from potluck.core.rounds import Abort, RoundId, Sum
 from potluck.core.stages import Guarded, Opened
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.dp.bound import describe, privacy
-from potluck.fl.model import Model
-from potluck.fl.tally import Tally
-from potluck.fl.tally_words import noted, told
-from potluck.fl.tasks import build
+from potluck.learning.data.tally import Tally
+from potluck.learning.data.tally_words import noted, told
+from potluck.learning.models.model import Model
+from potluck.learning.tasks import build
 from potluck.net.pieces import LARGEST
 from potluck.parties import catalog
 from potluck.parties.horizontal import terms

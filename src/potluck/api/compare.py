@@ -16,10 +16,11 @@ from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort
-from potluck.fl.evaluate import Metrics, exact
-from potluck.fl.model import Model
-from potluck.fl.table import Table
-from potluck.fl.tasks import Trained, TrainTask
+from potluck.learning.data.table import Table
+from potluck.learning.evaluation.evaluate import Metrics, exact
+from potluck.learning.models.model import Model
+from potluck.learning.tasks import TrainTask
+from potluck.learning.training.trained import Trained
 from potluck.parties.memory import Memory
 from potluck.parties.together import by_hand
 

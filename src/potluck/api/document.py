@@ -15,10 +15,11 @@ from potluck.api.facts import Facts
 from potluck.core.asks import Kind
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
-from potluck.fl.evaluate import Metrics
-from potluck.fl.model import Model
-from potluck.fl.scoring import Agreement, Carried, Predicted
-from potluck.fl.tasks import Counted, Trained
+from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.models.model import Model
+from potluck.learning.models.scoring import Agreement, Carried, Predicted
+from potluck.learning.tasks import Counted
+from potluck.learning.training.trained import Trained
 from potluck.parties import catalog
 from potluck.parties.intersection import Intersected
 from potluck.report import details

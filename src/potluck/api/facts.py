@@ -10,9 +10,10 @@ from potluck.api.compare import Comparison
 from potluck.api.plan import Plan
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
-from potluck.fl.evaluate import Metrics
-from potluck.fl.scoring import Agreement, Carried, Predicted
-from potluck.fl.tasks import Counted, Trained
+from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.models.scoring import Agreement, Carried, Predicted
+from potluck.learning.tasks import Counted
+from potluck.learning.training.trained import Trained
 from potluck.owner.budget import Budget
 from potluck.parties.intersection import Intersected
 from potluck.parties.sums import Log

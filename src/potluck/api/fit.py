@@ -26,10 +26,10 @@ from potluck.core.plan import digest
 from potluck.core.rounds import RoundId
 from potluck.core.visible import json_text
 from potluck.engines.environment import require
-from potluck.fl.columns import Own, read
-from potluck.fl.scoring import Carried
-from potluck.fl.tally import Tally
-from potluck.fl.tally_words import required
+from potluck.learning.data.columns import Own, read
+from potluck.learning.data.tally import Tally
+from potluck.learning.data.tally_words import required
+from potluck.learning.models.scoring import Carried
 from potluck.members.names import file_name
 from potluck.mpc.engine import Engine
 from potluck.mpc.fit.parts import sizes

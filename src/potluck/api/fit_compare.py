@@ -11,9 +11,9 @@ import numpy as np
 
 from potluck.core.party import Party
 from potluck.core.plan import Plan
-from potluck.fl.columns import Own, by_owner, encoding, held_out, ordered
-from potluck.fl.evaluate import Metrics, exact
-from potluck.fl.table import Table
+from potluck.learning.data.columns import Own, by_owner, encoding, held_out, ordered
+from potluck.learning.data.table import Table
+from potluck.learning.evaluation.evaluate import Metrics, exact
 from potluck.mpc.psi.curve import split
 from potluck.mpc.spu import DIGEST
 from potluck.parties.alignment import Keys

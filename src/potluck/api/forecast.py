@@ -10,11 +10,12 @@ import numpy as np
 from potluck.core.asks import Ask, Kind
 from potluck.core.plan import Plan as Spec
 from potluck.dp.bound import describe
-from potluck.fl import evaluate, forecast
-from potluck.fl.forecast import Forecast
-from potluck.fl.tally import Tally
-from potluck.fl.tasks import build
-from potluck.fl.units import most_rows
+from potluck.learning import forecast
+from potluck.learning.data.tally import Tally
+from potluck.learning.data.units import most_rows
+from potluck.learning.evaluation import evaluate
+from potluck.learning.forecast import Forecast
+from potluck.learning.tasks import build
 
 TITLES = {"auc": "AUC", "accuracy": "accuracy", "r2": "r2", "rmse": "rmse"}
 MANY = 1e9

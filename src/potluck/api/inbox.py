@@ -20,8 +20,8 @@ from potluck.core.plan import Plan as Spec
 from potluck.core.views import Never, View
 from potluck.dp import claim
 from potluck.dp.account import promise
-from potluck.fl import evaluate
-from potluck.fl.columns import least
+from potluck.learning.data.columns import least
+from potluck.learning.evaluation import evaluate
 from potluck.members.federation import titled
 from potluck.members.home import SiteHome
 from potluck.mpc.share.views import OPENS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from potluck.fl.model import Model
-from potluck.fl.summary import Summary
+from potluck.learning.models.model import Model
+from potluck.learning.models.summary import Summary
 
 MODEL = "model.json"
 

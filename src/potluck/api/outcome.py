@@ -12,9 +12,9 @@ from pathlib import Path
 from potluck.core import private
 from potluck.core.errors import UsageError, reason
 from potluck.core.visible import visible
-from potluck.fl.model import Model
-from potluck.fl.tally import Tally
-from potluck.fl.tally_words import noted, told
+from potluck.learning.data.tally import Tally
+from potluck.learning.data.tally_words import noted, told
+from potluck.learning.models.model import Model
 from potluck.report.outcome import read
 from potluck.report.page import render, run_html
 

@@ -11,9 +11,9 @@ import msgspec
 from potluck.api.grammar import Toml, override, parse, read_text, read_toml, replaced
 from potluck.core import plan as core
 from potluck.core.errors import PlanError, UsageError
-from potluck.fl import average
-from potluck.fl.model import Model
-from potluck.fl.scoring import layered, mode_of
+from potluck.learning.models.model import Model
+from potluck.learning.models.scoring import layered, mode_of
+from potluck.learning.training import average
 from potluck.parties import catalog
 
 ROUNDS = {"newton": 12, "gradient": 20, "average": 10, "boosting": 20}

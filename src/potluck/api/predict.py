@@ -26,13 +26,13 @@ from potluck.core.plan import Predict, digest
 from potluck.core.predicting import Predict as Predicting
 from potluck.core.rounds import RoundId, Rounds, Seat
 from potluck.engines.environment import require
-from potluck.fl.card import Card
-from potluck.fl.model import Model
-from potluck.fl.rows import Inputs
-from potluck.fl.scoring import Carried, agreement, encoded
-from potluck.fl.source import Source
-from potluck.fl.tally import Tally
 from potluck.he.circuit import Forecast, Outline
+from potluck.learning.data.rows import Inputs
+from potluck.learning.data.source import Source
+from potluck.learning.data.tally import Tally
+from potluck.learning.models.card import Card
+from potluck.learning.models.model import Model
+from potluck.learning.models.scoring import Carried, agreement, encoded
 from potluck.owner.budget import Budget
 from potluck.parties import catalog
 from potluck.parties.inference import Sitting, fits, lead, together

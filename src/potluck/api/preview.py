@@ -23,11 +23,11 @@ from potluck.core.plan import digest
 from potluck.core.rounds import RoundId, Rounds
 from potluck.core.stages import Guarded
 from potluck.dp.bound import Exact, Noised, privacy
-from potluck.fl import evaluate
-from potluck.fl.table import Table, read
-from potluck.fl.tally import Tally, rests_on
-from potluck.fl.tally_words import lines, required
-from potluck.fl.tasks import build
+from potluck.learning.data.table import Table, read
+from potluck.learning.data.tally import Tally, rests_on
+from potluck.learning.data.tally_words import lines, required
+from potluck.learning.evaluation import evaluate
+from potluck.learning.tasks import build
 from potluck.members.home import SiteHome
 from potluck.mpc.share import rehearsal as share_rehearsal
 from potluck.owner.judge import rows_allowed

@@ -23,11 +23,12 @@ from potluck.core import private
 from potluck.core.asks import Ask, Task
 from potluck.core.plan import digest
 from potluck.core.visible import json_text
-from potluck.fl.basis import FILE as SUMMARY
-from potluck.fl.scoring import Predicted, text_of
-from potluck.fl.table import Table
-from potluck.fl.tally import Tally
-from potluck.fl.tasks import Counted, Trained, build
+from potluck.learning.data.table import Table
+from potluck.learning.data.tally import Tally
+from potluck.learning.models.basis import FILE as SUMMARY
+from potluck.learning.models.scoring import Predicted, text_of
+from potluck.learning.tasks import Counted, build
+from potluck.learning.training.trained import Trained
 from potluck.members.files import PRIVATE, create
 from potluck.parties import catalog
 from potluck.parties.intersection import Intersected

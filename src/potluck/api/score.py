@@ -7,9 +7,9 @@ from pathlib import Path
 
 from potluck.core import private
 from potluck.core.errors import UsageError, reason
-from potluck.fl.model import Model
-from potluck.fl.scoring import table_text
-from potluck.fl.tally import Tally
+from potluck.learning.data.tally import Tally
+from potluck.learning.models.model import Model
+from potluck.learning.models.scoring import table_text
 
 
 @dataclass(frozen=True)

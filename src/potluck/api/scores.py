@@ -18,9 +18,9 @@ from potluck.core import private
 from potluck.core.errors import UsageError
 from potluck.core.schema import readable
 from potluck.core.visible import json_text
-from potluck.fl.scoring import Agreement, Predicted, agreement
+from potluck.learning.models.scoring import Agreement, Predicted, agreement
 from potluck.members.files import PRIVATE, create
-from potluck.parties.part import Told, kept
+from potluck.parties.scored import Told, kept
 from potluck.report import details
 
 

@@ -30,9 +30,10 @@ from potluck.core.errors import PlanError
 from potluck.core.plan import CODE, canonical
 from potluck.core.plan import Plan as Spec
 from potluck.core.rounds import Abort, Cause
-from potluck.fl.scoring import Carried
-from potluck.fl.table import Table
-from potluck.fl.tasks import Counted, Trained, build
+from potluck.learning.data.table import Table
+from potluck.learning.models.scoring import Carried
+from potluck.learning.tasks import Counted, build
+from potluck.learning.training.trained import Trained
 from potluck.members.files import locked, replace
 from potluck.members.home import CoordinatorHome, Membership
 from potluck.net.lease import Lease

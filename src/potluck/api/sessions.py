@@ -12,7 +12,7 @@ from potluck.api.plan import Plan
 from potluck.core import private
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import canonical
-from potluck.fl import evaluate
+from potluck.learning.evaluation import evaluate
 from potluck.members.federation import Federation
 from potluck.members.home import CoordinatorHome
 from potluck.parties.journal import Journal

@@ -12,9 +12,9 @@ from potluck.api.plan import Plan
 from potluck.core import plan as core
 from potluck.core.errors import PlanError, UsageError
 from potluck.core.party import Party
-from potluck.fl.table import Source, Table, header, read, resolve
-from potluck.fl.tally import Tally
-from potluck.fl.tally_words import required
+from potluck.learning.data.table import Source, Table, header, read, resolve
+from potluck.learning.data.tally import Tally
+from potluck.learning.data.tally_words import required
 from potluck.owner import policy
 from potluck.owner.source import open_source
 

@@ -35,8 +35,8 @@ from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
 from potluck.core.visible import json_text
-from potluck.fl.table import Table
-from potluck.fl.tasks import Trained
+from potluck.learning.data.table import Table
+from potluck.learning.training.trained import Trained
 from potluck.net.broker import binary
 from potluck.parties import catalog
 from potluck.parties.learners import readers

@@ -10,7 +10,7 @@ import click
 from potluck.api.model import summary as summary_of
 from potluck.cli.door import spoken, voice
 from potluck.cli.terminal import Terminal
-from potluck.fl.summary import Summary
+from potluck.learning.models.summary import Summary
 
 
 def _printed(found: Summary) -> Callable[[Terminal], None]:

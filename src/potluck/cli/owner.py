@@ -19,7 +19,7 @@ from potluck.cli.door import Voice, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import scored
 from potluck.core.agree import agree
-from potluck.fl.tally_words import lines
+from potluck.learning.data.tally_words import lines
 from potluck.owner.access import Event
 from potluck.owner.requests import REPEATED
 

@@ -8,7 +8,7 @@ import click
 
 from potluck.api.score import score
 from potluck.cli.door import spoken, voice
-from potluck.fl.tally_words import words
+from potluck.learning.data.tally_words import words
 
 
 @click.command("score")

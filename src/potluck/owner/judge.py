@@ -15,7 +15,7 @@ from typing import Literal
 
 from potluck.core.errors import Refused
 from potluck.core.plan import Plan
-from potluck.fl.columns import least
+from potluck.learning.data.columns import least
 from potluck.owner.hours import ANY, within
 from potluck.owner.policy import MOST_DELTA, Allow, Policy
 from potluck.owner.reach import columns_read, covers, read_by

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from potluck.core.errors import UsageError, reason
-from potluck.fl.source import Source as Frames
+from potluck.learning.data.source import Source as Frames
 from potluck.owner import policy, sql
 from potluck.owner.parquet import ParquetRows
 from potluck.secret.container import Secret

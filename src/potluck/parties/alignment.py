@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import RoundId, Rounds, Seat
 from potluck.engines.environment import require
-from potluck.fl.keys import keyed
-from potluck.fl.source import Source
+from potluck.learning.data.keys import keyed
+from potluck.learning.data.source import Source
 from potluck.mpc.local import Port
 from potluck.mpc.psi.curve import split
 from potluck.mpc.psi.engine import Matcher

@@ -14,12 +14,12 @@ from potluck.core.predicting import Predict
 from potluck.core.rounds import Sum
 from potluck.core.views import View
 from potluck.dp.check import check as check_privacy
-from potluck.fl.check import check as check_task
-from potluck.fl.views import views as task_views
 from potluck.he import predict
 from potluck.he import sum as he
 from potluck.he.circuit import Forecast, Outline
 from potluck.he.predict import Predicting
+from potluck.learning.check import check as check_task
+from potluck.learning.views import views as task_views
 from potluck.mpc import clear
 from potluck.mpc.mask import sum as mask
 from potluck.mpc.predict import scores as shared

@@ -10,8 +10,8 @@ from potluck.core.rounds import Abort
 from potluck.dp.account import Cost
 from potluck.dp.bound import Noised, privacy
 from potluck.dp.composition import RunCosts
-from potluck.fl.table import Table
-from potluck.fl.tasks import build
+from potluck.learning.data.table import Table
+from potluck.learning.tasks import build
 from potluck.parties.learners import owed
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 
 from potluck.core.schema import readable
-from potluck.fl.evaluate import Metrics
-from potluck.fl.model import Model
-from potluck.fl.tasks import Trained
+from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.models.model import Model
+from potluck.learning.training.trained import Trained
 from potluck.members.files import PRIVATE, folder, replace
 from potluck.members.names import file_name
 

@@ -35,8 +35,8 @@ from potluck.core.wire import dump, load
 from potluck.dp.bound import Exact, Noised, privacy
 from potluck.dp.limits import limits
 from potluck.dp.reveal import reveal
-from potluck.fl.method import TALLY
-from potluck.fl.table import Table
+from potluck.learning.data.table import Table
+from potluck.learning.training.method import TALLY
 from potluck.secret.stream import digest as fingerprint
 
 BEGIN = "begin"

@@ -35,10 +35,10 @@ from potluck.core.rounds import (
     Seat,
 )
 from potluck.core.wire import Signature, dump, load
-from potluck.fl.card import Card, fault
-from potluck.fl.model import Model
-from potluck.fl.rows import Inputs
-from potluck.fl.scoring import Predicted, net, predicted
+from potluck.learning.data.rows import Inputs
+from potluck.learning.models.card import Card, fault
+from potluck.learning.models.model import Model
+from potluck.learning.models.scoring import Predicted, net, predicted
 from potluck.owner.scored import PREFIX, key
 from potluck.parties.attempt import QUIET
 from potluck.parties.horizontal import BEGIN, Announcement

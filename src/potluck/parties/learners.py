@@ -14,12 +14,12 @@ from potluck.core.views import View
 from potluck.core.wire import dump
 from potluck.dp.check import check as check_privacy
 from potluck.dp.inside import UNIT, Inside, inside
-from potluck.fl import fit_check
-from potluck.fl.columns import Columns, by_owner, reader_names
-from potluck.fl.fit_linear import Regression, solved
-from potluck.fl.fit_trees import Boosting, grown
-from potluck.fl.model import Model
-from potluck.fl.tasks import Trained
+from potluck.learning import fit_check
+from potluck.learning.data.columns import Columns, by_owner, reader_names
+from potluck.learning.models.model import Model
+from potluck.learning.training.fit_linear import Regression, solved
+from potluck.learning.training.fit_trees import Boosting, grown
+from potluck.learning.training.trained import Trained
 from potluck.mpc.fit import check as mpc_check
 from potluck.mpc.fit import views as fit_views
 

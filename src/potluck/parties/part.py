@@ -1,6 +1,6 @@
 """A site's part in one run: what it holds for it, as the half of a round and what becomes of the half's result.
 
-Rows and models are read here, once the owner has agreed, and never leave. A client's scores are written into its home.
+Rows and models are read here, once the owner has agreed, and never leave.
 """
 
 from __future__ import annotations
@@ -10,25 +10,22 @@ from dataclasses import dataclass, field
 from dataclasses import replace as replaced
 from pathlib import Path
 
-import msgspec
-
 from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.party import Party, Role
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, RoundId, Rounds, Seat
-from potluck.core.schema import readable
 from potluck.engines.environment import NotInstalled, require
-from potluck.fl import columns
-from potluck.fl.card import Card
-from potluck.fl.model import Model
-from potluck.fl.rows import Inputs
-from potluck.fl.scoring import Predicted, encoded, layered, text_of
-from potluck.fl.source import Source
-from potluck.fl.table import read
-from potluck.fl.tally import rests_on
-from potluck.fl.tally_words import for_owner, lines
-from potluck.fl.tasks import Trained, build
-from potluck.members.files import PRIVATE, create, folder, replace
+from potluck.learning.data import columns
+from potluck.learning.data.rows import Inputs
+from potluck.learning.data.source import Source
+from potluck.learning.data.table import read
+from potluck.learning.data.tally import rests_on
+from potluck.learning.data.tally_words import for_owner, lines
+from potluck.learning.models.card import Card
+from potluck.learning.models.model import Model
+from potluck.learning.models.scoring import Predicted, encoded, layered
+from potluck.learning.tasks import build
+from potluck.learning.training.trained import Trained
 from potluck.members.home import SiteHome
 from potluck.members.names import file_name
 from potluck.mpc.engine import Engine
@@ -42,16 +39,13 @@ from potluck.owner.reading import ports
 from potluck.owner.run_secrets import FOLDER as SECRETS
 from potluck.owner.run_secrets import RunSecrets
 from potluck.owner.source import open_source
-from potluck.parties import alignment, catalog, fitted, horizontal, inference, vertical
+from potluck.parties import alignment, catalog, fitted, horizontal, inference, scored, vertical
 from potluck.parties.intersection import Sitting, learnt, match
 from potluck.parties.matched import keep
 from potluck.parties.proposal import Denied, calibrate
 from potluck.parties.tie import Tie, by_order, key_of, of_columns, of_keys, of_table, tied
 from potluck.tee.demand import Demand
 from potluck.tee.demand import read as demanded_in
-
-KEPT = "predictions"
-"""A folder in the client's home: a file of scores a run, and one of what is known of them."""
 
 
 def _nothing(run: str, result: object) -> None:
@@ -108,14 +102,6 @@ class Part:
     rest: Callable[[], None] = field(default=_idle, repr=False)
     tie: Tie | None = field(default=None, repr=False)
     told: tuple[str, ...] | None = field(default=None, repr=False)
-
-
-class Told(msgspec.Struct, frozen=True):
-    """What is known of scores, beside them."""
-
-    max_error_bound: float
-    notes: tuple[str, ...]
-    rows: int
 
 
 def part(plan: Plan, rules: Policy, home: SiteHome) -> Part:
@@ -244,7 +230,7 @@ def _asks(plan: Plan, rules: Policy, home: SiteHome) -> Part:
 
     def done(run: str, result: object) -> tuple[str, ...]:
         assert isinstance(result, Predicted)
-        _keep(home.folder / KEPT, run, result)
+        scored.keep(home.folder, run, result)
         return tuple(lines(result.tally))
 
     return Part(plan, half, done, close=protection.close)
@@ -258,15 +244,6 @@ def _allowed(plan: Plan, rules: Policy, home: SiteHome, source: Source) -> infer
         return encoded(card, plan.data, source, home.name)
 
     return rows
-
-
-def _keep(place: Path, run: str, found: Predicted) -> None:
-    """Raises UsageError: cannot be written, or scores of this run are there already."""
-    if not place.is_dir():
-        folder(place)
-    told = Told(found.bound, found.notes, found.rows)
-    replace(place / f"{file_name(run)}.json", msgspec.json.encode(told), PRIVATE)
-    create(place / f"{file_name(run)}.csv", text_of(found).encode(), PRIVATE)
 
 
 def _matches(plan: Plan, rules: Policy, home: SiteHome) -> Part:
@@ -340,11 +317,3 @@ PARTS: dict[tuple[str, str], Callable[[Plan, Policy, SiteHome], Part]] = {
     ("intersect", "psi"): _matches,
 }
 """(task, word) -> a site's or compute party's part in what is no sum: `home.me` says whose."""
-
-
-def kept(home: Path, run: str) -> tuple[Path, Told] | None:
-    """(file of scores, what is known of them) of a run in a client's home; None where there is none."""
-    scores, known = (home / KEPT / f"{file_name(run)}.{suffix}" for suffix in ("csv", "json"))
-    if not scores.is_file():
-        return None
-    return scores, msgspec.json.decode(known.read_bytes(), type=readable(Told))

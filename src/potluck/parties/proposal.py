@@ -15,8 +15,8 @@ from potluck.core.party import Party
 from potluck.core.plan import CODE, Plan, canonical
 from potluck.core.schema import readable
 from potluck.dp.bound import privacy
-from potluck.fl.check import MOST_VALUES
-from potluck.fl.tasks import build
+from potluck.learning.models.layers import MOST_VALUES
+from potluck.learning.tasks import build
 from potluck.members.federation import Federation, titled
 from potluck.owner.requests import LARGEST
 from potluck.parties import catalog

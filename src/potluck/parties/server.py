@@ -24,7 +24,7 @@ from potluck.core.line import Line
 from potluck.core.party import SERVER, Draw, Party
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause, Parcel, RoundId, Rounds, Seat, Sum
-from potluck.fl.table import Table as Rows
+from potluck.learning.data.table import Table as Rows
 from potluck.parties.attempt import Attempt, named, quarrel, telling
 from potluck.parties.flood import Heard, Pace
 from potluck.parties.guests import Guests, Heads, Notes

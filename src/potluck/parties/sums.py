@@ -17,7 +17,7 @@ from potluck.core.asks import Answer, Ask, Kind, Task
 from potluck.core.party import Party
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause
-from potluck.fl.table import Table as Rows
+from potluck.learning.data.table import Table as Rows
 from potluck.parties.attempt import Attempt, Table
 from potluck.parties.transcript import Traffic
 

@@ -26,8 +26,8 @@ import numpy as np
 from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause, Exchange, Label, Record, RoundId, Rounds
-from potluck.fl.columns import Own
-from potluck.fl.table import Table
+from potluck.learning.data.columns import Own
+from potluck.learning.data.table import Table
 from potluck.members.files import kept_secret
 from potluck.mpc.psi.curve import split
 from potluck.mpc.spu import DIGEST

@@ -16,7 +16,7 @@ from potluck.core.rounds import Cause, RoundId, Sum
 from potluck.core.stages import Opened
 from potluck.dp.bound import Exact, Noised, privacy
 from potluck.dp.reveal import reveal
-from potluck.fl.table import Table as Rows
+from potluck.learning.data.table import Table as Rows
 from potluck.parties.attempt import Attempt, quarrel, telling
 from potluck.parties.horizontal import Sitting, aid, contribution, join, lead
 from potluck.parties.memory import Memory

@@ -25,10 +25,10 @@ from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Abort, Cause, Exchange, Label, Parcel, RoundId, Rounds, Seat
 from potluck.core.wire import dump, load
 from potluck.dp.noise import gaussian
-from potluck.fl.columns import Own, held_out, ordered, target_owner
-from potluck.fl.fit_check import unfit
-from potluck.fl.split import by_key
-from potluck.fl.tasks import Trained
+from potluck.learning.data.columns import Own, held_out, ordered, target_owner
+from potluck.learning.data.split import by_key
+from potluck.learning.fit_check import unfit
+from potluck.learning.training.trained import Trained
 from potluck.mpc.circle import Place
 from potluck.mpc.engine import Engine
 from potluck.mpc.fit.compute import compute

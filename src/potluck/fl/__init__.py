@@ -1,1 +1,0 @@
-"""What is learnt: encoding, learners, statistics, evaluation, model files."""

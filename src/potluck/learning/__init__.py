@@ -1,0 +1,1 @@
+"""What is learnt: data, models, training, statistics, evaluation."""

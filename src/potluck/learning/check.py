@@ -1,0 +1,233 @@
+"""What of a plan the learners cannot do: combinations of model, method, target and columns. One line a problem."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from potluck.core.plan import Column, Plan, Statistic, repeated
+from potluck.learning import scoring_check
+from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Key, encoding, key
+from potluck.learning.data.target_check import missing_keys, not_missing, of_target, twice
+from potluck.learning.models.layers import MOST_VALUES, WIDEST_LAYER
+from potluck.learning.pauses import pauses
+from potluck.learning.training.network import HINT, present
+
+MOST_RIDGE = 1e12
+"""A ridge beyond it leaves nothing of the data, and loses the rows' digits beside its own."""
+MOST_ROUNDS, MOST_EPOCHS, MOST_COUNTED = 1_000_000, 10_000, 1 << 53
+
+
+def check(plan: Plan) -> tuple[list[str], list[str]]:
+    """(errors, warnings): `key: what. hint: what to do`."""
+    if plan.task == "predict":
+        return scoring_check.check(plan)
+    errors = of_columns(plan)
+    if plan.task == "statistics":
+        return [*errors, *_statistics(plan)], _ignored(plan)
+    errors += [*of_target(plan, missing_keys(plan)), *of_split(plan), *_method(plan)]
+    if not errors:
+        errors += _features(plan)
+    return errors, pauses(plan)
+
+
+def _ignored(plan: Plan) -> list[str]:
+    given = {"model": plan.model, "training": plan.training}
+    tables = [f"{at}: is ignored beside statistics. hint: remove the table" for at, table in given.items() if table]
+    named = [name for name, column in plan.data.columns.items() if column.reference is not None]
+    return [
+        *tables,
+        *(f"data.columns.{name}.reference: is ignored beside statistics. hint: leave it out" for name in named),
+    ]
+
+
+def of_columns(plan: Plan) -> list[str]:
+    """What is wrong with the declared columns. One line a problem."""
+    found, gone = [], missing_keys(plan)
+    for name, column in plan.data.columns.items():
+        at = f"data.columns.{name}"
+        if column.owner is not None and plan.task != "fit":
+            found.append(f'{at}: an owner is named where columns are at different ones. hint: task = "fit"')
+        if column.kind == "number":
+            found += _number(at, column)
+        if column.kind == "category":
+            found += _category(at, column, gone)
+        if not plan.data.header and "*" in name:
+            found.append(f"{at}: a pattern needs a header. hint: name the columns one by one, in file order")
+    found += _roles(plan)
+    if not plan.data.header:
+        needed = {"data.person": plan.data.person, "data.split.column": plan.data.split and plan.data.split.column}
+        found += [
+            f"{at}: {name} is not among data.columns. hint: without a header every column is declared, in file order"
+            for at, name in needed.items()
+            if name and name not in plan.data.columns
+        ]
+    return found
+
+
+def _roles(plan: Plan) -> list[str]:
+    """Columns that would be two of target, person and split."""
+    data, taken, found = plan.data, dict[str, str](), []
+    target, split = data.target.column if data.target else None, data.split.column if data.split else None
+    for at, name in {"data.target.column": target, "data.person": data.person, "data.split.column": split}.items():
+        if name and taken.setdefault(name, at) != at:
+            found.append(f"{at}: {name} is {taken[name]} too. hint: each takes a column of its own")
+    return found
+
+
+def _number(at: str, column: Column) -> list[str]:
+    low, high = column.low, column.high
+    if column.reference is not None:
+        return [f'{at}.reference: a number has none. hint: kind = "category", or leave it out']
+    if column.values:
+        return [f'{at}: a number has no values. hint: kind = "category", or leave values out']
+    if low is None or high is None:
+        return [f"{at}: a number needs low and high. hint: the range that is public knowledge, e.g. low = 0, high = 1"]
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return [f"{at}: low and high must be finite. hint: give the range that is public knowledge"]
+    if low >= high:
+        return [f"{at}: the range is upside down (low = {low:g}, high = {high:g}). hint: low must be below high"]
+    if not NARROWEST <= high - low <= WIDEST_RANGE:
+        return [f"{at}: a range {high - low:g} wide cannot be computed with. hint: give the range in other units"]
+    return []
+
+
+def _category(at: str, column: Column, gone: frozenset[Key]) -> list[str]:
+    if column.low is not None or column.high is not None:
+        return [f'{at}: a category has no low or high. hint: kind = "number", or leave them out']
+    if not column.values:
+        return [f'{at}: a category needs values. hint: list them, e.g. values = ["no", "yes"]']
+    again = twice(column.values)
+    if again:
+        return [f"{at}: {again} is there twice. hint: texts that are the same number are one value"]
+    if column.reference is not None and key(column.reference) not in {key(value) for value in column.values}:
+        what = f'"{column.reference}" is no value of this column'
+        return [f"{at}.reference: {what}. hint: one of {', '.join(column.values)}"]
+    return not_missing(at, column.values, gone)
+
+
+def of_split(plan: Plan) -> list[str]:
+    """What is wrong with the split."""
+    split = plan.data.split
+    if split is None:
+        return []
+    if (split.test is None) == (split.column is None):
+        return ["data.split: takes either test or column. hint: test = 0.25 holds a quarter of the rows out"]
+    if split.test is not None and not 0 < split.test < 1:
+        side = "test split is empty" if split.test <= 0 else "training side of the split is empty"
+        return [f"data.split.test: with {split.test:g} the {side}. hint: a share above 0 and below 1, e.g. 0.25"]
+    return []
+
+
+def _method(plan: Plan) -> list[str]:
+    model, spec = plan.model, plan.training
+    if model is None or spec is None:
+        return []
+    found = []
+    if model.kind == "trees" or spec.method == "boosting":
+        what = "boosted trees are grown over columns at different owners alone in this version"
+        return [f'model.kind: {what}. hint: task = "fit", or kind = "logistic"']
+    if spec.server != "mean" and spec.method != "average":
+        what = f'"{spec.server}" joins what sites trained by themselves, and {spec.method} adds up'
+        found.append(f'training.server: {what}. hint: method = "average", or server = "mean"')
+    if model.kind == "network":
+        if spec.method != "average":
+            found.append(f'training.method: a network is not trained by {spec.method}. hint: method = "average"')
+        if not present():
+            found.append(f"model.kind: a network is trained with torch, which is missing. hint: {HINT}")
+        if not all(1 <= width <= WIDEST_LAYER for width in model.layers):
+            found.append(f"model.layers: a layer has 1 to {WIDEST_LAYER} units. hint: layers = [64]")
+    bounds = {
+        "model.l2": (model.l2, 0 <= model.l2 <= MOST_RIDGE, f"0 to {MOST_RIDGE:g}"),
+        "training.rounds": (spec.rounds, 1 <= spec.rounds <= MOST_ROUNDS, f"1 to {MOST_ROUNDS}"),
+        "training.rate": (spec.rate, math.isfinite(spec.rate) and spec.rate > 0, "above 0"),
+        "training.range": (spec.range, math.isfinite(spec.range) and spec.range > 0, "above 0, e.g. 8"),
+        "training.epochs": (spec.epochs, 1 <= spec.epochs <= MOST_EPOCHS, f"1 to {MOST_EPOCHS}"),
+        "training.batch": (
+            spec.batch,
+            spec.batch is None or 1 <= spec.batch <= MOST_COUNTED,
+            "at least 1, e.g. 32",
+        ),
+        "training.expected_rows": (
+            spec.expected_rows,
+            spec.expected_rows is None or 1 <= spec.expected_rows <= MOST_COUNTED,
+            "1 or more, as many as there may be rows",
+        ),
+    }
+    return found + [
+        f"{at}: {value} does not fit. hint: {hint}" for at, (value, fits, hint) in bounds.items() if not fits
+    ]
+
+
+def _features(plan: Plan) -> list[str]:
+    names = encoding(plan).names
+    if not names:
+        return ["data.columns: there is no feature. hint: declare columns of kind number or category"]
+    clash = sorted({*repeated(names), *({"intercept"} & set(names))})
+    if clash:
+        return [f"data.columns: two features would be called {clash[0]}. hint: rename a column"]
+    values = _values(plan, len(names))
+    if values > MOST_VALUES:
+        what = f"the model has {values} values in a sum, {MOST_VALUES} are the most"
+        return [f"model.kind: {what}. hint: fewer columns, or narrower layers"]
+    return []
+
+
+def _values(plan: Plan, features: int) -> int:
+    """About how many values one sum has, without making room for them."""
+    if plan.model is None or plan.training is None:
+        return 0
+    if plan.training.method == "newton":
+        return features * (features + 1) // 2
+    layers = plan.model.layers if plan.model.kind == "network" else ()
+    classes = plan.data.target.classes if plan.data.target else None
+    widths = (features, *layers, len(classes or "1"))
+    return sum((before + 1) * after for before, after in pairwise(widths))
+
+
+def _statistics(plan: Plan) -> list[str]:
+    found: list[str] = []
+    names = [one.name for one in plan.statistics]
+    clash = repeated(names)
+    if clash:
+        found.append(f"statistics: {clash[0]} is there twice. hint: give each its own name")
+    if any(not name for name in names):
+        found.append("statistics.name: is empty. hint: name each statistic")
+    for one in plan.statistics:
+        found += _statistic(plan, one, f"statistics.{one.name}")
+    return found
+
+
+def _statistic(plan: Plan, one: Statistic, at: str) -> list[str]:
+    wants: list[tuple[str, str | None, str]] = []
+    if one.kind == "contingency":
+        if len(one.columns) != 2 or one.columns[0] == one.columns[1]:
+            return [f'{at}.columns: a table needs two columns. hint: columns = ["sex", "cp"]']
+        wants += [("columns", name, "category") for name in one.columns]
+    elif one.columns:
+        return [f"{at}.columns: is for contingency tables. hint: column = one name"]
+    elif one.kind != "count":
+        wants.append(("column", one.column, "number"))
+    if one.by is not None:
+        wants.append(("by", one.by, "category"))
+    found = [line for name, column, kind in wants for line in _wanted(plan, f"{at}.{name}", column, kind)]
+    if one.kind == "count" and one.column is not None:
+        found += _wanted(plan, f"{at}.column", one.column, "")
+    if one.kind == "contingency" and one.column is not None:
+        found.append(f"{at}.column: a table takes columns. hint: leave column out")
+    if one.kind == "histogram" and not 1 <= one.bins <= 10_000:
+        found.append(f"{at}.bins: {one.bins} does not fit. hint: 1 to 10000")
+    if one.kind != "histogram" and one.bins != Statistic(name="", kind="histogram").bins:
+        found.append(f"{at}.bins: is for histograms. hint: leave bins out")
+    return found
+
+
+def _wanted(plan: Plan, at: str, name: str | None, kind: str) -> list[str]:
+    if name is None:
+        return [f"{at}: is missing. hint: name a declared column of kind {kind}"]
+    column = plan.data.columns.get(name)
+    if column is None or column.kind == "ignore" or name == plan.data.person:
+        return [f"{at}: {name} is not a declared column. hint: declare it in data.columns"]
+    if kind and column.kind != kind:
+        return [f"{at}: {name} is a {column.kind}. hint: it takes a {kind}"]
+    return []

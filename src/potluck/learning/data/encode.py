@@ -1,0 +1,235 @@
+"""How raw columns become features: declared ranges and values alone, no statistic of the data.
+
+A number becomes 2 (x - low)/(high - low) - 1, clamped to [-1, 1]; a category one 0/1 feature a declared value, but for
+its reference; a flagged missing value feature 0 and an extra 0/1 feature. Beside a reference, which is all zeros, a
+value that is not declared counts as missing: it would pass for the reference else. The encoding is data: a model file
+carries it, so that training and scoring cannot differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from potluck.core.plan import Column, Plan
+from potluck.core.stages import Floats
+from potluck.learning.data.problems import Unfit, spelled
+from potluck.learning.data.source import Cells
+
+OTHER = -1.0
+"""The code of a category's undeclared value; NaN is a missing one."""
+NARROWEST, WIDEST_RANGE = 1e-300, 1e300
+"""Ranges in between can be scaled without overflow or underflow."""
+Key = float | str
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """One encoded column. low, high: of a number; values: of a category; reference: the one of them that is no feature
+    (unset: each is one); missing: what a missing value does."""
+
+    name: str
+    kind: Literal["number", "category"]
+    low: float = -1.0
+    high: float = 1.0
+    values: tuple[str, ...] = ()
+    missing: Literal["refuse", "drop", "flag"] = "refuse"
+    reference: str | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def referred(self) -> bool:
+        """Whether a value that is not declared counts as missing."""
+        return self.kind == "category" and self.reference is not msgspec.UNSET
+
+    @property
+    def lacks(self) -> str:
+        """What is wrong with a cell that counts as missing."""
+        return "has no declared value" if self.referred else "has no value"
+
+    def remedy(self, usual: str) -> str:
+        """The hint where cells count as missing: before the usual one, that they may be misspelt."""
+        return f"{spelled(values=self.values)}; {usual}" if self.referred else usual
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """The places of a category's values that become features."""
+        left_out = None if self.reference is msgspec.UNSET else key(self.reference)
+        return tuple(place for place, value in enumerate(self.values) if key(value) != left_out)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the features that this column becomes."""
+        levels = tuple(f"{self.name}={self.values[place]}" for place in self.levels)
+        plain = (self.name,) if self.kind == "number" else levels
+        return (*plain, f"{self.name}?") if self.missing == "flag" else plain
+
+
+class Encoding(msgspec.Struct, frozen=True, kw_only=True):
+    """The columns that become features, in order, and the texts that mean "no value".
+
+    layout: all columns in file order where the files have no header; else empty.
+    """
+
+    fields: tuple[Field, ...]
+    missing: tuple[str, ...]
+    layout: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The features' names [p]."""
+        return tuple(name for field in self.fields for name in field.features)
+
+
+def field(name: str, column: Column) -> Field:
+    """A declared column as it is encoded."""
+    if column.kind == "number":
+        low, high = column.low, column.high
+        assert low is not None
+        assert high is not None
+        return Field(name=name, kind="number", low=float(low), high=float(high), missing=column.missing)
+    reference = msgspec.UNSET if column.reference is None else column.reference
+    return Field(name=name, kind="category", values=column.values, missing=column.missing, reference=reference)
+
+
+def encoding(plan: Plan) -> Encoding:
+    """What a plan declares: all its columns but the person's, and to train also but the target's and the split's.
+
+    Of statistics the features are not used, but each column's ranges, values and rule for missing values are.
+    """
+    data = plan.data
+    outside = {data.person}
+    if plan.task == "train":
+        outside |= {data.target.column if data.target else None, data.split.column if data.split else None}
+    inside = [(name, column) for name, column in data.columns.items() if name not in outside]
+    if plan.task == "statistics":  # which counts every declared value, and needs none to compare with
+        inside = [(name, msgspec.structs.replace(column, reference=None)) for name, column in inside]
+    fields = tuple(field(name, column) for name, column in inside if column.kind != "ignore")
+    return Encoding(fields=fields, missing=data.missing, layout=() if data.header else tuple(data.columns))
+
+
+def key(text: str) -> Key:
+    """What a text is compared by: as a number where it is one, else as trimmed text."""
+    trimmed = text.strip()
+    number = to_number(trimmed)
+    return trimmed if number is None else number
+
+
+def to_number(text: str) -> float | None:
+    """The finite number that a text is, or None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in text else None
+
+
+def numbers(cells: Cells, missing: Sequence[str]) -> Floats:
+    """[n] numbers, NaN where missing. Raises Unfit: text, nan or inf where a number is expected."""
+    if isinstance(cells, np.ndarray):
+        coded = [k for k in map(key, missing) if isinstance(k, float)]
+        values = np.where(np.isin(cells, coded), np.nan, cells) if coded else cells
+        infinite = np.isinf(values)
+        if infinite.any():
+            rest = np.where(infinite, 0.0, values)
+            raise Unfit(np.flatnonzero(infinite).tolist(), rest, "inf where a number is expected")
+        return np.asarray(values, dtype=np.float64)
+    gone = {key(text) for text in missing}
+    quick = _quickly(cells)
+    if quick is not None and not np.isin(quick, [k for k in gone if isinstance(k, float)]).any():
+        return quick
+    out, wrong = np.zeros(len(cells), dtype=np.float64), []
+    for index, cell in enumerate(cells):
+        number = None if cell is None else to_number(cell)
+        if number is not None and number not in gone:
+            out[index] = number
+        elif cell is None or key(cell) in gone:
+            out[index] = np.nan
+        else:
+            wrong.append(index)
+    if wrong:
+        raise Unfit(wrong, out, "nan, inf or text where a number is expected")
+    return out
+
+
+def _quickly(cells: Sequence[str | None]) -> Floats | None:
+    """The numbers of a column where every cell is one, else None."""
+    try:
+        values = np.fromiter(map(float, cells), np.float64, len(cells))  # type: ignore[arg-type]  # None: TypeError
+    except (ValueError, TypeError):
+        return None
+    plain = np.isfinite(values).all() and "_" not in "".join(filter(None, cells))
+    return values if plain else None
+
+
+def codes(cells: Cells, table: Mapping[Key, float], missing: Sequence[str]) -> Floats:
+    """[n] the code of each cell by `table`; OTHER where it is not there, NaN where missing."""
+    gone = {key(text) for text in missing}
+    known: dict[str, float] = {}
+
+    def code(text: str) -> float:
+        found = key(text)
+        return math.nan if found in gone else table.get(found, OTHER)
+
+    if isinstance(cells, np.ndarray):
+        distinct, inverse = np.unique(cells, return_inverse=True)
+        each = [math.nan if math.isnan(value) else code(repr(float(value))) for value in distinct]
+        return np.asarray(each, dtype=np.float64)[inverse]
+    out = np.empty(len(cells), dtype=np.float64)
+    for index, cell in enumerate(cells):
+        if cell is None:
+            out[index] = np.nan
+            continue
+        if cell not in known:
+            known[cell] = code(cell)
+        out[index] = known[cell]
+    return out
+
+
+def order(values: Sequence[str]) -> dict[Key, float]:
+    """The code of each declared value: its place."""
+    return {key(value): float(place) for place, value in enumerate(values)}
+
+
+def folded(text: str) -> str:
+    """A text as it would be if letters had no case."""
+    return text.strip().casefold()
+
+
+def folded_all(declared: Sequence[str]) -> frozenset[str]:
+    """Declared values likewise, but for those that compare as numbers."""
+    return frozenset(folded(text) for text in declared if to_number(text.strip()) is None)
+
+
+def written(one: Field, cells: Cells, missing: Sequence[str]) -> Floats:
+    """[n] a column as it stands: also beside a reference OTHER for a value that is not declared. Raises Unfit."""
+    return numbers(cells, missing) if one.kind == "number" else codes(cells, order(one.values), missing)
+
+
+def referred(one: Field, found: Floats) -> Floats:
+    """[n] what `written` gives, where beside a reference a value that is not declared counts as missing."""
+    return np.where(found == OTHER, np.nan, found) if one.referred else found
+
+
+def scale(values: Floats, low: float, high: float) -> Floats:
+    """[n] numbers on [-1, 1], clamped, and before anything else: twice a number can be beyond float64."""
+    return np.asarray(2 * (np.clip(values, low, high) - low) / (high - low) - 1, dtype=np.float64)
+
+
+def encode(how: Encoding, columns: Mapping[str, Floats]) -> Floats:
+    """Raw columns [n] -> features [n, p]. A missing value is 0 in all of its column's features but the flag."""
+    parts: list[Floats] = []
+    for one in how.fields:
+        values = columns[one.name]
+        if one.kind == "number":
+            parts.append(np.nan_to_num(scale(values, one.low, one.high))[:, None])
+        else:
+            parts.append((values[:, None] == np.array(one.levels)).astype(np.float64))
+        if one.missing == "flag":
+            parts.append(np.isnan(values).astype(np.float64)[:, None])
+    if parts:
+        return np.hstack(parts)
+    length = len(next(iter(columns.values()))) if columns else 0
+    return np.zeros((length, 0))

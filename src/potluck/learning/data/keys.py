@@ -1,0 +1,50 @@
+"""The columns by which rows of different owners are matched, as texts and nothing else.
+
+A cell of a file is the text that stands there; a whole number of a typed frame is its digits. What does not fit is a
+DataError with line numbers and no value. It does NOT compare keys: `core.spelling` says which texts are one key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.errors import DataError
+from potluck.core.plan import Plan
+from potluck.learning.data.problems import Problems
+from potluck.learning.data.source import Source, chunks, texts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keyed:
+    """A source's keys. texts: by row its key columns' cells; lines [n] (of the file, or row numbers from 1)."""
+
+    texts: list[tuple[str, ...]] = field(repr=False)
+    lines: NDArray[np.int64] = field(repr=False)
+
+
+def keyed(source: Source, plan: Plan, site: str) -> Keyed:
+    """The key columns of a source, row by row; a text that means "no value" (data.missing) is empty.
+
+    Raises DataError: not readable, a column absent, more rows than data.max_rows.
+    """
+    assert plan.align is not None
+    missing = frozenset(text.strip() for text in plan.data.missing)
+    layout = None if plan.data.header else tuple(plan.data.columns)
+    found: list[tuple[str, ...]] = []
+    lines = [np.empty(0, np.int64)]
+    with Problems(site) as problems:
+        for chunk in chunks(source, plan.align.keys, layout, problems):
+            columns = [[_kept(cell, missing) for cell in texts(chunk.cells[name])] for name in plan.align.keys]
+            found += zip(*columns, strict=True)
+            lines.append(chunk.lines)
+            if len(found) > plan.data.max_rows:
+                what = f"there are more rows than data.max_rows ({plan.data.max_rows})"
+                raise DataError(what, where=site, hint="raise data.max_rows, or leave rows out")
+    return Keyed(found, np.concatenate(lines))
+
+
+def _kept(cell: str, missing: frozenset[str]) -> str:
+    return "" if cell.strip() in missing else cell

@@ -1,0 +1,240 @@
+"""A site's rows, read as the plan declares them: features, target, persons, and which rows are held out.
+
+What does not fit the plan is a DataError that names the column, the line and the kind of error, never a value.
+Columns that the plan does not name are not kept; with a header they are not even looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.errors import DataError
+from potluck.core.plan import Column, Plan
+from potluck.core.stages import Floats
+from potluck.learning.data.encode import Encoding, encode, encoding, referred, written
+from potluck.learning.data.persons import coded, one_side, persons
+from potluck.learning.data.problems import GAP, Problems
+from potluck.learning.data.source import Chunk, Source, chunks, names_of, texts
+from potluck.learning.data.split import by_person, by_row
+from potluck.learning.data.tally import Counting, Tally, with_value
+from potluck.learning.data.tally_words import nothing_left
+from potluck.learning.data.target import Goal, goal
+from potluck.learning.data.target import read as read_target
+from potluck.learning.data.units import counted, most_rows
+
+__all__ = ["Source", "Table", "header", "read", "resolve"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """One site's rows. Never leaves the site; its repr shows no value.
+
+    features [n, p] on [-1, 1]; target [n] (side, class or scaled number; zeros where the plan has none);
+    person [n] codes in order of appearance, or None; test [n]: held out; columns: for statistics, every declared
+    column [n] as numbers or codes (-1: undeclared value, NaN: missing); tally: what became of its values.
+    """
+
+    features: Floats = field(repr=False)
+    target: Floats = field(repr=False)
+    person: NDArray[np.int64] | None = field(repr=False)
+    test: NDArray[np.bool_] = field(repr=False)
+    columns: Mapping[str, Floats] = field(repr=False)
+    schema: tuple[tuple[str, Column], ...]
+    tally: Tally = field(default=Tally(), repr=False)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.target)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """One chunk as read: raw columns, target, person names, held-out marks."""
+
+    columns: dict[str, Floats]
+    target: Floats
+    persons: list[str]
+    held: list[bool]
+
+
+def header(source: Source, plan: Plan, site: str) -> tuple[str, ...]:
+    """The names of a source's columns; those of the plan where it has no header. Raises DataError."""
+    return names_of(source, site) if plan.data.header else tuple(plan.data.columns)
+
+
+def resolve(plan: Plan, headers: Mapping[str, Sequence[str]]) -> Plan:
+    """The plan with each pattern like "px*" replaced by the columns that it matches, in natural order (px2, px10).
+
+    The order does not depend on any file's, so that sites whose files differ in order still agree. A name that is
+    itself a column is no pattern, and the columns of target, person and split match none. Raises DataError: a pattern
+    matches nothing, or not the same at every site.
+    """
+    data = plan.data
+    patterns = [n for n in data.columns if "*" in n and not any(n in present for present in headers.values())]
+    if not patterns or not data.header:
+        return plan
+    target, split = data.target.column if data.target else None, data.split.column if data.split else None
+    reserved = {data.person, target, split, *data.columns}
+    columns: dict[str, Column] = {}
+    source: dict[str, str] = {}
+    for name, column in data.columns.items():
+        if name not in patterns:
+            columns[name] = column
+            continue
+        for match in _expanded(name, headers, reserved):
+            if source.setdefault(match, name) != name:
+                what = f"patterns {source[match]!r} and {name!r} match the same column"
+                raise DataError(what, where="data.columns", hint="narrow one")
+            columns[match] = column
+    return msgspec.structs.replace(plan, data=msgspec.structs.replace(data, columns=columns))
+
+
+def _expanded(pattern: str, headers: Mapping[str, Sequence[str]], reserved: set[str | None]) -> list[str]:
+    shape = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+    found: dict[str, list[str]] = {}
+    for site, present in headers.items():
+        matches = [name for name in present if name not in reserved and shape.fullmatch(name)]
+        found[site] = sorted(matches, key=_natural)
+    first, names = next(iter(found.items()))
+    for site, others in found.items():
+        if others != names:
+            # A file's names are not said: of a file without a header they are a row's values.
+            counts = f"{len(names)} at {first}, {len(others)} at {site}"
+            what = f"pattern {pattern!r} matches other columns at {first} than at {site} ({counts})"
+            raise DataError(what, where="data.columns", hint="name the columns one by one, or correct the files")
+    if not names:
+        raise DataError(f"pattern {pattern!r} matches no column", where="data.columns", hint="see the files' headers")
+    return names
+
+
+def _natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part)
+
+
+def read(source: Source, plan: Plan, site: str) -> Table:
+    """All rows of a site's source. Raises DataError, told to the site's owner only."""
+    how = encoding(plan)
+    aim = goal(plan) if plan.task == "train" else None
+    extra = (plan.data.person, plan.data.split.column if plan.data.split and aim else None)
+    wanted = [one.name for one in how.fields] + ([aim.column] if aim else [])
+    wanted += [name for name in extra if name is not None]
+    layout = how.layout or None
+    blocks: list[_Block] = []
+    counting = Counting()
+    with Problems(site) as problems:
+        for chunk in chunks(source, wanted, layout, problems):
+            counting.read += len(chunk.lines)
+            if counting.read > plan.data.max_rows:
+                raise DataError(f"has more rows than data.max_rows ({plan.data.max_rows})", where=site, hint="raise it")
+            blocks.append(_block(chunk, plan, how, aim, problems, counting))
+    if not counting.used:
+        raise nothing_left(counting.done(how.fields, aim), site)
+    return _table(blocks, plan, how, aim, counting, site)
+
+
+def _block(chunk: Chunk, plan: Plan, how: Encoding, aim: Goal | None, problems: Problems, counting: Counting) -> _Block:
+    """The rows of a chunk that stay. What does not fit goes into `problems`, what the owner is told into `counting`."""
+    data = plan.data
+    given = {
+        one.name: problems.column(one.name, chunk.lines, partial(written, one, chunk.cells[one.name], how.missing))
+        for one in how.fields
+    }
+    columns = {one.name: referred(one, given[one.name]) for one in how.fields}
+    target, found = np.zeros(len(chunk.lines)), np.zeros(len(chunk.lines))
+    if aim:
+        found, target = read_target(aim, chunk.cells[aim.column], chunk.lines, how.missing, problems)
+    who = persons(chunk, data.person, how.missing, problems) if data.person else []
+    fold = data.split.column if data.split and aim else None
+    held = [text.strip() == "test" for text in texts(chunk.cells[fold])] if fold else []
+    keep = _kept(_Block(given, target, who, held), chunk, how, aim, problems, counting)
+    for one in how.fields:
+        counting.column(one, chunk.cells[one.name], given[one.name], keep)
+    if aim:
+        counting.target(aim, chunk.cells[aim.column], found, keep)
+    counting.used += int(keep.sum())
+    return _rows(_Block(columns, target, who, held), keep)
+
+
+def _kept(
+    block: _Block, chunk: Chunk, how: Encoding, aim: Goal | None, problems: Problems, counting: Counting
+) -> NDArray[np.bool_]:
+    """Which rows stay [n], of a block whose columns are as they stand. Statistics keep all: a row without a value adds
+    nothing to those that need it."""
+    gaps = {one.name: np.isnan(referred(one, block.columns[one.name])) for one in how.fields}
+    keep = ~np.isnan(block.target)
+    if aim:
+        counting.dropped[aim.column] += int((~keep).sum())
+        for one in how.fields:
+            if one.missing == "drop":
+                gone = keep & gaps[one.name]
+                counting.drop(one, chunk.cells[one.name], block.columns[one.name], gone)
+                keep &= ~gone
+    for one in how.fields:
+        if one.missing == "refuse":
+            lines = chunk.lines[keep & gaps[one.name]].tolist()
+            problems.gaps(one.name, one.lacks, lines, one.remedy(GAP))
+    return keep
+
+
+def _rows(block: _Block, keep: NDArray[np.bool_]) -> _Block:
+    if keep.all():
+        return block
+    index = np.flatnonzero(keep)
+    columns = {name: values[index] for name, values in block.columns.items()}
+    who = [block.persons[i] for i in index] if block.persons else []
+    held = [block.held[i] for i in index] if block.held else []
+    return _Block(columns, block.target[index], who, held)
+
+
+def _table(blocks: list[_Block], plan: Plan, how: Encoding, aim: Goal | None, counting: Counting, site: str) -> Table:
+    train = plan.task == "train"
+    target = np.concatenate([block.target for block in blocks])
+    features = np.vstack([encode(how, b.columns) if train else np.zeros((len(b.target), 0)) for b in blocks])
+    names = [one.name for one in how.fields] if not train else []
+    columns = {name: np.concatenate([block.columns[name] for block in blocks]) for name in names}
+    who = [name for block in blocks for name in block.persons]
+    held = [mark for block in blocks for mark in block.held]
+    person = coded(who, plan.data.person, site) if plan.data.person else None
+    test = _sides(plan, features, target, who, held)
+    if person is not None and plan.privacy.unit == "person" and held:
+        one_side(person, test, site)
+    schema = tuple((one.name, plan.data.columns[one.name]) for one in how.fields)
+    tally = _sums(counting.done(how.fields, aim), plan, columns, person, test)
+    return Table(features, target, person, test, columns, schema, tally)
+
+
+def _sums(
+    tally: Tally, plan: Plan, columns: Mapping[str, Floats], person: NDArray[np.int64] | None, test: NDArray[np.bool_]
+) -> Tally:
+    """A tally with what its rows add to statistics, or to metrics."""
+    train = plan.task == "train"
+    index = np.flatnonzero(test) if train else np.arange(len(test), dtype=np.int64)
+    judged = not train or plan.privacy.unit != "person" or plan.privacy.evaluation is not None
+    mine = counted(plan, person, index) if judged else index  # without metrics there is nothing to be left out of
+    return msgspec.structs.replace(
+        tally,
+        held=len(index) if train else 0,
+        beyond=len(index) - len(mine),
+        most=most_rows(plan),
+        statistics={} if train else {one.name: with_value(one, columns, mine) for one in plan.statistics},
+    )
+
+
+def _sides(plan: Plan, features: Floats, target: Floats, who: list[str], held: list[bool]) -> NDArray[np.bool_]:
+    split = plan.data.split
+    if plan.task != "train" or split is None:
+        return np.zeros(len(target), dtype=np.bool_)
+    if split.column is not None:
+        return np.array(held, dtype=np.bool_)
+    share = split.test or 0.0
+    if who:
+        return by_person(split.seed, share, who)
+    return by_row(split.seed, share, features, target)

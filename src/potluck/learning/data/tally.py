@@ -1,0 +1,225 @@
+"""What became of a site's values, counted for its owner: left out, undeclared, clamped, taken for negative.
+
+None of it is an error of form, and all of it can be a plan that does not fit: 27 rows spelled "yes" where the plan says
+"Yes". So it is counted and told to the owner of the rows. A count is a statistic of private values: it does NOT go
+into a letter, a code, or a file that is made for others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.plan import Plan, Statistic
+from potluck.core.stages import Floats
+from potluck.learning.data.encode import OTHER, Field, folded, folded_all, key
+from potluck.learning.data.source import Cells
+from potluck.learning.data.target import Goal
+
+Mask = NDArray[np.bool_]
+Index = NDArray[np.int64]
+
+
+class ColumnTally(msgspec.Struct, frozen=True, kw_only=True):
+    """One column over the rows that stay. values: of them have one; missing: have none.
+
+    undeclared: of a category, values that the plan does not declare; case: of these, differ from a declared one in case
+    alone; left_out, left_out_case: the same beside a reference, of the rows that this column left out. below, above: of
+    a number, values beyond the declared range, which are clamped to it. declared: what a hint repeats of the plan;
+    referred: undeclared values count as missing.
+    """
+
+    column: str
+    values: int
+    missing: int
+    undeclared: int = 0
+    case: int = 0
+    left_out: int = 0
+    left_out_case: int = 0
+    below: int = 0
+    above: int = 0
+    declared: tuple[str, ...] = ()
+    referred: bool = False
+
+    @property
+    def useless(self) -> bool:
+        """Whether no value of it is as the plan declares."""
+        return self.values > 0 and self.undeclared + self.below + self.above == self.values
+
+
+class TargetTally(msgspec.Struct, frozen=True, kw_only=True):
+    """A target of two sides, over the rows that stay. other: values that nothing declares, taken for negative; kinds:
+    how many different ones; case: of them differ from a positive one in case alone. open: the plan declares only what
+    is positive."""
+
+    column: str
+    rows: int
+    positive: int
+    other: int
+    kinds: int
+    case: int
+    open: bool
+    declared: tuple[str, ...] = ()
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """One site's source. read: rows that it has; used: rows that stay; dropped: rows left out, by the column that had
+    no value; held: of those that stay, held out.
+
+    beyond: with noise for persons, rows that stay and do not count in statistics, or, of the held-out ones, in metrics:
+    each is beyond the first `most` (`privacy.rows_per_person`) of its person. statistics: by name, rows that count and
+    have a value in each of its columns.
+    """
+
+    read: int = 0
+    used: int = 0
+    held: int = 0
+    beyond: int = 0
+    most: int = 0
+    dropped: dict[str, int] = {}
+    columns: tuple[ColumnTally, ...] = ()
+    target: TargetTally | None = None
+    statistics: dict[str, int] = {}
+
+    @property
+    def counted(self) -> int:
+        """How many rows statistics are of, before any lacks a value."""
+        return self.used - self.beyond
+
+    def document(self) -> dict[str, object]:
+        """The JSON, for the owner of the rows."""
+        hidden = {"declared", "referred", "open"}
+        target = None if self.target is None else msgspec.to_builtins(self.target)
+        return {
+            "read": self.read,
+            "used": self.used,
+            "beyond": self.beyond,
+            "dropped": self.dropped,
+            "columns": [
+                {name: value for name, value in msgspec.to_builtins(one).items() if name not in hidden}
+                for one in self.columns
+            ],
+            "target": target and {name: value for name, value in target.items() if name not in hidden},
+            "statistics": self.statistics,
+        }
+
+
+@dataclass(slots=True)
+class Counting:
+    """A tally while rows are read, some at a time. spellings: by column, how often each one that is not declared occurs
+    in rows that stay; left_out: in rows that the column left out."""
+
+    read: int = 0
+    used: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    sums: dict[str, Counter[str]] = field(default_factory=dict)
+    spellings: dict[str, Counter[str]] = field(default_factory=dict)
+    left_out: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def drop(self, one: Field, cells: Cells, values: Floats, gone: Mask) -> None:
+        """Some cells of a column, as they stand and as numbers or codes; gone: rows that this column leaves out."""
+        self.dropped[one.name] += int(gone.sum())
+        if one.referred:
+            self._spelled(self.left_out, one.name, cells, gone & (values == OTHER))
+
+    def column(self, one: Field, cells: Cells, values: Floats, keep: Mask) -> None:
+        """Some cells of a column, as they stand and as numbers or codes; keep: which rows stay."""
+        gone = np.isnan(values)
+        counts = {"missing": keep & gone, "values": keep & ~gone}
+        if one.kind == "number":
+            counts |= {"below": keep & (values < one.low), "above": keep & (values > one.high)}
+        else:
+            self._spelled(self.spellings, one.name, cells, keep & (values == OTHER))
+        self._add(one.name, counts)
+
+    def target(self, one: Goal, cells: Cells, values: Floats, keep: Mask) -> None:
+        """The same of a target, as `target.raw_targets` gives it."""
+        if one.kind == "number":
+            self.column(Field(name=one.column, kind="number", low=one.low, high=one.high), cells, values, keep)
+        elif one.kind == "binary":
+            self._spelled(self.spellings, one.column, cells, keep & (values == OTHER))
+            self._add(one.column, {"values": keep, "positive": keep & (values == 1)})
+
+    def done(self, fields: Sequence[Field], goal: Goal | None) -> Tally:
+        """The tally, before any row is held out. Of a target that is a number as of any column, at the end."""
+        columns = [self._column(one) for one in fields]
+        if goal is not None and goal.kind == "number":
+            columns.append(self._column(Field(name=goal.column, kind="number")))
+        return Tally(
+            read=self.read,
+            used=self.used,
+            dropped=dict(+self.dropped),
+            columns=tuple(columns),
+            target=self._target(goal) if goal is not None and goal.kind == "binary" else None,
+        )
+
+    def _add(self, name: str, counts: Mapping[str, Mask]) -> None:
+        mine = self.sums.setdefault(name, Counter())
+        for what, mask in counts.items():
+            mine[what] += int(mask.sum())
+
+    def _spelled(self, into: dict[str, Counter[str]], name: str, cells: Cells, other: Mask) -> None:
+        if other.any():
+            found = (cells[place] for place in np.flatnonzero(other).tolist())
+            into.setdefault(name, Counter()).update(map(str, found))
+
+    def _column(self, one: Field) -> ColumnTally:
+        sums, spellings = self.sums.get(one.name, Counter()), self.spellings.get(one.name, Counter())
+        left_out = self.left_out.get(one.name, Counter())
+        return ColumnTally(
+            column=one.name,
+            values=sums["values"],
+            missing=sums["missing"],
+            undeclared=spellings.total(),
+            case=_case(spellings, one.values),
+            left_out=left_out.total(),
+            left_out_case=_case(left_out, one.values),
+            below=sums["below"],
+            above=sums["above"],
+            declared=one.values,
+            referred=one.referred,
+        )
+
+    def _target(self, goal: Goal) -> TargetTally:
+        sums, spellings = self.sums.get(goal.column, Counter()), self.spellings.get(goal.column, Counter())
+        return TargetTally(
+            column=goal.column,
+            rows=sums["values"],
+            positive=sums["positive"],
+            other=spellings.total(),
+            kinds=len({key(text) for text in spellings}),
+            case=_case(spellings, goal.positive),
+            open=goal.open,
+            declared=goal.positive,
+        )
+
+
+def _case(spellings: Counter[str], declared: Sequence[str]) -> int:
+    """How many values would be declared ones if letters had no case."""
+    known = folded_all(declared)
+    return sum(count for text, count in spellings.items() if folded(text) in known)
+
+
+def with_value(statistic: Statistic, columns: Mapping[str, Floats], index: Index) -> int:
+    """How many of the rows in `index` have a value in every column of a statistic: the others add nothing to it."""
+    names = [name for name in (statistic.column, statistic.by, *statistic.columns) if name]
+    there = np.ones(len(index), np.bool_)
+    for name in names:
+        there &= ~np.isnan(columns[name][index])
+    return int(there.sum())
+
+
+def rests_on(plan: Plan, tally: Tally) -> int:
+    """How many rows what is learnt rests on at least: those that train, or, of exact statistics, those of the one that
+    fewest rows add to (but for those that none adds to, which say nothing of any row), of noised ones those that
+    count."""
+    if plan.task != "statistics":
+        return tally.used - tally.held
+    if plan.privacy.noise == "none":
+        return min((count for count in tally.statistics.values() if count), default=0)
+    return tally.counted

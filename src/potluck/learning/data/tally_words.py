@@ -1,0 +1,176 @@
+"""What an owner is told of its own rows: the words of a tally, and the counts that no run should go on with.
+
+Words name columns and counts, and of the plan's declared values a few. They hold no value of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from potluck.core.agree import agree
+from potluck.core.errors import DataError
+from potluck.core.plan import Plan
+from potluck.learning.data.problems import spelled, together
+from potluck.learning.data.tally import ColumnTally, Tally, TargetTally
+
+MOST = 15
+"""Lines of words; the rest is counted."""
+
+
+def required(tally: Tally, where: str) -> None:
+    """Raises DataError: a column of which no value is as declared, or a target of which none is positive, where the
+    plan does not say what else there may be. For its owner, or where the sums are exact."""
+    texts, hints = [], []
+    for one in tally.columns:
+        if one.useless and one.declared:
+            what = agree(one.values, "its one value is not", f"none of {one.values:,} values is")
+            texts.append(f"column {one.column!r}: {what} a declared one{_in_case(one.case)}")
+            hints.append(spelled(values=one.declared))
+        elif one.useless:
+            what = agree(one.values, "its one value is", f"all {one.values:,} values are")
+            texts.append(f"column {one.column!r}: {what} outside the declared range ({_sides(one)})")
+            hints.append("check low and high, and the unit")
+    target = tally.target
+    if target is not None and target.open and target.rows and not target.positive:
+        what = agree(target.rows, "the one row has no", f"none of {target.rows:,} rows has a")
+        texts.append(f"target {target.column!r}: {what} positive value{_in_case(target.case)}")
+        more = "where a site may have none, list what else there is in data.target.negative"
+        hints.append(f"{spelled(positive=target.declared)}; {more}")
+    if texts:
+        raise together(texts, hints, where)
+
+
+def lines(tally: Tally) -> list[str]:
+    """All that the owner is told, a line each."""
+    return [*words(tally), *notes(tally)]
+
+
+def notes(tally: Tally) -> list[str]:
+    """What is as the plan says and may still be worth a look, without a warning: one value beside the positive ones, of
+    which nothing looks misspelt, counts as negative."""
+    one = tally.target
+    if one is None or not one.other or _doubtful(one):
+        return []
+    what = f"{one.other:,} of {one.rows:,} rows {agree(one.other, 'counts', 'count')} as negative"
+    return [f"target {one.column!r}: {what}, all with one value, which data.target.negative may declare"]
+
+
+def words(tally: Tally) -> list[str]:
+    """What the owner has to mind, a line each; nothing where every value is used as it stands."""
+    found = []
+    if tally.dropped:
+        found.append(f"{_share(tally.read - tally.used, tally.read, 'row')} left out: {_dropped(tally)}")
+    found += _beyond(tally)
+    found += [*_target(tally.target), *(line for one in tally.columns for line in _column(one))]
+    for name, count in tally.statistics.items():
+        if count < tally.counted:
+            rows = agree(tally.counted, "row", "rows")
+            found.append(
+                f"statistic {name!r}: {count:,} of {tally.counted:,} {rows} {agree(count, 'has', 'have')} a value"
+            )
+    more = len(found) - MOST
+    return found if more <= 0 else [*found[:MOST], f"and {more} more"]
+
+
+def _beyond(tally: Tally) -> list[str]:
+    """Rows that do not count because their person has others that do."""
+    if not tally.beyond:
+        return []
+    first = agree(tally.most, "row", f"{tally.most:,} rows")
+    why = f"beyond the first {first} of a person (privacy.rows_per_person)"
+    if tally.statistics:
+        return [f"{_share(tally.beyond, tally.used, 'row')} left out: {why}"]
+    return [f"{_share(tally.beyond, tally.held, 'held-out row')} left out of the metrics: {why}"]
+
+
+def nothing_left(tally: Tally, where: str) -> DataError:
+    """What is wrong with a source of which no row stays."""
+    if not tally.dropped:
+        return DataError("has no rows", where=where, hint="see data.missing")
+    hints = [spelled(values=one.declared) for one in tally.columns if one.left_out]
+    return DataError(
+        f"no rows are left: {_dropped(tally)}", where=where, hint="; ".join([*dict.fromkeys(hints), "see data.missing"])
+    )
+
+
+def for_owner(plan: Plan, tally: Tally, where: str) -> tuple[str, ...]:
+    """What an owner is told of the rows that a run across machines reads. Raises DataError, without noise: `required`.
+
+    With noise a run does not end over it: that it ended would tell of the rows what the noise hides.
+    """
+    if plan.privacy.noise == "none":
+        required(tally, where)
+    return tuple(lines(tally))
+
+
+def told(tallies: Mapping[str, Tally]) -> list[str]:
+    """The words of several sites, whose owners are all here: each line begins with the site's name."""
+    return [f"{site}: {line}" for site, tally in tallies.items() for line in words(tally)]
+
+
+def noted(tallies: Mapping[str, Tally]) -> list[str]:
+    """Their notes, likewise."""
+    return [f"{site}: {line}" for site, tally in tallies.items() for line in notes(tally)]
+
+
+def _doubtful(one: TargetTally) -> bool:
+    """Whether values that count as negative may not be: some look misspelt, or there are several different ones, or
+    nothing is positive. Who declares `positive` alone means one other value by it."""
+    return bool(one.other) and (one.case > 0 or one.kinds > 1 or not one.positive)
+
+
+def _target(one: TargetTally | None) -> list[str]:
+    if one is None:
+        return []
+    if _doubtful(one):
+        what = (
+            f"{_share(one.other, one.rows, 'value')} not declared and {agree(one.other, 'counts', 'count')} as negative"
+        )
+        what += f", of {one.kinds:,} {agree(one.kinds, 'kind', 'kinds')}"
+        hint = "data.target.negative says which may"
+        return [f"target {one.column!r}: {what}{_in_case(one.case)}. hint: {hint}"]
+    if one.positive or one.other or not one.rows:
+        return []
+    return [f"target {one.column!r}: {agree(one.rows, 'the one row is not', f'none of {one.rows:,} rows is')} positive"]
+
+
+def _column(one: ColumnTally) -> list[str]:
+    if one.undeclared:
+        zeros = agree(one.undeclared, ": its features are 0", ": their features are 0")
+        gaps = agree(one.undeclared, " and counts as missing", " and count as missing")
+        what = f"{_share(one.undeclared, one.values, 'value')} not declared{gaps if one.referred else zeros}"
+        return [f"column {one.column!r}: {what}{_in_case(one.case)}"]
+    if one.below or one.above:
+        what = f"{_share(one.below + one.above, one.values, 'value')} clamped"
+        return [f"column {one.column!r}: {what} ({_sides(one)})"]
+    return []
+
+
+def _dropped(tally: Tally) -> str:
+    """Which rows were left out, by column; and of those without a declared value how many have another one."""
+    columns = {one.column: one for one in tally.columns}
+    found = []
+    for name, count in tally.dropped.items():
+        one = columns.get(name)
+        case = f", {_differ(one.left_out_case)}" if one and one.left_out_case else ""
+        why = f" ({one.left_out:,} not declared{case})" if one and one.left_out else ""
+        found.append(f"{count:,} without {name!r}{why}")
+    return ", ".join(found)
+
+
+def _share(count: int, of: int, noun: str) -> str:
+    """Such as "1 of 3 rows is"."""
+    return f"{count:,} of {of:,} {agree(of, noun, noun + 's')} {agree(count, 'is', 'are')}"
+
+
+def _differ(count: int) -> str:
+    return f"{count:,} {agree(count, 'differs', 'differ')} in case alone"
+
+
+def _sides(one: ColumnTally) -> str:
+    counts = {"below low": one.below, "above high": one.above}
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
+def _in_case(count: int) -> str:
+    return f" ({_differ(count)})" if count else ""

@@ -1,0 +1,124 @@
+"""What is predicted: one of two sides, one of several classes, or a number on its declared range."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.plan import Plan
+from potluck.core.stages import Floats
+from potluck.learning.data.encode import OTHER, Key, codes, folded, folded_all, key, numbers, order, scale
+from potluck.learning.data.links import sigmoid, softmax
+from potluck.learning.data.problems import NO_VALUE, Problems, spelled
+from potluck.learning.data.source import Cells
+
+Side = Literal["binary", "classes", "number"]
+UNDECLARED = "a target value that the plan does not declare"
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True):
+    """The target as a model file carries it. values: all that are declared, positive and negative (empty: any)."""
+
+    column: str
+    kind: Side
+    positive: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    low: float = -1.0
+    high: float = 1.0
+
+    @property
+    def open(self) -> bool:
+        """Whether any value that is not positive counts as negative: the plan declares none."""
+        return self.kind == "binary" and not self.values
+
+    @property
+    def cells(self) -> int:
+        """How many kinds of row there are: two sides, K classes, or 1 for a number."""
+        return {"binary": 2, "classes": len(self.classes), "number": 1}[self.kind]
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a model puts out a row."""
+        return len(self.classes) if self.kind == "classes" else 1
+
+
+def goal(plan: Plan) -> Goal:
+    """The target that a plan declares."""
+    target = plan.data.target
+    assert target is not None
+    column = plan.data.columns.get(target.column)
+    if target.positive is None and target.classes is None:
+        assert column is not None
+        assert column.low is not None
+        assert column.high is not None
+        return Goal(column=target.column, kind="number", low=float(column.low), high=float(column.high))
+    values = column.values if column is not None and column.kind == "category" else ()
+    if target.positive is not None:
+        if target.negative is not None:
+            values = (*target.positive, *target.negative)
+        return Goal(column=target.column, kind="binary", positive=target.positive, values=values)
+    return Goal(column=target.column, kind="classes", classes=target.classes or (), values=values)
+
+
+def scores(one: Goal, margins: Floats) -> Floats:
+    """margins [n, outputs] -> [n, outputs]: probability of positive, of each class, or the number in its own units."""
+    if one.kind == "classes":
+        return softmax(margins)
+    if one.kind == "binary":
+        return sigmoid(margins)
+    return np.asarray(one.low + (margins + 1) / 2 * (one.high - one.low), dtype=np.float64)
+
+
+def score_error(one: Goal, bound: float) -> float:
+    """The most that a score can be off where no margin is off by more than `bound`.
+
+    A sigmoid's slope is at most 1/4; a class's probability p changes by at most 2 p (1 - p) <= 1/2 of the largest
+    change of a logit; a number is scaled. Up to the rounding of float64 itself.
+    """
+    if one.kind == "number":
+        return bound * (one.high - one.low) / 2
+    return min(1.0, bound / 2 if one.kind == "classes" else bound / 4)
+
+
+def read(
+    one: Goal, cells: Cells, lines: NDArray[np.int64], missing: tuple[str, ...], problems: Problems
+) -> tuple[Floats, Floats]:
+    """(as `raw_targets` gives it, the target [n]: 0 or 1, the class's place, or the number on [-1, 1]; NaN where
+    missing). What does not fit goes into `problems`; lines [n]: of the cells."""
+    found = problems.column(one.column, lines, partial(raw_targets, one, cells, missing))
+    if one.kind == "number":
+        return found, scale(found, one.low, one.high)
+    other = found == OTHER
+    if not one.open:
+        known, hint = folded_all(one.classes or one.values), f"{_declared(one)}, or {NO_VALUE}"
+        places: dict[bool, list[int]] = {False: [], True: []}  # by whether it is case alone
+        for place in np.flatnonzero(other).tolist():
+            places[folded(str(cells[place])) in known].append(place)
+        problems.cells(one.column, lines[places[False]].tolist(), UNDECLARED, hint)
+        problems.cells(one.column, lines[places[True]].tolist(), f"{UNDECLARED} (only its case differs)", hint)
+    return found, np.where(other, 0.0, found)  # where nothing else was declared, whatever is not positive is negative
+
+
+def _declared(one: Goal) -> str:
+    if one.kind == "classes":
+        return spelled(classes=one.classes)
+    positive = {key(value) for value in one.positive}
+    return spelled(positive=one.positive, negative=[value for value in one.values if key(value) not in positive])
+
+
+def raw_targets(one: Goal, cells: Cells, missing: tuple[str, ...]) -> Floats:
+    """[n] numbers as they are, or 0 (negative), 1 (positive), the class's place, OTHER; NaN where missing.
+
+    Raises Unfit: text where a number is expected.
+    """
+    if one.kind == "number":
+        return numbers(cells, missing)
+    if one.kind == "classes":
+        return codes(cells, order(one.classes), missing)
+    table: dict[Key, float] = {key(value): 0.0 for value in one.values} | {key(value): 1.0 for value in one.positive}
+    return codes(cells, table, missing)

@@ -1,0 +1,100 @@
+"""Batches of disjoint privacy units: a row, all rows of one person, or the whole site.
+
+A batch is a few million numbers, whatever the site holds, so that memory stays bounded at a million rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.errors import PlanError
+from potluck.core.plan import Plan
+from potluck.core.stages import Floats, Update
+
+NUMBERS = 1 << 21
+Index = NDArray[np.int64]
+Rows = Callable[[Index], Floats]
+"""Row numbers [k] -> what each of these rows contributes [k, d]."""
+
+
+def noisy(plan: Plan) -> bool:
+    """Whether the plan owes noise."""
+    return plan.privacy.noise != "none"
+
+
+def most_units(plan: Plan) -> int:
+    """Most privacy units that all sites together may add to a sum of rows."""
+    sites = len(plan.federation.sites)
+    return sites if noisy(plan) and plan.privacy.unit == "site" else sites * plan.data.max_rows
+
+
+def updates(plan: Plan, index: Index, person: Index | None, size: int, rows: Rows) -> Iterator[Update]:
+    """The contributions [units, d] of the rows in `index`, summed by the plan's unit (without noise: by row)."""
+    unit = plan.privacy.unit if plan.privacy.noise != "none" else "row"
+    if unit == "site":
+        yield Update(total(index, size, rows)[None, :])
+    elif unit == "person":
+        yield from _by_person(index, _known(person)[index], size, rows)
+    else:
+        for part in _parts(index, size):
+            yield Update(rows(part))
+
+
+def total(index: Index, size: int, rows: Rows) -> Floats:
+    """[d]: the sum over the rows in `index`."""
+    out = np.zeros(size)
+    for part in _parts(index, size):
+        out += rows(part).sum(axis=0)
+    return out
+
+
+def _known(person: Index | None) -> Index:
+    """Whose rows they are. Raises PlanError: nobody said so, and rows must not stand in for persons."""
+    if person is None:
+        raise PlanError('unit = "person" needs data.person', hint="name the column that says whose row it is")
+    return person
+
+
+def most_rows(plan: Plan) -> int:
+    """With how many rows one unit counts in a sum of rows that is not clipped: statistics, and metrics."""
+    limited = plan.privacy.noise != "none" and plan.privacy.unit == "person"
+    return plan.privacy.rows_per_person or 1 if limited else 1
+
+
+def counted(plan: Plan, person: Index | None, index: Index) -> Index:
+    """Of the rows in `index` those that count in such a sum: with noise for persons the first `most_rows` of each, in
+    order; else all."""
+    if plan.privacy.noise == "none" or plan.privacy.unit != "person":
+        return index
+    who = _known(person)[index]
+    order = np.argsort(who, kind="stable")
+    starts = np.flatnonzero(np.diff(who[order], prepend=-1))
+    place = np.arange(len(who)) - np.repeat(starts, np.diff(starts, append=len(who)))  # of a row among its person's
+    return index[np.sort(order[place < most_rows(plan)])]
+
+
+def _parts(index: Index, size: int) -> Iterator[Index]:
+    step = max(1, NUMBERS // max(size, 1))
+    for start in range(0, len(index), step):
+        yield index[start : start + step]
+
+
+def _by_person(index: Index, person: Index, size: int, rows: Rows) -> Iterator[Update]:
+    """One unit a person: its rows are summed FIRST; only then may anything be clipped."""
+    order = np.argsort(person, kind="stable")
+    index, person = index[order], person[order]
+    starts = np.flatnonzero(np.diff(person, prepend=-1))
+    ends = np.append(starts[1:], len(index))
+    step = max(1, NUMBERS // max(size, 1))
+    here = 0
+    while here < len(starts):
+        there = max(here + 1, int(np.searchsorted(ends, starts[here] + step, side="right")))
+        some = index[starts[here] : ends[there - 1]]
+        if len(some) > step:  # one person with more rows than fit a batch
+            yield Update(total(some, size, rows)[None, :])
+        else:
+            yield Update(np.add.reduceat(rows(some), starts[here:there] - starts[here], axis=0))
+        here = there

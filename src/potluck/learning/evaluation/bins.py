@@ -1,0 +1,62 @@
+"""The few bins of scores for a noised AUC: from plan, public model and declared columns alone, from no row.
+
+Bins fixed in advance fail where all scores lie close together: those of a rare outcome, or of a model early in its
+training. So rows are drawn evenly from what the plan declares (numbers over their range, each value of a category
+alike), with a public seed, and the edges are quantiles of the model's scores on them; 0 log-odds is an edge always.
+It does NOT know where real rows lie: where they fill a corner of the declared ranges, few bins hold them all.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from potluck.core.plan import Plan
+from potluck.core.seeded import generator
+from potluck.core.stages import Floats
+from potluck.learning.data.encode import encode
+from potluck.learning.data.heldout import held_out
+from potluck.learning.models.model import Model
+
+FEWEST, MOST = 11, 256
+_DRAWS, _BATCH = 16, 64
+
+
+def count(plan: Plan) -> int:
+    """How many bins: more of them add noise to the AUC, fewer leave more ties, which bring it nearer to one half.
+
+    Ties cost about .7 / count^2, noise has a standard deviation of about 4 sqrt(count) / (held-out rows x epsilon):
+    their squares add up to the least near .65 (rows x epsilon)^.4.
+    """
+    if plan.privacy.unit == "site":  # as few counts as sites
+        return FEWEST
+    epsilon = plan.privacy.epsilon if plan.privacy.unit == "row" else plan.privacy.evaluation
+    wanted = 0.65 * ((held_out(plan) or 0.0) * (epsilon or 0.0)) ** 0.4
+    return min(MOST, max(FEWEST, int(wanted)))
+
+
+def edges(model: Model, bins: int) -> Floats:
+    """[bins - 1] rising log-odds that part the bins; 0 among them."""
+    scores = np.concatenate([_scores(model, batch) for batch in range(_DRAWS)])
+    return np.sort(np.append(np.quantile(scores, np.arange(1, bins - 1) / (bins - 1)), 0.0))
+
+
+def _scores(model: Model, batch: int) -> Floats:
+    """[_BATCH] log-odds of rows drawn from the declared columns."""
+    draw = generator(0, "bins", batch)
+    columns = {
+        one.name: draw.uniform(one.low, one.high, _BATCH)
+        if one.kind == "number"
+        else draw.integers(0, len(one.values), _BATCH).astype(np.float64)
+        for one in model.encoding.fields
+    }
+    return np.nan_to_num(model.margins(encode(model.encoding, columns))[:, 0])
+
+
+def place(bounds: Floats, scores: Floats) -> Floats:
+    """[k] the bin of each score: [a, b), so that 0 log-odds counts as positive."""
+    return np.searchsorted(bounds, scores, side="right").astype(np.float64)
+
+
+def positive_from(bounds: Floats) -> int:
+    """The first bin whose scores are at or above 0 log-odds."""
+    return int(np.searchsorted(bounds, 0.0, side="right"))

@@ -1,0 +1,243 @@
+"""Evaluation is a sum too: each held-out row adds a 1 to one cell of (side, score bin), and a curve is read off.
+
+AUC comes from the summed histograms of scores, a tie within a bin counting half; .5 is a bin's edge, so accuracy is
+exact. With noise bins are few, and laid out for the public model (`fl.bins`); every metric then has an interval
+(`fl.metric_intervals`).
+Several classes add (class, right or wrong); regression adds bounded sums for r2 and rmse. With noise the sums
+are noised and charged like any other: a row is either trained on or held out. With unit = "person" or "site" they
+are left out unless the plan sets aside `privacy.evaluation`: a person then counts with the first `rows_per_person`
+held-out rows (default 1), and a site with its cells' shares, every site weighing 1. Metrics say nothing about rows
+that differ from the sites' own. `exact` is for a process that holds all rows anyway.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from potluck.core.asks import Answer, Block
+from potluck.core.errors import DataError
+from potluck.core.plan import Plan
+from potluck.core.stages import Floats, Update
+from potluck.learning.data.links import sigmoid
+from potluck.learning.data.table import Table
+from potluck.learning.data.target import Goal, goal
+from potluck.learning.data.units import Index, counted, most_rows, most_units, noisy, total, updates
+from potluck.learning.evaluation import bins, metric_intervals
+from potluck.learning.evaluation.intervals import Interval, Noised
+from potluck.learning.evaluation.metric_intervals import Within
+from potluck.learning.evaluation.ranking import auc_of, curve, wilson
+from potluck.learning.models.fitted import training
+from potluck.learning.models.linear import room
+from potluck.learning.models.model import Model
+
+BINS = 1024
+TIES = 0.2
+"""Bins that part scores evenly leave less than half of this many pairs within one bin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What held-out rows say of a model. None: not this kind of target, or the noise leaves it undefined.
+
+    rows: how many held-out rows (None with noise for persons or sites);
+    auc and accuracy, or r2 and rmse (in the target's own units);
+    intervals: by metric name, "rows" included, 95 % bounds of the value on these rows, from the noise alone: empty
+    without noise; an end may be infinite;
+    population: by metric name, 95 % bounds of the value on rows like these, noise included, where they are known.
+    """
+
+    rows: float | None
+    auc: float | None = None
+    accuracy: float | None = None
+    r2: float | None = None
+    rmse: float | None = None
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    population: Mapping[str, Interval] = field(default_factory=dict)
+
+
+def allowed(plan: Plan) -> bool:
+    """Whether the plan releases metrics at all: without a split no row is held out."""
+    privacy = plan.privacy
+    return plan.data.split is not None and (not noisy(plan) or privacy.unit == "row" or privacy.evaluation is not None)
+
+
+def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
+    """The blocks of the evaluation sum of the model with these weights; none where the plan releases no metrics.
+
+    Their names and sizes are the same at any weights.
+    """
+    if not allowed(plan):
+        return ()
+    aim, units, most = goal(plan), most_units(plan), most_rows(plan)
+    shares = noisy(plan) and plan.privacy.unit == "site"
+    if aim.kind == "number":
+        if noisy(plan):
+            return (Block("sums", 4, float(most), 2.0 * most, units),)
+        reach = _reach(plan, weights) ** 2
+        return (
+            Block("rows", 1, 1.0, 1.0, units, whole=True),
+            Block("errors", 1, reach, reach, units),
+            Block("targets", 2, 1.0, math.sqrt(2), units),
+        )
+    size = 2 * (bins.count(plan) if noisy(plan) else BINS) if aim.kind == "binary" else 2 * aim.cells
+    single = most == 1 and not shares
+    return (Block("cells", size, float(most), float(most), units, whole=not shares, single=single),)
+
+
+def _reach(plan: Plan, weights: Floats) -> float:
+    """The largest error of a number that a held-out row may have. A network's is checked row by row."""
+    linear = plan.model is not None and plan.model.kind == "linear"
+    return room("linear", weights) if linear else training(plan).range
+
+
+def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Update]:
+    """What the held-out rows of a site add, by unit."""
+    index = np.flatnonzero(rows.test)
+    size = sum(block.size for block in blocks(plan, model.weights))
+
+    bounds = bins.edges(model, bins.count(plan)) if noisy(plan) and model.target.kind == "binary" else None
+
+    def each(some: Index) -> Floats:
+        return _cells(plan, model, bounds, rows.features[some], rows.target[some])
+
+    if noisy(plan) and plan.privacy.unit == "site":
+        yield Update((total(index, size, each) / max(len(index), 1))[None, :])
+        return
+    yield from updates(plan, counted(plan, rows.person, index), rows.person, size, each)
+
+
+def _cells(plan: Plan, model: Model, bounds: Floats | None, features: Floats, target: Floats) -> Floats:
+    """features [k, p], target [k] -> [k, size]. bounds: edges of the bins of a noised sum."""
+    # Whatever the announced model, every row falls into some cell: a failure would tell of a row.
+    aim, margins = model.target, np.nan_to_num(model.margins(features))
+    if aim.kind == "number":
+        if noisy(plan):
+            half = (np.clip(margins[:, 0], -1, 1) - target) / 2
+            return np.column_stack([np.ones(len(target)), half**2, target, target**2])
+        return np.column_stack([np.ones(len(target)), (margins[:, 0] - target) ** 2, target, target**2])
+    if aim.kind == "binary":
+        # Half the log-odds spreads rare outcomes over many bins.
+        spread = np.minimum(np.floor(sigmoid(margins[:, 0] / 2) * BINS), BINS - 1)
+        count, place = (BINS, spread) if bounds is None else (len(bounds) + 1, bins.place(bounds, margins[:, 0]))
+        cell, size = target * count + place, 2 * count
+    else:
+        cell = 2 * target + (margins.argmax(axis=1) == target)
+        size = 2 * aim.cells
+    out = np.zeros((len(target), size))
+    out[np.arange(len(target)), cell.astype(np.int64)] = 1.0
+    return out
+
+
+def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[str, ...]]:
+    """(metrics, warnings) of the opened sum. Raises DataError: without noise, an empty test split."""
+    aim = model.target
+    if aim.kind == "number":
+        return _regression(plan, aim, answer), ()
+    part = answer.part("cells")
+    cells, std = part.values, float(part.std.max())
+    rows = float(cells.sum())
+    _not_empty(plan, rows)
+    count = Noised(rows, std * math.sqrt(len(cells)))
+    if aim.kind == "classes":
+        right = cells[1::2]
+        found = Metrics(None, accuracy=_share(float(right.sum()), rows))
+        return _with(plan, found, count, {"accuracy": _hits(right, rows, std)}), ()
+    negative, positive = cells.reshape(2, -1)
+    middle = bins.positive_from(bins.edges(model, len(negative))) if noisy(plan) else BINS // 2
+    right = np.concatenate([negative[:middle], positive[middle:]])
+    area = auc_of(negative, positive)
+    found = Metrics(None, auc=area, accuracy=_share(float(right.sum()), rows))
+    within = {"auc": metric_intervals.area(negative, positive, std), "accuracy": _hits(right, rows, std)}
+    ties = metric_intervals.tied(negative, positive, std) if noisy(plan) else 0.0
+    if ties > TIES:
+        within["auc"] = metric_intervals.widened(within["auc"], ties / 2)
+    one_class = not noisy(plan) and area is None
+    if one_class:
+        del within["auc"]
+    found = _with(plan, found, count, within)
+    return found, _mind(one_class, ties)
+
+
+def _mind(one_class: bool, ties: float) -> tuple[str, ...]:
+    """What to mind of an area."""
+    few = f"scores fill few bins: by ranks the AUC may be {ties / 2:.2f} higher or lower, which its interval allows for"
+    one = "the test split holds one class only: there is no AUC"
+    return tuple(line for line, holds in ((one, one_class), (few, ties > TIES)) if holds)
+
+
+def _hits(right: Floats, rows: float, std: float) -> Within:
+    """Of accuracy: half of all cells [k] are right."""
+    hits = Noised(float(right.sum()), std * math.sqrt(len(right)))
+    return metric_intervals.share(hits, Noised(rows - hits.value, hits.std))
+
+
+def _with(plan: Plan, found: Metrics, rows: Noised, within: Mapping[str, Within]) -> Metrics:
+    """The metrics with what is known of the rows and with their intervals.
+
+    `rows` are shown where the sums count them: of persons they count the first rows only, of sites shares. Then rows
+    are no sample either, and nothing is said of a population.
+    """
+    counted = not noisy(plan) or plan.privacy.unit == "row"
+    intervals = {name: one.noise for name, one in within.items() if one.noise}
+    if counted and noisy(plan):
+        intervals["rows"] = rows.interval()
+    shown = (rows.value if noisy(plan) else round(rows.value)) if counted else None
+    population = {name: one.population for name, one in within.items()} if counted else {}
+    return replace(found, rows=shown, intervals=intervals, population=population)
+
+
+def _not_empty(plan: Plan, rows: float) -> None:
+    if not noisy(plan) and rows == 0:
+        raise DataError("the test split is empty", hint="raise data.split.test, or see the split column")
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0 and 0 <= part <= whole else None
+
+
+def _regression(plan: Plan, aim: Goal, answer: Answer) -> Metrics:
+    if noisy(plan):
+        part = answer.part("sums")
+        rows, quarter, mean, square = (Noised(v, float(part.std.max())) for v in part.values.tolist())
+        errors, most = Noised(4 * quarter.value, 4 * quarter.std), 4.0
+    else:
+        counts = *answer.part("rows").values, *answer.part("errors").values, *answer.part("targets").values
+        rows, errors, mean, square = (Noised(float(value), 0.0) for value in counts)
+        most = math.inf
+        _not_empty(plan, rows.value)
+    width = (aim.high - aim.low) / 2
+    found = Metrics(None)
+    if rows.value > 0 and errors.value >= 0:
+        spread = square.value - mean.value**2 / rows.value
+        rmse = math.sqrt(errors.value / rows.value) * width
+        found = Metrics(None, r2=1 - errors.value / spread if spread > 0 else None, rmse=rmse)
+    within = metric_intervals.regression(rows, errors, mean, square, most, width)
+    return _with(plan, found, rows, within)
+
+
+def exact(model: Model, tables: Sequence[Table]) -> Metrics:
+    """Exact metrics on the held-out rows of `tables`, with 95 % intervals. NOT private: needs all rows at hand.
+
+    The intervals are of a population: DeLong's of the AUC by ranks, Wilson's of accuracy. Nothing but `rows` where no
+    row is held out.
+    """
+    features = np.vstack([table.features[table.test] for table in tables])
+    target = np.concatenate([table.target[table.test] for table in tables])
+    if not len(target):
+        return Metrics(0)
+    margins, count = model.margins(features), len(target)
+    if model.target.kind == "number":
+        error, spread = float(((margins[:, 0] - target) ** 2).sum()), float(((target - target.mean()) ** 2).sum())
+        rmse = math.sqrt(error / count) * (model.target.high - model.target.low) / 2
+        return Metrics(count, r2=1 - error / spread if spread > 0 else None, rmse=rmse)
+    guess = margins.argmax(axis=1) if model.target.kind == "classes" else margins[:, 0] >= 0
+    right = int((guess == target).sum())
+    intervals = {"accuracy": wilson(right, count)}
+    ranked = curve(margins[target == 0, 0], margins[target == 1, 0]) if model.target.kind == "binary" else None
+    if ranked:
+        intervals["auc"] = ranked[1]
+    return Metrics(count, auc=ranked[0] if ranked else None, accuracy=right / count, population=intervals)

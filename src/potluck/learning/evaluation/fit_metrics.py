@@ -1,0 +1,70 @@
+"""What the counts of a fit say of held-out rows: see `engines.spu.metrics`, which forms them in secret.
+
+AUC counts a tie within a bin half; log-odds of 0 are a bin's edge, so accuracy is exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from potluck.core.fitting import Array, Give
+from potluck.core.stages import Floats
+from potluck.learning.data.target import Goal
+from potluck.learning.evaluation import metric_intervals
+from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.evaluation.intervals import Noised
+from potluck.learning.evaluation.ranking import auc_of
+
+BINS = 256
+STEP = 2.0**-18
+UNCOUNTED = ("no held-out row was counted: there are no metrics",)
+EMPTY = ("the test split is empty: there are no metrics",)
+
+
+def gives(aim: Goal, test: int) -> tuple[Give, ...]:
+    """What a program opens to the model's readers about held-out rows; nothing where there are none."""
+    if not test:
+        return ()
+    return (Give("integer", (2, BINS)) if aim.kind == "binary" else Give("fixed", (4,)),)
+
+
+def metrics(aim: Goal, opened: Sequence[Array]) -> tuple[Metrics | None, tuple[str, ...]]:
+    """(metrics, warnings) of what was opened; no metrics where none was counted, or none is complete."""
+    if not opened:
+        return None, UNCOUNTED
+    if aim.kind == "binary":
+        return _sides(opened[0].astype(np.float64))
+    found = _numbers(aim, opened[0].astype(np.float64))
+    return found, () if found else EMPTY
+
+
+def _sides(cells: Floats) -> tuple[Metrics | None, tuple[str, ...]]:
+    negative, positive = cells
+    rows, middle = float(cells.sum()), BINS // 2
+    if rows == 0:
+        return None, EMPTY
+    right = float(negative[:middle].sum() + positive[middle:].sum())
+    area = auc_of(negative, positive)
+    warnings = () if area is not None else ("the test split holds one class only: there is no AUC",)
+    within = {"accuracy": metric_intervals.share(Noised(right, 0.0), Noised(rows - right, 0.0))}
+    if area is not None:
+        within["auc"] = metric_intervals.area(negative, positive, 0.0)
+    population = {name: one.population for name, one in within.items()}
+    return Metrics(round(rows), auc=area, accuracy=right / rows, population=population), warnings
+
+
+def _numbers(aim: Goal, sums: Floats) -> Metrics | None:
+    rows, errors, total, squares = sums.tolist()
+    if rows < 1:
+        return None
+    spread = squares - total**2 / rows
+    # Below what the fixed point adds up, a spread is no spread.
+    r2 = 1 - errors / spread if spread > rows * STEP else None
+    width = (aim.high - aim.low) / 2
+    known = Noised(rows, 0.0), Noised(max(errors, 0.0), 0.0), Noised(total, 0.0), Noised(squares, 0.0)
+    within = metric_intervals.regression(*known, most=math.inf, width=width)
+    population = {name: one.population for name, one in within.items()}
+    return Metrics(round(rows), r2=r2, rmse=math.sqrt(max(errors, 0.0) / rows) * width, population=population)

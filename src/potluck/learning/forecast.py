@@ -1,0 +1,158 @@
+"""What noise will leave open of a plan's results, before anything is spent: half the width of each 95 % interval.
+
+The intervals are those of the results themselves, taken at the sums that made-up rows would give: half of the held-out
+rows positive, scores of two normals whose area is .8; three of four classified right among several classes; an r2 of
+.5. Numbers are normal, and three standard deviations to either side fill their declared range (in a statistic: even
+over it); values of a category are even. So a forecast depends on the plan alone, and says nothing about a model's
+quality. An AUC is known less well where few rows are positive. All but accuracy are known several times worse where
+values fill a small part of their declared ranges: scores then lie in few bins, and targets differ less than the noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from potluck.core.asks import Block
+from potluck.core.plan import Plan, Statistic
+from potluck.core.stages import Floats
+from potluck.learning.data.encode import encoding
+from potluck.learning.data.heldout import held_out
+from potluck.learning.data.target import goal
+from potluck.learning.evaluation import metric_intervals
+from potluck.learning.evaluation.intervals import Interval, Noised
+from potluck.learning.evaluation.metric_intervals import Within
+from potluck.learning.evaluation.ranking import Z
+from potluck.learning.statistics.results import Result, result
+from potluck.learning.statistics.statistics import groups
+
+AREA, RIGHT, R2 = 0.8, 0.75, 0.5
+FILLED = 1 / 3
+"""The standard deviation of a number whose declared range is [-1, 1]: three of them to either side fill it. Even over
+the range it is 1 / sqrt(3)."""
+USABLE = {"auc": 0.1, "accuracy": 0.1, "r2": 0.2}
+"""Known to no better than this, a metric is of no use: its interval then spans two fifths of the way from a model that
+knows nothing to a perfect one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """rows: about how many the result is of; None: the plan does not say.
+
+    noise: by name, half the interval of the value on these rows, from the noise alone; population: that of rows like
+    them. None: no bound, or it depends on rows that are not known.
+    """
+
+    rows: float | None
+    noise: Mapping[str, float | None]
+    population: Mapping[str, float | None]
+
+    def document(self) -> dict[str, object]:
+        """As JSON has it."""
+        wider = {f"{name}_population": half for name, half in self.population.items()}
+        return {"rows": None if self.rows is None else round(self.rows), **self.noise, **wider}
+
+    def useless(self) -> tuple[str, ...]:
+        """The metrics that the noise leaves too uncertain to be of use."""
+        return tuple(name for name, most in USABLE.items() if name in self.noise and not _below(self.noise[name], most))
+
+
+def _below(half: float | None, most: float) -> bool:
+    return half is not None and half <= most
+
+
+def metrics(plan: Plan, blocks: tuple[Block, ...], std: float, held: float | None = None) -> Forecast | None:
+    """Of the evaluation with these blocks and noise `std` in each of its cells; None where rows are not known, or none
+    are held out.
+
+    held: about how many held-out rows count; None: as many as the plan expects, as if no person had more rows than
+    count. Sites count with their shares, so their sums hold as many as there are sites.
+    """
+    shares = plan.privacy.unit == "site"
+    rows = float(len(plan.federation.sites)) if shares else held_out(plan) if held is None else held
+    if not rows or not blocks:
+        return None
+    found = _within(plan, blocks[0].size, rows, std)
+    noise = {name: half(one.noise) for name, one in found.items() if one.noise}
+    counted = plan.privacy.unit == "row"
+    population = {name: half(one.population) for name, one in found.items()} if counted else {}
+    return Forecast(rows, noise, population)
+
+
+def _within(plan: Plan, cells: int, rows: float, std: float) -> dict[str, Within]:
+    aim = goal(plan)
+    if aim.kind == "number":
+        square = FILLED**2
+        known = (
+            Noised(rows, std),
+            Noised((1 - R2) * square * rows, 4 * std),
+            Noised(0.0, std),
+            Noised(square * rows, std),
+        )
+        return metric_intervals.regression(*known, most=4.0, width=(aim.high - aim.low) / 2)
+    right, each = RIGHT, std * math.sqrt(cells / 2)
+    found = {}
+    if aim.kind == "binary":
+        negative, positive = (rows / 2 * one for one in _scores(cells // 2, _spread(plan)))
+        found["auc"] = metric_intervals.area(negative, positive, std)
+        right = NormalDist().cdf(_apart() / 2)
+    return found | {"accuracy": metric_intervals.share(Noised(right * rows, each), Noised((1 - right) * rows, each))}
+
+
+def _apart() -> float:
+    """How far apart two normals of width 1 lie whose area is AREA."""
+    return math.sqrt(2) * NormalDist().inv_cdf(AREA)
+
+
+def _spread(plan: Plan) -> float:
+    """The standard deviation of scores beside that of rows even over the declared columns, where all columns weigh
+    alike: numbers are narrower than even, categories are not."""
+    even = [1.0 if one.kind == "category" else 3 * FILLED**2 for one in encoding(plan).fields]
+    return math.sqrt(sum(even) / len(even))
+
+
+def _scores(bins: int, spread: float) -> tuple[Floats, Floats]:
+    """Shares of either class in each bin. The edges are as `fl.bins` lays them: they part evenly what is wider than the
+    scores, whose standard deviation is `spread` beside it."""
+    apart = _apart()
+    wide = NormalDist(apart / 2, math.hypot(1.0, apart / 2) / spread)
+    edges = sorted([wide.mean, *(wide.inv_cdf(i / (bins - 1)) for i in range(1, bins - 1))])
+    below = np.array([[NormalDist(at).cdf(x) for x in edges] for at in (0.0, apart)])
+    negative, positive = np.diff(below, axis=1, prepend=0.0, append=1.0)
+    return negative, positive
+
+
+def statistics(plan: Plan, stds: Mapping[str, float], rows: float | None, each: Mapping[str, float]) -> Forecast:
+    """Of each statistic, over all groups; stds: the noise in each of its cells. Of several numbers, of one of them.
+
+    rows: how many count, where they are at hand; each: by statistic, how many of them have a value in it. A mean or
+    variance has no forecast without.
+    """
+    noise = {one.name: _statistic(plan, one, stds[one.name], each.get(one.name)) for one in plan.statistics}
+    return Forecast(rows, noise, {})
+
+
+def _statistic(plan: Plan, one: Statistic, std: float, rows: float | None) -> float | None:
+    even = {"mean": (1.0, 0.0), "variance": (1.0, 0.0, 1 / 3)}.get(one.kind)
+    if even is None:
+        return Z * std * math.sqrt(groups(plan, one))
+    if rows is None:
+        return None
+    values = rows * np.array(even)
+    found: Result = result(plan, one, values, np.full(len(values), std * math.sqrt(groups(plan, one))))
+    low, high = found.low, found.high
+    assert isinstance(low, float)
+    assert isinstance(high, float)
+    return half((low, high))
+
+
+def half(ends: Interval | None) -> float | None:
+    """Half the width of an interval; None where it has no end."""
+    if ends is None:
+        return None
+    wide = (ends[1] - ends[0]) / 2
+    return wide if math.isfinite(wide) else None

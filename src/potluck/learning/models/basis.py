@@ -1,0 +1,110 @@
+"""What a model's summary is computed from, as it stands in a file beside the model: sums that its run opened anyway.
+
+Never in the model file, which says nothing of how it was trained and is the same whatever protected the sums. Whoever
+reads the file knows the exact Gram matrix of all training rows: so it stays where the sums were opened, readable to its
+owner alone. A run with noise, or by a method that opens no Gram matrix, leaves a file that says so, and no sum.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from potluck.core.errors import UsageError, reason
+from potluck.core.plan import NoiseWord, Plan
+from potluck.core.schema import readable
+from potluck.core.visible import json_text
+from potluck.learning.models.fitted import Fitted, training
+from potluck.learning.models.linear import l2
+
+FILE = "summary.json"
+"""Its name, in the folder of the model file."""
+
+
+class Sums(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """gram: rows of the Gram matrix [d, d] at the model, intercept first, without the penalty; rows: trained on;
+    events: of them positive, None where the target is a number; squares: of a linear model the sum of squared errors,
+    on the target's scale; gram_error, squares_error: how far off an entry and that sum may be at most."""
+
+    gram: tuple[tuple[float, ...], ...]
+    gram_error: float
+    rows: int
+    events: int | None
+    squares: float | None
+    squares_error: float | None
+
+
+class Basis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """model: the digest of the model file that it stands beside; units: of columns, as the plan names them; converged:
+    whether the fit had, None where that is not known; warnings: of the fit; sums: None where the run opened no Gram
+    matrix."""
+
+    format: Literal["potluck summary 1"] = "potluck summary 1"
+    model: str
+    method: str
+    l2: float
+    noise: NoiseWord
+    units: dict[str, str]
+    converged: bool | None
+    warnings: tuple[str, ...]
+    sums: Sums | None
+
+    def dump(self) -> bytes:
+        """The file's bytes."""
+        return json_text(msgspec.to_builtins(self)).encode()
+
+
+def basis(plan: Plan, digest: str, fitted: Fitted) -> Basis | None:
+    """What a plan's run leaves beside a linear or logistic model; None of a network, which has no such summary."""
+    if plan.model is None or plan.model.kind not in ("linear", "logistic"):
+        return None
+    found = fitted.curvature
+    sums = None
+    if found is not None:
+        gram = tuple(tuple(row) for row in found.gram.tolist())
+        sums = Sums(
+            gram=gram,
+            gram_error=found.gram_error,
+            rows=found.rows,
+            events=found.events,
+            squares=found.squares,
+            squares_error=found.squares_error,
+        )
+    units = {name: column.unit for name, column in plan.data.columns.items() if column.unit}
+    return Basis(
+        model=digest,
+        method=training(plan).method,
+        l2=l2(plan),
+        noise=plan.privacy.noise,
+        units=units,
+        converged=fitted.converged,
+        warnings=fitted.warnings,
+        sums=sums,
+    )
+
+
+def read(folder: Path) -> Basis | None:
+    """What lies in a folder; None where nothing does. Raises UsageError: it cannot be read, or is something else."""
+    path = folder / FILE
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=readable(Basis))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"cannot be read ({reason(error)})", where=str(path)) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise UsageError("is no summary of a model", where=str(path), hint="a run writes it beside its model") from None
+    if found.sums is not None and not _square(found.sums):
+        raise UsageError("is a broken summary of a model", where=str(path), hint="take it as the run wrote it")
+    return found
+
+
+def _square(sums: Sums) -> bool:
+    length = len(sums.gram)
+    finite = all(len(row) == length and np.isfinite(row).all() for row in sums.gram)
+    told = [one for one in (sums.squares, sums.squares_error, sums.gram_error) if one is not None]
+    bounded = sums.gram_error >= 0 and (sums.squares is None) == (sums.squares_error is None)
+    return finite and bounded and sums.rows >= 0 and bool(np.isfinite(told).all()) and (sums.squares_error or 0) >= 0

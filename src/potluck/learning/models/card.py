@@ -1,0 +1,96 @@
+"""What of a model its owner shows to whoever has its rows scored: how rows are encoded, what is predicted, its shape.
+
+A card holds no weight. It comes from elsewhere, as a model file may: `fault` says what of it cannot be.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET
+
+from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Encoding, Field, key
+from potluck.learning.data.target import Goal
+from potluck.learning.models.layers import MOST_VALUES, WIDEST_LAYER
+
+Kind = Literal["linear", "logistic", "network", "trees"]
+LAYERED = ("linear", "logistic", "network")
+"""Kinds that are layers, and can be scored under protection."""
+GOALS = {
+    "linear": ("number",),
+    "logistic": ("binary",),
+    "network": ("number", "binary", "classes"),
+    "trees": ("number", "binary"),
+}
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model without its weights. layers, activation: of a network, else empty."""
+
+    kind: Kind
+    encoding: Encoding
+    target: Goal
+    layers: tuple[int, ...] = ()
+    activation: Literal["", "relu", "tanh", "square"] = ""
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """(inputs, outputs) of each layer; of a linear or logistic model its one layer."""
+        return tuple(pairwise((len(self.encoding.names), *self.layers, self.target.outputs)))
+
+
+def fault(card: Card) -> str:
+    """The first thing that cannot be, in words that name columns and no value; empty where there is none."""
+    return next(_faults(card), "")
+
+
+def _faults(card: Card) -> Iterator[str]:
+    how = card.encoding
+    gone = {key(text) for text in how.missing}
+    for one in how.fields:
+        yield from _column(one, gone)
+    if not how.names:
+        yield "it has no column"
+    if len(set(how.names)) < len(how.names) or "intercept" in how.names:
+        yield "two of its features have one name"
+    yield from _target(card)
+    if (card.kind == "network") != bool(card.activation) or (card.layers and card.kind != "network"):
+        yield "its layers do not fit its kind"
+    if not all(1 <= width <= WIDEST_LAYER for width in card.layers):
+        yield f"a layer has 1 to {WIDEST_LAYER} units"
+    if sum((before + 1) * after for before, after in card.shapes) > MOST_VALUES:
+        yield f"it has more than {MOST_VALUES} weights"
+
+
+def _column(one: Field, gone: set[float | str]) -> Iterator[str]:
+    if one.kind == "number":
+        if not _range(one.low, one.high):
+            yield f"the range of column {one.name!r} cannot be computed with"
+        if one.reference:
+            yield f"column {one.name!r} is a number and has a reference"
+        return
+    values = [key(value) for value in one.values]
+    if one.reference is not UNSET and key(one.reference) not in values:
+        yield f"the reference of column {one.name!r} is none of its values"
+    if not values or len(set(values)) < len(values):
+        yield f"column {one.name!r} has no values, or one of them twice"
+    if gone & set(values):
+        yield f'column {one.name!r} declares a value that means "no value" too'
+
+
+def _range(low: float, high: float) -> bool:
+    return math.isfinite(low) and math.isfinite(high) and NARROWEST <= high - low <= WIDEST_RANGE
+
+
+def _target(card: Card) -> Iterator[str]:
+    aim = card.target
+    if aim.kind not in GOALS[card.kind]:
+        yield "its target does not fit its kind"
+    if aim.kind == "number" and not _range(aim.low, aim.high):
+        yield "the range of its target cannot be computed with"
+    if aim.kind == "classes" and (len(aim.classes) < 2 or len(set(aim.classes)) < len(aim.classes)):
+        yield "it has fewer than two classes, or one of them twice"

@@ -1,0 +1,118 @@
+"""The same model as a fitted scikit-learn pipeline (an optional package): stock classes, learned attributes set.
+
+The first step is a FunctionTransformer over this package's own encoding, so that raw frames are read alike.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.errors import UsageError
+from potluck.core.stages import Floats
+from potluck.learning.data.encode import Encoding
+from potluck.learning.data.source import Source
+from potluck.learning.data.target import Goal
+from potluck.learning.models import layers
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+
+class Shape(Protocol):
+    """A network's hidden layers and activation."""
+
+    @property
+    def layers(self) -> tuple[int, ...]: ...
+
+    @property
+    def activation(self) -> str: ...
+
+
+class Trained(Protocol):
+    """What is needed of a model: see `fl.model.Model`."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def encoding(self) -> Encoding: ...
+
+    @property
+    def target(self) -> Goal: ...
+
+    @property
+    def weights(self) -> Floats: ...
+
+    @property
+    def network(self) -> Shape | None: ...
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]: ...
+
+    def features(self, frame: Source) -> Floats: ...
+
+
+def _names(transformer: FunctionTransformer, _: object) -> NDArray[np.object_]:
+    return np.asarray(transformer.func.__self__.encoding.names, dtype=object)
+
+
+def pipeline(model: Trained) -> Pipeline:
+    """A fitted pipeline on raw frames. Raises UsageError: scikit-learn is missing, or has no such network or trees."""
+    if model.kind == "trees":
+        raise UsageError("scikit-learn takes no trees grown elsewhere", hint="use predict and predict_proba")
+    try:
+        from sklearn.pipeline import Pipeline
+        from sklearn.preprocessing import FunctionTransformer
+    except ImportError:
+        raise UsageError("scikit-learn is missing", hint="pip install 'potluck[sklearn]'") from None
+    encode = FunctionTransformer(model.features, feature_names_out=_names)
+    predict = _network(model) if model.network else _linear(model)
+    return Pipeline([("encode", encode), ("model", predict)])
+
+
+def _linear(model: Trained) -> BaseEstimator:
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    intercept, slopes = float(model.weights[0]), model.weights[1:]
+    if model.kind == "logistic":
+        logistic = LogisticRegression()
+        logistic.classes_ = np.array([0, 1])
+        logistic.coef_, logistic.intercept_ = slopes[None, :].copy(), np.array([intercept])
+        logistic.n_features_in_, logistic.n_iter_ = len(slopes), np.array([0])
+        return logistic
+    half = (model.target.high - model.target.low) / 2
+    ridge = Ridge()
+    ridge.coef_, ridge.intercept_ = slopes * half, model.target.low + (intercept + 1) * half
+    ridge.n_features_in_ = len(slopes)
+    return ridge
+
+
+def _network(model: Trained) -> BaseEstimator:
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+    from sklearn.preprocessing import LabelBinarizer
+
+    assert model.network is not None
+    if model.network.activation == "square":
+        raise UsageError("scikit-learn has no square activation", hint="use predict and predict_proba")
+    parts = [(matrix.copy(), bias.copy()) for matrix, bias in layers.unpacked(model.weights, model.shapes)]
+    kind = MLPRegressor if model.target.kind == "number" else MLPClassifier
+    net = kind(hidden_layer_sizes=model.network.layers, activation=model.network.activation)
+    if model.target.kind == "number":
+        half = (model.target.high - model.target.low) / 2
+        matrix, bias = parts[-1]
+        parts[-1] = (matrix * half, model.target.low + (bias + 1) * half)
+        net.out_activation_ = "identity"
+    else:
+        binary = model.target.kind == "binary"
+        net.classes_ = np.array([0, 1]) if binary else np.array(model.target.classes)
+        net.out_activation_ = "logistic" if binary else "softmax"
+        net._label_binarizer = LabelBinarizer().fit(net.classes_)
+    net.coefs_, net.intercepts_ = [m for m, _ in parts], [b for _, b in parts]
+    net.n_layers_, net.n_outputs_ = len(parts) + 1, model.target.outputs
+    net.n_features_in_ = len(model.encoding.names)
+    return net

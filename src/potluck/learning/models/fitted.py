@@ -1,0 +1,39 @@
+"""What training ends with, before it is a model: weights, what to mind, and the curvature that its sums opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from potluck.core.plan import Plan, Training
+from potluck.core.stages import Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curvature:
+    """What exact sums say of a fit beside its weights. gram [d, d]: of the objective without its penalty; rows: trained
+    on; events: of them positive, None where the target is a number; squares: of a linear model the sum of squared
+    errors, on the target's scale; gram_error, squares_error: how far off an entry and that sum may be at most."""
+
+    gram: Floats = field(repr=False)
+    gram_error: float
+    rows: int
+    events: int | None
+    squares: float | None
+    squares_error: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """Final weights [d], what to mind, whether the fit has converged (None: not known), and where the method opened it
+    the curvature there."""
+
+    weights: Floats = field(repr=False)
+    warnings: tuple[str, ...] = ()
+    converged: bool | None = None
+    curvature: Curvature | None = None
+
+
+def training(plan: Plan) -> Training:
+    """The plan's training table, which a plan that trains has."""
+    assert plan.training is not None
+    return plan.training

@@ -1,0 +1,94 @@
+"""A small fully connected network in NumPy: shapes, initial weights, the forward pass, its weights file.
+
+Initial weights come from the plan's public seed, so that every party can check them; training needs torch
+(`network`), predicting does not. Reference: LeCun et al. 1998, "Efficient BackProp", section 4.6 (initial weights).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from potluck.core.errors import UsageError
+from potluck.core.seeded import generator
+from potluck.core.stages import Floats
+
+Shapes = Sequence[tuple[int, int]]
+WIDEST_LAYER = 4096
+"""Networks here are small: a wider layer would only exhaust the memory."""
+MOST_VALUES = 30_000_000
+"""Values of one sum: a letter carries no more (256 MiB of 8 bytes each), and nobody should make room for more."""
+
+
+def size(shapes: Shapes) -> int:
+    """The number of weights d."""
+    return sum((inputs + 1) * outputs for inputs, outputs in shapes)
+
+
+def initial(seed: int, shapes: Shapes) -> Floats:
+    """[d] uniform within 1/sqrt(inputs) of zero, biases zero."""
+    parts = []
+    for place, (inputs, outputs) in enumerate(shapes):
+        reach = 1 / math.sqrt(max(inputs, 1))
+        matrix = generator(seed, "network", place).uniform(-reach, reach, inputs * outputs)
+        parts += [matrix, np.zeros(outputs)]
+    return np.concatenate(parts)
+
+
+def unpacked(weights: Floats, shapes: Shapes) -> Iterator[tuple[Floats, Floats]]:
+    """Each layer's matrix [inputs, outputs] and bias [outputs]."""
+    start = 0
+    for inputs, outputs in shapes:
+        middle, stop = start + inputs * outputs, start + (inputs + 1) * outputs
+        yield weights[start:middle].reshape(inputs, outputs), weights[middle:stop]
+        start = stop
+
+
+def forward(weights: Floats, features: Floats, shapes: Shapes, activation: str) -> Floats:
+    """features [n, p] -> [n, outputs] of the last layer, with nothing after it."""
+    values = features
+    for place, (matrix, bias) in enumerate(unpacked(weights, shapes)):
+        values = values @ matrix + bias
+        if place + 1 < len(shapes):
+            values = activate(values, activation)
+    return values
+
+
+def activate(values: Floats, activation: str) -> Floats:
+    """relu, tanh or square of each value."""
+    if activation == "relu":
+        return np.maximum(values, 0)
+    return np.tanh(values) if activation == "tanh" else values * values
+
+
+def dump(weights: Floats, shapes: Shapes) -> bytes:
+    """The weights in safetensors: an 8-byte length, a JSON header, little-endian float64."""
+    header: dict[str, object] = {}
+    start = 0
+    for place, (inputs, outputs) in enumerate(shapes):
+        for name, shape in ((f"layers.{place}.weight", [inputs, outputs]), (f"layers.{place}.bias", [outputs])):
+            stop = start + 8 * math.prod(shape)
+            header[name] = {"dtype": "F64", "shape": shape, "data_offsets": [start, stop]}
+            start = stop
+    text = msgspec.json.encode(header)
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + weights.astype("<f8").tobytes()
+
+
+def load(body: bytes) -> Floats:
+    """The weights [d] of a file that `dump` made. Raises UsageError where its length does not fit."""
+    length = int.from_bytes(body[:8], "little")
+    data = body[8 + length :]
+    if len(body) < 8 or len(data) % 8:
+        raise UsageError("is no weights file")
+    return np.frombuffer(data, dtype="<f8").astype(np.float64)
+
+
+def penalised(shapes: Shapes, *, intercept_first: bool) -> Floats:
+    """[d] 1 where the ridge penalty applies, 0 at biases; a linear model has its bias first."""
+    if intercept_first:
+        return np.concatenate([np.zeros(1), np.ones(shapes[0][0])])
+    return np.concatenate([part for i, o in shapes for part in (np.ones(i * o), np.zeros(o))])

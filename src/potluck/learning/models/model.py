@@ -1,0 +1,284 @@
+"""A trained model: what predicts, on raw rows, and the file that says so.
+
+The file is canonical JSON (sorted keys, no times, no paths, no protection named), so that equal plans give equal
+bytes however their sums were protected. A network's weights lie beside it in safetensors; the JSON holds their
+SHA-256, so that the digest of the JSON names the whole model. Trees are in the JSON. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core import private
+from potluck.core.errors import UsageError
+from potluck.core.plan import Plan
+from potluck.core.schema import readable
+from potluck.core.stages import Floats
+from potluck.learning.data.encode import Encoding, encoding
+from potluck.learning.data.rows import Inputs, inputs, layout_of
+from potluck.learning.data.source import Source, names_of
+from potluck.learning.data.target import Goal, goal, scores
+from potluck.learning.models import forest, layers
+from potluck.learning.models.card import Card, Kind, fault
+from potluck.learning.models.forest import Forest
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from potluck.learning.models.summary import Summary
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """A network's shape, and the SHA-256 of its weights file."""
+
+    layers: tuple[int, ...]
+    activation: Literal["relu", "tanh", "square"]
+    weights: str = ""
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model file holds. coefficients: of encoded features (linear and logistic)."""
+
+    format: Literal["potluck model 1"] = "potluck model 1"
+    kind: Kind
+    encoding: Encoding
+    target: Goal
+    coefficients: dict[str, float] | None = None
+    network: Network | None = None
+    forest: Forest | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    """What any model file says first."""
+
+    kind: object = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A model. weights [d]: intercept, then a coefficient a feature; of a network layer by layer, matrix then bias; of
+    trees none, which are in `forest`. beside: the folder of its file, where it was read from one."""
+
+    kind: Kind
+    encoding: Encoding
+    target: Goal
+    weights: Floats = field(repr=False)
+    network: Network | None = None
+    forest: Forest | None = field(default=None, repr=False)
+    beside: Path | None = field(default=None, repr=False)
+
+    @property
+    def card(self) -> Card:
+        """The model without its weights."""
+        return _card(self.kind, self.encoding, self.target, self.network)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """(inputs, outputs) of each layer of a network; of a linear model its one layer."""
+        return self.card.shapes
+
+    @property
+    def coefficients(self) -> Mapping[str, float]:
+        """intercept and a coefficient an encoded feature; empty for a network and for trees."""
+        if self.network or self.forest:
+            return {}
+        return dict(zip(("intercept", *self.encoding.names), map(float, self.weights), strict=True))
+
+    def margins(self, features: Floats) -> Floats:
+        """features [n, p] -> [n, outputs]: log-odds, class logits, or the number on its scale."""
+        if self.network:
+            return layers.forward(self.weights, features, self.shapes, self.network.activation)
+        if self.forest:
+            return forest.margins(self.forest, self.encoding.names, features)[:, None]
+        return np.asarray(features @ self.weights[1:] + self.weights[0], dtype=np.float64)[:, None]
+
+    def scored_features(self, features: Floats) -> Floats:
+        """features [n, p] -> [n]: probability of positive, or the number in its own units; [n, K] for classes."""
+        found = scores(self.target, self.margins(features))
+        return found if self.target.kind == "classes" else found[:, 0]
+
+    def inputs(self, frame: Source) -> Inputs:
+        """Raw rows (a frame, an array, a CSV file) as features [n, p], and what became of their values.
+
+        Without a header, columns are as in the plan's files, with or without the target. Raises DataError.
+        """
+        return inputs(self.encoding, self._layout(frame), frame, "rows")
+
+    def features(self, frame: Source) -> Floats:
+        """The features alone; rows that the plan drops are NaN. Raises as `inputs`."""
+        return self.inputs(frame).features
+
+    def _layout(self, frame: Source) -> tuple[str, ...] | None:
+        """The column order of a source that does not name the wanted columns, where the plan's files had no header."""
+        wanted = {one.name for one in self.encoding.fields}
+        present = names_of(frame, "rows")
+        named = wanted <= set(present)
+        if not self.encoding.layout or named or (isinstance(frame, np.ndarray) and len(present) == len(wanted)):
+            return None
+        return layout_of(self.encoding, self.target.column, frame, "rows")
+
+    def scores(self, frame: Source) -> Floats:
+        """Raw rows -> [n] probability or number, [n, K] class probabilities. NaN: a row the plan would drop."""
+        return self.scored_features(self.features(frame))
+
+    def predict_proba(self, frame: Source) -> Floats:
+        """Raw rows -> [n, 2] or [n, K] probabilities, as scikit-learn orders them. Raises UsageError: regression."""
+        if self.target.kind == "number":
+            raise UsageError("a regression has no probabilities", hint="use predict")
+        found = self.scores(frame)
+        return found if found.ndim == 2 else np.column_stack([1 - found, found])
+
+    def predict(self, frame: Source) -> NDArray[np.generic]:
+        """Raw rows -> [n] 0 or 1 (1: positive), class names, or numbers in the target's own units.
+
+        NaN: a row the plan would drop; then the 0 and 1 are floats, and the class names objects.
+        """
+        found = self.scores(frame)
+        if self.target.kind == "number":
+            return found
+        gone = np.isnan(found if found.ndim == 1 else found[:, 0])
+        if self.target.kind == "binary":
+            sides = np.asarray(found >= 0.5, dtype=np.int64)
+            return np.where(gone, np.nan, sides) if gone.any() else sides
+        named = np.asarray([self.target.classes[place] for place in found.argmax(axis=1)], dtype=object)
+        named[gone] = np.nan
+        return named if gone.any() else named.astype(np.str_)
+
+    def scored(self, frame: Source) -> tuple[tuple[str, ...], tuple[tuple[float | str, ...], ...]]:
+        """Raw rows -> (column names, a tuple a row): what `potluck score` writes. A row with no score is empty."""
+        return self.written(self.features(frame))
+
+    def written(self, features: Floats) -> tuple[tuple[str, ...], tuple[tuple[float | str, ...], ...]]:
+        """The same of features [n, p]."""
+        found = self.scored_features(features)
+        table = found if found.ndim == 2 else found[:, None]
+        columns = self.target.classes if self.target.kind == "classes" else ("score",)
+        return columns, tuple(tuple("" if math.isnan(v) else v for v in row) for row in table.tolist())
+
+    def files(self) -> tuple[bytes, bytes | None]:
+        """The model file's bytes, and those of the weights file of a network."""
+        body: bytes | None = None
+        network = self.network
+        if network:
+            body = layers.dump(self.weights, self.shapes)
+            network = msgspec.structs.replace(network, weights=hashlib.sha256(body).hexdigest())
+        whole = File(
+            kind=self.kind,
+            encoding=self.encoding,
+            target=self.target,
+            coefficients=dict(self.coefficients) or None,
+            network=network,
+            forest=self.forest or msgspec.UNSET,
+        )
+        text = msgspec.json.format(msgspec.json.encode(whole, order="sorted"), indent=1)
+        return text + b"\n", body
+
+    def digest(self) -> str:
+        """sha256:... of the model file's bytes."""
+        return "sha256:" + hashlib.sha256(self.files()[0]).hexdigest()
+
+    def write(self, path: str | Path) -> None:
+        """Write the model file, readable by its owner alone; beside it, as .safetensors, a network's weights."""
+        text, body = self.files()
+        private.write(Path(path), text)
+        if body is not None:
+            private.write(Path(path).with_suffix(".safetensors"), body)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Model:
+        """The model of a file. Raises UsageError: no such file, no model, a broken one, or not its weights."""
+        where = str(path)
+        try:
+            body = Path(path).read_bytes()
+            kind = msgspec.json.decode(body, type=readable(_Kind)).kind
+            if isinstance(kind, str) and kind not in get_args(Kind):
+                hint = f"models of these kinds predict here: {', '.join(get_args(Kind))}"
+                raise UsageError(
+                    f"is a model of kind {kind[:20]!r}, which is not in this version", where=where, hint=hint
+                )
+            whole = msgspec.json.decode(body, type=readable(File))
+        except FileNotFoundError:
+            raise UsageError("no such model file", where=where, hint="give model.json as `run` wrote it") from None
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            raise UsageError("is no model file", where=where, hint="give model.json as `run` wrote it") from None
+        trees = whole.forest or None
+        wrong = fault(_card(whole.kind, whole.encoding, whole.target, whole.network)) or _grown(whole)
+        if wrong:
+            raise UsageError(f"is a broken model file: {wrong}", where=where, hint="give model.json as `run` wrote it")
+        names = ("intercept", *whole.encoding.names)
+        if whole.network is not None:
+            weights = _weights(Path(path).with_suffix(".safetensors"), whole.network.weights)
+        elif trees is not None:
+            weights = np.zeros(0)
+        else:
+            given = whole.coefficients or {}
+            if set(given) != set(names):
+                raise UsageError("its coefficients do not fit its encoding", where=where)
+            weights = np.array([given[name] for name in names])
+        network = msgspec.structs.replace(whole.network, weights="") if whole.network else None
+        model = cls(whole.kind, whole.encoding, whole.target, weights, network, trees, Path(path).parent)
+        if network and len(weights) != layers.size(model.shapes):
+            raise UsageError("its weights do not fit its layers", where=where)
+        if not np.isfinite(weights).all():
+            raise UsageError("a weight of it is not finite", where=where, hint="train it again, at a lower rate")
+        return model
+
+    def summary(self) -> Summary:
+        """Coefficients in the data's units, odds ratios of a logistic model, standard errors where the run left them
+        beside the file. Raises UsageError: a network or trees, or what lies beside it is broken."""
+        from potluck.learning.models import basis
+        from potluck.learning.models.summary import summary
+
+        if self.kind not in ("linear", "logistic"):
+            what = f"a model of kind {self.kind} has no coefficients to sum up"
+            raise UsageError(what, where=str(self.beside or ""), hint="linear and logistic models have")
+        known = basis.read(self.beside) if self.beside is not None else None
+        return summary(self.digest(), self.weights, self.encoding, self.target, known)
+
+    def to_sklearn(self) -> Pipeline:
+        """A fitted scikit-learn pipeline with the same predictions. Raises UsageError: none for this model."""
+        from potluck.learning.models.export import pipeline
+
+        return pipeline(self)
+
+
+def _card(kind: Kind, how: Encoding, aim: Goal, network: Network | None) -> Card:
+    if network is None:
+        return Card(kind=kind, encoding=how, target=aim)
+    return Card(kind=kind, encoding=how, target=aim, layers=network.layers, activation=network.activation)
+
+
+def _grown(whole: File) -> str:
+    """What of its trees cannot be; empty where there is nothing, or no trees where none belong."""
+    if (whole.kind == "trees") != bool(whole.forest):
+        return "it is of kind trees and has none, or has some and is of another kind"
+    return forest.fault(whole.forest, whole.encoding.names) if whole.forest else ""
+
+
+def _weights(path: Path, expected: str) -> Floats:
+    try:
+        body = path.read_bytes()
+    except OSError:
+        raise UsageError("the weights of the model cannot be read", where=str(path)) from None
+    if hashlib.sha256(body).hexdigest() != expected:
+        raise UsageError("these are not the weights that the model file names", where=str(path))
+    return layers.load(body)
+
+
+def model(plan: Plan, weights: Floats) -> Model:
+    """The model that a plan trains, with these weights."""
+    spec = plan.model
+    assert spec is not None
+    assert spec.kind is not None
+    assert spec.kind != "trees"
+    network = Network(layers=spec.layers, activation=spec.activation) if spec.kind == "network" else None
+    return Model(spec.kind, encoding(plan), goal(plan), weights, network)

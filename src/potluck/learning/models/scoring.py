@@ -1,0 +1,171 @@
+"""Scores by somebody else's model: what is shown of it, the model as layers, rows as features, margins as scores.
+
+Rows are encoded by the code that training used, from the model's card alone. What protects model and rows on the way
+is not here.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.errors import DataError, UsageError
+from potluck.core.plan import Data
+from potluck.core.predicting import Dense, Net, Scored
+from potluck.core.stages import Floats
+from potluck.learning.data.encode import Encoding
+from potluck.learning.data.rows import Inputs, inputs, layout_of
+from potluck.learning.data.source import Source
+from potluck.learning.data.tally import Tally
+from potluck.learning.data.target import Goal, score_error, scores
+from potluck.learning.models import layers
+from potluck.learning.models.card import LAYERED, Card, Kind, fault
+from potluck.learning.models.model import Model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predicted:
+    """table [n, columns]: what `potluck score` would print of each row; NaN where the encoding drops the row.
+
+    bound: of |error| of any score. notes: what else the protection says of them. tally: what became of the rows'
+    values, for their client alone.
+    """
+
+    target: Goal
+    table: Floats = field(repr=False)
+    bound: float
+    notes: tuple[str, ...] = ()
+    tally: Tally = field(default=Tally(), repr=False)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What each score is called."""
+        return self.target.classes if self.target.kind == "classes" else ("score",)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were scored."""
+        return int((~np.isnan(self.table[:, 0])).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A prediction as the server knows it: it was carried out, and the scores are the client's."""
+
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Scores beside plain ones of the same rows. same: how many labels agree (None: of numbers there are none)."""
+
+    rows: int
+    same: int | None
+    largest: float
+
+
+def mode_of(kind: Kind) -> Literal["batch", "single"]:
+    """How rows are best packed: many at once for one layer, one after another for a network."""
+    return "single" if kind == "network" else "batch"
+
+
+def layered(model: Model, where: str) -> Model:
+    """The model, which is made of layers. Raises UsageError, by name: another kind, which is scored in the open."""
+    if model.kind not in LAYERED:
+        hint = f"models of these kinds are scored for others: {', '.join(LAYERED)}; at home: potluck score MODEL CSV"
+        raise UsageError(f"is a model of kind {model.kind!r}, which no protection scores with", where=where, hint=hint)
+    return model
+
+
+def net(model: Model) -> Net:
+    """A model as layers, and the range of each encoded feature. Raises UsageError: `layered`."""
+    layered(model, "the model")
+    low, high = _ranges(model.encoding)
+    if model.network is None:
+        only = Dense(model.weights[None, 1:].copy(), model.weights[:1].copy())
+        return Net((only,), "", low, high)
+    whole = tuple(Dense(matrix.T.copy(), bias.copy()) for matrix, bias in layers.unpacked(model.weights, model.shapes))
+    return Net(whole, model.network.activation if len(whole) > 1 else "", low, high)
+
+
+def _ranges(how: Encoding) -> tuple[Floats, Floats]:
+    """low, high [inputs]: a number's feature is in [-1, 1], a 0/1 feature in [0, 1]."""
+    numbers = {one.name for one in how.fields if one.kind == "number"}
+    low = np.array([-1.0 if name in numbers else 0.0 for name in how.names])
+    return low, np.ones(len(low))
+
+
+def encoded(card: Card, data: Data, source: Source, where: str) -> Inputs:
+    """Raw rows as a card's features [n, inputs]; a row that the encoding drops is NaN.
+
+    The plan's `missing` texts are added to the card's, so that the client's files may say "no value" in their own way.
+    Raises DataError: a row that cannot be encoded, by column and line; columns that are not there.
+    """
+    both = tuple(dict.fromkeys((*card.encoding.missing, *data.missing)))
+    how = msgspec.structs.replace(card.encoding, missing=both)
+    wrong = fault(msgspec.structs.replace(card, encoding=how))
+    if wrong:
+        hint = "data.missing names texts that the model takes for values: list those of this file alone"
+        raise DataError(f"the plan's data.missing does not go with the model: {wrong}", where=where, hint=hint)
+    if data.header:
+        return inputs(how, None, source, where)
+    if not how.layout:
+        hint = "give the file a first line with the columns' names, and leave data.header out"
+        raise DataError("the model knows its columns by name, the file has no names", where=where, hint=hint)
+    return inputs(how, layout_of(how, card.target.column, source, where), source, where)
+
+
+def predicted(card: Card, kept: NDArray[np.bool_], scored: Scored, tally: Tally) -> Predicted:
+    """Margins -> scores, each at its row's place. kept [n]: whether the row was sent; tally: of the rows."""
+    table = np.full((len(kept), card.target.outputs), np.nan)
+    table[kept] = scores(card.target, scored.margins)
+    without = int(len(kept) - kept.sum())
+    left = (f"{without} of {len(kept)} rows lack a value that the model needs, and have no score",) if without else ()
+    unsure = border(card.target, scored.margins, scored.bound)
+    near = (f"{unsure} of {len(scored.margins)} labels may differ from plain scoring: {_NEAR}",) if unsure else ()
+    return Predicted(card.target, table, score_error(card.target, scored.bound), (*scored.notes, *near, *left), tally)
+
+
+_NEAR = "their margins are nearer to the border than they may be off"
+
+
+def border(target: Goal, margins: Floats, bound: float) -> int:
+    """How many of these rows might get another label if no margin [n, outputs] were off, each by at most `bound`."""
+    if target.kind == "number":
+        return 0
+    if target.kind == "binary":
+        return int((np.abs(margins[:, 0]) <= bound).sum())
+    best = np.partition(margins, -2, axis=1)[:, -2:]
+    return int((best[:, 1] - best[:, 0] <= 2 * bound).sum())
+
+
+def text_of(found: Predicted) -> str:
+    """The scores as CSV, as `potluck score` writes them."""
+    return table_text(found.columns, found.table.tolist())
+
+
+def table_text(columns: Sequence[str], table: Iterable[Sequence[float | str]]) -> str:
+    """Scores as CSV with a header: the row's number from 0, then its scores in full precision, "" where it has none."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("row", *columns))
+    for number, row in enumerate(table):
+        writer.writerow((number, *("" if one != one else one for one in row)))  # a NaN is no score
+    return out.getvalue()
+
+
+def agreement(found: Predicted, plain: Floats) -> Agreement:
+    """plain [n] or [n, columns]: `Model.scores` of the same rows."""
+    right = plain if plain.ndim == 2 else plain[:, None]
+    here = ~np.isnan(right[:, 0])
+    ours, right = found.table[here], right[here]
+    largest = float(np.abs(ours - right).max(initial=0.0))
+    labels = {"binary": lambda t: t[:, 0] >= 0.5, "classes": lambda t: t.argmax(axis=1)}.get(found.target.kind)
+    return Agreement(len(right), None if labels is None else int((labels(ours) == labels(right)).sum()), largest)

@@ -1,0 +1,1 @@
+"""Statistics as one sum, and what is read off it."""

@@ -1,0 +1,105 @@
+"""The two tasks on the one sum, as the drivers see them: `train` and `statistics`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from potluck.core.asks import Ask, Block, Kind, Lead
+from potluck.core.plan import Plan
+from potluck.core.rounds import Abort, Cause
+from potluck.core.stages import Floats, Update
+from potluck.learning.data.encode import encoding
+from potluck.learning.data.table import Table
+from potluck.learning.data.target import Goal, goal
+from potluck.learning.evaluation import evaluate
+from potluck.learning.models.basis import basis
+from potluck.learning.models.fitted import training
+from potluck.learning.models.model import model
+from potluck.learning.statistics.statistics import Counted, StatisticsTask
+from potluck.learning.training.average import Average
+from potluck.learning.training.gradient import Gradient
+from potluck.learning.training.method import Method, within
+from potluck.learning.training.newton import Newton
+from potluck.learning.training.trained import Trained
+
+__all__ = ["Counted", "StatisticsTask", "TrainTask", "Trained", "build"]
+
+Make = Callable[[Plan, Goal, int], Method]
+METHODS: Mapping[str, Make] = {
+    "newton": Newton,
+    "gradient": Gradient,
+    "average": Average,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainTask:
+    """Train, then evaluate on the held-out rows: `rounds` sums and one more. See `core.asks.Task`.
+
+    evaluated = False leaves the last sum out.
+    """
+
+    plan: Plan
+    evaluated: bool = True
+
+    def lead(self) -> Lead[Trained]:
+        """The server's side. Raises DataError: one class, an empty side; Abort(RANGE): a coefficient beyond range."""
+        course = self._method().course()
+        weights = next(course)
+        for step in range(training(self.plan).rounds):
+            answer = yield Ask(Kind.TRAIN, step, self._blocks(Kind.TRAIN, weights), _state(weights))
+            try:
+                weights = course.send(answer)
+            except StopIteration as stop:
+                fitted = stop.value
+        trained = model(self.plan, fitted.weights)
+        beside = basis(self.plan, trained.digest(), fitted)
+        if not self._evaluates:
+            return Trained(trained, None, fitted.warnings, beside)
+        answer = yield Ask(Kind.EVALUATE, 0, self._blocks(Kind.EVALUATE, fitted.weights), _state(fitted.weights))
+        metrics, more = evaluate.metrics(self.plan, trained, answer)
+        return Trained(trained, metrics, (*fitted.warnings, *more), beside)
+
+    def ask(self, kind: Kind, step: int, state: bytes) -> Ask:
+        """The site's own view of a sum. Raises Abort(TERMS): no such sum in this plan, or no model of it."""
+        steps = {Kind.TRAIN: training(self.plan).rounds, Kind.EVALUATE: int(self._evaluates)}.get(kind, 0)
+        if not 0 <= step < steps:
+            raise Abort(Cause.TERMS, detail=f"the plan has no sum {kind.value} {step}")
+        start = self._method().initial()
+        weights = np.frombuffer(state, dtype="<f8") if len(state) == 8 * len(start) else np.full(1, np.nan)
+        if not np.isfinite(weights).all():
+            raise Abort(Cause.TERMS, detail="the announced model is none of this plan")
+        if kind is Kind.TRAIN and step == 0 and state != _state(start):
+            raise Abort(Cause.TERMS, detail="the first model is not the plan's initial one")
+        within(self.plan, weights)
+        return Ask(kind, step, self._blocks(kind, weights), state)
+
+    def contribute(self, ask: Ask, rows: Table) -> Iterator[Update]:
+        """Batches of disjoint units [units, d]: what this site adds."""
+        weights = np.frombuffer(ask.state, dtype="<f8").astype(np.float64)
+        if ask.kind is Kind.EVALUATE:
+            return evaluate.contribute(self.plan, model(self.plan, weights), rows)
+        return self._method().contribute(weights, ask.step, rows)
+
+    def _method(self) -> Method:
+        return METHODS[training(self.plan).method](self.plan, goal(self.plan), len(encoding(self.plan).names))
+
+    @property
+    def _evaluates(self) -> bool:
+        return self.evaluated and evaluate.allowed(self.plan)
+
+    def _blocks(self, kind: Kind, weights: Floats) -> tuple[Block, ...]:
+        """What the sum at this public model is made of: the grid follows it, so all parties find the same one."""
+        return self._method().blocks(weights) if kind is Kind.TRAIN else evaluate.blocks(self.plan, weights)
+
+
+def _state(weights: Floats) -> bytes:
+    return weights.astype("<f8").tobytes()
+
+
+def build(plan: Plan) -> TrainTask | StatisticsTask:
+    """The task of a plan whose patterns are resolved."""
+    return TrainTask(plan) if plan.task == "train" else StatisticsTask(plan)

@@ -1,0 +1,125 @@
+"""Federated averaging: each site runs some epochs of plain SGD from the common model and adds its change, by rows.
+
+The local objective is the mean loss over the site's rows plus l2/(2 expected rows) |w|^2, intercept and biases free.
+Where the plan gives no `expected_rows`, the site's own rows times the number of sites stand in: weighted by rows,
+the sites' penalties then add up to l2/(2 all rows) |w|^2 exactly. With noise the unit is the site: every site weighs
+1, and its change is clipped. Reference: McMahan et al. 2017, arXiv 1602.05629, algorithm 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from potluck.core.asks import Block
+from potluck.core.plan import Plan
+from potluck.core.rounds import Abort, Cause
+from potluck.core.seeded import generator
+from potluck.core.stages import Floats, Update
+from potluck.learning.data.table import Table
+from potluck.learning.data.target import Goal
+from potluck.learning.data.units import noisy
+from potluck.learning.models import layers
+from potluck.learning.models.fitted import Fitted, training
+from potluck.learning.models.linear import design, kind, l2, residuals
+from potluck.learning.training.method import TALLY, Course, judge, tallied, within
+
+Slope = Callable[[Floats, Floats, Floats], Floats]
+"""(weights [d], features [b, p], target [b]) -> [d], the gradient of the mean loss over a batch."""
+BATCH = 32
+"""Rows of a step where the plan does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """See `fl.method.Method`. features: p."""
+
+    plan: Plan
+    aim: Goal
+    features: int
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """(inputs, outputs) of each layer; one layer for a linear model."""
+        spec = self.plan.model
+        assert spec is not None
+        sizes = (self.features, *(spec.layers if spec.kind == "network" else ()), self.aim.outputs)
+        return tuple(pairwise(sizes))
+
+    def initial(self) -> Floats:
+        """Zeros for a linear model; a network's from the plan's public seed."""
+        spec = self.plan.model
+        assert spec is not None
+        return layers.initial(spec.seed, self.shapes) if spec.kind == "network" else np.zeros(self.features + 1)
+
+    def blocks(self, weights: Floats) -> tuple[Block, ...]:
+        """delta [d]: rows x (local - common weights), or with noise the clipped change; without noise also rows."""
+        length, sites = layers.size(self.shapes), len(self.plan.federation.sites)
+        if noisy(self.plan):
+            clip = self.plan.privacy.clip
+            assert clip is not None
+            return (Block("delta", length, clip, clip, sites),)
+        most = float(self.plan.data.max_rows)
+        high = training(self.plan).range * most
+        return (
+            Block("delta", length, high, high * float(np.sqrt(length)), sites),
+            Block(TALLY, self.aim.cells, most, most, sites, whole=True),
+        )
+
+    def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]:
+        """One unit: this site. Raises Abort(RANGE): a local coefficient beyond training.range."""
+        x, y = rows.features[~rows.test], rows.target[~rows.test]
+        if not len(y):
+            return
+        change = self._descended(weights, step, x, y) - weights
+        if noisy(self.plan):
+            yield Update(change[None, :])
+            return
+        if not (np.abs(weights + change) <= training(self.plan).range).all():
+            raise Abort(Cause.RANGE, detail="a local coefficient is beyond training.range. hint: lower training.rate")
+        yield Update(np.concatenate([len(y) * change, tallied(self.aim, y).sum(axis=0)])[None, :])
+
+    def course(self) -> Course:
+        """The weighted mean of the sites' changes, a round."""
+        weights = self.initial()
+        for _ in range(training(self.plan).rounds):
+            answer = yield weights
+            givers = float(len(answer.release.givers))
+            divisor = givers if noisy(self.plan) else judge(self.plan, self.aim, answer)
+            weights = weights + answer.part("delta").values / divisor
+            within(self.plan, weights)
+        return Fitted(weights)
+
+    def _descended(self, weights: Floats, step: int, x: Floats, y: Floats) -> Floats:
+        """Local SGD over public shuffles that depend on the plan, the round and the number of rows alone."""
+        spec, slope = training(self.plan), self._slope()
+        size = spec.batch or BATCH
+        rows = spec.expected_rows or len(y) * len(self.plan.federation.sites)
+        pull = l2(self.plan) / rows * layers.penalised(self.shapes, intercept_first=not self._network)
+        for epoch in range(spec.epochs):
+            shuffle = generator(spec.seed, "average", step, epoch).permutation(len(y))
+            for start in range(0, len(y), size):
+                batch = shuffle[start : start + size]
+                weights = weights - spec.rate * (slope(weights, x[batch], y[batch]) + pull * weights)
+        return weights
+
+    @property
+    def _network(self) -> bool:
+        return self.plan.model is not None and self.plan.model.kind == "network"
+
+    def _slope(self) -> Slope:
+        if self._network:
+            from potluck.learning.training.network import slope  # torch, an extra
+
+            assert self.plan.model is not None
+            return slope(self.shapes, self.plan.model.activation, self.aim)
+        which = kind(self.plan)
+
+        def linear(weights: Floats, x: Floats, y: Floats) -> Floats:
+            rows = design(x)
+            return np.asarray(rows.T @ residuals(which, weights, rows, y) / len(y), dtype=np.float64)
+
+        return linear

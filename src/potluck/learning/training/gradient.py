@@ -1,0 +1,114 @@
+"""Full-batch gradient descent: w -= rate (sum of row gradients + l2 w) / expected_rows.
+
+With noise each unit's gradient (a row's; all rows of a person; a site's) is clipped before it is added up, so that
+T rounds are a T-fold composition of one Gaussian mechanism, and the divisor is the plan's public `expected_rows`,
+never a count of the data. Without noise and without that key the opened row count stands in. Reference: Bassily,
+Smith, Thakurta 2014, arXiv 1405.7085 (full-batch form of noisy gradient descent).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from potluck.core.asks import Block
+from potluck.core.plan import Plan
+from potluck.core.rounds import Abort, Cause
+from potluck.core.stages import Floats, Update
+from potluck.learning.data.table import Table
+from potluck.learning.data.target import Goal
+from potluck.learning.data.units import Index, most_units, noisy, updates
+from potluck.learning.models.fitted import Fitted, training
+from potluck.learning.models.linear import design, kind, l2, penalty, residuals, room
+from potluck.learning.training.method import Course, cut_off, few, judge, tallied, tally, within
+
+NEAR = 1e-4
+"""Where less than this part of the largest coefficient is still to go, it has arrived: `fl.newton.BLURRED`."""
+FLAT = 1e-6
+"""A gradient's norm rises where it does by more than this a row: below lies what the grid cuts off."""
+NOT_ARRIVED = (
+    "gradient descent has not arrived: coefficients may be nearer to 0 than the fit's. Raise training.rounds or "
+    'training.rate, or take method = "newton"'
+)
+TOO_FAST = "its steps are too long for these rows: a lower training.rate"
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """See `fl.method.Method`. features: p."""
+
+    plan: Plan
+    aim: Goal
+    features: int
+
+    def initial(self) -> Floats:
+        """All zeros."""
+        return np.zeros(self.features + 1)
+
+    def blocks(self, weights: Floats) -> tuple[Block, ...]:
+        """gradient [p + 1]; without noise also the rows of each side."""
+        length, units = self.features + 1, most_units(self.plan)
+        if noisy(self.plan):
+            clip = self.plan.privacy.clip
+            assert clip is not None
+            return (Block("gradient", length, clip, clip, units),)
+        high = room(kind(self.plan), weights)
+        return (Block("gradient", length, high, high * float(np.sqrt(length)), units), tally(self.plan, self.aim))
+
+    def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]:
+        """One unit a row, a person or a site: its summed gradient, not yet clipped."""
+        which, exact = kind(self.plan), not noisy(self.plan)
+
+        def each(index: Index) -> Floats:
+            x, y = design(rows.features[index]), rows.target[index]
+            steep = residuals(which, weights, x, y)[:, None] * x
+            return np.hstack([steep, tallied(self.aim, y)]) if exact else steep
+
+        size = sum(block.size for block in self.blocks(weights))
+        yield from updates(self.plan, np.flatnonzero(~rows.test), rows.person, size, each)
+
+    def course(self) -> Course:
+        """One step down the opened gradient a round. Raises Abort(RANGE): the steps go up."""
+        spec, weights = training(self.plan), self.initial()
+        warnings: tuple[str, ...] = ()
+        steepest = risen = norm = before = 0.0
+        for number in range(spec.rounds):
+            answer = yield weights
+            divisor = float(spec.expected_rows or 0)
+            if not noisy(self.plan):
+                rows = judge(self.plan, self.aim, answer)
+                divisor = divisor or rows
+                if number == 0:
+                    warnings = few(rows, self.features + 1)
+            slope = answer.part("gradient").values + penalty(l2(self.plan), weights)
+            if not noisy(self.plan):
+                before, norm = norm, float(np.linalg.norm(slope))
+                steepest = steepest if number else norm + FLAT * rows
+                risen = norm / steepest
+                self._descends(risen)
+            weights = weights - spec.rate * slope / divisor
+            within(self.plan, weights)
+        if risen > 1:
+            return Fitted(weights, (*warnings, f"gradient descent has gone up: {TOO_FAST}"), converged=False)
+        if noisy(self.plan):
+            return Fitted(weights, warnings)
+        least = cut_off(answer, "gradient") * math.sqrt(self.features + 1)
+        ahead = 0.0 if norm <= least else _ahead(spec.rate * norm / divisor, norm, before)
+        if ahead <= NEAR * max(1.0, float(np.abs(weights).max())):
+            return Fitted(weights, warnings, converged=True)
+        return Fitted(weights, (*warnings, NOT_ARRIVED), converged=False)
+
+    def _descends(self, risen: float) -> None:
+        """Of a quadratic a gradient above the first proves steps beyond what converges. Raises Abort(RANGE)."""
+        if risen > 1 and kind(self.plan) == "linear":
+            raise Abort(Cause.RANGE, detail=f"gradient descent diverges. hint: {TOO_FAST}")
+
+
+def _ahead(step: float, norm: float, before: float) -> float:
+    """How far there is to go after a last step, where each is shorter than the one before by as much as the last
+    gradients say: a geometric series. norm, before: of the last gradient and of the one before it, 0 where there was
+    none."""
+    return step * norm / (before - norm) if norm < before else math.inf

@@ -1,0 +1,95 @@
+"""What every way to train has in common: the model at which a sum is asked, the sum's blocks, and the next model."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Protocol
+
+import numpy as np
+
+from potluck.core.asks import Answer, Block
+from potluck.core.errors import DataError
+from potluck.core.plan import Plan
+from potluck.core.rounds import Abort, Cause
+from potluck.core.stages import Floats, Update
+from potluck.learning.data.table import Table
+from potluck.learning.data.target import Goal
+from potluck.learning.data.units import most_units, noisy
+from potluck.learning.models.fitted import Fitted, training
+
+TALLY = "rows"
+WIDEST = 1e9
+"""No coefficient is larger: it would not be a model but an attempt to overflow."""
+FEW = 10
+"""Below so many training rows a coefficient, a warning."""
+
+
+Course = Generator[Floats, Answer, Fitted]
+"""Yields the weights at which the next sum is asked, is resumed with its answer: exactly `rounds` times."""
+
+
+class Method(Protocol):
+    """One way to train. Deterministic: the same answers give the same bytes."""
+
+    def initial(self) -> Floats: ...
+
+    def blocks(self, weights: Floats) -> tuple[Block, ...]: ...
+
+    def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]: ...
+
+    def course(self) -> Course: ...
+
+
+def tally(plan: Plan, aim: Goal) -> Block:
+    """Without noise: how many training rows there are, of each side or class."""
+    return Block(TALLY, aim.cells, 1.0, 1.0, most_units(plan), whole=True)
+
+
+def tallied(aim: Goal, target: Floats) -> Floats:
+    """[k, cells]: a 1 in each row's cell."""
+    if aim.kind == "number":
+        return np.ones((len(target), 1))
+    return np.asarray(target[:, None] == np.arange(aim.cells), dtype=np.float64)
+
+
+def judge(plan: Plan, aim: Goal, answer: Answer) -> float:
+    """The opened number of training rows. Raises DataError: there are none, or all are of one class."""
+    counts = answer.part(TALLY).values
+    rows = float(counts.sum())
+    if rows == 0:
+        side = "the training side of the split is empty" if plan.data.split else "there are no rows to train on"
+        raise DataError(side, hint="lower data.split.test, or see the split column")
+    if aim.kind != "number" and np.count_nonzero(counts) < 2:
+        hint = "see data.target, or the split" if plan.data.split else "see data.target"
+        where = " on the training side" if plan.data.split else ""
+        raise DataError(f"the target {aim.column!r} has one class{where}", hint=hint)
+    return rows
+
+
+def cut_off(answer: Answer, name: str) -> float:
+    """How much every entry of a block may have lost: each row is cut off by at most a step of the grid."""
+    step = next(part.step for part in answer.grid.parts if part.name == name)
+    return step * float(answer.part(TALLY).values.sum())
+
+
+def few(rows: float, coefficients: int) -> tuple[str, ...]:
+    """The warning that exact sums over so few rows call for, or none."""
+    if rows >= FEW * coefficients:
+        return ()
+    return (
+        f"{rows:.0f} training rows for {coefficients} coefficients: below {FEW} rows a coefficient, exact sums can "
+        "give single rows away and the fit is unsteady",
+    )
+
+
+def within(plan: Plan, weights: Floats) -> None:
+    """Raises Abort(RANGE): not finite, or a coefficient beyond a wide public bound, within which no row's margin
+    overflows: refusing public weights tells nothing of the rows. Sites that train by themselves add changes that no
+    row bounds: without noise their coefficients stay within training.range."""
+    if not np.isfinite(weights).all():
+        raise Abort(Cause.RANGE, detail="a coefficient is not finite. hint: a lower training.rate, or more model.l2")
+    held = training(plan).method == "average" and not noisy(plan)
+    reach = training(plan).range if held else WIDEST
+    if (np.abs(weights) > reach).any():
+        hint = "raise training.range or model.l2" if held else "a lower training.rate, or more model.l2"
+        raise Abort(Cause.RANGE, detail=f"a coefficient is beyond its range ({reach:g}). hint: {hint}")

@@ -1,0 +1,221 @@
+"""Newton's method on exact sums: each round adds up every row's gradient and Gram matrix at the present weights.
+
+Undamped from zero, with one safeguard: where the gradient's norm rises, the next sum is taken half-way back. The
+Newton direction always lowers that norm for a short enough step, so halving ends. Exactly `rounds` sums. Without
+noise only; what the exact sums reveal is said in the views. Reference: Boyd and Vandenberghe, "Convex
+Optimization", sections 9.5 and 10.2 (the norm of the residual as merit).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from potluck.core.asks import Answer, Block
+from potluck.core.errors import DataError
+from potluck.core.fixed import finest
+from potluck.core.plan import Plan
+from potluck.core.stages import Floats, Update
+from potluck.learning.data.encode import encoding
+from potluck.learning.data.table import Table
+from potluck.learning.data.target import Goal
+from potluck.learning.data.units import Index, most_units, updates
+from potluck.learning.models.fitted import Curvature, Fitted, training
+from potluck.learning.models.linear import curvature, design, kind, l2, largest, penalty, residuals, room
+from potluck.learning.training.method import TALLY, Course, cut_off, few, judge, tallied, tally, within
+
+SETTLED = 1e-8
+"""A step this small, relative to the weights, counts as converged."""
+GROWING, LASTING = 0.5, 4
+"""Without a ridge, so many last steps, each longer than this part of the one before, are no convergence: where a line
+separates the classes every step adds about as much as the last."""
+BLURRED = 1e-4
+"""More than this part of the largest coefficient is no rounding that nobody need know of."""
+FLOAT = 2.0**-52
+"""Of a number, what float64 may get wrong about it."""
+SHARE, NAMED = 0.1, 6
+"""Coefficients with so much of the largest component of a direction are named as its culprits, at most so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Newton:
+    """See `fl.method.Method`. features: p."""
+
+    plan: Plan
+    aim: Goal
+    features: int
+
+    def initial(self) -> Floats:
+        """All zeros: no party can steer where the first sums are taken."""
+        return np.zeros(self.features + 1)
+
+    def blocks(self, weights: Floats) -> tuple[Block, ...]:
+        """gradient [p + 1], the Gram matrix's upper triangle, of a linear model the squared errors and what their grid
+        cuts off, and the rows of each side."""
+        length, units, which = self.features + 1, most_units(self.plan), kind(self.plan)
+        gram = _block("gram", length * (length + 1) // 2, 0.25 if which == "logistic" else 1.0, units)
+        widest = largest(which, weights) ** 2
+        squares = (_block("squares", 1, widest, units), _block("rest", 1, 1.0, units)) if which == "linear" else ()
+        steep = _block("gradient", length, room(which, weights), units)
+        return (steep, gram, *squares, tally(self.plan, self.aim))
+
+    def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]:
+        """One unit a row: its gradient, its Gram matrix, its squared error, its side."""
+        which, grain = kind(self.plan), self._grain(weights)
+        upper = np.triu_indices(self.features + 1)
+
+        def each(index: Index) -> Floats:
+            x, y = design(rows.features[index]), rows.target[index]
+            off = residuals(which, weights, x, y)
+            curved = curvature(which, weights, x)[:, None] * x[:, upper[0]] * x[:, upper[1]]
+            squares = [_split(off**2, grain)] if which == "linear" else []
+            return np.hstack([off[:, None] * x, curved, *squares, tallied(self.aim, y)])
+
+        size = sum(block.size for block in self.blocks(weights))
+        yield from updates(self.plan, np.flatnonzero(~rows.test), rows.person, size, each)
+
+    def course(self) -> Course:
+        """Newton steps; half-way back where the gradient's norm rose. Raises DataError: there is no one fit."""
+        best = point = self.initial()
+        merit, settled, accepted = np.inf, False, True
+        warnings: tuple[str, ...] = ()
+        lengths: list[float] = []  # of full steps since the last that was halved
+        for number in range(training(self.plan).rounds):
+            answer = yield point
+            if number == 0:
+                warnings = few(judge(self.plan, self.aim, answer), self.features + 1)
+            slope = answer.part("gradient").values + penalty(l2(self.plan), point)
+            norm = float(np.linalg.norm(slope))
+            accepted = settled or norm <= merit
+            if not accepted:
+                point = (best + point) / 2
+                lengths.clear()
+                continue
+            best, merit, last = point, norm, answer
+            step, lowest = self._step(answer, slope, first=number == 0)
+            lengths.append(float(np.linalg.norm(step)))
+            point = best - step
+            settled = lengths[-1] <= SETTLED * max(1.0, float(np.linalg.norm(best)))
+            within(self.plan, point)
+        weights = point if accepted else best
+        settled = settled or kind(self.plan) == "linear"  # a quadratic's one step is exact
+        if not settled:
+            self._growing(lengths, step)
+            warnings = (*warnings, "newton has not converged: raise training.rounds or model.l2")
+        warnings = (*warnings, *_blurred(last, lowest, weights))
+        return Fitted(weights, warnings, settled, self._curvature(last, best, weights, lowest))
+
+    def _curvature(self, answer: Answer, best: Floats, weights: Floats, lowest: float) -> Curvature:
+        """What the sums at `best` say of the final model, which lies near: at convergence nearly there."""
+        counts, squares, error = answer.part(TALLY).values, None, None
+        if kind(self.plan) == "linear":
+            squares, error = self._squares(answer, best, weights, lowest)
+        events = round(float(counts[1])) if self.aim.kind == "binary" else None
+        rows = round(float(counts.sum()))
+        return Curvature(self._gram(answer), cut_off(answer, "gram"), rows, events, squares, error)
+
+    def _squares(self, answer: Answer, best: Floats, weights: Floats, lowest: float) -> tuple[float, float]:
+        """The sum of squared errors at the final model, a quadratic's from its sums at `best`, and how far that may be
+        off those of the exact fit: what the grid cut off, what float64 rounds in every row, and what the final model's
+        gradient may still be, which the grid cut off too."""
+        moved, grain, rows = weights - best, self._grain(best), float(answer.part(TALLY).values.sum())
+        held = float(answer.part("squares").values[0]) + grain * float(answer.part("rest").values[0])
+        slope, gram = answer.part("gradient").values, self._gram(answer)
+        squares = held + float(2 * moved @ slope + moved @ gram @ moved)
+        far, lost, bent = float(np.abs(moved).sum()), cut_off(answer, "gradient"), cut_off(answer, "gram")
+        cut = grain * cut_off(answer, "rest") + 2 * far * lost + far**2 * bent
+        one = FLOAT * (len(weights) + 2) * (1 + float(np.abs(weights).sum()))
+        rounded = 2 * one * float(np.sqrt(rows * max(squares, 0.0))) + rows * one**2
+        return squares, cut + rounded + len(weights) * (lost + bent * far) ** 2 / lowest
+
+    def _grain(self, weights: Floats) -> float:
+        """The step of the squared errors' grid."""
+        return float(2.0 ** finest(most_units(self.plan) * largest(kind(self.plan), weights) ** 2, 64))
+
+    def _gram(self, answer: Answer) -> Floats:
+        """[p + 1, p + 1], without the penalty."""
+        length = self.features + 1
+        gram = np.zeros((length, length))
+        gram[np.triu_indices(length)] = answer.part("gram").values
+        return np.asarray(gram + np.triu(gram, 1).T, dtype=np.float64)
+
+    def _step(self, answer: Answer, slope: Floats, *, first: bool) -> tuple[Floats, float]:
+        """The Newton step, and the smallest eigenvalue. Raises DataError: the matrix is singular."""
+        from scipy.linalg import solve
+
+        length, strength, gram = self.features + 1, l2(self.plan), self._gram(answer)
+        gram[np.arange(1, length), np.arange(1, length)] += strength
+        values, directions = np.linalg.eigh(gram)
+        # Each row was cut off by at most a step of the grid: below that a singular matrix can look regular.
+        blur = (cut_off(answer, "gram") * length if strength == 0 else 0.0) + 1e-14 * length * values[-1]
+        if values[0] <= blur:
+            raise self._singular(directions[:, 0], first)
+        return np.asarray(solve(gram, slope, assume_a="pos"), dtype=np.float64), float(values[0])
+
+    def _singular(self, direction: Floats, first: bool) -> DataError:
+        """At zero weights all rows weigh alike, so columns determine one another; later, margins have grown until rows
+        weigh nothing."""
+        if l2(self.plan) > 0:
+            return DataError("the Gram matrix is singular: numbers beside the ridge are lost", hint="raise model.l2")
+        if not first:
+            return self._separated(direction)
+        names = self._culprits(direction)
+        what = f"{names[0]} is 0" if len(names) == 1 else f"{_listed(names)} determine one another"
+        return DataError(f"the Gram matrix is singular: {what} in the training rows", hint=self._remedy(names))
+
+    def _remedy(self, names: Sequence[str]) -> str:
+        """What makes the matrix regular: a reference level for a category of which all values are there."""
+        for one in encoding(self.plan).fields:
+            levels = [f"{one.name}={value}" for value in one.values]
+            if one.kind == "category" and not one.reference and levels and set(levels) & set(names):
+                return f'set model.l2 above 0, or a reference: data.columns.{one.name}.reference = "{one.values[0]}"'
+        return "set model.l2 above 0, or leave one of these columns out"
+
+    def _growing(self, lengths: Sequence[float], step: Floats) -> None:
+        """Raises DataError: there is no ridge, and the steps do not get shorter."""
+        last = lengths[-LASTING:]
+        if l2(self.plan) > 0 or len(last) < LASTING:
+            return
+        if all(after > GROWING * before for before, after in pairwise(last)):
+            raise self._separated(step)
+
+    def _separated(self, direction: Floats) -> DataError:
+        names = _listed(self._culprits(direction))
+        what = f"newton does not settle: the coefficients of {names} grow with every round, as where they separate the"
+        hint = "set model.l2 above 0, or leave a column out; where there is a fit, more training.rounds reach it"
+        return DataError(f"{what} classes and no fit exists without a ridge", hint=hint)
+
+    def _culprits(self, direction: Floats) -> list[str]:
+        """The names of the coefficients that a direction moves."""
+        names, sizes = ("intercept", *encoding(self.plan).names), np.abs(direction)
+        return [name for name, size in zip(names, sizes, strict=True) if size > SHARE * sizes.max()]
+
+
+def _split(squares: Floats, grain: float) -> Floats:
+    """[n] -> [n, 2] whole steps of the grid, and what it would cut off, in steps: a good fit's errors are so far below
+    what a row might add that all of them, or all but a few, would be lost."""
+    steps = np.floor(squares / grain)
+    return np.column_stack([steps * grain, squares / grain - steps])
+
+
+def _blurred(answer: Answer, lowest: float, weights: Floats) -> tuple[str, ...]:
+    """A warning where what the gradient may have lost could move a coefficient by more than BLURRED of the largest."""
+    moved = cut_off(answer, "gradient") * float(np.sqrt(len(weights))) / lowest
+    if moved <= BLURRED * max(1.0, float(np.abs(weights).max())):
+        return ()
+    return (
+        f"the rounding of the sums may move coefficients by {moved:.1g}: a column's values fill a tiny part of its "
+        "declared range, or columns nearly determine one another. Declare narrower ranges, or a lower data.max_rows",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _block(name: str, size: int, high: float, units: int) -> Block:
+    return Block(name, size, high, high * float(np.sqrt(size)), units)

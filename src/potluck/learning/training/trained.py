@@ -1,0 +1,20 @@
+"""What a run that trains ends with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.models.basis import Basis
+from potluck.learning.models.model import Model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A trained model; its released metrics (None: the plan releases none); what to mind; what stands beside its file,
+    None of a network."""
+
+    model: Model
+    metrics: Metrics | None
+    warnings: tuple[str, ...] = ()
+    basis: Basis | None = None

@@ -1,0 +1,114 @@
+"""What the opened sums, the model and the metrics reveal: the task's own claims, whatever protects the sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from potluck.core.party import SERVER, Party
+from potluck.core.plan import Plan
+from potluck.core.views import AllOf, AnyOf, Condition, Form, Never, Together, View
+from potluck.learning import scoring_views
+from potluck.learning.data.units import noisy
+from potluck.learning.evaluation import evaluate
+
+SOURCE = "docs/concepts/training.md"
+OPENS = 2
+"""So many compute parties together open what sites shared among three."""
+
+
+def opened(plan: Plan) -> str:
+    """What the sums that the server opens are made of, and what can be read off them."""
+    if plan.task == "statistics":
+        return "one vector of all statistics, opened once"
+    assert plan.training is not None
+    counts = "" if noisy(plan) else ", and the training rows of each class"
+    robust = plan.training.server != "mean"
+    return _trained(plan.training.server if robust else plan.training.method, counts) + _evaluated(plan)
+
+
+def _evaluated(plan: Plan) -> str:
+    """What the evaluation sum is made of."""
+    names = {block.name: block.size for block in evaluate.blocks(plan, np.zeros(0))}
+    if not names:
+        return ""
+    if "cells" not in names:
+        return "; then the held-out rows' count and summed squares of errors and targets"
+    few = "" if noisy(plan) else ": many cells hold a single row"
+    return f"; then the held-out rows in each of {names['cells']} cells (class, and bin of scores or hit){few}"
+
+
+def _trained(method: str, counts: str) -> str:
+    if method == "newton":
+        return (
+            "each round the summed gradient and Gram matrix of all training rows, exactly (of a linear model the "
+            "squared errors too), and the training rows of each class; the last of them stay beside the model: with "
+            "few rows a coefficient they can be inverted, and without noise a row that is known to be missing shows by "
+            "its difference"
+        )
+    if method == "gradient":
+        return f"each round the summed gradient of all training rows{counts}; at zero weights it tells class means"
+    if method in ("median", "trimmed", "krum", "norm"):
+        return f"each round the sites' changes of weights, joined by the rule {method}{counts}"
+    return f"each round the summed change of the sites' weights{counts}"
+
+
+def views(plan: Plan, updates: Sequence[View] = ()) -> list[View]:
+    """The task's rows: the server opens the sums, everyone sees each round's model, a site keeps its own metrics.
+
+    updates: the protection's rows; what opens an update opens a site's part of the evaluation, which is a sum like
+    others. Of a prediction: who sees the card.
+    """
+    if plan.task == "predict":
+        return scoring_views.views(plan)
+    central = plan.privacy.noise == "reveal" and (plan.exposed or not plan.enclosed)
+    public = Form.NOISED if noisy(plan) else Form.SUM
+    note = opened(plan) + ("; the server sees it before it adds the noise" if central else "")
+    if noisy(plan) and plan.privacy.unit == "person":
+        note += f"; the noise hides a person, who is whatever column {plan.data.person!r} says"
+    if plan.task == "train" and plan.federation.server == "lying":
+        note += "; a lying server may ask at other weights than the sums give, one choice a step"
+        note += "" if noisy(plan) else ", and so single out rows: only noise prevents that"
+    found = [View(SERVER, "the sum", Form.SUM if central else public, Never(), SOURCE, note=note)]
+    if plan.task != "train":
+        passed = Together(1, frozenset({SERVER}))
+        found += [View(site, "the sum", Form.NOTHING, passed, SOURCE, broken=public) for site in plan.sites]
+        two = AnyOf((passed, Together(OPENS, frozenset(plan.servers))))
+        return found + [View(one, "the sum", Form.NOTHING, two, SOURCE, broken=public) for one in plan.servers]
+    every = "every round's model is announced to all sites, and its differences are the sums"
+    parties = (SERVER, *plan.servers, *plan.sites)
+    found += [View(party, "the sum", public, Never(), SOURCE, note=every) for party in parties[1:]]
+    found += [View(party, "the model", Form.RELEASED, Never(), SOURCE) for party in parties]
+    guards = {view.of: view.breaks_if for view in updates if view.party == SERVER}
+    return found + [
+        _metrics(plan, party, site, guards.get(f"{site}'s update", Never())) for site in plan.sites for party in parties
+    ]
+
+
+def _metrics(plan: Plan, party: Party, site: Party, guard: Condition) -> View:
+    """Only the sum over all sites is evaluated together; what a model does on one site's rows stays there, unless the
+    server reads that site's part of the sum anyway, or what guards its update falls."""
+    of = f"{site}'s metrics"
+    if party == site:
+        return View(party, of, Form.PLAIN, Never(), SOURCE, note="its own")
+    gone = Together(1, frozenset({site}))
+    if not evaluate.allowed(plan):
+        return View(party, of, Form.NOTHING, gone, SOURCE)
+    form = Form.NOISED if plan.privacy.noise == "site" else Form.PLAIN
+    reads = plan.protect.word == "clear" or plan.exposed
+    if party == SERVER and reads:
+        return View(party, of, form, Never(), SOURCE, note="from the site's part of the evaluation, which it reads")
+    opens = (Together(1, frozenset({SERVER})),) if reads else _opened_by(plan, guard)
+    return View(party, of, Form.NOTHING, AnyOf((gone, *opens)), SOURCE, form)
+
+
+def _opened_by(plan: Plan, guard: Condition) -> tuple[Condition, ...]:
+    """What opens a site's part of the evaluation: the server alone has its sum, so sites need its help; compute parties
+    hold the parts."""
+    server = Together(1, frozenset({SERVER}))
+    parts = guard.parts if isinstance(guard, AnyOf) else () if isinstance(guard, Never) else (guard,)
+    return tuple(
+        AllOf((server, part)) if isinstance(part, Together) and not part.among <= frozenset(plan.servers) else part
+        for part in parts
+    )
