@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from potluck.api.site import attend
+from potluck.api.network.site import attend
 from potluck.members import charter
 from potluck.members.federation import Federation
 

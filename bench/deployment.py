@@ -17,11 +17,11 @@ from tempfile import TemporaryDirectory
 
 from crowd import read_once
 
-from potluck.api.household import settle
-from potluck.api.plan import opened
-from potluck.api.processes import Processes
-from potluck.api.run import run
-from potluck.api.tables import tables
+from potluck.api.local.run import run
+from potluck.api.local.tables import tables
+from potluck.api.network.household import settle
+from potluck.api.network.processes import Processes
+from potluck.api.plan.plan import opened
 
 CROWD = Path(__file__).with_name("crowd.py")
 WARM = 3

@@ -15,7 +15,7 @@ from potluck.core.party import SERVER, Party, site
 from potluck.core.rounds import RoundId, Rounds, Sum, Terms, Words
 from potluck.core.stages import Guarded, Opened
 from potluck.mpc.mask.graph import Shape, thresholds
-from potluck.parties.memory import Memory, Vanish, new_run, nobody
+from potluck.parties.drivers.memory import Memory, Vanish, new_run, nobody
 
 LAST_SEEN = "mask/input"
 

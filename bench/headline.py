@@ -15,10 +15,10 @@ from pathlib import Path
 
 from measure import Row, less, more
 
-from potluck.api.demo import demo_plan
-from potluck.api.explain import explain
-from potluck.api.run import run
-from potluck.api.tables import tables
+from potluck.api.local.demo import demo_plan
+from potluck.api.local.explain import explain
+from potluck.api.local.run import run
+from potluck.api.local.tables import tables
 from potluck.learning.evaluation.evaluate import exact
 
 WORDS = ("clear", "mask", "share", "he", "tee")

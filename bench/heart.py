@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 
 from measure import Row, less, more
 
-from potluck.api.demo import demo_plan
-from potluck.api.tables import tables, without_noise
+from potluck.api.local.demo import demo_plan
+from potluck.api.local.tables import tables, without_noise
 from potluck.core.party import Party
 from potluck.core.plan import Plan, digest
 from potluck.learning.data.table import Table
@@ -21,9 +21,9 @@ from potluck.learning.evaluation.evaluate import exact
 from potluck.learning.models.model import Model
 from potluck.learning.tasks import TrainTask
 from potluck.parties import catalog
-from potluck.parties.memory import Memory, new_run
-from potluck.parties.sums import Sums, drive
-from potluck.parties.together import Together, by_hand
+from potluck.parties.drivers.memory import Memory, new_run
+from potluck.parties.drivers.sums import Sums, drive
+from potluck.parties.runners.together import Together, by_hand
 
 EPSILONS = (0.5, 1.0, 3.0, 8.0)
 RUNS = 20

@@ -19,7 +19,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from potluck.api.processes import die_with_parent
+from potluck.api.network.processes import die_with_parent
 
 HERE = Path(__file__).parent
 HOME = HERE.parent / ".venv" / "flower"

@@ -14,8 +14,8 @@ from functools import cache
 
 from measure import Row, more
 
-from potluck.api.demo import demo_plan
-from potluck.api.tables import tables
+from potluck.api.local.demo import demo_plan
+from potluck.api.local.tables import tables
 from potluck.core.asks import Ask, Kind, Lead
 from potluck.core.party import Party, site
 from potluck.core.plan import Plan, digest
@@ -27,9 +27,9 @@ from potluck.learning.models.model import Model
 from potluck.learning.tasks import TrainTask
 from potluck.learning.training.trained import Trained
 from potluck.parties import catalog
-from potluck.parties.memory import Memory, new_run
-from potluck.parties.sums import Sums, drive
-from potluck.parties.together import Together
+from potluck.parties.drivers.memory import Memory, new_run
+from potluck.parties.drivers.sums import Sums, drive
+from potluck.parties.runners.together import Together
 
 RULES = ("mean", "median", "trimmed", "krum", "norm")
 SITES = ("cleveland", "hungarian", "switzerland", "va")

@@ -20,7 +20,7 @@ from potluck.mpc.local import linked
 from potluck.mpc.psi.keys import digests, intersect_between
 from potluck.mpc.psi.messages import Gathering
 from potluck.mpc.psi.rounds import Intersection, hand_on, meet
-from potluck.parties.memory import Memory
+from potluck.parties.drivers.memory import Memory
 
 SMALL, LARGE = 100_000, 1_000_000
 PEER = "openmined-psi 2.0.6"

@@ -19,7 +19,7 @@ from potluck.core.stages import Guarded, Opened
 from potluck.mpc.clear import Clear
 from potluck.mpc.mask.sum import Mask
 from potluck.mpc.share.sum import Share
-from potluck.parties.memory import Memory, new_run
+from potluck.parties.drivers.memory import Memory, new_run
 
 SITES = 4
 BITS = 64

@@ -9,20 +9,20 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from potluck.api.check import check
-    from potluck.api.explain import explain
-    from potluck.api.outcome import Run
-    from potluck.api.plan import Plan
-    from potluck.api.run import run
+    from potluck.api.local.check import check
+    from potluck.api.local.explain import explain
+    from potluck.api.local.run import run
+    from potluck.api.plan.plan import Plan
+    from potluck.api.results.outcome import Run
     from potluck.learning.models.model import Model
 
 _WHERE = {
-    "Plan": "potluck.api.plan",
-    "Run": "potluck.api.outcome",
+    "Plan": "potluck.api.plan.plan",
+    "Run": "potluck.api.results.outcome",
     "Model": "potluck.learning.models.model",
-    "check": "potluck.api.check",
-    "explain": "potluck.api.explain",
-    "run": "potluck.api.run",
+    "check": "potluck.api.local.check",
+    "explain": "potluck.api.local.explain",
+    "run": "potluck.api.local.run",
 }
 __all__ = ["Model", "Plan", "Run", "check", "explain", "run"]
 

@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 
 import potluck
-from potluck.api import members
-from potluck.api.composed import Composed
-from potluck.api.facts import Facts
-from potluck.api.inbox import Asked, inbox
-from potluck.api.plan import Plan
-from potluck.api.preview import preview
-from potluck.api.run import write
+from potluck.api.local.run import write
+from potluck.api.network import members
+from potluck.api.network.composed import Composed
+from potluck.api.network.inbox import Asked, inbox
+from potluck.api.network.preview import preview
+from potluck.api.plan.plan import Plan
+from potluck.api.results.facts import Facts
 from potluck.cli.text import spent
 from potluck.core.plan import canonical, digest
 from potluck.dp import claim
@@ -29,9 +29,9 @@ from potluck.learning.tasks import build
 from potluck.members.home import SiteHome
 from potluck.owner.policy import Approve
 from potluck.owner.requests import Request, Requests, State
-from potluck.parties.intersection import Intersected
+from potluck.parties.drivers.intersection import Intersected
+from potluck.parties.drivers.sums import Log
 from potluck.parties.learners import learner
-from potluck.parties.sums import Log
 from potluck.report.page import render
 
 TASKS = ("train", "statistics", "fit", "predict", "intersect")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from potluck.api.grammar import parse
-from potluck.api.plan import Plan
+from potluck.api.plan.grammar import parse
+from potluck.api.plan.plan import Plan
 from potluck.core.plan import Protect
 
 BARE = {

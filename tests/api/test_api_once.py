@@ -4,14 +4,14 @@ from contextlib import closing
 
 import pytest
 
-from potluck.api.fit import ASK
-from potluck.api.once import carried
-from potluck.api.plan import Plan
+from potluck.api.local.fit import ASK
+from potluck.api.network.once import carried
+from potluck.api.plan.plan import Plan
 from potluck.core.party import Party, Role, site
 from potluck.core.rounds import Abort, Cause
-from potluck.parties.attempt import Attempt
-from potluck.parties.journal import Journal
-from potluck.parties.transcript import Traffic
+from potluck.parties.drivers.attempt import Attempt
+from potluck.parties.drivers.transcript import Traffic
+from potluck.parties.runners.journal import Journal
 
 SPEC = Plan(
     name="n", purpose="p", task="fit", federation={"sites": ["o0", "o1"], "server": "curious"},

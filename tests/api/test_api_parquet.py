@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from potluck.api.check import check
-from potluck.api.plan import Plan
-from potluck.api.run import run
+from potluck.api.local.check import check
+from potluck.api.local.run import run
+from potluck.api.plan.plan import Plan
 from potluck.core.errors import DataError
 
 BOTH = """

@@ -2,7 +2,7 @@
 
 import pytest
 
-from potluck.api.grammar import override, parse, read_toml
+from potluck.api.plan.grammar import override, parse, read_toml
 from potluck.core.errors import PlanError, UsageError
 
 GOOD = """

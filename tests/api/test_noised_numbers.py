@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import potluck
-from potluck.api.document import scores
+from potluck.api.results.document import scores
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import show_run
 from potluck.learning.evaluation.evaluate import Metrics

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 import potluck
-from potluck.api import score as scoring
-from potluck.api.demo import demo_plan
+from potluck.api.local import score as scoring
+from potluck.api.local.demo import demo_plan
 from potluck.cli import potluck as group
 from potluck.core import private
 
@@ -93,7 +93,7 @@ def test_a_file_and_a_folder_that_are_there_keep_their_modes(tmp_path):
 
 def test_no_file_of_a_run_is_written_past_the_one_way_that_keeps_it_private():
     source = Path(potluck.__file__).parent
-    for room in ("api", "fl", "owner", "parties", "report"):
+    for room in ("api", "learning", "owner", "parties", "report"):
         for path in (source / room).rglob("*.py"):
             words = path.read_text(encoding="utf-8")
             assert "write_text(" not in words, f"{path}: core.private writes what a run leaves"

@@ -10,7 +10,7 @@ import potluck
 
 SRC = Path(potluck.__file__).parent
 MAKER = "dp/reveal.py"
-CALLERS = {"parties/horizontal.py", "parties/together.py"}
+CALLERS = {"parties/drivers/horizontal.py", "parties/runners/together.py"}
 """The driver's server half, and the same task computed where one party holds all rows."""
 
 
@@ -52,7 +52,7 @@ def test_reveal_is_called_by_the_driver_and_once_a_function():
 
 
 def test_only_the_journal_recalls_a_release():
-    assert [name for name, tree in trees() if calls(tree, "recalled")] == ["parties/journal.py"]
+    assert [name for name, tree in trees() if calls(tree, "recalled")] == ["parties/runners/journal.py"]
 
 
 @pytest.mark.parametrize("name", ["Release", "reveal", "Settled", "Guarded"])
@@ -66,7 +66,11 @@ def test_only_the_privacy_of_a_sum_settles_and_guards():
         assert {path for path in makers if not path.startswith("testing/")} <= {"dp/bound.py", *ZEROS[stage]}, stage
 
 
-ZEROS: dict[str, set[str]] = {"Settled": set(), "Bounded": set(), "Guarded": {"api/check.py", "api/preview.py"}}
+ZEROS: dict[str, set[str]] = {
+    "Settled": set(),
+    "Bounded": set(),
+    "Guarded": {"api/local/check.py", "api/network/preview.py"},
+}
 """`potluck check` rehearses a round on zeros, `site preview` with zeros for the others."""
 
 

@@ -24,7 +24,7 @@ from potluck.core.errors import PotluckError  # noqa: E402
 from potluck.core.rounds import Abort  # noqa: E402
 from potluck.learning.tasks import build  # noqa: E402
 from potluck.owner.budget import Budget  # noqa: E402
-from potluck.parties.sums import Sums, drive  # noqa: E402
+from potluck.parties.drivers.sums import Sums, drive  # noqa: E402
 
 RUN, NEXT = "ab" * 16, "cd" * 16
 

@@ -9,7 +9,7 @@ import msgspec
 
 from potluck.core.party import Party
 from potluck.core.rounds import Label, Parcel, RoundId
-from potluck.parties.identity import Identity
+from potluck.parties.runners.identity import Identity
 
 STEPS = (
     "hello", "propose", "answer", "close", "closed", "begin", "stop", "mask/roster", "mask/keys", "mask/shares",

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import scene
 
-from potluck.api.plan import Plan
+from potluck.api.plan.plan import Plan
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import canonical
 

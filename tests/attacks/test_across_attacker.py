@@ -11,15 +11,15 @@ import scene
 from across import Across
 from test_across_fuzz import by_person, proposal, server
 
-from potluck.api import inbox
+from potluck.api.network import inbox
 from potluck.core.party import SERVER, site
 from potluck.core.plan import Column, Statistic, digest
 from potluck.core.rounds import Abort, Label, Record, RoundId
 from potluck.core.wire import dump, load
 from potluck.dp.bound import privacy
 from potluck.learning.tasks import build
-from potluck.parties.session import ANSWER, Answer, parcel
-from potluck.parties.transcript import Transcript
+from potluck.parties.admission.session import ANSWER, Answer, parcel
+from potluck.parties.drivers.transcript import Transcript
 
 RUN, OTHER = "ab" * 16, "cd" * 16
 

@@ -20,10 +20,10 @@ from across import Across, quick
 from msgspec.structs import replace as replaced
 from test_across_fuzz import proposal
 
-from potluck.api import members as enrolment
-from potluck.api.inbox import inbox
-from potluck.api.sessions import session
-from potluck.api.status import live
+from potluck.api.network import members as enrolment
+from potluck.api.network.inbox import inbox
+from potluck.api.network.sessions import session
+from potluck.api.network.status import live
 from potluck.cli import potluck
 from potluck.cli.door import run
 from potluck.core.errors import Refused
@@ -35,12 +35,12 @@ from potluck.learning.tasks import build
 from potluck.members import charter
 from potluck.members.home import CoordinatorHome
 from potluck.owner.access import read
-from potluck.parties import inference, vertical
-from potluck.parties.alignment import gathering
-from potluck.parties.consent import Consent
-from potluck.parties.horizontal import terms
-from potluck.parties.identity import Identity, identity
-from potluck.parties.journal import Journal
+from potluck.parties.admission.consent import Consent
+from potluck.parties.drivers import inference, vertical
+from potluck.parties.drivers.alignment import gathering
+from potluck.parties.drivers.horizontal import terms
+from potluck.parties.runners.identity import Identity, identity
+from potluck.parties.runners.journal import Journal
 
 RUN = "ab" * 16
 WORD, ROUND = Label(RoundId(RUN, 0), "answer"), Label(RoundId(RUN, 1), "mask/advert")

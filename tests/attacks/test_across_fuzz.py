@@ -28,12 +28,12 @@ from potluck.learning.tasks import build
 from potluck.members.home import CoordinatorHome
 from potluck.owner.access import read
 from potluck.owner.requests import State
-from potluck.parties import tries
-from potluck.parties.flood import Pace
-from potluck.parties.horizontal import Announcement
-from potluck.parties.identity import identity
-from potluck.parties.session import Answer, Close, Closed, Hello, Proposal, parcel
-from potluck.parties.site import Site
+from potluck.parties.admission import tries
+from potluck.parties.admission.session import Answer, Close, Closed, Hello, Proposal, parcel
+from potluck.parties.drivers.horizontal import Announcement
+from potluck.parties.runners.flood import Pace
+from potluck.parties.runners.identity import identity
+from potluck.parties.runners.site import Site
 
 RUN, OTHER = "ab" * 16, "cd" * 16
 GROWTH = 24 << 20

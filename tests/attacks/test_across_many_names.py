@@ -19,8 +19,8 @@ from potluck.learning import check
 from potluck.learning.data.encode import key as key_of
 from potluck.members.home import CoordinatorHome
 from potluck.parties import catalog, rules
-from potluck.parties import proposal as proposals
-from potluck.parties.proposal import Denied, plan_of
+from potluck.parties.admission import proposal as proposals
+from potluck.parties.admission.proposal import Denied, plan_of
 
 NAMES = 16_000
 RUN = "ab" * 16

@@ -20,8 +20,8 @@ from across import Across, quick
 from hospitals import free_port
 from rig import Child, Rig, need_broker, wait_for
 
-from potluck.api import members as enrolment
-from potluck.api import server as api
+from potluck.api.network import members as enrolment
+from potluck.api.network import server as api
 from potluck.core.errors import PlanError, PotluckError, Refused, Unreachable
 from potluck.members.home import CoordinatorHome
 from potluck.net import broker

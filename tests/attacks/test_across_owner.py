@@ -21,8 +21,8 @@ from hospitals import free_port
 from rig import Rig, need_broker, wait_for
 from test_across_fuzz import announced, drained, proposal, server
 
-from potluck.api import inbox
-from potluck.api import members as enrolment
+from potluck.api.network import inbox
+from potluck.api.network import members as enrolment
 from potluck.core.errors import Refused
 from potluck.core.party import SERVER, site
 from potluck.core.plan import canonical, digest
@@ -31,9 +31,9 @@ from potluck.learning.tasks import build
 from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.owner.access import read
 from potluck.owner.budget import Budget
-from potluck.parties import consent
-from potluck.parties.session import parcel
-from potluck.parties.sums import Sums, drive
+from potluck.parties.admission import consent
+from potluck.parties.admission.session import parcel
+from potluck.parties.drivers.sums import Sums, drive
 from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
 

@@ -13,23 +13,23 @@ import across
 import pytest
 from intersect_hall import RUN, Hall, enrolled, plan
 
-from potluck.api import inbox
+from potluck.api.network import inbox
 from potluck.core.asks import Kind
 from potluck.core.party import SERVER, site
 from potluck.core.plan import CODE, canonical
 from potluck.core.rounds import Abort, Cause
 from potluck.members.home import CoordinatorHome
 from potluck.mpc.psi.commitment import Commitment
-from potluck.parties import consent
-from potluck.parties.heads import KnownHeads
-from potluck.parties.identity import identity
-from potluck.parties.inference import told
-from potluck.parties.intersection import Sitting, conduct
-from potluck.parties.journal import Journal
-from potluck.parties.matched import kept
-from potluck.parties.server import Coordinator, Run
-from potluck.parties.session import Close, Proposal, parcel
-from potluck.parties.transcript import Transcript
+from potluck.parties.admission import consent
+from potluck.parties.admission.matched import kept
+from potluck.parties.admission.session import Close, Proposal, parcel
+from potluck.parties.drivers.inference import told
+from potluck.parties.drivers.intersection import Sitting, conduct
+from potluck.parties.drivers.transcript import Transcript
+from potluck.parties.runners.heads import KnownHeads
+from potluck.parties.runners.identity import identity
+from potluck.parties.runners.journal import Journal
+from potluck.parties.runners.server import Coordinator, Run
 
 SPEC = plan("ab", reveal="size", to=["a"])
 

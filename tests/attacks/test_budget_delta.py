@@ -13,7 +13,7 @@ import scene
 from across import Across
 from test_across_attacker import answer, policy
 
-from potluck.api.inbox import inbox
+from potluck.api.network.inbox import inbox
 from potluck.core.asks import Kind
 from potluck.core.rounds import CHARGE, Abort, Cause, Record
 from potluck.core.wire import dump
@@ -21,7 +21,7 @@ from potluck.dp.account import NEIGHBOURS, Cost, calibrate
 from potluck.dp.composition import RunCosts
 from potluck.owner.budget import Budget
 from potluck.owner.tally import Tally
-from potluck.parties.costs import planned
+from potluck.parties.admission.costs import planned
 
 EPSILON, DELTA, NOW = 1e-9, 1e-3, 1_700_000_000.0
 TINY = Cost(1, Kind.TRAIN, "row", NEIGHBOURS, "shared", False, 1.0, calibrate(EPSILON, DELTA, 1), 0.0, DELTA, 1)

@@ -34,8 +34,8 @@ from potluck.learning.data.table import read
 from potluck.learning.tasks import build
 from potluck.learning.training.method import WIDEST
 from potluck.parties import catalog
-from potluck.parties.horizontal import Announcement, Sitting, contribution, join, lead, terms
-from potluck.parties.memory import Memory
+from potluck.parties.drivers.horizontal import Announcement, Sitting, contribution, join, lead, terms
+from potluck.parties.drivers.memory import Memory
 
 PLAN = Plan(
     version=1,

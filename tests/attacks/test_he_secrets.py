@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.pretty import pretty_repr
 
 import potluck
-from potluck.api.plan import Plan
+from potluck.api.plan.plan import Plan
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Cause
 from potluck.core.stages import Opened

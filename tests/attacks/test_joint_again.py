@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from potluck.parties.intersection import Intersected
-from potluck.parties.matched import keep as put
-from potluck.parties.matched import kept
+from potluck.parties.admission.matched import keep as put
+from potluck.parties.admission.matched import kept
+from potluck.parties.drivers.intersection import Intersected
 
 
 def test_who_has_the_result_already_takes_part_once_more(tmp_path):

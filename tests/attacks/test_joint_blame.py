@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from fit_scene import RANKS, frames, plan, result
 
-from potluck.api.once import _said
+from potluck.api.network.once import _said
 from potluck.core.party import site
 from potluck.core.rounds import Abort, Cause, Parcel
 from potluck.core.wire import dump, load

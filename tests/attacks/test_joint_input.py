@@ -10,7 +10,7 @@ from fit_scene import frames, newton, plan, result
 from potluck.core.errors import DataError
 from potluck.learning.data.target import goal
 from potluck.learning.evaluation.fit_metrics import metrics
-from potluck.parties.alignment import read_keys
+from potluck.parties.drivers.alignment import read_keys
 
 SECRET = 0.7391
 

@@ -9,7 +9,7 @@ import pytest
 from fit_scene import STEP, frames, plan, sat
 
 from potluck.mpc.psi.keys import digest_of
-from potluck.parties.transcript import Transcript
+from potluck.parties.drivers.transcript import Transcript
 
 
 def traces(frame):

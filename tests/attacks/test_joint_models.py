@@ -15,7 +15,7 @@ from potluck.core.party import SERVER, site
 from potluck.core.rounds import Cause, Record
 from potluck.mpc.fit import site as owner
 from potluck.owner.budget import Budget
-from potluck.parties.inference import told
+from potluck.parties.drivers.inference import told
 
 READER, OTHER = site("o0"), site("o1")
 BETA = RANKS[1]

@@ -15,10 +15,10 @@ from potluck.core.rounds import Cause, RoundId
 from potluck.learning.data.columns import read
 from potluck.mpc.fit.site import TRIED
 from potluck.owner.run_secrets import RunSecrets
-from potluck.parties.alignment import Tools, read_keys
-from potluck.parties.inference import told
-from potluck.parties.memory import Memory
-from potluck.parties.vertical import Brought, Sitting, assist, bring, direct
+from potluck.parties.drivers.alignment import Tools, read_keys
+from potluck.parties.drivers.inference import told
+from potluck.parties.drivers.memory import Memory
+from potluck.parties.drivers.vertical import Brought, Sitting, assist, bring, direct
 
 READER = site("o0")
 

@@ -16,10 +16,10 @@ from potluck.core.rounds import Cause, Inbox, Record, RoundId
 from potluck.core.wire import dump
 from potluck.mpc.psi.commitment import Commitment
 from potluck.mpc.psi.curve import split
-from potluck.parties import vertical
-from potluck.parties.alignment import Keys, Tools
-from potluck.parties.horizontal import Announcement
-from potluck.parties.memory import Memory
+from potluck.parties.drivers import vertical
+from potluck.parties.drivers.alignment import Keys, Tools
+from potluck.parties.drivers.horizontal import Announcement
+from potluck.parties.drivers.memory import Memory
 from potluck.secret.container import Secret
 
 ANN, BOB = site("ann"), site("bob")

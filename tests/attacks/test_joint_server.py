@@ -12,7 +12,8 @@ from potluck.core.seeded import fraction
 from potluck.core.wire import dump, load
 from potluck.mpc.fit import messages as m
 from potluck.mpc.psi.keys import digest_of
-from potluck.parties import catalog, vertical
+from potluck.parties import catalog
+from potluck.parties.drivers import vertical
 
 SPLIT = {"test": 0.3, "seed": 5}
 

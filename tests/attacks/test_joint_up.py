@@ -12,8 +12,8 @@ import pytest
 import tomli_w
 from fit_scene import frames, plan
 
-from potluck.api import up
-from potluck.api.processes import Processes
+from potluck.api.network import up
+from potluck.api.network.processes import Processes
 from potluck.core.errors import UsageError
 from potluck.net.broker import binary
 

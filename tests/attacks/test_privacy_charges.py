@@ -31,8 +31,8 @@ from potluck.learning.data.table import read
 from potluck.learning.tasks import build
 from potluck.owner.budget import Budget
 from potluck.parties import catalog
-from potluck.parties.horizontal import Sitting, join, lead
-from potluck.parties.memory import Memory, faithfully
+from potluck.parties.drivers.horizontal import Sitting, join, lead
+from potluck.parties.drivers.memory import Memory, faithfully
 
 PLAN = Plan(
     version=1,

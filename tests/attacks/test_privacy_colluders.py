@@ -11,8 +11,8 @@ import scene
 from across import Across
 from test_across_attacker import OTHER, RUN, answer, policy
 
-from potluck.api import inbox
-from potluck.api.preview import preview
+from potluck.api.network import inbox
+from potluck.api.network.preview import preview
 from potluck.dp.account import Concentrated, epsilon, rho
 from potluck.dp.bound import privacy, shares
 from potluck.learning.tasks import build

@@ -20,8 +20,8 @@ from scipy.stats import norm
 from test_across_attacker import OTHER, RUN, answer, policy
 
 import potluck
-from potluck.api import inbox
-from potluck.api.preview import preview
+from potluck.api.network import inbox
+from potluck.api.network.preview import preview
 from potluck.cli.text import spent
 from potluck.core.asks import Kind
 from potluck.dp.bound import privacy

@@ -12,7 +12,7 @@ import scene
 from across import Across, parties, quick
 from test_across_fuzz import drained, proposal, server
 
-from potluck.api import inbox
+from potluck.api.network import inbox
 from potluck.core.errors import Refused
 from potluck.core.party import SERVER, site
 from potluck.core.plan import digest
@@ -22,10 +22,10 @@ from potluck.learning.tasks import build
 from potluck.owner.access import read
 from potluck.owner.budget import Budget
 from potluck.owner.requests import State
-from potluck.parties import consent, tries
-from potluck.parties.flood import Pace
-from potluck.parties.horizontal import Announcement
-from potluck.parties.session import ANSWER, Answer, parcel
+from potluck.parties.admission import consent, tries
+from potluck.parties.admission.session import ANSWER, Answer, parcel
+from potluck.parties.drivers.horizontal import Announcement
+from potluck.parties.runners.flood import Pace
 
 RUN = "ab" * 16
 SUMS = 3 + 1

@@ -16,8 +16,8 @@ import scene
 from across import Across, quick
 from test_across_fuzz import proposal
 
-from potluck.api import inbox
-from potluck.api.preview import preview
+from potluck.api.network import inbox
+from potluck.api.network.preview import preview
 from potluck.cli import potluck
 from potluck.cli.door import run as call
 from potluck.core.errors import DataError, Refused
@@ -25,7 +25,7 @@ from potluck.core.plan import PrivacyPlan, digest
 from potluck.learning.data import table
 from potluck.learning.data.tally_words import required
 from potluck.owner.access import read
-from potluck.parties import part
+from potluck.parties.admission import part
 
 RUN = "ab" * 16
 CLAMPED = "column 'x': all 40 values are outside the declared range (40 above high)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from potluck.api import check as module
+from potluck.api.local import check as module
 
 
 def test_check_says_which_file_has_to_be_there_before_the_plan_can_run(shops, cli, monkeypatch):

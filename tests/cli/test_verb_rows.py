@@ -96,7 +96,7 @@ def test_in_python_the_run_has_the_counts_until_it_is_read_again(shops):
     assert any(line.startswith(TOLD) for line in done.told())
     assert "differ in case" in done._repr_html_()
     assert potluck.check(shops / "plan.toml").data["a"] == done.data["a"]
-    from potluck.api.outcome import Run
+    from potluck.api.results.outcome import Run
 
     assert Run.read(shops / "r").told() == []
 

@@ -68,8 +68,8 @@ def test_newton_equals_the_pooled_fit_of_scikit_learn(shops, cli):
     said = cli("run", shops / "plan.toml", "--out", shops / "r", "--json", "--set", split)
     assert said.code == 2  # no row says "test": an empty test split is wrong input
     said = cli("run", shops / "plan.toml", "--out", shops / "r", "--json", "--set", "data.split={test=0.3}")
-    from potluck.api.plan import Plan
-    from potluck.api.tables import tables
+    from potluck.api.local.tables import tables
+    from potluck.api.plan.plan import Plan
 
     _, held = tables(Plan.read(shops / "plan.toml", ["data.split={test=0.3}"]), None)
     x = np.vstack([t.features[~t.test] for t in held.values()])
@@ -243,7 +243,7 @@ def test_no_message_and_no_file_of_a_run_holds_a_column_that_the_plan_does_not_n
 def test_two_runs_with_one_name_do_not_touch_each_other(shops, cli, monkeypatch):
     from datetime import UTC, datetime
 
-    from potluck.api.folder import run_folder
+    from potluck.api.results.folder import run_folder
     from potluck.core.errors import UsageError
 
     now = datetime(2026, 1, 1, tzinfo=UTC)

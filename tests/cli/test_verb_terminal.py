@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from potluck.api.outcome import Run
+from potluck.api.results.outcome import Run
 from potluck.cli.terminal import Terminal
 from potluck.core.errors import PlanError
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Label, RoundId
 from potluck.core.visible import json_text, seen, visible
-from potluck.parties.transcript import Transcript
+from potluck.parties.drivers.transcript import Transcript
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\r\n\x9b1A\u202e[red]x[/] :smile:"
 ACTS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
@@ -152,7 +152,7 @@ def test_a_sites_name_cannot_act_in_a_transcript(evil, cli, monkeypatch):
 def test_control_json_as_it_is_acts_in_a_runs_documents(evil, cli, monkeypatch):
     monkeypatch.chdir(evil)
     plain = lambda document: json.dumps(document, ensure_ascii=False)  # noqa: E731
-    monkeypatch.setattr("potluck.api.run.json_text", plain)
+    monkeypatch.setattr("potluck.api.local.run.json_text", plain)
     monkeypatch.setattr("potluck.report.details.json_text", plain)
     monkeypatch.setattr("potluck.learning.models.basis.json_text", plain)
     assert cli("run", "plan.toml", "--out", "run").code == 0
@@ -167,7 +167,7 @@ def test_control_lines_as_json_has_them_act_in_a_transcript(tmp_path, monkeypatc
         return (tmp_path / "lines").read_text(encoding="utf-8")
 
     assert not ACTS.search(written())
-    monkeypatch.setattr("potluck.parties.transcript.json_line", lambda line: msgspec.json.encode(line) + b"\n")
+    monkeypatch.setattr("potluck.parties.drivers.transcript.json_line", lambda line: msgspec.json.encode(line) + b"\n")
     assert ACTS.search(written())
 
 
@@ -178,7 +178,7 @@ def test_words_of_a_plan_cannot_act_in_a_notebook(evil, cli, monkeypatch):
     monkeypatch.setattr(Run, "told", lambda run: [f"a: <b>{EVIL}"])
     assert not ACTS.search(done._repr_html_())
     assert f"<li>a: &lt;b&gt;{SEEN}</li>" in done._repr_html_()
-    monkeypatch.setattr("potluck.api.outcome.visible", lambda line: line)  # the control
+    monkeypatch.setattr("potluck.api.results.outcome.visible", lambda line: line)  # the control
     assert ACTS.search(done._repr_html_())
 
 

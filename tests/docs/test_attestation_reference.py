@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from docs_pages import DOCS, fences, rows, ticks
 
-from potluck.api.evidence import Held
+from potluck.api.machine.evidence import Held
 from potluck.cli.tee import command
 from potluck.tee.evidence import FORMATS
 from potluck.tee.policy import AzureSnp, Policy, Snp, Tcb

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from docs_pages import DOCS, ROOT, fences
 
-from potluck.api.plan import Plan
+from potluck.api.plan.plan import Plan
 from potluck.owner.judge import Year, judge
 from potluck.owner.reading import parse
 

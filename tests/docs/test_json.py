@@ -9,7 +9,7 @@ import pytest
 from docs_pages import DOCS, ticks
 
 import potluck
-from potluck.api.budget import budget
+from potluck.api.network.budget import budget
 
 PAGE = DOCS / "reference" / "json.md"
 SITES = ("a", "b", "c", "d")

@@ -9,7 +9,7 @@ import test_json
 from test_json import SITES, keys, section
 
 import potluck
-from potluck.api.sessions import session
+from potluck.api.network.sessions import session
 from potluck.cli import potluck as group
 from potluck.cli.door import run
 from potluck.core.errors import UsageError

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from potluck.api.plan import Plan
+from potluck.api.plan.plan import Plan
 from potluck.core.asks import Ask, Block, Kind
 from potluck.core.errors import PlanError
 from potluck.core.fixed import signed
 from potluck.dp.bound import Exact, privacy
 from potluck.dp.limits import BITS, limits
 from potluck.learning.tasks import build
-from potluck.parties.horizontal import contribution
-from potluck.parties.memory import Memory
+from potluck.parties.drivers.horizontal import contribution
+from potluck.parties.drivers.memory import Memory
 
 SITES = ["a", "b", "c", "d"]
 NONE = {"noise": "none"}
@@ -44,7 +44,7 @@ def plan(method="gradient", privacy=NONE, kind="logistic", **training):
 def tabled(spec, rows=50):
     import pandas as pd
 
-    from potluck.api.tables import tables
+    from potluck.api.local.tables import tables
 
     rng = np.random.default_rng(1)
     frames = {}

@@ -50,7 +50,7 @@ def test_every_call_in_the_guide_is_one_that_the_command_line_takes():
 
 
 def test_the_words_for_attesters_in_the_table_are_those_there_are():
-    from potluck.api.attest import WORDS
+    from potluck.api.machine.attest import WORDS
 
     rows = re.findall(r"^\| [^|]+\| `(\w+)` \|", section("4. Which attester"), re.MULTILINE)
     assert sorted(rows) == sorted(WORDS)

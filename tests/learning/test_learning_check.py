@@ -222,7 +222,7 @@ def test_newton_without_a_ridge_gives_pause():
 
 
 def test_ranges_and_layers_that_cannot_be_computed_with_are_refused():
-    from potluck.api.plan import Plan
+    from potluck.api.plan.plan import Plan
     from potluck.core.errors import PlanError
 
     def problems(low: float, high: float, layers: list[int]) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_learning_fit_check import plan
 
-from potluck.api.plan import Plan
+from potluck.api.plan.plan import Plan
 from potluck.learning.data.columns import Columns, shuffled
 from potluck.learning.fit_check import unfit
 from potluck.learning.training.fit_linear import Regression

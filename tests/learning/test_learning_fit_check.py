@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from potluck.api.check import check
-from potluck.api.explain import explain
-from potluck.api.plan import Plan
+from potluck.api.local.check import check
+from potluck.api.local.explain import explain
+from potluck.api.plan.plan import Plan
 from potluck.core.errors import DataError
 from potluck.learning.data.columns import held_out, ordered, read
 from potluck.learning.data.target import Goal

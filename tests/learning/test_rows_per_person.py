@@ -8,7 +8,7 @@ import pytest
 from sums import category, number, replaced, stats
 from test_linear import noised
 
-from potluck.api.forecast import forecast_of, words
+from potluck.api.local.forecast import forecast_of, words
 from potluck.core.plan import Statistic, Training
 from potluck.learning.data import table, tally_words
 from potluck.learning.data.table import read

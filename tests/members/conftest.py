@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from members_scene import Told, ca
 
-from potluck.api import members as api
+from potluck.api.network import members as api
 from potluck.cli import potluck
 from potluck.cli.door import run
 

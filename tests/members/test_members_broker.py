@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from potluck.api import members as api
+from potluck.api.network import members as api
 from potluck.core.errors import Refused, UsageError
 from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.net import broker

@@ -6,11 +6,11 @@ import time
 import pytest
 from members_scene import NOW, after, federation
 
-from potluck.api import members as api
+from potluck.api.network import members as api
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.members.home import SiteHome
-from potluck.parties.identity import identity
+from potluck.parties.runners.identity import identity
 
 ALPHA = Party(Role.COMPUTE, "alpha")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from potluck.api import members as api
+from potluck.api.network import members as api
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import SERVER, site
 from potluck.members import charter, files

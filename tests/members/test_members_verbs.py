@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from members_scene import DAY
 
-from potluck.api import members as api
+from potluck.api.network import members as api
 from potluck.core.party import SERVER, site
 from potluck.members import charter
 from potluck.members import keys as keyring

@@ -15,7 +15,7 @@ from potluck.core.predicting import Dense, Meeting, Net, Scored
 from potluck.core.rounds import RoundId
 from potluck.mpc.predict import scale as s
 from potluck.mpc.predict.scores import Predicting
-from potluck.parties.memory import Carry, Memory, Vanish, faithfully, nobody
+from potluck.parties.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
 from potluck.testing.protection import Bodies, Play, honestly
 
 OWNER, CLIENT = site("hospital"), site("clinic")

@@ -8,7 +8,7 @@ from potluck.core.wire import dump, load
 from potluck.mpc.replicated import commitment, held, lifted, split
 from potluck.mpc.share import messages as m
 from potluck.mpc.share.sum import Share
-from potluck.parties.attempt import telling
+from potluck.parties.drivers.attempt import telling
 from potluck.secret.box import PublicBoxKey
 from potluck.testing.protection import Sitting
 

@@ -15,7 +15,7 @@ from potluck.mpc.psi.engine import Matcher
 from potluck.mpc.psi.keys import digests
 from potluck.mpc.psi.messages import Gathering
 from potluck.mpc.psi.rounds import hand_on, meet
-from potluck.parties.memory import Memory
+from potluck.parties.drivers.memory import Memory
 
 NAMES = ("ann", "bob", "cid", "dan", "eve")
 

@@ -18,7 +18,7 @@ from potluck.mpc.engine import Engine
 from potluck.mpc.predict import ends as predict_ends
 from potluck.mpc.predict import messages as m
 from potluck.mpc.predict import scale as predict_scale
-from potluck.parties.inference import told
+from potluck.parties.drivers.inference import told
 from potluck.testing.tampering import altering, duplicated, flipped, reordered, replayed, swallowed, truncated
 
 

@@ -15,7 +15,7 @@ from potluck.mpc.psi import messages as m
 from potluck.mpc.psi import passing as psi_passing
 from potluck.mpc.psi import rounds as psi_rounds
 from potluck.mpc.psi.engine import Matcher
-from potluck.parties.memory import Memory
+from potluck.parties.drivers.memory import Memory
 from potluck.testing.tampering import duplicated, flipped, swallowed, truncated
 
 WORDS = {2: [["a", "b", "c"], ["b", "c", "d"]], 3: [["a", "b", "c"], ["b", "c", "d"], ["c", "d", "e"]]}

@@ -3,7 +3,7 @@
 import pytest
 from psi_rig import gathering, keys_of, met
 
-from potluck.api.plan import Plan
+from potluck.api.plan.plan import Plan
 from potluck.core.party import SERVER
 from potluck.core.rounds import Abort
 from potluck.core.views import breaks, together
@@ -13,7 +13,7 @@ from potluck.mpc.psi import messages as m
 from potluck.mpc.psi import two as psi_two
 from potluck.mpc.psi.curve import mapped, split, tags
 from potluck.parties import catalog
-from potluck.parties.transcript import Transcript
+from potluck.parties.drivers.transcript import Transcript
 
 WORDS = [["ann", "bea", "cem", "dov"], ["bea", "cem", "dov", "eli"], ["cem", "dov", "eli", "fay"]]
 

@@ -16,7 +16,7 @@ from potluck.mpc.predict import ends as predict_ends
 from potluck.mpc.predict import messages as m
 from potluck.mpc.predict import scale as predict_scale
 from potluck.mpc.predict.scores import traffic
-from potluck.parties.inference import told
+from potluck.parties.drivers.inference import told
 from potluck.testing.protection import Bodies
 from potluck.testing.tampering import altering
 

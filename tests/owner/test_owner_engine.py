@@ -5,13 +5,13 @@ from datetime import datetime
 import pytest
 from owner_plans import OPEN
 
-from potluck.api.plan import Plan
+from potluck.api.plan.plan import Plan
 from potluck.core.errors import UsageError
 from potluck.owner import policy
 from potluck.owner.judge import computing
 from potluck.owner.policy import Source
 from potluck.owner.reading import parse, ports
-from potluck.parties.part import Denied, engine_address
+from potluck.parties.admission.part import Denied, engine_address
 
 NOW = datetime.fromisoformat("2026-11-24T10:00:00+00:00")
 ALLOWING = """

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from owner_plans import OPEN, category, number, replaced, statistics, train
 
-from potluck.api.plan import Plan as Written
+from potluck.api.plan.plan import Plan as Written
 from potluck.core.errors import Refused
 from potluck.core.plan import Align, Column, Data, Federation, Model, Protect
 from potluck.owner.judge import Code, Year, judge, rows_allowed

@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 import scene
 
-from potluck.api import members as api
-from potluck.api.site import anchor
+from potluck.api.network import members as api
+from potluck.api.network.site import anchor
 from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import CODE, canonical
 from potluck.core.plan import Plan as Spec
@@ -27,15 +27,15 @@ from potluck.owner.access import AccessLog
 from potluck.owner.budget import Budget
 from potluck.owner.requests import Requests
 from potluck.parties import catalog
-from potluck.parties.consent import Consent, Owner
-from potluck.parties.heads import KnownHeads
-from potluck.parties.identity import identity
-from potluck.parties.journal import Journal
-from potluck.parties.server import Coordinator, Run
-from potluck.parties.session import Proposal
-from potluck.parties.site import Site
-from potluck.parties.sums import Sums, drive
-from potluck.parties.transcript import Transcript
+from potluck.parties.admission.consent import Consent, Owner
+from potluck.parties.admission.session import Proposal
+from potluck.parties.drivers.sums import Sums, drive
+from potluck.parties.drivers.transcript import Transcript
+from potluck.parties.runners.heads import KnownHeads
+from potluck.parties.runners.identity import identity
+from potluck.parties.runners.journal import Journal
+from potluck.parties.runners.server import Coordinator, Run
+from potluck.parties.runners.site import Site
 from potluck.testing.lines import Exchange
 
 OPEN = """

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from potluck.api.plan import Plan
+from potluck.api.plan.plan import Plan
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import digest
 from potluck.core.rounds import RoundId
@@ -17,10 +17,10 @@ from potluck.mpc.credentials import issue
 from potluck.mpc.replicated import held, join, share
 from potluck.mpc.spu import Compiled, Value
 from potluck.owner.run_secrets import RunSecrets
-from potluck.parties.alignment import Tools, read_keys
-from potluck.parties.inference import told
-from potluck.parties.memory import Memory
-from potluck.parties.vertical import Brought, Sitting, assist, bring, direct
+from potluck.parties.drivers.alignment import Tools, read_keys
+from potluck.parties.drivers.inference import told
+from potluck.parties.drivers.memory import Memory
+from potluck.parties.drivers.vertical import Brought, Sitting, assist, bring, direct
 from potluck.secret.random import system
 
 RANKS = tuple(Party(Role.COMPUTE, name) for name in ("alpha", "beta", "gamma"))

@@ -8,18 +8,18 @@ from hashlib import sha256
 
 import across
 
-from potluck.api import intersect
-from potluck.api import members as api
-from potluck.api.plan import Plan
+from potluck.api.local import intersect
+from potluck.api.network import members as api
+from potluck.api.plan.plan import Plan
 from potluck.core.party import SERVER
 from potluck.core.plan import CODE, canonical
 from potluck.members.home import CoordinatorHome
-from potluck.parties.heads import KnownHeads
-from potluck.parties.identity import identity
-from potluck.parties.journal import Journal
-from potluck.parties.server import Coordinator, Run
-from potluck.parties.session import Proposal
-from potluck.parties.transcript import Transcript
+from potluck.parties.admission.session import Proposal
+from potluck.parties.drivers.transcript import Transcript
+from potluck.parties.runners.heads import KnownHeads
+from potluck.parties.runners.identity import identity
+from potluck.parties.runners.journal import Journal
+from potluck.parties.runners.server import Coordinator, Run
 
 RUN = "ab" * 16
 WORDS = {"a": ["ann", "bea", "cem", "dov"], "b": ["eli", "dov", "cem", "bea"], "c": ["cem", "fay", "bea"]}

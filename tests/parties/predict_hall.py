@@ -11,19 +11,19 @@ import across
 import numpy as np
 import predict_scene as scene
 
-from potluck.api import members as api
-from potluck.api import predict
-from potluck.api.plan import Plan
+from potluck.api.local import predict
+from potluck.api.network import members as api
+from potluck.api.plan.plan import Plan
 from potluck.core.party import SERVER
 from potluck.core.plan import CODE, canonical
 from potluck.members.home import CoordinatorHome
-from potluck.parties.heads import KnownHeads
-from potluck.parties.identity import identity
-from potluck.parties.journal import Journal
-from potluck.parties.scored import kept
-from potluck.parties.server import Coordinator, Run
-from potluck.parties.session import Proposal
-from potluck.parties.transcript import Transcript
+from potluck.parties.admission.scored import kept
+from potluck.parties.admission.session import Proposal
+from potluck.parties.drivers.transcript import Transcript
+from potluck.parties.runners.heads import KnownHeads
+from potluck.parties.runners.identity import identity
+from potluck.parties.runners.journal import Journal
+from potluck.parties.runners.server import Coordinator, Run
 
 RUN = "ab" * 16
 

@@ -8,18 +8,18 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from potluck.api.plan import Plan
-from potluck.api.tables import tables
+from potluck.api.local.tables import tables
+from potluck.api.plan.plan import Plan
 from potluck.core.ledger import Ledger
 from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
 from potluck.learning.tasks import build
 from potluck.parties import catalog
-from potluck.parties.memory import Carry, Memory, Vanish, faithfully, nobody
-from potluck.parties.sums import Sums, drive
-from potluck.parties.together import Together
-from potluck.parties.transcript import Transcript
+from potluck.parties.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
+from potluck.parties.drivers.sums import Sums, drive
+from potluck.parties.drivers.transcript import Transcript
+from potluck.parties.runners.together import Together
 
 NONE = {"noise": "none"}
 SHARED = {"noise": "shared", "unit": "row", "epsilon": 3.0, "delta": 1e-5, "clip": 1.0}

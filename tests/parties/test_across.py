@@ -8,7 +8,7 @@ import pytest
 import scene
 from across import Across, gather, quick
 
-from potluck.api import members
+from potluck.api.network import members
 from potluck.core.errors import Refused
 from potluck.core.party import site
 from potluck.core.plan import digest
@@ -16,8 +16,8 @@ from potluck.core.rounds import Cause
 from potluck.engines.environment import NotInstalled
 from potluck.learning.tasks import build
 from potluck.owner.budget import Budget
-from potluck.parties.part import part
-from potluck.parties.sums import Sums, drive
+from potluck.parties.admission.part import part
+from potluck.parties.drivers.sums import Sums, drive
 
 RUN = "ab" * 16
 
@@ -82,7 +82,7 @@ def test_a_site_without_the_engine_says_so(fed, monkeypatch):
             raise NotInstalled("the engine he is not installed", hint="potluck engine install he")
         return part(plan, rules, home)
 
-    monkeypatch.setattr("potluck.parties.consent.part", missing)
+    monkeypatch.setattr("potluck.parties.admission.consent.part", missing)
     with fed.attending(*"abcd"), pytest.raises(Refused, match=r"c .*engine"):
         fed.run(quick(scene.plan(dropouts=0)))
 

@@ -8,11 +8,11 @@ import across
 import pytest
 from intersect_hall import RUN, WORDS, Hall, enrolled, plan, policy
 
-from potluck.api.inbox import inbox
-from potluck.api.preview import preview
+from potluck.api.network.inbox import inbox
+from potluck.api.network.preview import preview
 from potluck.core.errors import Refused, UsageError
 from potluck.core.rounds import Abort
-from potluck.parties.matched import FOLDER, kept
+from potluck.parties.admission.matched import FOLDER, kept
 
 
 @pytest.fixture

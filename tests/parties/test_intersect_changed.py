@@ -4,8 +4,8 @@ import pytest
 from intersect_hall import RUN, WORDS, Hall, enrolled, plan
 
 from potluck.core.errors import Refused
-from potluck.parties.journal import Journal
-from potluck.parties.matched import kept
+from potluck.parties.admission.matched import kept
+from potluck.parties.runners.journal import Journal
 
 
 class Gone(Exception):

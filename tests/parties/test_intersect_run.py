@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import potluck
-from potluck.api.check import check
+from potluck.api.local.check import check
 from potluck.core.errors import DataError, PlanError
 
 SITES = ("ann", "bob")

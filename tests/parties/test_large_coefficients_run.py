@@ -7,7 +7,7 @@ import scene
 from sklearn.linear_model import LinearRegression
 
 import potluck
-from potluck.api.plan import Plan
+from potluck.api.plan.plan import Plan
 
 SITES = "abcd"
 

@@ -22,7 +22,7 @@ from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.models.model import Model
 from potluck.learning.training.trained import Trained
 from potluck.net.broker import binary
-from potluck.parties.fitted import keep, kept
+from potluck.parties.admission.fitted import keep, kept
 
 POTLUCK = [sys.executable, "-m", "potluck"]
 

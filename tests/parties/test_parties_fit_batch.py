@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from test_parties_fit_run import NEAR, done, sides, tumours
 
 from potluck.core.seeded import generator
-from potluck.parties import vertical
+from potluck.parties.drivers import vertical
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,9 @@ from fit_scene import ALPHA, RANKS, STEP, frames, plan, sat
 from test_parties_fit_across import started, written
 from test_parties_fit_run import done
 
-from potluck.api.check import check
-from potluck.api.explain import explain
-from potluck.api.reckoning import reckoning
+from potluck.api.local.check import check
+from potluck.api.local.explain import explain
+from potluck.api.network.reckoning import reckoning
 from potluck.core.errors import UsageError
 from potluck.core.party import site
 from potluck.core.plan import digest
@@ -19,7 +19,7 @@ from potluck.core.rounds import CHARGE, Abort, Cause, Record
 from potluck.learning.models.model import Model
 from potluck.net.broker import binary
 from potluck.owner.budget import Budget
-from potluck.parties import vertical
+from potluck.parties.drivers import vertical
 from potluck.parties.learners import charged, owed
 
 PRIVACY = {"noise": "reveal", "unit": "row", "epsilon": 2.0, "delta": 1e-5, "clip": 1.0}

@@ -15,8 +15,8 @@ from potluck.learning.training.fit_linear import Regression
 from potluck.mpc.fit import messages as m
 from potluck.mpc.fit.parts import shares
 from potluck.mpc.replicated import join
-from potluck.parties import vertical
-from potluck.parties.transcript import Transcript
+from potluck.parties.drivers import vertical
+from potluck.parties.drivers.transcript import Transcript
 
 
 def plain_fit(given, owners=2):

@@ -13,9 +13,9 @@ from potluck.learning.data.columns import Columns
 from potluck.learning.fit_check import unfit
 from potluck.learning.training.fit_linear import Regression
 from potluck.learning.training.fit_trees import Boosting
-from potluck.parties.attempt import telling
-from potluck.parties.inference import told
-from potluck.parties.transcript import Transcript
+from potluck.parties.drivers.attempt import telling
+from potluck.parties.drivers.inference import told
+from potluck.parties.drivers.transcript import Transcript
 
 BETA = Party(Role.COMPUTE, "beta")
 TREES = {"model": {"kind": "trees", "depth": 1, "bins": 3}, "training": {"method": "boosting", "rounds": 1}}

@@ -19,9 +19,9 @@ from potluck.core.rounds import Abort, Cause, RoundId
 from potluck.learning.data.columns import Columns, read
 from potluck.learning.training.fit_linear import Regression
 from potluck.mpc.engine import Engine
-from potluck.parties.alignment import Tools, read_keys
-from potluck.parties.memory import Memory
-from potluck.parties.vertical import Brought, Sitting, together
+from potluck.parties.drivers.alignment import Tools, read_keys
+from potluck.parties.drivers.memory import Memory
+from potluck.parties.drivers.vertical import Brought, Sitting, together
 
 NEAR = 1e-3
 """How far a coefficient may be from float64's."""

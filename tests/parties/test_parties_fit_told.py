@@ -2,8 +2,8 @@
 
 from fit_scene import plan
 
-from potluck.api.composed import Composed
-from potluck.api.inbox import Asked
+from potluck.api.network.composed import Composed
+from potluck.api.network.inbox import Asked
 from potluck.owner.requests import Request, State
 
 

@@ -8,10 +8,10 @@ import pytest
 from fit_scene import frames, newton, plan, pooled, result, sat
 
 import potluck
-from potluck.api.composed import Composed
-from potluck.api.explain import explain
-from potluck.api.fit import uploaded
-from potluck.api.inbox import Asked
+from potluck.api.local.explain import explain
+from potluck.api.local.fit import uploaded
+from potluck.api.network.composed import Composed
+from potluck.api.network.inbox import Asked
 from potluck.core.party import Party, Role, site
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause, RoundId
@@ -20,9 +20,9 @@ from potluck.learning.training.fit_linear import Regression
 from potluck.mpc.engine import Engine
 from potluck.mpc.fit import site as fit_site
 from potluck.owner.requests import Request, State
-from potluck.parties.alignment import Tools, read_keys
-from potluck.parties.memory import Memory
-from potluck.parties.vertical import Brought, Sitting, together
+from potluck.parties.drivers.alignment import Tools, read_keys
+from potluck.parties.drivers.memory import Memory
+from potluck.parties.drivers.vertical import Brought, Sitting, together
 
 BOTH = ["alpha", "beta"]
 ALPHA, BETA = (Party(Role.COMPUTE, name) for name in BOTH)

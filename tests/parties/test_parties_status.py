@@ -8,10 +8,10 @@ import time
 import pytest
 import scene
 
-from potluck.api import members
-from potluck.api import status as module
-from potluck.api.sessions import FINISHED, GIVEN_UP, session
-from potluck.api.status import status
+from potluck.api.network import members
+from potluck.api.network import status as module
+from potluck.api.network.sessions import FINISHED, GIVEN_UP, session
+from potluck.api.network.status import status
 from potluck.cli import potluck
 from potluck.cli.door import run as command
 from potluck.core.party import site

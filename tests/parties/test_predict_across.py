@@ -16,7 +16,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.members.home import SiteHome
 from potluck.owner.budget import Budget
 from potluck.parties import catalog
-from potluck.parties.scored import kept
+from potluck.parties.admission.scored import kept
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +119,7 @@ def test_more_rows_than_agreed_are_refused_at_the_client(folder):
 
 def test_a_run_whose_name_is_a_path_stays_in_the_home(folder):
     from potluck.learning.models.scoring import Predicted
-    from potluck.parties.scored import keep
+    from potluck.parties.admission.scored import keep
 
     found = Predicted(scene.logistic().target, np.array([[0.5]]), 0.0)
     keep(folder / "clinic", "../../outside", found)

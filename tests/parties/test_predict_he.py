@@ -6,10 +6,10 @@ import numpy as np
 import predict_scene as scene
 import pytest
 
-from potluck.api.check import check
-from potluck.api.explain import explain
-from potluck.api.plan import Plan
-from potluck.api.run import run
+from potluck.api.local.check import check
+from potluck.api.local.explain import explain
+from potluck.api.local.run import run
+from potluck.api.plan.plan import Plan
 from potluck.core.errors import PlanError
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import predict_scene as scene
 import pytest
 
-from potluck.api.plan import Plan
+from potluck.api.plan.plan import Plan
 from potluck.core.errors import PlanError, UsageError
 from potluck.core.plan import canonical
 from potluck.parties import catalog

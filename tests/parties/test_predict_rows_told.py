@@ -8,14 +8,14 @@ import predict_scene as scene
 import pytest
 from predict_hall import RUN, Hall, enrolled, plan
 
-from potluck.api.check import check
-from potluck.api.run import run
+from potluck.api.local.check import check
+from potluck.api.local.run import run
 from potluck.cli import potluck
 from potluck.cli.door import run as command
 from potluck.learning.data import tally
 from potluck.owner.access import read
 from potluck.parties import catalog
-from potluck.parties.scored import kept
+from potluck.parties.admission.scored import kept
 
 ROWS = "age,sex\n30,1\n170,0\n45,m\n"
 SAID = [

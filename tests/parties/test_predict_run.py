@@ -9,8 +9,8 @@ import pandas as pd
 import predict_scene as scene
 import pytest
 
-from potluck.api.plan import Plan
-from potluck.api.run import run
+from potluck.api.local.run import run
+from potluck.api.plan.plan import Plan
 from potluck.cli import potluck
 from potluck.cli.door import run as command
 from potluck.core.errors import DataError, PlanError, Refused, UsageError
@@ -20,10 +20,11 @@ from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause, RoundId
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import encoded
-from potluck.parties import catalog, inference
-from potluck.parties.inference import Sitting, together
-from potluck.parties.memory import Memory
-from potluck.parties.transcript import Transcript
+from potluck.parties import catalog
+from potluck.parties.drivers import inference
+from potluck.parties.drivers.inference import Sitting, together
+from potluck.parties.drivers.memory import Memory
+from potluck.parties.drivers.transcript import Transcript
 from potluck.testing.tampering import altering
 
 

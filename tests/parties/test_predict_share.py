@@ -10,10 +10,10 @@ import predict_trained as sets
 import pytest
 
 import potluck
-from potluck.api.check import check
-from potluck.api.explain import explain
-from potluck.api.plan import Plan
-from potluck.api.run import run
+from potluck.api.local.check import check
+from potluck.api.local.explain import explain
+from potluck.api.local.run import run
+from potluck.api.plan.plan import Plan
 from potluck.core.errors import DataError, PlanError, Refused
 from potluck.owner.budget import Budget
 from potluck.report.page import render
@@ -225,7 +225,7 @@ def test_the_recorded_letters_hold_no_number_of_rows_model_or_scores(mpc_engine,
 
 @pytest.mark.slow
 def test_across_machines_the_client_has_the_scores_of_one_process(mpc_engine, here):
-    from potluck.api.up import up
+    from potluck.api.network.up import up
 
     path = scene.settle(here)
     text = path.read_text().replace('with = "he"', 'with = "share"')

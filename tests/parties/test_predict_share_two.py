@@ -6,10 +6,10 @@ import numpy as np
 import predict_scene as scene
 import pytest
 
-from potluck.api.check import check
-from potluck.api.explain import explain
-from potluck.api.plan import Plan
-from potluck.api.run import run
+from potluck.api.local.check import check
+from potluck.api.local.explain import explain
+from potluck.api.local.run import run
+from potluck.api.plan.plan import Plan
 from potluck.mpc.share.sum import who_computes
 
 SHARE = ('protect.with="share"', 'federation.server="curious"')
@@ -99,7 +99,7 @@ def test_check_forecasts_the_letters_of_two(mpc_engine, here):
 
 @pytest.mark.slow
 def test_across_machines_two_give_the_scores_of_one_process(mpc_engine, here):
-    from potluck.api.up import up
+    from potluck.api.network.up import up
 
     path = scene.settle(here)
     text = path.read_text().replace('with = "he"', f'with = "share"\n{TWO.removeprefix("protect.")}')

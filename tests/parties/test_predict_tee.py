@@ -11,15 +11,15 @@ import predict_trained as sets
 import pytest
 
 import potluck
-from potluck.api.check import check
-from potluck.api.explain import explain
-from potluck.api.plan import Plan
-from potluck.api.run import run
+from potluck.api.local.check import check
+from potluck.api.local.explain import explain
+from potluck.api.local.run import run
+from potluck.api.plan.plan import Plan
 from potluck.core.errors import PlanError, Refused
 from potluck.core.rounds import Abort, Cause
 from potluck.members.home import SiteHome
 from potluck.owner.budget import Budget
-from potluck.parties.scored import kept
+from potluck.parties.admission.scored import kept
 from potluck.report.page import render
 from potluck.tee import messages as m
 from potluck.tee import predict_messages as p

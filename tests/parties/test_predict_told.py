@@ -7,14 +7,14 @@ from pathlib import Path
 import predict_scene as scene
 import pytest
 
-from potluck.api.budget import budget
-from potluck.api.check import check
-from potluck.api.composed import Composed
-from potluck.api.document import prediction
-from potluck.api.explain import explain
-from potluck.api.inbox import Asked
-from potluck.api.plan import Plan
-from potluck.api.run import run
+from potluck.api.local.check import check
+from potluck.api.local.explain import explain
+from potluck.api.local.run import run
+from potluck.api.network.budget import budget
+from potluck.api.network.composed import Composed
+from potluck.api.network.inbox import Asked
+from potluck.api.plan.plan import Plan
+from potluck.api.results.document import prediction
 from potluck.cli import potluck
 from potluck.cli.door import run as command
 from potluck.learning.models.scoring import Carried

@@ -11,7 +11,7 @@ from potluck.core.party import SERVER, site
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause, Label, Parcel
 from potluck.core.wire import dump, load
-from potluck.parties.horizontal import BEGIN, Announcement
+from potluck.parties.drivers.horizontal import BEGIN, Announcement
 from potluck.secret.envelope import seal
 
 STEPS = ["mask/advertise", "mask/share", "mask/input", "mask/sign", "mask/unmask"]

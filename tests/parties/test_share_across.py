@@ -9,18 +9,18 @@ import pytest
 import scene
 from across import Across, quick
 
-from potluck.api.inbox import inbox
-from potluck.api.preview import preview
-from potluck.api.server import _across
+from potluck.api.network.inbox import inbox
+from potluck.api.network.preview import preview
+from potluck.api.network.server import _across
 from potluck.core.errors import PlanError, Refused, UsageError
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import canonical
 from potluck.core.rounds import Label, Parcel, RoundId
 from potluck.members.home import CoordinatorHome, SiteHome
-from potluck.parties.identity import identity
-from potluck.parties.proposal import Denied, plan_of
-from potluck.parties.seated import EARLY, Seated
-from potluck.parties.session import Proposal
+from potluck.parties.admission.proposal import Denied, plan_of
+from potluck.parties.admission.session import Proposal
+from potluck.parties.runners.identity import identity
+from potluck.parties.runners.seated import EARLY, Seated
 from potluck.secret.container import Secret
 from potluck.secret.envelope import Header, seal
 from potluck.secret.keys import SigningKey

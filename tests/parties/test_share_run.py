@@ -5,13 +5,13 @@ import pytest
 import scene
 
 import potluck
-from potluck.api.check import check
-from potluck.api.plan import Plan
+from potluck.api.local.check import check
+from potluck.api.plan.plan import Plan
 from potluck.core.errors import PlanError, PotluckError
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Guarded
-from potluck.parties import horizontal
+from potluck.parties.drivers import horizontal
 
 TRAIN = {"method": "gradient", "rounds": 3, "expected_rows": 100}
 SITE = {"noise": "shared", "unit": "site", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0, "evaluation": 1.0}

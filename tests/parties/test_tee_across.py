@@ -8,7 +8,7 @@ from across import OPEN, Across, quick
 from potluck.core.errors import Refused
 from potluck.core.rounds import Abort, Cause
 from potluck.learning.tasks import build
-from potluck.parties.sums import Sums
+from potluck.parties.drivers.sums import Sums
 from potluck.tee.demand import built_in_text
 
 RUN = "ab" * 16

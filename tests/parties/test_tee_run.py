@@ -7,8 +7,8 @@ import pytest
 import scene
 
 import potluck
-from potluck.api.check import check
-from potluck.api.plan import Plan
+from potluck.api.local.check import check
+from potluck.api.plan.plan import Plan
 from potluck.core.errors import PlanError, Refused, UsageError
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause
@@ -184,7 +184,7 @@ def test_the_terms_say_the_rule_of_training_alone():
     from potluck.core.asks import Kind
     from potluck.core.rounds import RoundId, Rule
     from potluck.dp.bound import privacy
-    from potluck.parties.horizontal import terms
+    from potluck.parties.drivers.horizontal import terms
 
     spec = robust("median").spec
     task = build(spec)
@@ -244,7 +244,7 @@ def trained(rule, factor):
                 values[:, :-2] *= factor
             yield Update(values)
 
-    from potluck.api.tables import tables
+    from potluck.api.local.tables import tables
 
     _, held = tables(found.plan, scene.frames())
     victim = {site.name: table for site, table in held.items()}
@@ -256,9 +256,9 @@ def trained(rule, factor):
 
 
 def run_on(found, held):
-    from potluck.parties.memory import Memory
-    from potluck.parties.sums import Sums, drive
-    from potluck.parties.together import Together
+    from potluck.parties.drivers.memory import Memory
+    from potluck.parties.drivers.sums import Sums, drive
+    from potluck.parties.runners.together import Together
 
     spec = found.spec
     memory = Memory(spec.sites, digest(spec))
@@ -328,11 +328,11 @@ def test_the_noise_is_added_once_and_charged_as_reveal_is(here):
 
 def deviations(word, made):
     """How far a hundred opened first sums lie from the exact one, on average."""
-    from potluck.api.tables import tables
+    from potluck.api.local.tables import tables
     from potluck.core.party import SERVER
     from potluck.core.rounds import RoundId
-    from potluck.parties.horizontal import Sitting, join, lead
-    from potluck.parties.memory import Memory
+    from potluck.parties.drivers.horizontal import Sitting, join, lead
+    from potluck.parties.drivers.memory import Memory
 
     made = plan(word, privacy=REVEAL, federation__server="curious")
     spec, held = tables(made, scene.frames())

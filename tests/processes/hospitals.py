@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 from rig import CANARY, Rig
 
-from potluck.api.plan import Plan
-from potluck.api.tables import tables
+from potluck.api.local.tables import tables
+from potluck.api.plan.plan import Plan
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import digest
 from potluck.core.rounds import RoundId
 from potluck.learning.tasks import build
 from potluck.parties import catalog
-from potluck.parties.memory import Memory
-from potluck.parties.sums import Sums, drive
-from potluck.parties.together import Together
+from potluck.parties.drivers.memory import Memory
+from potluck.parties.drivers.sums import Sums, drive
+from potluck.parties.runners.together import Together
 
 NAMES = ("anna", "bert", "carl", "dora")
 NONE = {"noise": "none"}

@@ -10,7 +10,7 @@ from typing import Any
 from hospitals import NAMES, NONE, SHARED, plan, reference
 from rig import BROKER, SERVER, Ended, Rig, Trap, wait_for
 
-from potluck.api.site import spending
+from potluck.api.network.site import spending
 
 SENT = {  # by step of a round: who says it to whom
     "begin": "server",

@@ -26,8 +26,8 @@ import pandas as pd
 import pytest
 import tomli_w
 
-from potluck.api import members as api
-from potluck.api.plan import Plan
+from potluck.api.network import members as api
+from potluck.api.plan.plan import Plan
 from potluck.core.errors import UsageError
 from potluck.core.rounds import CHARGE
 from potluck.members.home import SiteHome

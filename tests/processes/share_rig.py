@@ -12,11 +12,11 @@ import hospitals
 from hospitals import NAMES
 from rig import BROKER, SERVER, Ended, Rig, Trap, wait_for
 
-from potluck.api import members as api
-from potluck.api.plan import Plan
+from potluck.api.network import members as api
+from potluck.api.plan.plan import Plan
 from potluck.members.home import SiteHome
 from potluck.mpc.local import addresses
-from potluck.parties.journal import Journal
+from potluck.parties.runners.journal import Journal
 
 SERVERS = ("alpha", "beta", "gamma")
 COMPUTES = tuple(f"compute-{name}" for name in SERVERS)

@@ -16,7 +16,7 @@ from hospitals import NAMES, federation, free_port
 from rig import BROKER, OPEN, Rig, need_broker
 
 import potluck
-from potluck.api.plan import Plan
+from potluck.api.plan.plan import Plan
 
 DEMO = Path(potluck.__file__).parent / "demo"
 HEART = DEMO / "heart.toml"

@@ -12,9 +12,9 @@ import pytest
 from rig import Rig, laid_out, need_broker, wait_for
 
 import potluck
-from potluck.api.household import Household
-from potluck.api.plan import Plan
-from potluck.api.up import up as carried_out
+from potluck.api.network.household import Household
+from potluck.api.network.up import up as carried_out
+from potluck.api.plan.plan import Plan
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from rig import need_broker
 
-from potluck.api.plan import Plan
-from potluck.api.up import up
+from potluck.api.network.up import up
+from potluck.api.plan.plan import Plan
 from potluck.core.errors import PlanError
 from potluck.learning.data.encode import Encoding, Field
 from potluck.learning.data.target import Goal

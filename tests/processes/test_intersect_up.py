@@ -8,10 +8,10 @@ import tomli_w
 from hospitals import free_port
 from rig import BROKER, OPEN, SERVER, Rig, Trap, need_broker, wait_for
 
-from potluck.api.plan import Plan
-from potluck.api.up import up
+from potluck.api.network.up import up
+from potluck.api.plan.plan import Plan
 from potluck.mpc.local import addresses
-from potluck.parties.matched import kept
+from potluck.parties.admission.matched import kept
 
 pytestmark = pytest.mark.slow
 KEYS = {"anna": ["a", "b", "c"], "bert": ["b", "c", "d"], "carl": ["c", "b", "e"]}

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from rig import need_broker
 
-from potluck.api.plan import Plan
-from potluck.api.run import run
-from potluck.api.up import up
+from potluck.api.local.run import run
+from potluck.api.network.up import up
+from potluck.api.plan.plan import Plan
 from potluck.core.errors import Refused
 from potluck.tee.demand import built_in_text
 

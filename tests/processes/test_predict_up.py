@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from rig import need_broker
 
-from potluck.api.plan import Plan
-from potluck.api.run import run
-from potluck.api.up import up
+from potluck.api.local.run import run
+from potluck.api.network.up import up
+from potluck.api.plan.plan import Plan
 from potluck.core.errors import DataError
 from potluck.parties import catalog
 

@@ -14,8 +14,8 @@ from rig import laid_out, need_broker
 from share_rig import STEPS, Death, undergo
 
 import potluck
-from potluck.api.plan import Plan
-from potluck.api.up import up
+from potluck.api.network.up import up
+from potluck.api.plan.plan import Plan
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ import pytest
 from rig import laid_out, need_broker
 
 import potluck
-from potluck.api.plan import Plan
-from potluck.api.up import up
+from potluck.api.network.up import up
+from potluck.api.plan.plan import Plan
 from potluck.core.errors import Refused
 from potluck.tee.demand import built_in_text
 

@@ -42,7 +42,7 @@ def attempt(state, code):
     return [b"", b"done"]
 
 serve.operations = lambda room: {{**plain(room), "tee.modules": modules, "tee.attempt": attempt}}
-from potluck.parties.enclave import main
+from potluck.parties.runners.enclave import main
 main()
 """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from potluck.api.broker import Served, serve
+from potluck.api.network.broker import Served, serve
 from potluck.cli.door import spoken, voice
 from potluck.cli.terminal import Terminal
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from potluck.api.budget import budget, settle
+from potluck.api.network.budget import budget, settle
 from potluck.cli.door import settings, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import scored

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from potluck.api.check import check
+from potluck.api.local.check import check
 from potluck.cli.door import settings, spoken, voice
 from potluck.cli.terminal import Terminal
 

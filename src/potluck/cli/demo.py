@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from potluck.api.demo import demo
+from potluck.api.local.demo import demo
 from potluck.cli.door import settings, spoken, voice
 from potluck.cli.progress import progress
 from potluck.cli.text import show_demo

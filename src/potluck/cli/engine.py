@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import click
 
-from potluck.api import engine as api
-from potluck.api.engine import State
+from potluck.api.machine import engine as api
+from potluck.api.machine.engine import State
 from potluck.cli.door import spoken, voice
 from potluck.cli.terminal import Terminal
 

@@ -9,8 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from potluck.api.explain import Explanation, explain
-from potluck.api.plan import Plan
+from potluck.api.local.explain import Explanation, explain
+from potluck.api.plan.plan import Plan
 from potluck.cli.door import settings, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.core.views import Never

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from potluck.api import members as api
-from potluck.api.members import Shown
+from potluck.api.network import members as api
+from potluck.api.network.members import Shown
 from potluck.cli.door import spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.core.visible import visible

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from potluck.api.model import summary as summary_of
+from potluck.api.results.model import summary as summary_of
 from potluck.cli.door import spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.learning.models.summary import Summary

@@ -11,10 +11,10 @@ import click
 import msgspec
 from rich.table import Table
 
-from potluck.api import inbox as api
-from potluck.api.inbox import Asked
-from potluck.api.preview import Leaving, preview
-from potluck.api.site import attend, evidence, spending
+from potluck.api.network import inbox as api
+from potluck.api.network.inbox import Asked
+from potluck.api.network.preview import Leaving, preview
+from potluck.api.network.site import attend, evidence, spending
 from potluck.cli.door import Voice, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import scored

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from potluck.api.plan import Plan
+from potluck.api.plan.plan import Plan
 from potluck.cli.door import Voice
 from potluck.core.asks import Ask
 

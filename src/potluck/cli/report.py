@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from potluck.api.outcome import write_report
+from potluck.api.results.outcome import write_report
 from potluck.cli.door import spoken, voice
 
 

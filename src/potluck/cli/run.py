@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from potluck.api.plan import Plan
-from potluck.api.run import run
+from potluck.api.local.run import run
+from potluck.api.plan.plan import Plan
 from potluck.cli.door import rehearsing, settings, spoken, voice
 from potluck.cli.progress import progress
 from potluck.cli.text import show_run

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from potluck.api.score import score
+from potluck.api.local.score import score
 from potluck.cli.door import spoken, voice
 from potluck.learning.data.tally_words import words
 

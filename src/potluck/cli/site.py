@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from potluck.api import members as api
+from potluck.api.network import members as api
 from potluck.cli.door import spoken, voice
 from potluck.cli.federation import lines
 from potluck.cli.owner import COMMANDS

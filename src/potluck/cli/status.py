@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from potluck.api.status import Live, status
+from potluck.api.network.status import Live, status
 from potluck.cli.door import spoken, voice
 from potluck.cli.terminal import Terminal
 

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 import click
 from rich.text import Text
 
-from potluck.api import attest as machine
-from potluck.api import evidence as api
-from potluck.api.attest import Written
-from potluck.api.evidence import Given, Held
+from potluck.api.machine import attest as machine
+from potluck.api.machine import evidence as api
+from potluck.api.machine.attest import Written
+from potluck.api.machine.evidence import Given, Held
 from potluck.cli.door import spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.core.errors import UsageError

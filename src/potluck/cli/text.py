@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.table import Table
 
-from potluck.api.compare import NOT_PRIVATE
-from potluck.api.outcome import Run
+from potluck.api.local.compare import NOT_PRIVATE
+from potluck.api.results.outcome import Run
 from potluck.cli.terminal import Terminal
 
 CAVEAT = (

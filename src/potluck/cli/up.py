@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from potluck.api.plan import Plan
-from potluck.api.status import Live
-from potluck.api.up import up
+from potluck.api.network.status import Live
+from potluck.api.network.up import up
+from potluck.api.plan.plan import Plan
 from potluck.cli.door import rehearsing, settings, spoken, voice
 from potluck.cli.text import show_run
 

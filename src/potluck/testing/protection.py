@@ -18,8 +18,8 @@ from potluck.core.ledger import Ledger
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Abort, Rounds, Seat, Sum, Terms, Words
 from potluck.core.stages import Guarded, Opened
-from potluck.parties.memory import Carry, Memory, Vanish, faithfully, nobody
-from potluck.parties.transcript import Transcript
+from potluck.parties.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
+from potluck.parties.drivers.transcript import Transcript
 from potluck.testing.draws import seeded
 
 Half = Rounds[object]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from potluck.core.desk import Letter
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Exchange, Inbox, Parcel, Rounds, Seat
-from potluck.parties.memory import Carry
+from potluck.parties.drivers.memory import Carry
 from potluck.testing.protection import Half, Play
 
 Chosen = Callable[[Letter], bool]

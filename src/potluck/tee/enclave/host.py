@@ -13,7 +13,7 @@ from potluck.engines.worker import Worker
 from potluck.tee import messages as m
 from potluck.tee.binding import Keys, Spec
 
-SERVE = "import sys; sys.path.append({root!r}); from potluck.parties.enclave import main; main()"
+SERVE = "import sys; sys.path.append({root!r}); from potluck.parties.runners.enclave import main; main()"
 MEMORY = 16 << 30
 _CAUSES = {cause.value.encode(): cause for cause in Cause}
 

@@ -1,0 +1,75 @@
+"""Who could see what, in what form, unless what breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from potluck.api.plan.plan import Plan, opened
+from potluck.core.errors import UsageError
+from potluck.core.party import BROKER, SERVER, Party
+from potluck.core.views import View, together
+from potluck.core.visible import visible
+from potluck.parties import catalog
+from potluck.report.details import seen
+from potluck.report.matrix import Table, short
+from potluck.report.page import explain_html
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The views of a plan: as rows for machines, as a table in a terminal, as HTML in a notebook."""
+
+    views: tuple[View, ...]
+    collude: tuple[str, ...]
+    sites: tuple[str, ...]
+
+    def rows(self) -> list[dict[str, str]]:
+        """One row a claim: party, of, form, breaks_if, source, note."""
+        return [
+            {
+                "party": " + ".join(self.collude) if self.collude else str(view.party),
+                "of": view.of,
+                "form": view.form.value,
+                "breaks_if": str(view.breaks_if),
+                "source": view.source,
+                "note": view.note,
+            }
+            for view in self.views
+        ]
+
+    def short(self) -> Table:
+        """By things and roles: what holds of every site alike is said once."""
+        return short([seen(view) for view in self.views], self.sites)
+
+    def __str__(self) -> str:
+        rows = [{head: visible(text) for head, text in row.items()} for row in self.rows()]
+        heads = ("party", "of", "form", "breaks_if")
+        wide = {head: max([len(head), *(len(row[head]) for row in rows)]) for head in heads[:-1]}
+        lines = ["  ".join(head.ljust(wide.get(head, 0)) for head in heads)]
+        lines += ["  ".join(row[head].ljust(wide.get(head, 0)) for head in heads) for row in rows]
+        return "\n".join(line.rstrip() for line in lines)
+
+    def _repr_html_(self) -> str:
+        return explain_html([seen(view) for view in self.views])
+
+
+def explain(plan: Plan | str | Path, collude: Sequence[str] = ()) -> Explanation:
+    """Who could see what under `plan`; with `collude` (names of parties), what they see together.
+
+    Raises PlanError (the plan promises what does not hold) or UsageError (nobody of that name takes part).
+    """
+    plan = opened(plan)
+    plan.require()
+    every = catalog.views(plan.spec)
+    if not collude:
+        return Explanation(tuple(every), (), plan.spec.federation.sites)
+    parties = (SERVER, BROKER, *plan.spec.sites, *plan.spec.servers)
+    known = dict.fromkeys(map(str, parties))
+    strangers = sorted(set(collude) - set(known))
+    if strangers:
+        raise UsageError(f"{', '.join(strangers)} takes no part", hint=f"known: {', '.join(known)}")
+    # Who has rows and computes is one, whatever it does.
+    coalition: frozenset[Party] = frozenset(party for party in parties if str(party) in collude)
+    return Explanation(tuple(together(every, coalition)), tuple(dict.fromkeys(collude)), plan.spec.federation.sites)

@@ -1,0 +1,1 @@
+"""This machine: its engines, its enclaves and their evidence."""

@@ -1,0 +1,121 @@
+"""`potluck broker`: the real nats-server as a child process, in the foreground, until it is told to end."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from potluck.api.network.processes import die_with_parent
+from potluck.core.errors import Unreachable, UsageError
+from potluck.net import broker
+
+PATIENCE = 30.0
+"""Seconds until the program must accept connections; a large store takes a while to read."""
+GRACE = 15.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """A broker that ran and ended."""
+
+    binary: str
+    version: str
+    address: str
+    folder: str
+
+    def document(self) -> dict[str, str]:
+        """The JSON of the verb."""
+        return {"binary": self.binary, "version": self.version, "address": self.address, "folder": self.folder}
+
+
+def serve(folder: Path, renew: bool = False, ready: Callable[[Served], None] = lambda served: None) -> Served:
+    """Run FOLDER's broker until SIGTERM, SIGINT or Ctrl-C; SIGHUP makes it read its configuration again.
+
+    renew: a new certificate first. ready: called when it accepts connections. Raises UsageError: files are missing, the
+    certificate expired, the port is taken, the program is missing or refuses its configuration. Unreachable: it ended
+    by itself, or does not answer.
+    """
+    if renew:
+        broker.renew(folder, time.time())
+    broker.check(folder, time.time())
+    command = broker.arguments(folder)
+    host, port = broker.listens(folder)
+    served = Served(command[0], version(command[0]), f"{host}:{port}", str((folder / broker.ROOM).absolute()))
+    with _child(command, folder / broker.ROOM) as child:
+        try:
+            _await(child, folder)
+            ready(served)
+            code = child.wait()
+        except KeyboardInterrupt:
+            return served
+    if code:
+        raise Unreachable(f"nats-server ended with exit code {code}", where=served.address, hint=_log(folder))
+    return served
+
+
+def version(binary: str) -> str:
+    """What the program says that it is. Raises UsageError: it does not run."""
+    try:
+        said = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=20, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UsageError(f"cannot be run ({type(error).__name__})", where=binary, hint="install nats-server") from None
+    return said.stdout.strip().rsplit(" ", 1)[-1].removeprefix("v")
+
+
+@contextlib.contextmanager
+def _child(command: list[str], room: Path) -> Iterator[subprocess.Popen[str]]:
+    """The program, which never outlives this block, nor this process."""
+
+    def ask_again(signum: int, frame: FrameType | None) -> None:
+        child.send_signal(signal.SIGHUP)
+
+    before = signal.getsignal(signal.SIGHUP)
+    child = subprocess.Popen(  # noqa: S603
+        command,
+        cwd=room,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        umask=0o077,  # its log and letters are for this user alone
+        start_new_session=True,  # Ctrl-C goes to this process alone, which passes it on
+        preexec_fn=die_with_parent if sys.platform == "linux" else None,
+    )
+    signal.signal(signal.SIGHUP, ask_again)
+    try:
+        yield child
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        if child.poll() is None:
+            child.terminate()
+            try:
+                child.wait(GRACE)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        if child.stderr is not None:
+            child.stderr.close()
+
+
+def _await(child: subprocess.Popen[str], folder: Path) -> None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if child.poll() is not None:
+            said = (child.stderr.read() if child.stderr is not None else "").strip()
+            what = said.splitlines()[-1] if said else f"exit code {child.returncode}"
+            raise UsageError(f"nats-server does not start: {what}", where=str(folder / broker.ROOM), hint=_log(folder))
+        if broker.answers(folder):
+            return
+        time.sleep(0.05)
+    raise Unreachable("nats-server does not accept connections", where=str(folder / broker.ROOM), hint=_log(folder))
+
+
+def _log(folder: Path) -> str:
+    return f"see {folder / broker.ROOM / 'nats.log'}"

@@ -1,0 +1,61 @@
+"""What an owner's runs come to, composed: as they stand, and with all of a plan's run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from potluck.core.errors import PlanError
+from potluck.core.plan import Plan as Spec
+from potluck.owner.budget import YEAR, Budget
+from potluck.owner.policy import DELTA
+from potluck.parties.admission.costs import planned
+
+
+@dataclass(frozen=True)
+class Composed:
+    """Epsilons at `delta`. now: of the runs charged; then: with all of a plan's run (None: no plan, no noise)."""
+
+    now: float = 0.0
+    then: float | None = None
+    delta: float = DELTA
+
+    def document(self) -> Mapping[str, object]:
+        """Its part of the JSON."""
+        return {"composed": self.now, "composed_delta": self.delta, "would_compose": self.then}
+
+
+def composed(ledger: Path, plan: Spec | None = None) -> Composed:
+    """Of all runs, by the ledger in a file, which need not be there yet."""
+    with opened(ledger) as budget:
+        return would(budget, plan)
+
+
+@contextmanager
+def opened(ledger: Path, delta: float = DELTA) -> Iterator[Budget | None]:
+    """The ledger in a file; None where there is none yet."""
+    if not ledger.exists():
+        yield None
+        return
+    with Budget(ledger, delta=delta) as budget:
+        yield budget
+
+
+def would(
+    ledger: Budget | None, plan: Spec | None, run: str = "", delta: float = DELTA, yearly: bool = False
+) -> Composed:
+    """What a ledger opened at `delta` comes to with all of a plan's run. run: the one that would be the plan's; yearly:
+    of the last year's runs, not of all."""
+    try:
+        whole = None if plan is None else planned(plan)
+    except PlanError:
+        whole = None  # nobody can run it: the site says so when it is asked
+    if ledger is None:
+        alone = None if whole is None else whole.composed(delta)
+        return Composed(0.0, alone, delta)
+    since = time.time() - YEAR if yearly else None
+    then = None if whole is None else ledger.composed(since, run, whole)
+    return Composed(ledger.composed(since), then, delta)

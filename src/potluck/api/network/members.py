@@ -1,0 +1,238 @@
+"""Enrolment: the verbs `federation` and `site` as functions. now: unix seconds."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from potluck.core.errors import Refused, UsageError
+from potluck.core.party import Party, Role
+from potluck.core.visible import visible
+from potluck.members import card as cards
+from potluck.members import charter, coordinator, files, site
+from potluck.members.card import Card, fingerprint
+from potluck.members.federation import DAYS, Federation, broker_address
+from potluck.members.home import CoordinatorHome, Membership, SiteHome, mine
+from potluck.members.names import checked_name
+from potluck.members.tables import moment
+from potluck.net import broker
+
+BUSY = "the federation is being changed by another process"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A federation as it is shown. file: where it lies; changed: names that this call added, removed or renewed."""
+
+    federation: Federation
+    file: Path
+    expired: bool
+    changed: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """The JSON."""
+        it = self.federation
+        return {
+            "name": it.name,
+            "id": it.id,
+            "version": it.version,
+            "issued": moment(it.issued).isoformat(),
+            "expires": moment(it.expires).isoformat(),
+            "expired": self.expired,
+            "broker": it.broker,
+            "digest": f"sha256:{it.digest.hex()}",
+            "file": str(self.file),
+            "coordinator": fingerprint(it.coordinator),
+            "members": {party.name: fingerprint(it.cards[party]) for party in it.sites},
+            "compute": {party.name: fingerprint(it.cards[party]) for party in it.computes},
+            "changed": list(self.changed),
+        }
+
+
+@dataclass(frozen=True)
+class Home:
+    """A site's home, or a compute party's, as it is shown. fingerprint: of the keys that were just made."""
+
+    name: str
+    folder: Path
+    card: Path
+    fingerprint: str
+    role: str = "site"
+
+    def document(self) -> dict[str, object]:
+        """The JSON."""
+        return {
+            "name": self.name,
+            "role": self.role,
+            "folder": str(self.folder),
+            "card": str(self.card),
+            "fingerprint": self.fingerprint,
+        }
+
+
+@dataclass(frozen=True)
+class Membered:
+    """What a site has joined. first: compare the fingerprints now; new_coordinator: its key was handed over."""
+
+    name: str
+    fingerprint: str
+    first: bool
+    new_coordinator: bool
+    federation: Shown
+
+    def document(self) -> dict[str, object]:
+        """The JSON."""
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "first": self.first,
+            "new_coordinator": self.new_coordinator,
+            "federation": self.federation.document(),
+        }
+
+
+def federation_new(folder: Path, broker: str, now: float, days: int | None = None) -> Shown:
+    """Make a coordinator's home: keys, broker, version 1 of the federation. Its name is the folder's.
+
+    Raises UsageError: the folder is there already, or the address, the name or the disk will not do.
+    """
+    broker_address(broker)
+    days = DAYS if days is None else days
+    name = checked_name(folder.resolve().name, str(folder))
+    home, keys, made = coordinator.found(folder)
+    try:
+        draft = coordinator.first(name, made, keys, (broker, ""), now, days)
+        ca = _prepare(home, draft, now)
+        federation = coordinator.first(name, made, keys, (broker, ca), now, days)
+        home.issue(federation, keys, now)
+    except BaseException:
+        shutil.rmtree(home.folder)
+        raise
+    return _shown(home, federation, now)
+
+
+def federation_add(folder: Path, paths: Sequence[Path], now: float) -> Shown:
+    """Make sites members, by their cards. Raises UsageError, Refused (a false card, a key that another has)."""
+    found = [cards.read(path) for path in paths]
+    home = CoordinatorHome.at(folder)
+    with files.locked(home.changing, BUSY):
+        before = home.open(now)
+        after = coordinator.with_members(before.federation, found, now)
+        return _issue(home, Membership(before.me, before.keys, after), now, _names(found))
+
+
+def federation_remove(folder: Path, name: str, now: float, *, compute: bool = False) -> Shown:
+    """Take a member out. compute: a compute party of that name. Raises UsageError: no such member."""
+    gone = Party(Role.COMPUTE if compute else Role.SITE, name)
+    home = CoordinatorHome.at(folder)
+    with files.locked(home.changing, BUSY):
+        before = home.open(now)
+        after = coordinator.without(before.federation, gone, now)
+        return _issue(home, Membership(before.me, before.keys, after), now, (coordinator.titled(gone),))
+
+
+def federation_rotate(folder: Path, paths: Sequence[Path], now: float, *, keys: bool, days: int | None) -> Shown:
+    """Members' new cards; the coordinator's new keys; a new expiry and broker certificate (days, or no cards).
+
+    Works on an expired federation where it sets a new expiry. Raises UsageError, Refused.
+    """
+    found = [cards.read(path) for path in paths]
+    home = CoordinatorHome.at(folder)
+    renew = days is not None or not found
+    with files.locked(home.changing, BUSY):
+        before = home.standing() if renew else home.open(now)
+        after = coordinator.with_new_keys(before.federation, found, now)
+        if renew:
+            after = coordinator.prolonged(after, DAYS if days is None else days)
+        membership = Membership(before.me, before.keys, after)
+        if keys:
+            membership = coordinator.rekeyed(home, before, after)
+        return _issue(home, membership, now, _names(found), renew=renew)
+
+
+def federation_show(path: Path, now: float) -> Shown:
+    """A coordinator's or site's home, or a federation file: verified under the key that it names itself.
+
+    Raises UsageError: none. Refused: forged, or at the coordinator an older version put back.
+    """
+    if not path.is_dir():
+        federation, file = charter.read(path), path.absolute()
+    elif (path / "site.toml").is_file():
+        site_home = SiteHome.at(path)
+        federation, file = site_home.pinned(), site_home.federation
+    else:
+        home = CoordinatorHome.at(path)
+        federation, file = home.standing().federation, home.federation
+    return Shown(federation, file, now >= federation.expires)
+
+
+def site_new(folder: Path, name: str | None = None, *, compute: bool = False) -> Home:
+    """Make a site's home: keys, card, a policy that denies all. name: the site's, by default the folder's; compute: of
+    a party that computes for the sites instead, with no rows.
+
+    Raises UsageError: the folder is there already, or the name will not do.
+    """
+    from potluck.owner import policy
+
+    name = folder.resolve().name if name is None else name
+    role: Literal["site", "compute"] = "compute" if compute else "site"
+    home = site.found(folder, name, policy.template(visible(name), compute), role=role)
+    return Home(home.name, home.folder, home.card, fingerprint(cards.read(home.card)), role)
+
+
+def site_rotate(folder: Path) -> Home:
+    """Make a site's new keys beside the old. Raises UsageError: no home, or new keys wait already."""
+    home = SiteHome.at(folder)
+    return Home(home.name, home.folder, home.fresh_card, site.renew(home), home.role.value)
+
+
+def site_join(folder: Path, file: Path, now: float, coordinator: str = "") -> Membered:
+    """Verify a federation file and pin it in the site's home. coordinator: the fingerprint it must have, if given.
+
+    Raises UsageError: no home, malformed. Refused: forged, expired, rolled back, or this site is not in it.
+    """
+    from potluck.api.network.site import hand_over
+
+    home = SiteHome.at(folder)
+    text = files.text(file, "federation file")
+    hand_over(home, charter.parse(text, str(file)), now)
+    joined = site.join(home, text, str(file), now, coordinator)
+    own = mine(home.held(joined.federation), home.me)
+    pinned = Shown(joined.federation, home.federation, expired=False)
+    return Membered(home.name, own, joined.first, joined.new_coordinator, pinned)
+
+
+def _prepare(home: CoordinatorHome, federation: Federation, now: float, renew: bool = False) -> str:
+    """The one place that makes the broker's files."""
+    host, port = federation.address
+    return broker.prepare(home.folder, federation.id, host, port, federation.users(), now, renew=renew)
+
+
+def _issue(home: CoordinatorHome, after: Membership, now: float, names: Sequence[str], renew: bool = False) -> Shown:
+    """The broker learns its users first: who is removed is out before anybody reads so."""
+    charter.write(after.federation, after.keys.signing)  # what no reader would accept stops here
+    ca = _prepare(home, after.federation, now, renew)
+    if ca != after.federation.ca:
+        raise Refused(
+            "the broker's CA is another than the federation names",
+            where=str(home.broker),
+            hint="put broker/ca.pem and broker/ca.key back from a backup",
+        )
+    home.issue(after.federation, after.keys, now)
+    home.standing()  # new keys come into force
+    broker.reload(home.folder)
+    return _shown(home, after.federation, now, names)
+
+
+def _shown(home: CoordinatorHome, federation: Federation, now: float, names: Sequence[str] = ()) -> Shown:
+    return Shown(federation, home.federation, now >= federation.expires, tuple(names))
+
+
+def _names(found: Sequence[Card]) -> tuple[str, ...]:
+    names = tuple(coordinator.titled(card.party) for card in found)
+    if len(set(names)) < len(names):
+        raise UsageError("two cards of one name", hint="give each member's card once")
+    return names

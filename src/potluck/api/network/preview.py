@@ -1,0 +1,186 @@
+"""What would leave a site, shown to its owner alone: the first sum of a plan, computed on the real rows, and not sent.
+
+The protocol is rehearsed in this process with the other sites' part made of zeros, so that the letters have their real
+number and sizes. Nothing is charged, since nothing leaves. Noise is drawn afresh: the real one will be another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from potluck.api.network.inbox import Asked, note_rows, one_request
+from potluck.core.agree import agree
+from potluck.core.asks import Ask, Task
+from potluck.core.errors import PlanError, UsageError
+from potluck.core.fixed import decode
+from potluck.core.party import SERVER, Party, site
+from potluck.core.plan import Plan as Spec
+from potluck.core.plan import digest
+from potluck.core.rounds import RoundId, Rounds
+from potluck.core.stages import Guarded
+from potluck.dp.bound import Exact, Noised, privacy
+from potluck.learning.data.table import Table, read
+from potluck.learning.data.tally import Tally, rests_on
+from potluck.learning.data.tally_words import lines, required
+from potluck.learning.evaluation import evaluate
+from potluck.learning.tasks import build
+from potluck.members.home import SiteHome
+from potluck.mpc.share import rehearsal as share_rehearsal
+from potluck.owner.judge import rows_allowed
+from potluck.owner.reading import read as read_policy
+from potluck.owner.source import open_source
+from potluck.parties import catalog
+from potluck.parties.drivers.horizontal import contribution, terms
+from potluck.parties.drivers.memory import Memory, new_run
+
+NO_SUM = {"predict": "a prediction", "intersect": "an intersection", "fit": "a fit over columns"}
+
+
+@dataclass(frozen=True)
+class Persons:
+    """Whom noise for persons hides: how many different names a column holds, and the most rows of one of them."""
+
+    column: str
+    distinct: int
+    most_rows: int
+
+    def __str__(self) -> str:
+        largest = f"{self.most_rows} {agree(self.most_rows, 'row', 'rows')}"
+        some = f"{self.distinct} different ones, the largest with {largest}"
+        return f"a person is whatever column {self.column!r} says: {some}"
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What would leave in the first sum. values: by block, in real units, with whatever noise the site adds inside.
+
+    letters: (step, bytes) of what this site would send, in order; form: how the server would see the values. tally:
+    what became of the values of this site's rows.
+    """
+
+    asked: Asked
+    rows: int
+    held_out: int
+    values: dict[str, list[float]]
+    noise: str
+    form: str
+    letters: tuple[tuple[str, int], ...]
+    later: str
+    tally: Tally
+    persons: Persons | None = None
+
+    def document(self) -> dict[str, object]:
+        """The JSON. For the owner's own screen: it shows values of this site."""
+        return {
+            "hash": f"sha256:{self.asked.request.hash}",
+            "plan": self.asked.plan.name,
+            "rows": self.rows,
+            "held_out": self.held_out,
+            "values": self.values,
+            "noise": self.noise,
+            "form": self.form,
+            "letters": [{"step": step, "bytes": size} for step, size in self.letters],
+            "later": self.later,
+            "cost": self.asked.cost,
+            "persons": None if self.persons is None else asdict(self.persons),
+            "data": self.tally.document(),
+        }
+
+
+def preview(folder: Path, which: str) -> Leaving:
+    """What the plan whose hash begins with `which` would take from the site in `folder`.
+
+    Raises UsageError, DataError, Refused: no such request, or the rows do not fit. Reveals: to the owner, its own sums.
+    What the rows do not have as the plan declares it also goes into the access log, where the inbox finds it.
+    """
+    home = SiteHome.at(folder)
+    asked = one_request(folder, which)
+    plan, rules = asked.plan, read_policy(home.policy)
+    if asked.computes:
+        hint = "potluck site inbox says what it sees of the sites'"
+        raise UsageError("a compute party has no rows, and nothing of its own leaves", where=plan.name, hint=hint)
+    if plan.task in NO_SUM:
+        hint = "potluck site inbox says who sees what; nothing leaves but what it names"
+        what = NO_SUM[plan.task]
+        raise UsageError(f"{what} has no sum to show", where=plan.name, hint=hint)
+    source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
+    rows = read(source, plan, home.name)
+    required(rows.tally, home.name)
+    task: Task[Table, object] = build(plan)
+    ask = next(task.lead())
+    bound: Exact | Noised = privacy(plan, ask)
+    memory = Memory((*plan.sites, *plan.servers), digest(plan))
+    mine = contribution(task, ask, rows, bound, memory.seat(home.me))
+    values = decode(mine.words, bound.grid)
+    named = {name: values[where] for name, where in bound.grid.slices().items()}
+    rows_allowed(rules, rests_on(plan, rows.tally))
+    note_rows(home, asked.request, plan.name, lines(rows.tally))
+    return Leaving(
+        asked,
+        rows.tally.counted if plan.task == "statistics" else rows.tally.used - rows.tally.held,
+        rows.tally.held,
+        {name: [float(value) for value in block] for name, block in named.items()},
+        _noise(plan),
+        _form(plan, home.name),
+        _letters(plan, ask, memory, home.name, mine),
+        _later(plan),
+        rows.tally,
+        _persons(plan, rows),
+    )
+
+
+def _letters(plan: Spec, ask: Ask, memory: Memory, me: str, mine: Guarded) -> tuple[tuple[str, int], ...]:
+    """What this site would send, rehearsed with zeros in the others' place; who computes needs no engine for it."""
+    protection = catalog.apart(plan) if plan.servers else catalog.rehearsed(plan)
+    round_ = RoundId(new_run(), 1)
+    agreed = terms(plan, round_, ask, privacy(plan, ask))
+    nothing = Guarded(np.zeros(agreed.length, agreed.dtype))
+    gives = {one: mine if one == site(me) else nothing for one in plan.sites}
+    free = {one: Guarded(guarded.words) for one, guarded in gives.items()}  # no charge: nothing leaves
+    halves: dict[Party, Rounds[object]] = {
+        one: protection.give(agreed, memory.seat(one), guarded) for one, guarded in free.items()
+    }
+    if plan.servers:
+        halves |= {one: share_rehearsal.stand_in(agreed, memory.seat(one)) for one in plan.servers}
+    else:
+        halves |= {SERVER: protection.open(agreed, memory.seat(SERVER))}
+    desks = memory.round(round_, halves)
+    if desks[site(me)].abort:
+        raise PlanError(f"a rehearsal ended in: {desks[site(me)].abort}", where=plan.name)
+    return tuple((move.label.step, move.size) for move in memory.transcript.moves if move.sender == site(me))
+
+
+def _form(plan: Spec, me: str) -> str:
+    views: Sequence[str] = [v.form.value for v in catalog.views(plan) if v.party == SERVER and v.of == f"{me}'s update"]
+    return views[0] if views else ""
+
+
+def _noise(plan: Spec) -> str:
+    """What is inside; on whose noise the rest counts is in `Asked.cost`."""
+    return {
+        "none": "no noise: these are exact sums over this site's rows",
+        "site": "this site's noise is inside",
+        "shared": "this site's share of the noise is inside",
+        "reveal": "no noise yet",
+    }[plan.privacy.noise]
+
+
+def _persons(plan: Spec, rows: Table) -> Persons | None:
+    if plan.privacy.noise == "none" or plan.privacy.unit != "person" or plan.data.person is None or rows.person is None:
+        return None
+    each = np.bincount(rows.person)
+    return Persons(plan.data.person, len(each), int(each.max()))
+
+
+def _later(plan: Spec) -> str:
+    if plan.training is None:
+        return "this is the only sum"
+    then = ", then one of scores on held-out rows" if evaluate.allowed(plan) else ""
+    return (
+        f"{plan.training.rounds} such sums follow one another, each on the model that the sums before it gave{then}; "
+        "their values depend on models that are not known yet"
+    )

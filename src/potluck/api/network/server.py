@@ -1,0 +1,270 @@
+"""`potluck server run`: the coordinator of a run across machines. It sees what the plan's views say, and no row."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from potluck.api.local.demands import stamp_of
+from potluck.api.local.fit import fitted
+from potluck.api.local.intersect import intersected
+from potluck.api.local.predict import predicted
+from potluck.api.local.run import Progress, quietly, write
+from potluck.api.network.reckoning import reckoning
+from potluck.api.network.sessions import FINISHED, SUMMED, Session, session
+from potluck.api.plan.plan import Plan, opened
+from potluck.api.results.facts import Facts
+from potluck.api.results.folder import free, taken
+from potluck.api.results.outcome import Run
+from potluck.core import private
+from potluck.core.asks import Ask, Task
+from potluck.core.errors import PlanError
+from potluck.core.plan import CODE, canonical
+from potluck.core.plan import Plan as Spec
+from potluck.core.rounds import Abort, Cause
+from potluck.learning.data.table import Table
+from potluck.learning.models.scoring import Carried
+from potluck.learning.tasks import Counted, build
+from potluck.learning.training.trained import Trained
+from potluck.members.files import locked, replace
+from potluck.members.home import CoordinatorHome, Membership
+from potluck.net.lease import Lease
+from potluck.net.link import Link
+from potluck.net.session import Account
+from potluck.owner.heads import SignedHead
+from potluck.parties import catalog
+from potluck.parties.admission.proposal import first_sum
+from potluck.parties.admission.session import Proposal
+from potluck.parties.drivers.intersection import Intersected
+from potluck.parties.drivers.memory import new_run
+from potluck.parties.drivers.sums import Log, Sums, drive
+from potluck.parties.drivers.transcript import Transcript
+from potluck.parties.runners.heads import KnownHeads
+from potluck.parties.runners.identity import identity
+from potluck.parties.runners.journal import Journal
+from potluck.parties.runners.server import Coordinator
+from potluck.parties.runners.server import Run as Running
+from potluck.report import details
+
+REPEATS = 5
+"""How often an exact sum is repeated over the same sites, who come back in between."""
+CONNECT = 15.0
+"""Seconds to reach the broker at the start."""
+Say = Callable[[str, str], None]
+Outcome = Trained | Counted | Carried | Intersected
+Once = Callable[[Spec, Coordinator, Journal, Callable[[Ask], None]], tuple[Outcome, Log]]
+ONCE: dict[str, Once] = {"predict": predicted, "intersect": intersected, "fit": fitted}
+"""Tasks that are one round and no sum: how the server carries it out."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How a run is served: the coordinator's folder, seconds to wait, where bodies go, words for whoever watches."""
+
+    folder: Path
+    wait: float
+    record: Path | None
+    say: Say
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What a run is done with."""
+
+    plan: Plan
+    spec: Spec
+    member: Membership
+    session: Session
+    heads: KnownHeads
+    coordinator: Coordinator
+    task: Task[Table, Trained | Counted] | None
+
+    @property
+    def began(self) -> datetime:
+        """When the run was begun, whichever process did."""
+        return datetime.fromtimestamp(float(self.session.journal.fact("began") or time.time()), UTC)
+
+
+def serve(
+    folder: str | Path,
+    plan: Plan | str | Path,
+    *,
+    out: str | Path | None = None,
+    wait: float = 60.0,
+    fresh: bool = False,
+    record: Path | None = None,
+    progress: Progress = quietly,
+    say: Say = lambda event, text: None,
+) -> Run:
+    """Carry out `plan` with the sites of the federation whose coordinator's home is `folder`.
+
+    wait: seconds to wait for sites and their approval. fresh: give up an unfinished run of this plan, which is gone on
+    with otherwise; record: keep the bodies that the server reads. Raises PlanError, UsageError (exit 2), Refused (3: a
+    site or the federation file), Abort and Unreachable (4). Whatever ends it, finished rounds stand, and the next start
+    goes on after them.
+    """
+    plan = opened(plan)
+    warnings = plan.require()
+    home = CoordinatorHome.at(Path(folder))
+    member = home.open(time.time())
+    spec = _across(plan, member)
+    free(Path(out) if out else None)
+    with (
+        locked(home.lock, "another server runs this federation on this machine"),
+        session(home, plan, spec, fresh, member.federation) as kept,
+        _line(home, member) as (link, lease),
+        ExitStack() as undo,
+    ):
+        say = _written(kept, say)
+        bench = _bench(plan, spec, member, kept, link, Wishes(home.folder, wait, record, say))
+        undo.callback(bench.coordinator.transcript.close)
+        if kept.resumed:
+            say("resumed", f"{sum(one['opened'] for one in kept.journal.rounds())} rounds stand")
+        if kept.state != SUMMED:
+            bench.coordinator.gather()
+
+        def begin(ask: Ask) -> None:
+            lease.check()
+            progress(ask)
+
+        outcome, log = (
+            ONCE[spec.task](bench.spec, bench.coordinator, kept.journal, begin)
+            if bench.task is None
+            else (_carried_out(bench, bench.task, begin))
+        )
+        kept.became(SUMMED)
+        model = outcome.model.digest() if isinstance(outcome, Trained) else ""
+        bench.coordinator.close(bytes.fromhex(model.removeprefix("sha256:")))
+        place = taken(spec.name, Path(out) if out else None, bench.began)
+        with kept.transcript.open("rb") as lines, private.opened(place / "transcript.jsonl", os.O_TRUNC) as file:
+            shutil.copyfileobj(lines, file)
+        write(place, _facts(bench, outcome, log, [*warnings, *outcome.warnings]))
+        kept.became(FINISHED)
+    return Run.read(place)
+
+
+def _written(kept: Session, say: Say) -> Say:
+    """`say`, and a line of JSON a word in the run's folder: when, event, text; nothing private is ever said."""
+
+    def both(event: str, text: str) -> None:
+        line = {"when": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, "text": text}
+        with private.opened(kept.folder / "events.jsonl", os.O_APPEND) as file:
+            file.write(f"{json.dumps(line)}\n".encode())
+        say(event, text)
+
+    return both
+
+
+def _across(plan: Plan, member: Membership) -> Spec:
+    """The plan's data, if it can be carried out across machines. Raises PlanError."""
+    spec = plan.spec
+    for key, wanted in (("federation.sites", spec.sites), ("protect.servers", spec.servers)):
+        strangers = [str(party) for party in wanted if party not in member.federation.cards]
+        if strangers:
+            more = " as a compute party" if wanted == spec.servers else ""
+            what = f"{key}: {', '.join(strangers)} is no member of {member.federation.name}{more}"
+            raise PlanError(what, where=plan.where, hint="potluck federation show; potluck federation add")
+    patterns = [name for name in spec.data.columns if "*" in name]
+    if patterns:
+        what = f"data.columns: the pattern {patterns[0]!r} cannot be used across machines"
+        raise PlanError(what, where=plan.where, hint="name the columns one by one: nobody here sees the files")
+    return spec
+
+
+@contextmanager
+def _line(home: CoordinatorHome, member: Membership) -> Iterator[tuple[Link, Lease]]:
+    """The server's line, and the lease that keeps a second server away. Raises Unreachable, Refused."""
+    it = member.federation
+    link = Link(Account(it.id, member.me, it.broker, it.ca, member.keys.user.seed), parties=tuple(it.cards))
+    try:
+        link.open(CONNECT)
+        boot, mark = new_run(), home.folder / "server.boot"
+        lease = Lease(link, boot)
+        lease.acquire(mark.read_text(encoding="ascii").strip() if mark.is_file() else None)
+        replace(mark, boot.encode(), private.FILE)
+        try:
+            yield link, lease
+        finally:
+            lease.release()
+    finally:
+        link.close()
+
+
+def _bench(
+    plan: Plan,
+    spec: Spec,
+    member: Membership,
+    kept: Session,
+    link: Link,
+    wishes: Wishes,
+) -> _Bench:
+    task: Task[Table, Trained | Counted] | None = None if spec.task in ONCE else build(spec)
+    protection = None if task is None else catalog.apart(spec)
+    it = member.federation
+    proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first_sum(spec).state).digest(), b"")
+    transcript = Transcript(wishes.record, kept.transcript)
+    running = Running(spec, task, protection, kept.name, proposal, wishes.wait, transcript)
+    heads = KnownHeads(wishes.folder / "heads.json", it)
+    coordinator = Coordinator(running, identity(member), link, kept.journal, heads, wishes.say)
+    return _Bench(plan, spec, member, kept, heads, coordinator, task)
+
+
+def _carried_out(
+    bench: _Bench, task: Task[Table, Trained | Counted], progress: Progress
+) -> tuple[Trained | Counted, Log]:
+    """All sums, those that stand from the journal. Raises Abort."""
+    journal = bench.session.journal
+    redone = journal.unopened() if not bench.spec.exact else 0
+    if redone > bench.spec.privacy.redo:
+        what = "contributions had left in a round that was not finished, and the plan paid for no other try"
+        raise Abort(Cause.BUDGET, detail=f"{what}. hint: set privacy.redo, and start a new run with --fresh")
+    sums = Sums(bench.spec, bench.coordinator, memoir=journal, redone=redone, repeats=REPEATS, progress=progress)
+    return drive(task, sums), sums.log
+
+
+def _facts(bench: _Bench, outcome: Outcome, log: Log, warnings: list[str]) -> Facts:
+    spec, it = bench.spec, bench.member.federation
+    told = {name: epsilon for name, _, _, _, epsilon, head in bench.session.journal.sites() if head}
+    reckoned = reckoning(spec, bench.session.journal.paid())
+    noisy = spec.privacy.noise != "none"
+    cost = {name: told.get(name, reckoned[name]) if noisy else None for name in spec.federation.sites}
+    silent = [name for name in spec.federation.sites if noisy and name not in told]
+    if silent:
+        names = ", ".join(silent)
+        warnings.append(f"no last word from {names}: what it spent is reckoned from the letters that came from it")
+    heads = tuple(_head(site.name, bench.heads.of(site)) for site in spec.sites if bench.heads.of(site))
+    network = details.Network(
+        federation=it.name, version=it.version, broker=it.broker, heads=heads, resumed=bench.session.resumed
+    )
+    tries = _tries(bench.session)
+    log.aborts = [cause for causes in tries.values() for cause in causes]
+    return Facts(
+        bench.plan, spec, bench.session.name, bench.began, outcome, log, cost, warnings, network=network, tries=tries,
+        stamp=stamp_of(spec, None),
+    )  # fmt: skip
+
+
+def _head(name: str, signed: SignedHead | None) -> details.Head:
+    assert signed is not None
+    return details.Head(site=name, entry=signed.seq, hash=signed.hash.hex(), signature=signed.signature.hex())
+
+
+def _tries(kept: Session) -> dict[int, tuple[str, ...]]:
+    """By the number of each round that was opened, the causes of the tries before it."""
+    found: dict[int, tuple[str, ...]] = {}
+    before: list[str] = []
+    for one in kept.journal.rounds():
+        if one["opened"]:
+            found[one["number"]] = tuple(before)
+            before = []
+        else:
+            before.append(one["cause"] or "the server was stopped in this round")
+    return found

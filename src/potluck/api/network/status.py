@@ -1,0 +1,219 @@
+"""`potluck status`: what a federation's server is doing and what it did, from its journals; none of it is private.
+
+Who was never heard in a run is silent while a server waits for its answer. Once the run has ended, or no server runs,
+nobody waits: it was not heard.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from potluck.api.network.reckoning import reckoning
+from potluck.api.network.sessions import OPEN
+from potluck.core.errors import PotluckError
+from potluck.core.party import SERVER, Party, Role, site
+from potluck.core.plan import Plan as Spec
+from potluck.core.schema import readable
+from potluck.members.home import CoordinatorHome
+from potluck.parties.runners.journal import Journal
+
+
+@dataclass(frozen=True)
+class File:
+    """A federation file, as people compare it."""
+
+    version: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"version {self.version} ({self.digest})"
+
+    def document(self) -> dict[str, object]:
+        """The JSON of it."""
+        return {"version": self.version, "digest": self.digest}
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A site or compute party as the server last heard it. verdict: its answer; "silent": none yet, and a server waits
+    for one; "not heard": none, and nobody waits. seen: seconds ago; spent: epsilon, None without noise;
+    file: the federation file that it goes by, None where it was not heard."""
+
+    name: str
+    verdict: str
+    codes: tuple[str, ...]
+    seen: float | None
+    spent: float | None
+    dropped: int
+    file: File | None
+
+
+@dataclass(frozen=True)
+class Live:
+    """One run. sums: how many there are in all; opened: how many are done; tries: rounds that came to nothing; file:
+    the federation file that it began with and ends under."""
+
+    run: str
+    plan: str
+    hash: str
+    state: str
+    began: float
+    sums: int
+    opened: int
+    tries: int
+    now: str
+    bytes_up: int
+    bytes_down: int
+    resumed: int
+    file: File | None
+    sites: tuple[Guest, ...]
+    computes: tuple[Guest, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """The JSON of one run."""
+        return {
+            "run": self.run,
+            "plan": {"name": self.plan, "hash": self.hash},
+            "state": self.state,
+            "began": datetime.fromtimestamp(self.began, UTC).isoformat(timespec="seconds"),
+            "rounds": {"opened": self.opened, "of": self.sums, "redone": self.tries, "now": self.now},
+            "bytes_up": self.bytes_up,
+            "bytes_down": self.bytes_down,
+            "resumed": self.resumed,
+            "file": self.file.document() if self.file else None,
+            "sites": {
+                one.name: {
+                    "state": one.verdict,
+                    "codes": list(one.codes),
+                    "seconds_ago": one.seen,
+                    "spent": one.spent,
+                    "dropped": one.dropped,
+                    "file": one.file.document() if one.file else None,
+                }
+                for one in self.sites
+            },
+            "compute": {
+                one.name: {
+                    "state": one.verdict,
+                    "codes": list(one.codes),
+                    "seconds_ago": one.seen,
+                    "file": one.file.document() if one.file else None,
+                }
+                for one in self.computes
+            },
+        }
+
+    @property
+    def strays(self) -> list[str]:
+        """Who goes by another federation file than the run, in words."""
+        found = [(one.name, one.file) for one in self.sites]
+        found += [(f"{one.name} (compute)", one.file) for one in self.computes]
+        return [f"{name} goes by {file}, the run by {self.file}" for name, file in found if file and file != self.file]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A coordinator's home. file: in force; running: a server's process holds it now."""
+
+    federation: str
+    file: File
+    running: bool
+    runs: tuple[Live, ...]
+
+    def document(self) -> dict[str, object]:
+        """The JSON of `potluck status`."""
+        head = {"federation": self.federation, **self.file.document(), "running": self.running}
+        return {**head, "runs": [one.document() for one in self.runs]}
+
+
+def status(folder: Path) -> Standing:
+    """How things stand at the coordinator in `folder`, newest run first. Raises UsageError, Refused: no such home."""
+    home = CoordinatorHome.at(folder)
+    it, running = home.standing().federation, _held(home.lock)
+    return Standing(it.name, File(it.version, f"sha256:{it.digest.hex()}"), running, tuple(live(folder, running)))
+
+
+def live(folder: Path, running: bool = True) -> Iterator[Live]:
+    """Every run of the coordinator in `folder`, newest first; one whose journal is just being made is left out.
+
+    running: whether a server is at work. Who starts one knows it: to look at its lock could keep it from starting.
+    """
+    paths = list(CoordinatorHome(folder).runs.glob("*/journal.sqlite"))
+    for path in sorted(paths, key=lambda one: one.stat().st_mtime, reverse=True):
+        with contextlib.suppress(PotluckError), closing(Journal.look(path)) as journal:
+            yield _live(path.parent.name, journal, running)
+
+
+def _live(run: str, journal: Journal, running: bool) -> Live:
+    plan = msgspec.json.decode((journal.fact("spec") or "").encode(), type=readable(Spec))
+    rounds = journal.rounds()
+    flying = [one for one in rounds if not one["ended"]]
+    state = journal.fact("state") or OPEN
+    open_now = flying and state == OPEN
+    unheard = "silent" if running and state == OPEN else "not heard"
+    cost = reckoning(plan, journal.paid())
+    noisy = plan.privacy.noise != "none"
+    heard = {name: (verdict, codes, seen, epsilon) for name, verdict, codes, seen, epsilon, _ in journal.sites()}
+    sites = []
+    for name in plan.federation.sites:
+        verdict, codes, seen, epsilon = heard.get(name, (unheard, (), None, None))
+        spent = (cost[name] if epsilon is None else epsilon) if noisy else None
+        dropped = sum(1 for one in rounds if one["opened"] and name in one.get("lost", {}))
+        sites.append(Guest(name, verdict, codes, _ago(seen), spent, dropped, _file(journal, site(name))))
+    return Live(
+        run=run,
+        plan=plan.name,
+        hash=journal.fact("plan") or "",
+        state=state,
+        began=float(journal.fact("began") or "0"),
+        sums=int(journal.fact("sums") or "0"),
+        opened=sum(1 for one in rounds if one["opened"]),
+        tries=sum(1 for one in rounds if not one["opened"] and one["ended"]),
+        now=f"{flying[-1]['kind']} {flying[-1]['step'] + 1}" if open_now else "",
+        bytes_up=sum(one.get("up", 0) for one in rounds),
+        bytes_down=sum(one.get("down", 0) for one in rounds),
+        resumed=int(journal.fact("resumed") or "0"),
+        file=_file(journal, SERVER),
+        sites=tuple(sites),
+        computes=_computes(plan, journal, unheard),
+    )
+
+
+def _computes(plan: Spec, journal: Journal, unheard: str) -> tuple[Guest, ...]:
+    if not plan.servers:
+        return ()
+    heard = {name: (verdict, codes, seen) for name, verdict, codes, seen, _, _ in journal.sites(Role.COMPUTE)}
+    found = [(party, *heard.get(party.name, (unheard, (), None))) for party in plan.servers]
+    return tuple(
+        Guest(party.name, verdict, codes, _ago(seen), None, 0, _file(journal, party))
+        for party, verdict, codes, seen in found
+    )
+
+
+def _file(journal: Journal, party: Party) -> File | None:
+    known = journal.file(party)
+    return None if known is None else File(known[0], f"sha256:{known[1].hex()}")
+
+
+def _ago(seen: float | None) -> float | None:
+    return None if seen is None else time.time() - seen
+
+
+def _held(lock: Path) -> bool:
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True

@@ -1,0 +1,183 @@
+"""`potluck up`: a plan carried out by real processes on this machine: a broker, a server, a site for every owner, and
+a process for every compute party of the plan.
+
+All that a federation across machines has is there: keys, a signed federation file, TLS, permissions, policies. One
+person holds all of it, so it is a rehearsal. Its keys and homes are removed when the run is over; ledgers stay.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from potluck.api.local import fit, intersect, predict
+from potluck.api.local.compare import Comparison, compared
+from potluck.api.local.demands import demand_of, stamp_of
+from potluck.api.local.ledgers import folder_of
+from potluck.api.local.tables import tables, tallies
+from potluck.api.network import matches, scores
+from potluck.api.network.household import Household, settle
+from potluck.api.network.processes import Processes
+from potluck.api.network.status import Live, live
+from potluck.api.plan.plan import Plan, opened
+from potluck.api.results.document import beside, compared_scores
+from potluck.api.results.folder import run_folder
+from potluck.api.results.outcome import Run
+from potluck.core import private
+from potluck.core.errors import PotluckError
+from potluck.core.party import Party
+from potluck.core.plan import Plan as Spec
+from potluck.core.schema import readable
+from potluck.core.visible import json_text
+from potluck.learning.data.table import Table
+from potluck.learning.training.trained import Trained
+from potluck.net.broker import binary
+from potluck.parties import catalog
+from potluck.parties.admission.proposal import ONE_ROUND
+from potluck.parties.learners import readers
+from potluck.report import details
+from potluck.report.page import render
+
+TICK = 0.2
+DROPPED = "dropped: "
+"""How a site's own screen begins to say why it takes no more part in a run."""
+Say = Callable[[str, str], None]
+Watch = Callable[[Live], None]
+
+
+class Ended(PotluckError):
+    """The server's process ended with an error of its own, in its words and with its exit code."""
+
+    def __init__(self, line: str, code: int) -> None:
+        super().__init__(line)
+        self.exit_code = code
+
+    def __str__(self) -> str:
+        return self.what
+
+
+def up(
+    plan: Plan | str | Path,
+    *,
+    out: str | Path | None = None,
+    ledger: str | Path | None = None,
+    record: bool = False,
+    compare: bool = False,
+    watch: Watch = lambda live: None,
+    say: Say = lambda event, text: None,
+) -> Run:
+    """Carry out `plan` with processes of its own for broker, server and every site. Arguments as `potluck.run`.
+
+    watch: called with how things stand, several times a second. Raises PlanError, DataError, UsageError (exit 2),
+    Refused (3), Ended (the server's own code). Dead processes are started again, and the run goes on.
+    """
+    plan = opened(plan)
+    plan.require()
+    demand = demand_of(plan)
+    _can(plan.spec)
+    room = predict.prepared(plan, None) if plan.spec.task == "predict" else None
+    owners = intersect.prepared(plan, None) if plan.spec.task == "intersect" else None
+    spec, rows = (plan.spec, {}) if plan.spec.task in ONE_ROUND else tables(plan, None)
+    brought = fit.prepared(plan, None) if spec.task == "fit" else None
+    counts = room.counted() if room else brought.tallies if brought else tallies(rows)
+    now = datetime.now(UTC)
+    holding = folder_of(plan, Path(ledger) if ledger else None)
+    with run_folder(spec.name, Path(out) if out else None, now) as folder:
+        house = settle(plan, spec, folder, holding, record)
+        with Processes(house.commands, house.logs(folder), say) as processes:
+            code = _watched(processes, house, watch)
+        if code:
+            for name, words in _reasons(house, processes):
+                say(name, words)  # its owner is here, too
+            raise Ended(processes.last_word("server"), code)
+        if room:
+            scores.fetch(folder, house, room, compare)
+        if brought:
+            reader = house.homes[readers(spec)[0].name]
+            fit.fetch(folder, reader, next(live(house.coordinator)).run, brought if compare else None)
+        if owners:
+            matches.fetch(folder, house, owners, compare)
+        stamp = stamp_of(spec, demand)
+        _told(folder, plan, _comparison(spec, rows, Run.read(folder)) if compare else None, spec, rows, stamp)
+        if record:
+            _gather(house.folder, folder / "parcels")
+        shutil.rmtree(house.folder)
+    return replace(Run.read(folder), data=counts)
+
+
+def _can(spec: Spec) -> None:
+    """Raises UsageError: what the plan's processes need is not installed. Each would die of it and start again."""
+    binary()
+    if spec.task not in ONE_ROUND:
+        catalog.row(spec).build(spec)
+
+
+def _reasons(house: Household, processes: Processes) -> list[tuple[str, str]]:
+    """What those who said no, or who dropped the run, wrote on their own screens: no other party is told it."""
+    refusing = house.refusing()
+    found = [(name, processes.last_word(name)) for name in refusing]
+    for name in (*house.sites.values(), *house.computes.values()):
+        words = "" if name in refusing else processes.last_word(name, DROPPED)
+        found += [(name, words)] if words else []
+    return found
+
+
+def _watched(processes: Processes, house: Household, watch: Watch) -> int:
+    while True:
+        code = processes.tend("server")
+        if code is not None:
+            return code
+        for one in live(house.coordinator):
+            watch(one)
+        time.sleep(TICK)
+
+
+def _comparison(spec: Spec, rows: Mapping[Party, Table], run: Run) -> Comparison | None:
+    return compared(spec, rows, Trained(run.model, None)) if spec.task == "train" else None
+
+
+def _told(
+    folder: Path, plan: Plan, comparison: Comparison | None, spec: Spec, rows: Mapping[Party, Table], stamp: str
+) -> None:
+    """What the launcher knows and the server does not: the plan as it was written, and the comparison."""
+    document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=readable(details.Details))
+    private.write(folder / "plan.toml", plan.text())
+    document["plan"]["hash"] = plan.hash
+    if stamp:
+        document["stamp"] = stamp
+    known = msgspec.structs.replace(
+        known, plan_toml=plan.text(), overrides=plan.overrides, plan_hash=plan.hash, one_machine=True
+    )
+    if comparison is not None:
+        number = "r2" in document["metrics"]["federated"]
+        document["metrics"] = beside(document["metrics"]["federated"], comparison, number)
+        sites = tuple(
+            details.Site(name=s.name, rows_train=t.rows - int(t.test.sum()), rows_test=int(t.test.sum()))
+            for s, t in rows.items()
+        )
+        known = msgspec.structs.replace(known, comparison=compared_scores(spec, comparison), sites=sites)
+    private.write(folder / details.FILE, details.dump(known))
+    private.write(folder / "run.json", json_text(document))
+    private.write(folder / "report.html", render(folder))
+
+
+def _gather(room: Path, parcels: Path) -> None:
+    """One folder of parcels from what each process read."""
+    private.folder(parcels)
+    lines, number = [], 0
+    for index in sorted(room.glob("parcels-*/index.jsonl")):
+        for line in index.read_text(encoding="utf-8").splitlines():
+            one = json.loads(line)
+            number += 1
+            name = f"{number:06d}.bin"
+            shutil.move(index.parent / one["file"], parcels / name)
+            lines.append(json.dumps(one | {"file": name}, sort_keys=True) + "\n")
+    private.write(parcels / "index.jsonl", "".join(lines))

@@ -1,0 +1,1 @@
+"""A plan as its author wrote it: TOML, its grammar, and the checked data behind it."""

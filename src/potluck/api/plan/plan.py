@@ -1,0 +1,166 @@
+"""`potluck.Plan`: a plan as its author wrote it, and the checked data behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from potluck.api.plan.grammar import Toml, override, parse, read_text, read_toml, replaced
+from potluck.core import plan as core
+from potluck.core.errors import PlanError, UsageError
+from potluck.learning.models.model import Model
+from potluck.learning.models.scoring import layered, mode_of
+from potluck.learning.training import average
+from potluck.parties import catalog
+
+ROUNDS = {"newton": 12, "gradient": 20, "average": 10, "boosting": 20}
+FITTED = {"newton": 8}
+"""The same where a round is computed on shares: Newton's method has settled by then."""
+BATCH = {"average": average.BATCH}
+"""Other methods take all their rows where no batch is written."""
+RATE = {"gradient": 1.0, "average": 0.1, "newton": 1.0, "boosting": 0.3}
+
+
+class Plan:
+    """What is to be learnt, what is protected from whom, and at what privacy cost.
+
+    `Plan.read(path)` reads TOML; `Plan(name=..., federation={...}, ...)` takes the same names as the tables.
+    Raises PlanError where a key is unknown, missing or of the wrong kind. `set` changes one key in place.
+    """
+
+    def __init__(  # noqa: PLR0913 - the arguments are the tables of a plan, by their own names
+        self,
+        *,
+        name: str,
+        purpose: str,
+        task: str,
+        federation: Toml,
+        privacy: Toml,
+        protect: Toml | None = None,
+        version: int = 1,
+        data: Toml | None = None,
+        model: Toml | None = None,
+        training: Toml | None = None,
+        statistics: Sequence[Toml] | None = None,
+        predict: Toml | None = None,
+        align: Toml | None = None,
+        fit: Toml | None = None,
+    ) -> None:
+        given = {
+            "version": version, "name": name, "purpose": purpose, "task": task, "federation": federation,
+            "data": data, "model": model, "training": training, "protect": protect, "privacy": privacy,
+            "statistics": statistics, "predict": predict, "align": align, "fit": fit,
+        }  # fmt: skip
+        tables = {key: value for key, value in given.items() if value is not None}
+        self.source = f"# made in Python\n{json.dumps(tables, indent=1, default=str)}\n"
+        self.overrides: tuple[str, ...] = ()
+        self._adopt(tables, Path.cwd(), "plan")
+
+    def _adopt(self, tables: Toml, folder: Path, where: str) -> None:
+        self.spec = _known(_defaults(parse(tables, where), tables), folder, where)
+        self.tables = tables
+        self.folder = folder
+        self.where = where
+
+    @classmethod
+    def read(cls, path: str | Path, settings: Sequence[str] = ()) -> Plan:
+        """The plan in a TOML file, with `key=value` settings put over it. Raises UsageError, PlanError."""
+        path = Path(path)
+        source = read_text(path)
+        tables = read_toml(source, path.name)
+        for setting in settings:
+            tables = override(tables, setting)
+        plan = cls.__new__(cls)
+        plan.source, plan.overrides = source, tuple(settings)
+        plan._adopt(tables, path.resolve().parent, path.name)
+        return plan
+
+    def set(self, key: str, value: object) -> Plan:
+        """Replace one key (dotted), e.g. `plan.set("protect.with", "mask")`; gives the plan itself.
+
+        Raises PlanError; then the plan is as it was.
+        """
+        self._adopt(replaced(self.tables, tuple(key.split(".")), value), self.folder, self.where)
+        self.overrides = (*self.overrides, f"{key}={value!r}")
+        return self
+
+    @property
+    def hash(self) -> str:
+        """`sha256:...` over every key but where files lie; a model is in by its digest."""
+        return "sha256:" + core.digest(self.spec).hex()
+
+    def problems(self) -> tuple[list[str], list[str]]:
+        """(errors, warnings): everything that keeps this plan from running as promised, and what to mind."""
+        return catalog.check(self.spec)
+
+    def require(self) -> list[str]:
+        """The warnings. Raises PlanError with the first error."""
+        errors, warnings = self.problems()
+        if errors:
+            what, _, hint = errors[0].partition(". hint: ")
+            raise PlanError(what, where=self.where, hint=hint)
+        return warnings
+
+    def text(self) -> str:
+        """The plan's text as run: the file as written, then the overrides as comments."""
+        return self.source + "".join(f"# --set {setting}\n" for setting in self.overrides)
+
+    def values(self) -> dict[str, object]:
+        """Every key in force, defaults filled in."""
+        return dict(msgspec.to_builtins(self.spec))
+
+    def __repr__(self) -> str:
+        return f"Plan({self.spec.name!r}, task={self.spec.task!r}, with={self.spec.protect.word!r})"
+
+
+def opened(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Plan:
+    """A plan, or the one in a file. Raises UsageError, PlanError."""
+    if isinstance(plan, Plan):
+        return plan
+    if isinstance(plan, str | Path):
+        return Plan.read(plan, settings)
+    raise UsageError(f"a plan or its path, not {type(plan).__name__}", hint="potluck.Plan.read(PATH)")
+
+
+def _defaults(plan: core.Plan, tables: Toml) -> core.Plan:
+    """Fill in the defaults that depend on other keys."""
+    if plan.training is None:
+        return plan
+    written = tables.get("training")
+    written = written if isinstance(written, Mapping) else {}
+    method = plan.training.method
+    usual = ROUNDS | FITTED if plan.task == "fit" else ROUNDS
+    training = msgspec.structs.replace(
+        plan.training,
+        rounds=plan.training.rounds if "rounds" in written else usual[method],
+        rate=plan.training.rate if "rate" in written else RATE[method],
+        batch=plan.training.batch if "batch" in written else BATCH.get(method),
+    )
+    return msgspec.structs.replace(plan, training=training)
+
+
+def _known(plan: core.Plan, folder: Path, where: str) -> core.Plan:
+    """A plan that predicts, with the digest of its model and the mode that fits it, where the file is here.
+
+    Raises UsageError: it is no model, a broken one, or of a kind that no protection scores with; PlanError: it is not
+    the one that `model.digest` names.
+    """
+    if plan.task != "predict" or plan.model is None or plan.predict is None or plan.model.file is None:
+        return plan
+    path = folder / plan.model.file
+    if not path.exists():
+        return plan
+    model = layered(Model.read(path), str(path))
+    digest = model.digest()
+    if plan.model.digest not in (None, digest):
+        hint = f"this file's is {digest}"
+        raise PlanError("model.digest: is not that of model.file", where=where, hint=hint)
+    mode = plan.predict.mode or ("batch" if plan.protect.word == "share" else mode_of(model.kind))
+    return msgspec.structs.replace(
+        plan,
+        model=msgspec.structs.replace(plan.model, digest=digest),
+        predict=msgspec.structs.replace(plan.predict, mode=mode),
+    )

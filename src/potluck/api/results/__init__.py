@@ -1,0 +1,1 @@
+"""What a run leaves: its folder, its documents, and its object in Python."""

@@ -1,0 +1,334 @@
+"""The JSON of a run, as the reference documents it, and the evidence that the report adds."""
+
+from __future__ import annotations
+
+import math
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from potluck.api.local.compare import Comparison
+from potluck.api.results.facts import Facts
+from potluck.core.asks import Kind
+from potluck.core.plan import Plan as Spec
+from potluck.dp.account import NEIGHBOURS
+from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.models.model import Model
+from potluck.learning.models.scoring import Agreement, Carried, Predicted
+from potluck.learning.tasks import Counted
+from potluck.learning.training.trained import Trained
+from potluck.parties import catalog
+from potluck.parties.drivers.intersection import Intersected
+from potluck.report import details
+
+Json = dict[str, object]
+PREDICTIONS = "predictions.csv"
+"""A run's scores, in its folder."""
+MEMBERS = "members.csv"
+"""A run's common keys, in its folder."""
+KINDS = {
+    "train": Kind.TRAIN,
+    "statistics": Kind.STATISTICS,
+    "predict": Kind.PREDICT,
+    "intersect": Kind.INTERSECT,
+    "fit": Kind.FIT,
+}
+MANY, FEW = 12, 3
+"""With more sites than MANY the report shows who sees what for FEW of them: the whole grows with their square."""
+
+
+def document(facts: Facts, final: Path) -> Json:
+    """The document that `potluck run --json` prints. Paths are those of the finished folder."""
+    head: Json = {
+        "plan": {"name": facts.spec.name, "hash": facts.plan.hash},
+        "task": facts.spec.task,
+        "protect": facts.spec.protect.word,
+        "run": str(final),
+        "report": str(final / "report.html"),
+    }
+    if facts.spec.protect.word == "tee":
+        head["stamp"] = facts.stamp or None
+    if isinstance(facts.outcome, Trained):
+        head |= of_model(facts.outcome.model, final)
+        head["metrics"] = _metrics(facts, facts.outcome)
+        head["held_out"] = facts.spec.data.split is not None
+    elif facts.spec.task == "fit":
+        head |= {"model": None, "metrics": {"federated": None}}
+    elif isinstance(facts.outcome, Counted):
+        head["results"] = facts.outcome.document()
+    elif isinstance(facts.outcome, Intersected):
+        head |= intersection(facts.outcome, final)
+    else:
+        head |= prediction(facts.outcome, facts.agreement, final)
+    return head | {"privacy": _privacy(facts), "rounds": _rounds(facts), "warnings": facts.warnings}
+
+
+def of_model(model: Model, final: Path) -> Json:
+    """What is said of a model that is here."""
+    return {
+        "model": {
+            "kind": model.kind,
+            "file": str(final / "model.json"),
+            "digest": model.digest(),
+            "coefficients": dict(model.coefficients) if model.coefficients else None,
+        }
+    }
+
+
+def intersection(outcome: Intersected, final: Path) -> Json:
+    """What is said of common keys; null where they are somewhere else, or not revealed."""
+    members = None if outcome.members is None else str(final / MEMBERS)
+    found: Json = {"size": outcome.size, "members": members, "reused": outcome.reused}
+    return found if outcome.shared is None else found | {"plain_size": outcome.shared}
+
+
+def prediction(outcome: Predicted | Carried, agreement: Agreement | None, final: Path) -> Json:
+    """What is said of scores; null where they are somewhere else."""
+    if isinstance(outcome, Carried):
+        return {"predictions": None, "max_error_bound": None, "notes": []}
+    found: Json = {
+        "predictions": str(final / PREDICTIONS),
+        "max_error_bound": outcome.bound,
+        "notes": list(outcome.notes),
+    }
+    return found if agreement is None else found | {"agreement": agreement_of(agreement)}
+
+
+def agreement_of(same: Agreement) -> Json:
+    """Scores beside plain ones."""
+    return {"rows": same.rows, "same_labels": same.same, "largest_error": same.largest}
+
+
+def scores(metrics: Metrics | None, number: bool) -> Json:
+    """One model's metrics; null where nothing may be shown or the noise leaves nothing to show.
+
+    number: whether the target is a number (r2 and rmse) or a side or class (auc and accuracy).
+    """
+    shown = metrics or Metrics(None)
+    found: Json = {}
+    for name in ("r2", "rmse", "rows") if number else ("auc", "accuracy", "rows"):
+        found[name] = getattr(shown, name)
+        if name in shown.intervals:
+            found[f"{name}_low"], found[f"{name}_high"] = map(_end, shown.intervals[name])
+        if name in shown.population:
+            found[f"{name}_population"] = [_end(end) for end in shown.population[name]]
+    return found
+
+
+def _end(value: float) -> float | None:
+    """An end of an interval; None where there is none."""
+    return value if math.isfinite(value) else None
+
+
+def _metrics(facts: Facts, outcome: Trained) -> Json:
+    def told(metrics: Metrics | None) -> Json:
+        return scores(metrics, outcome.model.target.kind == "number")
+
+    compared = facts.comparison
+    if compared is None:
+        found: Json = {"federated": told(outcome.metrics)}
+        return found if facts.pooled is None else found | {"pooled": told(facts.pooled)}
+    return beside(told(outcome.metrics), compared, outcome.model.target.kind == "number")
+
+
+def beside(released: Json, compared: Comparison, number: bool) -> Json:
+    """Exact metrics beside what was released, where one process holds all rows."""
+
+    def told(metrics: Metrics | None) -> Json:
+        return scores(metrics, number)
+
+    by_site = {name: told(one) for name, one in compared.by_site.items()}
+    return {
+        "federated": told(compared.federated) | {"by_site": by_site},
+        "federated_released": released,
+        "federated_no_noise": told(compared.no_noise),
+        "alone": {name: told(one) for name, one in compared.alone.items()},
+        "pooled": told(compared.pooled),
+    }
+
+
+def _privacy(facts: Facts) -> Json:
+    privacy = facts.spec.privacy
+    noisy = privacy.noise != "none"
+    return {
+        "noise": privacy.noise,
+        "unit": privacy.unit if noisy else None,
+        "person": facts.spec.data.person if noisy and privacy.unit == "person" else None,
+        "neighbours": NEIGHBOURS if noisy else None,
+        "delta": privacy.delta if noisy else None,
+        "epsilon": dict(facts.spent),
+    }
+
+
+def _rounds(facts: Facts) -> list[Json]:
+    kind = KINDS[facts.spec.task]
+    return [
+        {
+            "round": number,
+            "dropped": sorted(one.dropped),
+            "bytes_up": one.traffic.up,
+            "bytes_down": one.traffic.down,
+            "seconds": round(one.seconds, 6),
+        }
+        for number, one in enumerate((r for r in facts.log.rounds if r.ask.kind is kind), 1)
+    ]
+
+
+def evidence(facts: Facts) -> details.Details:
+    """What the report shows beyond the JSON."""
+    spec = facts.spec
+    return details.Details(
+        name=spec.name,
+        purpose=spec.purpose,
+        created=facts.now.isoformat(timespec="seconds"),
+        plan_toml=facts.plan.text(),
+        overrides=facts.plan.overrides,
+        plan_hash=facts.plan.hash,
+        task=spec.task,
+        protect=spec.protect.word,
+        method=spec.training.method if spec.training else "",
+        server=spec.federation.server,
+        patience=spec.federation.patience,
+        corrupt=spec.federation.corrupt,
+        dropouts=spec.federation.dropouts,
+        versions=_versions(),
+        sites=tuple(_site(facts, name) for name in spec.federation.sites),
+        comparison=compared_scores(facts.spec, facts.comparison),
+        interval="95 %: DeLong for AUC, Wilson for accuracy",
+        budget=facts.budgets,
+        views=_views(spec),
+        timeline=_timeline(facts),
+        questions=_questions(facts),
+        prediction=_scored(facts),
+        intersection=_matched(facts),
+        warnings=tuple(facts.warnings),
+        aborts=tuple(facts.log.aborts),
+        in_process=facts.network is None,
+        network=facts.network,
+        simulated=facts.spec.protect.word == "tee" and facts.spec.protect.enclave == "simulated",
+        exposed=facts.spec.exposed,
+    )
+
+
+def _views(spec: Spec) -> tuple[details.Seen, ...]:
+    """All claims; of many sites, which are all alike, those about the first few (all of them: `potluck explain`)."""
+    sites = spec.sites if len(spec.sites) <= MANY else spec.sites[:FEW]
+    others = set(spec.sites) - set(sites)
+    theirs = tuple(f"{site}'s " for site in others)
+    shown = (view for view in catalog.views(spec) if view.party not in others and not view.of.startswith(theirs))
+    return tuple(details.seen(view) for view in shown)
+
+
+def _site(facts: Facts, name: str) -> details.Site:
+    trained, held = facts.rows.get(name, (None, None))
+    return details.Site(name=name, rows_train=trained, rows_test=held)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    return found | {name: version(name) for name in ("potluck", "numpy", "scipy", "cryptography", "dp-accounting")}
+
+
+def _timeline(facts: Facts) -> tuple[details.Round, ...]:
+    return tuple(
+        details.Round(
+            round=one.number,
+            kind=one.ask.kind.value,
+            seconds=one.seconds,
+            bytes_up=one.traffic.up,
+            bytes_down=one.traffic.down,
+            dropped=tuple(sorted(one.dropped)),
+            steps=tuple(details.Step(step=s, bytes=b, letters=n) for s, (b, n) in one.traffic.steps.items()),
+            when=_moment(one.when) if facts.network else "",
+            why={name: cause.value for name, cause in one.dropped.items()} if facts.network else {},
+            tries=facts.tries.get(one.number, ()),
+        )
+        for one in facts.log.rounds
+    )
+
+
+def _moment(when: float | None) -> str:
+    return datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds") if when else ""
+
+
+def compared_scores(spec: Spec, compared: Comparison | None) -> tuple[details.Score, ...]:
+    """The comparison as the report shows it."""
+    if compared is None:
+        return ()
+    noisy = spec.privacy.noise != "none"
+    rows = [_score("federated", None, compared.federated)]
+    if compared.pooled:
+        rows.append(_score("pooled", None, compared.pooled))
+    if noisy and compared.no_noise:
+        rows.append(_score("federated, no noise", None, compared.no_noise))
+    rows += [_score("alone", name, one) for name, one in compared.alone_at_home.items() if one]
+    rows += [_score("federated", name, one) for name, one in compared.by_site.items()]
+    return tuple(score for group in rows for score in group)
+
+
+def _score(label: str, site: str | None, metrics: Metrics) -> list[details.Score]:
+    found = []
+    for metric in ("auc", "accuracy", "r2", "rmse"):
+        value = getattr(metrics, metric)
+        if value is not None:
+            low, high = metrics.population.get(metric, (None, None))
+            rows = int(metrics.rows) if metrics.rows is not None else None
+            found.append(
+                details.Score(label=label, metric=metric, value=value, site=site, low=low, high=high, rows=rows)
+            )
+    return found
+
+
+def _scored(facts: Facts) -> details.Prediction | None:
+    spec, found, same = facts.spec.predict, facts.outcome, facts.agreement
+    if spec is None:
+        return None
+    head = details.Prediction(owner=spec.owner, client=spec.client, mode=spec.mode or "", max_rows=spec.max_rows)
+    if isinstance(found, Predicted):
+        head = msgspec.structs.replace(head, rows=found.rows, bound=found.bound, notes=found.notes)
+    return head if same is None else agreed(head, same)
+
+
+def _matched(facts: Facts) -> details.Intersection | None:
+    spec, found = facts.spec.align, facts.outcome
+    if spec is None or not isinstance(found, Intersected):
+        return None
+    return details.Intersection(
+        keys=spec.keys,
+        reveal=spec.reveal,
+        to=tuple(one for one in facts.spec.federation.sites if not spec.to or one in spec.to),
+        size=found.size,
+        reused=found.reused,
+        plain=found.shared,
+    )
+
+
+def agreed(head: details.Prediction, same: Agreement) -> details.Prediction:
+    """A prediction with its comparison."""
+    return msgspec.structs.replace(head, compared=same.rows, same_labels=same.same, largest_error=same.largest)
+
+
+def _questions(facts: Facts) -> tuple[details.Question, ...]:
+    columns = facts.spec.data.columns
+    found = []
+    for one in facts.spec.statistics:
+        names = one.columns or ((one.column,) if one.column else ())
+        values = [columns[name].values if name in columns else () for name in names]
+        table = one.kind == "contingency" and len(names) == 2
+        found.append(
+            details.Question(
+                name=one.name,
+                kind=one.kind,
+                column=one.column,
+                by=one.by,
+                unit=columns[one.column].unit if one.column in columns and one.column else "",
+                row_title=names[0] if table else "",
+                column_title=names[1] if table else "",
+                rows=values[0] if table else (),
+                columns=values[1] if table else (),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,63 @@
+"""What is known when the sums of a run are done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from potluck.api.local.compare import Comparison
+from potluck.api.plan.plan import Plan
+from potluck.core.plan import Plan as Spec
+from potluck.dp.account import NEIGHBOURS
+from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.models.scoring import Agreement, Carried, Predicted
+from potluck.learning.tasks import Counted
+from potluck.learning.training.trained import Trained
+from potluck.owner.budget import Budget
+from potluck.parties.drivers.intersection import Intersected
+from potluck.parties.drivers.sums import Log
+from potluck.report import details
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The JSON and the report are written from these alone.
+
+    spec: the plan as checked, patterns resolved; run: its random name; spent: by site what this run cost, None without
+    noise; budgets: the owners' ledgers, where they are here; rows: (trained on, held out) by site, only where the
+    comparison shows exact values anyway; comparison: None unless asked for; network: across machines; tries: by round
+    number the causes of the tries before it; agreement: of a prediction that was compared; stamp: words that must stand
+    beside the results, of what does not protect them; pooled: of a fit that was compared.
+    """
+
+    plan: Plan
+    spec: Spec
+    run: str
+    now: datetime
+    outcome: Trained | Counted | Predicted | Carried | Intersected
+    log: Log
+    spent: Mapping[str, float | None]
+    warnings: list[str]
+    budgets: tuple[details.Budget, ...] = ()
+    rows: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    comparison: Comparison | None = None
+    network: details.Network | None = None
+    tries: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    agreement: Agreement | None = None
+    stamp: str = ""
+    pooled: Metrics | None = None
+
+
+def budget_of(site: str, ledger: Budget, spec: Spec, run: str) -> details.Budget:
+    """One owner's ledger as the report shows it."""
+    return details.Budget(
+        site=site,
+        spent=ledger.spent(),
+        spent_delta=ledger.delta(),
+        delta=spec.privacy.delta or 0.0,
+        unit=spec.privacy.unit or "row",
+        neighbours=NEIGHBOURS,
+        run_epsilon=ledger.spent_by(run),
+        history=tuple(details.Spend(run=h.run, plan=h.plan, epsilon=h.epsilon) for h in ledger.history()),
+    )

@@ -1,0 +1,1 @@
+"""How a party comes to take part in a run: proposed, judged, approved, and what it then holds for it."""

@@ -1,0 +1,348 @@
+"""What a site's owner says to a run: verified first, then judged by the policy, then approved; rows are read last.
+
+Nothing is read of the rows before the run is approved. Every answer is written to the access log. Only codes travel:
+keys of the policy or fixed words, so that a server learns why, and nothing about the rows.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+
+import msgspec
+
+from potluck.core.errors import PlanError, PotluckError, Refused
+from potluck.core.party import Role
+from potluck.core.plan import Plan, canonical, digest
+from potluck.core.rounds import Abort, Cause, Record, RoundId
+from potluck.core.schema import readable
+from potluck.core.visible import visible
+from potluck.core.wire import load
+from potluck.dp.account import promise
+from potluck.engines.environment import NotInstalled
+from potluck.members.card import fingerprint
+from potluck.members.federation import Federation, titled
+from potluck.members.home import SiteHome
+from potluck.owner import heads
+from potluck.owner.access import AccessLog, Event, Outcome, Subject
+from potluck.owner.budget import YEAR, Budget
+from potluck.owner.judge import Denial, Year, computing, judge
+from potluck.owner.policy import Policy
+from potluck.owner.reading import read as read_policy
+from potluck.owner.requests import Request, Requests, State
+from potluck.parties.admission import tries
+from potluck.parties.admission.costs import planned
+from potluck.parties.admission.part import Part, forget, part
+from potluck.parties.admission.proposal import Denied, first_sum, impossible, of_now, plan_of
+from potluck.parties.admission.session import Proposal, Verdict
+from potluck.parties.drivers.tie import TIED, by_order
+
+QUIET = 60.0
+"""Seconds between two lines about discarded letters: whoever floods the site does not fill its disk."""
+KNOWN = 16
+"""Runs whose plans are remembered, of those that are not over here."""
+FILE = "file/"
+"""Prefix of the record of the federation file under which a run began."""
+FORM = ("federation", "expired", "version", "ledger", "plan", "initial")
+"""Codes of proposals that are wrong in themselves, whatever the owner wants."""
+CHANGED = (
+    "the rows here are not those that run {run} of {plan} began with, and it takes no others. Put them back as they "
+    "were, or ask the coordinator for a new run (potluck server run --fresh), which will ask for your approval"
+)
+IN_ORDER = ". This plan's sums depend on the order of rows: they have to come in the same order (SQL: ORDER BY)"
+LONGEST = 2000
+"""Letters of one line of words for the owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is answered; part: where it is granted. words: why not, for the owner alone.
+
+    form: the proposal itself is wrong, which says nothing about a run of its name that goes on.
+    """
+
+    verdict: Verdict
+    codes: tuple[str, ...] = ()
+    part: Part | None = None
+    words: tuple[str, ...] = ()
+    form: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What the owner decides with: its home, ledger, requests and access log. sign: under the site's key.
+
+    say: words for whoever watches the site's own screen.
+    """
+
+    home: SiteHome
+    federation: Federation
+    ledger: Budget
+    requests: Requests
+    log: AccessLog
+    sign: Callable[[bytes], bytes] = field(repr=False)
+    say: Callable[[str], None]
+
+
+def changed(run: str, name: str, plan: Plan | None) -> str:
+    """What the owner is told where the rows are not those that a run began with."""
+    return CHANGED.format(run=run, plan=name) + (IN_ORDER if plan is not None and by_order(plan) else "")
+
+
+class Consent:
+    """One site's owner, as the site's process asks it."""
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._asker = frozenset({owner.federation.name, fingerprint(owner.federation.coordinator)})
+        self._quiet_until: dict[Cause, float] = {}
+
+    @property
+    def federation(self) -> Federation:
+        """The file that this party goes by."""
+        return self._owner.federation
+
+    def decide(self, run: str, proposal: Proposal, known: Part | None = None) -> Decision:
+        """Verify, judge, ask, and read the rows where the answer is yes. Never raises for what a server may send."""
+        file = titled(proposal.membership, proposal.file)
+        about = Subject(asker=self._owner.federation.name, run=run, file=file)
+        try:
+            plan = self._verified(proposal, known)
+            self._remember(run, plan)
+            about = replace(self._about(run), file=file)
+            decision = self._asked(run, plan, proposal, known)
+        except Denied as denied:
+            decision = Decision("denied", (denied.code,), words=(denied.words,), form=denied.code in FORM)
+        except NotInstalled as error:
+            decision = Decision("unable", ("engine",), words=(str(error),))
+        except PotluckError as error:
+            decision = Decision("unable", ("data",), words=(str(error),))
+        if decision.verdict in ("denied", "unable") and not decision.form:
+            self._plans.pop(run, None)
+        self._write("request", _OUTCOME[decision.verdict], about, decision)
+        if decision.part is not None and decision.part is not known:
+            self.counted(run, decision.part.told)
+        return decision
+
+    def counted(self, run: str, told: tuple[str, ...] | None) -> None:
+        """What the owner has to know of the rows that were just read: on its screen and in its log, nowhere else. None:
+        no rows were counted."""
+        if told is not None:
+            about = self._about(run)
+            self._owner.log.write("rows", _now(), about=about, why=told)
+            for line in told:
+                self._say(f"rows of {about.plan}: {line}")
+
+    def _remember(self, run: str, plan: Plan) -> None:
+        """A server that asks for ever more runs does not fill the memory."""
+        self._plans[run] = plan
+        self._plans.move_to_end(run)
+        while len(self._plans) > KNOWN:
+            self._plans.popitem(last=False)
+
+    def decided(self, run: str) -> bool:
+        """Whether a run that was pending is so no more. Raises Refused, UsageError: the file of requests."""
+        return self._owner.requests.state(run) is not State.PENDING
+
+    def stands(self, run: str) -> bool:
+        """Whether the owner still agrees: asked before every round."""
+        return self._owner.requests.state(run) is State.APPROVED
+
+    def tries(self, run: str) -> Counter[str]:
+        """How many rounds of each step of the run the owner's last yes was used for."""
+        return tries.made(self._owner.ledger, run)
+
+    def begun(self, round_: RoundId) -> bool:
+        """Whether a process of this party began this round before."""
+        return self._owner.ledger.fact(tries.marker(round_, "").key) is not None
+
+    def ask_again(self, run: str) -> None:
+        """A step of this run was repeated too often: it waits until the owner agrees again."""
+        self._owner.requests.again(run)
+        tries.counted_anew(self._owner.ledger, run)
+        words = f"one step was begun {tries.TRIES} times or more; if it is to go on: potluck site approve"
+        self._say(f"run {run} of {self._about(run).plan or '?'}: {words}")
+
+    def began(self) -> None:
+        """The site's process starts."""
+        self._owner.log.write("start", _now())
+        it = self._owner.federation
+        self._owner.say(f"{self._owner.home.name} of {it.name}, version {it.version}, at {it.broker}")
+
+    def ended(self) -> None:
+        """The site's process ends."""
+        self._owner.log.write("stop", _now())
+
+    def head(self) -> bytes:
+        """The signed head of the ledger, as bytes."""
+        signed = heads.sign(self._owner.ledger.head(), self._owner.home.name, self._id(), self._owner.sign)
+        return msgspec.msgpack.encode(signed)
+
+    def close(self, run: str, model: bytes) -> float | None:
+        """The run is over. Gives the epsilon that this site's ledger says it cost; None without noise."""
+        about = self._about(run)
+        self._plans.pop(run, None)
+        ledger = self._owner.ledger
+        forget(self._owner.home, run)
+        ledger.finish(run)
+        try:
+            self._owner.requests.finish(run)
+        except PotluckError:
+            return None  # nobody ever asked for it
+        self._write("end", "finished", about, Decision("granted"))
+        # From the ledger, which also knows runs that an earlier process of this site took part in.
+        return next((one.epsilon for one in ledger.history() if one.run == run and one.unit is not None), None)
+
+    def noticed(self, what: str, run: str, cause: Cause | None, number: int | None = None, detail: str = "") -> None:
+        """What happened to a letter or a round, for the access log. detail: why, for the owner's screen alone."""
+        about = self._about(run)
+        if cause is Cause.CHANGED:
+            detail = changed(run, about.plan or "?", self._plans.get(run))
+        why = f": {detail}" if detail else ""
+        if what == "round":
+            codes = (cause.value,) if cause else ()
+            self._owner.log.write("round", _now(), outcome="aborted" if cause else "done", about=about, round=number,
+                                 why=codes)  # fmt: skip
+            self._say(f"round {number}: {cause.value if cause else 'done'}{why}")
+            return
+        now = time.monotonic()
+        if cause is not None and now >= self._quiet_until.get(cause, 0.0):
+            self._quiet_until[cause] = now + QUIET
+            self._owner.log.write("refusal", _now(), outcome="refused", about=about, round=number, why=(cause.value,))
+            self._say(f"{what}: {cause.value}{why}")
+
+    def _verified(self, proposal: Proposal, known: Part | None) -> Plan:
+        """Everything that has nothing to do with what the owner wants. Raises Denied."""
+        of_now(proposal, self._owner.federation)
+        self._own_head(proposal.head)
+        plan = plan_of(proposal, self._owner.federation, self._owner.home.me)
+        if known is not None and digest(plan) != digest(known.plan):
+            raise Denied("plan", "a run that goes on is proposed with another plan")
+        return plan
+
+    def _own_head(self, shown: bytes) -> None:
+        """The server shows the latest head of our own ledger that it knows: a ledger behind it was put back."""
+        if not shown:
+            return
+        try:
+            signed = load(shown, heads.SignedHead)
+            public = self._owner.federation.cards[self._owner.home.me].signing
+            self._owner.ledger.holds(heads.verify(signed, public, self._owner.home.name, self._id()))
+        except (Refused, Abort) as error:
+            raise Denied("ledger", f"the ledger is not the one that was shown before: {error}") from None
+
+    def _asked(self, run: str, plan: Plan, proposal: Proposal, known: Part | None) -> Decision:
+        """Policy, approval, rows. Raises Denied; PotluckError: the rows or a file of the owner's."""
+        try:
+            rules = read_policy(self._owner.home.policy)
+        except PotluckError as error:
+            raise Denied("policy", str(error)) from None
+        # Runs that go on side by side were each judged before the others were charged: the ledger has the last word.
+        yearly = rules.allow.epsilon_per_year
+        self._owner.ledger.limit(yearly if math.isfinite(yearly) else None, rules.allow.delta)
+        now = time.time()
+        computes = self._owner.home.me.role is Role.COMPUTE
+        denials = self._denials(run, plan, rules, now)
+        codes = tuple(denial.code for denial in denials)
+        if codes == ("hours",) and any(one.run == run for one in self._owner.ledger.history()):
+            codes = ()  # taken on in time: it goes on
+        if not codes and sha256(first_sum(plan).state).digest() != proposal.initial:
+            raise Denied("initial", "the first model is not the one that the plan says")
+        asker = self._owner.federation.name
+        request = self._owner.requests.ask(run, digest(plan), canonical(plan), asker, now, codes, rules.approve)
+        if codes or request.state not in (State.PENDING, State.APPROVED):
+            # Also where somebody has approved it since: the policy may say no to what it allowed when they were asked.
+            words = tuple(f"{denial.words}; {denial.hint}" for denial in denials)
+            return Decision("denied", codes or request.codes or (request.state.value,), words=words)
+        if request.state is State.PENDING:
+            return Decision("pending")
+        privacy = plan.privacy
+        noisy = privacy.noise != "none" and not computes  # who computes has no budget: nothing of its own leaves
+        unit, delta = (privacy.unit, privacy.delta) if noisy else (None, None)
+        try:
+            self._owner.ledger.rejoin(run, plan.name, digest(plan), unit, delta, now)
+        except Refused as error:
+            raise Denied("finished", str(error)) from None
+        self._under_one_file(run)
+        try:
+            found = known or part(plan, rules, self._owner.home)
+        except PotluckError:
+            self._owner.requests.unfit(run)
+            raise
+        if found.tie is not None and self._owner.ledger.fact(f"{TIED}{run}") not in (None, found.tie.record(run).value):
+            found.close()
+            return Decision("unable", ("rows_changed",), words=(changed(run, plan.name, plan),))
+        return Decision("granted", part=found)
+
+    def _under_one_file(self, run: str) -> None:
+        """A run ends under the federation file that it began with here. Raises Denied: it began with another."""
+        it = self._owner.federation
+        try:
+            self._owner.ledger.write(Record(f"{FILE}{run}", it.digest, again=True))
+        except Abort as abort:
+            if abort.cause is not Cause.REPLAY:
+                raise Denied("ledger", abort.detail) from None
+            words = f"the run began under another federation file than {titled(it.version, it.digest)}"
+            raise Denied("federation", f"{words}: the server has to begin a new one, with --fresh") from None
+
+    def _denials(self, run: str, plan: Plan, rules: Policy, now: float) -> tuple[Denial, ...]:
+        """What the policy has against the plan."""
+        here = datetime.now().astimezone()
+        if self._owner.home.me.role is Role.COMPUTE:
+            return computing(rules, plan, asker=self._asker, now=here)
+        before = self._owner.ledger.composed(now - YEAR, run)
+        name, promised = self._owner.home.name, promise(plan)
+        rule = partial(judge, rules, plan, asker=self._asker, now=here, promised=promised, owner=name)
+        denials = rule(year=Year(before, before))
+        if any(one.code != "hours" for one in denials):
+            return denials  # what the plan would add can take seconds to reckon, and changes nothing
+        return rule(year=Year(before, self._with(run, plan, now)))
+
+    def _with(self, run: str, plan: Plan, now: float) -> float:
+        """What the last year comes to with all of a plan's run. Raises Denied: its noise cannot be kept."""
+        try:
+            return self._owner.ledger.composed(now - YEAR, run, planned(plan))
+        except PlanError as error:
+            raise impossible(str(error)) from None
+
+    def _id(self) -> bytes:
+        return bytes.fromhex(self._owner.federation.id)
+
+    def _about(self, run: str) -> Subject:
+        plan = self._plans.get(run)
+        if plan is None:
+            return Subject(asker=self._owner.federation.name, run=run)
+        return Subject(asker=self._owner.federation.name, plan=plan.name, hash=digest(plan).hex(), run=run)
+
+    def _say(self, line: str) -> None:
+        """A line for the owner's screen."""
+        self._owner.say(visible(line[:LONGEST]))
+
+    def _write(self, event: Event, outcome: Outcome, about: Subject, decision: Decision) -> None:
+        self._owner.log.write(event, _now(), outcome=outcome, about=about, why=decision.codes)
+        why = f" ({'; '.join(decision.words or decision.codes)})" if decision.codes else ""
+        self._say(f"{event} {about.plan or '?'}: {outcome}{why}")
+
+
+_OUTCOME: dict[Verdict, Outcome] = {
+    "granted": "approved",
+    "pending": "pending",
+    "denied": "denied",
+    "unable": "refused",
+}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def asked_of(request: Request) -> Plan:
+    """The plan of a request, as it was asked for."""
+    return msgspec.json.decode(request.plan, type=readable(Plan))

@@ -1,0 +1,1 @@
+"""What happens in a round and from round to round, whoever moves the letters."""

@@ -1,0 +1,116 @@
+"""The driver of intersections: which keys all owners have, or how many, shown to those whom the plan names.
+
+A round: the server announces it, the owners match their keys (`alignment`), and those who learn something say that they
+have it. Nothing here keeps an owner from putting in keys that it made up: whoever can guess keys learns which of them
+all others have.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from potluck.core.asks import Kind
+from potluck.core.party import SERVER, Party
+from potluck.core.plan import Plan, digest
+from potluck.core.rounds import Abort, Cause, Exchange, Label, Parcel, RoundId, Rounds, Seat
+from potluck.core.wire import dump, load
+from potluck.mpc.psi.messages import Gathering
+from potluck.parties.drivers.alignment import Common, Keys, Tools, aligned, gathering, handed_on
+from potluck.parties.drivers.horizontal import BEGIN, Announcement
+from potluck.parties.drivers.inference import told
+from potluck.parties.drivers.memory import Memory
+
+DONE = "intersect/done"
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """What a party needs for the one round: the plan and the round's number."""
+
+    plan: Plan
+    round: RoundId
+
+    def about(self, file: bytes = b"") -> Gathering:
+        """What all parties agree on. file: as in `Seat`."""
+        return gathering(self.plan, self.round, file)
+
+
+@dataclass(frozen=True, slots=True)
+class Intersected:
+    """A run's outcome, as far as it is known here. size: None where no receiver is here.
+
+    members: the first receiver's rows of keys, in the common order, as they stand in its file; None where they are not
+    revealed, or not here. reused: an earlier alignment of the same keys was taken; shared: in plain, only to compare.
+    """
+
+    size: int | None
+    columns: tuple[str, ...] = ()
+    members: tuple[tuple[str, ...], ...] | None = field(default=None, repr=False)
+    reused: bool | None = None
+    shared: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def conduct(sitting: Sitting, me: Seat) -> Rounds[None]:
+    """The server's half. Reveals: how many keys each owner has, sizes of letters, and when each comes."""
+    about = sitting.about(me.file)
+    label = about.label(BEGIN)
+    body = dump(Announcement(digest(sitting.plan), Kind.INTERSECT, 0, b""))
+    yield Exchange(label, send={party: Parcel(label, body) for party in about.owners})
+    yield from handed_on(about)
+    yield Exchange(about.label(DONE), expect=frozenset(about.to), at_least=len(about.to), hops=2)
+
+
+def match(sitting: Sitting, keys: Keys, tools: Tools, me: Seat) -> Rounds[Common]:
+    """An owner's half. Reveals: to all owners and the server, how many keys it has; to receivers, what the plan says.
+
+    Raises Abort: among others TERMS where the server runs another plan.
+    """
+    heard = Label(sitting.round, BEGIN)
+    inbox = yield Exchange(heard, expect=frozenset({SERVER}), at_least=1, hops=2)
+    said = load(inbox.got[SERVER], Announcement, SERVER)
+    if said != Announcement(digest(sitting.plan), Kind.INTERSECT, 0, b""):
+        raise Abort(Cause.TERMS, party=SERVER, detail="the server runs another plan, or a round that this one has not")
+    about = sitting.about(me.file)
+    found = yield from aligned(about, me, keys, tools)
+    if me.party in about.to:
+        label = about.label(DONE)
+        yield Exchange(label, send={SERVER: Parcel(label, b"")})
+    return found
+
+
+def together(
+    sitting: Sitting, keys: Mapping[Party, Keys], tools: Mapping[Party, Tools], memory: Memory
+) -> dict[Party, Common]:
+    """The round with all parties in this process. Raises Abort: the cause, and whom it names."""
+    halves: dict[Party, Rounds[object]] = {SERVER: conduct(sitting, memory.seat(SERVER))}
+    for party in sitting.plan.sites:
+        halves[party] = match(sitting, keys[party], tools[party], memory.seat(party))
+    desks = memory.round(sitting.round, halves)
+    aborts = {party: desk.abort for party, desk in desks.items() if desk.abort}
+    if aborts:
+        raise told(aborts.pop(SERVER, None), aborts)
+    found = {}
+    for party in sitting.plan.sites:
+        result = desks[party].result
+        assert isinstance(result, Common)
+        found[party] = result
+    return found
+
+
+def learnt(columns: tuple[str, ...], keys: Keys, common: Common, shared: int | None = None) -> Intersected:
+    """What one receiver has learnt, with its own keys' texts."""
+    members = None if common.rows is None else tuple(keys.texts[int(row)] for row in common.rows)
+    return Intersected(common.size, columns, members, common.reused, shared)
+
+
+def text_of(found: Intersected) -> str:
+    """members.csv: the key columns, a line a common key, in the common order, as the receiver's file has them."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(found.columns)
+    writer.writerows(found.members or ())
+    return text.getvalue()

@@ -1,0 +1,283 @@
+"""The coordinator's memory of one run: a SQLite file that lets it go on after being killed.
+
+A round's number is durable before anything of the round leaves, a finished round's release before the next begins:
+so no number is ever used twice, and finished rounds stand. It holds releases and who took part, no contribution.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from potluck.core import private
+from potluck.core.asks import Answer, Ask, Kind
+from potluck.core.errors import Refused, UsageError
+from potluck.core.party import SERVER, Party, Role, site
+from potluck.core.plan import Plan
+from potluck.core.rounds import Cause
+from potluck.core.stages import Floats
+from potluck.dp.bound import privacy
+from potluck.dp.reveal import recalled
+from potluck.members.federation import titled
+from potluck.parties.drivers.attempt import Attempt
+from potluck.parties.drivers.sums import Round
+from potluck.parties.drivers.transcript import Traffic
+
+VERSION = 1
+_SCHEMA = f"""
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE rounds (
+    number INTEGER PRIMARY KEY, kind TEXT NOT NULL, step INTEGER NOT NULL, state BLOB NOT NULL, began REAL NOT NULL,
+    ended REAL, may_have_left INTEGER NOT NULL DEFAULT 0, opened INTEGER NOT NULL DEFAULT 0, cause TEXT,
+    vals BLOB, std BLOB, told TEXT
+) STRICT;
+CREATE TABLE sites (
+    name TEXT PRIMARY KEY, verdict TEXT NOT NULL, codes TEXT NOT NULL, seen REAL NOT NULL, epsilon REAL, head BLOB
+) STRICT, WITHOUT ROWID;
+PRAGMA user_version = {VERSION};
+"""
+_COMPUTES = """
+CREATE TABLE IF NOT EXISTS computes (
+    name TEXT PRIMARY KEY, verdict TEXT NOT NULL, codes TEXT NOT NULL, seen REAL NOT NULL, epsilon REAL, head BLOB
+) STRICT, WITHOUT ROWID;
+"""
+"""Compute parties, which may be called as sites are: a table that journals of plans without them lack."""
+
+
+class Journal:
+    """One run's journal, opened or made. See `parties.sums.Memoir`."""
+
+    def __init__(self, path: Path, plan: Plan) -> None:
+        """Raises UsageError: cannot be written; Refused: of another version or damaged."""
+        self._path = path
+        self._plan = plan
+        with _told(path):
+            fresh = not path.exists()
+            if fresh:
+                private.folder(path.parent, taken=True)
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, private.FILE))
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+            self._db.execute("PRAGMA journal_mode = WAL")  # one wait for the disk a change, where others take four
+            self._db.execute("PRAGMA synchronous = FULL")
+            if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+                self._db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            if self._db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+                self._db.close()
+                raise Refused("a journal of another version", where=str(path), hint="start over with --fresh")
+            if plan.servers:
+                self._db.execute(_COMPUTES)
+
+    @classmethod
+    def look(cls, path: Path) -> Self:
+        """A journal to look at while its server writes it. Raises UsageError, Refused: not (yet) a journal."""
+        journal = cls.__new__(cls)
+        journal._path = path
+        with _told(path):
+            journal._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
+            found = journal._db.execute("PRAGMA user_version").fetchone()[0]
+        if found != VERSION or journal.fact("spec") is None:
+            journal.close()
+            raise Refused("is no journal of this version", where=str(path))
+        return journal
+
+    def begin(self, ask: Ask) -> int:
+        """The next round number, durable before anything of the round leaves."""
+        with _told(self._path):
+            row = self._db.execute(
+                "INSERT INTO rounds (kind, step, state, began) VALUES (?, ?, ?, ?) RETURNING number",
+                (ask.kind.value, ask.step, sha256(ask.state).digest(), time.time()),
+            ).fetchone()
+            return int(row[0])
+
+    def may_leave(self, number: int) -> None:
+        """From now on contributions of this round may have left a site. Durable before they are asked for."""
+        with _told(self._path):
+            self._db.execute("UPDATE rounds SET may_have_left = 1 WHERE number = ?", (number,))
+
+    def agree(self, kind: Kind, sites: frozenset[Party]) -> None:
+        """A sum of this kind is about to be said to be over these sites. The first word stands."""
+        names = json.dumps(sorted(one.name for one in sites))
+        with _told(self._path):
+            self._db.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (f"agreed {kind.value}", names))
+
+    def agreed(self, kind: Kind) -> frozenset[Party]:
+        """Over whom the first sum of a kind was said to be; empty where none was."""
+        return frozenset(site(name) for name in json.loads(self.fact(f"agreed {kind.value}") or "[]"))
+
+    def ended(self, ask: Ask, number: int, attempt: Attempt) -> None:
+        """A round ended without an answer."""
+        told = json.dumps(_told_of(attempt.lost, attempt, 0.0))
+        cause = str(attempt.abort)[:500]
+        with _told(self._path):
+            query = "UPDATE rounds SET ended = ?, cause = ?, told = ? WHERE number = ?"
+            self._db.execute(query, (time.time(), cause, told, number))
+
+    def opened(self, done: Round, answer: Answer, attempt: Attempt) -> None:
+        """A round ended with an answer: it stands."""
+        release = answer.release
+        givers = sorted(party.name for party in release.givers)
+        told = json.dumps(_told_of(attempt.lost, attempt, done.seconds) | {"givers": givers})
+        values = (done.when, _floats(release.values), _floats(release.std) if release.std.any() else b"", told)
+        with _told(self._path):
+            query = "UPDATE rounds SET opened = 1, ended = ?, vals = ?, std = ?, told = ? WHERE number = ?"
+            self._db.execute(query, (*values, done.number))
+
+    def carried(self, done: Round) -> None:
+        """A round that is no sum ended well: it stands."""
+        told = json.dumps(_told_of({}, Attempt(None, None, done.traffic), done.seconds))
+        with _told(self._path):
+            query = "UPDATE rounds SET opened = 1, ended = ?, told = ? WHERE number = ?"
+            self._db.execute(query, (done.when, told, done.number))
+
+    def stands(self, ask: Ask) -> Round | None:
+        """The finished round of an ask that is no sum."""
+        query = "SELECT number, ended, told FROM rounds WHERE kind = ? AND step = ? AND opened = 1"
+        with _told(self._path):
+            row = self._db.execute(query, (ask.kind.value, ask.step)).fetchone()
+        return None if row is None else _round(ask, row[0], row[1], json.loads(row[2]))
+
+    def recall(self, ask: Ask) -> tuple[Round, Answer] | None:
+        """The finished round of this ask. Raises Refused: it was on another model, so the journal is not this run's."""
+        query = "SELECT number, state, ended, vals, std, told FROM rounds WHERE kind = ? AND step = ? AND opened = 1"
+        with _told(self._path):
+            row = self._db.execute(query, (ask.kind.value, ask.step)).fetchone()
+        if row is None:
+            return None
+        number, state, ended, values, std, told = row
+        if state != sha256(ask.state).digest():
+            raise Refused("the journal is of another run", where=str(self._path), hint="start over with --fresh")
+        known = json.loads(told)
+        givers = frozenset(site(name) for name in known["givers"])
+        values = np.frombuffer(values, "<f8").astype(np.float64)
+        std = np.frombuffer(std, "<f8").astype(np.float64) if std else np.zeros_like(values)  # exact: none is kept
+        release = recalled(values, std, givers)
+        done = _round(ask, number, ended, known)
+        return done, Answer(release, privacy(self._plan, ask).grid)
+
+    def unopened(self) -> int:
+        """How many rounds began, came to nothing, and may have let contributions leave: each is a redone one."""
+        with _told(self._path):
+            row = self._db.execute("SELECT count(*) FROM rounds WHERE opened = 0 AND may_have_left = 1").fetchone()
+        return int(row[0])
+
+    def rounds(self) -> list[dict[str, Any]]:
+        """Every round in order, for `status` and the report: number, kind, step, times, cause, and what was told."""
+        query = "SELECT number, kind, step, began, ended, opened, cause, told FROM rounds ORDER BY number"
+        with _told(self._path):
+            rows = self._db.execute(query).fetchall()
+        names = ("number", "kind", "step", "began", "ended", "opened", "cause")
+        return [dict(zip(names, row[:7], strict=True)) | (json.loads(row[7]) if row[7] else {}) for row in rows]
+
+    def paid(self) -> Mapping[tuple[str, Kind], int]:
+        """(site, kind) -> how many of its contributions are known to have left, for the running count of epsilon."""
+        found: dict[tuple[str, Kind], int] = {}
+        for one in self.rounds():
+            for name in one.get("paid", ()):
+                key = (name, Kind(one["kind"]))
+                found[key] = found.get(key, 0) + 1
+        return found
+
+    def fact(self, name: str) -> str | None:
+        """A fact of the run: its name, when it began, the plan's text."""
+        with _told(self._path):
+            row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def note(self, name: str, value: str) -> None:
+        """Write a fact down; it replaces an earlier one of that name."""
+        with _told(self._path):
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    def heard(self, party: Party, verdict: str, codes: tuple[str, ...], version: int, file: bytes) -> None:
+        """What a site or compute party said last, and version and digest of the federation file that it goes by."""
+        query = (
+            f"INSERT INTO {_table(party.role)} (name, verdict, codes, seen) VALUES (?, ?, ?, ?)"  # noqa: S608 - a name of ours
+            " ON CONFLICT (name) DO UPDATE SET verdict = excluded.verdict, codes = excluded.codes, seen = excluded.seen"
+        )
+        with _told(self._path):
+            self._db.execute(query, (party.name, verdict, json.dumps(codes), time.time()))
+        self.note(f"file {party.role.value} {party.name}", json.dumps([version, file.hex()]))
+
+    def file(self, party: Party) -> tuple[int, bytes] | None:
+        """Version and digest of the federation file by which one goes, of the server the one that the run began with;
+        None: not heard yet."""
+        text = self.fact("file" if party == SERVER else f"file {party.role.value} {party.name}")
+        if text is None:
+            return None
+        version, digest = json.loads(text)
+        return int(version), bytes.fromhex(digest)
+
+    def begun_under(self, version: int, file: bytes) -> None:
+        """A run ends under the federation file that it began with. Raises Refused: this is another."""
+        known = self.file(SERVER)
+        if known is None:
+            self.note("file", json.dumps([version, file.hex()]))
+        elif known[1] != file:
+            what = f"the run began under {titled(*known)} of the federation file, in force is {titled(version, file)}"
+            raise Refused(what, where=str(self._path), hint="start a new run: --fresh")
+
+    def closed(self, party: Party, epsilon: float | None, head: bytes) -> None:
+        """Its last word."""
+        query = f"UPDATE {_table(party.role)} SET epsilon = ?, head = ? WHERE name = ?"  # noqa: S608 - a name of ours
+        with _told(self._path):
+            self._db.execute(query, (epsilon, head, party.name))
+
+    def sites(
+        self, role: Role = Role.SITE
+    ) -> list[tuple[str, str, tuple[str, ...], float, float | None, bytes | None]]:
+        """(name, verdict, codes, seen, epsilon, head) of every site, or compute party, that was heard."""
+        names = "name, verdict, codes, seen, epsilon, head"
+        query = f"SELECT {names} FROM {_table(role)} ORDER BY name"  # noqa: S608 - names of ours
+        with _told(self._path):
+            rows = self._db.execute(query)
+            return [(n, v, tuple(json.loads(c)), seen, epsilon, head) for n, v, c, seen, epsilon, head in rows]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+
+def _table(role: Role) -> str:
+    return "computes" if role is Role.COMPUTE else "sites"
+
+
+def _round(ask: Ask, number: int, ended: float, known: Mapping[str, Any]) -> Round:
+    dropped = {name: Cause(cause) for name, cause in known["lost"].items()}
+    steps = {step: (size, letters) for step, (size, letters) in known["steps"].items()}
+    return Round(ask, number, dropped, known["seconds"], Traffic(known["up"], known["down"], steps), ended)
+
+
+def _floats(values: Floats) -> bytes:
+    return values.astype("<f8", copy=False).tobytes()
+
+
+def _told_of(lost: Mapping[Any, Cause], attempt: Attempt, seconds: float) -> dict[str, Any]:
+    return {
+        "lost": {str(party): cause.value for party, cause in lost.items()},
+        "up": attempt.traffic.up,
+        "down": attempt.traffic.down,
+        "steps": attempt.traffic.steps,
+        "seconds": seconds,
+        "paid": sorted(party.name for party in attempt.paid),
+    }
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What the file system and SQLite say, said as our errors."""
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:
+        hint = "check the folder, its permissions and its space; what was written stands: start again to go on"
+        raise UsageError(f"the journal cannot be used ({error})", where=str(path), hint=hint) from None
+    except sqlite3.DatabaseError:
+        raise Refused("is no journal, or is damaged", where=str(path), hint="start over with --fresh") from None

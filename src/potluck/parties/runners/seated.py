@@ -1,0 +1,57 @@
+"""What a site holds of one run that it takes part in: its part, the round in flight, and letters that came early."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from potluck.core.desk import Desk
+from potluck.core.party import Party
+from potluck.core.rounds import Parcel
+from potluck.parties.admission.part import Part
+from potluck.parties.admission.session import Proposal
+
+EARLY, EARLY_BYTES = 8, 1 << 26
+"""Letters of one partner, and their bytes, that are kept of a round that the server has not begun here yet."""
+
+
+@dataclass(slots=True)
+class Seated:
+    """This site's part in one run, and its half of the round in flight. proposal: the newest that was granted.
+
+    tries: how many rounds of each step were begun here, since the owner was asked last.
+    """
+
+    part: Part
+    proposal: Proposal
+    tries: Counter[str]
+    number: int = 0
+    desk: Desk[object] | None = None
+    step: str = ""
+    end: float = 0.0
+    used: float = 0.0
+    rested: bool = False
+    partners: frozenset[Party] = frozenset()
+    letters: Counter[Party] = field(default_factory=Counter)
+    early: dict[Party, list[Parcel]] = field(default_factory=dict)
+
+    def keep(self, sender: Party, said: Parcel) -> None:
+        """A partner's letter of a round that is still to begin: the first few of the newest such round."""
+        mine = self.early.setdefault(sender, [])
+        newest = max((one.label.round.number for one in mine), default=0)
+        if said.label.round.number > newest:
+            mine.clear()
+        if said.label.round.number < newest or len(mine) >= EARLY:
+            return
+        if sum(len(one.body) for one in mine) + len(said.body) <= EARLY_BYTES:
+            mine.append(said)
+
+    def kept(self) -> list[tuple[Party, Parcel]]:
+        """The letters of the round that begins now, no longer kept; older ones are forgotten."""
+        found = [
+            (who, one) for who, mine in self.early.items() for one in mine if one.label.round.number == self.number
+        ]
+        self.early = {
+            who: [one for one in mine if one.label.round.number > self.number] for who, mine in self.early.items()
+        }
+        return found

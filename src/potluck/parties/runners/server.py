@@ -1,0 +1,341 @@
+"""The coordinator across machines: gathers the others, moves the letters of each round, owns the server's clocks.
+
+It implements `parties.attempt.Table` over a `core.line.Line`; the protocol halves are those of the in-memory runner.
+Every letter is verified before anything of it counts; one that is not is counted and forgotten. A site that dies is
+known by its silence, or by the hello of its next process: then the round goes on without it at once. Compute parties
+are asked and waited for as sites are, and no round can do without one; they are of no cohort, and nothing is theirs.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from potluck.core.asks import Answer, Ask, Kind, Task
+from potluck.core.desk import Desk, Letter
+from potluck.core.errors import Unreachable
+from potluck.core.ledger import Volatile
+from potluck.core.line import Line
+from potluck.core.party import SERVER, Draw, Party
+from potluck.core.plan import Plan
+from potluck.core.rounds import Abort, Cause, Parcel, RoundId, Rounds, Seat, Sum
+from potluck.learning.data.table import Table as Rows
+from potluck.parties.admission.session import HELLO, Close, Proposal, Word, parcel
+from potluck.parties.drivers.attempt import Attempt, named, quarrel, telling
+from potluck.parties.drivers.horizontal import Sitting, lead
+from potluck.parties.drivers.transcript import Transcript
+from potluck.parties.runners.flood import Heard, Pace
+from potluck.parties.runners.guests import Guests, Heads, Notes
+from potluck.parties.runners.identity import Identity
+from potluck.secret.random import system
+
+LAST_WORDS = 5.0
+"""Seconds to wait for the sites' last words."""
+TICK = 0.25
+SKEW = 3
+"""Patiences between the first and the last compute party in one step: one waits for two more for sites to confirm."""
+GRACE = 0.2
+"""Patiences that a round still has when a compute party was started again: its last words may be on their way."""
+LETTERS = 64
+"""Letters of one site in one round that are looked at: many times what a protocol takes."""
+WORDS, WORDS_A_SECOND = 60.0, 1.0
+"""Words of one site outside of rounds that are listened to at once, and for ever."""
+QUIET = 60.0
+"""Seconds between two words about letters discarded for one cause."""
+Say = Callable[[str, str], None]
+"""(event, text): words for whoever watches; nothing private."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is run: the plan, its name, and what every site is asked (but for its own head).
+
+    task, protection: of sums; None of a prediction, whose halves `once` is given.
+
+    wait: seconds to wait for sites that are needed and away; transcript: where every letter gets a line.
+    """
+
+    plan: Plan
+    task: Task[Rows, object] | None
+    protection: Sum | None
+    name: str
+    proposal: Proposal
+    wait: float
+    transcript: Transcript
+
+
+@dataclass(slots=True)
+class _Round:
+    """The round in flight. seen: which process of each party takes part in it; restarted: compute parties that have
+    another process since, so that nothing can come of it."""
+
+    desk: Desk[object]
+    kind: Kind
+    seen: Mapping[Party, bytes]
+    paid: set[Party] = field(default_factory=set)
+    letters: Counter[Party] = field(default_factory=Counter)
+    noted: bool = False
+    restarted: list[Party] = field(default_factory=list)
+    agreed: frozenset[Party] = frozenset()
+
+    @property
+    def left(self) -> bool:
+        """Whether contributions may have left their sites: they are awaited."""
+        return bool(self.desk.contributing)
+
+
+class Coordinator:
+    """The server's part in one run."""
+
+    def __init__(
+        self, run: Run, me: Identity, line: Line, notes: Notes, heads: Heads, say: Say, draw: Draw = system
+    ) -> None:
+        self.transcript = run.transcript
+        self.guests = Guests(run.plan, msgspec.structs.replace(run.proposal, asker=draw(16)), heads, notes, say)
+        self._run = run
+        self._me = me
+        self._line = line
+        self._draw = draw
+        self._notes = notes
+        self._wait = run.wait
+        self._say = say
+        self._round: _Round | None = None
+        self._heard = Heard()
+        self._sites, self._computes = frozenset(run.plan.sites), frozenset(run.plan.servers)
+        self._pace = {guest: Pace(WORDS, WORDS_A_SECOND) for guest in self.guests.of}
+        self._quiet_until: dict[Cause, float] = {}
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a step may take."""
+        return self._run.plan.federation.patience
+
+    def gather(self) -> None:
+        """Wait until all sites have agreed, or `wait` seconds; then enough of them is enough.
+
+        Raises Refused: a site said no, has not been asked by its owner yet, or too few were heard; it is named.
+        """
+        end = time.monotonic() + self._wait
+        while time.monotonic() < end and len(self.guests.present()) < len(self.guests.of):
+            self._propose()
+            if self.guests.hopeless():
+                break
+            self._listen(min(TICK, max(0.0, end - time.monotonic())))
+        self.guests.judge(self._wait)
+
+    def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause], must: frozenset[Party]) -> Attempt:
+        """One round. Raises Abort(SILENT): somebody without whom it cannot be done has not come back in time."""
+        round_ = RoundId(self._run.name, number)
+        assert self._run.task is not None
+        assert self._run.protection is not None
+        half = lead(Sitting(self._run.plan, self._run.task, self._run.protection, round_), ask, self._seat)
+        return self._meet(round_, ask.kind, half, absent, must)
+
+    def once(self, number: int, half: Callable[[RoundId, Seat], Rounds[object]], kind: Kind = Kind.PREDICT) -> Attempt:
+        """One round that is no sum, with all sites and compute parties.
+
+        No answer comes of it: it ended well where there is no abort.
+        """
+        round_ = RoundId(self._run.name, number)
+        return self._meet(round_, kind, half(round_, self._seat), {}, self._sites)
+
+    @property
+    def _seat(self) -> Seat:
+        return self._me.seat(self._draw)
+
+    def _meet(
+        self,
+        round_: RoundId,
+        kind: Kind,
+        half: Rounds[object],
+        absent: Mapping[Party, Cause],
+        must: frozenset[Party],
+    ) -> Attempt:
+        self._await(frozenset(self.guests.of) - absent.keys(), must)
+        desk: Desk[object] = Desk(SERVER, round_, half, self._me.close, self._me.disclose, Volatile())
+        desk.on_read = lambda sender, label, body: self.transcript.read(label, sender, SERVER, body)
+        here = self.guests.present() - absent.keys()
+        away = {site: absent.get(site, self.guests.why(site)) for site in self.guests.of if site not in here}
+        for site, cause in away.items():
+            desk.leave(site, cause)
+        self._round = _Round(desk, kind, {site: self.guests.of[site].boot for site in here})
+        try:
+            self._drive(self._round)
+            told = self._told(self._round, away)
+            self._doubt(told, self._round)
+            return told
+        finally:
+            desk.close()
+            self._round = None
+
+    def _doubt(self, told: Attempt, round_: _Round) -> None:
+        """A compute party for whose silence a round ended is asked again: the next one waits for its answer."""
+        who = told.abort.party if told.abort and told.abort.cause is Cause.SILENT else None
+        if who in self._computes and who not in round_.restarted:
+            self.guests.doubt(who)
+
+    def close(self, model: bytes) -> None:
+        """Tell the sites that the run is finished, and hear their last words."""
+        waiting = self.guests.present()
+        self._tell({site: Close(model) for site in self.guests.of})  # who is away reads it when it is back
+        end = time.monotonic() + min(LAST_WORDS, self.patience)
+        while time.monotonic() < end and any(self.guests.of[site].last is None for site in waiting):
+            self._listen(TICK)
+
+    def _propose(self) -> None:
+        self._tell(dict(self.guests.due(time.monotonic())))
+
+    def _tell(self, words: Mapping[Party, Word]) -> None:
+        said = {site: parcel(self._run.name, word) for site, word in words.items()}
+        self._send([Letter(SERVER, site, it.label, self._me.close(site, it)) for site, it in said.items()])
+
+    def _send(self, letters: Sequence[Letter]) -> None:
+        """Hand them over at once: who cannot be reached keeps nobody else waiting."""
+        for letter in letters:
+            self.transcript.moved(letter.label, letter.sender, letter.to, len(letter.data))
+        if not letters:
+            return
+        try:
+            failed = self._line.send_all([(letter.to, letter.data) for letter in letters], self.patience)
+        except Unreachable as error:
+            failed = {letter.to: error for letter in letters}
+        for to, why in failed.items():
+            self._say("unreachable", f"{to}: {why.what}")
+
+    def _await(self, possible: frozenset[Party], must: frozenset[Party]) -> None:
+        """Before a round: hear who is back; wait for those without whom it could only fail. Raises Refused: one of them
+        said no, or not yes again; Abort(SILENT): has not come back."""
+        end = time.monotonic() + self._wait
+        while self._listen(0.0) and time.monotonic() < end:
+            pass
+        while True:
+            here = self.guests.present() & possible
+            if must:
+                missing = must - here
+            elif len(here & self._sites) >= self._run.plan.fewest:
+                missing = frozenset()
+            else:
+                missing = possible - here
+            missing |= self._computes - here
+            if not missing:
+                return
+            self.guests.refused(missing, pending=False)
+            if time.monotonic() > end:
+                self.guests.refused(missing)
+                names = ", ".join(sorted(map(str, missing)))
+                detail = f"{names} has not come back within {self._wait:g} s. hint: start it, then start again here"
+                raise Abort(Cause.SILENT, party=min(missing), detail=detail)
+            self._propose()
+            self._listen(TICK)
+
+    def _drive(self, round_: _Round) -> None:
+        """Move letters until the server's half is done."""
+        desk = round_.desk
+        self._post(round_, desk.start())
+        step, end = desk.step, self._deadline(desk)
+        while not desk.done:
+            self._listen(min(TICK, max(0.0, end - time.monotonic())))
+            if desk.step != step:
+                step, end = desk.step, self._deadline(desk)
+            elif (soon := time.monotonic() + self._more(round_)) < end:
+                end = soon
+            elif time.monotonic() >= end:  # whatever else comes: forgeries must not keep a round open
+                self._post(round_, desk.expire())
+
+    def _more(self, round_: _Round) -> float:
+        """Seconds that a wait may go on, by what is known of compute parties, which keep step with each other."""
+        desk = round_.desk
+        if desk.hopeless:  # others may still say why, where it is not known
+            return 0.0 if round_.restarted else self.patience
+        if round_.restarted and desk.awaited() <= self._sites:
+            return GRACE * self.patience  # they wait for it, and it knows of nothing; or what it gave is there already
+        if desk.answered & self._computes and desk.awaited() <= self._computes:
+            return SKEW * self.patience
+        return math.inf
+
+    def _deadline(self, desk: Desk[object]) -> float:
+        return time.monotonic() + desk.hops * self.patience
+
+    def _post(self, round_: _Round, letters: list[Letter]) -> None:
+        if round_.left and not round_.noted:
+            round_.noted = True
+            self._notes.may_leave(round_.desk.round.number)
+        if round_.desk.fixed != round_.agreed:
+            round_.agreed = round_.desk.fixed
+            self._notes.agree(round_.kind, round_.agreed)
+        self._send([letter for letter in letters if letter.to in round_.seen])
+
+    def _listen(self, wait: float) -> bool:
+        """Take one letter. False: none came."""
+        delivery = self._line.receive(wait)
+        if delivery is None:
+            return False
+        try:
+            sender, body = self._me.disclose(delivery.data)
+            if sender in self.guests.of and not self._heard.before(delivery.data):
+                self._take(sender, body, len(delivery.data))
+        except Abort as abort:
+            self._discarded(abort.cause)
+        delivery.done()
+        return True
+
+    def _discarded(self, cause: Cause) -> None:
+        """Said, but not each time: whoever floods the server does not fill its log."""
+        now = time.monotonic()
+        if now >= self._quiet_until.get(cause, 0.0):
+            self._quiet_until[cause] = now + QUIET
+            self._say("discarded", cause.value)
+
+    def _take(self, sender: Party, body: Parcel, size: int) -> None:
+        """Raises Abort: a word that does not fit its schema, a head that is not the site's, or too many letters."""
+        label, round_ = body.label, self._round
+        if label.step == HELLO or (label.round.run == self._run.name and label.round.number == 0):
+            if not self._pace[sender].allows(time.monotonic()):
+                raise Abort(Cause.REPLAY, party=sender, detail="more words than a run takes")
+            self._word(sender, body, size)
+        elif round_ and label.round == round_.desk.round:
+            round_.letters[sender] += 1
+            if round_.letters[sender] > LETTERS:
+                raise Abort(Cause.REPLAY, party=sender, detail="more letters than a round takes")
+            self.transcript.moved(label, sender, SERVER, size)
+            if label in round_.desk.contributing and sender in self._sites:
+                round_.paid.add(sender)
+            self._post(round_, round_.desk.accept(sender, body))
+
+    def _word(self, sender: Party, body: Parcel, size: int) -> None:
+        """Raises Abort: it does not fit its schema, or a head that is not the site's."""
+        self.transcript.moved(body.label, sender, SERVER, size)
+        boot, round_ = self.guests.hear(sender, body), self._round
+        if round_ and boot is not None and round_.seen.get(sender, boot) != boot:
+            self._say("restarted", str(sender))
+            if sender in self._computes:
+                round_.restarted.append(sender)
+            self._post(round_, round_.desk.leave(sender, Cause.SILENT))
+        self._propose()
+
+    def _told(self, round_: _Round, away: Mapping[Party, Cause]) -> Attempt:
+        desk = round_.desk
+        answer = desk.result
+        assert answer is None or isinstance(answer, Answer)
+        givers = answer.release.givers if answer else frozenset()
+        said = {who: cause for who, cause, _ in desk.notices}
+        reasons = {who: Abort(cause, party=accused) for who, cause, accused in desk.notices}
+        found = answer.refused.items() if answer else ()
+        refused = {site: Cause(why) for site, why in found if site not in away}
+        taken = self._sites if answer else self._sites | self._computes
+        causes = {**dict.fromkeys(self.guests.of, Cause.SILENT), **away, **desk.lost, **said, **refused}
+        return Attempt(
+            answer=answer,
+            abort=named(telling(desk.abort, reasons), round_.restarted) if desk.abort else None,
+            traffic=self.transcript.traffic(desk.round.number),
+            lost={party: cause for party, cause in causes.items() if party in taken - givers},
+            accused=quarrel(desk, self._sites & round_.seen.keys()),
+            paid=frozenset(round_.paid),
+            left=round_.left,
+            agreed=round_.agreed,
+        )

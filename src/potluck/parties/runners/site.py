@@ -1,0 +1,317 @@
+"""A site or compute party across machines: a long-lived process that answers proposals and takes part in rounds, as its
+owner allows.
+
+It moves letters over a `core.line.Line` and owns the site's clocks; what is decided about a run is `parties.consent`'s,
+what a round is are the protocol halves. Only the server begins a round; in it the plan's compute parties are heard too,
+and by them the sites. Before a round's first letter leaves, the round's number and step are durable in the
+ledger: a process that was killed in a round refuses that round and waits for the next, and no step is repeated without
+end (`tries`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from potluck.core.desk import Desk, Letter, farewell
+from potluck.core.errors import PotluckError, Unreachable
+from potluck.core.ledger import Ledger
+from potluck.core.line import Line
+from potluck.core.party import SERVER, Draw, Party
+from potluck.core.rounds import Abort, Cause, Parcel, RoundId
+from potluck.core.wire import load
+from potluck.parties.admission import tries
+from potluck.parties.admission.consent import Consent
+from potluck.parties.admission.part import Part, partners
+from potluck.parties.admission.session import CLOSE, PROPOSE, Answer, Close, Closed, Hello, Proposal, Word, parcel
+from potluck.parties.drivers.horizontal import BEGIN
+from potluck.parties.drivers.transcript import Transcript
+from potluck.parties.runners.flood import Heard, Pace
+from potluck.parties.runners.identity import Identity
+from potluck.parties.runners.seated import Seated
+from potluck.secret.random import system
+
+TICK = 0.5
+"""Seconds between looks at the owner's decisions."""
+MOST_RUNS = 8
+"""Runs whose rows are held at once; of more, the one that was quiet longest is dropped and must be proposed again."""
+GREETING = 2.0
+"""Seconds to hand over the first word before looking around and trying again."""
+PATIENCE = 30.0
+"""Seconds to hand over a word that belongs to no run."""
+REMEMBERED = 1024
+"""Letters of one partner that are known again."""
+WORDS, WORDS_A_SECOND = 200.0, 1.0
+"""Words outside of rounds (proposals, ends of runs) that are listened to at once, and for ever: each leaves a line in
+the access log."""
+LETTERS = 64
+"""Letters of one partner in one round that are looked at: many times what a protocol takes."""
+QUIET = 180.0
+"""Seconds after which a part that nobody asks for anything lets go of what it can have again."""
+
+
+class Site:
+    """One site's process. Call `run`; `stop` says when to end. record: a folder for the bodies that it reads."""
+
+    def __init__(
+        self,
+        me: Identity,
+        line: Line,
+        ledger: Ledger,
+        consent: Consent,
+        stop: Callable[[], bool],
+        record: Path | None = None,
+        draw: Draw = system,
+    ) -> None:
+        self._me = me
+        self._line = line
+        self._draw = draw
+        self._ledger = ledger
+        self._consent = consent
+        self._stop = stop
+        self._transcript = Transcript(record)
+        self._boot = draw(16)
+        self._seats: dict[str, Seated] = {}
+        self._asked: dict[str, Proposal] = {}
+        self._heard = Heard()
+        self._heard_of: dict[Party, Heard] = {}
+        self._pace = Pace(WORDS, WORDS_A_SECOND)
+        self._repeats = Pace(tries.REPEATS, tries.REPEATS_A_SECOND)
+        self._firsts = Pace(tries.FIRSTS, tries.FIRSTS_A_SECOND)
+
+    def run(self) -> None:
+        """Until `stop` says so. Raises Unreachable, Refused: the broker does not let this site in."""
+        greeted = False
+        try:
+            while not self._stop():
+                greeted = greeted or self._greet()
+                delivery = self._line.receive(self._pause())
+                if delivery is not None:
+                    self._open(delivery.data)
+                    delivery.done()
+                self._tick()
+        finally:
+            for run in list(self._seats):
+                self._leave(run)
+
+    def _greet(self) -> bool:
+        """Say that this process is there; gives whether the broker took it. No long wait, so that it can be stopped."""
+        try:
+            self._line.send(SERVER, self._me.close(SERVER, parcel("", Hello(self._boot))), GREETING)
+        except Unreachable:
+            return False
+        return True
+
+    def _pause(self) -> float:
+        ends = [seat.end for seat in self._seats.values() if seat.desk]
+        return max(0.0, min([TICK, *(end - time.monotonic() for end in ends)]))
+
+    def _open(self, data: bytes) -> None:
+        """One letter, whatever it is. A forgery proves nothing about anybody: it is noted and forgotten."""
+        try:
+            sender, said = self._me.disclose(data)
+        except Abort as abort:
+            self._consent.noticed("discarded", "", abort.cause)
+            return
+        if sender != SERVER:
+            self._safely(said.label.round, lambda: self._partner(sender, said, data))
+        elif not self._heard.before(data):  # one that comes again says nothing new
+            self._safely(said.label.round, lambda: self._said(said.label.round.run, said))
+
+    def _partner(self, sender: Party, said: Parcel, data: bytes) -> None:
+        """A verified letter of another member's: it counts in a round of a run of which that one is a part."""
+        seat, number = self._seats.get(said.label.round.run), said.label.round.number
+        if seat is None or sender not in seat.partners or number < max(1, seat.number):
+            return
+        if self._heard_of.setdefault(sender, Heard(REMEMBERED)).before(data):
+            return
+        if number > seat.number:
+            seat.keep(sender, said)
+            return
+        seat.letters[sender] += 1
+        if seat.letters[sender] > LETTERS:
+            raise Abort(Cause.REPLAY, party=sender, detail="more letters than a round takes")
+        if seat.desk:
+            self._post(seat, seat.desk.accept(sender, said))
+
+    def _safely(self, round_: RoundId, work: Callable[[], None]) -> None:
+        """Whatever goes wrong in it ends its run, not the site."""
+        try:
+            work()
+        except Abort as abort:
+            self._consent.noticed("discarded", round_.run, abort.cause)
+        except PotluckError as error:  # a file of the owner's: this run cannot go on here
+            self._drop(round_, Abort(Cause.REFUSED, detail=str(error)))
+        except Exception as error:  # a bug of ours: the last edge
+            self._drop(round_, Abort(Cause.BUG, detail=type(error).__name__))
+
+    def _said(self, run: str, said: Parcel) -> None:
+        """A verified letter of the server's. Raises Abort: it does not fit its schema, or there are too many."""
+        if said.label.round.number > 0:
+            self._round(run, said)
+        elif said.label.round.number < 0:
+            raise Abort(Cause.MALFORMED, party=SERVER, detail="a negative round")
+        elif not self._pace.allows(time.monotonic()):
+            raise Abort(Cause.REPLAY, party=SERVER, detail="more words than a run takes")
+        elif said.label.step == PROPOSE:
+            self._proposed(run, load(said.body, Proposal, SERVER))
+        elif said.label.step == CLOSE:
+            self._close(run, load(said.body, Close, SERVER))
+
+    def _drop(self, round_: RoundId, abort: Abort) -> None:
+        """This run ends here; the server hears the cause, even where the log cannot be written any more."""
+        self._leave(round_.run)
+        self._send(SERVER, farewell(round_, abort), None)
+        self._consent.noticed("dropped", round_.run, abort.cause, round_.number, abort.detail)
+
+    def _proposed(self, run: str, proposal: Proposal) -> None:
+        self._asked[run] = proposal
+        if len(self._asked) > MOST_RUNS:
+            del self._asked[next(iter(self._asked))]
+        self._answer(run)
+
+    def _answer(self, run: str) -> None:
+        """Decide about a proposal and say so. A run that goes on keeps its seat and the rows that were read for it,
+        also where its owner is asked again or the proposal is wrong in itself: only a no, or its end, takes it away."""
+        proposal = self._asked[run]
+        seat = self._seats.get(run)
+        decision = self._consent.decide(run, proposal, seat.part if seat else None)
+        if decision.part is not None:
+            self._seated(run, decision.part, proposal)
+        elif decision.verdict != "pending" and not decision.form:
+            self._leave(run)
+        head, it = self._consent.head(), self._consent.federation
+        answer = Answer(decision.verdict, decision.codes, head, self._boot, it.version, it.digest, proposal.asker)
+        self._tell(run, answer)
+        if decision.verdict != "pending":
+            del self._asked[run]
+
+    def _seated(self, run: str, part: Part, proposal: Proposal) -> None:
+        made = self._consent.tries(run)
+        seat = self._seats.get(run)
+        if seat is not None:
+            seat.proposal, seat.tries = proposal, made
+            return
+        known = partners(part.plan, self._me.party)
+        self._seats[run] = Seated(part, proposal, made, used=time.monotonic(), partners=known)
+        if len(self._seats) > MOST_RUNS:
+            self._leave(min(self._seats, key=lambda name: self._seats[name].used))
+
+    def _tick(self) -> None:
+        """Deadlines that passed, and owners who made up their minds."""
+        now = time.monotonic()
+        for seat in list(self._seats.values()):
+            if seat.desk and now >= seat.end:
+                self._safely(seat.desk.round, partial(self._expire, seat, seat.desk))
+            elif not seat.desk and not seat.rested and now - seat.used > QUIET:
+                seat.rested = True
+                seat.part.rest()
+        for run in [run for run in self._asked if self._consent.decided(run)]:
+            self._answer(run)
+
+    def _expire(self, seat: Seated, desk: Desk[object]) -> None:
+        self._post(seat, desk.expire())
+
+    def _round(self, run: str, said: Parcel) -> None:
+        """A letter of a round: of the one in flight, or the first of a new one."""
+        seat, number = self._seats.get(run), said.label.round.number
+        if seat is None or number < seat.number:
+            return
+        if number > seat.number:
+            if said.label.step != BEGIN:
+                return  # whoever has not begun has asked for nothing yet
+            try:
+                self._begin(run, seat, said)
+            except Abort as abort:
+                self._consent.noticed("refused", run, abort.cause, number, abort.detail)
+                self._send(SERVER, farewell(said.label.round, abort), seat)
+                return
+        if seat.desk:
+            self._post(seat, seat.desk.accept(SERVER, said))
+
+    def _begin(self, run: str, seat: Seated, said: Parcel) -> None:
+        """Raises Abort: REFUSED (the owner took it back, or is asked again), REPLAY (a process of this site began this
+        round before), TERMS or MALFORMED (no step of the plan)."""
+        round_ = said.label.round
+        if seat.desk:
+            seat.desk.close()
+        seat.number, seat.desk, seat.rested = round_.number, None, False
+        seat.letters.clear()
+        early = seat.kept()
+        if not self._consent.stands(run):
+            raise Abort(Cause.REFUSED)
+        step = tries.step_of(seat.part.plan, said.body)
+        if self._consent.begun(round_):  # an old letter that comes again counts for nothing
+            raise Abort(Cause.REPLAY, party=SERVER, detail="this round was begun before")
+        self._may_try(run, seat, step)
+        self._ledger.write(tries.marker(round_, step))
+        seat.tries[step] += 1
+        half = seat.part.half(round_, self._me.seat(self._draw))
+        seat.desk = Desk(self._me.party, round_, half, self._me.close, self._me.disclose, self._ledger)
+        seat.desk.on_read = lambda sender, label, body: self._transcript.read(label, sender, self._me.party, body)
+        seat.step = ""
+        self._post(seat, seat.desk.start())
+        for sender, said in early:
+            if seat.desk:
+                self._post(seat, seat.desk.accept(sender, said))
+
+    def _may_try(self, run: str, seat: Seated, step: str) -> None:
+        """Raises Abort(REFUSED): this step was begun too often, so that the owner is asked again, or too fast."""
+        before = seat.tries[step]
+        if before >= tries.most(seat.part.plan):
+            self._consent.ask_again(run)
+            self._proposed(run, seat.proposal)
+            raise Abort(Cause.REFUSED, detail=f"{step} was begun {before} times: the owner is asked again")
+        if not (self._repeats if before else self._firsts).allows(time.monotonic()):
+            raise Abort(Cause.REFUSED, detail=f"steps are {'repeated' if before else 'begun'} too fast")
+
+    def _post(self, seat: Seated, letters: list[Letter]) -> None:
+        """Send what the half says; note how it ended, or when its next wait is over."""
+        self._hand([(letter.to, letter.data) for letter in letters], seat)
+        desk = seat.desk
+        assert desk is not None
+        seat.used = time.monotonic()
+        if desk.done:
+            seat.desk = None
+            cause, detail = (desk.abort.cause, desk.abort.detail) if desk.abort else (None, "")
+            if desk.abort is None:
+                self._consent.counted(desk.round.run, seat.part.done(desk.round.run, desk.result))
+            self._consent.noticed("round", desk.round.run, cause, desk.round.number, detail)
+        elif desk.step != seat.step:
+            seat.step, seat.end = desk.step, time.monotonic() + desk.hops * seat.part.plan.federation.patience
+        elif desk.hopeless:  # others may still say why
+            seat.end = min(seat.end, time.monotonic() + seat.part.plan.federation.patience)
+
+    def _close(self, run: str, said: Close) -> None:
+        """The run is over: its rows are let go, and the ledger has the last word."""
+        epsilon = self._consent.close(run, said.model)
+        self._leave(run)
+        self._asked.pop(run, None)
+        self._tell(run, Closed(epsilon, self._consent.head()))
+
+    def _leave(self, run: str) -> None:
+        seat = self._seats.pop(run, None)
+        if seat is not None:
+            if seat.desk:
+                seat.desk.close()
+            seat.part.close()
+
+    def _tell(self, run: str, word: Word) -> None:
+        self._send(SERVER, parcel(run, word), None)
+
+    def _send(self, to: Party, said: Parcel, seat: Seated | None) -> None:
+        self._hand([(to, self._me.close(to, said))], seat)
+
+    def _hand(self, letters: list[tuple[Party, bytes]], seat: Seated | None) -> None:
+        """All at once: who cannot be reached keeps nobody else waiting."""
+        if not letters:
+            return
+        patience = seat.part.plan.federation.patience if seat else PATIENCE
+        try:
+            failed = bool(self._line.send_all(letters, patience))
+        except Unreachable:
+            failed = True
+        if failed:
+            self._consent.noticed("unreachable", "", Cause.SILENT)
