@@ -7,6 +7,8 @@ LOCKED := $(RUN) pip install -q --disable-pip-version-check --require-hashes -r
 # The program itself, built by what the lock has installed.
 ITSELF := $(RUN) pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 QUICK := architecture core secret dp learning
+# The tests start hundreds of processes: none of them is to compile the program again.
+export PYTHONDONTWRITEBYTECODE :=
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo missing)
 
 .PHONY: demo test test-all quick bench check lock clean

@@ -134,7 +134,8 @@ def midway(rig: Rig) -> None:
 
     def moves() -> bool:
         paths = list(out.glob("network/coordinator/runs/*/transcript.jsonl"))
-        return bool(paths) and '"round": 3' in paths[0].read_text()
+        lines = paths[0].read_text().splitlines(keepends=True) if paths else []
+        return any(json.loads(line)["round"] == 3 for line in lines if line.endswith("\n"))
 
     wait_for(moves, 250, "the third round")
 
