@@ -12,7 +12,7 @@ import numpy as np
 from potluck.core.desk import Desk
 from potluck.core.fixed import word
 from potluck.core.party import SERVER, Party, site
-from potluck.core.rounds import RoundId, Rounds, Sum, Terms, Words
+from potluck.core.rounds import Half, RoundId, Sum, Terms, Words
 from potluck.core.stages import Guarded, Opened
 from potluck.mpc.mask.graph import Shape, thresholds
 from potluck.parties.drivers.memory import Memory, Vanish, new_run, nobody
@@ -60,7 +60,7 @@ def one_round(fed: Federation, protection: Sum, vanish: Vanish = nobody) -> Memo
     number = RoundId(new_run(), 1)
     least = len(fed.sites) - fed.dropouts
     terms = Terms(number, os.urandom(32), number.run, fed.sites, least, fed.length, fed.bits)
-    halves: dict[Party, Rounds[object]] = {
+    halves: dict[Party, Half[object]] = {
         party: protection.give(terms, memory.seat(party), Guarded(fed.words[party])) for party in fed.sites
     }
     desks = memory.round(number, {SERVER: protection.open(terms, memory.seat(SERVER)), **halves})

@@ -21,7 +21,7 @@ TRAIN = {
 
 def test_an_intersection_needs_neither_data_nor_protection():
     plan = parse(BARE, "plan")
-    assert plan.protect == Protect(word="psi")
+    assert plan.protect == Protect(scheme="psi")
     assert plan.data.columns == {}
     assert (plan.align.protocol, plan.align.duplicates, plan.align.reveal) == ("rr22", "refuse", "size")
 

@@ -41,7 +41,7 @@ def test_a_good_plan_is_read_with_its_defaults():
     plan = parse(read_toml(GOOD, "heart.toml"), "heart.toml")
     assert plan.federation.server == "lying"
     assert plan.data.columns["sex"].values == ("0", "1")
-    assert plan.protect.word == "mask"
+    assert plan.protect.scheme == "mask"
     assert plan.training is not None
     assert plan.training.range == 8.0
 

@@ -23,7 +23,7 @@ def generators(tree: ast.AST) -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef)
         and isinstance(node.returns, ast.Subscript)
-        and ast.unparse(node.returns).startswith(("Rounds[", "Generator[Exchange"))
+        and ast.unparse(node.returns).startswith(("Half[", "Generator[Exchange"))
     }
 
 
@@ -48,9 +48,7 @@ def test_no_half_is_called_without_yield_from():
 
 
 def test_the_rule_catches_a_forgotten_yield_from():
-    bad = ast.parse(
-        "def tell(x) -> Rounds[None]:\n    yield x\ndef half(x) -> Rounds[None]:\n    tell(x)\n    yield x\n"
-    )
+    bad = ast.parse("def tell(x) -> Half[None]:\n    yield x\ndef half(x) -> Half[None]:\n    tell(x)\n    yield x\n")
     assert bare_calls(bad, generators(bad)) == [4]
 
 

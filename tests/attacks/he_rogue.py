@@ -10,7 +10,7 @@ import numpy as np
 from mask_rogue import causes
 
 from potluck.core.party import SERVER, Party, site
-from potluck.core.rounds import RoundId, Seat, Terms
+from potluck.core.rounds import Credentials, RoundId, Terms
 from potluck.core.stages import Guarded
 from potluck.core.wire import dump, load
 from potluck.he import messages as m
@@ -21,7 +21,7 @@ from potluck.he.parameters import PARTIAL, WIRE
 from potluck.he.residues import dump as flat
 from potluck.he.setting import Setting
 from potluck.he.sum import He
-from potluck.testing.protection import Half, Sitting
+from potluck.testing.protection import AnyHalf, RoundContext
 from potluck.testing.tampering import altering
 
 ANSWERS = {m.ROSTER: m.Roster, m.RELAY: m.Relay, m.SURVIVORS: m.Survivors, m.MISSING: m.Missing}
@@ -51,13 +51,13 @@ class Rigged:
         rig = self.rigs.get(party)
         return found if rig is None else Setting(rig(found.engine), found.layout, found.least, found.recheck)
 
-    def give(self, terms: Terms, me: Seat, guarded: Guarded) -> Half:
+    def give(self, terms: Terms, me: Credentials, guarded: Guarded) -> AnyHalf:
         return site_half.give(self.setting(terms, me.party), terms, me, guarded)
 
-    def open(self, terms: Terms, me: Seat) -> Half:
+    def open(self, terms: Terms, me: Credentials) -> AnyHalf:
         return server.open_sum(self.setting(terms, me.party), terms, me)
 
-    def assist(self, terms: Terms, me: Seat) -> Half:
+    def assist(self, terms: Terms, me: Credentials) -> AnyHalf:
         yield from ()
 
 
@@ -69,7 +69,7 @@ def sitting(workers, n=3, d=0, c=0, *, recheck=True, number=1, once="once", leng
     gone = {sites[i]: step for i, step in (leaves or {}).items()}
     he = He(min(n - d, max(c + 1, n // 2 + 1)), recheck, workers)
     protection = Rigged(he, {sites[i] if i >= 0 else SERVER: rig for i, rig in (rigs or {}).items()})
-    return Sitting(protection, terms, words, vanish=lambda party, round, step: gone.get(party) == step, **more)
+    return RoundContext(protection, terms, words, vanish=lambda party, round, step: gone.get(party) == step, **more)
 
 
 def rogue(hooks):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from potluck.core.party import SERVER, site
-from potluck.core.rounds import Exchange, Parcel, RoundId, Seat, Terms
+from potluck.core.rounds import Credentials, Exchange, Parcel, RoundId, Terms
 from potluck.core.wire import dump, load, unpack
 from potluck.mpc.mask import messages as m
 from potluck.mpc.mask.graph import Shape, thresholds
@@ -28,7 +28,7 @@ from potluck.secret.shamir import SIZE, join
 from potluck.secret.statement import indices
 from potluck.secret.stream import digest
 from potluck.testing.draws import seeded
-from potluck.testing.protection import Sitting
+from potluck.testing.protection import RoundContext
 
 Hook = Callable[[int, Any], Any]
 
@@ -181,17 +181,17 @@ class Rogue:
 
 
 def signing_keys(sites):
-    """The long-term keys that `Sitting` makes, in its order."""
+    """The long-term keys that `RoundContext` makes, in its order."""
     draw = seeded("keys")
     return {party: SigningKey(Secret(draw(32))) for party in (SERVER, *sites)}
 
 
 def seat_of(terms, party, keys=None):
-    """A corrupt site's seat: `Sitting` seeds its randomness by party and round, so an accomplice can repeat it."""
+    """A corrupt site's seat: `RoundContext` seeds its randomness by party and round, so an accomplice can repeat it."""
     keys = keys or signing_keys(terms.sites)
     roster = Roster({other: key.public for other, key in keys.items()})
     draw = seeded(str(party), terms.round.run, terms.round.number)
-    return Seat(party, draw, keys[party].sign, roster.verify, roster.public)
+    return Credentials(party, draw, keys[party].sign, roster.verify, roster.public)
 
 
 def attack(n, c, d, server="lying", *, least=None, corrupt=(), number=1, once="once", ledgers=None, **hooks):
@@ -202,7 +202,7 @@ def attack(n, c, d, server="lying", *, least=None, corrupt=(), number=1, once="o
     terms = Terms(RoundId("run", number), b"d" * 32, once, sites, n - d, 4, 32)
     words = dict(zip(sites, np.random.default_rng(1).integers(0, 2**32, (n, 4), dtype="<u4"), strict=True))
     rogue = Rogue(shape, terms, frozenset(corrupt), **hooks)
-    sat = Sitting(Mask(shape), terms, words, play={SERVER: rogue.play}, ledgers=ledgers)
+    sat = RoundContext(Mask(shape), terms, words, play={SERVER: rogue.play}, ledgers=ledgers)
     return rogue, sat.run(), sat
 
 

@@ -168,8 +168,8 @@ def agreed(file):
     matching = gathering(hall.plan(), round_, file)
     return {
         "sum": terms(spec, round_, ask, privacy(spec, ask), file).digest,
-        "predict": inference.Sitting(replaced(spec, predict=scoring), None, round_).meeting(file).digest,
-        "fit": vertical.Sitting(fit_scene.plan().spec, round_).fitting(file).digest,
+        "predict": inference.RoundContext(replaced(spec, predict=scoring), None, round_).meeting(file).digest,
+        "fit": vertical.RoundContext(fit_scene.plan().spec, round_).fitting(file).digest,
         "intersect": matching.digest,
         "points of keys": matching.lasting,
     }

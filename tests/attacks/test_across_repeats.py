@@ -24,11 +24,11 @@ from potluck.parties.admission import consent
 from potluck.parties.admission.matched import kept
 from potluck.parties.admission.session import Close, Proposal, parcel
 from potluck.parties.drivers.inference import told
-from potluck.parties.drivers.intersection import Sitting, conduct
+from potluck.parties.drivers.intersection import RoundContext, conduct
 from potluck.parties.drivers.transcript import Transcript
-from potluck.parties.runners.heads import KnownHeads
 from potluck.parties.runners.identity import identity
 from potluck.parties.runners.journal import Journal
+from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator, Run
 
 SPEC = plan("ab", reveal="size", to=["a"])
@@ -80,7 +80,7 @@ def asked(hall, number):
     """One round of the run, in a process of its own each."""
     with hall.attending("a", "b"), server(hall, 10.0) as coordinator:
         coordinator.gather()
-        return coordinator.once(number, lambda round_, seat: conduct(Sitting(SPEC, round_), seat), Kind.INTERSECT)
+        return coordinator.once(number, lambda round_, seat: conduct(RoundContext(SPEC, round_), seat), Kind.INTERSECT)
 
 
 def sizes(hall, words):

@@ -34,7 +34,7 @@ from potluck.learning.data.table import read
 from potluck.learning.tasks import build
 from potluck.learning.training.method import WIDEST
 from potluck.parties import catalog
-from potluck.parties.drivers.horizontal import Announcement, Sitting, contribution, join, lead, terms
+from potluck.parties.drivers.horizontal import Announcement, RoundContext, contribution, join, lead, terms
 from potluck.parties.drivers.memory import Memory
 
 PLAN = Plan(
@@ -51,7 +51,7 @@ PLAN = Plan(
         target=Target(column="y", positive=("1",)),
         split=Split(test=0.5),
     ),
-    protect=Protect(word="mask"),
+    protect=Protect(scheme="mask"),
     privacy=PrivacyPlan(noise="none"),
     model=Model(kind="logistic"),
     training=Training(method="gradient", rounds=3),
@@ -79,7 +79,7 @@ class Federated:
         self.memory = Memory(plan.sites, digest(plan), ledgers={one: Volatile() for one in plan.sites})
 
     def sitting(self, number):
-        return Sitting(self.plan, self.task, self.protection, RoundId("run", number))
+        return RoundContext(self.plan, self.task, self.protection, RoundId("run", number))
 
     def told(self, number, bodies):
         """Each site's desk after the server announced `bodies` and then nothing more."""

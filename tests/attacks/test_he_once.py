@@ -114,7 +114,7 @@ def test_a_ledger_that_cannot_remember_gives_no_partial(workers, tmp_path):
     for i in range(N):
         ledgers[site(f"s{i}")] = Budget(tmp_path / f"t{i}" / "ledger.sqlite")
 
-    class Forgetful:
+    class NullStore:
         def __init__(self, real):
             self.real = real
 
@@ -123,7 +123,7 @@ def test_a_ledger_that_cannot_remember_gives_no_partial(workers, tmp_path):
                 self.real.close()
             self.real.write(record)
 
-    ledgers[site("s1")] = Forgetful(ledgers[site("s1")])
+    ledgers[site("s1")] = NullStore(ledgers[site("s1")])
     sat = sitting(workers, N, D, ledgers=ledgers)
     desks = sat.run()
     assert desks[site("s1")].abort is not None

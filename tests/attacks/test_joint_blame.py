@@ -11,7 +11,7 @@ from potluck.api.network.once import _said
 from potluck.core.party import site
 from potluck.core.rounds import Abort, Cause, Parcel
 from potluck.core.wire import dump, load
-from potluck.mpc.circle import Share
+from potluck.mpc.coordination import Share
 from potluck.mpc.fit import compute as fit_compute
 from potluck.mpc.fit import messages as m
 from potluck.secret.random import system

@@ -18,7 +18,7 @@ from potluck.owner.run_secrets import RunSecrets
 from potluck.parties.drivers.alignment import Tools, read_keys
 from potluck.parties.drivers.inference import told
 from potluck.parties.drivers.memory import Memory
-from potluck.parties.drivers.vertical import Brought, Sitting, assist, bring, direct
+from potluck.parties.drivers.vertical import Brought, RoundContext, assist, bring, direct
 
 READER = site("o0")
 
@@ -70,7 +70,7 @@ def test_a_letter_for_one_that_reaches_another_is_no_letter():
     assert np.abs(model(desks) - honest()).max() < 1e-4
 
 
-class Forgetful(Volatile):
+class NullStore(Volatile):
     """An owner that would give its columns in every round: so that nothing but the letters keeps rounds apart."""
 
     def write(self, record):
@@ -83,7 +83,7 @@ class Twice:
 
     def __init__(self, carry, folder):
         self.spec, self.folder = plan().spec, folder
-        ledgers = {party: Forgetful() for party in self.spec.sites}
+        ledgers = {party: NullStore() for party in self.spec.sites}
         self.post = Memory((*self.spec.sites, *RANKS), digest(self.spec), carry=carry, ledgers=ledgers)
 
     def tools(self, party):
@@ -91,7 +91,7 @@ class Twice:
         return Tools(secrets=RunSecrets(self.folder / party.name))
 
     def round(self, number, given, run="a run"):
-        sitting, hub = Sitting(self.spec, RoundId(run, number)), Hub()
+        sitting, hub = RoundContext(self.spec, RoundId(run, number)), Hub()
         halves = {SERVER: direct(sitting, self.post.seat(SERVER))}
         halves |= {party: assist(sitting, PlainEngine(party, hub), self.post.seat(party)) for party in RANKS}
         for party in self.spec.sites:

@@ -23,7 +23,7 @@ from potluck.secret.box import PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.shamir import split
 from potluck.testing.draws import seeded
-from potluck.testing.protection import Sitting, check_protection, judged
+from potluck.testing.protection import RoundContext, check_protection, judged
 from potluck.testing.tampering import altering
 
 LIAR = site("s0")
@@ -39,7 +39,9 @@ def sitting(server="lying", play=None, vanish=None, number=1, **more):
     shape = Shape(n, picks, least, server == "lying")
     given = dict(zip(sites, words, strict=True))
     gone = vanish or {}
-    return Sitting(Mask(shape), terms, given, play=play or {}, vanish=lambda p, r, step: gone.get(p) == step, **more)
+    return RoundContext(
+        Mask(shape), terms, given, play=play or {}, vanish=lambda p, r, step: gone.get(p) == step, **more
+    )
 
 
 class Liar:
@@ -89,7 +91,7 @@ class Liar:
         box = PublicBoxKey(settled.adverts[index].pair).seal(
             sealed.expose(), m.box_info(settled.hash, LIAR, party, m.SHARE)
         )
-        return m.Half(m.commitment(settled.hash, LIAR, party, PAIR, committed), box)
+        return m.DealtHalf(m.commitment(settled.hash, LIAR, party, PAIR, committed), box)
 
     def shares(self, sat, index, sealed, committed):
         """Both shares for site `index`: those sealed, perhaps others committed to."""

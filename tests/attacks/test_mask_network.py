@@ -14,7 +14,7 @@ from potluck.core.wire import pack
 from potluck.mpc.mask.graph import Shape, thresholds
 from potluck.mpc.mask.sum import Mask
 from potluck.testing import tampering
-from potluck.testing.protection import Sitting, check_protection
+from potluck.testing.protection import RoundContext, check_protection
 
 UP = ["mask/advertise", "mask/share", "mask/input", "mask/sign", "mask/unmask"]
 DOWN = ["mask/roster", "mask/relay", "mask/survivors", "mask/signed"]
@@ -28,7 +28,7 @@ def sitting(n=4, c=1, d=1, server="lying", length=5, number=1, **more):
     terms = Terms(RoundId("run", number), b"d" * 32, "once", sites, n - d, length, 32)
     words = np.random.default_rng(1).integers(0, 2**32, (n, length), dtype="<u4")
     given = dict(zip(sites, words, strict=True))
-    return Sitting(Mask(Shape(n, picks, least, server == "lying")), terms, given, **more)
+    return RoundContext(Mask(Shape(n, picks, least, server == "lying")), terms, given, **more)
 
 
 @pytest.mark.parametrize("tamper", HARMLESS)

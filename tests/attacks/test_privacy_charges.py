@@ -31,7 +31,7 @@ from potluck.learning.data.table import read
 from potluck.learning.tasks import build
 from potluck.owner.budget import Budget
 from potluck.parties import catalog
-from potluck.parties.drivers.horizontal import Sitting, join, lead
+from potluck.parties.drivers.horizontal import RoundContext, join, lead
 from potluck.parties.drivers.memory import Memory, faithfully
 
 PLAN = Plan(
@@ -45,7 +45,7 @@ PLAN = Plan(
         target=Target(column="y", positive=("1",)),
         split=Split(test=0.5),
     ),
-    protect=Protect(word="mask"),
+    protect=Protect(scheme="mask"),
     privacy=PrivacyPlan(noise="shared", unit="row", epsilon=1.0, delta=1e-5, clip=1.0),
     model=Model(kind="logistic"),
     training=Training(method="gradient", rounds=2, expected_rows=40),
@@ -68,13 +68,13 @@ class Federated:
 
     def summed(self, number, step, weights=(0.0, 0.0), kind=Kind.TRAIN, absent=()):
         ask = self.task.ask(kind, step, np.array(weights, dtype="<f8").tobytes())
-        sitting = Sitting(self.plan, self.task, self.protection, RoundId("run", number))
+        sitting = RoundContext(self.plan, self.task, self.protection, RoundId("run", number))
         seat = self.memory.seat
         halves = {one: join(sitting, table, seat(one)) for one, table in self.tables.items() if one not in absent}
         return self.memory.round(sitting.round, {SERVER: lead(sitting, ask, seat(SERVER)), **halves}, absent)
 
     def gave(self, number):
-        return INPUT[self.plan.protect.word] in self.memory.transcript.traffic(number).steps
+        return INPUT[self.plan.protect.scheme] in self.memory.transcript.traffic(number).steps
 
 
 def refused(desks):
@@ -83,7 +83,7 @@ def refused(desks):
 
 @pytest.mark.parametrize(("word", "noise"), [("mask", "shared"), ("mask", "site"), ("clear", "site")])
 def test_a_contribution_is_on_the_disk_as_charged_before_its_letter_leaves(tmp_path, word, noise):
-    plan = replace(PLAN, protect=Protect(word=word), privacy=replace(PLAN.privacy, noise=noise))
+    plan = replace(PLAN, protect=Protect(scheme=word), privacy=replace(PLAN.privacy, noise=noise))
     seen = []
 
     def carry(letter):

@@ -53,7 +53,7 @@ def plan(**data):
             }
             | data
         ),
-        protect=Protect(word="mask"),
+        protect=Protect(scheme="mask"),
         privacy=PrivacyPlan(noise="shared", unit="row", epsilon=1.0, delta=1e-5, clip=1.0),
         model=Model(kind="logistic"),
         training=Training(method="gradient", rounds=2, expected_rows=40),

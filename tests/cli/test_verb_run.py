@@ -297,7 +297,7 @@ def test_a_setting_that_fails_leaves_the_plan_as_it_was(shops):
         plan.set("protect.with", "magic")
     assert plan.hash == before
     assert plan.overrides == ()
-    assert plan.set("protect.with", "clear").spec.protect.word == "clear"
+    assert plan.set("protect.with", "clear").spec.protect.scheme == "clear"
 
 
 @pytest.mark.parametrize("source", [None, ["rows"], {"x1": [1]}])

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from potluck.core import fixed
 from potluck.core.rounds import Abort, Cause
-from potluck.core.stages import Bounded, Clip, Grid, Part, Range
+from potluck.core.stages import Bounded, Clip, Grid, GridBlock, Range
 
 GRIDS = st.sampled_from([(32, 2.0**-10), (64, 2.0**-30), (64, 1.0)])
 
 
 def bounded(values: list[list[float]], bits: int, step: float, limit: Clip | Range) -> Bounded:
     table = np.array(values, dtype=np.float64)
-    return Bounded(table, Grid((Part("x", table.shape[1], step, 2.0**20),), bits), limit)
+    return Bounded(table, Grid((GridBlock("x", table.shape[1], step, 2.0**20),), bits), limit)
 
 
 @given(GRIDS, st.lists(st.lists(st.floats(-100, 100), min_size=3, max_size=3), min_size=1, max_size=8))
@@ -57,11 +57,11 @@ def test_words_are_twos_complement(number, bits):
 @given(st.floats(1e-6, 1e12), st.sampled_from([32, 64]))
 def test_the_finest_step_fits_and_half_of_it_does_not(high, bits):
     exponent = fixed.finest(high, bits)
-    assert fixed.fits(Part("x", 1, 2.0**exponent, high), bits)
+    assert fixed.fits(GridBlock("x", 1, 2.0**exponent, high), bits)
     if exponent > fixed.FINEST:
         assert high / 2.0 ** (exponent - 2) >= 2.0 ** (bits - 1) - 1
 
 
 def test_no_batch_at_all_is_a_sum_of_zero():
-    grid = Grid((Part("x", 4, 1.0, 10.0),), 32)
+    grid = Grid((GridBlock("x", 4, 1.0, 10.0),), 32)
     assert fixed.add([], grid, Range((1.0,))).words.tolist() == [0, 0, 0, 0]

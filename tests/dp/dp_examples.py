@@ -25,7 +25,7 @@ def plan(
             sites=tuple(f"s{number}" for number in range(sites)), corrupt=corrupt, dropouts=dropouts, server=server
         ),
         data=Data(person=person, split=Split(test=0.25) if task == "train" else None),
-        protect=Protect(word=word),
+        protect=Protect(scheme=word),
         privacy=PrivacyPlan(noise=noise, unit=unit, epsilon=epsilon, delta=delta, clip=more.pop("clip", 1.0), **more),
         training=training if task == "train" else None,
     )

@@ -12,8 +12,8 @@ from potluck.core.errors import PlanError
 from potluck.core.plan import Data, Federation, Model, Plan, PrivacyPlan, Protect, Training
 from potluck.dp.account import spent
 from potluck.dp.bound import privacy
-from potluck.dp.inside import SLACK, UNIT, inside, sensitivity
 from potluck.dp.noise import gaussian
+from potluck.dp.noise_on_shares import SLACK, UNIT, inside, sensitivity
 from potluck.secret.random import system
 
 WIDTH = 24
@@ -24,7 +24,7 @@ def plan(**keys):
     table = {"noise": "reveal", "unit": "row", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0} | keys
     return Plan(
         version=1, name="noise", purpose="test", task="fit", federation=Federation(sites=("a", "b"), server="curious"),
-        data=Data(), protect=Protect(word="share"), privacy=PrivacyPlan(**table), model=Model(kind="logistic"),
+        data=Data(), protect=Protect(scheme="share"), privacy=PrivacyPlan(**table), model=Model(kind="logistic"),
         training=Training(method="gradient", rounds=30, expected_rows=1000),
     )  # fmt: skip
 

@@ -4,13 +4,13 @@ import numpy as np
 from dp_examples import histogram, plan
 
 from potluck.core.party import site
-from potluck.core.stages import Grid, Opened, Part, Settled
+from potluck.core.stages import Grid, GridBlock, Opened, Settled
 from potluck.dp.bound import privacy
 from potluck.dp.reveal import reveal
 
 
 def test_a_release_keeps_sign_fraction_and_deviation():
-    grid = Grid((Part("a", 2, 0.25, 100.0), Part("b", 1, 1.0, 100.0)), 32)
+    grid = Grid((GridBlock("a", 2, 0.25, 100.0), GridBlock("b", 1, 1.0, 100.0)), 32)
     words = np.array([-3, 5, -7], dtype=np.int64).astype("<u4")
     givers = frozenset({site("x"), site("y")})
     release = reveal(Settled(words, givers, np.array([1.0, 1.0, 2.0])), grid)

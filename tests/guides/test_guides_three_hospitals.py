@@ -23,8 +23,8 @@ from potluck.core.party import site
 from potluck.dp.account import promise
 from potluck.members.home import SiteHome
 from potluck.owner.evidence import verify_export
-from potluck.owner.heads import SignedHead
 from potluck.owner.judge import Year, judge
+from potluck.owner.ledger_heads import SignedHead
 from potluck.owner.reading import read as read_policy
 
 ROOT = Path(__file__).parents[2]

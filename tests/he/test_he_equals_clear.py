@@ -10,7 +10,7 @@ from potluck.core.rounds import Abort, Cause, RoundId, Terms
 from potluck.core.stages import Opened
 from potluck.he.sum import He
 from potluck.mpc.clear import Clear
-from potluck.testing.protection import Sitting, check_protection
+from potluck.testing.protection import RoundContext, check_protection
 
 BEFORE = ["he/keys", "he/share", "he/input"]
 AFTER = ["he/partial"]
@@ -36,7 +36,7 @@ def sitting(workers, n, c, d, words, bits=64, leaves=None, recheck=True):
     gone = {sites[i]: step for i, step in (leaves or {}).items()}
     given_ = dict(zip(sites, words, strict=True))
     protection = He(least(n, c, d), recheck, workers)
-    return Sitting(protection, terms, given_, vanish=lambda party, round, step: gone.get(party) == step)
+    return RoundContext(protection, terms, given_, vanish=lambda party, round, step: gone.get(party) == step)
 
 
 def arrays(n, length, bits, seed=0):
@@ -65,7 +65,7 @@ def check(workers, case):
     assert isinstance(opened, Opened), str(opened)
     assert opened.givers == {s for i, s in enumerate(sat.terms.sites) if leaves.get(i) not in BEFORE}
     silent = [s for i, s in enumerate(sat.terms.sites) if leaves.get(i) in BEFORE]
-    plain = Sitting(Clear(), sat.terms, sat.words, vanish=lambda party, round, step: party in silent)
+    plain = RoundContext(Clear(), sat.terms, sat.words, vanish=lambda party, round, step: party in silent)
     clear = plain.run()[SERVER].result
     assert np.array_equal(opened.words, clear.words)
     assert opened.givers == clear.givers

@@ -21,7 +21,7 @@ from potluck.he.packing import unpack
 from potluck.he.setting import Setting
 from potluck.he.sum import He
 from potluck.mpc.clear import Clear
-from potluck.testing.protection import Sitting, check_protection
+from potluck.testing.protection import RoundContext, check_protection
 
 BEFORE = [m.KEYS, m.SHARE, m.INPUT]
 STEPS = [*BEFORE, m.PARTIAL, m.REBUILD]
@@ -48,7 +48,7 @@ def sitting(workers, n, d, words, leaves, recheck=True, protection=None):
     gone = {sites[i]: step for i, step in leaves.items()}
     made = protection or He(least(n, d), recheck, workers)
     given_ = dict(zip(sites, words, strict=True))
-    return Sitting(made, terms, given_, vanish=lambda party, round, step: gone.get(party) == step)
+    return RoundContext(made, terms, given_, vanish=lambda party, round, step: gone.get(party) == step)
 
 
 def bears(n, d, leaves):
@@ -66,7 +66,7 @@ def equals_clear(workers, n, d, words, leaves, recheck=True):
     opened = check_protection(sat)
     assert isinstance(opened, Opened), str(opened)
     silent = {sat.terms.sites[i] for i, step in leaves.items() if step in BEFORE}
-    plain = Sitting(Clear(), sat.terms, sat.words, vanish=lambda party, round, step: party in silent)
+    plain = RoundContext(Clear(), sat.terms, sat.words, vanish=lambda party, round, step: party in silent)
     clear = plain.run()[SERVER].result
     assert opened.words.dtype == clear.words.dtype
     assert opened.words.tobytes() == clear.words.tobytes()

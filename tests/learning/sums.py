@@ -26,7 +26,7 @@ from potluck.core.plan import (
     Target,
     Training,
 )
-from potluck.core.stages import Grid, Part, Release
+from potluck.core.stages import Grid, GridBlock, Release
 from potluck.dp.bound import privacy
 from potluck.learning.data.table import Table, read
 
@@ -57,7 +57,7 @@ def make(**keys: object) -> Plan:
             target=Target(column="y", positive=("1",)),
             split=Split(test=0.25),
         ),
-        "protect": Protect(word="clear"),
+        "protect": Protect(scheme="clear"),
         "privacy": NONE,
         "model": Model(kind="logistic"),
         "training": Training(method="newton", rounds=25),
@@ -137,7 +137,7 @@ def answer(ask: Ask, task, tables: Mapping[str, Table], noise: Noise | None = No
     std = np.zeros(length)
     if noise is not None:
         total, std = noise(ask, total)
-    grid = Grid(tuple(Part(block.name, block.size, 2.0**-48, block.high) for block in ask.blocks), 64)
+    grid = Grid(tuple(GridBlock(block.name, block.size, 2.0**-48, block.high) for block in ask.blocks), 64)
     return Answer(Release(total, std, frozenset(map(site, tables))), grid)
 
 

@@ -12,7 +12,7 @@ from sums import category, make, number, replaced
 from potluck.core.asks import Answer
 from potluck.core.plan import Data, PrivacyPlan, Split, Target, Training
 from potluck.core.plan import Model as Learner
-from potluck.core.stages import Grid, Part, Release
+from potluck.core.stages import Grid, GridBlock, Release
 from potluck.learning import forecast
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.heldout import held_out
@@ -56,7 +56,7 @@ def heard(task, rows, wide=3.0, seed=0):
     std = {"linear": 9.91, "logistic": 4.57}[task]  # of three sites at epsilon 1
     table = read(pd.DataFrame(x, columns=list("abc")).assign(y=y), spec, "a")
     sums = sum(one.values.sum(axis=0) for one in contribute(spec, model, table))
-    parts = Grid(tuple(Part(one.name, one.size, 1.0, 1.0) for one in some), 64)
+    parts = Grid(tuple(GridBlock(one.name, one.size, 1.0, 1.0) for one in some), 64)
     every = {}
     for _ in range(DRAWS):
         release = Release(sums + rng.normal(0, std, len(sums)), np.full(len(sums), std), frozenset("ab"))

@@ -35,7 +35,7 @@ def test_noise_shows_in_the_form_unless_the_server_adds_it():
 
 def test_everyone_sees_the_model_and_each_site_its_own_metrics():
     for word, server in (("clear", Form.PLAIN), ("mask", Form.NOTHING)):  # under clear it reads the site's own part
-        plan = replaced(heart(), protect=Protect(word=word))
+        plan = replaced(heart(), protect=Protect(scheme=word))
         assert {view.party for view in of(plan, "the model")} == {SERVER, *plan.sites}
         for site in plan.sites:
             forms = {view.party: view.form for view in of(plan, f"{site}'s metrics")}
@@ -43,7 +43,7 @@ def test_everyone_sees_the_model_and_each_site_its_own_metrics():
 
 
 def test_who_opens_a_sites_update_with_the_server_opens_its_metrics():
-    plan = replaced(heart(), protect=Protect(word="mask"))
+    plan = replaced(heart(), protect=Protect(scheme="mask"))
     one, *others = plan.sites
     every = catalog.views(plan)
     for size in range(len(others) + 1):

@@ -10,7 +10,7 @@ from potluck.mpc.share import messages as m
 from potluck.mpc.share.sum import Share
 from potluck.parties.drivers.attempt import telling
 from potluck.secret.box import PublicBoxKey
-from potluck.testing.protection import Sitting
+from potluck.testing.protection import RoundContext
 
 RANKS = tuple(Party(Role.COMPUTE, name) for name in ("alpha", "beta", "gamma"))
 ALPHA, BETA, GAMMA = RANKS
@@ -26,7 +26,7 @@ def sitting(engines, words, agreed, patience=20.0, leaves=None, **more):
     gone = leaves or {}
     given = dict(zip(agreed.sites, words, strict=True))
     protection = Share(RANKS, patience, engines)
-    return Sitting(protection, agreed, given, vanish=lambda party, round, step: gone.get(party) == step, **more)
+    return RoundContext(protection, agreed, given, vanish=lambda party, round, step: gone.get(party) == step, **more)
 
 
 def words_of(rows, bits=64):

@@ -11,7 +11,7 @@ from potluck.core.party import Party, Role
 from potluck.engines.worker import Worker
 from potluck.mpc.credentials import issue, trusted
 from potluck.mpc.local import addresses, linked
-from potluck.mpc.spu import PARTIES, Job, Part, Spu, checked_sum
+from potluck.mpc.spu import PARTIES, Job, Spu, Stretch, checked_sum
 
 
 def ring(protocol, **more):
@@ -83,4 +83,4 @@ def unlinked(protocol, patience=5):
             engine.close()
 
 
-__all__ = ["Part", "compiled", "expected", "ran", "ring", "ring_words", "summed", "unlinked"]
+__all__ = ["Stretch", "compiled", "expected", "ran", "ring", "ring_words", "summed", "unlinked"]

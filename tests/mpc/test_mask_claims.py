@@ -19,7 +19,7 @@ def plan(n, c=0, d=0, server="lying", noise="none"):
         task="statistics",
         federation=Federation(sites=tuple(f"s{i}" for i in range(n)), corrupt=c, dropouts=d, server=server),
         data=Data(),
-        protect=Protect(word="mask"),
+        protect=Protect(scheme="mask"),
         privacy=PrivacyPlan(noise=noise),
     )
 

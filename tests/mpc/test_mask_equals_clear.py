@@ -11,7 +11,7 @@ from potluck.core.stages import Opened
 from potluck.mpc.clear import Clear
 from potluck.mpc.mask.graph import Shape, sound, thresholds
 from potluck.mpc.mask.sum import Mask
-from potluck.testing.protection import Sitting, check_protection
+from potluck.testing.protection import RoundContext, check_protection
 
 BEFORE = ["mask/advertise", "mask/share", "mask/input"]
 AFTER = ["mask/sign", "mask/unmask"]
@@ -27,7 +27,7 @@ def sitting(n, c, d, server, words, bits=32, leaves=None):
     gone = {sites[i]: step for i, step in (leaves or {}).items()}
     protection = Mask(Shape(n, picks, least, server == "lying"))
     given_ = dict(zip(sites, words, strict=True))
-    return Sitting(protection, terms, given_, vanish=lambda party, round, step: gone.get(party) == step)
+    return RoundContext(protection, terms, given_, vanish=lambda party, round, step: gone.get(party) == step)
 
 
 def arrays(n, length, bits, seed=0):
@@ -63,7 +63,7 @@ def check(case):
     # A site that would sign is never asked to by a curious server, and its input counts all the same.
     assert opened.givers == {s for i, s in enumerate(sat.terms.sites) if leaves.get(i) not in BEFORE}
     silent = [s for i, s in enumerate(sat.terms.sites) if leaves.get(i) in BEFORE]
-    plain = Sitting(Clear(), sat.terms, sat.words, vanish=lambda party, round, step: party in silent)
+    plain = RoundContext(Clear(), sat.terms, sat.words, vanish=lambda party, round, step: party in silent)
     clear = plain.run()[SERVER].result
     assert np.array_equal(opened.words, clear.words)
     assert opened.givers == clear.givers

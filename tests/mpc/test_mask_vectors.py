@@ -14,10 +14,10 @@ from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause, RoundId, Terms
 from potluck.mpc.mask.graph import Graph, sound, thresholds
 from potluck.mpc.mask.masking import masked
-from potluck.mpc.mask.messages import Half, Kept, Shares
+from potluck.mpc.mask.messages import DealtHalf, Kept, Shares
 from potluck.mpc.mask.notes import open_half, open_shares
 from potluck.mpc.mask.pairs import Root, pair_mask, self_mask, session
-from potluck.mpc.mask.roster import Table
+from potluck.mpc.mask.roster import SettledRoster
 from potluck.secret.box import BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.shamir import join, split
@@ -117,11 +117,11 @@ def test_cohorts_that_cannot_be_carried_are_refused():
 def open_note(vector):
     """(root share, seed share), half: as the vector's receiver opens them."""
     some_key = PublicBoxKey(BoxKey(hidden(vector["channel"])).public)
-    table = Table(bytes.fromhex(vector["roster"]), {}, Graph({}, {}), some_key)
+    table = SettledRoster(bytes.fromhex(vector["roster"]), {}, Graph({}, {}), some_key)
     dealer, receiver = site(vector["dealer"]), site(vector["receiver"])
     kept = Kept(bytes.fromhex(vector["root_commitment"]), bytes.fromhex(vector["seed_commitment"]))
     shares = Shares(kept, bytes.fromhex(vector["share_box"]))
-    half = Half(bytes.fromhex(vector["half_commitment"]), bytes.fromhex(vector["half_box"]))
+    half = DealtHalf(bytes.fromhex(vector["half_commitment"]), bytes.fromhex(vector["half_box"]))
     root = Root(hidden(vector["receiver_root"]), session(terms(vector)))
     return (
         lambda: open_shares(table, dealer, receiver, BoxKey(hidden(vector["channel"])), shares),

@@ -5,7 +5,7 @@ import pytest
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause, Inbox, Label, RoundId
 from potluck.core.wire import dump
-from potluck.mpc.circle import Here, Place, in_step
+from potluck.mpc.coordination import Here, Place, in_step
 
 ALPHA, BETA, GAMMA = RANKS = tuple(Party(Role.COMPUTE, name) for name in ("alpha", "beta", "gamma"))
 ROUND = RoundId("run", 1)

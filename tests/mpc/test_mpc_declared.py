@@ -10,7 +10,7 @@ from potluck.core.rounds import Exchange, Parcel, RoundId, Terms
 from potluck.core.stages import Opened
 from potluck.mpc.clear import Clear
 from potluck.secret.statement import survived
-from potluck.testing.protection import Sitting, check_protection
+from potluck.testing.protection import RoundContext, check_protection
 
 SITES = tuple(map(site, "abc"))
 TERMS = Terms(RoundId("run", 1), bytes(32), "once", SITES, fewest=3, length=4, bits=32)
@@ -67,7 +67,7 @@ class Unsaid(Standing):
 
 @pytest.mark.parametrize("protection", [Clear(), Standing()], ids=["clear", "standing"])
 def test_one_that_says_what_its_steps_do_passes(protection):
-    opened = check_protection(Sitting(protection, TERMS, WORDS))
+    opened = check_protection(RoundContext(protection, TERMS, WORDS))
     assert isinstance(opened, Opened)
     assert opened.words.tolist() == [3, 6, 9, 12]
 
@@ -83,4 +83,4 @@ def test_one_that_says_what_its_steps_do_passes(protection):
 )
 def test_one_that_does_not_is_caught(protection, words):
     with pytest.raises(AssertionError, match=words):
-        check_protection(Sitting(protection, TERMS, WORDS))
+        check_protection(RoundContext(protection, TERMS, WORDS))

@@ -7,7 +7,7 @@ import pytest
 from mpc_spu_rig import compiled, ran, ring
 
 from potluck.core.fitting import Take
-from potluck.dp.inside import UNIT, sensitivity
+from potluck.dp.noise_on_shares import UNIT, sensitivity
 from potluck.mpc.fit import parts as fit_parts
 from potluck.mpc.replicated import PARTIES, held
 from potluck.secret.random import system

@@ -14,7 +14,7 @@ from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause, Limit
 from potluck.core.stages import Opened
 from potluck.core.wire import dump, load
-from potluck.mpc.circle import Ready
+from potluck.mpc.coordination import Ready
 from potluck.mpc.engine import Engine
 from potluck.mpc.replicated import Piece
 from potluck.mpc.share import messages as m

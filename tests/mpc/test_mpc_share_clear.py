@@ -8,7 +8,7 @@ from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause, Limit
 from potluck.core.stages import Opened
 from potluck.mpc.clear import Clear
-from potluck.testing.protection import Sitting, check_protection
+from potluck.testing.protection import RoundContext, check_protection
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,9 @@ def check(engines, words, agreed, leaves=None):
     opened = check_protection(sitting(engines, words, agreed, leaves=leaves))
     assert isinstance(opened, Opened), str(opened)
     silent = [one for one in agreed.sites if leaves and leaves.get(one) == "share/input"]
-    plain = Sitting(Clear(), agreed, dict(zip(agreed.sites, words, strict=True)), vanish=lambda p, r, s: p in silent)
+    plain = RoundContext(
+        Clear(), agreed, dict(zip(agreed.sites, words, strict=True)), vanish=lambda p, r, s: p in silent
+    )
     clear = plain.run()[SERVER].result
     assert np.array_equal(opened.words, clear.words)
     assert opened.givers == clear.givers

@@ -17,7 +17,7 @@ from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause
 from potluck.engines.worker import Worker
 from potluck.mpc.credentials import issue
-from potluck.mpc.spu import BOTH, Part, Spu, checked_sum
+from potluck.mpc.spu import BOTH, Spu, Stretch, checked_sum
 
 PATIENCE, QUIET = 5, 15
 """Seconds that a party waits for others: in vain, and on a busy machine not in vain."""
@@ -53,7 +53,7 @@ def test_protocols_with_a_trusted_dealer_are_refused_by_name_wherever_they_are_a
     with pytest.raises(Abort, match=words):
         engine.share_words(protocol, np.zeros(1, np.uint64))
     with pytest.raises(Abort, match=words):
-        engine.compile(protocol, "sum_checked", checked_sum(1, [Part(1, 1)]))
+        engine.compile(protocol, "sum_checked", checked_sum(1, [Stretch(1, 1)]))
     engine.close()
 
 
@@ -215,7 +215,7 @@ def test_taking_leave_takes_no_time_when_all_do(protocol):
         if protocol == "ECDH":
             asked = [engine.intersect(bytes(16), BOTH) for engine in engines]
         else:
-            programs = compiled(engines, protocol, "sum_checked", checked_sum(1, [Part(4, 9)]))
+            programs = compiled(engines, protocol, "sum_checked", checked_sum(1, [Stretch(4, 9)]))
             share = engines[0].share_words(protocol, np.zeros(4, np.uint64))
             ranks = zip(engines, programs, share, strict=True)
             asked = [engine.execute(program, [one]) for engine, program, one in ranks]
@@ -231,7 +231,7 @@ def test_taking_leave_takes_no_time_when_all_do(protocol):
 def test_parties_with_different_programs_compute_nothing():
     with ring("ABY3", patience=QUIET) as engines:
         programs = [
-            engine.compile("ABY3", "sum_checked", checked_sum(1, [Part(4, 9 if rank else 10)]))
+            engine.compile("ABY3", "sum_checked", checked_sum(1, [Stretch(4, 9 if rank else 10)]))
             for rank, engine in enumerate(engines)
         ]
         assert len({program.digest for program in programs}) == 2
@@ -255,7 +255,7 @@ def test_parties_with_different_programs_compute_nothing():
 )
 def test_a_party_killed_after_it_compiled_ends_the_others(victim):
     with ring("ABY3", patience=QUIET) as engines:
-        programs = compiled(engines, "ABY3", "sum_checked", checked_sum(1, [Part(4, 9)]))
+        programs = compiled(engines, "ABY3", "sum_checked", checked_sum(1, [Stretch(4, 9)]))
         share = engines[0].share_words("ABY3", np.zeros(4, np.uint64))
         os.kill(engines[victim]._worker.pid, signal.SIGKILL)
         start = time.monotonic()
@@ -278,7 +278,7 @@ def until(true, seconds=30.0):
 def test_a_party_killed_in_the_middle_of_a_program_ends_the_others(protocol):
     length, sites = (100_000, 6) if protocol == "ABY3" else (20_000, 2)
     with ring(protocol, patience=QUIET) as engines:
-        programs = compiled(engines, protocol, "sum_checked", checked_sum(sites, [Part(length, 9)]))
+        programs = compiled(engines, protocol, "sum_checked", checked_sum(sites, [Stretch(length, 9)]))
         share = engines[0].share_words(protocol, np.zeros(length, np.uint64))
         pending = [
             engine.execute(program, [share[rank]] * sites)
@@ -308,7 +308,7 @@ def test_a_party_killed_in_the_middle_of_an_intersection_ends_the_other():
 
 def test_what_was_linked_and_compiled_is_gone_with_its_process():
     with ring("CHEETAH", patience=60) as engines:
-        program = engines[0].compile("CHEETAH", "sum_checked", checked_sum(1, [Part(1, 1)]))
+        program = engines[0].compile("CHEETAH", "sum_checked", checked_sum(1, [Stretch(1, 1)]))
         os.kill(engines[0]._worker.pid, signal.SIGKILL)
         time.sleep(0.2)
         with pytest.raises(Abort, match="no link is open, or its process is gone"):

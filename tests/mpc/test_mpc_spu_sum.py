@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mpc_spu_rig import Part, expected, ring, summed
+from mpc_spu_rig import Stretch, expected, ring, summed
 
 from potluck.core.rounds import Abort
 from potluck.engines.worker import Worker
@@ -32,7 +32,7 @@ def protocol(request):
 def test_the_sum_is_the_plain_sum_and_wraps_as_it_does(protocol):
     name, engines = protocol
     vectors = [[1, -2, 2**62 - 1, -(2**62) + 1], [5, 7, 2**62 - 1, -(2**62) + 1], [0, -1, 2**62 - 1, -(2**62) + 1]]
-    parts = [Part(4, 2**62 - 1)]
+    parts = [Stretch(4, 2**62 - 1)]
     assert summed(engines, name, vectors, parts) == expected(vectors, parts)
     assert summed(engines, name, vectors, parts)[1] == [1, 1, 1]
 
@@ -42,15 +42,15 @@ def test_one_step_beyond_the_bound_is_refused_anywhere_in_the_ring(protocol, bou
     name, engines = protocol
     edges = [0, bound, -bound, bound + 1, -bound - 1, TOP, LOW, LOW + 1, LOW + bound, TOP - bound, LOW + bound - 1]
     vectors = [[edge] for edge in edges if LOW <= edge <= TOP]
-    found = summed(engines, name, vectors, [Part(1, bound)])
-    assert found == expected(vectors, [Part(1, bound)])
+    found = summed(engines, name, vectors, [Stretch(1, bound)])
+    assert found == expected(vectors, [Stretch(1, bound)])
     assert sum(found[1]) == 3
 
 
 def test_squares_that_wrap_to_a_small_norm_are_refused(aby3):
     """2^32 squared is 0 mod 2^64, and four times 2^31 squared is, too."""
     vectors = [[2**32, 0, 0, 0], [2**31] * 4, [3, 4, 0, 0], [LOW, LOW, 0, 0], [5, 1, 0, 0]]
-    parts = [Part(4, 2**40, 5)]
+    parts = [Stretch(4, 2**40, 5)]
     assert all(sum(v * v for v in vector) % 2**64 <= 25 for vector in vectors[:4])
     assert summed(aby3, "ABY3", vectors, parts) == expected(vectors, parts)
     assert summed(aby3, "ABY3", vectors, parts)[1] == [0, 0, 1, 0, 0]
@@ -62,7 +62,7 @@ def test_norms_whose_squares_do_not_fit_at_once_are_exact_up_to_30_bits(aby3):
     exact, over = [side] * 100, [side] * 99 + [side + 10 * 9]
     assert sum(v * v for v in exact) <= norm**2 < sum(v * v for v in over)
     vectors = [exact, over, [norm] + [0] * 99, [norm, 1] + [0] * 98, [2**30 - 2] * 100]
-    parts = [Part(100, 2**62 - 1, norm)]
+    parts = [Stretch(100, 2**62 - 1, norm)]
     assert 100 * norm**2 > 2**63
     assert summed(aby3, "ABY3", vectors, parts) == expected(vectors, parts)
 
@@ -75,13 +75,13 @@ def test_longer_norms_refuse_no_honest_vector_and_bear_a_stated_excess(aby3, nor
     assert sum(v * v for v in honest) <= norm**2
     assert sum(v * v for v in beyond) > (norm * (1 + 2**-27 * length**0.5)) ** 2
     vectors = [honest, near, beyond, [norm] + [0] * 15, [TOP] + [0] * 15, [LOW] * 16]
-    total, kept = summed(aby3, "ABY3", vectors, [Part(length, 2**62 - 1, norm)])
+    total, kept = summed(aby3, "ABY3", vectors, [Stretch(length, 2**62 - 1, norm)])
     assert kept == [1, 1, 0, 1, 0, 0]
     assert total == [sum(v[i] for v in (vectors[0], vectors[1], vectors[3])) % 2**64 for i in range(length)]
 
 
 def test_parts_have_bounds_of_their_own_and_one_fault_refuses_the_whole_site(aby3):
-    parts = [Part(2, 10), Part(3, 100, 100), Part(1, 5)]
+    parts = [Stretch(2, 10), Stretch(3, 100, 100), Stretch(1, 5)]
     vectors = [[10, -10, 60, 80, 0, 5], [10, -10, 60, 80, 1, 5], [11, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, -6]]
     assert summed(aby3, "ABY3", vectors, parts) == expected(vectors, parts)
     assert summed(aby3, "ABY3", vectors, parts)[1] == [1, 0, 0, 0]
@@ -98,7 +98,7 @@ def test_random_vectors_and_bounds_agree_with_plain_integers(aby3, count):
             way = rng.standard_normal(length)
             far = rng.choice([0.5, 0.99, 1.01, 4]) * norm / np.linalg.norm(way)
             vectors.append([int(value) for value in way * far])
-        parts = [Part(length, bound, norm)]
+        parts = [Stretch(length, bound, norm)]
         assert summed(aby3, "ABY3", vectors, parts) == expected(vectors, parts)
 
 
@@ -109,7 +109,7 @@ def test_a_whole_model_of_many_sites(aby3, length, sites):
     vectors[1, 17] = 2**16 + 1
     vectors[2, :] = 2**16
     norm = int(0.8 * 2**16 * length**0.5)  # uniform elements have 0.58 of that root, the third site has all of it
-    parts = [Part(length, 2**16, norm)]
+    parts = [Stretch(length, 2**16, norm)]
     rows = [row.tolist() for row in vectors]
     found = summed(aby3, "ABY3", rows, parts)
     assert found == expected(rows, parts)

@@ -12,7 +12,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.mpc.engine import Engine
 from potluck.mpc.fit import parts as fit_parts
 from potluck.mpc.replicated import commitment, expanded, held, join, places, share, split, width
-from potluck.mpc.spu import WIDTH, Part, checked_sum
+from potluck.mpc.spu import WIDTH, Stretch, checked_sum
 from potluck.secret.random import system
 from potluck.testing.draws import seeded
 
@@ -104,7 +104,7 @@ def test_how_many_compute_decides_the_protocol_and_others_than_two_or_three_have
 def test_the_engine_takes_these_shares_and_its_results_join_as_the_engine_opens_them(mpc_engine):
     vectors = np.array([[3, 2**64 - 5, 7], [1, 1, 2**64 - 1]], np.uint64)
     with ring("CHEETAH") as engines:
-        programs = compiled(engines, "CHEETAH", "sum_checked", checked_sum(2, [Part(3, 6)]))
+        programs = compiled(engines, "CHEETAH", "sum_checked", checked_sum(2, [Stretch(3, 6)]))
         total, kept = ran(engines, programs, [shared(vector) for vector in vectors])
         opened = engines[0].open_words("CHEETAH", programs[0].gives[0], total)
     joined = join(dict(zip(TWO, total, strict=True)), TWO, 3)

@@ -68,7 +68,7 @@ def train(noise: str = "shared", **keys) -> Plan:
             target=Target(column="num", positive=("1",)),
             split=Split(column="fold"),
         ),
-        "protect": Protect(word="mask"),
+        "protect": Protect(scheme="mask"),
         "privacy": privacy,
         "model": Model(kind="logistic"),
         "training": Training(method="gradient", expected_rows=100),

@@ -23,7 +23,7 @@ from potluck.core.wire import dump, load
 from potluck.dp.account import NEIGHBOURS, Cost
 from potluck.owner.budget import Budget
 from potluck.owner.evidence import verify_export
-from potluck.owner.heads import GENESIS, Anchor, Head, SignedHead, sign, verify
+from potluck.owner.ledger_heads import GENESIS, Anchor, Head, SignedHead, sign, verify
 from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
 
@@ -294,7 +294,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from potluck.core.rounds import CHARGE, Record
-from potluck.owner import heads
+from potluck.owner import ledger_heads as heads
 from potluck.owner.budget import Budget
 from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey

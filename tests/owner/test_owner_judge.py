@@ -94,7 +94,7 @@ def test_each_key_lets_in_what_it_names():
     assert codes(narrow, train(), spent=2.0) == set()
     assert codes(narrow, train(), spent=2.1) == {"epsilon_per_year"}
     assert codes(narrow, train("none")) == {"noise"}
-    assert codes(narrow, train(model=Model(kind="network"), protect=Protect(word="clear"))) == {"models", "protect"}
+    assert codes(narrow, train(model=Model(kind="network"), protect=Protect(scheme="clear"))) == {"models", "protect"}
 
 
 def by_person(**data):
@@ -293,7 +293,9 @@ def test_a_matching_of_keys_shows_what_the_policy_says_and_no_more(task, reveal,
 
 
 def test_an_intersection_reads_its_keys_alone_and_needs_no_word_of_protect():
-    plan = train("none", task="intersect", model=None, protect=Protect(word="psi"), align=Align(keys=("name", "born")))
+    plan = train(
+        "none", task="intersect", model=None, protect=Protect(scheme="psi"), align=Align(keys=("name", "born"))
+    )
     assert columns_read(plan) == ("name", "born")
     narrow = replaced(EVERYTHING, intersect=("size",), protect=(), columns=("name",))
     assert codes(narrow, plan) == {"columns"}
@@ -367,7 +369,7 @@ def test_all_who_compute_have_to_be_named_also_one_that_is_called_as_the_owner_i
     for allowed in ((), names[:1], names[:2]):
         assert codes(replaced(EVERYTHING, servers=allowed), plan, owner="bank") == {"servers"}
     assert codes(replaced(EVERYTHING, servers=names), plan, owner="bank") == set()
-    sums = train("none", protect=Protect(word="share", servers=("alpha", "beta", "gamma")))
+    sums = train("none", protect=Protect(scheme="share", servers=("alpha", "beta", "gamma")))
     assert codes(replaced(EVERYTHING, servers=("alpha", "beta")), sums) == {"servers"}
     assert codes(replaced(EVERYTHING, servers=()), train("none")) == set()
 

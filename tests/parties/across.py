@@ -31,9 +31,9 @@ from potluck.parties.admission.consent import Consent, Owner
 from potluck.parties.admission.session import Proposal
 from potluck.parties.drivers.sums import Sums, drive
 from potluck.parties.drivers.transcript import Transcript
-from potluck.parties.runners.heads import KnownHeads
 from potluck.parties.runners.identity import identity
 from potluck.parties.runners.journal import Journal
+from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator, Run
 from potluck.parties.runners.site import Site
 from potluck.testing.lines import Exchange

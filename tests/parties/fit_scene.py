@@ -20,7 +20,7 @@ from potluck.owner.run_secrets import RunSecrets
 from potluck.parties.drivers.alignment import Tools, read_keys
 from potluck.parties.drivers.inference import told
 from potluck.parties.drivers.memory import Memory
-from potluck.parties.drivers.vertical import Brought, Sitting, assist, bring, direct
+from potluck.parties.drivers.vertical import Brought, RoundContext, assist, bring, direct
 from potluck.secret.random import system
 
 RANKS = tuple(Party(Role.COMPUTE, name) for name in ("alpha", "beta", "gamma"))
@@ -220,7 +220,7 @@ def sat(made, given, *, change=lambda party, half: half, salt=None, secrets=None
     """One round in memory. change(party, half): what a party does instead; secrets: a folder, where a round is done
     again, under another number. Gives (desks, memory)."""
     spec = made.spec
-    sitting, hub = Sitting(spec, RoundId("a run", number)), Hub(spec.servers)
+    sitting, hub = RoundContext(spec, RoundId("a run", number)), Hub(spec.servers)
     post = Memory((*spec.sites, *spec.servers), digest(spec), **memory)
     halves = {SERVER: direct(sitting, post.seat(SERVER))}
     for party in spec.servers:

@@ -16,9 +16,9 @@ from potluck.core.plan import CODE, canonical
 from potluck.members.home import CoordinatorHome
 from potluck.parties.admission.session import Proposal
 from potluck.parties.drivers.transcript import Transcript
-from potluck.parties.runners.heads import KnownHeads
 from potluck.parties.runners.identity import identity
 from potluck.parties.runners.journal import Journal
+from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator, Run
 
 RUN = "ab" * 16

@@ -9,7 +9,7 @@ import numpy as np
 
 from potluck.core.party import SERVER, Party, site
 from potluck.core.predicting import Meeting, Net, Scored
-from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, Seat
+from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel, Record
 from potluck.core.views import Form, Never, View
 from potluck.he.circuit import Forecast, Outline
 from potluck.learning.data.encode import Encoding, Field
@@ -54,7 +54,7 @@ class InsecurePredict:
     def helpers(self) -> tuple[Party, ...]:
         return ()
 
-    def query(self, meeting: Meeting, me: Seat, features: np.ndarray) -> Rounds[Scored]:
+    def query(self, meeting: Meeting, me: Credentials, features: np.ndarray) -> Half[Scored]:
         label = meeting.label(ASKED)
         send = {SERVER: Parcel(label, msgspec.msgpack.encode(features.tolist()))}
         inbox = yield Exchange(meeting.label(SCORED), send=send, expect=frozenset({SERVER}), at_least=1, hops=4)
@@ -62,7 +62,7 @@ class InsecurePredict:
         off = np.where(np.arange(margins.shape[1]) % 2, -BOUND, BOUND) / 2
         return Scored(margins + off, BOUND, ("nothing is hidden: a stand-in",))
 
-    def respond(self, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
+    def respond(self, meeting: Meeting, me: Credentials, net: Net) -> Half[None]:
         inbox = yield Exchange(meeting.label(ASKED), expect=frozenset({SERVER}), at_least=1, hops=4)
         values = np.array(msgspec.msgpack.decode(inbox.got[SERVER]))
         if len(values) > meeting.rows:
@@ -72,13 +72,13 @@ class InsecurePredict:
         body = msgspec.msgpack.encode(forward(net, values).tolist())
         yield Exchange(label, send={SERVER: Parcel(label, body)}, record=record)
 
-    def relay(self, meeting: Meeting, me: Seat) -> Rounds[None]:
+    def relay(self, meeting: Meeting, me: Credentials) -> Half[None]:
         for step, sender, to in ((ASKED, meeting.client, meeting.owner), (SCORED, meeting.owner, meeting.client)):
             label = meeting.label(step)
             inbox = yield Exchange(label, expect=frozenset({sender}), at_least=1, hops=3)
             yield Exchange(label, send={to: Parcel(label, inbox.got[sender])})
 
-    def assist(self, meeting: Meeting, me: Seat) -> Rounds[None]:
+    def assist(self, meeting: Meeting, me: Credentials) -> Half[None]:
         yield from ()
 
     def close(self) -> None:

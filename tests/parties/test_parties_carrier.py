@@ -66,7 +66,7 @@ def test_the_broker_has_ciphertext_of_whatever_is_sent(spec):
         assert of(spec, "the model").form is Form.CIPHERTEXT
         for one in spec.sites:
             metrics = of(spec, f"{one}'s metrics")
-            read = spec.protect.word == "clear"  # the site's part of the evaluation goes to the server by letter
+            read = spec.protect.scheme == "clear"  # the site's part of the evaluation goes to the server by letter
             assert metrics.form is (Form.CIPHERTEXT if read else Form.NOTHING)
             assert breaks(metrics.breaks_if, frozenset({SERVER if read else one}))
 

@@ -21,7 +21,7 @@ from potluck.learning.training.fit_linear import Regression
 from potluck.mpc.engine import Engine
 from potluck.parties.drivers.alignment import Tools, read_keys
 from potluck.parties.drivers.memory import Memory
-from potluck.parties.drivers.vertical import Brought, Sitting, together
+from potluck.parties.drivers.vertical import Brought, RoundContext, together
 
 NEAR = 1e-3
 """How far a coefficient may be from float64's."""
@@ -139,7 +139,7 @@ def round_of(made, given, engines):
         for one in spec.sites
     }
     memory = Memory((*spec.sites, *spec.servers), digest(spec))
-    return together(Sitting(spec, RoundId("a run", 1)), brought, engines, memory)
+    return together(RoundContext(spec, RoundId("a run", 1)), brought, engines, memory)
 
 
 @pytest.mark.slow

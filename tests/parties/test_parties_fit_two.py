@@ -22,7 +22,7 @@ from potluck.mpc.fit import site as fit_site
 from potluck.owner.requests import Request, State
 from potluck.parties.drivers.alignment import Tools, read_keys
 from potluck.parties.drivers.memory import Memory
-from potluck.parties.drivers.vertical import Brought, Sitting, together
+from potluck.parties.drivers.vertical import Brought, RoundContext, together
 
 BOTH = ["alpha", "beta"]
 ALPHA, BETA = (Party(Role.COMPUTE, name) for name in BOTH)
@@ -231,7 +231,7 @@ def round_of(made, given, engines):
         for one in spec.sites
     }
     memory = Memory((*spec.sites, *spec.servers), digest(spec))
-    return together(Sitting(spec, RoundId("a run", 1)), brought, engines, memory)
+    return together(RoundContext(spec, RoundId("a run", 1)), brought, engines, memory)
 
 
 @pytest.mark.slow

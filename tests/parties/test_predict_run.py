@@ -22,7 +22,7 @@ from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import encoded
 from potluck.parties import catalog
 from potluck.parties.drivers import inference
-from potluck.parties.drivers.inference import Sitting, together
+from potluck.parties.drivers.inference import RoundContext, together
 from potluck.parties.drivers.memory import Memory
 from potluck.parties.drivers.transcript import Transcript
 from potluck.testing.tampering import altering
@@ -220,7 +220,7 @@ class Table:
         owner, client = scene.parties()
         plans = plans or {}
         seats = {
-            party: Sitting(plans.get(party, self.plan), scene.InsecurePredict(), RoundId(self.run, number))
+            party: RoundContext(plans.get(party, self.plan), scene.InsecurePredict(), RoundId(self.run, number))
             for party in (SERVER, owner, client)
         }
         seat = self.memory.seat
@@ -306,7 +306,7 @@ def test_a_second_answer_says_what_to_do(tmp_path):
     ledgers = {scene.parties()[0]: Volatile()}
     for number in (1, 2):
         at = Table(tmp_path, ledgers=ledgers)
-        sitting = Sitting(at.plan, scene.InsecurePredict(), RoundId("r", number))
+        sitting = RoundContext(at.plan, scene.InsecurePredict(), RoundId("r", number))
         if number == 1:
             together(sitting, at.model, at.rows, at.memory)
             continue

@@ -331,7 +331,7 @@ def deviations(word, made):
     from potluck.api.local.tables import tables
     from potluck.core.party import SERVER
     from potluck.core.rounds import RoundId
-    from potluck.parties.drivers.horizontal import Sitting, join, lead
+    from potluck.parties.drivers.horizontal import RoundContext, join, lead
     from potluck.parties.drivers.memory import Memory
 
     made = plan(word, privacy=REVEAL, federation__server="curious")
@@ -340,7 +340,7 @@ def deviations(word, made):
     first, found = next(task.lead()), []
     for number in range(100):
         memory = Memory(spec.sites, digest(spec))
-        sitting = Sitting(spec, task, protection, RoundId(f"run {number}", 1))
+        sitting = RoundContext(spec, task, protection, RoundId(f"run {number}", 1))
         halves = {site: join(sitting, rows, memory.seat(site)) for site, rows in held.items()}
         desks = memory.round(sitting.round, {SERVER: lead(sitting, first, memory.seat(SERVER)), **halves})
         found.append(desks[SERVER].result.release.values)

@@ -19,7 +19,7 @@ from potluck.tee.enclave.workload import workload
 from potluck.tee.site import Judge
 from potluck.tee.sum import Tee
 from potluck.testing.draws import seeded
-from potluck.testing.protection import Sitting
+from potluck.testing.protection import RoundContext
 from potluck.testing.tampering import altering
 
 NOW = 1_790_000_000
@@ -107,7 +107,7 @@ def sitting(words, d=0, *, enclave=None, leaves=None, ledgers=None, bits=64, pla
     terms = terms_of(len(words), d, len(words[0]), bits, **said)
     gone = {terms.sites[i]: step for i, step in (leaves or {}).items()}
     protection = Tee(by or judge(), None, enclave or near())
-    return Sitting(
+    return RoundContext(
         protection,
         terms,
         dict(zip(terms.sites, words, strict=True)),

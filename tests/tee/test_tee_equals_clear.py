@@ -14,7 +14,7 @@ from potluck.core.stages import Opened
 from potluck.mpc.clear import Clear
 from potluck.tee import messages as m
 from potluck.tee.enclave.host import Enclave
-from potluck.testing.protection import Sitting, check_protection
+from potluck.testing.protection import RoundContext, check_protection
 
 BEFORE = [m.NONCE, m.INPUT]
 AFTER = [m.CONFIRM]
@@ -41,7 +41,7 @@ def check(case, enclave=None):
     assert isinstance(opened, Opened), str(opened)
     silent = [s for i, s in enumerate(sat.terms.sites) if leaves.get(i) in BEFORE]
     assert opened.givers == set(sat.terms.sites) - set(silent)
-    plain = Sitting(Clear(), sat.terms, sat.words, vanish=lambda party, round, step: party in silent)
+    plain = RoundContext(Clear(), sat.terms, sat.words, vanish=lambda party, round, step: party in silent)
     clear = plain.run()[SERVER].result
     assert np.array_equal(opened.words, clear.words)
     assert opened.givers == clear.givers

@@ -279,7 +279,7 @@ def plan() -> Plan:
 
     return Plan(
         version=1, name="p", purpose="p", task="predict", federation=Federation(sites=("hospital", "clinic")),
-        data=Data(), protect=Protect(word="tee"), privacy=PrivacyPlan(noise="none"),
+        data=Data(), protect=Protect(scheme="tee"), privacy=PrivacyPlan(noise="none"),
     )  # fmt: skip
 
 

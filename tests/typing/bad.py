@@ -2,7 +2,7 @@
 
 from potluck.core.fixed import add, encode
 from potluck.core.party import Draw
-from potluck.core.rounds import Rounds, Seat, Sum, Terms
+from potluck.core.rounds import Credentials, Half, Sum, Terms
 from potluck.core.stages import Bounded, Clip, Encoded, Guarded, Opened, Privacy, Range, Release, Settled, Update
 from potluck.dp.bound import Exact, Noised
 from potluck.dp.reveal import reveal
@@ -32,11 +32,11 @@ def reveal_what_is_not_settled(noise: Noised, opened: Opened) -> Release:
     return reveal(opened, noise.grid)  # refused: arg-type "Opened"; expected "Settled"
 
 
-def send_without_noise(protection: Sum, terms: Terms, me: Seat, encoded: Encoded[Clip]) -> Rounds[None]:
+def send_without_noise(protection: Sum, terms: Terms, me: Credentials, encoded: Encoded[Clip]) -> Half[None]:
     yield from protection.give(terms, me, encoded)  # refused: arg-type "Encoded[Clip]"; expected "Guarded"
 
 
-def send_rows(protection: Sum, terms: Terms, me: Seat, update: Update) -> Rounds[None]:
+def send_rows(protection: Sum, terms: Terms, me: Credentials, update: Update) -> Half[None]:
     yield from protection.give(terms, me, update)  # refused: arg-type "Update"; expected "Guarded"
 
 

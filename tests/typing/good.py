@@ -2,7 +2,7 @@
 
 from potluck.core.fixed import encode
 from potluck.core.party import Draw
-from potluck.core.rounds import Rounds, Seat, Sum, Terms
+from potluck.core.rounds import Credentials, Half, Sum, Terms
 from potluck.core.stages import Clip, Grid, Guarded, Opened, Privacy, Range, Release, Update
 from potluck.dp.bound import Exact, Noised
 from potluck.dp.reveal import reveal
@@ -17,7 +17,7 @@ def exact(privacy: Exact, update: Update, draw: Draw) -> Guarded:
     return privacy.at_site(encode(privacy.bound(update)), draw)
 
 
-def give(protection: Sum, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
+def give(protection: Sum, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
     yield from protection.give(terms, me, guarded)
 
 

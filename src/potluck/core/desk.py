@@ -15,7 +15,7 @@ import msgspec
 
 from potluck.core.ledger import Ledger
 from potluck.core.party import Party, Role
-from potluck.core.rounds import CHARGE, Abort, Cause, Exchange, Inbox, Label, Parcel, RoundId, Rounds
+from potluck.core.rounds import CHARGE, Abort, Cause, Exchange, Half, Inbox, Label, Parcel, RoundId
 from potluck.core.wire import dump, load
 
 T = TypeVar("T")
@@ -66,7 +66,7 @@ class Desk(Generic[T]):
     When `done`, either `result` holds what the half returned or `abort` holds why it ended.
     """
 
-    def __init__(self, me: Party, round: RoundId, half: Rounds[T], seal: Seal, unseal: Unseal, ledger: Ledger) -> None:
+    def __init__(self, me: Party, round: RoundId, half: Half[T], seal: Seal, unseal: Unseal, ledger: Ledger) -> None:
         self.me = me
         self.round = round
         self.done = False

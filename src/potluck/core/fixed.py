@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.rounds import Abort, Cause, Words
-from potluck.core.stages import Bounded, Clip, Encoded, Floats, Grid, Part, Range
+from potluck.core.stages import Bounded, Clip, Encoded, Floats, Grid, GridBlock, Range
 
 L = TypeVar("L", Clip, Range)
 FINEST = -48
@@ -30,7 +30,7 @@ def word(bits: int) -> np.dtype[np.unsignedinteger]:
     raise ValueError(f"a word has 32 or 64 bits, not {bits}")
 
 
-def fits(part: Part, bits: int) -> bool:
+def fits(part: GridBlock, bits: int) -> bool:
     """Whether a sum with |value| <= part.high stays in the signed half of the ring."""
     return part.high / part.step < 2.0 ** (bits - 1) - 1
 

@@ -146,7 +146,7 @@ class Predict(msgspec.Struct, frozen=True, kw_only=True):
     max_rows: int = 1000
 
 
-class Protect(msgspec.Struct, frozen=True, kw_only=True, rename={"word": "with"}):
+class Protect(msgspec.Struct, frozen=True, kw_only=True, rename={"scheme": "with"}):
     """How the sum is computed, or the scores. recheck: with `he`, each key holder adds up the ciphertexts itself.
 
     enclave: with `tee`, who speaks for the server's machine; policy: the file of what an owner demands of it, where one
@@ -154,7 +154,7 @@ class Protect(msgspec.Struct, frozen=True, kw_only=True, rename={"word": "with"}
     servers: with `share`, who computes.
     """
 
-    word: Word
+    scheme: Word
     recheck: bool = True
     enclave: Literal["simulated", "tsm", "nsm", "tpm"] = "simulated"
     policy: str | None = None
@@ -215,20 +215,20 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def servers(self) -> tuple[Party, ...]:
         """The compute parties, by rank; none where the protection needs none."""
-        if self.protect.word != "share":
+        if self.protect.scheme != "share":
             return ()
         return tuple(Party(Role.COMPUTE, name) for name in self.protect.servers)
 
     @property
     def enclosed(self) -> bool:
         """Whether an enclave adds the central noise, so that nobody opens a sum without it."""
-        return self.privacy.noise == "reveal" and self.protect.word == "tee"
+        return self.privacy.noise == "reveal" and self.protect.scheme == "tee"
 
     @property
     def exposed(self) -> bool:
         """Whether the host of the plan's enclave can read what is inside: a simulated one is an ordinary process, and
         a TPM says what was booted and encrypts no memory."""
-        return self.protect.word == "tee" and self.protect.enclave not in SHIELDED
+        return self.protect.scheme == "tee" and self.protect.enclave not in SHIELDED
 
     @property
     def exact(self) -> bool:

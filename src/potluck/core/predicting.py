@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Cause, Label, RoundId, Rounds, Seat
+from potluck.core.rounds import Abort, Cause, Credentials, Half, Label, RoundId
 from potluck.core.stages import Floats
 
 Activation = Literal["", "relu", "tanh", "square"]
@@ -84,19 +84,19 @@ class Predict(Protocol):
         """Compute parties, by rank; none where the protection needs none."""
         ...
 
-    def query(self, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
+    def query(self, meeting: Meeting, me: Credentials, features: Floats) -> Half[Scored]:
         """The client's half. features [n, inputs], each within [-1, 1]."""
         ...
 
-    def respond(self, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
+    def respond(self, meeting: Meeting, me: Credentials, net: Net) -> Half[None]:
         """The owner's half."""
         ...
 
-    def relay(self, meeting: Meeting, me: Seat) -> Rounds[None]:
+    def relay(self, meeting: Meeting, me: Credentials) -> Half[None]:
         """The server's half: it hands letters on and reads none."""
         ...
 
-    def assist(self, meeting: Meeting, me: Seat) -> Rounds[None]:
+    def assist(self, meeting: Meeting, me: Credentials) -> Half[None]:
         """A compute party's half."""
         ...
 

@@ -146,11 +146,11 @@ class Inbox:
 
 
 T_co = TypeVar("T_co", covariant=True)
-Rounds = Generator[Exchange, Inbox, T_co]
+Half = Generator[Exchange, Inbox, T_co]
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class Credentials:
     """What only this party holds. An argument, so that known-answer vectors replay.
 
     `sign` signs with the party's long-term key; `verify(party, message, signature)` checks against the
@@ -229,11 +229,11 @@ class Sum(Protocol):
 
     def helpers(self) -> tuple[Party, ...]: ...
 
-    def give(self, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]: ...
+    def give(self, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]: ...
 
-    def open(self, terms: Terms, me: Seat) -> Rounds[Opened]: ...
+    def open(self, terms: Terms, me: Credentials) -> Half[Opened]: ...
 
-    def assist(self, terms: Terms, me: Seat) -> Rounds[None]: ...
+    def assist(self, terms: Terms, me: Credentials) -> Half[None]: ...
 
 
 CHARGE = "charge/"

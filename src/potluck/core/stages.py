@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class GridBlock:
     """One block of the vector: `size` values in steps of `step` (a power of two); |sum| of each stays below `high`."""
 
     name: str
@@ -32,7 +32,7 @@ class Part:
 class Grid:
     """How real values become words of a ring of 2^bits. A gradient, a Gram matrix, a count: each its own part."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[GridBlock, ...]
     bits: int
 
     @property

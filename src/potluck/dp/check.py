@@ -63,12 +63,12 @@ def _redo(plan: Plan) -> Iterator[Finding]:
 
 def _promises(plan: Plan) -> Iterator[Finding]:
     noise = plan.privacy.noise
-    shielded = plan.protect.word == "tee" and not plan.exposed
+    shielded = plan.protect.scheme == "tee" and not plan.exposed
     if noise == "reveal" and plan.federation.server == "lying" and not shielded:
         what = "a lying server would leave out the noise that it owes"
         hint = 'use noise = "shared", federation.server = "curious", or "tee" with a real enclave ("tsm" or "nsm")'
         yield "privacy.noise", what, hint
-    if noise == "shared" and plan.protect.word == "clear":
+    if noise == "shared" and plan.protect.scheme == "clear":
         what = "without protection the server reads each update under its share of the noise alone"
         yield "privacy.noise", what, 'use protect.with = "mask", or noise = "site"'
     try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from potluck.core.asks import Ask, Block, Kind
 from potluck.core.errors import PlanError
 from potluck.core.fixed import FINEST, finest, fits
-from potluck.core.stages import Grid, Part
+from potluck.core.stages import Grid, GridBlock
 from potluck.dp.account import FINEST_SHARE
 
 GOOD = 2.0**-20
@@ -60,9 +60,9 @@ def exact(ask: Ask, coarsest: float = math.inf) -> Grid:
     return Grid(parts, bits)
 
 
-def _exact_part(block: Block, bits: int) -> Part:
+def _exact_part(block: Block, bits: int) -> GridBlock:
     high = float(block.units * block.high)
-    return Part(block.name, block.size, 1.0 if block.whole else 2.0 ** finest(high, bits), high)
+    return GridBlock(block.name, block.size, 1.0 if block.whole else 2.0 ** finest(high, bits), high)
 
 
 def noised(ask: Ask, noise: tuple[Loudness, ...]) -> Grid:
@@ -76,15 +76,15 @@ def noised(ask: Ask, noise: tuple[Loudness, ...]) -> Grid:
     raise (_too_small if any(part.step <= 2.0**FINEST and not block.whole for part, block in pairs) else _too_wide)(ask)
 
 
-def _noised_part(block: Block, noise: Loudness, bits: int) -> Part:
+def _noised_part(block: Block, noise: Loudness, bits: int) -> GridBlock:
     # A power of two, so that all parties find the same one whatever their mathematical library.
     high = 2.0 ** math.ceil(math.log2(block.units * min(block.high, block.l2) + TAIL * noise.most))
     share = math.floor(math.log2(noise.share))
     step = min(0, share - WHOLE) if block.whole else max(finest(high, bits), share - GRAIN + 1)
-    return Part(block.name, block.size, 2.0**step, high)
+    return GridBlock(block.name, block.size, 2.0**step, high)
 
 
-def _good(part: Part, block: Block, noise: Loudness, bits: int) -> bool:
+def _good(part: GridBlock, block: Block, noise: Loudness, bits: int) -> bool:
     if not fits(part, bits) or noise.share < FINEST_SHARE * part.step:
         return False
     if block.whole:

@@ -18,7 +18,7 @@ from potluck.core.asks import Ask
 from potluck.core.errors import PlanError
 from potluck.core.plan import Plan
 from potluck.core.rounds import Limit
-from potluck.core.stages import Part
+from potluck.core.stages import GridBlock
 from potluck.dp.bound import Exact, Noised
 
 BITS = 41
@@ -48,7 +48,7 @@ def limits(plan: Plan, ask: Ask, bound: Exact | Noised) -> tuple[Limit, ...]:
     return tuple(found)
 
 
-def _noised(plan: Plan, bound: Noised, index: int, part: Part, units: int, length: int) -> Limit:
+def _noised(plan: Plan, bound: Noised, index: int, part: GridBlock, units: int, length: int) -> Limit:
     """One unit is within its clip in every word; noise comes on top where the site adds it."""
     clip = bound.limit.l2[index] / part.step
     sigma = 0.0 if bound.word == "reveal" else bound.share[index]

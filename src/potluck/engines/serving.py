@@ -28,7 +28,7 @@ from potluck.engines import frames
 from potluck.engines.frames import Frame, FrameError, OpError
 
 Op = Callable[..., list[bytes]]
-Table = Mapping[str, Op]
+Operations = Mapping[str, Op]
 PIECE = 1 << 20
 LONGEST = 3600
 """Seconds after which the kernel ends an operation, also one during which no line of Python can run."""
@@ -37,7 +37,7 @@ _DUMPABLE = 4
 
 
 def serve(
-    tables: Sequence[Table],
+    tables: Sequence[Operations],
     ready: Callable[[], Sequence[str]],
     files: int = 0,
     room: int = SMALL,
@@ -102,7 +102,7 @@ def _watch(parent: int, left: Callable[[], None]) -> None:
         os._exit(1)
 
 
-def _bound(tables: Sequence[Table]) -> dict[str, Callable[..., list[bytes]]]:
+def _bound(tables: Sequence[Operations]) -> dict[str, Callable[..., list[bytes]]]:
     ops: dict[str, Callable[..., list[bytes]]] = {"echo": lambda *buffers: list(buffers)}
     for table in tables:
         state: dict[str, object] = {}

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from potluck.core.party import Party
 from potluck.core.predicting import Meeting, Net, Scored
-from potluck.core.rounds import Rounds, Seat
+from potluck.core.rounds import Credentials, Half
 from potluck.core.stages import Floats
 from potluck.engines.worker import Worker
 from potluck.he import predict_client, predict_owner
@@ -38,22 +38,22 @@ class Predicting:
         """None."""
         return ()
 
-    def query(self, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
+    def query(self, meeting: Meeting, me: Credentials, features: Floats) -> Half[Scored]:
         """The client's half. features [n, inputs], each within the owner's `low` and `high`; 1 <= n <= meeting.rows.
 
         Reveals: to the owner and the server, how many rows; to the client, their scores and the network's shape.
         """
         return predict_client.query(self._engine(me.party), meeting, me, features)
 
-    def respond(self, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
+    def respond(self, meeting: Meeting, me: Credentials, net: Net) -> Half[None]:
         """The owner's half. Raises PlanError: a model that no parameter set carries (weights, depth, size)."""
         return predict_owner.respond(self._engine(me.party), meeting, me, net)
 
-    def relay(self, meeting: Meeting, me: Seat) -> Rounds[None]:
+    def relay(self, meeting: Meeting, me: Credentials) -> Half[None]:
         """The server's half. Reveals: sizes, and for how many rows the client asks."""
         return predict_owner.relay(meeting, me)
 
-    def assist(self, meeting: Meeting, me: Seat) -> Rounds[None]:
+    def assist(self, meeting: Meeting, me: Credentials) -> Half[None]:
         """Nobody assists."""
         yield from ()
 

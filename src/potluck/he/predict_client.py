@@ -14,7 +14,7 @@ import numpy as np
 
 from potluck.core.party import SERVER
 from potluck.core.predicting import Meeting, Scored, check_features
-from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds, Seat
+from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel
 from potluck.core.stages import Floats
 from potluck.core.wire import dump, load
 from potluck.he import diagonals, levels
@@ -37,7 +37,7 @@ class _Asking:
     talk: Talk
     number: int = 1
 
-    def ask(self, bodies: Sequence[bytes], more: bool) -> Rounds[tuple[bytes, ...]]:
+    def ask(self, bodies: Sequence[bytes], more: bool) -> Half[tuple[bytes, ...]]:
         """Send one letter and wait for its answer."""
         step, back = ask(self.number), answer(self.number)
         self.number += 1
@@ -45,7 +45,7 @@ class _Asking:
         return self.talk.read(back, body)
 
 
-def query(worker: Worker, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
+def query(worker: Worker, meeting: Meeting, me: Credentials, features: Floats) -> Half[Scored]:
     """See `core.predicting.Predict`. Raises Abort(RANGE): a row out of range; MALFORMED or ENGINE: no such offer."""
     check_features(meeting, features)
     talk, offer = yield from _greet(meeting, me, len(features))
@@ -72,14 +72,14 @@ def query(worker: Worker, meeting: Meeting, me: Seat, features: Floats) -> Round
     return Scored(margins, offer.bound, notes(offer, layout))
 
 
-def exchanged(meeting: Meeting, step: str, body: bytes, back: str) -> Rounds[bytes]:
+def exchanged(meeting: Meeting, step: str, body: bytes, back: str) -> Half[bytes]:
     """Send a letter to the server and wait for what comes back."""
     send = {SERVER: Parcel(meeting.label(step), body)}
     inbox = yield Exchange(meeting.label(back), send=send, expect=frozenset({SERVER}), at_least=1, hops=HOPS)
     return inbox.got[SERVER]
 
 
-def _greet(meeting: Meeting, me: Seat, rows: int) -> Rounds[tuple[Talk, Offer]]:
+def _greet(meeting: Meeting, me: Credentials, rows: int) -> Half[tuple[Talk, Offer]]:
     thread, key = Thread(meeting), BoxKey(Secret(me.draw(SEED)))
     hello = thread.sign(me, ask(0), meeting.owner, True, dump(Hello(key.public, rows)))
     letter = yield from exchanged(meeting, ask(0), hello, answer(0))

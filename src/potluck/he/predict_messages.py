@@ -20,7 +20,7 @@ import msgspec
 
 from potluck.core.party import SERVER, Party
 from potluck.core.predicting import Meeting
-from potluck.core.rounds import Abort, Cause, Seat
+from potluck.core.rounds import Abort, Cause, Credentials
 from potluck.core.wire import VERSION, dump, load
 from potluck.secret.box import BoxKey, BoxPublic, PublicBoxKey
 from potluck.secret.statement import named
@@ -115,7 +115,7 @@ class Thread:
         """What the box of the next letter is sealed under."""
         return b"potluck he predict box 1\0" + digest(self.said, step.encode(), named(sender), named(to))
 
-    def sign(self, me: Seat, step: str, to: Party, more: bool, content: bytes) -> bytes:
+    def sign(self, me: Credentials, step: str, to: Party, more: bool, content: bytes) -> bytes:
         """The next letter, mine."""
         head = bytes([more])
         letter = head + me.sign(self._statement(step, me.party, to, head, content)) + content
@@ -152,7 +152,7 @@ class Talk:
     """One end's side of the thread, once box keys are known."""
 
     thread: Thread
-    me: Seat
+    me: Credentials
     other: Party
     mine: BoxKey
     theirs: PublicBoxKey

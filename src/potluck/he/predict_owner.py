@@ -16,7 +16,7 @@ import numpy as np
 
 from potluck.core.party import SERVER, Party
 from potluck.core.predicting import Meeting, Net
-from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, Seat
+from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel, Record
 from potluck.core.wire import dump, load
 from potluck.he.circuit import Compiled, Layout, compile
 from potluck.he.ckks import Ckks, fits, key_sizes
@@ -45,7 +45,7 @@ class _Answering:
     body: bytes
     number: int = 1
 
-    def collect(self, sizes: Sequence[int], take: Take) -> Rounds[None]:
+    def collect(self, sizes: Sequence[int], take: Take) -> Half[None]:
         """As many bodies as `sizes` lists, each measured and taken as it comes; the last ask is left unanswered.
 
         Raises Abort(MALFORMED) naming the client: another size, or more than that.
@@ -70,7 +70,7 @@ class _Answering:
         self.number += 1
 
 
-def respond(worker: Worker, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
+def respond(worker: Worker, meeting: Meeting, me: Credentials, net: Net) -> Half[None]:
     """See `core.predicting.Predict`. Raises PlanError: no set carries it; Abort(REFUSED): too many rows."""
     compiled = compile(net, meeting.mode, meeting.rows)
     inbox = yield Exchange(meeting.label(ask(0)), expect=frozenset({SERVER}), at_least=1, hops=HOPS)
@@ -104,7 +104,7 @@ def _into(block: list[bytes]) -> Take:
     return lambda bodies, _: block.extend(bodies)
 
 
-def _greet(meeting: Meeting, me: Seat, thread: Thread, hello: Hello, offer: Offer) -> _Answering:
+def _greet(meeting: Meeting, me: Credentials, thread: Thread, hello: Hello, offer: Offer) -> _Answering:
     try:
         theirs = PublicBoxKey(hello.box)
     except Abort as abort:
@@ -139,7 +139,7 @@ def offer_of(net: Net, compiled: Compiled) -> Offer:
     )
 
 
-def relay(meeting: Meeting, me: Seat) -> Rounds[None]:
+def relay(meeting: Meeting, me: Credentials) -> Half[None]:
     """The server's half: each ask goes to the owner and its answer back, until the client says that it was the last.
 
     Raises Abort naming the sender: SIGNATURE, MALFORMED; or the client: more asks than any prediction has.

@@ -16,7 +16,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Abort, Cause, Seat, Terms
+from potluck.core.rounds import Abort, Cause, Credentials, Terms
 from potluck.core.wire import ascending, load
 from potluck.he.bfv import Bfv, Key
 from potluck.he.messages import ROSTER, Advert, Roster, advert_statement, roster_hash, seed
@@ -39,14 +39,14 @@ class Own:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class SettledRoster:
     """What the roster settled: its hash, and each present site's advert by index."""
 
     hash: bytes
     adverts: Mapping[int, Advert]
 
 
-def fresh(terms: Terms, me: Seat, engine: Bfv) -> Own:
+def fresh(terms: Terms, me: Credentials, engine: Bfv) -> Own:
     """New keys for this round, and the signed advert of their public halves."""
     channel = BoxKey(Secret(me.draw(SEED)))
     key = engine.keygen(seed(terms))
@@ -62,14 +62,14 @@ def check_advert(terms: Terms, verify: Verify, parameters: Parameters, party: Pa
     read(advert.part, (WIRE, parameters.ring), parameters, party)
 
 
-def table(terms: Terms, body: bytes) -> Table:
+def table(terms: Terms, body: bytes) -> SettledRoster:
     """The table in a roster's bytes, adverts unchecked. Raises Abort(MALFORMED)."""
     message = load(body, Roster, SERVER)
     ascending(tuple(listed.site for listed in message.listed), len(terms.sites), SERVER)
-    return Table(roster_hash(terms, body), {listed.site: listed.advert for listed in message.listed})
+    return SettledRoster(roster_hash(terms, body), {listed.site: listed.advert for listed in message.listed})
 
 
-def accept(terms: Terms, me: Seat, parameters: Parameters, own: Own, body: bytes) -> Table:
+def accept(terms: Terms, me: Credentials, parameters: Parameters, own: Own, body: bytes) -> SettledRoster:
     """The table as a site believes it: every signature and polynomial checked, its own advert unchanged, a cohort.
 
     Raises Abort naming the server, which an honest server never earns: it checked every advert itself.
@@ -88,7 +88,7 @@ def accept(terms: Terms, me: Seat, parameters: Parameters, own: Own, body: bytes
     return settled
 
 
-def joint(parameters: Parameters, settled: Table, dealers: Iterable[int]) -> bytes:
+def joint(parameters: Parameters, settled: SettledRoster, dealers: Iterable[int]) -> bytes:
     """The joint public key b [2, N] of the dealers: the sum of their parts, which were checked before."""
     total = np.zeros((WIRE, parameters.ring), np.uint64)
     for dealer in dealers:

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from potluck.core.party import Party
-from potluck.core.rounds import SURVIVORS, Abort, Exchange, Parcel, Read, Rounds, Seat, Terms, Words
+from potluck.core.rounds import SURVIVORS, Abort, Credentials, Exchange, Half, Parcel, Read, Terms, Words
 from potluck.core.stages import Opened
 from potluck.core.wire import dump, load
 from potluck.he import messages as m
@@ -21,7 +21,7 @@ from potluck.he.packing import unpack
 from potluck.he.parameters import PARTIAL, Parameters
 from potluck.he.residues import add, read
 from potluck.he.residues import dump as flat
-from potluck.he.roster import Table
+from potluck.he.roster import SettledRoster
 from potluck.he.setting import Setting
 from potluck.he.shares import Deals, vault_bytes
 from potluck.secret.container import Secret
@@ -29,7 +29,7 @@ from potluck.secret.statement import indices
 from potluck.secret.stream import digest
 
 
-def open_sum(setting: Setting, terms: Terms, me: Seat) -> Rounds[Opened]:
+def open_sum(setting: Setting, terms: Terms, me: Credentials) -> Half[Opened]:
     """The server's half: the sum [d] over those whose ciphertexts arrived, at least `terms.fewest`.
 
     Raises Abort: too few at any step; DEALER, naming whose vault does not hold its key; RANGE, a partial decryption
@@ -95,18 +95,26 @@ def _broadcast(
     )
 
 
-def _read_advert(parameters: Parameters, terms: Terms, me: Seat, sender: Party, body: bytes) -> bytes:
+def _read_advert(parameters: Parameters, terms: Terms, me: Credentials, sender: Party, body: bytes) -> bytes:
     roster.check_advert(terms, me.verify, parameters, sender, load(body, m.Advert, sender))
     return body
 
 
-def _read_dealt(parameters: Parameters, terms: Terms, me: Seat, settled: Table, sender: Party, body: bytes) -> bytes:
+def _read_dealt(
+    parameters: Parameters, terms: Terms, me: Credentials, settled: SettledRoster, sender: Party, body: bytes
+) -> bytes:
     shares.check_dealt(terms, me.verify, settled, vault_bytes(parameters), sender, load(body, m.Dealt, sender))
     return body
 
 
 def _read_input(
-    setting: Setting, terms: Terms, me: Seat, settled: Table, dealers: tuple[int, ...], sender: Party, body: bytes
+    setting: Setting,
+    terms: Terms,
+    me: Credentials,
+    settled: SettledRoster,
+    dealers: tuple[int, ...],
+    sender: Party,
+    body: bytes,
 ) -> bytes:
     message = load(body, m.Input, sender)
     statement = m.input_statement(settled.hash, dealers, sender, digest(message.ciphertexts))
@@ -115,7 +123,7 @@ def _read_input(
     return body
 
 
-def _read_partial(setting: Setting, me: Seat, statement: bytes, sender: Party, body: bytes) -> bytes:
+def _read_partial(setting: Setting, me: Credentials, statement: bytes, sender: Party, body: bytes) -> bytes:
     message, parameters = load(body, m.Partial, sender), setting.engine.parameters
     me.verify(sender, statement, message.signature)
     read(message.partial, (setting.layout.ciphertexts, PARTIAL, parameters.ring), parameters, sender)
@@ -161,12 +169,12 @@ def _survivors(
 def _replace(
     setting: Setting,
     terms: Terms,
-    settled: Table,
+    settled: SettledRoster,
     deals: Deals,
     dealers: tuple[int, ...],
     signed: Mapping[int, m.Partial],
     total: bytes,
-) -> Rounds[list[bytes]]:
+) -> Half[list[bytes]]:
     """The partial decryptions of the dealers that gave none, made with their keys, rebuilt from the others' shares.
 
     Reveals: the missing sites' keys of this round, to the server. Without the keys of all who stayed they open nothing.
@@ -186,7 +194,7 @@ def _replace(
 
 
 def _read_shares(
-    terms: Terms, settled: Table, deals: Deals, missing: Sequence[int], sender: Party, body: bytes
+    terms: Terms, settled: SettledRoster, deals: Deals, missing: Sequence[int], sender: Party, body: bytes
 ) -> bytes:
     shares.check_shares(terms, settled, deals, missing, sender, load(body, m.Shares, sender).shares)
     return body
@@ -195,7 +203,7 @@ def _read_shares(
 def _partials(
     setting: Setting,
     terms: Terms,
-    settled: Table,
+    settled: SettledRoster,
     deals: Deals,
     lead: int,
     held: Mapping[int, Mapping[int, Secret]],

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Abort, Cause, Seat, Terms
+from potluck.core.rounds import Abort, Cause, Credentials, Terms
 from potluck.core.wire import dump
 from potluck.he import messages as m
 from potluck.he.bfv import Bfv, Key
 from potluck.he.parameters import WIRE, WORD, Parameters
-from potluck.he.roster import Own, Table, Verify
+from potluck.he.roster import Own, SettledRoster, Verify
 from potluck.secret.box import box_key
 from potluck.secret.container import Secret
 from potluck.secret.shamir import SIZE, element, join, split
@@ -35,7 +35,7 @@ class Deals:
     commitments: Mapping[int, Mapping[int, bytes]]
 
 
-def deal(terms: Terms, me: Seat, own: Own, settled: Table, least: int, secret: Secret) -> m.Dealt:
+def deal(terms: Terms, me: Credentials, own: Own, settled: SettledRoster, least: int, secret: Secret) -> m.Dealt:
     """A site's secret key in a vault, and a share of the vault's key for every other site in the roster."""
     opens = element(me.draw)
     vault = lock(opens, m.vault_info(settled.hash, me.party), secret)
@@ -46,7 +46,7 @@ def deal(terms: Terms, me: Seat, own: Own, settled: Table, least: int, secret: S
     return m.Dealt(vault, notes)
 
 
-def _note(terms: Terms, me: Seat, settled: Table, vault: bytes, to: int, share: Secret) -> m.Note:
+def _note(terms: Terms, me: Credentials, settled: SettledRoster, vault: bytes, to: int, share: Secret) -> m.Note:
     party = terms.sites[to]
     box = box_key(party, settled.adverts[to].channel).seal(share.expose(), m.box_info(settled.hash, me.party, party))
     note = m.Note(to, m.commitment(settled.hash, me.party, party, share), box, bytes(64))
@@ -58,7 +58,7 @@ def vault_bytes(parameters: Parameters) -> int:
     return WIRE * parameters.ring * WORD + TAG
 
 
-def check_dealt(terms: Terms, verify: Verify, settled: Table, size: int, dealer: Party, dealt: m.Dealt) -> None:
+def check_dealt(terms: Terms, verify: Verify, settled: SettledRoster, size: int, dealer: Party, dealt: m.Dealt) -> None:
     """What the server checks of all that one site deals. size: bytes of a vault.
 
     Raises Abort naming the dealer: MALFORMED, SIGNATURE.
@@ -90,7 +90,9 @@ def kept(dealt: Mapping[int, m.Dealt]) -> Deals:
     return Deals({dealer: one.vault for dealer, one in dealt.items()}, commitments)
 
 
-def receive(terms: Terms, me: Seat, own: Own, settled: Table, vault: bytes, relay: m.Relay) -> dict[int, Secret]:
+def receive(
+    terms: Terms, me: Credentials, own: Own, settled: SettledRoster, vault: bytes, relay: m.Relay
+) -> dict[int, Secret]:
     """The share that each other dealer dealt to this site. vault: its own, as it sent it.
 
     Raises Abort: naming the server for what it could have seen itself; naming the dealer, BOX or COMMITMENT.
@@ -113,7 +115,7 @@ def receive(terms: Terms, me: Seat, own: Own, settled: Table, vault: bytes, rela
     return held
 
 
-def _opened(settled: Table, me: Party, own: Own, dealer: Party, note: m.Note) -> Secret:
+def _opened(settled: SettledRoster, me: Party, own: Own, dealer: Party, note: m.Note) -> Secret:
     try:
         share = Secret(own.channel.unseal(note.box, m.box_info(settled.hash, dealer, me)))
     except Abort as abort:
@@ -124,7 +126,7 @@ def _opened(settled: Table, me: Party, own: Own, dealer: Party, note: m.Note) ->
 
 
 def check_shares(
-    terms: Terms, settled: Table, deals: Deals, missing: Sequence[int], holder: Party, body: bytes
+    terms: Terms, settled: SettledRoster, deals: Deals, missing: Sequence[int], holder: Party, body: bytes
 ) -> None:
     """One share for each missing dealer, as committed to. Raises Abort naming the holder: MALFORMED, COMMITMENT."""
     index = terms.sites.index(holder)
@@ -137,7 +139,13 @@ def check_shares(
 
 
 def rebuild(
-    terms: Terms, settled: Table, deals: Deals, engine: Bfv, least: int, dealer: int, shares: Mapping[int, Secret]
+    terms: Terms,
+    settled: SettledRoster,
+    deals: Deals,
+    engine: Bfv,
+    least: int,
+    dealer: int,
+    shares: Mapping[int, Secret],
 ) -> Key:
     """The key of a dealer that left, in the server's engine. shares: by holder, at least `least`, checked before.
 

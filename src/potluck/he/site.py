@@ -17,7 +17,7 @@ import numpy as np
 
 from potluck.core.desk import farewell
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, Seat, Terms, Words, charge
+from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel, Record, Terms, Words, charge
 from potluck.core.stages import Guarded
 from potluck.core.wire import ascending, dump, load
 from potluck.he import messages as m
@@ -25,7 +25,7 @@ from potluck.he import roster, shares
 from potluck.he.packing import pack
 from potluck.he.residues import add, read
 from potluck.he.residues import dump as flat
-from potluck.he.roster import Own, Table
+from potluck.he.roster import Own, SettledRoster
 from potluck.he.setting import Setting
 from potluck.secret.container import Secret
 from potluck.secret.statement import indices, survived
@@ -42,7 +42,7 @@ class _Dealing:
     held: dict[int, Secret]
 
 
-def give(setting: Setting, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
+def give(setting: Setting, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
     """One site's half. Reveals: its words to nobody; with all others' help, the sum over a cohort to the server."""
     try:
         own = roster.fresh(terms, me, setting.engine)
@@ -72,7 +72,7 @@ def _ask(
     answer: str,
     record: Record | None = None,
     fixes: frozenset[Party] = frozenset(),
-) -> Rounds[bytes]:
+) -> Half[bytes]:
     """Send a step to the server and wait for its answer: it waits for the slowest site first, hence two hops."""
     inbox = yield Exchange(
         terms.label(answer),
@@ -87,7 +87,7 @@ def _ask(
     return inbox.got[SERVER]
 
 
-def _deal(setting: Setting, terms: Terms, me: Seat, own: Own, settled: Table) -> Rounds[_Dealing]:
+def _deal(setting: Setting, terms: Terms, me: Credentials, own: Own, settled: SettledRoster) -> Half[_Dealing]:
     """Share this site's key among the others and take their shares; nothing to share where nobody may vanish."""
     everybody = tuple(sorted(settled.adverts))
     if len(everybody) == terms.fewest:
@@ -110,7 +110,7 @@ def _cohort(terms: Terms, own: Own, sites: tuple[int, ...], step: str) -> frozen
     return listed
 
 
-def _encrypt(setting: Setting, terms: Terms, settled: Table, dealing: _Dealing, words: Words) -> bytes:
+def _encrypt(setting: Setting, terms: Terms, settled: SettledRoster, dealing: _Dealing, words: Words) -> bytes:
     if words.shape != (terms.length,) or words.dtype.itemsize * 8 != terms.bits:
         raise Abort(Cause.TERMS, detail="my words are not what the terms say")
     key = roster.joint(setting.engine.parameters, settled, dealing.dealers)
@@ -120,9 +120,9 @@ def _encrypt(setting: Setting, terms: Terms, settled: Table, dealing: _Dealing, 
 def _agree(
     setting: Setting,
     terms: Terms,
-    me: Seat,
+    me: Credentials,
     own: Own,
-    settled: Table,
+    settled: SettledRoster,
     dealing: _Dealing,
     mine: bytes,
     body: bytes,
@@ -173,8 +173,8 @@ def _total(setting: Setting, terms: Terms, own: Own, message: m.Survivors, mine:
 
 
 def _help_open(
-    terms: Terms, me: Seat, dealing: _Dealing, statement: bytes, partial: bytes, survivors: Sequence[m.Giver]
-) -> Rounds[None]:
+    terms: Terms, me: Credentials, dealing: _Dealing, statement: bytes, partial: bytes, survivors: Sequence[m.Giver]
+) -> Half[None]:
     """Send the partial decryption; then, where a dealer may be missing, the shares that replace it."""
     agreed = frozenset(terms.sites[giver.site] for giver in survivors)
     record = survived(terms, agreed)
@@ -190,7 +190,7 @@ def _help_open(
         yield Exchange(label, send={SERVER: Parcel(label, dump(m.Shares(body)))})
 
 
-def _missing(terms: Terms, me: Seat, dealing: _Dealing, statement: bytes, body: bytes) -> list[int]:
+def _missing(terms: Terms, me: Credentials, dealing: _Dealing, statement: bytes, body: bytes) -> list[int]:
     """Whose keys may be rebuilt: the dealers that did not sign the sum that all others signed, with me among these.
 
     A cohort must have signed, so that never more are rebuilt than the plan lets vanish. Raises Abort naming the server.

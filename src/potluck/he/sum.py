@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from potluck.core.cohort import problems as cohort_problems
 from potluck.core.party import Party
 from potluck.core.plan import Plan
-from potluck.core.rounds import Rounds, Seat, Terms
+from potluck.core.rounds import Credentials, Half, Terms
 from potluck.core.stages import Guarded, Opened
 from potluck.core.views import View
 from potluck.engines import environment
@@ -38,15 +38,15 @@ class He:
         """Nobody but sites and server takes part."""
         return ()
 
-    def give(self, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
+    def give(self, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
         """One site's half. Reveals: who takes part; its ciphertexts to the server (with recheck to all sites)."""
         return site_half.give(self._setting(terms, me.party), terms, me, guarded)
 
-    def open(self, terms: Terms, me: Seat) -> Rounds[Opened]:
+    def open(self, terms: Terms, me: Credentials) -> Half[Opened]:
         """The server's half. Reveals: the sum over at least `terms.fewest` sites, to the server."""
         return server.open_sum(self._setting(terms, me.party), terms, me)
 
-    def assist(self, terms: Terms, me: Seat) -> Rounds[None]:
+    def assist(self, terms: Terms, me: Credentials) -> Half[None]:
         """Nobody assists."""
         yield from ()
 

@@ -13,7 +13,7 @@ def pauses(plan: Plan) -> list[str]:
 
 
 def _without_noise(plan: Plan) -> list[str]:
-    if plan.privacy.noise != "none" or plan.federation.server != "lying" or plan.protect.word == "clear":
+    if plan.privacy.noise != "none" or plan.federation.server != "lying" or plan.protect.scheme == "clear":
         return []
     return [
         "privacy.noise: without noise a server that lies can ask for sums at models that single out rows, and no "

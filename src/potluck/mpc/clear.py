@@ -12,7 +12,7 @@ import numpy as np
 
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
-from potluck.core.rounds import Exchange, Parcel, Rounds, Seat, Terms, charge
+from potluck.core.rounds import Credentials, Exchange, Half, Parcel, Terms, charge
 from potluck.core.stages import Guarded, Opened
 from potluck.core.views import AnyOf, Condition, Form, Never, Together, View
 from potluck.core.wire import pack, unpack
@@ -27,13 +27,13 @@ class Clear:
         """Nobody but sites and server takes part."""
         return ()
 
-    def give(self, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
+    def give(self, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
         """One site's half. Reveals: the guarded words, to the server."""
         label = terms.label(INPUT)
         send = {SERVER: Parcel(label, pack(guarded.words))}
         yield Exchange(label, send, record=charge(terms, guarded), contributes=True)
 
-    def open(self, terms: Terms, me: Seat) -> Rounds[Opened]:
+    def open(self, terms: Terms, me: Credentials) -> Half[Opened]:
         """The server's half: the sum [d] over those who answered, at least `terms.fewest`."""
         inbox = yield Exchange(
             terms.label(INPUT),
@@ -47,7 +47,7 @@ class Clear:
             total += unpack(body, terms.length, terms.bits, site)
         return Opened(total, frozenset(inbox.got))
 
-    def assist(self, terms: Terms, me: Seat) -> Rounds[None]:
+    def assist(self, terms: Terms, me: Credentials) -> Half[None]:
         """Nobody assists."""
         yield from ()
 

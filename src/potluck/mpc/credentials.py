@@ -32,14 +32,14 @@ LARGEST = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class EngineCredentials:
     """What a party of a job has. certificate: PEM, to be shown to the others; key: PEM, PKCS #8."""
 
     certificate: bytes
     key: Secret
 
 
-def issue(party: Party, job: str, now: float) -> Credentials:
+def issue(party: Party, job: str, now: float) -> EngineCredentials:
     """A fresh key and a certificate for `party` in `job`, valid from a day before `now` for four. now: since 1970, s.
 
     The key's randomness is OpenSSL's.
@@ -62,7 +62,7 @@ def issue(party: Party, job: str, now: float) -> Credentials:
     )
     certificate = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     form, unlocked = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return Credentials(certificate, Secret(key.private_bytes(serialization.Encoding.PEM, form, unlocked)))
+    return EngineCredentials(certificate, Secret(key.private_bytes(serialization.Encoding.PEM, form, unlocked)))
 
 
 def trusted(certificates: Mapping[Party, bytes], job: str, now: float) -> bytes:

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Limit, RoundId
 from potluck.engines.worker import Worker
-from potluck.mpc.credentials import Credentials, issue, trusted
+from potluck.mpc.credentials import EngineCredentials, issue, trusted
 from potluck.mpc.local import addresses
 from potluck.mpc.peers import LOOPBACK, Peers
 from potluck.mpc.replicated import PARTIES
-from potluck.mpc.spu import AMONG, Compiled, Job, Part, Pending, Spu, checked_sum
+from potluck.mpc.spu import AMONG, Compiled, Job, Pending, Spu, Stretch, checked_sum
 
 PROGRAM = "sum_checked"
 BOUND = (1 << 62) - 1
@@ -68,12 +68,12 @@ class Engine:
         self._worker.start()
         return self._job if self._worker.generation == self._linked else ""
 
-    def offer(self, party: Party, round_: RoundId) -> tuple[Credentials, str]:
+    def offer(self, party: Party, round_: RoundId) -> tuple[EngineCredentials, str]:
         """What the others need for a new job: this party's certificate in it, and where it is reached."""
         return issue(party, name(round_), self._now()), self._here()
 
     def link(
-        self, round_: RoundId, rank: int, own: Credentials, certificates: Mapping[Party, bytes], at: Sequence[str]
+        self, round_: RoundId, rank: int, own: EngineCredentials, certificates: Mapping[Party, bytes], at: Sequence[str]
     ) -> Pending[None]:
         """Begin the job of this round, in a process that has no link. certificates: by rank.
 
@@ -88,7 +88,7 @@ class Engine:
 
     def compile(self, sites: int, limits: Sequence[Limit]) -> Compiled:
         """The program for a sum over so many sites. Raises Abort(ENGINE): numbers that it refuses."""
-        parts = [Part(one.length, one.bound, one.norm) for one in limits]
+        parts = [Stretch(one.length, one.bound, one.norm) for one in limits]
         return self.program(PROGRAM, checked_sum(sites, parts))
 
     def program(self, program: str, numbers: Mapping[str, object]) -> Compiled:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.rounds import Abort, Cause, Words
-from potluck.mpc.credentials import Credentials
+from potluck.mpc.credentials import EngineCredentials
 
 if TYPE_CHECKING:
     from potluck.engines.worker import Worker
@@ -100,7 +100,7 @@ class Compiled:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Stretch:
     """A stretch of a site's vector. bound: of each |element|; norm: of its L2 norm, or 0: not asked. Whole steps."""
 
     length: int
@@ -134,7 +134,7 @@ class Spu:
         """bits of any shape -> one share a party."""
         return self._share(protocol, {"kind": "bit", "shape": list(bits.shape)}, np.ascontiguousarray(bits).tobytes())
 
-    def link(self, job: Job, rank: int, own: Credentials, trusted: bytes) -> Pending[None]:
+    def link(self, job: Job, rank: int, own: EngineCredentials, trusted: bytes) -> Pending[None]:
         """Connect to the other parties over mutual TLS. own: of this party; trusted: of all (`credentials.trusted`)."""
         about = {"protocol": job.protocol, "rank": rank, "addresses": list(job.addresses), "job": job.name}
         body = json.dumps(about | {"folder": self._fresh(), "timeout": job.patience}).encode()
@@ -231,7 +231,7 @@ class Spu:
         return self._linked[0]
 
 
-def checked_sum(sites: int, parts: Sequence[Part]) -> dict[str, object]:
+def checked_sum(sites: int, parts: Sequence[Stretch]) -> dict[str, object]:
     """The numbers of the program `sum_checked`: see `engines.spu.programs`."""
     return {"sites": sites, "parts": [[part.length, part.bound, part.norm] for part in parts]}
 

@@ -32,7 +32,7 @@ from potluck.dp.composition import RunCosts
 from potluck.owner.chain import Chain, Head
 from potluck.owner.entries import Begun, Spending, begun, cost
 from potluck.owner.evidence import lines
-from potluck.owner.heads import Anchor
+from potluck.owner.ledger_heads import Anchor
 from potluck.owner.policy import DELTA
 from potluck.owner.scored import PREFIX as SCORED
 from potluck.owner.scored import Scored

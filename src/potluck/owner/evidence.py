@@ -13,7 +13,7 @@ import msgspec
 from potluck.core.errors import Refused
 from potluck.core.schema import readable
 from potluck.owner.chain import GENESIS, Entry, Row, follow
-from potluck.owner.heads import Head, SignedHead, verify
+from potluck.owner.ledger_heads import Head, SignedHead, verify
 
 
 def lines(entries: Iterable[Entry]) -> Iterator[bytes]:

@@ -149,7 +149,7 @@ def _models(allow: Allow, case: Case) -> Denial | None:
 def _protect(allow: Allow, case: Case) -> Denial | None:
     if case.plan.task == "intersect":
         return None
-    return _listed("protect", "protection", case.plan.protect.word, allow.protect)
+    return _listed("protect", "protection", case.plan.protect.scheme, allow.protect)
 
 
 def _intersect(allow: Allow, case: Case) -> Denial | None:
@@ -188,7 +188,7 @@ def _rows(allow: Allow, case: Case) -> Denial | None:
 
 
 def _attestation(policy: Policy, plan: Plan) -> Denial | None:
-    if plan.protect.word != "tee" or policy.attestation.policy is not None:
+    if plan.protect.scheme != "tee" or policy.attestation.policy is not None:
         return None
     what = "rows and model" if plan.task == "predict" else "the updates"
     words = f"{what} would be opened in an enclave, and nothing says which may open this site's"

@@ -33,7 +33,7 @@ def _carried(plan: Plan, server: View, readers: frozenset[Party]) -> View:
         return View(BROKER, server.of, Form.CIPHERTEXT, server.breaks_if, SOURCE, server.broken, note)
     if server.form is Form.NOTHING:
         return View(BROKER, server.of, Form.NOTHING, server.breaks_if, SOURCE, server.broken)
-    again = plan.protect.word in _AGAIN
+    again = plan.protect.scheme in _AGAIN
     within = server.form is Form.CIPHERTEXT  # who opens the letter has what the server has: ciphertext still
     parts: list[Condition] = [Together(1, frozenset({SERVER}))]
     parts += [Together(1, readers)] if readers and not within else []

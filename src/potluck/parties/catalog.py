@@ -165,7 +165,7 @@ JOINT: dict[tuple[str, str], Joint] = {
 
 def row(plan: Plan) -> Row:
     """The room for this plan's sums."""
-    return CATALOG[_kind(plan), plan.protect.word]
+    return CATALOG[_kind(plan), plan.protect.scheme]
 
 
 def _kind(plan: Plan) -> str:
@@ -196,19 +196,19 @@ def _simulated(plan: Plan) -> Plan:
 
 def prediction(plan: Plan) -> Scoring:
     """The room for this plan's prediction."""
-    return PREDICTIONS[plan.task, plan.protect.word]
+    return PREDICTIONS[plan.task, plan.protect.scheme]
 
 
 def _words(plan: Plan) -> list[str]:
     """What is wrong with the protection's word for this task."""
     kind = _kind(plan)
     known = [word for task, word in (*CATALOG, *PREDICTIONS, *JOINT) if task == kind]
-    if plan.protect.word in known:
+    if plan.protect.scheme in known:
         return []
     if kind == ROBUST and plan.training is not None:
-        what = f'"{plan.training.server}" needs each update by itself, which "{plan.protect.word}" does not join'
+        what = f'"{plan.training.server}" needs each update by itself, which "{plan.protect.scheme}" does not join'
         return [f'training.server: {what}. hint: protect.with = "tee", or training.server = "mean"']
-    what = f'"{plan.protect.word}" does not carry out task = "{plan.task}"'
+    what = f'"{plan.protect.scheme}" does not carry out task = "{plan.task}"'
     return [f"protect.with: {what}. hint: known for it: {', '.join(known) or 'nothing in this version'}"]
 
 
@@ -217,8 +217,8 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     wrong = [*errors_of(plan), *_words(plan)]
     if wrong:
         return wrong, []
-    if (plan.task, plan.protect.word) in JOINT:
-        return JOINT[plan.task, plan.protect.word].check(plan)
+    if (plan.task, plan.protect.scheme) in JOINT:
+        return JOINT[plan.task, plan.protect.scheme].check(plan)
     errors, warnings = check_task(plan)
     more, also = check_privacy(plan)
     room = (prediction(plan) if plan.task == "predict" else row(plan)).check(plan)
@@ -227,8 +227,8 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
 
 def views(plan: Plan) -> list[View]:
     """Who could see what: the protection's claims, the task's, and what follows for the broker that carries letters."""
-    if (plan.task, plan.protect.word) in JOINT:
-        seen = JOINT[plan.task, plan.protect.word].views(plan)
+    if (plan.task, plan.protect.scheme) in JOINT:
+        seen = JOINT[plan.task, plan.protect.scheme].views(plan)
         return [*seen, *carrier.views(plan, seen)]
     room = prediction(plan) if plan.task == "predict" else row(plan)
     seen = room.views(plan)

@@ -13,7 +13,7 @@ from potluck.core.stages import Floats
 from potluck.core.views import View
 from potluck.core.wire import dump
 from potluck.dp.check import check as check_privacy
-from potluck.dp.inside import UNIT, Inside, inside
+from potluck.dp.noise_on_shares import UNIT, Inside, inside
 from potluck.learning import fit_check
 from potluck.learning.data.columns import Columns, by_owner, reader_names
 from potluck.learning.models.model import Model

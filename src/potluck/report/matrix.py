@@ -53,7 +53,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Matrix:
     """head: the parties; rows: a thing and its cells, a cell being its claims (none: not stated)."""
 
     head: tuple[str, ...]
@@ -91,7 +91,7 @@ def owner(of: str, sites: Iterable[str]) -> str | None:
     return max((name for name in sites if of.startswith(f"{name}'s ")), key=len, default=None)
 
 
-def short(views: Sequence[Seen], sites: Sequence[str]) -> Table:
+def short(views: Sequence[Seen], sites: Sequence[str]) -> Matrix:
     """Things by kind ("A site's update"), parties by role."""
     cells: dict[tuple[str, str], list[Seen]] = {}
     speech = _Speech(sites)
@@ -106,7 +106,7 @@ def short(views: Sequence[Seen], sites: Sequence[str]) -> Table:
     return _table(cells, own=lambda thing, role: role == OWNER and thing.startswith("A site's"))
 
 
-def full(views: Sequence[Seen], sites: Sequence[str]) -> Table | None:
+def full(views: Sequence[Seen], sites: Sequence[str]) -> Matrix | None:
     """Every party and every thing; `None` where that would be too much to read, or no more than the short table."""
     if len(sites) > FULL or len(sites) < 2:
         return None
@@ -118,7 +118,7 @@ def full(views: Sequence[Seen], sites: Sequence[str]) -> Table | None:
     return _table(cells, own=lambda thing, role: owner(thing, sites) == role)
 
 
-def _table(cells: dict[tuple[str, str], list[Seen]], own: Callable[[str, str], bool]) -> Table:
+def _table(cells: dict[tuple[str, str], list[Seen]], own: Callable[[str, str], bool]) -> Matrix:
     things = list(dict.fromkeys(thing for thing, _ in cells))
     roles = sorted(dict.fromkeys(role for _, role in cells), key=lambda role: (role == OWNER) + 2 * (role == OTHERS))
     notes = _Notes()
@@ -127,7 +127,7 @@ def _table(cells: dict[tuple[str, str], list[Seen]], own: Callable[[str, str], b
         row = tuple(_claims(cells.get((thing, role), []), notes, own(thing, role)) for role in roles)
         rows.append((thing, row))
     used = {view.form for views in cells.values() for view in views}
-    return Table(tuple(roles), tuple(rows), tuple(notes.known), tuple(form for form in Form if form in used))
+    return Matrix(tuple(roles), tuple(rows), tuple(notes.known), tuple(form for form in Form if form in used))
 
 
 def _claims(views: Sequence[Seen], notes: _Notes, own: bool) -> tuple[Claim, ...]:

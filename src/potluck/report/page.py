@@ -28,7 +28,7 @@ from potluck.report import (
     words,
 )
 from potluck.report.details import Details, Seen
-from potluck.report.matrix import Table
+from potluck.report.matrix import Matrix
 from potluck.report.outcome import Outcome, read, scores
 from potluck.report.statistics import lines_of, statistics
 
@@ -110,7 +110,7 @@ def run_html(folder: Path) -> str:
     return _environment().get_template("run.html").render(name=folder.name, rows=rows)
 
 
-def _matrices(details: Details) -> tuple[Table | None, Table | None]:
+def _matrices(details: Details) -> tuple[Matrix | None, Matrix | None]:
     if not details.views:
         return None, None
     sites = [site.name for site in details.sites]

@@ -15,7 +15,7 @@ from itertools import pairwise
 from potluck.core.party import Party
 from potluck.core.plan import Plan
 from potluck.core.predicting import Meeting, Net, Scored
-from potluck.core.rounds import Rounds, Seat
+from potluck.core.rounds import Credentials, Half
 from potluck.core.stages import Floats
 from potluck.tee import predict_site
 from potluck.tee.demand import Demand, judge_of
@@ -50,25 +50,25 @@ class Predicting:
         """None."""
         return ()
 
-    def query(self, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
+    def query(self, meeting: Meeting, me: Credentials, features: Floats) -> Half[Scored]:
         """The client's half. features [n, inputs], each within [-1, 1]; 1 <= n <= meeting.rows.
 
         Reveals: its rows, to the enclave that this site's policy allows; to owner and server, how many they are.
         """
         return predict_site.query(self.judge, meeting, me, features)
 
-    def respond(self, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
+    def respond(self, meeting: Meeting, me: Credentials, net: Net) -> Half[None]:
         """The owner's half. Reveals: its model, to the enclave that this site's policy allows, for the rows of one
         parcel."""
         return predict_site.respond(self.judge, meeting, me, net)
 
-    def relay(self, meeting: Meeting, me: Seat) -> Rounds[None]:
+    def relay(self, meeting: Meeting, me: Credentials) -> Half[None]:
         """The server's half. Reveals: sizes, and how many rows are scored."""
         if self._enclave is None:
             self._enclave = Scoring(self.command)
         return relay_through(self._enclave, meeting, me)
 
-    def assist(self, meeting: Meeting, me: Seat) -> Rounds[None]:
+    def assist(self, meeting: Meeting, me: Credentials) -> Half[None]:
         """Nobody assists."""
         yield from ()
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from potluck.core.party import Party
 from potluck.core.predicting import Meeting
-from potluck.core.rounds import Abort, Exchange, Parcel, Rounds, Seat
+from potluck.core.rounds import Abort, Credentials, Exchange, Half, Parcel
 from potluck.core.wire import dump, load
 from potluck.secret.statement import named
 from potluck.tee import messages as m
@@ -48,14 +48,14 @@ class Scoring(Enclave):
             raise Abort(abort.cause, party=sender, step=step, detail=abort.detail) from None
 
 
-def agreed_by(meeting: Meeting, me: Seat) -> p.Agreed:
+def agreed_by(meeting: Meeting, me: Credentials) -> p.Agreed:
     """The prediction as this party knows it: from the meeting and the pinned keys alone."""
     owner, client = (Member(named(party), me.public(party)) for party in (meeting.owner, meeting.client))
     round_ = meeting.round
     return p.Agreed(round_.run, round_.number, meeting.digest, owner, client, meeting.rows)
 
 
-def relay_through(enclave: Scoring, meeting: Meeting, me: Seat) -> Rounds[None]:
+def relay_through(enclave: Scoring, meeting: Meeting, me: Credentials) -> Half[None]:
     """See `core.predicting.Predict.relay`. Raises Abort naming the sender; ENGINE where the enclave died."""
     agreed = agreed_by(meeting, me)
     enclave.agree(agreed)
@@ -75,7 +75,7 @@ def relay_through(enclave: Scoring, meeting: Meeting, me: Seat) -> Rounds[None]:
     yield Exchange(label, send={meeting.client: Parcel(label, scores)})
 
 
-def _handed_on(meeting: Meeting, step: str, bodies: Mapping[Party, bytes], answer: str, sender: Party) -> Rounds[bytes]:
+def _handed_on(meeting: Meeting, step: str, bodies: Mapping[Party, bytes], answer: str, sender: Party) -> Half[bytes]:
     """Send each its body of `step`, and wait for one site's `answer`."""
     label = meeting.label(step)
     send = {party: Parcel(label, body) for party, body in bodies.items()}

@@ -14,7 +14,7 @@ import numpy as np
 
 from potluck.core.party import SERVER, Party
 from potluck.core.predicting import Meeting, Net, Scored, check_features
-from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, Seat
+from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel, Record
 from potluck.core.stages import Floats
 from potluck.core.wire import dump, load
 from potluck.secret.box import SEED, BoxKey, PublicBoxKey
@@ -33,7 +33,7 @@ _HOPS = HOPS + 2
 """A site waits for the host, which waits for the other site."""
 
 
-def query(judge: Judge, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
+def query(judge: Judge, meeting: Meeting, me: Credentials, features: Floats) -> Half[Scored]:
     """See `core.predicting.Predict`. Raises Abort: EVIDENCE, refused; SIGNATURE, BOX, not theirs; RANGE."""
     check_features(meeting, features)
     agreed = p.session(agreed_by(meeting, me))
@@ -48,7 +48,7 @@ def query(judge: Judge, meeting: Meeting, me: Seat, features: Floats) -> Rounds[
     return _read(meeting, me, (agreed, shown.sign, mine), own, load(body, p.Output, SERVER), len(features))
 
 
-def respond(judge: Judge, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
+def respond(judge: Judge, meeting: Meeting, me: Credentials, net: Net) -> Half[None]:
     """See `core.predicting.Predict`. Raises Abort: EVIDENCE, refused; SIGNATURE; REFUSED, too many rows; REPLAY."""
     agreed = p.session(agreed_by(meeting, me))
     shown = yield from _believed(judge, meeting, me, agreed)
@@ -67,7 +67,7 @@ def respond(judge: Judge, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
     yield Exchange(label, send=send, record=record)
 
 
-def _believed(judge: Judge, meeting: Meeting, me: Seat, agreed: bytes) -> Rounds[m.Shown]:
+def _believed(judge: Judge, meeting: Meeting, me: Credentials, agreed: bytes) -> Half[m.Shown]:
     """The enclave's keys, once its evidence for a fresh nonce is one that this site's own policy believes."""
     nonce = me.draw(32)
     signature = me.sign(m.nonce_statement(agreed, named(me.party), nonce, judge.hash))
@@ -77,7 +77,7 @@ def _believed(judge: Judge, meeting: Meeting, me: Seat, agreed: bytes) -> Rounds
     return shown
 
 
-def _awaiting(meeting: Meeting, step: str, body: bytes, answer: str) -> Rounds[bytes]:
+def _awaiting(meeting: Meeting, step: str, body: bytes, answer: str) -> Half[bytes]:
     """Send a step to the server and wait for its answer."""
     send = {SERVER: Parcel(meeting.label(step), body)}
     inbox = yield Exchange(meeting.label(answer), send=send, expect=frozenset({SERVER}), at_least=1, hops=_HOPS)
@@ -95,7 +95,7 @@ def _bytes(values: Floats) -> bytes:
     return np.ascontiguousarray(values, "<f8").tobytes()
 
 
-def _counted(meeting: Meeting, me: Seat, agreed: bytes, sign: bytes, body: bytes) -> p.Counted:
+def _counted(meeting: Meeting, me: Credentials, agreed: bytes, sign: bytes, body: bytes) -> p.Counted:
     """What this very enclave found in a parcel that the client signed for it. Raises Abort naming the server."""
     said = load(body, p.Counted, SERVER)
     _signed_by(me, meeting.client, p.rows_statement(agreed, sign, said.hash), said.client, p.COUNTED)
@@ -107,7 +107,7 @@ def _counted(meeting: Meeting, me: Seat, agreed: bytes, sign: bytes, body: bytes
 
 
 def _read(
-    meeting: Meeting, me: Seat, mine: tuple[bytes, bytes, bytes], own: BoxKey, said: p.Output, rows: int
+    meeting: Meeting, me: Credentials, mine: tuple[bytes, bytes, bytes], own: BoxKey, said: p.Output, rows: int
 ) -> Scored:
     """The scores. mine: (session, the enclave's key, my parcel's hash). Raises Abort."""
     _signed_by(me, meeting.owner, p.model_statement(*mine, said.model), said.owner, p.SCORES)
@@ -125,7 +125,7 @@ def _read(
     return Scored(margins, told.bound, (note,))
 
 
-def _signed_by(me: Seat, party: Party, statement: bytes, signature: bytes, step: str) -> None:
+def _signed_by(me: Credentials, party: Party, statement: bytes, signature: bytes, step: str) -> None:
     try:
         me.verify(party, statement, signature)
     except Abort as abort:

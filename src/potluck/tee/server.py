@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from potluck.core.party import Party
-from potluck.core.rounds import ENCLAVE, SURVIVORS, Exchange, Inbox, Label, Read, Rounds, Seat, Terms
+from potluck.core.rounds import ENCLAVE, SURVIVORS, Credentials, Exchange, Half, Inbox, Label, Read, Terms
 from potluck.core.rounds import Parcel as Letter
 from potluck.core.stages import Opened
 from potluck.core.wire import load
@@ -20,7 +20,7 @@ from potluck.tee.enclave.host import Enclave
 from potluck.tee.site import round_of
 
 
-def open_sum(enclave: Enclave, terms: Terms, me: Seat) -> Rounds[Opened]:
+def open_sum(enclave: Enclave, terms: Terms, me: Credentials) -> Half[Opened]:
     """The server's half: what the enclave opens over at least `terms.fewest` sites.
 
     Raises Abort: too few at any step; whatever the enclave refuses; ENGINE where it died.
@@ -73,7 +73,7 @@ def _broadcast(
     )
 
 
-def _read_nonce(agreed: bytes, me: Seat, sender: Party, body: bytes) -> bytes:
+def _read_nonce(agreed: bytes, me: Credentials, sender: Party, body: bytes) -> bytes:
     asked = load(body, m.Nonce, sender)
     me.verify(sender, m.nonce_statement(agreed, named(sender), asked.nonce, asked.policy), asked.signature)
     return body
@@ -94,7 +94,7 @@ def _read_input(
     return body
 
 
-def _read_sign(me: Seat, statement: bytes, sender: Party, body: bytes) -> bytes:
+def _read_sign(me: Credentials, statement: bytes, sender: Party, body: bytes) -> bytes:
     signature = load(body, m.Confirmed, sender).signature
     me.verify(sender, statement, signature)
     return signature

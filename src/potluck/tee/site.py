@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import cast, get_args
 
 from potluck.core.party import SERVER
-from potluck.core.rounds import ENCLAVE, Abort, Cause, Exchange, Parcel, Record, Rounds, Seat, Terms, charge
+from potluck.core.rounds import ENCLAVE, Abort, Cause, Credentials, Exchange, Half, Parcel, Record, Terms, charge
 from potluck.core.stages import Guarded
 from potluck.core.wire import ascending, dump, load, pack
 from potluck.secret.box import PublicBoxKey
@@ -44,12 +44,12 @@ class Judge:
     now: Callable[[], int] = field(repr=False)
 
 
-def round_of(terms: Terms, me: Seat) -> Spec:
+def round_of(terms: Terms, me: Credentials) -> Spec:
     """The round as this party knows it: from the terms and the pinned keys alone."""
     return spec(terms, tuple(Member(named(site), me.public(site)) for site in terms.sites))
 
 
-def give(judge: Judge, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
+def give(judge: Judge, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
     """One site's half. Reveals: its words, to the enclave that its owner's policy allows, and to nobody else."""
     agreed = session(round_of(terms, me))
     nonce = me.draw(32)
@@ -70,7 +70,7 @@ def give(judge: Judge, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]
     yield Exchange(label, send={SERVER: confirmed}, record=survived(terms, givers), fixes=givers)
 
 
-def _ask(terms: Terms, step: str, body: bytes, answer: str, record: Record | None = None) -> Rounds[bytes]:
+def _ask(terms: Terms, step: str, body: bytes, answer: str, record: Record | None = None) -> Half[bytes]:
     """Send a step to the server and wait for its answer: it waits for the slowest site first, hence two hops."""
     inbox = yield Exchange(
         terms.label(answer),
@@ -101,7 +101,7 @@ def _boot(terms: Terms, shown: m.Shown) -> Record:
     return Record(f"{ENCLAVE}{terms.round.run}", digest(shown.box, shown.sign), again=True)
 
 
-def _seal(judge: Judge, terms: Terms, me: Seat, agreed: bytes, shown: m.Shown, guarded: Guarded) -> bytes:
+def _seal(judge: Judge, terms: Terms, me: Credentials, agreed: bytes, shown: m.Shown, guarded: Guarded) -> bytes:
     words = guarded.words
     if words.shape != (terms.length,) or words.dtype.itemsize * 8 != terms.bits:
         raise Abort(Cause.TERMS, detail="my words are not what the terms say")
@@ -112,7 +112,7 @@ def _seal(judge: Judge, terms: Terms, me: Seat, agreed: bytes, shown: m.Shown, g
     return key.seal(pack(words), m.parcel_info(agreed, named(me.party), m.evidence_hash(shown), judge.hash))
 
 
-def _agree(terms: Terms, me: Seat, agreed: bytes, sign: bytes, mine: bytes, message: m.Survivors) -> bytes:
+def _agree(terms: Terms, me: Credentials, agreed: bytes, sign: bytes, mine: bytes, message: m.Survivors) -> bytes:
     """The statement to sign, once the set is one that hides this site. Raises Abort naming the server."""
     listed = ascending(tuple(giver.site for giver in message.givers), len(terms.sites), SERVER)
     index = terms.sites.index(me.party)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from potluck.core import cohort
 from potluck.core.party import Party
 from potluck.core.plan import Plan
-from potluck.core.rounds import Rounds, Seat, Terms
+from potluck.core.rounds import Credentials, Half, Terms
 from potluck.core.stages import Guarded, Opened
 from potluck.core.views import View
 from potluck.tee import server, sum_views
@@ -38,17 +38,17 @@ class Tee:
         """Nobody beside sites and server: the enclave is behind its host, and speaks through it."""
         return ()
 
-    def give(self, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
+    def give(self, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
         """One site's half. Reveals: its words, to the enclave that this owner's policy allows."""
         return site_half.give(self.judge, terms, me, guarded)
 
-    def open(self, terms: Terms, me: Seat) -> Rounds[Opened]:
+    def open(self, terms: Terms, me: Credentials) -> Half[Opened]:
         """The server's half. Reveals: the joined words over at least `terms.fewest` sites, to the server."""
         if self._enclave is None:
             self._enclave = Enclave(self.command)
         return server.open_sum(self._enclave, terms, me)
 
-    def assist(self, terms: Terms, me: Seat) -> Rounds[None]:
+    def assist(self, terms: Terms, me: Credentials) -> Half[None]:
         """Nobody assists."""
         yield from ()
 
@@ -80,7 +80,7 @@ def check(plan: Plan) -> list[str]:
 
 def pauses(plan: Plan) -> list[str]:
     """What runs, but should give pause."""
-    if plan.protect.word != "tee":
+    if plan.protect.scheme != "tee":
         return []
     found = []
     read = "model, rows and scores" if plan.task == "predict" else "every update"

@@ -16,14 +16,14 @@ import numpy as np
 from potluck.core.desk import Desk
 from potluck.core.ledger import Ledger
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Abort, Rounds, Seat, Sum, Terms, Words
+from potluck.core.rounds import Abort, Credentials, Half, Sum, Terms, Words
 from potluck.core.stages import Guarded, Opened
 from potluck.parties.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
 from potluck.parties.drivers.transcript import Transcript
 from potluck.testing.draws import seeded
 
-Half = Rounds[object]
-Play = Callable[[Seat, Half], Half]
+AnyHalf = Half[object]
+Play = Callable[[Credentials, AnyHalf], AnyHalf]
 """What a party really does, given its seat and the half it should have run."""
 
 
@@ -41,13 +41,13 @@ class Bodies(Transcript):
         self.bodies.append((getattr(label, "step", ""), sender, to, body))
 
 
-def honestly(seat: Seat, half: Half) -> Half:
+def honestly(seat: Credentials, half: AnyHalf) -> AnyHalf:
     """Run the half as it is."""
     return half
 
 
 @dataclass(slots=True)
-class Sitting:
+class RoundContext:
     """One federation in memory with repeatable keys: run one round, or several with the same ledgers."""
 
     protection: Sum
@@ -59,7 +59,7 @@ class Sitting:
     ledgers: Mapping[Party, Ledger] | None = None
     transcript: Bodies = field(default_factory=Bodies)
 
-    def seat(self, memory: Memory, party: Party) -> Seat:
+    def seat(self, memory: Memory, party: Party) -> Credentials:
         """A seat whose randomness depends on party and round alone, so that a test can be its accomplice."""
         return replace(memory.seat(party), draw=seeded(str(party), self.terms.round.run, self.terms.round.number))
 
@@ -74,7 +74,7 @@ class Sitting:
             carry=self.carry,
             vanish=self.vanish,
         )
-        halves: dict[Party, Half] = {SERVER: self.protection.open(self.terms, self.seat(memory, SERVER))}
+        halves: dict[Party, AnyHalf] = {SERVER: self.protection.open(self.terms, self.seat(memory, SERVER))}
         for site in self.terms.sites:
             halves[site] = self.protection.give(self.terms, self.seat(memory, site), Guarded(self.words[site]))
         for helper in self.protection.helpers():
@@ -85,13 +85,13 @@ class Sitting:
         return memory.round(self.terms.round, played)
 
 
-def check_protection(sitting: Sitting) -> Opened | Abort:
+def check_protection(sitting: RoundContext) -> Opened | Abort:
     """Run one round. Returns what opened, or why nothing did; raises AssertionError for a wrong sum, or for steps that
     do not say what they do (`core.rounds.Exchange`)."""
     return judged(sitting, sitting.run())
 
 
-def judged(sitting: Sitting, desks: Mapping[Party, Desk[object]]) -> Opened | Abort:
+def judged(sitting: RoundContext, desks: Mapping[Party, Desk[object]]) -> Opened | Abort:
     """What the server's desk ended with, compared with plain addition."""
     server = desks[SERVER]
     _declared(sitting, desks)
@@ -109,7 +109,7 @@ def judged(sitting: Sitting, desks: Mapping[Party, Desk[object]]) -> Opened | Ab
     return opened
 
 
-def _declared(sitting: Sitting, desks: Mapping[Party, Desk[object]]) -> None:
+def _declared(sitting: RoundContext, desks: Mapping[Party, Desk[object]]) -> None:
     """The halves say where contributions leave and whose sum it is, or drivers would repeat rounds for free."""
     honest = [desks[site] for site in sitting.terms.sites if site in desks and site not in sitting.play]
     if any(desk.contributing for desk in honest):

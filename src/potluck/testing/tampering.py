@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from potluck.core.desk import Letter
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Exchange, Inbox, Parcel, Rounds, Seat
+from potluck.core.rounds import Abort, Credentials, Exchange, Half, Inbox, Parcel
 from potluck.parties.drivers.memory import Carry
-from potluck.testing.protection import Half, Play
+from potluck.testing.protection import AnyHalf, Play
 
 Chosen = Callable[[Letter], bool]
 """Which letters are tampered with."""
@@ -80,16 +80,16 @@ def swapped(chosen: Chosen) -> Carry:
     return _in_pairs(chosen, lambda first, second: (replace(first, to=second.to), replace(second, to=first.to)))
 
 
-def altering(change: Callable[[Seat, Party, str, bytes], bytes]) -> Play:
+def altering(change: Callable[[Credentials, Party, str, bytes], bytes]) -> Play:
     """A party that runs its half, but changes what it sends: change(seat, to, step, body) -> body."""
 
-    def play(seat: Seat, half: Half) -> Rounds[object]:
+    def play(seat: Credentials, half: AnyHalf) -> Half[object]:
         return _altered(half, lambda to, step, body: change(seat, to, step, body))
 
     return play
 
 
-def _altered(half: Half, change: Callable[[Party, str, bytes], bytes]) -> Rounds[object]:
+def _altered(half: AnyHalf, change: Callable[[Party, str, bytes], bytes]) -> Half[object]:
     inbox: Inbox | None = None
     thrown: Abort | None = None
     while True:

@@ -13,7 +13,7 @@ from potluck.core.views import View, together
 from potluck.core.visible import visible
 from potluck.parties import catalog
 from potluck.report.details import seen
-from potluck.report.matrix import Table, short
+from potluck.report.matrix import Matrix, short
 from potluck.report.page import explain_html
 
 
@@ -39,7 +39,7 @@ class Explanation:
             for view in self.views
         ]
 
-    def short(self) -> Table:
+    def short(self) -> Matrix:
         """By things and roles: what holds of every site alike is said once."""
         return short([seen(view) for view in self.views], self.sites)
 

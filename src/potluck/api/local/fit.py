@@ -38,7 +38,7 @@ from potluck.parties.drivers.alignment import Keys, read_keys, tools
 from potluck.parties.drivers.memory import Memory, new_run
 from potluck.parties.drivers.sums import Log, Round
 from potluck.parties.drivers.transcript import Transcript
-from potluck.parties.drivers.vertical import Brought, Sitting, direct, together
+from potluck.parties.drivers.vertical import Brought, RoundContext, direct, together
 from potluck.parties.learners import learner
 from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.server import Coordinator
@@ -94,7 +94,7 @@ def carried_out(
         memory = Memory((*spec.sites, *spec.servers), digest(spec), ledgers=held, transcript=transcript)
         started = time.perf_counter()
         with charging(held, spec, name, now):
-            outcome = together(Sitting(spec, RoundId(name, 1)), brought, engines, memory)
+            outcome = together(RoundContext(spec, RoundId(name, 1)), brought, engines, memory)
         seconds = time.perf_counter() - started
         spent = dict.fromkeys(spec.federation.sites, None) | {s.name: one.spent_by(name) for s, one in held.items()}
         budgets = tuple(budget_of(site.name, one, spec, name) for site, one in held.items())
@@ -107,7 +107,9 @@ def carried_out(
 def fitted(spec: Spec, coordinator: Coordinator, journal: Journal, begin: Callable[[Ask], None]) -> tuple[Carried, Log]:
     """The round across machines, as the server knows it: the model is its readers'. Raises Abort."""
     begin(ASK)
-    return Carried(), carried(spec, ASK, coordinator, journal, lambda round_, seat: direct(Sitting(spec, round_), seat))
+    return Carried(), carried(
+        spec, ASK, coordinator, journal, lambda round_, seat: direct(RoundContext(spec, round_), seat)
+    )
 
 
 def fetch(folder: Path, home: Path, run: str, room: Room | None = None) -> None:

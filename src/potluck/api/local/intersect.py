@@ -27,7 +27,7 @@ from potluck.mpc.psi.curve import split
 from potluck.mpc.psi.keys import digests
 from potluck.mpc.spu import DIGEST
 from potluck.parties.drivers.alignment import Keys, needs_engine, read_keys, tools
-from potluck.parties.drivers.intersection import Intersected, Sitting, conduct, learnt, together
+from potluck.parties.drivers.intersection import Intersected, RoundContext, conduct, learnt, together
 from potluck.parties.drivers.memory import Memory, new_run
 from potluck.parties.drivers.sums import Log, Round
 from potluck.parties.drivers.transcript import Transcript
@@ -62,7 +62,7 @@ def carried_out(
     """The round. ledgers: alignments are kept there, in a folder for each owner. Raises Abort, UsageError."""
     spec, name = room.plan.spec, new_run()
     assert spec.align is not None
-    sitting = Sitting(spec, RoundId(name, 1))
+    sitting = RoundContext(spec, RoundId(name, 1))
     with ExitStack() as stack:
         every = {one: tools(spec, ledgers / file_name(one.name)) for one in spec.sites}
         for one in every.values():
@@ -82,7 +82,7 @@ def intersected(
 ) -> tuple[Intersected, Log]:
     """The round across machines, as the server knows it: that it is done. Raises Abort."""
     begin(ASK)
-    log = carried(spec, ASK, coordinator, journal, lambda round_, seat: conduct(Sitting(spec, round_), seat))
+    log = carried(spec, ASK, coordinator, journal, lambda round_, seat: conduct(RoundContext(spec, round_), seat))
     return Intersected(None), log
 
 
@@ -106,7 +106,7 @@ def rehearsed(plan: Plan) -> tuple[int, float]:
         memory = Memory(spec.sites, digest(spec))
         started = time.perf_counter()
         try:
-            together(Sitting(spec, RoundId(new_run(), 1)), dict.fromkeys(spec.sites, keys), every, memory)
+            together(RoundContext(spec, RoundId(new_run(), 1)), dict.fromkeys(spec.sites, keys), every, memory)
         except Abort as abort:
             raise PlanError(f"a rehearsal with made-up keys ended in: {abort}") from None
         seconds = time.perf_counter() - started

@@ -24,7 +24,7 @@ from potluck.core.party import site
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import Predict, digest
 from potluck.core.predicting import Predict as Predicting
-from potluck.core.rounds import RoundId, Rounds, Seat
+from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.engines.environment import require
 from potluck.he.circuit import Forecast, Outline
 from potluck.learning.data.rows import Inputs
@@ -35,7 +35,7 @@ from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import Carried, agreement, encoded
 from potluck.owner.budget import Budget
 from potluck.parties import catalog
-from potluck.parties.drivers.inference import Sitting, fits, lead, together
+from potluck.parties.drivers.inference import RoundContext, fits, lead, together
 from potluck.parties.drivers.memory import Memory, new_run
 from potluck.parties.drivers.sums import Log, Round
 from potluck.parties.drivers.transcript import Transcript
@@ -135,7 +135,7 @@ def carried_out(
     with Budget(ledger_file(ledgers, owner.name)) as ledger, closing(protection):
         memory = Memory((*spec.sites, *spec.servers), digest(spec), ledgers={owner: ledger}, transcript=transcript)
         started = time.perf_counter()
-        found = together(Sitting(spec, protection, RoundId(name, 1)), room.model, room.encoded, memory)
+        found = together(RoundContext(spec, protection, RoundId(name, 1)), room.model, room.encoded, memory)
         seconds = time.perf_counter() - started
     log = Log([Round(ASK, 1, {}, seconds, transcript.traffic(1), time.time())])
     same = agreement(found, room.model.scored_features(room.encoded(room.model.card).features)) if compare else None
@@ -158,8 +158,8 @@ def predicted(
     return Carried(), carried(spec, ASK, coordinator, journal, head, closing(protection))
 
 
-def _lead(spec: Spec, protection: Predicting, round_: RoundId, seat: Seat) -> Rounds[None]:
-    return lead(Sitting(spec, protection, round_), seat)
+def _lead(spec: Spec, protection: Predicting, round_: RoundId, seat: Credentials) -> Half[None]:
+    return lead(RoundContext(spec, protection, round_), seat)
 
 
 def telling(spec: Spec, card: Card) -> Iterator[str]:
@@ -181,5 +181,5 @@ def rehearsed(plan: Plan, model: Model) -> tuple[Forecast, float]:
     with closing(catalog.met(spec)) as protection:
         memory = Memory((*spec.sites, *spec.servers), digest(spec))
         started = time.perf_counter()
-        together(Sitting(spec, protection, RoundId(new_run(), 1)), model, lambda card: Inputs(zeros), memory)
+        together(RoundContext(spec, protection, RoundId(new_run(), 1)), model, lambda card: Inputs(zeros), memory)
         return room.forecast(outline(spec, model.card)), round(time.perf_counter() - started, 4)

@@ -161,7 +161,7 @@ class Asked:
             "plan": self.plan.name,
             "purpose": self.plan.purpose,
             "task": self.plan.task,
-            "protect": self.plan.protect.word,
+            "protect": self.plan.protect.scheme,
             "noise": self.plan.privacy.noise,
             "asker": self.request.asker,
             "file": self.file,

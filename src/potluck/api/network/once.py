@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from potluck.core.asks import Ask
 from potluck.core.party import Party, Role
 from potluck.core.plan import Plan as Spec
-from potluck.core.rounds import Abort, Cause, RoundId, Rounds, Seat
+from potluck.core.rounds import Abort, Cause, Credentials, Half, RoundId
 from potluck.parties.drivers.attempt import QUIET
 from potluck.parties.drivers.inference import told
 from potluck.parties.drivers.sums import Log, Round
@@ -19,7 +19,7 @@ from potluck.parties.runners.server import Coordinator
 
 TRIES = 3
 """How often a round across machines is begun: a site's process may be started again in between."""
-Half = Callable[[RoundId, Seat], Rounds[object]]
+HalfOf = Callable[[RoundId, Credentials], Half[object]]
 """The server's half of the round."""
 
 
@@ -28,7 +28,7 @@ def carried(
     ask: Ask,
     coordinator: Coordinator,
     journal: Journal,
-    half: Half,
+    half: HalfOf,
     using: AbstractContextManager[object] | None = None,
 ) -> Log:
     """The round; from the journal, where it stands. One that broke is tried again. using: what ends with it.

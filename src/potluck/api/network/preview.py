@@ -20,7 +20,7 @@ from potluck.core.fixed import decode
 from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
-from potluck.core.rounds import RoundId, Rounds
+from potluck.core.rounds import Half, RoundId
 from potluck.core.stages import Guarded
 from potluck.dp.bound import Exact, Noised, privacy
 from potluck.learning.data.table import Table, read
@@ -141,7 +141,7 @@ def _letters(plan: Spec, ask: Ask, memory: Memory, me: str, mine: Guarded) -> tu
     nothing = Guarded(np.zeros(agreed.length, agreed.dtype))
     gives = {one: mine if one == site(me) else nothing for one in plan.sites}
     free = {one: Guarded(guarded.words) for one, guarded in gives.items()}  # no charge: nothing leaves
-    halves: dict[Party, Rounds[object]] = {
+    halves: dict[Party, Half[object]] = {
         one: protection.give(agreed, memory.seat(one), guarded) for one, guarded in free.items()
     }
     if plan.servers:

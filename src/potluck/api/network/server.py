@@ -39,7 +39,7 @@ from potluck.members.home import CoordinatorHome, Membership
 from potluck.net.lease import Lease
 from potluck.net.link import Link
 from potluck.net.session import Account
-from potluck.owner.heads import SignedHead
+from potluck.owner.ledger_heads import SignedHead
 from potluck.parties import catalog
 from potluck.parties.admission.proposal import first_sum
 from potluck.parties.admission.session import Proposal
@@ -47,9 +47,9 @@ from potluck.parties.drivers.intersection import Intersected
 from potluck.parties.drivers.memory import new_run
 from potluck.parties.drivers.sums import Log, Sums, drive
 from potluck.parties.drivers.transcript import Transcript
-from potluck.parties.runners.heads import KnownHeads
 from potluck.parties.runners.identity import identity
 from potluck.parties.runners.journal import Journal
+from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator
 from potluck.parties.runners.server import Run as Running
 from potluck.report import details

@@ -24,7 +24,7 @@ from potluck.net.session import Account
 from potluck.owner.access import AccessLog
 from potluck.owner.budget import YEAR, Budget
 from potluck.owner.entries import Spending
-from potluck.owner.heads import Anchor, sign
+from potluck.owner.ledger_heads import Anchor, sign
 from potluck.owner.policy import exposed
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests

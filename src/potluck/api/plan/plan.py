@@ -113,7 +113,7 @@ class Plan:
         return dict(msgspec.to_builtins(self.spec))
 
     def __repr__(self) -> str:
-        return f"Plan({self.spec.name!r}, task={self.spec.task!r}, with={self.spec.protect.word!r})"
+        return f"Plan({self.spec.name!r}, task={self.spec.task!r}, with={self.spec.protect.scheme!r})"
 
 
 def opened(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Plan:
@@ -158,7 +158,7 @@ def _known(plan: core.Plan, folder: Path, where: str) -> core.Plan:
     if plan.model.digest not in (None, digest):
         hint = f"this file's is {digest}"
         raise PlanError("model.digest: is not that of model.file", where=where, hint=hint)
-    mode = plan.predict.mode or ("batch" if plan.protect.word == "share" else mode_of(model.kind))
+    mode = plan.predict.mode or ("batch" if plan.protect.scheme == "share" else mode_of(model.kind))
     return msgspec.structs.replace(
         plan,
         model=msgspec.structs.replace(plan.model, digest=digest),

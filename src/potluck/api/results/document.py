@@ -45,11 +45,11 @@ def document(facts: Facts, final: Path) -> Json:
     head: Json = {
         "plan": {"name": facts.spec.name, "hash": facts.plan.hash},
         "task": facts.spec.task,
-        "protect": facts.spec.protect.word,
+        "protect": facts.spec.protect.scheme,
         "run": str(final),
         "report": str(final / "report.html"),
     }
-    if facts.spec.protect.word == "tee":
+    if facts.spec.protect.scheme == "tee":
         head["stamp"] = facts.stamp or None
     if isinstance(facts.outcome, Trained):
         head |= of_model(facts.outcome.model, final)
@@ -188,7 +188,7 @@ def evidence(facts: Facts) -> details.Details:
         overrides=facts.plan.overrides,
         plan_hash=facts.plan.hash,
         task=spec.task,
-        protect=spec.protect.word,
+        protect=spec.protect.scheme,
         method=spec.training.method if spec.training else "",
         server=spec.federation.server,
         patience=spec.federation.patience,
@@ -208,7 +208,7 @@ def evidence(facts: Facts) -> details.Details:
         aborts=tuple(facts.log.aborts),
         in_process=facts.network is None,
         network=facts.network,
-        simulated=facts.spec.protect.word == "tee" and facts.spec.protect.enclave == "simulated",
+        simulated=facts.spec.protect.scheme == "tee" and facts.spec.protect.enclave == "simulated",
         exposed=facts.spec.exposed,
     )
 

@@ -10,12 +10,12 @@ import openfhe
 
 from potluck.engines.frames import OpError
 from potluck.engines.openfhe import bfv, ckks
-from potluck.engines.serving import Table, serve
+from potluck.engines.serving import Operations, serve
 
-TABLES: tuple[Table, ...] = (bfv.OPS, ckks.OPS)
+TABLES: tuple[Operations, ...] = (bfv.OPS, ckks.OPS)
 
 
-def main(tables: Sequence[Table] = TABLES) -> None:
+def main(tables: Sequence[Operations] = TABLES) -> None:
     """Serve until stdin closes. The first argument is the memory limit in bytes."""
     serve(tables, _ready)
 

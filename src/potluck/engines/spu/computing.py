@@ -11,7 +11,7 @@ from spu import Runtime, libspu
 from spu.utils import frontend
 
 from potluck.engines.frames import OpError
-from potluck.engines.serving import Table
+from potluck.engines.serving import Operations
 from potluck.engines.spu.link import GONE, Line, line, timeout
 from potluck.engines.spu.program import Program
 from potluck.engines.spu.programs import PROGRAMS
@@ -125,4 +125,4 @@ def open_(state: dict[str, Any], body: bytes, *shares: bytes) -> list[bytes]:
     return [join(shares, about["protocol"], kind(about))]
 
 
-OPS: Table = {"mpc.compile": compile_, "mpc.execute": execute, "mpc.shares": share, "mpc.open": open_}
+OPS: Operations = {"mpc.compile": compile_, "mpc.execute": execute, "mpc.shares": share, "mpc.open": open_}

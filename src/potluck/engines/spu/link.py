@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from spu import libspu
 
 from potluck.engines.frames import OpError
-from potluck.engines.serving import Table
+from potluck.engines.serving import Operations
 from potluck.engines.spu.relay import Relay
 from potluck.engines.spu.settings import COMPUTE, INTERSECT, header, natural, parties, within
 
@@ -102,4 +102,4 @@ def close(state: dict[str, Any], body: bytes) -> list[bytes]:
     return []
 
 
-OPS: Table = {"mpc.link": link, "mpc.close": close}
+OPS: Operations = {"mpc.link": link, "mpc.close": close}

@@ -21,7 +21,7 @@ import numpy as np
 from spu import psi
 
 from potluck.engines.frames import OpError
-from potluck.engines.serving import Table
+from potluck.engines.serving import Operations
 from potluck.engines.spu.link import GONE, Line, line, timeout
 from potluck.engines.spu.settings import INTERSECT, header, natural, within
 
@@ -106,4 +106,4 @@ def _written_here(path: Path) -> bool:
         return False
 
 
-OPS: Table = {"mpc.psi": intersect}
+OPS: Operations = {"mpc.psi": intersect}

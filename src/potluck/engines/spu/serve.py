@@ -16,18 +16,18 @@ import numpy as np
 from spu import Runtime, libspu
 
 from potluck.engines.frames import OpError
-from potluck.engines.serving import Table, serve
+from potluck.engines.serving import Operations, serve
 from potluck.engines.spu import computing, link, psi
 from potluck.engines.spu.settings import config
 from potluck.engines.spu.shares import STORAGE, dump, join, load, make
 
-TABLES: tuple[Table, ...] = ({**link.OPS, **computing.OPS, **psi.OPS},)
+TABLES: tuple[Operations, ...] = ({**link.OPS, **computing.OPS, **psi.OPS},)
 FILES = 4096
 ROOM = 8 << 30
 """Bytes that a file may grow to."""
 
 
-def main(tables: Sequence[Table] = TABLES) -> None:
+def main(tables: Sequence[Operations] = TABLES) -> None:
     """Serve until stdin closes. The first argument is the memory limit in bytes."""
     serve(tables, _ready, FILES, ROOM, _left)
 

@@ -25,7 +25,7 @@ from potluck.learning.data.units import noisy
 from potluck.learning.models import layers
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.linear import design, kind, l2, residuals
-from potluck.learning.training.method import TALLY, Course, judge, tallied, within
+from potluck.learning.training.method import TALLY, ServerSteps, judge, tallied, within
 
 Slope = Callable[[Floats, Floats, Floats], Floats]
 """(weights [d], features [b, p], target [b]) -> [d], the gradient of the mean loss over a batch."""
@@ -82,7 +82,7 @@ class Average:
             raise Abort(Cause.RANGE, detail="a local coefficient is beyond training.range. hint: lower training.rate")
         yield Update(np.concatenate([len(y) * change, tallied(self.aim, y).sum(axis=0)])[None, :])
 
-    def course(self) -> Course:
+    def course(self) -> ServerSteps:
         """The weighted mean of the sites' changes, a round."""
         weights = self.initial()
         for _ in range(training(self.plan).rounds):

@@ -23,7 +23,7 @@ from potluck.learning.data.target import Goal
 from potluck.learning.data.units import Index, most_units, noisy, updates
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.linear import design, kind, l2, penalty, residuals, room
-from potluck.learning.training.method import Course, cut_off, few, judge, tallied, tally, within
+from potluck.learning.training.method import ServerSteps, cut_off, few, judge, tallied, tally, within
 
 NEAR = 1e-4
 """Where less than this part of the largest coefficient is still to go, it has arrived: `fl.newton.BLURRED`."""
@@ -70,7 +70,7 @@ class Gradient:
         size = sum(block.size for block in self.blocks(weights))
         yield from updates(self.plan, np.flatnonzero(~rows.test), rows.person, size, each)
 
-    def course(self) -> Course:
+    def course(self) -> ServerSteps:
         """One step down the opened gradient a round. Raises Abort(RANGE): the steps go up."""
         spec, weights = training(self.plan), self.initial()
         warnings: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ FEW = 10
 """Below so many training rows a coefficient, a warning."""
 
 
-Course = Generator[Floats, Answer, Fitted]
+ServerSteps = Generator[Floats, Answer, Fitted]
 """Yields the weights at which the next sum is asked, is resumed with its answer: exactly `rounds` times."""
 
 
@@ -37,7 +37,7 @@ class Method(Protocol):
 
     def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]: ...
 
-    def course(self) -> Course: ...
+    def course(self) -> ServerSteps: ...
 
 
 def tally(plan: Plan, aim: Goal) -> Block:

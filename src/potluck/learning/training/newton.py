@@ -25,7 +25,7 @@ from potluck.learning.data.target import Goal
 from potluck.learning.data.units import Index, most_units, updates
 from potluck.learning.models.fitted import Curvature, Fitted, training
 from potluck.learning.models.linear import curvature, design, kind, l2, largest, penalty, residuals, room
-from potluck.learning.training.method import TALLY, Course, cut_off, few, judge, tallied, tally, within
+from potluck.learning.training.method import TALLY, ServerSteps, cut_off, few, judge, tallied, tally, within
 
 SETTLED = 1e-8
 """A step this small, relative to the weights, counts as converged."""
@@ -77,7 +77,7 @@ class Newton:
         size = sum(block.size for block in self.blocks(weights))
         yield from updates(self.plan, np.flatnonzero(~rows.test), rows.person, size, each)
 
-    def course(self) -> Course:
+    def course(self) -> ServerSteps:
         """Newton steps; half-way back where the gradient's norm rose. Raises DataError: there is no one fit."""
         best = point = self.initial()
         merit, settled, accepted = np.inf, False, True

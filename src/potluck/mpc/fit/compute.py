@@ -16,10 +16,10 @@ from functools import partial
 
 from potluck.core.fitting import SECONDS, TOO_FEW_ROWS, Fitting, Recipe, Sampler
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds, Seat
+from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel
 from potluck.core.wire import dump, load
-from potluck.mpc.circle import Place, Ready, Share, in_step, same, tell_all
-from potluck.mpc.credentials import Credentials
+from potluck.mpc.coordination import Place, Ready, Share, in_step, same, tell_all
+from potluck.mpc.credentials import EngineCredentials
 from potluck.mpc.engine import name
 from potluck.mpc.fit import messages as m
 from potluck.mpc.fit.noise import noised
@@ -41,11 +41,11 @@ class _Cast:
     recipe: Recipe
     promises: Sequence[m.Promise]
     shown: Mapping[Party, m.Shown]
-    own: Credentials
+    own: EngineCredentials
     fresh: bool
 
 
-def compute(place: Place, fitting: Fitting, me: Seat, make: Make, sample: Sampler) -> Rounds[None]:
+def compute(place: Place, fitting: Fitting, me: Credentials, make: Make, sample: Sampler) -> Half[None]:
     """A compute party's half. Reveals: to the others, whether each owner's numbers are in range, and, without noise,
     whether as many rows are kept as the plan says.
 
@@ -71,7 +71,7 @@ def compute(place: Place, fitting: Fitting, me: Seat, make: Make, sample: Sample
     yield Exchange(label, send={o: Parcel(label, _sealed(place, fitting, cast, o, body)) for o in fitting.owners})
 
 
-def _read_input(place: Place, fitting: Fitting, me: Seat, key: BoxKey, sender: Party, body: bytes) -> bytes:
+def _read_input(place: Place, fitting: Fitting, me: Credentials, key: BoxKey, sender: Party, body: bytes) -> bytes:
     """Opens an owner's parts and holds them against its promise. Raises Abort: BOX, SIGNATURE, COMMITMENT, KEYS."""
     message = load(body, m.Input, sender)
     promise = message.promise
@@ -91,8 +91,8 @@ def _read_input(place: Place, fitting: Fitting, me: Seat, key: BoxKey, sender: P
 
 
 def _agree(
-    place: Place, fitting: Fitting, me: Seat, key: BoxKey, make: Make, got: Mapping[Party, bytes]
-) -> Rounds[_Cast]:
+    place: Place, fitting: Fitting, me: Credentials, key: BoxKey, make: Make, got: Mapping[Party, bytes]
+) -> Half[_Cast]:
     """One promise of each owner at all parties, and one alignment at all owners. Raises Abort, naming who differs."""
     promises = tuple(load(got[owner], m.Input, owner).promise for owner in fitting.owners)
     own, address = place.engine.offer(place.me, fitting.round)
@@ -110,7 +110,7 @@ def _agree(
     return _Cast(recipe, promises, shown, own, fresh=len(jobs) > 1 or jobs == {""})
 
 
-def _read_shown(fitting: Fitting, me: Seat, sender: Party, body: bytes) -> bytes:
+def _read_shown(fitting: Fitting, me: Credentials, sender: Party, body: bytes) -> bytes:
     """Raises Abort naming the sender: it lacks an owner's promise, or shows one without that owner's signature."""
     said = load(body, m.Shown, sender)
     if len(said.promises) != len(fitting.owners):
@@ -130,7 +130,7 @@ def _aligned(fitting: Fitting, promises: Sequence[m.Promise]) -> None:
     raise Abort(Cause.TERMS, party=party, step=m.INPUT, detail="the owners' rows are not in one order")
 
 
-def _prepare(place: Place, fitting: Fitting, cast: _Cast) -> Rounds[Compiled]:
+def _prepare(place: Place, fitting: Fitting, cast: _Cast) -> Half[Compiled]:
     """Compile, compare, and link where that is to be done. Raises Abort naming who has something else."""
     if cast.fresh:
         place.engine.close()
@@ -177,7 +177,7 @@ def _arguments(place: Place, fitting: Fitting, cast: _Cast, got: Mapping[Party, 
     return [by_owner[take.owner].pop(0) for take in cast.recipe.takes]
 
 
-def _judge(place: Place, fitting: Fitting, faults: bytes) -> Rounds[None]:
+def _judge(place: Place, fitting: Fitting, faults: bytes) -> Half[None]:
     """Open to each other how many numbers are out of range, and whether too few rows are kept.
 
     Raises Abort: RANGE, naming an owner whose numbers are: what follows from them means nothing; else ROWS.

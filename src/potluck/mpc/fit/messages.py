@@ -11,7 +11,7 @@ from potluck.core.fitting import Fitting
 from potluck.core.party import Party
 from potluck.core.wire import Hash, Signature
 from potluck.mpc import credentials
-from potluck.mpc.fit.parts import Part
+from potluck.mpc.fit.parts import InputShare
 from potluck.mpc.replicated import PARTIES, TWO
 from potluck.secret.box import BoxPublic
 from potluck.secret.statement import named
@@ -44,11 +44,11 @@ class Held(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 class Dealt(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What an owner seals to one compute party: two of three parts, or one of two."""
 
-    first: Part
-    second: Part | None = None
+    first: InputShare
+    second: InputShare | None = None
 
     @property
-    def held(self) -> tuple[Part, ...]:
+    def held(self) -> tuple[InputShare, ...]:
         """The parts that are there."""
         return (self.first,) if self.second is None else (self.first, self.second)
 

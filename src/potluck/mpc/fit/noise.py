@@ -11,9 +11,9 @@ from functools import partial
 
 from potluck.core.fitting import Fitting, Noise, Sampler, Take
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds, Seat
+from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel
 from potluck.core.wire import dump, load
-from potluck.mpc.circle import Place
+from potluck.mpc.coordination import Place
 from potluck.mpc.fit import messages as m
 from potluck.mpc.fit.parts import STEP, dealt, fits, shares, sizes
 from potluck.mpc.replicated import held
@@ -23,12 +23,12 @@ from potluck.secret.box import BoxKey, PublicBoxKey
 def noised(
     place: Place,
     fitting: Fitting,
-    me: Seat,
+    me: Credentials,
     key: BoxKey,
     boxes: Mapping[Party, bytes],
     noise: Noise,
     sample: Sampler,
-) -> Rounds[list[bytes]]:
+) -> Half[list[bytes]]:
     """This party's share of each party's noise, by rank. boxes: the others' public keys of this round.
 
     Raises Abort: SILENT; BOX, MALFORMED, naming whose noise is not what it should be.

@@ -26,7 +26,7 @@ STEP = 1 << 18
 Bytes = NDArray[np.uint8]
 
 
-class Part(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class InputShare(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """One of the parts of everything that an owner gives. bits: eight a byte."""
 
     words: Piece
@@ -58,7 +58,7 @@ def sizes(takes: Iterable[Take]) -> Sizes:
 
 def dealt(
     takes: Sequence[Take], arrays: Sequence[Array], info: bytes, draw: Draw, count: int = PARTIES
-) -> tuple[Part, ...]:
+) -> tuple[InputShare, ...]:
     """An owner's arrays -> a part for each of `count` parties. info: what they are for.
 
     Raises ValueError: an array of another shape, no number, or beyond the ring, or bits for two: the owner's own code
@@ -72,7 +72,7 @@ def dealt(
     bits = [np.ravel(one) != 0 for take, one in zip(takes, arrays, strict=True) if take.kind == "bit"]
     numbers = split(np.concatenate([*words, np.empty(0, np.uint64)]), info, draw, count)
     packed = _parted(np.packbits(np.concatenate([*bits, np.empty(0, np.bool_)])), info, draw, count)
-    return tuple(Part(one, other) for one, other in zip(numbers, packed, strict=True))
+    return tuple(InputShare(one, other) for one, other in zip(numbers, packed, strict=True))
 
 
 def _ring(take: Take, array: Array) -> Ring:
@@ -97,17 +97,17 @@ def _stream(seed: bytes, info: bytes, length: int) -> Bytes:
     return np.frombuffer(Keystream(key).read(length), np.uint8)
 
 
-def commitment(part: Part, info: bytes) -> bytes:
+def commitment(part: InputShare, info: bytes) -> bytes:
     """32 bytes that fix a part and, since its seeds are random, hide it."""
     return digest(b"potluck fit part 1", one_commitment(part.words, info), one_commitment(part.bits, info))
 
 
-def fits(part: Part, size: Sizes) -> bool:
+def fits(part: InputShare, size: Sizes) -> bool:
     """Whether a part has the lengths that the arguments say."""
     return len(part.words.rest) in (0, 8 * size.words) and len(part.bits.rest) in (0, size.packed)
 
 
-def shares(takes: Sequence[Take], parts: Sequence[Part], info: bytes) -> list[bytes]:
+def shares(takes: Sequence[Take], parts: Sequence[InputShare], info: bytes) -> list[bytes]:
     """A compute party's parts, as many as it holds -> its share of each argument, as the engine takes them."""
     size = sizes(takes)
     words = [expanded(part.words, info, size.words) for part in parts]

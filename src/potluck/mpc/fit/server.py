@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from potluck.core.fitting import SECONDS, Fitting
-from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds
+from potluck.core.rounds import Abort, Cause, Exchange, Half, Parcel
 from potluck.core.wire import load
 from potluck.mpc.fit import messages as m
 
 
-def handed_split(fitting: Fitting) -> Rounds[None]:
+def handed_split(fitting: Fitting) -> Half[None]:
     """Which rows are held out, from the target's owner to the others. Reveals: positions in the common order, and how
     many there are."""
     if not fitting.split:
@@ -23,7 +23,7 @@ def handed_split(fitting: Fitting) -> Rounds[None]:
     yield Exchange(label, send={owner: Parcel(label, body) for owner in others})
 
 
-def last_words(fitting: Fitting) -> Rounds[None]:
+def last_words(fitting: Fitting) -> Half[None]:
     """Wait until every owner has what it may have. Raises Abort, naming who does not say so."""
     owners = frozenset(fitting.owners)
     hops = fitting.hops(2 * SECONDS)

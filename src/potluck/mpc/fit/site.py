@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from potluck.core.errors import DataError
 from potluck.core.fitting import SECONDS, Array, Fitting, Given, Recipe
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import CHARGE, Abort, Cause, Exchange, Parcel, Record, Rounds, Seat
+from potluck.core.rounds import CHARGE, Abort, Cause, Credentials, Exchange, Half, Parcel, Record
 from potluck.core.wire import dump, load
 from potluck.mpc.fit import messages as m
 from potluck.mpc.fit.parts import commitment, dealt, opened, sizes
@@ -29,7 +29,7 @@ TRIED = "fit/"
 number, in decimal ASCII."""
 
 
-def told_split(fitting: Fitting, me: Seat, rows: int, mine: Mask | None) -> Rounds[Mask]:
+def told_split(fitting: Fitting, me: Credentials, rows: int, mine: Mask | None) -> Half[Mask]:
     """Which of the common rows are held out [rows]. mine: what the target's owner says, None at all others.
 
     Reveals: to all owners and the server, positions in the common order. Raises Abort(TERMS): of other rows.
@@ -49,7 +49,7 @@ def told_split(fitting: Fitting, me: Seat, rows: int, mine: Mask | None) -> Roun
     return np.unpackbits(np.frombuffer(said.bits, np.uint8), count=rows).astype(np.bool_)
 
 
-def shared(fitting: Fitting, me: Seat, recipe: Recipe, given: Given) -> Rounds[list[Array] | None]:
+def shared(fitting: Fitting, me: Credentials, recipe: Recipe, given: Given) -> Half[list[Array] | None]:
     """Give, wait for the end, and read. Gives the results but the first at a reader of the model, else None.
 
     Reveals: to compute parties how many rows there are, of whom two together open all else; to a reader, the results.

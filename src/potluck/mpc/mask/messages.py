@@ -78,7 +78,7 @@ class Shares(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     box: ShareBox
 
 
-class Half(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class DealtHalf(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The dealer's half of the pair's secret, sealed to the later site's pair key, and a commitment to it."""
 
     commitment: Hash
@@ -89,7 +89,7 @@ class Note(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     """What one site deals to another: shares if the other holds them, the pair's half if the other comes later."""
 
     shares: Shares | None
-    half: Half | None
+    half: DealtHalf | None
     signature: Signature
 
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Cause, Seat, Terms
+from potluck.core.rounds import Abort, Cause, Credentials, Terms
 from potluck.mpc.mask.graph import Shape
 from potluck.mpc.mask.messages import (
     SHARE,
     Addressed,
     Dealt,
-    Half,
+    DealtHalf,
     Kept,
     Note,
     Shares,
@@ -27,7 +27,7 @@ from potluck.mpc.mask.messages import (
     note_statement,
 )
 from potluck.mpc.mask.pairs import Root
-from potluck.mpc.mask.roster import Own, Table, Verify
+from potluck.mpc.mask.roster import Own, SettledRoster, Verify
 from potluck.secret.box import BoxKey, box_key
 from potluck.secret.container import Secret
 from potluck.secret.shamir import SIZE, split
@@ -43,17 +43,17 @@ class Held:
     seed: Secret
 
 
-def expected(table: Table, dealer: int, to: int) -> tuple[bool, bool]:
+def expected(table: SettledRoster, dealer: int, to: int) -> tuple[bool, bool]:
     """Whether a note from `dealer` to `to` carries (shares, the pair's half)."""
     return to in table.graph.holders[dealer], dealer < to
 
 
-def receivers(table: Table, dealer: int) -> list[int]:
+def receivers(table: SettledRoster, dealer: int) -> list[int]:
     """To whom `dealer` writes a note, in order."""
     return [to for to in sorted(table.graph.pairs[dealer]) if any(expected(table, dealer, to))]
 
 
-def deal(shape: Shape, terms: Terms, me: Seat, own: Own, table: Table) -> tuple[Dealt, Held | None]:
+def deal(shape: Shape, terms: Terms, me: Credentials, own: Own, table: SettledRoster) -> tuple[Dealt, Held | None]:
     """All notes of one site, and the shares that it keeps of its own secrets (on the complete graph).
 
     Raises Abort(KEYS): a neighbour's key is malformed.
@@ -72,7 +72,9 @@ def deal(shape: Shape, terms: Terms, me: Seat, own: Own, table: Table) -> tuple[
     return Dealt(commitment(table.hash, me.party, me.party, WHOLE, own.seed), committed, tuple(notes)), kept
 
 
-def _note(terms: Terms, me: Seat, own: Own, table: Table, to: int, held: Held | None, with_half: bool) -> Note:
+def _note(
+    terms: Terms, me: Credentials, own: Own, table: SettledRoster, to: int, held: Held | None, with_half: bool
+) -> Note:
     party, advert = terms.sites[to], table.adverts[to]
     info = box_info(table.hash, me.party, party, SHARE)
     shares = half = None
@@ -82,17 +84,17 @@ def _note(terms: Terms, me: Seat, own: Own, table: Table, to: int, held: Held | 
     if with_half:
         secret = own.root.toward(party)
         committed = commitment(table.hash, me.party, party, PAIR, secret)
-        half = Half(committed, box_key(party, advert.pair).seal(secret.expose(), info))
+        half = DealtHalf(committed, box_key(party, advert.pair).seal(secret.expose(), info))
     note = Note(shares, half, bytes(64))
     return replace(note, signature=me.sign(note_statement(table.hash, me.party, party, note)))
 
 
-def _commitments(table: Table, dealer: Party, holder: Party, held: Held) -> Kept:
+def _commitments(table: SettledRoster, dealer: Party, holder: Party, held: Held) -> Kept:
     root = commitment(table.hash, dealer, holder, ROOT, held.root)
     return Kept(root, commitment(table.hash, dealer, holder, SEED, held.seed))
 
 
-def check_note(terms: Terms, verify: Verify, table: Table, ends: tuple[int, int], note: Note) -> None:
+def check_note(terms: Terms, verify: Verify, table: SettledRoster, ends: tuple[int, int], note: Note) -> None:
     """ends: (dealer, receiver). Raises Abort: SIGNATURE, or MALFORMED where it does not carry what it must."""
     dealer, to = terms.sites[ends[0]], terms.sites[ends[1]]
     verify(dealer, note_statement(table.hash, dealer, to, note), note.signature)
@@ -100,7 +102,7 @@ def check_note(terms: Terms, verify: Verify, table: Table, ends: tuple[int, int]
         raise Abort(Cause.MALFORMED, party=dealer, detail="a note does not carry what it must")
 
 
-def check_dealt(terms: Terms, verify: Verify, table: Table, dealer: int, dealt: Dealt) -> None:
+def check_dealt(terms: Terms, verify: Verify, table: SettledRoster, dealer: int, dealt: Dealt) -> None:
     """What the server checks of all that one site deals. Raises Abort: SIGNATURE, MALFORMED."""
     if [addressed.site for addressed in dealt.notes] != receivers(table, dealer):
         raise Abort(Cause.MALFORMED, party=terms.sites[dealer], detail="notes to others than its neighbours")
@@ -110,7 +112,7 @@ def check_dealt(terms: Terms, verify: Verify, table: Table, dealer: int, dealt: 
         check_note(terms, verify, table, (dealer, addressed.site), addressed.note)
 
 
-def open_shares(table: Table, dealer: Party, me: Party, key: BoxKey, shares: Shares) -> Held:
+def open_shares(table: SettledRoster, dealer: Party, me: Party, key: BoxKey, shares: Shares) -> Held:
     """The two shares in a note. Raises Abort naming the dealer: BOX, or COMMITMENT."""
     both = _unseal(key, shares.box, box_info(table.hash, dealer, me, SHARE), dealer)
     held = Held(Secret(both[:SIZE]), Secret(both[SIZE:]))
@@ -119,7 +121,7 @@ def open_shares(table: Table, dealer: Party, me: Party, key: BoxKey, shares: Sha
     return held
 
 
-def open_half(table: Table, dealer: Party, me: Party, root: Root, half: Half) -> Secret:
+def open_half(table: SettledRoster, dealer: Party, me: Party, root: Root, half: DealtHalf) -> Secret:
     """The dealer's half of the pair's secret. Raises Abort naming the dealer: BOX, or COMMITMENT."""
     secret = Secret(_unseal(root.box, half.box, box_info(table.hash, dealer, me, SHARE), dealer))
     if commitment(table.hash, dealer, me, PAIR, secret) != half.commitment:

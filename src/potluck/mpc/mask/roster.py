@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from potluck.core.party import SERVER, Draw, Party
-from potluck.core.rounds import Abort, Cause, Seat, Terms
+from potluck.core.rounds import Abort, Cause, Credentials, Terms
 from potluck.core.wire import ascending, load
 from potluck.mpc.mask.graph import Graph, Shape, graph
 from potluck.mpc.mask.messages import ROSTER, Advert, Roster, advert_statement, roster_hash
@@ -37,7 +37,7 @@ class Own:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class SettledRoster:
     """What the roster settled: its hash, each present site's advert by index, the graph, and the server's box key."""
 
     hash: bytes
@@ -46,7 +46,7 @@ class Table:
     server: PublicBoxKey
 
 
-def fresh(shape: Shape, terms: Terms, me: Seat) -> Own:
+def fresh(shape: Shape, terms: Terms, me: Credentials) -> Own:
     """New secrets for this round, and the signed advert of their public halves. Raises Abort(TERMS): other sites."""
     if len(terms.sites) != shape.sites:
         raise Abort(Cause.TERMS, detail="the terms name another number of sites than the plan")
@@ -90,16 +90,16 @@ def agree(mine: AgreementKey, party: Party, theirs: bytes) -> Secret:
         raise Abort(abort.cause, party=party, detail=abort.detail) from None
 
 
-def table(shape: Shape, terms: Terms, body: bytes) -> Table:
+def table(shape: Shape, terms: Terms, body: bytes) -> SettledRoster:
     """The table in a roster's bytes, adverts unchecked. Raises Abort: MALFORMED, KEYS."""
     message = load(body, Roster, SERVER)
     ascending(tuple(listed.site for listed in message.listed), len(terms.sites), SERVER)
     adverts = {listed.site: listed.advert for listed in message.listed}
     picks = {site: frozenset(advert.picks) for site, advert in adverts.items()}
-    return Table(roster_hash(terms, body), adverts, graph(shape, picks), box_key(SERVER, message.server))
+    return SettledRoster(roster_hash(terms, body), adverts, graph(shape, picks), box_key(SERVER, message.server))
 
 
-def accept(shape: Shape, terms: Terms, me: Seat, own: Own, body: bytes) -> Table:
+def accept(shape: Shape, terms: Terms, me: Credentials, own: Own, body: bytes) -> SettledRoster:
     """The table as a site believes it: every signature checked, its own advert in it unchanged, a cohort at least.
 
     Raises Abort naming the server, which an honest server never earns: it checked every advert itself.

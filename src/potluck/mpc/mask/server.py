@@ -12,14 +12,14 @@ from functools import partial
 import numpy as np
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import SURVIVORS, Exchange, Parcel, Read, Rounds, Seat, Terms
+from potluck.core.rounds import SURVIVORS, Credentials, Exchange, Half, Parcel, Read, Terms
 from potluck.core.stages import Opened
 from potluck.core.wire import dump, load, unpack
 from potluck.mpc.mask import messages as m
 from potluck.mpc.mask.graph import Shape
 from potluck.mpc.mask.masking import masked
 from potluck.mpc.mask.notes import check_dealt
-from potluck.mpc.mask.roster import Table, check_advert, check_keys, table
+from potluck.mpc.mask.roster import SettledRoster, check_advert, check_keys, table
 from potluck.mpc.mask.unmask import Closing, check_reply, closing, keys
 from potluck.secret.box import SEED, BoxKey
 from potluck.secret.container import Secret
@@ -27,7 +27,7 @@ from potluck.secret.statement import indices
 from potluck.secret.stream import digest
 
 
-def open_sum(shape: Shape, terms: Terms, me: Seat) -> Rounds[Opened]:
+def open_sum(shape: Shape, terms: Terms, me: Credentials) -> Half[Opened]:
     """The server's half: the sum [d] over those whose masked input arrived, at least `terms.fewest`.
 
     Raises Abort: too few at any step; DEALER, naming who dealt secrets that do not match its advert.
@@ -100,25 +100,25 @@ def _broadcast(
     )
 
 
-def _read_advert(shape: Shape, terms: Terms, me: Seat, sender: Party, body: bytes) -> bytes:
+def _read_advert(shape: Shape, terms: Terms, me: Credentials, sender: Party, body: bytes) -> bytes:
     advert = load(body, m.Advert, sender)
     check_advert(shape, terms, me.verify, terms.sites.index(sender), advert)
     check_keys(me.draw, sender, advert)
     return body
 
 
-def _read_dealt(terms: Terms, me: Seat, settled: Table, sender: Party, body: bytes) -> bytes:
+def _read_dealt(terms: Terms, me: Credentials, settled: SettledRoster, sender: Party, body: bytes) -> bytes:
     check_dealt(terms, me.verify, settled, terms.sites.index(sender), load(body, m.Dealt, sender))
     return body
 
 
-def _read_input(terms: Terms, settled: Table, key: BoxKey, sender: Party, body: bytes) -> bytes:
+def _read_input(terms: Terms, settled: SettledRoster, key: BoxKey, sender: Party, body: bytes) -> bytes:
     words = key.unseal(body, m.box_info(settled.hash, sender, SERVER, m.INPUT))
     unpack(words, terms.length, terms.bits, sender)
     return words
 
 
-def _read_signature(me: Seat, statement: bytes, sender: Party, body: bytes) -> bytes:
+def _read_signature(me: Credentials, statement: bytes, sender: Party, body: bytes) -> bytes:
     signature = load(body, m.Signed, sender).signature
     me.verify(sender, statement, signature)
     return signature
@@ -142,7 +142,7 @@ def _relays(terms: Terms, dealt: Mapping[int, m.Dealt]) -> dict[Party, bytes]:
 
 
 def _signatures(
-    shape: Shape, settled: Table, index: Mapping[Party, int], signed: Mapping[Party, bytes]
+    shape: Shape, settled: SettledRoster, index: Mapping[Party, int], signed: Mapping[Party, bytes]
 ) -> dict[Party, bytes]:
     """For each signer as many signatures of those who hold its shares as it needs."""
     signers = [m.Signer(index[site], signed[site]) for site in sorted(signed, key=index.__getitem__)]

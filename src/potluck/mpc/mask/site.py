@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, Seat, Terms, Words, charge
+from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel, Record, Terms, Words, charge
 from potluck.core.stages import Guarded
 from potluck.core.wire import ascending, dump, load, pack
 from potluck.mpc.mask import messages as m
@@ -18,7 +18,7 @@ from potluck.mpc.mask.graph import Shape
 from potluck.mpc.mask.masking import masked
 from potluck.mpc.mask.notes import Held, by_site, check_note, deal, expected, open_half, open_shares
 from potluck.mpc.mask.pairs import pair_mask, self_mask, session
-from potluck.mpc.mask.roster import Own, Table, accept, agree, fresh
+from potluck.mpc.mask.roster import Own, SettledRoster, accept, agree, fresh
 from potluck.secret.container import Secret
 from potluck.secret.statement import indices, survived
 from potluck.secret.stream import digest
@@ -36,7 +36,7 @@ class _Dealing:
     minus: list[Secret]
 
 
-def give(shape: Shape, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
+def give(shape: Shape, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
     """One site's half. Reveals: its words under masks that only the sum over at least `terms.fewest` sites removes."""
     own = fresh(shape, terms, me)
     table = accept(shape, terms, me, own, (yield from _ask(terms, m.ADVERTISE, dump(own.advert), m.ROSTER)))
@@ -69,7 +69,7 @@ def _ask(
     answer: str,
     record: Record | None = None,
     fixes: frozenset[Party] = frozenset(),
-) -> Rounds[bytes]:
+) -> Half[bytes]:
     """Send a step to the server and wait for its answer: it waits for the slowest site first, hence two hops."""
     inbox = yield Exchange(
         terms.label(answer),
@@ -84,7 +84,7 @@ def _ask(
     return inbox.got[SERVER]
 
 
-def _receive(shape: Shape, terms: Terms, me: Seat, own: Own, table: Table, body: bytes) -> _Dealing:
+def _receive(shape: Shape, terms: Terms, me: Credentials, own: Own, table: SettledRoster, body: bytes) -> _Dealing:
     """Raises Abort: naming the server for what it could have seen itself, the dealer for what is inside its boxes."""
     relay = load(body, m.Relay, SERVER)
     dealers = _cohort(shape, terms, own, table, relay.dealers, m.RELAY)
@@ -107,7 +107,7 @@ def _receive(shape: Shape, terms: Terms, me: Seat, own: Own, table: Table, body:
     return dealing
 
 
-def _from_server(terms: Terms, me: Seat, table: Table, ends: tuple[int, int], note: m.Note) -> None:
+def _from_server(terms: Terms, me: Credentials, table: SettledRoster, ends: tuple[int, int], note: m.Note) -> None:
     """An honest server relays no note that fails this check, so a failure names the server."""
     try:
         check_note(terms, me.verify, table, ends, note)
@@ -116,14 +116,16 @@ def _from_server(terms: Terms, me: Seat, table: Table, ends: tuple[int, int], no
         raise Abort(abort.cause, party=SERVER, step=m.RELAY, detail=detail) from None
 
 
-def _pair_key(terms: Terms, own: Own, table: Table, j: int, half: Secret) -> Secret:
+def _pair_key(terms: Terms, own: Own, table: SettledRoster, j: int, half: Secret) -> Secret:
     other = table.adverts[j]
     agreed = agree(own.root.agreement, terms.sites[j], other.mask)
     lower, upper = (own.advert, other) if own.index < j else (other, own.advert)
     return pair_mask(agreed, half, session(terms), lower.public, upper.public)
 
 
-def _cohort(shape: Shape, terms: Terms, own: Own, table: Table, sites: tuple[int, ...], step: str) -> frozenset[int]:
+def _cohort(
+    shape: Shape, terms: Terms, own: Own, table: SettledRoster, sites: tuple[int, ...], step: str
+) -> frozenset[int]:
     """A set of sites that the server names: with me in it, never below the minimum cohort, enough of my neighbours."""
     named_ = ascending(sites, len(terms.sites), SERVER)
     if not named_ <= table.adverts.keys():
@@ -144,7 +146,9 @@ def _mask(terms: Terms, own: Own, dealing: _Dealing, words: Words) -> Words:
     return masked(words, plus=[mine, *dealing.plus], minus=dealing.minus)
 
 
-def _agree(shape: Shape, terms: Terms, own: Own, table: Table, dealing: _Dealing, body: bytes) -> tuple[int, ...]:
+def _agree(
+    shape: Shape, terms: Terms, own: Own, table: SettledRoster, dealing: _Dealing, body: bytes
+) -> tuple[int, ...]:
     """U3 as this site accepts it. Raises Abort naming the server: SURVIVORS, COHORT, MALFORMED; TOO_FEW."""
     message = load(body, m.Survivors, SERVER)
     if message.dealers != digest(indices(dealing.dealers)):
@@ -155,7 +159,7 @@ def _agree(shape: Shape, terms: Terms, own: Own, table: Table, dealing: _Dealing
     return message.givers
 
 
-def _enough(shape: Shape, terms: Terms, me: Seat, among: frozenset[int], statement: bytes, body: bytes) -> None:
+def _enough(shape: Shape, terms: Terms, me: Credentials, among: frozenset[int], statement: bytes, body: bytes) -> None:
     """Raises Abort(SURVIVORS): fewer than t of those who hold my shares signed the survivor set that I was shown."""
     signers = load(body, m.Signatures, SERVER).signers
     ascending(tuple(signer.site for signer in signers), len(terms.sites), SERVER)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from potluck.core import cohort
 from potluck.core.party import Party
 from potluck.core.plan import Plan
-from potluck.core.rounds import Rounds, Seat, Terms
+from potluck.core.rounds import Credentials, Half, Terms
 from potluck.core.stages import Guarded, Opened
 from potluck.core.views import View
 from potluck.mpc.mask import server as mask_server
@@ -34,15 +34,15 @@ class Mask:
         """Nobody but sites and server takes part."""
         return ()
 
-    def give(self, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
+    def give(self, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
         """One site's half. Reveals: who takes part; its words to the server, under masks."""
         return mask_site.give(self.shape, terms, me, guarded)
 
-    def open(self, terms: Terms, me: Seat) -> Rounds[Opened]:
+    def open(self, terms: Terms, me: Credentials) -> Half[Opened]:
         """The server's half. Reveals: the sum over at least `terms.fewest` sites, to the server."""
         return mask_server.open_sum(self.shape, terms, me)
 
-    def assist(self, terms: Terms, me: Seat) -> Rounds[None]:
+    def assist(self, terms: Terms, me: Credentials) -> Half[None]:
         """Nobody assists."""
         yield from ()
 

@@ -18,7 +18,7 @@ from potluck.mpc.mask.graph import Shape
 from potluck.mpc.mask.messages import UNMASK, Dealt, Kept, Note, commitment
 from potluck.mpc.mask.notes import PAIR, ROOT, SEED, WHOLE, by_site, open_half
 from potluck.mpc.mask.pairs import Root, pair_mask, self_mask, session
-from potluck.mpc.mask.roster import Table
+from potluck.mpc.mask.roster import SettledRoster
 from potluck.secret.container import Secret
 from potluck.secret.shamir import SIZE, join, weights
 
@@ -29,7 +29,7 @@ class Closing:
 
     shape: Shape
     terms: Terms
-    table: Table
+    table: SettledRoster
     dealt: Mapping[int, Dealt]
     givers: frozenset[int]
     notes: Mapping[int, Mapping[int, Note]]
@@ -46,7 +46,9 @@ class Closing:
         return note.shares.kept if note and note.shares else None
 
 
-def closing(shape: Shape, terms: Terms, table: Table, dealt: Mapping[int, Dealt], givers: frozenset[int]) -> Closing:
+def closing(
+    shape: Shape, terms: Terms, table: SettledRoster, dealt: Mapping[int, Dealt], givers: frozenset[int]
+) -> Closing:
     """What is fixed once the inputs are in."""
     return Closing(shape, terms, table, dealt, givers, {dealer: by_site(all_.notes) for dealer, all_ in dealt.items()})
 

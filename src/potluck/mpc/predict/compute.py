@@ -18,10 +18,10 @@ import numpy as np
 
 from potluck.core.party import SERVER, Party
 from potluck.core.predicting import Meeting
-from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Rounds, Seat
+from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel
 from potluck.core.wire import dump, load
-from potluck.mpc.circle import Place, Ready, Share, in_step, same, tell_all
-from potluck.mpc.credentials import Credentials
+from potluck.mpc.coordination import Place, Ready, Share, in_step, same, tell_all
+from potluck.mpc.credentials import EngineCredentials
 from potluck.mpc.engine import name
 from potluck.mpc.predict import messages as m
 from potluck.mpc.predict.ends import scale_of
@@ -44,7 +44,7 @@ class _Sitting:
 
     place: Place
     meeting: Meeting
-    me: Seat
+    me: Credentials
     key: BoxKey
 
     @property
@@ -87,7 +87,7 @@ def blocks(rows: int, widths: Sequence[int], count: int) -> list[int]:
     return [most] * whole + ([rest] if rest else [])
 
 
-def assist(place: Place, meeting: Meeting, me: Seat) -> Rounds[None]:
+def assist(place: Place, meeting: Meeting, me: Credentials) -> Half[None]:
     """A compute party's half. Reveals: to the others, two bits; with theirs, the scores, to the client alone."""
     here = _Sitting(place, meeting, me, BoxKey(Secret(me.draw(SEED))))
     task = yield from _taken(here)
@@ -115,7 +115,7 @@ def _from(meeting: Meeting, step: str, sender: Party, send: Mapping[Party, Parce
     return Exchange(meeting.label(step), send, frozenset({sender}), at_least=1, hops=hops)
 
 
-def _taken(here: _Sitting) -> Rounds[_Task]:
+def _taken(here: _Sitting) -> Half[_Task]:
     """The model's parts, then the rows'. Raises Abort naming owner or client: BOX, SIGNATURE, COMMITMENT, MALFORMED."""
     meeting, agreed = here.meeting, here.agreed
     owner, client = meeting.owner, meeting.client
@@ -157,7 +157,7 @@ def _opened(here: _Sitting, sender: Party, promise: m.Promise, sealed: bytes, le
     return share(*(expanded(piece, info, length) for piece in pieces))
 
 
-def _compared(here: _Sitting, task: _Task) -> Rounds[tuple[Mapping[Party, m.Held], Credentials]]:
+def _compared(here: _Sitting, task: _Task) -> Half[tuple[Mapping[Party, m.Held], EngineCredentials]]:
     """What all got, in owner's and client's own words. Raises Abort naming who dealt or shows otherwise."""
     place, meeting = here.place, here.meeting
     own, address = place.engine.offer(place.me, meeting.round)
@@ -181,8 +181,8 @@ def _read_held(here: _Sitting, sender: Party, body: bytes) -> bytes:
 
 
 def _prepared(
-    here: _Sitting, task: _Task, held: Mapping[Party, m.Held], own: Credentials
-) -> Rounds[Mapping[int, Compiled]]:
+    here: _Sitting, task: _Task, held: Mapping[Party, m.Held], own: EngineCredentials
+) -> Half[Mapping[int, Compiled]]:
     """Compile, compare, and link where that is to be done. Raises Abort naming who has something else."""
     place, meeting = here.place, here.meeting
     jobs = {one.job for one in held.values()}
@@ -207,7 +207,7 @@ def _prepared(
     return programs
 
 
-def _judged(here: _Sitting, bits: bytes) -> Rounds[None]:
+def _judged(here: _Sitting, bits: bytes) -> Half[None]:
     """Open to each other whether all kept their bounds. Raises Abort(RANGE), naming client or owner."""
     place, meeting = here.place, here.meeting
     got = yield from tell_all(place, meeting.label, m.JUDGED, dump(Share(bits)))

@@ -14,7 +14,7 @@ from functools import partial
 from potluck.core.errors import PlanError
 from potluck.core.party import Party
 from potluck.core.predicting import Meeting, Net, Scored, check_features
-from potluck.core.rounds import Abort, Cause, Exchange, Parcel, Record, Rounds, Seat
+from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel, Record
 from potluck.core.stages import Floats
 from potluck.core.wire import dump, load
 from potluck.mpc.predict import messages as m
@@ -32,7 +32,7 @@ SLOWER = 6
 """How many times as long two who compute are waited for as three."""
 
 
-def respond(ranks: Ranks, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
+def respond(ranks: Ranks, meeting: Meeting, me: Credentials, net: Net) -> Half[None]:
     """See `core.predicting.Predict`. Raises PlanError: no room for such weights; Abort: REFUSED, too many rows."""
     try:
         offer = m.Offer(s.widths(net), net.activation, s.norms(net))
@@ -54,7 +54,7 @@ def respond(ranks: Ranks, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
     yield Exchange(said.label, dict.fromkeys(ranks, said), record=record)
 
 
-def query(ranks: Ranks, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
+def query(ranks: Ranks, meeting: Meeting, me: Credentials, features: Floats) -> Half[Scored]:
     """See `core.predicting.Predict`. Raises Abort: RANGE, REFUSED, of its own rows; COMMITMENT, the owner deals
     different models; SIGNATURE, MALFORMED, BOX, naming whose letter it is."""
     check_features(meeting, features)
@@ -94,7 +94,7 @@ def query(ranks: Ranks, meeting: Meeting, me: Seat, features: Floats) -> Rounds[
     return Scored(margins, found.bound, (note,))
 
 
-def relay(ranks: Ranks, meeting: Meeting, me: Seat) -> Rounds[None]:
+def relay(ranks: Ranks, meeting: Meeting, me: Credentials) -> Half[None]:
     """The server's half: hear that all who compute have sent their shares. It carries nothing, and sees nothing."""
     yield Exchange(meeting.label(m.DONE), expect=frozenset(ranks), at_least=len(ranks), hops=_hops(ranks, 24))
 
@@ -113,7 +113,7 @@ def scale_of(offer: m.Offer, owner: Party) -> s.Scale:
 
 
 def _dealt(
-    ranks: Ranks, agreed: bytes, me: Seat, words: Ring, boxes: Mapping[Party, PublicBoxKey]
+    ranks: Ranks, agreed: bytes, me: Credentials, words: Ring, boxes: Mapping[Party, PublicBoxKey]
 ) -> tuple[m.Promise, Iterator[tuple[Party, bytes]]]:
     """words -> commitments to their parts, and by compute party those that it gets, sealed."""
     info = m.part_info(agreed, me.party)
@@ -133,7 +133,7 @@ def _read_keys(sender: Party, body: bytes) -> bytes:
     return body
 
 
-def _read_shown(meeting: Meeting, me: Seat, agreed: bytes, sender: Party, body: bytes) -> bytes:
+def _read_shown(meeting: Meeting, me: Credentials, agreed: bytes, sender: Party, body: bytes) -> bytes:
     """Raises Abort naming the compute party: it shows what the owner did not sign."""
     shown = load(body, m.Shown, sender)
     box_key(sender, shown.box)
@@ -146,7 +146,7 @@ def _read_rows(sender: Party, body: bytes) -> bytes:
     return body
 
 
-def _counted(meeting: Meeting, me: Seat, agreed: bytes, model: m.Model, said: Mapping[Party, bytes]) -> m.Rows:
+def _counted(meeting: Meeting, me: Credentials, agreed: bytes, model: m.Model, said: Mapping[Party, bytes]) -> m.Rows:
     """How many rows the client asks for, in its own signed words. Raises Abort: SIGNATURE, SURVIVORS; REFUSED."""
     rows = {party: load(body, m.Rows, party) for party, body in said.items()}
     for party, one in rows.items():

@@ -17,9 +17,9 @@ from itertools import pairwise
 from potluck.core.party import Party
 from potluck.core.plan import Plan
 from potluck.core.predicting import Meeting, Net, Scored
-from potluck.core.rounds import Rounds, Seat
+from potluck.core.rounds import Credentials, Half
 from potluck.core.stages import Floats
-from potluck.mpc.circle import Place
+from potluck.mpc.coordination import Place
 from potluck.mpc.engine import Engine
 from potluck.mpc.predict import compute as predict_compute
 from potluck.mpc.predict import ends as predict_ends
@@ -51,7 +51,7 @@ class Predicting:
         """The compute parties, by rank."""
         return self.ranks
 
-    def query(self, meeting: Meeting, me: Seat, features: Floats) -> Rounds[Scored]:
+    def query(self, meeting: Meeting, me: Credentials, features: Floats) -> Half[Scored]:
         """The client's half. features [n, inputs], each within [-1, 1]; 1 <= n <= meeting.rows.
 
         Reveals: two of three parts of its rows, or one of two, to each compute party, which say nothing; to them and
@@ -59,16 +59,16 @@ class Predicting:
         """
         return predict_ends.query(self.ranks, meeting, me, features)
 
-    def respond(self, meeting: Meeting, me: Seat, net: Net) -> Rounds[None]:
+    def respond(self, meeting: Meeting, me: Credentials, net: Net) -> Half[None]:
         """The owner's half. Reveals: two of three parts of its weights, or one of two, to each compute party; shape
         and norms to all but the server. Raises PlanError: weights that numbers of 64 bits do not carry."""
         return predict_ends.respond(self.ranks, meeting, me, net)
 
-    def relay(self, meeting: Meeting, me: Seat) -> Rounds[None]:
+    def relay(self, meeting: Meeting, me: Credentials) -> Half[None]:
         """The server's half: it hears when the compute parties are done."""
         return predict_ends.relay(self.ranks, meeting, me)
 
-    def assist(self, meeting: Meeting, me: Seat) -> Rounds[None]:
+    def assist(self, meeting: Meeting, me: Credentials) -> Half[None]:
         """A compute party's half. Reveals: to the compute parties, whether rows and weights keep their bounds."""
         engine = self.engines.get(me.party)
         if engine is None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from potluck.core.party import Party
 from potluck.core.rounds import RoundId
 from potluck.engines.worker import Worker
-from potluck.mpc.credentials import Credentials, issue, trusted
+from potluck.mpc.credentials import EngineCredentials, issue, trusted
 from potluck.mpc.engine import name
 from potluck.mpc.local import addresses
 from potluck.mpc.peers import LOOPBACK, Peers
@@ -54,12 +54,12 @@ class Matcher:
         """As `Worker.warm`."""
         self._worker.warm()
 
-    def offer(self, party: Party, round_: RoundId) -> tuple[Credentials, str]:
+    def offer(self, party: Party, round_: RoundId) -> tuple[EngineCredentials, str]:
         """What the other needs: this owner's certificate for the round, and where its engine is reached."""
         return issue(party, name(round_), self._now()), self._here()
 
     def link(
-        self, round_: RoundId, rank: int, own: Credentials, certificates: Mapping[Party, bytes], at: Sequence[str]
+        self, round_: RoundId, rank: int, own: EngineCredentials, certificates: Mapping[Party, bytes], at: Sequence[str]
     ) -> Pending[None]:
         """Connect to the other's. Raises Abort, naming it: a wrong certificate (KEYS), an address not listed (PEER)."""
         self._peers.check(list(certificates), rank, at)

@@ -21,7 +21,7 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Cause, Rounds
+from potluck.core.rounds import Abort, Cause, Half
 from potluck.mpc.psi import messages as m
 from potluck.mpc.psi.curve import TAG, Blind, Points, mapped, order, read_points, split, tags
 from potluck.mpc.psi.passing import passed
@@ -33,7 +33,7 @@ from potluck.secret.stream import digest
 SEED = 32
 
 
-def many(circle: m.Circle, digests: bytes) -> Rounds[tuple[int | None, Numbers | None]]:
+def many(circle: m.Circle, digests: bytes) -> Half[tuple[int | None, Numbers | None]]:
     """An owner's half. Gives the size and the numbers of its own common keys, in no order; None: not its to learn."""
     gathering, me, first = circle.gathering, circle.me, circle.gathering.first
     seeds = yield from _seeds(circle)
@@ -55,7 +55,7 @@ def many(circle: m.Circle, digests: bytes) -> Rounds[tuple[int | None, Numbers |
     return told.size, common if width else None
 
 
-def _seeds(circle: m.Circle) -> Rounds[Sequence[bytes]]:
+def _seeds(circle: m.Circle) -> Half[Sequence[bytes]]:
     """A secret with each other owner: who comes earlier in the plan draws it."""
     owners, me = circle.gathering.owners, circle.me
     place = owners.index(me.party)
@@ -68,7 +68,7 @@ def _seeds(circle: m.Circle) -> Rounds[Sequence[bytes]]:
     return [drawn.get(party) or got[party] for party in owners if party != me.party]
 
 
-def _home_again(circle: m.Circle, keys: Sequence[bytes]) -> Rounds[list[bytes]]:
+def _home_again(circle: m.Circle, keys: Sequence[bytes]) -> Half[list[bytes]]:
     """This owner's tags, in the keys' order; in one that nobody knows where the size alone is revealed.
 
     Its own list leaves multiplied by one secret and is multiplied by a second when it is home again, so that the last
@@ -108,7 +108,7 @@ def _numbers(seeds: Sequence[bytes], own: Sequence[bytes]) -> U64:
     return total
 
 
-def _helping(circle: m.Circle, own: list[bytes], numbers: U64) -> Rounds[tuple[int | None, Numbers | None]]:
+def _helping(circle: m.Circle, own: list[bytes], numbers: U64) -> Half[tuple[int | None, Numbers | None]]:
     """The half of who does not compute the result: its table goes out, and the result comes where it is due."""
     gathering, me, first = circle.gathering, circle.me, circle.gathering.first
     yield from passed(circle, m.TABLES, {first: made(own, numbers, circle.commitment.draw("table"))}, frozenset())

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Cause, Label, RoundId, Seat
+from potluck.core.rounds import Abort, Cause, Credentials, Label, RoundId
 from potluck.core.wire import Signature, dump, load
 from potluck.mpc import credentials
 from potluck.mpc.psi.commitment import Commitment
@@ -162,7 +162,7 @@ class Circle:
     """An owner among the others, once all have said hello. key: its box key of the round; commitment: of the run."""
 
     gathering: Gathering
-    me: Seat = field(repr=False)
+    me: Credentials = field(repr=False)
     key: BoxKey = field(repr=False)
     commitment: Commitment = field(repr=False)
     hellos: Mapping[Party, Hello] = field(repr=False)

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import KEYS, Abort, Cause, Exchange, Parcel, Rounds
+from potluck.core.rounds import KEYS, Abort, Cause, Exchange, Half, Parcel
 from potluck.core.wire import dump, load
 from potluck.mpc.psi import messages as m
 
 
 def passed(
     circle: m.Circle, step: str, send: Mapping[Party, bytes], awaited: frozenset[Party]
-) -> Rounds[Mapping[Party, bytes]]:
+) -> Half[Mapping[Party, bytes]]:
     """An owner's half: what it has for others goes out, what others have for it comes back, opened and verified.
 
     What was heard before is written down first: another thing is not answered in the same run.
@@ -33,7 +33,7 @@ def passed(
     return found
 
 
-def routed(gathering: m.Gathering, step: str, hops: int) -> Rounds[None]:
+def routed(gathering: m.Gathering, step: str, hops: int) -> Half[None]:
     """The server's half. Reveals: to the server, who has something for whom, and how much.
 
     Raises Abort naming who does not answer, or answers with something else.

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import KEYS, Abort, Cause, Exchange, Parcel, Rounds, Seat
+from potluck.core.rounds import KEYS, Abort, Cause, Credentials, Exchange, Half, Parcel
 from potluck.core.wire import dump, load
-from potluck.mpc.credentials import Credentials
+from potluck.mpc.credentials import EngineCredentials
 from potluck.mpc.psi import messages as m
 from potluck.mpc.psi.commitment import Commitment
 from potluck.mpc.psi.curve import split
@@ -57,12 +57,12 @@ class Intersection:
 
 def meet(
     gathering: m.Gathering,
-    me: Seat,
+    me: Credentials,
     digests: bytes,
     engine: Matcher | None = None,
     kept: Held | None = None,
     secret: Secret | None = None,
-) -> Rounds[Intersection]:
+) -> Half[Intersection]:
     """An owner's half. digests: 16 bytes a key, none twice; kept: an alignment of these very keys; engine: for RR22;
     secret: 32 bytes of the run, the same in a round that is done again; None: none will be.
 
@@ -89,7 +89,7 @@ def meet(
     return Intersection(held, held is kept, fingerprint)
 
 
-def hand_on(gathering: m.Gathering) -> Rounds[None]:
+def hand_on(gathering: m.Gathering) -> Half[None]:
     """The server's half. Reveals: how many keys each owner has; whether they take a kept alignment; sizes of letters.
 
     Raises Abort naming who does not answer.
@@ -105,8 +105,13 @@ def hand_on(gathering: m.Gathering) -> Rounds[None]:
 
 
 def _greeted(
-    gathering: m.Gathering, me: Seat, digests: bytes, commitment: Commitment, engine: Matcher | None, kept: Held | None
-) -> Rounds[tuple[m.Circle, Credentials | None]]:
+    gathering: m.Gathering,
+    me: Credentials,
+    digests: bytes,
+    commitment: Commitment,
+    engine: Matcher | None,
+    kept: Held | None,
+) -> Half[tuple[m.Circle, EngineCredentials | None]]:
     key = BoxKey(Secret(me.draw(SEED)))
     own, address = None, ""
     if gathering.way == "rr22":
@@ -124,7 +129,9 @@ def _greeted(
     return m.Circle(gathering, me, key, commitment, _verified(gathering, me, said, hellos)), own
 
 
-def _verified(gathering: m.Gathering, me: Seat, mine: m.Hello, hellos: tuple[m.Hello, ...]) -> Mapping[Party, m.Hello]:
+def _verified(
+    gathering: m.Gathering, me: Credentials, mine: m.Hello, hellos: tuple[m.Hello, ...]
+) -> Mapping[Party, m.Hello]:
     """Raises Abort: not one hello of each owner, signed by it for this round, this owner's own among them."""
     if len(hellos) != len(gathering.owners):
         raise Abort(Cause.MALFORMED, party=SERVER, step=m.HELLO)
@@ -137,8 +144,8 @@ def _verified(gathering: m.Gathering, me: Seat, mine: m.Hello, hellos: tuple[m.H
 
 
 def _searched(
-    circle: m.Circle, digests: bytes, engine: Matcher | None, own: Credentials | None
-) -> Rounds[tuple[int | None, Numbers | None]]:
+    circle: m.Circle, digests: bytes, engine: Matcher | None, own: EngineCredentials | None
+) -> Half[tuple[int | None, Numbers | None]]:
     if engine is not None and own is not None:
         return (yield from matched(circle, digests, engine, own))
     return (yield from (many if circle.gathering.way == "many" else two)(circle, digests))
@@ -149,7 +156,7 @@ def _common(digests: bytes, numbers: Numbers) -> bytes:
     return b"".join(sorted(keys[one] for one in numbers))
 
 
-def _same_order(circle: m.Circle, mine: bytes) -> Rounds[None]:
+def _same_order(circle: m.Circle, mine: bytes) -> Half[None]:
     """Raises Abort(SURVIVORS): another who learns members has others, or in another order."""
     others = frozenset(circle.gathering.to) - {circle.me.party}
     reads = circle.me.party in circle.gathering.to

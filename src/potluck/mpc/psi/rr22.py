@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Cause, Exchange, Rounds
-from potluck.mpc.credentials import Credentials
+from potluck.core.rounds import Abort, Cause, Exchange, Half
+from potluck.mpc.credentials import EngineCredentials
 from potluck.mpc.engine import own_fault
 from potluck.mpc.psi import messages as m
 from potluck.mpc.psi.curve import order
@@ -25,8 +25,8 @@ T = TypeVar("T")
 
 
 def matched(
-    circle: m.Circle, digests: bytes, engine: Matcher, own: Credentials
-) -> Rounds[tuple[int | None, Numbers | None]]:
+    circle: m.Circle, digests: bytes, engine: Matcher, own: EngineCredentials
+) -> Half[tuple[int | None, Numbers | None]]:
     """An owner's half. Gives the size and the numbers of its own common keys, in no order; None: not its to learn."""
     gathering, me = circle.gathering, circle.me.party
     certificates = {party: circle.hellos[party].certificate for party in gathering.owners}
@@ -48,7 +48,7 @@ def matched(
     return (len(found), places[found]) if me in gathering.to else (None, None)
 
 
-def _together(circle: m.Circle, step: str, pending: Pending[T]) -> Rounds[T]:
+def _together(circle: m.Circle, step: str, pending: Pending[T]) -> Half[T]:
     """What the engine gives once both have asked theirs. Raises Abort(ENGINE), naming whose failed."""
     yield from passed(circle, step, {}, frozenset())
     try:

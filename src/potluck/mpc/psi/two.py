@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.rounds import Abort, Cause, Rounds
+from potluck.core.rounds import Abort, Cause, Half
 from potluck.mpc.psi import messages as m
 from potluck.mpc.psi.curve import Blind, mapped, order, read_points, split, tags
 from potluck.mpc.psi.passing import passed
@@ -19,7 +19,7 @@ Numbers = NDArray[np.int64]
 PLACE = 4
 
 
-def two(circle: m.Circle, digests: bytes) -> Rounds[tuple[int | None, Numbers | None]]:
+def two(circle: m.Circle, digests: bytes) -> Half[tuple[int | None, Numbers | None]]:
     """An owner's half. Gives the size and the numbers of its own common keys, in no order; None: not its to learn."""
     gathering, me = circle.gathering, circle.me
     (other,) = (party for party in gathering.owners if party != me.party)
@@ -42,7 +42,7 @@ def two(circle: m.Circle, digests: bytes) -> Rounds[tuple[int | None, Numbers | 
     return told.size, places[common] if width else None
 
 
-def _helped(circle: m.Circle, twice: list[bytes], places: Numbers) -> Rounds[tuple[int | None, Numbers | None]]:
+def _helped(circle: m.Circle, twice: list[bytes], places: Numbers) -> Half[tuple[int | None, Numbers | None]]:
     """The half of who does not compare: `twice`, the first's points, go back, and the result comes where it is due."""
     gathering, me, first = circle.gathering, circle.me, circle.gathering.first
     members = gathering.reveal == "members"

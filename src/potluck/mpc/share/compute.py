@@ -16,10 +16,10 @@ from functools import partial
 
 from potluck.core.desk import farewell
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import SURVIVORS, Abort, Cause, Exchange, Limit, Parcel, Rounds, Seat, Terms
+from potluck.core.rounds import SURVIVORS, Abort, Cause, Credentials, Exchange, Half, Limit, Parcel, Terms
 from potluck.core.wire import ascending, dump, load
-from potluck.mpc.circle import Place, Ready, Share, in_step, same, tell_all
-from potluck.mpc.credentials import Credentials
+from potluck.mpc.coordination import Place, Ready, Share, in_step, same, tell_all
+from potluck.mpc.credentials import EngineCredentials
 from potluck.mpc.engine import BOUND, name
 from potluck.mpc.replicated import Ring, commitment, expanded, join, share
 from potluck.mpc.share import messages as m
@@ -37,11 +37,11 @@ class _Cast:
     givers: tuple[int, ...]
     faults: tuple[m.Fault, ...]
     held: Mapping[Party, m.Held]
-    own: Credentials
+    own: EngineCredentials
     fresh: bool
 
 
-def assist(place: Place, terms: Terms, me: Seat) -> Rounds[None]:
+def assist(place: Place, terms: Terms, me: Credentials) -> Half[None]:
     """A compute party's half. Reveals: to the other two, one bit a site; to the server, with theirs, the sum."""
     key = BoxKey(Secret(me.draw(SEED)))
     send = {site: Parcel(terms.label(m.KEYS), dump(m.Keys(key.public))) for site in terms.sites}
@@ -59,7 +59,7 @@ def assist(place: Place, terms: Terms, me: Seat) -> Rounds[None]:
     yield Exchange(label, send={SERVER: Parcel(label, dump(m.Result(accepted, faults, total)))})
 
 
-def _read_input(place: Place, terms: Terms, me: Seat, key: BoxKey, sender: Party, body: bytes) -> bytes:
+def _read_input(place: Place, terms: Terms, me: Credentials, key: BoxKey, sender: Party, body: bytes) -> bytes:
     """Opens a site's parts and holds them against its promise. Raises Abort: BOX, SIGNATURE, COMMITMENT, MALFORMED."""
     message = load(body, m.Input, sender)
     promise = message.promise
@@ -82,8 +82,8 @@ def _share(terms: Terms, inputs: Mapping[int, bytes], site: int) -> bytes:
 
 
 def _agree(
-    place: Place, terms: Terms, me: Seat, inputs: Mapping[int, bytes], gone: Mapping[int, Cause]
-) -> Rounds[_Cast]:
+    place: Place, terms: Terms, me: Credentials, inputs: Mapping[int, bytes], gone: Mapping[int, Cause]
+) -> Half[_Cast]:
     """Whose parts all three hold, with one promise: the same for all three, from the same three lists."""
     listed = tuple(m.Listed(one, load(inputs[one], m.Input, terms.sites[one]).promise) for one in sorted(inputs))
     faults = tuple(m.Fault(one, gone[one]) for one in sorted(gone))
@@ -104,7 +104,7 @@ def _agree(
     return _Cast(givers, left_out, held, own, fresh=len(jobs) > 1 or jobs == {""})
 
 
-def _read_held(terms: Terms, me: Seat, sender: Party, body: bytes) -> bytes:
+def _read_held(terms: Terms, me: Credentials, sender: Party, body: bytes) -> bytes:
     """Raises Abort naming the sender: it lists a site without that site's own signature, or not in order."""
     said = load(body, m.Held, sender)
     ascending(tuple(one.site for one in said.listed), len(terms.sites), sender)
@@ -115,7 +115,7 @@ def _read_held(terms: Terms, me: Seat, sender: Party, body: bytes) -> bytes:
     return body
 
 
-def _told_or_stopped(terms: Terms, givers: Sequence[int], faults: Sequence[m.Fault], step: str) -> Rounds[None]:
+def _told_or_stopped(terms: Terms, givers: Sequence[int], faults: Sequence[m.Fault], step: str) -> Half[None]:
     """Tell those who are left out; go on where a cohort is left. Raises Abort(COHORT), naming who was left out."""
     letters = {}
     for fault in faults:
@@ -129,7 +129,7 @@ def _told_or_stopped(terms: Terms, givers: Sequence[int], faults: Sequence[m.Fau
         raise Abort(Cause.COHORT, party=one, step=step, detail=detail)
 
 
-def _prepare(place: Place, terms: Terms, cast: _Cast) -> Rounds[Compiled]:
+def _prepare(place: Place, terms: Terms, cast: _Cast) -> Half[Compiled]:
     """Compile, compare, and link where that is to be done. Raises Abort naming who has something else."""
     if cast.fresh:
         place.engine.close()
@@ -166,13 +166,13 @@ def _agreed(place: Place, terms: Terms, cast: _Cast) -> bytes:
 
 def _compute(
     place: Place, terms: Terms, cast: _Cast, program: Compiled, shares: Sequence[bytes]
-) -> Rounds[tuple[bytes, bytes]]:
+) -> Half[tuple[bytes, bytes]]:
     """This party's shares of the sum and of the bits."""
     total, bits = yield from in_step(place, terms.label, m.RUN, place.engine.execute(program, shares), m.ROLL)
     return total, bits
 
 
-def _judge(place: Place, terms: Terms, cast: _Cast, bits: bytes) -> Rounds[tuple[tuple[int, ...], tuple[m.Fault, ...]]]:
+def _judge(place: Place, terms: Terms, cast: _Cast, bits: bytes) -> Half[tuple[tuple[int, ...], tuple[m.Fault, ...]]]:
     """Open to each other whose words are within what the plan allows. Gives whose are, and who was left out at all."""
     count = len(cast.givers)
     got = yield from tell_all(place, terms.label, m.ACCEPTED, dump(Share(bits)))
@@ -187,7 +187,7 @@ def _judge(place: Place, terms: Terms, cast: _Cast, bits: bytes) -> Rounds[tuple
     return accepted, faults
 
 
-def _confirm(terms: Terms, accepted: tuple[int, ...], faults: tuple[m.Fault, ...]) -> Rounds[None]:
+def _confirm(terms: Terms, accepted: tuple[int, ...], faults: tuple[m.Fault, ...]) -> Half[None]:
     """One set for what may be opened once, durable before it is said; then the word of a cohort of its sites."""
     sites = [terms.sites[one] for one in accepted]
     body = dump(m.Survivors(accepted))

@@ -8,14 +8,14 @@ from __future__ import annotations
 from functools import partial
 
 from potluck.core.party import Party
-from potluck.core.rounds import SURVIVORS, Abort, Cause, Exchange, Rounds, Seat, Terms
+from potluck.core.rounds import SURVIVORS, Abort, Cause, Credentials, Exchange, Half, Terms
 from potluck.core.stages import Opened
 from potluck.core.wire import ascending, load
 from potluck.mpc.replicated import join, lowered
 from potluck.mpc.share import messages as m
 
 
-def open_sum(ranks: tuple[Party, ...], terms: Terms, me: Seat) -> Rounds[Opened]:
+def open_sum(ranks: tuple[Party, ...], terms: Terms, me: Credentials) -> Half[Opened]:
     """The server's half: the sum [d] over those whose words all compute parties accepted, at least `terms.fewest`.
 
     Raises Abort: too few sites; a compute party that is gone, or differs from the others, named.
@@ -49,7 +49,7 @@ def open_sum(ranks: tuple[Party, ...], terms: Terms, me: Seat) -> Rounds[Opened]
     return Opened(lowered(total, terms.bits), givers, refused)
 
 
-def _read_promise(terms: Terms, me: Seat, sender: Party, body: bytes) -> bytes:
+def _read_promise(terms: Terms, me: Credentials, sender: Party, body: bytes) -> bytes:
     promise = load(body, m.Promise, sender)
     me.verify(sender, m.promise_statement(terms, sender, promise.parts), promise.signature)
     return body

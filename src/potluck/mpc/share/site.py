@@ -7,7 +7,7 @@ does NOT check whether others' contributions are sensible; the compute parties d
 from __future__ import annotations
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Abort, Cause, Exchange, Inbox, Parcel, Rounds, Seat, Terms, charge
+from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Inbox, Parcel, Terms, charge
 from potluck.core.stages import Guarded
 from potluck.core.wire import ascending, dump, load
 from potluck.mpc.replicated import commitment, held, lifted, split
@@ -19,7 +19,7 @@ LEFT_OUT = (Cause.RANGE, Cause.COMMITMENT, Cause.MALFORMED, Cause.BOX, Cause.SIG
 """Why compute parties leave a site out of the sum."""
 
 
-def give(ranks: tuple[Party, ...], terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
+def give(ranks: tuple[Party, ...], terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
     """One site's half. Reveals: its words to nobody; two of the three compute parties together could open them."""
     words = guarded.words
     if words.shape != (terms.length,) or words.dtype.itemsize * 8 != terms.bits:

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from potluck.core.cohort import problems as cohort_problems
 from potluck.core.party import BROKER, SERVER, Party
 from potluck.core.plan import Plan
-from potluck.core.rounds import Rounds, Seat, Terms
+from potluck.core.rounds import Credentials, Half, Terms
 from potluck.core.stages import Guarded, Opened
 from potluck.core.views import View
 from potluck.engines import environment
-from potluck.mpc.circle import Place
+from potluck.mpc.coordination import Place
 from potluck.mpc.engine import Engine
 from potluck.mpc.replicated import PARTIES
 from potluck.mpc.share import compute as share_compute
@@ -45,15 +45,15 @@ class Share:
         """The compute parties, by rank."""
         return self.ranks
 
-    def give(self, terms: Terms, me: Seat, guarded: Guarded) -> Rounds[None]:
+    def give(self, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
         """One site's half. Reveals: two of three parts of its words to each compute party, which say nothing."""
         return share_site.give(self.ranks, terms, me, guarded)
 
-    def open(self, terms: Terms, me: Seat) -> Rounds[Opened]:
+    def open(self, terms: Terms, me: Credentials) -> Half[Opened]:
         """The server's half. Reveals: the sum over at least `terms.fewest` sites, to the server."""
         return share_server.open_sum(self.ranks, terms, me)
 
-    def assist(self, terms: Terms, me: Seat) -> Rounds[None]:
+    def assist(self, terms: Terms, me: Credentials) -> Half[None]:
         """A compute party's half. Reveals: which sites keep their bounds, to the compute parties and the server."""
         engine = self.engines.get(me.party)
         if engine is None:

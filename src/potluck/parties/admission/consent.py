@@ -29,7 +29,7 @@ from potluck.engines.environment import NotInstalled
 from potluck.members.card import fingerprint
 from potluck.members.federation import Federation, titled
 from potluck.members.home import SiteHome
-from potluck.owner import heads
+from potluck.owner import ledger_heads as heads
 from potluck.owner.access import AccessLog, Event, Outcome, Subject
 from potluck.owner.budget import YEAR, Budget
 from potluck.owner.judge import Denial, Year, computing, judge
@@ -38,7 +38,7 @@ from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Request, Requests, State
 from potluck.parties.admission import tries
 from potluck.parties.admission.costs import planned
-from potluck.parties.admission.part import Part, forget, part
+from potluck.parties.admission.part import Participation, forget, part
 from potluck.parties.admission.proposal import Denied, first_sum, impossible, of_now, plan_of
 from potluck.parties.admission.session import Proposal, Verdict
 from potluck.parties.drivers.tie import TIED, by_order
@@ -69,7 +69,7 @@ class Decision:
 
     verdict: Verdict
     codes: tuple[str, ...] = ()
-    part: Part | None = None
+    part: Participation | None = None
     words: tuple[str, ...] = ()
     form: bool = False
 
@@ -109,7 +109,7 @@ class Consent:
         """The file that this party goes by."""
         return self._owner.federation
 
-    def decide(self, run: str, proposal: Proposal, known: Part | None = None) -> Decision:
+    def decide(self, run: str, proposal: Proposal, known: Participation | None = None) -> Decision:
         """Verify, judge, ask, and read the rows where the answer is yes. Never raises for what a server may send."""
         file = titled(proposal.membership, proposal.file)
         about = Subject(asker=self._owner.federation.name, run=run, file=file)
@@ -218,7 +218,7 @@ class Consent:
             self._owner.log.write("refusal", _now(), outcome="refused", about=about, round=number, why=(cause.value,))
             self._say(f"{what}: {cause.value}{why}")
 
-    def _verified(self, proposal: Proposal, known: Part | None) -> Plan:
+    def _verified(self, proposal: Proposal, known: Participation | None) -> Plan:
         """Everything that has nothing to do with what the owner wants. Raises Denied."""
         of_now(proposal, self._owner.federation)
         self._own_head(proposal.head)
@@ -238,7 +238,7 @@ class Consent:
         except (Refused, Abort) as error:
             raise Denied("ledger", f"the ledger is not the one that was shown before: {error}") from None
 
-    def _asked(self, run: str, plan: Plan, proposal: Proposal, known: Part | None) -> Decision:
+    def _asked(self, run: str, plan: Plan, proposal: Proposal, known: Participation | None) -> Decision:
         """Policy, approval, rows. Raises Denied; PotluckError: the rows or a file of the owner's."""
         try:
             rules = read_policy(self._owner.home.policy)

@@ -13,7 +13,7 @@ from pathlib import Path
 from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.party import Party, Role
 from potluck.core.plan import Plan
-from potluck.core.rounds import Abort, RoundId, Rounds, Seat
+from potluck.core.rounds import Abort, Credentials, Half, RoundId
 from potluck.engines.environment import NotInstalled, require
 from potluck.learning.data import columns
 from potluck.learning.data.rows import Inputs
@@ -44,7 +44,7 @@ from potluck.parties.admission import fitted, scored
 from potluck.parties.admission.matched import keep
 from potluck.parties.admission.proposal import Denied, calibrate
 from potluck.parties.drivers import alignment, horizontal, inference, vertical
-from potluck.parties.drivers.intersection import Sitting, learnt, match
+from potluck.parties.drivers.intersection import RoundContext, learnt, match
 from potluck.parties.drivers.tie import Tie, by_order, key_of, of_columns, of_keys, of_table, tied
 from potluck.tee.demand import Demand
 from potluck.tee.demand import read as demanded_in
@@ -85,7 +85,7 @@ def engine_address(rules: Policy, where: str) -> Port:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Participation:
     """What a site or compute party needs to take part in a run. half: of each round; done: what becomes of a half's
     result, by run, giving as `told` what it says of rows that the half read; over: the run, of this name, is finished;
     close: this process takes part no more; rest: nothing was asked for a while, and what can be had again may go.
@@ -98,7 +98,7 @@ class Part:
     """
 
     plan: Plan
-    half: Callable[[RoundId, Seat], Rounds[object]] = field(repr=False)
+    half: Callable[[RoundId, Credentials], Half[object]] = field(repr=False)
     done: Callable[[str, object], tuple[str, ...] | None] = field(default=_nothing, repr=False)
     close: Callable[[], None] = field(default=_idle, repr=False)
     rest: Callable[[], None] = field(default=_idle, repr=False)
@@ -106,9 +106,9 @@ class Part:
     told: tuple[str, ...] | None = field(default=None, repr=False)
 
 
-def part(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     """This party's part, as its policy allows it. Raises PotluckError: rows or model; Denied: the policy says no."""
-    joint = PARTS.get((plan.task, plan.protect.word))
+    joint = PARTS.get((plan.task, plan.protect.scheme))
     if joint is not None:
         return joint(plan, rules, home)
     if home.me.role is Role.COMPUTE:
@@ -122,7 +122,7 @@ def part(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     return _owns(plan, rules, home) if plan.predict.owner == home.name else _asks(plan, rules, home)
 
 
-def _sums(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+def _sums(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     demand = _demanded(plan, rules, home)
     protection = catalog.apart(plan, demand)  # first: where it cannot be had, no row is read
     task = build(plan)
@@ -133,13 +133,13 @@ def _sums(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     rows_allowed(rules, rests_on(plan, rows.tally))
     tie = of_table(rows, key_of(home.ties), by_order(plan))
 
-    def half(round_: RoundId, seat: Seat) -> Rounds[None]:
-        return tied(tie, round_, horizontal.join(horizontal.Sitting(plan, task, protection, round_), rows, seat))
+    def half(round_: RoundId, seat: Credentials) -> Half[None]:
+        return tied(tie, round_, horizontal.join(horizontal.RoundContext(plan, task, protection, round_), rows, seat))
 
-    return Part(plan, half, tie=tie, told=told)
+    return Participation(plan, half, tie=tie, told=told)
 
 
-def _computes(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+def _computes(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     """A compute party's part in sums: no rows, and an engine that is up before it says that it takes part."""
     here = engine_address(rules, home.policy.name)
     task = build(plan)
@@ -147,22 +147,22 @@ def _computes(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     protection = share.build(plan)
     engine = protection.engines[home.me] = _started(plan, here)
 
-    def half(round_: RoundId, seat: Seat) -> Rounds[None]:
-        return horizontal.aid(horizontal.Sitting(plan, task, protection, round_), seat)
+    def half(round_: RoundId, seat: Credentials) -> Half[None]:
+        return horizontal.aid(horizontal.RoundContext(plan, task, protection, round_), seat)
 
-    return _ending(Part(plan, half, rest=engine.close), here)
+    return _ending(Participation(plan, half, rest=engine.close), here)
 
 
-def _assists(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+def _assists(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     """The same in a prediction."""
     here = engine_address(rules, home.policy.name)
     protection = shared.build(plan)
     engine = protection.engines[home.me] = _started(plan, here)
 
-    def half(round_: RoundId, seat: Seat) -> Rounds[None]:
-        return inference.aid(inference.Sitting(plan, protection, round_), seat)
+    def half(round_: RoundId, seat: Credentials) -> Half[None]:
+        return inference.aid(inference.RoundContext(plan, protection, round_), seat)
 
-    return _ending(Part(plan, half, rest=engine.close), here)
+    return _ending(Participation(plan, half, rest=engine.close), here)
 
 
 def _started(plan: Plan, here: Port) -> Engine:
@@ -175,7 +175,7 @@ def _started(plan: Plan, here: Port) -> Engine:
     return engine
 
 
-def _ending(part: Part, here: Port) -> Part:
+def _ending(part: Participation, here: Port) -> Participation:
     """When the run is over the engine ends, and its address is free."""
 
     def close() -> None:
@@ -188,7 +188,7 @@ def _ending(part: Part, here: Port) -> Part:
 def _demanded(plan: Plan, rules: Policy, home: SiteHome) -> Demand | None:
     """What this owner demands of the enclave, where the plan has one. Raises Denied: nothing it could judge by, or
     nothing it would believe."""
-    if plan.protect.word != "tee":
+    if plan.protect.scheme != "tee":
         return None
     try:
         demand = demanded_in(home.folder / (rules.attestation.policy or ""))
@@ -198,7 +198,7 @@ def _demanded(plan: Plan, rules: Policy, home: SiteHome) -> Demand | None:
     return demand
 
 
-def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     """The owner's: its policy's source is the model file."""
     demand = _demanded(plan, rules, home)
     if rules.source.file is None:
@@ -214,28 +214,28 @@ def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Part:
         raise Denied(denial.code, f"{denial.words}; {denial.hint}")
     protection = catalog.prediction(plan).build(plan, demand)
 
-    def half(round_: RoundId, seat: Seat) -> Rounds[None]:
-        return inference.answer(inference.Sitting(plan, protection, round_), model, seat)
+    def half(round_: RoundId, seat: Credentials) -> Half[None]:
+        return inference.answer(inference.RoundContext(plan, protection, round_), model, seat)
 
-    return Part(plan, half, close=protection.close)
+    return Participation(plan, half, close=protection.close)
 
 
-def _asks(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+def _asks(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     """The client's: rows are encoded when the card is there, whose columns its policy has to allow."""
     demand = _demanded(plan, rules, home)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     protection = catalog.prediction(plan).build(plan, demand)
 
-    def half(round_: RoundId, seat: Seat) -> Rounds[Predicted]:
+    def half(round_: RoundId, seat: Credentials) -> Half[Predicted]:
         rows = _allowed(plan, rules, home, source)
-        return inference.ask(inference.Sitting(plan, protection, round_), rows, seat)
+        return inference.ask(inference.RoundContext(plan, protection, round_), rows, seat)
 
     def done(run: str, result: object) -> tuple[str, ...]:
         assert isinstance(result, Predicted)
         scored.keep(home.folder, run, result)
         return tuple(lines(result.tally))
 
-    return Part(plan, half, done, close=protection.close)
+    return Participation(plan, half, done, close=protection.close)
 
 
 def _allowed(plan: Plan, rules: Policy, home: SiteHome, source: Source) -> inference.Rows:
@@ -248,7 +248,7 @@ def _allowed(plan: Plan, rules: Policy, home: SiteHome, source: Source) -> infer
     return rows
 
 
-def _matches(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+def _matches(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     """An owner's part in an intersection: its keys, and, where the plan's way has engines, one of its own."""
     here = engine_address(rules, home.policy.name) if needs_engine(plan) else None
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
@@ -257,8 +257,8 @@ def _matches(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     tie = of_keys(keys, key_of(home.ties))
     using = _tools(plan, home, here)
 
-    def half(round_: RoundId, seat: Seat) -> Rounds[alignment.Common]:
-        return tied(tie, round_, match(Sitting(plan, round_), keys, using, seat))
+    def half(round_: RoundId, seat: Credentials) -> Half[alignment.Common]:
+        return tied(tie, round_, match(RoundContext(plan, round_), keys, using, seat))
 
     def done(run: str, result: object) -> None:
         assert isinstance(result, alignment.Common)
@@ -266,7 +266,7 @@ def _matches(plan: Plan, rules: Policy, home: SiteHome) -> Part:
         if result.size is not None:
             keep(home.folder, run, learnt(plan.align.keys, keys, result))
 
-    mine = Part(plan, half, done, using.close, using.close, tie)
+    mine = Participation(plan, half, done, using.close, using.close, tie)
     return mine if here is None else _ending(mine, here)
 
 
@@ -285,16 +285,16 @@ def _place(home: SiteHome) -> Path:
     return home.ledger.parent / file_name(home.name)
 
 
-def _fits(plan: Plan, rules: Policy, home: SiteHome) -> Part:
+def _fits(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     """A fit over columns at different owners: a compute party's part, or an owner's."""
     if home.me.role is Role.COMPUTE:
         here = engine_address(rules, home.policy.name)
         engine = _started(plan, here)
 
-        def computes(round_: RoundId, seat: Seat) -> Rounds[None]:
-            return vertical.assist(vertical.Sitting(plan, round_), engine, seat)
+        def computes(round_: RoundId, seat: Credentials) -> Half[None]:
+            return vertical.assist(vertical.RoundContext(plan, round_), engine, seat)
 
-        return _ending(Part(plan, computes, rest=engine.close), here)
+        return _ending(Participation(plan, computes, rest=engine.close), here)
     port = engine_address(rules, home.policy.name) if needs_engine(plan) else None
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     keys, own = alignment.read_keys(source, plan, home.name), columns.read(source, plan, home.name)
@@ -303,18 +303,18 @@ def _fits(plan: Plan, rules: Policy, home: SiteHome) -> Part:
     using = _tools(plan, home, port)
     brought = vertical.Brought(keys, own, using, lambda rows: rows_allowed(rules, rows))
 
-    def brings(round_: RoundId, seat: Seat) -> Rounds[Trained | None]:
-        return tied(tie, round_, vertical.bring(vertical.Sitting(plan, round_), brought, seat))
+    def brings(round_: RoundId, seat: Credentials) -> Half[Trained | None]:
+        return tied(tie, round_, vertical.bring(vertical.RoundContext(plan, round_), brought, seat))
 
     def done(run: str, result: object) -> None:
         if isinstance(result, Trained):
             fitted.keep(home.folder, run, result)
 
-    found = Part(plan, brings, done, using.close, using.close, tie, told)
+    found = Participation(plan, brings, done, using.close, using.close, tie, told)
     return found if port is None else _ending(found, port)
 
 
-PARTS: dict[tuple[str, str], Callable[[Plan, Policy, SiteHome], Part]] = {
+PARTS: dict[tuple[str, str], Callable[[Plan, Policy, SiteHome], Participation]] = {
     ("fit", "share"): _fits,
     ("intersect", "psi"): _matches,
 }

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.plan import Plan, digest
-from potluck.core.rounds import RoundId, Rounds, Seat
+from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.engines.environment import require
 from potluck.learning.data.keys import keyed
 from potluck.learning.data.source import Source
@@ -74,7 +74,7 @@ class Tools:
 
 def gathering(plan: Plan, round_: RoundId, file: bytes = b"") -> Gathering:
     """What all parties agree on, from the plan alone. To fit a model every site learns its common rows. file: as in
-    `Seat`."""
+    `Credentials`."""
     spec = plan.align
     assert spec is not None
     fits = plan.task == "fit"
@@ -119,7 +119,7 @@ def tools(plan: Plan, folder: Path | None, here: Port | None = None, secrets: Ru
     return Tools(engine, store, secrets)
 
 
-def aligned(about: Gathering, me: Seat, keys: Keys, using: Tools) -> Rounds[Common]:
+def aligned(about: Gathering, me: Credentials, keys: Keys, using: Tools) -> Half[Common]:
     """An owner's half. Reveals: as `mpc.psi.rounds.meet`. Raises Abort; UsageError: the alignment cannot be kept."""
     kept = using.store.find(about.about, keys.digests) if using.store else None
     known = Held(kept.token, kept.size, kept.common) if kept else None
@@ -131,7 +131,7 @@ def aligned(about: Gathering, me: Seat, keys: Keys, using: Tools) -> Rounds[Comm
     return Common(held.size, None if held.common is None else _rows(keys, held.common), found.order, found.reused)
 
 
-def handed_on(about: Gathering) -> Rounds[None]:
+def handed_on(about: Gathering) -> Half[None]:
     """The server's half. Reveals: as `mpc.psi.rounds.hand_on`."""
     return (yield from hand_on(about))
 

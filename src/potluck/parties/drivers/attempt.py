@@ -36,7 +36,7 @@ class Attempt:
     agreed: frozenset[Party] = frozenset()
 
 
-class Table(Protocol):
+class RoundRunner(Protocol):
     """Where the parties meet: makes one try at one sum under a fresh round number."""
 
     def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause], must: frozenset[Party]) -> Attempt:

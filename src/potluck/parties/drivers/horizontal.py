@@ -19,14 +19,14 @@ from potluck.core.plan import Plan, digest
 from potluck.core.rounds import (
     Abort,
     Cause,
+    Credentials,
     Exchange,
+    Half,
     Label,
     Parcel,
     Record,
     RoundId,
-    Rounds,
     Rule,
-    Seat,
     Sum,
     Terms,
 )
@@ -52,7 +52,7 @@ class Announcement(msgspec.Struct, frozen=True, array_like=True):
 
 
 def terms(plan: Plan, round: RoundId, ask: Ask, bound: Exact | Noised, file: bytes = b"") -> Terms:
-    """What all parties must agree on for this sum, from the plan and the announced model alone. file: as in `Seat`.
+    """What all must agree on for this sum, from the plan and the announced model alone. file: see `Credentials`.
 
     Where the server sees exact sums, two of them over different sites at nearly the same model would differ by one
     site's update, and the server chooses the model: so the sites of the first sum stay those of the whole run.
@@ -85,7 +85,7 @@ def _rule(plan: Plan, ask: Ask, bound: Exact | Noised) -> Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Sitting:
+class RoundContext:
     """What a party needs for one sum of a run: the plan, the task, the protection and the round's number."""
 
     plan: Plan
@@ -94,7 +94,7 @@ class Sitting:
     round: RoundId
 
 
-def lead(sitting: Sitting, ask: Ask, me: Seat) -> Rounds[Answer]:
+def lead(sitting: RoundContext, ask: Ask, me: Credentials) -> Half[Answer]:
     """The server's half of one sum: announce it, open it, settle the noise it owes, reveal it."""
     bound = privacy(sitting.plan, ask)
     agreed = terms(sitting.plan, sitting.round, ask, bound, me.file)
@@ -105,7 +105,7 @@ def lead(sitting: Sitting, ask: Ask, me: Seat) -> Rounds[Answer]:
     return Answer(reveal(bound.at_reveal(opened, me.draw), bound.grid), bound.grid, opened.refused)
 
 
-def join(sitting: Sitting, rows: Table, me: Seat) -> Rounds[None]:
+def join(sitting: RoundContext, rows: Table, me: Credentials) -> Half[None]:
     """A site's half of one sum: hear the announcement, check it against the plan, contribute.
 
     Raises Abort(TERMS): another plan, a step that the plan has not, a model that cannot be;
@@ -115,13 +115,13 @@ def join(sitting: Sitting, rows: Table, me: Seat) -> Rounds[None]:
     yield from sitting.protection.give(agreed, me, contribution(sitting.task, ask, rows, bound, me))
 
 
-def aid(sitting: Sitting, me: Seat) -> Rounds[None]:
+def aid(sitting: RoundContext, me: Credentials) -> Half[None]:
     """A helper's half of one sum, such as a compute party's: as `join`, with no rows of its own."""
     _, _, agreed = yield from _heard(sitting, me)
     yield from sitting.protection.assist(agreed, me)
 
 
-def _heard(sitting: Sitting, me: Seat) -> Rounds[tuple[Ask, Exact | Noised, Terms]]:
+def _heard(sitting: RoundContext, me: Credentials) -> Half[tuple[Ask, Exact | Noised, Terms]]:
     """What is asked, checked against the plan."""
     heard = Label(sitting.round, BEGIN)
     inbox = yield Exchange(heard, expect=frozenset({SERVER}), at_least=1, hops=2)
@@ -137,7 +137,7 @@ def _heard(sitting: Sitting, me: Seat) -> Rounds[tuple[Ask, Exact | Noised, Term
     return ask, bound, agreed
 
 
-def contribution(task: Task[Table, object], ask: Ask, rows: Table, bound: Exact | Noised, me: Seat) -> Guarded:
+def contribution(task: Task[Table, object], ask: Ask, rows: Table, bound: Exact | Noised, me: Credentials) -> Guarded:
     """rows -> Update -> Bounded -> Encoded -> Guarded, in batches of disjoint units."""
     # One text twice: the type checker wants the bound and its noise of one kind.
     if isinstance(bound, Noised):

@@ -25,14 +25,14 @@ from potluck.core.rounds import (
     KEYS,
     Abort,
     Cause,
+    Credentials,
     Exchange,
+    Half,
     Inbox,
     Label,
     Parcel,
     Record,
     RoundId,
-    Rounds,
-    Seat,
 )
 from potluck.core.wire import Signature, dump, load
 from potluck.learning.data.rows import Inputs
@@ -80,7 +80,7 @@ class Shown(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 
 @dataclass(frozen=True, slots=True)
-class Sitting:
+class RoundContext:
     """What a party needs for the one round: the plan, the protection and the round's number."""
 
     plan: Plan
@@ -88,7 +88,7 @@ class Sitting:
     round: RoundId
 
     def meeting(self, file: bytes = b"") -> Meeting:
-        """What all parties agree on, from the plan alone. The owner's model is in by its digest; file: as in `Seat`."""
+        """What all agree on, from the plan alone. The owner's model is in by its digest. file: see `Credentials`."""
         spec = self.plan.predict
         assert spec is not None
         assert spec.mode is not None
@@ -97,7 +97,7 @@ class Sitting:
         return Meeting(self.round, agreed, site(spec.owner), site(spec.client), spec.mode, spec.max_rows)
 
 
-def lead(sitting: Sitting, me: Seat) -> Rounds[None]:
+def lead(sitting: RoundContext, me: Credentials) -> Half[None]:
     """The server's half: announce the round, hand letters on. Reveals: their sizes, and when each comes."""
     meeting = sitting.meeting(me.file)
     label = meeting.label(BEGIN)
@@ -110,12 +110,12 @@ def lead(sitting: Sitting, me: Seat) -> Rounds[None]:
     yield Exchange(meeting.label(DONE), expect=frozenset({meeting.client}), at_least=1, hops=2)
 
 
-def _hand_on(label: Label, sender: Party, to: Party) -> Rounds[None]:
+def _hand_on(label: Label, sender: Party, to: Party) -> Half[None]:
     inbox = yield Exchange(label, expect=frozenset({sender}), at_least=1, hops=2)
     yield Exchange(label, send={to: Parcel(label, inbox.got[sender])})
 
 
-def ask(sitting: Sitting, rows: Rows, me: Seat) -> Rounds[Predicted]:
+def ask(sitting: RoundContext, rows: Rows, me: Credentials) -> Half[Predicted]:
     """The client's half. Reveals: to the client, the card and its rows' scores; to all, how many rows were sent.
 
     Raises Abort; DataError: a row cannot be encoded, by column and line; Refused: more rows than `max_rows`.
@@ -137,7 +137,7 @@ def ask(sitting: Sitting, rows: Rows, me: Seat) -> Rounds[Predicted]:
     return predicted(card, kept, scored, read.tally)
 
 
-def answer(sitting: Sitting, model: Model, me: Seat) -> Rounds[None]:
+def answer(sitting: RoundContext, model: Model, me: Credentials) -> Half[None]:
     """The owner's half. Reveals: to the client, the card and at most `max_rows` scores, once a run.
 
     Raises Abort: among others REPLAY where scores of this run have left before.
@@ -154,7 +154,7 @@ def answer(sitting: Sitting, model: Model, me: Seat) -> Rounds[None]:
     yield from _once(sitting.protection.respond(meeting, me, net(model)), scored_key(sitting.plan, meeting.round.run))
 
 
-def aid(sitting: Sitting, me: Seat) -> Rounds[None]:
+def aid(sitting: RoundContext, me: Credentials) -> Half[None]:
     """A helper's half, such as a compute party's. Reveals: as its protection says."""
     yield from _begun(sitting)
     yield from sitting.protection.assist(sitting.meeting(me.file), me)
@@ -167,7 +167,7 @@ def scored_key(plan: Plan, run: str) -> str:
     return key(plan.model.digest or "", run, plan.predict.client)
 
 
-def _begun(sitting: Sitting) -> Rounds[None]:
+def _begun(sitting: RoundContext) -> Half[None]:
     """Hear the announcement. Raises Abort(TERMS): another plan, or nothing that this one has."""
     heard = Label(sitting.round, BEGIN)
     inbox = yield Exchange(heard, expect=frozenset({SERVER}), at_least=1, hops=2)
@@ -178,14 +178,14 @@ def _begun(sitting: Sitting) -> Rounds[None]:
         raise Abort(Cause.TERMS, party=SERVER, detail="the plan has no such round")
 
 
-def _through(label: Label, body: bytes, answered: Label) -> Rounds[bytes]:
+def _through(label: Label, body: bytes, answered: Label) -> Half[bytes]:
     """Send by the server and wait for what the other side answers."""
     send = {SERVER: Parcel(label, body)}
     inbox = yield Exchange(answered, send=send, expect=frozenset({SERVER}), at_least=1, hops=4)
     return inbox.got[SERVER]
 
 
-def _card(meeting: Meeting, key: BoxKey, body: bytes, me: Seat) -> Card:
+def _card(meeting: Meeting, key: BoxKey, body: bytes, me: Credentials) -> Card:
     """Raises Abort: not the owner's, or a card that cannot be."""
     shown = load(body, Shown, SERVER)
     me.verify(meeting.owner, _statement(CARD, meeting, key.public, shown.box), shown.signature)
@@ -212,7 +212,7 @@ def _sound(scored: Scored, rows: int, card: Card, owner: Party) -> None:
         raise Abort(Cause.RANGE, party=owner, detail="the answer holds no scores of these rows")
 
 
-def _once(half: Rounds[None], key: str) -> Rounds[None]:
+def _once(half: Half[None], key: str) -> Half[None]:
     """The owner's half, with its record of scored rows under the run's name: a second answer is a REPLAY."""
     given: Inbox | Abort | None = None
     try:
@@ -232,7 +232,7 @@ def _once(half: Rounds[None], key: str) -> Rounds[None]:
         half.close()
 
 
-def _resumed(half: Rounds[None], given: Inbox | Abort | None) -> Exchange:
+def _resumed(half: Half[None], given: Inbox | Abort | None) -> Exchange:
     if given is None:
         return next(half)
     return half.throw(given) if isinstance(given, Abort) else half.send(given)
@@ -249,10 +249,10 @@ def _info(meeting: Meeting, key: bytes) -> bytes:
     return b"potluck card 1\0" + fingerprint(meeting.digest, named(meeting.owner), named(meeting.client), key)
 
 
-def together(sitting: Sitting, model: Model, rows: Rows, memory: Memory) -> Predicted:
+def together(sitting: RoundContext, model: Model, rows: Rows, memory: Memory) -> Predicted:
     """The round with all parties in this process. Raises Abort: the cause, and whom it names; and as `ask`."""
     meeting = sitting.meeting()
-    halves: Mapping[Party, Rounds[object]] = {
+    halves: Mapping[Party, Half[object]] = {
         SERVER: lead(sitting, memory.seat(SERVER)),
         meeting.owner: answer(sitting, model, memory.seat(meeting.owner)),
         meeting.client: ask(sitting, rows, memory.seat(meeting.client)),

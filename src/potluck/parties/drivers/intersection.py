@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from potluck.core.asks import Kind
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan, digest
-from potluck.core.rounds import Abort, Cause, Exchange, Label, Parcel, RoundId, Rounds, Seat
+from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Label, Parcel, RoundId
 from potluck.core.wire import dump, load
 from potluck.mpc.psi.messages import Gathering
 from potluck.parties.drivers.alignment import Common, Keys, Tools, aligned, gathering, handed_on
@@ -27,14 +27,14 @@ DONE = "intersect/done"
 
 
 @dataclass(frozen=True, slots=True)
-class Sitting:
+class RoundContext:
     """What a party needs for the one round: the plan and the round's number."""
 
     plan: Plan
     round: RoundId
 
     def about(self, file: bytes = b"") -> Gathering:
-        """What all parties agree on. file: as in `Seat`."""
+        """What all parties agree on. file: as in `Credentials`."""
         return gathering(self.plan, self.round, file)
 
 
@@ -54,7 +54,7 @@ class Intersected:
     warnings: tuple[str, ...] = ()
 
 
-def conduct(sitting: Sitting, me: Seat) -> Rounds[None]:
+def conduct(sitting: RoundContext, me: Credentials) -> Half[None]:
     """The server's half. Reveals: how many keys each owner has, sizes of letters, and when each comes."""
     about = sitting.about(me.file)
     label = about.label(BEGIN)
@@ -64,7 +64,7 @@ def conduct(sitting: Sitting, me: Seat) -> Rounds[None]:
     yield Exchange(about.label(DONE), expect=frozenset(about.to), at_least=len(about.to), hops=2)
 
 
-def match(sitting: Sitting, keys: Keys, tools: Tools, me: Seat) -> Rounds[Common]:
+def match(sitting: RoundContext, keys: Keys, tools: Tools, me: Credentials) -> Half[Common]:
     """An owner's half. Reveals: to all owners and the server, how many keys it has; to receivers, what the plan says.
 
     Raises Abort: among others TERMS where the server runs another plan.
@@ -83,10 +83,10 @@ def match(sitting: Sitting, keys: Keys, tools: Tools, me: Seat) -> Rounds[Common
 
 
 def together(
-    sitting: Sitting, keys: Mapping[Party, Keys], tools: Mapping[Party, Tools], memory: Memory
+    sitting: RoundContext, keys: Mapping[Party, Keys], tools: Mapping[Party, Tools], memory: Memory
 ) -> dict[Party, Common]:
     """The round with all parties in this process. Raises Abort: the cause, and whom it names."""
-    halves: dict[Party, Rounds[object]] = {SERVER: conduct(sitting, memory.seat(SERVER))}
+    halves: dict[Party, Half[object]] = {SERVER: conduct(sitting, memory.seat(SERVER))}
     for party in sitting.plan.sites:
         halves[party] = match(sitting, keys[party], tools[party], memory.seat(party))
     desks = memory.round(sitting.round, halves)

@@ -14,7 +14,7 @@ from functools import partial
 from potluck.core.desk import Desk, Letter
 from potluck.core.ledger import Ledger, Volatile
 from potluck.core.party import SERVER, Draw, Party, Role
-from potluck.core.rounds import Cause, RoundId, Rounds, Seat
+from potluck.core.rounds import Cause, Credentials, Half, RoundId
 from potluck.parties.drivers.transcript import Transcript
 from potluck.secret.container import Secret
 from potluck.secret.envelope import seal, unseal
@@ -119,15 +119,15 @@ class Memory:
         self._roster = Roster({party: key.public for party, key in self._keys.items()})
         self._ledgers: dict[Party, Ledger] = {party: Volatile() for party in self.parties} | dict(ledgers or {})
 
-    def seat(self, party: Party) -> Seat:
+    def seat(self, party: Party) -> Credentials:
         """What this party alone holds."""
-        return Seat(party, self._draw, self._keys[party].sign, self._roster.verify, self._roster.public)
+        return Credentials(party, self._draw, self._keys[party].sign, self._roster.verify, self._roster.public)
 
     def key(self) -> Secret:
         """A fresh key of 32 bytes."""
         return Secret(self._draw(32))
 
-    def desk(self, party: Party, round: RoundId, half: Rounds[object]) -> Desk[object]:
+    def desk(self, party: Party, round: RoundId, half: Half[object]) -> Desk[object]:
         """A desk whose letters are signed with the party's key."""
         seal_as = partial(seal, self._keys[party], self._federation, party)
         open_as = partial(unseal, self._roster, self._federation, party)
@@ -136,7 +136,7 @@ class Memory:
         return desk
 
     def round(
-        self, round: RoundId, halves: Mapping[Party, Rounds[object]], absent: Iterable[Party] = ()
+        self, round: RoundId, halves: Mapping[Party, Half[object]], absent: Iterable[Party] = ()
     ) -> Mapping[Party, Desk[object]]:
         """Run one round to its end; each desk holds its party's result or abort. absent: known to be away."""
         desks = {party: self.desk(party, round, half) for party, half in halves.items()}

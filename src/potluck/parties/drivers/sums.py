@@ -18,7 +18,7 @@ from potluck.core.party import Party
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause
 from potluck.learning.data.table import Table as Rows
-from potluck.parties.drivers.attempt import Attempt, Table
+from potluck.parties.drivers.attempt import Attempt, RoundRunner
 from potluck.parties.drivers.transcript import Traffic
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ def drive(task: Task[Rows, T], one_sum: Callable[[Ask], Answer]) -> T:
         return outcome
 
 
-class Memoir(Protocol):
+class RunStore(Protocol):
     """What the coordinator writes down, so that it can go on after being killed."""
 
     def begin(self, ask: Ask) -> int:
@@ -84,7 +84,7 @@ class Memoir(Protocol):
         ...
 
 
-class Forgetful:
+class NullStore:
     """Writes nothing down: for runs that live and die with this process."""
 
     def __init__(self) -> None:
@@ -120,9 +120,9 @@ class Sums:
     def __init__(
         self,
         plan: Plan,
-        table: Table,
+        table: RoundRunner,
         *,
-        memoir: Memoir | None = None,
+        memoir: RunStore | None = None,
         repeats: int = 0,
         redone: int = 0,
         progress: Progress = lambda ask: None,
@@ -130,7 +130,7 @@ class Sums:
         self.log = Log()
         self._plan = plan
         self._table = table
-        self._memoir = memoir or Forgetful()
+        self._memoir = memoir or NullStore()
         self._progress = progress
         self._repeats = repeats
         self._excluded: dict[Party, Cause] = {}

@@ -25,7 +25,7 @@ import numpy as np
 
 from potluck.core.party import Draw
 from potluck.core.plan import Plan
-from potluck.core.rounds import Cause, Exchange, Label, Record, RoundId, Rounds
+from potluck.core.rounds import Cause, Exchange, Half, Label, Record, RoundId
 from potluck.learning.data.columns import Own
 from potluck.learning.data.table import Table
 from potluck.members.files import kept_secret
@@ -57,7 +57,7 @@ class Tie:
 T = TypeVar("T")
 
 
-def tied(tie: Tie, round_: RoundId, half: Rounds[T]) -> Rounds[T]:
+def tied(tie: Tie, round_: RoundId, half: Half[T]) -> Half[T]:
     """The half, once it is durable what the run is tied to. Raises Abort(CHANGED): it began with other rows."""
     yield Exchange(Label(round_, STEP), record=tie.record(round_.run))
     return (yield from half)

@@ -22,14 +22,14 @@ from potluck.core.errors import DataError
 from potluck.core.fitting import Fitting, Given
 from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import Plan, digest
-from potluck.core.rounds import Abort, Cause, Exchange, Label, Parcel, RoundId, Rounds, Seat
+from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Label, Parcel, RoundId
 from potluck.core.wire import dump, load
 from potluck.dp.noise import gaussian
 from potluck.learning.data.columns import Own, held_out, ordered, target_owner
 from potluck.learning.data.split import by_key
 from potluck.learning.fit_check import unfit
 from potluck.learning.training.trained import Trained
-from potluck.mpc.circle import Place
+from potluck.mpc.coordination import Place
 from potluck.mpc.engine import Engine
 from potluck.mpc.fit.compute import compute
 from potluck.mpc.fit.server import handed_split, last_words
@@ -45,14 +45,14 @@ from potluck.secret.stream import digest as fingerprint
 
 
 @dataclass(frozen=True, slots=True)
-class Sitting:
+class RoundContext:
     """What a party needs for the one round: the plan and the round's number."""
 
     plan: Plan
     round: RoundId
 
     def fitting(self, file: bytes = b"") -> Fitting:
-        """What all parties agree on, from the plan alone. file: as in `Seat`."""
+        """What all parties agree on, from the plan alone. file: as in `Credentials`."""
         plan, run, number = self.plan, self.round.run.encode(), b"%d" % self.round.number
         target = site(target_owner(plan))
         agreed = fingerprint(b"potluck fit 1", digest(plan), run, number, file)
@@ -73,7 +73,7 @@ class Brought:
     allow: Callable[[int], None] = lambda rows: None
 
 
-def direct(sitting: Sitting, me: Seat) -> Rounds[None]:
+def direct(sitting: RoundContext, me: Credentials) -> Half[None]:
     """The server's half. Reveals: how many keys each owner has; where a column says which rows are held out, how many
     rows are common and which positions are held out; sizes of letters, and when each comes."""
     fitting = sitting.fitting(me.file)
@@ -85,7 +85,7 @@ def direct(sitting: Sitting, me: Seat) -> Rounds[None]:
     yield from last_words(fitting)
 
 
-def bring(sitting: Sitting, brought: Brought, me: Seat) -> Rounds[Trained | None]:
+def bring(sitting: RoundContext, brought: Brought, me: Credentials) -> Half[Trained | None]:
     """An owner's half. Gives the model at one of its readers, else None.
 
     Reveals: to the other owners which of its rows all have; to the compute parties, how many; what it shares, to any
@@ -114,14 +114,16 @@ def bring(sitting: Sitting, brought: Brought, me: Seat) -> Rounds[Trained | None
     return None if opened is None else method.outcome(opened, train, held)
 
 
-def assist(sitting: Sitting, engine: Engine, me: Seat) -> Rounds[None]:
+def assist(sitting: RoundContext, engine: Engine, me: Credentials) -> Half[None]:
     """A compute party's half. Reveals: see `mpc.fit.compute.compute`."""
     yield from _begun(sitting)
     fitting = sitting.fitting(me.file)
     yield from compute(Place(fitting.ranks, me.party, engine), fitting, me, learner(sitting.plan).recipe, gaussian)
 
 
-def _sides(sitting: Sitting, me: Seat, brought: Brought, rows: NDArray[np.int64]) -> Rounds[NDArray[np.bool_]]:
+def _sides(
+    sitting: RoundContext, me: Credentials, brought: Brought, rows: NDArray[np.int64]
+) -> Half[NDArray[np.bool_]]:
     """Which of the common rows are held out. Reveals: as `told_split`, where a column says it."""
     fitting, spec = sitting.fitting(me.file), sitting.plan.data.split
     if fitting.split:
@@ -138,11 +140,11 @@ def _keys(keys: Keys, rows: NDArray[np.int64]) -> list[bytes]:
     return [of[row] for row in rows.tolist()]
 
 
-def _announcement(sitting: Sitting) -> Announcement:
+def _announcement(sitting: RoundContext) -> Announcement:
     return Announcement(digest(sitting.plan), Kind.FIT, 0, b"")
 
 
-def _begun(sitting: Sitting) -> Rounds[None]:
+def _begun(sitting: RoundContext) -> Half[None]:
     """Hear the announcement. Raises Abort(TERMS): another plan, or nothing that this one has."""
     heard = Label(sitting.round, BEGIN)
     inbox = yield Exchange(heard, expect=frozenset({SERVER}), at_least=1, hops=2)
@@ -151,14 +153,14 @@ def _begun(sitting: Sitting) -> Rounds[None]:
 
 
 def together(
-    sitting: Sitting, brought: Mapping[Party, Brought], engines: Mapping[Party, Engine], memory: Memory
+    sitting: RoundContext, brought: Mapping[Party, Brought], engines: Mapping[Party, Engine], memory: Memory
 ) -> Trained:
     """The round with all parties in this process. Gives what the first reader has.
 
     Raises Abort: the cause, and whom it names; DataError, as `bring`.
     """
     fitting = sitting.fitting()
-    halves: dict[Party, Rounds[object]] = {SERVER: direct(sitting, memory.seat(SERVER))}
+    halves: dict[Party, Half[object]] = {SERVER: direct(sitting, memory.seat(SERVER))}
     halves |= {party: assist(sitting, engines[party], memory.seat(party)) for party in fitting.ranks}
     halves |= {party: bring(sitting, brought[party], memory.seat(party)) for party in fitting.owners}
     desks = memory.round(sitting.round, halves)

@@ -60,7 +60,7 @@ class Notes(Protocol):
     def closed(self, party: Party, epsilon: float | None, head: bytes) -> None: ...
 
 
-class Guests:
+class Participants:
     """All sites and compute parties of one run. say: words for whoever watches."""
 
     def __init__(

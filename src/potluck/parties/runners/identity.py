@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from potluck.core.party import SERVER, Draw, Party, Role
-from potluck.core.rounds import Parcel, RoundId, Seat
+from potluck.core.rounds import Credentials, Parcel, RoundId
 from potluck.members.home import Membership
 from potluck.secret import envelope
 from potluck.secret.box import BoxKey, PublicBoxKey
@@ -41,9 +41,9 @@ class Identity:
         that parties with different ones can say so to each other."""
         return self.federation + self.file if round_.number > 0 else self.federation
 
-    def seat(self, draw: Draw) -> Seat:
+    def seat(self, draw: Draw) -> Credentials:
         """My seat in a round."""
-        return Seat(self.party, draw, self.key.sign, self.roster.verify, self.roster.public, self.file)
+        return Credentials(self.party, draw, self.key.sign, self.roster.verify, self.roster.public, self.file)
 
 
 def identity(membership: Membership) -> Identity:

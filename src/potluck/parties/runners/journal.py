@@ -54,7 +54,7 @@ CREATE TABLE IF NOT EXISTS computes (
 
 
 class Journal:
-    """One run's journal, opened or made. See `parties.sums.Memoir`."""
+    """One run's journal, opened or made. See `parties.drivers.sums.RunStore`."""
 
     def __init__(self, path: Path, plan: Plan) -> None:
         """Raises UsageError: cannot be written; Refused: of another version or damaged."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from potluck.core.desk import Desk
 from potluck.core.party import Party
 from potluck.core.rounds import Parcel
-from potluck.parties.admission.part import Part
+from potluck.parties.admission.part import Participation
 from potluck.parties.admission.session import Proposal
 
 EARLY, EARLY_BYTES = 8, 1 << 26
@@ -22,7 +22,7 @@ class Seated:
     tries: how many rounds of each step were begun here, since the owner was asked last.
     """
 
-    part: Part
+    part: Participation
     proposal: Proposal
     tries: Counter[str]
     number: int = 0

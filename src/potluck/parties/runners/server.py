@@ -23,14 +23,14 @@ from potluck.core.ledger import Volatile
 from potluck.core.line import Line
 from potluck.core.party import SERVER, Draw, Party
 from potluck.core.plan import Plan
-from potluck.core.rounds import Abort, Cause, Parcel, RoundId, Rounds, Seat, Sum
+from potluck.core.rounds import Abort, Cause, Credentials, Half, Parcel, RoundId, Sum
 from potluck.learning.data.table import Table as Rows
 from potluck.parties.admission.session import HELLO, Close, Proposal, Word, parcel
 from potluck.parties.drivers.attempt import Attempt, named, quarrel, telling
-from potluck.parties.drivers.horizontal import Sitting, lead
+from potluck.parties.drivers.horizontal import RoundContext, lead
 from potluck.parties.drivers.transcript import Transcript
 from potluck.parties.runners.flood import Heard, Pace
-from potluck.parties.runners.guests import Guests, Heads, Notes
+from potluck.parties.runners.guests import Heads, Notes, Participants
 from potluck.parties.runners.identity import Identity
 from potluck.secret.random import system
 
@@ -96,7 +96,7 @@ class Coordinator:
         self, run: Run, me: Identity, line: Line, notes: Notes, heads: Heads, say: Say, draw: Draw = system
     ) -> None:
         self.transcript = run.transcript
-        self.guests = Guests(run.plan, msgspec.structs.replace(run.proposal, asker=draw(16)), heads, notes, say)
+        self.guests = Participants(run.plan, msgspec.structs.replace(run.proposal, asker=draw(16)), heads, notes, say)
         self._run = run
         self._me = me
         self._line = line
@@ -133,10 +133,12 @@ class Coordinator:
         round_ = RoundId(self._run.name, number)
         assert self._run.task is not None
         assert self._run.protection is not None
-        half = lead(Sitting(self._run.plan, self._run.task, self._run.protection, round_), ask, self._seat)
+        half = lead(RoundContext(self._run.plan, self._run.task, self._run.protection, round_), ask, self._seat)
         return self._meet(round_, ask.kind, half, absent, must)
 
-    def once(self, number: int, half: Callable[[RoundId, Seat], Rounds[object]], kind: Kind = Kind.PREDICT) -> Attempt:
+    def once(
+        self, number: int, half: Callable[[RoundId, Credentials], Half[object]], kind: Kind = Kind.PREDICT
+    ) -> Attempt:
         """One round that is no sum, with all sites and compute parties.
 
         No answer comes of it: it ended well where there is no abort.
@@ -145,14 +147,14 @@ class Coordinator:
         return self._meet(round_, kind, half(round_, self._seat), {}, self._sites)
 
     @property
-    def _seat(self) -> Seat:
+    def _seat(self) -> Credentials:
         return self._me.seat(self._draw)
 
     def _meet(
         self,
         round_: RoundId,
         kind: Kind,
-        half: Rounds[object],
+        half: Half[object],
         absent: Mapping[Party, Cause],
         must: frozenset[Party],
     ) -> Attempt:

@@ -24,7 +24,7 @@ from potluck.core.rounds import Abort, Cause, Parcel, RoundId
 from potluck.core.wire import load
 from potluck.parties.admission import tries
 from potluck.parties.admission.consent import Consent
-from potluck.parties.admission.part import Part, partners
+from potluck.parties.admission.part import Participation, partners
 from potluck.parties.admission.session import CLOSE, PROPOSE, Answer, Close, Closed, Hello, Proposal, Word, parcel
 from potluck.parties.drivers.horizontal import BEGIN
 from potluck.parties.drivers.transcript import Transcript
@@ -188,7 +188,7 @@ class Site:
         if decision.verdict != "pending":
             del self._asked[run]
 
-    def _seated(self, run: str, part: Part, proposal: Proposal) -> None:
+    def _seated(self, run: str, part: Participation, proposal: Proposal) -> None:
         made = self._consent.tries(run)
         seat = self._seats.get(run)
         if seat is not None:

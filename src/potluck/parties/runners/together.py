@@ -18,7 +18,7 @@ from potluck.dp.bound import Exact, Noised, privacy
 from potluck.dp.reveal import reveal
 from potluck.learning.data.table import Table as Rows
 from potluck.parties.drivers.attempt import Attempt, quarrel, telling
-from potluck.parties.drivers.horizontal import Sitting, aid, contribution, join, lead
+from potluck.parties.drivers.horizontal import RoundContext, aid, contribution, join, lead
 from potluck.parties.drivers.memory import Memory
 from potluck.parties.drivers.sums import drive
 from potluck.parties.drivers.tie import Tie, by_order, of_table, tied
@@ -52,7 +52,7 @@ class Together:
     def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause], must: frozenset[Party]) -> Attempt:
         """One round of all who are not absent. Nobody who must be there could come back, so none is waited for."""
         round_ = RoundId(self._run, number)
-        sitting = Sitting(self._plan, self._task, self._protection, round_)
+        sitting = RoundContext(self._plan, self._task, self._protection, round_)
         seat = self._memory.seat
         halves = {
             site: tied(self._ties[site], round_, join(sitting, rows, seat(site)))

@@ -17,7 +17,7 @@ from potluck.core.schema import readable
 from potluck.core.wire import load
 from potluck.members import files
 from potluck.members.federation import Federation
-from potluck.owner.heads import SignedHead, verify
+from potluck.owner.ledger_heads import SignedHead, verify
 
 
 class KnownHeads:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Cause, Exchange, Label, Parcel, Read, Rounds
+from potluck.core.rounds import Abort, Cause, Exchange, Half, Label, Parcel, Read
 from potluck.core.wire import Hash, dump, load
 from potluck.mpc.engine import Engine, own_fault
 from potluck.mpc.spu import Pending
@@ -63,7 +63,7 @@ class Place:
 
 def tell_all(
     place: Place, label: Named, step: str, body: bytes, read: Read | None = None, hops: int = 2
-) -> Rounds[Mapping[Party, bytes]]:
+) -> Half[Mapping[Party, bytes]]:
     """Say something to the others and hear the same of them. Raises Abort naming who does not answer."""
     at = label(step)
     send = {party: Parcel(at, body) for party in sorted(place.others)}
@@ -79,7 +79,7 @@ def same(place: Place, step: str, said: Mapping[Party, bytes], cause: Cause, wha
     raise Abort(cause, party=alone[0] if len(alone) == 1 else None, step=step, detail=what)
 
 
-def in_step(place: Place, label: Named, step: str, pending: Pending[T], roll: str) -> Rounds[T]:
+def in_step(place: Place, label: Named, step: str, pending: Pending[T], roll: str) -> Half[T]:
     """What the engine gives once all have asked theirs: nobody waits for its engine before.
 
     Raises Abort naming whose engine failed (ENGINE) or who is gone (SILENT): where an engine fails, they call the roll.
