@@ -27,6 +27,14 @@ def _failed(report):
         report.longrepr = f"skipped under CI=true: {reason}"
 
 
+LONG = ("guides", "processes")
+"""Rooms whose tests take long: they come first, so that no worker begins one when the others have nothing left."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport():
     outcome = yield

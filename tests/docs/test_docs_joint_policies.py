@@ -61,5 +61,5 @@ def test_the_laboratorys_policy_allows_the_example_and_no_other_reader(clinics):
 def test_the_hospitals_policy_lets_the_clinic_ask_under_share_alone(visitors):
     rules = policy("prediction.md")
     assert denied(rules, visitors, "hospitals", "hospital") == []
-    he = msgspec.structs.replace(visitors.protect, word="he")
+    he = msgspec.structs.replace(visitors.protect, scheme="he")
     assert "protect" in denied(rules, msgspec.structs.replace(visitors, protect=he), "hospitals", "hospital")

@@ -9,6 +9,11 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+try:  # by libuv, where there is a wheel: a fifth less work for the same letters
+    from uvloop import new_event_loop
+except ImportError:
+    from asyncio import new_event_loop
+
 T = TypeVar("T")
 
 # The client library reports through callbacks; what it also logs is said by the link in its own words.
@@ -32,7 +37,7 @@ class Shared:
         with self._lock:
             self._users += 1
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
+                self._loop = new_event_loop()
                 self._loop.set_exception_handler(_quiet)
                 self._over = threading.Event()
                 threading.Thread(target=_run, args=(self._loop, self._over), name="potluck-net", daemon=True).start()
