@@ -9,11 +9,6 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-try:  # by libuv, where there is a wheel: a fifth less work for the same letters
-    from uvloop import new_event_loop
-except ImportError:
-    from asyncio import new_event_loop
-
 T = TypeVar("T")
 
 # The client library reports through callbacks; what it also logs is said by the link in its own words.
@@ -37,7 +32,7 @@ class Shared:
         with self._lock:
             self._users += 1
             if self._loop is None:
-                self._loop = new_event_loop()
+                self._loop = _new_loop()
                 self._loop.set_exception_handler(_quiet)
                 self._over = threading.Event()
                 threading.Thread(target=_run, args=(self._loop, self._over), name="potluck-net", daemon=True).start()
@@ -53,6 +48,15 @@ class Shared:
         asyncio.run_coroutine_threadsafe(_settle(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         over.wait(10)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """By libuv where there is a wheel of it: letters then cost less than by the standard library's loop."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 def _run(loop: asyncio.AbstractEventLoop, over: threading.Event) -> None:
