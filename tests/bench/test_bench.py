@@ -4,11 +4,12 @@ import json
 import math
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-BENCH = Path(__file__).parents[2] / "bench"
+from support.places import ROOT
+
+BENCH = ROOT / "bench"
 KEYS = ["name", "ours", "peer", "peer_name", "ratio", "unit", "goal", "met"]
 BOTH = ("clear", "mask")
 FLOORS = ("goal", "raw broker", "one process")

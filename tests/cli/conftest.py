@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from potluck.cli import potluck
-from potluck.cli.door import run
+from support.spoken import Spoken, spoken
 
 PLAN = """version = 1
 name = "shops"
@@ -62,25 +60,7 @@ def shops(tmp_path: Path) -> Path:
     return tmp_path
 
 
-class Spoken:
-    """What one call of the command line did."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self) -> dict:
-        return json.loads(self.out)
-
-
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Spoken]:
     """Call `potluck ARGS...`; gives exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> Spoken:
-        capsys.readouterr()
-        code = run(potluck, [str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        return Spoken(code, said.out, said.err)
-
-    return call
+    return lambda *arguments: spoken(capsys, *arguments)

@@ -6,7 +6,6 @@ from typing import Literal, get_args, get_origin
 import click
 import msgspec
 import pytest
-from docs_pages import DOCS, fences, rows, ticks
 
 from potluck.api.machine.evidence import Held
 from potluck.cli.tee import command
@@ -14,6 +13,7 @@ from potluck.tee.evidence import FORMATS
 from potluck.tee.policy import AzureSnp, Policy, Snp, Tcb
 from potluck.tee.policy_file import STATUSES
 from potluck.tee.verdict import Code, Reason, Verdict
+from support.docs.pages import DOCS, fences, rows, ticks
 
 PAGE = DOCS / "reference" / "attestation.md"
 WORDS = {str: "text", int: "whole number", bool: "true or false"}

@@ -4,7 +4,8 @@ import runpy
 from importlib.util import find_spec
 
 import pytest
-from docs_pages import ROOT
+
+from support.docs.pages import ROOT
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 

@@ -5,8 +5,6 @@ import time
 from pathlib import Path
 
 import pytest
-import test_json
-from test_json import SITES, keys, section
 
 import potluck
 from potluck.api.network.sessions import session
@@ -20,8 +18,8 @@ from potluck.net.broker import binary
 from potluck.owner.budget import Budget
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests
+from support.docs.keys import SITES, keys, section
 
-plan = test_json.plan
 POLICY = """
 version = 1
 [source]

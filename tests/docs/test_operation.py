@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from docs_pages import ROOT
 
 from potluck.cli import potluck as group
+from support.docs.pages import ROOT
 
 EXAMPLES = ROOT / "examples"
 UNITS = sorted((EXAMPLES / "systemd").glob("*.service"))

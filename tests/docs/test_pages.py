@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from docs_pages import DOCS, PAGES, ROOT, anchors, headings, links
 
 import potluck
+from support.docs.pages import DOCS, PAGES, ROOT, anchors, headings, links
 
 CONCEPTS = sorted(p for p in (DOCS / "concepts").glob("*.md") if p.name != "protections.md")
 DECISIONS = sorted((DOCS / "decisions").glob("*.md"))

@@ -7,12 +7,12 @@ from typing import Literal, get_args, get_origin
 
 import msgspec
 import pytest
-from docs_pages import DOCS, rows, ticks
 
 from potluck.owner.hours import span
 from potluck.owner.policy import Policy, template
 from potluck.owner.requests import SHORTEST
 from potluck.secret.container import Secret
+from support.docs.pages import DOCS, rows, ticks
 
 PAGE = DOCS / "reference" / "policy.md"
 DOCUMENTED = {row[0].strip("`"): row for row in rows(PAGE) if len(row) == 4}

@@ -8,7 +8,6 @@ from typing import Literal, Union, get_args, get_origin
 import click
 import msgspec
 import pytest
-from docs_pages import DOCS, ROOT, rows, ticks
 
 from potluck.api.plan.plan import RATE, ROUNDS
 from potluck.cli import VERBS
@@ -17,6 +16,7 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Cause
 from potluck.core.views import Form
 from potluck.owner import judge
+from support.docs.pages import DOCS, ROOT, rows, ticks
 
 REFERENCE = DOCS / "reference"
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}

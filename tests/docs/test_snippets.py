@@ -6,10 +6,10 @@ import shutil
 import tomllib
 
 import pytest
-from docs_pages import PAGES, ROOT, fences
 
 from potluck.cli import potluck
 from potluck.cli.door import run
+from support.docs.pages import PAGES, ROOT, fences
 
 ELSEWHERE = {"three-hospitals.md", "confidential-vm.md"}
 """Pages for several machines: tests/guides runs them as they are written."""

@@ -3,15 +3,13 @@
 import dataclasses
 import json
 import math
-from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
-from dp_examples import gradient, histogram, mixture, plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize, stats
+from scipy import optimize
 
 from potluck.core.asks import Kind
 from potluck.core.rounds import Abort
@@ -21,8 +19,11 @@ from potluck.dp.account import Cost, calibrate, calibrate_steps, promise, spent
 from potluck.dp.bound import privacy
 from potluck.dp.loss import Concentrated, DiscreteGauss, Gauss, Laplace, RandomisedResponse, SampledGauss, epsilon
 from potluck.testing.draws import seeded
+from support.dp.by_definition import discrete, gauss_delta, hockey_stick
+from support.dp.examples import gradient, histogram, mixture, plan
+from support.places import ROOT
 
-VECTORS = Path(__file__).parents[2] / "vectors" / "dp"
+VECTORS = ROOT / "vectors" / "dp"
 KINDS = {
     kind.__name__: kind for kind in (Gauss, SampledGauss, Laplace, DiscreteGauss, RandomisedResponse, Concentrated)
 }
@@ -80,21 +81,6 @@ def test_renyi_accounting_is_never_tighter_than_the_loss_distribution(sigma, cou
     assert epsilon([event], delta, "rdp") >= epsilon([event], delta, "pld") - 1e-3
 
 
-def hockey_stick(p: np.ndarray, shift: int, budget: float) -> float:
-    """delta of (budget, delta)-DP, from probabilities on consecutive integers: sum of max(0, p(x) - e^eps p(x - s))."""
-    wide = np.pad(p, shift)
-    return max(
-        float(np.maximum(0, wide - math.exp(budget) * np.roll(wide, shift)).sum()),
-        float(np.maximum(0, wide - math.exp(budget) * np.roll(wide, -shift)).sum()),
-    )
-
-
-def discrete(sigma: float) -> np.ndarray:
-    reach = math.ceil(13 * sigma)
-    weight = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
-    return weight / weight.sum()
-
-
 @pytest.mark.parametrize(("budget", "delta", "sensitivity"), [(1.0, 1e-6, 8), (4.0, 1e-5, 1), (0.3, 1e-4, 3)])
 def test_the_calibrated_histogram_holds_by_definition_and_a_little_less_noise_does_not(budget, delta, sensitivity):
     enough = calibrate(budget, delta, 1) * sensitivity
@@ -102,12 +88,6 @@ def test_the_calibrated_histogram_holds_by_definition_and_a_little_less_noise_do
     assert hockey_stick(discrete(sigma), sensitivity, budget) <= delta
     assert hockey_stick(discrete(sigma * 0.999), sensitivity, budget) > delta
     assert sigma < enough
-
-
-def gauss_delta(ratio: float, budget: float) -> float:
-    """delta of a Gaussian sum with noise `ratio` over sensitivity: the analytic formula of arXiv 1805.06530."""
-    high, low = 1 / (2 * ratio) - budget * ratio, -1 / (2 * ratio) - budget * ratio
-    return float(stats.norm.cdf(high) - math.exp(budget) * stats.norm.cdf(low))
 
 
 @pytest.mark.parametrize("budget", [0.1, 1.0, 3.0, 8.0])

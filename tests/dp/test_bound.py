@@ -5,12 +5,10 @@ import math
 
 import numpy as np
 import pytest
-from dp_examples import gradient, histogram, mixture, plan
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import optimize
-from test_account import discrete, gauss_delta, hockey_stick
 
 from potluck.core.asks import Ask, Block, Kind
 from potluck.core.errors import PlanError
@@ -25,6 +23,8 @@ from potluck.dp.noise import gaussian
 from potluck.dp.reveal import reveal
 from potluck.secret.random import system
 from potluck.testing.draws import seeded
+from support.dp.by_definition import discrete, gauss_delta, hockey_stick
+from support.dp.examples import gradient, histogram, mixture, plan
 
 
 def nothing(noised: Noised) -> Encoded:

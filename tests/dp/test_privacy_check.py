@@ -1,10 +1,10 @@
 """What of a plan's privacy cannot hold is refused with a hint; what gives pause is said."""
 
 import pytest
-from dp_examples import plan
 
 from potluck.dp.check import check
 from potluck.dp.odds import odds
+from support.dp.examples import plan
 
 REFUSED = [
     ({"noise": "reveal"}, "privacy.noise", "lying"),

@@ -1,12 +1,12 @@
 """What may be shown: the settled sum in real units, neither clamped nor rounded."""
 
 import numpy as np
-from dp_examples import histogram, plan
 
 from potluck.core.party import site
 from potluck.core.stages import Grid, GridBlock, Opened, Settled
 from potluck.dp.bound import privacy
 from potluck.dp.reveal import reveal
+from support.dp.examples import histogram, plan
 
 
 def test_a_release_keeps_sign_fraction_and_deviation():

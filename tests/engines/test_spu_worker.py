@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_rig import ROOT
 
 from potluck.core.rounds import Abort, Cause
 from potluck.engines.environment import python
 from potluck.engines.worker import Worker
+from support.engines.rig import ROOT
 
 PROBE = f"""
 import sys

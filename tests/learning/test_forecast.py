@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from sums import category, make, number, replaced
 
 from potluck.core.asks import Answer
 from potluck.core.plan import Data, PrivacyPlan, Split, Target, Training
@@ -20,6 +19,7 @@ from potluck.learning.data.table import read
 from potluck.learning.data.target import goal
 from potluck.learning.evaluation.evaluate import blocks, contribute, metrics
 from potluck.learning.models.model import Model
+from support.learning.sums import category, make, number, replaced
 
 ROW = PrivacyPlan(noise="shared", unit="row", epsilon=1.0, delta=1e-5, clip=1.0)
 DRAWS = 120

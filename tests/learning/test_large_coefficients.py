@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sums import answer, frames, gridded, make, number, replaced, run
 
 from potluck.core.asks import Kind
 from potluck.core.errors import DataError
@@ -18,6 +17,7 @@ from potluck.learning.models import linear
 from potluck.learning.models.linear import largest
 from potluck.learning.tasks import TrainTask, build
 from potluck.learning.training import method
+from support.learning.sums import answer, frames, gridded, make, number, replaced, run
 
 
 def pooled(tables):

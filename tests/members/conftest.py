@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from members_scene import Told, ca
 
 from potluck.api.network import members as api
-from potluck.cli import potluck
-from potluck.cli.door import run
+from support.members.scene import Told, ca
+from support.spoken import Spoken, spoken
 
 
 class StandIn:
@@ -38,28 +36,10 @@ def room(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     return stand_in
 
 
-class Spoken:
-    """What one call of the command line did."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self) -> dict:
-        return json.loads(self.out)
-
-
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Spoken]:
     """Call `potluck ARGS...`; gives exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> Spoken:
-        capsys.readouterr()
-        code = run(potluck, [str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        return Spoken(code, said.out, said.err)
-
-    return call
+    return lambda *arguments: spoken(capsys, *arguments)
 
 
 @pytest.fixture

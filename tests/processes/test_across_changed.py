@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 
 import pytest
-from hospitals import NAMES, federation, plan, reference
-from kills import VICTIM, named
-from rig import BROKER, SERVER, Trap, need_broker, wait_for
+
+from support.processes.hospitals import NAMES, federation, plan, reference
+from support.processes.kills import VICTIM, named
+from support.processes.rig import BROKER, SERVER, Trap, need_broker, wait_for
 
 
 @pytest.mark.slow

@@ -10,13 +10,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import hospitals
 import pytest
-from hospitals import NAMES, federation, free_port
-from rig import BROKER, OPEN, Rig, need_broker
 
 import potluck
 from potluck.api.plan.plan import Plan
+from support.processes import hospitals
+from support.processes.hospitals import NAMES, federation, free_port
+from support.processes.rig import BROKER, OPEN, Rig, need_broker
 
 DEMO = Path(potluck.__file__).parent / "demo"
 HEART = DEMO / "heart.toml"

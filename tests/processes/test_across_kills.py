@@ -6,9 +6,10 @@ In the fast suite every second step is hit once, by turns at each role; the whol
 from itertools import product
 
 import pytest
-from hospitals import NAMES, federation
-from kills import CLEAR, SENT, Kill, moments, undergo
-from rig import BROKER, need_broker
+
+from support.processes.hospitals import NAMES, federation
+from support.processes.kills import CLEAR, SENT, Kill, moments, undergo
+from support.processes.rig import BROKER, need_broker
 
 ROLES = ("server", "site", "broker")
 

@@ -7,14 +7,14 @@ import re
 import threading
 
 import pytest
-from hospitals import NAMES, federation, free_port, plan, reference
-from middle import Middle, renamed
-from rig import BROKER, need_broker, wait_for
 
 from potluck.core.party import SERVER, site
 from potluck.net import broker
 from potluck.net.address import token
 from potluck.net.pieces import HEADER
+from support.processes.hospitals import NAMES, federation, free_port, plan, reference
+from support.processes.middle import Middle, renamed
+from support.processes.rig import BROKER, need_broker, wait_for
 
 TOKENS = {token(party): party.name for party in (SERVER, *map(site, NAMES))}
 AT = HEADER.size

@@ -7,14 +7,14 @@ import signal
 from collections import Counter
 from pathlib import Path
 
-import hospitals
 import pytest
-from rig import Rig, laid_out, need_broker, wait_for
 
 import potluck
 from potluck.api.network.household import Household
 from potluck.api.network.up import up as carried_out
 from potluck.api.plan.plan import Plan
+from support.processes import hospitals
+from support.processes.rig import Rig, laid_out, need_broker, wait_for
 
 
 @pytest.fixture

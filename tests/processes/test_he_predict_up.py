@@ -1,11 +1,7 @@
 """`potluck up` of predictions under `he` that take many letters: thousands of rows, wide rows, a network row by row."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-from rig import need_broker
 
 from potluck.api.network.up import up
 from potluck.api.plan.plan import Plan
@@ -13,19 +9,16 @@ from potluck.core.errors import PlanError
 from potluck.learning.data.encode import Encoding, Field
 from potluck.learning.data.target import Goal
 from potluck.learning.models.model import Model, Network
+from support.parties import predict_scene
+from support.processes.rig import need_broker
 
-SCENE = Path(__file__).parents[1] / "parties"
 rng = np.random.default_rng(0)
 
 
 @pytest.fixture
-def scene(he_engine, tmp_path, monkeypatch):
+def scene(he_engine):
     need_broker()
-    monkeypatch.syspath_prepend(SCENE)
-    import predict_scene
-
-    yield predict_scene
-    sys.modules.pop("predict_scene", None)
+    return predict_scene
 
 
 def columns(wide):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 import tomli_w
-from hospitals import free_port
-from rig import BROKER, OPEN, SERVER, Rig, Trap, need_broker, wait_for
 
 from potluck.api.network.up import up
 from potluck.api.plan.plan import Plan
 from potluck.mpc.local import addresses
 from potluck.parties.admission.matched import kept
+from support.processes.hospitals import free_port
+from support.processes.rig import BROKER, OPEN, SERVER, Rig, Trap, need_broker, wait_for
 
 pytestmark = pytest.mark.slow
 KEYS = {"anna": ["a", "b", "c"], "bert": ["b", "c", "d"], "carl": ["c", "b", "e"]}

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
-from rig import need_broker
 
 from potluck.api.local.run import run
 from potluck.api.network.up import up
 from potluck.api.plan.plan import Plan
 from potluck.core.errors import Refused
 from potluck.tee.demand import built_in_text
+from support.parties import predict_scene as scene
+from support.processes.rig import need_broker
 
-SCENE = Path(__file__).parents[1] / "parties"
 SIMULATED = "no protection: simulated"
 
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     need_broker()
-    monkeypatch.syspath_prepend(SCENE)
-    import predict_scene as scene
-
     monkeypatch.chdir(tmp_path)
     scene.settle(tmp_path, scene.network())
-    yield tmp_path
-    sys.modules.pop("predict_scene", None)
+    return tmp_path
 
 
 @pytest.mark.parametrize("own", [False, pytest.param(True, marks=pytest.mark.slow)])

@@ -5,21 +5,21 @@ from __future__ import annotations
 import csv
 import json
 import stat
-import sys
 from pathlib import Path
 
 import pytest
-from rig import need_broker
 
 from potluck.api.local.run import run
 from potluck.api.network.up import up
 from potluck.api.plan.plan import Plan
 from potluck.core.errors import DataError
 from potluck.parties import catalog
+from support.parties import predict_scene as scene
+from support.places import environment
+from support.processes.rig import need_broker
 
-SCENE = Path(__file__).parents[1] / "parties"
 CUSTOM = """
-import predict_scene
+from support.parties import predict_scene
 from potluck.parties import catalog
 catalog.PREDICTIONS["predict", "he"] = predict_scene.ROW
 """
@@ -29,17 +29,13 @@ catalog.PREDICTIONS["predict", "he"] = predict_scene.ROW
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     need_broker()
-    monkeypatch.syspath_prepend(SCENE)
-    import predict_scene as scene
-
     monkeypatch.setitem(catalog.PREDICTIONS, ("predict", "he"), scene.ROW)
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(CUSTOM)
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'site'}:{SCENE}")
+    monkeypatch.setenv("PYTHONPATH", environment(tmp_path / "site")["PYTHONPATH"])
     monkeypatch.chdir(tmp_path)
     scene.settle(tmp_path)
-    yield tmp_path
-    sys.modules.pop("predict_scene", None)
+    return tmp_path
 
 
 def table(path):
@@ -79,12 +75,8 @@ def test_rows_that_do_not_fit_are_found_before_anything_starts(place):
 
 def test_up_under_he_gives_the_scores_of_plain_scoring(he_engine, tmp_path, monkeypatch):
     need_broker()
-    monkeypatch.syspath_prepend(SCENE)
-    import predict_scene as scene
-
     done = up(Plan.read(scene.settle(tmp_path)), out=tmp_path / "up", ledger=tmp_path / "l", compare=True)
     beside = done.document["agreement"]
     assert beside["same_labels"] == beside["rows"] == 7
     assert beside["largest_error"] <= done.document["max_error_bound"] < 1e-4
     assert any("whoever reads 4 scores" in line for line in done.warnings)
-    sys.modules.pop("predict_scene", None)

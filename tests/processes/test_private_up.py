@@ -7,9 +7,10 @@ import stat
 import threading
 from pathlib import Path
 
-import hospitals
 import pytest
-from rig import BROKER, Rig, laid_out, need_broker
+
+from support.processes import hospitals
+from support.processes.rig import BROKER, Rig, laid_out, need_broker
 
 PUBLIC = {"*federation.toml*", "*issued.toml*", "*.card*", "*.pem*"}
 """What is signed for all to read, or a certificate; it lies in folders that nobody else enters."""

@@ -9,14 +9,14 @@ import signal
 from pathlib import Path
 
 import pytest
-import share_rig
-from hospitals import frames, reference
-from rig import laid_out, need_broker
-from share_rig import STEPS, Death, undergo
 
 import potluck
 from potluck.api.network.up import up
 from potluck.api.plan.plan import Plan
+from support.processes import share_rig
+from support.processes.hospitals import frames, reference
+from support.processes.rig import laid_out, need_broker
+from support.processes.share_rig import STEPS, Death, undergo
 
 pytestmark = pytest.mark.slow
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hospitals
 import pytest
-from rig import laid_out, need_broker
 
 import potluck
 from potluck.api.network.up import up
 from potluck.api.plan.plan import Plan
 from potluck.core.errors import Refused
 from potluck.tee.demand import built_in_text
+from support.processes import hospitals
+from support.processes.rig import laid_out, need_broker
 
 SIMULATED = "no protection: simulated"
 

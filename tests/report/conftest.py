@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from report_samples import write
 
 from potluck.report.page import render
+from support.report.samples import write
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from report_samples import SAMPLES, write
-from report_tree import Tree
 
 from potluck.report.page import render
+from support.report.samples import SAMPLES, write
+from support.report.tree import Tree
 
 pytestmark = pytest.mark.browser
 

@@ -5,10 +5,10 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_tree import Tree
 
 from potluck.report import charts, symbols
 from potluck.report.charts import Bar, Mark, Row
+from support.report.tree import Tree
 
 FINITE = st.floats(-1e100, 1e100)
 MAYBE = st.none() | FINITE

@@ -1,11 +1,11 @@
 """The short table may merge only what the claims say of every site."""
 
 from msgspec.structs import replace
-from report_samples import HEART, views
 
 from potluck.core.views import Form
 from potluck.report import matrix
 from potluck.report.details import Seen
+from support.report.samples import HEART, views
 
 
 def _cell(table, thing, party):

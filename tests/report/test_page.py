@@ -7,12 +7,12 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from report_samples import HEART, SAMPLES, aborted, across, clear, heart, statistics, write
-from report_tree import Tree
 
 from potluck.core.errors import UsageError
 from potluck.report import details as d
 from potluck.report.page import explain_html, render
+from support.report.samples import HEART, SAMPLES, aborted, across, clear, heart, statistics, write
+from support.report.tree import Tree
 
 ORDER = ["result", "budget", "views", "timeline", "caveats", "plan", "versions"]
 

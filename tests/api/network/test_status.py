@@ -1,0 +1,58 @@
+"""`potluck status` calls a site silent while a server waits for it, and not of a run that has ended."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+
+import pytest
+
+from potluck.api.network import members
+from potluck.api.network import status as module
+from potluck.api.network.sessions import FINISHED, GIVEN_UP, session
+from potluck.api.network.status import status
+from potluck.cli import potluck
+from potluck.cli.door import run as command
+from potluck.core.party import site
+from potluck.members.home import CoordinatorHome
+from support.parties import scene
+
+
+@pytest.fixture
+def fed(tmp_path):
+    members.federation_new(tmp_path / "fed", "tls://localhost:4222", time.time(), 30)
+    return tmp_path / "fed"
+
+
+def asked(folder, state=None):
+    """A run of four sites of which only a has answered."""
+    home = CoordinatorHome.at(folder)
+    plan = scene.plan()
+    with session(home, plan, plan.spec, False, home.standing().federation) as kept:
+        kept.journal.heard(site("a"), "granted", (), 1, bytes(32))
+        if state:
+            kept.became(state)
+
+
+def states(folder):
+    return {one.name: one.verdict for one in status(folder).runs[0].sites}
+
+
+@pytest.mark.parametrize("state", [FINISHED, GIVEN_UP])
+def test_no_site_of_a_run_that_has_ended_is_silent(fed, state, capsys):
+    asked(fed, state)
+    with CoordinatorHome(fed).lock.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another run of the server's goes on
+        assert states(fed) == {"a": "granted", "b": "not heard", "c": "not heard", "d": "not heard"}
+    assert command(potluck, ["status", str(fed)]) == 0
+    assert "silent" not in capsys.readouterr().out
+
+
+def test_a_site_is_silent_while_a_server_waits_for_it_alone(fed, monkeypatch):
+    asked(fed)
+    with CoordinatorHome(fed).lock.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert states(fed)["b"] == "silent"
+    assert states(fed) == {"a": "granted", "b": "not heard", "c": "not heard", "d": "not heard"}
+    monkeypatch.setattr(module, "_held", lambda lock: True)  # the control: who does not look says that it is silent
+    assert states(fed)["b"] == "silent"

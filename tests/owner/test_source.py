@@ -1,0 +1,452 @@
+"""One table from CSV, Parquet, SQLite and PostgreSQL; nothing is written, nothing too much is fetched or said."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import random
+import sqlite3
+import sys
+from decimal import Decimal
+from urllib.parse import quote
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from potluck.core.errors import DataError, UsageError
+from potluck.core.plan import Column, Data, Split, Target
+from potluck.learning.data.table import header, read
+from potluck.owner.cells import column, joined
+from potluck.owner.policy import Source
+from potluck.owner.reading import parse
+from potluck.owner.source import open_source
+from potluck.owner.sql import select
+from potluck.secret.container import Secret
+from support.owner.plans import category, number, statistics, train
+from support.owner.postgres import PASSWORD, connected, missing, server
+
+HIDDEN = "s3cr3t-31337"
+NAMES = ("id", "age", "dose", "sex", "smokes", "code", "seen", "note", "fold", "num")
+TYPES = ("bigint", "integer", "double precision", "text", "boolean", "text", "date", "text", "text", "numeric(6,2)")
+PRICES = ("0.00", "1.00")
+
+
+def some_rows(count: int = 400) -> list[tuple]:
+    """Rows with every kind of value: absent ones, texts that are numbers, dates, true and false, Decimals."""
+    draw = random.Random(7)
+
+    def maybe(value):
+        return None if draw.random() < 0.1 else value
+
+    return [
+        (
+            2**53 + draw.randrange(60),
+            maybe(draw.randrange(120)),
+            maybe(draw.choice([draw.uniform(-1, 3), 0.1, 2.0, -0.0, 1e-300])),
+            maybe(draw.choice(["0", "1", "1.0", " 1", "é", 'x,"y'])),
+            maybe(draw.random() < 0.5),
+            draw.choice(["7", "07", "1e2", "u"]),
+            maybe(dt.date(2020, 1, draw.randrange(1, 4))),
+            maybe("not\nread"),
+            draw.choice(["test", "train", ""]),
+            maybe(Decimal(draw.choice(PRICES))),
+        )
+        for _ in range(count)
+    ]
+
+
+ROWS = some_rows()
+
+
+def plan(header: bool = True):
+    """Reads all columns but `note`."""
+    columns = {
+        "id": Column(kind="ignore"),
+        "age": number(0, 100, "drop"),
+        "dose": number(-1, 3, "flag"),
+        "sex": category("0", "1", "é", 'x,"y', missing="flag"),
+        "smokes": category("0", "1", missing="flag"),
+        "code": category("7", "100", "u"),
+        "seen": category("2020-01-01", "2020-01-02", missing="flag"),
+        "note": Column(kind="ignore"),
+        "fold": Column(kind="ignore"),
+        "num": category("0", "1"),
+    }
+    data = Data(
+        header=header, columns=columns, person="id", target=Target(column="num", positive=("1",)), split=Split(test=0.3)
+    )
+    return train("none", data=data)
+
+
+def cell(value) -> str:
+    """As a database exports it to CSV; true is 1."""
+    if value is None:
+        return ""
+    text = str(int(value)) if isinstance(value, bool) else str(value)
+    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text
+
+
+def as_csv(folder, rows, names=NAMES, header=True, name="rows.csv") -> Source:
+    lines = [",".join(map(cell, row)) for row in rows]
+    (folder / name).write_text("\n".join([",".join(names)] * header + lines) + "\n", encoding="utf-8")
+    return Source(file=name)
+
+
+def as_parquet(folder, rows, names=NAMES, name="rows.parquet") -> Source:
+    columns = {key: list(values) for key, values in zip(names, zip(*rows, strict=True), strict=True)}
+    pq.write_table(pa.table(columns), folder / name, row_group_size=64)
+    return Source(file=name)
+
+
+def as_sqlite(folder, rows, query="select * from rows", names=NAMES) -> Source:
+    """The file has no Decimals and no dates: both are texts there, as owners store them."""
+    with contextlib.closing(sqlite3.connect(folder / "rows.sqlite")) as db, db:
+        db.execute("drop table if exists rows")
+        db.execute(f"create table rows ({', '.join(names)})")
+        plain = [tuple(str(v) if isinstance(v, Decimal | dt.date) else v for v in row) for row in rows]
+        db.executemany(f"insert into rows values ({', '.join('?' * len(names))})", plain)
+    return Source(url=Secret(b"sqlite:///rows.sqlite"), query=query)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    if why := missing():
+        pytest.skip(why)
+    with server() as port:
+        with connected(port) as db, db.cursor() as cursor:
+            cursor.execute(f"create table rows ({', '.join(map(' '.join, zip(NAMES, TYPES, strict=True)))})")
+            cursor.executemany(f"insert into rows values ({', '.join(['%s'] * len(NAMES))})", ROWS)
+            cursor.execute("create sequence counter")
+        db.close()
+        yield port
+
+
+def as_postgres(port: int, query="select * from rows", password=PASSWORD) -> Source:
+    address = f"postgresql+psycopg://owner:{quote(password, safe='')}@127.0.0.1:{port}/postgres"
+    return Source(url=Secret(address.encode()), query=query)
+
+
+def opened(source, folder, max_rows=10_000):
+    return open_source(source, folder, max_rows=max_rows, where="home")
+
+
+def same(left, right) -> None:
+    """Equal in every bit."""
+    assert left.rows == right.rows
+    for name in ("features", "target", "test", "person"):
+        assert getattr(left, name).tobytes() == getattr(right, name).tobytes(), name
+    assert left.tally == right.tally
+    assert left.schema == right.schema
+    assert list(left.columns) == list(right.columns)
+    for name, values in left.columns.items():
+        assert values.tobytes() == right.columns[name].tobytes(), name
+
+
+def fails(source, folder, kind=DataError, max_rows=10_000) -> str:
+    with pytest.raises(kind) as caught:
+        read(opened(source, folder, max_rows), plan(), "home")
+    assert HIDDEN not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_same_rows_give_the_same_table_from_csv_parquet_and_sqlite(tmp_path):
+    expected = read(opened(as_csv(tmp_path, ROWS), tmp_path), plan(), "home")
+    assert 300 < expected.rows < 400
+    assert set(expected.target.tolist()) == {0, 1}
+    for source in (as_parquet(tmp_path, ROWS), as_sqlite(tmp_path, ROWS)):
+        same(read(opened(source, tmp_path), plan(), "home"), expected)
+
+
+def test_the_same_rows_give_the_same_table_from_postgresql(tmp_path, postgres):
+    expected = read(opened(as_csv(tmp_path, ROWS), tmp_path), plan(), "home")
+    same(read(opened(as_postgres(postgres), tmp_path), plan(), "home"), expected)
+    narrow = "select num, sex, id, age, dose, smokes, code, seen from rows -- no note"
+    same(read(opened(as_postgres(postgres, narrow), tmp_path), plan(), "home"), expected)
+
+
+def test_without_header_columns_are_taken_by_position_from_all_sources(tmp_path, postgres):
+    spec = plan(header=False)
+    expected = read(opened(as_csv(tmp_path, ROWS, header=False), tmp_path), spec, "home")
+    other = tuple(f"c{place}" for place in range(len(NAMES)))
+    renamed = ", ".join(f"{name} as c{place}" for place, name in enumerate(NAMES))
+    for source in (
+        as_parquet(tmp_path, ROWS, other),
+        as_parquet(tmp_path, ROWS, name="named.parquet"),
+        as_sqlite(tmp_path, ROWS, names=other),
+        as_postgres(postgres),
+        as_postgres(postgres, f"select {renamed} from rows"),
+    ):
+        same(read(opened(source, tmp_path), spec, "home"), expected)
+
+
+def test_columns_by_position_are_not_taken_where_their_names_contradict(tmp_path, postgres):
+    names = list(NAMES)
+    names[NAMES.index("age")], names[NAMES.index("dose")], names[-1] = "dose", "age", "outcome"
+    select = ", ".join(f"{old} as {new}" for old, new in zip(NAMES, names, strict=True))
+    for source in (as_parquet(tmp_path, ROWS, names), as_postgres(postgres, f"select {select} from rows")):
+        with pytest.raises(DataError, match="'age' is there, but not in the plan's place"):
+            read(opened(source, tmp_path), plan(header=False), "home")
+
+
+def test_statistics_and_a_split_column_read_the_same_from_all_sources(tmp_path, postgres):
+    data = plan().data
+    counted = statistics(noise="none", data=msgspec.structs.replace(data, person=None))
+    folded = train("none", data=msgspec.structs.replace(data, split=Split(column="fold")))
+    for spec in (counted, folded):
+        csv, *others = [
+            read(opened(source, tmp_path), spec, "home") if spec.data.person else read_plain(source, tmp_path, spec)
+            for source in (
+                as_csv(tmp_path, ROWS),
+                as_parquet(tmp_path, ROWS),
+                as_sqlite(tmp_path, ROWS),
+                as_postgres(postgres),
+            )
+        ]
+        for other in others:
+            if csv.person is None:
+                for name, values in csv.columns.items():
+                    assert values.tobytes() == other.columns[name].tobytes(), name
+            else:
+                same(other, csv)
+
+
+def read_plain(source, folder, spec):
+    """A table of a plan without a target: rows without `num` are refused, so they are left out by declaring a flag."""
+    columns = {**spec.data.columns, "num": category("0", "1", missing="flag")}
+    spec = msgspec.structs.replace(spec, data=msgspec.structs.replace(spec.data, columns=columns))
+    return read(opened(source, folder), spec, "home")
+
+
+def test_the_names_of_the_columns_are_those_of_the_source(tmp_path, postgres):
+    for source in (
+        as_csv(tmp_path, ROWS),
+        as_parquet(tmp_path, ROWS),
+        as_sqlite(tmp_path, ROWS),
+        as_postgres(postgres),
+    ):
+        assert header(opened(source, tmp_path), plan(), "home") == NAMES
+
+
+def test_narrow_floats_are_read_by_their_shortest_text(tmp_path):
+    values = [0.1, 2.5, 1e-3, None]
+    table = pa.table({"x": pa.array(values, pa.float32()), "h": pa.array([0.5, 1, 2, 3], pa.float16())})
+    pq.write_table(table, tmp_path / "narrow.parquet")
+    frame = opened(Source(file="narrow.parquet"), tmp_path)
+    assert frame["x"].tolist()[:3] == [0.1, 2.5, 1e-3]
+    assert np.isnan(frame["x"][3])
+    assert frame["h"].tolist() == [0.5, 1, 2, 3]
+
+
+def test_parquet_of_pandas_with_categories_big_numbers_and_dotted_names_is_read(tmp_path):
+    frame = pd.DataFrame({"a.b": [1, 2], "a": pd.Categorical(["u", "v"]), "n": pd.array([2**60 + 1, None], "Int64")})
+    frame.to_parquet(tmp_path / "f.PARQUET")
+    found = opened(Source(file="f.PARQUET"), tmp_path)
+    assert found["a"].tolist() == ["u", "v"]
+    assert found["a.b"].tolist() == [1, 2]
+    assert found["n"].tolist() == [str(2**60 + 1), None]
+
+
+def test_a_number_that_is_none_is_refused_as_in_a_csv(tmp_path, postgres):
+    spec = statistics(noise="none", data=Data(columns={"x": number(0, 10)}))
+    pq.write_table(pa.table({"x": [1.0, float("nan")]}), tmp_path / "nan.parquet")
+    (tmp_path / "nan.csv").write_text("x\n1.0\nnan\n")
+    for source in (
+        Source(file="nan.csv"),
+        Source(file="nan.parquet"),
+        as_postgres(postgres, "select 1.0::float8 as x union all select 'NaN'"),
+        as_postgres(postgres, "select 1.0::numeric as x union all select 'NaN'"),
+        as_postgres(postgres, "select 1.0::float8 as x union all select 'Infinity'"),
+    ):
+        with pytest.raises(DataError, match=r"nan, inf or text|inf where a number"):
+            read(opened(source, tmp_path), spec, "home")
+
+
+def test_values_without_a_text_are_refused_by_their_columns_name(tmp_path):
+    pq.write_table(pa.table({"age": [[1, 2]], "num": ["1"]}), tmp_path / "rows.parquet")
+    with pytest.raises(DataError, match="column 'age' holds values of type list"):
+        opened(Source(file="rows.parquet"), tmp_path)["age"]
+    source = as_sqlite(tmp_path, [(HIDDEN.encode(),)], names=("age",))
+    assert "column 'age' holds values of type bytes" in fails(source, tmp_path)
+
+
+def test_a_csv_is_not_opened_before_it_is_read(tmp_path):
+    assert opened(Source(file="absent.csv"), tmp_path) == tmp_path / "absent.csv"
+
+
+def test_more_rows_than_allowed_are_not_fetched(tmp_path, postgres):
+    endless = "with recursive n(x) as (select 1 union all select x + 1 from n) select x as age from n"
+    sources = (as_postgres(postgres, "select generate_series(1, 2000000000) as age"),)
+    sqlite = as_sqlite(tmp_path, ROWS, endless)
+    for source in (*sources, sqlite, as_parquet(tmp_path, ROWS)):
+        assert "has more rows than data.max_rows (399)" in fails(source, tmp_path, max_rows=399)
+    assert len(opened(as_parquet(tmp_path, ROWS), tmp_path, max_rows=400)) == 400
+    assert len(opened(as_postgres(postgres), tmp_path, max_rows=400)) == 400
+
+
+WRITES = (
+    "insert into rows (age) values (1)",
+    "update rows set age = 1",
+    "delete from rows",
+    "drop table rows",
+    "",
+    "--",
+)
+
+
+@pytest.mark.parametrize(
+    "query", [*WRITES, "explain select 1", "(select 1)", "selection", "/* select */ delete from rows"]
+)
+def test_what_is_no_select_is_refused_before_a_database_is_asked(query, tmp_path):
+    source = Source(url=Secret(b"postgresql+psycopg://nobody@127.0.0.1:1/none"), query=query)
+    assert "source.query is not a SELECT" in fails(source, tmp_path, UsageError)
+
+
+@pytest.mark.parametrize(
+    "query", ["select 1; delete from rows", "select 1;; select 2", "with x as (select 1) select 1; commit"]
+)
+def test_a_second_statement_is_refused_before_a_database_is_asked(query, tmp_path):
+    source = Source(url=Secret(b"postgresql+psycopg://nobody@127.0.0.1:1/none"), query=query)
+    assert "more than one statement" in fails(source, tmp_path, UsageError)
+
+
+def test_selects_are_known_behind_comments_and_a_closing_semicolon():
+    assert select(" -- all\n/* of */ SELECT 1 ; \n", "home") == "-- all\n/* of */ SELECT 1"
+    assert select("With x as (select 1) select * from x", "home")
+
+
+def test_a_select_cannot_write_to_postgresql(tmp_path, postgres):
+    for query in (
+        "with gone as (delete from rows returning *) select * from gone",
+        "select * into taken from rows",
+        "select nextval('counter') as age",
+        "select setval('counter', 7) as age",
+        "select age from rows where set_config('transaction_read_only', 'off', true) is not null",
+    ):
+        message = fails(as_postgres(postgres, query), tmp_path)
+        assert "the database did not give the rows (" in message, query
+    with connected(postgres) as db:
+        assert db.execute("select count(*) from rows").fetchone() == (len(ROWS),)
+        assert db.execute("select is_called from counter").fetchone() == (False,)
+        assert db.execute("select to_regclass('taken')").fetchone() == (None,)
+    db.close()
+
+
+def test_a_select_cannot_write_to_sqlite(tmp_path):
+    source = as_sqlite(tmp_path, ROWS, "with x as (select 1) insert into rows (age) select 1 from x")
+    before = (tmp_path / "rows.sqlite").read_bytes()
+    assert "the database did not give the rows (OperationalError)" in fails(source, tmp_path)
+    assert (tmp_path / "rows.sqlite").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.sqlite"]
+
+
+def test_percents_and_colons_reach_the_database_as_they_are(tmp_path, postgres):
+    query = "select age, '08:30' as clock, ':x' as y, age::text like '%(x)s%' from rows where fold like 'te%'"
+    assert len(opened(as_postgres(postgres, query), tmp_path)) > 50
+    assert len(opened(as_sqlite(tmp_path, ROWS, "select age, ':x' from rows where fold like 'te%'"), tmp_path)) > 50
+
+
+def test_errors_of_databases_quote_no_value_and_no_password(tmp_path, postgres):
+    asked = f"select '{HIDDEN}'::integer as age"
+    assert "(InvalidTextRepresentation)" in fails(as_postgres(postgres, asked), tmp_path)
+    assert "(UndefinedTable)" in fails(as_postgres(postgres, "select * from absent"), tmp_path)
+    assert "(OperationalError)" in fails(as_postgres(postgres, password=f"wrong-{HIDDEN}"), tmp_path)
+    assert "no such table: absent" in fails(as_sqlite(tmp_path, ROWS, "select * from absent"), tmp_path)
+    assert HIDDEN not in fails(as_sqlite(tmp_path, ROWS, f"select '{HIDDEN}' from"), tmp_path)
+    (tmp_path / "rows.sqlite").write_bytes(HIDDEN.encode() * 100)
+    assert "(DatabaseError)" in fails(
+        Source(url=Secret(b"sqlite:///rows.sqlite"), query="select * from rows"), tmp_path
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        (f"mysql://u:{HIDDEN}@h/d", "no database that is known here"),
+        (f"postgresql+psycopg2://u:{HIDDEN}@h/d", "no database that is known here"),
+        (f"{HIDDEN}", "no address of a database"),
+        (f"postgresql://u:{HIDDEN}@h:{HIDDEN}/d", "no address of a database"),
+        ("sqlite://", "names no SQLite file"),
+        ("sqlite:///:memory:", "names no SQLite file"),
+        ("sqlite:///file:rows.sqlite?mode=rwc&uri=true", "names no SQLite file"),
+    ],
+)
+def test_addresses_that_cannot_be_used_are_refused_unsaid(address, words, tmp_path):
+    assert words in fails(Source(url=Secret(address.encode()), query="select 1"), tmp_path, UsageError)
+
+
+def test_an_absent_file_is_an_error_and_is_not_made(tmp_path):
+    for source in (
+        Source(url=Secret(b"sqlite:///rows.sqlite"), query="select 1"),
+        Source(file="rows.parquet"),
+        Source(file="rows.csv"),
+    ):
+        assert "no such" in fails(source, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_parquet_is_refused(tmp_path):
+    (tmp_path / "rows.parquet").write_text(HIDDEN)
+    assert "cannot be read as Parquet" in fails(Source(file="rows.parquet"), tmp_path)
+
+
+def test_an_address_in_a_file_must_be_its_owners_alone(tmp_path, postgres):
+    as_sqlite(tmp_path, ROWS)
+    path = tmp_path / "secret.url"
+    path.write_text("sqlite:///rows.sqlite\n")
+    text = 'version = 1\n[source]\nurl_file = "secret.url"\nquery = "select * from rows"'
+    source = parse(text, "policy.toml").source
+    path.chmod(0o640)
+    assert "may be read by others" in fails(source, tmp_path, UsageError)
+    path.chmod(0o600)
+    assert len(opened(source, tmp_path)) == len(ROWS)
+    path.write_bytes(b"\xff")
+    assert "cannot be read" in fails(source, tmp_path, UsageError)
+    path.unlink()
+    assert "cannot be read (No such file or directory)" in fails(source, tmp_path, UsageError)
+
+
+@pytest.mark.parametrize(
+    ("package", "extra"), [("sqlalchemy", "sql"), ("psycopg", "sql"), ("pyarrow.parquet", "parquet")]
+)
+def test_a_missing_package_is_named_with_what_to_type(package, extra, tmp_path, monkeypatch):
+    source = Source(url=Secret(b"postgresql://u@127.0.0.1:1/d"), query="select 1")
+    if extra == "parquet":
+        source = as_parquet(tmp_path, ROWS)
+    monkeypatch.setitem(sys.modules, package, None)
+    assert f"pip install 'potluck[{extra}]'" in fails(source, tmp_path, UsageError)
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**64), 2**64),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=5),
+    st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-1000, max_value=1000),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(VALUES, max_size=12), st.integers(0, 12))
+def test_a_column_reads_the_same_however_it_is_cut(values, place):
+    whole = column(values, "x", "home")
+    parts = [column(values[:place], "x", "home"), column(values[place:], "x", "home")]
+    cut = joined([part for part in parts if len(part)] or parts)
+    left, right = ([None if v != v else str(v) for v in one.tolist()] for one in (whole, cut))
+    plain = [[None if v is None else float(v) if number_like(v) else v for v in one] for one in (left, right)]
+    assert plain[0] == plain[1]
+
+
+def number_like(text: str) -> bool:
+    try:
+        return float(text) == float(text)
+    except ValueError:
+        return False

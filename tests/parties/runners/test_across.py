@@ -1,0 +1,140 @@
+"""Runs across machines, with the network in memory: the same sums as in one process, whatever happens on the way."""
+
+import time
+
+import msgspec
+import pytest
+
+from potluck.api.network import members
+from potluck.core.errors import Refused
+from potluck.core.party import site
+from potluck.core.plan import digest
+from potluck.core.rounds import Cause
+from potluck.engines.environment import NotInstalled
+from potluck.learning.tasks import build
+from potluck.owner.budget import Budget
+from potluck.parties.admission.part import part
+from potluck.parties.drivers.sums import Sums, drive
+from support.parties import across, scene
+from support.parties.across import Across, gather, quick
+
+RUN = "ab" * 16
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory):
+    return across.found(tmp_path_factory.mktemp("federation"))
+
+
+@pytest.fixture
+def fed(founded, tmp_path):
+    return Across(across.copy(founded, tmp_path / "f"))
+
+
+def in_one_process(plan):
+    return scene.Scene(plan).run().model.digest()
+
+
+@pytest.mark.parametrize("word", ["clear", "mask"])
+def test_the_model_is_the_one_of_a_run_in_one_process(fed, word):
+    plan = scene.plan(word=word)
+    with fed.attending(*"abcd"):
+        outcome, log = fed.run(quick(plan))
+    assert outcome.model.digest() == in_one_process(scene.plan(word=word))
+    assert [one.number for one in log.rounds] == [1, 2, 3, 4]
+    assert all(not one.dropped for one in log.rounds)
+    assert all(one.ask.state == b"" for one in log.rounds)  # no model a round is kept
+
+
+def test_noise_costs_what_it_costs_in_one_process(fed, tmp_path):
+    plan = scene.plan(privacy=scene.SHARED)
+    with fed.attending(*"abcd"), fed.coordinator(quick(plan), RUN) as (coordinator, journal):
+        coordinator.gather()
+        drive(build(plan.spec), Sums(quick(plan), coordinator, memoir=journal))
+        coordinator.close(b"")
+        told = {name: epsilon for name, _, _, _, epsilon, _ in journal.sites()}
+    with Budget(tmp_path / "alone.sqlite") as alone:
+        alone.begin("run", "p", digest(plan.spec), "row", 1e-5, 0.0)
+        scene.Scene(plan, ledgers={site("a"): alone}).run()
+        expected = alone.spent()
+    assert told == dict.fromkeys("abcd", expected)
+    assert 0 < expected <= 3.0
+
+
+def test_a_server_that_died_goes_on_after_the_rounds_that_stand(fed):
+    plan = quick(scene.plan())
+    with fed.attending(*"abcd"):
+        with fed.coordinator(plan, RUN) as (coordinator, journal):
+            coordinator.gather()
+            first = Sums(plan, coordinator, memoir=journal)
+            steps = build(plan).lead()
+            ask = steps.send(first(next(steps)))
+            journal.begin(ask)  # the second round's number is taken, and then the process is gone
+        outcome, log = fed.run(plan)
+    assert [one.number for one in log.rounds] == [1, 3, 4, 5]
+    assert outcome.model.digest() == in_one_process(scene.plan())
+
+
+def test_a_site_without_the_engine_says_so(fed, monkeypatch):
+    def missing(plan, rules, home):
+        if home.name == "c":
+            raise NotInstalled("the engine he is not installed", hint="potluck engine install he")
+        return part(plan, rules, home)
+
+    monkeypatch.setattr("potluck.parties.admission.consent.part", missing)
+    with fed.attending(*"abcd"), pytest.raises(Refused, match=r"c .*engine"):
+        fed.run(quick(scene.plan(dropouts=0)))
+
+
+def test_a_finished_run_is_not_asked_for_again(fed):
+    plan = quick(scene.plan())
+    with fed.attending(*"abcd"):
+        fed.run(plan)
+        with pytest.raises(Refused, match="finished"):
+            fed.run(msgspec.structs.replace(plan))
+
+
+def test_a_site_that_was_away_at_first_is_no_part_of_later_exact_sums(fed):
+    plan = quick(scene.plan())
+    with fed.attending(*"abc"), fed.coordinator(plan, RUN) as (coordinator, journal):
+        gather(coordinator, "abc")
+        sums = Sums(plan, coordinator, memoir=journal)
+        steps = build(plan).lead()
+        ask = steps.send(sums(next(steps)))
+        with fed.attending("d"):
+            while len(coordinator.guests.present()) < 4:
+                coordinator._listen(0.1)
+            answer = sums(ask)
+    assert {party.name for party in answer.release.givers} == set("abc")
+    assert sums.log.rounds[1].dropped == {"d": Cause.LATE}
+
+
+def test_with_noise_a_site_rejoins_at_the_next_round(fed):
+    plan = quick(scene.plan(privacy=scene.SHARED))
+    with fed.attending(*"abc"), fed.coordinator(plan, RUN) as (coordinator, journal):
+        gather(coordinator, "abc")
+        sums = Sums(plan, coordinator, memoir=journal)
+        steps = build(plan).lead()
+        ask = steps.send(sums(next(steps)))
+        with fed.attending("d"):
+            while len(coordinator.guests.present()) < 4:
+                coordinator._listen(0.1)
+            answer = sums(ask)
+    assert {party.name for party in answer.release.givers} == set("abcd")
+
+
+def test_a_sites_new_keys_take_the_ledger_over(fed):
+    plan = quick(scene.plan(privacy=scene.SHARED))
+    with fed.attending(*"abcd"):
+        fed.run(plan)
+    spent = Budget(fed.home("a").ledger)
+    before = spent.spent()
+    spent.close()
+    members.site_rotate(fed.folder / "a")
+    members.federation_rotate(fed.folder / "fed", [fed.home("a").fresh_card], time.time(), keys=False, days=None)
+    for name in "abcd":
+        members.site_join(fed.folder / name, fed.folder / "fed" / "federation.toml", time.time())
+    with fed.attending(*"abcd"):
+        fed.run(plan, run="cd" * 16)
+    with Budget(fed.home("a").ledger) as ledger:
+        assert ledger.spent() == pytest.approx(2 * before)

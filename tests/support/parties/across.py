@@ -1,0 +1,216 @@
+"""A federation across threads: real homes and ledgers in a folder, the network in memory and disturbed at will."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from potluck.api.network import members as api
+from potluck.api.network.site import anchor
+from potluck.core.party import SERVER, Party, site
+from potluck.core.plan import CODE, canonical
+from potluck.core.plan import Plan as Spec
+from potluck.learning.tasks import build
+from potluck.members.home import CoordinatorHome, SiteHome
+from potluck.mpc.local import addresses
+from potluck.owner.access import AccessLog
+from potluck.owner.budget import Budget
+from potluck.owner.requests import Requests
+from potluck.parties import catalog
+from potluck.parties.admission.consent import Consent, Owner
+from potluck.parties.admission.session import Proposal
+from potluck.parties.drivers.sums import Sums, drive
+from potluck.parties.drivers.transcript import Transcript
+from potluck.parties.runners.identity import identity
+from potluck.parties.runners.journal import Journal
+from potluck.parties.runners.known_heads import KnownHeads
+from potluck.parties.runners.server import Coordinator, Run
+from potluck.parties.runners.site import Site
+from potluck.testing.lines import Exchange
+from support.parties import scene
+
+OPEN = """
+version = 1
+[source]
+file = "rows.csv"
+[allow]
+who = ["*"]
+tasks = ["*"]
+models = ["*"]
+columns = ["*"]
+protect = ["*"]
+noise = ["*"]
+readers = ["*"]
+servers = ["*"]
+epsilon_per_plan = inf
+epsilon_per_year = inf
+[approve]
+rule = "policy"
+"""
+
+
+COMPUTES = """
+version = 1
+[engine]
+address = "127.0.0.1:{port}"
+peers = ["127.0.0.1"]
+[allow]
+who = ["*"]
+tasks = ["*"]
+protect = ["*"]
+noise = ["*"]
+[approve]
+rule = "policy"
+"""
+
+
+def found(folder: Path, names: str = "abcd", rows: int = 40) -> Path:
+    """Homes of a coordinator and its sites, enrolled, each with its rows and a policy that allows all."""
+    api.federation_new(folder / "fed", "tls://localhost:4222", time.time(), 30)
+    frames = scene.frames(names, rows)
+    for name in names:
+        api.site_new(folder / name, None)
+        (folder / name / "policy.toml").write_text(OPEN)
+        frames[name].to_csv(folder / name / "rows.csv", index=False)
+    api.federation_add(folder / "fed", [folder / n / f"{n}.card" for n in names], time.time())
+    for name in names:
+        api.site_join(folder / name, folder / "fed" / "federation.toml", time.time(), "")
+    return folder
+
+
+@dataclass
+class Across:
+    """One federation in a folder. Sites run in threads; the coordinator in the caller's."""
+
+    folder: Path
+    exchange: Exchange = field(default_factory=Exchange)
+    said: list[tuple[str, str]] = field(default_factory=list)
+    heard: dict[str, list[str]] = field(default_factory=dict)
+
+    def home(self, name: str) -> SiteHome:
+        return SiteHome.at(self.folder / name)
+
+    @contextmanager
+    def attending(self, *names: str) -> Iterator[None]:
+        """These sites run until the block ends."""
+        stop, trouble = threading.Event(), []
+
+        def attend(name: str) -> None:
+            try:
+                with self.site(name, stop) as one:
+                    one.run()
+            except Exception as error:
+                trouble.append(error)
+
+        running = [threading.Thread(target=attend, args=(name,), name=name) for name in names]
+        for thread in running:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in running:
+                thread.join(120)
+                assert not thread.is_alive()
+            if trouble:  # why the others waited in vain
+                raise trouble[0]
+
+    @contextmanager
+    def site(self, name: str, stop: threading.Event) -> Iterator[Site]:
+        home = self.home(name)
+        member = home.open(time.time())
+        with Budget(home.ledger, anchor=anchor(home, member)) as ledger, Requests(home.requests) as requests:
+            told = self.heard.setdefault(name, [])
+            key = member.keys.signing.sign
+            owner = Owner(home, member.federation, ledger, requests, AccessLog(home.access), key, told.append)
+            yield Site(identity(member), self.exchange.line(home.me), ledger, Consent(owner), stop.is_set)
+
+    @contextmanager
+    def coordinator(self, spec: Spec, run: str, wait: float = 60.0) -> Iterator[tuple[Coordinator, Journal]]:
+        home = CoordinatorHome.at(self.folder / "fed")
+        member = home.open(time.time())
+        task = build(spec)
+        it = member.federation
+        first = next(task.lead())
+        proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first.state).digest(), b"")
+        running = Run(spec, task, catalog.apart(spec), run, proposal, wait, Transcript())
+        heads = KnownHeads(home.folder / "heads.json", it)
+        with contextlib.closing(Journal(self.folder / f"{run}.sqlite", spec)) as journal:
+            line = self.exchange.line(SERVER)
+            yield (
+                Coordinator(running, identity(member), line, journal, heads, lambda e, t: self.said.append((e, t))),
+                journal,
+            )
+
+    def run(
+        self,
+        spec: Spec,
+        run: str = "ab" * 16,
+        wait: float = 60.0,
+        repeats: int = 3,
+        answered: Iterable[str] | None = None,
+    ):
+        """The outcome and the log of a whole run. answered: see `gather`; None: all must have agreed."""
+        with self.coordinator(spec, run, wait) as (coordinator, journal):
+            if answered is None:
+                coordinator.gather()
+            else:
+                gather(coordinator, answered)
+            sums = Sums(spec, coordinator, memoir=journal, redone=journal.unopened(), repeats=repeats)
+            outcome = drive(build(spec), sums)
+            coordinator.close(b"")
+            return outcome, sums.log
+
+
+def gather(coordinator: Coordinator, answered: Iterable[str]) -> None:
+    """Gather until these have answered, whatever they say, and no longer: nobody waits for a time to pass."""
+    guests, no, names = coordinator.guests, coordinator.guests.hopeless, set(answered)
+
+    def enough() -> bool:
+        return no() or all(guest.verdict != "silent" for party, guest in guests.of.items() if party.name in names)
+
+    guests.hopeless = enough
+    coordinator.gather()
+    guests.hopeless = no
+
+
+def computing(folder: Path, names: Sequence[str]) -> None:
+    """Compute parties of that name join the federation in `folder`; their homes are called compute-NAME."""
+    fed = folder / "fed"
+    for name in names:
+        api.site_new(folder / f"compute-{name}", name, compute=True)
+        (folder / f"compute-{name}" / "policy.toml").write_text(COMPUTES.format(port=drawn()))
+    api.federation_add(fed, [SiteHome.at(folder / f"compute-{n}").card for n in names], time.time())
+    for marker in folder.glob("*/site.toml"):
+        api.site_join(marker.parent, fed / "federation.toml", time.time(), "")
+
+
+def drawn() -> str:
+    """Some ports of the loopback, as a policy says them."""
+    first = addresses(1)[0].rsplit(":", 1)[1]
+    return f"{first}-{int(first) + 15}"
+
+
+def quick(plan, patience: float = 60.0) -> Spec:
+    """The plan's data with another patience. A long one costs nothing where all answer."""
+    spec = plan.spec
+    return msgspec.structs.replace(spec, federation=msgspec.structs.replace(spec.federation, patience=patience))
+
+
+def copy(folder: Path, to: Path) -> Path:
+    """A whole folder put back from a copy."""
+    shutil.rmtree(to, ignore_errors=True)
+    return shutil.copytree(folder, to)
+
+
+def parties(names: str) -> frozenset[Party]:
+    return frozenset(site(name) for name in names)

@@ -1,0 +1,15 @@
+"""Where the repository's folders are, for tests at any depth; and how a process finds `support`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "tests"
+
+
+def environment(*folders: Path) -> dict[str, str]:
+    """This process's environment, in which Python also finds modules of `folders` and `support`."""
+    paths = [*map(str, folders), str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
