@@ -1,38 +1,39 @@
 """`make bench`: every figure that Potluck claims, measured in one run beside a peer or a floor.
 
-Prints a table and writes results.json. `--list` names the groups; `--only GROUP` measures one and writes nothing, with
-`--keep` puts its rows into results.json, where they take the place of those with the same names.
+Prints a table and keeps it, in results.json and README.md, with the day and the machine. `--list` names the groups;
+`--only GROUP` measures one and keeps nothing, with `--keep` its rows take the place of those with the same names.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
-import attestation
-import enclave
-import encrypted_prediction
-import encrypted_sum
-import fit
-import headline
-import heart
-import mask_client
-import memory
-import network
-import noise
-import poisoning
-import psi
-import share_scores
-import share_sum
-import sites
-import traffic
-import unmask_server
-import whole_round
-from measure import Row, kept, show, write
+from groups import (
+    attestation,
+    enclave,
+    encrypted_prediction,
+    encrypted_sum,
+    fit,
+    headline,
+    heart,
+    mask_client,
+    memory,
+    network,
+    noise,
+    poisoning,
+    psi,
+    share_scores,
+    share_sum,
+    sites,
+    traffic,
+    unmask_server,
+    whole_round,
+)
+from harness.measure import Row
+from harness.results import dated, machine, merged, publish, show, write
 
 MODULES = (
     mask_client,
@@ -55,7 +56,9 @@ MODULES = (
     sites,
     memory,
 )
-GROUPS: Mapping[str, Callable[[], Iterator[Row]]] = {module.__name__: module.rows for module in MODULES}
+GROUPS: Mapping[str, Callable[[], Iterator[Row]]] = {
+    module.__name__.removeprefix("groups."): module.rows for module in MODULES
+}
 
 
 def main() -> int:
@@ -66,30 +69,21 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="with --only: put the group's rows into results.json")
     asked = parser.parse_args()
     if asked.list:
-        for module in MODULES:
-            print(f"{module.__name__}: {(module.__doc__ or '').splitlines()[0]}")
+        for name, module in zip(GROUPS, MODULES, strict=True):
+            print(f"{name}: {(module.__doc__ or '').splitlines()[0]}")
         return 0
     rows: list[Row] = []
     for name in [asked.only] if asked.only else GROUPS:
         started = time.perf_counter()
-        rows.extend(GROUPS[name]())
+        rows.extend(dated(GROUPS[name]()))
         print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-    print(_machine())
+    print(machine())
     show(rows)
-    if not asked.only:
-        write(rows)
-    elif asked.keep:
-        write(kept(rows))
+    if not asked.only or asked.keep:
+        whole = merged(rows) if asked.only else rows
+        write(whole)
+        publish(whole)
     return 0
-
-
-def _machine() -> str:
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
-        cpu = f"{len(names)} x {names[0]}" if names else cpu
-    return f"{cpu}, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The bench is listed and its results keep their shape. Nothing is timed here."""
 
+import importlib
 import json
 import math
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 from support.places import ROOT
 
 BENCH = ROOT / "bench"
-KEYS = ["name", "ours", "peer", "peer_name", "ratio", "unit", "goal", "met"]
+KEYS = ["name", "ours", "peer", "peer_name", "ratio", "unit", "goal", "met", "measured"]
 BOTH = ("clear", "mask")
 FLOORS = ("goal", "raw broker", "one process")
 STEPS = ("client encrypts", "owner scores", "client decrypts")
@@ -80,6 +81,17 @@ def test_the_headline_in_the_readme_is_the_one_that_was_measured():
     assert f"<!-- bench/headline.md -->\n{measured}<!-- end -->" in page
 
 
+def test_the_tables_in_the_benchs_readme_are_those_of_the_results(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(BENCH))
+    results = importlib.import_module("harness.results")
+    page = BENCH / "README.md"
+    copy = tmp_path / "README.md"
+    copy.write_text(page.read_text(encoding="utf-8"), encoding="utf-8")
+    results.publish(results.read(), copy)
+    assert copy.read_text(encoding="utf-8") == page.read_text(encoding="utf-8")
+    assert results.page([]).startswith(results.EMPTY)
+
+
 def test_every_figure_that_is_promised_is_there(results):
     names = [row["name"] for row in results]
     assert len(set(names)) == len(names)
@@ -103,11 +115,11 @@ def test_the_ratio_is_one_of_the_two_ways_round_and_met_follows_from_it(results)
 
 def test_less_is_better_and_more_is_better_have_the_better_way_round(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(BENCH))
-    measure = __import__("measure")
+    measure, results = (importlib.import_module(f"harness.{name}") for name in ("measure", "results"))
     faster = measure.less("time", (1.0, 3.0), "peer", "s", goal=4.0)
     larger = measure.more("rate", (6.0, 3.0), "peer", "1/s")
     assert (faster.ratio, faster.met, larger.ratio, larger.met) == (3.0, False, 2.0, True)
-    measure.write([faster, larger], tmp_path / "results.json")
+    results.write([faster, larger], tmp_path / "results.json")
     assert [list(row) for row in json.loads((tmp_path / "results.json").read_text())] == [KEYS, KEYS]
 
 

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from measure import Row, more
-
+from harness.measure import Row, more
 from potluck.api.local.demo import demo_plan
 from potluck.api.local.tables import tables
 from potluck.core.asks import Ask, Kind, Lead

@@ -10,8 +10,8 @@ import os
 from collections.abc import Iterator
 
 import numpy as np
-from measure import Row, in_turns, less
 
+from harness.measure import Row, in_turns, less
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import RoundId, Sum, Terms
 from potluck.core.stages import Guarded, Opened

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from deployment import Deployed, Shape, deployed
-from measure import Row, less
+from harness.deployment import Deployed, Shape, deployed
+from harness.measure import Row, less
 
 SITES = 3
 LAYERS = (3160, 3160)

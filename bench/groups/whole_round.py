@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from federation import federation, one_round
-from measure import Row, in_turns, less
-
+from harness.federation import federation, one_round
+from harness.measure import Row, in_turns, less
 from potluck.mpc.clear import Clear
 from potluck.mpc.mask.sum import Mask
 

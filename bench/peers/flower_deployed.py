@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from potluck.api.network.processes import die_with_parent
 
 HERE = Path(__file__).parent
-HOME = HERE.parent / ".venv" / "flower"
+HOME = HERE.parents[1] / ".venv" / "flower"
 APP = HERE / "flower_app"
 NODES = 3
 WARM = 1
@@ -99,7 +99,7 @@ def _installed() -> Path:
 
 
 def _pin() -> str:
-    lines = (HERE / "peers.txt").read_text(encoding="utf-8").splitlines()
+    lines = (HERE.parent / "peers.txt").read_text(encoding="utf-8").splitlines()
     return next(line.strip() for line in lines if line.startswith("flwr=="))
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping
 
-from measure import Row, less, more
-
+from harness.measure import Row, less, more
 from potluck.api.local.demo import demo_plan
 from potluck.api.local.tables import tables, without_noise
 from potluck.core.party import Party

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from crowd import read_once
-
+from harness.crowd import read_once
 from potluck.api.local.run import run
 from potluck.api.local.tables import tables
 from potluck.api.network.household import settle

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from measure import Row, in_turns, less
-from peers import FLOWER, MOD_RANGE, Arrays, flower
 
+from harness.measure import Row, in_turns, less
+from peers.libraries import FLOWER, MOD_RANGE, Arrays, flower
 from potluck.mpc.mask.masking import masked
 from potluck.secret.container import Secret
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import dcap_qvl
 import msgspec
-from measure import Row, in_turns, less
 
+from harness.measure import Row, in_turns, less
 from potluck.tee.evidence import Asked, Evidence
 from potluck.tee.policy import Policy
 from potluck.tee.verify import verify
 
-VECTORS = Path(__file__).parents[1] / "vectors" / "tee"
+VECTORS = Path(__file__).parents[2] / "vectors" / "tee"
 NOW = 1_790_000_000
 TURNS = 60
 GOALS_MS: Mapping[str, float | None] = {

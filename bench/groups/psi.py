@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from measure import Row, in_turns, less
-
+from harness.measure import Row, in_turns, less
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import RoundId
 from potluck.mpc.local import linked

@@ -6,16 +6,15 @@ thread with everything that a site does: from words to bytes for the wire, and b
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
 import numpy as np
-from measure import Row, in_turns, less
 
+from harness.measure import Row, in_turns, less
+from peers.libraries import silent
 from potluck.core.rounds import Words
 from potluck.engines.worker import Worker
 from potluck.he import parameters, residues
@@ -115,20 +114,6 @@ class Peer:
         """The decrypted sum."""
         found: list[float] = self.total.decrypt()
         return found
-
-
-@contextlib.contextmanager
-def silent() -> Iterator[None]:
-    """TenSEAL's C++ prints a warning for every vector that is longer than a ciphertext."""
-    sys.stdout.flush()
-    kept, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nothing)
 
 
 def rows() -> Iterator[Row]:

@@ -18,16 +18,16 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from measure import Row, less, more
-from mpyc_fit import L2, RATE, STEPS
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 import potluck
+from harness.measure import Row, less, more
+from peers.mpyc_fit import L2, RATE, STEPS
 from potluck.core.stages import Floats
 
-PEER = Path(__file__).with_name("mpyc_fit.py")
+PEER = Path(__file__).parents[1] / "peers" / "mpyc_fit.py"
 NEWTON: dict[str, object] = {"method": "newton", "rounds": 8}
 GRADIENT: dict[str, object] = {"method": "gradient", "rounds": STEPS, "rate": RATE}
 LONGEST = 60.0

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from encrypted_prediction import drawn
-from measure import Row, in_turns, less
-from mpyc_scores import COLUMNS, ROWS
 
+from harness.measure import Row, in_turns, less
+from harness.networks import drawn
+from peers.mpyc_scores import COLUMNS, ROWS
 from potluck.core.party import Party, Role
 from potluck.core.stages import Floats
 from potluck.mpc.local import linked
@@ -28,7 +28,7 @@ from potluck.mpc.replicated import Ring, expanded, held, join, share, split
 from potluck.mpc.spu import Compiled, Spu
 from potluck.secret.random import system
 
-PEER = Path(__file__).with_name("mpyc_scores.py")
+PEER = Path(__file__).parents[1] / "peers" / "mpyc_scores.py"
 TURNS = 7
 RANKS = tuple(Party(Role.COMPUTE, name) for name in ("alpha", "beta", "gamma"))
 INFO = b"bench"

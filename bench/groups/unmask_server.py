@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from unittest.mock import patch
 
 import numpy as np
-from federation import Federation, before_input, federation, one_round, total
-from measure import Row, in_turns, less
 from numpy.typing import NDArray
-from peers import FLOWER, MOD_RANGE, Arrays, flower
 
+from harness.federation import Federation, before_input, federation, one_round, total
+from harness.measure import Row, in_turns, less
+from peers.libraries import FLOWER, MOD_RANGE, Arrays, flower
 from potluck.core.rounds import Words
 from potluck.mpc.mask import server as mask_server
 from potluck.mpc.mask import unmask

@@ -5,7 +5,10 @@ Imported when first used, since neither is needed to list the bench.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -74,3 +77,17 @@ def opendp_gaussian(sigma: float) -> Callable[[list[int]], list[int]]:
     space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64")
     measurement: Callable[[list[int]], list[int]] = dp.m.make_gaussian(*space, scale=sigma)
     return measurement
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """TenSEAL's C++ prints a warning for every vector that is longer than a ciphertext."""
+    sys.stdout.flush()
+    kept, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nothing)

@@ -9,8 +9,8 @@ import math
 import statistics
 from collections.abc import Iterator
 
-from deployment import Shape, deployed
-from measure import Row, less
+from harness.deployment import Shape, deployed
+from harness.measure import Row, less
 
 CLEAR, MASK = (10, 30, 100, 300), (10, 30, 100)
 ROUNDS = 5

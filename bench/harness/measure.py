@@ -1,18 +1,12 @@
-"""Rows of the bench, and timing: ours and the peer take turns in one run, and medians are compared."""
+"""A line of the bench, and timing: ours and the peer take turns in one run, and medians are compared."""
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-RESULTS = Path(__file__).with_name("results.json")
 Work = Callable[[], object]
 
 
@@ -21,6 +15,7 @@ class Row:
     """One line of the bench.
 
     ratio: the better way round, above 1 = ours is better. goal: on the same scale, None where none was set.
+    measured: the day and the machine, "" where they were not kept.
     """
 
     name: str
@@ -30,6 +25,7 @@ class Row:
     ratio: float
     unit: str
     goal: float | None = None
+    measured: str = ""
 
     @property
     def met(self) -> bool:
@@ -64,39 +60,3 @@ def in_turns(turns: int, *works: Work, warm: bool = True) -> list[float]:
             work()
             taken.append(time.perf_counter() - started)
     return [statistics.median(taken) for taken in seconds]
-
-
-def show(rows: Iterable[Row]) -> None:
-    """The table, on stdout."""
-    table = Table("what", "ours", "peer", "beside", "ratio", "goal", "met", title="ratio above 1: ours is better")
-    for row in rows:
-        goal = "" if row.goal is None else f"{row.goal:.3g}"
-        met = "" if row.goal is None else ("yes" if row.met else "NO")
-        cells = (f"{row.ours:.4g} {row.unit}", f"{row.peer:.4g} {row.unit}", row.peer_name, f"{row.ratio:.3g}")
-        table.add_row(row.name, *cells, goal, met)
-    Console(width=None if Console().is_terminal else 160).print(table)
-
-
-def kept(rows: Iterable[Row], path: Path = RESULTS) -> list[Row]:
-    """The rows of before with these in them: in the place of those with the same names, new ones at the end."""
-    new = {row.name: row for row in rows}
-    known = [{key: value for key, value in one.items() if key != "met"} for one in json.loads(path.read_bytes())]
-    return [new.pop(one["name"], Row(**one)) for one in known] + list(new.values())
-
-
-def write(rows: Iterable[Row], path: Path = RESULTS) -> None:
-    """The same as JSON."""
-    document = [
-        {
-            "name": row.name,
-            "ours": row.ours,
-            "peer": row.peer,
-            "peer_name": row.peer_name,
-            "ratio": row.ratio,
-            "unit": row.unit,
-            "goal": row.goal,
-            "met": row.met,
-        }
-        for row in rows
-    ]
-    path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")

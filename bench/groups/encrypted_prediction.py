@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
-from encrypted_sum import silent
-from measure import Row, in_turns, less
 
-from potluck.core.predicting import Activation, Dense, Net
+from harness.measure import Row, in_turns, less
+from harness.networks import drawn
+from peers.libraries import silent
+from potluck.core.predicting import Net
 from potluck.core.stages import Floats
 from potluck.engines.worker import Worker
 from potluck.he.circuit import compile
@@ -31,20 +31,6 @@ GOAL = 0.150
 CLOSE = 1e-2
 LOGISTIC = "TenSEAL 0.3.18 (N=8192, 50/40/50, one feature a ciphertext)"
 NETWORK = "TenSEAL 0.3.18 (N=8192, 44/34/34/34/44, vector times matrix)"
-
-
-def drawn(widths: Sequence[int], activation: Activation) -> Net:
-    """A network with weights as large as training leaves them, for features in [0, 1].
-
-    Hidden layers have no bias: TenSEAL adds it to the first slots only, while its next product reads further ones, and
-    its scores come out wrong by some tenths.
-    """
-    rng = np.random.default_rng(0)
-    layers = tuple(
-        Dense(rng.normal(size=(after, before)) / before**0.5, rng.normal(size=after) / 4 * (after == widths[-1]))
-        for before, after in pairwise(widths)
-    )
-    return Net(layers, activation, np.zeros(widths[0]), np.ones(widths[0]))
 
 
 def plain(net: Net, features: Floats) -> Floats:

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from federation import federation, one_round
-from measure import Row, less
-
+from harness.federation import federation, one_round
+from harness.measure import Row, less
 from potluck.core.party import SERVER, Party
 from potluck.mpc.mask.sum import Mask
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from measure import Row, in_turns, more
-from peers import OPENDP, opendp_gaussian
-
+from harness.measure import Row, in_turns, more
+from peers.libraries import OPENDP, opendp_gaussian
 from potluck.dp.noise import gaussian
 from potluck.secret.random import system
 

@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import Row, less, more
-
+from harness.measure import Row, less, more
 from potluck.api.local.demo import demo_plan
 from potluck.api.local.explain import explain
 from potluck.api.local.run import run
@@ -22,7 +21,7 @@ from potluck.api.local.tables import tables
 from potluck.learning.evaluation.evaluate import exact
 
 WORDS = ("clear", "mask", "share", "he", "tee")
-PAGE = Path(__file__).with_name("headline.md")
+PAGE = Path(__file__).parents[1] / "headline.md"
 NOISE = {
     "without noise": 'privacy={noise="none"}',
     "epsilon 1": 'privacy={noise="shared", unit="row", epsilon=1.0, delta=1e-5, clip=1.0}',

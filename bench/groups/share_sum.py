@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
-from federation import Federation, federation, one_round
-from measure import Row, in_turns, less
 
+from harness.federation import Federation, federation, one_round
+from harness.measure import Row, in_turns, less
 from potluck.core.party import SERVER, Party, Role
 from potluck.core.rounds import Limit, RoundId, Terms
 from potluck.core.stages import Guarded, Opened

@@ -9,10 +9,10 @@ import statistics
 import sys
 from collections.abc import Callable, Iterator
 
-import network_flower
-from broker_floor import floor
-from deployment import Deployed, Shape, deployed, in_memory
-from measure import Row, less
+from harness.broker_floor import floor
+from harness.deployment import Deployed, Shape, deployed, in_memory
+from harness.measure import Row, less
+from peers import flower_deployed
 
 SITES = 3
 ROUNDS = 30
@@ -37,7 +37,7 @@ def _tiny() -> Iterator[Row]:
         ours, name = 1e3 * _median(done), f"round over the network, 3 sites, tiny, {protect}"
         yield less(f"{name}: goal", (ours, GOAL_MS), "goal", "ms", 1.0)
         if flower is not None:
-            yield less(f"{name}: peer", (ours, 1e3 * flower), network_flower.name(), "ms", 100.0)
+            yield less(f"{name}: peer", (ours, 1e3 * flower), flower_deployed.name(), "ms", 100.0)
         raw = _least(lambda: floor(done.steps, SITES, ROUNDS))  # noqa: B023
         yield less(f"{name}: raw broker", (ours, 1e3 * raw), "nats-py, same letters (floor)", "ms")
         local = _least(lambda: in_memory(shape))  # noqa: B023
@@ -51,7 +51,7 @@ def _million() -> Iterator[Row]:
         done = deployed(shape)
         ours, name = _median(done), f"round over the network, 3 sites, d=1e6, {protect}"
         if flower is not None:
-            yield less(f"{name}: peer", (ours, flower), f"{network_flower.name()}, 1e6 floats", "s")
+            yield less(f"{name}: peer", (ours, flower), f"{flower_deployed.name()}, 1e6 floats", "s")
         raw = statistics.median(floor(done.steps, SITES, 5))
         yield less(f"{name}: raw broker", (ours, raw), "nats-py, same letters (floor)", "s")
         local = statistics.median(in_memory(shape))
@@ -60,8 +60,8 @@ def _million() -> Iterator[Row]:
 
 def _peer(words: int, rounds: int) -> float | None:
     try:
-        return statistics.median(network_flower.rounds(words, rounds))
-    except network_flower.Missing as why:
+        return statistics.median(flower_deployed.rounds(words, rounds))
+    except flower_deployed.Missing as why:
         print(f"network: no row beside Flower's deployment: {why}", file=sys.stderr, flush=True)
         return None
 
