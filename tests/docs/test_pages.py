@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import potluck
-from support.docs.pages import DOCS, PAGES, ROOT, anchors, headings, links
+from support.docs.pages import DOCS, PAGES, ROOT, anchors, headings, links, prose, ticks
+from support.places import SRC
 
 CONCEPTS = sorted(p for p in (DOCS / "concepts").glob("*.md") if p.name != "protections.md")
 DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
@@ -82,6 +83,28 @@ def test_a_stale_table_is_noticed():
 def test_pages_are_written_for_people_of_any_machine():
     for page in PAGES:
         assert not re.search(r"/(?:work|home|root|tmp)/", page.read_text(encoding="utf-8")), page
+
+
+def test_code_that_a_page_names_by_its_path_is_there():
+    """Decisions say what was so when they were taken."""
+    for page in PAGES:
+        if page.parent.name != "decisions" and page.name != "CHANGELOG.md":
+            named = [tick for tick in ticks(prose(page)) if re.fullmatch(r"(\w[\w.-]*/)+\w+\.py", tick)]
+            missing = [
+                one for one in named if not any((place / one).is_file() for place in (ROOT, SRC, ROOT / "bench"))
+            ]
+            assert missing == [], page
+            tests = [one for one in ticks(prose(page)) if re.fullmatch(r"tests(/\w+)+", one)]
+            assert [one for one in tests if not (ROOT / one).is_dir()] == [], page
+
+
+def test_lines_of_the_architecture_are_as_short_as_lines_of_code():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if len(line) > 120] == []
+
+
+def test_the_readme_fits_a_screen_and_a_half():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 135
 
 
 def test_pictures_are_small():

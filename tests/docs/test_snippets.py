@@ -52,7 +52,7 @@ def test_every_toml_block_is_toml():
 def test_the_demo_in_the_readme_is_what_the_demo_prints(tmp_path, monkeypatch, capsys):
     """All lines but those that noise, time or place change."""
     monkeypatch.chdir(tmp_path)
-    said = next(body for _, _, body in fences(ROOT / "README.md") if body.startswith("$ make demo"))
+    said = next(body for _, _, body in fences(ROOT / "README.md") if body.startswith("$ potluck demo"))
     assert run(potluck, ["demo"]) == 0
     printed = [line.strip() for line in capsys.readouterr().out.splitlines()]
     for line in said.splitlines()[1:]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import potluck
+
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
+SRC = Path(potluck.__file__).parent
 
 
 def environment(*folders: Path) -> dict[str, str]:

@@ -1,0 +1,49 @@
+"""The glossary has every private word, once, and nothing in it is stale."""
+
+import re
+
+import pytest
+
+from support.docs.pages import DOCS, ROOT, links, prose, ticks
+from support.places import SRC
+
+PAGE = DOCS / "glossary.md"
+ENTRY = re.compile(r"^- \*\*(.+?)\*\*: ", re.MULTILINE)
+PRIVATE = """
+abort ask block bounded broker card charge client cohort compute_party coordinator credentials demand desk driver encoded
+engine exchange federation_file grid guarded half head helper home journal label lease ledger letter line marker
+member notice opened owner parcel party plan policy proposal protection reader record redo rehearsal release round run
+runner settled site step survivors terms tie transcript unit update view word worker"""
+
+
+def entries() -> list[str]:
+    return ENTRY.findall(PAGE.read_text(encoding="utf-8"))
+
+
+def test_every_private_word_has_one_entry():
+    assert sorted(entries()) == sorted(word.replace("_", " ") for word in PRIVATE.split())
+
+
+def test_entries_of_a_section_are_in_order():
+    for section in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
+        found = ENTRY.findall(section)
+        assert found == sorted(found)
+
+
+@pytest.mark.parametrize("word", entries())
+def test_a_word_in_the_glossary_is_used_elsewhere(word):
+    pages = (path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md") if path != PAGE)
+    code = (path.read_text(encoding="utf-8") for path in SRC.rglob("*.py"))
+    use = re.compile(rf"\b{word}s?\b", re.IGNORECASE)
+    assert any(use.search(text) for text in (*code, *pages))
+
+
+def test_places_that_the_glossary_names_exist():
+    named = [tick for tick in ticks(prose(PAGE)) if "/" in tick and not tick.startswith("mask/")]
+    assert len(named) > 10
+    assert [tick for tick in named if not (SRC / tick).exists()] == []
+
+
+def test_readme_and_architecture_lead_to_it():
+    assert "docs/glossary.md" in links(ROOT / "README.md")
+    assert "docs/glossary.md" in links(ROOT / "ARCHITECTURE.md")
