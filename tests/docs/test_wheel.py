@@ -32,14 +32,8 @@ def test_a_wheel_runs_the_demo_without_a_checkout(unpacked, tmp_path):
     environ = {**os.environ, "PYTHONPATH": str(unpacked)}
     found = subprocess.run(where, env=environ, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert found.stdout.startswith(str(unpacked))  # the control: it is not the checkout's
-    demo = subprocess.run(
-        [sys.executable, "-m", "potluck", "demo"],
-        env=environ,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+    words = [sys.executable, "-m", "potluck", "demo"]
+    demo = subprocess.run(words, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=240)
     assert demo.returncode == 0, demo.stderr
     assert "pooled (nobody could)" in demo.stdout
 
