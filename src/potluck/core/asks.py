@@ -1,4 +1,4 @@
-"""What one sum asks for: the vocabulary between the tasks (fl), the bounds and noise (dp) and the drivers.
+"""What one sum asks for: the vocabulary between the tasks (learning), the bounds and noise (dp) and the drivers.
 
 A task is a generator on the server's side that yields an `Ask` and is resumed with a `Release`; on a site's side
 it is a pure function from (ask, rows) to updates. Both derive the blocks from the plan, never from the peer.
@@ -16,7 +16,7 @@ from potluck.core.stages import Grid, Release, Update
 
 
 class Kind(StrEnum):
-    """Which sum of a run this is; a prediction is no sum, but has a round of its own too."""
+    """What a round of a run computes. The first three are sums; the others are a round of their own."""
 
     TRAIN = "train"
     EVALUATE = "evaluate"
@@ -30,11 +30,12 @@ class Kind(StrEnum):
 class Block:
     """One block of the vector a task adds up, and what one privacy unit can contribute to it.
 
-    high: bound of |value| of one unit in any coordinate (checked; without noise a value beyond stops the site).
-    l2: with noise, the L2 norm that one unit's contribution is clipped to (the sensitivity).
-    units: most units that all sites together may add (the headroom of the sum).
-    whole: every contribution is a whole number (counts): a step of 1 loses nothing.
-    single: with noise, one unit changes one coordinate only (histograms: tighter accounting is allowed).
+    size: how many values.
+    high: the largest |value| of one unit in any coordinate. It is checked; without noise a larger one stops the site.
+    l2: with noise, the L2 norm to which one unit's contribution is clipped (the sensitivity).
+    units: the most units that all sites together may add. The sum of so many fits a word.
+    whole: every contribution is a whole number, such as a count. A grid step of 1 loses nothing.
+    single: with noise, one unit changes one coordinate only, as in a histogram. Tighter accounting is then allowed.
     """
 
     name: str
@@ -48,7 +49,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One sum of a run. state: the public model that it depends on (hashed into Terms); kind and step: which sum."""
+    """One sum of a run.
+
+    kind, step: which sum it is.
+    state: the public model that the sum depends on, as bytes; its hash enters the Terms.
+    """
 
     kind: Kind
     step: int
@@ -58,7 +63,11 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a task gets back: the release and the grid that says where each block lies. refused: as in `Opened`."""
+    """What a task gets back.
+
+    grid: where each block lies in the release.
+    refused: as in `Opened`: whose contributions the protection did not accept, and the value of the cause.
+    """
 
     release: Release
     grid: Grid
@@ -72,8 +81,8 @@ class Answer:
 
 T_co = TypeVar("T_co", covariant=True)
 Lead = Generator[Ask, Answer, T_co]
-"""The server's side of a task: yields each sum it needs, is resumed with its release, returns the outcome.
-Deterministic: after a crash it is replayed from the stored releases."""
+"""The server's side of a task. It yields each sum that it needs, is resumed with the release, and returns the outcome.
+It is deterministic: after a crash it is replayed from the stored releases."""
 
 R_contra = TypeVar("R_contra", contravariant=True)
 

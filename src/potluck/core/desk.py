@@ -60,10 +60,11 @@ class _Waiting:
 class Desk(Generic[T]):
     """One party's half in one round. Call `start`, then `receive`, `leave` and `expire`; each gives letters to send.
 
-    `notices`: who told us that it stopped, why, and whom it accuses. `lost`: who did not answer, and the first cause.
-    `charged`: a charge was written. `contributing`: the labels under which contributions left, or are awaited.
-    `fixed`: whose sum it was said to be.
-    When `done`, either `result` holds what the half returned or `abort` holds why it ended.
+    `notices`: (who stopped, why, whom it accuses), one for each party that said so.
+    `lost`: who did not answer, and the first cause.
+    `charged`: whether a charge was written. `contributing`: the labels under which contributions left, or are awaited.
+    `fixed`: the parties whose sum an exchange said it is; empty: none has said so yet.
+    When `done`, `result` holds what the half returned, or `abort` holds why it ended.
     """
 
     def __init__(self, me: Party, round: RoundId, half: Half[T], seal: Seal, unseal: Unseal, ledger: Ledger) -> None:
@@ -149,7 +150,7 @@ class Desk(Generic[T]):
         return self._flush()
 
     def close(self) -> None:
-        """Nobody plays on: the half ends where it waits and lets go of its keys; nothing is said of it."""
+        """The round is over: the half ends where it waits and lets go of its keys. No letter is sent."""
         self._half.close()
 
     def _take(self, sender: Party, parcel: Parcel) -> None:
@@ -169,7 +170,7 @@ class Desk(Generic[T]):
             self._keep(sender, parcel)
 
     def _too_late(self, sender: Party) -> None:
-        """Said once: a replayed letter must not make us talk."""
+        """The sender is told once: a replayed letter must not cause more letters."""
         if sender not in self._told:
             self._told.add(sender)
             self._post(sender, farewell(self.round, Abort(Cause.LATE)))
@@ -203,7 +204,7 @@ class Desk(Generic[T]):
         waiting.got[sender] = opened
 
     def _keep(self, sender: Party, parcel: Parcel) -> None:
-        """Bounds are a sender's own: nobody can fill the mailbox for the others."""
+        """Each sender has bounds of its own, so that nobody can fill the mailbox for the others."""
         mine = [len(body) for (who, _), body in self._early.items() if who == sender]
         if len(mine) < EARLY_PER_SENDER and sum(mine) + len(parcel.body) <= EARLY_BYTES:
             self._early.setdefault((sender, parcel.label), parcel.body)

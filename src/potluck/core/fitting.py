@@ -22,12 +22,12 @@ TOO_FEW_ROWS = (
     "of the rows to train on, or of those held out, fewer are kept than the plan's fit.min_rows; nothing was opened. "
     "hint: see missing values and targets, hold out another share, or agree on a lower fit.min_rows"
 )
-"""What is said of it: no number, and nobody's name."""
+"""The words for it. They hold no number and nobody's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Give:
-    """A result of a program."""
+    """A result of a program. kind: how its elements are represented."""
 
     kind: Sort
     shape: tuple[int, ...]
@@ -69,10 +69,12 @@ Sampler = Callable[[float, int, Draw], NDArray[np.int64]]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A program of the engine, from public numbers alone. takes, gives: in the program's order.
+    """A program of the engine, from public numbers alone.
 
-    The first result counts faults, an integer for each owner and a last one, 1 where too few rows are kept: it is
-    opened to the compute parties, and what is not 0 ends the round. All others are opened to the model's readers.
+    takes, gives: arguments and results, in the program's order. noise: None: compute parties add none.
+    The first result counts faults: an integer for each owner, and a last one that is 1 where too few rows are kept. It
+    is opened to the compute parties, and any number but 0 ends the round. All other results are opened to the model's
+    readers.
     """
 
     program: str
@@ -91,7 +93,8 @@ class Fitting:
     """What all parties of the round agree on.
 
     digest: 32 bytes over plan, run, round and federation file, in every signature.
-    owners: in the plan's order; to: who reads the model; ranks: who computes; target: who has the target.
+    owners: in the plan's order. target: the owner of the target column. to: who reads the model.
+    ranks: the compute parties. patience: seconds. split: whether some rows are held out.
     """
 
     round: RoundId
@@ -108,16 +111,18 @@ class Fitting:
         return Label(self.round, step)
 
     def hops(self, seconds: float) -> int:
-        """How often its patience one waits for who works so long."""
+        """How many patiences to wait for a party that may work for `seconds`."""
         return 3 + math.ceil(seconds / self.patience)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Given:
-    """What an owner brings. arrays: its takes, in order; train, test: rows, the training rows first.
+    """What an owner brings.
 
-    order: 32 bytes over the common keys, their order and the split: the same at every owner; charge: what the owner's
-    ledger must take before anything leaves; empty: nothing.
+    arrays: what the recipe takes from this owner, in order; training rows come before held-out rows.
+    train, test: how many rows of each.
+    order: 32 bytes over the common keys, their order and the split; the same at every owner.
+    charge: what the owner's ledger must hold before anything leaves. Empty: nothing is owed.
     """
 
     arrays: Sequence[Array] = field(repr=False)

@@ -61,7 +61,10 @@ class Meeting:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """margins [n, outputs]: log-odds, class logits, or the scaled number. bound: of |error| of any margin."""
+    """margins [n, outputs]: log-odds, class logits, or the scaled number.
+
+    bound: no margin is further than this from the plain one. notes: what the reader should know, one line each.
+    """
 
     margins: Floats = field(repr=False)
     bound: float
@@ -73,7 +76,7 @@ def check_features(meeting: Meeting, features: Floats) -> None:
     if features.ndim != 2 or not 1 <= len(features) <= meeting.rows:
         detail = f"{len(features)} rows, where 1 to {meeting.rows} are scored"
         raise Abort(Cause.REFUSED, party=meeting.client, detail=detail)
-    if not bool((np.abs(features) <= 1).all()):  # nor is what is not a number
+    if not bool((np.abs(features) <= 1).all()):  # NaN fails the comparison too
         raise Abort(Cause.RANGE, party=meeting.client, detail="a feature is not a number within [-1, 1]")
 
 
@@ -93,7 +96,7 @@ class Predict(Protocol):
         ...
 
     def relay(self, meeting: Meeting, me: Credentials) -> Half[None]:
-        """The server's half: it hands letters on and reads none."""
+        """The server's half: it passes letters on and reads none."""
         ...
 
     def assist(self, meeting: Meeting, me: Credentials) -> Half[None]:
@@ -101,5 +104,5 @@ class Predict(Protocol):
         ...
 
     def close(self) -> None:
-        """The run is over: keys, and whatever the halves left running, are let go."""
+        """The run is over: let go of keys, and of anything that the halves left running."""
         ...

@@ -80,8 +80,8 @@ class Cause(StrEnum):
 class Record:
     """A fact that must be durable before anything of this exchange leaves. A key is written once, ever.
 
-    `again`: the same value may be written again (a retry that repeats a decision); another value never.
-    `other`: what it is called where the key is taken.
+    `again`: the same value may be written again, as by a retry that repeats a decision. Another value never may.
+    `other`: the cause of the abort where the key may not be written again.
     """
 
     key: str
@@ -91,8 +91,11 @@ class Record:
 
 
 class Abort(Exception):
-    """A round ends here: `cause` travels, all else stays local. party: whom it names; stands: prefix of the record by
-    which those stand whose answers were too few (empty: no such one)."""
+    """A round ends here. `cause` and `party` travel, all else stays local.
+
+    party: whom it names; None: nobody. step: the exchange that failed. detail: words for this party's own screen.
+    stands: where too few answered, the `stands` of that exchange.
+    """
 
     def __init__(
         self, cause: Cause, *, party: Party | None = None, step: str = "", detail: str = "", stands: str = ""
@@ -119,10 +122,12 @@ class Exchange:
     `read` opens and checks one body as it arrives; where it raises `Abort`, that sender counts as gone.
     Fewer than `at_least` answers: `Abort` is thrown into the half. An empty `expect` returns at once.
 
-    What drivers go by, of whichever protocol the step is:
-    `contributes`: what a site contributes goes with it, or is awaited in it: from here on the round is not free.
-    `fixes`: these parties, and no others, are said to be those whose sum it is (empty: nothing is said).
-    `stands`: prefix of the record by which the awaited stand: a refusal as a replay is about that (empty: no such one).
+    Drivers of any protocol go by three more fields:
+    `contributes`: a site's contribution leaves with this exchange, or is awaited in it. From here on a noised round is
+    not repeated for free.
+    `fixes`: the parties whose sum it is; the exchange says so to others. Empty: it fixes nothing.
+    `stands`: prefix of the record that awaited parties keep of an earlier answer. One that refuses with REPLAY holds to
+    that record. Empty: they keep none.
     """
 
     label: Label
@@ -139,7 +144,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """What came (as `read` left it) and who did not answer, and why."""
+    """got: each answer, as `read` returned it. gone: who did not answer, and why."""
 
     got: Mapping[Party, bytes] = field(default_factory=dict, repr=False)
     gone: Mapping[Party, Cause] = field(default_factory=dict)
@@ -169,10 +174,12 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How updates are joined. word: "sum", or a rule that needs each update by itself, which `tee` alone can follow.
+    """How updates are joined.
 
-    tally: how many words at the end of the vector count rows; most: as many rows as one site may have. noise: of each
-    part of the vector (how many words, sigma in steps), where the enclave adds it before anybody sees the sum.
+    word: "sum", or a rule that looks at each update by itself; only `tee` can follow such a rule.
+    tally: how many words at the end of the vector count rows. most: the most rows that one site may have.
+    noise: for each part of the vector, (how many words, sigma in steps), where the enclave adds noise before anybody
+    sees the sum. Empty: it adds none.
     """
 
     word: Literal["sum", "median", "trimmed", "krum", "norm"] = "sum"
@@ -183,9 +190,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What one site may add to a stretch of the vector, in whole steps. bound: each |word|, as a signed number.
+    """What one site may add to a stretch of the vector, in whole steps of the grid.
 
-    norm: the L2 norm of the stretch; 0: not asked.
+    length: how many words the stretch has. bound: the largest |word|, read as a signed number.
+    norm: the largest L2 norm of the stretch; 0: there is no such limit.
     """
 
     length: int
@@ -200,8 +208,9 @@ class Terms:
     digest: 32 bytes over plan, run, round number, input model, grid, limits, noise and the federation file.
     once: names what may be opened only once: without noise the step of the plan on its input model,
         whatever the round number; with noise also the number, since a retry is a new, charged release.
-    sites: in the plan's order; fewest: the minimum cohort m = n - dropouts; rule: a sum, but for robust training.
-    limits: of each stretch in turn what a site may add, for a protection that can check it; empty: nothing is said.
+    sites: in the plan's order. fewest: the minimum cohort m = n - dropouts. length: the number of words d.
+    bits: of a word, 32 or 64. rule: a sum, except in robust training.
+    limits: what a site may add to each stretch in turn, for a protection that can check it. Empty: no limits.
     """
 
     round: RoundId

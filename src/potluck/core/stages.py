@@ -30,7 +30,7 @@ class GridBlock:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """How real values become words of a ring of 2^bits. A gradient, a Gram matrix, a count: each its own part."""
+    """How real values become words of a ring of 2^bits. A gradient, a Gram matrix and a count are a part each."""
 
     parts: tuple[GridBlock, ...]
     bits: int
@@ -59,7 +59,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Fits the ring and nothing more: no value of one unit in part i exceeds `high[i]`. No privacy follows from it."""
+    """No value of one unit in part i exceeds `high[i]`, so that sums fit the ring. No privacy follows from it."""
 
     high: tuple[float, ...]
 
@@ -106,8 +106,10 @@ class Guarded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """words [d]: the sum mod 2^bits over `givers`. refused: who gave what the protection did not accept, and why, as
-    the value of a `Cause`."""
+    """words [d]: the sum mod 2^bits over `givers`.
+
+    refused: whose contributions the protection did not accept, and the value of the `Cause`.
+    """
 
     words: NDArray[np.unsignedinteger] = field(repr=False)
     givers: frozenset[Party]

@@ -1,9 +1,9 @@
 """Noise inside a computation among parties: how much each draws, so that no one of them can do without.
 
 A fit in secret takes `rounds` steps; each sums the clipped gradients of rows and adds the noise of all who compute,
-before anything else is made of the sum. That is the Gaussian mechanism of `fl.gradient`, composed `rounds` times; all
-that follows a sum, the next step's weights among it, is made of noised sums alone. Only the last weights are opened,
-which tells no more than all of them would.
+before anything else is made of the sum. That is the Gaussian mechanism of `learning.training.gradient`, composed
+`rounds` times. All that follows a sum, the next step's weights among it, is made of noised sums alone. Only the last
+weights are opened, which tells no more than all of them would.
 
 Of n parties one may know its own noise and draw none: those of the n - 1 others have a variance of sigma^2 / (n - 1)
 each and make the promise by themselves. So all together add up to n / (n - 1) sigma^2: with three, 1.5 sigma^2. Sums

@@ -116,8 +116,8 @@ def _spread(plan: Plan) -> float:
 
 
 def _scores(bins: int, spread: float) -> tuple[Floats, Floats]:
-    """Shares of either class in each bin. The edges are as `fl.bins` lays them: they part evenly what is wider than the
-    scores, whose standard deviation is `spread` beside it."""
+    """Shares of either class in each bin. The edges are as `evaluation.bins` lays them: they part evenly what is
+    wider than the scores, whose standard deviation is `spread` beside it."""
     apart = _apart()
     wide = NormalDist(apart / 2, math.hypot(1.0, apart / 2) / spread)
     edges = sorted([wide.mean, *(wide.inv_cdf(i / (bins - 1)) for i in range(1, bins - 1))])

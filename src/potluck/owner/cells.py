@@ -24,7 +24,7 @@ EXACT = 2**53
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Rows as `fl.source.Frame` takes them: one array [n] a column, of numbers or of texts and None."""
+    """Rows as `learning.data.source.Frame` takes them: one array [n] a column, of numbers or of texts and None."""
 
     columns: tuple[str, ...]
     cells: tuple[NDArray[np.generic], ...] = field(repr=False)

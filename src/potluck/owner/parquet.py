@@ -17,7 +17,7 @@ PIP = "pip install 'potluck[parquet]'"
 
 
 class ParquetRows:
-    """The rows as `fl.source.Frame` takes them. The file is open while a column is read, not longer."""
+    """The rows as `learning.data.source.Frame` takes them. The file is open while a column is read, not longer."""
 
     def __init__(self, path: Path, max_rows: int, where: str) -> None:
         """Reads names and row count. Raises UsageError: no pyarrow. Raises DataError: no Parquet, too many rows."""

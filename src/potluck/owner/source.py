@@ -1,7 +1,7 @@
 """The owner's rows where its policy says they are: CSV, Parquet, or a query. Opened when asked for, not before.
 
-The same rows give the same `fl.table.Table` from each of them, bit for bit. It does NOT watch them: a source that
-changes between two rounds of a run is another source, so a site reads it once a run.
+The same rows give the same `learning.data.table.Table` from each of them, bit for bit. It does NOT watch them: a
+source that changes between two rounds of a run is another source, so a site reads it once a run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from potluck.secret.container import Secret
 
 
 def open_source(source: policy.Source, base: Path, *, max_rows: int, where: str) -> Frames:
-    """What `fl.table.read` reads. base: the policy's folder; where: the site's name, for messages.
+    """What `learning.data.table.read` reads. base: the policy's folder; where: the site's name, for messages.
 
     A CSV file is only named here. Raises UsageError: a package is missing, the address or query cannot be used.
     Raises DataError: no such file, database unreachable, more than max_rows rows.

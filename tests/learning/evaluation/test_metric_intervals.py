@@ -31,7 +31,7 @@ def scores(rng, rows, positives, apart=1.466):
 
 
 def histograms(label, score):
-    """Summed by class and bin, as `fl.evaluate` does: edges by quantiles of a wide normal, from no row."""
+    """Summed by class and bin, as `evaluation.evaluate` does: edges by quantiles of a wide normal, from no row."""
     inner = [0.733 + 1.2 * NormalDist().inv_cdf(i / BINS) for i in range(1, BINS)]
     place = np.searchsorted(inner, score, side="right")
     return tuple(np.bincount(place[label == side], minlength=BINS).astype(float) for side in (False, True))

@@ -1,4 +1,4 @@
-"""`boosted_trees` in the engine is `fl.grow` on plain rows, and what an owner may not give is found out in secret."""
+"""`boosted_trees` in the engine is `training.grow` on plain rows; what an owner may not give is found out in secret."""
 
 import json
 

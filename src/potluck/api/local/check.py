@@ -42,9 +42,9 @@ class Verdict:
     """Whether a plan can run; its cost where it can. bytes and seconds: of one round, measured on zero vectors.
 
     forecast: of a prediction, what it will use and send; seconds are then of one row of zeros. With noise, half the
-    interval of each result (`fl.forecast`), and `outlook` the same in words. data: by site what became of its values,
-    where its rows are here: for their owner. absent: files that `run` and `up` need and do not find, by key (None: the
-    plan names none): across machines owners name their own.
+    interval of each result (`learning.forecast`), and `outlook` the same in words. data: by site what became of its
+    values, where its rows are here: for their owner. absent: files that `run` and `up` need and do not find, by key
+    (None: the plan names none): across machines owners name their own.
     """
 
     errors: list[str]

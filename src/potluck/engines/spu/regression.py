@@ -1,13 +1,13 @@
 """Linear and logistic regression over columns of several owners, all of it in secret: the program `regression`.
 
-The objective is that of `fl.linear`: the sum over all training rows of the log-loss, or of half the squared error,
-plus l2/2 |w|^2 with the intercept free. Sums are formed in the ring before they are cut to 2^-18, then scaled by a
-power of two, so that digits are lost once and not once a row.
+The objective is that of `learning.models.linear`: the sum over all training rows of the log-loss, or of half the
+squared error, plus l2/2 |w|^2 with the intercept free. Sums are formed in the ring before they are cut to 2^-18,
+then scaled by a power of two, so that digits are lost once and not once a row.
 
 Newton's step H d = g is solved by the inverse of Newton and Schulz, M <- M (2 - H M), from M = 1/bound, and refined
 against H itself: the sum-scaled residual is right to 2^-18 whatever the condition of H. Reference: Schulz, "Iterative
 Berechnung der reziproken Matrix", 1933; Higham, "Accuracy and Stability of Numerical Algorithms", sections 12 and 14.5.
-It is undamped from zero with the safeguard of `fl.newton`: where the gradient's norm rises, half-way back.
+It is undamped from zero with the safeguard of `training.newton`: where the gradient's norm rises, half-way back.
 
 What keeps every product in range: features and targets on [-1, 1] (counted as faults where they are not, by owner),
 log-odds cut to +-15 before the sigmoid, coefficients to +-LIMIT (said where one is there), a scale by which no sum

@@ -1,7 +1,7 @@
 """One owner's columns of a plan whose columns are at different owners: read, and put into the common order.
 
-An owner reads the columns that the plan says are its own, encoded as `fl.encode` does for all tasks. What does not fit
-is a DataError that names column and line, never a value; rows that no other owner has are not looked at.
+An owner reads the columns that the plan says are its own, encoded as `data.encode` does for all tasks. What does not
+fit is a DataError that names column and line, never a value; rows that no other owner has are not looked at.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Evaluation is a sum too: each held-out row adds a 1 to one cell of (side, score bin), and a curve is read off.
 
 AUC comes from the summed histograms of scores, a tie within a bin counting half; .5 is a bin's edge, so accuracy is
-exact. With noise bins are few, and laid out for the public model (`fl.bins`); every metric then has an interval
-(`fl.metric_intervals`).
+exact. With noise bins are few, and laid out for the public model (`evaluation.bins`); every metric then has an interval
+(`evaluation.metric_intervals`).
 Several classes add (class, right or wrong); regression adds bounded sums for r2 and rmse. With noise the sums
 are noised and charged like any other: a row is either trained on or held out. With unit = "person" or "site" they
 are left out unless the plan sets aside `privacy.evaluation`: a person then counts with the first `rows_per_person`

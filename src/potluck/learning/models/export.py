@@ -34,7 +34,7 @@ class Shape(Protocol):
 
 
 class Trained(Protocol):
-    """What is needed of a model: see `fl.model.Model`."""
+    """What is needed of a model: see `models.model.Model`."""
 
     @property
     def kind(self) -> str: ...

@@ -35,7 +35,7 @@ BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class Average:
-    """See `fl.method.Method`. features: p."""
+    """See `training.method.Method`. features: p."""
 
     plan: Plan
     aim: Goal

@@ -1,5 +1,5 @@
 """Linear and logistic regression over columns at different owners: what the engine's program `regression` is given,
-and what its results say. The objective is that of `fl.linear`.
+and what its results say. The objective is that of `models.linear`.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from potluck.learning.models.linear import design, kind, l2, penalty, residuals,
 from potluck.learning.training.method import ServerSteps, cut_off, few, judge, tallied, tally, within
 
 NEAR = 1e-4
-"""Where less than this part of the largest coefficient is still to go, it has arrived: `fl.newton.BLURRED`."""
+"""Where less than this part of the largest coefficient is still to go, it has arrived: `training.newton.BLURRED`."""
 FLAT = 1e-6
 """A gradient's norm rises where it does by more than this a row: below lies what the grid cuts off."""
 NOT_ARRIVED = (
@@ -38,7 +38,7 @@ TOO_FAST = "its steps are too long for these rows: a lower training.rate"
 
 @dataclass(frozen=True, slots=True)
 class Gradient:
-    """See `fl.method.Method`. features: p."""
+    """See `training.method.Method`. features: p."""
 
     plan: Plan
     aim: Goal

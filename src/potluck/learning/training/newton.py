@@ -42,7 +42,7 @@ SHARE, NAMED = 0.1, 6
 
 @dataclass(frozen=True, slots=True)
 class Newton:
-    """See `fl.method.Method`. features: p."""
+    """See `training.method.Method`. features: p."""
 
     plan: Plan
     aim: Goal
