@@ -91,7 +91,9 @@ def test_code_that_a_page_names_by_its_path_is_there():
         if page.parent.name != "decisions" and page.name != "CHANGELOG.md":
             named = [tick for tick in ticks(prose(page)) if re.fullmatch(r"(\w[\w.-]*/)+\w+\.py", tick)]
             missing = [
-                one for one in named if not any((place / one).is_file() for place in (ROOT, SRC, ROOT / "bench"))
+                one
+                for one in named
+                if not any((place / one).is_file() for place in (ROOT, ROOT / "src", SRC, ROOT / "bench"))
             ]
             assert missing == [], page
             tests = [one for one in ticks(prose(page)) if re.fullmatch(r"tests(/\w+)+", one)]
