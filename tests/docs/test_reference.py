@@ -3,7 +3,7 @@
 import importlib
 import re
 import types
-from typing import Literal, Union, get_args, get_origin
+from typing import Annotated, Literal, Union, get_args, get_origin
 
 import click
 import msgspec
@@ -32,6 +32,8 @@ def takes(kind):
     kind = plain(kind)
     if get_origin(kind) is Literal:
         return {str(word) for word in get_args(kind)}
+    if get_origin(kind) is Annotated:
+        return {str(word) for word in get_args(kind)[1].words()}
     if get_origin(kind) is tuple:
         inner = get_args(kind)[0]
         return "list of " + ("tables" if inner not in WORDS else WORDS[inner] + "s")

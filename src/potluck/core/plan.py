@@ -9,11 +9,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from importlib.metadata import version
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from potluck.core.party import Party, Role, site
+from potluck.core.registry import Known
 
 CODE = version("potluck")
 """The version of the code: part of every plan's hash, so that parties with different code do not compute together."""
@@ -178,11 +179,16 @@ class Statistic(msgspec.Struct, frozen=True, kw_only=True):
     """One statistic of a plan."""
 
     name: str
-    kind: Literal["count", "sum", "mean", "variance", "histogram", "contingency"]
+    kind: Annotated[str, Known("statistics.kind")]
     column: str | None = None
     columns: tuple[str, ...] = ()
     by: str | None = None
     bins: int = 10
+
+
+def named(one: Statistic) -> tuple[str, ...]:
+    """The columns that a statistic names."""
+    return tuple(name for name in (one.column, one.by, *one.columns) if name)
 
 
 SHIELDED = ("tsm", "nsm")

@@ -14,6 +14,7 @@ from typing import Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 import msgspec
 
 from potluck.core.errors import PotluckError
+from potluck.core.registry import known_of, nearest
 
 S = TypeVar("S", bound=msgspec.Struct)
 _TAKES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -78,8 +79,8 @@ class Strict:
             if not isinstance(value, list | tuple):
                 raise self._fault(f"{path} must be a list", _expected(kind))
             return tuple(self._value(get_args(kind)[0], item, path) for item in value)
-        if get_origin(kind) is Literal:
-            return self._word(get_args(kind), value, path)
+        if known := _words(kind):
+            return self._word(known, value, path)
         if isinstance(kind, type) and kind in self.make:
             return self.make[kind](str(self._value(str, value, path)))
         try:
@@ -91,12 +92,10 @@ class Strict:
         for word in known:
             if type(value) is type(word) and value == word:
                 return word
-        words = ", ".join(map(str, known))
         what = f"{path} does not know {self.shown(value)}"
         if value in self.later.get(path, ()):
             what = f'{path} = "{value}" is not in this version'
-        near = difflib.get_close_matches(str(value)[:100], [word for word in known if isinstance(word, str)], 1)
-        raise self._fault(what, f'did you mean "{near[0]}"? known: {words}' if near else f"known: {words}")
+        raise self._fault(what, nearest(value, known))
 
     def _fault(self, what: str, hint: str = "") -> PotluckError:
         return self.error(what, where=self.where, hint=hint)
@@ -116,14 +115,22 @@ def _without_none(kind: object) -> object:
     return parts[0] if optional else kind
 
 
+def _words(kind: object) -> tuple[object, ...]:
+    """The words that a key takes, beside its type or in a table that rooms fill; empty where it takes other values."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    known = known_of(kind)
+    return known.words() if known else ()
+
+
 def _expected(kind: object) -> str:
     """What a key takes, in words."""
     kind = _without_none(kind)
-    if get_origin(kind) is Literal:
-        return "one of " + ", ".join(map(str, get_args(kind)))
+    if known := _words(kind):
+        return "one of " + ", ".join(map(str, known))
     if get_origin(kind) is tuple:
         inner = get_args(kind)[0]
-        words = "texts" if get_origin(inner) is Literal else {str: "texts", int: "whole numbers"}.get(inner, "tables")
+        words = "texts" if _words(inner) else {str: "texts", int: "whole numbers"}.get(inner, "tables")
         return f"a list of {words}"
     if get_origin(kind) is dict or _is_struct(kind):
         return "a table"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from potluck.core.plan import Column, Plan, Statistic, repeated
+from potluck.core.plan import Column, Plan, repeated
 from potluck.learning import scoring_check
 from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Key, encoding, key
 from potluck.learning.data.target_check import missing_keys, not_missing, of_target, twice
 from potluck.learning.models.layers import MOST_VALUES, WIDEST_LAYER
 from potluck.learning.pauses import pauses
+from potluck.learning.statistics import check as statistics_check
 from potluck.learning.training.network import HINT, present
 
 MOST_RIDGE = 1e12
@@ -24,7 +25,7 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
         return scoring_check.check(plan)
     errors = of_columns(plan)
     if plan.task == "statistics":
-        return [*errors, *_statistics(plan)], _ignored(plan)
+        return [*errors, *statistics_check.check(plan)], _ignored(plan)
     errors += [*of_target(plan, missing_keys(plan)), *of_split(plan), *_method(plan)]
     if not errors:
         errors += _features(plan)
@@ -183,51 +184,3 @@ def _values(plan: Plan, features: int) -> int:
     classes = plan.data.target.classes if plan.data.target else None
     widths = (features, *layers, len(classes or "1"))
     return sum((before + 1) * after for before, after in pairwise(widths))
-
-
-def _statistics(plan: Plan) -> list[str]:
-    found: list[str] = []
-    names = [one.name for one in plan.statistics]
-    clash = repeated(names)
-    if clash:
-        found.append(f"statistics: {clash[0]} is there twice. hint: give each its own name")
-    if any(not name for name in names):
-        found.append("statistics.name: is empty. hint: name each statistic")
-    for one in plan.statistics:
-        found += _statistic(plan, one, f"statistics.{one.name}")
-    return found
-
-
-def _statistic(plan: Plan, one: Statistic, at: str) -> list[str]:
-    wants: list[tuple[str, str | None, str]] = []
-    if one.kind == "contingency":
-        if len(one.columns) != 2 or one.columns[0] == one.columns[1]:
-            return [f'{at}.columns: a table needs two columns. hint: columns = ["sex", "cp"]']
-        wants += [("columns", name, "category") for name in one.columns]
-    elif one.columns:
-        return [f"{at}.columns: is for contingency tables. hint: column = one name"]
-    elif one.kind != "count":
-        wants.append(("column", one.column, "number"))
-    if one.by is not None:
-        wants.append(("by", one.by, "category"))
-    found = [line for name, column, kind in wants for line in _wanted(plan, f"{at}.{name}", column, kind)]
-    if one.kind == "count" and one.column is not None:
-        found += _wanted(plan, f"{at}.column", one.column, "")
-    if one.kind == "contingency" and one.column is not None:
-        found.append(f"{at}.column: a table takes columns. hint: leave column out")
-    if one.kind == "histogram" and not 1 <= one.bins <= 10_000:
-        found.append(f"{at}.bins: {one.bins} does not fit. hint: 1 to 10000")
-    if one.kind != "histogram" and one.bins != Statistic(name="", kind="histogram").bins:
-        found.append(f"{at}.bins: is for histograms. hint: leave bins out")
-    return found
-
-
-def _wanted(plan: Plan, at: str, name: str | None, kind: str) -> list[str]:
-    if name is None:
-        return [f"{at}: is missing. hint: name a declared column of kind {kind}"]
-    column = plan.data.columns.get(name)
-    if column is None or column.kind == "ignore" or name == plan.data.person:
-        return [f"{at}: {name} is not a declared column. hint: declare it in data.columns"]
-    if kind and column.kind != kind:
-        return [f"{at}: {name} is a {column.kind}. hint: it takes a {kind}"]
-    return []

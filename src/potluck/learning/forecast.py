@@ -27,8 +27,9 @@ from potluck.learning.evaluation import metric_intervals
 from potluck.learning.evaluation.intervals import Interval, Noised
 from potluck.learning.evaluation.metric_intervals import Within
 from potluck.learning.evaluation.ranking import Z
-from potluck.learning.statistics.results import Result, result
-from potluck.learning.statistics.statistics import groups
+from potluck.learning.statistics.kinds import KINDS
+from potluck.learning.statistics.result import Result
+from potluck.learning.statistics.statistics import groups, result
 
 AREA, RIGHT, R2 = 0.8, 0.75, 0.5
 FILLED = 1 / 3
@@ -137,8 +138,8 @@ def statistics(plan: Plan, stds: Mapping[str, float], rows: float | None, each: 
 
 
 def _statistic(plan: Plan, one: Statistic, std: float, rows: float | None) -> float | None:
-    even = {"mean": (1.0, 0.0), "variance": (1.0, 0.0, 1 / 3)}.get(one.kind)
-    if even is None:
+    even = KINDS.of(one.kind).typical
+    if not even:
         return Z * std * math.sqrt(groups(plan, one))
     if rows is None:
         return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import msgspec
 
 from potluck.core.party import BROKER, SERVER
 from potluck.core.plan import Model, Plan, repeated
+from potluck.core.registry import Known, known_of
 
 TAKEN = (SERVER.name, BROKER.name)
 MOST_ROWS = 1 << 40
@@ -38,7 +40,7 @@ _ONLY = {"predict": ("predict",), "align": ("fit", "intersect"), "fit": ("fit",)
 
 def errors_of(plan: Plan) -> list[str]:
     """One line a problem: `key: what. hint: what to do`. Empty where the plan can be handed to the rooms."""
-    return too_long(plan) or [*_names(plan), *_federation(plan), *_tables(plan)]
+    return too_long(plan) or [*_words("", plan)] or [*_names(plan), *_federation(plan), *_tables(plan)]
 
 
 def too_long(plan: Plan) -> list[str]:
@@ -84,6 +86,29 @@ def _letters(plan: Plan) -> Iterator[str]:
     if letters > MOST_LETTERS:
         what = f"all its texts have {letters} letters, more than the {MOST_LETTERS} that a plan may have"
         yield f"name: {what}. hint: fewer columns, or shorter names"
+
+
+def _words(key: str, value: object) -> Iterator[str]:
+    """Words that stand in no table: the grammar refuses them, and a plan may come from anybody."""
+    if isinstance(value, msgspec.Struct):
+        for name, known in _tables_of(type(value)):
+            inner = getattr(value, name)
+            at = f"{key}.{name}" if key else name
+            if known is not None and inner is not None and inner not in known.words():
+                yield f"{at}: is not known here. hint: known: {', '.join(known.words())}"
+            yield from _words(at, inner)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield from _words(f"{key}.{name}", one)
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from _words(key, one)
+
+
+@cache
+def _tables_of(kind: type[msgspec.Struct]) -> tuple[tuple[str, Known | None], ...]:
+    """The fields of a struct that may hold words of a table, with the table of those that are such words."""
+    return tuple((one.name, known_of(one.type)) for one in msgspec.structs.fields(kind))
 
 
 def _texts(key: str, value: object) -> Iterator[tuple[str, str]]:

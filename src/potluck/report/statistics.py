@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from potluck.learning.statistics.kinds import KINDS
 from potluck.report import charts, words
 from potluck.report.charts import Bar, Mark, Row
 from potluck.report.details import Details, Question
@@ -93,7 +94,7 @@ def _statistic(ident: str, question: Question, result: Result) -> Statistic:
         ]
         lines = [line for name, one in every for line in _bins(name if several else "", one, decimals)]
         return Statistic(question, asks, pictures=tuple(drawn), lines=tuple(lines), wide=True)
-    unit = f" {question.unit}" if question.unit and question.kind in ("mean", "sum") else ""
+    unit = f" {question.unit}" if question.unit and _unit(question) == "same" else ""
     lines = [(n, words.fixed(_number(o.value), decimals), _interval(o.low, o.high, decimals)) for n, o in every]
     big = f"{words.fixed(_number(result.value), decimals)}{unit}"
     picture = (("", _groups(ident, question, every, decimals)),) if len(every) > 1 else ()
@@ -151,6 +152,12 @@ def _heat(name: str, question: Question, one: Result, decimals: int) -> Heat:
     return Heat(question.name if name == EVERYBODY else f"{question.name}, {name}", head, tuple(rows))
 
 
+def _unit(question: Question) -> str:
+    """Of its value, beside the column's; none where a run is of a kind that this version does not know."""
+    kind = KINDS.entries.get(question.kind)
+    return kind.unit if kind else ""
+
+
 def _asks(question: Question) -> str:
     if not question.kind:
         return ""
@@ -158,7 +165,7 @@ def _asks(question: Question) -> str:
     if question.row_title and question.column_title:
         of = f" of {question.row_title} and {question.column_title}"
     by = f" by {question.by}" if question.by else ""
-    unit = f", in {question.unit}{'²' if question.kind == 'variance' else ''}" if question.unit else ""
+    unit = f", in {question.unit}{'²' if _unit(question) == 'square' else ''}" if question.unit else ""
     return words.capital(f"{question.kind}{of}{by}{unit}")
 
 

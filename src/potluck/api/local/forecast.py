@@ -15,6 +15,7 @@ from potluck.learning.data.tally import Tally
 from potluck.learning.data.units import most_rows
 from potluck.learning.evaluation import evaluate
 from potluck.learning.forecast import Forecast
+from potluck.learning.statistics.kinds import KINDS
 from potluck.learning.tasks import build
 
 TITLES = {"auc": "AUC", "accuracy": "accuracy", "r2": "r2", "rmse": "rmse"}
@@ -101,10 +102,11 @@ def _statistics(spec: Spec, found: Forecast) -> str:
     per_row = forecast.statistics(spec, _stds(spec, next(build(spec).lead())), MANY, many).noise
     said = []
     for one in spec.statistics:
-        half, unit = found.noise[one.name], spec.data.columns[one.column].unit if one.column else ""
-        unit = f" {unit}" if unit and one.kind in ("mean", "sum") else ""
+        half, kind = found.noise[one.name], KINDS.of(one.kind)
+        unit = spec.data.columns[one.column].unit if one.column and kind.unit == "same" else ""
+        unit = f" {unit}" if unit else ""
         rest = per_row[one.name]
-        of = " each" if one.kind in ("histogram", "contingency") else ""
+        of = " each" if kind.lists else ""
         if half is None and found.rows is None and rest is not None:
             said.append(f"{one.name} +- {rest * MANY:.3g} / rows{unit}")
         else:

@@ -317,7 +317,7 @@ def _questions(facts: Facts) -> tuple[details.Question, ...]:
     for one in facts.spec.statistics:
         names = one.columns or ((one.column,) if one.column else ())
         values = [columns[name].values if name in columns else () for name in names]
-        table = one.kind == "contingency" and len(names) == 2
+        table = len(one.columns) == 2
         found.append(
             details.Question(
                 name=one.name,

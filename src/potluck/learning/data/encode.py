@@ -213,6 +213,11 @@ def referred(one: Field, found: Floats) -> Floats:
     return np.where(found == OTHER, np.nan, found) if one.referred else found
 
 
+def other_last(found: Floats, values: int) -> Floats:
+    """[n] codes of a category with so many values, OTHER as one more behind them; NaN stays."""
+    return np.where(found == OTHER, float(values), found)
+
+
 def scale(values: Floats, low: float, high: float) -> Floats:
     """[n] numbers on [-1, 1], clamped, and before anything else: twice a number can be beyond float64."""
     return np.asarray(2 * (np.clip(values, low, high) - low) / (high - low) - 1, dtype=np.float64)

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.plan import Plan, Statistic
+from potluck.core.plan import Plan, Statistic, named
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import OTHER, Field, folded, folded_all, key
 from potluck.learning.data.source import Cells
@@ -207,9 +207,8 @@ def _case(spellings: Counter[str], declared: Sequence[str]) -> int:
 
 def with_value(statistic: Statistic, columns: Mapping[str, Floats], index: Index) -> int:
     """How many of the rows in `index` have a value in every column of a statistic: the others add nothing to it."""
-    names = [name for name in (statistic.column, statistic.by, *statistic.columns) if name]
     there = np.ones(len(index), np.bool_)
-    for name in names:
+    for name in named(statistic):
         there &= ~np.isnan(columns[name][index])
     return int(there.sum())
 

@@ -1,10 +1,10 @@
-"""Statistics as one sum: all of a plan's counts, sums, means, variances, histograms and tables are one vector.
+"""Statistics as one sum: all statistics of a plan, of whatever kind, are one vector.
 
 Each statistic is a block of cells; `by` splits it into a cell a declared value and one "other" for values that the
 plan does not declare. The total is the sum of all its cells, "other" included; what is listed by value is the
 declared ones. Rows with no value in a column of a statistic are left out of that statistic (where the column's rule
-keeps the row at all). Numbers are clamped to their declared range, as everywhere. A histogram's bins are [a, b), the
-last one closed.
+keeps the row at all). Numbers are clamped to their declared range, as everywhere. What a row adds to a cell is the
+kind's to say (`kinds/`).
 
 With unit = "person" only a person's first `rows_per_person` rows count, and they are summed into one unit; the
 sensitivity is that many times a row's. Noised values are neither clamped nor rounded.
@@ -12,25 +12,21 @@ sensitivity is that many times a row's. Noised values are neither clamped nor ro
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from potluck.core.asks import Answer, Ask, Block, Kind, Lead
-from potluck.core.plan import Column, Plan, Statistic
+from potluck.core.plan import Plan, Statistic, named
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats, Update
-from potluck.learning.data.encode import scale
+from potluck.learning.data.encode import other_last
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index, counted, most_rows, most_units, updates
-from potluck.learning.statistics.results import Result, results
-
-ROW = {"count": 1.0, "mean": math.sqrt(2), "variance": math.sqrt(3), "histogram": 1.0, "contingency": 1.0}
-"""The L2 norm of what one row adds; a sum's is its column's largest absolute value."""
-POWERS = {"mean": 2, "variance": 3}
-"""A mean adds (1, x), a variance (1, x, x^2), with x scaled to [-1, 1]."""
+from potluck.learning.statistics.kinds import KINDS
+from potluck.learning.statistics.result import Result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,19 +46,29 @@ def groups(plan: Plan, one: Statistic) -> int:
     return len(plan.data.columns[one.by].values) + 1 if one.by else 1
 
 
-def inner(plan: Plan, one: Statistic) -> int:
+def width(plan: Plan, one: Statistic) -> int:
     """How many numbers a cell of `by` holds."""
-    if one.kind == "histogram":
-        return one.bins
-    if one.kind == "contingency":
-        return math.prod(len(plan.data.columns[name].values) + 1 for name in one.columns)
-    return POWERS.get(one.kind, 1)
+    return KINDS.of(one.kind).width(plan, one)
 
 
-def magnitude(plan: Plan, one: Statistic) -> float:
-    """The largest absolute value of a sum's column."""
-    column = plan.data.columns[one.column or ""]
-    return max(abs(column.low or 0.0), abs(column.high or 0.0))
+def result(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
+    """One statistic, or one group of it: values [d] and the noise in each, std [d]."""
+    return KINDS.of(one.kind).read(plan, one, values, std)
+
+
+def results(plan: Plan, answer: Answer) -> dict[str, Result]:
+    """Every statistic's result, in the plan's order."""
+    found: dict[str, Result] = {}
+    for one in plan.statistics:
+        part = answer.part(one.name)
+        values, std = (numbers.reshape(groups(plan, one), -1) for numbers in (part.values, part.std))
+        whole = result(plan, one, values.sum(axis=0), np.sqrt((std**2).sum(axis=0)))
+        if one.by:
+            names = plan.data.columns[one.by].values
+            cells = {name: result(plan, one, values[i], std[i]) for i, name in enumerate(names)}
+            whole = msgspec.structs.replace(whole, by=cells)
+        found[one.name] = whole
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,51 +102,21 @@ class StatisticsTask:
         return tuple(self._block(one) for one in self.plan.statistics)
 
     def _block(self, one: Statistic) -> Block:
-        most = most_rows(self.plan)
-        high = magnitude(self.plan, one) if one.kind == "sum" else 1.0
-        norm = high if one.kind == "sum" else ROW[one.kind]
-        size = groups(self.plan, one) * inner(self.plan, one)
-        whole = one.kind in ("count", "histogram", "contingency")
-        single = most == 1 and one.kind not in POWERS
-        return Block(one.name, size, high * most, norm * most, most_units(self.plan), whole=whole, single=single)
+        kind, rows = KINDS.of(one.kind), most_rows(self.plan)
+        high = kind.most(self.plan, one) * rows
+        size, units = groups(self.plan, one) * width(self.plan, one), most_units(self.plan)
+        single = rows == 1 and kind.alone
+        return Block(one.name, size, high, kind.norm * high, units, whole=kind.whole, single=single)
 
 
 def _cells(plan: Plan, one: Statistic, rows: Table, index: Index) -> Floats:
     """[k, size]: what each row adds to one statistic; a row without a value in it adds zeros."""
-    size, width = groups(plan, one) * inner(plan, one), inner(plan, one)
-    place, values = np.zeros(len(index)), np.ones((len(index), 1))
+    wide, columns = width(plan, one), {name: rows.columns[name][index] for name in named(one)}
+    place, values = KINDS.of(one.kind).cells(plan, one, columns, len(index))
     if one.by:
-        place = _other_last(rows.columns[one.by][index], plan.data.columns[one.by]) * width
-    if one.column is not None:
-        x = rows.columns[one.column][index]
-        place = place + np.where(np.isnan(x), np.nan, 0.0)
-        column = plan.data.columns[one.column]
-        if one.kind == "histogram":
-            place = place + _bins(x, column, one.bins)
-        elif one.kind in POWERS:
-            values = scale(x, column.low or 0.0, column.high or 0.0)[:, None] ** np.arange(POWERS[one.kind])
-        elif one.kind == "sum":
-            values = np.clip(x, column.low, column.high)[:, None]
-    for name in one.columns:
-        column = plan.data.columns[name]
-        width //= len(column.values) + 1
-        place = place + _other_last(rows.columns[name][index], column) * width
-    out = np.zeros((len(index), size))
+        place = place + other_last(columns[one.by], len(plan.data.columns[one.by].values)) * wide
+    out = np.zeros((len(index), groups(plan, one) * wide))
     there = np.flatnonzero(~np.isnan(place))
     for offset in range(values.shape[1]):
         out[there, place[there].astype(np.int64) + offset] = values[there, offset]
     return out
-
-
-def _other_last(codes: Floats, column: Column) -> Floats:
-    """Codes with "other" as the last cell; NaN stays."""
-    return np.where(codes < 0, float(len(column.values)), codes)
-
-
-def _bins(x: Floats, column: Column, bins: int) -> Floats:
-    """The bin of each number by the stated edges; NaN stays."""
-    assert column.low is not None
-    assert column.high is not None
-    edges = np.linspace(column.low, column.high, bins + 1)
-    found = np.clip(np.searchsorted(edges, np.clip(x, column.low, column.high), side="right") - 1, 0, bins - 1)
-    return np.where(np.isnan(x), np.nan, found.astype(np.float64))

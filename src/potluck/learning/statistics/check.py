@@ -1,0 +1,38 @@
+"""What of a plan's statistics cannot be. One line a problem: `key: what. hint: what to do`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from potluck.core.plan import Plan, Statistic, repeated
+from potluck.learning.statistics.kind import wanted
+from potluck.learning.statistics.kinds import KINDS
+
+COMMON = frozenset({"name", "kind", "by"})
+"""Keys that every kind has."""
+
+
+def check(plan: Plan) -> Iterator[str]:
+    """Names, and each statistic."""
+    names = [one.name for one in plan.statistics]
+    clash = repeated(names)
+    if clash:
+        yield f"statistics: {clash[0]} is there twice. hint: give each its own name"
+    if any(not name for name in names):
+        yield "statistics.name: is empty. hint: name each statistic"
+    for one in plan.statistics:
+        at = f"statistics.{one.name}"
+        yield from _unread(one, at)
+        yield from KINDS.of(one.kind).check(plan, one, at)
+        if one.by is not None:
+            yield from wanted(plan, f"{at}.by", one.by, "category")
+
+
+def _unread(one: Statistic, at: str) -> Iterator[str]:
+    """Keys that are written and that its kind does not read."""
+    keys = KINDS.of(one.kind).keys
+    for field in msgspec.structs.fields(Statistic):
+        if field.name not in COMMON | keys and getattr(one, field.name) != field.default:
+            yield f"{at}.{field.name}: a {one.kind} does not read it. hint: it takes {', '.join(sorted(keys))}"

@@ -1,0 +1,74 @@
+"""A kind of statistic as one object: what a row adds to its cell of the sum, and what the opened cell says.
+
+A kind is a file in `kinds/` and a line in its table; nothing else knows its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from potluck.core.plan import Plan, Statistic
+from potluck.core.registry import Registry, table
+from potluck.core.stages import Floats
+from potluck.learning.statistics.result import Result
+
+Check = Callable[[Plan, Statistic, str], Iterator[str]]
+Cells = Callable[[Plan, Statistic, Mapping[str, Floats], int], tuple[Floats, Floats]]
+
+
+def one_number(plan: Plan, one: Statistic) -> int:
+    """The width of a kind whose cell is one number."""
+    return 1
+
+
+def at_most_one(plan: Plan, one: Statistic) -> float:
+    """The bound of a kind to whose numbers a row adds 1 at most."""
+    return 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatisticKind:
+    """One kind of statistic.
+
+    keys: of `[[statistics]]`, those that it reads beside name, kind and by.
+    check: what of a statistic, at this key of the plan, does not fit; one line a problem.
+    width: how many numbers a cell holds. `by` makes several cells of them.
+    cells: of k rows, whose columns [k] are at hand: the place [k] of a row's first number in its cell (NaN: the row has
+    no value, and adds nothing), and the numbers [k, m] that it adds from there on.
+    most: the largest absolute value of a number of one row; norm: the L2 norm of one row's numbers, in units of `most`.
+    read: values [width] and the noise in each, std [width], to the result.
+    whole: rows are counted, so numbers are whole; alone: a row adds to one number alone.
+    typical: what a row adds on average where values are even over the declared range, for a forecast of a value that
+    rests on several numbers; empty: the value is one number of the sum itself, and known as well as that.
+    unit: of the value, beside the column's: the same, its square, or none. lists: the value is several numbers.
+    """
+
+    keys: frozenset[str]
+    check: Check
+    cells: Cells
+    read: Callable[[Plan, Statistic, Floats, Floats], Result]
+    width: Callable[[Plan, Statistic], int] = one_number
+    most: Callable[[Plan, Statistic], float] = at_most_one
+    norm: float = 1.0
+    whole: bool = False
+    alone: bool = True
+    typical: tuple[float, ...] = ()
+    unit: Literal["", "same", "square"] = ""
+    lists: bool = False
+
+
+KINDS: Registry[StatisticKind] = table("statistics.kind")
+
+
+def wanted(plan: Plan, at: str, name: str | None, kind: str) -> Iterator[str]:
+    """What is wrong with a column that a statistic names. kind: of the column; empty: any."""
+    if name is None:
+        yield f"{at}: is missing. hint: name a declared column of kind {kind}"
+        return
+    column = plan.data.columns.get(name)
+    if column is None or column.kind == "ignore" or name == plan.data.person:
+        yield f"{at}: {name} is not a declared column. hint: declare it in data.columns"
+    elif kind and column.kind != kind:
+        yield f"{at}: {name} is a {column.kind}. hint: it takes a {kind}"

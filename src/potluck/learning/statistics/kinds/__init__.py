@@ -1,0 +1,13 @@
+"""The kinds of statistic, a file and a line each."""
+
+from potluck.learning.statistics.kind import KINDS
+from potluck.learning.statistics.kinds import contingency, count, histogram, mean, total, variance
+
+__all__ = ["KINDS"]
+
+KINDS.register("count", count.COUNT)
+KINDS.register("sum", total.SUM)
+KINDS.register("mean", mean.MEAN)
+KINDS.register("variance", variance.VARIANCE)
+KINDS.register("histogram", histogram.HISTOGRAM)
+KINDS.register("contingency", contingency.CONTINGENCY)

@@ -1,0 +1,58 @@
+"""How many rows have each pair of values of two categories; values that the plan does not declare are left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from potluck.core.plan import Plan, Statistic
+from potluck.core.stages import Floats
+from potluck.learning.data.encode import other_last
+from potluck.learning.statistics.kind import StatisticKind, wanted
+from potluck.learning.statistics.result import Result, Value, counts
+
+
+def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
+    """Two different categories."""
+    if len(one.columns) != 2 or one.columns[0] == one.columns[1]:
+        yield f'{at}.columns: a table needs two columns. hint: columns = ["sex", "cp"]'
+        return
+    for name in one.columns:
+        yield from wanted(plan, f"{at}.columns", name, "category")
+
+
+def shape(plan: Plan, one: Statistic) -> tuple[int, ...]:
+    """Declared values and "other", of each column."""
+    return tuple(len(plan.data.columns[name].values) + 1 for name in one.columns)
+
+
+def width(plan: Plan, one: Statistic) -> int:
+    """A number a pair."""
+    return math.prod(shape(plan, one))
+
+
+def cells(plan: Plan, one: Statistic, columns: Mapping[str, Floats], rows: int) -> tuple[Floats, Floats]:
+    """A 1 at the pair of each row."""
+    place, step = np.zeros(rows), width(plan, one)
+    for name, size in zip(one.columns, shape(plan, one), strict=True):
+        step //= size
+        place = place + other_last(columns[name], size - 1) * step
+    return place, np.ones((rows, 1))
+
+
+def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
+    """A count a pair of declared values: a list a value of the first column."""
+    sizes = shape(plan, one)
+
+    def nested(cells: Sequence[float | int]) -> Value:
+        table = np.array(cells, dtype=object).reshape(sizes)[:-1, :-1]  # without the cells of undeclared values
+        return tuple(tuple(row) for row in table.tolist())
+
+    return counts(values, std, nested)
+
+
+CONTINGENCY = StatisticKind(
+    keys=frozenset({"columns"}), check=check, cells=cells, read=read, width=width, whole=True, lists=True
+)

@@ -1,0 +1,56 @@
+"""The mean of a column's numbers: a row adds (1, x), with x scaled to [-1, 1]."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from potluck.core.plan import Plan, Statistic
+from potluck.core.stages import Floats
+from potluck.learning.data.encode import scale
+from potluck.learning.evaluation import intervals
+from potluck.learning.evaluation.intervals import Noised
+from potluck.learning.statistics.kind import StatisticKind, wanted
+from potluck.learning.statistics.result import Result, declared, undefined
+
+WIDTH = 2
+
+
+def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
+    """A column of numbers."""
+    yield from wanted(plan, f"{at}.column", one.column, "number")
+
+
+def cells(plan: Plan, one: Statistic, columns: Mapping[str, Floats], rows: int) -> tuple[Floats, Floats]:
+    """(1, x) of each row."""
+    x = columns[one.column or ""]
+    return np.where(np.isnan(x), np.nan, 0.0), scale(x, *declared(plan, one))[:, None] ** np.arange(WIDTH)
+
+
+def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
+    """The mean in the column's own units; None where no row has a value."""
+    low, high = declared(plan, one)
+    rows, total = (Noised(float(v), float(s)) for v, s in zip(values, std, strict=True))
+
+    def units(scaled: float) -> float:
+        return low + (scaled + 1) / 2 * (high - low)
+
+    if rows.value <= 0:
+        return undefined(rows, (low, high))
+    ends = intervals.mean(rows, total, (-1.0, 1.0)) if rows.std else (total.value / rows.value,) * 2
+    return Result(value=units(total.value / rows.value), low=units(ends[0]), high=units(ends[1]))
+
+
+MEAN = StatisticKind(
+    keys=frozenset({"column"}),
+    check=check,
+    cells=cells,
+    read=read,
+    width=lambda plan, one: WIDTH,
+    norm=math.sqrt(WIDTH),
+    alone=False,
+    typical=(1.0, 0.0),
+    unit="same",
+)

@@ -1,0 +1,72 @@
+"""What one statistic says: its value and a 95 % interval, as a number or as lists of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from potluck.core.plan import Plan, Statistic
+from potluck.core.stages import Floats
+from potluck.learning.evaluation.intervals import Noised
+from potluck.learning.evaluation.ranking import Z
+
+Value = float | int | tuple["Value", ...] | None
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One statistic. value, low, high: a number, a list or nested lists (in declared order).
+
+    None where it is not defined (no rows). edges: of a list of bins; by: of each declared value.
+    """
+
+    value: Value
+    low: Value
+    high: Value
+    edges: tuple[float, ...] | None = None
+    by: dict[str, Result] | None = None
+
+    def document(self) -> dict[str, object]:
+        """As JSON has it."""
+        found: dict[str, object] = msgspec.to_builtins(self)
+        return found
+
+
+def declared(plan: Plan, one: Statistic) -> tuple[float, float]:
+    """The declared range of the statistic's column, a number."""
+    column = plan.data.columns[one.column or ""]
+    assert column.low is not None
+    assert column.high is not None
+    return column.low, column.high
+
+
+def plain(value: float, std: float, whole: bool) -> float | int:
+    """A number as it is shown: a count without noise is whole."""
+    return round(value) if whole and std == 0 else float(value)
+
+
+def single(values: Floats, std: Floats, *, whole: bool) -> Result:
+    """Of values [1]: the number itself."""
+    value, reach = float(values[0]), Z * float(std[0])
+    low, high = (plain(value + side * reach, reach, whole) for side in (-1, 1))
+    return Result(value=plain(value, reach, whole), low=low, high=high)
+
+
+def undefined(rows: Noised, widest: tuple[float, float]) -> Result:
+    """No rows: no value. With noise the truth may be anything in its range."""
+    low, high = widest if rows.std else (None, None)
+    return Result(value=None, low=low, high=high)
+
+
+def counts(
+    values: Floats,
+    std: Floats,
+    shape: Callable[[Sequence[float | int]], Value],
+    edges: tuple[float, ...] | None = None,
+) -> Result:
+    """Of counts [d], in lists as `shape` makes them."""
+    made = [
+        shape([plain(float(v + side * Z * s), float(s), True) for v, s in zip(values, std, strict=True)])
+        for side in (0, -1, 1)
+    ]
+    return Result(value=made[0], low=made[1], high=made[2], edges=edges)
