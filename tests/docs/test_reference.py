@@ -9,12 +9,12 @@ import click
 import msgspec
 import pytest
 
-from potluck.api.plan.plan import RATE, ROUNDS
 from potluck.cli import VERBS
 from potluck.core import errors
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause
 from potluck.core.views import Form
+from potluck.learning.training.methods import METHODS
 from potluck.owner import judge
 from support.docs.pages import DOCS, ROOT, rows, ticks
 
@@ -83,9 +83,9 @@ def test_a_plan_key_takes_what_the_page_says_and_has_that_default(name, field):
 
 
 def test_defaults_that_depend_on_the_method_are_documented():
-    for table, name in ((ROUNDS, "training.rounds"), (RATE, "training.rate")):
-        for method, value in table.items():
-            assert (method == "newton" and name == "training.rate") or f"`{method}`: {value}" in DOCUMENTED[name][3]
+    for word, method in METHODS.entries.items():
+        for value, name in ((method.rounds, "training.rounds"), (method.rate, "training.rate")):
+            assert (word == "newton" and name == "training.rate") or f"`{word}`: {value}" in DOCUMENTED[name][3]
 
 
 def commands():

@@ -9,9 +9,6 @@ from support.dp.examples import plan
 REFUSED = [
     ({"noise": "reveal"}, "privacy.noise", "lying"),
     ({"word": "clear"}, "privacy.noise", "without protection"),
-    ({"method": "newton"}, "training.method", "gradient"),
-    ({"method": "average"}, "training.method", "site"),
-    ({"method": "average", "unit": "person", "person": "who"}, "training.method", "site"),
     ({"task": "statistics", "unit": "site"}, "privacy.unit", "row"),
     ({"epsilon": 0.0}, "privacy.epsilon", "above 0"),
     ({"epsilon": -1.0}, "privacy.epsilon", "above 0"),
@@ -37,7 +34,6 @@ REFUSED = [
     ({"redo": -1}, "privacy.redo", "0 or more"),
     ({"sites": 3, "corrupt": 2}, "privacy.noise", "honest share"),
     ({"sites": 2, "corrupt": 0, "dropouts": 1}, "privacy.noise", "honest share"),
-    ({"expected_rows": None}, "training.expected_rows", "public guess"),
 ]
 
 

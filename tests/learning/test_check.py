@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from potluck.core.plan import Column, Data, Model, Split, Statistic, Target, Training
+from potluck.core.plan import Column, Data, Model, PrivacyPlan, Split, Statistic, Target, Training
 from potluck.learning.check import check
 from support.learning.sums import category, heart, make, number, replaced, stats
 
@@ -127,6 +127,22 @@ def test_an_empty_test_split_is_called_that():
 def test_numbers_that_cannot_be_are_named(training, model, key):
     found = [line for line in errors(make(training=training, model=model)) if "torch" not in line]
     assert [line.split(":")[0] for line in found] == [key]
+
+
+NOISE = PrivacyPlan(noise="shared", unit="row", epsilon=1.0, delta=1e-6, clip=1.0)
+
+
+@pytest.mark.parametrize(
+    ("method", "unit", "key", "word"),
+    [
+        ("newton", "row", "training.method", "gradient"),
+        ("average", "row", "training.method", "site"),
+        ("average", "person", "training.method", "site"),
+        ("gradient", "row", "training.expected_rows", "public guess"),
+    ],
+)
+def test_a_method_says_what_of_a_plan_with_noise_does_not_fit_it(method, unit, key, word):
+    said(make(privacy=replaced(NOISE, unit=unit), training=Training(method=method)), key, word)
 
 
 def test_a_network_without_torch_says_the_one_command(monkeypatch):

@@ -6,6 +6,7 @@ it is a pure function from (ask, rows) to updates. Both derive the blocks from t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -36,6 +37,7 @@ class Block:
     units: the most units that all sites together may add. The sum of so many fits a word.
     whole: every contribution is a whole number, such as a count. A grid step of 1 loses nothing.
     single: with noise, one unit changes one coordinate only, as in a histogram. Tighter accounting is then allowed.
+    coarsest: without noise, the largest step of the grid for contributions up to 8. Above that it grows with them.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Block:
     units: int
     whole: bool = False
     single: bool = False
+    coarsest: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

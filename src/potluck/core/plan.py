@@ -104,7 +104,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """How it is trained. batch: rows of one step, of methods that take some of their rows; None: all of them."""
 
-    method: Literal["newton", "gradient", "average", "boosting"]
+    method: Annotated[str, Known("training.method")]
     rounds: int = 20
     rate: float = 1.0
     expected_rows: int | None = None

@@ -155,8 +155,7 @@ class Calibration:
 def privacy(plan: Plan, ask: Ask) -> Exact | Noised:
     """The bound and the noise that the plan owes for this sum. Raises PlanError: it cannot be kept."""
     if plan.privacy.noise == "none":
-        newton = ask.kind is Kind.TRAIN and plan.training is not None and plan.training.method == "newton"
-        grid = grids.exact(ask, grids.NEWTON if newton else math.inf)
+        grid = grids.exact(ask)
         return Exact(grid, Range(tuple(block.high for block in ask.blocks)))
     return _noised(plan, ask, plan.privacy.noise)
 

@@ -91,20 +91,12 @@ def _unit(plan: Plan) -> Iterator[Finding]:
 
 
 def _training(plan: Plan) -> Iterator[Finding]:
-    training, unit = plan.training, plan.privacy.unit
+    training = plan.training
     if plan.task != "train" or training is None:
         return
-    if training.method == "newton":
-        yield "training.method", "newton with noise gives poor models", 'use "gradient"'
-    if training.method == "average" and unit in ("row", "person"):
-        what = f"average clips a site's whole update, which does not hide a {unit}"
-        yield "training.method", what, 'use "gradient", or privacy.unit = "site"'
     if training.server != "mean":
         what = f'"{training.server}" is no sum, whose noise is reckoned and whose sensitivity is known'
         yield "training.server", what, 'use server = "mean", or noise = "none"'
-    if training.method == "gradient" and training.expected_rows is None:
-        what = "is missing: with noise the number of rows is private"
-        yield "training.expected_rows", what, "give a public guess of the training rows"
 
 
 def _evaluation(plan: Plan) -> Iterator[Finding]:

@@ -17,9 +17,8 @@ from potluck.dp.account import FINEST_SHARE
 
 GOOD = 2.0**-20
 """With noise, 32-bit words are used where every step stays at least as fine (and in proportion for a clip below 1)."""
-NEWTON, NEAR = 2.0**-30, 8.0
-"""Newton's sums of contributions up to NEAR have steps at least as fine, larger ones in proportion: coarser steps would
-move its coefficients by 1e-6 of their size and more."""
+NEAR = 8.0
+"""Contributions up to it have steps as fine as their block asks, larger ones in proportion."""
 RELATIVE = 2.0**-16
 """No step is coarser than so much of the largest contribution."""
 TAIL = 16.0
@@ -41,9 +40,8 @@ class Loudness:
     most: float
 
 
-def exact(ask: Ask, coarsest: float = math.inf) -> Grid:
-    """The grid of a sum without noise. coarsest: the largest step of values that are not whole numbers, of
-    contributions up to NEAR; beyond it steps may grow as the contributions do.
+def exact(ask: Ask) -> Grid:
+    """The grid of a sum without noise.
 
     Every row is cut off by up to a step, and where nothing drowns that, only whole numbers can do with short words.
     Raises PlanError: the sum does not fit.
@@ -55,7 +53,7 @@ def exact(ask: Ask, coarsest: float = math.inf) -> Grid:
     else:
         raise _too_wide(ask)
     for part, block in zip(parts, ask.blocks, strict=True):
-        if not block.whole and part.step > min(coarsest * max(1.0, block.high / NEAR), block.high * RELATIVE):
+        if not block.whole and part.step > min(block.coarsest * max(1.0, block.high / NEAR), block.high * RELATIVE):
             raise _too_wide(ask)
     return Grid(parts, bits)
 

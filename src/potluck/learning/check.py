@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 from potluck.core.plan import Column, Plan, repeated
 from potluck.learning import scoring_check
@@ -12,6 +11,7 @@ from potluck.learning.data.target_check import missing_keys, not_missing, of_tar
 from potluck.learning.models.layers import MOST_VALUES, WIDEST_LAYER
 from potluck.learning.pauses import pauses
 from potluck.learning.statistics import check as statistics_check
+from potluck.learning.training.methods import METHODS
 from potluck.learning.training.network import HINT, present
 
 MOST_RIDGE = 1e12
@@ -125,15 +125,17 @@ def _method(plan: Plan) -> list[str]:
     if model is None or spec is None:
         return []
     found = []
-    if model.kind == "trees" or spec.method == "boosting":
+    method = METHODS.of(spec.method)
+    if model.kind == "trees" or method.start is None:
         what = "boosted trees are grown over columns at different owners alone in this version"
         return [f'model.kind: {what}. hint: task = "fit", or kind = "logistic"']
-    if spec.server != "mean" and spec.method != "average":
+    by_site = " or ".join(f'"{word}"' for word, one in METHODS.entries.items() if one.by_site)
+    if spec.server != "mean" and not method.by_site:
         what = f'"{spec.server}" joins what sites trained by themselves, and {spec.method} adds up'
-        found.append(f'training.server: {what}. hint: method = "average", or server = "mean"')
+        found.append(f'training.server: {what}. hint: method = {by_site}, or server = "mean"')
     if model.kind == "network":
-        if spec.method != "average":
-            found.append(f'training.method: a network is not trained by {spec.method}. hint: method = "average"')
+        if method.linear:
+            found.append(f"training.method: a network is not trained by {spec.method}. hint: method = {by_site}")
         if not present():
             found.append(f"model.kind: a network is trained with torch, which is missing. hint: {HINT}")
         if not all(1 <= width <= WIDEST_LAYER for width in model.layers):
@@ -155,6 +157,8 @@ def _method(plan: Plan) -> list[str]:
             "1 or more, as many as there may be rows",
         ),
     }
+    if plan.privacy.noise != "none":
+        found += method.noised(plan)
     return found + [
         f"{at}: {value} does not fit. hint: {hint}" for at, (value, fits, hint) in bounds.items() if not fits
     ]
@@ -167,20 +171,9 @@ def _features(plan: Plan) -> list[str]:
     clash = sorted({*repeated(names), *({"intercept"} & set(names))})
     if clash:
         return [f"data.columns: two features would be called {clash[0]}. hint: rename a column"]
-    values = _values(plan, len(names))
+    assert plan.training is not None
+    values = METHODS.of(plan.training.method).values(plan, len(names))
     if values > MOST_VALUES:
         what = f"the model has {values} values in a sum, {MOST_VALUES} are the most"
         return [f"model.kind: {what}. hint: fewer columns, or narrower layers"]
     return []
-
-
-def _values(plan: Plan, features: int) -> int:
-    """About how many values one sum has, without making room for them."""
-    if plan.model is None or plan.training is None:
-        return 0
-    if plan.training.method == "newton":
-        return features * (features + 1) // 2
-    layers = plan.model.layers if plan.model.kind == "network" else ()
-    classes = plan.data.target.classes if plan.data.target else None
-    widths = (features, *layers, len(classes or "1"))
-    return sum((before + 1) * after for before, after in pairwise(widths))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
-from potluck.core.plan import Column, Plan, Training
+from potluck.core.plan import Plan, Training
+from potluck.learning.data.encode import inputs
+from potluck.learning.training.methods import METHODS
 
 
 def pauses(plan: Plan) -> list[str]:
     """`key: what. hint: what to do`, also of plans that have errors."""
-    return [*_without_noise(plan), *_without_ridge(plan), *_whole(plan), *_range(plan), *_no_feature(plan)]
+    return [*_without_noise(plan), *_of_method(plan), *_no_feature(plan)]
 
 
 def _without_noise(plan: Plan) -> list[str]:
@@ -21,48 +23,29 @@ def _without_noise(plan: Plan) -> list[str]:
     ]
 
 
-def _without_ridge(plan: Plan) -> list[str]:
-    if plan.model is None or plan.training is None or plan.model.l2 > 0 or plan.training.method != "newton":
-        return []
-    features = _features(plan).items()
-    whole = [name for name, column in features if column.kind == "category" and column.reference is None]
-    if not whole:
-        return []
-    what = f"with 0 there is no one fit where every row has a declared value of {', '.join(whole)}"
-    return [f"model.l2: {what}: the values determine one another. hint: a reference for each, or a value above 0"]
-
-
-def _whole(plan: Plan) -> list[str]:
-    """A batch is of sites that train by themselves."""
+def _of_method(plan: Plan) -> Iterator[str]:
+    """What its method says, and keys of [training] that only sites which train by themselves read."""
     spec = plan.training
-    if spec is None or spec.batch is None or spec.method == "average":
-        return []
-    what = f"is ignored: every round of {spec.method} is a sum over all rows"
-    return [f'training.batch: {what}. hint: leave it out, or method = "average"']
-
-
-def _range(plan: Plan) -> list[str]:
-    """Sums over rows are bounded row by row, however large coefficients grow."""
-    spec = plan.training
-    if spec is None or spec.method == "average" or spec.range == Training(method=spec.method).range:
-        return []
-    what = f"is ignored: {spec.method} adds up rows, which bound their sum whatever the coefficients are"
-    return [f'training.range: {what}. hint: leave it out, or method = "average"']
+    if spec is None:
+        return
+    method = METHODS.of(spec.method)
+    yield from method.pauses(plan)
+    if method.by_site:
+        return
+    others = " or ".join(f'"{word}"' for word, one in METHODS.entries.items() if one.by_site)
+    if spec.batch is not None:
+        what = f"is ignored: every round of {spec.method} is a sum over all rows"
+        yield f"training.batch: {what}. hint: leave it out, or method = {others}"
+    if spec.range != Training(method=spec.method).range:
+        what = f"is ignored: {spec.method} adds up rows, which bound their sum whatever the coefficients are"
+        yield f"training.range: {what}. hint: leave it out, or method = {others}"
 
 
 def _no_feature(plan: Plan) -> list[str]:
     """References of columns that become no feature."""
-    inside = _features(plan)
+    inside = inputs(plan)
     return [
         f"data.columns.{name}.reference: is ignored: the column is no feature. hint: leave it out"
         for name, column in plan.data.columns.items()
         if column.reference is not None and name not in inside
     ]
-
-
-def _features(plan: Plan) -> Mapping[str, Column]:
-    """The columns that become features."""
-    data = plan.data
-    outside = {data.person, data.target.column if data.target else None, data.split.column if data.split else None}
-    columns = data.columns.items()
-    return {name: column for name, column in columns if name not in outside and column.kind != "ignore"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,26 +13,17 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats, Update
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
-from potluck.learning.data.target import Goal, goal
+from potluck.learning.data.target import goal
 from potluck.learning.evaluation import evaluate
 from potluck.learning.models.basis import basis
 from potluck.learning.models.fitted import training
 from potluck.learning.models.model import model
 from potluck.learning.statistics.statistics import Counted, StatisticsTask
-from potluck.learning.training.average import Average
-from potluck.learning.training.gradient import Gradient
 from potluck.learning.training.method import Method, within
-from potluck.learning.training.newton import Newton
+from potluck.learning.training.methods import method_of
 from potluck.learning.training.trained import Trained
 
 __all__ = ["Counted", "StatisticsTask", "TrainTask", "Trained", "build"]
-
-Make = Callable[[Plan, Goal, int], Method]
-METHODS: Mapping[str, Make] = {
-    "newton": Newton,
-    "gradient": Gradient,
-    "average": Average,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +76,9 @@ class TrainTask:
         return self._method().contribute(weights, ask.step, rows)
 
     def _method(self) -> Method:
-        return METHODS[training(self.plan).method](self.plan, goal(self.plan), len(encoding(self.plan).names))
+        start = method_of(self.plan).start
+        assert start is not None  # a plan whose method has none does not pass its check
+        return start(self.plan, goal(self.plan), len(encoding(self.plan).names))
 
     @property
     def _evaluates(self) -> bool:

@@ -12,6 +12,7 @@ from potluck.core.views import AllOf, AnyOf, Condition, Form, Never, Together, V
 from potluck.learning import scoring_views
 from potluck.learning.data.units import noisy
 from potluck.learning.evaluation import evaluate
+from potluck.learning.training.methods import METHODS
 
 SOURCE = "docs/concepts/training.md"
 OPENS = 2
@@ -24,8 +25,11 @@ def opened(plan: Plan) -> str:
         return "one vector of all statistics, opened once"
     assert plan.training is not None
     counts = "" if noisy(plan) else ", and the training rows of each class"
-    robust = plan.training.server != "mean"
-    return _trained(plan.training.server if robust else plan.training.method, counts) + _evaluated(plan)
+    if plan.training.server != "mean":
+        sums = f"each round the sites' changes of weights, joined by the rule {plan.training.server}{counts}"
+    else:
+        sums = METHODS.of(plan.training.method).opened(counts)
+    return sums + _evaluated(plan)
 
 
 def _evaluated(plan: Plan) -> str:
@@ -37,21 +41,6 @@ def _evaluated(plan: Plan) -> str:
         return "; then the held-out rows' count and summed squares of errors and targets"
     few = "" if noisy(plan) else ": many cells hold a single row"
     return f"; then the held-out rows in each of {names['cells']} cells (class, and bin of scores or hit){few}"
-
-
-def _trained(method: str, counts: str) -> str:
-    if method == "newton":
-        return (
-            "each round the summed gradient and Gram matrix of all training rows, exactly (of a linear model the "
-            "squared errors too), and the training rows of each class; the last of them stay beside the model: with "
-            "few rows a coefficient they can be inverted, and without noise a row that is known to be missing shows by "
-            "its difference"
-        )
-    if method == "gradient":
-        return f"each round the summed gradient of all training rows{counts}; at zero weights it tells class means"
-    if method in ("median", "trimmed", "krum", "norm"):
-        return f"each round the sites' changes of weights, joined by the rule {method}{counts}"
-    return f"each round the summed change of the sites' weights{counts}"
 
 
 def views(plan: Plan, updates: Sequence[View] = ()) -> list[View]:

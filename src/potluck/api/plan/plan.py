@@ -13,15 +13,8 @@ from potluck.core import plan as core
 from potluck.core.errors import PlanError, UsageError
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import layered, mode_of
-from potluck.learning.training import average
+from potluck.learning.training.methods import method_of
 from potluck.parties import catalog
-
-ROUNDS = {"newton": 12, "gradient": 20, "average": 10, "boosting": 20}
-FITTED = {"newton": 8}
-"""The same where a round is computed on shares: Newton's method has settled by then."""
-BATCH = {"average": average.BATCH}
-"""Other methods take all their rows where no batch is written."""
-RATE = {"gradient": 1.0, "average": 0.1, "newton": 1.0, "boosting": 0.3}
 
 
 class Plan:
@@ -131,13 +124,13 @@ def _defaults(plan: core.Plan, tables: Toml) -> core.Plan:
         return plan
     written = tables.get("training")
     written = written if isinstance(written, Mapping) else {}
-    method = plan.training.method
-    usual = ROUNDS | FITTED if plan.task == "fit" else ROUNDS
+    method = method_of(plan)
+    rounds = method.on_shares if plan.task == "fit" and method.on_shares else method.rounds
     training = msgspec.structs.replace(
         plan.training,
-        rounds=plan.training.rounds if "rounds" in written else usual[method],
-        rate=plan.training.rate if "rate" in written else RATE[method],
-        batch=plan.training.batch if "batch" in written else BATCH.get(method),
+        rounds=plan.training.rounds if "rounds" in written else rounds,
+        rate=plan.training.rate if "rate" in written else method.rate,
+        batch=plan.training.batch if "batch" in written else method.batch,
     )
     return msgspec.structs.replace(plan, training=training)
 

@@ -94,19 +94,24 @@ def field(name: str, column: Column) -> Field:
     return Field(name=name, kind="category", values=column.values, missing=column.missing, reference=reference)
 
 
+def inputs(plan: Plan) -> dict[str, Column]:
+    """The columns that are read for themselves: to train those that become features."""
+    data = plan.data
+    outside = {data.person}
+    if plan.task == "train":
+        outside |= {data.target.column if data.target else None, data.split.column if data.split else None}
+    return {name: one for name, one in data.columns.items() if name not in outside and one.kind != "ignore"}
+
+
 def encoding(plan: Plan) -> Encoding:
     """What a plan declares: all its columns but the person's, and to train also but the target's and the split's.
 
     Of statistics the features are not used, but each column's ranges, values and rule for missing values are.
     """
-    data = plan.data
-    outside = {data.person}
-    if plan.task == "train":
-        outside |= {data.target.column if data.target else None, data.split.column if data.split else None}
-    inside = [(name, column) for name, column in data.columns.items() if name not in outside]
+    data, inside = plan.data, inputs(plan)
     if plan.task == "statistics":  # which counts every declared value, and needs none to compare with
-        inside = [(name, msgspec.structs.replace(column, reference=None)) for name, column in inside]
-    fields = tuple(field(name, column) for name, column in inside if column.kind != "ignore")
+        inside = {name: msgspec.structs.replace(column, reference=None) for name, column in inside.items()}
+    fields = tuple(field(name, column) for name, column in inside.items())
     return Encoding(fields=fields, missing=data.missing, layout=() if data.header else tuple(data.columns))
 
 

@@ -231,7 +231,7 @@ def _notes(how: Encoding, known: Basis | None, judged: bool, why: str) -> Sequen
                 "difference of two coefficients, or the quotient of two ratios"
             )
     found.extend(known.warnings)
-    if known.method != "newton" and not known.converged:
+    if known.sums is None and not known.converged:
         found.append(
             f"{known.method} stops after training.rounds and does not check that it has arrived: coefficients may be "
             "nearer to 0 than the fit's, and ratios to 1"

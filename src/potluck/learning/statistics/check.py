@@ -35,4 +35,5 @@ def _unread(one: Statistic, at: str) -> Iterator[str]:
     keys = KINDS.of(one.kind).keys
     for field in msgspec.structs.fields(Statistic):
         if field.name not in COMMON | keys and getattr(one, field.name) != field.default:
-            yield f"{at}.{field.name}: a {one.kind} does not read it. hint: it takes {', '.join(sorted(keys))}"
+            what = f"{at}.{field.name}: a {one.kind} does not read it"
+            yield f"{what}. hint: leave {field.name} out; it reads {', '.join(sorted(keys))}"

@@ -25,7 +25,7 @@ from potluck.learning.data.units import noisy
 from potluck.learning.models import layers
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.linear import design, kind, l2, residuals
-from potluck.learning.training.method import TALLY, ServerSteps, judge, tallied, within
+from potluck.learning.training.method import TALLY, ServerSteps, TrainingMethod, judge, tallied, within
 
 Slope = Callable[[Floats, Floats, Floats], Floats]
 """(weights [d], features [b, p], target [b]) -> [d], the gradient of the mean loss over a batch."""
@@ -123,3 +123,20 @@ class Average:
             return np.asarray(rows.T @ residuals(which, weights, rows, y) / len(y), dtype=np.float64)
 
         return linear
+
+
+def _noised(plan: Plan) -> Iterator[str]:
+    if plan.privacy.unit in ("row", "person"):
+        what = f"average clips a site's whole update, which does not hide a {plan.privacy.unit}"
+        yield f'training.method: {what}. hint: use "gradient", or privacy.unit = "site"'
+
+
+AVERAGE = TrainingMethod(
+    start=Average,
+    rounds=10,
+    rate=0.1,
+    batch=BATCH,
+    opened=lambda counts: f"each round the summed change of the sites' weights{counts}",
+    by_site=True,
+    noised=_noised,
+)

@@ -25,6 +25,7 @@ from potluck.learning.models.forest import DEEPEST, MOST, Forest, Tree, fault
 from potluck.learning.models.linear import l2
 from potluck.learning.models.model import Model
 from potluck.learning.training.grow import Growth, bits, cuts, grow
+from potluck.learning.training.method import TrainingMethod
 from potluck.learning.training.trained import Trained
 
 PROGRAM = "boosted_trees"
@@ -172,3 +173,6 @@ def unfit(plan: Plan, train: int, test: int) -> str:
     if how.ridge <= least:
         return f"model.l2: {how.ridge:g} is too small for {train} rows in fixed point. hint: above {least:.3g}"
     return ""
+
+
+BOOSTING = TrainingMethod(start=None, rounds=20, rate=0.3, opened=lambda counts: "nothing: trees are no sum")

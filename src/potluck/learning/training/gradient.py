@@ -23,7 +23,16 @@ from potluck.learning.data.target import Goal
 from potluck.learning.data.units import Index, most_units, noisy, updates
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.linear import design, kind, l2, penalty, residuals, room
-from potluck.learning.training.method import ServerSteps, cut_off, few, judge, tallied, tally, within
+from potluck.learning.training.method import (
+    ServerSteps,
+    TrainingMethod,
+    cut_off,
+    few,
+    judge,
+    tallied,
+    tally,
+    within,
+)
 
 NEAR = 1e-4
 """Where less than this part of the largest coefficient is still to go, it has arrived: `training.newton.BLURRED`."""
@@ -112,3 +121,21 @@ def _ahead(step: float, norm: float, before: float) -> float:
     gradients say: a geometric series. norm, before: of the last gradient and of the one before it, 0 where there was
     none."""
     return step * norm / (before - norm) if norm < before else math.inf
+
+
+def _noised(plan: Plan) -> Iterator[str]:
+    if training(plan).expected_rows is None:
+        what = "is missing: with noise the number of rows is private"
+        yield f"training.expected_rows: {what}. hint: give a public guess of the training rows"
+
+
+GRADIENT = TrainingMethod(
+    start=Gradient,
+    rounds=20,
+    rate=1.0,
+    opened=lambda counts: (
+        f"each round the summed gradient of all training rows{counts}; at zero weights it tells class means"
+    ),
+    linear=True,
+    noised=_noised,
+)

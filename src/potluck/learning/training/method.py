@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
 from potluck.core.plan import Plan
+from potluck.core.registry import Registry, table
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats, Update
 from potluck.learning.data.table import Table
@@ -38,6 +41,54 @@ class Method(Protocol):
     def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]: ...
 
     def course(self) -> ServerSteps: ...
+
+
+def nothing(plan: Plan) -> Iterator[str]:
+    """Where there is nothing to say of a plan."""
+    yield from ()
+
+
+def weights_of(plan: Plan, features: int) -> int:
+    """About how many weights the plan's model has."""
+    assert plan.model is not None
+    layers = plan.model.layers if plan.model.kind == "network" else ()
+    classes = plan.data.target.classes if plan.data.target else None
+    return sum((before + 1) * after for before, after in pairwise((features, *layers, len(classes or "1"))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingMethod:
+    """One way to train, as plans name it: an object in the method's file, and a line in `methods`.
+
+    start: the method for a plan, its target and so many features; None: no sums over rows train by it.
+    rounds, rate, batch: of [training], where a plan does not say; on_shares: rounds where each is computed on shares.
+    opened: what the sums that the server opens are made of, after what they say of the number of rows.
+    linear: it trains models that are linear in their features, and no others.
+    by_site: each site trains by itself and adds its change; else every round is a sum over all rows.
+    noised: what of a plan with noise does not fit; pauses: what of a plan runs, and should give pause. Lines as `check`
+    makes them, also of plans that have errors.
+    values: about how many numbers one sum has for so many features, without making room for them.
+    """
+
+    start: Callable[[Plan, Goal, int], Method] | None
+    rounds: int
+    rate: float
+    opened: Callable[[str], str]
+    batch: int | None = None
+    on_shares: int | None = None
+    linear: bool = False
+    by_site: bool = False
+    noised: Callable[[Plan], Iterator[str]] = nothing
+    pauses: Callable[[Plan], Iterator[str]] = nothing
+    values: Callable[[Plan, int], int] = weights_of
+
+
+METHODS: Registry[TrainingMethod] = table("training.method")
+
+
+def method_of(plan: Plan) -> TrainingMethod:
+    """The method that a plan to train names."""
+    return METHODS.of(training(plan).method)
 
 
 def tally(plan: Plan, aim: Goal) -> Block:
@@ -88,7 +139,7 @@ def within(plan: Plan, weights: Floats) -> None:
     row bounds: without noise their coefficients stay within training.range."""
     if not np.isfinite(weights).all():
         raise Abort(Cause.RANGE, detail="a coefficient is not finite. hint: a lower training.rate, or more model.l2")
-    held = training(plan).method == "average" and not noisy(plan)
+    held = method_of(plan).by_site and not noisy(plan)
     reach = training(plan).range if held else WIDEST
     if (np.abs(weights) > reach).any():
         hint = "raise training.range or model.l2" if held else "a lower training.rate, or more model.l2"

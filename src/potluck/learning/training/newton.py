@@ -19,14 +19,26 @@ from potluck.core.errors import DataError
 from potluck.core.fixed import finest
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats, Update
-from potluck.learning.data.encode import encoding
+from potluck.learning.data.encode import encoding, inputs
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import Index, most_units, updates
 from potluck.learning.models.fitted import Curvature, Fitted, training
 from potluck.learning.models.linear import curvature, design, kind, l2, largest, penalty, residuals, room
-from potluck.learning.training.method import TALLY, ServerSteps, cut_off, few, judge, tallied, tally, within
+from potluck.learning.training.method import (
+    TALLY,
+    ServerSteps,
+    TrainingMethod,
+    cut_off,
+    few,
+    judge,
+    tallied,
+    tally,
+    within,
+)
 
+COARSEST = 2.0**-30
+"""Coarser steps of the grid would move coefficients by 1e-6 of their size and more."""
 SETTLED = 1e-8
 """A step this small, relative to the weights, counts as converged."""
 GROWING, LASTING = 0.5, 4
@@ -218,4 +230,39 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _block(name: str, size: int, high: float, units: int) -> Block:
-    return Block(name, size, high, high * float(np.sqrt(size)), units)
+    return Block(name, size, high, high * float(np.sqrt(size)), units, coarsest=COARSEST)
+
+
+def _opened(counts: str) -> str:
+    return (
+        "each round the summed gradient and Gram matrix of all training rows, exactly (of a linear model the "
+        "squared errors too), and the training rows of each class; the last of them stay beside the model: with "
+        "few rows a coefficient they can be inverted, and without noise a row that is known to be missing shows by "
+        "its difference"
+    )
+
+
+def _noised(plan: Plan) -> Iterator[str]:
+    yield 'training.method: newton with noise gives poor models. hint: use "gradient"'
+
+
+def _without_ridge(plan: Plan) -> Iterator[str]:
+    if plan.model is None or plan.model.l2 > 0:
+        return
+    whole = [name for name, one in inputs(plan).items() if one.kind == "category" and one.reference is None]
+    if whole:
+        what = f"with 0 there is no one fit where every row has a declared value of {', '.join(whole)}"
+        yield f"model.l2: {what}: the values determine one another. hint: a reference for each, or a value above 0"
+
+
+NEWTON = TrainingMethod(
+    start=Newton,
+    rounds=12,
+    on_shares=8,  # it has settled by then
+    rate=1.0,
+    opened=_opened,
+    linear=True,
+    noised=_noised,
+    pauses=_without_ridge,
+    values=lambda plan, features: features * (features + 1) // 2,
+)

@@ -28,6 +28,7 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Cause, Exchange, Half, Label, Record, RoundId
 from potluck.learning.data.columns import Own
 from potluck.learning.data.table import Table
+from potluck.learning.training.methods import method_of
 from potluck.members.files import kept_secret
 from potluck.mpc.psi.curve import split
 from potluck.mpc.spu import DIGEST
@@ -65,7 +66,7 @@ def tied(tie: Tie, round_: RoundId, half: Half[T]) -> Half[T]:
 
 def by_order(plan: Plan) -> bool:
     """Whether a plan's sums depend on the order of rows."""
-    return plan.training is not None and plan.training.method == "average"
+    return plan.training is not None and method_of(plan).by_site
 
 
 def of_table(table: Table, key: Secret, ordered: bool = False) -> Tie:
