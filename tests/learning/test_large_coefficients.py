@@ -14,6 +14,8 @@ from potluck.core.rounds import Abort, Cause
 from potluck.dp.bound import privacy
 from potluck.learning.check import check
 from potluck.learning.models import linear
+from potluck.learning.models.kinds.linear import IDENTITY
+from potluck.learning.models.kinds.logistic import LOGIT
 from potluck.learning.models.linear import largest
 from potluck.learning.tasks import TrainTask, build
 from potluck.learning.training import method
@@ -151,14 +153,14 @@ def test_no_residual_is_beyond_its_bound_and_the_bound_is_a_power_of_two():
     rng = np.random.default_rng(1)
     for _ in range(200):
         weights = rng.normal(size=5) * 10.0 ** rng.integers(-3, 9)
-        bound = largest("linear", weights)
+        bound = largest(IDENTITY, weights)
         assert np.frexp(bound)[0] == 0.5
         corner = np.concatenate([[1.0], np.sign(weights[1:])]) * np.sign(weights[0] or 1)
         corner = np.abs(corner) * np.sign(weights)  # the row at which the prediction is largest
         assert abs(corner @ weights) + 1 <= bound <= 2.01 * (1 + np.abs(weights).sum())
-    assert largest("linear", np.array([3.0, 4.0])) == 16.0  # 8 lies within the rounding of a margin
-    assert largest("linear", np.array([3.0, 3.5])) == 8.0
-    assert largest("logistic", np.array([1e9, 1e9])) == 1.0
+    assert largest(IDENTITY, np.array([3.0, 4.0])) == 16.0  # 8 lies within the rounding of a margin
+    assert largest(IDENTITY, np.array([3.0, 3.5])) == 8.0
+    assert largest(LOGIT, np.array([1e9, 1e9])) == 1.0
 
 
 def test_range_beside_newton_and_gradient_is_ignored_and_said_so():

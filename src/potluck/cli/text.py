@@ -47,7 +47,7 @@ def show_run(out: Terminal, run: Run) -> None:
     model = document.get("model")
     if isinstance(model, Mapping):
         out.say(f"model: {model['file']} ({model['digest']})")
-        if model.get("kind") in ("linear", "logistic"):
+        if run.model.summed:
             judged = any(term.se is not None for term in run.model.summary().terms.values())
             words = "coefficients in the data's units" + (", with standard errors" if judged else "")
             out.say(f"{words}: potluck model summary {run.folder}")

@@ -90,7 +90,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     digest: sha256:... as `run` printed it; parties agree on it, not on where the file lies.
     """
 
-    kind: Literal["linear", "logistic", "network", "trees"] | None = None
+    kind: Annotated[str, Known("model.kind")] | None = None
     file: str | None = None
     digest: str | None = None
     l2: float = 1.0

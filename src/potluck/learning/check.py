@@ -7,12 +7,12 @@ import math
 from potluck.core.plan import Column, Plan, repeated
 from potluck.learning import scoring_check
 from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Key, encoding, key
-from potluck.learning.data.target_check import missing_keys, not_missing, of_target, twice
-from potluck.learning.models.layers import MOST_VALUES, WIDEST_LAYER
+from potluck.learning.models.kinds import MODELS
+from potluck.learning.models.layers import MOST_VALUES
+from potluck.learning.models.target_check import missing_keys, not_missing, of_target, twice
 from potluck.learning.pauses import pauses
 from potluck.learning.statistics import check as statistics_check
 from potluck.learning.training.methods import METHODS
-from potluck.learning.training.network import HINT, present
 
 MOST_RIDGE = 1e12
 """A ridge beyond it leaves nothing of the data, and loses the rows' digits beside its own."""
@@ -126,20 +126,17 @@ def _method(plan: Plan) -> list[str]:
         return []
     found = []
     method = METHODS.of(spec.method)
-    if model.kind == "trees" or method.start is None:
-        what = "boosted trees are grown over columns at different owners alone in this version"
-        return [f'model.kind: {what}. hint: task = "fit", or kind = "logistic"']
+    kind = MODELS.of(model.kind)
+    if kind.slope is None or method.start is None:
+        at, what = ("model.kind", model.kind) if kind.slope is None else ("training.method", spec.method)
+        return [f'{at}: {what} is for columns at different owners alone in this version. hint: task = "fit"']
     by_site = " or ".join(f'"{word}"' for word, one in METHODS.entries.items() if one.by_site)
     if spec.server != "mean" and not method.by_site:
         what = f'"{spec.server}" joins what sites trained by themselves, and {spec.method} adds up'
         found.append(f'training.server: {what}. hint: method = {by_site}, or server = "mean"')
-    if model.kind == "network":
-        if method.linear:
-            found.append(f"training.method: a network is not trained by {spec.method}. hint: method = {by_site}")
-        if not present():
-            found.append(f"model.kind: a network is trained with torch, which is missing. hint: {HINT}")
-        if not all(1 <= width <= WIDEST_LAYER for width in model.layers):
-            found.append(f"model.layers: a layer has 1 to {WIDEST_LAYER} units. hint: layers = [64]")
+    if method.linear and kind.link is None:
+        found.append(f"training.method: a {model.kind} is not trained by {spec.method}. hint: method = {by_site}")
+    found += kind.check(model)
     bounds = {
         "model.l2": (model.l2, 0 <= model.l2 <= MOST_RIDGE, f"0 to {MOST_RIDGE:g}"),
         "training.rounds": (spec.rounds, 1 <= spec.rounds <= MOST_ROUNDS, f"1 to {MOST_ROUNDS}"),

@@ -6,20 +6,12 @@ from collections.abc import Iterator
 
 from potluck.core.plan import Plan, Training, repeated
 from potluck.learning.check import of_columns, of_split
-from potluck.learning.data.columns import by_owner, features_of, least
-from potluck.learning.data.target_check import missing_keys, of_target
-from potluck.learning.models.linear import l2
-from potluck.learning.training import fit_trees
+from potluck.learning.data.columns import by_owner, least
+from potluck.learning.models.target_check import missing_keys, of_target
+from potluck.learning.training.fits import FITS, fit_of
 
-KINDS = ("linear", "logistic")
-ROUNDS, SHORTEST, LONGEST = 1000, 1e-4, 1e4
-"""What the engine's program takes."""
-WIDEST = 511
-ROWS, ELEMENTS = 1 << 22, 1 << 26
-COMPUTING, MOST_CLIP, LARGEST_SUM = 3, 64.0, 2.0**23
-"""With noise: who computes, the largest clip, and the largest sum of clipped gradients."""
-BOUND = 24
-"""log2 of how much larger the Gram matrix may be than its ridge."""
+COMPUTING = 3
+"""With noise: who computes."""
 
 
 def check(plan: Plan) -> list[str]:
@@ -85,40 +77,18 @@ def _features(plan: Plan) -> Iterator[str]:
 
 
 def _model(plan: Plan) -> Iterator[str]:
-    model, spec = plan.model, plan.training
-    assert model is not None
-    assert spec is not None
-    if model.kind == "trees":
-        yield from fit_trees.check(plan)
+    assert plan.model is not None
+    assert plan.training is not None
+    if plan.model.kind in FITS.entries:
+        yield from fit_of(plan).check(plan)
         return
-    if model.kind not in KINDS:
-        yield f'model.kind: "{model.kind}" is not fitted over columns. hint: linear, logistic or trees'
-        return
-    if spec.method not in ("newton", "gradient"):
-        yield f'training.method: a {model.kind} model is not fitted by {spec.method}. hint: "newton" or "gradient"'
-    if spec.server != "mean":
-        yield "training.server: there are no updates of sites to join. hint: leave it out"
-    if not 1 <= spec.rounds <= ROUNDS:
-        yield f"training.rounds: {spec.rounds} does not fit. hint: 1 to {ROUNDS}"
-    if not SHORTEST <= spec.rate <= LONGEST:
-        yield f"training.rate: {spec.rate:g} does not fit. hint: {SHORTEST:g} to {LONGEST:g}"
-    if spec.batch is not None and not 1 <= spec.batch <= ROWS:
-        yield f"training.batch: {spec.batch} does not fit. hint: 1 to {ROWS}, or leave it out for all rows"
-    if not 0 <= model.l2 <= 1e12:
-        yield f"model.l2: {model.l2:g} does not fit. hint: 0 to 1e12"
-    elif spec.method == "newton" and model.l2 == 0:
-        what = "newton inverts a matrix in fixed point, which needs a ridge"
-        yield f'model.l2: {what}. hint: any value above 0 that fits the rows, e.g. 1, or method = "gradient"'
-    width = len(set(by_owner(plan))) if all(c.owner for c in features_of(plan).values()) else 0
-    if width > WIDEST:
-        yield f"data.columns: {width} features, at most {WIDEST} are fitted in secret. hint: fewer columns or values"
+    hint = " or ".join(FITS.words())
+    yield f'model.kind: "{plan.model.kind}" is not fitted over columns. hint: {hint}'
 
 
 def _privacy(plan: Plan) -> Iterator[str]:
-    """What noise inside the computation cannot be: it is of gradient steps over all rows, for three who compute."""
-    wanted, spec, model = plan.privacy, plan.training, plan.model
-    assert spec is not None
-    assert model is not None
+    """What noise inside the computation cannot be: it is drawn by three who compute, for rows."""
+    wanted = plan.privacy
     if wanted.noise == "none":
         return
     if wanted.noise != "reveal":
@@ -126,27 +96,11 @@ def _privacy(plan: Plan) -> Iterator[str]:
         yield f'privacy.noise: {what}. hint: noise = "reveal"'
     if wanted.unit not in (None, "row"):
         yield f'privacy.unit: a row is what all owners have of one key, not a {wanted.unit}. hint: unit = "row"'
-    if model.kind in KINDS and spec.method == "newton":
-        yield 'training.method: newton with noise gives poor models. hint: method = "gradient"'
-    if model.kind == "trees":
-        yield 'model.kind: trees are grown without noise in this version. hint: kind = "logistic", or noise = "none"'
-    if spec.method == "gradient":
-        yield from _steps(plan, spec)
+    if plan.model is not None and plan.model.kind in FITS.entries:
+        yield from fit_of(plan).noised(plan)
     if len(plan.servers) != COMPUTING:
         what = "with noise three parties compute: two of them draw enough, whatever the third does"
         yield f"protect.servers: {what}. hint: name three"
-
-
-def _steps(plan: Plan, spec: Training) -> Iterator[str]:
-    if spec.batch is not None:
-        yield "training.batch: with noise every step takes all rows in this version. hint: leave it out"
-    if spec.expected_rows is None:
-        what = "is missing: with noise the number of rows that count is private"
-        yield f"training.expected_rows: {what}. hint: a public guess of the training rows"
-    elif not 1 <= spec.expected_rows <= ROWS:
-        yield f"training.expected_rows: {spec.expected_rows} does not fit. hint: 1 to {ROWS}"
-    if plan.privacy.clip is not None and plan.privacy.clip > MOST_CLIP:
-        yield f"privacy.clip: {plan.privacy.clip:g} is more than is computed with. hint: at most {MOST_CLIP:g}"
 
 
 def warnings(plan: Plan) -> Iterator[str]:
@@ -169,27 +123,19 @@ def _unused(plan: Plan) -> Iterator[str]:
     spec = plan.training
     assert spec is not None
     usual = Training(method=spec.method)
+    reads = fit_of(plan).reads(plan) if plan.model is not None and plan.model.kind in FITS.entries else frozenset()
+    if plan.privacy.noise != "none":
+        reads |= {"expected_rows"}
     reasons = {
-        "batch": "" if spec.method == "gradient" else f"every round of {spec.method} takes all rows",
-        "expected_rows": ""
-        if plan.privacy.noise != "none"
-        else "sums are over rows that all owners have, and how many those are is public",
+        "batch": f"every round of {spec.method} takes all rows",
+        "expected_rows": "sums are over rows that all owners have, and how many those are is public",
         "range": "no coefficient is held to it",
         "epochs": "there are rounds alone",
-        "seed": "" if spec.method == "gradient" and spec.batch else "no rows are shuffled",
+        "seed": "no rows are shuffled",
     }
     for key, why in reasons.items():
-        if why and getattr(spec, key) != getattr(usual, key):
+        if key not in reads and getattr(spec, key) != getattr(usual, key):
             yield f"training.{key}: is ignored: {why}. hint: leave it out"
-
-
-def _largest_sum(plan: Plan) -> float:
-    """With noise, what one row adds to a sum or to a step at most; else 0."""
-    spec = plan.training
-    assert spec is not None
-    if plan.privacy.noise == "none":
-        return 0.0
-    return (plan.privacy.clip or 0.0) * max(1.0, spec.rate / (spec.expected_rows or 1))
 
 
 def _too_few(plan: Plan, train: int, test: int) -> str:
@@ -205,24 +151,4 @@ def _too_few(plan: Plan, train: int, test: int) -> str:
 
 def unfit(plan: Plan, train: int, test: int) -> str:
     """What is wrong with the plan for so many rows to train on and held out, with a hint; empty: nothing."""
-    assert plan.model is not None
-    assert plan.training is not None
-    few = _too_few(plan, train, test)
-    if few or plan.model.kind == "trees":
-        return few or fit_trees.unfit(plan, train, test)
-    width = len(by_owner(plan)) + 1
-    if max(train, test) > ROWS or (train + test) * width > ELEMENTS:
-        return f"{train + test} common rows of {width - 1} features are too many for one program. hint: fewer of either"
-    if _largest_sum(plan) * train > LARGEST_SUM:
-        return "privacy.clip: the sum is too large for fixed point. hint: a lower clip, or more expected_rows"
-    if plan.training.method != "newton":
-        size = plan.training.batch or 1
-        hint = "a smaller one, or leave it out for all rows"
-        return (
-            "" if size <= train else f"training.batch: {size} is more than the {train} rows to train on. hint: {hint}"
-        )
-    curved = 0.25 if plan.model.kind == "logistic" else 1.0
-    least = width * train * curved / (1 << BOUND - 1)
-    if l2(plan) >= least:
-        return ""
-    return f"model.l2: {l2(plan):g} is too small for {train} rows in fixed point. hint: at least {least:.3g}"
+    return _too_few(plan, train, test) or fit_of(plan).unfit(plan, train, test)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
-
 from potluck.core.errors import PlanError
-from potluck.core.fitting import Array, Recipe
 from potluck.core.party import Party, site
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
@@ -15,11 +11,10 @@ from potluck.core.wire import dump
 from potluck.dp.check import check as check_privacy
 from potluck.dp.noise_on_shares import UNIT, Inside, inside
 from potluck.learning import fit_check
-from potluck.learning.data.columns import Columns, by_owner, reader_names
+from potluck.learning.data.columns import by_owner, reader_names
 from potluck.learning.models.model import Model
-from potluck.learning.training.fit_linear import Regression, solved
-from potluck.learning.training.fit_trees import Boosting, grown
-from potluck.learning.training.trained import Trained
+from potluck.learning.training.fit import Learner
+from potluck.learning.training.fits import fit_of
 from potluck.mpc.fit import check as mpc_check
 from potluck.mpc.fit import views as fit_views
 
@@ -29,21 +24,9 @@ WIDEST, LONGEST_STEP = 2.0**24, 2.0**10
 """What noise in a sum, and in a step, has room for: products stay below 2^27."""
 
 
-class Learner(Protocol):
-    """A model's program, from public numbers; an owner's part of its arguments; and what its results say."""
-
-    def recipe(self, train: int, test: int) -> Recipe: ...
-
-    def shared(self, owner: str, columns: Columns) -> list[Array]: ...
-
-    def outcome(self, opened: Sequence[Array], train: int, test: int) -> Trained: ...
-
-
 def learner(plan: Plan) -> Learner:
     """The learner of a plan that `check` finds nothing wrong with."""
-    if plan.model is not None and plan.model.kind == "trees":
-        return Boosting(plan)
-    return Regression(plan, None if plan.privacy.noise == "none" else owed(plan).share)
+    return fit_of(plan).learner(plan, None if plan.privacy.noise == "none" else owed(plan).share)
 
 
 def owed(plan: Plan) -> Inside:
@@ -58,8 +41,7 @@ def charged(plan: Plan) -> bytes:
 
 def plain(plan: Plan, features: Floats, target: Floats) -> Model:
     """The model that features [n, p] in the plan's order and target [n] give in one place. Raises DataError."""
-    make = grown if plan.model is not None and plan.model.kind == "trees" else solved
-    return make(plan, features, target)
+    return fit_of(plan).plain(plan, features, target)
 
 
 def check(plan: Plan) -> tuple[list[str], list[str]]:
@@ -94,4 +76,4 @@ def readers(plan: Plan) -> tuple[Party, ...]:
 
 def views(plan: Plan) -> list[View]:
     """Who sees what of a fit."""
-    return fit_views.views(plan, readers(plan))
+    return fit_views.views(plan, readers(plan), fit_of(plan).tells)

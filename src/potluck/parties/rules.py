@@ -10,6 +10,7 @@ import msgspec
 from potluck.core.party import BROKER, SERVER
 from potluck.core.plan import Model, Plan, repeated
 from potluck.core.registry import Known, known_of
+from potluck.learning.models.kinds import MODELS
 
 TAKEN = (SERVER.name, BROKER.name)
 MOST_ROWS = 1 << 40
@@ -176,7 +177,7 @@ def _trained(model: Model) -> list[str]:
     """What training needs of its model table, which a prediction's has not."""
     found = []
     if model.kind is None:
-        found.append("model.kind: is missing. hint: add it: one of linear, logistic, network, trees")
+        found.append(f"model.kind: is missing. hint: add it: one of {', '.join(MODELS.words())}")
     for key in ("file", "digest"):
         if getattr(model, key) is not None:
             found.append(f'model.{key}: is for task = "predict". hint: leave it out')

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from potluck.learning.models.kinds import MODELS
 from potluck.report import words
 from potluck.report.comparison import TITLES, ends
 from potluck.report.details import Budget, Details, Score
 from potluck.report.outcome import METRICS, Outcome
 from potluck.report.traffic import Timeline
 
-MODELS = {"linear": "a linear regression", "logistic": "a logistic regression", "network": "a neural network"}
 SERVERS = {"lying": "against a lying server", "curious": "server follows the protocol"}
 LEFT = {
     "clear": "each site's update went to the server in the clear",
@@ -60,6 +60,12 @@ def sentences(
     )
 
 
+def _title(kind: str) -> str:
+    """A kind of model in words; a run may be of one that this version does not know."""
+    known = MODELS.entries.get(kind)
+    return known.title if known else "a model"
+
+
 def _did(outcome: Outcome, details: Details) -> str:
     if details.prediction is not None:
         one = details.prediction
@@ -71,13 +77,13 @@ def _did(outcome: Outcome, details: Details) -> str:
         return f"{words.capital(words.count(len(details.sites), 'site'))} matched their keys{found} in common."
     who = words.capital(words.count(len(details.sites), "site")) if details.sites else "The sites"
     if outcome.task == "fit":
-        what = MODELS.get(outcome.model.kind, "a model") if outcome.model else "a model, which its readers have"
+        what = _title(outcome.model.kind) if outcome.model else "a model, which its readers have"
         return f"{who} fitted {what} over columns that each has of the same rows."
     if outcome.results:
         return f"{who} computed {words.count(len(outcome.results), 'statistic')} together, from one sum."
     if outcome.model is None:
         return f"{who} set out together, but this run ended without a result."
-    what = MODELS.get(outcome.model.kind, "a model")
+    what = _title(outcome.model.kind)
     rounds = sum(one.kind == "train" for one in details.timeline) or len(outcome.rounds)
     often = f" in {words.count(rounds, 'round')}" if rounds else ""
     return f"{who} trained {what} together{often}."

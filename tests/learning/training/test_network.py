@@ -103,7 +103,7 @@ def test_initial_weights_are_the_public_seeds_and_are_checked():
 def test_a_step_is_the_numerical_gradient(goal, activation):
     """Central differences of the loss, computed by the prediction's own forward pass in NumPy."""
     from potluck.learning.models.model import model
-    from potluck.learning.training.network import slope
+    from potluck.learning.models.slopes import slope
 
     spec = net(goal, activation)
     rng = np.random.default_rng(5)

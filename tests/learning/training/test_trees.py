@@ -150,7 +150,7 @@ AGE = BASE["data"]["columns"]["age"]
 
 
 def test_scikit_learn_takes_no_such_trees_and_is_told_so():
-    with pytest.raises(UsageError, match="no trees grown elsewhere"):
+    with pytest.raises(UsageError, match="no trees made elsewhere"):
         grown_model(planned())[0].to_sklearn()
 
 

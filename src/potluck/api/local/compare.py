@@ -18,8 +18,10 @@ from potluck.core.plan import digest
 from potluck.core.rounds import Abort
 from potluck.learning.data.table import Table
 from potluck.learning.evaluation.evaluate import Metrics, exact
+from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.model import Model
 from potluck.learning.tasks import TrainTask
+from potluck.learning.training.methods import METHODS
 from potluck.learning.training.trained import Trained
 from potluck.parties.drivers.memory import Memory
 from potluck.parties.runners.together import by_hand
@@ -73,7 +75,8 @@ def _converged(plan: Spec) -> Spec:
     """The plan as somebody with all its rows at hand would run it: to convergence, where the method may matter."""
     assert plan.training is not None
     assert plan.model is not None
-    if plan.model.kind == "network":
+    if kind_of(plan).link is None:
         return plan
-    training = msgspec.structs.replace(plan.training, method="newton", rounds=25)
+    method, rounds = next((word, one.settled) for word, one in METHODS.entries.items() if one.settled)
+    training = msgspec.structs.replace(plan.training, method=method, rounds=rounds)
     return msgspec.structs.replace(plan, training=training)

@@ -165,7 +165,7 @@ def _lead(spec: Spec, protection: Predicting, round_: RoundId, seat: Credentials
 def telling(spec: Spec, card: Card) -> Iterator[str]:
     """What the scores themselves tell of the model, as a warning."""
     inputs, most = len(card.encoding.names), spec_of(spec).max_rows
-    if card.kind != "network" and most > inputs:
+    if not card.activation and most > inputs:
         yield (
             f"predict.max_rows: whoever reads {inputs + 1} scores of rows of its own choice can work out all "
             f"{inputs + 1} coefficients, and {most} may be read. hint: below {inputs + 1}, or only for clients that may"

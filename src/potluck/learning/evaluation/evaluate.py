@@ -31,6 +31,7 @@ from potluck.learning.evaluation.intervals import Interval, Noised
 from potluck.learning.evaluation.metric_intervals import Within
 from potluck.learning.evaluation.ranking import auc_of, curve, wilson
 from potluck.learning.models.fitted import training
+from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.linear import room
 from potluck.learning.models.model import Model
 
@@ -89,9 +90,9 @@ def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
 
 
 def _reach(plan: Plan, weights: Floats) -> float:
-    """The largest error of a number that a held-out row may have. A network's is checked row by row."""
-    linear = plan.model is not None and plan.model.kind == "linear"
-    return room("linear", weights) if linear else training(plan).range
+    """The largest error of a number that a held-out row may have: of a model without a bound each is checked."""
+    by = kind_of(plan).link
+    return room(by, weights) if by else training(plan).range
 
 
 def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Update]:

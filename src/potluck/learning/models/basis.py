@@ -18,6 +18,7 @@ from potluck.core.plan import NoiseWord, Plan
 from potluck.core.schema import readable
 from potluck.core.visible import json_text
 from potluck.learning.models.fitted import Fitted, training
+from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.linear import l2
 
 FILE = "summary.json"
@@ -58,8 +59,8 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 def basis(plan: Plan, digest: str, fitted: Fitted) -> Basis | None:
-    """What a plan's run leaves beside a linear or logistic model; None of a network, which has no such summary."""
-    if plan.model is None or plan.model.kind not in ("linear", "logistic"):
+    """What a plan's run leaves beside a model whose coefficients are summed up; None of others."""
+    if not kind_of(plan).summed:
         return None
     found = fitted.curvature
     sums = None

@@ -15,23 +15,14 @@ from msgspec import UNSET
 
 from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Encoding, Field, key
 from potluck.learning.data.target import Goal
+from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.layers import MOST_VALUES, WIDEST_LAYER
-
-Kind = Literal["linear", "logistic", "network", "trees"]
-LAYERED = ("linear", "logistic", "network")
-"""Kinds that are layers, and can be scored under protection."""
-GOALS = {
-    "linear": ("number",),
-    "logistic": ("binary",),
-    "network": ("number", "binary", "classes"),
-    "trees": ("number", "binary"),
-}
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A model without its weights. layers, activation: of a network, else empty."""
+    """A model without its weights. layers, activation: of one with hidden layers, else empty."""
 
-    kind: Kind
+    kind: str
     encoding: Encoding
     target: Goal
     layers: tuple[int, ...] = ()
@@ -39,7 +30,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
-        """(inputs, outputs) of each layer; of a linear or logistic model its one layer."""
+        """(inputs, outputs) of each layer; of a model without hidden ones its one layer."""
         return tuple(pairwise((len(self.encoding.names), *self.layers, self.target.outputs)))
 
 
@@ -49,6 +40,9 @@ def fault(card: Card) -> str:
 
 
 def _faults(card: Card) -> Iterator[str]:
+    if card.kind not in MODELS.entries:
+        yield "it is of a kind that is not in this version"
+        return
     how = card.encoding
     gone = {key(text) for text in how.missing}
     for one in how.fields:
@@ -58,7 +52,8 @@ def _faults(card: Card) -> Iterator[str]:
     if len(set(how.names)) < len(how.names) or "intercept" in how.names:
         yield "two of its features have one name"
     yield from _target(card)
-    if (card.kind == "network") != bool(card.activation) or (card.layers and card.kind != "network"):
+    deep = MODELS.of(card.kind).deep
+    if deep != bool(card.activation) or (card.layers and not deep):
         yield "its layers do not fit its kind"
     if not all(1 <= width <= WIDEST_LAYER for width in card.layers):
         yield f"a layer has 1 to {WIDEST_LAYER} units"
@@ -88,7 +83,7 @@ def _range(low: float, high: float) -> bool:
 
 def _target(card: Card) -> Iterator[str]:
     aim = card.target
-    if aim.kind not in GOALS[card.kind]:
+    if aim.kind not in MODELS.of(card.kind).targets:
         yield "its target does not fit its kind"
     if aim.kind == "number" and not _range(aim.low, aim.high):
         yield "the range of its target cannot be computed with"

@@ -16,6 +16,7 @@ from potluck.learning.data.encode import Encoding
 from potluck.learning.data.source import Source
 from potluck.learning.data.target import Goal
 from potluck.learning.models import layers
+from potluck.learning.models.kind import MODELS
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -63,36 +64,43 @@ def _names(transformer: FunctionTransformer, _: object) -> NDArray[np.object_]:
 
 def pipeline(model: Trained) -> Pipeline:
     """A fitted pipeline on raw frames. Raises UsageError: scikit-learn is missing, or has no such network or trees."""
-    if model.kind == "trees":
-        raise UsageError("scikit-learn takes no trees grown elsewhere", hint="use predict and predict_proba")
+    estimator = MODELS.of(model.kind).sklearn
+    if estimator is None:
+        raise UsageError(f"scikit-learn takes no {model.kind} made elsewhere", hint="use predict and predict_proba")
     try:
         from sklearn.pipeline import Pipeline
         from sklearn.preprocessing import FunctionTransformer
     except ImportError:
         raise UsageError("scikit-learn is missing", hint="pip install 'potluck[sklearn]'") from None
     encode = FunctionTransformer(model.features, feature_names_out=_names)
-    predict = _network(model) if model.network else _linear(model)
-    return Pipeline([("encode", encode), ("model", predict)])
+    return Pipeline([("encode", encode), ("model", estimator(model))])
 
 
-def _linear(model: Trained) -> BaseEstimator:
-    from sklearn.linear_model import LogisticRegression, Ridge
+def logistic(model: Trained) -> BaseEstimator:
+    """A logistic regression with the model's coefficients."""
+    from sklearn.linear_model import LogisticRegression
+
+    made = LogisticRegression()
+    made.classes_ = np.array([0, 1])
+    made.coef_, made.intercept_ = model.weights[None, 1:].copy(), np.array([float(model.weights[0])])
+    made.n_features_in_, made.n_iter_ = len(model.weights) - 1, np.array([0])
+    return made
+
+
+def ridge(model: Trained) -> BaseEstimator:
+    """A linear regression likewise, in the target's own units."""
+    from sklearn.linear_model import Ridge
 
     intercept, slopes = float(model.weights[0]), model.weights[1:]
-    if model.kind == "logistic":
-        logistic = LogisticRegression()
-        logistic.classes_ = np.array([0, 1])
-        logistic.coef_, logistic.intercept_ = slopes[None, :].copy(), np.array([intercept])
-        logistic.n_features_in_, logistic.n_iter_ = len(slopes), np.array([0])
-        return logistic
     half = (model.target.high - model.target.low) / 2
-    ridge = Ridge()
-    ridge.coef_, ridge.intercept_ = slopes * half, model.target.low + (intercept + 1) * half
-    ridge.n_features_in_ = len(slopes)
-    return ridge
+    made = Ridge()
+    made.coef_, made.intercept_ = slopes * half, model.target.low + (intercept + 1) * half
+    made.n_features_in_ = len(slopes)
+    return made
 
 
-def _network(model: Trained) -> BaseEstimator:
+def perceptron(model: Trained) -> BaseEstimator:
+    """A network with the model's layers. Raises UsageError: scikit-learn has no such activation."""
     from sklearn.neural_network import MLPClassifier, MLPRegressor
     from sklearn.preprocessing import LabelBinarizer
 

@@ -1,4 +1,4 @@
-"""Linear and logistic regression: what a row adds to the gradient and to the Gram matrix of the objective.
+"""Models that are linear in their features: what a row adds to the gradient and to the Gram matrix of the objective.
 
 The objective is the sum over all training rows of the log-loss (logistic) or of half the squared error (linear),
 plus l2/2 |w|^2 with the intercept free: scikit-learn's C = 1/l2, or ridge with alpha = l2, on the pooled encoded
@@ -9,24 +9,26 @@ Learning", section 4.4.1.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Callable
 
 import numpy as np
 
+from potluck.core.plan import Model as Spec
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
-from potluck.learning.data.links import sigmoid
+from potluck.learning.data.target import Goal
+from potluck.learning.models.kind import Link, Slope, kind_of
+from potluck.learning.models.layers import Shapes
 
-Kind = Literal["linear", "logistic"]
 ROOM = 8.0
 """Sums of a linear model have room for errors so large from the first on, and for larger ones as its model grows."""
 
 
-def kind(plan: Plan) -> Kind:
-    """The plan's kind of linear model."""
-    assert plan.model is not None
-    assert plan.model.kind in ("linear", "logistic")
-    return plan.model.kind
+def link(plan: Plan) -> Link:
+    """Of a plan whose kind of model is linear in its features."""
+    found = kind_of(plan).link
+    assert found is not None
+    return found
 
 
 def l2(plan: Plan) -> float:
@@ -40,36 +42,42 @@ def design(features: Floats) -> Floats:
     return np.column_stack([np.ones(len(features)), features])
 
 
-def residuals(which: Kind, weights: Floats, rows: Floats, target: Floats) -> Floats:
-    """rows [n, p + 1] -> [n] predicted mean minus target: logistic within [-1, 1]."""
-    margins = rows @ weights
-    return np.asarray((sigmoid(margins) if which == "logistic" else margins) - target, dtype=np.float64)
+def residuals(by: Link, weights: Floats, rows: Floats, target: Floats) -> Floats:
+    """rows [n, p + 1] -> [n] predicted mean minus target: within [-1, 1], but of squared errors."""
+    return np.asarray(by.mean(rows @ weights) - target, dtype=np.float64)
 
 
-def largest(which: Kind, weights: Floats) -> float:
+def slope_of(by: Link) -> Callable[[Spec, Shapes, Goal], Slope]:
+    """The gradient of the mean loss over a batch, of any model with this link."""
+
+    def of_batch(weights: Floats, x: Floats, y: Floats) -> Floats:
+        rows = design(x)
+        return np.asarray(rows.T @ residuals(by, weights, rows, y) / len(y), dtype=np.float64)
+
+    return lambda spec, shapes, aim: of_batch
+
+
+def largest(by: Link, weights: Floats) -> float:
     """A power of two that no row's |residual| is beyond, at these public weights [p + 1].
 
-    Logistic: 1. Linear: features and target lie on [-1, 1], so |residual| <= 1 + |w|_1. The sum is exact before it is
-    rounded, so that all parties find the same one whatever their mathematical library.
+    1, but of squared errors: features and target lie on [-1, 1], so |residual| <= 1 + |w|_1. The sum is exact before it
+    is rounded, so that all parties find the same one whatever their mathematical library.
     """
-    if which == "logistic":
+    if not by.squares:
         return 1.0
     bound = (1 + math.fsum(np.abs(weights).tolist())) * (1 + 2.0**-40)  # more than float64 gets wrong about a margin
     part, power = math.frexp(bound)
     return math.ldexp(1.0, power - (part == 0.5))
 
 
-def room(which: Kind, weights: Floats) -> float:
-    """The headroom that a row has in a gradient, likewise; of small linear models it does not follow the weights."""
-    return 1.0 if which == "logistic" else max(ROOM, largest(which, weights))
+def room(by: Link, weights: Floats) -> float:
+    """The headroom that a row has in a gradient, likewise; of small models it does not follow the weights."""
+    return max(ROOM, largest(by, weights)) if by.squares else 1.0
 
 
-def curvature(which: Kind, weights: Floats, rows: Floats) -> Floats:
-    """rows [n, p + 1] -> [n] weights of the Gram matrix: p (1 - p), at most 1/4, or 1."""
-    if which == "linear":
-        return np.ones(len(rows))
-    mean = sigmoid(rows @ weights)
-    return np.asarray(mean * (1 - mean), dtype=np.float64)
+def curvature(by: Link, weights: Floats, rows: Floats) -> Floats:
+    """rows [n, p + 1] -> [n] weights of the Gram matrix."""
+    return by.curved(rows @ weights)
 
 
 def penalty(strength: float, weights: Floats) -> Floats:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
@@ -28,8 +28,9 @@ from potluck.learning.data.rows import Inputs, inputs, layout_of
 from potluck.learning.data.source import Source, names_of
 from potluck.learning.data.target import Goal, goal, scores
 from potluck.learning.models import forest, layers
-from potluck.learning.models.card import Card, Kind, fault
+from potluck.learning.models.card import Card, fault
 from potluck.learning.models.forest import Forest
+from potluck.learning.models.kinds import MODELS, kind_of
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -49,7 +50,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     """What a model file holds. coefficients: of encoded features (linear and logistic)."""
 
     format: Literal["potluck model 1"] = "potluck model 1"
-    kind: Kind
+    kind: str
     encoding: Encoding
     target: Goal
     coefficients: dict[str, float] | None = None
@@ -68,7 +69,7 @@ class Model:
     """A model. weights [d]: intercept, then a coefficient a feature; of a network layer by layer, matrix then bias; of
     trees none, which are in `forest`. beside: the folder of its file, where it was read from one."""
 
-    kind: Kind
+    kind: str
     encoding: Encoding
     target: Goal
     weights: Floats = field(repr=False)
@@ -92,6 +93,11 @@ class Model:
         if self.network or self.forest:
             return {}
         return dict(zip(("intercept", *self.encoding.names), map(float, self.weights), strict=True))
+
+    @property
+    def summed(self) -> bool:
+        """Whether `summary` says what its coefficients mean."""
+        return MODELS.of(self.kind).summed
 
     def margins(self, features: Floats) -> Floats:
         """features [n, p] -> [n, outputs]: log-odds, class logits, or the number on its scale."""
@@ -200,8 +206,8 @@ class Model:
         try:
             body = Path(path).read_bytes()
             kind = msgspec.json.decode(body, type=readable(_Kind)).kind
-            if isinstance(kind, str) and kind not in get_args(Kind):
-                hint = f"models of these kinds predict here: {', '.join(get_args(Kind))}"
+            if isinstance(kind, str) and kind not in MODELS.entries:
+                hint = f"models of these kinds predict here: {', '.join(MODELS.words())}"
                 raise UsageError(
                     f"is a model of kind {kind[:20]!r}, which is not in this version", where=where, hint=hint
                 )
@@ -238,9 +244,12 @@ class Model:
         from potluck.learning.models import basis
         from potluck.learning.models.summary import summary
 
-        if self.kind not in ("linear", "logistic"):
+        if not self.summed:
             what = f"a model of kind {self.kind} has no coefficients to sum up"
-            raise UsageError(what, where=str(self.beside or ""), hint="linear and logistic models have")
+            hint = (
+                f"models of these kinds have: {', '.join(word for word, one in MODELS.entries.items() if one.summed)}"
+            )
+            raise UsageError(what, where=str(self.beside or ""), hint=hint)
         known = basis.read(self.beside) if self.beside is not None else None
         return summary(self.digest(), self.weights, self.encoding, self.target, known)
 
@@ -251,7 +260,7 @@ class Model:
         return pipeline(self)
 
 
-def _card(kind: Kind, how: Encoding, aim: Goal, network: Network | None) -> Card:
+def _card(kind: str, how: Encoding, aim: Goal, network: Network | None) -> Card:
     if network is None:
         return Card(kind=kind, encoding=how, target=aim)
     return Card(kind=kind, encoding=how, target=aim, layers=network.layers, activation=network.activation)
@@ -259,7 +268,7 @@ def _card(kind: Kind, how: Encoding, aim: Goal, network: Network | None) -> Card
 
 def _grown(whole: File) -> str:
     """What of its trees cannot be; empty where there is nothing, or no trees where none belong."""
-    if (whole.kind == "trees") != bool(whole.forest):
+    if MODELS.of(whole.kind).layered == bool(whole.forest):
         return "it is of kind trees and has none, or has some and is of another kind"
     return forest.fault(whole.forest, whole.encoding.names) if whole.forest else ""
 
@@ -274,11 +283,17 @@ def _weights(path: Path, expected: str) -> Floats:
     return layers.load(body)
 
 
+def word(plan: Plan) -> str:
+    """The kind of model that a plan names."""
+    assert plan.model is not None
+    assert plan.model.kind is not None
+    return plan.model.kind
+
+
 def model(plan: Plan, weights: Floats) -> Model:
     """The model that a plan trains, with these weights."""
-    spec = plan.model
+    spec, kind = plan.model, kind_of(plan)
     assert spec is not None
-    assert spec.kind is not None
-    assert spec.kind != "trees"
-    network = Network(layers=spec.layers, activation=spec.activation) if spec.kind == "network" else None
-    return Model(spec.kind, encoding(plan), goal(plan), weights, network)
+    assert kind.layered
+    network = Network(layers=spec.layers, activation=spec.activation) if kind.deep else None
+    return Model(word(plan), encoding(plan), goal(plan), weights, network)

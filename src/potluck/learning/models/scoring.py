@@ -26,7 +26,8 @@ from potluck.learning.data.source import Source
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.target import Goal, score_error, scores
 from potluck.learning.models import layers
-from potluck.learning.models.card import LAYERED, Card, Kind, fault
+from potluck.learning.models.card import Card, fault
+from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.model import Model
 
 
@@ -71,15 +72,16 @@ class Agreement:
     largest: float
 
 
-def mode_of(kind: Kind) -> Literal["batch", "single"]:
+def mode_of(kind: str) -> Literal["batch", "single"]:
     """How rows are best packed: many at once for one layer, one after another for a network."""
-    return "single" if kind == "network" else "batch"
+    return "single" if MODELS.of(kind).deep else "batch"
 
 
 def layered(model: Model, where: str) -> Model:
     """The model, which is made of layers. Raises UsageError, by name: another kind, which is scored in the open."""
-    if model.kind not in LAYERED:
-        hint = f"models of these kinds are scored for others: {', '.join(LAYERED)}; at home: potluck score MODEL CSV"
+    if not MODELS.of(model.kind).layered:
+        known = ", ".join(word for word, one in MODELS.entries.items() if one.layered)
+        hint = f"models of these kinds are scored for others: {known}; at home: potluck score MODEL CSV"
         raise UsageError(f"is a model of kind {model.kind!r}, which no protection scores with", where=where, hint=hint)
     return model
 

@@ -72,7 +72,7 @@ class Summary:
         return head | {"coefficients": terms, "notes": list(self.notes)}
 
     def __str__(self) -> str:
-        logistic = self.kind == "logistic"
+        logistic = any(term.ratio is not None for term in self.terms.values())
         head = ("", "odds ratio", "low", "high", "coefficient", "se", "z", "p") if logistic else (
             "", "coefficient", "low", "high", "se", "t", "p"
         )  # fmt: skip

@@ -8,7 +8,7 @@ the sites' penalties then add up to l2/(2 all rows) |w|^2 exactly. With noise th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -24,11 +24,11 @@ from potluck.learning.data.target import Goal
 from potluck.learning.data.units import noisy
 from potluck.learning.models import layers
 from potluck.learning.models.fitted import Fitted, training
-from potluck.learning.models.linear import design, kind, l2, residuals
+from potluck.learning.models.kind import Slope
+from potluck.learning.models.kinds import kind_of
+from potluck.learning.models.linear import l2
 from potluck.learning.training.method import TALLY, ServerSteps, TrainingMethod, judge, tallied, within
 
-Slope = Callable[[Floats, Floats, Floats], Floats]
-"""(weights [d], features [b, p], target [b]) -> [d], the gradient of the mean loss over a batch."""
 BATCH = 32
 """Rows of a step where the plan does not say."""
 
@@ -46,14 +46,12 @@ class Average:
         """(inputs, outputs) of each layer; one layer for a linear model."""
         spec = self.plan.model
         assert spec is not None
-        sizes = (self.features, *(spec.layers if spec.kind == "network" else ()), self.aim.outputs)
-        return tuple(pairwise(sizes))
+        return tuple(pairwise((self.features, *kind_of(self.plan).hidden(spec), self.aim.outputs)))
 
     def initial(self) -> Floats:
-        """Zeros for a linear model; a network's from the plan's public seed."""
-        spec = self.plan.model
-        assert spec is not None
-        return layers.initial(spec.seed, self.shapes) if spec.kind == "network" else np.zeros(self.features + 1)
+        """As the kind of model begins."""
+        assert self.plan.model is not None
+        return kind_of(self.plan).initial(self.plan.model, self.shapes)
 
     def blocks(self, weights: Floats) -> tuple[Block, ...]:
         """delta [d]: rows x (local - common weights), or with noise the clipped change; without noise also rows."""
@@ -98,7 +96,7 @@ class Average:
         spec, slope = training(self.plan), self._slope()
         size = spec.batch or BATCH
         rows = spec.expected_rows or len(y) * len(self.plan.federation.sites)
-        pull = l2(self.plan) / rows * layers.penalised(self.shapes, intercept_first=not self._network)
+        pull = l2(self.plan) / rows * layers.penalised(self.shapes, intercept_first=kind_of(self.plan).link is not None)
         for epoch in range(spec.epochs):
             shuffle = generator(spec.seed, "average", step, epoch).permutation(len(y))
             for start in range(0, len(y), size):
@@ -106,23 +104,11 @@ class Average:
                 weights = weights - spec.rate * (slope(weights, x[batch], y[batch]) + pull * weights)
         return weights
 
-    @property
-    def _network(self) -> bool:
-        return self.plan.model is not None and self.plan.model.kind == "network"
-
     def _slope(self) -> Slope:
-        if self._network:
-            from potluck.learning.training.network import slope  # torch, an extra
-
-            assert self.plan.model is not None
-            return slope(self.shapes, self.plan.model.activation, self.aim)
-        which = kind(self.plan)
-
-        def linear(weights: Floats, x: Floats, y: Floats) -> Floats:
-            rows = design(x)
-            return np.asarray(rows.T @ residuals(which, weights, rows, y) / len(y), dtype=np.float64)
-
-        return linear
+        spec, slope = self.plan.model, kind_of(self.plan).slope
+        assert spec is not None
+        assert slope is not None  # a kind without one is not trained on sums: see the plan's check
+        return slope(spec, self.shapes, self.aim)
 
 
 def _noised(plan: Plan) -> Iterator[str]:

@@ -18,8 +18,10 @@ from potluck.learning.data.columns import Columns, by_owner, encoding, least, sh
 from potluck.learning.data.target import goal
 from potluck.learning.evaluation.fit_metrics import gives, metrics
 from potluck.learning.models.fitted import training
-from potluck.learning.models.linear import curvature, design, kind, l2, penalty, residuals
-from potluck.learning.models.model import Model
+from potluck.learning.models.linear import curvature, design, l2, link, penalty, residuals
+from potluck.learning.models.model import Model, word
+from potluck.learning.training import fit_linear_check
+from potluck.learning.training.fit import Fitting
 from potluck.learning.training.method import few
 from potluck.learning.training.trained import Trained
 
@@ -49,7 +51,7 @@ class Regression:
     def recipe(self, train: int, test: int) -> Recipe:
         """The program for so many rows, from public numbers alone."""
         test = 0 if self.share else test
-        owners, rows, logistic = self.plan.federation.sites, train + test, kind(self.plan) == "logistic"
+        owners, rows, logistic = self.plan.federation.sites, train + test, goal(self.plan).kind == "binary"
         counts = [len(encoding(self.plan, owner).names) for owner in owners]
         target, spec = owners.index(target_owner(self.plan)), training(self.plan)
         takes: list[Take] = []
@@ -59,7 +61,7 @@ class Regression:
         takes.append(Take(target, "integer" if logistic else "fixed", (rows,)))
         opened = (Give("integer", (len(owners) + 1,)), Give("fixed", (sum(counts) + 1,)), Give("integer", (4,)))
         numbers: dict[str, object] = {
-            "kind": kind(self.plan), "method": spec.method, "rounds": spec.rounds, "l2": l2(self.plan),
+            "kind": word(self.plan), "method": spec.method, "rounds": spec.rounds, "l2": l2(self.plan),
             "rate": spec.rate, "train": train, "test": test, "features": counts, "target": target,
             "batch": batch(self.plan) or train, "divisor": batch(self.plan) or train, "clip": 0.0, "noises": 0,
             "least": least(self.plan),
@@ -84,7 +86,7 @@ class Regression:
         found: list[Array] = [columns.features] if columns.features.shape[1] else []
         found.append(columns.keep.astype(np.int64))
         if columns.target is not None:
-            found.append(columns.target.astype(np.int64) if kind(self.plan) == "logistic" else columns.target)
+            found.append(columns.target.astype(np.int64) if goal(self.plan).kind == "binary" else columns.target)
         return found
 
     def outcome(self, opened: Sequence[Array], train: int, test: int) -> Trained:
@@ -105,26 +107,43 @@ class Regression:
         how = encoding(self.plan)
         named = dict(zip(by_owner(self.plan), weights[1:].tolist(), strict=True))
         ordered = np.array([float(weights[0]), *(named[name] for name in how.names)])
-        model = Model(kind(self.plan), how, aim, ordered)
+        model = Model(word(self.plan), how, aim, ordered)
         return Trained(model, found, (*warnings, *more))
 
 
 def solved(plan: Plan, features: Floats, target: Floats) -> Model:
     """The same objective's optimum over features [n, p] in the plan's order and target [n], in plain: Newton's method,
     half-way back where the gradient's norm rises. Raises DataError: a singular matrix."""
-    rows, strength, which = design(features), l2(plan), kind(plan)
+    rows, strength, by = design(features), l2(plan), link(plan)
     best = point = np.zeros(rows.shape[1])
     merit = np.inf
     for _ in range(STEPS):
-        slope = rows.T @ residuals(which, point, rows, target) + penalty(strength, point)
+        slope = rows.T @ residuals(by, point, rows, target) + penalty(strength, point)
         if np.linalg.norm(slope) > merit:
             point = (best + point) / 2
             continue
         best, merit = point, float(np.linalg.norm(slope))
-        gram = rows.T @ (curvature(which, best, rows)[:, None] * rows)
+        gram = rows.T @ (curvature(by, best, rows)[:, None] * rows)
         gram[np.arange(1, len(gram)), np.arange(1, len(gram))] += strength
         try:
             point = best - np.linalg.solve(gram, slope)
         except np.linalg.LinAlgError:
             raise DataError("the pooled fit is singular", hint="set model.l2 above 0") from None
-    return Model(which, encoding(plan), goal(plan), best)
+    return Model(word(plan), encoding(plan), goal(plan), best)
+
+
+def reads(plan: Plan) -> frozenset[str]:
+    """A batch, where steps take one, and the seed of its order."""
+    if training(plan).method != "gradient":
+        return frozenset()
+    return frozenset({"batch", "seed"} if batch(plan) else {"batch"})
+
+
+REGRESSION = Fitting(
+    learner=Regression,
+    plain=solved,
+    check=fit_linear_check.check,
+    noised=fit_linear_check.noised,
+    unfit=fit_linear_check.unfit,
+    reads=reads,
+)

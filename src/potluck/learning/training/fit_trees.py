@@ -24,6 +24,7 @@ from potluck.learning.models.fitted import training
 from potluck.learning.models.forest import DEEPEST, MOST, Forest, Tree, fault
 from potluck.learning.models.linear import l2
 from potluck.learning.models.model import Model
+from potluck.learning.training.fit import Fitting
 from potluck.learning.training.grow import Growth, bits, cuts, grow
 from potluck.learning.training.method import TrainingMethod
 from potluck.learning.training.trained import Trained
@@ -37,6 +38,7 @@ STEPS = 1 << 18
 REACH = 1 << 26
 """What real products in the engine must stay below."""
 BINS = 256
+TWO = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,9 @@ def check(plan: Plan) -> Iterator[str]:
         "training.rounds": (spec.rounds, 1 <= spec.rounds <= MOST, f"1 to {MOST} trees"),
         "training.rate": (spec.rate, 2**-10 <= spec.rate <= 1, "2^-10 to 1, e.g. 0.3"),
     }
+    if len(plan.servers) == TWO:
+        what = "trees are grown by three compute parties: between two a bit would be no bit, and take 64 times the room"
+        yield f"protect.servers: {what}. hint: name a third, or fit a logistic or linear model"
     yield from (f"{at}: {value:g} does not fit. hint: {hint}" for at, (value, fits, hint) in bounds.items() if not fits)
 
 
@@ -176,3 +181,18 @@ def unfit(plan: Plan, train: int, test: int) -> str:
 
 
 BOOSTING = TrainingMethod(start=None, rounds=20, rate=0.3, opened=lambda counts: "nothing: trees are no sum")
+
+
+def noised(plan: Plan) -> Iterator[str]:
+    """Noise: there is none for trees."""
+    yield 'model.kind: trees are grown without noise in this version. hint: kind = "logistic", or noise = "none"'
+
+
+TREES = Fitting(
+    learner=lambda plan, share: Boosting(plan),
+    plain=grown,
+    check=check,
+    noised=noised,
+    unfit=unfit,
+    tells="a cut is about a quantile of its column, and a leaf may hold one row alone",
+)

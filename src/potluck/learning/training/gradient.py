@@ -22,7 +22,7 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import Index, most_units, noisy, updates
 from potluck.learning.models.fitted import Fitted, training
-from potluck.learning.models.linear import design, kind, l2, penalty, residuals, room
+from potluck.learning.models.linear import design, l2, link, penalty, residuals, room
 from potluck.learning.training.method import (
     ServerSteps,
     TrainingMethod,
@@ -64,16 +64,16 @@ class Gradient:
             clip = self.plan.privacy.clip
             assert clip is not None
             return (Block("gradient", length, clip, clip, units),)
-        high = room(kind(self.plan), weights)
+        high = room(link(self.plan), weights)
         return (Block("gradient", length, high, high * float(np.sqrt(length)), units), tally(self.plan, self.aim))
 
     def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]:
         """One unit a row, a person or a site: its summed gradient, not yet clipped."""
-        which, exact = kind(self.plan), not noisy(self.plan)
+        by, exact = link(self.plan), not noisy(self.plan)
 
         def each(index: Index) -> Floats:
             x, y = design(rows.features[index]), rows.target[index]
-            steep = residuals(which, weights, x, y)[:, None] * x
+            steep = residuals(by, weights, x, y)[:, None] * x
             return np.hstack([steep, tallied(self.aim, y)]) if exact else steep
 
         size = sum(block.size for block in self.blocks(weights))
@@ -112,7 +112,7 @@ class Gradient:
 
     def _descends(self, risen: float) -> None:
         """Of a quadratic a gradient above the first proves steps beyond what converges. Raises Abort(RANGE)."""
-        if risen > 1 and kind(self.plan) == "linear":
+        if risen > 1 and link(self.plan).squares:
             raise Abort(Cause.RANGE, detail=f"gradient descent diverges. hint: {TOO_FAST}")
 
 

@@ -19,6 +19,7 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import most_units, noisy
 from potluck.learning.models.fitted import Fitted, training
+from potluck.learning.models.kinds import kind_of
 
 TALLY = "rows"
 WIDEST = 1e9
@@ -51,9 +52,9 @@ def nothing(plan: Plan) -> Iterator[str]:
 def weights_of(plan: Plan, features: int) -> int:
     """About how many weights the plan's model has."""
     assert plan.model is not None
-    layers = plan.model.layers if plan.model.kind == "network" else ()
     classes = plan.data.target.classes if plan.data.target else None
-    return sum((before + 1) * after for before, after in pairwise((features, *layers, len(classes or "1"))))
+    widths = (features, *kind_of(plan).hidden(plan.model), len(classes or "1"))
+    return sum((before + 1) * after for before, after in pairwise(widths))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,7 @@ class TrainingMethod:
 
     start: the method for a plan, its target and so many features; None: no sums over rows train by it.
     rounds, rate, batch: of [training], where a plan does not say; on_shares: rounds where each is computed on shares.
+    settled: rounds in which it arrives at the one fit there is; None: it may not.
     opened: what the sums that the server opens are made of, after what they say of the number of rows.
     linear: it trains models that are linear in their features, and no others.
     by_site: each site trains by itself and adds its change; else every round is a sum over all rows.
@@ -76,6 +78,7 @@ class TrainingMethod:
     opened: Callable[[str], str]
     batch: int | None = None
     on_shares: int | None = None
+    settled: int | None = None
     linear: bool = False
     by_site: bool = False
     noised: Callable[[Plan], Iterator[str]] = nothing

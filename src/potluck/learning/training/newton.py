@@ -24,7 +24,7 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import Index, most_units, updates
 from potluck.learning.models.fitted import Curvature, Fitted, training
-from potluck.learning.models.linear import curvature, design, kind, l2, largest, penalty, residuals, room
+from potluck.learning.models.linear import curvature, design, l2, largest, link, penalty, residuals, room
 from potluck.learning.training.method import (
     TALLY,
     ServerSteps,
@@ -67,23 +67,23 @@ class Newton:
     def blocks(self, weights: Floats) -> tuple[Block, ...]:
         """gradient [p + 1], the Gram matrix's upper triangle, of a linear model the squared errors and what their grid
         cuts off, and the rows of each side."""
-        length, units, which = self.features + 1, most_units(self.plan), kind(self.plan)
-        gram = _block("gram", length * (length + 1) // 2, 0.25 if which == "logistic" else 1.0, units)
-        widest = largest(which, weights) ** 2
-        squares = (_block("squares", 1, widest, units), _block("rest", 1, 1.0, units)) if which == "linear" else ()
-        steep = _block("gradient", length, room(which, weights), units)
+        length, units, by = self.features + 1, most_units(self.plan), link(self.plan)
+        gram = _block("gram", length * (length + 1) // 2, by.steepest, units)
+        widest = largest(by, weights) ** 2
+        squares = (_block("squares", 1, widest, units), _block("rest", 1, 1.0, units)) if by.squares else ()
+        steep = _block("gradient", length, room(by, weights), units)
         return (steep, gram, *squares, tally(self.plan, self.aim))
 
     def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]:
         """One unit a row: its gradient, its Gram matrix, its squared error, its side."""
-        which, grain = kind(self.plan), self._grain(weights)
+        by, grain = link(self.plan), self._grain(weights)
         upper = np.triu_indices(self.features + 1)
 
         def each(index: Index) -> Floats:
             x, y = design(rows.features[index]), rows.target[index]
-            off = residuals(which, weights, x, y)
-            curved = curvature(which, weights, x)[:, None] * x[:, upper[0]] * x[:, upper[1]]
-            squares = [_split(off**2, grain)] if which == "linear" else []
+            off = residuals(by, weights, x, y)
+            curved = curvature(by, weights, x)[:, None] * x[:, upper[0]] * x[:, upper[1]]
+            squares = [_split(off**2, grain)] if by.squares else []
             return np.hstack([off[:, None] * x, curved, *squares, tallied(self.aim, y)])
 
         size = sum(block.size for block in self.blocks(weights))
@@ -113,7 +113,7 @@ class Newton:
             settled = lengths[-1] <= SETTLED * max(1.0, float(np.linalg.norm(best)))
             within(self.plan, point)
         weights = point if accepted else best
-        settled = settled or kind(self.plan) == "linear"  # a quadratic's one step is exact
+        settled = settled or link(self.plan).squares  # a quadratic's one step is exact
         if not settled:
             self._growing(lengths, step)
             warnings = (*warnings, "newton has not converged: raise training.rounds or model.l2")
@@ -123,7 +123,7 @@ class Newton:
     def _curvature(self, answer: Answer, best: Floats, weights: Floats, lowest: float) -> Curvature:
         """What the sums at `best` say of the final model, which lies near: at convergence nearly there."""
         counts, squares, error = answer.part(TALLY).values, None, None
-        if kind(self.plan) == "linear":
+        if link(self.plan).squares:
             squares, error = self._squares(answer, best, weights, lowest)
         events = round(float(counts[1])) if self.aim.kind == "binary" else None
         rows = round(float(counts.sum()))
@@ -145,7 +145,7 @@ class Newton:
 
     def _grain(self, weights: Floats) -> float:
         """The step of the squared errors' grid."""
-        return float(2.0 ** finest(most_units(self.plan) * largest(kind(self.plan), weights) ** 2, 64))
+        return float(2.0 ** finest(most_units(self.plan) * largest(link(self.plan), weights) ** 2, 64))
 
     def _gram(self, answer: Answer) -> Floats:
         """[p + 1, p + 1], without the penalty."""
@@ -258,7 +258,8 @@ def _without_ridge(plan: Plan) -> Iterator[str]:
 NEWTON = TrainingMethod(
     start=Newton,
     rounds=12,
-    on_shares=8,  # it has settled by then
+    on_shares=8,  # where nearly all plans have settled
+    settled=25,
     rate=1.0,
     opened=_opened,
     linear=True,

@@ -42,9 +42,6 @@ def _servers(plan: Plan) -> Iterator[str]:
     if len(names) not in (TWO, PARTIES):
         yield f"{key}: two or three parties compute a fit, the plan has {len(names)}. hint: name three"
         return
-    if len(names) == TWO and plan.model is not None and plan.model.kind == "trees":
-        what = "trees are grown by three compute parties: between two a bit would be no bit, and take 64 times the room"
-        yield f"{key}: {what}. hint: name a third, or fit a logistic or linear model"
     if len(set(names)) < len(names):
         yield f"{key}: one is there twice. hint: name {len(names)} different parties"
     if any(not one.strip() or len(one) > LONGEST for one in names):

@@ -24,15 +24,15 @@ _LINK = Assumption("the link between the compute parties is recorded and X25519 
 _DEPARTS = Assumption("a compute party departs from the protocol, which the plan trusts it to follow")
 
 
-def views(plan: Plan, readers: Sequence[Party]) -> list[View]:
+def views(plan: Plan, readers: Sequence[Party], tells: str) -> list[View]:
     """Of every owner's columns, of the matched rows, the model and its metrics: what each party sees, and what it takes
-    to see more."""
+    to see more. tells: what an exact model of this kind tells a reader, beside what any does."""
     assert plan.align is not None
     matched = replace(plan, align=replace(plan.align, reveal="members", to=()))
     found = [*_columns(plan), *_matching(plan, psi_views.views(matched)), *_split(plan)]
     found += [View(party, "the size", Form.RELEASED, Never(), SOURCE, Form.RELEASED) for party in plan.servers]
     found += [*_keys(plan), *_kept(plan)]
-    return [*found, *_results(plan, readers)]
+    return [*found, *_results(plan, readers, tells)]
 
 
 def _keys(plan: Plan) -> list[View]:
@@ -128,19 +128,17 @@ def _kept(plan: Plan) -> list[View]:
     return [View(party, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED, note) for party in everybody]
 
 
-def _told(plan: Plan) -> str:
-    """What a reader may work out from the model."""
+def _told(plan: Plan, tells: str) -> str:
+    """What a reader may work out from the model. tells: beside what any tells."""
     if plan.privacy.noise != "none":
         return (
             "made of sums that were noised before anything was opened; not that a row is there, which all owners know"
         )
     exact = "exact: with all rows but one, that one can be worked out from it"
-    if plan.model is None or plan.model.kind != "trees":
-        return exact
-    return f"{exact}; a cut is about a quantile of its column, and a leaf may hold one row alone"
+    return f"{exact}; {tells}" if tells else exact
 
 
-def _results(plan: Plan, readers: Sequence[Party]) -> list[View]:
+def _results(plan: Plan, readers: Sequence[Party], tells: str) -> list[View]:
     """The model and its metrics: whoever has one reader's letters and keys reads what that one reads."""
     helped: Condition = AnyOf((Together(1, frozenset(readers)), _opens(plan)))
     found = []
@@ -150,7 +148,7 @@ def _results(plan: Plan, readers: Sequence[Party]) -> list[View]:
         found += [View(party, of, Form.SHARE, helped, SOURCE, Form.RELEASED) for party in plan.servers]
         for one in plan.sites:
             if one in readers:
-                note = _told(plan) if of == "the model" else ""
+                note = _told(plan, tells) if of == "the model" else ""
                 opens = _opens(plan) if noisy else Never()
                 form = Form.NOISED if noisy else Form.RELEASED
                 found.append(View(one, of, form, opens, SOURCE, Form.RELEASED, note))

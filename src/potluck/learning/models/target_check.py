@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from potluck.core.plan import Column, Plan, Target
 from potluck.learning.data.encode import Key, key
+from potluck.learning.data.target import Side
+from potluck.learning.models.kinds import MODELS
+
+SIDES: dict[Side, str] = {"number": "a number", "binary": "one of two sides", "classes": "one of several classes"}
+KEYS: dict[Side, str] = {"number": "leave positive and classes out", "binary": 'positive = ["1"]', "classes": "classes"}
+"""What a target of each sort says."""
 
 
 def of_target(plan: Plan, gone: frozenset[Key]) -> list[str]:
@@ -12,7 +18,7 @@ def of_target(plan: Plan, gone: frozenset[Key]) -> list[str]:
     if target is None or plan.model is None or plan.model.kind is None:
         return []
     column = plan.data.columns.get(target.column)
-    at, kind = "data.target", plan.model.kind
+    at = "data.target"
     if target.positive is not None and target.classes is not None:
         return [f"{at}: has both positive and classes. hint: positive for two sides, classes for several"]
     if not plan.data.header and column is None:
@@ -21,16 +27,10 @@ def of_target(plan: Plan, gone: frozenset[Key]) -> list[str]:
         return [f"{at}.column: {target.column} is ignored. hint: declare its kind, or leave its entry out"]
     if target.positive is None and target.classes is None:
         odd = _negative(f"{at}.negative", target, column, gone)
-        return odd or _regression(at, kind, target.column, column)
+        return odd or _predicts(at, plan.model.kind, "number") or _regression(at, target.column, column)
     key_, given = ("classes", target.classes) if target.classes is not None else ("positive", target.positive)
     assert given is not None
-    found = []
-    if kind == "linear":
-        found.append(f'{at}.{key_}: a linear model predicts a number. hint: kind = "logistic", or leave {key_} out')
-    if kind == "logistic" and target.classes is not None:
-        found.append(
-            f'{at}.classes: logistic knows two sides. hint: kind = "network", or `positive` for one against all'
-        )
+    found = _predicts(f"{at}.{key_}", plan.model.kind, "binary" if key_ == "positive" else "classes")
     found += [*_sides(at, key_, given, column), *not_missing(f"{at}.{key_}", given, gone)]
     return [*found, *_negative(f"{at}.negative", target, column, gone)]
 
@@ -70,9 +70,19 @@ def _sides(at: str, name: str, given: tuple[str, ...], column: Column | None) ->
     return []
 
 
-def _regression(at: str, kind: str, name: str, column: Column | None) -> list[str]:
-    if kind == "logistic":
-        return [f'{at}: a logistic model needs positive. hint: positive = ["1"], or kind = "linear" for a number']
+def _predicts(at: str, kind: str, side: Side) -> list[str]:
+    """That the kind of model predicts nothing of the sort that the target says."""
+    known = MODELS.of(kind).targets
+    if side in known:
+        return []
+    others = " or ".join(f'"{word}"' for word, one in MODELS.entries.items() if side in one.targets)
+    what = f"a {kind} model predicts {' or '.join(SIDES[one] for one in known)}"
+    if side == "number":
+        what += ", so it needs positive" if "binary" in known else ", so it needs classes"
+    return [f"{at}: {what}. hint: {' or '.join(KEYS[one] for one in known)}, or kind = {others}"]
+
+
+def _regression(at: str, name: str, column: Column | None) -> list[str]:
     if column is None or column.kind != "number":
         hint = f'{name} = {{ kind = "number", low = 0, high = 1 }} in data.columns; positive or classes for categories'
         return [f"{at}: a number to predict needs its column's low and high. hint: {hint}"]

@@ -5,7 +5,6 @@ Plain layers only: no batch normalisation, whose running statistics would leave 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.util import find_spec
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from potluck.core.errors import PlanError
 from potluck.core.stages import Floats
 from potluck.learning.data.target import Goal
+from potluck.learning.models.kind import Slope
 from potluck.learning.models.layers import Shapes
 
 HINT = "pip install 'potluck[torch]'"
@@ -23,7 +23,7 @@ def present() -> bool:
     return find_spec("torch") is not None
 
 
-def slope(shapes: Shapes, activation: str, aim: Goal) -> Callable[[Floats, Floats, Floats], Floats]:
+def slope(shapes: Shapes, activation: str, aim: Goal) -> Slope:
     """(weights [d], features [b, p], target [b]) -> [d], the gradient of the batch's mean loss.
 
     Log-loss of two sides, cross-entropy of classes, half the squared error of a number.

@@ -1,0 +1,90 @@
+"""A kind of model as one object: what it predicts, its layers, how its loss falls, what of a plan does not fit it.
+
+A kind is a file in `kinds/` and a line in its table; nothing else knows its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from potluck.core.plan import Model as Spec
+from potluck.core.plan import Plan
+from potluck.core.registry import Registry, table
+from potluck.core.stages import Floats
+from potluck.learning.data.target import Goal, Side
+from potluck.learning.models.layers import Shapes, size
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+    from potluck.learning.models.export import Trained
+
+Slope = Callable[[Floats, Floats, Floats], Floats]
+"""(weights [d], features [b, p], target [b]) -> [d], the gradient of the mean loss over a batch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """How the margin of a model that is linear in its features becomes the mean that it predicts.
+
+    mean, curved: margins [n] -> [n], the mean, and what a row weighs in the Gram matrix. steepest: its largest value.
+    squares: the loss is half the squared error, of a target on [-1, 1]; else targets and means lie on [0, 1].
+    """
+
+    mean: Callable[[Floats], Floats]
+    curved: Callable[[Floats], Floats]
+    steepest: float
+    squares: bool = False
+
+
+def nothing(spec: Spec) -> Iterator[str]:
+    """Where there is nothing to say of a model's table."""
+    yield from ()
+
+
+def zeros(spec: Spec, shapes: Shapes) -> Floats:
+    """No party can steer where the first sums are taken."""
+    return np.zeros(size(shapes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelKind:
+    """One kind of model.
+
+    title: in a report. targets: what it may predict.
+    link: of a model that is linear in its features, whose weights are the intercept and a coefficient a feature; None:
+    it is of another shape.
+    deep: its weights are those of hidden layers, with an activation between them. layered: a protection may score with
+    it, which takes layers alone.
+    initial: the weights [d] that training begins with. slope: the gradient of its loss over a batch; None: it is not
+    trained on sums over rows.
+    check: what of its table of the plan does not fit it. summed: its coefficients are those of a regression, and are
+    told with standard errors. sklearn: the estimator with the same predictions; None: there is none.
+    """
+
+    title: str
+    targets: tuple[Side, ...]
+    link: Link | None = None
+    deep: bool = False
+    layered: bool = True
+    initial: Callable[[Spec, Shapes], Floats] = zeros
+    slope: Callable[[Spec, Shapes, Goal], Slope] | None = None
+    check: Callable[[Spec], Iterator[str]] = nothing
+    summed: bool = False
+    sklearn: Callable[[Trained], BaseEstimator] | None = None
+
+    def hidden(self, spec: Spec) -> tuple[int, ...]:
+        """The widths of the hidden layers that a plan's table gives it."""
+        return spec.layers if self.deep else ()
+
+
+MODELS: Registry[ModelKind] = table("model.kind")
+
+
+def kind_of(plan: Plan) -> ModelKind:
+    """The kind of model that a plan names. Raises PlanError: none."""
+    return MODELS.of(plan.model.kind if plan.model else None)
