@@ -150,7 +150,7 @@ def coalitions() -> str:
     for coalition in COALITIONS:
         cells = [" + ".join(coalition)]
         for one in PLANS.values():
-            if not set(coalition) <= {"server", "broker", *SITES, *map(str, one.spec.servers)}:
+            if not set(coalition) <= {"server", "broker", *SITES, *map(str, one.spec.compute)}:
                 cells.append("–")
                 continue
             seen = {row["of"]: row["form"] for row in potluck.explain(one, coalition).rows()}

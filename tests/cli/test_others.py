@@ -20,7 +20,7 @@ def test_check_says_what_it_will_cost(shops, cli):
     measured = run["rounds"][0]["bytes_up"] / 4
     assert j["bytes_up_per_site_round"] == pytest.approx(measured, rel=0.02)
     said = {"with": "mask", "recheck": True, "enclave": "simulated", "policy": None}
-    assert j["values"]["protect"] == {**said, "servers": ["alpha", "beta", "gamma"]}
+    assert j["values"]["protect"] == {**said, "compute": ["alpha", "beta", "gamma"]}
     assert j["grid"]["bits"] == 64
     noisy = cli("check", shops / "plan.toml", "--json", "--set", NOISE, "--set", GRADIENT).json
     assert 1.0 < noisy["epsilon"]["a"] <= 2.0

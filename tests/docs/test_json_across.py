@@ -32,7 +32,7 @@ columns = ["*"]
 protect = ["*"]
 noise = ["*"]
 readers = ["*"]
-servers = ["*"]
+compute = ["*"]
 epsilon_per_plan = 2.0
 epsilon_per_year = 2.0
 """

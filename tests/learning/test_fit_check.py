@@ -33,9 +33,9 @@ NUMBER = {"kind": "number", "low": 0, "high": 1}
         ({"federation__server": "lying"}, "share needs parties that follow the protocol"),
         ({"federation__dropouts": 1}, "federation.dropouts"),
         ({"federation__corrupt": 1}, "federation.corrupt"),
-        ({"protect__servers": ["a"]}, "two or three parties compute a fit"),
-        ({"protect__servers": ["a", "b", "b"]}, "one is there twice"),
-        ({"protect__servers": ["a", "b", "server"]}, "the coordinator and the broker may not compute"),
+        ({"protect__compute": ["a"]}, "two or three parties compute a fit"),
+        ({"protect__compute": ["a", "b", "b"]}, "one is there twice"),
+        ({"protect__compute": ["a", "b", "server"]}, "the coordinator and the broker may not compute"),
         ({"align__keys": []}, "align.keys: is empty"),
         ({"align__reveal": "members"}, "align.reveal"),
         ({"fit": {"to": ["mill"]}}, "fit.to: mill is no site"),
@@ -64,7 +64,7 @@ def test_a_sound_plan_passes_and_says_what_it_costs():
 
 
 def test_who_computes_beside_two_sets_of_columns_is_warned_of():
-    found = check(plan(protect__servers=["bank", "shop", "gamma"]))
+    found = check(plan(protect__compute=["bank", "shop", "gamma"]))
     assert any("they can open every column" in line for line in found.warnings)
 
 
@@ -80,7 +80,7 @@ def test_two_compute_parties_open_everything_and_one_nothing():
 
 
 def test_an_owner_that_computes_opens_everything_with_one_other():
-    mine = {"protect__servers": ["bank", "beta", "gamma"]}
+    mine = {"protect__compute": ["bank", "beta", "gamma"]}
     assert forms(["bank"], **mine)["shop's columns"] == "share"
     assert forms(["bank", "beta"], **mine)["shop's columns"] == "plain"
 

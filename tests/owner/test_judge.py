@@ -365,20 +365,20 @@ def test_whom_a_plan_shows_something_the_policy_has_to_name_but_its_owner(plan, 
 
 def test_all_who_compute_have_to_be_named_also_one_that_is_called_as_the_owner_is():
     names = ("alpha", "beta", "bank")
-    plan = joint(protect={"with": "share", "servers": list(names)})
+    plan = joint(protect={"with": "share", "compute": list(names)})
     for allowed in ((), names[:1], names[:2]):
-        assert codes(replaced(EVERYTHING, servers=allowed), plan, owner="bank") == {"servers"}
-    assert codes(replaced(EVERYTHING, servers=names), plan, owner="bank") == set()
-    sums = train("none", protect=Protect(scheme="share", servers=("alpha", "beta", "gamma")))
-    assert codes(replaced(EVERYTHING, servers=("alpha", "beta")), sums) == {"servers"}
-    assert codes(replaced(EVERYTHING, servers=()), train("none")) == set()
+        assert codes(replaced(EVERYTHING, compute=allowed), plan, owner="bank") == {"compute"}
+    assert codes(replaced(EVERYTHING, compute=names), plan, owner="bank") == set()
+    sums = train("none", protect=Protect(scheme="share", compute=("alpha", "beta", "gamma")))
+    assert codes(replaced(EVERYTHING, compute=("alpha", "beta")), sums) == {"compute"}
+    assert codes(replaced(EVERYTHING, compute=()), train("none")) == set()
 
 
 def test_a_policy_that_names_nobody_denies_whoever_would_read_or_compute_and_one_without_the_keys_nobody():
-    nobody = Allow(readers=(), servers=())
-    assert {"readers", "servers"} <= codes(nobody, joint(), owner="shop")
-    assert "servers" not in codes(nobody, joint("intersect"), owner="shop")
-    assert {"readers", "servers"} & codes(Allow(), joint(), owner="shop") == set()
+    nobody = Allow(readers=(), compute=())
+    assert {"readers", "compute"} <= codes(nobody, joint(), owner="shop")
+    assert "compute" not in codes(nobody, joint("intersect"), owner="shop")
+    assert {"readers", "compute"} & codes(Allow(), joint(), owner="shop") == set()
 
 
 def test_the_owner_is_told_who_is_not_named():

@@ -58,6 +58,7 @@ def test_a_bare_star_is_a_list_of_one_and_other_bare_texts_are_refused():
         (("version = 1", "version = true"), "version does not know"),
         (("[allow]", "[alow]"), 'unknown key alow. hint: did you mean "allow"?'),
         (("tasks =", "task ="), 'unknown key allow.task. hint: did you mean "tasks"?'),
+        (("tasks =", "servers ="), "unknown key allow.servers. hint: it is called allow.compute now"),
         (('tasks = "*"', 'tasks = ["trian"]'), 'did you mean "train"?'),
         (('noise = "*"', 'noise = ["central"]'), "allow.noise does not know 'central'"),
         (('who = "*"', "who = [1]"), "allow.who does not fit"),
@@ -148,7 +149,7 @@ def test_a_policy_that_others_may_read_is_warned_of_only_if_it_holds_an_address(
 def test_the_template_denies_all_and_explains_every_key():
     text = template("cleveland")
     found = parse(text, "policy.toml")
-    assert found.allow == replaced_hours(Allow(readers=(), servers=()))
+    assert found.allow == replaced_hours(Allow(readers=(), compute=()))
     tables = tomllib.loads(text)
     for kind, name in ((Allow, "allow"), (Approve, "approve")):
         assert list(tables[name]) == [field.encode_name for field in msgspec.structs.fields(kind)]

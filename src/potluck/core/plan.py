@@ -112,7 +112,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     epochs: int = 1
     batch: int | None = None
     seed: int = 0
-    server: Literal["mean", "median", "trimmed", "krum", "norm"] = "mean"
+    aggregation: Literal["mean", "median", "trimmed", "krum", "norm"] = "mean"
 
 
 class Align(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,14 +152,14 @@ class Protect(msgspec.Struct, frozen=True, kw_only=True, rename={"scheme": "with
 
     enclave: with `tee`, who speaks for the server's machine; policy: the file of what an owner demands of it, where one
     process or machine holds all owners: else each owner names its own.
-    servers: with `share`, who computes.
+    compute: with `share`, the names of the parties that compute.
     """
 
     scheme: Word
     recheck: bool = True
     enclave: Literal["simulated", "tsm", "nsm", "tpm"] = "simulated"
     policy: str | None = None
-    servers: tuple[str, ...] = ("alpha", "beta", "gamma")
+    compute: tuple[str, ...] = ("alpha", "beta", "gamma")
 
 
 class PrivacyPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,11 +219,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(site(name) for name in self.federation.sites)
 
     @property
-    def servers(self) -> tuple[Party, ...]:
+    def compute(self) -> tuple[Party, ...]:
         """The compute parties, by rank; none where the protection needs none."""
         if self.protect.scheme != "share":
             return ()
-        return tuple(Party(Role.COMPUTE, name) for name in self.protect.servers)
+        return tuple(Party(Role.COMPUTE, name) for name in self.protect.compute)
 
     @property
     def enclosed(self) -> bool:
@@ -268,4 +268,4 @@ def canonical(plan: Plan) -> bytes:
 
 def digest(plan: Plan) -> bytes:
     """SHA-256 over the code's version and every key of the plan but where files lie."""
-    return hashlib.sha256(b"potluck plan 3\0" + CODE.encode() + b"\0" + canonical(plan)).digest()
+    return hashlib.sha256(b"potluck plan 4\0" + CODE.encode() + b"\0" + canonical(plan)).digest()

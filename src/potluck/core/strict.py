@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 
@@ -30,8 +30,8 @@ class Strict:
     """How one kind of file is read. where: the file's name; error: what is raised.
 
     prepare: (type, value) -> value, before it is checked; make: for types of our own that are written as texts;
-    later: by key, words that later versions may know; missing: the hint for a missing key, by default what it takes;
-    shown: a word of the file as a message may show it.
+    later: by key, words that later versions may know; renamed: old keys, and what they are called now; missing: the
+    hint for a missing key, by default what it takes; shown: a word of the file as a message may show it.
     """
 
     where: str
@@ -39,6 +39,7 @@ class Strict:
     prepare: Callable[[object, object], object] = as_it_is
     make: Mapping[type, Callable[[str], object]] = field(default_factory=dict)
     later: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
     missing: str = ""
     shown: Callable[[object], str] = repr
 
@@ -49,9 +50,9 @@ class Strict:
         fields = {one.encode_name: one for one in msgspec.structs.fields(kind)}
         for key in table:
             if key not in fields:
-                near = difflib.get_close_matches(str(key), list(fields), 1)
-                hint = f'did you mean "{near[0]}"?' if near else f"known here: {', '.join(sorted(fields))}"
-                raise self._fault(f"unknown key {self.key(_join(path, str(key)))}", hint)
+                raise self._fault(
+                    f"unknown key {self.key(_join(path, str(key)))}", self._nearest(path, str(key), fields)
+                )
         values: dict[str, object] = {}
         for key, one in fields.items():
             if key in table:
@@ -60,6 +61,12 @@ class Strict:
                 hint = self.missing or f"add it: {_expected(one.type)}"
                 raise self._fault(f"{_join(path, key)} is missing", hint)
         return kind(**values)
+
+    def _nearest(self, path: str, key: str, known: Iterable[str]) -> str:
+        if new := self.renamed.get(_join(path, key)):
+            return f"it is called {new} now"
+        near = difflib.get_close_matches(key, list(known), 1)
+        return f'did you mean "{near[0]}"?' if near else f"known here: {', '.join(sorted(known))}"
 
     def key(self, path: str) -> str:
         """A key as a message may show it: as it is where it is plain, else as a word."""

@@ -94,9 +94,9 @@ def _training(plan: Plan) -> Iterator[Finding]:
     training = plan.training
     if plan.task != "train" or training is None:
         return
-    if training.server != "mean":
-        what = f'"{training.server}" is no sum, whose noise is reckoned and whose sensitivity is known'
-        yield "training.server", what, 'use server = "mean", or noise = "none"'
+    if training.aggregation != "mean":
+        what = f'"{training.aggregation}" is no sum, whose noise is reckoned and whose sensitivity is known'
+        yield "training.aggregation", what, 'use aggregation = "mean", or noise = "none"'
 
 
 def _evaluation(plan: Plan) -> Iterator[Finding]:

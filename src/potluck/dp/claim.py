@@ -31,7 +31,7 @@ def trusts(plan: Plan) -> str:
     """On whose noise the promise counts, of a plan with noise. Raises PlanError: on nobody's."""
     word = plan.privacy.noise
     if plan.task == "fit":
-        return f"the noise counts on {len(plan.servers) - 1} of the {len(plan.servers)} who compute drawing theirs"
+        return f"the noise counts on {len(plan.compute) - 1} of the {len(plan.compute)} who compute drawing theirs"
     if word == "shared":
         known = max(plan.federation.corrupt, 1)
         return (

@@ -54,7 +54,7 @@ def inside(plan: Plan, width: int) -> Inside:
     clip, spec = plan.privacy.clip, plan.training
     assert clip is not None
     assert spec is not None
-    tries, sure = 1 + plan.privacy.redo, len(plan.servers) - 1
+    tries, sure = 1 + plan.privacy.redo, len(plan.compute) - 1
     extra = shares_slack(sure) * width / 2
     try:
         ratio = calibrate(epsilon, delta, spec.rounds * tries, extra)

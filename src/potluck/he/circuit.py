@@ -40,7 +40,7 @@ WHERE = "model"
 class Outline:
     """A model and a run as far as a plan knows them. widths: inputs, hidden units a layer, outputs. rows: at most.
 
-    patience: seconds that a step may take; a long answer takes several. servers: how many compute, where some do.
+    patience: seconds that a step may take; a long answer takes several. compute: how many parties compute; 0: none do.
     """
 
     widths: tuple[int, ...]
@@ -48,7 +48,7 @@ class Outline:
     mode: Mode
     rows: int
     patience: float = 30.0
-    servers: int = 0
+    compute: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,9 +131,9 @@ def _method(plan: Plan) -> list[str]:
         at, what = ("model.kind", model.kind) if kind.slope is None else ("training.method", spec.method)
         return [f'{at}: {what} is for columns at different owners alone in this version. hint: task = "fit"']
     by_site = " or ".join(f'"{word}"' for word, one in METHODS.entries.items() if one.by_site)
-    if spec.server != "mean" and not method.by_site:
-        what = f'"{spec.server}" joins what sites trained by themselves, and {spec.method} adds up'
-        found.append(f'training.server: {what}. hint: method = {by_site}, or server = "mean"')
+    if spec.aggregation != "mean" and not method.by_site:
+        what = f'"{spec.aggregation}" joins what sites trained by themselves, and {spec.method} adds up'
+        found.append(f'training.aggregation: {what}. hint: method = {by_site}, or aggregation = "mean"')
     if method.linear and kind.link is None:
         found.append(f"training.method: a {model.kind} is not trained by {spec.method}. hint: method = {by_site}")
     found += kind.check(model)

@@ -98,9 +98,9 @@ def _privacy(plan: Plan) -> Iterator[str]:
         yield f'privacy.unit: a row is what all owners have of one key, not a {wanted.unit}. hint: unit = "row"'
     if plan.model is not None and plan.model.kind in FITS.entries:
         yield from fit_of(plan).noised(plan)
-    if len(plan.servers) != COMPUTING:
+    if len(plan.compute) != COMPUTING:
         what = "with noise three parties compute: two of them draw enough, whatever the third does"
-        yield f"protect.servers: {what}. hint: name three"
+        yield f"protect.compute: {what}. hint: name three"
 
 
 def warnings(plan: Plan) -> Iterator[str]:

@@ -25,8 +25,8 @@ def opened(plan: Plan) -> str:
         return "one vector of all statistics, opened once"
     assert plan.training is not None
     counts = "" if noisy(plan) else ", and the training rows of each class"
-    if plan.training.server != "mean":
-        sums = f"each round the sites' changes of weights, joined by the rule {plan.training.server}{counts}"
+    if plan.training.aggregation != "mean":
+        sums = f"each round the sites' changes of weights, joined by the rule {plan.training.aggregation}{counts}"
     else:
         sums = METHODS.of(plan.training.method).opened(counts)
     return sums + _evaluated(plan)
@@ -63,10 +63,10 @@ def views(plan: Plan, updates: Sequence[View] = ()) -> list[View]:
     if plan.task != "train":
         passed = Together(1, frozenset({SERVER}))
         found += [View(site, "the sum", Form.NOTHING, passed, SOURCE, broken=public) for site in plan.sites]
-        two = AnyOf((passed, Together(OPENS, frozenset(plan.servers))))
-        return found + [View(one, "the sum", Form.NOTHING, two, SOURCE, broken=public) for one in plan.servers]
+        two = AnyOf((passed, Together(OPENS, frozenset(plan.compute))))
+        return found + [View(one, "the sum", Form.NOTHING, two, SOURCE, broken=public) for one in plan.compute]
     every = "every round's model is announced to all sites, and its differences are the sums"
-    parties = (SERVER, *plan.servers, *plan.sites)
+    parties = (SERVER, *plan.compute, *plan.sites)
     found += [View(party, "the sum", public, Never(), SOURCE, note=every) for party in parties[1:]]
     found += [View(party, "the model", Form.RELEASED, Never(), SOURCE) for party in parties]
     guards = {view.of: view.breaks_if for view in updates if view.party == SERVER}
@@ -98,6 +98,6 @@ def _opened_by(plan: Plan, guard: Condition) -> tuple[Condition, ...]:
     server = Together(1, frozenset({SERVER}))
     parts = guard.parts if isinstance(guard, AnyOf) else () if isinstance(guard, Never) else (guard,)
     return tuple(
-        AllOf((server, part)) if isinstance(part, Together) and not part.among <= frozenset(plan.servers) else part
+        AllOf((server, part)) if isinstance(part, Together) and not part.among <= frozenset(plan.compute) else part
         for part in parts
     )

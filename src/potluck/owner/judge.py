@@ -28,7 +28,7 @@ Code = Literal[
     "protect",
     "intersect",
     "readers",
-    "servers",
+    "compute",
     "attestation",
     "server",
     "noise",
@@ -166,9 +166,9 @@ def _readers(allow: Allow, case: Case) -> Denial | None:
     return _named("readers", "read what comes of it", others, allow.readers)
 
 
-def _servers(allow: Allow, case: Case) -> Denial | None:
+def _compute(allow: Allow, case: Case) -> Denial | None:
     """Also of one that is called as the owner is: it is another member, with keys of its own."""
-    return _named("servers", "compute", [party.name for party in case.plan.servers], allow.servers)
+    return _named("compute", "compute", [party.name for party in case.plan.compute], allow.compute)
 
 
 def _named(code: Code, do: str, names: Sequence[str], allowed: Sequence[str] | None) -> Denial | None:
@@ -293,7 +293,7 @@ _RULES: Sequence[Callable[[Allow, Case], Denial | None]] = (
     _protect,
     _intersect,
     _readers,
-    _servers,
+    _compute,
     _server,
     _noise,
     _units,

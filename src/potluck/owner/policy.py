@@ -41,7 +41,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Allow(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plan may ask. Lists: what is not named is denied; of readers, servers, server, units, hours None is any,
+    """What a plan may ask. Lists: what is not named is denied; of readers, compute, server, units, hours None is any,
     empty none.
 
     epsilon_per_plan, epsilon_per_year: of plans with noise; 0 allows none of them. delta: at which the epsilon of a
@@ -61,7 +61,7 @@ class Allow(msgspec.Struct, frozen=True, kw_only=True):
     delta: float = DELTA
     intersect: tuple[Reveal, ...] = ()
     readers: tuple[str, ...] | None = None
-    servers: tuple[str, ...] | None = None
+    compute: tuple[str, ...] | None = None
     min_rows: int = 1
     min_sites: int = 2
     hours: tuple[str, ...] | None = None
@@ -147,7 +147,7 @@ epsilon_per_year = 0.0    # and all of the last 366 days, composed, at most this
 delta = 1e-5              # at this delta: however small the epsilons of plans with a larger one
 intersect = []            # what matching keys may show: size, members (fit shows members)
 readers = []              # sites that may read a fitted model, matches, scores, or ask this site's model; no line: any
-servers = []              # compute parties that may hold parts of this site's rows: any two open them; no line: any
+compute = []              # compute parties that may hold parts of this site's rows: any two open them; no line: any
 min_rows = 1              # with fewer rows to learn from this site does not take part
 min_sites = 2             # a sum must be over at least so many sites, this one included, after drop-outs
 hours = []                # local time, e.g. "mon-fri 08:00-18:00"; "*" or no such line: any time

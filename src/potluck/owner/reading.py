@@ -39,6 +39,7 @@ def parse(text: str, where: str) -> Policy:
         UsageError,
         prepare=_prepared,
         make={Secret: lambda text: Secret(text.encode())},
+        renamed={"allow.servers": "allow.compute"},
         missing="see docs/reference/policy.md",
         shown=_shown,
     )

@@ -28,7 +28,7 @@ def views(plan: Plan, seen: Sequence[View]) -> list[View]:
 
 def _carried(plan: Plan, server: View, readers: frozenset[Party]) -> View:
     """Broken, the broker sees a thing as the server does."""
-    if server.form is Form.NOTHING and plan.servers and _in_parts(plan, server.of):
+    if server.form is Form.NOTHING and plan.compute and _in_parts(plan, server.of):
         note = f"{NOTE}; it carries parts, sealed once more to keys of the round"
         return View(BROKER, server.of, Form.CIPHERTEXT, server.breaks_if, SOURCE, server.broken, note)
     if server.form is Form.NOTHING:

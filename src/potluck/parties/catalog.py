@@ -93,12 +93,12 @@ def _enclosed_forecast(outline: Outline) -> Forecast:
 
 def _shared_views(plan: Plan) -> list[View]:
     assert plan.predict is not None
-    return shared.views(site(plan.predict.owner), site(plan.predict.client), plan.servers, plan.predict.max_rows)
+    return shared.views(site(plan.predict.owner), site(plan.predict.client), plan.compute, plan.predict.max_rows)
 
 
 def _shared_forecast(outline: Outline) -> Forecast:
     """No circuit either: keys counts the model's parts."""
-    return Forecast("none", 0, 0, 0, *shared.traffic(outline.widths, outline.rows, outline.servers))
+    return Forecast("none", 0, 0, 0, *shared.traffic(outline.widths, outline.rows, outline.compute))
 
 
 _CLEAR: Row = Row(clear.check, clear.views, lambda plan, demand=None: clear.Clear())
@@ -169,7 +169,7 @@ def row(plan: Plan) -> Row:
 
 
 def _kind(plan: Plan) -> str:
-    robust = plan.task == "train" and plan.training is not None and plan.training.server != "mean"
+    robust = plan.task == "train" and plan.training is not None and plan.training.aggregation != "mean"
     return ROBUST if robust else plan.task
 
 
@@ -206,8 +206,8 @@ def _words(plan: Plan) -> list[str]:
     if plan.protect.scheme in known:
         return []
     if kind == ROBUST and plan.training is not None:
-        what = f'"{plan.training.server}" needs each update by itself, which "{plan.protect.scheme}" does not join'
-        return [f'training.server: {what}. hint: protect.with = "tee", or training.server = "mean"']
+        what = f'"{plan.training.aggregation}" needs each update by itself, which "{plan.protect.scheme}" does not join'
+        return [f'training.aggregation: {what}. hint: protect.with = "tee", or training.aggregation = "mean"']
     what = f'"{plan.protect.scheme}" does not carry out task = "{plan.task}"'
     return [f"protect.with: {what}. hint: known for it: {', '.join(known) or 'nothing in this version'}"]
 

@@ -51,7 +51,7 @@ def too_long(plan: Plan) -> list[str]:
     target = data.target
     found = {
         "federation.sites": (plan.federation.sites, MOST_SITES),
-        "protect.servers": (plan.protect.servers, MOST_SITES),
+        "protect.compute": (plan.protect.compute, MOST_SITES),
         "data.columns": (data.columns, MOST_COLUMNS),
         "data.missing": (data.missing, MOST_TEXTS),
         "data.target.positive": (target.positive if target else (), MOST_TEXTS),

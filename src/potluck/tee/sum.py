@@ -87,9 +87,9 @@ def pauses(plan: Plan) -> list[str]:
     if plan.exposed:
         hint = 'it serves a rehearsal; a confidential machine has "tsm" or "nsm"'
         found.append(f"protect.enclave: {sum_views.unprotected(plan)}: its host could read {read}. hint: {hint}")
-    if plan.training is not None and plan.training.server == "krum":
+    if plan.training is not None and plan.training.aggregation == "krum":
         what = "krum opens one site's update as it is, without saying whose"
-        found.append(f'training.server: {what}. hint: "trimmed" or "median" mix several')
+        found.append(f'training.aggregation: {what}. hint: "trimmed" or "median" mix several')
     return found
 
 

@@ -53,6 +53,8 @@ def test_a_good_plan_is_read_with_its_defaults():
         ('"mask"', '"mosk"', "heart.toml: protect.with does not know 'mosk'. hint: did you mean \"mask\"?"),
         ("low = 20", "low = true", "data.columns.age.low does not fit. hint: it takes a number"),
         ("low = 20", "lo = 20", 'unknown key data.columns.age.lo. hint: did you mean "low"?'),
+        ("with =", "servers =", "unknown key protect.servers. hint: it is called protect.compute now"),
+        ("method =", "server =", "unknown key training.server. hint: it is called training.aggregation now"),
         ('name = "n"', "", "name is missing. hint: add it: a text"),
         ('sites = ["a", "b", "c", "d"]', 'sites = "a"', "federation.sites must be a list"),
         ('[privacy]\nnoise = "none"', "", "there is no [privacy] table"),

@@ -25,18 +25,18 @@ WAYS = {
     "gradient": GRADIENT,
     "batches": {"training": {"method": "gradient", "rounds": 2, "batch": 16}},
     "trees": TREES,
-    "two, newton": {"training__rounds": 1, "protect": {"with": "share", "servers": ["alpha", "beta"]}},
-    "two, gradient": GRADIENT | {"protect": {"with": "share", "servers": ["alpha", "beta"]}},
+    "two, newton": {"training__rounds": 1, "protect": {"with": "share", "compute": ["alpha", "beta"]}},
+    "two, gradient": GRADIENT | {"protect": {"with": "share", "compute": ["alpha", "beta"]}},
 }
 
 
-@pytest.mark.parametrize("servers", [("alpha", "beta", "gamma"), ("alpha", "beta")])
+@pytest.mark.parametrize("names", [("alpha", "beta", "gamma"), ("alpha", "beta")])
 @pytest.mark.parametrize("side", ["train", "test"])
-def test_a_targets_owner_that_leaves_all_out_but_nine_opens_nothing(side, servers):
-    made = plan(protect={"with": "share", "servers": list(servers)})
+def test_a_targets_owner_that_leaves_all_out_but_nine_opens_nothing(side, names):
+    made = plan(protect={"with": "share", "compute": list(names)})
     desks, post = sat(made, leaving(frames(), side, 9))
     aborts = {party: desk.abort for party, desk in desks.items()}
-    assert all(aborts[party].cause is Cause.ROWS and aborts[party].party is None for party in made.spec.servers)
+    assert all(aborts[party].cause is Cause.ROWS and aborts[party].party is None for party in made.spec.compute)
     assert not any(move.label.step == "fit/result" for move in post.transcript.moves)
     assert desks[site("o0")].result is None
     raised = told(aborts.pop(SERVER), {party: one for party, one in aborts.items() if one})

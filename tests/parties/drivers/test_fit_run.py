@@ -99,7 +99,7 @@ def round_of(made, given, engines):
         one: Brought(read_keys(given[one.name], spec, one.name), read(given[one.name], spec, one.name), Tools())
         for one in spec.sites
     }
-    memory = Memory((*spec.sites, *spec.servers), digest(spec))
+    memory = Memory((*spec.sites, *spec.compute), digest(spec))
     return together(RoundContext(spec, RoundId("a run", 1)), brought, engines, memory)
 
 
@@ -144,8 +144,8 @@ class Dying(Engine):
 @pytest.mark.parametrize("at", ["link", "run"])
 def test_a_compute_party_whose_engine_dies_is_named(mpc_engine, at):
     made, given = plan(training__rounds=1, federation__patience=5.0), frames(rows=60)
-    engines = {party: Engine(5.0) for party in made.spec.servers}
-    beta = made.spec.servers[1]
+    engines = {party: Engine(5.0) for party in made.spec.compute}
+    beta = made.spec.compute[1]
     engines[beta] = Dying(at)
     try:
         with pytest.raises(Abort) as caught:

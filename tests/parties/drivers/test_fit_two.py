@@ -29,7 +29,7 @@ ALPHA, BETA = (Party(Role.COMPUTE, name) for name in BOTH)
 
 
 def two(owners=2, **more):
-    return plan(owners, **{"protect": {"with": "share", "servers": BOTH}, **more})
+    return plan(owners, **{"protect": {"with": "share", "compute": BOTH}, **more})
 
 
 def plain_fit(given, owners=2):
@@ -64,11 +64,11 @@ def test_one_of_the_two_gets_a_seed_and_the_other_eight_bytes_a_number():
     assert sizes[ALPHA] < 8 * rows
 
 
-@pytest.mark.parametrize("servers", [BOTH, [*BOTH, "gamma"]])
-def test_an_owner_that_deals_another_number_of_parts_is_named(monkeypatch, servers):
+@pytest.mark.parametrize("names", [BOTH, [*BOTH, "gamma"]])
+def test_an_owner_that_deals_another_number_of_parts_is_named(monkeypatch, names):
     """Both parts of two would be its columns; one of three is not what the engine takes."""
     right = fit_site.held
-    less = (lambda parts, rank: parts[:2]) if len(servers) == 2 else (lambda parts, rank: (parts[rank],))
+    less = (lambda parts, rank: parts[:2]) if len(names) == 2 else (lambda parts, rank: (parts[rank],))
 
     def change(party, half):
         if party != site("o1"):
@@ -87,10 +87,10 @@ def test_an_owner_that_deals_another_number_of_parts_is_named(monkeypatch, serve
                 fit_site.held = right
             inbox = yield exchange
 
-    made = plan(protect={"with": "share", "servers": servers})
+    made = plan(protect={"with": "share", "compute": names})
     desks, _ = sat(made, frames(rows=60), change=change)
-    assert {desks[one].abort.party for one in made.spec.servers} == {site("o1")}
-    assert all("o1: malformed message" in desks[one].abort.detail for one in made.spec.servers)
+    assert {desks[one].abort.party for one in made.spec.compute} == {site("o1")}
+    assert all("o1: malformed message" in desks[one].abort.detail for one in made.spec.compute)
     assert desks[site("o0")].result is None
 
 
@@ -136,7 +136,7 @@ def test_two_are_warned_of_the_cost_and_three_are_not():
 
 
 @pytest.mark.parametrize(
-    ("servers", "words"),
+    ("names", "words"),
     [
         (["alpha"], "two or three parties compute a fit, the plan has 1"),
         (["a", "b", "c", "d"], "two or three parties compute a fit, the plan has 4"),
@@ -145,8 +145,8 @@ def test_two_are_warned_of_the_cost_and_three_are_not():
         (["alpha", " "], "a name is empty"),
     ],
 )
-def test_who_cannot_compute_is_refused(servers, words):
-    errors, _ = plan(protect={"with": "share", "servers": servers}).problems()
+def test_who_cannot_compute_is_refused(names, words):
+    errors, _ = plan(protect={"with": "share", "compute": names}).problems()
     assert any(words in line for line in errors), errors
 
 
@@ -157,7 +157,7 @@ def test_trees_are_refused_between_two_by_name():
 
 
 def test_owners_who_are_all_that_compute_are_warned_of():
-    made = plan(protect={"with": "share", "servers": ["o0", "o1"]})
+    made = plan(protect={"with": "share", "compute": ["o0", "o1"]})
     assert any("o0 and o1 are owners and together all who compute" in line for line in made.problems()[1])
 
 
@@ -178,7 +178,7 @@ def test_one_of_two_sees_a_share_and_both_see_every_column():
 
 
 def test_an_owner_that_computes_opens_everything_with_the_other_one():
-    made = plan(3, protect={"with": "share", "servers": ["o0", "beta"]})
+    made = plan(3, protect={"with": "share", "compute": ["o0", "beta"]})
     assert made.problems()[0] == []
     assert seen(made, "o0", "beta")["o2's columns"]["form"] == "plain"
     assert seen(made, "o0", "o1")["o2's columns"]["form"] != "plain"
@@ -230,7 +230,7 @@ def round_of(made, given, engines):
         one: Brought(read_keys(given[one.name], spec, one.name), read(given[one.name], spec, one.name), Tools())
         for one in spec.sites
     }
-    memory = Memory((*spec.sites, *spec.servers), digest(spec))
+    memory = Memory((*spec.sites, *spec.compute), digest(spec))
     return together(RoundContext(spec, RoundId("a run", 1)), brought, engines, memory)
 
 

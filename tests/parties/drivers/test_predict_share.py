@@ -147,10 +147,10 @@ def test_weights_that_numbers_of_64_bits_do_not_carry_are_wrong_input(mpc_engine
     ("settings", "words"),
     [
         (['federation.server="lying"'], "parties that follow the protocol"),
-        (['protect.servers=["x"]'], "two or three compute parties, the plan names 1"),
-        (['protect.servers=["x","x"]'], "one is there twice"),
-        (['protect.servers=["x","x","y"]'], "one is there twice"),
-        (['protect.servers=["x","y","server"]'], "neither may compute"),
+        (['protect.compute=["x"]'], "two or three compute parties, the plan names 1"),
+        (['protect.compute=["x","x"]'], "one is there twice"),
+        (['protect.compute=["x","x","y"]'], "one is there twice"),
+        (['protect.compute=["x","y","server"]'], "neither may compute"),
     ],
 )
 def test_plans_that_share_cannot_keep_are_refused_with_a_hint(here, settings, words):

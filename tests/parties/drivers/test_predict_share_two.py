@@ -13,7 +13,7 @@ from potluck.mpc.share.sum import who_computes
 from support.parties import predict_scene as scene
 
 SHARE = ('protect.with="share"', 'federation.server="curious"')
-TWO = 'protect.servers=["alpha","beta"]'
+TWO = 'protect.compute=["alpha","beta"]'
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def test_nobody_is_warned_of_who_computes_where_nobody_does(here):
 
 
 @pytest.mark.parametrize(
-    ("servers", "words"),
+    ("names", "words"),
     [
         ('["alpha","clinic"]', "clinic is a site"),
         ('["alpha","server"]', "neither may compute"),
@@ -58,8 +58,8 @@ def test_nobody_is_warned_of_who_computes_where_nobody_does(here):
         ('["a","b","c","d"]', "two or three compute parties, the plan names 4"),
     ],
 )
-def test_who_cannot_compute_is_refused_with_a_hint(here, servers, words):
-    errors, _ = plan(here, f"protect.servers={servers}").problems()
+def test_who_cannot_compute_is_refused_with_a_hint(here, names, words):
+    errors, _ = plan(here, f"protect.compute={names}").problems()
     assert any(words in line and ". hint: " in line for line in errors), errors
 
 

@@ -141,12 +141,12 @@ def test_a_compute_party_that_is_gone_is_named_in_the_abort(mpc_engine):
     ("said", "words"),
     [
         ({"federation__server": "lying"}, "a lying one could change the sum unseen"),
-        ({"protect": {"with": "share", "servers": ["a1", "b1"]}}, "three compute parties, the plan names 2"),
-        ({"protect": {"with": "share", "servers": ["x", "x", "y"]}}, "one is there twice"),
-        ({"protect": {"with": "share", "servers": ["x", "", "y"]}}, "a name is empty"),
-        ({"protect": {"with": "share", "servers": ["x", "server", "y"]}}, "neither may compute"),
-        ({"protect": {"with": "share", "servers": ["x", "broker", "y"]}}, "neither may compute"),
-        ({"protect": {"with": "share", "servers": ["x", "a", "y"]}}, "a is a site"),
+        ({"protect": {"with": "share", "compute": ["a1", "b1"]}}, "three compute parties, the plan names 2"),
+        ({"protect": {"with": "share", "compute": ["x", "x", "y"]}}, "one is there twice"),
+        ({"protect": {"with": "share", "compute": ["x", "", "y"]}}, "a name is empty"),
+        ({"protect": {"with": "share", "compute": ["x", "server", "y"]}}, "neither may compute"),
+        ({"protect": {"with": "share", "compute": ["x", "broker", "y"]}}, "neither may compute"),
+        ({"protect": {"with": "share", "compute": ["x", "a", "y"]}}, "a is a site"),
         ({"federation__dropouts": 2}, "2 must be"),
     ],
 )
@@ -162,7 +162,7 @@ def test_more_sites_than_one_program_adds_up_are_refused():
 
 
 def test_the_servers_are_part_of_the_plans_hash():
-    assert plan(protect={"with": "share", "servers": ["x", "y", "z"]}).hash != plan().hash
+    assert plan(protect={"with": "share", "compute": ["x", "y", "z"]}).hash != plan().hash
 
 
 @pytest.mark.slow
@@ -217,6 +217,6 @@ def test_a_stranger_in_a_coalition_is_refused_with_the_compute_parties_listed():
 
 
 def test_a_plan_with_no_share_has_no_compute_parties():
-    assert plan("mask").spec.servers == ()
+    assert plan("mask").spec.compute == ()
     with pytest.raises(PlanError, match="did you mean"):
         plan().set("protect.serves", ["x"])

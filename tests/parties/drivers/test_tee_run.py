@@ -167,7 +167,7 @@ RULES = ["median", "trimmed", "krum", "norm"]
 
 
 def robust(rule, word="tee", **said):
-    return plan(word, training=MEAN | {"server": rule}, **said)
+    return plan(word, training=MEAN | {"aggregation": rule}, **said)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -201,16 +201,16 @@ def test_the_terms_say_the_rule_of_training_alone():
 def test_a_robust_rule_needs_an_enclave(word):
     made = robust("krum", word, federation__server="curious")
     (error,) = made.problems()[0]
-    assert error.startswith("training.server")
+    assert error.startswith("training.aggregation")
     assert 'hint: protect.with = "tee"' in error
 
 
 def test_a_robust_rule_needs_average_and_no_noise():
-    wrong = plan(training={"method": "gradient", "rounds": 3, "server": "median", "expected_rows": 100})
-    assert any("training.server" in line and 'method = "average"' in line for line in wrong.problems()[0])
+    wrong = plan(training={"method": "gradient", "rounds": 3, "aggregation": "median", "expected_rows": 100})
+    assert any("training.aggregation" in line and 'method = "average"' in line for line in wrong.problems()[0])
     noise = {"noise": "shared", "unit": "site", "epsilon": 3.0, "delta": 1e-5, "clip": 1.0}
     noisy = robust("median", privacy=noise)
-    assert any("training.server" in line and "is no sum" in line for line in noisy.problems()[0])
+    assert any("training.aggregation" in line and "is no sum" in line for line in noisy.problems()[0])
 
 
 def test_krum_is_said_to_open_one_sites_update():

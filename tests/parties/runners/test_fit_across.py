@@ -62,7 +62,7 @@ def test_up_gives_the_model_of_the_pooled_columns(broker, tmp_path, protocol):
 
 @pytest.mark.slow
 def test_up_gives_the_model_of_the_pooled_columns_where_two_compute(broker, tmp_path):
-    path, given = written(tmp_path, protect={"with": "share", "servers": ["alpha", "beta"]})
+    path, given = written(tmp_path, protect={"with": "share", "compute": ["alpha", "beta"]})
     process = started(path, tmp_path / "run")
     _, words = process.communicate(timeout=400)
     assert process.returncode == 0, words

@@ -129,9 +129,9 @@ def test_who_computes_says_no_and_is_named_though_all_sites_agree(fed, cause, ch
 
 
 def test_a_plan_whose_compute_parties_are_no_members_is_not_taken_up_by_anybody(fed):
-    made = plan(protect={"with": "share", "servers": ["alpha", "beta", "nobody"]})
+    made = plan(protect={"with": "share", "compute": ["alpha", "beta", "nobody"]})
     chief = CoordinatorHome.at(fed.folder / "fed").open(time.time())
-    with pytest.raises(PlanError, match=r"protect\.servers: nobody is no member of fed as a compute party"):
+    with pytest.raises(PlanError, match=r"protect\.compute: nobody is no member of fed as a compute party"):
         _across(made, chief)
     proposal = Proposal("1", 1, bytes(32), canonical(made.spec), bytes(32), b"")
     with pytest.raises(Denied, match="names parties that are no members"):

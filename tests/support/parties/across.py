@@ -50,7 +50,7 @@ columns = ["*"]
 protect = ["*"]
 noise = ["*"]
 readers = ["*"]
-servers = ["*"]
+compute = ["*"]
 epsilon_per_plan = inf
 epsilon_per_year = inf
 [approve]

@@ -220,10 +220,10 @@ def sat(made, given, *, change=lambda party, half: half, salt=None, secrets=None
     """One round in memory. change(party, half): what a party does instead; secrets: a folder, where a round is done
     again, under another number. Gives (desks, memory)."""
     spec = made.spec
-    sitting, hub = RoundContext(spec, RoundId("a run", number)), Hub(spec.servers)
-    post = Memory((*spec.sites, *spec.servers), digest(spec), **memory)
+    sitting, hub = RoundContext(spec, RoundId("a run", number)), Hub(spec.compute)
+    post = Memory((*spec.sites, *spec.compute), digest(spec), **memory)
     halves = {SERVER: direct(sitting, post.seat(SERVER))}
-    for party in spec.servers:
+    for party in spec.compute:
         engine = PlainEngine(party, hub, (salt or {}).get(party, b""))
         halves[party] = change(party, assist(sitting, engine, post.seat(party)))
     for party in spec.sites:

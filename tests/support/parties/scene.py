@@ -77,7 +77,7 @@ class Scene:
         spec, held = tables(self.plan, frames(names))
         task = build(spec)
         self.memory = Memory(
-            (*spec.sites, *spec.servers),
+            (*spec.sites, *spec.compute),
             digest(spec),
             ledgers=self.ledgers,
             transcript=Transcript(),

@@ -273,7 +273,7 @@ def _heavy(largest: int) -> list[str]:
 def _rehearsal(spec: Spec, ask: Ask) -> tuple[int, float, int]:
     """Bytes that one site uploads, seconds of one round and bytes of its largest letter, on zero vectors."""
     protection = catalog.rehearsed(spec)
-    memory, run = Memory((*spec.sites, *spec.servers), digest(spec)), new_run()
+    memory, run = Memory((*spec.sites, *spec.compute), digest(spec)), new_run()
     # Where others compute, their engines start in the first round of a run: the second is what a round takes.
     for number in (1, 2) if protection.helpers() else (1,):
         seconds = _rehearsed(spec, ask, protection, memory, RoundId(run, number))

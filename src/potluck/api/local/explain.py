@@ -65,7 +65,7 @@ def explain(plan: Plan | str | Path, collude: Sequence[str] = ()) -> Explanation
     every = catalog.views(plan.spec)
     if not collude:
         return Explanation(tuple(every), (), plan.spec.federation.sites)
-    parties = (SERVER, BROKER, *plan.spec.sites, *plan.spec.servers)
+    parties = (SERVER, BROKER, *plan.spec.sites, *plan.spec.compute)
     known = dict.fromkeys(map(str, parties))
     strangers = sorted(set(collude) - set(known))
     if strangers:

@@ -82,8 +82,8 @@ def carried_out(
     spec, name = room.plan.spec, new_run()
     with ExitStack() as stack:
         held = stack.enter_context(open_ledgers(spec, ledgers))
-        count = len(spec.servers)
-        begun = {party: Engine(spec.federation.patience, count=count) for party in spec.servers}
+        count = len(spec.compute)
+        begun = {party: Engine(spec.federation.patience, count=count) for party in spec.compute}
         engines = {party: stack.enter_context(closing(engine)) for party, engine in begun.items()}
         for engine in engines.values():
             engine.warm()
@@ -91,7 +91,7 @@ def carried_out(
         for one in spec.sites:
             using = stack.enter_context(closing(tools(spec, ledgers / file_name(one.name))))
             brought[one] = Brought(room.keys[one], room.own[one], using)
-        memory = Memory((*spec.sites, *spec.servers), digest(spec), ledgers=held, transcript=transcript)
+        memory = Memory((*spec.sites, *spec.compute), digest(spec), ledgers=held, transcript=transcript)
         started = time.perf_counter()
         with charging(held, spec, name, now):
             outcome = together(RoundContext(spec, RoundId(name, 1)), brought, engines, memory)
@@ -149,5 +149,5 @@ def counted(plan: Plan) -> tuple[int, list[str], dict[str, Tally]]:
 
 def uploaded(spec: Spec, rows: int) -> int:
     """Bytes that the owner who gives most uploads: its part that is no seed, to two of three, or one of two."""
-    recipe, times = learner(spec).recipe(max(1, rows), 0), len(spec.servers) - 1
+    recipe, times = learner(spec).recipe(max(1, rows), 0), len(spec.compute) - 1
     return max(times * sizes(recipe.of(owner)).bytes for owner in range(len(spec.sites)))

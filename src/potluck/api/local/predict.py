@@ -121,7 +121,7 @@ def outline(spec: Spec, card: Card) -> Outline:
     wanted = spec_of(spec)
     assert wanted.mode is not None
     activation = card.activation if card.layers else ""  # a network may have no hidden layer
-    return Outline(widths, activation, wanted.mode, wanted.max_rows, spec.federation.patience, len(spec.servers))
+    return Outline(widths, activation, wanted.mode, wanted.max_rows, spec.federation.patience, len(spec.compute))
 
 
 def carried_out(
@@ -133,7 +133,7 @@ def carried_out(
     demand = demand_of(room.plan)
     protection = catalog.prediction(spec).build(spec, demand)
     with Budget(ledger_file(ledgers, owner.name)) as ledger, closing(protection):
-        memory = Memory((*spec.sites, *spec.servers), digest(spec), ledgers={owner: ledger}, transcript=transcript)
+        memory = Memory((*spec.sites, *spec.compute), digest(spec), ledgers={owner: ledger}, transcript=transcript)
         started = time.perf_counter()
         found = together(RoundContext(spec, protection, RoundId(name, 1)), room.model, room.encoded, memory)
         seconds = time.perf_counter() - started
@@ -179,7 +179,7 @@ def rehearsed(plan: Plan, model: Model) -> tuple[Forecast, float]:
     room = catalog.prediction(spec)
     zeros = np.zeros((1, len(model.encoding.names)))
     with closing(catalog.met(spec)) as protection:
-        memory = Memory((*spec.sites, *spec.servers), digest(spec))
+        memory = Memory((*spec.sites, *spec.compute), digest(spec))
         started = time.perf_counter()
         together(RoundContext(spec, protection, RoundId(new_run(), 1)), model, lambda card: Inputs(zeros), memory)
         return room.forecast(outline(spec, model.card)), round(time.perf_counter() - started, 4)

@@ -87,7 +87,7 @@ def run(
     holding = folder_of(plan, Path(ledger) if ledger else None)
     with run_folder(spec.name, Path(out) if out else None, now) as folder, open_ledgers(spec, holding) as held:
         transcript = Transcript(folder / "parcels" if record else None)
-        memory = Memory((*spec.sites, *spec.servers), digest(spec), ledgers=held, transcript=transcript)
+        memory = Memory((*spec.sites, *spec.compute), digest(spec), ledgers=held, transcript=transcript)
         task: Task[Table, Trained | Counted] = build(spec)
         together = Together(spec, task, catalog.row(spec).build(spec, demand), rows, memory, name)
         sums = Sums(spec, together, progress=progress)

@@ -47,7 +47,7 @@ min_sites = 1
 person = ["*"]
 intersect = ["*"]
 readers = ["*"]
-servers = ["*"]
+compute = ["*"]
 [approve]
 rule = "policy"
 """
@@ -105,7 +105,7 @@ def settle(plan: Plan, spec: Spec, folder: Path, ledgers: Path, record: bool) ->
     engines = needs_engine(spec)
     now = time.time()
     members.federation_new(coordinator, f"tls://127.0.0.1:{_port()}", now, 30)
-    computes = {party.name: room / f"compute-{file_name(party.name)}" for party in spec.servers}
+    computes = {party.name: room / f"compute-{file_name(party.name)}" for party in spec.compute}
     for name, home in computes.items():
         ledger = os.path.relpath((room / f"{home.name}.sqlite").absolute(), home.absolute())
         sites.found(home, name, COMPUTES + _engine(), ledger, role="compute")

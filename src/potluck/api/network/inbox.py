@@ -88,7 +88,7 @@ class Asked:
         """With whom."""
         plan = self.plan
         if self.computes:
-            with_ = ", ".join(party.name for party in plan.servers if party.name != self.me)
+            with_ = ", ".join(party.name for party in plan.compute if party.name != self.me)
             return f"it computes, with {with_}, for {', '.join(plan.federation.sites)}; it gives no rows"
         return f"{self._others}{_computed(plan)}"
 
@@ -114,7 +114,7 @@ class Asked:
             about = view.of in ours and str(view.party) != self.me
             about = about and (view.party != BROKER or view.of == ours[0])
             first = next((name for name in self.plan.federation.sites if name != self.me), "")
-            if about and view.party in self.plan.servers:
+            if about and view.party in self.plan.compute:
                 found.append(_seen(view))
             elif about and (view.party == SERVER or view.party.name in (first, "broker")):
                 who = "every other site" if view.party.name == first and view.party != SERVER else f"the {view.party}"
@@ -183,10 +183,10 @@ class Asked:
 
 def _computed(plan: Spec) -> str:
     """Who computes, where the plan names some."""
-    if not plan.servers:
+    if not plan.compute:
         return ""
-    two = "together" if len(plan.servers) == OPENS else "any two of them"
-    return f"; {', '.join(party.name for party in plan.servers)} compute, and {two} could open everything"
+    two = "together" if len(plan.compute) == OPENS else "any two of them"
+    return f"; {', '.join(party.name for party in plan.compute)} compute, and {two} could open everything"
 
 
 def _scored(plan: Spec, wanted: Predict, model: Model, me: str) -> str:

@@ -113,7 +113,7 @@ def preview(folder: Path, which: str) -> Leaving:
     task: Task[Table, object] = build(plan)
     ask = next(task.lead())
     bound: Exact | Noised = privacy(plan, ask)
-    memory = Memory((*plan.sites, *plan.servers), digest(plan))
+    memory = Memory((*plan.sites, *plan.compute), digest(plan))
     mine = contribution(task, ask, rows, bound, memory.seat(home.me))
     values = decode(mine.words, bound.grid)
     named = {name: values[where] for name, where in bound.grid.slices().items()}
@@ -135,7 +135,7 @@ def preview(folder: Path, which: str) -> Leaving:
 
 def _letters(plan: Spec, ask: Ask, memory: Memory, me: str, mine: Guarded) -> tuple[tuple[str, int], ...]:
     """What this site would send, rehearsed with zeros in the others' place; who computes needs no engine for it."""
-    protection = catalog.apart(plan) if plan.servers else catalog.rehearsed(plan)
+    protection = catalog.apart(plan) if plan.compute else catalog.rehearsed(plan)
     round_ = RoundId(new_run(), 1)
     agreed = terms(plan, round_, ask, privacy(plan, ask))
     nothing = Guarded(np.zeros(agreed.length, agreed.dtype))
@@ -144,8 +144,8 @@ def _letters(plan: Spec, ask: Ask, memory: Memory, me: str, mine: Guarded) -> tu
     halves: dict[Party, Half[object]] = {
         one: protection.give(agreed, memory.seat(one), guarded) for one, guarded in free.items()
     }
-    if plan.servers:
-        halves |= {one: share_rehearsal.stand_in(agreed, memory.seat(one)) for one in plan.servers}
+    if plan.compute:
+        halves |= {one: share_rehearsal.stand_in(agreed, memory.seat(one)) for one in plan.compute}
     else:
         halves |= {SERVER: protection.open(agreed, memory.seat(SERVER))}
     desks = memory.round(round_, halves)

@@ -166,10 +166,10 @@ def _written(kept: Session, say: Say) -> Say:
 def _across(plan: Plan, member: Membership) -> Spec:
     """The plan's data, if it can be carried out across machines. Raises PlanError."""
     spec = plan.spec
-    for key, wanted in (("federation.sites", spec.sites), ("protect.servers", spec.servers)):
+    for key, wanted in (("federation.sites", spec.sites), ("protect.compute", spec.compute)):
         strangers = [str(party) for party in wanted if party not in member.federation.cards]
         if strangers:
-            more = " as a compute party" if wanted == spec.servers else ""
+            more = " as a compute party" if wanted == spec.compute else ""
             what = f"{key}: {', '.join(strangers)} is no member of {member.federation.name}{more}"
             raise PlanError(what, where=plan.where, hint="potluck federation show; potluck federation add")
     patterns = [name for name in spec.data.columns if "*" in name]

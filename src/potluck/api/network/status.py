@@ -189,10 +189,10 @@ def _live(run: str, journal: Journal, running: bool) -> Live:
 
 
 def _computes(plan: Spec, journal: Journal, unheard: str) -> tuple[Guest, ...]:
-    if not plan.servers:
+    if not plan.compute:
         return ()
     heard = {name: (verdict, codes, seen) for name, verdict, codes, seen, _, _ in journal.sites(Role.COMPUTE)}
-    found = [(party, *heard.get(party.name, (unheard, (), None))) for party in plan.servers]
+    found = [(party, *heard.get(party.name, (unheard, (), None))) for party in plan.compute]
     return tuple(
         Guest(party.name, verdict, codes, _ago(seen), None, 0, _file(journal, party))
         for party, verdict, codes, seen in found

@@ -16,6 +16,7 @@ LATER = {
     "statistics.kind": ("quantile", "correlation", "top", "survival", "logrank", "cox", "regression"),
 }
 """Words that plans may come to hold and that this version does not know: said as such, never guessed around."""
+RENAMED = {"protect.servers": "protect.compute", "training.server": "training.aggregation"}
 
 
 def read_text(path: Path) -> str:
@@ -83,7 +84,7 @@ def parse(tables: Toml, where: str) -> Plan:
         tables = {"fit": {}, **tables}
     if tables.get("task") == "intersect":
         tables = {"protect": {"with": "psi"}, **tables}
-    return Strict(where, PlanError, prepare=_prepared, later=LATER).struct(Plan, tables)
+    return Strict(where, PlanError, prepare=_prepared, later=LATER, renamed=RENAMED).struct(Plan, tables)
 
 
 def _prepared(kind: object, value: object) -> object:

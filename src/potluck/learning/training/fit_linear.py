@@ -69,7 +69,7 @@ class Regression:
         noise = None
         if self.share:
             shape = (spec.rounds, sum(counts) + 1)
-            numbers |= {"divisor": spec.expected_rows, "clip": self.plan.privacy.clip, "noises": len(self.plan.servers)}
+            numbers |= {"divisor": spec.expected_rows, "clip": self.plan.privacy.clip, "noises": len(self.plan.compute)}
             numbers["least"] = 0  # whether a row is kept is what noise hides: one bit about it would be outside of it
             noise = Noise(shape, self.share)
         return Recipe(PROGRAM, numbers, tuple(takes), (*opened, *gives(goal(self.plan), test)), noise)

@@ -28,8 +28,8 @@ def check(plan: Plan) -> Iterator[str]:
     if spec.method not in METHODS:
         hint = " or ".join(f'"{word}"' for word in METHODS)
         yield f"training.method: a {model.kind} model is not fitted by {spec.method}. hint: {hint}"
-    if spec.server != "mean":
-        yield "training.server: there are no updates of sites to join. hint: leave it out"
+    if spec.aggregation != "mean":
+        yield "training.aggregation: there are no updates of sites to join. hint: leave it out"
     if not 1 <= spec.rounds <= ROUNDS:
         yield f"training.rounds: {spec.rounds} does not fit. hint: 1 to {ROUNDS}"
     if not SHORTEST <= spec.rate <= LONGEST:

@@ -158,9 +158,9 @@ def check(plan: Plan) -> Iterator[str]:
         "training.rounds": (spec.rounds, 1 <= spec.rounds <= MOST, f"1 to {MOST} trees"),
         "training.rate": (spec.rate, 2**-10 <= spec.rate <= 1, "2^-10 to 1, e.g. 0.3"),
     }
-    if len(plan.servers) == TWO:
+    if len(plan.compute) == TWO:
         what = "trees are grown by three compute parties: between two a bit would be no bit, and take 64 times the room"
-        yield f"protect.servers: {what}. hint: name a third, or fit a logistic or linear model"
+        yield f"protect.compute: {what}. hint: name a third, or fit a logistic or linear model"
     yield from (f"{at}: {value:g} does not fit. hint: {hint}" for at, (value, fits, hint) in bounds.items() if not fits)
 
 

@@ -38,7 +38,7 @@ def _federation(plan: Plan) -> Iterator[str]:
 
 
 def _servers(plan: Plan) -> Iterator[str]:
-    names, key = plan.protect.servers, "protect.servers"
+    names, key = plan.protect.compute, "protect.compute"
     if len(names) not in (TWO, PARTIES):
         yield f"{key}: two or three parties compute a fit, the plan has {len(names)}. hint: name three"
         return
@@ -75,12 +75,12 @@ def _least(plan: Plan) -> Iterator[str]:
 
 def warnings(plan: Plan) -> Iterator[str]:
     """What runs, and what to mind of it."""
-    names = plan.protect.servers
+    names = plan.protect.compute
     both = sorted(set(names) & set(plan.federation.sites))
     if len(both) > 1:
         among = "two of the three who compute" if len(names) == PARTIES else "all who compute"
         what = f"{' and '.join(both)} are owners and together {among}: they can open every column"
-        yield f"protect.servers: {what}. hint: let one of them compute at most"
+        yield f"protect.compute: {what}. hint: let one of them compute at most"
     if len(names) == TWO:
         what = "two compute parties take up to ten times as long as three, and send more (CHEETAH in place of ABY3)"
-        yield f"protect.servers: {what}. hint: name a third, where there is one"
+        yield f"protect.compute: {what}. hint: name a third, where there is one"

@@ -59,8 +59,8 @@ def shared(fitting: Fitting, me: Credentials, recipe: Recipe, given: Given) -> H
     if sizes(takes).bytes > m.LARGEST:
         hint = "fewer rows or columns: a share of it must fit into one letter of 256 MiB"
         raise DataError("there is too much to share", where=me.party.name, hint=hint)
-    servers = frozenset(fitting.ranks)
-    inbox = yield Exchange(fitting.label(m.KEYS), expect=servers, at_least=len(servers), hops=4, read=_read_keys)
+    computes = frozenset(fitting.ranks)
+    inbox = yield Exchange(fitting.label(m.KEYS), expect=computes, at_least=len(computes), hops=4, read=_read_keys)
     boxes = {party: PublicBoxKey(load(body, m.Keys, party).box) for party, body in inbox.got.items()}
     own = BoxKey(Secret(me.draw(SEED))) if me.party in fitting.to else None
     info = m.part_info(fitting, me.party)
@@ -76,7 +76,7 @@ def shared(fitting: Fitting, me: Credentials, recipe: Recipe, given: Given) -> H
     record = given_once(fitting, given.charge)
     del parts, given
     waiting = fitting.hops(SECONDS + 240)
-    answer = yield Exchange(fitting.label(m.RESULT), send, servers, len(servers), waiting, record, contributes=True)
+    answer = yield Exchange(fitting.label(m.RESULT), send, computes, len(computes), waiting, record, contributes=True)
     found = None if own is None else _joined(fitting, me.party, own, recipe, answer.got)
     done = fitting.label(m.DONE)
     yield Exchange(done, send={SERVER: Parcel(done, b"")})

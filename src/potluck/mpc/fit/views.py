@@ -30,7 +30,7 @@ def views(plan: Plan, readers: Sequence[Party], tells: str) -> list[View]:
     assert plan.align is not None
     matched = replace(plan, align=replace(plan.align, reveal="members", to=()))
     found = [*_columns(plan), *_matching(plan, psi_views.views(matched)), *_split(plan)]
-    found += [View(party, "the size", Form.RELEASED, Never(), SOURCE, Form.RELEASED) for party in plan.servers]
+    found += [View(party, "the size", Form.RELEASED, Never(), SOURCE, Form.RELEASED) for party in plan.compute]
     found += [*_keys(plan), *_kept(plan)]
     return [*found, *_results(plan, readers, tells)]
 
@@ -39,7 +39,7 @@ def _keys(plan: Plan) -> list[View]:
     """Of the keys by which rows are matched: a compute party has a hash of the whole common order, and no more."""
     guessed = Assumption("the whole set of common keys is guessed, which a hash of them confirms")
     found = []
-    for party in plan.servers:
+    for party in plan.compute:
         for one in plan.sites:
             if one.name == party.name:
                 found.append(View(party, f"{one}'s keys", Form.PLAIN, Never(), SOURCE, note="its owner's own"))
@@ -55,14 +55,14 @@ def _keys(plan: Plan) -> list[View]:
 
 def _opens(plan: Plan) -> Condition:
     """What opens everything: two of those who compute, or their owners."""
-    names = [party.name for party in plan.servers]
+    names = [party.name for party in plan.compute]
     return AnyOf((_two(plan, names), _DEPARTS, _STREAM, _SEALED, _LINK))
 
 
 def _two(plan: Plan, names: Sequence[str]) -> Condition:
     shared = set(names) & set(plan.federation.sites)
     if not shared:
-        return Together(2, frozenset(plan.servers))
+        return Together(2, frozenset(plan.compute))
     return AnyOf(tuple(AllOf((_held(plan, a), _held(plan, b))) for a, b in combinations(names, 2)))
 
 
@@ -77,11 +77,11 @@ def _columns(plan: Plan) -> list[View]:
     for one in plan.sites:
         of = f"{one}'s columns"
         found.append(View(SERVER, of, Form.NOTHING, opens, SOURCE, note="it carries no share"))
-        for party in plan.servers:
+        for party in plan.compute:
             if party.name == one.name:
                 found.append(View(party, of, Form.PLAIN, Never(), SOURCE, note="its owner's own"))
                 continue
-            note = f"semi-honest: {opened(plan.servers)} every column; each learns whose numbers are out of range"
+            note = f"semi-honest: {opened(plan.compute)} every column; each learns whose numbers are out of range"
             found.append(View(party, of, Form.SHARE, opens, SOURCE, note=note))
         for other in plan.sites:
             if other == one:
@@ -109,7 +109,7 @@ def _split(plan: Plan) -> list[View]:
     of = "which rows are held out"
     found = [View(party, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED) for party in plan.sites]
     some = Together(1, frozenset(plan.sites))
-    found += [View(one, of, Form.NOTHING, some, SOURCE, Form.RELEASED, "how many, not which") for one in plan.servers]
+    found += [View(one, of, Form.NOTHING, some, SOURCE, Form.RELEASED, "how many, not which") for one in plan.compute]
     if _by_column(plan):
         note = "positions in the common order: a split that follows from keys says which of guessed keys all have"
         return [View(SERVER, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED, note), *found]
@@ -123,7 +123,7 @@ def _kept(plan: Plan) -> list[View]:
     if plan.privacy.noise != "none":
         return []
     note = "one bit, of the rows to train on and of those held out together; how many, the model's readers learn"
-    everybody = (SERVER, *plan.servers, *plan.sites)
+    everybody = (SERVER, *plan.compute, *plan.sites)
     of = "whether enough rows are kept"
     return [View(party, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED, note) for party in everybody]
 
@@ -145,7 +145,7 @@ def _results(plan: Plan, readers: Sequence[Party], tells: str) -> list[View]:
     noisy = plan.privacy.noise != "none"
     for of in ("the model",) if noisy else ("the model", "the metrics"):
         found.append(View(SERVER, of, Form.NOTHING, helped, SOURCE, Form.RELEASED))
-        found += [View(party, of, Form.SHARE, helped, SOURCE, Form.RELEASED) for party in plan.servers]
+        found += [View(party, of, Form.SHARE, helped, SOURCE, Form.RELEASED) for party in plan.compute]
         for one in plan.sites:
             if one in readers:
                 note = _told(plan, tells) if of == "the model" else ""

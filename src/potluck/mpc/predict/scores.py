@@ -84,7 +84,7 @@ class Predicting:
 
 def build(plan: Plan) -> Predicting:
     """The protection for a plan that `check` finds nothing wrong with."""
-    return Predicting(plan.servers, plan.federation.patience)
+    return Predicting(plan.compute, plan.federation.patience)
 
 
 def check(plan: Plan) -> list[str]:
@@ -97,9 +97,9 @@ def check(plan: Plan) -> list[str]:
 
 def warnings(plan: Plan) -> Iterator[str]:
     """What to mind of who computes."""
-    if plan.task == "predict" and len(plan.servers) == TWO:
+    if plan.task == "predict" and len(plan.compute) == TWO:
         yield (
-            "protect.servers: two compute parties take up to ten times as long as three (CHEETAH in place of ABY3). "
+            "protect.compute: two compute parties take up to ten times as long as three (CHEETAH in place of ABY3). "
             "hint: name a third, where there is one"
         )
 

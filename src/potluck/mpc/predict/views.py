@@ -20,10 +20,10 @@ PARTY = "semi-honest: {who} model, rows and scores; each learns the shape, how m
 CARRIER = "it hears when all is done, and gets no letter that holds it"
 
 
-def views(owner: Party, client: Party, servers: tuple[Party, ...], rows: int) -> list[View]:
+def views(owner: Party, client: Party, computes: tuple[Party, ...], rows: int) -> list[View]:
     """Of the model, the client's rows and their scores: what each party sees. rows: [predict] max_rows."""
     asked, scores, model = f"{client}'s rows", f"{client}'s scores", "the model"
-    two = Together(OPENS, frozenset(servers))
+    two = Together(OPENS, frozenset(computes))
     found = [
         View(owner, model, Form.PLAIN, Never(), SOURCE, note="its own"),
         View(client, asked, Form.PLAIN, Never(), SOURCE, note="its own"),
@@ -33,9 +33,9 @@ def views(owner: Party, client: Party, servers: tuple[Party, ...], rows: int) ->
     found += [View(owner, of, Form.NOTHING, _opened(two, client), SOURCE, note=OWNER) for of in (asked, scores)]
     for of, whose in ((asked, client), (scores, client), (model, owner)):
         found.append(View(SERVER, of, Form.NOTHING, _opened(two, whose), SOURCE, note=CARRIER))
-        for party in servers:
+        for party in computes:
             found.append(
-                View(party, of, Form.SHARE, _opened(two, whose), SOURCE, note=PARTY.format(who=opened(servers)))
+                View(party, of, Form.SHARE, _opened(two, whose), SOURCE, note=PARTY.format(who=opened(computes)))
             )
     return found
 

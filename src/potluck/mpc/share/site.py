@@ -24,8 +24,8 @@ def give(ranks: tuple[Party, ...], terms: Terms, me: Credentials, guarded: Guard
     words = guarded.words
     if words.shape != (terms.length,) or words.dtype.itemsize * 8 != terms.bits:
         raise Abort(Cause.TERMS, detail="my words are not what the terms say")
-    servers = frozenset(ranks)
-    inbox = yield Exchange(terms.label(m.KEYS), expect=servers, at_least=len(ranks), hops=2, read=_read_keys)
+    computes = frozenset(ranks)
+    inbox = yield Exchange(terms.label(m.KEYS), expect=computes, at_least=len(ranks), hops=2, read=_read_keys)
     boxes = {party: PublicBoxKey(load(body, m.Keys, party).box) for party, body in inbox.got.items()}
     info = m.part_info(terms, me.party)
     pieces = split(lifted(words), info, me.draw)
@@ -39,7 +39,7 @@ def give(ranks: tuple[Party, ...], terms: Terms, me: Credentials, guarded: Guard
         send[party] = Parcel(label, dump(m.Input(sealed, promise)))
     del pieces
     answer = yield Exchange(
-        terms.label(m.SURVIVORS), send, servers, hops=16, record=charge(terms, guarded), contributes=True
+        terms.label(m.SURVIVORS), send, computes, hops=16, record=charge(terms, guarded), contributes=True
     )
     givers = _stood_by(ranks, terms, me.party, answer)
     agreed = frozenset(terms.sites[one] for one in givers)

@@ -70,7 +70,7 @@ def build(plan: Plan) -> Share:
 
 def apart(plan: Plan) -> Share:
     """The same for sites and server across machines, which need no engine."""
-    return Share(plan.servers, plan.federation.patience)
+    return Share(plan.compute, plan.federation.patience)
 
 
 def check(plan: Plan) -> list[str]:
@@ -88,7 +88,7 @@ def check(plan: Plan) -> list[str]:
 
 def who_computes(plan: Plan, counts: Sequence[int] = (PARTIES,)) -> list[str]:
     """What is wrong with who computes, as lines of `check`. counts: how many may compute this."""
-    names, key = plan.protect.servers, "protect.servers"
+    names, key = plan.protect.compute, "protect.compute"
     if len(names) not in counts and len(counts) > 1:
         return [f"{key}: share needs two or three compute parties, the plan names {len(names)}. hint: name three"]
     if len(names) not in counts:

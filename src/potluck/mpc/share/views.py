@@ -25,13 +25,13 @@ def views(plan: Plan) -> list[View]:
     """Of every site's update: what each party sees, and what it takes to see more."""
     found = []
     broken = Form.NOISED if plan.privacy.noise in ("site", "shared") else Form.PLAIN
-    two = Together(OPENS, frozenset(plan.servers))
+    two = Together(OPENS, frozenset(plan.compute))
     for one in plan.sites:
         of = f"{one}'s update"
         rest = Together(max(1, plan.fewest - 1), frozenset(plan.sites) - {one})
         opens: Condition = AnyOf((two, rest, _DEPARTS, _STREAM, _SEALED, _LINK))
         found.append(View(SERVER, of, Form.NOTHING, opens, SOURCE, broken, _server(plan)))
-        for party in plan.servers:
+        for party in plan.compute:
             found.append(View(party, of, Form.SHARE, opens, SOURCE, broken, _party(plan)))
         for other in plan.sites:
             if other == one:
@@ -41,16 +41,16 @@ def views(plan: Plan) -> list[View]:
     return found
 
 
-def opened(servers: Sequence[Party]) -> str:
+def opened(computes: Sequence[Party]) -> str:
     """Who opens what is shared, up to the verb."""
-    two = " and ".join(map(str, servers)) if len(servers) == OPENS else ""
-    return f"{two} together open" if two else f"any two of {', '.join(map(str, servers))} open"
+    two = " and ".join(map(str, computes)) if len(computes) == OPENS else ""
+    return f"{two} together open" if two else f"any two of {', '.join(map(str, computes))} open"
 
 
 def _party(plan: Plan) -> str:
     left = {"site": "; opened, its own noise is left", "shared": "; opened, only its own share of the noise is left"}
     more = left.get(plan.privacy.noise, "")
-    return f"semi-honest: {opened(plan.servers)} every update{more}; each learns who kept the bounds"
+    return f"semi-honest: {opened(plan.compute)} every update{more}; each learns who kept the bounds"
 
 
 def _server(plan: Plan) -> str:

@@ -60,7 +60,7 @@ def _idle() -> None:
 
 def partners(plan: Plan, me: Party) -> frozenset[Party]:
     """Whose letters are taken in a round, beside the server's: by a site who computes; by those, everybody."""
-    computes = frozenset(plan.servers)
+    computes = frozenset(plan.compute)
     return (computes | frozenset(plan.sites)) - {me} if me in computes else computes
 
 
@@ -167,7 +167,7 @@ def _assists(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
 
 def _started(plan: Plan, here: Port) -> Engine:
     """An engine that runs. Raises NotInstalled: it does not."""
-    engine = Engine(plan.federation.patience, here=here, count=len(plan.servers), peers=here.peers)
+    engine = Engine(plan.federation.patience, here=here, count=len(plan.compute), peers=here.peers)
     try:
         engine.standing()
     except Abort as abort:

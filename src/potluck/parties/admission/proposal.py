@@ -72,7 +72,7 @@ def plan_of(proposal: Proposal, federation: Federation, me: Party) -> Plan:
 
 def _members(plan: Plan, federation: Federation, me: Party) -> None:
     """Raises Denied: the plan names strangers, somebody twice, or not this party."""
-    named, members = (*plan.sites, *plan.servers), federation.cards
+    named, members = (*plan.sites, *plan.compute), federation.cards
     if any(party not in members for party in named):
         raise Denied("plan", "the plan names parties that are no members of this federation")
     if len(named) > len(members):

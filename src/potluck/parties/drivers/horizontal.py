@@ -66,7 +66,7 @@ def terms(plan: Plan, round: RoundId, ask: Ask, bound: Exact | Noised, file: byt
     grid = bound.grid
     return Terms(
         round, whole, once.hex(), plan.sites, plan.fewest, grid.length, grid.bits, _rule(plan, ask, bound),
-        limits(plan, ask, bound) if plan.servers else (),
+        limits(plan, ask, bound) if plan.compute else (),
     )  # fmt: skip
 
 
@@ -76,12 +76,12 @@ def _rule(plan: Plan, ask: Ask, bound: Exact | Noised) -> Rule:
     grid = bound.grid
     if isinstance(bound, Noised) and bound.within:
         return Rule(noise=tuple((part.size, sigma) for part, sigma in zip(grid.parts, bound.share, strict=True)))
-    if ask.kind is not Kind.TRAIN or plan.training is None or plan.training.server == "mean":
+    if ask.kind is not Kind.TRAIN or plan.training is None or plan.training.aggregation == "mean":
         return Rule()
     tally = next(part for part in grid.parts if part.name == TALLY)
     if tally != grid.parts[-1] or tally.step != 1.0:
         raise ValueError("a robust rule counts rows in whole numbers, at the end")
-    return Rule(plan.training.server, tally.size, plan.data.max_rows)
+    return Rule(plan.training.aggregation, tally.size, plan.data.max_rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class RoundContext:
         patience, sides = plan.federation.patience, plan.data.split
         # Sides that follow from keys must not pass the server: in the order of keys they tell a guesser which are in.
         told = sides is not None and sides.column is not None
-        return Fitting(self.round, agreed, plan.sites, target, readers(plan), plan.servers, patience, split=told)
+        return Fitting(self.round, agreed, plan.sites, target, readers(plan), plan.compute, patience, split=told)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -67,7 +67,7 @@ class Participants:
         self, plan: Plan, proposal: Proposal, heads: Heads, notes: Notes, say: Callable[[str, str], None]
     ) -> None:
         """proposal: with this process's own `asker`."""
-        self.of: dict[Party, Guest] = {party: Guest() for party in (*plan.sites, *plan.servers)}
+        self.of: dict[Party, Guest] = {party: Guest() for party in (*plan.sites, *plan.compute)}
         self._plan = plan
         self._proposal = proposal
         self._heads = heads
@@ -160,8 +160,8 @@ class Participants:
         where = self._plan.name
         self.refused(self.of)
         here = self.present()
-        computes = [party for party in self._plan.servers if party not in here]
-        if computes or len(here) - len(self._plan.servers) < self._plan.fewest:
+        computes = [party for party in self._plan.compute if party not in here]
+        if computes or len(here) - len(self._plan.compute) < self._plan.fewest:
             away = ", ".join(_name(party) for party in (computes or [one for one in self.of if one not in here]))
             hint = "see that `potluck site run` runs there and reaches the broker; or wait longer: --wait SECONDS"
             raise Refused(f"not heard of within {waited:g} s: {away}", where=where, hint=hint)

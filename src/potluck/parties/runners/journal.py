@@ -73,7 +73,7 @@ class Journal:
             if self._db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
                 self._db.close()
                 raise Refused("a journal of another version", where=str(path), hint="start over with --fresh")
-            if plan.servers:
+            if plan.compute:
                 self._db.execute(_COMPUTES)
 
     @classmethod

@@ -106,7 +106,7 @@ class Coordinator:
         self._say = say
         self._round: _Round | None = None
         self._heard = Heard()
-        self._sites, self._computes = frozenset(run.plan.sites), frozenset(run.plan.servers)
+        self._sites, self._computes = frozenset(run.plan.sites), frozenset(run.plan.compute)
         self._pace = {guest: Pace(WORDS, WORDS_A_SECOND) for guest in self.guests.of}
         self._quiet_until: dict[Cause, float] = {}
 
