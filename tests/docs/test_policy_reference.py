@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Literal, get_args, get_origin
+from typing import get_args, get_origin
 
 import msgspec
 import pytest
 
+from potluck.core.strict import plain, words
 from potluck.owner.hours import span
 from potluck.owner.policy import Policy, template
 from potluck.owner.requests import SHORTEST
@@ -17,11 +18,6 @@ from support.docs.pages import DOCS, rows, ticks
 PAGE = DOCS / "reference" / "policy.md"
 DOCUMENTED = {row[0].strip("`"): row for row in rows(PAGE) if len(row) == 4}
 WORDS = {str: "text", int: "whole number", float: "number", Secret: "address"}
-
-
-def plain(kind):
-    parts = [part for part in get_args(kind) if part is not type(None)]
-    return parts[0] if type(None) in get_args(kind) and len(parts) == 1 else kind
 
 
 def keys(kind, prefix=""):
@@ -35,8 +31,8 @@ def keys(kind, prefix=""):
 def takes(kind):
     """What a key takes: a text, or words."""
     kind = plain(kind)
-    if get_origin(kind) is Literal:
-        return {str(word) for word in get_args(kind)}
+    if known := words(kind):
+        return {str(word) for word in known}
     if get_origin(kind) is tuple:
         inner = takes(get_args(kind)[0])
         return inner if isinstance(inner, set) else f"list of {inner}s"

@@ -2,8 +2,7 @@
 
 import importlib
 import re
-import types
-from typing import Annotated, Literal, Union, get_args, get_origin
+from typing import get_args, get_origin
 
 import click
 import msgspec
@@ -13,6 +12,7 @@ from potluck.cli import VERBS
 from potluck.core import errors
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause
+from potluck.core.strict import plain, words
 from potluck.core.views import Form
 from potluck.learning.training.methods import METHODS
 from potluck.owner import judge
@@ -22,23 +22,16 @@ REFERENCE = DOCS / "reference"
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
 
-def plain(kind):
-    parts = [part for part in get_args(kind) if part is not type(None)]
-    return parts[0] if get_origin(kind) in (Union, types.UnionType) and len(parts) == 1 else kind
-
-
 def takes(kind):
     """What a key takes, as the page says it."""
     kind = plain(kind)
-    if get_origin(kind) is Literal:
-        return {str(word) for word in get_args(kind)}
-    if get_origin(kind) is Annotated:
-        return {str(word) for word in get_args(kind)[1].words()}
+    if known := words(kind):
+        return {str(word) for word in known}
     if get_origin(kind) is tuple:
-        inner = get_args(kind)[0]
+        inner = plain(get_args(kind)[0])
         return "list of " + ("tables" if inner not in WORDS else WORDS[inner] + "s")
     if get_origin(kind) is dict:
-        return "table" if get_args(kind)[1] is str else "table of tables"
+        return "table" if plain(get_args(kind)[1]) is str else "table of tables"
     return WORDS.get(kind, "table")
 
 

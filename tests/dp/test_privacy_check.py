@@ -2,6 +2,7 @@
 
 import pytest
 
+from potluck.core.bounds import Bounds, outside
 from potluck.dp.check import check
 from potluck.dp.odds import odds
 from support.dp.examples import plan
@@ -10,28 +11,28 @@ REFUSED = [
     ({"noise": "reveal"}, "privacy.noise", "lying"),
     ({"word": "clear"}, "privacy.noise", "without protection"),
     ({"task": "statistics", "unit": "site"}, "privacy.unit", "row"),
-    ({"epsilon": 0.0}, "privacy.epsilon", "above 0"),
-    ({"epsilon": -1.0}, "privacy.epsilon", "above 0"),
-    ({"epsilon": float("nan")}, "privacy.epsilon", "above 0"),
-    ({"epsilon": float("inf")}, "privacy.epsilon", "above 0"),
-    ({"epsilon": None}, "privacy.epsilon", "above 0"),
-    ({"delta": 0.0}, "privacy.delta", "between"),
-    ({"delta": 1.0}, "privacy.delta", "between"),
-    ({"delta": float("nan")}, "privacy.delta", "between"),
+    ({"epsilon": 0.0}, "privacy.epsilon", "1e-09 to 1e+12"),
+    ({"epsilon": -1.0}, "privacy.epsilon", "1e-09 to 1e+12"),
+    ({"epsilon": float("nan")}, "privacy.epsilon", "1e-09 to 1e+12"),
+    ({"epsilon": float("inf")}, "privacy.epsilon", "1e-09 to 1e+12"),
+    ({"epsilon": None}, "privacy.epsilon", "missing"),
+    ({"delta": 0.0}, "privacy.delta", "1e-30 and below 1"),
+    ({"delta": 1.0}, "privacy.delta", "1e-30 and below 1"),
+    ({"delta": float("nan")}, "privacy.delta", "1e-30 and below 1"),
     ({"unit": None}, "privacy.unit", "missing"),
     ({"clip": None}, "privacy.clip", "missing"),
-    ({"clip": 0.0}, "privacy.clip", "above 0"),
-    ({"clip": float("inf")}, "privacy.clip", "above 0"),
+    ({"clip": 0.0}, "privacy.clip", "1e-100 to 1e+100"),
+    ({"clip": float("inf")}, "privacy.clip", "1e-100 to 1e+100"),
     ({"unit": "person"}, "data.person", "missing"),
     ({"unit": "person", "person": "who", "evaluation": 1.0}, "privacy.evaluation", "no epsilon for training"),
-    ({"unit": "person", "person": "who", "evaluation": 0.0}, "privacy.evaluation", "above 0"),
+    ({"unit": "person", "person": "who", "evaluation": 0.0}, "privacy.evaluation", "1e-09 to 1e+12"),
     ({"unit": "person", "person": "who", "task": "statistics"}, "privacy.rows_per_person", "missing"),
     (
         {"unit": "person", "person": "who", "task": "statistics", "rows_per_person": 0},
         "privacy.rows_per_person",
         "1 or more",
     ),
-    ({"redo": -1}, "privacy.redo", "0 or more"),
+    ({"redo": -1}, "privacy.redo", "0 to 10000"),
     ({"sites": 3, "corrupt": 2}, "privacy.noise", "honest share"),
     ({"sites": 2, "corrupt": 0, "dropouts": 1}, "privacy.noise", "honest share"),
 ]
@@ -39,7 +40,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("keys", "key", "word"), REFUSED, ids=lambda value: str(value))
 def test_a_promise_that_cannot_hold_is_refused_with_a_hint(keys, key, word):
-    errors, _ = check(plan(**keys))
+    errors = [*outside(plan(**keys), Bounds), *check(plan(**keys))[0]]
     assert len(errors) == 1
     assert errors[0].startswith(f"{key}: ")
     assert word in errors[0]

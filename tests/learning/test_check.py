@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from potluck.core.bounds import Bounds, outside
 from potluck.core.plan import Column, Data, Model, PrivacyPlan, Split, Statistic, Target, Training
 from potluck.learning.check import check
 from support.learning.sums import category, heart, make, number, replaced, stats
 
 
 def errors(plan):
-    found, _ = check(plan)
+    found = [*outside(plan, Bounds), *check(plan)[0]]
     for line in found:
         key, _, rest = line.partition(": ")
         assert " " not in key.replace("data.columns.", "").strip() or "columns" in key
@@ -103,8 +104,8 @@ def test_splits_leave_something_on_both_sides(split):
     said(data(split=split), "data.split")
 
 
-def test_an_empty_test_split_is_called_that():
-    said(data(split=Split(test=0.0)), "the test split is empty")
+def test_an_empty_test_split_is_refused():
+    said(data(split=Split(test=0.0)), "data.split.test: 0 does not fit. hint: above 0 and below 1")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ VERBS = {
     "demo": "The heart federation: four hospitals, the comparison table and the report.",
     "check": "Can this plan run, and what will it cost?",
     "explain": "Who could see what, in what form, unless what breaks.",
+    "schema": "What a plan or a policy may hold, as JSON Schema.",
     "run": "Do it, all parties in this process.",
     "model": "What a trained model says of itself: coefficients in the data's units, standard errors.",
     "score": "Score new rows with a model that you hold.",

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from potluck.core.bounds import Bounds, Size
 from potluck.core.party import Party, Role, site
 from potluck.core.registry import Known
 
@@ -22,16 +23,27 @@ Word = Literal["clear", "mask", "share", "he", "tee", "psi"]
 """psi: what an intersection runs on, and nothing else; a plan need not write it."""
 NoiseWord = Literal["none", "site", "shared", "reveal"]
 Unit = Literal["row", "person", "site"]
+ServerWord = Literal["lying", "curious"]
+Task = Literal["train", "statistics", "fit", "predict", "intersect"]
+ModelKind = Annotated[str, Known("model.kind")]
+Shown = Literal["size", "members"]
+Text = Annotated[str, Size(1_000)]
+Names = Annotated[tuple[Text, ...], Size(10_000)]
+"""Of sites or compute parties, as far as the thresholds of `mask` go; of values."""
+Epsilon = Annotated[float, Bounds(ge=1e-9, le=1e12, hint="e.g. 1.0")]
+"""Promises in between can be accounted for."""
+MOST_COUNTED, WIDEST_LAYER, DEEPEST_TREE = 1 << 53, 4_096, 5
+"""Networks and trees here are small: larger ones would only exhaust the memory."""
 
 
 class Federation(msgspec.Struct, frozen=True, kw_only=True):
     """Who takes part, and what the protections must survive."""
 
-    sites: tuple[str, ...]
-    corrupt: int = 0
-    dropouts: int = 0
-    server: Literal["lying", "curious"] = "lying"
-    patience: float = 30.0
+    sites: Names
+    corrupt: Annotated[int, Bounds(ge=0, hint="below the number of sites")] = 0
+    dropouts: Annotated[int, Bounds(ge=0, hint="below the number of sites")] = 0
+    server: ServerWord = "lying"
+    patience: Annotated[float, Bounds(gt=0, le=86_400, hint="e.g. 30 seconds")] = 30.0
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,11 +56,11 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["number", "category", "ignore"]
     low: float | None = None
     high: float | None = None
-    values: tuple[str, ...] = ()
-    reference: str | None = None
+    values: tuple[Text, ...] = ()
+    reference: Text | None = None
     missing: Literal["refuse", "drop", "flag"] = "refuse"
-    unit: str = ""
-    owner: str | None = None
+    unit: Text = ""
+    owner: Text | None = None
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,29 +69,29 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     negative: beside positive; any other value is then refused. None: the column's declared values; without those any.
     """
 
-    column: str
-    positive: tuple[str, ...] | None = None
-    negative: tuple[str, ...] | None = None
-    classes: tuple[str, ...] | None = None
+    column: Text
+    positive: Names | None = None
+    negative: Names | None = None
+    classes: Names | None = None
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows are held out: a share of them by a keyed hash, or those whose `column` says "test"."""
 
-    test: float | None = None
+    test: Annotated[float | None, Bounds(gt=0, lt=1, hint="e.g. 0.25")] = None
     seed: int = 0
-    column: str | None = None
+    column: Text | None = None
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True):
     """Where the rows are and what their columns mean."""
 
     header: bool = True
-    missing: tuple[str, ...] = ("",)
-    person: str | None = None
-    max_rows: int = 1_000_000
-    files: dict[str, str] = {}
-    columns: dict[str, Column] = {}
+    missing: Names = ("",)
+    person: Text | None = None
+    max_rows: Annotated[int, Bounds(ge=1, le=1 << 40, hint="the most rows that a site may have")] = 1_000_000
+    files: dict[Text, Text] = {}
+    columns: Annotated[dict[Text, Column], Size(100_000)] = {}
     target: Target | None = None
     split: Split | None = None
 
@@ -90,27 +102,27 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     digest: sha256:... as `run` printed it; parties agree on it, not on where the file lies.
     """
 
-    kind: Annotated[str, Known("model.kind")] | None = None
-    file: str | None = None
-    digest: str | None = None
-    l2: float = 1.0
-    layers: tuple[int, ...] = (64,)
+    kind: ModelKind | None = None
+    file: Text | None = None
+    digest: Text | None = None
+    l2: Annotated[float, Bounds(ge=0, le=1e12)] = 1.0
+    layers: Annotated[tuple[Annotated[int, Bounds(ge=1, le=WIDEST_LAYER, hint="e.g. 64")], ...], Size(100)] = (64,)
     activation: Literal["relu", "tanh", "square"] = "relu"
     seed: int = 0
-    depth: int = 3
-    bins: int = 16
+    depth: Annotated[int, Bounds(ge=1, le=DEEPEST_TREE)] = 3
+    bins: Annotated[int, Bounds(ge=2, le=256, hint="e.g. 16")] = 16
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """How it is trained. batch: rows of one step, of methods that take some of their rows; None: all of them."""
 
     method: Annotated[str, Known("training.method")]
-    rounds: int = 20
-    rate: float = 1.0
-    expected_rows: int | None = None
-    range: float = 8.0
-    epochs: int = 1
-    batch: int | None = None
+    rounds: Annotated[int, Bounds(ge=1, le=1_000_000)] = 20
+    rate: Annotated[float, Bounds(gt=0)] = 1.0
+    expected_rows: Annotated[int | None, Bounds(ge=1, le=MOST_COUNTED, hint="as many as there may be")] = None
+    range: Annotated[float, Bounds(gt=0, hint="e.g. 8")] = 8.0
+    epochs: Annotated[int, Bounds(ge=1, le=10_000)] = 1
+    batch: Annotated[int | None, Bounds(ge=1, le=MOST_COUNTED, hint="e.g. 32")] = None
     seed: int = 0
     aggregation: Literal["mean", "median", "trimmed", "krum", "norm"] = "mean"
 
@@ -122,29 +134,29 @@ class Align(msgspec.Struct, frozen=True, kw_only=True):
     of an intersection; to fit a model the owners learn the members.
     """
 
-    keys: tuple[str, ...]
+    keys: Annotated[tuple[Text, ...], Size(100)]
     protocol: Literal["rr22", "ecdh"] = "rr22"
     duplicates: Literal["refuse", "first"] = "refuse"
-    reveal: Literal["size", "members"] = "size"
-    to: tuple[str, ...] = ()
+    reveal: Shown = "size"
+    to: Names = ()
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
     """Who reads the model that was fitted over columns at different owners (empty: the target's owner), and of how many
     kept rows at least: to train on, and held out where any are."""
 
-    to: tuple[str, ...] = ()
-    min_rows: int = 10
+    to: Names = ()
+    min_rows: Annotated[int, Bounds(ge=1, le=1 << 22, hint="e.g. 10")] = 10
 
 
 class Predict(msgspec.Struct, frozen=True, kw_only=True):
     """Whose model scores whose rows. max_rows: most rows that the owner scores in a run; mode: None only where the
     model is not at hand, so that nobody could choose."""
 
-    owner: str
-    client: str
+    owner: Text
+    client: Text
     mode: Literal["batch", "single"] | None = None
-    max_rows: int = 1000
+    max_rows: Annotated[int, Bounds(ge=1, le=1_000_000)] = 1000
 
 
 class Protect(msgspec.Struct, frozen=True, kw_only=True, rename={"scheme": "with"}):
@@ -158,8 +170,8 @@ class Protect(msgspec.Struct, frozen=True, kw_only=True, rename={"scheme": "with
     scheme: Word
     recheck: bool = True
     enclave: Literal["simulated", "tsm", "nsm", "tpm"] = "simulated"
-    policy: str | None = None
-    compute: tuple[str, ...] = ("alpha", "beta", "gamma")
+    policy: Text | None = None
+    compute: Names = ("alpha", "beta", "gamma")
 
 
 class PrivacyPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,23 +179,23 @@ class PrivacyPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     noise: NoiseWord
     unit: Unit | None = None
-    epsilon: float | None = None
-    delta: float | None = None
-    clip: float | None = None
-    redo: int = 0
-    evaluation: float | None = None
-    rows_per_person: int | None = None
+    epsilon: Epsilon | None = None
+    delta: Annotated[float | None, Bounds(ge=1e-30, lt=1, hint="e.g. 1e-5, well below 1 / rows")] = None
+    clip: Annotated[float | None, Bounds(ge=1e-100, le=1e100, hint="e.g. 1.0")] = None
+    redo: Annotated[int, Bounds(ge=0, le=10_000, hint="0 allows no round to run again")] = 0
+    evaluation: Epsilon | None = None
+    rows_per_person: Annotated[int | None, Bounds(ge=1, hint="e.g. 10")] = None
 
 
 class Statistic(msgspec.Struct, frozen=True, kw_only=True):
     """One statistic of a plan."""
 
-    name: str
+    name: Text
     kind: Annotated[str, Known("statistics.kind")]
-    column: str | None = None
-    columns: tuple[str, ...] = ()
-    by: str | None = None
-    bins: int = 10
+    column: Text | None = None
+    columns: tuple[Text, ...] = ()
+    by: Text | None = None
+    bins: Annotated[int, Bounds(ge=1, le=10_000)] = 10
 
 
 def named(one: Statistic) -> tuple[str, ...]:
@@ -199,16 +211,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """A whole plan, every default filled in and every check passed (by `api`)."""
 
     version: Literal[1]
-    name: str
-    purpose: str
-    task: Literal["train", "statistics", "fit", "predict", "intersect"]
+    name: Annotated[str, Size(200)]
+    purpose: Annotated[str, Size(4_000)]
+    task: Task
     federation: Federation
     data: Data
     protect: Protect
     privacy: PrivacyPlan
     model: Model | None = None
     training: Training | None = None
-    statistics: tuple[Statistic, ...] = ()
+    statistics: Annotated[tuple[Statistic, ...], Size(10_000)] = ()
     predict: Predict | None = None
     align: Align | None = None
     fit: Fit | None = None

@@ -9,12 +9,12 @@ import difflib
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeGuard, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
 from potluck.core.errors import PotluckError
-from potluck.core.registry import known_of, nearest
+from potluck.core.registry import Known, nearest
 
 S = TypeVar("S", bound=msgspec.Struct)
 _TAKES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -70,15 +70,15 @@ class Strict:
 
     def key(self, path: str) -> str:
         """A key as a message may show it: as it is where it is plain, else as a word."""
-        plain = len(path) <= 80 and all(part.isidentifier() for part in path.split("."))
-        return path if plain else self.shown(path)
+        short = len(path) <= 80 and all(part.isidentifier() for part in path.split("."))
+        return path if short else self.shown(path)
 
     def _value(self, kind: object, value: object, path: str) -> object:
-        kind = _without_none(kind)
+        kind = plain(kind)
         value = self.prepare(kind, value)
-        if _is_struct(kind):
+        if is_struct(kind):
             return self.struct(kind, value, path)
-        if get_origin(kind) is dict and _is_struct(get_args(kind)[1]):
+        if get_origin(kind) is dict and is_struct(get_args(kind)[1]):
             if not isinstance(value, Mapping):
                 raise self._fault(f"{path} must be a table", f"write [{path}] and its keys below it")
             return {str(name): self.struct(get_args(kind)[1], one, f"{path}.{name}") for name, one in value.items()}
@@ -86,7 +86,7 @@ class Strict:
             if not isinstance(value, list | tuple):
                 raise self._fault(f"{path} must be a list", _expected(kind))
             return tuple(self._value(get_args(kind)[0], item, path) for item in value)
-        if known := _words(kind):
+        if known := words(kind):
             return self._word(known, value, path)
         if isinstance(kind, type) and kind in self.make:
             return self.make[kind](str(self._value(str, value, path)))
@@ -112,33 +112,45 @@ def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def _is_struct(kind: object) -> TypeGuard[type[msgspec.Struct]]:
+def is_struct(kind: object) -> TypeGuard[type[msgspec.Struct]]:
+    """Is this a table?"""
     return isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, msgspec.Struct)
 
 
-def _without_none(kind: object) -> object:
-    parts = [part for part in get_args(kind) if part is not type(None)]
-    optional = get_origin(kind) in (Union, types.UnionType) and len(parts) == 1
-    return parts[0] if optional else kind
+def plain(kind: object) -> object:
+    """A type without None, and without what stands beside it, unless that is its words."""
+    if get_origin(kind) is Annotated:
+        return kind if words(kind) else plain(get_args(kind)[0])
+    some = parts(kind)
+    return plain(some[0]) if len(some) == 1 else kind
 
 
-def _words(kind: object) -> tuple[object, ...]:
+def words(kind: object) -> tuple[object, ...]:
     """The words that a key takes, beside its type or in a table that rooms fill; empty where it takes other values."""
     if get_origin(kind) is Literal:
         return get_args(kind)
-    known = known_of(kind)
-    return known.words() if known else ()
+    if get_origin(kind) is Annotated:
+        return tuple(word for one in get_args(kind)[1:] if isinstance(one, Known) for word in one.words())
+    every = [words(part) for part in parts(kind)]
+    return tuple(word for some in every for word in some) if all(every) else ()
+
+
+def parts(kind: object) -> list[object]:
+    """Of a union, None left out; empty: it is none."""
+    union = get_origin(kind) in (Union, types.UnionType)
+    return [part for part in get_args(kind) if part is not type(None)] if union else []
 
 
 def _expected(kind: object) -> str:
     """What a key takes, in words."""
-    kind = _without_none(kind)
-    if known := _words(kind):
-        return "one of " + ", ".join(map(str, known))
+    kind = plain(kind)
+    if some := words(kind):
+        return "one of " + ", ".join(map(str, some))
     if get_origin(kind) is tuple:
-        inner = get_args(kind)[0]
-        words = "texts" if _words(inner) else {str: "texts", int: "whole numbers"}.get(inner, "tables")
-        return f"a list of {words}"
-    if get_origin(kind) is dict or _is_struct(kind):
+        inner = plain(get_args(kind)[0])
+        known = {str: "texts", int: "whole numbers"}
+        what = known.get(inner, "tables") if isinstance(inner, type) else "texts"
+        return f"a list of {what}"
+    if get_origin(kind) is dict or is_struct(kind):
         return "a table"
     return _TAKES.get(kind, "a value") if isinstance(kind, type) else "a value"

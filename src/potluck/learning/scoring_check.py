@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from potluck.core.plan import Model, Plan, Predict
 
-MOST_SCORED = 1_000_000
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _TRAINS = Model()
 
@@ -37,8 +36,6 @@ def _predict(plan: Plan, spec: Predict) -> Iterator[str]:
     others = [name for name in sites if name not in (spec.owner, spec.client)]
     if others:
         yield f"federation.sites: {', '.join(others)} takes no part. hint: name owner and client alone"
-    if not 1 <= spec.max_rows <= MOST_SCORED:
-        yield f"predict.max_rows: {spec.max_rows} does not fit. hint: 1 to {MOST_SCORED}"
     if spec.mode is None:
         what = "is missing, and the model is not here to choose by"
         yield f'predict.mode: {what}. hint: "batch" for linear and logistic models, "single" for networks'

@@ -7,12 +7,15 @@ It does NOT judge: `judge` compares a policy with a plan, and nothing here opens
 
 from __future__ import annotations
 
+import math
 import stat
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from potluck.core import plan as core
+from potluck.core.bounds import Bounds
 from potluck.secret.container import Secret
 
 NAME = "policy.toml"
@@ -21,14 +24,12 @@ DELTA = 1e-5
 """Where epsilons are composed, unless a policy says another."""
 MOST_DELTA = 1e-3
 """Where epsilon is capped: with a larger delta the same epsilon says ever less, and near 1 it costs none at all."""
-Rule = Literal["person", "hash", "policy"]
-Task = Literal["*", "train", "statistics", "fit", "predict", "intersect"]
-Kind = Literal["*", "linear", "logistic", "network", "trees"]
-Guard = Literal["*", "clear", "mask", "share", "he", "tee"]
-Noise = Literal["*", "none", "site", "shared", "reveal"]
-Server = Literal["*", "curious", "lying"]
-Unit = Literal["*", "row", "person", "site"]
-Reveal = Literal["*", "size", "members"]
+WHY_DELTA = "e.g. 1e-05: the chance that epsilon says nothing, smaller than one in the number of rows"
+Anything = Literal["*"]
+Guard = Literal["clear", "mask", "share", "he", "tee"]
+"""Words of `protect.with` that an owner is asked about: an intersection's it allows by what is shown."""
+Cap = Annotated[float, Bounds(ge=0, le=math.inf, hint="0 allows no plan with noise")]
+AtLeastOne = Annotated[int, Bounds(ge=1)]
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,30 +52,30 @@ class Allow(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     who: tuple[str, ...] = ()
-    tasks: tuple[Task, ...] = ()
-    models: tuple[Kind, ...] = ()
+    tasks: tuple[Anything | core.Task, ...] = ()
+    models: tuple[Anything | core.ModelKind, ...] = ()
     columns: tuple[str, ...] = ()
-    protect: tuple[Guard, ...] = ()
-    noise: tuple[Noise, ...] = ()
-    epsilon_per_plan: float = 0.0
-    epsilon_per_year: float = 0.0
-    delta: float = DELTA
-    intersect: tuple[Reveal, ...] = ()
+    protect: tuple[Anything | Guard, ...] = ()
+    noise: tuple[Anything | core.NoiseWord, ...] = ()
+    epsilon_per_plan: Cap = 0.0
+    epsilon_per_year: Cap = 0.0
+    delta: Annotated[float, Bounds(gt=0, le=MOST_DELTA, hint=WHY_DELTA)] = DELTA
+    intersect: tuple[Anything | core.Shown, ...] = ()
     readers: tuple[str, ...] | None = None
     compute: tuple[str, ...] | None = None
-    min_rows: int = 1
-    min_sites: int = 2
+    min_rows: AtLeastOne = 1
+    min_sites: AtLeastOne = 2
     hours: tuple[str, ...] | None = None
-    server: tuple[Server, ...] | None = None
-    units: tuple[Unit, ...] | None = None
+    server: tuple[Anything | core.ServerWord, ...] | None = None
+    units: tuple[Anything | core.Unit, ...] | None = None
     person: tuple[str, ...] = ()
-    min_corrupt: int = 0
+    min_corrupt: Annotated[int, Bounds(ge=0, hint="0 is no limit")] = 0
 
 
 class Approve(msgspec.Struct, frozen=True, kw_only=True):
     """Who says yes to what the policy allows, and how many of them must."""
 
-    rule: Rule = "person"
+    rule: Literal["person", "hash", "policy"] = "person"
     people: Literal[1, 2] = 1
 
 

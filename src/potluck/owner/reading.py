@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_origin
 
+from potluck.core.bounds import Bounds, outside
 from potluck.core.errors import UsageError, reason
 from potluck.core.strict import Strict
+from potluck.learning.models import kinds as _kinds  # noqa: F401  fills the table of words
 from potluck.mpc.peers import place
 from potluck.owner.hours import ANY, span
-from potluck.owner.policy import DELTA, LONGEST, MOST_DELTA, Allow, Approve, Engine, Policy, Source
+from potluck.owner.policy import LONGEST, Allow, Approve, Engine, Policy, Source
 from potluck.secret.container import Secret
 
 
@@ -48,7 +49,10 @@ def parse(text: str, where: str) -> Policy:
     if "source" in tables or "engine" not in tables:  # a compute party has an engine, and no rows
         _source(policy.source, where)
     _engine(policy.engine, where)
-    _limits(policy.allow, where)
+    for line in outside(policy, Bounds):
+        what, _, hint = line.partition(". hint: ")
+        raise UsageError(what, where=where, hint=hint)
+    _hours(policy.allow, where)
     _approvers(policy.approve, where)
     return policy
 
@@ -102,19 +106,7 @@ def ports(address: str) -> Sequence[str]:
     return [f"{host}:{port}" for port in found.ports]
 
 
-def _limits(allow: Allow, where: str) -> None:
-    for name in ("epsilon_per_plan", "epsilon_per_year"):
-        value = getattr(allow, name)
-        if math.isnan(value) or value < 0:
-            raise UsageError(f"allow.{name} must be 0 or more", where=where, hint="0 allows no plan with noise")
-    if not 0 < allow.delta <= MOST_DELTA:
-        hint = f"e.g. {DELTA:g}: the chance that epsilon says nothing, smaller than one in the number of rows"
-        raise UsageError(f"allow.delta must be above 0 and at most {MOST_DELTA:g}", where=where, hint=hint)
-    for name in ("min_rows", "min_sites"):
-        if getattr(allow, name) < 1:
-            raise UsageError(f"allow.{name} must be 1 or more", where=where)
-    if allow.min_corrupt < 0:
-        raise UsageError("allow.min_corrupt must be 0 or more", where=where, hint="0 is no limit")
+def _hours(allow: Allow, where: str) -> None:
     for entry in allow.hours or ():
         if span(entry) is None:
             hint = 'e.g. "08:00-18:00", "mon-fri 08:00-18:00", "sat", "*"'

@@ -7,23 +7,15 @@ from functools import cache
 
 import msgspec
 
+from potluck.core.bounds import Bounds, Size, outside
 from potluck.core.party import BROKER, SERVER
 from potluck.core.plan import Model, Plan, repeated
 from potluck.core.registry import Known, known_of
 from potluck.learning.models.kinds import MODELS
 
 TAKEN = (SERVER.name, BROKER.name)
-MOST_ROWS = 1 << 40
-LONGEST_PATIENCE = 86_400.0
-"""Seconds: a day. Clocks and time-outs overflow far beyond."""
-MOST_SITES = 10_000
-"""As far as the thresholds of `mask` go."""
-MOST_COLUMNS, MOST_STATISTICS, MOST_TEXTS, MOST_KEYS, MOST_LAYERS = 100_000, 10_000, 10_000, 100, 100
-"""What lists of a plan may hold."""
 MOST_VALUES = 100_000
 """Values of all declared categories together."""
-LONGEST_NAME, LONGEST_PURPOSE, LONGEST_TEXT = 200, 4_000, 1_000
-"""Letters of a plan's name, of its purpose and of any other text in it."""
 MOST_LETTERS = 3_000_000
 """Of all texts of a plan together: its JSON, which a site keeps, has room for no more."""
 
@@ -41,32 +33,15 @@ _ONLY = {"predict": ("predict",), "align": ("fit", "intersect"), "fit": ("fit",)
 
 def errors_of(plan: Plan) -> list[str]:
     """One line a problem: `key: what. hint: what to do`. Empty where the plan can be handed to the rooms."""
-    return too_long(plan) or [*_words("", plan)] or [*_names(plan), *_federation(plan), *_tables(plan)]
+    if early := too_long(plan) or [*_words("", plan)]:
+        return early
+    return [*_names(plan), *outside(plan, Bounds), *_federation(plan), *_tables(plan)]
 
 
 def too_long(plan: Plan) -> list[str]:
     """Lists and texts beyond what any plan needs. Asked first: a plan may come from anybody, and other rules look at
     each name."""
-    data, align, fit = plan.data, plan.align, plan.fit
-    target = data.target
-    found = {
-        "federation.sites": (plan.federation.sites, MOST_SITES),
-        "protect.compute": (plan.protect.compute, MOST_SITES),
-        "data.columns": (data.columns, MOST_COLUMNS),
-        "data.missing": (data.missing, MOST_TEXTS),
-        "data.target.positive": (target.positive if target else (), MOST_TEXTS),
-        "data.target.classes": (target.classes if target else (), MOST_TEXTS),
-        "model.layers": (plan.model.layers if plan.model else (), MOST_LAYERS),
-        "statistics": (plan.statistics, MOST_STATISTICS),
-        "align.keys": (align.keys if align else (), MOST_KEYS),
-        "align.to": (align.to if align else (), MOST_SITES),
-        "fit.to": (fit.to if fit else (), MOST_SITES),
-    }
-    return [
-        f"{key}: {len(given)} are more than the {most} that a plan may have. hint: a smaller plan, or several"
-        for key, (given, most) in found.items()
-        if given is not None and len(given) > most
-    ] or [*_values(plan), *_letters(plan)]
+    return outside(plan, Size) or [*_values(plan), *_letters(plan)]
 
 
 def _values(plan: Plan) -> Iterator[str]:
@@ -77,13 +52,7 @@ def _values(plan: Plan) -> Iterator[str]:
 
 
 def _letters(plan: Plan) -> Iterator[str]:
-    letters, longest = 0, {"name": LONGEST_NAME, "purpose": LONGEST_PURPOSE}
-    for key, text in _texts("", plan):
-        letters += len(text)
-        most = longest.get(key, LONGEST_TEXT)
-        if len(text) > most:
-            yield f"{key}: {len(text)} letters are more than the {most} that it may have. hint: a shorter text"
-            return
+    letters = sum(map(len, _texts(plan)))
     if letters > MOST_LETTERS:
         what = f"all its texts have {letters} letters, more than the {MOST_LETTERS} that a plan may have"
         yield f"name: {what}. hint: fewer columns, or shorter names"
@@ -112,20 +81,20 @@ def _tables_of(kind: type[msgspec.Struct]) -> tuple[tuple[str, Known | None], ..
     return tuple((one.name, known_of(one.type)) for one in msgspec.structs.fields(kind))
 
 
-def _texts(key: str, value: object) -> Iterator[tuple[str, str]]:
-    """(key, text) of every text of a plan, names of columns too."""
+def _texts(value: object) -> Iterator[str]:
+    """Every text of a plan, names of columns too."""
     if isinstance(value, str):
-        yield key, value
+        yield value
     elif isinstance(value, msgspec.Struct):
         for field in value.__struct_fields__:
-            yield from _texts(f"{key}.{field}" if key else field, getattr(value, field))
+            yield from _texts(getattr(value, field))
     elif isinstance(value, dict):
-        for name, one in value.items():
-            yield key, name
-            yield from _texts(f"{key}.{name}", one)
+        yield from value
+        for one in value.values():
+            yield from _texts(one)
     elif isinstance(value, tuple):
         for one in value:
-            yield from _texts(key, one)
+            yield from _texts(one)
 
 
 def _names(plan: Plan) -> list[str]:
@@ -149,12 +118,8 @@ def _federation(plan: Plan) -> list[str]:
         what = 'a name is empty, "server", "broker" or over 100 letters'
         found.append(f"federation.sites: {what}. hint: use short names")
     for key, value in (("corrupt", fed.corrupt), ("dropouts", fed.dropouts)):
-        if value < 0 or value >= max(len(fed.sites), 1):
+        if value >= max(len(fed.sites), 1):
             found.append(f"federation.{key}: {value} does not fit {len(fed.sites)} sites. hint: 0 or more, below n")
-    if not 0 < fed.patience <= LONGEST_PATIENCE:
-        found.append(f"federation.patience: must be above 0 and at most {LONGEST_PATIENCE:g} seconds. hint: 30")
-    if not 1 <= plan.data.max_rows <= MOST_ROWS:
-        found.append("data.max_rows: must be at least 1 and at most 2^40. hint: the most rows that a site may have")
     return found
 
 

@@ -16,6 +16,12 @@ LATER = {
     "statistics.kind": ("quantile", "correlation", "top", "survival", "logrank", "cox", "regression"),
 }
 """Words that plans may come to hold and that this version does not know: said as such, never guessed around."""
+FILLED: Mapping[str, Toml] = {
+    "predict": {"data": {}},
+    "intersect": {"data": {}, "protect": {"with": "psi"}},
+    "fit": {"fit": {}},
+}
+"""Tables that a task's plan need not write: the model or the keys say what is read, and each site where."""
 RENAMED = {"protect.servers": "protect.compute", "training.server": "training.aggregation"}
 
 
@@ -78,12 +84,8 @@ def parse(tables: Toml, where: str) -> Plan:
         raise PlanError(
             "there is no [privacy] table", where=where, hint='nothing is guessed: write noise = "none" or a budget'
         )
-    if tables.get("task") in ("predict", "intersect"):  # the model or the keys say what is read, and each site where
-        tables = {"data": {}, **tables}
-    if tables.get("task") == "fit":
-        tables = {"fit": {}, **tables}
-    if tables.get("task") == "intersect":
-        tables = {"protect": {"with": "psi"}, **tables}
+    task = tables.get("task")
+    tables = {**FILLED.get(task if isinstance(task, str) else "", {}), **tables}
     return Strict(where, PlanError, prepare=_prepared, later=LATER, renamed=RENAMED).struct(Plan, tables)
 
 

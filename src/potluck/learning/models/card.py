@@ -13,10 +13,11 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET
 
+from potluck.core.plan import WIDEST_LAYER
 from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Encoding, Field, key
 from potluck.learning.data.target import Goal
 from potluck.learning.models.kinds import MODELS
-from potluck.learning.models.layers import MOST_VALUES, WIDEST_LAYER
+from potluck.learning.models.layers import MOST_VALUES
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import numpy as np
 
+from potluck.core.plan import DEEPEST_TREE
 from potluck.core.stages import Floats
 
-DEEPEST, MOST = 5, 1000
-"""Levels of a tree, and trees."""
+MOST = 1000
+"""Trees of a forest."""
 
 
 class Tree(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,8 +62,8 @@ def _faults(forest: Forest, names: frozenset[str]) -> Iterator[str]:
     if not 1 <= len(forest.trees) <= MOST:
         yield f"a forest has 1 to {MOST} trees"
     for tree in forest.trees:
-        if not 1 <= tree.depth <= DEEPEST or len(tree.leaves) != 1 << tree.depth:
-            yield f"a tree has 2 to {1 << DEEPEST} leaves, a power of two"
+        if not 1 <= tree.depth <= DEEPEST_TREE or len(tree.leaves) != 1 << tree.depth:
+            yield f"a tree has 2 to {1 << DEEPEST_TREE} leaves, a power of two"
         if not len(tree.features) == len(tree.cuts) == len(tree.leaves) - 1:
             yield "a tree has other nodes than its leaves need"
         if not names.issuperset(tree.features):

@@ -17,8 +17,6 @@ from potluck.core.seeded import generator
 from potluck.core.stages import Floats
 
 Shapes = Sequence[tuple[int, int]]
-WIDEST_LAYER = 4096
-"""Networks here are small: a wider layer would only exhaust the memory."""
 MOST_VALUES = 30_000_000
 """Values of one sum: a letter carries no more (256 MiB of 8 bytes each), and nobody should make room for more."""
 

@@ -36,9 +36,7 @@ def check(plan: Plan) -> Iterator[str]:
         yield f"training.rate: {spec.rate:g} does not fit. hint: {SHORTEST:g} to {LONGEST:g}"
     if spec.batch is not None and not 1 <= spec.batch <= ROWS:
         yield f"training.batch: {spec.batch} does not fit. hint: 1 to {ROWS}, or leave it out for all rows"
-    if not 0 <= model.l2 <= 1e12:
-        yield f"model.l2: {model.l2:g} does not fit. hint: 0 to 1e12"
-    elif spec.method == "newton" and model.l2 == 0:
+    if spec.method == "newton" and model.l2 == 0:
         what = "newton inverts a matrix in fixed point, which needs a ridge"
         yield f'model.l2: {what}. hint: any value above 0 that fits the rows, e.g. 1, or method = "gradient"'
     width = len(set(by_owner(plan))) if all(c.owner for c in features_of(plan).values()) else 0

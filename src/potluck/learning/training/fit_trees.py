@@ -21,7 +21,7 @@ from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import goal
 from potluck.learning.evaluation.fit_metrics import gives, metrics
 from potluck.learning.models.fitted import training
-from potluck.learning.models.forest import DEEPEST, MOST, Forest, Tree, fault
+from potluck.learning.models.forest import MOST, Forest, Tree, fault
 from potluck.learning.models.linear import l2
 from potluck.learning.models.model import Model
 from potluck.learning.training.fit import Fitting
@@ -37,7 +37,6 @@ BITS = 1 << 26
 STEPS = 1 << 18
 REACH = 1 << 26
 """What real products in the engine must stay below."""
-BINS = 256
 TWO = 2
 
 
@@ -152,8 +151,6 @@ def check(plan: Plan) -> Iterator[str]:
     if spec.method != "boosting":
         yield f'training.method: trees are not grown by {spec.method}. hint: method = "boosting"'
     bounds = {
-        "model.depth": (model.depth, 1 <= model.depth <= DEEPEST, f"1 to {DEEPEST}"),
-        "model.bins": (model.bins, 2 <= model.bins <= BINS, f"2 to {BINS}, e.g. 16"),
         "model.l2": (model.l2, 1 / 64 <= model.l2 <= ROWS, f"1/64 to {ROWS}: leaves are divided by it and more"),
         "training.rounds": (spec.rounds, 1 <= spec.rounds <= MOST, f"1 to {MOST} trees"),
         "training.rate": (spec.rate, 2**-10 <= spec.rate <= 1, "2^-10 to 1, e.g. 0.3"),

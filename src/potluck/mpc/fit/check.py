@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from potluck.core.party import BROKER, SERVER
 from potluck.core.plan import Plan
-from potluck.mpc.fit.messages import ROWS
 from potluck.mpc.psi.check import keys
 from potluck.mpc.replicated import PARTIES, TWO
 
@@ -20,7 +19,7 @@ def check(plan: Plan) -> list[str]:
         what = "share needs parties that follow the protocol: a lying one could change the model unseen"
         return [f'{what}. hint: trust the server: federation.server = "curious"']
     assert plan.align is not None
-    return [*_federation(plan), *_servers(plan), *keys(plan, plan.align), *_align(plan), *_readers(plan), *_least(plan)]
+    return [*_federation(plan), *_servers(plan), *keys(plan, plan.align), *_align(plan), *_readers(plan)]
 
 
 def _federation(plan: Plan) -> Iterator[str]:
@@ -66,11 +65,6 @@ def _readers(plan: Plan) -> Iterator[str]:
         yield f"fit.to: {strangers[0]} is no site of this plan. hint: the sites are {', '.join(sites)}"
     if len(set(to)) < len(to):
         yield "fit.to: a site is there twice. hint: name each once"
-
-
-def _least(plan: Plan) -> Iterator[str]:
-    if plan.fit is not None and not 1 <= plan.fit.min_rows <= ROWS:
-        yield f"fit.min_rows: {plan.fit.min_rows} does not fit. hint: 1 to {ROWS}, e.g. 10"
 
 
 def warnings(plan: Plan) -> Iterator[str]:

@@ -9,7 +9,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.target import Goal
 from potluck.learning.models import export, layers, slopes
 from potluck.learning.models.kind import ModelKind, Slope
-from potluck.learning.models.layers import WIDEST_LAYER, Shapes
+from potluck.learning.models.layers import Shapes
 
 
 def initial(spec: Spec, shapes: Shapes) -> Floats:
@@ -23,11 +23,9 @@ def slope(spec: Spec, shapes: Shapes, aim: Goal) -> Slope:
 
 
 def check(spec: Spec) -> Iterator[str]:
-    """Torch, and the widths of layers."""
+    """Whether torch is there."""
     if not slopes.present():
         yield f"model.kind: a network is trained with torch, which is missing. hint: {slopes.HINT}"
-    if not all(1 <= width <= WIDEST_LAYER for width in spec.layers):
-        yield f"model.layers: a layer has 1 to {WIDEST_LAYER} units. hint: layers = [64]"
 
 
 NETWORK = ModelKind(

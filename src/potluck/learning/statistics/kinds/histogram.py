@@ -11,14 +11,10 @@ from potluck.core.stages import Floats
 from potluck.learning.statistics.kind import StatisticKind, wanted
 from potluck.learning.statistics.result import Result, counts, declared
 
-MOST_BINS = 10_000
-
 
 def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
-    """A column of numbers, and so many bins."""
+    """A column of numbers."""
     yield from wanted(plan, f"{at}.column", one.column, "number")
-    if not 1 <= one.bins <= MOST_BINS:
-        yield f"{at}.bins: {one.bins} does not fit. hint: 1 to {MOST_BINS}"
 
 
 def cells(plan: Plan, one: Statistic, columns: Mapping[str, Floats], rows: int) -> tuple[Floats, Floats]:

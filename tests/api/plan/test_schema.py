@@ -1,0 +1,171 @@
+"""The JSON Schemas of plans and policies say what the program says of each single key, and accept every example."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from potluck.api.plan.grammar import parse, replaced
+from potluck.api.plan.schema import schema
+from potluck.core.bounds import Bounds, Size, outside
+from potluck.core.errors import PotluckError
+from potluck.owner import reading
+from potluck.owner.policy import template
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = sorted(path for path in (*ROOT.glob("examples/*.toml"), *ROOT.glob("src/**/*.toml")))
+TYPES = {
+    "object": dict, "array": list | tuple, "string": str, "boolean": bool, "number": int | float, "integer": int,
+}  # fmt: skip
+LIMITS = {
+    "minimum": lambda value, limit: value >= limit,
+    "exclusiveMinimum": lambda value, limit: value > limit,
+    "maximum": lambda value, limit: value <= limit,
+    "exclusiveMaximum": lambda value, limit: value < limit,
+    "maxLength": lambda value, limit: not isinstance(value, str) or len(value) <= limit,
+    "maxItems": lambda value, limit: len(value) <= limit,
+    "maxProperties": lambda value, limit: len(value) <= limit,
+}
+SAID = {"$schema", "description", "default"}
+INNER = {"properties", "required", "additionalProperties", "propertyNames", "items"}
+
+
+def typed(value, word):
+    if isinstance(value, bool):
+        return word == "boolean"
+    return isinstance(value, TYPES[word]) or (
+        word == "integer" and isinstance(value, float) and value.is_integer() and value < 2**63
+    )
+
+
+def same(value, other):
+    return type(value) is type(other) and value == other
+
+
+def accepts(rule, value):
+    """JSON Schema, as much of it as ours use: a keyword that is not known here fails."""
+    if "anyOf" in rule:
+        return any(accepts(one, value) for one in rule["anyOf"])
+    if "enum" in rule or "const" in rule:
+        return any(same(value, word) for word in rule.get("enum", [rule.get("const")]))
+    assert set(rule) <= SAID | INNER | {"type", *LIMITS}, rule
+    words = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
+    if not any(typed(value, word) for word in words):
+        return False
+    if not all(check(value, rule[key]) for key, check in LIMITS.items() if key in rule):
+        return False
+    if isinstance(value, list):
+        return all(accepts(rule["items"], one) for one in value)
+    return not isinstance(value, dict) or table(rule, value)
+
+
+def table(rule, value):
+    known, other = rule.get("properties", {}), rule["additionalProperties"]
+    named = all(accepts(rule["propertyNames"], name) for name in value) if "propertyNames" in rule else True
+    inner = all(
+        accepts(known[key], one) if key in known else other is not False and accepts(other, one)
+        for key, one in value.items()
+    )
+    return named and inner and set(rule.get("required", ())) <= set(value)
+
+
+PLAN = {
+    "version": 1,
+    "name": "n",
+    "purpose": "p",
+    "task": "train",
+    "federation": {"sites": ["a", "b"]},
+    "data": {
+        "files": {"a": "a.csv"},
+        "columns": {"x": {"kind": "number", "low": 0, "high": 1}},
+        "target": {"column": "y"},
+        "split": {"test": 0.5},
+    },
+    "model": {"kind": "logistic"},
+    "training": {"method": "newton"},
+    "statistics": [{"name": "s", "kind": "count"}],
+    "predict": {"owner": "a", "client": "b"},
+    "align": {"keys": ["id"]},
+    "fit": {},
+    "protect": {"with": "mask"},
+    "privacy": {"noise": "none"},
+}
+VALUES = [
+    -1, 0, 1, 2, 0.5, 1.5, 1e-4, 2**60, 1e200, True, "", "zzz", "x" * 250, "x" * 1500, "x" * 4500, [], [-1], [1],
+    ["zzz"], ["x" * 1500], ["*"], "*", {}, {"zzz": 1}, {"zzz": "zzz"}, {"kind": "number"},
+]  # fmt: skip
+
+
+def paths(rule, before=()):
+    """Every key at any depth; of a table whose keys are names, the name that PLAN has."""
+    for key, one in rule["properties"].items():
+        yield (*before, key)
+        if "properties" in one:
+            yield from paths(one, (*before, key))
+        elif "properties" in one.get("additionalProperties", {}):
+            yield from paths(one["additionalProperties"], (*before, key, "x"))
+
+
+def known(tables):
+    """Does the program take every single key of these tables?"""
+    try:
+        plan = parse(tables, "plan.toml")
+    except PotluckError:
+        return False
+    return not outside(plan, Bounds) and not outside(plan, Size)
+
+
+@pytest.mark.parametrize("path", list(paths(schema("plan"))), ids=".".join)
+def test_a_plans_schema_takes_what_the_program_takes_key_by_key(path):
+    for value in VALUES:
+        tables = replaced(PLAN, path, value)
+        assert accepts(schema("plan"), tables) == known(tables), (path, value)
+
+
+def test_the_entries_of_a_list_of_tables_are_looked_at_too():
+    for value in VALUES:
+        for key in schema("plan")["properties"]["statistics"]["items"]["properties"]:
+            tables = PLAN | {"statistics": [{"name": "s", "kind": "count"} | {key: value}]}
+            assert accepts(schema("plan"), tables) == known(tables), (key, value)
+
+
+def test_a_missing_or_an_unknown_key_is_refused_by_both():
+    assert accepts(schema("plan"), PLAN)
+    for path in paths(schema("plan")):
+        tables = replaced(PLAN, (*path[:-1], "zzz"), 1)
+        assert accepts(schema("plan"), tables) == known(tables), path
+    for key in ("version", "name", "purpose", "task", "federation", "privacy"):
+        less = {name: value for name, value in PLAN.items() if name != key}
+        assert not accepts(schema("plan"), less)
+        assert not known(less)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_is_accepted(path):
+    tables = tomllib.loads(path.read_text("utf-8"))
+    assert accepts(schema("policy" if "allow" in tables else "plan"), tables)
+
+
+def test_the_policy_that_a_new_site_gets_is_accepted():
+    for compute in (False, True):
+        assert accepts(schema("policy"), tomllib.loads(template("a", compute)))
+
+
+def taken(key, value):
+    text = json.dumps(value)
+    try:
+        reading.parse(f'version = 1\n[source]\nfile = "a.csv"\n[allow]\n{key} = {text}\n', "policy.toml")
+    except PotluckError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "key", [key for key in schema("policy")["properties"]["allow"]["properties"] if key != "hours"]
+)
+def test_a_policys_schema_takes_what_the_program_takes_key_by_key(key):
+    for value in VALUES:
+        if not isinstance(value, dict):
+            tables = {"version": 1, "source": {"file": "a.csv"}, "allow": {key: value}}
+            assert accepts(schema("policy"), tables) == taken(key, value), (key, value)
