@@ -1,7 +1,7 @@
 """A variant is an object and a line in its table: toys are registered from here and run end to end, src untouched."""
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,8 @@ import pytest
 
 import potluck
 from potluck.core.errors import PlanError
+from potluck.learning.data.column import COLUMNS as COLUMN_KINDS
+from potluck.learning.data.kinds.category import CATEGORY
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.kind import Link, ModelKind
 from potluck.learning.models.kinds import MODELS
@@ -56,12 +58,12 @@ def plan(scheme, **tables):
     return potluck.Plan(**(base | tables))
 
 
-def trained(scheme, kind, method, tmp_path):
+def trained(scheme, kind, method, tmp_path, columns=COLUMNS, sites=SITES):
     spec = plan(
         scheme,
         task="train",
         data={
-            "columns": COLUMNS,
+            "columns": columns,
             "max_rows": 100,
             "target": {"column": "y", "positive": ["1"]},
             "split": {"test": 0.2},
@@ -69,7 +71,7 @@ def trained(scheme, kind, method, tmp_path):
         model={"kind": kind},
         training={"method": method},
     )
-    return potluck.run(spec, SITES, out=tmp_path / f"{scheme}-{kind}-{method}")
+    return potluck.run(spec, sites, out=tmp_path / f"{scheme}-{kind}-{method}")
 
 
 # A statistic: how large a part of the rows lies above the middle of the declared range.
@@ -185,3 +187,30 @@ def test_a_method_brings_its_defaults_and_trains(scheme, tmp_path):
         found = trained(scheme, "logistic", "shortening", tmp_path)
     assert len(found.document["rounds"]) == 7
     assert found.document["metrics"]["federated"]["auc"] > 0.9
+
+
+# A kind of column: declared values in an order, as one feature.
+
+
+def _step(one, values):
+    places = np.where(values < 0, np.nan, values) * 2 / (len(one.values) - 1) - 1
+    return np.nan_to_num(places)[:, None]
+
+
+ORDERED = replace(CATEGORY, names=lambda one: (one.name,), features=_step, spread=True)
+
+
+@pytest.mark.parametrize("scheme", PROTECTIONS)
+def test_a_kind_of_column_is_read_trained_on_and_scored(scheme, tmp_path):
+    steps = ["low", "middle", "high"]
+    sites = {
+        name: pd.DataFrame({"s": [steps[min(2, int(x // 3.4))] for x in one["x"]], "y": one["y"]})
+        for name, one in SITES.items()
+    }
+    columns = {"s": {"kind": "ordered", "values": steps}, "y": COLUMNS["y"]}
+    with registered(COLUMN_KINDS, "ordered", ORDERED):
+        found = trained(scheme, "logistic", "newton", tmp_path, columns, sites)
+        assert list(found.document["model"]["coefficients"]) == ["intercept", "s"]
+        model = potluck.Model.read(found.folder / "model.json")
+        low, middle, high = model.predict_proba(pd.DataFrame({"s": steps}))[:, 1]
+    assert low < middle < high

@@ -6,7 +6,8 @@ import pytest
 from potluck.api.network.up import up
 from potluck.api.plan.plan import Plan
 from potluck.core.errors import PlanError
-from potluck.learning.data.encode import Encoding, Field
+from potluck.learning.data.column import Field
+from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import Goal
 from potluck.learning.models.model import Model, Network
 from support.parties import predict_scene

@@ -13,7 +13,8 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats
 from potluck.core.views import breaks
-from potluck.learning.data.encode import Encoding, Field
+from potluck.learning.data.column import Field
+from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import Goal
 from potluck.learning.models.model import Model, Network
 from potluck.learning.models.scoring import net as net_of

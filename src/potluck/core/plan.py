@@ -53,7 +53,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     owner: with columns at different owners, the site that has it.
     """
 
-    kind: Literal["number", "category", "ignore"]
+    kind: Annotated[str, Known("data.columns.kind", ("ignore",))]
     low: float | None = None
     high: float | None = None
     values: tuple[Text, ...] = ()

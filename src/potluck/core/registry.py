@@ -18,13 +18,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Stands beside the type of a plan's key, in `Annotated`: its words are those of the table `key`."""
+    """Stands beside the type of a plan's key, in `Annotated`: its words are those of the table `key`.
+
+    beside: more words that the key takes, which are no variants.
+    """
 
     key: str
+    beside: tuple[str, ...] = ()
 
     def words(self) -> tuple[str, ...]:
         """The words, in the order in which they were registered. Raises KeyError: no room has made the table."""
-        return _TABLES[self.key].words()
+        return (*_TABLES[self.key].words(), *self.beside)
 
 
 def known_of(kind: object) -> Known | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
-from potluck.core.plan import Column, Plan, repeated
+from potluck.core.plan import Plan, repeated
 from potluck.learning import scoring_check
-from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Key, encoding, key
+from potluck.learning.data.column import COLUMNS, missing_keys
+from potluck.learning.data.encode import encoding
 from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.layers import MOST_VALUES
-from potluck.learning.models.target_check import missing_keys, not_missing, of_target, twice
+from potluck.learning.models.target_check import of_target
 from potluck.learning.pauses import pauses
 from potluck.learning.statistics import check as statistics_check
 from potluck.learning.training.methods import METHODS
@@ -45,10 +44,8 @@ def of_columns(plan: Plan) -> list[str]:
         at = f"data.columns.{name}"
         if column.owner is not None and plan.task != "fit":
             found.append(f'{at}: an owner is named where columns are at different ones. hint: task = "fit"')
-        if column.kind == "number":
-            found += _number(at, column)
-        if column.kind == "category":
-            found += _category(at, column, gone)
+        if column.kind != "ignore":
+            found += COLUMNS.of(column.kind).check(at, column, gone)
         if not plan.data.header and "*" in name:
             found.append(f"{at}: a pattern needs a header. hint: name the columns one by one, in file order")
     found += _roles(plan)
@@ -70,37 +67,6 @@ def _roles(plan: Plan) -> list[str]:
         if name and taken.setdefault(name, at) != at:
             found.append(f"{at}: {name} is {taken[name]} too. hint: each takes a column of its own")
     return found
-
-
-def _number(at: str, column: Column) -> list[str]:
-    low, high = column.low, column.high
-    if column.reference is not None:
-        return [f'{at}.reference: a number has none. hint: kind = "category", or leave it out']
-    if column.values:
-        return [f'{at}: a number has no values. hint: kind = "category", or leave values out']
-    if low is None or high is None:
-        return [f"{at}: a number needs low and high. hint: the range that is public knowledge, e.g. low = 0, high = 1"]
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return [f"{at}: low and high must be finite. hint: give the range that is public knowledge"]
-    if low >= high:
-        return [f"{at}: the range is upside down (low = {low:g}, high = {high:g}). hint: low must be below high"]
-    if not NARROWEST <= high - low <= WIDEST_RANGE:
-        return [f"{at}: a range {high - low:g} wide cannot be computed with. hint: give the range in other units"]
-    return []
-
-
-def _category(at: str, column: Column, gone: frozenset[Key]) -> list[str]:
-    if column.low is not None or column.high is not None:
-        return [f'{at}: a category has no low or high. hint: kind = "number", or leave them out']
-    if not column.values:
-        return [f'{at}: a category needs values. hint: list them, e.g. values = ["no", "yes"]']
-    again = twice(column.values)
-    if again:
-        return [f"{at}: {again} is there twice. hint: texts that are the same number are one value"]
-    if column.reference is not None and key(column.reference) not in {key(value) for value in column.values}:
-        what = f'"{column.reference}" is no value of this column'
-        return [f"{at}.reference: {what}. hint: one of {', '.join(column.values)}"]
-    return not_missing(at, column.values, gone)
 
 
 def of_split(plan: Plan) -> list[str]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from potluck.core.plan import Plan, Training, repeated
 from potluck.learning.check import of_columns, of_split
+from potluck.learning.data.column import missing_keys
 from potluck.learning.data.columns import by_owner, least
-from potluck.learning.models.target_check import missing_keys, of_target
+from potluck.learning.models.target_check import of_target
 from potluck.learning.training.fits import FITS, fit_of
 
 COMPUTING = 3

@@ -20,6 +20,7 @@ import numpy as np
 from potluck.core.asks import Block
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
+from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.heldout import held_out
 from potluck.learning.data.target import goal
@@ -112,7 +113,7 @@ def _apart() -> float:
 def _spread(plan: Plan) -> float:
     """The standard deviation of scores beside that of rows even over the declared columns, where all columns weigh
     alike: numbers are narrower than even, categories are not."""
-    even = [1.0 if one.kind == "category" else 3 * FILLED**2 for one in encoding(plan).fields]
+    even = [3 * FILLED**2 if COLUMNS.of(one.kind).spread else 1.0 for one in encoding(plan).fields]
     return math.sqrt(sum(even) / len(even))
 
 

@@ -11,20 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.core.plan import Column
-from potluck.learning.data.encode import (
-    OTHER,
-    Encoding,
-    Field,
-    codes,
-    encode,
-    field,
-    key,
-    numbers,
-    order,
-    referred,
-    scale,
-    written,
-)
+from potluck.learning.data.column import OTHER, Field, key
+from potluck.learning.data.encode import Encoding, codes, encode, field, numbers, order, referred, scale, written
 from potluck.learning.data.problems import Unfit
 from potluck.learning.data.target import Goal
 from potluck.learning.models.card import Card, fault

@@ -17,7 +17,8 @@ from potluck.core.plan import Column, Fit, Plan
 from potluck.core.seeded import generator
 from potluck.core.stages import Floats
 from potluck.learning.data import encode
-from potluck.learning.data.encode import Encoding, key
+from potluck.learning.data.column import key
+from potluck.learning.data.encode import Encoding
 from potluck.learning.data.problems import GAP, Problems, together
 from potluck.learning.data.source import Source, chunks
 from potluck.learning.data.split import by_key

@@ -10,61 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import msgspec
 import numpy as np
 
 from potluck.core.plan import Column, Plan
 from potluck.core.stages import Floats
-from potluck.learning.data.problems import Unfit, spelled
+from potluck.learning.data.column import COLUMNS, OTHER, Field, Key, key, to_number
+from potluck.learning.data.problems import Unfit
 from potluck.learning.data.source import Cells
 
-OTHER = -1.0
-"""The code of a category's undeclared value; NaN is a missing one."""
 NARROWEST, WIDEST_RANGE = 1e-300, 1e300
 """Ranges in between can be scaled without overflow or underflow."""
-Key = float | str
-
-
-class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """One encoded column. low, high: of a number; values: of a category; reference: the one of them that is no feature
-    (unset: each is one); missing: what a missing value does."""
-
-    name: str
-    kind: Literal["number", "category"]
-    low: float = -1.0
-    high: float = 1.0
-    values: tuple[str, ...] = ()
-    missing: Literal["refuse", "drop", "flag"] = "refuse"
-    reference: str | msgspec.UnsetType = msgspec.UNSET
-
-    @property
-    def referred(self) -> bool:
-        """Whether a value that is not declared counts as missing."""
-        return self.kind == "category" and self.reference is not msgspec.UNSET
-
-    @property
-    def lacks(self) -> str:
-        """What is wrong with a cell that counts as missing."""
-        return "has no declared value" if self.referred else "has no value"
-
-    def remedy(self, usual: str) -> str:
-        """The hint where cells count as missing: before the usual one, that they may be misspelt."""
-        return f"{spelled(values=self.values)}; {usual}" if self.referred else usual
-
-    @property
-    def levels(self) -> tuple[int, ...]:
-        """The places of a category's values that become features."""
-        left_out = None if self.reference is msgspec.UNSET else key(self.reference)
-        return tuple(place for place, value in enumerate(self.values) if key(value) != left_out)
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """The names of the features that this column becomes."""
-        levels = tuple(f"{self.name}={self.values[place]}" for place in self.levels)
-        plain = (self.name,) if self.kind == "number" else levels
-        return (*plain, f"{self.name}?") if self.missing == "flag" else plain
 
 
 class Encoding(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,13 +42,7 @@ class Encoding(msgspec.Struct, frozen=True, kw_only=True):
 
 def field(name: str, column: Column) -> Field:
     """A declared column as it is encoded."""
-    if column.kind == "number":
-        low, high = column.low, column.high
-        assert low is not None
-        assert high is not None
-        return Field(name=name, kind="number", low=float(low), high=float(high), missing=column.missing)
-    reference = msgspec.UNSET if column.reference is None else column.reference
-    return Field(name=name, kind="category", values=column.values, missing=column.missing, reference=reference)
+    return COLUMNS.of(column.kind).field(name, column)
 
 
 def inputs(plan: Plan) -> dict[str, Column]:
@@ -113,22 +64,6 @@ def encoding(plan: Plan) -> Encoding:
         inside = {name: msgspec.structs.replace(column, reference=None) for name, column in inside.items()}
     fields = tuple(field(name, column) for name, column in inside.items())
     return Encoding(fields=fields, missing=data.missing, layout=() if data.header else tuple(data.columns))
-
-
-def key(text: str) -> Key:
-    """What a text is compared by: as a number where it is one, else as trimmed text."""
-    trimmed = text.strip()
-    number = to_number(trimmed)
-    return trimmed if number is None else number
-
-
-def to_number(text: str) -> float | None:
-    """The finite number that a text is, or None."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and "_" not in text else None
 
 
 def numbers(cells: Cells, missing: Sequence[str]) -> Floats:
@@ -210,7 +145,7 @@ def folded_all(declared: Sequence[str]) -> frozenset[str]:
 
 def written(one: Field, cells: Cells, missing: Sequence[str]) -> Floats:
     """[n] a column as it stands: also beside a reference OTHER for a value that is not declared. Raises Unfit."""
-    return numbers(cells, missing) if one.kind == "number" else codes(cells, order(one.values), missing)
+    return COLUMNS.of(one.kind).read(one, cells, missing)
 
 
 def referred(one: Field, found: Floats) -> Floats:
@@ -233,10 +168,7 @@ def encode(how: Encoding, columns: Mapping[str, Floats]) -> Floats:
     parts: list[Floats] = []
     for one in how.fields:
         values = columns[one.name]
-        if one.kind == "number":
-            parts.append(np.nan_to_num(scale(values, one.low, one.high))[:, None])
-        else:
-            parts.append((values[:, None] == np.array(one.levels)).astype(np.float64))
+        parts.append(COLUMNS.of(one.kind).features(one, values))
         if one.missing == "flag":
             parts.append(np.isnan(values).astype(np.float64)[:, None])
     if parts:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from potluck.core.errors import DataError
 from potluck.core.spelling import normal
 from potluck.core.visible import seen
-from potluck.learning.data.encode import key
+from potluck.learning.data.column import key
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Chunk, texts
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from potluck.core.plan import Plan, Statistic, named
 from potluck.core.stages import Floats
-from potluck.learning.data.encode import OTHER, Field, folded, folded_all, key
+from potluck.learning.data.column import COLUMNS, OTHER, Field, key
+from potluck.learning.data.encode import folded, folded_all
 from potluck.learning.data.source import Cells
 from potluck.learning.data.target import Goal
 
@@ -131,7 +132,7 @@ class Counting:
         """Some cells of a column, as they stand and as numbers or codes; keep: which rows stay."""
         gone = np.isnan(values)
         counts = {"missing": keep & gone, "values": keep & ~gone}
-        if one.kind == "number":
+        if COLUMNS.of(one.kind).measured:
             counts |= {"below": keep & (values < one.low), "above": keep & (values > one.high)}
         else:
             self._spelled(self.spellings, one.name, cells, keep & (values == OTHER))

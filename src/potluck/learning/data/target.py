@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
-from potluck.learning.data.encode import OTHER, Key, codes, folded, folded_all, key, numbers, order, scale
+from potluck.learning.data.column import OTHER, Key, key
+from potluck.learning.data.encode import codes, folded, folded_all, numbers, order, scale
 from potluck.learning.data.links import sigmoid, softmax
 from potluck.learning.data.problems import NO_VALUE, Problems, spelled
 from potluck.learning.data.source import Cells
@@ -57,7 +58,7 @@ def goal(plan: Plan) -> Goal:
         assert column.low is not None
         assert column.high is not None
         return Goal(column=target.column, kind="number", low=float(column.low), high=float(column.high))
-    values = column.values if column is not None and column.kind == "category" else ()
+    values = column.values if column is not None else ()
     if target.positive is not None:
         if target.negative is not None:
             values = (*target.positive, *target.negative)

@@ -11,10 +11,10 @@ from itertools import pairwise
 from typing import Literal
 
 import msgspec
-from msgspec import UNSET
 
 from potluck.core.plan import WIDEST_LAYER
-from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Encoding, Field, key
+from potluck.learning.data.column import COLUMNS, key
+from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Encoding
 from potluck.learning.data.target import Goal
 from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.layers import MOST_VALUES
@@ -45,9 +45,12 @@ def _faults(card: Card) -> Iterator[str]:
         yield "it is of a kind that is not in this version"
         return
     how = card.encoding
-    gone = {key(text) for text in how.missing}
+    if any(one.kind not in COLUMNS.entries for one in how.fields):
+        yield "a column of it is of a kind that is not in this version"
+        return
+    gone = frozenset(map(key, how.missing))
     for one in how.fields:
-        yield from _column(one, gone)
+        yield from COLUMNS.of(one.kind).fault(one, gone)
     if not how.names:
         yield "it has no column"
     if len(set(how.names)) < len(how.names) or "intercept" in how.names:
@@ -60,22 +63,6 @@ def _faults(card: Card) -> Iterator[str]:
         yield f"a layer has 1 to {WIDEST_LAYER} units"
     if sum((before + 1) * after for before, after in card.shapes) > MOST_VALUES:
         yield f"it has more than {MOST_VALUES} weights"
-
-
-def _column(one: Field, gone: set[float | str]) -> Iterator[str]:
-    if one.kind == "number":
-        if not _range(one.low, one.high):
-            yield f"the range of column {one.name!r} cannot be computed with"
-        if one.reference:
-            yield f"column {one.name!r} is a number and has a reference"
-        return
-    values = [key(value) for value in one.values]
-    if one.reference is not UNSET and key(one.reference) not in values:
-        yield f"the reference of column {one.name!r} is none of its values"
-    if not values or len(set(values)) < len(values):
-        yield f"column {one.name!r} has no values, or one of them twice"
-    if gone & set(values):
-        yield f'column {one.name!r} declares a value that means "no value" too'
 
 
 def _range(low: float, high: float) -> bool:

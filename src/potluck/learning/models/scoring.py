@@ -20,6 +20,7 @@ from potluck.core.errors import DataError, UsageError
 from potluck.core.plan import Data
 from potluck.core.predicting import Dense, Net, Scored
 from potluck.core.stages import Floats
+from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.rows import Inputs, inputs, layout_of
 from potluck.learning.data.source import Source
@@ -99,7 +100,7 @@ def net(model: Model) -> Net:
 
 def _ranges(how: Encoding) -> tuple[Floats, Floats]:
     """low, high [inputs]: a number's feature is in [-1, 1], a 0/1 feature in [0, 1]."""
-    numbers = {one.name for one in how.fields if one.kind == "number"}
+    numbers = {one.name for one in how.fields if COLUMNS.of(one.kind).spread}
     low = np.array([-1.0 if name in numbers else 0.0 for name in how.names])
     return low, np.ones(len(low))
 

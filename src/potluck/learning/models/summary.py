@@ -18,7 +18,8 @@ import numpy as np
 
 from potluck.core.stages import Floats
 from potluck.core.visible import visible
-from potluck.learning.data.encode import Encoding, Field
+from potluck.learning.data.column import COLUMNS, Field
+from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import Goal
 from potluck.learning.models import uncertainty
 from potluck.learning.models.basis import Basis
@@ -157,7 +158,7 @@ def _turn(how: Encoding, aim: Goal) -> Floats:
     """
     turn, place = np.eye(1 + len(how.names)), 1
     for one in how.fields:
-        if one.kind == "number":
+        if COLUMNS.of(one.kind).measured:
             turn[place, place] = 2 / (one.high - one.low)
             turn[0, place] = -(one.high + one.low) / (one.high - one.low)
         place += len(one.features)
@@ -178,9 +179,10 @@ def _plain(how: Encoding, aim: Goal, known: Basis | None, values: Floats) -> lis
 
 def _stands(one: Field, name: str, units: Mapping[str, str], known: Basis | None) -> tuple[str, str]:
     """(unit, against) of a feature of this column."""
+    measured = COLUMNS.of(one.kind).measured
     if name == f"{one.name}?" and one.missing == "flag":
-        return "", "the middle of its range" if one.kind == "number" else "its reference" if one.reference else ""
-    if one.kind == "number":
+        return "", "the middle of its range" if measured else "its reference" if one.reference else ""
+    if measured:
         return units.get(one.name, ""), ""
     if one.reference:
         return "", one.reference
@@ -224,7 +226,7 @@ def _notes(how: Encoding, known: Basis | None, judged: bool, why: str) -> Sequen
             f"l2 = {known.l2:g} shrinks all coefficients toward 0, and ratios toward 1{usual}. hint: model.l2 = 0, "
             "with a reference for every category, gives the plain fit"
         )
-        open_ = [one.name for one in how.fields if one.kind == "category" and not one.reference]
+        open_ = [one.name for one in how.fields if not COLUMNS.of(one.kind).spread and not one.reference]
         if open_:
             found.append(
                 f"without a reference a value of {', '.join(open_)} is compared with no other value: take the "

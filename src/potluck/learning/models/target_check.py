@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from potluck.core.plan import Column, Plan, Target
-from potluck.learning.data.encode import Key, key
+from potluck.learning.data.column import COLUMNS, Key, key, not_missing, twice
 from potluck.learning.data.target import Side
 from potluck.learning.models.kinds import MODELS
 
@@ -46,7 +46,7 @@ def _negative(at: str, target: Target, column: Column | None, gone: frozenset[Ke
     again = twice((*target.positive, *given))
     if again:
         return [f"{at}: {again} is there twice, or positive too. hint: list each once, on one side"]
-    values = {key(value) for value in column.values} if column is not None and column.kind == "category" else None
+    values = {key(value) for value in column.values} if column is not None and column.values else None
     odd = [value for value in given if values is not None and key(value) not in values]
     if column is not None and odd:
         return [f"{at}: {odd[0]} is no value of the target's column. hint: values are {', '.join(column.values)}"]
@@ -59,7 +59,7 @@ def _sides(at: str, name: str, given: tuple[str, ...], column: Column | None) ->
         return [f"{at}.{name}: the target has one class. hint: list at least {least}"]
     if twice(given):
         return [f"{at}.{name}: {twice(given)} is there twice. hint: list each once"]
-    if column is None or column.kind != "category":
+    if column is None or not column.values:
         return []
     values, chosen = {key(value) for value in column.values}, {key(value) for value in given}
     odd = [value for value in given if key(value) not in values]
@@ -83,31 +83,7 @@ def _predicts(at: str, kind: str, side: Side) -> list[str]:
 
 
 def _regression(at: str, name: str, column: Column | None) -> list[str]:
-    if column is None or column.kind != "number":
+    if column is None or not COLUMNS.of(column.kind).measured:
         hint = f'{name} = {{ kind = "number", low = 0, high = 1 }} in data.columns; positive or classes for categories'
         return [f"{at}: a number to predict needs its column's low and high. hint: {hint}"]
     return []
-
-
-def missing_keys(plan: Plan) -> frozenset[Key]:
-    """The keys of what means "no value". Made once a plan: a plan may list many columns and many such texts."""
-    return frozenset(map(key, plan.data.missing))
-
-
-def not_missing(at: str, values: tuple[str, ...], gone: frozenset[Key]) -> list[str]:
-    """Values that also mean "no value"."""
-    return [
-        f'{at}: "{value}" is in data.missing too. hint: a text is a value or means "no value"; list it in one place'
-        for value in values
-        if key(value) in gone
-    ][:1]
-
-
-def twice(values: tuple[str, ...]) -> str:
-    """The first value that repeats another ("1" and "1.0" are one), or ""."""
-    seen: set[Key] = set()
-    for value in values:
-        if key(value) in seen:
-            return value
-        seen.add(key(value))
-    return ""

@@ -16,6 +16,7 @@ from potluck.core.errors import DataError
 from potluck.core.fitting import Array, Give, Recipe, Take
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
+from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.columns import Columns, by_owner, encoding, least, target_owner
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import goal
@@ -119,7 +120,7 @@ def growth(plan: Plan) -> Growth:
 def cut_counts(plan: Plan, how: Encoding) -> list[int]:
     """How many cuts each feature has, from the plan alone: a number bins - 1, a feature of 0 and 1 one."""
     assert plan.model is not None
-    numbers = {one.name for one in how.fields if one.kind == "number"}
+    numbers = {one.name for one in how.fields if COLUMNS.of(one.kind).spread}
     return [plan.model.bins - 1 if name in numbers else 1 for name in how.names]
 
 

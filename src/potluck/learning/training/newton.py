@@ -19,6 +19,7 @@ from potluck.core.errors import DataError
 from potluck.core.fixed import finest
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats, Update
+from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import encoding, inputs
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
@@ -182,7 +183,7 @@ class Newton:
         """What makes the matrix regular: a reference level for a category of which all values are there."""
         for one in encoding(self.plan).fields:
             levels = [f"{one.name}={value}" for value in one.values]
-            if one.kind == "category" and not one.reference and levels and set(levels) & set(names):
+            if not COLUMNS.of(one.kind).spread and not one.reference and levels and set(levels) & set(names):
                 return f'set model.l2 above 0, or a reference: data.columns.{one.name}.reference = "{one.values[0]}"'
         return "set model.l2 above 0, or leave one of these columns out"
 
@@ -249,7 +250,7 @@ def _noised(plan: Plan) -> Iterator[str]:
 def _without_ridge(plan: Plan) -> Iterator[str]:
     if plan.model is None or plan.model.l2 > 0:
         return
-    whole = [name for name, one in inputs(plan).items() if one.kind == "category" and one.reference is None]
+    whole = [name for name, one in inputs(plan).items() if not COLUMNS.of(one.kind).spread and one.reference is None]
     if whole:
         what = f"with 0 there is no one fit where every row has a declared value of {', '.join(whole)}"
         yield f"model.l2: {what}: the values determine one another. hint: a reference for each, or a value above 0"

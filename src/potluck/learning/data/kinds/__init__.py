@@ -1,0 +1,7 @@
+"""The kinds of column, a file and a line each."""
+
+from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.kinds import category, number
+
+COLUMNS.register("number", number.NUMBER)
+COLUMNS.register("category", category.CATEGORY)
