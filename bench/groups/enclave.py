@@ -15,8 +15,8 @@ from harness.measure import Row, in_turns, less
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import RoundId, Sum, Terms
 from potluck.core.stages import Guarded, Opened
+from potluck.drivers.memory import Memory, new_run
 from potluck.mpc.clear import Clear
-from potluck.parties.drivers.memory import Memory, new_run
 from potluck.secret.box import SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.tee.demand import built_in

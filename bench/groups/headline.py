@@ -17,8 +17,8 @@ from harness.measure import Row, less, more
 from potluck.api.local.demo import demo_plan
 from potluck.api.local.explain import explain
 from potluck.api.local.run import run
-from potluck.api.local.tables import tables
 from potluck.learning.evaluation.evaluate import exact
+from potluck.tasks.sources import tables
 
 WORDS = ("clear", "mask", "share", "he", "tee")
 PAGE = Path(__file__).parents[1] / "headline.md"

@@ -12,17 +12,17 @@ from collections.abc import Iterator, Mapping
 
 from harness.measure import Row, less, more
 from potluck.api.local.demo import demo_plan
-from potluck.api.local.tables import tables, without_noise
 from potluck.core.party import Party
 from potluck.core.plan import Plan, digest
+from potluck.drivers.memory import Memory, new_run
+from potluck.drivers.sums import Sums, drive
 from potluck.learning.data.table import Table
 from potluck.learning.evaluation.evaluate import exact
 from potluck.learning.models.model import Model
 from potluck.learning.tasks import TrainTask
-from potluck.parties import catalog
-from potluck.parties.drivers.memory import Memory, new_run
-from potluck.parties.drivers.sums import Sums, drive
-from potluck.parties.runners.together import Together, by_hand
+from potluck.tasks.sources import tables, without_noise
+from potluck.tasks.sums import protections
+from potluck.tasks.sums.together import Together, by_hand
 
 EPSILONS = (0.5, 1.0, 3.0, 8.0)
 RUNS = 20
@@ -58,7 +58,7 @@ def _with(seed: int, epsilon: float) -> float:
     spec, rows_ = _plan(seed, epsilon)
     task = TrainTask(spec)
     memory = Memory(spec.sites, digest(spec))
-    sums = Sums(spec, Together(spec, task, catalog.row(spec).build(spec), rows_, memory, new_run()))
+    sums = Sums(spec, Together(spec, task, protections.row(spec).build(spec), rows_, memory, new_run()))
     return _auc(drive(task, sums).model, rows_)
 
 

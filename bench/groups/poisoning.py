@@ -14,21 +14,21 @@ from functools import cache
 
 from harness.measure import Row, more
 from potluck.api.local.demo import demo_plan
-from potluck.api.local.tables import tables
 from potluck.core.asks import Ask, Kind, Lead
 from potluck.core.party import Party, site
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Sum
 from potluck.core.stages import Update
+from potluck.drivers.memory import Memory, new_run
+from potluck.drivers.sums import Sums, drive
 from potluck.learning.data.table import Table
 from potluck.learning.evaluation.evaluate import exact
 from potluck.learning.models.model import Model
 from potluck.learning.tasks import TrainTask
 from potluck.learning.training.trained import Trained
-from potluck.parties import catalog
-from potluck.parties.drivers.memory import Memory, new_run
-from potluck.parties.drivers.sums import Sums, drive
-from potluck.parties.runners.together import Together
+from potluck.tasks.sources import tables
+from potluck.tasks.sums import protections
+from potluck.tasks.sums.together import Together
 
 RULES = ("mean", "median", "trimmed", "krum", "norm")
 SITES = ("cleveland", "hungarian", "switzerland", "va")
@@ -99,7 +99,7 @@ def _accuracy(rule: str, attack: str, seed: int) -> float:
 def _enclave() -> Sum:
     """One enclave for all runs: each begins with it afresh."""
     spec = demo_plan(SETTINGS).spec
-    return catalog.row(spec).build(spec)
+    return protections.row(spec).build(spec)
 
 
 def _trained(spec: Plan, held: Mapping[Party, Table], victim: Table | None, factor: float) -> Model:

@@ -15,11 +15,11 @@ from typing import Any
 from harness.measure import Row, in_turns, less
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import RoundId
+from potluck.drivers.memory import Memory
 from potluck.mpc.local import linked
 from potluck.mpc.psi.keys import digests, intersect_between
 from potluck.mpc.psi.messages import Gathering
 from potluck.mpc.psi.rounds import Intersection, hand_on, meet
-from potluck.parties.drivers.memory import Memory
 
 SMALL, LARGE = 100_000, 1_000_000
 PEER = "openmined-psi 2.0.6"

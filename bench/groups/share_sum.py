@@ -16,10 +16,10 @@ from harness.measure import Row, in_turns, less
 from potluck.core.party import SERVER, Party, Role
 from potluck.core.rounds import Limit, RoundId, Terms
 from potluck.core.stages import Guarded, Opened
+from potluck.drivers.memory import Memory, new_run
 from potluck.mpc.clear import Clear
 from potluck.mpc.mask.sum import Mask
 from potluck.mpc.share.sum import Share
-from potluck.parties.drivers.memory import Memory, new_run
 
 SITES = 4
 BITS = 64

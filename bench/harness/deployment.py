@@ -17,10 +17,10 @@ from tempfile import TemporaryDirectory
 
 from harness.crowd import read_once
 from potluck.api.local.run import run
-from potluck.api.local.tables import tables
 from potluck.api.network.household import settle
 from potluck.api.network.processes import Processes
 from potluck.api.plan.plan import opened
+from potluck.tasks.sources import tables
 
 CROWD = Path(__file__).with_name("crowd.py")
 WARM = 3

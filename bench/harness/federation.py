@@ -14,8 +14,8 @@ from potluck.core.fixed import word
 from potluck.core.party import SERVER, Party, site
 from potluck.core.rounds import Half, RoundId, Sum, Terms, Words
 from potluck.core.stages import Guarded, Opened
+from potluck.drivers.memory import Memory, Vanish, new_run, nobody
 from potluck.mpc.mask.graph import Shape, thresholds
-from potluck.parties.drivers.memory import Memory, Vanish, new_run, nobody
 
 LAST_SEEN = "mask/input"
 

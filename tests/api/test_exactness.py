@@ -24,15 +24,15 @@ from potluck.core.plan import canonical, digest
 from potluck.dp import claim
 from potluck.dp.account import promise
 from potluck.dp.bound import Noised, privacy
+from potluck.drivers.sums import Log
 from potluck.learning.models.scoring import Carried
 from potluck.learning.tasks import build
 from potluck.members.home import SiteHome
 from potluck.owner.policy import Approve
 from potluck.owner.requests import Request, Requests, State
-from potluck.parties.drivers.intersection import Intersected
-from potluck.parties.drivers.sums import Log
-from potluck.parties.learners import learner
 from potluck.report.page import render
+from potluck.tasks.fit.learners import learner
+from potluck.tasks.intersect.halves import Intersected
 
 TASKS = ("train", "statistics", "fit", "predict", "intersect")
 NOISES = ("none", "site", "shared", "reveal")

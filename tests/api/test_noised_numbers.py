@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 import potluck
-from potluck.api.results.document import scores
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import show_run
 from potluck.learning.evaluation.evaluate import Metrics
+from potluck.tasks.trained import scores
 
 SITES = ("a", "b", "c", "d")
 TEXT = """

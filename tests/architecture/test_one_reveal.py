@@ -10,7 +10,7 @@ import potluck
 
 SRC = Path(potluck.__file__).parent
 MAKER = "dp/reveal.py"
-CALLERS = {"parties/drivers/horizontal.py", "parties/runners/together.py"}
+CALLERS = {"tasks/sums/halves.py", "tasks/sums/together.py"}
 """The driver's server half, and the same task computed where one party holds all rows."""
 
 
@@ -69,7 +69,7 @@ def test_only_the_privacy_of_a_sum_settles_and_guards():
 ZEROS: dict[str, set[str]] = {
     "Settled": set(),
     "Bounded": set(),
-    "Guarded": {"api/local/check.py", "api/network/preview.py"},
+    "Guarded": {"tasks/sums/estimate.py", "api/network/preview.py"},
 }
 """`potluck check` rehearses a round on zeros, `site preview` with zeros for the others."""
 

@@ -28,7 +28,7 @@ def test_check_says_what_it_will_cost(shops, cli):
 
 def test_check_warns_of_letters_that_no_mailbox_takes(shops, cli, monkeypatch):
     fits = cli("check", shops / "plan.toml", "--json").json
-    monkeypatch.setattr("potluck.api.local.check.LARGEST", 1000)
+    monkeypatch.setattr("potluck.tasks.sums.estimate.LARGEST", 1000)
     heavy = cli("check", shops / "plan.toml", "--json").json
     assert heavy["ok"] is True
     assert [line for line in heavy["warnings"] if line not in fits["warnings"] and "at most 1,000 pass" in line]

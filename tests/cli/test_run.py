@@ -68,8 +68,8 @@ def test_newton_equals_the_pooled_fit_of_scikit_learn(shops, cli):
     said = cli("run", shops / "plan.toml", "--out", shops / "r", "--json", "--set", split)
     assert said.code == 2  # no row says "test": an empty test split is wrong input
     said = cli("run", shops / "plan.toml", "--out", shops / "r", "--json", "--set", "data.split={test=0.3}")
-    from potluck.api.local.tables import tables
     from potluck.api.plan.plan import Plan
+    from potluck.tasks.sources import tables
 
     _, held = tables(Plan.read(shops / "plan.toml", ["data.split={test=0.3}"]), None)
     x = np.vstack([t.features[~t.test] for t in held.values()])

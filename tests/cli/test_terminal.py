@@ -16,7 +16,7 @@ from potluck.core.errors import PlanError
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Label, RoundId
 from potluck.core.visible import json_text, seen, visible
-from potluck.parties.drivers.transcript import Transcript
+from potluck.drivers.transcript import Transcript
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\r\n\x9b1A\u202e[red]x[/] :smile:"
 ACTS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
@@ -167,7 +167,7 @@ def test_control_lines_as_json_has_them_act_in_a_transcript(tmp_path, monkeypatc
         return (tmp_path / "lines").read_text(encoding="utf-8")
 
     assert not ACTS.search(written())
-    monkeypatch.setattr("potluck.parties.drivers.transcript.json_line", lambda line: msgspec.json.encode(line) + b"\n")
+    monkeypatch.setattr("potluck.drivers.transcript.json_line", lambda line: msgspec.json.encode(line) + b"\n")
     assert ACTS.search(written())
 
 

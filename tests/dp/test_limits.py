@@ -12,9 +12,9 @@ from potluck.core.errors import PlanError
 from potluck.core.fixed import signed
 from potluck.dp.bound import Exact, privacy
 from potluck.dp.limits import BITS, limits
+from potluck.drivers.memory import Memory
 from potluck.learning.tasks import build
-from potluck.parties.drivers.horizontal import contribution
-from potluck.parties.drivers.memory import Memory
+from potluck.tasks.sums.halves import contribution
 
 SITES = ["a", "b", "c", "d"]
 NONE = {"noise": "none"}
@@ -44,7 +44,7 @@ def plan(method="gradient", privacy=NONE, kind="logistic", **training):
 def tabled(spec, rows=50):
     import pandas as pd
 
-    from potluck.api.local.tables import tables
+    from potluck.tasks.sources import tables
 
     rng = np.random.default_rng(1)
     frames = {}

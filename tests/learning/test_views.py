@@ -6,7 +6,7 @@ from potluck.core.party import SERVER
 from potluck.core.plan import Protect, Statistic, Training
 from potluck.core.views import Form, together
 from potluck.learning.views import views
-from potluck.parties import catalog
+from potluck.tasks import catalog
 from support.learning.sums import heart, replaced, stats
 from support.learning.tiny import noised
 

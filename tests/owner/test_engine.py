@@ -10,7 +10,7 @@ from potluck.owner import policy
 from potluck.owner.judge import computing
 from potluck.owner.policy import Source
 from potluck.owner.reading import parse, ports
-from potluck.parties.admission.part import Denied, engine_address
+from potluck.tasks.participation import Denied, engine_address
 from support.owner.plans import OPEN
 
 NOW = datetime.fromisoformat("2026-11-24T10:00:00+00:00")

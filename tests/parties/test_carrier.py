@@ -11,8 +11,9 @@ from potluck.core.errors import UsageError
 from potluck.core.party import BROKER, SERVER
 from potluck.core.views import Form, breaks, together
 from potluck.members.names import checked_name
-from potluck.parties import carrier, catalog
 from potluck.secret.envelope import MAGIC
+from potluck.tasks import carrier, catalog
+from potluck.tasks.sums import protections
 from support.parties.scene import NONE, SHARED, Scene, plan
 from support.places import ROOT
 
@@ -116,7 +117,7 @@ def test_no_claim_stands_without_the_hybrid(spec):
             assert "across machines only" in view.note
 
 
-@pytest.mark.parametrize("word", sorted({word for _, word in catalog.CATALOG} - {"he"}))  # its input is ciphertext
+@pytest.mark.parametrize("word", sorted(set(protections.PROTECTIONS) - {"he"}))  # its input is ciphertext
 def test_inputs_are_sealed_once_more_exactly_where_the_views_say_so(word, request):
     """The claim that a stolen long-term key opens no input under `mask`, against the letters of a run."""
     bodies, shared = [], word == "share"

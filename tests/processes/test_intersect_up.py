@@ -9,7 +9,7 @@ import tomli_w
 from potluck.api.network.up import up
 from potluck.api.plan.plan import Plan
 from potluck.mpc.local import addresses
-from potluck.parties.admission.matched import kept
+from potluck.tasks.intersect.kept import kept
 from support.processes.hospitals import free_port
 from support.processes.rig import BROKER, OPEN, SERVER, Rig, Trap, need_broker, wait_for
 

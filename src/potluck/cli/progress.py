@@ -15,8 +15,8 @@ from potluck.core.asks import Ask
 @contextmanager
 def progress(say: Voice, plan: Plan) -> Iterator[Callable[[Ask], None]]:
     """A callable to call with each sum as it begins. Shows nothing with -q or where stderr is no terminal."""
-    training = plan.spec.training
-    total = (training.rounds if training and plan.spec.task == "train" else 0) + 1
+    spec = plan.spec
+    total = spec.sums + spec.traits.labelled
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     hidden = say.quiet or not say.words.is_terminal
     with Progress(*columns, console=say.words, transient=True, disable=hidden) as bars:

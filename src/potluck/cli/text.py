@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.table import Table
 
-from potluck.api.local.compare import NOT_PRIVATE
 from potluck.api.results.outcome import Run
 from potluck.cli.terminal import Terminal
+from potluck.core.traits import traits_of
+from potluck.tasks.train.compare import NOT_PRIVATE
 
 CAVEAT = (
     "alone and pooled are fitted to convergence by Newton's method, federated is what the plan says.",
@@ -55,7 +56,7 @@ def show_run(out: Terminal, run: Run) -> None:
 
 
 def _prediction(out: Terminal, document: Mapping[str, object]) -> None:
-    if document.get("task") != "predict":
+    if "predictions" not in document:
         return
     if document["predictions"] is None:
         out.say("predictions: in the client's home")
@@ -73,7 +74,7 @@ def _prediction(out: Terminal, document: Mapping[str, object]) -> None:
 
 
 def _intersection(out: Terminal, document: Mapping[str, object]) -> None:
-    if document.get("task") != "intersect":
+    if "size" not in document:
         return
     size = document["size"]
     out.say("common keys: at the owners that learn them" if size is None else f"common keys: {size}")
@@ -175,10 +176,9 @@ def scored(totals: Iterable[Mapping[str, object]]) -> list[str]:
 def spent(document: Mapping[str, object]) -> str:
     """The epsilon at each owner with its unit and neighbouring relation."""
     privacy = _table(document, "privacy")
-    if document.get("task") == "predict":
-        return "privacy: the scores are exact: whoever reads enough of them learns the model (predict.max_rows)"
-    if document.get("task") == "intersect":
-        return "privacy: a size and members are exact: whoever can guess keys learns which of them all have"
+    exact = traits_of(document.get("task")).exact
+    if exact:
+        return f"privacy: {exact}"
     if privacy["noise"] == "none":
         return "privacy: no noise: whoever reads the sums or the model learns what they imply"
     owners = ", ".join(f"{name} {_number(value)}" for name, value in _table(privacy, "epsilon").items())

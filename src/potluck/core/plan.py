@@ -16,6 +16,7 @@ import msgspec
 from potluck.core.bounds import Bounds, Size
 from potluck.core.party import Party, Role, site
 from potluck.core.registry import Known
+from potluck.core.traits import TRAITS, Traits
 
 CODE = version("potluck")
 """The version of the code: part of every plan's hash, so that parties with different code do not compute together."""
@@ -224,6 +225,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     predict: Predict | None = None
     align: Align | None = None
     fit: Fit | None = None
+
+    @property
+    def traits(self) -> Traits:
+        """What kind of task it is."""
+        return TRAITS[self.task]
+
+    @property
+    def sums(self) -> int:
+        """How many sums it takes, without one on held-out rows; 1 also of what is one round and no sum."""
+        return self.training.rounds if self.training and self.traits.labelled else 1
 
     @property
     def sites(self) -> tuple[Party, ...]:

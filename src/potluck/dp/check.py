@@ -19,7 +19,7 @@ Finding = tuple[str, str, str]
 
 def check(plan: Plan) -> tuple[list[str], list[str]]:
     """(errors, warnings) about the plan's privacy."""
-    if plan.privacy.noise == "none" or plan.task == "predict":  # which has no sum: its own check refuses noise
+    if plan.privacy.noise == "none" or plan.traits.exact:  # whose own check refuses noise
         return [], _said(_ignored(plan))
     errors = [*_missing(plan), *_promises(plan), *_unit(plan), *_training(plan), *_evaluation(plan)]
     return _said(errors), _said(_pauses(plan))
@@ -43,7 +43,7 @@ def _missing(plan: Plan) -> Iterator[Finding]:
         yield "privacy.epsilon", "is missing", "for example 1.0"
     if wanted.delta is None:
         yield "privacy.delta", "is missing", "for example 1e-5, well below 1 / rows"
-    if plan.task in ("train", "fit") and wanted.clip is None:
+    if plan.traits.learns and wanted.clip is None:
         yield "privacy.clip", "is missing: noise for training needs a clip", "for example 1.0"
 
 
@@ -67,16 +67,16 @@ def _unit(plan: Plan) -> Iterator[Finding]:
     wanted = plan.privacy
     if wanted.unit == "person" and plan.data.person is None:
         yield "data.person", 'is missing: unit = "person" needs to know whose row it is', "name its column"
-    if plan.task == "statistics" and wanted.unit == "site":
+    if plan.traits.counts and wanted.unit == "site":
         yield "privacy.unit", "statistics cannot hide a whole site yet", 'use "row" or "person"'
-    if plan.task == "statistics" and wanted.unit == "person" and wanted.rows_per_person is None:
+    if plan.traits.counts and wanted.unit == "person" and wanted.rows_per_person is None:
         what = "is missing: it bounds what one person adds to a statistic"
         yield "privacy.rows_per_person", what, "further rows of a person are left out"
 
 
 def _training(plan: Plan) -> Iterator[Finding]:
     training = plan.training
-    if plan.task != "train" or training is None:
+    if not plan.traits.labelled or training is None:
         return
     if training.aggregation != "mean":
         what = f'"{training.aggregation}" is no sum, whose noise is reckoned and whose sensitivity is known'
@@ -89,7 +89,7 @@ def _evaluation(plan: Plan) -> Iterator[Finding]:
         return
     if wanted.unit in ("person", "site") and wanted.epsilon is not None and wanted.evaluation >= wanted.epsilon:
         yield "privacy.evaluation", "leaves no epsilon for training", "make it a part of privacy.epsilon"
-    elif wanted.unit in ("person", "site") and plan.task == "train" and plan.data.split is None:
+    elif wanted.unit in ("person", "site") and plan.traits.labelled and plan.data.split is None:
         yield "privacy.evaluation", "no row is held out, so nothing would be spent on metrics", "remove it"
 
 
@@ -111,12 +111,12 @@ def _pauses(plan: Plan) -> Iterator[Finding]:
     if wanted.delta is not None and expected and wanted.delta > 1 / expected:
         what = f"{wanted.delta:g} is above 1 / expected_rows: publishing one row at random would pass"
         yield "privacy.delta", what, f"take at most {0.1 / expected:.0e}"
-    if plan.task == "statistics" and wanted.clip is not None:
+    if plan.traits.counts and wanted.clip is not None:
         yield "privacy.clip", "is ignored beside statistics", "remove it"
-    if wanted.evaluation is not None and (wanted.unit == "row" or plan.task != "train"):
-        why = "nothing of held-out rows is opened" if plan.task == "fit" else HELD
+    if wanted.evaluation is not None and (wanted.unit == "row" or not plan.traits.labelled):
+        why = "nothing of held-out rows is opened" if plan.traits.joins else HELD
         yield "privacy.evaluation", f"is ignored: {why}", "remove it"
-    apart = plan.task == "train" and wanted.unit in ("person", "site") and plan.data.split is not None
+    apart = plan.traits.labelled and wanted.unit in ("person", "site") and plan.data.split is not None
     if apart and wanted.evaluation is None:
         what = f'is not set, so no metrics are released: with unit = "{wanted.unit}" they would cost extra'
         yield "privacy.evaluation", what, "set it to a part of epsilon, e.g. 0.1"

@@ -30,7 +30,7 @@ def hidden(plan: Plan) -> str:
 def trusts(plan: Plan) -> str:
     """On whose noise the promise counts, of a plan with noise. Raises PlanError: on nobody's."""
     word = plan.privacy.noise
-    if plan.task == "fit":
+    if plan.traits.joins:
         return f"the noise counts on {len(plan.compute) - 1} of the {len(plan.compute)} who compute drawing theirs"
     if word == "shared":
         known = max(plan.federation.corrupt, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from potluck.core.plan import Plan, repeated
-from potluck.learning import scoring_check
 from potluck.learning.data.column import COLUMNS, missing_keys
 from potluck.learning.data.encode import encoding
 from potluck.learning.models.kinds import MODELS
@@ -16,10 +15,8 @@ from potluck.learning.training.methods import METHODS
 
 def check(plan: Plan) -> tuple[list[str], list[str]]:
     """(errors, warnings): `key: what. hint: what to do`."""
-    if plan.task == "predict":
-        return scoring_check.check(plan)
     errors = of_columns(plan)
-    if plan.task == "statistics":
+    if plan.traits.counts:
         return [*errors, *statistics_check.check(plan)], _ignored(plan)
     errors += [*of_target(plan, missing_keys(plan)), *of_split(plan), *_method(plan)]
     if not errors:
@@ -42,7 +39,7 @@ def of_columns(plan: Plan) -> list[str]:
     found, gone = [], missing_keys(plan)
     for name, column in plan.data.columns.items():
         at = f"data.columns.{name}"
-        if column.owner is not None and plan.task != "fit":
+        if column.owner is not None and not plan.traits.joins:
             found.append(f'{at}: an owner is named where columns are at different ones. hint: task = "fit"')
         if column.kind != "ignore":
             found += COLUMNS.of(column.kind).check(at, column, gone)

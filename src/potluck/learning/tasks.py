@@ -95,4 +95,4 @@ def _state(weights: Floats) -> bytes:
 
 def build(plan: Plan) -> TrainTask | StatisticsTask:
     """The task of a plan whose patterns are resolved."""
-    return TrainTask(plan) if plan.task == "train" else StatisticsTask(plan)
+    return TrainTask(plan) if plan.traits.labelled else StatisticsTask(plan)

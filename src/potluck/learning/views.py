@@ -9,7 +9,6 @@ import numpy as np
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
 from potluck.core.views import AllOf, AnyOf, Condition, Form, Never, Together, View
-from potluck.learning import scoring_views
 from potluck.learning.data.units import noisy
 from potluck.learning.evaluation import evaluate
 from potluck.learning.training.methods import METHODS
@@ -21,7 +20,7 @@ OPENS = 2
 
 def opened(plan: Plan) -> str:
     """What the sums that the server opens are made of, and what can be read off them."""
-    if plan.task == "statistics":
+    if plan.traits.counts:
         return "one vector of all statistics, opened once"
     assert plan.training is not None
     counts = "" if noisy(plan) else ", and the training rows of each class"
@@ -47,20 +46,18 @@ def views(plan: Plan, updates: Sequence[View] = ()) -> list[View]:
     """The task's rows: the server opens the sums, everyone sees each round's model, a site keeps its own metrics.
 
     updates: the protection's rows; what opens an update opens a site's part of the evaluation, which is a sum like
-    others. Of a prediction: who sees the card.
+    others.
     """
-    if plan.task == "predict":
-        return scoring_views.views(plan)
     central = plan.privacy.noise == "reveal" and (plan.exposed or not plan.enclosed)
     public = Form.NOISED if noisy(plan) else Form.SUM
     note = opened(plan) + ("; the server sees it before it adds the noise" if central else "")
     if noisy(plan) and plan.privacy.unit == "person":
         note += f"; the noise hides a person, who is whatever column {plan.data.person!r} says"
-    if plan.task == "train" and plan.federation.server == "lying":
+    if plan.traits.labelled and plan.federation.server == "lying":
         note += "; a lying server may ask at other weights than the sums give, one choice a step"
         note += "" if noisy(plan) else ", and so single out rows: only noise prevents that"
     found = [View(SERVER, "the sum", Form.SUM if central else public, Never(), SOURCE, note=note)]
-    if plan.task != "train":
+    if not plan.traits.labelled:
         passed = Together(1, frozenset({SERVER}))
         found += [View(site, "the sum", Form.NOTHING, passed, SOURCE, broken=public) for site in plan.sites]
         two = AnyOf((passed, Together(OPENS, frozenset(plan.compute))))

@@ -141,13 +141,13 @@ def _tasks(allow: Allow, case: Case) -> Denial | None:
 
 def _models(allow: Allow, case: Case) -> Denial | None:
     model = case.plan.model
-    if case.plan.task == "statistics" or model is None or model.kind is None:
+    if case.plan.traits.counts or model is None or model.kind is None:
         return None
     return _listed("models", "model", model.kind, allow.models)
 
 
 def _protect(allow: Allow, case: Case) -> Denial | None:
-    if case.plan.task == "intersect":
+    if not case.plan.traits.guarded:
         return None
     return _listed("protect", "protection", case.plan.protect.scheme, allow.protect)
 
@@ -156,7 +156,7 @@ def _intersect(allow: Allow, case: Case) -> Denial | None:
     align = case.plan.align
     if align is None:
         return None
-    shown = "members" if case.plan.task == "fit" else align.reveal
+    shown = "members" if case.plan.traits.joins else align.reveal
     return _listed("intersect", "a matching of keys that shows", shown, allow.intersect)
 
 
@@ -181,7 +181,7 @@ def _named(code: Code, do: str, names: Sequence[str], allowed: Sequence[str] | N
 def _rows(allow: Allow, case: Case) -> Denial | None:
     """Rows that count are a secret in a fit: what the plan holds to is all that keeps them from being few. With noise
     they are not counted, and `rows_allowed` asks of those that all have."""
-    if case.plan.task != "fit" or case.noised or allow.min_rows <= least(case.plan):
+    if not case.plan.traits.joins or case.noised or allow.min_rows <= least(case.plan):
         return None
     words = f"a model may be of {least(case.plan)} rows (fit.min_rows)"
     return Denial("min_rows", words, f"allow.min_rows needs {allow.min_rows}")
@@ -190,7 +190,7 @@ def _rows(allow: Allow, case: Case) -> Denial | None:
 def _attestation(policy: Policy, plan: Plan) -> Denial | None:
     if plan.protect.scheme != "tee" or policy.attestation.policy is not None:
         return None
-    what = "rows and model" if plan.task == "predict" else "the updates"
+    what = "rows and model" if plan.traits.scores else "the updates"
     words = f"{what} would be opened in an enclave, and nothing says which may open this site's"
     return Denial("attestation", words, 'attestation.policy = "enclave.toml" says which: docs/concepts/tee.md')
 
@@ -250,7 +250,7 @@ def _sites(allow: Allow, case: Case) -> Denial | None:
 def _corrupt(allow: Allow, case: Case) -> Denial | None:
     """Of sums. What is no sum says itself who sees what, and takes no `corrupt`."""
     reckoned = case.plan.federation.corrupt
-    if case.plan.task not in ("train", "statistics") or reckoned >= allow.min_corrupt:
+    if not case.plan.traits.sums or reckoned >= allow.min_corrupt:
         return None
     words = f"the plan reckons with {reckoned} sites that collude with the server (federation.corrupt)"
     return Denial("min_corrupt", words, f"allow.min_corrupt needs {allow.min_corrupt}")

@@ -17,17 +17,17 @@ def columns_read(plan: Plan, owner: str | None = None) -> tuple[str, ...]:
     says which, and the client's site asks its policy when it knows.
     """
     data = plan.data
-    if plan.task == "predict":
+    if plan.traits.scores:
         return ()
     keys = list(plan.align.keys) if plan.align else []
-    if plan.task == "intersect":
+    if plan.traits.keyed:
         return tuple(dict.fromkeys(keys))
     names = keys + [name for name, column in data.columns.items() if column.kind != "ignore"]
     names += [data.person] if data.person is not None else []
-    if plan.task != "statistics":
+    if not plan.traits.counts:
         names += [data.target.column] if data.target else []
         names += [data.split.column] if data.split and data.split.column is not None else []
-    if plan.task == "fit" and owner is not None:
+    if plan.traits.joins and owner is not None:
         names = [name for name in names if _owner(plan, name) in (None, owner)]
     return tuple(dict.fromkeys(names))
 
@@ -63,10 +63,10 @@ def covers(pattern: str, name: str) -> bool:
 
 def read_by(plan: Plan) -> tuple[str, ...]:
     """The sites that read what comes of a plan that not all of them see: a fitted model, matches, or scores."""
-    if plan.task == "fit":
+    if plan.traits.joins:
         return reader_names(plan)
-    if plan.task == "predict":
+    if plan.traits.scores:
         return (plan.predict.client,) if plan.predict else ()
-    if plan.task == "intersect" and plan.align is not None:
+    if plan.traits.keyed and plan.align is not None:
         return plan.align.to or plan.federation.sites
     return ()

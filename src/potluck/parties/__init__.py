@@ -1,1 +1,1 @@
-"""Who takes part: the catalog, the drivers, and the runners that move letters and own the clocks."""
+"""Who takes part: admission, and the runners that move letters and own the clocks."""

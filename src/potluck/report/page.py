@@ -14,6 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from potluck.core.party import BROKER
+from potluck.core.traits import traits_of
 from potluck.report import (
     charts,
     comparison,
@@ -130,7 +131,7 @@ def _gathering(details: Details) -> str:
 
 def _fitted(details: Details) -> bool:
     """Whether the run was a fit over columns at different owners."""
-    return details.task == "fit"
+    return traits_of(details.task).joins
 
 
 def _noisy(outcome: Outcome, details: Details) -> bool:

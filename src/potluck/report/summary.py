@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from potluck.core.traits import traits_of
 from potluck.learning.models.kinds import MODELS
 from potluck.report import words
 from potluck.report.comparison import TITLES, ends
@@ -76,7 +77,7 @@ def _did(outcome: Outcome, details: Details) -> str:
         found = f": {words.count(matched.size, 'key')}" if matched.size is not None else ""
         return f"{words.capital(words.count(len(details.sites), 'site'))} matched their keys{found} in common."
     who = words.capital(words.count(len(details.sites), "site")) if details.sites else "The sites"
-    if outcome.task == "fit":
+    if traits_of(outcome.task).joins:
         what = _title(outcome.model.kind) if outcome.model else "a model, which its readers have"
         return f"{who} fitted {what} over columns that each has of the same rows."
     if outcome.results:
@@ -95,7 +96,7 @@ def _left(outcome: Outcome, details: Details) -> str:
         return scored if details.exposed or details.simulated else SCORED.get(details.protect, "")
     if details.intersection is not None:
         return "Keys left only blinded: no site saw another's but those in common, where the plan reveals them."
-    if outcome.task == "fit":
+    if traits_of(outcome.task).joins:
         return "No column was sent anywhere but in shares, of which no single party can read one."
     exposed = SIMULATED if details.simulated else TPM
     left = exposed if details.exposed or details.simulated else LEFT.get(details.protect)
@@ -113,7 +114,7 @@ def _cost(outcome: Outcome, budgets: Sequence[Budget]) -> str:
             f"It cost each owner at most ε = {words.epsilon(cost)}: whoever guesses from the result {secret} "
             f"is right in at most {odds} of 100 cases, where a coin is right in 50."
         )
-    if outcome.task in ("predict", "intersect"):
+    if traits_of(outcome.task).exact:
         return ""
     if outcome.privacy is not None and outcome.privacy.noise == "none":
         return "No noise was added: whatever was opened is exact."
@@ -163,7 +164,7 @@ def facts(outcome: Outcome, details: Details, moved: Timeline | None) -> tuple[t
         found.append(("Noise", privacy.noise, cost))
     if moved is not None:
         found.append(("Moved", words.size(moved.up + moved.down), f"{words.size(moved.up)} of it up"))
-        sums = not (details.prediction or details.intersection or outcome.task == "fit")
+        sums = not (details.prediction or details.intersection or traits_of(outcome.task).joins)
         count = words.count(len(moved.rounds), "sum" if sums else "round")
         found.append(("Time in rounds", words.duration(moved.seconds), count))
     return tuple(found)

@@ -83,7 +83,7 @@ def pauses(plan: Plan) -> list[str]:
     if plan.protect.scheme != "tee":
         return []
     found = []
-    read = "model, rows and scores" if plan.task == "predict" else "every update"
+    read = "model, rows and scores" if plan.traits.scores else "every update"
     if plan.exposed:
         hint = 'it serves a rehearsal; a confidential machine has "tsm" or "nsm"'
         found.append(f"protect.enclave: {sum_views.unprotected(plan)}: its host could read {read}. hint: {hint}")

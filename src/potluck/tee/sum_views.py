@@ -41,7 +41,7 @@ def views(plan: Plan) -> list[View]:
 
 
 def _rule(plan: Plan) -> str:
-    return plan.training.aggregation if plan.training and plan.task == "train" else "mean"
+    return plan.training.aggregation if plan.training and plan.traits.labelled else "mean"
 
 
 def _host(plan: Plan, of: str, rest: Condition, form: Form) -> View:

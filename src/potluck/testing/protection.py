@@ -18,8 +18,8 @@ from potluck.core.ledger import Ledger
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Abort, Credentials, Half, Sum, Terms, Words
 from potluck.core.stages import Guarded, Opened
-from potluck.parties.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
-from potluck.parties.drivers.transcript import Transcript
+from potluck.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
+from potluck.drivers.transcript import Transcript
 from potluck.testing.draws import seeded
 
 AnyHalf = Half[object]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from potluck.core.desk import Letter
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Credentials, Exchange, Half, Inbox, Parcel
-from potluck.parties.drivers.memory import Carry
+from potluck.drivers.memory import Carry
 from potluck.testing.protection import AnyHalf, Play
 
 Chosen = Callable[[Letter], bool]

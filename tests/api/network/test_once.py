@@ -4,14 +4,14 @@ from contextlib import closing
 
 import pytest
 
-from potluck.api.local.fit import ASK
 from potluck.api.network.once import carried
 from potluck.api.plan.plan import Plan
 from potluck.core.party import Party, Role, site
 from potluck.core.rounds import Abort, Cause
-from potluck.parties.drivers.attempt import Attempt
-from potluck.parties.drivers.transcript import Traffic
+from potluck.drivers.attempt import Attempt
+from potluck.drivers.transcript import Traffic
 from potluck.parties.runners.journal import Journal
+from potluck.tasks.fit.task import FIT
 
 SPEC = Plan(
     name="n", purpose="p", task="fit", federation={"sites": ["o0", "o1"], "server": "curious"},
@@ -47,7 +47,7 @@ class Scripted:
 
 def ended(folder, coordinator):
     with closing(Journal(folder / "journal.sqlite", SPEC)) as journal:
-        return carried(SPEC, ASK, coordinator, journal, None)
+        return carried(SPEC, FIT.first(SPEC), coordinator, journal, FIT.serve(SPEC))
 
 
 def test_a_round_that_broke_before_anything_left_is_tried_again(tmp_path):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from potluck.parties.admission.matched import keep as put
-from potluck.parties.admission.matched import kept
-from potluck.parties.drivers.intersection import Intersected
+from potluck.tasks.intersect.halves import Intersected
+from potluck.tasks.intersect.kept import keep as put
+from potluck.tasks.intersect.kept import kept
 
 
 def test_who_has_the_result_already_takes_part_once_more(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from potluck.core.errors import DataError
 from potluck.learning.data.target import goal
 from potluck.learning.evaluation.fit_metrics import metrics
-from potluck.parties.drivers.alignment import read_keys
+from potluck.tasks.matching.alignment import read_keys
 from support.parties.fit_scene import frames, newton, plan, result
 
 SECRET = 0.7391

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
+from potluck.drivers.transcript import Transcript
 from potluck.mpc.psi.keys import digest_of
-from potluck.parties.drivers.transcript import Transcript
 from support.parties.fit_scene import STEP, frames, plan, sat
 
 

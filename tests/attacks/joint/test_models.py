@@ -12,9 +12,9 @@ from scipy.special import logit
 from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Cause, Record
+from potluck.drivers.once import told
 from potluck.mpc.fit import site as owner
 from potluck.owner.budget import Budget
-from potluck.parties.drivers.inference import told
 from support.parties.fit_scene import RANKS, frames, plan, sat
 
 READER, OTHER = site("o0"), site("o1")

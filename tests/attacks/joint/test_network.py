@@ -11,13 +11,13 @@ from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER, site
 from potluck.core.plan import digest
 from potluck.core.rounds import Cause, RoundId
+from potluck.drivers.memory import Memory
+from potluck.drivers.once import told
 from potluck.learning.data.columns import read
 from potluck.mpc.fit.site import TRIED
 from potluck.owner.run_secrets import RunSecrets
-from potluck.parties.drivers.alignment import Tools, read_keys
-from potluck.parties.drivers.inference import told
-from potluck.parties.drivers.memory import Memory
-from potluck.parties.drivers.vertical import Brought, RoundContext, assist, bring, direct
+from potluck.tasks.fit.halves import Brought, RoundContext, assist, bring, direct
+from potluck.tasks.matching.alignment import Tools, read_keys
 from support.parties.fit_scene import RANKS, Hub, PlainEngine, frames, plan, result, sat
 
 READER = site("o0")

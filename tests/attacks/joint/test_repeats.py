@@ -12,13 +12,13 @@ from potluck.core.party import SERVER, site
 from potluck.core.plan import digest
 from potluck.core.rounds import Cause, Inbox, Record, RoundId
 from potluck.core.wire import dump
+from potluck.drivers import vertical
+from potluck.drivers.memory import Memory
 from potluck.mpc.psi.commitment import Commitment
 from potluck.mpc.psi.curve import split
-from potluck.parties.drivers import vertical
-from potluck.parties.drivers.alignment import Keys, Tools
-from potluck.parties.drivers.horizontal import Announcement
-from potluck.parties.drivers.memory import Memory
 from potluck.secret.container import Secret
+from potluck.tasks.matching.alignment import Keys, Tools
+from potluck.tasks.sums.halves import Announcement
 from support.mpc.psi_rig import Seeing, gathering, keys_of, met, results
 from support.parties import fit_scene
 

@@ -9,10 +9,10 @@ from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import fraction
 from potluck.core.wire import dump, load
+from potluck.drivers import vertical
 from potluck.mpc.fit import messages as m
 from potluck.mpc.psi.keys import digest_of
-from potluck.parties import catalog
-from potluck.parties.drivers import vertical
+from potluck.tasks import catalog
 from support.parties.fit_scene import frames, plan, pooled, result, sat
 
 SPLIT = {"test": 0.3, "seed": 5}

@@ -30,12 +30,12 @@ from potluck.core.plan import (
 from potluck.core.rounds import Cause, Exchange, Label, Parcel, RoundId
 from potluck.core.wire import dump
 from potluck.dp.bound import privacy
+from potluck.drivers.memory import Memory
 from potluck.learning.data.table import read
 from potluck.learning.tasks import build
 from potluck.learning.training.method import WIDEST
-from potluck.parties import catalog
-from potluck.parties.drivers.horizontal import Announcement, RoundContext, contribution, join, lead, terms
-from potluck.parties.drivers.memory import Memory
+from potluck.tasks.sums import protections
+from potluck.tasks.sums.halves import Announcement, RoundContext, contribution, join, lead, terms
 
 PLAN = Plan(
     version=1,
@@ -74,7 +74,7 @@ class Federated:
     """One run at the sites: their tables and ledgers stay, the server does what the test says."""
 
     def __init__(self, plan):
-        self.plan, self.task, self.protection = plan, build(plan), catalog.row(plan).build(plan)
+        self.plan, self.task, self.protection = plan, build(plan), protections.row(plan).build(plan)
         self.tables = rows(plan)
         self.memory = Memory(plan.sites, digest(plan), ledgers={one: Volatile() for one in plan.sites})
 

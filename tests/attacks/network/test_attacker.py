@@ -13,8 +13,8 @@ from potluck.core.plan import Column, Statistic, digest
 from potluck.core.rounds import Abort, Label, Record, RoundId
 from potluck.core.wire import dump
 from potluck.dp.bound import privacy
+from potluck.drivers.transcript import Transcript
 from potluck.learning.tasks import build
-from potluck.parties.drivers.transcript import Transcript
 from support.hostile.asked import OTHER, RUN, answer, policy
 from support.hostile.proposals import by_person
 from support.parties import across, scene

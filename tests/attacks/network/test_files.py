@@ -25,16 +25,16 @@ from potluck.core.party import SERVER, site
 from potluck.core.plan import Predict
 from potluck.core.rounds import Abort, Cause, Label, Parcel, RoundId
 from potluck.dp.bound import privacy
+from potluck.drivers import inference, vertical
 from potluck.learning.tasks import build
 from potluck.members import charter
 from potluck.members.home import CoordinatorHome
 from potluck.owner.access import read
 from potluck.parties.admission.consent import Consent
-from potluck.parties.drivers import inference, vertical
-from potluck.parties.drivers.alignment import gathering
-from potluck.parties.drivers.horizontal import terms
 from potluck.parties.runners.identity import Identity, identity
 from potluck.parties.runners.journal import Journal
+from potluck.tasks.matching.alignment import gathering
+from potluck.tasks.sums.halves import terms
 from support.hostile.proposals import proposal
 from support.parties import across, fit_scene, scene
 from support.parties import intersect_hall as hall

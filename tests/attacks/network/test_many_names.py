@@ -12,9 +12,9 @@ from potluck.core.plan import Column, Fit, Statistic, canonical
 from potluck.learning import check
 from potluck.learning.data.encode import key as key_of
 from potluck.members.home import CoordinatorHome
-from potluck.parties import catalog, rules
 from potluck.parties.admission import proposal as proposals
 from potluck.parties.admission.proposal import Denied, plan_of
+from potluck.tasks import catalog, rules
 from support.hostile.proposals import proposal
 from support.parties import across, fit_scene, scene
 from support.parties import intersect_hall as hall

@@ -21,13 +21,13 @@ from potluck.core.errors import Refused
 from potluck.core.party import SERVER, site
 from potluck.core.plan import canonical, digest
 from potluck.core.rounds import Abort, Cause, Label, Parcel, RoundId
+from potluck.drivers.sums import Sums, drive
 from potluck.learning.tasks import build
 from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.owner.access import read
 from potluck.owner.budget import Budget
 from potluck.parties.admission import consent
 from potluck.parties.admission.session import parcel
-from potluck.parties.drivers.sums import Sums, drive
 from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
 from support.hostile.proposals import announced, drained, proposal, server

@@ -16,18 +16,18 @@ from potluck.core.asks import Kind
 from potluck.core.party import SERVER, site
 from potluck.core.plan import CODE, canonical
 from potluck.core.rounds import Abort, Cause
+from potluck.drivers.once import told
+from potluck.drivers.transcript import Transcript
 from potluck.members.home import CoordinatorHome
 from potluck.mpc.psi.commitment import Commitment
 from potluck.parties.admission import consent
-from potluck.parties.admission.matched import kept
 from potluck.parties.admission.session import Close, Proposal, parcel
-from potluck.parties.drivers.inference import told
-from potluck.parties.drivers.intersection import RoundContext, conduct
-from potluck.parties.drivers.transcript import Transcript
 from potluck.parties.runners.identity import identity
 from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator, Run
+from potluck.tasks.intersect.halves import RoundContext, conduct
+from potluck.tasks.intersect.kept import kept
 from support.parties import across
 from support.parties.intersect_hall import RUN, Hall, enrolled, plan
 

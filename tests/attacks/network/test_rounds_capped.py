@@ -20,8 +20,8 @@ from potluck.owner.budget import Budget
 from potluck.owner.requests import State
 from potluck.parties.admission import consent, tries
 from potluck.parties.admission.session import ANSWER, Answer, parcel
-from potluck.parties.drivers.horizontal import Announcement
 from potluck.parties.runners.flood import Pace
+from potluck.tasks.sums.halves import Announcement
 from support.hostile.proposals import drained, proposal, server
 from support.parties import across, scene
 from support.parties.across import Across, parties, quick

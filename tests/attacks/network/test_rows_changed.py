@@ -14,6 +14,8 @@ import pytest
 from potluck.core.errors import Refused
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause, Record
+from potluck.drivers import tie
+from potluck.drivers.sums import Sums
 from potluck.learning.data.table import read
 from potluck.learning.tasks import build
 from potluck.owner.budget import Budget
@@ -21,8 +23,6 @@ from potluck.owner.policy import Source
 from potluck.owner.source import open_source
 from potluck.parties.admission import consent
 from potluck.parties.admission.session import parcel
-from potluck.parties.drivers import tie
-from potluck.parties.drivers.sums import Sums
 from potluck.secret.container import Secret
 from support.hostile.proposals import proposal, server
 from support.parties import across, scene
@@ -226,7 +226,7 @@ def test_a_run_of_fedavg_that_was_interrupted_cannot_go_on_over_rows_in_another_
 
 def test_control_fedavg_over_rows_whose_order_does_not_count_ends_well_with_a_mixed_model(fed, monkeypatch):
     real = tie.of_table
-    monkeypatch.setattr("potluck.parties.admission.part.of_table", lambda table, key, _: real(table, key))
+    monkeypatch.setattr("potluck.tasks.sums.site.of_table", lambda table, key, _: real(table, key))
     mixed = resumed(fed, averaged(), turned).model.digest()
     assert mixed != scene.Scene(averaged()).run().model.digest()  # which has the old order
 
@@ -274,7 +274,7 @@ def test_in_one_process_the_same_half_refuses_other_rows(monkeypatch):
             digest = self.digest if ByRound.asked <= 4 else bytes(32)
             return tie.Tie(self.key, digest).record(run)
 
-    monkeypatch.setattr("potluck.parties.runners.together.of_table", changing)
+    monkeypatch.setattr("potluck.tasks.sums.together.of_table", changing)
     with pytest.raises(Abort) as caught:
         scene.Scene(scene.plan()).run()
     assert caught.value.cause is Cause.CHANGED

@@ -21,7 +21,7 @@ from potluck.core.plan import PrivacyPlan, digest
 from potluck.learning.data import table
 from potluck.learning.data.tally_words import required
 from potluck.owner.access import read
-from potluck.parties.admission import part
+from potluck.tasks.sums import site as part
 from support.hostile.proposals import proposal
 from support.parties import across, scene
 from support.parties.across import Across, quick

@@ -27,12 +27,12 @@ from potluck.core.plan import (
     digest,
 )
 from potluck.core.rounds import Cause, RoundId
+from potluck.drivers.memory import Memory, faithfully
 from potluck.learning.data.table import read
 from potluck.learning.tasks import build
 from potluck.owner.budget import Budget
-from potluck.parties import catalog
-from potluck.parties.drivers.horizontal import RoundContext, join, lead
-from potluck.parties.drivers.memory import Memory, faithfully
+from potluck.tasks.sums import protections
+from potluck.tasks.sums.halves import RoundContext, join, lead
 
 PLAN = Plan(
     version=1,
@@ -57,7 +57,7 @@ class Federated:
     """Sites with budgets on disk, and a server that asks for what the test says."""
 
     def __init__(self, plan, folder, cap=None, carry=faithfully):
-        self.plan, self.task, self.protection = plan, build(plan), catalog.row(plan).build(plan)
+        self.plan, self.task, self.protection = plan, build(plan), protections.row(plan).build(plan)
         rng = np.random.default_rng(3)
         frame = pd.DataFrame({"x": rng.uniform(0, 10, 20), "y": rng.integers(0, 2, 20)})
         self.tables = {one: read(frame, plan, one.name) for one in plan.sites}

@@ -78,7 +78,7 @@ def test_the_same_evidence_bound_rightly_is_believed():
 
 def session_of(sat):
     """The round as its owners compute it. The keys of a sitting repeat."""
-    from potluck.parties.drivers.memory import Memory
+    from potluck.drivers.memory import Memory
     from potluck.tee.binding import session
     from potluck.tee.site import round_of
     from potluck.testing.draws import seeded

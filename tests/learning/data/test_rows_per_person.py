@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from potluck.api.local.forecast import forecast_of, words
 from potluck.core.plan import Statistic, Training
 from potluck.learning.data import table, tally_words
 from potluck.learning.data.table import read
 from potluck.learning.data.tally import rests_on
 from potluck.learning.tasks import build
+from potluck.tasks.sums.forecast import forecast_of, words
 from support.learning.sums import category, number, replaced, stats
 from support.learning.tiny import noised
 

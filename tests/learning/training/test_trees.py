@@ -17,7 +17,7 @@ from potluck.learning.models.forest import Forest, Tree, fault, margins
 from potluck.learning.models.model import Model
 from potluck.learning.training import fit_trees
 from potluck.learning.training.grow import Growth, bits, cuts, grow
-from potluck.parties import learners
+from potluck.tasks.fit import learners
 
 BASE = {
     "version": 1,

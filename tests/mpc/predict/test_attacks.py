@@ -13,11 +13,11 @@ from potluck.core.party import SERVER
 from potluck.core.predicting import Scored
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load
+from potluck.drivers.once import told
 from potluck.mpc.engine import Engine
 from potluck.mpc.predict import ends as predict_ends
 from potluck.mpc.predict import messages as m
 from potluck.mpc.predict import scale as predict_scale
-from potluck.parties.drivers.inference import told
 from potluck.testing.tampering import altering, duplicated, flipped, reordered, replayed, swallowed, truncated
 from support.mpc.predict_rig import ALPHA, BETA, CLIENT, GAMMA, OWNER, RANKS, end, integers, net, room, steps
 

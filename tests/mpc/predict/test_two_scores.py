@@ -10,12 +10,12 @@ from msgspec.structs import replace as change
 from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load
+from potluck.drivers.once import told
 from potluck.mpc.predict import compute as predict_compute
 from potluck.mpc.predict import ends as predict_ends
 from potluck.mpc.predict import messages as m
 from potluck.mpc.predict import scale as predict_scale
 from potluck.mpc.predict.scores import traffic
-from potluck.parties.drivers.inference import told
 from potluck.testing.protection import Bodies
 from potluck.testing.tampering import altering
 from support.mpc.predict_rig import (

@@ -10,11 +10,11 @@ import pytest
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load
+from potluck.drivers.memory import Memory
 from potluck.mpc.psi import messages as m
 from potluck.mpc.psi import passing as psi_passing
 from potluck.mpc.psi import rounds as psi_rounds
 from potluck.mpc.psi.engine import Matcher
-from potluck.parties.drivers.memory import Memory
 from potluck.testing.tampering import duplicated, flipped, swallowed, truncated
 from support.mpc.psi_rig import gathering, keys_of, met, results
 

@@ -7,12 +7,12 @@ from potluck.core.party import SERVER
 from potluck.core.rounds import Abort
 from potluck.core.views import breaks, together
 from potluck.core.wire import load
+from potluck.drivers.transcript import Transcript
 from potluck.mpc.psi import many as psi_many
 from potluck.mpc.psi import messages as m
 from potluck.mpc.psi import two as psi_two
 from potluck.mpc.psi.curve import mapped, split, tags
-from potluck.parties import catalog
-from potluck.parties.drivers.transcript import Transcript
+from potluck.tasks import catalog
 from support.mpc.psi_rig import gathering, keys_of, met
 
 WORDS = [["ann", "bea", "cem", "dov"], ["bea", "cem", "dov", "eli"], ["cem", "dov", "eli", "fay"]]

@@ -7,13 +7,13 @@ import pytest
 from potluck.api.plan.plan import Plan
 from potluck.core.errors import PlanError, UsageError
 from potluck.core.plan import canonical
-from potluck.parties import catalog
+from potluck.tasks.predict import protections as scorings
 from support.parties import predict_scene as scene
 
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
-    monkeypatch.setitem(catalog.PREDICTIONS, ("predict", "he"), scene.ROW)
+    monkeypatch.setitem(scorings.PROTECTIONS, "he", scene.ROW)
 
 
 def read(folder, *settings, model=None):

@@ -12,8 +12,8 @@ from potluck.cli import potluck
 from potluck.cli.door import run as command
 from potluck.learning.data import tally
 from potluck.owner.access import read
-from potluck.parties import catalog
-from potluck.parties.admission.scored import kept
+from potluck.tasks.predict import protections as scorings
+from potluck.tasks.predict.kept import kept
 from support.parties import predict_scene as scene
 from support.parties.predict_hall import RUN, Hall, enrolled, plan
 
@@ -26,7 +26,7 @@ SAID = [
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch, tmp_path):
-    monkeypatch.setitem(catalog.PREDICTIONS, ("predict", "he"), scene.ROW)
+    monkeypatch.setitem(scorings.PROTECTIONS, "he", scene.ROW)
     monkeypatch.chdir(tmp_path)
 
 

@@ -12,19 +12,20 @@ from potluck.api.network.budget import budget
 from potluck.api.network.composed import Composed
 from potluck.api.network.inbox import Asked
 from potluck.api.plan.plan import Plan
-from potluck.api.results.document import prediction
 from potluck.cli import potluck
 from potluck.cli.door import run as command
 from potluck.learning.models.scoring import Carried
 from potluck.owner.requests import Request
-from potluck.parties import catalog
+from potluck.tasks.here import Beside
+from potluck.tasks.predict import protections as scorings
+from potluck.tasks.predict.local import document
 from support.parties import predict_scene as scene
 from support.places import ROOT
 
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch, tmp_path):
-    monkeypatch.setitem(catalog.PREDICTIONS, ("predict", "he"), scene.ROW)
+    monkeypatch.setitem(scorings.PROTECTIONS, "he", scene.ROW)
     monkeypatch.chdir(tmp_path)
 
 
@@ -71,8 +72,8 @@ def test_check_names_a_model_that_the_protection_cannot_carry(tmp_path, monkeypa
     def too_deep(outline):
         return [f"{len(outline.widths)} layers are too many. hint: fewer"]
 
-    row = catalog.Scoring(scene.views, too_deep, scene.forecast, scene.ROW.build, None)
-    monkeypatch.setitem(catalog.PREDICTIONS, ("predict", "he"), row)
+    row = scorings.Scoring(scene.views, too_deep, scene.forecast, scene.ROW.build, None)
+    monkeypatch.setitem(scorings.PROTECTIONS, "he", row)
     (error,) = check(scene.settle(tmp_path, scene.network())).errors
     assert error == "plan.toml: model.file: 3 layers are too many. hint: fewer"
 
@@ -177,5 +178,6 @@ def test_every_key_of_a_prediction_is_documented(tmp_path):
 
 
 def test_the_server_says_that_it_has_no_scores(tmp_path):
-    told = prediction(Carried(), None, tmp_path)
+    plan = Plan.read(scene.settle(tmp_path))
+    told = document(Carried(), plan.spec, tmp_path, Beside())
     assert told == {"predictions": None, "max_error_bound": None, "notes": []}

@@ -8,7 +8,7 @@ import pytest
 from potluck.core.errors import Refused, UsageError
 from potluck.members import files
 from potluck.owner.run_secrets import RunSecrets
-from potluck.parties.drivers.tie import key_of
+from potluck.tasks.tie import key_of
 from potluck.testing.draws import seeded
 
 

@@ -8,13 +8,13 @@ from potluck.core.errors import DataError
 from potluck.core.fitting import TOO_FEW_ROWS
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.rounds import Abort, Cause
+from potluck.drivers.attempt import telling
+from potluck.drivers.once import told
+from potluck.drivers.transcript import Transcript
 from potluck.learning.data.columns import Columns
 from potluck.learning.fit_check import unfit
 from potluck.learning.training.fit_linear import Regression
 from potluck.learning.training.fit_trees import Boosting
-from potluck.parties.drivers.attempt import telling
-from potluck.parties.drivers.inference import told
-from potluck.parties.drivers.transcript import Transcript
 from support.parties.fit_scene import frames, leaving, plan, result, sat
 
 BETA = Party(Role.COMPUTE, "beta")

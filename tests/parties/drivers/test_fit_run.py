@@ -12,12 +12,13 @@ from sklearn.metrics import roc_auc_score
 from potluck.core.party import site
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause, RoundId
+from potluck.drivers.memory import Memory
+from potluck.drivers.once import together
 from potluck.learning.data.columns import Columns, read
 from potluck.learning.training.fit_linear import Regression
 from potluck.mpc.engine import Engine
-from potluck.parties.drivers.alignment import Tools, read_keys
-from potluck.parties.drivers.memory import Memory
-from potluck.parties.drivers.vertical import Brought, RoundContext, together
+from potluck.tasks.fit.halves import Brought, RoundContext, halves
+from potluck.tasks.matching.alignment import Tools, read_keys
 from support.parties.fit_scene import frames, plan, pooled
 from support.parties.fit_tumours import NEAR, done, sides, tumours
 
@@ -100,7 +101,8 @@ def round_of(made, given, engines):
         for one in spec.sites
     }
     memory = Memory((*spec.sites, *spec.compute), digest(spec))
-    return together(RoundContext(spec, RoundId("a run", 1)), brought, engines, memory)
+    sitting = RoundContext(spec, RoundId("a run", 1))
+    return together(sitting.round, halves(sitting, brought, engines, memory.seat), memory)[sitting.fitting().to[0]]
 
 
 @pytest.mark.slow

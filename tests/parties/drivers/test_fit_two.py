@@ -8,20 +8,21 @@ import pytest
 
 import potluck
 from potluck.api.local.explain import explain
-from potluck.api.local.fit import uploaded
 from potluck.api.network.composed import Composed
 from potluck.api.network.inbox import Asked
 from potluck.core.party import Party, Role, site
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause, RoundId
+from potluck.drivers.memory import Memory
+from potluck.drivers.once import together
 from potluck.learning.data.columns import Columns, read
 from potluck.learning.training.fit_linear import Regression
 from potluck.mpc.engine import Engine
 from potluck.mpc.fit import site as fit_site
 from potluck.owner.requests import Request, State
-from potluck.parties.drivers.alignment import Tools, read_keys
-from potluck.parties.drivers.memory import Memory
-from potluck.parties.drivers.vertical import Brought, RoundContext, together
+from potluck.tasks.fit.halves import Brought, RoundContext, halves
+from potluck.tasks.fit.local import uploaded
+from potluck.tasks.matching.alignment import Tools, read_keys
 from support.parties.fit_scene import frames, newton, plan, pooled, result, sat
 
 BOTH = ["alpha", "beta"]
@@ -231,7 +232,8 @@ def round_of(made, given, engines):
         for one in spec.sites
     }
     memory = Memory((*spec.sites, *spec.compute), digest(spec))
-    return together(RoundContext(spec, RoundId("a run", 1)), brought, engines, memory)
+    sitting = RoundContext(spec, RoundId("a run", 1))
+    return together(sitting.round, halves(sitting, brought, engines, memory.seat), memory)[sitting.fitting().to[0]]
 
 
 @pytest.mark.slow

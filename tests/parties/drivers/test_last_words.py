@@ -4,7 +4,7 @@ import pytest
 
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import ENCLAVE, SURVIVORS, Abort, Cause
-from potluck.parties.drivers.attempt import telling
+from potluck.drivers.attempt import telling
 
 WORDS = {
     SURVIVORS: "the sites of the first sum stay those of the whole run",

@@ -2,7 +2,7 @@
 
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Exchange, Label, Parcel, RoundId
-from potluck.parties.drivers.memory import Memory
+from potluck.drivers.memory import Memory
 
 ROUND = RoundId("run", 1)
 ASK, TELL = Label(ROUND, "ask"), Label(ROUND, "tell")

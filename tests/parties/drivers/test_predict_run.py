@@ -17,20 +17,21 @@ from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause, RoundId
+from potluck.drivers import inference
+from potluck.drivers.memory import Memory
+from potluck.drivers.once import together
+from potluck.drivers.transcript import Transcript
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import encoded
-from potluck.parties import catalog
-from potluck.parties.drivers import inference
-from potluck.parties.drivers.inference import RoundContext, together
-from potluck.parties.drivers.memory import Memory
-from potluck.parties.drivers.transcript import Transcript
+from potluck.tasks.predict import protections as scorings
+from potluck.tasks.predict.halves import RoundContext
 from potluck.testing.tampering import altering
 from support.parties import predict_scene as scene
 
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch, tmp_path):
-    monkeypatch.setitem(catalog.PREDICTIONS, ("predict", "he"), scene.ROW)
+    monkeypatch.setitem(scorings.PROTECTIONS, "he", scene.ROW)
     monkeypatch.chdir(tmp_path)
 
 
@@ -182,8 +183,8 @@ def test_the_model_is_needed_to_run_here(tmp_path):
 
 
 def test_the_engine_is_named_where_it_is_missing(tmp_path, monkeypatch):
-    row = catalog.Scoring(scene.views, scene.problems, scene.forecast, scene.ROW.build, "he")
-    monkeypatch.setitem(catalog.PREDICTIONS, ("predict", "he"), row)
+    row = scorings.Scoring(scene.views, scene.problems, scene.forecast, scene.ROW.build, "he")
+    monkeypatch.setitem(scorings.PROTECTIONS, "he", row)
     monkeypatch.setenv("POTLUCK_ENGINES", str(tmp_path / "none"))
     with pytest.raises(UsageError, match="potluck engine install he"):
         scored(tmp_path)
@@ -308,10 +309,10 @@ def test_a_second_answer_says_what_to_do(tmp_path):
         at = Table(tmp_path, ledgers=ledgers)
         sitting = RoundContext(at.plan, scene.InsecurePredict(), RoundId("r", number))
         if number == 1:
-            together(sitting, at.model, at.rows, at.memory)
+            together(sitting.round, inference.halves(sitting, at.model, at.rows, at.memory.seat), at.memory)
             continue
         with pytest.raises(Abort, match="start a new run") as abort:
-            together(sitting, at.model, at.rows, at.memory)
+            together(sitting.round, inference.halves(sitting, at.model, at.rows, at.memory.seat), at.memory)
         assert abort.value.cause is Cause.REPLAY
 
 

@@ -16,8 +16,8 @@ from potluck.core.errors import PlanError, Refused
 from potluck.core.rounds import Abort, Cause
 from potluck.members.home import SiteHome
 from potluck.owner.budget import Budget
-from potluck.parties.admission.scored import kept
 from potluck.report.page import render
+from potluck.tasks.predict.kept import kept
 from potluck.tee import messages as m
 from potluck.tee import predict_messages as p
 from potluck.tee.demand import built_in_text

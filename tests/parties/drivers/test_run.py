@@ -10,8 +10,8 @@ from potluck.core.party import SERVER, site
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause, Label, Parcel
 from potluck.core.wire import dump, load
-from potluck.parties.drivers.horizontal import BEGIN, Announcement
 from potluck.secret.envelope import seal
+from potluck.tasks.sums.halves import BEGIN, Announcement
 from support.parties.scene import SHARED, Scene, other, plan
 
 STEPS = ["mask/advertise", "mask/share", "mask/input", "mask/sign", "mask/unmask"]

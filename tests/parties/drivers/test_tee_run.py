@@ -12,8 +12,8 @@ from potluck.core.errors import PlanError, Refused, UsageError
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause
 from potluck.learning.tasks import build
-from potluck.parties import catalog
 from potluck.report.page import render
+from potluck.tasks.sums import protections
 from potluck.tee import messages as m
 from potluck.tee.demand import built_in_text
 from support.parties import scene
@@ -184,7 +184,7 @@ def test_the_terms_say_the_rule_of_training_alone():
     from potluck.core.asks import Kind
     from potluck.core.rounds import RoundId, Rule
     from potluck.dp.bound import privacy
-    from potluck.parties.drivers.horizontal import terms
+    from potluck.tasks.sums.halves import terms
 
     spec = robust("median").spec
     task = build(spec)
@@ -244,7 +244,7 @@ def trained(rule, factor):
                 values[:, :-2] *= factor
             yield Update(values)
 
-    from potluck.api.local.tables import tables
+    from potluck.tasks.sources import tables
 
     _, held = tables(found.plan, scene.frames())
     victim = {site.name: table for site, table in held.items()}
@@ -256,14 +256,14 @@ def trained(rule, factor):
 
 
 def run_on(found, held):
-    from potluck.parties.drivers.memory import Memory
-    from potluck.parties.drivers.sums import Sums, drive
-    from potluck.parties.runners.together import Together
+    from potluck.drivers.memory import Memory
+    from potluck.drivers.sums import Sums, drive
+    from potluck.tasks.sums.together import Together
 
     spec = found.spec
     memory = Memory(spec.sites, digest(spec))
     task = build(spec)
-    together = Together(spec, task, catalog.row(spec).build(spec), held, memory, "run")
+    together = Together(spec, task, protections.row(spec).build(spec), held, memory, "run")
     return np.array(list(drive(task, Sums(spec, together)).model.coefficients.values()))
 
 
@@ -328,15 +328,15 @@ def test_the_noise_is_added_once_and_charged_as_reveal_is(here):
 
 def deviations(word, made):
     """How far a hundred opened first sums lie from the exact one, on average."""
-    from potluck.api.local.tables import tables
     from potluck.core.party import SERVER
     from potluck.core.rounds import RoundId
-    from potluck.parties.drivers.horizontal import RoundContext, join, lead
-    from potluck.parties.drivers.memory import Memory
+    from potluck.drivers.memory import Memory
+    from potluck.tasks.sources import tables
+    from potluck.tasks.sums.halves import RoundContext, join, lead
 
     made = plan(word, privacy=REVEAL, federation__server="curious")
     spec, held = tables(made, scene.frames())
-    task, protection = build(spec), catalog.row(spec).build(spec)
+    task, protection = build(spec), protections.row(spec).build(spec)
     first, found = next(task.lead()), []
     for number in range(100):
         memory = Memory(spec.sites, digest(spec))

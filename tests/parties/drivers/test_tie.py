@@ -10,9 +10,9 @@ from potluck.core.rounds import Cause, RoundId
 from potluck.learning.data.columns import Own
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.table import Table
-from potluck.parties.drivers.alignment import Keys
-from potluck.parties.drivers.tie import Tie, of_columns, of_keys, of_table, tied
 from potluck.secret.container import Secret
+from potluck.tasks.matching.alignment import Keys
+from potluck.tasks.tie import Tie, of_columns, of_keys, of_table, tied
 
 KEY = Secret(bytes(range(32)))
 N = 20

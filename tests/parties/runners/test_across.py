@@ -1,6 +1,7 @@
 """Runs across machines, with the network in memory: the same sums as in one process, whatever happens on the way."""
 
 import time
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -10,11 +11,11 @@ from potluck.core.errors import Refused
 from potluck.core.party import site
 from potluck.core.plan import digest
 from potluck.core.rounds import Cause
+from potluck.drivers.sums import Sums, drive
 from potluck.engines.environment import NotInstalled
 from potluck.learning.tasks import build
 from potluck.owner.budget import Budget
-from potluck.parties.admission.part import part
-from potluck.parties.drivers.sums import Sums, drive
+from potluck.tasks import catalog
 from support.parties import across, scene
 from support.parties.across import Across, gather, quick
 
@@ -79,9 +80,10 @@ def test_a_site_without_the_engine_says_so(fed, monkeypatch):
     def missing(plan, rules, home):
         if home.name == "c":
             raise NotInstalled("the engine he is not installed", hint="potluck engine install he")
-        return part(plan, rules, home)
+        return right.part(plan, rules, home)
 
-    monkeypatch.setattr("potluck.parties.admission.consent.part", missing)
+    right = catalog.TASKS["train"]
+    monkeypatch.setitem(catalog.TASKS, "train", replace(right, part=missing))
     with fed.attending(*"abcd"), pytest.raises(Refused, match=r"c .*engine"):
         fed.run(quick(scene.plan(dropouts=0)))
 

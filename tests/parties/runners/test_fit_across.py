@@ -18,7 +18,7 @@ from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.models.model import Model
 from potluck.learning.training.trained import Trained
 from potluck.net.broker import binary
-from potluck.parties.admission.fitted import keep, kept
+from potluck.tasks.fit.kept import keep, kept
 from support.parties.fit_scene import leaving, newton, plan, pooled
 from support.parties.fit_up import started, written
 

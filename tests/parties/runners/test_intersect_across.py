@@ -10,7 +10,7 @@ from potluck.api.network.inbox import inbox
 from potluck.api.network.preview import preview
 from potluck.core.errors import Refused, UsageError
 from potluck.core.rounds import Abort
-from potluck.parties.admission.matched import FOLDER, kept
+from potluck.tasks.intersect.kept import FOLDER, kept
 from support.parties import across
 from support.parties.intersect_hall import RUN, WORDS, Hall, enrolled, plan, policy
 

@@ -3,8 +3,8 @@
 import pytest
 
 from potluck.core.errors import Refused
-from potluck.parties.admission.matched import kept
 from potluck.parties.runners.journal import Journal
+from potluck.tasks.intersect.kept import kept
 from support.parties.intersect_hall import RUN, WORDS, Hall, enrolled, plan
 
 

@@ -13,15 +13,15 @@ from potluck.core.plan import canonical
 from potluck.core.rounds import Abort, Cause
 from potluck.members.home import SiteHome
 from potluck.owner.budget import Budget
-from potluck.parties import catalog
-from potluck.parties.admission.scored import kept
+from potluck.tasks.predict import protections as scorings
+from potluck.tasks.predict.kept import kept
 from support.parties import predict_scene as scene
 from support.parties.predict_hall import RUN, Hall, enrolled, plan, policy, scores
 
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
-    monkeypatch.setitem(catalog.PREDICTIONS, ("predict", "he"), scene.ROW)
+    monkeypatch.setitem(scorings.PROTECTIONS, "he", scene.ROW)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_more_rows_than_agreed_are_refused_at_the_client(folder):
 
 def test_a_run_whose_name_is_a_path_stays_in_the_home(folder):
     from potluck.learning.models.scoring import Predicted
-    from potluck.parties.admission.scored import keep
+    from potluck.tasks.predict.kept import keep
 
     found = Predicted(scene.logistic().target, np.array([[0.5]]), 0.0)
     keep(folder / "clinic", "../../outside", found)

@@ -4,7 +4,7 @@ import pytest
 
 from potluck.core.party import Party, Role, site
 from potluck.core.rounds import Abort, Cause
-from potluck.parties.drivers.attempt import named
+from potluck.drivers.attempt import named
 
 BETA, GAMMA = (Party(Role.COMPUTE, name) for name in ("beta", "gamma"))
 

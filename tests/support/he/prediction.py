@@ -13,8 +13,8 @@ from potluck.core.ledger import Ledger
 from potluck.core.party import SERVER, Party, site
 from potluck.core.predicting import Dense, Meeting, Net, Scored
 from potluck.core.rounds import RoundId
+from potluck.drivers.memory import Carry, Memory, faithfully
 from potluck.he.predict import Predicting
-from potluck.parties.drivers.memory import Carry, Memory, faithfully
 from potluck.testing.protection import Bodies, Play, honestly
 
 OWNER, CLIENT = site("hospital"), site("clinic")

@@ -10,8 +10,8 @@ from potluck.core.wire import dump
 from potluck.learning.tasks import build
 from potluck.members.home import CoordinatorHome
 from potluck.parties.admission.session import Proposal
-from potluck.parties.drivers.horizontal import Announcement
 from potluck.parties.runners.identity import identity
+from potluck.tasks.sums.halves import Announcement
 
 
 def server(fed):

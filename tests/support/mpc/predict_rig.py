@@ -13,9 +13,9 @@ from potluck.core.ledger import Ledger
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.predicting import Dense, Meeting, Net, Scored
 from potluck.core.rounds import RoundId
+from potluck.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
 from potluck.mpc.predict import scale as s
 from potluck.mpc.predict.scores import Predicting
-from potluck.parties.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
 from potluck.testing.protection import Bodies, Play, honestly
 
 OWNER, CLIENT = site("hospital"), site("clinic")

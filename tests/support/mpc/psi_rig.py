@@ -9,13 +9,13 @@ import numpy as np
 
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import RoundId
+from potluck.drivers.memory import Memory
 from potluck.mpc.credentials import issue
 from potluck.mpc.psi.curve import split
 from potluck.mpc.psi.engine import Matcher
 from potluck.mpc.psi.keys import digests
 from potluck.mpc.psi.messages import Gathering
 from potluck.mpc.psi.rounds import hand_on, meet
-from potluck.parties.drivers.memory import Memory
 
 NAMES = ("ann", "bob", "cid", "dan", "eve")
 

@@ -5,10 +5,10 @@ import numpy as np
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.rounds import Exchange, Parcel, RoundId, Terms
 from potluck.core.wire import dump, load
+from potluck.drivers.attempt import telling
 from potluck.mpc.replicated import commitment, held, lifted, split
 from potluck.mpc.share import messages as m
 from potluck.mpc.share.sum import Share
-from potluck.parties.drivers.attempt import telling
 from potluck.secret.box import PublicBoxKey
 from potluck.testing.protection import RoundContext
 

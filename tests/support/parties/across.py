@@ -19,22 +19,22 @@ from potluck.api.network.site import anchor
 from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import CODE, canonical
 from potluck.core.plan import Plan as Spec
+from potluck.drivers.sums import Sums, drive
+from potluck.drivers.transcript import Transcript
 from potluck.learning.tasks import build
 from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.mpc.local import addresses
 from potluck.owner.access import AccessLog
 from potluck.owner.budget import Budget
 from potluck.owner.requests import Requests
-from potluck.parties import catalog
 from potluck.parties.admission.consent import Consent, Owner
 from potluck.parties.admission.session import Proposal
-from potluck.parties.drivers.sums import Sums, drive
-from potluck.parties.drivers.transcript import Transcript
 from potluck.parties.runners.identity import identity
 from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator, Run
 from potluck.parties.runners.site import Site
+from potluck.tasks.sums import protections
 from potluck.testing.lines import Exchange
 from support.parties import scene
 
@@ -142,7 +142,7 @@ class Across:
         it = member.federation
         first = next(task.lead())
         proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first.state).digest(), b"")
-        running = Run(spec, task, catalog.apart(spec), run, proposal, wait, Transcript())
+        running = Run(spec, task, protections.apart(spec), run, proposal, wait, Transcript())
         heads = KnownHeads(home.folder / "heads.json", it)
         with contextlib.closing(Journal(self.folder / f"{run}.sqlite", spec)) as journal:
             line = self.exchange.line(SERVER)

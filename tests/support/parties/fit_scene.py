@@ -12,16 +12,16 @@ from potluck.api.plan.plan import Plan
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import digest
 from potluck.core.rounds import RoundId
+from potluck.drivers.memory import Memory
+from potluck.drivers.once import told
 from potluck.learning.data.columns import read
 from potluck.mpc.credentials import issue
 from potluck.mpc.replicated import held, join, share
 from potluck.mpc.spu import Compiled, Value
 from potluck.owner.run_secrets import RunSecrets
-from potluck.parties.drivers.alignment import Tools, read_keys
-from potluck.parties.drivers.inference import told
-from potluck.parties.drivers.memory import Memory
-from potluck.parties.drivers.vertical import Brought, RoundContext, assist, bring, direct
 from potluck.secret.random import system
+from potluck.tasks.fit.halves import Brought, RoundContext, assist, bring, direct
+from potluck.tasks.matching.alignment import Tools, read_keys
 
 RANKS = tuple(Party(Role.COMPUTE, name) for name in ("alpha", "beta", "gamma"))
 ALPHA = RANKS[0]

@@ -6,18 +6,19 @@ import contextlib
 import time
 from hashlib import sha256
 
-from potluck.api.local import intersect
 from potluck.api.network import members as api
+from potluck.api.network.once import carried
 from potluck.api.plan.plan import Plan
 from potluck.core.party import SERVER
 from potluck.core.plan import CODE, canonical
+from potluck.drivers.transcript import Transcript
 from potluck.members.home import CoordinatorHome
 from potluck.parties.admission.session import Proposal
-from potluck.parties.drivers.transcript import Transcript
 from potluck.parties.runners.identity import identity
 from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator, Run
+from potluck.tasks.intersect.task import INTERSECT
 from support.parties import across
 
 RUN = "ab" * 16
@@ -68,8 +69,8 @@ class Hall(across.Across):
         with contextlib.closing(Journal(self.folder / f"{run}.sqlite", spec)) as journal:
             line, say = self.exchange.line(SERVER), lambda e, t: self.said.append((e, t))
             coordinator = Coordinator(running, identity(member), line, journal, heads, say)
-            if journal.stands(intersect.ASK) is None:
+            if journal.stands(INTERSECT.first(spec)) is None:
                 coordinator.gather()
-            _, log = intersect.intersected(spec, coordinator, journal, lambda ask: None)
+            log = carried(spec, INTERSECT.first(spec), coordinator, journal, INTERSECT.serve(spec))
             coordinator.close(b"")
             return log

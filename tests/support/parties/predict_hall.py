@@ -9,19 +9,20 @@ from hashlib import sha256
 
 import numpy as np
 
-from potluck.api.local import predict
 from potluck.api.network import members as api
+from potluck.api.network.once import carried
 from potluck.api.plan.plan import Plan
 from potluck.core.party import SERVER
 from potluck.core.plan import CODE, canonical
+from potluck.drivers.transcript import Transcript
 from potluck.members.home import CoordinatorHome
-from potluck.parties.admission.scored import kept
 from potluck.parties.admission.session import Proposal
-from potluck.parties.drivers.transcript import Transcript
 from potluck.parties.runners.identity import identity
 from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator, Run
+from potluck.tasks.predict.kept import kept
+from potluck.tasks.predict.task import PREDICT
 from support.parties import across
 from support.parties import predict_scene as scene
 
@@ -76,9 +77,9 @@ class Hall(across.Across):
 
     def predict(self, spec, run=RUN, wait=10.0):
         with self.serving(spec, run, wait) as (coordinator, journal):
-            if journal.stands(predict.ASK) is None:
+            if journal.stands(PREDICT.first(spec)) is None:
                 coordinator.gather()
-            _, log = predict.predicted(spec, coordinator, journal, lambda ask: None)
+            log = carried(spec, PREDICT.first(spec), coordinator, journal, PREDICT.serve(spec))
             coordinator.close(b"")
             return log
 

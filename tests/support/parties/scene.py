@@ -8,18 +8,18 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from potluck.api.local.tables import tables
 from potluck.api.plan.plan import Plan
 from potluck.core.ledger import Ledger
 from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
+from potluck.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
+from potluck.drivers.sums import Sums, drive
+from potluck.drivers.transcript import Transcript
 from potluck.learning.tasks import build
-from potluck.parties import catalog
-from potluck.parties.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
-from potluck.parties.drivers.sums import Sums, drive
-from potluck.parties.drivers.transcript import Transcript
-from potluck.parties.runners.together import Together
+from potluck.tasks.sources import tables
+from potluck.tasks.sums import protections
+from potluck.tasks.sums.together import Together
 
 NONE = {"noise": "none"}
 SHARED = {"noise": "shared", "unit": "row", "epsilon": 3.0, "delta": 1e-5, "clip": 1.0}
@@ -84,7 +84,7 @@ class Scene:
             carry=self.carry,
             vanish=self.vanish,
         )
-        together = Together(spec, task, catalog.row(spec).build(spec), held, self.memory, self.name)
+        together = Together(spec, task, protections.row(spec).build(spec), held, self.memory, self.name)
         self.sums = Sums(spec, together)
         return drive(task, self.sums)
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from potluck.core.errors import PotluckError
 from potluck.core.rounds import Abort
+from potluck.drivers.sums import Sums, drive
 from potluck.learning.tasks import build
 from potluck.owner.budget import Budget
-from potluck.parties.drivers.sums import Sums, drive
 from support.parties import scene
 from support.parties.across import Across, quick
 

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from potluck.api.local.tables import tables
 from potluck.api.plan.plan import Plan
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import digest
 from potluck.core.rounds import RoundId
+from potluck.drivers.memory import Memory
+from potluck.drivers.sums import Sums, drive
 from potluck.learning.tasks import build
-from potluck.parties import catalog
-from potluck.parties.drivers.memory import Memory
-from potluck.parties.drivers.sums import Sums, drive
-from potluck.parties.runners.together import Together
+from potluck.tasks.sources import tables
+from potluck.tasks.sums import protections
+from potluck.tasks.sums.together import Together
 from support.processes.rig import CANARY, Rig
 
 NAMES = ("anna", "bert", "carl", "dora")
@@ -69,7 +69,7 @@ def reference(of: Plan, givers: Sequence[Sequence[str]] = ()) -> Any:
         return party != SERVER and party.name not in known
 
     memory = Memory(spec.sites, digest(spec), vanish=vanish)
-    return drive(task, Sums(spec, Together(spec, task, catalog.row(spec).build(spec), held, memory, "run"))).model
+    return drive(task, Sums(spec, Together(spec, task, protections.row(spec).build(spec), held, memory, "run"))).model
 
 
 def free_port() -> int:

@@ -13,7 +13,7 @@ from potluck.core.ledger import Ledger
 from potluck.core.party import SERVER, Party, site
 from potluck.core.predicting import Dense, Meeting, Net, Scored
 from potluck.core.rounds import RoundId
-from potluck.parties.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
+from potluck.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
 from potluck.tee import predict_messages as p
 from potluck.tee.enclave.room import operations
 from potluck.tee.enclave.scoring import Scorer, scoring

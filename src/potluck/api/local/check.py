@@ -1,40 +1,19 @@
-"""`potluck check`: can this plan run, and what will it cost?
-
-The cost is not estimated but rehearsed: one round of the plan's protection on zero vectors of the plan's own length.
-"""
+"""`potluck check`: can this plan run, and what will it cost? Its task knows what a run costs (`TaskSpec.estimate`)."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from potluck.api.local import fit, intersect, predict
-from potluck.api.local.demands import demand_of
-from potluck.api.local.forecast import forecast_of, words
-from potluck.api.local.tables import none_read, not_here, tables, tallies
 from potluck.api.plan.plan import Plan, opened
 from potluck.core.agree import agree
-from potluck.core.asks import Ask
-from potluck.core.errors import PlanError, PotluckError
-from potluck.core.party import SERVER
-from potluck.core.plan import Plan as Spec
-from potluck.core.plan import digest
-from potluck.core.rounds import Abort, RoundId, Sum
-from potluck.core.stages import Guarded, Opened
+from potluck.core.errors import PotluckError
 from potluck.dp.account import NEIGHBOURS, promise
-from potluck.dp.bound import describe, privacy
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.tally_words import noted, told
-from potluck.learning.models.model import Model
-from potluck.learning.tasks import build
-from potluck.net.pieces import LARGEST
-from potluck.parties import catalog
-from potluck.parties.drivers.horizontal import terms
-from potluck.parties.drivers.memory import Memory, new_run
+from potluck.tasks.catalog import task_of
+from potluck.tasks.sources import not_here
 
 
 @dataclass(frozen=True)
@@ -42,7 +21,7 @@ class Verdict:
     """Whether a plan can run; its cost where it can. bytes and seconds: of one round, measured on zero vectors.
 
     forecast: of a prediction, what it will use and send; seconds are then of one row of zeros. With noise, half the
-    interval of each result (`learning.forecast`), and `outlook` the same in words. data: by site what became of its
+    interval of each result (`sums.forecast`), and `outlook` the same in words. data: by site what became of its
     values, where its rows are here: for their owner. absent: files that `run` and `up` need and do not find, by key
     (None: the plan names none): across machines owners name their own.
     """
@@ -138,160 +117,26 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
     errors, warnings = plan.problems()
     if errors:
         return Verdict(errors, warnings)
-    found = {"predict": _prediction, "intersect": _intersection, "fit": _fit}.get(plan.spec.task, _sums)(plan, warnings)
-    return replace(found, absent=not_here(plan))
-
-
-def _sums(plan: Plan, warnings: list[str]) -> Verdict:
-    """The verdict on training or statistics, with one sum rehearsed on zero vectors."""
     try:
-        demand_of(plan)
-        spec, more, data = _with_files(plan)
-        ask = _first(spec)
-        grid = _grid(spec, ask)
-        ahead = forecast_of(spec, data.values())
-        size, seconds, largest = _rehearsal(spec, ask)
+        found = task_of(plan.spec).estimate(plan)
     except PotluckError as error:
-        return Verdict([_line(error)], warnings)
-    cost = promise(spec)
-    outlook, useless = words(spec, ahead) if ahead else ("", [])
+        return Verdict([_line(error)], warnings, absent=not_here(plan))
     return Verdict(
         [],
-        [*warnings, *more, *useless, *_heavy(largest)],
-        dict.fromkeys(spec.federation.sites, cost),
-        size,
-        seconds,
-        spec.training.rounds if spec.training and spec.task == "train" else 1,
+        [*warnings, *found.warnings],
+        dict.fromkeys(plan.spec.federation.sites, promise(plan.spec)),
+        found.bytes_up,
+        found.seconds,
+        plan.spec.sums,
         plan.values(),
-        grid,
-        ahead.document() if ahead else None,
-        outlook,
-        data=data,
+        found.grid,
+        found.forecast,
+        found.outlook,
+        found.data,
+        not_here(plan),
     )
-
-
-def _prediction(plan: Plan, warnings: list[str]) -> Verdict:
-    """The verdict on a prediction, rehearsed with its model where that is here."""
-    cost = dict.fromkeys(plan.spec.federation.sites, None)
-    model = plan.spec.model
-    if model is None or model.file is None or "model.file" in not_here(plan):
-        here = "model.file: the model is not here, so what it costs is not known. hint: its owner can check it"
-        return Verdict([], [*warnings, here], cost, rounds=1, values=plan.values())
-    try:
-        demand_of(plan)
-        held = predict.model_of(plan)
-        mind, data = _rows(plan, held)
-        more = [*predict.telling(plan.spec, held.card), *mind]
-        forecast, seconds = predict.rehearsed(plan, held)
-    except PotluckError as error:
-        return Verdict([_line(error)], warnings)
-    except Abort as abort:
-        return Verdict([f"a rehearsal on a row of zeros ended in: {abort}"], warnings)
-    told = asdict(forecast)
-    size = forecast.keys + forecast.query
-    return Verdict([], [*warnings, *more], cost, size, seconds, 1, plan.values(), forecast=told, data=data)
-
-
-def _intersection(plan: Plan, warnings: list[str]) -> Verdict:
-    """The verdict on an intersection, rehearsed with made-up keys."""
-    try:
-        more = intersect.counted(plan)
-        size, seconds = intersect.rehearsed(plan)
-    except PotluckError as error:
-        return Verdict([_line(error)], warnings)
-    many = f"bytes and seconds are of {intersect.REHEARSED} made-up keys a site; both grow as keys do"
-    cost = dict.fromkeys(plan.spec.federation.sites, None)
-    mind = [*warnings, *more, many]
-    return Verdict([], mind, cost, size, seconds, 1, plan.values())
-
-
-def _fit(plan: Plan, warnings: list[str]) -> Verdict:
-    """The verdict on a fit over columns at different owners; not rehearsed: engines would take longer to start."""
-    try:
-        rows, more, data = fit.counted(plan)
-    except PotluckError as error:
-        return Verdict([_line(error)], warnings)
-    size = fit.uploaded(plan.spec, rows)
-    cost = dict.fromkeys(plan.spec.federation.sites, promise(plan.spec))
-    return Verdict([], [*warnings, *more], cost, size, None, 1, plan.values(), data=data)
-
-
-def _rows(plan: Plan, model: Model) -> tuple[list[str], dict[str, Tally]]:
-    """The client's rows are read as `run` reads them: what became of their values. Where they are not here, a warning.
-    Raises as `run` would."""
-    if not plan.spec.data.files:
-        return [], {}
-    if not_here(plan):
-        return ["data.files: there is none to read. hint: `run` and `up` need the client's rows"], {}
-    return [], predict.Room(plan, model, predict.rows_of(plan, None)).counted()
 
 
 def _line(error: PotluckError) -> str:
     place = f"{error.where}: " if error.where else ""
     return f"{place}{error.what}" + (f". hint: {error.hint}" if error.hint else "")
-
-
-def _with_files(plan: Plan) -> tuple[Spec, list[str], dict[str, Tally]]:
-    """The plan with its column patterns resolved, what to mind, and what became of the values by site, once its files
-    are read as `run` reads them.
-
-    Files that are not here are a warning: across machines every owner has its own. Raises DataError as `run` would.
-    """
-    files, missing = plan.spec.data.files, not_here(plan)
-    if files and not missing:
-        spec, found = tables(plan, None)
-        return spec, [], tallies(found)
-    if any("*" in name for name in plan.spec.data.columns):
-        raise PlanError("data.columns: a pattern needs the files' headers", hint="name files that can be read here")
-    return plan.spec, none_read(missing), {}
-
-
-def _first(spec: Spec) -> Ask:
-    return next(build(spec).lead())
-
-
-def _grid(spec: Spec, ask: Ask) -> dict[str, object]:
-    bound = privacy(spec, ask)
-    parts: dict[str, object] = {
-        part.name: {"size": part.size, "step": part.step, "high": part.high} for part in bound.grid.parts
-    }
-    found: dict[str, object] = {"bits": bound.grid.bits, "length": bound.grid.length, "parts": parts}
-    if spec.privacy.noise != "none":
-        told = describe(spec, ask)
-        found["sigma"] = list(told.sigma)
-    return found
-
-
-def _heavy(largest: int) -> list[str]:
-    """A letter that no mailbox takes is a warning: in one process the plan runs all the same."""
-    if largest <= LARGEST:
-        return []
-    what = f"a letter of this plan has {largest:,} bytes, and across machines at most {LARGEST:,} pass"
-    return [f"protect.with: {what}. hint: a smaller model, fewer sites, or another protection"]
-
-
-def _rehearsal(spec: Spec, ask: Ask) -> tuple[int, float, int]:
-    """Bytes that one site uploads, seconds of one round and bytes of its largest letter, on zero vectors."""
-    protection = catalog.rehearsed(spec)
-    memory, run = Memory((*spec.sites, *spec.compute), digest(spec)), new_run()
-    # Where others compute, their engines start in the first round of a run: the second is what a round takes.
-    for number in (1, 2) if protection.helpers() else (1,):
-        seconds = _rehearsed(spec, ask, protection, memory, RoundId(run, number))
-    largest = max(move.size for move in memory.transcript.moves)
-    return memory.transcript.traffic(1).up // len(spec.sites), round(seconds, 4), largest
-
-
-def _rehearsed(spec: Spec, ask: Ask, protection: Sum, memory: Memory, round_: RoundId) -> float:
-    """Seconds of one round on zero vectors. Raises PlanError: it ended in an abort."""
-    agreed = terms(spec, round_, ask, privacy(spec, ask))
-    nothing = Guarded(np.zeros(agreed.length, agreed.dtype))
-    halves = {site: protection.give(agreed, memory.seat(site), nothing) for site in spec.sites}
-    halves |= {one: protection.assist(agreed, memory.seat(one)) for one in protection.helpers()}
-    started = time.perf_counter()
-    desks = memory.round(round_, {SERVER: protection.open(agreed, memory.seat(SERVER)), **halves})
-    seconds = time.perf_counter() - started
-    server = desks[SERVER]
-    if server.abort:
-        raise PlanError(f"a rehearsal on zero vectors ended in: {server.abort}")
-    assert isinstance(server.result, Opened)
-    return seconds

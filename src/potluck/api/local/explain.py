@@ -11,10 +11,10 @@ from potluck.core.errors import UsageError
 from potluck.core.party import BROKER, SERVER, Party
 from potluck.core.views import View, together
 from potluck.core.visible import visible
-from potluck.parties import catalog
 from potluck.report.details import seen
 from potluck.report.matrix import Matrix, short
 from potluck.report.page import explain_html
+from potluck.tasks import catalog
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -33,14 +33,13 @@ def ledger_file(folder: Path, site: str) -> Path:
 
 
 @contextmanager
-def open_ledgers(spec: Spec, folder: Path) -> Iterator[Mapping[Party, Budget]]:
-    """Every site's ledger, made where there is none. Without noise nothing is charged, so there is none.
+def open_ledgers(keepers: Iterable[Party], folder: Path) -> Iterator[Mapping[Party, Budget]]:
+    """The ledgers of these sites, made where there are none.
 
     Raises UsageError or Refused: unwritable, or not a ledger.
     """
     with ExitStack() as stack:
-        noisy = spec.privacy.noise != "none"
-        yield {site: stack.enter_context(Budget(ledger_file(folder, site.name))) for site in spec.sites if noisy}
+        yield {site: stack.enter_context(Budget(ledger_file(folder, site.name))) for site in keepers}
 
 
 @contextmanager

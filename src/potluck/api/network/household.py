@@ -26,7 +26,7 @@ from potluck.members.files import PRIVATE, create
 from potluck.members.home import SiteHome
 from potluck.members.names import file_name
 from potluck.mpc.local import HOST, addresses
-from potluck.parties.admission.part import needs_engine
+from potluck.tasks.matching.alignment import needs_engine
 from potluck.tee.demand import built_in_text
 
 POLICY = """\
@@ -168,7 +168,7 @@ def _plan(plan: Plan, spec: Spec, room: Path) -> Path:
     whole = {**tables, "data": data}
     if "protect" in tables:
         whole["protect"] = {key: value for key, value in dict(tables["protect"]).items() if key != "policy"}
-    if spec.task == "predict" and spec.model is not None and spec.predict is not None:
+    if spec.model is not None and spec.predict is not None:
         whole |= {"model": {"digest": spec.model.digest}, "predict": msgspec.to_builtins(spec.predict)}
     path = room / "plan.toml"
     private.write(path, tomli_w.dumps(_present(whole)))

@@ -15,25 +15,20 @@ import msgspec
 from potluck.api.network.composed import Composed, opened, would
 from potluck.core.errors import UsageError
 from potluck.core.party import BROKER, SERVER, Party, Role
-from potluck.core.plan import Align, Model, Predict, Statistic
 from potluck.core.plan import Plan as Spec
 from potluck.core.views import Never, View
 from potluck.dp import claim
 from potluck.dp.account import promise
-from potluck.learning.data.columns import least
-from potluck.learning.evaluation import evaluate
 from potluck.members.federation import titled
 from potluck.members.home import SiteHome
 from potluck.mpc.share.views import OPENS
 from potluck.owner.access import AccessLog, Entry, Event, Subject
 from potluck.owner.access import read as read_log
-from potluck.owner.reach import columns_read
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Decision, Request, Requests, State
-from potluck.parties import catalog
 from potluck.parties.admission.consent import asked_of
-from potluck.parties.admission.proposal import ONE_ROUND
-from potluck.parties.learners import readers
+from potluck.tasks import catalog
+from potluck.tasks.catalog import task_of
 
 Json = dict[str, object]
 RECENT = 4 << 20
@@ -59,7 +54,7 @@ class Asked:
     def rows(self) -> list[str]:
         """What the owner has to know of its rows, as counted when they were last read for this plan. The inbox itself
         reads no row."""
-        if self.computes or self.plan.task not in ("train", "statistics"):
+        if self.computes or not self.plan.traits.sums:
             return []
         if self.counted is None:
             return ["not counted yet: `potluck site preview` says what the plan does not expect in them"]
@@ -68,20 +63,7 @@ class Asked:
     @property
     def learnt(self) -> str:
         """What will be learnt, in a sentence or two."""
-        plan = self.plan
-        if plan.predict is not None and plan.model is not None:
-            return f"asked {plan.purpose!r}: {_scored(plan, plan.predict, plan.model, self.me)}"
-        if plan.align is not None and plan.task == "intersect":
-            return f"asked {plan.purpose!r}: {_matched(plan, plan.align, self.me)}"
-        if plan.task == "fit":
-            return f"asked {plan.purpose!r}: {_fitted(plan, self.me)}"
-        if plan.model is not None and plan.training is not None and plan.data.target is not None:
-            model = f"a {plan.model.kind} model of {plan.data.target.column!r}"
-            then = ", then its metrics on held-out rows" if evaluate.allowed(plan) else ""
-            what = f"{model} is trained in {plan.training.rounds} rounds of {plan.training.method}{then}"
-        else:
-            what = f"statistics: {', '.join(map(_statistic, plan.statistics))}"
-        return f"asked {plan.purpose!r}: {what}. It reads the columns {_columns(plan)}.{_left_out(plan)}"
+        return f"asked {self.plan.purpose!r}: {task_of(self.plan).learnt(self.plan, self.me)}"
 
     @property
     def together(self) -> str:
@@ -96,7 +78,7 @@ class Asked:
     def _others(self) -> str:
         plan = self.plan
         others = ", ".join(name for name in plan.federation.sites if name != self.me)
-        if plan.task in ONE_ROUND:
+        if not plan.traits.sums:
             return f"with {others}; the server hands letters on"
         return f"together with {others}; each sum is over at least {plan.fewest} sites"
 
@@ -106,7 +88,7 @@ class Asked:
         if self.computes:
             mine = Party(Role.COMPUTE, self.me)
             return [_seen(view) for view in catalog.views(self.plan) if view.party == mine]
-        if self.plan.task in ONE_ROUND:
+        if not self.plan.traits.sums:
             return [_seen(view) for view in catalog.views(self.plan) if str(view.party) != self.me]
         ours = (f"{self.me}'s update", f"{self.me}'s metrics", "the sum", "the model")
         found = []
@@ -129,21 +111,9 @@ class Asked:
         if self.computes:
             return "no epsilon of its own: nothing that is its own leaves"
         noised = claim.cost(self.plan)
-        return self._exact if noised is None else f"{noised}; {self.spent:g} is spent so far{self._composed}"
-
-    @property
-    def _exact(self) -> str:
-        """What a plan without noise costs."""
-        if self.plan.predict is not None:
-            most = self.plan.predict.max_rows
-            return f"no epsilon: scores are exact; at most {most} are given in this run, and each tells of the model"
-        if self.plan.task == "intersect":
-            return (
-                "no epsilon: what it shows is exact; whoever puts in keys that it made up learns which of them all have"
-            )
-        if self.plan.task == "fit":
-            return "no epsilon: the model is exact; who reads it and knows all rows but one can work out that one"
-        return "no noise: exact sums are released; no epsilon is charged, and none could be stated"
+        if noised is None:
+            return task_of(self.plan).exact(self.plan)
+        return f"{noised}; {self.spent:g} is spent so far{self._composed}"
 
     @property
     def _composed(self) -> str:
@@ -189,71 +159,10 @@ def _computed(plan: Spec) -> str:
     return f"; {', '.join(party.name for party in plan.compute)} compute, and {two} could open everything"
 
 
-def _scored(plan: Spec, wanted: Predict, model: Model, me: str) -> str:
-    """A prediction in words, for the one or the other side."""
-    if me == wanted.owner:
-        what = f"the model {model.digest} scores up to {wanted.max_rows} rows of {wanted.client}"
-        return f"{what}, which alone reads the scores."
-    what = f"up to {wanted.max_rows} rows of this site are scored by a model of {wanted.owner}"
-    return f"{what}: its columns are named in the run, and the policy is asked about them then.{_left_out(plan)}"
-
-
-def _matched(plan: Spec, spec: Align, me: str) -> str:
-    """An intersection in words."""
-    to = [name for name in plan.federation.sites if not spec.to or name in spec.to]
-    what = "how many keys all have in common" if spec.reveal == "size" else "which of their own keys all others have"
-    mine = "" if me in to else "; this site learns nothing but how many keys each has"
-    twice = " A key that is there twice counts once." if spec.duplicates == "first" else ""
-    texts = [repr(text) for text in plan.data.missing if text]
-    missing = f" Taken as no value: {', '.join(texts)}." if texts else ""
-    return f"{', '.join(to)} learn {what}, by the columns {', '.join(spec.keys)}{mine}.{twice}{missing}"
-
-
-def _fitted(plan: Spec, me: str) -> str:
-    """A fit over columns at different owners in words."""
-    assert plan.model is not None
-    assert plan.training is not None
-    assert plan.data.target is not None
-    assert plan.align is not None
-    to = ", ".join(party.name for party in readers(plan))
-    how = f"{plan.training.method} in {plan.training.rounds} rounds"
-    what = f"a {plan.model.kind} model of {plan.data.target.column!r} is fitted on shares by {how}; {to} read it"
-    what += f", of {least(plan)} rows at least that no owner leaves out" if plan.privacy.noise == "none" else ""
-    rows = f"Rows are matched by {', '.join(plan.align.keys)}: every site learns which of its own all have"
-    return f"{what}. {rows}. Of this site it reads the columns {', '.join(columns_read(plan, me))}.{_left_out(plan)}"
-
-
 def _seen(view: View) -> str:
     note = f" ({view.note})" if view.note else ""
     breaks = "" if isinstance(view.breaks_if, Never) else f", unless {view.breaks_if}"
     return f"{view.party} sees of {view.of}: {view.form.value}{breaks}{note}"
-
-
-def _columns(plan: Spec) -> str:
-    """What is read, by name; in a source without names by place as well: there the names are the plan's own."""
-    names = columns_read(plan)
-    if plan.data.header:
-        return ", ".join(names)
-    place = {name: number for number, name in enumerate(plan.data.columns, 1)}
-    return ", ".join(f"{name} (number {place[name]})" if name in place else name for name in names)
-
-
-def _statistic(one: Statistic) -> str:
-    """What is counted, by the plan's columns: its name may say anything."""
-    of = " and ".join(map(repr, one.columns or ((one.column,) if one.column else ())))
-    return f"{one.kind}{f' of {of}' if of else ''}{f' by {one.by!r}' if one.by else ''}, called {one.name!r}"
-
-
-def _left_out(plan: Spec) -> str:
-    """Which rows are not in the sums, in the plan's words: a plan can pick rows by what it calls missing."""
-    dropping = [name for name, one in plan.data.columns.items() if one.missing == "drop" and one.kind != "ignore"]
-    texts = [repr(text) for text in plan.data.missing if text]
-    split = plan.data.split if plan.task == "train" else None
-    words = f" Taken as no value: {', '.join(texts)}." if texts else ""
-    words += f" Rows without a value in {', '.join(dropping)} are left out." if dropping else ""
-    what_for = " for metrics" if split and evaluate.allowed(plan) else ""
-    words += f" {split.test:.4g} of the rows are held out{what_for}." if split and split.test is not None else ""
-    return words
 
 
 def inbox(folder: Path, which: str = "") -> list[Asked]:

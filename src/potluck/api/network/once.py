@@ -4,23 +4,21 @@ while no owner has given what it gives once in a run."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import closing
 
 from potluck.core.asks import Ask
 from potluck.core.party import Party, Role
 from potluck.core.plan import Plan as Spec
-from potluck.core.rounds import Abort, Cause, Credentials, Half, RoundId
-from potluck.parties.drivers.attempt import QUIET
-from potluck.parties.drivers.inference import told
-from potluck.parties.drivers.sums import Log, Round
+from potluck.core.rounds import Abort, Cause
+from potluck.drivers.attempt import QUIET
+from potluck.drivers.once import told
+from potluck.drivers.sums import Log, Round
 from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.server import Coordinator
+from potluck.tasks.spec import Serving
 
 TRIES = 3
 """How often a round across machines is begun: a site's process may be started again in between."""
-HalfOf = Callable[[RoundId, Credentials], Half[object]]
-"""The server's half of the round."""
 
 
 def carried(
@@ -28,15 +26,14 @@ def carried(
     ask: Ask,
     coordinator: Coordinator,
     journal: Journal,
-    half: HalfOf,
-    using: AbstractContextManager[object] | None = None,
+    serving: Serving,
 ) -> Log:
-    """The round; from the journal, where it stands. One that broke is tried again. using: what ends with it.
+    """The round; from the journal, where it stands. One that broke is tried again.
 
     Raises Abort: the last one's, once it was tried TRIES times or somebody's own reason is known; that of the try
     before, where an owner refuses to give again.
     """
-    with using or nullcontext():
+    with closing(serving):
         known = journal.stands(ask)
         if known is not None:
             return Log([known])
@@ -45,7 +42,7 @@ def carried(
         broke: Abort | None = None
         for tries_left in range(tries - 1, -1, -1):
             number, started = journal.begin(ask), time.perf_counter()
-            attempt = coordinator.once(number, half, ask.kind)
+            attempt = coordinator.once(number, serving.half, ask.kind)
             if attempt.abort is None:
                 done = Round(ask, number, {}, time.perf_counter() - started, attempt.traffic, time.time())
                 journal.carried(done)

@@ -23,6 +23,7 @@ from potluck.core.plan import digest
 from potluck.core.rounds import Half, RoundId
 from potluck.core.stages import Guarded
 from potluck.dp.bound import Exact, Noised, privacy
+from potluck.drivers.memory import Memory, new_run
 from potluck.learning.data.table import Table, read
 from potluck.learning.data.tally import Tally, rests_on
 from potluck.learning.data.tally_words import lines, required
@@ -33,11 +34,9 @@ from potluck.mpc.share import rehearsal as share_rehearsal
 from potluck.owner.judge import rows_allowed
 from potluck.owner.reading import read as read_policy
 from potluck.owner.source import open_source
-from potluck.parties import catalog
-from potluck.parties.drivers.horizontal import contribution, terms
-from potluck.parties.drivers.memory import Memory, new_run
-
-NO_SUM = {"predict": "a prediction", "intersect": "an intersection", "fit": "a fit over columns"}
+from potluck.tasks import catalog
+from potluck.tasks.sums.halves import contribution, terms
+from potluck.tasks.sums.protections import apart, rehearsed
 
 
 @dataclass(frozen=True)
@@ -103,10 +102,9 @@ def preview(folder: Path, which: str) -> Leaving:
     if asked.computes:
         hint = "potluck site inbox says what it sees of the sites'"
         raise UsageError("a compute party has no rows, and nothing of its own leaves", where=plan.name, hint=hint)
-    if plan.task in NO_SUM:
+    if not plan.traits.sums:
         hint = "potluck site inbox says who sees what; nothing leaves but what it names"
-        what = NO_SUM[plan.task]
-        raise UsageError(f"{what} has no sum to show", where=plan.name, hint=hint)
+        raise UsageError(f"{plan.traits.title} has no sum to show", where=plan.name, hint=hint)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
     rows = read(source, plan, home.name)
     required(rows.tally, home.name)
@@ -121,7 +119,7 @@ def preview(folder: Path, which: str) -> Leaving:
     note_rows(home, asked.request, plan.name, lines(rows.tally))
     return Leaving(
         asked,
-        rows.tally.counted if plan.task == "statistics" else rows.tally.used - rows.tally.held,
+        rows.tally.counted if plan.traits.counts else rows.tally.used - rows.tally.held,
         rows.tally.held,
         {name: [float(value) for value in block] for name, block in named.items()},
         _noise(plan),
@@ -135,7 +133,7 @@ def preview(folder: Path, which: str) -> Leaving:
 
 def _letters(plan: Spec, ask: Ask, memory: Memory, me: str, mine: Guarded) -> tuple[tuple[str, int], ...]:
     """What this site would send, rehearsed with zeros in the others' place; who computes needs no engine for it."""
-    protection = catalog.apart(plan) if plan.compute else catalog.rehearsed(plan)
+    protection = apart(plan) if plan.compute else rehearsed(plan)
     round_ = RoundId(new_run(), 1)
     agreed = terms(plan, round_, ask, privacy(plan, ask))
     nothing = Guarded(np.zeros(agreed.length, agreed.dtype))

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from potluck.core.asks import Kind
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import promise, spent
-from potluck.parties.admission.costs import each
+from potluck.tasks.costs import each
 
 
 def reckoning(spec: Spec, paid: Mapping[tuple[str, Kind], int]) -> dict[str, float]:
     """The epsilon by site that follows from how many contributions of each kind are known to have left it."""
     if spec.privacy.noise == "none":
         return dict.fromkeys(spec.federation.sites, 0.0)
-    if spec.task == "fit":
+    if not spec.traits.sums:
         # Shares go to compute parties, past the coordinator: who gives no last word may have spent all.
         return dict.fromkeys(spec.federation.sites, promise(spec) or 0.0)
     costs = each(spec)

@@ -13,11 +13,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from potluck.api.local.demands import stamp_of
-from potluck.api.local.fit import fitted
-from potluck.api.local.intersect import intersected
-from potluck.api.local.predict import predicted
 from potluck.api.local.run import Progress, quietly, write
+from potluck.api.network.once import carried
 from potluck.api.network.reckoning import reckoning
 from potluck.api.network.sessions import FINISHED, SUMMED, Session, session
 from potluck.api.plan.plan import Plan, opened
@@ -30,6 +27,9 @@ from potluck.core.errors import PlanError
 from potluck.core.plan import CODE, canonical
 from potluck.core.plan import Plan as Spec
 from potluck.core.rounds import Abort, Cause
+from potluck.drivers.memory import new_run
+from potluck.drivers.sums import Log, Sums, drive
+from potluck.drivers.transcript import Transcript
 from potluck.learning.data.table import Table
 from potluck.learning.models.scoring import Carried
 from potluck.learning.tasks import Counted, build
@@ -40,19 +40,17 @@ from potluck.net.lease import Lease
 from potluck.net.link import Link
 from potluck.net.session import Account
 from potluck.owner.ledger_heads import SignedHead
-from potluck.parties import catalog
 from potluck.parties.admission.proposal import first_sum
 from potluck.parties.admission.session import Proposal
-from potluck.parties.drivers.intersection import Intersected
-from potluck.parties.drivers.memory import new_run
-from potluck.parties.drivers.sums import Log, Sums, drive
-from potluck.parties.drivers.transcript import Transcript
 from potluck.parties.runners.identity import identity
-from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator
 from potluck.parties.runners.server import Run as Running
 from potluck.report import details
+from potluck.tasks.catalog import task_of
+from potluck.tasks.demands import stamp_of
+from potluck.tasks.intersect.halves import Intersected
+from potluck.tasks.sums.protections import apart
 
 REPEATS = 5
 """How often an exact sum is repeated over the same sites, who come back in between."""
@@ -60,9 +58,6 @@ CONNECT = 15.0
 """Seconds to reach the broker at the start."""
 Say = Callable[[str, str], None]
 Outcome = Trained | Counted | Carried | Intersected
-Once = Callable[[Spec, Coordinator, Journal, Callable[[Ask], None]], tuple[Outcome, Log]]
-ONCE: dict[str, Once] = {"predict": predicted, "intersect": intersected, "fit": fitted}
-"""Tasks that are one round and no sum: how the server carries it out."""
 
 
 @dataclass(frozen=True)
@@ -135,11 +130,7 @@ def serve(
             lease.check()
             progress(ask)
 
-        outcome, log = (
-            ONCE[spec.task](bench.spec, bench.coordinator, kept.journal, begin)
-            if bench.task is None
-            else (_carried_out(bench, bench.task, begin))
-        )
+        outcome, log = _one_round(bench, begin) if bench.task is None else _carried_out(bench, bench.task, begin)
         kept.became(SUMMED)
         model = outcome.model.digest() if isinstance(outcome, Trained) else ""
         bench.coordinator.close(bytes.fromhex(model.removeprefix("sha256:")))
@@ -206,8 +197,8 @@ def _bench(
     link: Link,
     wishes: Wishes,
 ) -> _Bench:
-    task: Task[Table, Trained | Counted] | None = None if spec.task in ONCE else build(spec)
-    protection = None if task is None else catalog.apart(spec)
+    task: Task[Table, Trained | Counted] | None = build(spec) if spec.traits.sums else None
+    protection = None if task is None else apart(spec)
     it = member.federation
     proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first_sum(spec).state).digest(), b"")
     transcript = Transcript(wishes.record, kept.transcript)
@@ -215,6 +206,14 @@ def _bench(
     heads = KnownHeads(wishes.folder / "heads.json", it)
     coordinator = Coordinator(running, identity(member), link, kept.journal, heads, wishes.say)
     return _Bench(plan, spec, member, kept, heads, coordinator, task)
+
+
+def _one_round(bench: _Bench, progress: Progress) -> tuple[Outcome, Log]:
+    """The one round of what is no sum, from the journal where it stands. Raises Abort."""
+    task, spec = task_of(bench.spec), bench.spec
+    ask = task.first(spec)
+    progress(ask)
+    return task.afar(), carried(spec, ask, bench.coordinator, bench.session.journal, task.serve(spec))
 
 
 def _carried_out(

@@ -12,10 +12,10 @@ from potluck.api.plan.plan import Plan
 from potluck.core import private
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import canonical
+from potluck.drivers.memory import new_run
 from potluck.learning.evaluation import evaluate
 from potluck.members.federation import Federation
 from potluck.members.home import CoordinatorHome
-from potluck.parties.drivers.memory import new_run
 from potluck.parties.runners.journal import Journal
 
 OPEN, SUMMED, FINISHED, GIVEN_UP = "open", "summed", "finished", "given up"
@@ -67,20 +67,14 @@ def session(home: CoordinatorHome, plan: Plan, spec: Spec, fresh: bool, federati
     with closing(Journal(folder / "journal.sqlite", spec)) as journal:
         if found is None:
             facts = {"plan": plan.hash, "name": spec.name, "text": plan.text(), "began": repr(time.time())}
-            facts |= {"spec": canonical(spec).decode(), "sums": str(_sums(spec))}
+            sums = spec.sums + (spec.traits.labelled and evaluate.allowed(spec))
+            facts |= {"spec": canonical(spec).decode(), "sums": str(sums)}
             for name, value in {**facts, "state": OPEN}.items():
                 journal.note(name, value)
         journal.begun_under(federation.version, federation.digest)
         if journal.rounds():
             journal.note("resumed", str(int(journal.fact("resumed") or "0") + 1))
         yield Session(folder, folder.name, journal)
-
-
-def _sums(spec: Spec) -> int:
-    """How many sums the plan takes."""
-    if spec.training is None or spec.task != "train":
-        return 1
-    return spec.training.rounds + evaluate.allowed(spec)
 
 
 def _unfinished(home: CoordinatorHome, plan: Plan, spec: Spec) -> Path | None:

@@ -10,40 +10,34 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from potluck.api.local import fit, intersect, predict
-from potluck.api.local.compare import Comparison, compared
-from potluck.api.local.demands import demand_of, stamp_of
 from potluck.api.local.ledgers import folder_of
-from potluck.api.local.tables import tables, tallies
-from potluck.api.network import matches, scores
 from potluck.api.network.household import Household, settle
 from potluck.api.network.processes import Processes
 from potluck.api.network.status import Live, live
 from potluck.api.plan.plan import Plan, opened
-from potluck.api.results.document import beside, compared_scores
+from potluck.api.results.document import compared_scores, fetched
 from potluck.api.results.folder import run_folder
 from potluck.api.results.outcome import Run
 from potluck.core import private
 from potluck.core.errors import PotluckError
-from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
 from potluck.core.visible import json_text
-from potluck.learning.data.table import Table
-from potluck.learning.training.trained import Trained
 from potluck.net.broker import binary
-from potluck.parties import catalog
-from potluck.parties.admission.proposal import ONE_ROUND
-from potluck.parties.learners import readers
 from potluck.report import details
 from potluck.report.page import render
+from potluck.tasks.catalog import task_of
+from potluck.tasks.demands import demand_of, stamp_of
+from potluck.tasks.here import Fetched
+from potluck.tasks.sums.protections import row
+from potluck.tasks.trained import compared
 
 TICK = 0.2
 DROPPED = "dropped: "
@@ -82,11 +76,8 @@ def up(
     plan.require()
     demand = demand_of(plan)
     _can(plan.spec)
-    room = predict.prepared(plan, None) if plan.spec.task == "predict" else None
-    owners = intersect.prepared(plan, None) if plan.spec.task == "intersect" else None
-    spec, rows = (plan.spec, {}) if plan.spec.task in ONE_ROUND else tables(plan, None)
-    brought = fit.prepared(plan, None) if spec.task == "fit" else None
-    counts = room.counted() if room else brought.tallies if brought else tallies(rows)
+    here = task_of(plan.spec).here(plan, None)
+    spec, counts = here.spec, here.tallies()
     now = datetime.now(UTC)
     holding = folder_of(plan, Path(ledger) if ledger else None)
     with run_folder(spec.name, Path(out) if out else None, now) as folder:
@@ -97,15 +88,8 @@ def up(
             for name, words in _reasons(house, processes):
                 say(name, words)  # its owner is here, too
             raise Ended(processes.last_word("server"), code)
-        if room:
-            scores.fetch(folder, house, room, compare)
-        if brought:
-            reader = house.homes[readers(spec)[0].name]
-            fit.fetch(folder, reader, next(live(house.coordinator)).run, brought if compare else None)
-        if owners:
-            matches.fetch(folder, house, owners, compare)
-        stamp = stamp_of(spec, demand)
-        _told(folder, plan, _comparison(spec, rows, Run.read(folder)) if compare else None, spec, rows, stamp)
+        run = next(live(house.coordinator)).run
+        _told(folder, plan, here.fetch(folder, house.homes, run, compare), spec, stamp_of(spec, demand))
         if record:
             _gather(house.folder, folder / "parcels")
         shutil.rmtree(house.folder)
@@ -115,8 +99,8 @@ def up(
 def _can(spec: Spec) -> None:
     """Raises UsageError: what the plan's processes need is not installed. Each would die of it and start again."""
     binary()
-    if spec.task not in ONE_ROUND:
-        catalog.row(spec).build(spec)
+    if spec.traits.sums:
+        row(spec).build(spec)
 
 
 def _reasons(house: Household, processes: Processes) -> list[tuple[str, str]]:
@@ -139,29 +123,31 @@ def _watched(processes: Processes, house: Household, watch: Watch) -> int:
         time.sleep(TICK)
 
 
-def _comparison(spec: Spec, rows: Mapping[Party, Table], run: Run) -> Comparison | None:
-    return compared(spec, rows, Trained(run.model, None)) if spec.task == "train" else None
-
-
-def _told(
-    folder: Path, plan: Plan, comparison: Comparison | None, spec: Spec, rows: Mapping[Party, Table], stamp: str
-) -> None:
-    """What the launcher knows and the server does not: the plan as it was written, and the comparison."""
+def _told(folder: Path, plan: Plan, found: Fetched, spec: Spec, stamp: str) -> None:
+    """What the launcher knows and the server does not: the plan as written, what readers have, comparisons."""
     document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=readable(details.Details))
     private.write(folder / "plan.toml", plan.text())
+    document |= found.document
+    document["warnings"] += found.warnings
     document["plan"]["hash"] = plan.hash
     if stamp:
         document["stamp"] = stamp
     known = msgspec.structs.replace(
-        known, plan_toml=plan.text(), overrides=plan.overrides, plan_hash=plan.hash, one_machine=True
+        fetched(known, found),
+        warnings=(*known.warnings, *found.warnings),
+        plan_toml=plan.text(),
+        overrides=plan.overrides,
+        plan_hash=plan.hash,
+        one_machine=True,
     )
+    comparison = found.beside.comparison
     if comparison is not None:
         number = "r2" in document["metrics"]["federated"]
-        document["metrics"] = beside(document["metrics"]["federated"], comparison, number)
+        document["metrics"] = compared(document["metrics"]["federated"], comparison, number)
         sites = tuple(
-            details.Site(name=s.name, rows_train=t.rows - int(t.test.sum()), rows_test=int(t.test.sum()))
-            for s, t in rows.items()
+            details.Site(name=name, rows_train=trained, rows_test=held)
+            for name, (trained, held) in found.beside.rows.items()
         )
         known = msgspec.structs.replace(known, comparison=compared_scores(spec, comparison), sites=sites)
     private.write(folder / details.FILE, details.dump(known))

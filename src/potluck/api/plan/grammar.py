@@ -9,6 +9,7 @@ from pathlib import Path
 from potluck.core.errors import PlanError, UsageError, reason
 from potluck.core.plan import Plan
 from potluck.core.strict import Strict
+from potluck.core.traits import traits_of
 
 Toml = Mapping[str, object]
 
@@ -16,12 +17,6 @@ LATER = {
     "statistics.kind": ("quantile", "correlation", "top", "survival", "logrank", "cox", "regression"),
 }
 """Words that plans may come to hold and that this version does not know: said as such, never guessed around."""
-FILLED: Mapping[str, Toml] = {
-    "predict": {"data": {}},
-    "intersect": {"data": {}, "protect": {"with": "psi"}},
-    "fit": {"fit": {}},
-}
-"""Tables that a task's plan need not write: the model or the keys say what is read, and each site where."""
 RENAMED = {"protect.servers": "protect.compute", "training.server": "training.aggregation"}
 
 
@@ -84,9 +79,8 @@ def parse(tables: Toml, where: str) -> Plan:
         raise PlanError(
             "there is no [privacy] table", where=where, hint='nothing is guessed: write noise = "none" or a budget'
         )
-    task = tables.get("task")
-    tables = {**FILLED.get(task if isinstance(task, str) else "", {}), **tables}
-    return Strict(where, PlanError, prepare=_prepared, later=LATER, renamed=RENAMED).struct(Plan, tables)
+    whole = {**traits_of(tables.get("task")).given, **tables}
+    return Strict(where, PlanError, prepare=_prepared, later=LATER, renamed=RENAMED).struct(Plan, whole)
 
 
 def _prepared(kind: object, value: object) -> object:

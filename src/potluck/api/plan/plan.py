@@ -14,7 +14,7 @@ from potluck.core.errors import PlanError, UsageError
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import layered, mode_of
 from potluck.learning.training.methods import method_of
-from potluck.parties import catalog
+from potluck.tasks import catalog
 
 
 class Plan:
@@ -125,7 +125,7 @@ def _defaults(plan: core.Plan, tables: Toml) -> core.Plan:
     written = tables.get("training")
     written = written if isinstance(written, Mapping) else {}
     method = method_of(plan)
-    rounds = method.on_shares if plan.task == "fit" and method.on_shares else method.rounds
+    rounds = method.on_shares if plan.traits.joins and method.on_shares else method.rounds
     training = msgspec.structs.replace(
         plan.training,
         rounds=plan.training.rounds if "rounds" in written else rounds,
@@ -141,7 +141,7 @@ def _known(plan: core.Plan, folder: Path, where: str) -> core.Plan:
     Raises UsageError: it is no model, a broken one, or of a kind that no protection scores with; PlanError: it is not
     the one that `model.digest` names.
     """
-    if plan.task != "predict" or plan.model is None or plan.predict is None or plan.model.file is None:
+    if not plan.traits.scores or plan.model is None or plan.predict is None or plan.model.file is None:
         return plan
     path = folder / plan.model.file
     if not path.exists():

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from potluck.api.plan.grammar import FILLED
 from potluck.core.json_schema import JsonSchema
 from potluck.core.plan import Plan
+from potluck.core.traits import TRAITS
 from potluck.owner.hours import ANY
 from potluck.owner.policy import Policy
-from potluck.parties import catalog as _catalog  # noqa: F401  its rooms fill the tables of words
+from potluck.tasks import catalog as _catalog  # noqa: F401  its rooms fill the tables of words
 
 
 def schema(of: Literal["plan", "policy"]) -> Mapping[str, object]:
     """What each single key of a plan or a policy may be; rules between keys are not in it."""
     if of == "policy":
         return JsonSchema(alone=ANY).document(Policy)
-    filled = frozenset(table for tables in FILLED.values() for table in tables)
+    filled = frozenset(table for one in TRAITS.values() for table in one.given)
     return JsonSchema(texts=("string", "number"), filled=filled).document(Plan)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -10,32 +9,19 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.api.local.compare import Comparison
 from potluck.api.results.facts import Facts
 from potluck.core.asks import Kind
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
 from potluck.learning.evaluation.evaluate import Metrics
-from potluck.learning.models.model import Model
-from potluck.learning.models.scoring import Agreement, Carried, Predicted
-from potluck.learning.tasks import Counted
-from potluck.learning.training.trained import Trained
-from potluck.parties import catalog
-from potluck.parties.drivers.intersection import Intersected
+from potluck.learning.models.scoring import Agreement, Predicted
 from potluck.report import details
+from potluck.tasks import catalog
+from potluck.tasks.catalog import task_of
+from potluck.tasks.here import Fetched, Json
+from potluck.tasks.intersect.halves import Intersected
+from potluck.tasks.train.compare import Comparison
 
-Json = dict[str, object]
-PREDICTIONS = "predictions.csv"
-"""A run's scores, in its folder."""
-MEMBERS = "members.csv"
-"""A run's common keys, in its folder."""
-KINDS = {
-    "train": Kind.TRAIN,
-    "statistics": Kind.STATISTICS,
-    "predict": Kind.PREDICT,
-    "intersect": Kind.INTERSECT,
-    "fit": Kind.FIT,
-}
 MANY, FEW = 12, 3
 """With more sites than MANY the report shows who sees what for FEW of them: the whole grows with their square."""
 
@@ -51,103 +37,8 @@ def document(facts: Facts, final: Path) -> Json:
     }
     if facts.spec.protect.scheme == "tee":
         head["stamp"] = facts.stamp or None
-    if isinstance(facts.outcome, Trained):
-        head |= of_model(facts.outcome.model, final)
-        head["metrics"] = _metrics(facts, facts.outcome)
-        head["held_out"] = facts.spec.data.split is not None
-    elif facts.spec.task == "fit":
-        head |= {"model": None, "metrics": {"federated": None}}
-    elif isinstance(facts.outcome, Counted):
-        head["results"] = facts.outcome.document()
-    elif isinstance(facts.outcome, Intersected):
-        head |= intersection(facts.outcome, final)
-    else:
-        head |= prediction(facts.outcome, facts.agreement, final)
+    head |= task_of(facts.spec).document(facts.outcome, facts.spec, final, facts.beside)
     return head | {"privacy": _privacy(facts), "rounds": _rounds(facts), "warnings": facts.warnings}
-
-
-def of_model(model: Model, final: Path) -> Json:
-    """What is said of a model that is here."""
-    return {
-        "model": {
-            "kind": model.kind,
-            "file": str(final / "model.json"),
-            "digest": model.digest(),
-            "coefficients": dict(model.coefficients) if model.coefficients else None,
-        }
-    }
-
-
-def intersection(outcome: Intersected, final: Path) -> Json:
-    """What is said of common keys; null where they are somewhere else, or not revealed."""
-    members = None if outcome.members is None else str(final / MEMBERS)
-    found: Json = {"size": outcome.size, "members": members, "reused": outcome.reused}
-    return found if outcome.shared is None else found | {"plain_size": outcome.shared}
-
-
-def prediction(outcome: Predicted | Carried, agreement: Agreement | None, final: Path) -> Json:
-    """What is said of scores; null where they are somewhere else."""
-    if isinstance(outcome, Carried):
-        return {"predictions": None, "max_error_bound": None, "notes": []}
-    found: Json = {
-        "predictions": str(final / PREDICTIONS),
-        "max_error_bound": outcome.bound,
-        "notes": list(outcome.notes),
-    }
-    return found if agreement is None else found | {"agreement": agreement_of(agreement)}
-
-
-def agreement_of(same: Agreement) -> Json:
-    """Scores beside plain ones."""
-    return {"rows": same.rows, "same_labels": same.same, "largest_error": same.largest}
-
-
-def scores(metrics: Metrics | None, number: bool) -> Json:
-    """One model's metrics; null where nothing may be shown or the noise leaves nothing to show.
-
-    number: whether the target is a number (r2 and rmse) or a side or class (auc and accuracy).
-    """
-    shown = metrics or Metrics(None)
-    found: Json = {}
-    for name in ("r2", "rmse", "rows") if number else ("auc", "accuracy", "rows"):
-        found[name] = getattr(shown, name)
-        if name in shown.intervals:
-            found[f"{name}_low"], found[f"{name}_high"] = map(_end, shown.intervals[name])
-        if name in shown.population:
-            found[f"{name}_population"] = [_end(end) for end in shown.population[name]]
-    return found
-
-
-def _end(value: float) -> float | None:
-    """An end of an interval; None where there is none."""
-    return value if math.isfinite(value) else None
-
-
-def _metrics(facts: Facts, outcome: Trained) -> Json:
-    def told(metrics: Metrics | None) -> Json:
-        return scores(metrics, outcome.model.target.kind == "number")
-
-    compared = facts.comparison
-    if compared is None:
-        found: Json = {"federated": told(outcome.metrics)}
-        return found if facts.pooled is None else found | {"pooled": told(facts.pooled)}
-    return beside(told(outcome.metrics), compared, outcome.model.target.kind == "number")
-
-
-def beside(released: Json, compared: Comparison, number: bool) -> Json:
-    """Exact metrics beside what was released, where one process holds all rows."""
-
-    def told(metrics: Metrics | None) -> Json:
-        return scores(metrics, number)
-
-    by_site = {name: told(one) for name, one in compared.by_site.items()}
-    return {
-        "federated": told(compared.federated) | {"by_site": by_site},
-        "federated_released": released,
-        "federated_no_noise": told(compared.no_noise),
-        "alone": {name: told(one) for name, one in compared.alone.items()},
-        "pooled": told(compared.pooled),
-    }
 
 
 def _privacy(facts: Facts) -> Json:
@@ -164,7 +55,7 @@ def _privacy(facts: Facts) -> Json:
 
 
 def _rounds(facts: Facts) -> list[Json]:
-    kind = KINDS[facts.spec.task]
+    kind = Kind(facts.spec.task)
     return [
         {
             "round": number,
@@ -196,7 +87,7 @@ def evidence(facts: Facts) -> details.Details:
         dropouts=spec.federation.dropouts,
         versions=_versions(),
         sites=tuple(_site(facts, name) for name in spec.federation.sites),
-        comparison=compared_scores(facts.spec, facts.comparison),
+        comparison=compared_scores(facts.spec, facts.beside.comparison),
         interval="95 %: DeLong for AUC, Wilson for accuracy",
         budget=facts.budgets,
         views=_views(spec),
@@ -223,7 +114,7 @@ def _views(spec: Spec) -> tuple[details.Seen, ...]:
 
 
 def _site(facts: Facts, name: str) -> details.Site:
-    trained, held = facts.rows.get(name, (None, None))
+    trained, held = facts.beside.rows.get(name, (None, None))
     return details.Site(name=name, rows_train=trained, rows_test=held)
 
 
@@ -283,13 +174,13 @@ def _score(label: str, site: str | None, metrics: Metrics) -> list[details.Score
 
 
 def _scored(facts: Facts) -> details.Prediction | None:
-    spec, found, same = facts.spec.predict, facts.outcome, facts.agreement
+    spec, found, same = facts.spec.predict, facts.outcome, facts.beside.agreement
     if spec is None:
         return None
     head = details.Prediction(owner=spec.owner, client=spec.client, mode=spec.mode or "", max_rows=spec.max_rows)
     if isinstance(found, Predicted):
         head = msgspec.structs.replace(head, rows=found.rows, bound=found.bound, notes=found.notes)
-    return head if same is None else agreed(head, same)
+    return agreed(head, same)
 
 
 def _matched(facts: Facts) -> details.Intersection | None:
@@ -302,12 +193,28 @@ def _matched(facts: Facts) -> details.Intersection | None:
         to=tuple(one for one in facts.spec.federation.sites if not spec.to or one in spec.to),
         size=found.size,
         reused=found.reused,
-        plain=found.shared,
+        plain=facts.beside.shared,
     )
 
 
-def agreed(head: details.Prediction, same: Agreement) -> details.Prediction:
-    """A prediction with its comparison."""
+def fetched(known: details.Details, found: Fetched) -> details.Details:
+    """The same once results were brought out of the home of who read them."""
+    scored, learnt, beside = known.prediction, known.intersection, found.beside
+    if scored is not None and found.scored is not None:
+        told = found.scored
+        scored = msgspec.structs.replace(scored, rows=told.rows, bound=told.max_error_bound, notes=told.notes)
+        scored = agreed(scored, beside.agreement)
+    if learnt is not None and found.learnt is not None:
+        learnt = msgspec.structs.replace(
+            learnt, size=found.learnt.size, reused=found.learnt.reused, plain=beside.shared
+        )
+    return msgspec.structs.replace(known, prediction=scored, intersection=learnt)
+
+
+def agreed(head: details.Prediction, same: Agreement | None) -> details.Prediction:
+    """A prediction with its comparison, where there is one."""
+    if same is None:
+        return head
     return msgspec.structs.replace(head, compared=same.rows, same_labels=same.same, largest_error=same.largest)
 
 

@@ -6,18 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from potluck.api.local.compare import Comparison
 from potluck.api.plan.plan import Plan
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
-from potluck.learning.evaluation.evaluate import Metrics
-from potluck.learning.models.scoring import Agreement, Carried, Predicted
-from potluck.learning.tasks import Counted
-from potluck.learning.training.trained import Trained
+from potluck.drivers.sums import Log
 from potluck.owner.budget import Budget
-from potluck.parties.drivers.intersection import Intersected
-from potluck.parties.drivers.sums import Log
 from potluck.report import details
+from potluck.tasks.here import Beside, Outcome
 
 
 @dataclass(frozen=True)
@@ -25,28 +20,24 @@ class Facts:
     """The JSON and the report are written from these alone.
 
     spec: the plan as checked, patterns resolved; run: its random name; spent: by site what this run cost, None without
-    noise; budgets: the owners' ledgers, where they are here; rows: (trained on, held out) by site, only where the
-    comparison shows exact values anyway; comparison: None unless asked for; network: across machines; tries: by round
-    number the causes of the tries before it; agreement: of a prediction that was compared; stamp: words that must stand
-    beside the results, of what does not protect them; pooled: of a fit that was compared.
+    noise; budgets: the owners' ledgers, where they are here; beside: what it is compared with, where asked for;
+    network: across machines; tries: by round number the causes of the tries before it; stamp: words that must stand
+    beside the results, of what does not protect them.
     """
 
     plan: Plan
     spec: Spec
     run: str
     now: datetime
-    outcome: Trained | Counted | Predicted | Carried | Intersected
+    outcome: Outcome
     log: Log
     spent: Mapping[str, float | None]
     warnings: list[str]
     budgets: tuple[details.Budget, ...] = ()
-    rows: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    comparison: Comparison | None = None
+    beside: Beside = field(default_factory=Beside)
     network: details.Network | None = None
     tries: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    agreement: Agreement | None = None
     stamp: str = ""
-    pooled: Metrics | None = None
 
 
 def budget_of(site: str, ledger: Budget, spec: Spec, run: str) -> details.Budget:

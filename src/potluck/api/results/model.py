@@ -6,8 +6,7 @@ from pathlib import Path
 
 from potluck.learning.models.model import Model
 from potluck.learning.models.summary import Summary
-
-MODEL = "model.json"
+from potluck.tasks.trained import MODEL
 
 
 def summary(model: str | Path) -> Summary:

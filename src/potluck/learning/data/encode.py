@@ -49,7 +49,7 @@ def inputs(plan: Plan) -> dict[str, Column]:
     """The columns that are read for themselves: to train those that become features."""
     data = plan.data
     outside = {data.person}
-    if plan.task == "train":
+    if plan.traits.labelled:
         outside |= {data.target.column if data.target else None, data.split.column if data.split else None}
     return {name: one for name, one in data.columns.items() if name not in outside and one.kind != "ignore"}
 
@@ -60,7 +60,7 @@ def encoding(plan: Plan) -> Encoding:
     Of statistics the features are not used, but each column's ranges, values and rule for missing values are.
     """
     data, inside = plan.data, inputs(plan)
-    if plan.task == "statistics":  # which counts every declared value, and needs none to compare with
+    if plan.traits.counts:  # which counts every declared value, and needs none to compare with
         inside = {name: msgspec.structs.replace(column, reference=None) for name, column in inside.items()}
     fields = tuple(field(name, column) for name, column in inside.items())
     return Encoding(fields=fields, missing=data.missing, layout=() if data.header else tuple(data.columns))

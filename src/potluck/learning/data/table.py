@@ -122,7 +122,7 @@ def _natural(name: str) -> tuple[tuple[int, int, str], ...]:
 def read(source: Source, plan: Plan, site: str) -> Table:
     """All rows of a site's source. Raises DataError, told to the site's owner only."""
     how = encoding(plan)
-    aim = goal(plan) if plan.task == "train" else None
+    aim = goal(plan) if plan.traits.labelled else None
     extra = (plan.data.person, plan.data.split.column if plan.data.split and aim else None)
     wanted = [one.name for one in how.fields] + ([aim.column] if aim else [])
     wanted += [name for name in extra if name is not None]
@@ -195,7 +195,7 @@ def _rows(block: _Block, keep: NDArray[np.bool_]) -> _Block:
 
 
 def _table(blocks: list[_Block], plan: Plan, how: Encoding, aim: Goal | None, counting: Counting, site: str) -> Table:
-    train = plan.task == "train"
+    train = plan.traits.labelled
     target = np.concatenate([block.target for block in blocks])
     features = np.vstack([encode(how, b.columns) if train else np.zeros((len(b.target), 0)) for b in blocks])
     names = [one.name for one in how.fields] if not train else []
@@ -215,7 +215,7 @@ def _sums(
     tally: Tally, plan: Plan, columns: Mapping[str, Floats], person: NDArray[np.int64] | None, test: NDArray[np.bool_]
 ) -> Tally:
     """A tally with what its rows add to statistics, or to metrics."""
-    train = plan.task == "train"
+    train = plan.traits.labelled
     index = np.flatnonzero(test) if train else np.arange(len(test), dtype=np.int64)
     judged = not train or plan.privacy.unit != "person" or plan.privacy.evaluation is not None
     mine = counted(plan, person, index) if judged else index  # without metrics there is nothing to be left out of
@@ -230,7 +230,7 @@ def _sums(
 
 def _sides(plan: Plan, features: Floats, target: Floats, who: list[str], held: list[bool]) -> NDArray[np.bool_]:
     split = plan.data.split
-    if plan.task != "train" or split is None:
+    if not plan.traits.labelled or split is None:
         return np.zeros(len(target), dtype=np.bool_)
     if split.column is not None:
         return np.array(held, dtype=np.bool_)

@@ -218,7 +218,7 @@ def rests_on(plan: Plan, tally: Tally) -> int:
     """How many rows what is learnt rests on at least: those that train, or, of exact statistics, those of the one that
     fewest rows add to (but for those that none adds to, which say nothing of any row), of noised ones those that
     count."""
-    if plan.task != "statistics":
+    if not plan.traits.counts:
         return tally.used - tally.held
     if plan.privacy.noise == "none":
         return min((count for count in tally.statistics.values() if count), default=0)

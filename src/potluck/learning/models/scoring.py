@@ -37,7 +37,7 @@ class Predicted:
     """table [n, columns]: what `potluck score` would print of each row; NaN where the encoding drops the row.
 
     bound: of |error| of any score. notes: what else the protection says of them. tally: what became of the rows'
-    values, for their client alone.
+    values, for their client alone; warnings: what to mind.
     """
 
     target: Goal
@@ -45,6 +45,7 @@ class Predicted:
     bound: float
     notes: tuple[str, ...] = ()
     tally: Tally = field(default=Tally(), repr=False)
+    warnings: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:

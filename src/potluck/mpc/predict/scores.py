@@ -97,7 +97,7 @@ def check(plan: Plan) -> list[str]:
 
 def warnings(plan: Plan) -> Iterator[str]:
     """What to mind of who computes."""
-    if plan.task == "predict" and len(plan.compute) == TWO:
+    if len(plan.compute) == TWO:
         yield (
             "protect.compute: two compute parties take up to ten times as long as three (CHEETAH in place of ABY3). "
             "hint: name a third, where there is one"

@@ -37,11 +37,13 @@ from potluck.owner.policy import Policy
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Request, Requests, State
 from potluck.parties.admission import tries
-from potluck.parties.admission.costs import planned
-from potluck.parties.admission.part import Participation, forget, part
-from potluck.parties.admission.proposal import Denied, first_sum, impossible, of_now, plan_of
+from potluck.parties.admission.proposal import first_sum, of_now, plan_of
 from potluck.parties.admission.session import Proposal, Verdict
-from potluck.parties.drivers.tie import TIED, by_order
+from potluck.tasks.catalog import task_of
+from potluck.tasks.costs import planned
+from potluck.tasks.denied import Denied, impossible
+from potluck.tasks.participation import Participation, forget
+from potluck.tasks.tie import TIED, by_order
 
 QUIET = 60.0
 """Seconds between two lines about discarded letters: whoever floods the site does not fill its disk."""
@@ -272,7 +274,7 @@ class Consent:
             raise Denied("finished", str(error)) from None
         self._under_one_file(run)
         try:
-            found = known or part(plan, rules, self._owner.home)
+            found = known or task_of(plan).part(plan, rules, self._owner.home)
         except PotluckError:
             self._owner.requests.unfit(run)
             raise

@@ -9,33 +9,19 @@ import time
 
 import msgspec
 
-from potluck.core.asks import Ask, Kind
+from potluck.core.asks import Ask
 from potluck.core.errors import PlanError, Refused
 from potluck.core.party import Party
 from potluck.core.plan import CODE, Plan, canonical
 from potluck.core.schema import readable
-from potluck.dp.bound import privacy
-from potluck.learning.models.layers import MOST_VALUES
-from potluck.learning.tasks import build
 from potluck.members.federation import Federation, titled
 from potluck.owner.requests import LARGEST
-from potluck.parties import catalog
-from potluck.parties.admission.costs import sums
 from potluck.parties.admission.session import Proposal
+from potluck.tasks import catalog
+from potluck.tasks.denied import Denied, impossible
 
-ONE_ROUND = ("predict", "fit", "intersect")
-"""Tasks that are one round, and no sum."""
 _PLANS = msgspec.json.Decoder(readable(Plan), strict=True)
 """Made here, once: two threads that make the first one side by side crash the interpreter."""
-
-
-class Denied(Exception):
-    """A proposal that nobody need be asked about. code travels, words are the owner's."""
-
-    def __init__(self, code: str, words: str) -> None:
-        super().__init__(words)
-        self.code = code
-        self.words = words
 
 
 def of_now(proposal: Proposal, federation: Federation) -> None:
@@ -81,32 +67,6 @@ def _members(plan: Plan, federation: Federation, me: Party) -> None:
         raise Denied("plan", "the plan does not name this party")
 
 
-def calibrate(plan: Plan) -> None:
-    """Reckon the noise of every sum once, before the answer: it can take seconds, and a round's patience is short.
-
-    Raises Denied: a sum cannot be computed with, so no row is read for it.
-    """
-    for ask in sums(plan):
-        try:
-            privacy(plan, ask)
-        except PlanError as error:
-            raise impossible(str(error)) from None
-
-
 def first_sum(plan: Plan) -> Ask:
-    """The plan's first sum, as everybody derives it from the plan. Raises Denied: nobody has room for it.
-
-    What is one round and no sum has none: it depends on no public model.
-    """
-    if plan.task in ONE_ROUND:
-        return Ask(Kind.PREDICT, 0, (), b"")
-    ask = next(build(plan).lead())
-    values = sum(block.size for block in ask.blocks)
-    if values > MOST_VALUES:
-        raise impossible(f"a sum has {values} values")
-    return ask
-
-
-def impossible(why: str) -> Denied:
-    """What is said of a plan that nobody could carry out."""
-    return Denied("plan", f"the plan cannot be carried out as it is: {why}")
+    """The plan's first sum, as everybody derives it from the plan. Raises Denied: nobody has room for it."""
+    return catalog.task_of(plan).first(plan)

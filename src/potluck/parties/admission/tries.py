@@ -16,7 +16,7 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause, Record, RoundId
 from potluck.core.wire import load
 from potluck.owner.budget import Budget
-from potluck.parties.drivers.horizontal import Announcement
+from potluck.tasks.announcement import Announcement
 
 TRIES = 8
 """Rounds of one step of one run, after which the owner is asked again."""
@@ -63,7 +63,6 @@ def _own(ledger: Budget, start: str) -> list[tuple[int, bytes]]:
 
 def _steps(plan: Plan, kind: Kind) -> int:
     """How many steps of a kind the plan has."""
-    if plan.task == "train":
-        rounds = plan.training.rounds if plan.training else 0
-        return {Kind.TRAIN: rounds, Kind.EVALUATE: 1}.get(kind, 0)
-    return int(kind.value == plan.task)
+    if kind is Kind.EVALUATE:
+        return int(plan.traits.labelled)
+    return plan.sums if kind.value == plan.task else 0

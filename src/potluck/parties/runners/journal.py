@@ -27,10 +27,10 @@ from potluck.core.rounds import Cause
 from potluck.core.stages import Floats
 from potluck.dp.bound import privacy
 from potluck.dp.reveal import recalled
+from potluck.drivers.attempt import Attempt
+from potluck.drivers.sums import Round
+from potluck.drivers.transcript import Traffic
 from potluck.members.federation import titled
-from potluck.parties.drivers.attempt import Attempt
-from potluck.parties.drivers.sums import Round
-from potluck.parties.drivers.transcript import Traffic
 
 VERSION = 1
 _SCHEMA = f"""
@@ -54,7 +54,7 @@ CREATE TABLE IF NOT EXISTS computes (
 
 
 class Journal:
-    """One run's journal, opened or made. See `parties.drivers.sums.RunStore`."""
+    """One run's journal, opened or made. See `drivers.sums.RunStore`."""
 
     def __init__(self, path: Path, plan: Plan) -> None:
         """Raises UsageError: cannot be written; Refused: of another version or damaged."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from potluck.core.desk import Desk
 from potluck.core.party import Party
 from potluck.core.rounds import Parcel
-from potluck.parties.admission.part import Participation
 from potluck.parties.admission.session import Proposal
+from potluck.tasks.participation import Participation
 
 EARLY, EARLY_BYTES = 8, 1 << 26
 """Letters of one partner, and their bytes, that are kept of a round that the server has not begun here yet."""

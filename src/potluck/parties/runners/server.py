@@ -1,6 +1,6 @@
 """The coordinator across machines: gathers the others, moves the letters of each round, owns the server's clocks.
 
-It implements `parties.attempt.Table` over a `core.line.Line`; the protocol halves are those of the in-memory runner.
+It is a `drivers.attempt.RoundRunner` over a `core.line.Line`; the protocol halves are those of the in-memory runner.
 Every letter is verified before anything of it counts; one that is not is counted and forgotten. A site that dies is
 known by its silence, or by the hello of its next process: then the round goes on without it at once. Compute parties
 are asked and waited for as sites are, and no round can do without one; they are of no cohort, and nothing is theirs.
@@ -24,15 +24,15 @@ from potluck.core.line import Line
 from potluck.core.party import SERVER, Draw, Party
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause, Credentials, Half, Parcel, RoundId, Sum
+from potluck.drivers.attempt import Attempt, named, quarrel, telling
+from potluck.drivers.transcript import Transcript
 from potluck.learning.data.table import Table as Rows
 from potluck.parties.admission.session import HELLO, Close, Proposal, Word, parcel
-from potluck.parties.drivers.attempt import Attempt, named, quarrel, telling
-from potluck.parties.drivers.horizontal import RoundContext, lead
-from potluck.parties.drivers.transcript import Transcript
 from potluck.parties.runners.flood import Heard, Pace
 from potluck.parties.runners.guests import Heads, Notes, Participants
 from potluck.parties.runners.identity import Identity
 from potluck.secret.random import system
+from potluck.tasks.sums.halves import RoundContext, lead
 
 LAST_WORDS = 5.0
 """Seconds to wait for the sites' last words."""

@@ -22,16 +22,16 @@ from potluck.core.line import Line
 from potluck.core.party import SERVER, Draw, Party
 from potluck.core.rounds import Abort, Cause, Parcel, RoundId
 from potluck.core.wire import load
+from potluck.drivers.transcript import Transcript
 from potluck.parties.admission import tries
 from potluck.parties.admission.consent import Consent
-from potluck.parties.admission.part import Participation, partners
 from potluck.parties.admission.session import CLOSE, PROPOSE, Answer, Close, Closed, Hello, Proposal, Word, parcel
-from potluck.parties.drivers.horizontal import BEGIN
-from potluck.parties.drivers.transcript import Transcript
 from potluck.parties.runners.flood import Heard, Pace
 from potluck.parties.runners.identity import Identity
 from potluck.parties.runners.seated import Seated
 from potluck.secret.random import system
+from potluck.tasks.announcement import BEGIN
+from potluck.tasks.participation import Participation, partners
 
 TICK = 0.5
 """Seconds between looks at the owner's decisions."""

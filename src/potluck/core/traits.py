@@ -1,0 +1,78 @@
+"""What every room may have to know of a plan's task: facts, in one table, so that no room asks for a task's name.
+
+What a task does stands in its folder of `tasks`; here is only what those below have to tell apart. A fact says what is
+so, never which task it is: two tasks of the same facts are treated alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+Tables = Mapping[str, Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """The facts of one task.
+
+    title: what one run of it is called, in a message. needs: tables of a plan that it cannot do without. given: tables
+    that a plan need not write, with what is then in them.
+    sums: its rounds are sums over rows; without it, it is one round of halves of its own, and no sum.
+    learns: a model of a target comes of it. labelled: each site has its rows' targets, and holds rows out; its sums
+    are as many as `training.rounds`. counts: it counts what columns hold, and reads no target.
+    joins: owners have different columns of the same rows, and learn which rows all have.
+    scores: one site's finished model scores another's rows. keyed: it reads keys, and no other column.
+    guarded: a plan chooses the protection. exact: why nothing of it can be noised, in words; empty where noise can be.
+    """
+
+    title: str
+    needs: tuple[str, ...]
+    given: Tables = field(default_factory=lambda: MappingProxyType({}))
+    sums: bool = False
+    learns: bool = False
+    labelled: bool = False
+    counts: bool = False
+    joins: bool = False
+    scores: bool = False
+    keyed: bool = False
+    guarded: bool = True
+    exact: str = ""
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """The tables of a plan that are this task's to have."""
+        return frozenset(self.needs) | self.given.keys()
+
+
+TRAITS: dict[str, Traits] = {
+    "train": Traits(title="training", needs=("model", "training"), sums=True, learns=True, labelled=True),
+    "statistics": Traits(title="statistics", needs=("statistics",), sums=True, counts=True),
+    "fit": Traits(
+        title="a fit over columns", needs=("align", "model", "training"), given={"fit": {}}, learns=True, joins=True
+    ),
+    "predict": Traits(
+        title="a prediction",
+        needs=("model", "predict"),
+        given={"data": {}},  # the model says what is read, and each site where
+        scores=True,
+        exact="the scores are exact: whoever reads enough of them learns the model (predict.max_rows)",
+    ),
+    "intersect": Traits(
+        title="an intersection",
+        needs=("align",),
+        given={"data": {}, "protect": {"with": "psi"}},
+        keyed=True,
+        guarded=False,
+        exact="a size and members are exact: whoever can guess keys learns which of them all have",
+    ),
+}
+"""By the word of a plan."""
+OWN = ("predict", "align", "fit")
+"""Tables that only some tasks have: in a plan of another task they are an error."""
+
+
+def traits_of(task: object) -> Traits:
+    """The facts of a task that a run's documents name; of a word that this version does not know, those of none."""
+    return TRAITS.get(task, Traits(title="", needs=())) if isinstance(task, str) else Traits(title="", needs=())

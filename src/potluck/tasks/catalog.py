@@ -1,0 +1,52 @@
+"""One table: a plan's word -> its task. A new task is one folder and one line here, and its facts in `core.traits`."""
+
+from __future__ import annotations
+
+from potluck.core.plan import Plan
+from potluck.core.views import View
+from potluck.tasks import carrier
+from potluck.tasks.fit.task import FIT
+from potluck.tasks.intersect.task import INTERSECT
+from potluck.tasks.predict.task import PREDICT
+from potluck.tasks.rules import errors_of
+from potluck.tasks.spec import TaskSpec
+from potluck.tasks.statistics.task import STATISTICS
+from potluck.tasks.train.task import TRAIN
+
+TASKS: dict[str, TaskSpec] = {
+    "train": TRAIN,
+    "statistics": STATISTICS,
+    "fit": FIT,
+    "predict": PREDICT,
+    "intersect": INTERSECT,
+}
+
+
+def task_of(plan: Plan) -> TaskSpec:
+    """The task of a plan."""
+    return TASKS[plan.task]
+
+
+def _words(plan: Plan) -> list[str]:
+    """What is wrong with the protection's word for this task."""
+    task = task_of(plan)
+    known = task.words(plan)
+    if plan.protect.scheme in known:
+        return []
+    wrong = task.unknown(plan)
+    if wrong is not None:
+        return [wrong]
+    what = f'"{plan.protect.scheme}" does not carry out task = "{plan.task}"'
+    return [f"protect.with: {what}. hint: known for it: {', '.join(known) or 'nothing in this version'}"]
+
+
+def check(plan: Plan) -> tuple[list[str], list[str]]:
+    """(errors, warnings): everything that keeps a plan from running as promised, and what to mind."""
+    wrong = [*errors_of(plan), *_words(plan)]
+    return (wrong, []) if wrong else task_of(plan).check(plan)
+
+
+def views(plan: Plan) -> list[View]:
+    """Who could see what: the task's claims, and what follows for the broker that carries letters."""
+    seen = task_of(plan).views(plan)
+    return [*seen, *carrier.views(plan, seen)]

@@ -1,0 +1,1 @@
+"""A fit over columns at different owners: one round on shares."""

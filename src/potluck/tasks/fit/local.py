@@ -1,0 +1,130 @@
+"""A fit with all owners and compute parties in this process: their columns, the round, and the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from potluck.core.asks import Ask, Kind
+from potluck.core.errors import UsageError
+from potluck.core.party import Party
+from potluck.core.plan import Plan
+from potluck.core.rounds import RoundId
+from potluck.drivers.once import played
+from potluck.drivers.sums import Log
+from potluck.engines.environment import require
+from potluck.learning.data.columns import Own, read
+from potluck.learning.data.tally import Tally
+from potluck.learning.data.tally_words import required
+from potluck.learning.training.trained import Trained
+from potluck.members.names import file_name
+from potluck.mpc.engine import Engine
+from potluck.mpc.fit.parts import sizes
+from potluck.tasks import trained
+from potluck.tasks.fit.compare import pooled
+from potluck.tasks.fit.halves import Brought, RoundContext, halves
+from potluck.tasks.fit.kept import kept
+from potluck.tasks.fit.learners import learner, readers
+from potluck.tasks.here import Begun, Beside, Estimate, Fetched, Outcome
+from potluck.tasks.matching.alignment import Keys, read_keys, tools
+from potluck.tasks.sources import Sources, Written, none_read, not_here, sources
+
+ASK = Ask(Kind.FIT, 0, (), b"")
+ASSUMED = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class Room:
+    """All owners' rows. See `tasks.here.Here`."""
+
+    spec: Plan
+    keys: Mapping[Party, Keys] = field(repr=False)
+    own: Mapping[Party, Own] = field(repr=False)
+
+    def tallies(self, outcome: Outcome | None = None) -> dict[str, Tally]:
+        """By owner."""
+        return {one.name: own.tally for one, own in self.own.items()}
+
+    def minded(self) -> list[str]:
+        """Nothing more."""
+        return []
+
+    def play(self, begun: Begun) -> tuple[Trained, Log]:
+        """The round; what its first reader has."""
+        begun.progress(ASK)
+        spec = self.spec
+        with ExitStack() as stack:
+            count = len(spec.compute)
+            made = {party: Engine(spec.federation.patience, count=count) for party in spec.compute}
+            engines = {party: stack.enter_context(closing(engine)) for party, engine in made.items()}
+            for engine in engines.values():
+                engine.warm()
+            brought = {}
+            for one in spec.sites:
+                using = stack.enter_context(closing(tools(spec, begun.kept / file_name(one.name))))
+                brought[one] = Brought(self.keys[one], self.own[one], using)
+            sitting = RoundContext(spec, RoundId(begun.name, 1))
+            every = halves(sitting, brought, engines, begun.memory.seat)
+            with begun.charged():
+                found, log = played(ASK, sitting.round, every, begun.memory)
+        outcome = found[readers(spec)[0]]
+        assert isinstance(outcome, Trained)
+        return outcome, log
+
+    def beside(self, outcome: Outcome) -> Beside:
+        """The model that the same rows give in one place."""
+        return Beside(pooled=pooled(self.spec, self.keys, self.own))
+
+    def fetch(self, folder: Path, homes: Mapping[str, Path], run: str, compare: bool) -> Fetched:
+        """The model that its first reader kept in its home. Raises UsageError: there is none."""
+        home = homes[readers(self.spec)[0].name]
+        found = kept(home, run)
+        if found is None:
+            raise UsageError("the model's reader kept no model", where=str(home), hint="run it again")
+        beside = self.beside(found) if compare else Beside()
+        trained.leave(found, folder)
+        document = trained.of_model(found.model, folder) | {"metrics": trained.metrics(found, beside)}
+        return Fetched(document, found.warnings, beside)
+
+
+def here(plan: Written, data: Sources | None) -> Room:
+    """Columns of a plan whose owners are all here. Raises PlanError, DataError; UsageError: the engine is missing."""
+    require("mpc")
+    given, spec = sources(plan, data), plan.spec
+    keys = {one: read_keys(given[one.name], spec, one.name) for one in spec.sites}
+    room = Room(spec, keys, {one: read(given[one.name], spec, one.name) for one in spec.sites})
+    for name, tally in room.tallies().items():
+        required(tally, name)
+    return room
+
+
+def estimate(plan: Written) -> Estimate:
+    """Not rehearsed: engines would take longer to start. Raises as `here`."""
+    rows, minded, found = _counted(plan)
+    return Estimate(warnings=minded, bytes_up=uploaded(plan.spec, rows), data=found)
+
+
+def _counted(plan: Written) -> tuple[int, list[str], dict[str, Tally]]:
+    """The most rows that all owners may have in common, what to mind, and what became of the values by owner; files are
+    read as `run` reads them.
+
+    ASSUMED where a file is not here.
+    """
+    spec = plan.spec
+    missing = not_here(plan)
+    if missing or not spec.data.files:
+        return ASSUMED, [*none_read(missing), f"bytes are of {ASSUMED} common rows: the files are not here"], {}
+    given = sources(plan, None)
+    least = min(len(read_keys(given[one.name], spec, one.name).rows) for one in spec.sites)
+    found = {one.name: read(given[one.name], spec, one.name).tally for one in spec.sites}
+    for name, tally in found.items():
+        required(tally, name)
+    return least, [f"bytes are of {least} common rows, as many as the smallest file has"], found
+
+
+def uploaded(spec: Plan, rows: int) -> int:
+    """Bytes that the owner who gives most uploads: its part that is no seed, to two of three, or one of two."""
+    recipe, times = learner(spec).recipe(max(1, rows), 0), len(spec.compute) - 1
+    return max(times * sizes(recipe.of(owner)).bytes for owner in range(len(spec.sites)))

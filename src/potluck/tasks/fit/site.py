@@ -1,0 +1,54 @@
+"""A party's participation in a fit: an owner's columns, or a compute party's engine."""
+
+from __future__ import annotations
+
+from potluck.core.party import Role
+from potluck.core.plan import Plan
+from potluck.core.rounds import Credentials, Half, RoundId
+from potluck.learning.data import columns
+from potluck.learning.data.tally_words import for_owner
+from potluck.learning.training.trained import Trained
+from potluck.members.home import SiteHome
+from potluck.owner.judge import rows_allowed
+from potluck.owner.policy import Policy
+from potluck.owner.source import open_source
+from potluck.tasks.fit.halves import Brought, RoundContext, assist, bring
+from potluck.tasks.fit.kept import keep
+from potluck.tasks.matching.alignment import read_keys
+from potluck.tasks.matching.owner import own_tools, reached
+from potluck.tasks.participation import Participation, ending, engine_address, started
+from potluck.tasks.tie import key_of, of_columns, tied
+
+
+def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
+    """As its policy allows it. Raises PotluckError: the rows; Denied: the policy says no."""
+    return _computes(plan, rules, home) if home.me.role is Role.COMPUTE else _brings(plan, rules, home)
+
+
+def _computes(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
+    here = engine_address(rules, home.policy.name)
+    engine = started(plan, here)
+
+    def half(round_: RoundId, seat: Credentials) -> Half[None]:
+        return assist(RoundContext(plan, round_), engine, seat)
+
+    return ending(Participation(plan, half, rest=engine.close), here)
+
+
+def _brings(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
+    here = reached(plan, rules, home)
+    source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
+    keys, own = read_keys(source, plan, home.name), columns.read(source, plan, home.name)
+    told = for_owner(plan, own.tally, home.name)
+    tie = of_columns(keys, own, key_of(home.ties))
+    using = own_tools(plan, home, here)
+    brought = Brought(keys, own, using, lambda rows: rows_allowed(rules, rows))
+
+    def half(round_: RoundId, seat: Credentials) -> Half[Trained | None]:
+        return tied(tie, round_, bring(RoundContext(plan, round_), brought, seat))
+
+    def done(run: str, result: object) -> None:
+        if isinstance(result, Trained):
+            keep(home.folder, run, result)
+
+    return ending(Participation(plan, half, done, using.close, using.close, tie, told), here)

@@ -1,0 +1,115 @@
+"""A run with all parties in one process, as tasks and the one runner of it speak of it: `run`, `up`, `check`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from potluck.core.asks import Ask
+from potluck.core.plan import Plan
+from potluck.drivers.memory import Memory
+from potluck.drivers.sums import Log
+from potluck.learning.data.tally import Tally
+from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.models.scoring import Agreement, Carried, Predicted
+from potluck.learning.tasks import Counted
+from potluck.learning.training.trained import Trained
+from potluck.tasks.intersect.halves import Intersected
+from potluck.tasks.intersect.kept import Learnt
+from potluck.tasks.predict.kept import Told
+from potluck.tasks.train.compare import Comparison
+from potluck.tee.demand import Demand
+
+Json = dict[str, object]
+Outcome = Trained | Counted | Predicted | Carried | Intersected
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a run is compared with where one process holds all rows: not private. Each is None where it was not asked
+    for, or is not of this task.
+
+    comparison: of training, with rows (trained on, held out) by site; agreement: scores beside plain ones; pooled: of a
+    fit in one place; shared: how many keys all have.
+    """
+
+    comparison: Comparison | None = None
+    rows: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    agreement: Agreement | None = None
+    pooled: Metrics | None = None
+    shared: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A run that begins in this process. name: its own; memory: where all parties meet; kept: the folder of the owners'
+    ledgers, in which they keep alignments too; demand: every owner's, of an enclave.
+
+    charged: while it is entered, the run is begun in the ledgers. progress: is told of each sum as it begins.
+    """
+
+    name: str
+    memory: Memory = field(repr=False)
+    kept: Path
+    demand: Demand | None
+    charged: Callable[[], AbstractContextManager[None]]
+    progress: Callable[[Ask], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Results of a run, brought out of the home of who read them. document: what the run's document says then; scored,
+    learnt: what is known of scores, of common keys."""
+
+    document: Json = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    beside: Beside = field(default_factory=Beside)
+    scored: Told | None = None
+    learnt: Learnt | None = None
+
+
+class Here(Protocol):
+    """What all parties of a plan bring, read and checked; nothing has been sent."""
+
+    @property
+    def spec(self) -> Plan:
+        """The plan, its column patterns resolved."""
+        ...
+
+    def tallies(self, outcome: Outcome | None = None) -> Mapping[str, Tally]:
+        """What became of the values, by site. outcome: of the run, where it says so itself. Raises as the run would."""
+        ...
+
+    def minded(self) -> list[str]:
+        """What to mind of the run, beside what the plan and the outcome say."""
+        ...
+
+    def play(self, begun: Begun) -> tuple[Outcome, Log]:
+        """All of the run. Raises Abort, DataError, Refused, UsageError."""
+        ...
+
+    def beside(self, outcome: Outcome) -> Beside:
+        """What no owner could do alone."""
+        ...
+
+    def fetch(self, folder: Path, homes: Mapping[str, Path], run: str, compare: bool) -> Fetched:
+        """What the readers of the results kept in their homes, which are all on this machine, brought into the run's
+        folder. homes: by site. Raises UsageError: there is nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a run would cost, beside epsilon. bytes_up: one site's in one round; seconds: of one round here; None: not
+    measured. forecast, outlook: how well results will be known, as JSON and in words; data: as `Here.tallies`."""
+
+    warnings: list[str] = field(default_factory=list)
+    bytes_up: int | None = None
+    seconds: float | None = None
+    grid: Mapping[str, object] = field(default_factory=dict)
+    forecast: Mapping[str, object] | None = None
+    outlook: str = ""
+    data: Mapping[str, Tally] = field(default_factory=dict)

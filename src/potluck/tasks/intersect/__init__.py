@@ -1,0 +1,1 @@
+"""Intersections: which keys all owners have, or how many."""

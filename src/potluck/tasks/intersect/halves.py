@@ -1,0 +1,105 @@
+"""The driver of intersections: which keys all owners have, or how many, shown to those whom the plan names.
+
+A round: the server announces it, the owners match their keys (`alignment`), and those who learn something say that they
+have it. Nothing here keeps an owner from putting in keys that it made up: whoever can guess keys learns which of them
+all others have.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from potluck.core.asks import Kind
+from potluck.core.party import SERVER, Party
+from potluck.core.plan import Plan, digest
+from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Label, Parcel, RoundId
+from potluck.core.wire import dump, load
+from potluck.mpc.psi.messages import Gathering
+from potluck.tasks.announcement import BEGIN, Announcement
+from potluck.tasks.matching.alignment import Common, Keys, Tools, aligned, gathering, handed_on
+
+DONE = "intersect/done"
+
+
+@dataclass(frozen=True, slots=True)
+class RoundContext:
+    """What a party needs for the one round: the plan and the round's number."""
+
+    plan: Plan
+    round: RoundId
+
+    def about(self, file: bytes = b"") -> Gathering:
+        """What all parties agree on. file: as in `Credentials`."""
+        return gathering(self.plan, self.round, file)
+
+
+@dataclass(frozen=True, slots=True)
+class Intersected:
+    """A run's outcome, as far as it is known here. size: None where no receiver is here.
+
+    members: the first receiver's rows of keys, in the common order, as they stand in its file; None where they are not
+    revealed, or not here. reused: an earlier alignment of the same keys was taken.
+    """
+
+    size: int | None
+    columns: tuple[str, ...] = ()
+    members: tuple[tuple[str, ...], ...] | None = field(default=None, repr=False)
+    reused: bool | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def conduct(sitting: RoundContext, me: Credentials) -> Half[None]:
+    """The server's half. Reveals: how many keys each owner has, sizes of letters, and when each comes."""
+    about = sitting.about(me.file)
+    label = about.label(BEGIN)
+    body = dump(Announcement(digest(sitting.plan), Kind.INTERSECT, 0, b""))
+    yield Exchange(label, send={party: Parcel(label, body) for party in about.owners})
+    yield from handed_on(about)
+    yield Exchange(about.label(DONE), expect=frozenset(about.to), at_least=len(about.to), hops=2)
+
+
+def match(sitting: RoundContext, keys: Keys, tools: Tools, me: Credentials) -> Half[Common]:
+    """An owner's half. Reveals: to all owners and the server, how many keys it has; to receivers, what the plan says.
+
+    Raises Abort: among others TERMS where the server runs another plan.
+    """
+    heard = Label(sitting.round, BEGIN)
+    inbox = yield Exchange(heard, expect=frozenset({SERVER}), at_least=1, hops=2)
+    said = load(inbox.got[SERVER], Announcement, SERVER)
+    if said != Announcement(digest(sitting.plan), Kind.INTERSECT, 0, b""):
+        raise Abort(Cause.TERMS, party=SERVER, detail="the server runs another plan, or a round that this one has not")
+    about = sitting.about(me.file)
+    found = yield from aligned(about, me, keys, tools)
+    if me.party in about.to:
+        label = about.label(DONE)
+        yield Exchange(label, send={SERVER: Parcel(label, b"")})
+    return found
+
+
+def halves(
+    sitting: RoundContext,
+    keys: Mapping[Party, Keys],
+    tools: Mapping[Party, Tools],
+    seat: Callable[[Party], Credentials],
+) -> dict[Party, Half[object]]:
+    """Every party's half, for one process that plays them all."""
+    found: dict[Party, Half[object]] = {SERVER: conduct(sitting, seat(SERVER))}
+    return found | {one: match(sitting, keys[one], tools[one], seat(one)) for one in sitting.plan.sites}
+
+
+def learnt(columns: tuple[str, ...], keys: Keys, common: Common) -> Intersected:
+    """What one receiver has learnt, with its own keys' texts."""
+    members = None if common.rows is None else tuple(keys.texts[int(row)] for row in common.rows)
+    return Intersected(common.size, columns, members, common.reused)
+
+
+def text_of(found: Intersected) -> str:
+    """members.csv: the key columns, a line a common key, in the common order, as the receiver's file has them."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(found.columns)
+    writer.writerows(found.members or ())
+    return text.getvalue()

@@ -1,0 +1,147 @@
+"""An intersection with all owners in this process: their keys, the round, and what it would cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from potluck.core.asks import Ask, Kind
+from potluck.core.errors import PlanError, UsageError
+from potluck.core.party import Party
+from potluck.core.plan import Plan, digest
+from potluck.core.rounds import Abort, RoundId
+from potluck.drivers.memory import Memory, new_run
+from potluck.drivers.once import played, together
+from potluck.drivers.sums import Log
+from potluck.engines.environment import require
+from potluck.learning.data.tally import Tally
+from potluck.members.files import PRIVATE, create
+from potluck.members.names import file_name
+from potluck.mpc.psi.curve import split
+from potluck.mpc.psi.keys import digests
+from potluck.mpc.spu import DIGEST
+from potluck.tasks.here import Begun, Beside, Estimate, Fetched, Json, Outcome
+from potluck.tasks.intersect.halves import Intersected, RoundContext, halves, learnt, text_of
+from potluck.tasks.intersect.kept import kept
+from potluck.tasks.matching.alignment import Common, Keys, Tools, gathering, needs_engine, read_keys, tools
+from potluck.tasks.sources import Sources, Written, none_read, not_here, sources
+
+ASK = Ask(Kind.INTERSECT, 0, (), b"")
+REHEARSED = 1000
+"""Made-up keys a site, of a rehearsal."""
+MEMBERS = "members.csv"
+"""A run's common keys, in its folder."""
+
+
+@dataclass(frozen=True, eq=False)
+class Room:
+    """All owners' keys. See `tasks.here.Here`."""
+
+    spec: Plan
+    keys: Mapping[Party, Keys] = field(repr=False)
+
+    def tallies(self, outcome: Outcome | None = None) -> dict[str, Tally]:
+        """No values are read."""
+        return {}
+
+    def minded(self) -> list[str]:
+        """Nothing more."""
+        return []
+
+    def play(self, begun: Begun) -> tuple[Intersected, Log]:
+        """The round; what its first receiver has."""
+        begun.progress(ASK)
+        spec, sitting = self.spec, RoundContext(self.spec, RoundId(begun.name, 1))
+        assert spec.align is not None
+        with _tools(spec, begun.kept) as using:
+            found, log = played(ASK, sitting.round, halves(sitting, self.keys, using, begun.memory.seat), begun.memory)
+        first = sitting.about().first
+        common = found[first]
+        assert isinstance(common, Common)
+        return learnt(spec.align.keys, self.keys[first], common), log
+
+    def beside(self, outcome: Outcome) -> Beside:
+        """How many keys all have, where one process holds them all."""
+        return Beside(shared=len(set.intersection(*(set(split(one.digests, DIGEST)) for one in self.keys.values()))))
+
+    def fetch(self, folder: Path, homes: Mapping[str, Path], run: str, compare: bool) -> Fetched:
+        """What the first receiver wrote into its home. Raises UsageError: there is nothing."""
+        home = homes[gathering(self.spec, RoundId("", 1)).first.name]
+        found = kept(home, run)
+        if found is None:
+            raise UsageError("the site kept no result", where=str(home), hint="run it again")
+        members, told = found
+        document: Json = {"size": told.size, "reused": told.reused}
+        if members is not None:
+            create(folder / MEMBERS, members.read_bytes(), PRIVATE)
+            document["members"] = str(folder / MEMBERS)
+        beside = self.beside(Intersected(told.size)) if compare else Beside()
+        if beside.shared is not None:
+            document["plain_size"] = beside.shared
+        return Fetched(document, beside=beside, learnt=told)
+
+
+@contextmanager
+def _tools(spec: Plan, kept_in: Path | None) -> Iterator[dict[Party, Tools]]:
+    """Every owner's. kept_in: alignments are kept there, in a folder for each owner; None: nowhere."""
+    with ExitStack() as stack:
+        every = {one: tools(spec, kept_in and kept_in / file_name(one.name)) for one in spec.sites}
+        for one in every.values():
+            stack.enter_context(closing(one))
+        yield every
+
+
+def here(plan: Written, data: Sources | None) -> Room:
+    """Keys of a plan whose owners are all here. Raises PlanError, DataError; UsageError: the engine is not installed,
+    which RR22 needs."""
+    if needs_engine(plan.spec):
+        require("mpc")
+    given = sources(plan, data)
+    return Room(plan.spec, {one: read_keys(given[one.name], plan.spec, one.name) for one in plan.spec.sites})
+
+
+def leave(outcome: Outcome, folder: Path) -> None:
+    """The common keys, where they are here."""
+    if isinstance(outcome, Intersected) and outcome.members is not None:
+        create(folder / MEMBERS, text_of(outcome).encode(), PRIVATE)
+
+
+def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json:
+    """What is said of common keys; null where they are somewhere else, or not revealed."""
+    assert isinstance(outcome, Intersected)
+    members = None if outcome.members is None else str(folder / MEMBERS)
+    found: Json = {"size": outcome.size, "members": members, "reused": outcome.reused}
+    return found if beside.shared is None else found | {"plain_size": beside.shared}
+
+
+def estimate(plan: Written) -> Estimate:
+    """One round is rehearsed, with REHEARSED made-up keys a site; the files' keys are read as `run` reads them.
+
+    Raises PlanError: it ended in an abort; UsageError: the engine is not installed; and as `here`.
+    """
+    missing = not_here(plan)
+    if plan.spec.data.files and not missing:
+        here(plan, None)
+    size, seconds = _rehearsed(plan.spec)
+    many = f"bytes and seconds are of {REHEARSED} made-up keys a site; both grow as keys do"
+    return Estimate(warnings=[*none_read(missing), many], bytes_up=size, seconds=seconds)
+
+
+def _rehearsed(spec: Plan) -> tuple[int, float]:
+    """Bytes that one site uploads and seconds of the round."""
+    made = digests([(str(number),) for number in range(REHEARSED)])
+    keys = dict.fromkeys(spec.sites, Keys(made, np.arange(REHEARSED), []))
+    with _tools(spec, None) as using:
+        memory, sitting = Memory(spec.sites, digest(spec)), RoundContext(spec, RoundId(new_run(), 1))
+        started = time.perf_counter()
+        try:
+            together(sitting.round, halves(sitting, keys, using, memory.seat), memory)
+        except Abort as abort:
+            raise PlanError(f"a rehearsal with made-up keys ended in: {abort}") from None
+        seconds = time.perf_counter() - started
+    return memory.transcript.traffic(1).up // len(spec.sites), round(seconds, 4)

@@ -1,0 +1,37 @@
+"""An owner's participation in an intersection: its keys, and, where the plan's way has engines, one of its own."""
+
+from __future__ import annotations
+
+from potluck.core.plan import Plan
+from potluck.core.rounds import Credentials, Half, RoundId
+from potluck.members.home import SiteHome
+from potluck.owner.judge import rows_allowed
+from potluck.owner.policy import Policy
+from potluck.owner.source import open_source
+from potluck.tasks.intersect.halves import RoundContext, learnt, match
+from potluck.tasks.intersect.kept import keep
+from potluck.tasks.matching.alignment import Common, read_keys
+from potluck.tasks.matching.owner import own_tools, reached
+from potluck.tasks.participation import Participation, ending
+from potluck.tasks.tie import key_of, of_keys, tied
+
+
+def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
+    """As its policy allows it. Raises PotluckError: the rows; Denied: the policy says no."""
+    here = reached(plan, rules, home)
+    source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
+    keys = read_keys(source, plan, home.name)
+    rows_allowed(rules, len(keys.rows))
+    tie = of_keys(keys, key_of(home.ties))
+    using = own_tools(plan, home, here)
+
+    def half(round_: RoundId, seat: Credentials) -> Half[Common]:
+        return tied(tie, round_, match(RoundContext(plan, round_), keys, using, seat))
+
+    def done(run: str, result: object) -> None:
+        assert isinstance(result, Common)
+        assert plan.align is not None
+        if result.size is not None:
+            keep(home.folder, run, learnt(plan.align.keys, keys, result))
+
+    return ending(Participation(plan, half, done, using.close, using.close, tie), here)

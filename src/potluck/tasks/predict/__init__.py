@@ -1,0 +1,1 @@
+"""Private prediction: one site has a model, another has rows and reads the scores."""

@@ -1,0 +1,226 @@
+"""A prediction with owner and client in this process: their model and rows, the round, and what it would cost."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from potluck.core.asks import Ask, Kind
+from potluck.core.errors import PlanError, UsageError
+from potluck.core.party import site
+from potluck.core.plan import Plan, Predict, digest
+from potluck.core.rounds import Abort, RoundId
+from potluck.drivers.memory import Memory, new_run
+from potluck.drivers.once import played, together
+from potluck.drivers.sums import Log
+from potluck.engines.environment import require
+from potluck.he.circuit import Forecast, Outline
+from potluck.learning.data.rows import Inputs
+from potluck.learning.data.source import Source
+from potluck.learning.data.tally import Tally
+from potluck.learning.models.card import Card
+from potluck.learning.models.model import Model
+from potluck.learning.models.scoring import Agreement, Predicted, agreement, encoded, text_of
+from potluck.members.files import PRIVATE, create
+from potluck.tasks.demands import demand_of
+from potluck.tasks.here import Begun, Beside, Estimate, Fetched, Json, Outcome
+from potluck.tasks.predict.halves import RoundContext, fits, halves
+from potluck.tasks.predict.kept import kept
+from potluck.tasks.predict.protections import met, protection
+from potluck.tasks.sources import Sources, Written, not_here, opened
+
+ASK = Ask(Kind.PREDICT, 0, (), b"")
+PREDICTIONS = "predictions.csv"
+"""A run's scores, in its folder."""
+
+
+@dataclass(frozen=True, eq=False)
+class Room:
+    """Both sites' part: the owner's model, the client's rows. See `tasks.here.Here`."""
+
+    spec: Plan
+    model: Model = field(repr=False)
+    rows: Source = field(repr=False)
+
+    def tallies(self, outcome: Outcome | None = None) -> dict[str, Tally]:
+        """Under the client's name, who reads its rows once the model's card is there."""
+        wanted = spec_of(self.spec)
+        if isinstance(outcome, Predicted):
+            return {wanted.client: outcome.tally}
+        read = self.encoded(self.model.card)
+        fits(int((~np.isnan(read.features).any(axis=1)).sum()), wanted.max_rows, wanted.client)
+        return {wanted.client: read.tally}
+
+    def encoded(self, card: Card) -> Inputs:
+        """The client's rows by a card."""
+        return encoded(card, self.spec.data, self.rows, spec_of(self.spec).client)
+
+    def minded(self) -> list[str]:
+        """What the scores themselves tell of the model."""
+        return [*telling(self.spec, self.model.card)]
+
+    def play(self, begun: Begun) -> tuple[Predicted, Log]:
+        """The round; what its client has."""
+        begun.progress(ASK)
+        round_ = RoundId(begun.name, 1)
+        with closing(protection(self.spec).build(self.spec, begun.demand)) as scoring:
+            every = halves(RoundContext(self.spec, scoring, round_), self.model, self.encoded, begun.memory.seat)
+            found, log = played(ASK, round_, every, begun.memory)
+        outcome = found[site(spec_of(self.spec).client)]
+        assert isinstance(outcome, Predicted)
+        return outcome, log
+
+    def beside(self, outcome: Outcome) -> Beside:
+        """The scores that the same model gives in plain."""
+        assert isinstance(outcome, Predicted)
+        plain = self.model.scored_features(self.encoded(self.model.card).features)
+        return Beside(agreement=agreement(outcome, plain))
+
+    def fetch(self, folder: Path, homes: Mapping[str, Path], run: str, compare: bool) -> Fetched:
+        """The scores that the client's site wrote into its home. Raises UsageError: there are none."""
+        home = homes[spec_of(self.spec).client]
+        found = kept(home, run)
+        if found is None:
+            raise UsageError("the client's site kept no scores", where=str(home), hint="run it again")
+        path, told = found
+        create(folder / PREDICTIONS, path.read_bytes(), PRIVATE)
+        beside = self.beside(_read(self, path, told.max_error_bound)) if compare else Beside()
+        document = _said(folder, told.max_error_bound, told.notes, beside.agreement)
+        return Fetched(document, (*self.minded(),), beside, scored=told)
+
+
+def spec_of(spec: Plan) -> Predict:
+    """The plan's predict table, which a plan that predicts has."""
+    assert spec.predict is not None
+    return spec.predict
+
+
+def here(plan: Written, data: Sources | None) -> Room:
+    """Model and rows of a plan whose parties are all here. data: the client's rows; without it the plan's file.
+
+    Raises PlanError: no rows, or rows of somebody else; UsageError: no model, or the engine is not installed.
+    """
+    return Room(plan.spec, model_of(plan), rows_of(plan, data))
+
+
+def model_of(plan: Written) -> Model:
+    """The owner's model, once its protection can carry it. Raises UsageError, PlanError."""
+    spec = plan.spec
+    room = protection(spec)
+    for engine in (room.engine, room.computes):
+        if engine is not None:
+            require(engine)
+    assert spec.model is not None
+    if spec.model.file is None:
+        hint = "run it across machines (potluck server run), or name model.file"
+        raise PlanError("model.file: is missing, and only a file can be scored with here", where=plan.where, hint=hint)
+    model = Model.read(plan.folder / spec.model.file)
+    if model.digest() != spec.model.digest:
+        raise PlanError("model.file: has changed since the plan was read", where=plan.where, hint="read it again")
+    problems = room.problems(outline(spec, model.card))
+    if problems:
+        what, _, hint = problems[0].partition(". hint: ")
+        raise PlanError(f"model.file: {what}", where=plan.where, hint=hint)
+    return model
+
+
+def rows_of(plan: Written, data: Sources | None) -> Source:
+    """The client's rows. Raises PlanError, and as `sources.opened`."""
+    spec = plan.spec
+    client = spec_of(spec).client
+    given: Sources = data if data is not None else {name: plan.folder / f for name, f in spec.data.files.items()}
+    key = "data.files" if data is None else "data"
+    strangers = [name for name in given if name != client]
+    if strangers:
+        hint = f"only the client's rows are scored: {client}"
+        raise PlanError(f"{key}: {strangers[0]} has none to be scored", where=plan.where, hint=hint)
+    if client not in given:
+        raise PlanError(f"{key}: there is none for {client}", where=plan.where, hint="name the client's rows")
+    return opened(given[client], spec, client)
+
+
+def outline(spec: Plan, card: Card) -> Outline:
+    """The model and the run as their protection asks of them."""
+    widths = (len(card.encoding.names), *(outputs for _, outputs in card.shapes))
+    wanted = spec_of(spec)
+    assert wanted.mode is not None
+    activation = card.activation if card.layers else ""  # a network may have no hidden layer
+    return Outline(widths, activation, wanted.mode, wanted.max_rows, spec.federation.patience, len(spec.compute))
+
+
+def telling(spec: Plan, card: Card) -> Iterator[str]:
+    """What the scores themselves tell of the model, as a warning."""
+    inputs, most = len(card.encoding.names), spec_of(spec).max_rows
+    if not card.activation and most > inputs:
+        yield (
+            f"predict.max_rows: whoever reads {inputs + 1} scores of rows of its own choice can work out all "
+            f"{inputs + 1} coefficients, and {most} may be read. hint: below {inputs + 1}, or only for clients that may"
+            " know the model"
+        )
+
+
+def leave(outcome: Outcome, folder: Path) -> None:
+    """The scores, where they are here."""
+    if isinstance(outcome, Predicted):
+        create(folder / PREDICTIONS, text_of(outcome).encode(), PRIVATE)
+
+
+def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json:
+    """What is said of scores; null where they are somewhere else."""
+    if not isinstance(outcome, Predicted):
+        return {"predictions": None, "max_error_bound": None, "notes": []}
+    return _said(folder, outcome.bound, outcome.notes, beside.agreement)
+
+
+def _said(folder: Path, bound: float, notes: tuple[str, ...], same: Agreement | None) -> Json:
+    found: Json = {"predictions": str(folder / PREDICTIONS), "max_error_bound": bound, "notes": list(notes)}
+    if same is None:
+        return found
+    return found | {"agreement": {"rows": same.rows, "same_labels": same.same, "largest_error": same.largest}}
+
+
+def _read(room: Room, path: Path, bound: float) -> Predicted:
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.reader(file))[1:]
+    table = np.array([[float(cell or "nan") for cell in line[1:]] for line in lines])
+    return Predicted(room.model.target, table, bound)
+
+
+def estimate(plan: Written) -> Estimate:
+    """Rehearsed on a row of zeros, where the model is here. Raises as `here`; PlanError: it ends in an abort."""
+    model, missing = plan.spec.model, not_here(plan)
+    if model is None or model.file is None or "model.file" in missing:
+        return Estimate(
+            warnings=["model.file: the model is not here, so what it costs is not known. hint: its owner can check it"]
+        )
+    demand_of(plan)
+    held = model_of(plan)
+    minded, data = [*telling(plan.spec, held.card)], {}
+    if missing and plan.spec.data.files:
+        minded.append("data.files: there is none to read. hint: `run` and `up` need the client's rows")
+    elif plan.spec.data.files:
+        data = Room(plan.spec, held, rows_of(plan, None)).tallies()
+    try:
+        forecast, seconds = _rehearsed(plan.spec, held)
+    except Abort as abort:
+        raise PlanError(f"a rehearsal on a row of zeros ended in: {abort}") from None
+    size = forecast.keys + forecast.query
+    return Estimate(warnings=minded, bytes_up=size, seconds=seconds, forecast=asdict(forecast), data=data)
+
+
+def _rehearsed(spec: Plan, model: Model) -> tuple[Forecast, float]:
+    """What a run will send, and the seconds of one row of zeros here."""
+    zeros, round_ = np.zeros((1, len(model.encoding.names))), RoundId(new_run(), 1)
+    with closing(met(spec)) as scoring:
+        memory = Memory((*spec.sites, *spec.compute), digest(spec))
+        every = halves(RoundContext(spec, scoring, round_), model, lambda card: Inputs(zeros), memory.seat)
+        started = time.perf_counter()
+        together(round_, every, memory)
+        seconds = round(time.perf_counter() - started, 4)
+    return protection(spec).forecast(outline(spec, model.card)), seconds

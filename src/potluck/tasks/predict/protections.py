@@ -1,0 +1,90 @@
+"""One table: a plan's word -> the room that scores rows. A new protection is one folder and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from potluck.core.party import Party, site
+from potluck.core.plan import Plan
+from potluck.core.predicting import Predict
+from potluck.core.views import View
+from potluck.he import predict as he
+from potluck.he.circuit import Forecast, Outline
+from potluck.he.predict import Predicting
+from potluck.mpc.predict import scores as shared
+from potluck.tasks.sums.protections import simulated
+from potluck.tee import predict as tee
+from potluck.tee.demand import Demand
+from potluck.tee.sum_views import unprotected
+
+
+class Meet(Protocol):
+    """The three halves of a plan's prediction, for a party of this process."""
+
+    def __call__(self, plan: Plan, demand: Demand | None = None) -> Predict: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """views: who sees what; problems, forecast: of a model's outline, which a plan may not know; build: the three
+    halves, as `Row`. engine: what owner and client need installed, None where that is nothing; computes: what a compute
+    party does. check: what of the plan it cannot keep."""
+
+    views: Callable[[Plan], list[View]]
+    problems: Callable[[Outline], list[str]]
+    forecast: Callable[[Outline], Forecast]
+    build: Meet
+    engine: str | None
+    computes: str | None = None
+    check: Callable[[Plan], list[str]] = lambda plan: []
+
+
+def _ends(plan: Plan) -> tuple[Party, Party, int]:
+    assert plan.predict is not None
+    return site(plan.predict.owner), site(plan.predict.client), plan.predict.max_rows
+
+
+def _shared_views(plan: Plan) -> list[View]:
+    owner, client, most = _ends(plan)
+    return shared.views(owner, client, plan.compute, most)
+
+
+PROTECTIONS: dict[str, Scoring] = {
+    "he": Scoring(
+        lambda plan: he.views(*_ends(plan)),
+        he.problems,
+        he.forecast,
+        lambda plan, demand=None: Predicting(),
+        "he",
+    ),
+    "tee": Scoring(
+        lambda plan: tee.views(*_ends(plan), unprotected(plan)),
+        lambda outline: tee.problems(outline.widths, outline.rows),
+        # no circuit, hence no parameters: keys counts evidence and the model
+        lambda outline: Forecast("none", 0, 0, 0, *tee.traffic(outline.widths, outline.rows)),
+        tee.build,
+        None,
+    ),
+    "share": Scoring(
+        _shared_views,
+        lambda outline: shared.problems(outline.widths, outline.rows),
+        # no circuit either: keys counts the model's parts
+        lambda outline: Forecast("none", 0, 0, 0, *shared.traffic(outline.widths, outline.rows, outline.compute)),
+        lambda plan, demand=None: shared.build(plan),
+        None,
+        "mpc",
+        shared.check,
+    ),
+}
+
+
+def protection(plan: Plan) -> Scoring:
+    """The room for this plan's prediction."""
+    return PROTECTIONS[plan.protect.scheme]
+
+
+def met(plan: Plan) -> Predict:
+    """The three halves for a rehearsal on numbers of no one, in this process."""
+    return protection(plan).build(simulated(plan))

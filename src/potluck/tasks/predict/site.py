@@ -1,0 +1,97 @@
+"""A party's participation in a prediction: the owner's model, the client's rows, or a compute party's engine."""
+
+from __future__ import annotations
+
+from potluck.core.errors import Refused, UsageError
+from potluck.core.party import Role
+from potluck.core.plan import Plan
+from potluck.core.rounds import Credentials, Half, RoundId
+from potluck.engines.environment import require
+from potluck.learning.data.rows import Inputs
+from potluck.learning.data.source import Source
+from potluck.learning.data.tally_words import lines
+from potluck.learning.models.card import Card
+from potluck.learning.models.model import Model
+from potluck.learning.models.scoring import Predicted, encoded, layered
+from potluck.members.home import SiteHome
+from potluck.mpc.predict import scores as shared
+from potluck.owner.judge import columns_allowed, models_allowed
+from potluck.owner.policy import Policy
+from potluck.owner.source import open_source
+from potluck.tasks.denied import Denied
+from potluck.tasks.participation import Participation, demanded, ending, engine_address, started
+from potluck.tasks.predict import kept
+from potluck.tasks.predict.halves import RoundContext, Rows, aid, answer, ask
+from potluck.tasks.predict.protections import protection
+
+
+def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
+    """As its policy allows it. Raises PotluckError: rows or model; Denied: the policy says no."""
+    if home.me.role is Role.COMPUTE:
+        return _computes(plan, rules, home)
+    assert plan.predict is not None
+    engine = protection(plan).engine
+    if engine is not None:
+        require(engine)
+    return _owns(plan, rules, home) if plan.predict.owner == home.name else _asks(plan, rules, home)
+
+
+def _computes(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
+    """An engine that is up before this party says that it takes part."""
+    here = engine_address(rules, home.policy.name)
+    scoring = shared.build(plan)
+    engine = scoring.engines[home.me] = started(plan, here)
+
+    def half(round_: RoundId, seat: Credentials) -> Half[None]:
+        return aid(RoundContext(plan, scoring, round_), seat)
+
+    return ending(Participation(plan, half, rest=engine.close), here)
+
+
+def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
+    """The owner's: its policy's source is the model file."""
+    demand = demanded(plan, rules, home)
+    if rules.source.file is None:
+        hint = 'file = "model.json", as `run` wrote it'
+        raise UsageError("source.file is no model, which this plan asks of this site", where=home.name, hint=hint)
+    model = layered(Model.read(home.folder / rules.source.file), home.name)
+    assert plan.model is not None
+    if model.digest() != plan.model.digest:
+        hint = f"this one is {model.digest()}: the plan's model.digest has to be that, or source.file another"
+        raise UsageError("the model of source.file is not the one that the plan names", where=home.name, hint=hint)
+    denial = models_allowed(rules, model.kind)
+    if denial is not None:
+        raise Denied(denial.code, f"{denial.words}; {denial.hint}")
+    scoring = protection(plan).build(plan, demand)
+
+    def half(round_: RoundId, seat: Credentials) -> Half[None]:
+        return answer(RoundContext(plan, scoring, round_), model, seat)
+
+    return Participation(plan, half, close=scoring.close)
+
+
+def _asks(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
+    """The client's: rows are encoded when the card is there, whose columns its policy has to allow."""
+    demand = demanded(plan, rules, home)
+    source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
+    scoring = protection(plan).build(plan, demand)
+
+    def half(round_: RoundId, seat: Credentials) -> Half[Predicted]:
+        return ask(RoundContext(plan, scoring, round_), _allowed(plan, rules, home, source), seat)
+
+    def done(run: str, result: object) -> tuple[str, ...]:
+        assert isinstance(result, Predicted)
+        kept.keep(home.folder, run, result)
+        return tuple(lines(result.tally))
+
+    return Participation(plan, half, done, close=scoring.close)
+
+
+def _allowed(plan: Plan, rules: Policy, home: SiteHome, source: Source) -> Rows:
+    def rows(card: Card) -> Inputs:
+        denial = columns_allowed(rules, [one.name for one in card.encoding.fields])
+        if denial is not None:
+            raise Refused(f"the model reads more than that: {denial.words}", where="policy", hint=denial.hint)
+        return encoded(card, plan.data, source, home.name)
+
+    return rows

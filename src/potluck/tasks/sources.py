@@ -1,0 +1,104 @@
+"""Where the rows of an in-process run come from: frames that the caller gives, or the plan's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import numpy as np
+
+from potluck.core import plan as core
+from potluck.core.errors import PlanError, UsageError
+from potluck.core.party import Party
+from potluck.learning.data.table import Source, Table, header, read, resolve
+from potluck.learning.data.tally import Tally
+from potluck.learning.data.tally_words import required
+from potluck.owner import policy
+from potluck.owner.source import open_source
+
+Sources = Mapping[str, Source]
+
+
+class Written(Protocol):
+    """A plan as its author wrote it. folder: where its files lie; where: what an error calls it."""
+
+    @property
+    def spec(self) -> core.Plan: ...
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def where(self) -> str: ...
+
+
+def sources(plan: Written, data: Sources | None) -> Sources:
+    """The source of every site, by name. Raises PlanError: a site without data, or data without a site; as `opened`."""
+    names = plan.spec.federation.sites
+    given: Sources = data if data is not None else {n: plan.folder / f for n, f in plan.spec.data.files.items()}
+    key = "data.files" if data is None else "data"
+    for name in names:
+        if name not in given:
+            raise PlanError(
+                f"{key}: there is none for site {name}", where=plan.where, hint="name a file for every site"
+            )
+    for name, source in given.items():
+        if not isinstance(source, str | Path | np.ndarray) and not hasattr(source, "columns"):
+            hint = "give a path, a frame or an array of rows"
+            raise UsageError(f"{key}: {name} is a {type(source).__name__}", where=plan.where, hint=hint)
+        if name not in names:
+            hint = f"the sites are {', '.join(names)}"
+            raise PlanError(f"{key}: {name} is no site of this plan", where=plan.where, hint=hint)
+    return {name: opened(source, plan.spec, name) for name, source in given.items()}
+
+
+def opened(source: Source, spec: core.Plan, name: str) -> Source:
+    """A path as a site opens its own: `.parquet` is Parquet, all else CSV; what is no path is as it came.
+
+    Raises DataError: no Parquet, too many rows; UsageError: a package is missing.
+    """
+    if not isinstance(source, str | Path):
+        return source
+    return open_source(policy.Source(file=str(source)), Path(), max_rows=spec.data.max_rows, where=name)
+
+
+def tables(plan: Written, data: Sources | None) -> tuple[core.Plan, dict[Party, Table]]:
+    """The plan with its column patterns resolved, and every site's table. Raises DataError, naming site and column:
+    a cell does not fit the plan, or of a whole column none does."""
+    given = sources(plan, data)
+    spec = resolve(plan.spec, {name: header(given[name], plan.spec, name) for name in plan.spec.federation.sites})
+    found = {site: read(given[site.name], spec, site.name) for site in spec.sites}
+    for site, table in found.items():
+        required(table.tally, site.name)
+    return spec, found
+
+
+def not_here(plan: Written) -> dict[str, str | None]:
+    """Files that `run` and `up` read and that are not here: by the plan's key, as the plan names them (None: it does
+    not). Empty where it names no file of rows, which then are read across machines alone."""
+    spec, files = plan.spec, plan.spec.data.files
+    readers = (spec.predict.client,) if spec.predict else spec.federation.sites
+    wanted = {f"data.files.{name}": files.get(name) for name in readers} if files else {}
+    if spec.predict and spec.model and spec.model.file:
+        wanted["model.file"] = spec.model.file
+    return {key: file for key, file in wanted.items() if file is None or not (plan.folder / file).is_file()}
+
+
+def none_read(missing: Mapping[str, str | None]) -> list[str]:
+    """The warning of `check` where files are not here, or none."""
+    if not missing:
+        return []
+    what = f"{len(missing)} not found here, so no rows were read: {', '.join(missing)}"
+    return [f"data.files: {what}. hint: `run` and `up` need one for every site; across machines owners name their own"]
+
+
+def tallies(found: Mapping[Party, Table]) -> dict[str, Tally]:
+    """What became of the values, by site: for the owners, all of whom are here."""
+    return {site.name: table.tally for site, table in found.items()}
+
+
+def without_noise(spec: core.Plan) -> core.Plan:
+    """The same plan with no noise: only where all rows are in one process anyway."""
+    return msgspec.structs.replace(spec, privacy=core.PrivacyPlan(noise="none", unit=spec.privacy.unit))

@@ -1,0 +1,85 @@
+"""What a task is, as one value: all that checks, sites, servers and runners ask of it.
+
+The facts that rooms below need (`core.traits`) stand beside it. It holds no plan, no key and no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from potluck.core.asks import Ask, Kind
+from potluck.core.party import Party
+from potluck.core.plan import Plan
+from potluck.core.rounds import Credentials, Half, RoundId
+from potluck.core.views import View
+from potluck.dp.account import Cost
+from potluck.learning.models.scoring import Carried
+from potluck.members.home import SiteHome
+from potluck.owner.policy import Policy
+from potluck.tasks.here import Beside, Estimate, Here, Json, Outcome
+from potluck.tasks.intersect.halves import Intersected
+from potluck.tasks.participation import Participation
+from potluck.tasks.sources import Sources, Written
+
+EXACT = "no noise: exact sums are released; no epsilon is charged, and none could be stated"
+HalfOf = Callable[[RoundId, Credentials], Half[object]]
+"""A party's half of one round."""
+
+
+def _idle() -> None:
+    """Nothing runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How the server carries out a task that is one round. half: its own; close: ends what runs for it."""
+
+    half: HalfOf = field(repr=False)
+    close: Callable[[], None] = field(default=_idle, repr=False)
+
+
+def serves_sums(plan: Plan) -> Serving:
+    """Of sums the server has a loop, not one half. Raises TypeError."""
+    raise TypeError(f"{plan.task} is carried out by sums")
+
+
+def charged(plan: Plan) -> Sequence[Party]:
+    """Whose ledgers are charged: every site's, with noise."""
+    return plan.sites if plan.privacy.noise != "none" else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """One task.
+
+    words: the protections that carry out this plan of it; unknown: what is wrong with another one, None where that is
+    not more than its name.
+    check: (errors, warnings) of a plan whose tables and protection fit the task. views: who sees what.
+    first: its first sum, as all derive it from the plan. costs: what one sum of each kind charges an owner, of a plan
+    with noise.
+    part: what a site or compute party brings to a run, once its owner has agreed. serve: the server's half, of a task
+    that is one round; afar: what comes of that where the results are others'.
+    here: what all parties bring, where one process has them all; keeps: whose ledgers a run writes; estimate: what a
+    run would cost.
+    leave: writes what comes of a run into its folder; document: what the run's document says of it.
+    learnt: what an owner of this name is asked for, in a sentence or two; exact: what a plan without noise costs it.
+    """
+
+    words: Callable[[Plan], Sequence[str]]
+    check: Callable[[Plan], tuple[list[str], list[str]]]
+    views: Callable[[Plan], list[View]]
+    first: Callable[[Plan], Ask]
+    costs: Callable[[Plan], Mapping[Kind, Cost]]
+    part: Callable[[Plan, Policy, SiteHome], Participation]
+    serve: Callable[[Plan], Serving] = serves_sums
+    afar: Callable[[], Carried | Intersected] = Carried
+    unknown: Callable[[Plan], str | None] = lambda plan: None
+    here: Callable[[Written, Sources | None], Here]
+    estimate: Callable[[Written], Estimate]
+    leave: Callable[[Outcome, Path], None]
+    document: Callable[[Outcome, Plan, Path, Beside], Json]
+    learnt: Callable[[Plan, str], str]
+    exact: Callable[[Plan], str] = lambda plan: EXACT
+    keeps: Callable[[Plan], Sequence[Party]] = charged

@@ -1,0 +1,1 @@
+"""Statistics over rows at different owners: one sum."""

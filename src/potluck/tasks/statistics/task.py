@@ -1,0 +1,43 @@
+"""Statistics over rows at different owners, as one value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from potluck.core.plan import Plan, Statistic
+from potluck.learning.tasks import Counted
+from potluck.tasks.here import Beside, Json, Outcome
+from potluck.tasks.spec import TaskSpec
+from potluck.tasks.sums import costs, estimate, local, site, task
+from potluck.tasks.words import columns, left_out
+
+
+def _document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json:
+    assert isinstance(outcome, Counted)
+    return {"results": outcome.document()}
+
+
+def _learnt(plan: Plan, me: str) -> str:
+    what = f"statistics: {', '.join(map(_statistic, plan.statistics))}"
+    return f"{what}. It reads the columns {columns(plan)}.{left_out(plan)}"
+
+
+def _statistic(one: Statistic) -> str:
+    """What is counted, by the plan's columns: its name may say anything."""
+    of = " and ".join(map(repr, one.columns or ((one.column,) if one.column else ())))
+    return f"{one.kind}{f' of {of}' if of else ''}{f' by {one.by!r}' if one.by else ''}, called {one.name!r}"
+
+
+STATISTICS = TaskSpec(
+    learnt=_learnt,
+    words=task.every,
+    check=task.check,
+    views=task.views,
+    first=costs.first,
+    costs=costs.costs,
+    part=site.part,
+    here=local.here,
+    estimate=estimate.estimate,
+    leave=lambda outcome, folder: None,
+    document=_document,
+)

@@ -1,0 +1,107 @@
+"""What a run of sums would cost: not estimated but rehearsed, one round of the plan's protection on zero vectors."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from potluck.core.asks import Ask
+from potluck.core.errors import PlanError
+from potluck.core.party import SERVER
+from potluck.core.plan import Plan, digest
+from potluck.core.rounds import RoundId, Sum
+from potluck.core.stages import Guarded, Opened
+from potluck.dp.bound import describe, privacy
+from potluck.drivers.memory import Memory, new_run
+from potluck.learning.data.tally import Tally
+from potluck.learning.tasks import build
+from potluck.net.pieces import LARGEST
+from potluck.tasks.demands import demand_of
+from potluck.tasks.here import Estimate
+from potluck.tasks.sources import Written, none_read, not_here, tables, tallies
+from potluck.tasks.sums.forecast import forecast_of, words
+from potluck.tasks.sums.halves import terms
+from potluck.tasks.sums.protections import rehearsed
+
+
+def estimate(plan: Written) -> Estimate:
+    """Of training or statistics. Raises PotluckError, as `run` would."""
+    demand_of(plan)
+    spec, more, data = _with_files(plan)
+    ask = next(build(spec).lead())
+    grid = _grid(spec, ask)
+    ahead = forecast_of(spec, data.values())
+    size, seconds, largest = _rehearsal(spec, ask)
+    outlook, useless = words(spec, ahead) if ahead else ("", [])
+    return Estimate(
+        warnings=[*more, *useless, *_heavy(largest)],
+        bytes_up=size,
+        seconds=seconds,
+        grid=grid,
+        forecast=ahead.document() if ahead else None,
+        outlook=outlook,
+        data=data,
+    )
+
+
+def _with_files(plan: Written) -> tuple[Plan, list[str], dict[str, Tally]]:
+    """The plan with its column patterns resolved, what to mind, and what became of the values by site, once its files
+    are read as `run` reads them.
+
+    Files that are not here are a warning: across machines every owner has its own. Raises DataError as `run` would.
+    """
+    files, missing = plan.spec.data.files, not_here(plan)
+    if files and not missing:
+        spec, found = tables(plan, None)
+        return spec, [], tallies(found)
+    if any("*" in name for name in plan.spec.data.columns):
+        raise PlanError("data.columns: a pattern needs the files' headers", hint="name files that can be read here")
+    return plan.spec, none_read(missing), {}
+
+
+def _grid(spec: Plan, ask: Ask) -> dict[str, object]:
+    bound = privacy(spec, ask)
+    parts: dict[str, object] = {
+        part.name: {"size": part.size, "step": part.step, "high": part.high} for part in bound.grid.parts
+    }
+    found: dict[str, object] = {"bits": bound.grid.bits, "length": bound.grid.length, "parts": parts}
+    if spec.privacy.noise != "none":
+        told = describe(spec, ask)
+        found["sigma"] = list(told.sigma)
+    return found
+
+
+def _heavy(largest: int) -> list[str]:
+    """A letter that no mailbox takes is a warning: in one process the plan runs all the same."""
+    if largest <= LARGEST:
+        return []
+    what = f"a letter of this plan has {largest:,} bytes, and across machines at most {LARGEST:,} pass"
+    return [f"protect.with: {what}. hint: a smaller model, fewer sites, or another protection"]
+
+
+def _rehearsal(spec: Plan, ask: Ask) -> tuple[int, float, int]:
+    """Bytes that one site uploads, seconds of one round and bytes of its largest letter, on zero vectors."""
+    protection = rehearsed(spec)
+    memory, run = Memory((*spec.sites, *spec.compute), digest(spec)), new_run()
+    # Where others compute, their engines start in the first round of a run: the second is what a round takes.
+    for number in (1, 2) if protection.helpers() else (1,):
+        seconds = _rehearsed(spec, ask, protection, memory, RoundId(run, number))
+    largest = max(move.size for move in memory.transcript.moves)
+    return memory.transcript.traffic(1).up // len(spec.sites), round(seconds, 4), largest
+
+
+def _rehearsed(spec: Plan, ask: Ask, protection: Sum, memory: Memory, round_: RoundId) -> float:
+    """Seconds of one round on zero vectors. Raises PlanError: it ended in an abort."""
+    agreed = terms(spec, round_, ask, privacy(spec, ask))
+    nothing = Guarded(np.zeros(agreed.length, agreed.dtype))
+    halves = {site: protection.give(agreed, memory.seat(site), nothing) for site in spec.sites}
+    halves |= {one: protection.assist(agreed, memory.seat(one)) for one in protection.helpers()}
+    started = time.perf_counter()
+    desks = memory.round(round_, {SERVER: protection.open(agreed, memory.seat(SERVER)), **halves})
+    seconds = time.perf_counter() - started
+    server = desks[SERVER]
+    if server.abort:
+        raise PlanError(f"a rehearsal on zero vectors ended in: {server.abort}")
+    assert isinstance(server.result, Opened)
+    return seconds

@@ -1,0 +1,119 @@
+"""What `check` says of a plan's noise before anything is spent: how well each result will be known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+import numpy as np
+
+from potluck.core.asks import Ask, Kind
+from potluck.core.plan import Plan as Spec
+from potluck.dp.bound import describe
+from potluck.learning import forecast
+from potluck.learning.data.tally import Tally
+from potluck.learning.data.units import most_rows
+from potluck.learning.evaluation import evaluate
+from potluck.learning.forecast import Forecast
+from potluck.learning.statistics.kinds import KINDS
+from potluck.learning.tasks import build
+
+TITLES = {"auc": "AUC", "accuracy": "accuracy", "r2": "r2", "rmse": "rmse"}
+MANY = 1e9
+"""With so many rows half an interval times them is what it is a row."""
+
+
+def forecast_of(spec: Spec, here: Collection[Tally]) -> Forecast | None:
+    """Of metrics, or of statistics. here: what became of every site's rows; empty where they are not here. None without
+    noise, and where a plan releases no metrics. Raises PlanError as `describe`."""
+    if spec.privacy.noise == "none":
+        return None
+    if spec.traits.counts:
+        rows = sum(one.counted for one in here) if here else None
+        each = {one.name: sum(tally.statistics[one.name] for tally in here) for one in spec.statistics} if here else {}
+        return forecast.statistics(spec, _stds(spec, next(build(spec).lead())), rows, each)
+    blocks = evaluate.blocks(spec, np.zeros(0))  # with noise they are the same at any weights
+    if not blocks:
+        return None
+    (std,) = _stds(spec, Ask(Kind.EVALUATE, 0, blocks, b"")).values()
+    # How many rows of a person are held out only the rows can say.
+    persons = spec.privacy.unit == "person" and here
+    return forecast.metrics(spec, blocks, std, sum(one.held - one.beyond for one in here) if persons else None)
+
+
+def _stds(spec: Spec, ask: Ask) -> dict[str, float]:
+    """By block: the noise in each number that is released, where no site drops out."""
+    told = describe(spec, ask)
+    givers = 1 if spec.privacy.noise == "reveal" else len(spec.federation.sites)
+    return {name: share * math.sqrt(givers) for name, share in zip(told.parts, told.share, strict=True)}
+
+
+def words(spec: Spec, found: Forecast) -> tuple[str, list[str]]:
+    """(a sentence, warnings): a warning where metrics would be of no use."""
+    if spec.traits.counts:
+        return _statistics(spec, found), []
+    at = f"at epsilon {_epsilon(spec):g} with {_of(spec, found)}"
+    said = ", ".join(f"{TITLES[name]} {_reach(half)}" for name, half in found.noise.items())
+    known = [_known(name, found.noise[name]) for name in found.useless()]
+    hint = "hint: a larger epsilon, more rows, or a larger data.split.test"
+    what = f"{at} {' and '.join(known)}; this variance is not usable"
+    useless = [f"privacy.epsilon: {what}. {hint}"] if known else []
+    return f"forecast, 95 % from the noise alone: {at} {said} ({_supposed(found)})", useless
+
+
+def _known(name: str, half: float | None) -> str:
+    known = "without any bound" if half is None else f"to about {_reach(half)}"
+    return f"the {TITLES[name]} will be known {known}"
+
+
+def _supposed(found: Forecast) -> str:
+    """What the forecast of metrics rests on, and where they are known less well."""
+    filled = "normal, with a sixth of the range as standard deviation"
+    if "auc" in found.noise:
+        return (
+            f"if half of the rows are positive, the AUC is {forecast.AREA:g} and numbers fill their declared ranges:"
+            f" {filled}. The AUC is known less well with fewer positives, and several times worse where values fill a"
+            " small part of their ranges"
+        )
+    if "r2" in found.noise:
+        return (
+            f"if the r2 is {forecast.R2:g} and targets fill their declared range: {filled}."
+            " The rmse is known less well the better the model, and both several times worse where targets fill a small"
+            " part of their range"
+        )
+    return f"if {100 * forecast.RIGHT:g} of 100 are classified right"
+
+
+def _epsilon(spec: Spec) -> float:
+    privacy = spec.privacy
+    return (privacy.epsilon if privacy.unit == "row" else privacy.evaluation) or 0.0
+
+
+def _of(spec: Spec, found: Forecast) -> str:
+    count = 0 if found.rows is None else round(found.rows)
+    if spec.privacy.unit == "site":
+        return f"the shares of {count} sites"
+    limit = f", at most {most_rows(spec)} of a person," if spec.privacy.unit == "person" else ""
+    return f"about {count:,} held-out rows{limit}"
+
+
+def _statistics(spec: Spec, found: Forecast) -> str:
+    many = {one.name: MANY for one in spec.statistics}
+    per_row = forecast.statistics(spec, _stds(spec, next(build(spec).lead())), MANY, many).noise
+    said = []
+    for one in spec.statistics:
+        half, kind = found.noise[one.name], KINDS.of(one.kind)
+        unit = spec.data.columns[one.column].unit if one.column and kind.unit == "same" else ""
+        unit = f" {unit}" if unit else ""
+        rest = per_row[one.name]
+        of = " each" if kind.lists else ""
+        if half is None and found.rows is None and rest is not None:
+            said.append(f"{one.name} +- {rest * MANY:.3g} / rows{unit}")
+        else:
+            said.append(f"{one.name} {_reach(half)}{unit}{of}")
+    of = "" if found.rows is None else f" with {round(found.rows):,} rows"
+    return f"forecast, 95 % from the noise alone: at epsilon {spec.privacy.epsilon:g}{of} {', '.join(said)}"
+
+
+def _reach(half: float | None) -> str:
+    return "has no bound" if half is None else f"+- {half:.2g}"

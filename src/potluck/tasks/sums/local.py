@@ -1,0 +1,67 @@
+"""Sums with all parties in this process: their tables, all rounds, and what a run would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from potluck.core.asks import Task
+from potluck.core.party import Party
+from potluck.core.plan import Plan
+from potluck.drivers.sums import Log, Sums, drive
+from potluck.learning.data.table import Table
+from potluck.learning.data.tally import Tally
+from potluck.learning.models.model import Model
+from potluck.learning.tasks import Counted, build
+from potluck.learning.training.trained import Trained
+from potluck.tasks.here import Begun, Beside, Fetched, Outcome
+from potluck.tasks.sources import Sources, Written, tables, tallies
+from potluck.tasks.sums.protections import row
+from potluck.tasks.sums.together import Together
+from potluck.tasks.train.compare import compared, sides
+from potluck.tasks.trained import MODEL
+
+
+@dataclass(frozen=True, eq=False)
+class Room:
+    """All sites' tables. See `tasks.here.Here`."""
+
+    spec: Plan
+    rows: Mapping[Party, Table] = field(repr=False)
+
+    def tallies(self, outcome: Outcome | None = None) -> dict[str, Tally]:
+        """By site."""
+        return tallies(self.rows)
+
+    def minded(self) -> list[str]:
+        """Nothing more."""
+        return []
+
+    def play(self, begun: Begun) -> tuple[Trained | Counted, Log]:
+        """Every sum."""
+        spec = self.spec
+        task: Task[Table, Trained | Counted] = build(spec)
+        protection = row(spec).build(spec, begun.demand)
+        parties = Together(spec, task, protection, self.rows, begun.memory, begun.name)
+        sums = Sums(spec, parties, progress=begun.progress)
+        with begun.charged():
+            outcome = drive(task, sums)
+        return outcome, sums.log
+
+    def beside(self, outcome: Outcome) -> Beside:
+        """Of training: each site alone, and all rows in one place."""
+        if not isinstance(outcome, Trained):
+            return Beside()
+        return Beside(compared(self.spec, self.rows, outcome), sides(self.rows))
+
+    def fetch(self, folder: Path, homes: Mapping[str, Path], run: str, compare: bool) -> Fetched:
+        """The server has all that comes of sums."""
+        if not compare or not self.spec.traits.learns:
+            return Fetched()
+        return Fetched(beside=self.beside(Trained(Model.read(folder / MODEL), None)))
+
+
+def here(plan: Written, data: Sources | None) -> Room:
+    """All sites' tables. Raises as `sources.tables`."""
+    return Room(*tables(plan, data))

@@ -1,0 +1,77 @@
+"""One table: a plan's word -> the room that adds up. A new protection is one file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from potluck.core.plan import Plan
+from potluck.core.rounds import Sum
+from potluck.core.views import View
+from potluck.he import sum as he
+from potluck.mpc import clear
+from potluck.mpc.mask import sum as mask
+from potluck.mpc.share import sum as share
+from potluck.tee import sum as tee
+from potluck.tee.demand import Demand
+
+
+class Build(Protocol):
+    """The two halves of a plan's sums, for a party of this process."""
+
+    def __call__(self, plan: Plan, demand: Demand | None = None) -> Sum: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """check: what of a plan it cannot keep; views: who sees what; build: the two halves. The first two need no keys.
+
+    build takes what an owner demands of an enclave beside the plan; protections without an enclave ignore it. apart:
+    the same for a process in which nobody computes, where that needs less. robust: it also joins updates by a rule that
+    is no sum.
+    """
+
+    check: Callable[[Plan], list[str]]
+    views: Callable[[Plan], list[View]]
+    build: Build
+    apart: Build | None = None
+    robust: bool = False
+
+
+PROTECTIONS: dict[str, Row] = {
+    "clear": Row(clear.check, clear.views, lambda plan, demand=None: clear.Clear()),
+    "mask": Row(mask.check, mask.views, lambda plan, demand=None: mask.build(plan)),
+    "share": Row(
+        share.check,
+        share.views,
+        lambda plan, demand=None: share.build(plan),
+        lambda plan, demand=None: share.apart(plan),
+    ),
+    "he": Row(he.check, he.views, lambda plan, demand=None: he.build(plan)),
+    "tee": Row(tee.check, tee.views, tee.build, robust=True),
+}
+
+
+def row(plan: Plan) -> Row:
+    """The room for this plan's sums."""
+    return PROTECTIONS[plan.protect.scheme]
+
+
+def apart(plan: Plan, demand: Demand | None = None) -> Sum:
+    """The halves of a site or server whose process computes nothing for others: compute parties have their own."""
+    room = row(plan)
+    return (room.apart or room.build)(plan, demand)
+
+
+def rehearsed(plan: Plan) -> Sum:
+    """Both halves for a rehearsal on numbers of no one, in this process: where the plan names an enclave, a simulated
+    one."""
+    return row(plan).build(simulated(plan))
+
+
+def simulated(plan: Plan) -> Plan:
+    """The plan with a simulated enclave, for rehearsals."""
+    return msgspec.structs.replace(plan, protect=msgspec.structs.replace(plan.protect, enclave="simulated"))

@@ -1,0 +1,57 @@
+"""A party's participation in sums: a site's rows, or a compute party's engine."""
+
+from __future__ import annotations
+
+from potluck.core.party import Role
+from potluck.core.plan import Plan
+from potluck.core.rounds import Credentials, Half, RoundId
+from potluck.learning.data.table import read
+from potluck.learning.data.tally import rests_on
+from potluck.learning.data.tally_words import for_owner
+from potluck.learning.tasks import build
+from potluck.members.home import SiteHome
+from potluck.mpc.share import sum as share
+from potluck.owner.judge import rows_allowed
+from potluck.owner.policy import Policy
+from potluck.owner.source import open_source
+from potluck.tasks.participation import Participation, demanded, ending, engine_address, started
+from potluck.tasks.sums.costs import calibrate
+from potluck.tasks.sums.halves import RoundContext, aid, join
+from potluck.tasks.sums.protections import apart
+from potluck.tasks.tie import by_order, key_of, of_table, tied
+
+
+def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
+    """As its policy allows it. Raises PotluckError: the rows; Denied: the policy says no."""
+    return _computes(plan, rules, home) if home.me.role is Role.COMPUTE else _gives(plan, rules, home)
+
+
+def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
+    demand = demanded(plan, rules, home)
+    protection = apart(plan, demand)  # first: where it cannot be had, no row is read
+    task = build(plan)
+    calibrate(plan)
+    source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
+    rows = read(source, plan, home.name)
+    told = for_owner(plan, rows.tally, home.name)
+    rows_allowed(rules, rests_on(plan, rows.tally))
+    tie = of_table(rows, key_of(home.ties), by_order(plan))
+
+    def half(round_: RoundId, seat: Credentials) -> Half[None]:
+        return tied(tie, round_, join(RoundContext(plan, task, protection, round_), rows, seat))
+
+    return Participation(plan, half, tie=tie, told=told)
+
+
+def _computes(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
+    """No rows, and an engine that is up before this party says that it takes part."""
+    here = engine_address(rules, home.policy.name)
+    task = build(plan)
+    calibrate(plan)
+    protection = share.build(plan)
+    engine = protection.engines[home.me] = started(plan, here)
+
+    def half(round_: RoundId, seat: Credentials) -> Half[None]:
+        return aid(RoundContext(plan, task, protection, round_), seat)
+
+    return ending(Participation(plan, half, rest=engine.close), here)

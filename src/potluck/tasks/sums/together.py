@@ -1,0 +1,105 @@
+"""All parties' halves of a sum in this process, and the yardstick with no protocol at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import numpy as np
+
+from potluck.core.asks import Answer, Ask, Task
+from potluck.core.desk import Desk
+from potluck.core.fixed import word
+from potluck.core.party import SERVER, Party
+from potluck.core.plan import Plan
+from potluck.core.rounds import Cause, RoundId, Sum
+from potluck.core.stages import Opened
+from potluck.dp.bound import Exact, Noised, privacy
+from potluck.dp.reveal import reveal
+from potluck.drivers.attempt import Attempt, quarrel, telling
+from potluck.drivers.memory import Memory
+from potluck.drivers.sums import drive
+from potluck.learning.data.table import Table as Rows
+from potluck.tasks.sums.halves import RoundContext, aid, contribution, join, lead
+from potluck.tasks.tie import Tie, by_order, of_table, tied
+
+T = TypeVar("T")
+
+
+class Together:
+    """One run's parties in memory: see `drivers.attempt.RoundRunner`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        task: Task[Rows, object],
+        protection: Sum,
+        rows: Mapping[Party, Rows],
+        memory: Memory,
+        run: str,
+    ) -> None:
+        """rows: by site. Each run in memory has keys of its own to tie it to them."""
+        self._plan = plan
+        self._task = task
+        self._protection = protection
+        self._rows = rows
+        self._memory = memory
+        self._run = run
+        self._ties: dict[Party, Tie] = {
+            site: of_table(table, memory.key(), by_order(plan)) for site, table in rows.items()
+        }
+
+    def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause], must: frozenset[Party]) -> Attempt:
+        """One round of all who are not absent. Nobody who must be there could come back, so none is waited for."""
+        round_ = RoundId(self._run, number)
+        sitting = RoundContext(self._plan, self._task, self._protection, round_)
+        seat = self._memory.seat
+        halves = {
+            site: tied(self._ties[site], round_, join(sitting, rows, seat(site)))
+            for site, rows in self._rows.items()
+            if site not in absent
+        }
+        halves |= {helper: aid(sitting, seat(helper)) for helper in self._protection.helpers()}
+        desks = self._memory.round(round_, {SERVER: lead(sitting, ask, seat(SERVER)), **halves}, absent)
+        return self._told(number, desks, absent)
+
+    def _told(self, number: int, desks: Mapping[Party, Desk[object]], absent: Mapping[Party, Cause]) -> Attempt:
+        server = desks[SERVER]
+        reasons = {party: desk.abort for party, desk in desks.items() if party != SERVER and desk.abort}
+        traffic = self._memory.transcript.traffic(number)
+        paid = frozenset(site for site in self._rows if site in desks and desks[site].contributing)
+        lost = {site: self._why(site, desks, absent) for site in self._plan.sites}
+        answer = server.result
+        assert answer is None or isinstance(answer, Answer)
+        refused = answer.refused.items() if answer else ()
+        lost |= {site: Cause(why) for site, why in refused if site not in absent}
+        return Attempt(
+            answer=answer,
+            abort=telling(server.abort, reasons) if server.abort else None,
+            traffic=traffic,
+            lost={site: why for site, why in lost.items() if answer is None or site not in answer.release.givers},
+            accused=quarrel(server, frozenset(self._rows.keys() - absent.keys())),
+            paid=paid,
+            left=bool(paid),
+            agreed=frozenset[Party]().union(*(desk.fixed for party, desk in desks.items() if party not in self._rows)),
+        )
+
+    def _why(self, site: Party, desks: Mapping[Party, Desk[object]], absent: Mapping[Party, Cause]) -> Cause:
+        desk = desks.get(site)
+        if desk is None:
+            return absent.get(site, Cause.SILENT)
+        return desk.abort.cause if desk.abort else Cause.SILENT
+
+
+def by_hand(plan: Plan, task: Task[Rows, T], rows: Mapping[Party, Rows], memory: Memory) -> T:
+    """The same task with no protocol between the tables: the yardstick, possible only where one holds all rows."""
+
+    def one_sum(ask: Ask) -> Answer:
+        bound: Exact | Noised = privacy(plan, ask)
+        total = np.zeros(bound.grid.length, dtype=word(bound.grid.bits))
+        for site, table in rows.items():
+            total += contribution(task, ask, table, bound, memory.seat(site)).words
+        opened = Opened(total, frozenset(rows))
+        return Answer(reveal(bound.at_reveal(opened, memory.seat(SERVER).draw), bound.grid), bound.grid)
+
+    return drive(task, one_sum)

@@ -1,0 +1,1 @@
+"""Training on rows at different owners: sums, one after another."""

@@ -1,0 +1,87 @@
+"""What no owner could do alone: each site on its own, everybody pooled, federated without noise; all on the same rows.
+
+Exact values, for a demonstration or a rehearsal where one process holds all rows: not private, and printed as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from potluck.core.errors import DataError
+from potluck.core.party import Party
+from potluck.core.plan import Plan as Spec
+from potluck.core.plan import digest
+from potluck.core.rounds import Abort
+from potluck.drivers.memory import Memory
+from potluck.learning.data.table import Table
+from potluck.learning.evaluation.evaluate import Metrics, exact
+from potluck.learning.models.kinds import kind_of
+from potluck.learning.models.model import Model
+from potluck.learning.tasks import TrainTask
+from potluck.learning.training.methods import METHODS
+from potluck.learning.training.trained import Trained
+from potluck.tasks.sources import without_noise
+from potluck.tasks.sums.together import by_hand
+
+NOT_PRIVATE = "not private: all rows are in one process here"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Exact metrics on the same held-out rows of all sites; by_site, alone_at_home: on each site's own.
+
+    None where there is no model: a site with one class only, or whose few rows do not determine a fit.
+    """
+
+    federated: Metrics
+    by_site: Mapping[str, Metrics]
+    no_noise: Metrics | None
+    alone: Mapping[str, Metrics | None]
+    alone_at_home: Mapping[str, Metrics | None]
+    pooled: Metrics | None
+
+
+def compared(spec: Spec, tables: Mapping[Party, Table], outcome: Trained) -> Comparison:
+    """Compare the outcome's model with what each could have had otherwise."""
+    plain = without_noise(spec)
+    every = list(tables.values())
+    memory = Memory(spec.sites, digest(spec))
+
+    def fitted(plan: Spec, chosen: Mapping[Party, Table]) -> Model | None:
+        try:
+            return by_hand(plan, TrainTask(plan, evaluated=False), chosen, memory).model
+        except (DataError, Abort):
+            return None
+
+    def judged(model: Model | None, held: list[Table]) -> Metrics | None:
+        return exact(model, held) if model else None
+
+    best = _converged(plain)
+    alone = {site: fitted(best, {site: table}) for site, table in tables.items()}
+    return Comparison(
+        federated=exact(outcome.model, every),
+        by_site={str(site): exact(outcome.model, [table]) for site, table in tables.items()},
+        no_noise=judged(fitted(plain, tables) if spec.privacy.noise != "none" else outcome.model, every),
+        alone={str(site): judged(model, every) for site, model in alone.items()},
+        alone_at_home={str(site): judged(model, [tables[site]]) for site, model in alone.items()},
+        pooled=judged(fitted(best, tables), every),
+    )
+
+
+def _converged(plan: Spec) -> Spec:
+    """The plan as somebody with all its rows at hand would run it: to convergence, where the method may matter."""
+    assert plan.training is not None
+    assert plan.model is not None
+    if kind_of(plan).link is None:
+        return plan
+    method, rounds = next((word, one.settled) for word, one in METHODS.entries.items() if one.settled)
+    training = msgspec.structs.replace(plan.training, method=method, rounds=rounds)
+    return msgspec.structs.replace(plan, training=training)
+
+
+def sides(tables: Mapping[Party, Table]) -> dict[str, tuple[int, int]]:
+    """(rows trained on, rows held out) by site: exact, beside a comparison that is too."""
+    return {site.name: (one.rows - int(one.test.sum()), int(one.test.sum())) for site, one in tables.items()}

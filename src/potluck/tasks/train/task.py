@@ -1,0 +1,54 @@
+"""Training on rows at different owners, as one value."""
+
+from __future__ import annotations
+
+from potluck.core.plan import Plan
+from potluck.learning.evaluation import evaluate
+from potluck.tasks import trained
+from potluck.tasks.spec import TaskSpec
+from potluck.tasks.sums import costs, estimate, local, site, task
+from potluck.tasks.sums.protections import PROTECTIONS
+from potluck.tasks.words import columns, left_out
+
+
+def _rule(plan: Plan) -> str | None:
+    """The rule by which updates are joined, where it is no sum."""
+    return plan.training.aggregation if plan.training is not None and plan.training.aggregation != "mean" else None
+
+
+def _words(plan: Plan) -> list[str]:
+    return [word for word, row in PROTECTIONS.items() if row.robust] if _rule(plan) else list(PROTECTIONS)
+
+
+def _unknown(plan: Plan) -> str | None:
+    rule = _rule(plan)
+    if rule is None:
+        return None
+    what = f'"{rule}" needs each update by itself, which "{plan.protect.scheme}" does not join'
+    return f'training.aggregation: {what}. hint: protect.with = "tee", or training.aggregation = "mean"'
+
+
+def _learnt(plan: Plan, me: str) -> str:
+    assert plan.model is not None
+    assert plan.training is not None
+    assert plan.data.target is not None
+    then = ", then its metrics on held-out rows" if evaluate.allowed(plan) else ""
+    model = f"a {plan.model.kind} model of {plan.data.target.column!r}"
+    what = f"{model} is trained in {plan.training.rounds} rounds of {plan.training.method}{then}"
+    return f"{what}. It reads the columns {columns(plan)}.{left_out(plan)}"
+
+
+TRAIN = TaskSpec(
+    learnt=_learnt,
+    words=_words,
+    unknown=_unknown,
+    check=task.check,
+    views=task.views,
+    first=costs.first,
+    costs=costs.costs,
+    part=site.part,
+    here=local.here,
+    estimate=estimate.estimate,
+    leave=trained.leave,
+    document=trained.document,
+)

@@ -1,0 +1,94 @@
+"""What a trained model leaves in a run's folder, and what the run's document says of it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from potluck.core import private
+from potluck.core.plan import Plan
+from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.models.basis import FILE as SUMMARY
+from potluck.learning.models.model import Model
+from potluck.learning.training.trained import Trained
+from potluck.tasks.here import Beside, Json, Outcome
+from potluck.tasks.train.compare import Comparison
+
+MODEL = "model.json"
+"""A run's model, in its folder."""
+
+
+def leave(outcome: Outcome, folder: Path) -> None:
+    """The model, and what stands beside it, where they are here."""
+    if not isinstance(outcome, Trained):
+        return
+    outcome.model.write(folder / MODEL)
+    if outcome.basis is not None:
+        private.write(folder / SUMMARY, outcome.basis.dump())
+
+
+def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json:
+    """What is said of a model and its metrics; null where they are somewhere else."""
+    if not isinstance(outcome, Trained):
+        return {"model": None, "metrics": {"federated": None}}
+    held_out = plan.data.split is not None
+    return of_model(outcome.model, folder) | {"metrics": metrics(outcome, beside), "held_out": held_out}
+
+
+def of_model(model: Model, folder: Path) -> Json:
+    """What is said of a model that is here."""
+    return {
+        "model": {
+            "kind": model.kind,
+            "file": str(folder / MODEL),
+            "digest": model.digest(),
+            "coefficients": dict(model.coefficients) if model.coefficients else None,
+        }
+    }
+
+
+def scores(metrics: Metrics | None, number: bool) -> Json:
+    """One model's metrics; null where nothing may be shown or the noise leaves nothing to show.
+
+    number: whether the target is a number (r2 and rmse) or a side or class (auc and accuracy).
+    """
+    shown = metrics or Metrics(None)
+    found: Json = {}
+    for name in ("r2", "rmse", "rows") if number else ("auc", "accuracy", "rows"):
+        found[name] = getattr(shown, name)
+        if name in shown.intervals:
+            found[f"{name}_low"], found[f"{name}_high"] = map(_end, shown.intervals[name])
+        if name in shown.population:
+            found[f"{name}_population"] = [_end(end) for end in shown.population[name]]
+    return found
+
+
+def _end(value: float) -> float | None:
+    """An end of an interval; None where there is none."""
+    return value if math.isfinite(value) else None
+
+
+def metrics(outcome: Trained, beside: Beside) -> Json:
+    """Metrics as released, and exact ones beside them where one process holds all rows."""
+    number = outcome.model.target.kind == "number"
+    released = scores(outcome.metrics, number)
+    if beside.comparison is not None:
+        return compared(released, beside.comparison, number)
+    found: Json = {"federated": released}
+    return found if beside.pooled is None else found | {"pooled": scores(beside.pooled, number)}
+
+
+def compared(released: Json, comparison: Comparison, number: bool) -> Json:
+    """Exact metrics beside what was released."""
+
+    def told(metrics: Metrics | None) -> Json:
+        return scores(metrics, number)
+
+    by_site = {name: told(one) for name, one in comparison.by_site.items()}
+    return {
+        "federated": told(comparison.federated) | {"by_site": by_site},
+        "federated_released": released,
+        "federated_no_noise": told(comparison.no_noise),
+        "alone": {name: told(one) for name, one in comparison.alone.items()},
+        "pooled": told(comparison.pooled),
+    }

@@ -1,0 +1,28 @@
+"""What an owner is told of a plan before it agrees, in the words that tasks have in common."""
+
+from __future__ import annotations
+
+from potluck.core.plan import Plan
+from potluck.learning.evaluation import evaluate
+from potluck.owner.reach import columns_read
+
+
+def columns(plan: Plan) -> str:
+    """What is read, by name; in a source without names by place as well: there the names are the plan's own."""
+    names = columns_read(plan)
+    if plan.data.header:
+        return ", ".join(names)
+    place = {name: number for number, name in enumerate(plan.data.columns, 1)}
+    return ", ".join(f"{name} (number {place[name]})" if name in place else name for name in names)
+
+
+def left_out(plan: Plan) -> str:
+    """Which rows are not in the sums, in the plan's words: a plan can pick rows by what it calls missing."""
+    dropping = [name for name, one in plan.data.columns.items() if one.missing == "drop" and one.kind != "ignore"]
+    texts = [repr(text) for text in plan.data.missing if text]
+    split = plan.data.split if plan.traits.labelled else None
+    words = f" Taken as no value: {', '.join(texts)}." if texts else ""
+    words += f" Rows without a value in {', '.join(dropping)} are left out." if dropping else ""
+    what_for = " for metrics" if split and evaluate.allowed(plan) else ""
+    words += f" {split.test:.4g} of the rows are held out{what_for}." if split and split.test is not None else ""
+    return words
