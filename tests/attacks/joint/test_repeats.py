@@ -12,11 +12,11 @@ from potluck.core.party import SERVER, site
 from potluck.core.plan import digest
 from potluck.core.rounds import Cause, Inbox, Record, RoundId
 from potluck.core.wire import dump
-from potluck.drivers import vertical
 from potluck.drivers.memory import Memory
 from potluck.mpc.psi.commitment import Commitment
 from potluck.mpc.psi.curve import split
 from potluck.secret.container import Secret
+from potluck.tasks.fit import halves as vertical
 from potluck.tasks.matching.alignment import Keys, Tools
 from potluck.tasks.sums.halves import Announcement
 from support.mpc.psi_rig import Seeing, gathering, keys_of, met, results

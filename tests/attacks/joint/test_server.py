@@ -9,10 +9,10 @@ from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import fraction
 from potluck.core.wire import dump, load
-from potluck.drivers import vertical
 from potluck.mpc.fit import messages as m
 from potluck.mpc.psi.keys import digest_of
 from potluck.tasks import catalog
+from potluck.tasks.fit import halves as vertical
 from support.parties.fit_scene import frames, plan, pooled, result, sat
 
 SPLIT = {"test": 0.3, "seed": 5}
@@ -82,7 +82,7 @@ def test_what_the_server_carries_of_the_split_is_what_its_views_say(split, form)
 
 
 def test_a_split_by_a_key_column_is_refused():
-    errors, _ = catalog.JOINT["fit", "share"].check(plan(data__split={"column": "id"}).spec)
+    errors, _ = catalog.TASKS["fit"].check(plan(data__split={"column": "id"}).spec)
     assert any(line.startswith("data.split.column: rows are matched by it") for line in errors)
-    errors, _ = catalog.JOINT["fit", "share"].check(plan().spec)
+    errors, _ = catalog.TASKS["fit"].check(plan().spec)
     assert not errors

@@ -25,7 +25,6 @@ from potluck.core.party import SERVER, site
 from potluck.core.plan import Predict
 from potluck.core.rounds import Abort, Cause, Label, Parcel, RoundId
 from potluck.dp.bound import privacy
-from potluck.drivers import inference, vertical
 from potluck.learning.tasks import build
 from potluck.members import charter
 from potluck.members.home import CoordinatorHome
@@ -33,7 +32,9 @@ from potluck.owner.access import read
 from potluck.parties.admission.consent import Consent
 from potluck.parties.runners.identity import Identity, identity
 from potluck.parties.runners.journal import Journal
+from potluck.tasks.fit import halves as vertical
 from potluck.tasks.matching.alignment import gathering
+from potluck.tasks.predict import halves as inference
 from potluck.tasks.sums.halves import terms
 from support.hostile.proposals import proposal
 from support.parties import across, fit_scene, scene

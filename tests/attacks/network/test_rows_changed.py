@@ -14,7 +14,6 @@ import pytest
 from potluck.core.errors import Refused
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause, Record
-from potluck.drivers import tie
 from potluck.drivers.sums import Sums
 from potluck.learning.data.table import read
 from potluck.learning.tasks import build
@@ -24,6 +23,7 @@ from potluck.owner.source import open_source
 from potluck.parties.admission import consent
 from potluck.parties.admission.session import parcel
 from potluck.secret.container import Secret
+from potluck.tasks import tie
 from support.hostile.proposals import proposal, server
 from support.parties import across, scene
 from support.parties.across import Across, parties, quick

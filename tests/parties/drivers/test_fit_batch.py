@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from potluck.core.seeded import generator
-from potluck.drivers import vertical
+from potluck.tasks.fit import halves as vertical
 from support.parties.fit_scene import frames, plan, pooled
 from support.parties.fit_tumours import NEAR, done, sides, tumours
 

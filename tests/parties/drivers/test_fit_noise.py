@@ -12,10 +12,10 @@ from potluck.core.errors import UsageError
 from potluck.core.party import site
 from potluck.core.plan import digest
 from potluck.core.rounds import CHARGE, Abort, Cause, Record
-from potluck.drivers import vertical
 from potluck.learning.models.model import Model
 from potluck.net.broker import binary
 from potluck.owner.budget import Budget
+from potluck.tasks.fit import halves as vertical
 from potluck.tasks.fit.learners import charged, owed
 from support.parties import fit_scene
 from support.parties.fit_scene import ALPHA, RANKS, STEP, frames, plan, sat

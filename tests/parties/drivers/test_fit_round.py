@@ -9,13 +9,13 @@ from potluck.core.errors import DataError, Refused
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.rounds import Abort, Cause, RoundId
 from potluck.core.wire import load
-from potluck.drivers import vertical
 from potluck.drivers.transcript import Transcript
 from potluck.learning.data.columns import Columns
 from potluck.learning.training.fit_linear import Regression
 from potluck.mpc.fit import messages as m
 from potluck.mpc.fit.parts import shares
 from potluck.mpc.replicated import join
+from potluck.tasks.fit import halves as vertical
 from support.parties.fit_scene import ALPHA, RANKS, STEP, frames, newton, plan, pooled, result, sat
 
 

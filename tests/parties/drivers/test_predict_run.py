@@ -17,12 +17,12 @@ from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause, RoundId
-from potluck.drivers import inference
 from potluck.drivers.memory import Memory
 from potluck.drivers.once import together
 from potluck.drivers.transcript import Transcript
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import encoded
+from potluck.tasks.predict import halves as inference
 from potluck.tasks.predict import protections as scorings
 from potluck.tasks.predict.halves import RoundContext
 from potluck.testing.tampering import altering

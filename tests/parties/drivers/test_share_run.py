@@ -10,7 +10,7 @@ from potluck.core.errors import PlanError, PotluckError
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Guarded
-from potluck.drivers import horizontal
+from potluck.tasks.sums import halves as horizontal
 from support.parties import scene
 
 TRAIN = {"method": "gradient", "rounds": 3, "expected_rows": 100}
