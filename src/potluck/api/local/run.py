@@ -74,8 +74,8 @@ def run(
         budgets = tuple(budget_of(site.name, one, spec, name) for site, one in held.items() if noisy)
         minded = [*warnings, *here.minded(), *outcome.warnings]
         stamp = stamp_of(spec, demand)
-        write(folder, Facts(plan, spec, name, now, outcome, log, spent, minded, budgets, beside, stamp=stamp))
         transcript.write(folder / "transcript.jsonl")
+        write(folder, Facts(plan, spec, name, now, outcome, log, spent, minded, budgets, beside, stamp=stamp))
     return replace(Run.read(folder), data=here.tallies(outcome))
 
 
