@@ -14,7 +14,6 @@ ALLOWED = {
     "core/traits.py": "the table of facts",
     "core/plan.py": "the words that a plan may have",
     "api/plan/plan.py": "the tables of a plan, some of which are called as tasks are",
-    "owner/policy.py": "the words that a policy may have",
     "tasks/catalog.py": "the table of tasks",
 }
 """Files outside the tasks' folders that name tasks, and why. It may shrink."""
