@@ -11,11 +11,12 @@ from potluck.api.plan import plan as _rooms  # noqa: F401
 from potluck.cli import potluck
 from potluck.cli.door import run
 from potluck.core.registry import _TABLES
+from potluck.tasks.catalog import TASKS
 from support.docs.pages import PAGES, ROOT, fences
 
 ELSEWHERE = {"three-hospitals.md", "confidential-vm.md"}
 """Pages for several machines: tests/guides runs them as they are written."""
-ADDING = {f"add-a-{what}.md" for what in ("statistic", "model", "method", "protection")}
+ADDING = {f"add-a-{what}.md" for what in ("statistic", "model", "method", "task", "protection")}
 LIVE = [
     page
     for page in PAGES
@@ -26,12 +27,12 @@ LIVE = [
 @pytest.fixture
 def tables():
     """Some pages register a variant: afterwards the tables hold what they held before."""
-    before = {key: dict(one.entries) for key, one in _TABLES.items()}
-    assert {"statistics.kind", "model.kind", "training.method"} <= before.keys()  # the rooms that fill them are loaded
+    assert {"statistics.kind", "model.kind", "training.method", "task"} <= _TABLES.keys()  # their rooms are loaded
+    before = [(table, dict(table)) for table in (TASKS, *(one.entries for one in _TABLES.values()))]
     yield
-    for key, entries in before.items():
-        _TABLES[key].entries.clear()
-        _TABLES[key].entries.update(entries)
+    for table, held in before:
+        table.clear()
+        table.update(held)
 
 
 @pytest.mark.usefixtures("tables")

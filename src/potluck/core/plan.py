@@ -25,7 +25,7 @@ Word = Literal["clear", "mask", "share", "he", "tee", "psi"]
 NoiseWord = Literal["none", "site", "shared", "reveal"]
 Unit = Literal["row", "person", "site"]
 ServerWord = Literal["lying", "curious"]
-Task = Literal["train", "statistics", "fit", "predict", "intersect"]
+Task = Annotated[str, Known("task")]
 ModelKind = Annotated[str, Known("model.kind")]
 Shown = Literal["size", "members"]
 Text = Annotated[str, Size(1_000)]
@@ -229,7 +229,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def traits(self) -> Traits:
         """What kind of task it is."""
-        return TRAITS[self.task]
+        return TRAITS.of(self.task)
 
     @property
     def sums(self) -> int:

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from potluck.core.asks import Kind
+from potluck.core.registry import Registry, table
+
 Tables = Mapping[str, Mapping[str, object]]
 
 
@@ -17,6 +20,7 @@ Tables = Mapping[str, Mapping[str, object]]
 class Traits:
     """The facts of one task.
 
+    kind: of its rounds, but for one on held-out rows; None: of a task that this version does not know.
     title: what one run of it is called, in a message. needs: tables of a plan that it cannot do without. given: tables
     that a plan need not write, with what is then in them.
     sums: its rounds are sums over rows; without it, it is one round of halves of its own, and no sum.
@@ -39,6 +43,7 @@ class Traits:
     keyed: bool = False
     guarded: bool = True
     exact: str = ""
+    kind: Kind | None = None
 
     @property
     def tables(self) -> frozenset[str]:
@@ -46,20 +51,41 @@ class Traits:
         return frozenset(self.needs) | self.given.keys()
 
 
-TRAITS: dict[str, Traits] = {
-    "train": Traits(title="training", needs=("model", "training"), sums=True, learns=True, labelled=True),
-    "statistics": Traits(title="statistics", needs=("statistics",), sums=True, counts=True),
-    "fit": Traits(
-        title="a fit over columns", needs=("align", "model", "training"), given={"fit": {}}, learns=True, joins=True
+TRAITS: Registry[Traits] = table("task")
+"""By the word of a plan."""
+TRAITS.register(
+    "train",
+    Traits(kind=Kind.TRAIN, title="training", needs=("model", "training"), sums=True, learns=True, labelled=True),
+)
+TRAITS.register(
+    "statistics", Traits(kind=Kind.STATISTICS, title="statistics", needs=("statistics",), sums=True, counts=True)
+)
+TRAITS.register(
+    "fit",
+    Traits(
+        kind=Kind.FIT,
+        title="a fit over columns",
+        needs=("align", "model", "training"),
+        given={"fit": {}},
+        learns=True,
+        joins=True,
     ),
-    "predict": Traits(
+)
+TRAITS.register(
+    "predict",
+    Traits(
+        kind=Kind.PREDICT,
         title="a prediction",
         needs=("model", "predict"),
         given={"data": {}},  # the model says what is read, and each site where
         scores=True,
         exact="the scores are exact: whoever reads enough of them learns the model (predict.max_rows)",
     ),
-    "intersect": Traits(
+)
+TRAITS.register(
+    "intersect",
+    Traits(
+        kind=Kind.INTERSECT,
         title="an intersection",
         needs=("align",),
         given={"data": {}, "protect": {"with": "psi"}},
@@ -67,12 +93,12 @@ TRAITS: dict[str, Traits] = {
         guarded=False,
         exact="a size and members are exact: whoever can guess keys learns which of them all have",
     ),
-}
-"""By the word of a plan."""
+)
 OWN = ("predict", "align", "fit")
 """Tables that only some tasks have: in a plan of another task they are an error."""
 
 
 def traits_of(task: object) -> Traits:
     """The facts of a task that a run's documents name; of a word that this version does not know, those of none."""
-    return TRAITS.get(task, Traits(title="", needs=())) if isinstance(task, str) else Traits(title="", needs=())
+    unknown = Traits(title="", needs=())
+    return TRAITS.entries.get(task, unknown) if isinstance(task, str) else unknown

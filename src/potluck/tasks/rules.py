@@ -119,7 +119,7 @@ def _tables(plan: Plan) -> list[str]:
     found = [f'{key}: is missing. hint: task = "{plan.task}" needs it' for key in need]
     for key in OWN:
         if key not in traits.tables and getattr(plan, key) is not None:
-            words = " or ".join(f'"{name}"' for name, one in TRAITS.items() if key in one.tables)
+            words = " or ".join(f'"{name}"' for name, one in TRAITS.entries.items() if key in one.tables)
             found.append(f"{key}: is for task = {words}. hint: leave the table out, or change the task")
     if traits.learns:
         if plan.model is not None:

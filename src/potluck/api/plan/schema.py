@@ -17,5 +17,5 @@ def schema(of: Literal["plan", "policy"]) -> Mapping[str, object]:
     """What each single key of a plan or a policy may be; rules between keys are not in it."""
     if of == "policy":
         return JsonSchema(alone=ANY).document(Policy)
-    filled = frozenset(table for one in TRAITS.values() for table in one.given)
+    filled = frozenset(table for one in TRAITS.entries.values() for table in one.given)
     return JsonSchema(texts=("string", "number"), filled=filled).document(Plan)

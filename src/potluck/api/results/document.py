@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from potluck.api.results.facts import Facts
-from potluck.core.asks import Kind
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
 from potluck.learning.evaluation.evaluate import Metrics
@@ -55,7 +54,7 @@ def _privacy(facts: Facts) -> Json:
 
 
 def _rounds(facts: Facts) -> list[Json]:
-    kind = Kind(facts.spec.task)
+    kind = facts.spec.traits.kind
     return [
         {
             "round": number,

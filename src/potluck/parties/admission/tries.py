@@ -65,4 +65,4 @@ def _steps(plan: Plan, kind: Kind) -> int:
     """How many steps of a kind the plan has."""
     if kind is Kind.EVALUATE:
         return int(plan.traits.labelled)
-    return plan.sums if kind.value == plan.task else 0
+    return plan.sums if kind is plan.traits.kind else 0
