@@ -219,4 +219,4 @@ def test_a_stranger_in_a_coalition_is_refused_with_the_compute_parties_listed():
 def test_a_plan_with_no_share_has_no_compute_parties():
     assert plan("mask").spec.compute == ()
     with pytest.raises(PlanError, match="did you mean"):
-        plan().set("protect.serves", ["x"])
+        plan().set("protect.comput", ["x"])
