@@ -15,9 +15,9 @@ import dcap_qvl
 import msgspec
 
 from harness.measure import Row, in_turns, less
-from potluck.tee.evidence import Asked, Evidence
-from potluck.tee.policy import Policy
-from potluck.tee.verify import verify
+from potluck.tee.attestation.evidence import Asked, Evidence
+from potluck.tee.attestation.policy import Policy
+from potluck.tee.attestation.verify import verify
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "tee"
 NOW = 1_790_000_000

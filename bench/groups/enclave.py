@@ -16,14 +16,14 @@ from potluck.core.party import SERVER, site
 from potluck.core.rounds import RoundId, Sum, Terms
 from potluck.core.stages import Guarded, Opened
 from potluck.drivers.memory import Memory, new_run
-from potluck.mpc.clear import Clear
+from potluck.mpc.clear.protection import Clear
 from potluck.secret.box import SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
-from potluck.tee.demand import built_in
-from potluck.tee.enclave.host import program
-from potluck.tee.enclave.workload import workload
-from potluck.tee.site import Judge
-from potluck.tee.sum import Tee
+from potluck.tee.attestation.demand import built_in
+from potluck.tee.attestation.judge import Judge
+from potluck.tee.attestation.workload import workload
+from potluck.tee.host import program
+from potluck.tee.sum.protection import Tee
 
 MIB = 1 << 20
 SEALED = 64 * MIB

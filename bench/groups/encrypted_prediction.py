@@ -18,9 +18,9 @@ from peers.libraries import silent
 from potluck.core.predicting import Net
 from potluck.core.stages import Floats
 from potluck.engines.worker import Worker
-from potluck.he.circuit import compile
-from potluck.he.ckks import Ckks
-from potluck.he.predict_client import margins_of, slots_of
+from potluck.he.predict.circuit import compile
+from potluck.he.predict.ckks import Ckks
+from potluck.he.predict.client import margins_of, slots_of
 
 ROWS = 4096
 WIDE = (30, 1)

@@ -17,9 +17,9 @@ from harness.measure import Row, in_turns, less
 from peers.libraries import silent
 from potluck.core.rounds import Words
 from potluck.engines.worker import Worker
-from potluck.he import parameters, residues
-from potluck.he.bfv import Bfv, Key
-from potluck.he.packing import Layout, pack, unpack
+from potluck.he.sum import parameters, residues
+from potluck.he.sum.bfv import Bfv, Key
+from potluck.he.sum.packing import Layout, pack, unpack
 
 LENGTH = 1_000_000
 BITS = 20

@@ -19,7 +19,8 @@ from potluck.drivers.memory import Memory
 from potluck.mpc.local import linked
 from potluck.mpc.psi.keys import digests, intersect_between
 from potluck.mpc.psi.messages import Gathering
-from potluck.mpc.psi.rounds import Intersection, hand_on, meet
+from potluck.mpc.psi.server import hand_on
+from potluck.mpc.psi.site import Intersection, meet
 
 SMALL, LARGE = 100_000, 1_000_000
 PEER = "openmined-psi 2.0.6"

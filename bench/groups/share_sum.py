@@ -17,9 +17,9 @@ from potluck.core.party import SERVER, Party, Role
 from potluck.core.rounds import Limit, RoundId, Terms
 from potluck.core.stages import Guarded, Opened
 from potluck.drivers.memory import Memory, new_run
-from potluck.mpc.clear import Clear
-from potluck.mpc.mask.sum import Mask
-from potluck.mpc.share.sum import Share
+from potluck.mpc.clear.protection import Clear
+from potluck.mpc.mask.protection import Mask
+from potluck.mpc.share.protection import Share
 
 SITES = 4
 BITS = 64

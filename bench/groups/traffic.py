@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from harness.federation import federation, one_round
 from harness.measure import Row, less
 from potluck.core.party import SERVER, Party
-from potluck.mpc.mask.sum import Mask
+from potluck.mpc.mask.protection import Mask
 
 SITES, CORRUPT, GONE = 100, 5, 5
 GOAL = 1 / 1.05

@@ -22,7 +22,7 @@ from potluck.core.rounds import Words
 from potluck.mpc.mask import server as mask_server
 from potluck.mpc.mask import unmask
 from potluck.mpc.mask.masking import masked
-from potluck.mpc.mask.sum import Mask
+from potluck.mpc.mask.protection import Mask
 from potluck.secret.container import Secret
 
 SITES, GONE, CORRUPT = 50, 5, 2

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from harness.federation import federation, one_round
 from harness.measure import Row, in_turns, less
-from potluck.mpc.clear import Clear
-from potluck.mpc.mask.sum import Mask
+from potluck.mpc.clear.protection import Clear
+from potluck.mpc.mask.protection import Mask
 
 
 def rows() -> Iterator[Row]:

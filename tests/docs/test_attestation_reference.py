@@ -9,10 +9,10 @@ import pytest
 
 from potluck.api.machine.evidence import Held
 from potluck.cli.tee import command
-from potluck.tee.evidence import FORMATS
-from potluck.tee.policy import AzureSnp, Policy, Snp, Tcb
-from potluck.tee.policy_file import STATUSES
-from potluck.tee.verdict import Code, Reason, Verdict
+from potluck.tee.attestation.evidence import FORMATS
+from potluck.tee.attestation.policy import AzureSnp, Policy, Snp, Tcb
+from potluck.tee.attestation.policy_file import STATUSES
+from potluck.tee.attestation.verdict import Code, Reason, Verdict
 from support.docs.pages import DOCS, fences, rows, ticks
 
 PAGE = DOCS / "reference" / "attestation.md"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from potluck.core.errors import PlanError
-from potluck.he.parameters import LARGE, LIFTED, SMALL, TABLE, choose, most, problems, sent
+from potluck.he.sum.parameters import LARGE, LIFTED, SMALL, TABLE, choose, most, problems, sent
 
 STANDARD = {8192: 218, 16384: 438}
 """The HE standard's table: log2 q at most, ternary secrets, 128 bits, classical."""

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from potluck.core.party import site
 from potluck.core.rounds import Abort, Cause
-from potluck.he.parameters import LARGE, SMALL, TABLE
-from potluck.he.residues import add, common, dump, read
+from potluck.he.sum.parameters import LARGE, SMALL, TABLE
+from potluck.he.sum.residues import add, common, dump, read
 
 SEED = bytes(range(32))
 

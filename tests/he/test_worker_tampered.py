@@ -12,10 +12,10 @@ import pytest
 
 from potluck.core.rounds import Abort, Cause
 from potluck.engines.worker import Worker
-from potluck.he.bfv import Bfv
-from potluck.he.circuit import compile
-from potluck.he.ckks import Ckks
-from potluck.he.parameters import PARTIAL, SMALL, WIRE
+from potluck.he.predict.circuit import compile
+from potluck.he.predict.ckks import Ckks
+from potluck.he.sum.bfv import Bfv
+from potluck.he.sum.parameters import PARTIAL, SMALL, WIRE
 from potluck.secret.container import Secret
 from support.he.prediction import net, plain, rows
 from support.he.rig import SEED, added, cohorts, handle, partials

@@ -8,7 +8,7 @@ import pytest
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Exchange, Parcel, RoundId, Terms
 from potluck.core.stages import Opened
-from potluck.mpc.clear import Clear
+from potluck.mpc.clear.protection import Clear
 from potluck.secret.statement import survived
 from potluck.testing.protection import RoundContext, check_protection
 

@@ -11,7 +11,7 @@ from potluck.api.local.run import run
 from potluck.api.network.up import up
 from potluck.api.plan.plan import Plan
 from potluck.core.errors import Refused
-from potluck.tee.demand import built_in_text
+from potluck.tee.attestation.demand import built_in_text
 from support.parties import predict_scene as scene
 from support.processes.rig import need_broker
 

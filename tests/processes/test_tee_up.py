@@ -8,7 +8,7 @@ import potluck
 from potluck.api.network.up import up
 from potluck.api.plan.plan import Plan
 from potluck.core.errors import Refused
-from potluck.tee.demand import built_in_text
+from potluck.tee.attestation.demand import built_in_text
 from support.processes import hospitals
 from support.processes.rig import laid_out, need_broker
 

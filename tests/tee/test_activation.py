@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from potluck.core.errors import Refused
-from potluck.tee.activation import challenge, listed
+from potluck.tee.attestation.activation import challenge, listed
 from support.tee.quotes import ECDSA, RSASSA, SHA256, is_ecc, rsa_key, sized, spki
 
 EK, AK, CURVE = rsa_key(), rsa_key(), ec.generate_private_key(ec.SECP256R1())

@@ -6,7 +6,7 @@ import pytest
 
 from potluck.cli import potluck
 from potluck.cli.door import run
-from potluck.tee.enclave.workload import FILES, workload
+from potluck.tee.attestation.workload import FILES, workload
 
 
 def document(capsys):

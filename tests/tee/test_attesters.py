@@ -19,10 +19,10 @@ import cbor2
 import pytest
 
 from potluck.core.errors import Unreachable, UsageError
-from potluck.tee.attesters import REAL, named, nsm, tpm, tsm
-from potluck.tee.enclave.host import program
-from potluck.tee.evidence import Asked
-from potluck.tee.verify import verify
+from potluck.tee.attestation.attesters import REAL, named, nsm, tpm, tsm
+from potluck.tee.attestation.evidence import Asked
+from potluck.tee.attestation.verify import verify
+from potluck.tee.host import program
 from support.tee.cases import CASES, asked, evidence, listed, policy
 from support.tee.documents import NOW, Nitro
 from support.tee.quotes import SHA256, SHA384, VALUES, message, rsa_key, selection, signature, sized
@@ -396,7 +396,8 @@ def test_a_bank_that_the_tpm_does_not_have_is_said(chip):
 def test_what_an_enclave_loads_of_the_project_is_in_its_digest(word):
     """In a fresh process, as the enclave starts: whatever else is loaded would not be measured."""
     code = (
-        "import sys; from pathlib import Path; import potluck; from potluck.tee.enclave import serve, workload\n"
+        "import sys; from pathlib import Path; import potluck\n"
+        "from potluck.tee import serve; from potluck.tee.attestation import workload\n"
         f"attest, files = serve.attester({word!r}, bytes(32)); root = Path(potluck.__file__).parent\n"
         "loaded = {Path(m.__file__).relative_to(root).as_posix() for n, m in list(sys.modules.items())"
         " if n.split('.')[0] == 'potluck'}\n"

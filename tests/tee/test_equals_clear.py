@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Opened
-from potluck.mpc.clear import Clear
-from potluck.tee import messages as m
-from potluck.tee.enclave.host import Enclave
+from potluck.mpc.clear.protection import Clear
+from potluck.tee.attestation import messages as a
+from potluck.tee.host import Enclave
+from potluck.tee.sum import messages as m
 from potluck.testing.protection import RoundContext, check_protection
 from support.tee.rig import arrays, left, near, program, sitting, stopped
 
-BEFORE = [m.NONCE, m.INPUT]
+BEFORE = [a.NONCE, m.INPUT]
 AFTER = [m.CONFIRM]
 
 
@@ -99,5 +100,5 @@ def test_two_rounds_of_one_enclave_under_fresh_nonces():
     assert isinstance(check_protection(first), Opened)
     second.terms = replace(second.terms, once="another")
     assert isinstance(check_protection(second), Opened)
-    shown = [body for sat in (first, second) for step, _, _, body in sat.transcript.bodies if step == m.EVIDENCE]
+    shown = [body for sat in (first, second) for step, _, _, body in sat.transcript.bodies if step == a.EVIDENCE]
     assert len(set(shown)) == 8

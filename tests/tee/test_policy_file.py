@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.core.errors import UsageError
-from potluck.tee.evidence import FORMATS
-from potluck.tee.policy import Policy, Snp, Tcb
-from potluck.tee.policy_file import LENGTHS, RANGES, TABLES, parse
+from potluck.tee.attestation.evidence import FORMATS
+from potluck.tee.attestation.policy import Policy, Snp, Tcb
+from potluck.tee.attestation.policy_file import LENGTHS, RANGES, TABLES, parse
 
 HEAD = 'version = 1\nformats = ["snp", "tpm"]\n'
 KEY = (

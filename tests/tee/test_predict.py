@@ -18,13 +18,15 @@ from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import Goal
 from potluck.learning.models.model import Model, Network
 from potluck.learning.models.scoring import net as net_of
-from potluck.tee import messages as m
-from potluck.tee import predict_messages as p
-from potluck.tee.enclave.host import program
-from potluck.tee.enclave.margins import Layer, margins, upwards
-from potluck.tee.predict import LETTER, NUMBERS, build, problems, traffic, views
-from potluck.tee.predict_server import Scoring
-from potluck.tee.sum_views import SIMULATED
+from potluck.tee.attestation import messages as a
+from potluck.tee.attestation.demand import SIMULATED
+from potluck.tee.host import program
+from potluck.tee.predict import messages as p
+from potluck.tee.predict import views
+from potluck.tee.predict.check import LETTER, NUMBERS
+from potluck.tee.predict.margins import Layer, margins, upwards
+from potluck.tee.predict.protection import build, problems, traffic
+from potluck.tee.predict.server import Scoring
 from support.tee import predict_rig as rig
 from support.tee.predict_rig import CLIENT, OWNER, Sat, beside, meeting, net, rows, sent, stopped
 
@@ -211,7 +213,7 @@ def test_nothing_of_a_prediction_stays_in_the_enclave():
 
 def test_a_site_that_vanishes_ends_the_round_and_not_the_enclave():
     enclave = beside()
-    for party, step in ((OWNER, m.NONCE), (CLIENT, m.NONCE), (CLIENT, p.ROWS), (OWNER, p.MODEL)):
+    for party, step in ((OWNER, a.NONCE), (CLIENT, a.NONCE), (CLIENT, p.ROWS), (OWNER, p.MODEL)):
         gone = Sat(
             enclave=enclave, vanish=lambda who, _, now, at=(party, step): (who, now) == at, meeting=meeting(number=2)
         )
@@ -268,7 +270,7 @@ def test_what_no_letter_takes_is_said_with_what_fits():
 
 def test_a_policy_that_will_never_believe_it_is_refused_when_it_is_built():
     from potluck.core.errors import Refused
-    from potluck.tee.demand import demanded
+    from potluck.tee.attestation.demand import demanded
 
     strict = demanded('version = 1\nformats = ["nitro"]\n', "policy.toml")
     with pytest.raises(Refused, match="formats holds none"):

@@ -3,14 +3,14 @@
 import pytest
 import tomli_w
 
-from potluck.tee import policy as policies
-from potluck.tee import starter as starters
-from potluck.tee import verify as verifier
-from potluck.tee.demand import demanded
-from potluck.tee.evidence import Asked, Evidence
-from potluck.tee.formats import chains, quotes
-from potluck.tee.starter import look, starter
-from potluck.tee.verify import verify
+from potluck.tee.attestation import policy as policies
+from potluck.tee.attestation import starter as starters
+from potluck.tee.attestation import verify as verifier
+from potluck.tee.attestation.demand import demanded
+from potluck.tee.attestation.evidence import Asked, Evidence
+from potluck.tee.attestation.formats import chains, quotes
+from potluck.tee.attestation.starter import look, starter
+from potluck.tee.attestation.verify import verify
 from support.tee.cases import CASES, asked, codes, evidence, listed, policy
 from support.tee.intel import NOW, PLACES, Intel
 from support.tee.snp import Amd

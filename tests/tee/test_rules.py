@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from potluck.core.rounds import Rule
-from potluck.tee.enclave.rules import RULES, joined, krum, median, norm, trimmed
+from potluck.tee.sum.rules import RULES, joined, krum, median, norm, trimmed
 
 STEP = 2.0**-30
 MOST = 1000

@@ -10,8 +10,8 @@ import pytest
 
 from potluck.cli import potluck
 from potluck.cli.door import run
-from potluck.tee.attesters.simulated import simulate
-from potluck.tee.evidence import LARGEST
+from potluck.tee.attestation.attesters.simulated import simulate
+from potluck.tee.attestation.evidence import LARGEST
 from support.tee.cases import CASES, VECTORS
 from support.tee.fuzz import good
 from support.tee.pki import NOW

@@ -17,8 +17,8 @@ from potluck.api.machine.evidence import Given, Held
 from potluck.cli.door import spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.core.errors import UsageError
-from potluck.tee.evidence import FORMATS
-from potluck.tee.verdict import Verdict
+from potluck.tee.attestation.evidence import FORMATS
+from potluck.tee.attestation.verdict import Verdict
 
 F = TypeVar("F", bound=Callable[..., object])
 PATH = click.Path(path_type=Path)

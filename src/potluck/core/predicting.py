@@ -12,10 +12,12 @@ from typing import Literal, Protocol
 import numpy as np
 
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Cause, Credentials, Half, Label, RoundId
+from potluck.core.rounds import Abort, Cause, Credentials, Half, Label, Record, RoundId
 from potluck.core.stages import Floats
 
 Activation = Literal["", "relu", "tanh", "square"]
+SCORED = "scored/"
+"""Prefix of the owner's `Record` of how many rows it scored in a round: key "scored/<run>/<number>"."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +80,14 @@ def check_features(meeting: Meeting, features: Floats) -> None:
         raise Abort(Cause.REFUSED, party=meeting.client, detail=detail)
     if not bool((np.abs(features) <= 1).all()):  # NaN fails the comparison too
         raise Abort(Cause.RANGE, party=meeting.client, detail="a feature is not a number within [-1, 1]")
+
+
+def scored(meeting: Meeting, rows: int) -> Record:
+    """What is durable at the owner before anything leaves from which a score follows: how many rows, in decimal ASCII.
+
+    Written once a round.
+    """
+    return Record(f"{SCORED}{meeting.round.run}/{meeting.round.number}", b"%d" % rows)
 
 
 class Predict(Protocol):

@@ -26,6 +26,25 @@ S = TypeVar("S", bound=msgspec.Struct)
 _DECODERS: dict[type[msgspec.Struct], msgspec.msgpack.Decoder[Any]] = {}
 
 
+class Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What travels: its fields in their order, none beside them, so that a value is the same bytes everywhere."""
+
+
+class Signer(Message, frozen=True):
+    """Whose signature it is."""
+
+    site: Index
+    signature: Signature
+
+
+class Giver(Message, frozen=True):
+    """Whose contribution arrived, its hash, and the giver's signature over that."""
+
+    site: Index
+    hash: Hash
+    signature: Signature
+
+
 def pack(words: Words) -> bytes:
     """words [d] -> d little-endian words of 4 or 8 bytes."""
     return np.ascontiguousarray(words).astype(words.dtype.newbyteorder("<"), copy=False).tobytes()

@@ -1,1 +1,1 @@
-"""Multi-party computation: ways to compute the one sum."""
+"""Multi-party computation, a folder a protocol: `clear`, `mask`, `share` are sums; `psi`, `fit`, `predict` are none."""

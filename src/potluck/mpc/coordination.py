@@ -8,38 +8,62 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
-
-import msgspec
+from typing import Protocol, TypeVar
 
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Cause, Exchange, Half, Label, Parcel, Read
-from potluck.core.wire import Hash, dump, load
-from potluck.mpc.engine import Engine, own_fault
+from potluck.core.rounds import Abort, Cause, Exchange, Half, Parcel, Read
+from potluck.core.steps import Named
+from potluck.core.wire import Hash, Message, dump, load
+from potluck.mpc.credentials import EngineCredentials
+from potluck.mpc.engine import Engine, name, own_fault
+from potluck.mpc.replicated import Ring, join
 from potluck.mpc.spu import Pending
 
 T = TypeVar("T")
-Named = Callable[[str], Label]
-"""The label of a step in the round at hand."""
+M = TypeVar("M", bound=Message)
 
 
-class Ready(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Ready(Message, frozen=True):
     """What a compute party is about to compute. agreed: all that was exchanged; program: what was compiled."""
 
     agreed: Hash
     program: Hash
 
 
-class Here(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Here(Message, frozen=True):
     """It has asked its engine. failed: its own engine has failed."""
 
     failed: bool = False
 
 
-class Share(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Share(Message, frozen=True):
     """A compute party's share of what all of them open to each other."""
 
     share: bytes
+
+
+class Reached(Protocol):
+    """What a compute party says of its engine. job: whose link it has open, empty where none; else for a new one."""
+
+    @property
+    def job(self) -> str: ...
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def certificate(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What a protocol calls these steps. other: said of who saw something else; hops: for how many `ready` waits."""
+
+    ready: str
+    link: str
+    roll: str
+    other: str
+    hops: int = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,13 +86,54 @@ class Place:
 
 
 def tell_all(
-    place: Place, label: Named, step: str, body: bytes, read: Read | None = None, hops: int = 2
-) -> Half[Mapping[Party, bytes]]:
-    """Say something to the others and hear the same of them. Raises Abort naming who does not answer."""
+    place: Place, label: Named, step: str, mine: M, read: Read | None = None, hops: int = 2
+) -> Half[dict[Party, M]]:
+    """Say something to the others and hear the same of them: what each of all said. Raises Abort naming who does not
+    answer."""
     at = label(step)
-    send = {party: Parcel(at, body) for party in sorted(place.others)}
+    send = dict.fromkeys(sorted(place.others), Parcel(at, dump(mine)))
     inbox = yield Exchange(at, send, place.others, len(place.others), hops, read=read)
-    return inbox.got
+    return {place.me: mine, **{party: load(body, type(mine), party) for party, body in inbox.got.items()}}
+
+
+def open_all(place: Place, label: Named, step: str, mine: bytes, length: int, hops: int = 2) -> Half[Ring]:
+    """Open a value [length] to all who compute. mine: this party's share of it."""
+    said = yield from tell_all(place, label, step, Share(mine), hops=hops)
+    return join({party: one.share for party, one in said.items()}, place.ranks, length)
+
+
+def compiled_and_linked(
+    place: Place,
+    label: Named,
+    steps: Steps,
+    own: EngineCredentials,
+    said: Mapping[Party, Reached],
+    make: Callable[[], tuple[T, bytes]],
+    agreed: Callable[[str], bytes],
+) -> Half[T]:
+    """Compile, compare, and link where not all engines stand in one job: what all will compute.
+
+    own: this party's credentials for a new job; said: what each of all said before; make: compiles, and gives a hash
+    of what it has compiled; agreed: a job's name -> a hash of all that was exchanged.
+    Raises Abort naming who compiled something else (TERMS), or saw something else (SURVIVORS).
+    """
+    jobs = {one.job for one in said.values()}
+    fresh = len(jobs) > 1 or jobs == {""}
+    if fresh:
+        place.engine.close()
+    made, hashed = make()
+    round_ = label(steps.ready).round
+    mine = Ready(agreed(name(round_) if fresh else said[place.me].job), hashed)
+    ready = yield from tell_all(place, label, steps.ready, mine, hops=steps.hops)
+    programs = {party: one.program for party, one in ready.items()}
+    same(place, steps.ready, programs, Cause.TERMS, "compiled another program")
+    same(place, steps.ready, {party: one.agreed for party, one in ready.items()}, Cause.SURVIVORS, steps.other)
+    if fresh:
+        certificates = {party: said[party].certificate for party in place.ranks}
+        at = [said[party].address for party in place.ranks]
+        pending = place.engine.link(round_, place.rank, own, certificates, at)
+        yield from in_step(place, label, steps.link, pending, steps.roll)
+    return made
 
 
 def same(place: Place, step: str, said: Mapping[Party, bytes], cause: Cause, what: str) -> None:
@@ -85,7 +150,7 @@ def in_step(place: Place, label: Named, step: str, pending: Pending[T], roll: st
     Raises Abort naming whose engine failed (ENGINE) or who is gone (SILENT): where an engine fails, they call the roll.
     """
     try:
-        yield from tell_all(place, label, step, dump(Here()))
+        yield from tell_all(place, label, step, Here())
     except BaseException:
         place.engine.close()
         raise

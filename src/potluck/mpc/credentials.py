@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Annotated
 from urllib.parse import quote
 
+import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -29,6 +31,10 @@ BACKDATED = timedelta(days=1)
 LIFETIME = timedelta(days=3)
 LARGEST = 4096
 """Bytes of a certificate, PEM."""
+JobName = Annotated[str, msgspec.Meta(max_length=400)]
+Address = Annotated[str, msgspec.Meta(min_length=3, max_length=300)]
+Certificate = Annotated[bytes, msgspec.Meta(max_length=LARGEST)]
+"""As a compute party says them of its engine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A compute party's engine through the rounds of a run: linked once, with programs that are compiled once.
+"""A party's engine through the rounds of a run: linked once, with programs that are compiled once.
 
 Where one party has lost its engine or its link, all begin a new job: new certificates, new processes. It keeps no
 share: what a round's sites gave is gone when the round is.
@@ -10,6 +10,9 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Limit, RoundId
@@ -23,16 +26,18 @@ from potluck.mpc.spu import AMONG, Compiled, Job, Pending, Spu, Stretch, checked
 PROGRAM = "sum_checked"
 BOUND = (1 << 62) - 1
 """The largest bound that the program checks."""
+LONGEST = 600
+"""Seconds that an intersection may take."""
 OTHERS = ("another party is gone or too late", "not all parties could be linked in time")
 """What an engine says of other parties, and not of itself."""
 
 
 class Engine:
-    """One compute party's engine.
+    """The engine of one compute party, or of one of two owners who intersect.
 
     patience: seconds that it waits for the others' engines; make: starts a worker; here: an address, host:port, at
-    which this party can be reached by the others, a free one each time; now: seconds since 1970; count: how many
-    compute, which decides by what protocol; peers: whom it may dial.
+    which this party can be reached by the others, a free one each time; now: seconds since 1970; protocol: ABY3 among
+    three, CHEETAH between two (`AMONG`), RR22 to intersect; peers: whom it may dial.
     """
 
     def __init__(
@@ -41,10 +46,10 @@ class Engine:
         make: Callable[[], Worker] = lambda: Worker("mpc"),
         here: Callable[[], str] = lambda: addresses(1)[0],
         now: Callable[[], float] = time.time,
-        count: int = PARTIES,
+        protocol: str = AMONG[PARTIES],
         peers: Peers = LOOPBACK,
     ) -> None:
-        self._protocol = AMONG[count]
+        self._protocol = protocol
         self._job = ""
         self._linked = 0
         self._patience = max(1, math.ceil(patience))
@@ -102,6 +107,10 @@ class Engine:
     def execute(self, program: Compiled, shares: Sequence[bytes]) -> Pending[list[bytes]]:
         """This party's shares of all sites' words -> its shares of the sum and of a bit a site."""
         return self._spu.execute(program, shares)
+
+    def intersect(self, keys: bytes, receiver: int) -> Pending[NDArray[np.uint32]]:
+        """As `Spu.intersect`."""
+        return self._spu.intersect(keys, receiver, LONGEST)
 
     def close(self) -> None:
         """End the process. Others that wait for it fail; the next job starts a fresh one."""

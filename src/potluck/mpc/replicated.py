@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from potluck.core.fixed import signed
 from potluck.core.party import Draw, Party
 from potluck.core.rounds import Abort, Cause, Words
+from potluck.core.wire import Message
 from potluck.secret.container import Secret
 from potluck.secret.stream import Keystream, derive, digest
 
@@ -34,7 +35,7 @@ Ring = NDArray[np.uint64]
 T = TypeVar("T")
 
 
-class Piece(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Piece(Message, frozen=True):
     """One part: the keystream of `seed`, plus `rest`, as little-endian words of 8 bytes; an empty rest is zero."""
 
     seed: Annotated[bytes, msgspec.Meta(min_length=SEED, max_length=SEED)]

@@ -31,6 +31,7 @@ WIDTH = {"ABY3": 16, "CHEETAH": 8}
 PAIR = 2
 """The same of a bit under ABY3."""
 PARTIES = {"ABY3": 3, "CHEETAH": 2, "RR22": 2, "ECDH": 2}
+RR22 = "RR22"
 AMONG = {3: "ABY3", 2: "CHEETAH"}
 """The protocol by which so many compute."""
 DIGEST = 16

@@ -14,14 +14,15 @@ import msgspec
 
 from potluck.core.errors import UsageError, reason
 from potluck.core.schema import readable
+from potluck.core.wire import Message
 from potluck.members.files import PRIVATE, PRIVATE_FOLDER, replace
 
 FOLDER = "aligned"
 DIGEST = 16
 
 
-class Kept(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One alignment. keys: over all keys of this owner, in no order; the rest as `mpc.psi.rounds.Held`."""
+class Kept(Message, frozen=True):
+    """One alignment. keys: over all keys of this owner, in no order; the rest as `mpc.psi.site.Held`."""
 
     version: int
     keys: bytes

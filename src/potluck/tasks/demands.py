@@ -5,8 +5,7 @@ from __future__ import annotations
 from potluck.core.errors import PlanError
 from potluck.core.plan import Plan as Spec
 from potluck.tasks.sources import Written
-from potluck.tee.demand import Demand, built_in, read
-from potluck.tee.sum_views import unprotected
+from potluck.tee.attestation.demand import Demand, built_in, read, unprotected
 
 
 def demand_of(plan: Written) -> Demand | None:

@@ -21,7 +21,7 @@ from potluck.tasks.intersect.halves import Intersected
 from potluck.tasks.intersect.kept import Learnt
 from potluck.tasks.predict.kept import Told
 from potluck.tasks.train.compare import Comparison
-from potluck.tee.demand import Demand
+from potluck.tee.attestation.demand import Demand
 
 Json = dict[str, object]
 Outcome = Trained | Counted | Predicted | Carried | Intersected

@@ -20,14 +20,15 @@ from potluck.members.names import file_name
 from potluck.mpc.engine import Engine
 from potluck.mpc.local import Port
 from potluck.mpc.peers import Peers
+from potluck.mpc.spu import AMONG
 from potluck.owner.policy import Policy
 from potluck.owner.reading import ports
 from potluck.owner.run_secrets import FOLDER as SECRETS
 from potluck.owner.run_secrets import RunSecrets
 from potluck.tasks.denied import Denied
 from potluck.tasks.tie import Tie
-from potluck.tee.demand import Demand
-from potluck.tee.demand import read as demanded_in
+from potluck.tee.attestation.demand import Demand
+from potluck.tee.attestation.demand import read as demanded_in
 
 
 def _nothing(run: str, result: object) -> None:
@@ -83,7 +84,7 @@ class Participation:
 
 def started(plan: Plan, here: Port) -> Engine:
     """A compute party's engine, which runs before it says that it takes part. Raises NotInstalled: it does not."""
-    engine = Engine(plan.federation.patience, here=here, count=len(plan.compute), peers=here.peers)
+    engine = Engine(plan.federation.patience, here=here, protocol=AMONG[len(plan.compute)], peers=here.peers)
     try:
         engine.standing()
     except Abort as abort:

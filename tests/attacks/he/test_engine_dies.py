@@ -13,8 +13,8 @@ import pytest
 from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Opened
-from potluck.he import messages as m
-from potluck.he.bfv import Bfv
+from potluck.he.sum import messages as m
+from potluck.he.sum.bfv import Bfv
 from potluck.testing.protection import check_protection, judged
 from support.he.rogue import engines, left, sitting
 

@@ -9,12 +9,12 @@ from msgspec.structs import replace as change
 
 from potluck.core.party import SERVER
 from potluck.core.rounds import Cause
-from potluck.he import messages as m
-from potluck.he.bfv import Bfv
-from potluck.he.packing import unpack
-from potluck.he.parameters import WIRE
-from potluck.he.residues import add, read
-from potluck.he.residues import dump as flat
+from potluck.he.sum import messages as m
+from potluck.he.sum.bfv import Bfv
+from potluck.he.sum.packing import unpack
+from potluck.he.sum.parameters import WIRE
+from potluck.he.sum.residues import add, read
+from potluck.he.sum.residues import dump as flat
 from potluck.secret.container import Secret
 from potluck.secret.stream import digest
 from potluck.testing.tampering import altering

@@ -16,7 +16,7 @@ from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause, Parcel
 from potluck.core.stages import Guarded, Opened
 from potluck.drivers.memory import Memory
-from potluck.he import messages as m
+from potluck.he.sum import messages as m
 from potluck.testing.draws import seeded
 from potluck.testing.protection import judged
 from potluck.testing.tampering import altering

@@ -12,7 +12,7 @@ from msgspec.structs import replace as change
 from potluck.core.party import site
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Opened
-from potluck.he import messages as m
+from potluck.he.sum import messages as m
 from potluck.owner.budget import Budget
 from potluck.testing.protection import judged
 from support.he.rogue import attack, engines, left, sitting

@@ -8,9 +8,9 @@ from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Opened
 from potluck.core.wire import dump, load
-from potluck.he import messages as m
-from potluck.he.parameters import WIRE
-from potluck.he.residues import dump as flat
+from potluck.he.sum import messages as m
+from potluck.he.sum.parameters import WIRE
+from potluck.he.sum.residues import dump as flat
 from potluck.secret.box import PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.shamir import PRIME

@@ -8,7 +8,7 @@ from msgspec.structs import replace as change
 
 from potluck.core.party import SERVER
 from potluck.core.rounds import Cause
-from potluck.he import messages as m
+from potluck.he.sum import messages as m
 from potluck.secret.box import BoxKey
 from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey

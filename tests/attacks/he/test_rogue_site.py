@@ -9,11 +9,11 @@ import pytest
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Opened
-from potluck.he.bfv import Bfv
-from potluck.he.packing import pack
-from potluck.he.parameters import PARTIAL, WIRE
-from potluck.he.residues import add, read
-from potluck.he.residues import dump as flat
+from potluck.he.sum.bfv import Bfv
+from potluck.he.sum.packing import pack
+from potluck.he.sum.parameters import PARTIAL, WIRE
+from potluck.he.sum.residues import add, read
+from potluck.he.sum.residues import dump as flat
 from potluck.testing.protection import check_protection
 from support.he.lying import NONSENSE, lie, noise
 from support.he.rogue import engines, sitting

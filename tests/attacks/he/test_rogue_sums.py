@@ -10,7 +10,7 @@ from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Cause, Exchange
 from potluck.core.wire import dump, load
-from potluck.he import messages as m
+from potluck.he.sum import messages as m
 from potluck.secret.shamir import SIZE
 from potluck.secret.statement import indices
 from potluck.secret.stream import digest

@@ -22,8 +22,8 @@ from potluck.api.plan.plan import Plan
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Cause
 from potluck.core.stages import Opened
-from potluck.he import messages as m
-from potluck.he.bfv import Bfv
+from potluck.he.sum import messages as m
+from potluck.he.sum.bfv import Bfv
 from potluck.secret.container import Secret
 from potluck.testing.protection import judged
 from potluck.testing.tampering import altering

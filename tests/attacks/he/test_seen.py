@@ -10,10 +10,10 @@ from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Opened
 from potluck.core.wire import pack as words_as_bytes
-from potluck.he import messages as m
-from potluck.he.packing import pack, unpack
-from potluck.he.parameters import PARTIAL, WIRE
-from potluck.he.residues import dump as flat
+from potluck.he.sum import messages as m
+from potluck.he.sum.packing import pack, unpack
+from potluck.he.sum.parameters import PARTIAL, WIRE
+from potluck.he.sum.residues import dump as flat
 from potluck.secret.box import SEED, BoxKey
 from potluck.secret.container import Secret
 from potluck.secret.shamir import join

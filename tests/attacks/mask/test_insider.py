@@ -16,8 +16,8 @@ from potluck.mpc.mask.graph import Shape, thresholds
 from potluck.mpc.mask.notes import PAIR, ROOT, Held
 from potluck.mpc.mask.notes import SEED as SEED_SHARE
 from potluck.mpc.mask.pairs import Root, session
+from potluck.mpc.mask.protection import Mask
 from potluck.mpc.mask.roster import fresh, table
-from potluck.mpc.mask.sum import Mask
 from potluck.secret.box import PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.shamir import split

@@ -12,7 +12,7 @@ from potluck.core.rounds import Abort, Cause, RoundId, Terms
 from potluck.core.stages import Opened
 from potluck.core.wire import pack
 from potluck.mpc.mask.graph import Shape, thresholds
-from potluck.mpc.mask.sum import Mask
+from potluck.mpc.mask.protection import Mask
 from potluck.testing import tampering
 from potluck.testing.protection import RoundContext, check_protection
 

@@ -15,9 +15,10 @@ from potluck.secret.box import PUBLIC, BoxKey
 from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
 from potluck.secret.stream import digest
-from potluck.tee import messages as m
-from potluck.tee.binding import Keys, report_data
-from potluck.tee.demand import demanded
+from potluck.tee.attestation import messages as a
+from potluck.tee.attestation.binding import Keys, report_data
+from potluck.tee.attestation.demand import demanded
+from potluck.tee.sum import messages as m
 from potluck.testing.protection import check_protection, judged
 from support.tee.rig import NOW, arrays, attest, judge, keep, left, near, room, sitting, stopped, telling
 
@@ -49,7 +50,7 @@ def bound_to(**other):
 
     def show(go, site, body):
         cause, shown = go(site, body)
-        asked, said = load(body, m.Nonce), load(shown, m.Shown)
+        asked, said = load(body, a.Nonce), load(shown, a.Shown)
         parts = {
             "nonce": asked.nonce, "keys": Keys(said.box, said.sign), "workload": judge().workload,
             "round_": bound_to.session, "policy": asked.policy,
@@ -78,9 +79,10 @@ def test_the_same_evidence_bound_rightly_is_believed():
 
 def session_of(sat):
     """The round as its owners compute it. The keys of a sitting repeat."""
+
     from potluck.drivers.memory import Memory
-    from potluck.tee.binding import session
-    from potluck.tee.site import round_of
+    from potluck.tee.attestation.binding import session
+    from potluck.tee.sum.site import round_of
     from potluck.testing.draws import seeded
 
     memory = Memory(sat.terms.sites, b"test federation", draw=seeded("keys"))
@@ -91,7 +93,7 @@ def test_the_hosts_own_keys_in_place_of_the_enclaves_are_refused():
     """The man in the middle: evidence of a real enclave, and a box that the host can open."""
     mine = BoxKey(Secret(bytes(96)))
     for change_to in ({"box": mine.public}, {"sign": SigningKey(Secret(bytes(32))).public}):
-        play = telling(m.EVIDENCE, lambda to, body: dump(change(load(body, m.Shown), **change_to)))  # noqa: B023
+        play = telling(a.EVIDENCE, lambda to, body: dump(change(load(body, a.Shown), **change_to)))  # noqa: B023
         all_refuse(sitting(arrays(N), 1, play=play), why="report_data_mismatch")
 
 
@@ -100,7 +102,7 @@ def test_a_box_that_is_no_key_is_refused_even_where_evidence_binds_it():
 
     def show(go, site, body):
         cause, shown = go(site, body)
-        asked, said = load(body, m.Nonce), load(shown, m.Shown)
+        asked, said = load(body, a.Nonce), load(shown, a.Shown)
         bound = report_data(asked.nonce, Keys(bad, said.sign), judge().workload, session_of(sat), asked.policy)
         return [cause, dump(change(said, box=bad, raw=attest(bound).raw))]
 
@@ -115,7 +117,7 @@ def test_one_owners_evidence_shown_to_another_is_refused():
         shown[to] = body
         return shown[0] if to else body
 
-    sat = sitting(arrays(N), 1, play=telling(m.EVIDENCE, swap))
+    sat = sitting(arrays(N), 1, play=telling(a.EVIDENCE, swap))
     desks = sat.run()
     assert set(stopped(desks)) >= {1, 2, 3}
     assert all(stopped(desks)[i][0] is Cause.EVIDENCE for i in (1, 2, 3))
@@ -125,9 +127,9 @@ def test_one_owners_evidence_shown_to_another_is_refused():
 def test_last_rounds_evidence_is_refused():
     """A replay of a whole round: nonces are fresh, so nothing of it answers this one's."""
     old = {}
-    first = sitting(arrays(N), 1, play=telling(m.EVIDENCE, lambda to, body: old.setdefault(to, body)))
+    first = sitting(arrays(N), 1, play=telling(a.EVIDENCE, lambda to, body: old.setdefault(to, body)))
     assert isinstance(check_protection(first), Opened)
-    second = sitting(arrays(N), 1, number=2, play=telling(m.EVIDENCE, lambda to, body: old[to]))
+    second = sitting(arrays(N), 1, number=2, play=telling(a.EVIDENCE, lambda to, body: old[to]))
     all_refuse(second, why="report_data_mismatch")
 
 
@@ -141,7 +143,7 @@ def test_a_roster_of_the_hosts_own_is_another_round():
     """The host begins a round whose other members are all itself: it would open the one honest owner's update."""
 
     def begin(go, body):
-        from potluck.tee.binding import Spec
+        from potluck.tee.attestation.binding import Spec
 
         spec = load(body, Spec)
         mine = tuple(change(one, key=spec.members[1].key) for one in spec.members[1:])
@@ -163,7 +165,7 @@ def test_each_owner_judges_under_its_own_policy():
     sat = sitting(arrays(N), 1)
     strict = judge(demanded(PRODUCTION.format(code=judge().workload.hex()), "policy.toml"))
     plain = sat.protection.give
-    from potluck.tee import site as halves
+    from potluck.tee.sum import site as halves
 
     sat.protection = SimpleNamespace(
         open=sat.protection.open,
@@ -188,7 +190,7 @@ def test_evidence_that_is_too_old_is_refused():
 
 
 def judge_text(more):
-    from potluck.tee.demand import built_in_text
+    from potluck.tee.attestation.demand import built_in_text
 
     return built_in_text().replace("[simulated]", f"{more}[simulated]")
 
@@ -201,7 +203,7 @@ def test_evidence_that_is_none_is_refused(what):
         "too many parts": lambda s: change(s, endorsements=(b"",) * 9),
         "a flipped bit": lambda s: change(s, raw=s.raw[:100] + bytes([s.raw[100] ^ 1]) + s.raw[101:]),
     }  # fmt: skip
-    play = telling(m.EVIDENCE, lambda to, body: dump(lies[what](load(body, m.Shown))))
+    play = telling(a.EVIDENCE, lambda to, body: dump(lies[what](load(body, a.Shown))))
     all_refuse(sitting(arrays(N), 1, play=play))
 
 
@@ -299,7 +301,7 @@ def test_an_enclave_that_was_rolled_back_finds_nobody_to_confirm_a_second_sum():
     ledgers = keep(N)
     first = sitting(arrays(N), 1, enclave=near(room("boot")), ledgers=ledgers)
     assert isinstance(check_protection(first), Opened)
-    leaves = {0: m.NONCE}
+    leaves = {0: a.NONCE}
     again = sitting(arrays(N), 1, enclave=near(room("boot")), ledgers=ledgers, number=2, leaves=leaves)
     desks = again.run()
     assert {i: (cause, why) for i, (cause, _, why) in stopped(desks).items()} == dict.fromkeys(
@@ -347,7 +349,7 @@ def test_the_host_carries_sealed_bytes_alone():
     plain = [pack(one)[at : at + 8] for one in words for at in range(0, 480, 8)]
     assert len(set(plain)) == N * 60
     assert not any(value in seen for value in plain)
-    assert {step for step, _, to, _ in sat.transcript.bodies if to == SERVER} == {m.NONCE, m.INPUT, m.CONFIRM}
+    assert {step for step, _, to, _ in sat.transcript.bodies if to == SERVER} == {a.NONCE, m.INPUT, m.CONFIRM}
 
 
 def test_the_same_words_are_sealed_to_other_bytes_every_time():

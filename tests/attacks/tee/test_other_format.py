@@ -2,9 +2,9 @@
 
 from potluck.core.party import SERVER
 from potluck.core.rounds import Cause
-from potluck.tee import messages as m
-from potluck.tee.demand import built_in_text, demanded
-from potluck.tee.sum import build
+from potluck.tee.attestation.demand import built_in_text, demanded
+from potluck.tee.sum import messages as m
+from potluck.tee.sum.protection import build
 from support.parties import scene
 from support.tee.rig import arrays, left, sitting, stopped
 

@@ -16,12 +16,13 @@ from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
 from potluck.secret.statement import named
 from potluck.secret.stream import digest
-from potluck.tee import messages as m
-from potluck.tee import predict_messages as p
-from potluck.tee.binding import Keys, Member, report_data
-from potluck.tee.demand import built_in_text, demanded
-from potluck.tee.enclave.host import program
-from potluck.tee.predict_server import Scoring
+from potluck.tee.attestation import messages as a
+from potluck.tee.attestation.binding import Keys, Member, report_data
+from potluck.tee.attestation.demand import built_in_text, demanded
+from potluck.tee.host import program
+from potluck.tee.predict import messages as p
+from potluck.tee.predict.server import Scoring
+from potluck.tee.sum import messages as m
 from support.tee import predict_rig as rig
 from support.tee.predict_rig import CLIENT, OWNER, Sat, beside, meeting, net, rows, scorer, stopped, telling
 from support.tee.rig import NOW, attest, judge
@@ -53,7 +54,7 @@ def bound_to(agreed, **other):
 
     def show(go, end, body):
         cause, shown = go(end, body)
-        asked, said = load(body, m.Nonce), load(shown, m.Shown)
+        asked, said = load(body, a.Nonce), load(shown, a.Shown)
         parts = {
             "nonce": asked.nonce, "keys": Keys(said.box, said.sign), "workload": judge().workload,
             "round_": agreed, "policy": asked.policy,
@@ -80,7 +81,7 @@ def test_the_same_evidence_bound_rightly_is_believed():
 def test_the_hosts_own_keys_in_place_of_the_enclaves_are_refused():
     mine = BoxKey(Secret(bytes(96)))
     for other in ({"box": mine.public}, {"sign": SigningKey(Secret(bytes(32))).public}):
-        play = telling(m.EVIDENCE, lambda body: dump(change(load(body, m.Shown), **other)))  # noqa: B023
+        play = telling(a.EVIDENCE, lambda body: dump(change(load(body, a.Shown), **other)))  # noqa: B023
         neither_seals(Sat(play=play), "report_data_mismatch")
 
 
@@ -91,7 +92,7 @@ def test_the_owners_evidence_shown_to_the_client_is_refused():
         shown.append(body)
         return shown[0]
 
-    sat = Sat(play=telling(m.EVIDENCE, swap))
+    sat = Sat(play=telling(a.EVIDENCE, swap))
     found = stopped(sat.run())
     assert found[CLIENT][:2] == (Cause.EVIDENCE, SERVER)
     assert not rig.sent(sat, p.ROWS)
@@ -99,9 +100,9 @@ def test_the_owners_evidence_shown_to_the_client_is_refused():
 
 def test_evidence_of_an_earlier_run_is_refused():
     old = []
-    Sat(play=telling(m.EVIDENCE, lambda body: old.append(body) or body)).scored()
+    Sat(play=telling(a.EVIDENCE, lambda body: old.append(body) or body)).scored()
     later = iter(old)
-    neither_seals(Sat(meeting=meeting(run="later"), play=telling(m.EVIDENCE, lambda _: next(later))), "report_data")
+    neither_seals(Sat(meeting=meeting(run="later"), play=telling(a.EVIDENCE, lambda _: next(later))), "report_data")
 
 
 def test_an_enclave_of_other_code_is_refused():
@@ -201,7 +202,7 @@ def test_a_broken_enclave_that_lets_in_more_rows_than_agreed_is_refused_by_the_o
         inside._now.agreed = change(inside._now.agreed, rows=1000)
         return go(body)
 
-    monkeypatch.setattr("potluck.tee.predict_site.check_features", lambda *_: None)
+    monkeypatch.setattr("potluck.tee.predict.client.check_features", lambda *_: None)
     sat = Sat(features=rows(60), enclave=beside(rows=lax))
     assert "60 rows, 50 are allowed" in no_model_leaves(sat, Cause.REFUSED, CLIENT)
 
@@ -263,12 +264,12 @@ class Ends:
 
     def nonce(self, end, by=None, agreed=None):
         nonce = digest(end.encode())
-        statement = m.nonce_statement(agreed or self.session, self.names[end], nonce, POLICY)
-        return dump(m.Nonce(nonce, POLICY, self.keys[by or end].sign(statement)))
+        statement = a.nonce_statement(agreed or self.session, self.names[end], nonce, POLICY)
+        return dump(a.Nonce(nonce, POLICY, self.keys[by or end].sign(statement)))
 
     def show(self, *ends):
         for end in ends or self.keys:
-            self.shown[end] = load(self.room.show(end.encode(), self.nonce(end)), m.Shown)
+            self.shown[end] = load(self.room.show(end.encode(), self.nonce(end)), a.Shown)
         return self
 
     @property
@@ -283,7 +284,7 @@ class Ends:
             "inputs": features.shape[1],
             "values": features.tobytes(),
         }
-        seen = m.evidence_hash(self.shown[evidence])
+        seen = a.evidence_hash(self.shown[evidence])
         agreed, sign = agreed or self.session, sign or self.sign
         sealed = PublicBoxKey(self.room.keys.box).seal(dump(p.Rows(**made | said)), p.rows_info(agreed, seen, POLICY))
         signature = self.keys[by].sign(p.rows_statement(agreed, sign, digest(sealed)))
@@ -292,7 +293,7 @@ class Ends:
     def model(self, asked, made=None, count=7, by="owner", activation=None, layers=None, bound=None):
         """asked: the client's parcel over whose hash the owner signs; bound: another hash in what it seals under."""
         made = made or net()
-        hashed, seen = digest(asked.input.sealed), m.evidence_hash(self.shown["owner"])
+        hashed, seen = digest(asked.input.sealed), a.evidence_hash(self.shown["owner"])
         if layers is None:
             layers = tuple(p.Layer(w.shape[1], w.shape[0], w.tobytes(), b.tobytes()) for w, b in parts(made))
         said = p.Weights(count, made.activation if activation is None else activation, layers)
@@ -519,7 +520,7 @@ def test_a_second_answer_in_a_run_is_refused_by_the_owner_whatever_the_enclave()
     assert len(Sat(ledgers=ledgers, meeting=meeting(run="later")).scored().margins) == 7
 
 
-@pytest.mark.parametrize("step", [m.EVIDENCE, p.ROWS, p.COUNTED, p.MODEL])
+@pytest.mark.parametrize("step", [a.EVIDENCE, p.ROWS, p.COUNTED, p.MODEL])
 def test_an_enclave_that_dies_midway_ends_the_round_by_name(step):
     enclave = Scoring(program("simulated"))
     killed = []
@@ -561,7 +562,7 @@ def test_an_enclave_exchanged_midway_has_other_keys_and_gets_nothing():
 
 
 def agreed_of(sat):
-    from potluck.tee.predict_server import agreed_by
+    from potluck.tee.predict.server import agreed_by
 
     return agreed_by(sat.meeting, sat.memory().seat(SERVER))
 
@@ -581,7 +582,7 @@ def test_the_host_carries_sealed_bytes_alone():
         numbers += [*weights.ravel(), *bias]
     assert len(numbers) == 240 + 60 + 72 + 6 + 18 + 3
     assert not [one for one in numbers if np.float64(one).tobytes() in seen]
-    assert {step for step, _, to, _ in sat.transcript.bodies if to == SERVER} == {m.NONCE, p.ROWS, p.MODEL}
+    assert {step for step, _, to, _ in sat.transcript.bodies if to == SERVER} == {a.NONCE, p.ROWS, p.MODEL}
 
 
 def test_neither_end_is_sent_what_is_the_others():
@@ -589,7 +590,7 @@ def test_neither_end_is_sent_what_is_the_others():
     sat = Sat(made, features)
     sat.scored()
     got = {to: {step for step, _, who, _ in sat.transcript.bodies if who == to} for to in ENDS}
-    assert got == {OWNER: {m.EVIDENCE, p.COUNTED}, CLIENT: {m.EVIDENCE, p.SCORES}}
+    assert got == {OWNER: {a.EVIDENCE, p.COUNTED}, CLIENT: {a.EVIDENCE, p.SCORES}}
 
 
 def test_how_large_a_letter_is_depends_on_shapes_alone():
@@ -614,6 +615,6 @@ def test_its_process_loads_nothing_more_once_the_door_is_shut(activation):
         before = loaded()
         Sat(net((5, 4, 2), activation), enclave=enclave).scored()
         assert loaded() == before
-        assert b"potluck.tee.enclave.scoring" in before.split(b"\n")
+        assert b"potluck.tee.predict.compute" in before.split(b"\n")
     finally:
         enclave.close()

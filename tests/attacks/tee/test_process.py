@@ -11,11 +11,12 @@ import pytest
 from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause, Rule
 from potluck.core.stages import Opened
-from potluck.tee import messages as m
-from potluck.tee.demand import built_in
-from potluck.tee.enclave import host
-from potluck.tee.enclave.host import Enclave
-from potluck.tee.enclave.workload import FILES, ROOT, workload
+from potluck.tee import host
+from potluck.tee.attestation import messages as a
+from potluck.tee.attestation.demand import built_in
+from potluck.tee.attestation.workload import FILES, ROOT, workload
+from potluck.tee.host import Enclave
+from potluck.tee.sum import messages as m
 from potluck.testing.protection import check_protection, judged
 from support.tee.rig import arrays, judge, keep, left, program, sitting, stopped
 
@@ -107,7 +108,7 @@ def test_other_code_is_another_workload(tmp_path, monkeypatch):
     for name in FILES:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    monkeypatch.setattr("potluck.tee.enclave.workload.ROOT", tmp_path)
+    monkeypatch.setattr("potluck.tee.attestation.workload.ROOT", tmp_path)
     assert workload() == before
     for name in FILES:
         body = (tmp_path / name).read_bytes()
@@ -127,7 +128,7 @@ def test_what_it_says_of_itself_is_what_the_owners_expect(enclave):
 # --- Its death ---
 
 
-@pytest.mark.parametrize("step", [m.EVIDENCE, m.INPUT, m.SURVIVORS])
+@pytest.mark.parametrize("step", [a.EVIDENCE, m.INPUT, m.SURVIVORS])
 def test_its_death_in_a_round_is_named_and_opens_nothing(enclave, step):
     sat = sitting(arrays(4), 1, enclave=enclave)
     killed = []

@@ -12,8 +12,9 @@ from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
 from potluck.secret.statement import named
 from potluck.secret.stream import digest
-from potluck.tee import messages as m
-from potluck.tee.binding import Member, session, spec
+from potluck.tee.attestation import messages as a
+from potluck.tee.attestation.binding import Member, session, spec
+from potluck.tee.sum import messages as m
 from support.tee.rig import CODE, attest, room, terms_of
 
 N = 4
@@ -40,19 +41,19 @@ class Owners:
 
     def nonce(self, i, by=None, agreed=None):
         nonce = bytes([i]) * 32
-        statement = m.nonce_statement(agreed or self.session, self.name(i), nonce, POLICY)
-        return dump(m.Nonce(nonce, POLICY, self.keys[i if by is None else by].sign(statement)))
+        statement = a.nonce_statement(agreed or self.session, self.name(i), nonce, POLICY)
+        return dump(a.Nonce(nonce, POLICY, self.keys[i if by is None else by].sign(statement)))
 
     def show(self, i):
-        return load(self.room.show(i, self.nonce(i)), m.Shown)
+        return load(self.room.show(i, self.nonce(i)), a.Shown)
 
     def parcel(self, i, shown, words=(1, 2), by=None, agreed=None, name=None):
         agreed, name = agreed or self.session, name or self.name(i)
-        info = m.parcel_info(agreed, name, m.evidence_hash(shown), POLICY)
+        info = m.parcel_info(agreed, name, a.evidence_hash(shown), POLICY)
         sealed = PublicBoxKey(shown.box).seal(pack(vector(*words)), info)
         statement = m.input_statement(agreed, name, shown.sign, digest(sealed))
         signature = self.keys[i if by is None else by].sign(statement)
-        return m.Parcel(i, m.evidence_hash(shown), POLICY, m.Input(sealed, signature))
+        return m.Parcel(i, a.evidence_hash(shown), POLICY, m.Input(sealed, signature))
 
     def take(self, *indices):
         for i in indices or range(N):
@@ -96,7 +97,7 @@ def test_two_owners_parcels_cannot_be_swapped():
     first, second = (owners.parcel(i, shown[i]) for i in (0, 1))
     for one, at in ((first, 1), (second, 0)):
         refused(Cause.SIGNATURE, owners.room.take, dump(change(one, site=at)))
-        refused(Cause.SIGNATURE, owners.room.take, dump(change(one, site=at, evidence=m.evidence_hash(shown[at]))))
+        refused(Cause.SIGNATURE, owners.room.take, dump(change(one, site=at, evidence=a.evidence_hash(shown[at]))))
     swapped = change(first, input=change(first.input, sealed=second.input.sealed))
     refused(Cause.SIGNATURE, owners.room.take, dump(swapped))
 
@@ -107,7 +108,7 @@ def test_a_box_that_was_sealed_for_another_place_does_not_open_even_where_its_ow
     shown = [owners.show(i) for i in range(N)]
     stolen = owners.parcel(0, shown[0]).input.sealed
     statement = m.input_statement(owners.session, owners.name(1), shown[1].sign, digest(stolen))
-    mine = m.Parcel(1, m.evidence_hash(shown[1]), POLICY, m.Input(stolen, owners.keys[1].sign(statement)))
+    mine = m.Parcel(1, a.evidence_hash(shown[1]), POLICY, m.Input(stolen, owners.keys[1].sign(statement)))
     refused(Cause.BOX, owners.room.take, dump(mine))
 
 
@@ -123,13 +124,13 @@ def shown_again(owners, i):
     """Evidence is shown once a round; what was shown is in the parcel's evidence hash alone."""
     with pytest.raises(Abort):
         owners.show(i)
-    bound_to = m.Shown(owners.room.keys.box, owners.room.keys.sign, "simulated", *again(owners, i))
-    assert owners.room._now.shown[i] == digest(m.evidence_hash(bound_to), POLICY)
+    bound_to = a.Shown(owners.room.keys.box, owners.room.keys.sign, "simulated", *again(owners, i))
+    assert owners.room._now.shown[i] == digest(a.evidence_hash(bound_to), POLICY)
     return bound_to
 
 
 def again(owners, i):
-    from potluck.tee.binding import report_data
+    from potluck.tee.attestation.binding import report_data
 
     made = attest(report_data(bytes([i]) * 32, owners.room.keys, CODE, owners.session, POLICY))
     return made.raw, made.endorsements

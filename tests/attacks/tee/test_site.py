@@ -10,9 +10,10 @@ from potluck.core.wire import dump, load
 from potluck.secret.box import PublicBoxKey
 from potluck.secret.statement import named
 from potluck.secret.stream import digest
-from potluck.tee import messages as m
-from potluck.tee.binding import session
-from potluck.tee.site import round_of
+from potluck.tee.attestation import messages as a
+from potluck.tee.attestation.binding import session
+from potluck.tee.sum import messages as m
+from potluck.tee.sum.site import round_of
 from potluck.testing.protection import judged
 from potluck.testing.tampering import altering
 from support.tee.rig import arrays, near, sitting
@@ -42,18 +43,18 @@ def only_the_liar_is_missing(sat, cause):
 NONCES = {
     "no message": (lambda seat, agreed, body: b"\xc1", Cause.MALFORMED),
     "somebody else's signature": (
-        lambda seat, agreed, body: dump(change(load(body, m.Nonce), signature=bytes(64))), Cause.SIGNATURE),
+        lambda seat, agreed, body: dump(change(load(body, a.Nonce), signature=bytes(64))), Cause.SIGNATURE),
     "another policy than was signed": (
-        lambda seat, agreed, body: dump(change(load(body, m.Nonce), policy=bytes(32))), Cause.SIGNATURE),
+        lambda seat, agreed, body: dump(change(load(body, a.Nonce), policy=bytes(32))), Cause.SIGNATURE),
     "another nonce than was signed": (
-        lambda seat, agreed, body: dump(change(load(body, m.Nonce), nonce=bytes(32))), Cause.SIGNATURE),
+        lambda seat, agreed, body: dump(change(load(body, a.Nonce), nonce=bytes(32))), Cause.SIGNATURE),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("what", NONCES)
 def test_a_challenge_that_cannot_be_is_a_drop_out(what):
     lie, cause = NONCES[what]
-    only_the_liar_is_missing(with_liar(m.NONCE, lie), cause)
+    only_the_liar_is_missing(with_liar(a.NONCE, lie), cause)
 
 
 def sealed_anew(plain):

@@ -10,11 +10,11 @@ from potluck.core.predicting import Net
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump
 from potluck.engines.worker import Worker
-from potluck.he import levels
-from potluck.he.circuit import compile
-from potluck.he.ckks import Ckks
-from potluck.he.predict import Predicting
-from potluck.he.predict_messages import Bodies, Hello, Thread, ask
+from potluck.he.predict import levels
+from potluck.he.predict.circuit import compile
+from potluck.he.predict.ckks import Ckks
+from potluck.he.predict.messages import Bodies, Hello, Thread, ask
+from potluck.he.predict.protection import Predicting
 from potluck.testing.tampering import altering
 from support.he.prediction import CLIENT, OWNER, Room, meeting, net, plain, rows
 
@@ -161,7 +161,7 @@ def test_keys_that_an_authentic_client_made_up_end_the_owners_half_only(predicti
     def write(self, step, said, more=True):
         return hostile(bodies if step == ask(1) else said)(self, step, None, more)
 
-    monkeypatch.setattr("potluck.he.predict_messages.Talk.write", write)
+    monkeypatch.setattr("potluck.he.predict.messages.Talk.write", write)
     desks = room(predicting).run()
     assert desks[OWNER].abort.cause == cause
     if cause is Cause.MALFORMED:

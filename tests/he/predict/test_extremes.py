@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from potluck.he.predict import Predicting
+from potluck.he.predict.protection import Predicting
 from support.he.prediction import Room, meeting, net, plain, rows
 
 

@@ -6,12 +6,15 @@ from msgspec.structs import replace
 
 from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause
-from potluck.he import levels, parameters, predict_owner
-from potluck.he.bfv import Bfv
-from potluck.he.circuit import compile
-from potluck.he.ckks import Ckks
-from potluck.he.predict import Predicting
-from potluck.he.predict_messages import Bodies, Greeting, Hello, answer, ask
+from potluck.he.predict import levels
+from potluck.he.predict import owner as predict_owner
+from potluck.he.predict import server as predict_server
+from potluck.he.predict.circuit import compile
+from potluck.he.predict.ckks import Ckks
+from potluck.he.predict.messages import Bodies, Greeting, Hello, answer, ask
+from potluck.he.predict.protection import Predicting
+from potluck.he.sum import parameters
+from potluck.he.sum.bfv import Bfv
 from potluck.testing.tampering import altering
 from support.he.prediction import CLIENT, OWNER, Room, meeting, net, rows
 
@@ -92,7 +95,7 @@ def test_an_answer_of_another_number_or_size_is_refused(predicting, monkeypatch,
         lies = self.me.party == OWNER and step == answer(number)
         return real(self, step, bodies if lies else said, more)
 
-    monkeypatch.setattr("potluck.he.predict_messages.Talk.write", write)
+    monkeypatch.setattr("potluck.he.predict.messages.Talk.write", write)
     ended(room(predicting).run(), Cause.MALFORMED, OWNER)
 
 
@@ -107,7 +110,7 @@ def test_an_answer_before_a_block_is_complete_is_refused(predicting, monkeypatch
         lies = self.me.party == OWNER and step == answer(number)
         return real(self, step, (bytes(SET.ciphertext(1)),) if lies else said, more)
 
-    monkeypatch.setattr("potluck.he.predict_messages.Talk.write", write)
+    monkeypatch.setattr("potluck.he.predict.messages.Talk.write", write)
     one = room(predicting)
     ended(one.run(), Cause.MALFORMED, OWNER)
     assert {step for step, *_ in one.transcript.bodies} >= {ask(number), answer(number)}
@@ -122,16 +125,16 @@ def test_a_score_that_is_no_number_is_refused(predicting, monkeypatch, value):
 
 def test_box_keys_that_are_none_name_who_sent_them(predicting, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("potluck.he.predict_owner.Greeting", lambda box, offer: Greeting(b"\xff" * len(box), offer))
+        patch.setattr("potluck.he.predict.owner.Greeting", lambda box, offer: Greeting(b"\xff" * len(box), offer))
         ended(room(predicting).run(), Cause.KEYS, OWNER)
     with monkeypatch.context() as patch:
-        patch.setattr("potluck.he.predict_client.Hello", lambda box, count: Hello(b"\xff" * len(box), count))
+        patch.setattr("potluck.he.predict.client.Hello", lambda box, count: Hello(b"\xff" * len(box), count))
         ended(room(predicting).run(), Cause.KEYS, CLIENT, at=OWNER)
 
 
 def test_an_offer_in_a_box_that_does_not_open_names_the_owner(predicting, monkeypatch):
     monkeypatch.setattr(
-        "potluck.he.predict_owner.Greeting",
+        "potluck.he.predict.owner.Greeting",
         lambda box, offer: Greeting(box, offer[:-1] + bytes([offer[-1] ^ 1])),
     )
     ended(room(predicting).run(), Cause.BOX, OWNER)
@@ -149,7 +152,7 @@ def test_what_is_too_short_or_begins_otherwise_is_no_letter_and_names_the_server
 
 
 def test_a_client_that_never_ends_is_told_so_by_the_server(predicting, monkeypatch):
-    monkeypatch.setattr(predict_owner, "MOST", 2)
+    monkeypatch.setattr(predict_server, "MOST", 2)
     ended(room(predicting).run(), Cause.MALFORMED, CLIENT, at=SERVER)
 
 
@@ -184,5 +187,5 @@ def test_an_engine_that_gives_another_number_of_anything_is_not_believed(body):
 
 
 def test_a_hello_of_another_schema_names_the_client(predicting, monkeypatch):
-    monkeypatch.setattr("potluck.he.predict_client.Hello", lambda box, count: Bodies((box,)))
+    monkeypatch.setattr("potluck.he.predict.client.Hello", lambda box, count: Bodies((box,)))
     ended(room(predicting).run(), Cause.MALFORMED, CLIENT, at=OWNER)

@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
 from potluck.core.ledger import Volatile
-from potluck.core.predicting import Dense, Net
-from potluck.he.predict import SCORED, Predicting
+from potluck.core.predicting import SCORED, Dense, Net
+from potluck.he.predict.protection import Predicting
 from support.he.prediction import CLIENT, OWNER, Room, meeting, net, plain, rows
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from potluck.core.rounds import Abort, Cause
 from potluck.engines.worker import Worker
-from potluck.he.bfv import Bfv, Key
-from potluck.he.packing import arrange, pack, unpack
-from potluck.he.parameters import LARGE, SMALL, TABLE, WIRE
-from potluck.he.residues import dump
+from potluck.he.sum.bfv import Bfv, Key
+from potluck.he.sum.packing import arrange, pack, unpack
+from potluck.he.sum.parameters import LARGE, SMALL, TABLE, WIRE
+from potluck.he.sum.residues import dump
 from potluck.secret.container import Secret
 from support.he.rig import BOTH, SEED, added, cohorts, partials, program, top
 

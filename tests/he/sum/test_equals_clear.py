@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause, RoundId, Terms
 from potluck.core.stages import Opened
-from potluck.he.sum import He
-from potluck.mpc.clear import Clear
+from potluck.he.sum.protection import He
+from potluck.mpc.clear.protection import Clear
 from potluck.testing.protection import RoundContext, check_protection
 
 BEFORE = ["he/keys", "he/share", "he/input"]

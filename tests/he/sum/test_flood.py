@@ -5,9 +5,9 @@ import pytest
 
 from potluck.core.rounds import Abort, Cause
 from potluck.engines.worker import Worker
-from potluck.he.packing import arrange, pack, unpack
-from potluck.he.parameters import DECODING, WIRE
-from potluck.he.residues import add, common, dump, read
+from potluck.he.sum.packing import arrange, pack, unpack
+from potluck.he.sum.parameters import DECODING, WIRE
+from potluck.he.sum.residues import add, common, dump, read
 from support.he.coefficients import integers, times
 from support.he.rig import BOTH, SEED, added, cohorts, handle, partials, program
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from potluck.core.rounds import Abort, Cause
-from potluck.he.packing import arrange, pack, unpack
-from potluck.he.parameters import LARGE, SMALL
+from potluck.he.sum.packing import arrange, pack, unpack
+from potluck.he.sum.parameters import LARGE, SMALL
 
 PLAINS = [SMALL.plain, LARGE.plain]
 RING = 16

@@ -14,7 +14,6 @@ from potluck.mpc.credentials import issue
 from potluck.mpc.engine import Engine, name
 from potluck.mpc.local import Port
 from potluck.mpc.peers import LOOPBACK, Peers, place
-from potluck.mpc.psi.engine import Matcher
 
 ALPHA, BETA = (Party(Role.COMPUTE, one) for one in ("alpha", "beta"))
 ROUND = RoundId("run", 1)
@@ -40,10 +39,10 @@ class Posted:
         pass
 
 
-def dialled(kind, address, peers):
+def dialled(protocol, address, peers):
     """The addresses that the worker of alpha is given, where beta says that it is at `address`."""
     worker = Posted()
-    engine = kind(make=lambda: worker, now=lambda: NOW, peers=peers, **({"count": 2} if kind is Engine else {}))
+    engine = Engine(make=lambda: worker, now=lambda: NOW, protocol=protocol, peers=peers)
     own = {party: issue(party, name(ROUND), NOW) for party in (ALPHA, BETA)}
     known = {party: one.certificate for party, one in own.items()}
     with contextlib.suppress(Abort):
@@ -51,20 +50,20 @@ def dialled(kind, address, peers):
     return worker.asked
 
 
-@pytest.mark.parametrize("kind", [Engine, Matcher])
+@pytest.mark.parametrize("protocol", ["CHEETAH", "RR22"])
 @pytest.mark.parametrize(
     "address", ["10.0.0.5:22", "192.168.1.1:80", "metadata.internal:80", "beta.example:22", "[::1]:9400"]
 )
-def test_a_party_cannot_have_an_engine_dial_what_its_owner_did_not_list(kind, address):
-    assert dialled(kind, address, LISTED) == []
-    ((op, at),) = dialled(kind, address, Peers(("*",)))  # the control: without a list it goes wherever it is told
+def test_a_party_cannot_have_an_engine_dial_what_its_owner_did_not_list(protocol, address):
+    assert dialled(protocol, address, LISTED) == []
+    ((op, at),) = dialled(protocol, address, Peers(("*",)))  # the control: without a list it goes wherever it is told
     assert (op, at[1]) == ("mpc.link", address)
 
 
-@pytest.mark.parametrize("kind", [Engine, Matcher])
-def test_whom_the_owner_listed_is_dialled(kind):
+@pytest.mark.parametrize("protocol", ["CHEETAH", "RR22"])
+def test_whom_the_owner_listed_is_dialled(protocol):
     for address in ("beta.example:9400", "BETA.example:9407", "10.1.2.3:1", "[2001:DB8:0::5]:9400"):
-        assert len(dialled(kind, address, LISTED)) == 1
+        assert len(dialled(protocol, address, LISTED)) == 1
 
 
 def test_the_party_whose_address_is_not_listed_is_named_and_the_own_is_not_looked_at():
@@ -93,7 +92,7 @@ def test_what_is_no_host_is_no_place(text):
 
 
 def test_an_engine_dials_this_machine_alone_unless_it_is_told_more():
-    assert dialled(Engine, "10.0.0.5:22", LOOPBACK) == []
+    assert dialled("CHEETAH", "10.0.0.5:22", LOOPBACK) == []
     assert Port(["127.0.0.1:9400"]).peers == LOOPBACK
     assert LOOPBACK.listed == ("127.0.0.1", "[::1]")
 
@@ -111,7 +110,7 @@ def test_a_lying_party_cannot_have_a_real_engine_probe_a_port_of_the_inner_netwo
 
         listens = threading.Thread(target=serve)
         listens.start()
-        engine = Engine(3.0, count=2, peers=peers)
+        engine = Engine(3.0, protocol="CHEETAH", peers=peers)
         now = time.time()
         own = {party: issue(party, name(ROUND), now) for party in (ALPHA, BETA)}
         known = {party: one.certificate for party, one in own.items()}

@@ -8,10 +8,9 @@ from sklearn.metrics import roc_auc_score
 from potluck.core.fitting import Take
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause
-from potluck.mpc.engine import Engine
 from potluck.mpc.fit import parts as fit_parts
 from potluck.mpc.replicated import commitment, expanded, held, join, places, share, split, width
-from potluck.mpc.spu import WIDTH, Stretch, checked_sum
+from potluck.mpc.spu import AMONG, WIDTH, Stretch, checked_sum
 from potluck.secret.random import system
 from potluck.testing.draws import seeded
 from support.mpc.spu_rig import compiled, ran, ring
@@ -97,7 +96,7 @@ def test_bits_are_not_parted_between_two():
 
 def test_how_many_compute_decides_the_protocol_and_others_than_two_or_three_have_none():
     with pytest.raises(KeyError):
-        Engine(count=4)
+        AMONG[4]
 
 
 @pytest.mark.slow

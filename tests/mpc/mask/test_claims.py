@@ -7,7 +7,7 @@ import pytest
 from potluck.core.party import SERVER, site
 from potluck.core.plan import Data, Federation, Plan, PrivacyPlan, Protect
 from potluck.core.views import Form, breaks, together
-from potluck.mpc.mask import sum as mask
+from potluck.mpc.mask import protection as mask
 from potluck.mpc.mask.graph import Shape
 
 

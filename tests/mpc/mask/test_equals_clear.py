@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause, RoundId, Terms
 from potluck.core.stages import Opened
-from potluck.mpc.clear import Clear
+from potluck.mpc.clear.protection import Clear
 from potluck.mpc.mask.graph import Shape, sound, thresholds
-from potluck.mpc.mask.sum import Mask
+from potluck.mpc.mask.protection import Mask
 from potluck.testing.protection import RoundContext, check_protection
 
 BEFORE = ["mask/advertise", "mask/share", "mask/input"]

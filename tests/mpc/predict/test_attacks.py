@@ -15,7 +15,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load
 from potluck.drivers.once import told
 from potluck.mpc.engine import Engine
-from potluck.mpc.predict import ends as predict_ends
+from potluck.mpc.predict import client as predict_client
 from potluck.mpc.predict import messages as m
 from potluck.mpc.predict import scale as predict_scale
 from potluck.testing.tampering import altering, duplicated, flipped, reordered, replayed, swallowed, truncated
@@ -40,7 +40,7 @@ def ended(sat, desks):
 
 
 def test_a_client_whose_features_are_out_of_range_is_named_and_reads_nothing(engines, monkeypatch):
-    monkeypatch.setattr(predict_ends, "check_features", lambda meeting, features: None)
+    monkeypatch.setattr(predict_client, "check_features", lambda meeting, features: None)
     sat = room(engines)
     sat.rows = sat.rows.copy()
     sat.rows[2, 1] = 1.0 + 2.0**-25

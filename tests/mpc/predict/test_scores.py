@@ -8,10 +8,10 @@ import pytest
 from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER
 from potluck.core.rounds import Cause, Record
+from potluck.mpc.predict import client as predict_client
 from potluck.mpc.predict import compute as predict_compute
-from potluck.mpc.predict import ends as predict_ends
 from potluck.mpc.predict import messages as m
-from potluck.mpc.predict.scores import WEIGHTS, problems, traffic
+from potluck.mpc.predict.check import WEIGHTS, problems, traffic
 from potluck.mpc.replicated import expanded, held, split
 from potluck.testing.draws import seeded
 from potluck.testing.protection import Bodies
@@ -198,7 +198,7 @@ def test_a_client_with_more_rows_than_agreed_refuses_by_itself(engines):
 
 
 def test_a_client_that_asks_for_more_rows_all_the_same_is_refused_by_who_computes(engines, monkeypatch):
-    monkeypatch.setattr(predict_ends, "check_features", lambda meeting, features: None)
+    monkeypatch.setattr(predict_client, "check_features", lambda meeting, features: None)
     ledger = Volatile()
     desks = room(engines, count=6, most=5, patience=2, ledgers={OWNER: ledger}).run()
     assert {(desks[one].abort.cause, desks[one].abort.party) for one in RANKS} == {(Cause.REFUSED, CLIENT)}
@@ -208,7 +208,7 @@ def test_a_client_that_asks_for_more_rows_all_the_same_is_refused_by_who_compute
 
 @pytest.mark.slow
 def test_the_owner_counts_too_where_those_who_compute_do_not(engines, monkeypatch):
-    monkeypatch.setattr(predict_ends, "check_features", lambda meeting, features: None)
+    monkeypatch.setattr(predict_client, "check_features", lambda meeting, features: None)
     generous = {one: replace(meeting(6), digest=meeting(5).digest) for one in (*RANKS, CLIENT)}
     monkeypatch.setattr(m, "session", lambda meeting, ranks: b"s" * 32)
     desks = room(engines, count=6, most=5, patience=2, theirs=generous).run()

@@ -12,10 +12,10 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load
 from potluck.drivers.once import told
 from potluck.mpc.predict import compute as predict_compute
-from potluck.mpc.predict import ends as predict_ends
+from potluck.mpc.predict import dealing as predict_dealing
 from potluck.mpc.predict import messages as m
 from potluck.mpc.predict import scale as predict_scale
-from potluck.mpc.predict.scores import traffic
+from potluck.mpc.predict.protection import traffic
 from potluck.testing.protection import Bodies
 from potluck.testing.tampering import altering
 from support.mpc.predict_rig import (
@@ -70,18 +70,18 @@ class Nothing:
 
 def dealing(held):
     """A play: this party deals otherwise. held: instead of the right choice of parts."""
-    right = predict_ends.held
+    right = predict_dealing.held
 
     def play(seat, half):
         inbox = None
         while True:
-            predict_ends.held = held
+            predict_dealing.held = held
             try:
                 exchange = half.send(inbox)
             except StopIteration as stop:
                 return stop.value
             finally:
-                predict_ends.held = right
+                predict_dealing.held = right
             inbox = yield exchange
 
     return play

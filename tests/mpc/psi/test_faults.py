@@ -11,10 +11,11 @@ from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load
 from potluck.drivers.memory import Memory
+from potluck.mpc.engine import Engine
 from potluck.mpc.psi import messages as m
 from potluck.mpc.psi import passing as psi_passing
-from potluck.mpc.psi import rounds as psi_rounds
-from potluck.mpc.psi.engine import Matcher
+from potluck.mpc.psi import server as psi_server
+from potluck.mpc.psi import site as psi_site
 from potluck.testing.tampering import duplicated, flipped, swallowed, truncated
 from support.mpc.psi_rig import gathering, keys_of, met, results
 
@@ -80,7 +81,7 @@ def lying(monkeypatch):
     """A server that changes the bundle it hands to bob in one step, by a function of (bundle, all notes so far)."""
 
     def lie(step, change):
-        real, seen = psi_rounds.routed, []
+        real, seen = psi_server.routed, []
 
         def routed(about, at, hops):
             half = real(about, at, hops)
@@ -98,7 +99,7 @@ def lying(monkeypatch):
                         exchange.send[party] = type(exchange.send[party])(exchange.label, dump(parcel))
                 inbox = yield exchange
 
-        monkeypatch.setattr(psi_rounds, "routed", routed)
+        monkeypatch.setattr(psi_server, "routed", routed)
 
     return lie
 
@@ -136,14 +137,14 @@ def test_a_server_that_changes_notes_is_noticed(lying, step, change, cause):
     ids=["count", "key", "certificate"],
 )
 def test_a_hello_that_the_server_changes_is_noticed_by_whoever_reads_it(monkeypatch, change, cause):
-    real = psi_rounds.dump
+    real = psi_server.dump
 
     def dumped(value):
         if isinstance(value, m.Hellos):
             value = m.Hellos((value.hellos[0], change(value.hellos[1])))
         return real(value)
 
-    monkeypatch.setattr(psi_rounds, "dump", dumped)
+    monkeypatch.setattr(psi_server, "dump", dumped)
     why = met(gathering(2), WORDS[2])[site("ann")].abort
     assert why.cause is cause
 
@@ -170,7 +171,7 @@ def test_more_keys_than_a_letter_carries_are_refused(monkeypatch):
 
 
 def engines(about, stack):
-    return {party: stack.enter_context(closing(Matcher(patience=3))) for party in about.owners}
+    return {party: stack.enter_context(closing(Engine(3, protocol="RR22"))) for party in about.owners}
 
 
 def test_a_certificate_of_another_round_is_refused_by_name(mpc_engine):
@@ -220,6 +221,6 @@ def test_an_owner_with_an_engine_that_vanishes_is_named(mpc_engine, step):
 
 def test_without_an_engine_rr22_says_so():
     about = gathering(2, protocol="rr22")
-    half = psi_rounds.meet(about, Memory(about.owners, about.digest).seat(site("ann")), keys_of(["a"]))
+    half = psi_site.meet(about, Memory(about.owners, about.digest).seat(site("ann")), keys_of(["a"]))
     with pytest.raises(Abort, match="needs an engine"):
         next(half)

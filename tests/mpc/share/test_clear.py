@@ -6,7 +6,7 @@ import pytest
 from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause, Limit
 from potluck.core.stages import Opened
-from potluck.mpc.clear import Clear
+from potluck.mpc.clear.protection import Clear
 from potluck.testing.protection import RoundContext, check_protection
 from support.mpc.share_rig import RANKS, end, sitting, terms, words_of
 

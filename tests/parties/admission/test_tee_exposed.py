@@ -4,10 +4,9 @@ import pytest
 
 import potluck
 from potluck.core import plan as plans
-from potluck.tee import evidence
-from potluck.tee.demand import _FORMATS as SPOKEN
-from potluck.tee.demand import demanded
-from potluck.tee.sum_views import SIMULATED, TPM, UNPROTECTED
+from potluck.tee.attestation import evidence
+from potluck.tee.attestation.demand import _FORMATS as SPOKEN
+from potluck.tee.attestation.demand import SIMULATED, TPM, UNPROTECTED, demanded
 from support.parties import scene
 
 WORDS = ("simulated", "tpm", "tsm", "nsm")

@@ -97,7 +97,7 @@ def test_an_owner_whose_policy_wants_more_rows_ends_the_round_before_it_shares(m
         raise Refused("fewer rows than it wants", where="policy", hint="more rows")
 
     right = vertical.Brought
-    monkeypatch.setattr("fit_scene.Brought", lambda keys, own, tools: right(keys, own, tools, wants))
+    monkeypatch.setattr("support.parties.fit_scene.Brought", lambda keys, own, tools: right(keys, own, tools, wants))
     with pytest.raises(Refused, match="fewer rows"):
         result(plan(), frames(rows=60))
 

@@ -276,7 +276,7 @@ class Dying(Engine):
 @pytest.mark.parametrize("at", ["link", "run"])
 def test_of_two_whose_engine_dies_ends_the_round(mpc_engine, at):
     made, given = two(training__rounds=1, federation__patience=5.0), frames(rows=60)
-    engines = {ALPHA: Engine(5.0, count=2), BETA: Dying(at)}
+    engines = {ALPHA: Engine(5.0, protocol="CHEETAH"), BETA: Dying(at)}
     try:
         with pytest.raises(Abort) as caught:
             round_of(made, given, engines)

@@ -9,7 +9,7 @@ from potluck.api.local.check import check
 from potluck.api.local.explain import explain
 from potluck.api.local.run import run
 from potluck.api.plan.plan import Plan
-from potluck.mpc.share.sum import who_computes
+from potluck.mpc.share.check import who_computes
 from support.parties import predict_scene as scene
 
 SHARE = ('protect.with="share"', 'federation.server="curious"')

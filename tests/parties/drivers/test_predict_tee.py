@@ -18,9 +18,9 @@ from potluck.members.home import SiteHome
 from potluck.owner.budget import Budget
 from potluck.report.page import render
 from potluck.tasks.predict.kept import kept
-from potluck.tee import messages as m
-from potluck.tee import predict_messages as p
-from potluck.tee.demand import built_in_text
+from potluck.tee.attestation import messages as a
+from potluck.tee.attestation.demand import built_in_text
+from potluck.tee.predict import messages as p
 from support.parties import predict_hall as hall
 from support.parties import predict_scene as scene
 from support.parties import predict_trained as sets
@@ -213,7 +213,7 @@ def test_the_recorded_letters_are_sealed(here):
     done = scored(here, scene.network(), out=here / "out", record=True)
     lines = [json.loads(line) for line in (done.folder / "parcels" / "index.jsonl").read_text().splitlines()]
     bodies = {one["step"]: (done.folder / "parcels" / one["file"]).read_bytes() for one in lines}
-    assert {m.NONCE, m.EVIDENCE, p.ROWS, p.COUNTED, p.MODEL, p.SCORES} <= bodies.keys()
+    assert {a.NONCE, a.EVIDENCE, p.ROWS, p.COUNTED, p.MODEL, p.SCORES} <= bodies.keys()
     model = scene.network()
     features = model.features(here / "rows.csv")
     numbers = [*features.ravel(), *model.weights, *model.margins(features).ravel()]
@@ -255,7 +255,7 @@ def test_across_machines_the_client_keeps_the_very_scores(place):
     assert [one.number for one in log.rounds] == [one.number for one in again.rounds] == [1]
     with Budget(SiteHome.at(place / "hospital").ledger) as ledger:
         assert [one.rows for one in ledger.scored()] == [7]
-    assert {m.NONCE, p.ROWS, p.MODEL} <= log.rounds[0].traffic.steps.keys()
+    assert {a.NONCE, p.ROWS, p.MODEL} <= log.rounds[0].traffic.steps.keys()
 
 
 @pytest.mark.parametrize("name", ["hospital", "clinic"])

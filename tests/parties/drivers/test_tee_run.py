@@ -14,8 +14,9 @@ from potluck.core.rounds import Abort, Cause
 from potluck.learning.tasks import build
 from potluck.report.page import render
 from potluck.tasks.sums import protections
-from potluck.tee import messages as m
-from potluck.tee.demand import built_in_text
+from potluck.tee.attestation import messages as a
+from potluck.tee.attestation.demand import built_in_text
+from potluck.tee.sum import messages as m
 from support.parties import scene
 
 SIMULATED = "no protection: simulated"
@@ -61,7 +62,7 @@ def test_drop_outs_within_the_plan_leave_the_sum_of_those_who_stayed():
     def gone(step):
         return lambda party, round, now: party.name == "b" and now == step and round.number == 1
 
-    for step in (m.NONCE, m.INPUT):
+    for step in (a.NONCE, m.INPUT):
         models = []
         for word, at in (("tee", step), ("clear", "clear/input")):
             found = scene.Scene(plan(word), vanish=gone(at))
@@ -354,7 +355,7 @@ def deviations(word, made):
 def test_an_enclave_that_dies_ends_the_run_by_name_and_nothing_is_left(here, monkeypatch, at):
     import os
 
-    from potluck.tee.enclave.host import Enclave
+    from potluck.tee.host import Enclave
 
     begun, plain = [], Enclave.begin
 
@@ -374,7 +375,7 @@ def test_an_enclave_that_dies_ends_the_run_by_name_and_nothing_is_left(here, mon
 
 
 def test_an_enclave_that_dies_between_rounds_is_not_replaced(here, monkeypatch):
-    from potluck.tee.enclave.host import Enclave
+    from potluck.tee.host import Enclave
 
     plain, opened = Enclave.open, []
 

@@ -6,7 +6,7 @@ from potluck.core.errors import Refused
 from potluck.core.rounds import Abort, Cause
 from potluck.drivers.sums import Sums
 from potluck.learning.tasks import build
-from potluck.tee.demand import built_in_text
+from potluck.tee.attestation.demand import built_in_text
 from support.parties import across, scene
 from support.parties.across import OPEN, Across, quick
 

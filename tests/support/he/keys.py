@@ -4,8 +4,8 @@ import base64
 
 import numpy as np
 
-from potluck.he.parameters import WIRE
-from potluck.he.residues import dump as flat
+from potluck.he.sum.parameters import WIRE
+from potluck.he.sum.residues import dump as flat
 from support.he.ring import coefficients
 from support.he.rogue import rows
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from potluck.he.bfv import Bfv
-from potluck.he.residues import dump as flat
+from potluck.he.sum.bfv import Bfv
+from potluck.he.sum.residues import dump as flat
 from potluck.secret.container import Secret
 from support.he.rogue import sitting
 

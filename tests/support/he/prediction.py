@@ -14,7 +14,7 @@ from potluck.core.party import SERVER, Party, site
 from potluck.core.predicting import Dense, Meeting, Net, Scored
 from potluck.core.rounds import RoundId
 from potluck.drivers.memory import Carry, Memory, faithfully
-from potluck.he.predict import Predicting
+from potluck.he.predict.protection import Predicting
 from potluck.testing.protection import Bodies, Play, honestly
 
 OWNER, CLIENT = site("hospital"), site("clinic")

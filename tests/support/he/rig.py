@@ -8,9 +8,9 @@ import pytest
 
 import potluck
 from potluck.engines import environment
-from potluck.he.bfv import Bfv
-from potluck.he.parameters import TABLE, WIRE
-from potluck.he.residues import add, dump, read
+from potluck.he.sum.bfv import Bfv
+from potluck.he.sum.parameters import TABLE, WIRE
+from potluck.he.sum.residues import add, dump, read
 
 SEED = bytes(range(32))
 SERVE = f"""

@@ -12,14 +12,14 @@ from potluck.core.party import SERVER, Party, site
 from potluck.core.rounds import Credentials, RoundId, Terms
 from potluck.core.stages import Guarded
 from potluck.core.wire import dump, load
-from potluck.he import messages as m
-from potluck.he import server
-from potluck.he import site as site_half
-from potluck.he.bfv import Bfv
-from potluck.he.parameters import PARTIAL, WIRE
-from potluck.he.residues import dump as flat
-from potluck.he.setting import Setting
-from potluck.he.sum import He
+from potluck.he.sum import messages as m
+from potluck.he.sum import server
+from potluck.he.sum import site as site_half
+from potluck.he.sum.bfv import Bfv
+from potluck.he.sum.parameters import PARTIAL, WIRE
+from potluck.he.sum.protection import He
+from potluck.he.sum.residues import dump as flat
+from potluck.he.sum.setting import Setting
 from potluck.testing.protection import AnyHalf, RoundContext
 from potluck.testing.tampering import altering
 from support.mpc.mask_rogue import causes

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from potluck.he.bfv import Bfv
+from potluck.he.sum.bfv import Bfv
 from potluck.secret.stream import digest
 
 Change = Callable[[random.Random, bytes], bytes]

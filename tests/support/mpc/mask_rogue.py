@@ -18,8 +18,8 @@ from potluck.mpc.mask.graph import Shape, thresholds
 from potluck.mpc.mask.masking import masked
 from potluck.mpc.mask.notes import ROOT, SEED, by_site, open_half, open_shares
 from potluck.mpc.mask.pairs import Root, pair_mask, self_mask, session
+from potluck.mpc.mask.protection import Mask
 from potluck.mpc.mask.roster import fresh, table
-from potluck.mpc.mask.sum import Mask
 from potluck.secret.box import SEED as BOX_SEED
 from potluck.secret.box import BoxKey
 from potluck.secret.container import Secret

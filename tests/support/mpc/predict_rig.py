@@ -15,7 +15,7 @@ from potluck.core.predicting import Dense, Meeting, Net, Scored
 from potluck.core.rounds import RoundId
 from potluck.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
 from potluck.mpc.predict import scale as s
-from potluck.mpc.predict.scores import Predicting
+from potluck.mpc.predict.protection import Predicting
 from potluck.testing.protection import Bodies, Play, honestly
 
 OWNER, CLIENT = site("hospital"), site("clinic")

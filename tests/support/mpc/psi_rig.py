@@ -11,11 +11,12 @@ from potluck.core.party import SERVER, site
 from potluck.core.rounds import RoundId
 from potluck.drivers.memory import Memory
 from potluck.mpc.credentials import issue
+from potluck.mpc.engine import Engine
 from potluck.mpc.psi.curve import split
-from potluck.mpc.psi.engine import Matcher
 from potluck.mpc.psi.keys import digests
 from potluck.mpc.psi.messages import Gathering
-from potluck.mpc.psi.rounds import hand_on, meet
+from potluck.mpc.psi.server import hand_on
+from potluck.mpc.psi.site import meet
 
 NAMES = ("ann", "bob", "cid", "dan", "eve")
 
@@ -38,7 +39,7 @@ def met(about, sets, *, kept=None, engines=None, secrets=None, **memory):
     with ExitStack() as stack:
         made = {}
         if about.way == "rr22":
-            made = engines or {party: stack.enter_context(closing(Matcher())) for party in about.owners}
+            made = engines or {party: stack.enter_context(closing(Engine(protocol="RR22"))) for party in about.owners}
             for one in made.values():
                 one.warm()
         halves = {SERVER: hand_on(about)}

@@ -6,9 +6,10 @@ from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.rounds import Exchange, Parcel, RoundId, Terms
 from potluck.core.wire import dump, load
 from potluck.drivers.attempt import telling
+from potluck.mpc.keys import Keys
 from potluck.mpc.replicated import commitment, held, lifted, split
 from potluck.mpc.share import messages as m
-from potluck.mpc.share.sum import Share
+from potluck.mpc.share.protection import Share
 from potluck.secret.box import PublicBoxKey
 from potluck.testing.protection import RoundContext
 
@@ -54,7 +55,7 @@ def rogue(agreed, words, pieces_for=lambda rank, pieces: pieces, promise_for=lam
             mine = pieces_for(rank, pieces)
             parts = tuple(commitment(one, info) for one in pieces)
             promise = promise_for(rank, m.Promise(parts, seat.sign(m.promise_statement(agreed, seat.party, parts))))
-            key = PublicBoxKey(load(inbox.got[party], m.Keys, party).box)
+            key = PublicBoxKey(load(inbox.got[party], Keys, party).box)
             sealed = key.seal(dump(m.Dealt(*held(mine, rank))), m.box_info(agreed, seat.party, party, promise.parts))
             send[party] = Parcel(label, dump(m.Input(sealed, promise)))
         send[SERVER] = Parcel(label, dump(promise))

@@ -11,7 +11,7 @@ from potluck.core.party import SERVER, Party, site
 from potluck.core.predicting import Meeting, Net, Scored
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel, Record
 from potluck.core.views import Form, Never, View
-from potluck.he.circuit import Forecast, Outline
+from potluck.he.predict.circuit import Forecast, Outline
 from potluck.learning.data.column import Field
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import Goal

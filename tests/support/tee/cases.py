@@ -6,9 +6,9 @@ import time
 
 import msgspec
 
-from potluck.tee.evidence import Asked, Evidence
-from potluck.tee.policy import Policy
-from potluck.tee.verify import verify
+from potluck.tee.attestation.evidence import Asked, Evidence
+from potluck.tee.attestation.policy import Policy
+from potluck.tee.attestation.verify import verify
 from support.places import ROOT
 
 VECTORS = ROOT / "vectors" / "tee"

@@ -3,10 +3,10 @@
 import struct
 from dataclasses import replace
 
-from potluck.tee.attesters.simulated import simulate
-from potluck.tee.evidence import Asked
-from potluck.tee.starter import loose
-from potluck.tee.verify import verify
+from potluck.tee.attestation.attesters.simulated import simulate
+from potluck.tee.attestation.evidence import Asked
+from potluck.tee.attestation.starter import loose
+from potluck.tee.attestation.verify import verify
 from support.tee.cases import asked, evidence, fuzzed, part
 from support.tee.pki import NOW
 

@@ -9,8 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from potluck.tee.evidence import Asked, Evidence
-from potluck.tee.verify import verify
+from potluck.tee.attestation.evidence import Asked, Evidence
+from potluck.tee.attestation.verify import verify
 from support.tee.documents import signature
 from support.tee.pki import DAY, NOW, issue, new_key, revoking
 

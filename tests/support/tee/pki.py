@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
-from potluck.tee.formats import chains
+from potluck.tee.attestation.formats import chains
 
 NOW = 1_750_000_000
 DAY = 86400

@@ -14,11 +14,11 @@ from potluck.core.party import SERVER, Party, site
 from potluck.core.predicting import Dense, Meeting, Net, Scored
 from potluck.core.rounds import RoundId
 from potluck.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
-from potluck.tee import predict_messages as p
-from potluck.tee.enclave.room import operations
-from potluck.tee.enclave.scoring import Scorer, scoring
-from potluck.tee.predict import Predicting
-from potluck.tee.predict_server import Scoring, agreed_by
+from potluck.tee.predict import messages as p
+from potluck.tee.predict.compute import Scorer, scoring
+from potluck.tee.predict.protection import Predicting
+from potluck.tee.predict.server import Scoring, agreed_by
+from potluck.tee.sum.compute import operations
 from potluck.testing.draws import seeded
 from potluck.testing.protection import Bodies, Play, honestly
 from potluck.testing.tampering import altering

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from potluck.tee.evidence import Evidence
+from potluck.tee.attestation.evidence import Evidence
 
 SHA256, SHA384 = 0x0B, 0x0C
 RSASSA, RSAPSS, ECDSA = 0x14, 0x16, 0x18

@@ -11,13 +11,13 @@ from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import RoundId, Rule, Terms
 from potluck.dp.noise import gaussian
-from potluck.tee.attesters.simulated import simulate
-from potluck.tee.demand import built_in
-from potluck.tee.enclave.host import Enclave
-from potluck.tee.enclave.room import Room, operations
-from potluck.tee.enclave.workload import workload
-from potluck.tee.site import Judge
-from potluck.tee.sum import Tee
+from potluck.tee.attestation.attesters.simulated import simulate
+from potluck.tee.attestation.demand import built_in
+from potluck.tee.attestation.judge import Judge
+from potluck.tee.attestation.workload import workload
+from potluck.tee.host import Enclave
+from potluck.tee.sum.compute import Room, operations
+from potluck.tee.sum.protection import Tee
 from potluck.testing.draws import seeded
 from potluck.testing.protection import RoundContext
 from potluck.testing.tampering import altering
@@ -28,7 +28,7 @@ SUM = Rule()
 SERVE = f"""
 import os, sys
 sys.path.append({str(Path(potluck.__file__).parents[1])!r})
-from potluck.tee.enclave import serve
+from potluck.tee import serve
 plain = serve.operations
 
 def modules(state):

@@ -6,7 +6,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from potluck.tee.evidence import Asked, Evidence
+from potluck.tee.attestation.evidence import Asked, Evidence
 from support.tee.documents import numbers
 from support.tee.pki import DAY, NOW, issue, new_key, rsa_key
 

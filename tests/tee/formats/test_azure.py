@@ -8,10 +8,10 @@ import string
 
 import pytest
 
-from potluck.tee.evidence import Asked, Evidence
-from potluck.tee.formats import azure, tpm
-from potluck.tee.verdict import Fault
-from potluck.tee.verify import verify
+from potluck.tee.attestation.evidence import Asked, Evidence
+from potluck.tee.attestation.formats import azure, tpm
+from potluck.tee.attestation.verdict import Fault
+from potluck.tee.attestation.verify import verify
 from support.tee.cases import CASES, asked, codes, every_flip, evidence, flips, fuzzed, named, part, policy
 
 GOOD = "az-snp-v2"

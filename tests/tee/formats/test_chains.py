@@ -6,9 +6,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from potluck.tee.evidence import Asked
-from potluck.tee.formats import chains
-from potluck.tee.verdict import Fault
+from potluck.tee.attestation.evidence import Asked
+from potluck.tee.attestation.formats import chains
+from potluck.tee.attestation.verdict import Fault
 from support.tee.pki import DAY, NOW, Holder, issue, named, new_key, revoking, rsa_key, usage
 
 

@@ -3,8 +3,8 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from potluck.tee.evidence import Asked, Evidence
-from potluck.tee.verify import verify
+from potluck.tee.attestation.evidence import Asked, Evidence
+from potluck.tee.attestation.verify import verify
 from support.tee.cases import codes, policy
 from support.tee.intel import Intel, numbered, stamp
 from support.tee.pki import DAY, NOW, issue, new_key, revoking

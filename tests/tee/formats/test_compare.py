@@ -4,9 +4,9 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from potluck.tee.evidence import Asked
-from potluck.tee.formats import compare
-from potluck.tee.verdict import Code, Unchecked
+from potluck.tee.attestation.evidence import Asked
+from potluck.tee.attestation.formats import compare
+from potluck.tee.attestation.verdict import Code, Unchecked
 from support.tee.documents import numbers
 from support.tee.pki import new_key, rsa_key
 

@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from potluck.tee.evidence import FORMATS, LARGEST, MOST, Asked, Evidence
-from potluck.tee.starter import loose
-from potluck.tee.verify import VERIFIERS, verify
+from potluck.tee.attestation.evidence import FORMATS, LARGEST, MOST, Asked, Evidence
+from potluck.tee.attestation.starter import loose
+from potluck.tee.attestation.verify import VERIFIERS, verify
 from support.tee.cases import codes, part
 from support.tee.fuzz import believed, good, lengths
 from support.tee.pki import NOW

@@ -4,10 +4,10 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from potluck.tee.evidence import Asked, Evidence
-from potluck.tee.formats import cbor, nitro
-from potluck.tee.verdict import Fault
-from potluck.tee.verify import verify
+from potluck.tee.attestation.evidence import Asked, Evidence
+from potluck.tee.attestation.formats import cbor, nitro
+from potluck.tee.attestation.verdict import Fault
+from potluck.tee.attestation.verify import verify
 from support.tee.cases import CASES, asked, codes, every_flip, evidence, flips, fuzzed, listed, named, part, policy
 from support.tee.documents import NOW, Nitro, coded, numbers
 

@@ -4,9 +4,9 @@ import hashlib
 
 import pytest
 
-from potluck.tee.evidence import Asked, Evidence
-from potluck.tee.formats import chains, nvidia
-from potluck.tee.verify import verify
+from potluck.tee.attestation.evidence import Asked, Evidence
+from potluck.tee.attestation.formats import chains, nvidia
+from potluck.tee.attestation.verify import verify
 from support.tee.cases import CASES, asked, codes, every_flip, evidence, flips, fuzzed, listed, named, part, policy
 from support.tee.documents import NOW, Gpu
 from support.tee.pki import issue, new_key, revoking

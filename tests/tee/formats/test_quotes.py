@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from potluck.tee.evidence import Asked, Evidence
-from potluck.tee.formats import quotes
-from potluck.tee.verdict import Fault
-from potluck.tee.verify import verify
+from potluck.tee.attestation.evidence import Asked, Evidence
+from potluck.tee.attestation.formats import quotes
+from potluck.tee.attestation.verdict import Fault
+from potluck.tee.attestation.verify import verify
 from support.tee.cases import CASES, asked, codes, every_flip, evidence, flips, fuzzed, listed, named, part, policy
 
 ACCEPTED = {"tdx": "tdx-v4", "sgx": "sgx-v3-status-allowed"}

@@ -2,10 +2,10 @@
 
 import pytest
 
-from potluck.tee.attesters.simulated import LAYOUT, simulate
-from potluck.tee.evidence import Asked, Evidence
-from potluck.tee.policy import Policy
-from potluck.tee.verify import verify
+from potluck.tee.attestation.attesters.simulated import LAYOUT, simulate
+from potluck.tee.attestation.evidence import Asked, Evidence
+from potluck.tee.attestation.policy import Policy
+from potluck.tee.attestation.verify import verify
 from support.tee.cases import codes, every_flip, part, policy
 from support.tee.pki import NOW, issue
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from potluck.tee.evidence import Asked, Evidence
-from potluck.tee.formats import amd, chains
-from potluck.tee.verify import verify
+from potluck.tee.attestation.evidence import Asked, Evidence
+from potluck.tee.attestation.formats import amd, chains
+from potluck.tee.attestation.verify import verify
 from support.tee.cases import CASES, asked, codes, every_flip, evidence, flips, part, policy
 from support.tee.pki import DAY, NOW, issue, revoking, rsa_key
 from support.tee.snp import CHIP, PROCESSORS, TCB, Amd, integer, tcb, text

@@ -6,11 +6,11 @@ import subprocess
 import pytest
 
 from potluck.core.errors import Refused, Unreachable
-from potluck.tee.activation import challenge, listed
-from potluck.tee.attesters.tpm import TpmAttester
-from potluck.tee.evidence import Asked
-from potluck.tee.formats import tpm_structures as s
-from potluck.tee.verify import verify
+from potluck.tee.attestation.activation import challenge, listed
+from potluck.tee.attestation.attesters.tpm import TpmAttester
+from potluck.tee.attestation.evidence import Asked
+from potluck.tee.attestation.formats import tpm_structures as s
+from potluck.tee.attestation.verify import verify
 from support.tee.cases import codes, policy
 from support.tee.swtpm import running
 

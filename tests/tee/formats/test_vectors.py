@@ -7,7 +7,7 @@ import tomli_w
 
 from potluck.cli import potluck
 from potluck.cli.door import run
-from potluck.tee.starter import LINES, look
+from potluck.tee.attestation.starter import LINES, look
 from support.tee.cases import CASES, VECTORS, asked, evidence
 
 MEASURED = {name: lines[:1] for name, lines in LINES.items()}

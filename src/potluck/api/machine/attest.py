@@ -10,10 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from potluck.core.errors import UsageError, reason
-from potluck.tee.attesters import REAL, REPORT, named
-from potluck.tee.attesters.simulated import simulate
-from potluck.tee.enclave.workload import FILES, workload
-from potluck.tee.evidence import Evidence
+from potluck.tee.attestation.attesters import REAL, REPORT, named
+from potluck.tee.attestation.attesters.simulated import simulate
+from potluck.tee.attestation.evidence import Evidence
+from potluck.tee.attestation.workload import FILES, workload
 
 WORDS = (*REAL, "simulated")
 
@@ -53,7 +53,7 @@ def attest(word: str, nonce: str | None, report_data: str | None, device: Path |
     elif device is None:
         made = named(word).attest(data)
     else:
-        made = getattr(import_module(f"potluck.tee.attesters.{word}"), REAL[word])(device).attest(data)
+        made = getattr(import_module(f"potluck.tee.attestation.attesters.{word}"), REAL[word])(device).attest(data)
     return _written(made, data, output)
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 
 from potluck.core.errors import UsageError, reason
-from potluck.tee import demand, verify
-from potluck.tee.demand import Demand
-from potluck.tee.evidence import FORMATS, LARGEST, MOST, Asked, Evidence, Format
-from potluck.tee.policy import KERNEL, MEASURED, REGISTERS, Policy, unsaid
-from potluck.tee.policy_file import TABLES
-from potluck.tee.starter import look, starter
-from potluck.tee.verdict import Code, Verdict
+from potluck.tee.attestation import demand, verify
+from potluck.tee.attestation.demand import Demand
+from potluck.tee.attestation.evidence import FORMATS, LARGEST, MOST, Asked, Evidence, Format
+from potluck.tee.attestation.policy import KERNEL, MEASURED, REGISTERS, Policy, unsaid
+from potluck.tee.attestation.policy_file import TABLES
+from potluck.tee.attestation.starter import look, starter
+from potluck.tee.attestation.verdict import Code, Verdict
 
 UNSHIELDED = {
     "tpm": "says what was booted and encrypts no memory: the machine's owner can read what runs there",

@@ -27,7 +27,7 @@ from potluck.members.home import SiteHome
 from potluck.members.names import file_name
 from potluck.mpc.local import HOST, addresses
 from potluck.tasks.matching.alignment import needs_engine
-from potluck.tee.demand import built_in_text
+from potluck.tee.attestation.demand import built_in_text
 
 POLICY = """\
 # Made by `potluck up`: whoever runs it holds every row here, and allows all of it.

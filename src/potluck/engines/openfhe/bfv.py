@@ -2,7 +2,7 @@
 
 Polynomials come and go as residues (see `blobs`), so that all additions are made outside, by whoever needs the sum.
 Ciphertexts are encrypted at the first `wire` towers, lifted to the first `lifted` for the engine's flooding, and
-partial decryptions are divided down to the first `partial`. `potluck.he.parameters` derives the margins behind that.
+partial decryptions are divided down to the first `partial`. `he/sum/parameters.py` derives the margins behind that.
 
 Secret keys never leave but by `export`. Errors hold no value. It knows nothing of rounds: that a sum is decrypted once
 is for the caller to see to.

@@ -1,8 +1,8 @@
 """Operations of private prediction: CKKS keys, encryption, and a network evaluated on ciphertexts.
 
-Parameters come from `he/levels.py`, programs from `he/circuit.py`. Rescaling is manual, so that rotations and sums are
-done at the squared scale, where a key switch costs no precision. A rescaling divides by a prime that is not quite the
-scale: what is left is measured when the context is opened, and weights are divided by it.
+Parameters come from `he/predict/levels.py`, programs from `he/predict/circuit.py`. Rescaling is manual, so that
+rotations and sums are done at the squared scale, where a key switch costs no precision. A rescaling divides by a prime
+that is not quite the scale: what is left is measured when the context is opened, and weights are divided by it.
 
 The state holds one context, and for it either the client's key pair or the owner's model and the client's public keys.
 """

@@ -200,7 +200,7 @@ def _most(made: Numbers, x: Array) -> Array:
     With u = 2^-18 the step: a product is off by less than u, so `square` is at least the row's true 1 + |x|^2 and what
     is compared is off by less than (width + 4) u. A root that was wrong by more than its margin is found out by that,
     and is then that of the longest row there can be. So the root is at most 1 / sqrt(1 + |x|^2), whatever the library
-    makes of it; what the products after it and the cut of the sum add is the slack of `dp.inside`.
+    makes of it; what the products after it and the cut of the sum add is the slack of `dp.noise_on_shares`.
     """
     u = 2.0**-18
     square = 1.0 + made.width * u + (x * x).sum(axis=1)

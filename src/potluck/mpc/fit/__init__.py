@@ -1,1 +1,1 @@
-"""A fit over columns at different owners: `site`, `compute` and `server` are its parts."""
+"""A fit over columns at different owners: `site`, `compute` and `server` are its halves."""

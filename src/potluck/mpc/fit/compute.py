@@ -18,13 +18,13 @@ from potluck.core.fitting import SECONDS, TOO_FEW_ROWS, Fitting, Recipe, Sampler
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel
 from potluck.core.wire import dump, load
-from potluck.mpc.coordination import Place, Ready, Share, in_step, same, tell_all
+from potluck.mpc.coordination import Place, Steps, compiled_and_linked, in_step, open_all, tell_all
 from potluck.mpc.credentials import EngineCredentials
-from potluck.mpc.engine import name
 from potluck.mpc.fit import messages as m
 from potluck.mpc.fit.noise import noised
 from potluck.mpc.fit.parts import commitment, fits, shares, sizes
-from potluck.mpc.replicated import join, places
+from potluck.mpc.keys import Keys
+from potluck.mpc.replicated import places
 from potluck.mpc.spu import Compiled
 from potluck.secret.box import SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
@@ -42,7 +42,6 @@ class _Cast:
     promises: Sequence[m.Promise]
     shown: Mapping[Party, m.Shown]
     own: EngineCredentials
-    fresh: bool
 
 
 def compute(place: Place, fitting: Fitting, me: Credentials, make: Make, sample: Sampler) -> Half[None]:
@@ -53,7 +52,7 @@ def compute(place: Place, fitting: Fitting, me: Credentials, make: Make, sample:
     Raises Abort: COMMITMENT, TERMS, RANGE, naming an owner; ENGINE, SILENT, naming a compute party; ROWS, nobody.
     """
     key = BoxKey(Secret(me.draw(SEED)))
-    send = {owner: Parcel(fitting.label(m.KEYS), dump(m.Keys(key.public))) for owner in fitting.owners}
+    send = {owner: Parcel(fitting.label(m.KEYS), dump(Keys(key.public))) for owner in fitting.owners}
     owners = frozenset(fitting.owners)
     read = partial(_read_input, place, fitting, me, key)
     waiting = fitting.hops(SECONDS)  # rows are matched first
@@ -99,15 +98,12 @@ def _agree(
     mine = m.Shown(promises, place.engine.standing(), address, own.certificate, key.public)
     # Another may still wait for an owner.
     read = partial(_read_shown, fitting, me)
-    said = yield from tell_all(place, fitting.label, m.HELD, dump(mine), read, fitting.hops(SECONDS))
-    shown = {place.me: mine, **{party: load(body, m.Shown, party) for party, body in said.items()}}
+    shown = yield from tell_all(place, fitting.label, m.HELD, mine, read, fitting.hops(SECONDS))
     for number, owner in enumerate(fitting.owners):
         if len({one.promises[number].parts for one in shown.values()}) > 1:
             raise Abort(Cause.COMMITMENT, party=owner, step=m.HELD, detail="it promised different parts")
     _aligned(fitting, promises)
-    jobs = {one.job for one in shown.values()}
-    recipe = make(promises[0].train, promises[0].test)
-    return _Cast(recipe, promises, shown, own, fresh=len(jobs) > 1 or jobs == {""})
+    return _Cast(make(promises[0].train, promises[0].test), promises, shown, own)
 
 
 def _read_shown(fitting: Fitting, me: Credentials, sender: Party, body: bytes) -> bytes:
@@ -132,21 +128,18 @@ def _aligned(fitting: Fitting, promises: Sequence[m.Promise]) -> None:
 
 def _prepare(place: Place, fitting: Fitting, cast: _Cast) -> Half[Compiled]:
     """Compile, compare, and link where that is to be done. Raises Abort naming who has something else."""
-    if cast.fresh:
-        place.engine.close()
-    program = place.engine.program(cast.recipe.program, cast.recipe.numbers)
-    _expected(place, cast.recipe, program)
-    mine = Ready(_agreed(place, fitting, cast), program.digest)
-    got = yield from tell_all(place, fitting.label, m.READY, dump(mine), hops=fitting.hops(120))
-    said = {place.me: mine, **{party: load(body, Ready, party) for party, body in got.items()}}
-    same(place, m.READY, {p: one.program for p, one in said.items()}, Cause.TERMS, "compiled another program")
-    same(place, m.READY, {p: one.agreed for p, one in said.items()}, Cause.SURVIVORS, "saw other promises")
-    if cast.fresh:
-        certificates = {party: cast.shown[party].certificate for party in place.ranks}
-        at = [cast.shown[party].address for party in place.ranks]
-        pending = place.engine.link(fitting.round, place.rank, cast.own, certificates, at)
-        yield from in_step(place, fitting.label, m.LINK, pending, m.ROLL)
-    return program
+    shown = [dump(cast.shown[party]) for party in place.ranks]
+
+    def compiled() -> tuple[Compiled, bytes]:
+        program = place.engine.program(cast.recipe.program, cast.recipe.numbers)
+        _expected(place, cast.recipe, program)
+        return program, program.digest
+
+    def agreed(job: str) -> bytes:
+        return digest(b"potluck fit agreed 1", fitting.digest, job.encode(), *shown)
+
+    steps = Steps(m.READY, m.LINK, m.ROLL, "saw other promises", fitting.hops(120))
+    return (yield from compiled_and_linked(place, fitting.label, steps, cast.own, cast.shown, compiled, agreed))
 
 
 def _expected(place: Place, recipe: Recipe, program: Compiled) -> None:
@@ -157,12 +150,6 @@ def _expected(place: Place, recipe: Recipe, program: Compiled) -> None:
     wanted += [("fixed", noise.shape)] * len(place.ranks) if noise else []
     if takes != wanted or gives != [(g.kind, g.shape) for g in recipe.gives]:
         raise Abort(Cause.ENGINE, step=m.READY, detail="its program takes or gives something else")
-
-
-def _agreed(place: Place, fitting: Fitting, cast: _Cast) -> bytes:
-    shown = (dump(cast.shown[party]) for party in place.ranks)
-    job = name(fitting.round) if cast.fresh else cast.shown[place.me].job
-    return digest(b"potluck fit agreed 1", fitting.digest, job.encode(), *shown)
 
 
 def _arguments(place: Place, fitting: Fitting, cast: _Cast, got: Mapping[Party, bytes]) -> list[bytes]:
@@ -182,9 +169,8 @@ def _judge(place: Place, fitting: Fitting, faults: bytes) -> Half[None]:
 
     Raises Abort: RANGE, naming an owner whose numbers are: what follows from them means nothing; else ROWS.
     """
-    got = yield from tell_all(place, fitting.label, m.FAULTS, dump(Share(faults)), hops=fitting.hops(60))
-    shares_ = {place.me: faults, **{party: load(body, Share, party).share for party, body in got.items()}}
-    *counts, few = join(shares_, place.ranks, len(fitting.owners) + 1).tolist()
+    opened = yield from open_all(place, fitting.label, m.FAULTS, faults, len(fitting.owners) + 1, fitting.hops(60))
+    *counts, few = opened.tolist()
     for owner, count in zip(fitting.owners, counts, strict=True):
         if count:
             hint = "it shares numbers that its encoding does not make"

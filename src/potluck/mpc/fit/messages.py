@@ -9,8 +9,8 @@ import msgspec
 
 from potluck.core.fitting import Fitting
 from potluck.core.party import Party
-from potluck.core.wire import Hash, Signature
-from potluck.mpc import credentials
+from potluck.core.wire import Hash, Message, Signature
+from potluck.mpc.credentials import Address, Certificate, JobName
 from potluck.mpc.fit.parts import InputShare
 from potluck.mpc.replicated import PARTIES, TWO
 from potluck.secret.box import BoxPublic
@@ -34,14 +34,14 @@ LARGEST = 240 << 20
 ROWS = 1 << 22
 
 
-class Held(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Held(Message, frozen=True):
     """Which rows are held out, as the target's owner says: a bit each, eight a byte, in the common order."""
 
     rows: Annotated[int, msgspec.Meta(ge=0, le=ROWS)]
     bits: bytes
 
 
-class Dealt(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Dealt(Message, frozen=True):
     """What an owner seals to one compute party: two of three parts, or one of two."""
 
     first: InputShare
@@ -53,7 +53,7 @@ class Dealt(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
         return (self.first,) if self.second is None else (self.first, self.second)
 
 
-class Promise(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Promise(Message, frozen=True):
     """What an owner says of what it gave: commitments to its parts, how many rows, and in which order; signed.
 
     box: a key to which the result is sealed; empty where the owner reads no model.
@@ -67,20 +67,14 @@ class Promise(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     signature: Signature
 
 
-class Input(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Input(Message, frozen=True):
     """An owner's parts for one compute party, sealed, and its promise."""
 
     sealed: bytes
     promise: Promise
 
 
-class Keys(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A compute party's box key of this round."""
-
-    box: BoxPublic
-
-
-class Shown(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Shown(Message, frozen=True):
     """What a compute party shows the others: every owner's promise, in the plan's order, and how it is reached.
 
     job: the job whose link it has open, or nothing; address, certificate: for a new one, named after this round;
@@ -88,19 +82,19 @@ class Shown(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """
 
     promises: tuple[Promise, ...]
-    job: Annotated[str, msgspec.Meta(max_length=400)]
-    address: Annotated[str, msgspec.Meta(min_length=3, max_length=300)]
-    certificate: Annotated[bytes, msgspec.Meta(max_length=credentials.LARGEST)]
+    job: JobName
+    address: Address
+    certificate: Certificate
     box: BoxPublic
 
 
-class Outcome(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Outcome(Message, frozen=True):
     """A compute party's shares of the results, sealed; empty for an owner that reads no model."""
 
     box: bytes
 
 
-class Shares(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Shares(Message, frozen=True):
     """What is sealed: a share of each result but the first."""
 
     each: tuple[bytes, ...]

@@ -1,7 +1,7 @@
 """Noise of a fit that no one knows whole: each compute party draws its own, and shares it with the others.
 
 What it hides: each party's noise, from every other, as an owner's columns are hidden. The program adds up all of it.
-It does NOT keep a party from drawing none: as long as all others draw theirs, that is enough (see `dp.inside`).
+It does NOT keep a party from drawing none: if all others draw theirs, that is enough (see `dp.noise_on_shares`).
 """
 
 from __future__ import annotations

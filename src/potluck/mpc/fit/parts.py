@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.fitting import Array, Take
 from potluck.core.party import Draw
 from potluck.core.rounds import Abort, Cause
+from potluck.core.wire import Message
 from potluck.mpc.replicated import PARTIES, SEED, Piece, Ring, expanded, share, split
 from potluck.mpc.replicated import commitment as one_commitment
 from potluck.secret.container import Secret
@@ -26,7 +26,7 @@ STEP = 1 << 18
 Bytes = NDArray[np.uint8]
 
 
-class InputShare(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class InputShare(Message, frozen=True):
     """One of the parts of everything that an owner gives. bits: eight a byte."""
 
     words: Piece

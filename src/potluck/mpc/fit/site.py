@@ -16,11 +16,13 @@ from potluck.core.errors import DataError
 from potluck.core.fitting import SECONDS, Array, Fitting, Given, Recipe
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import CHARGE, Abort, Cause, Credentials, Exchange, Half, Parcel, Record
+from potluck.core.steps import blaming
 from potluck.core.wire import dump, load
 from potluck.mpc.fit import messages as m
 from potluck.mpc.fit.parts import commitment, dealt, opened, sizes
+from potluck.mpc.keys import boxes_of, keys_read
 from potluck.mpc.replicated import held, join
-from potluck.secret.box import SEED, BoxKey, PublicBoxKey
+from potluck.secret.box import SEED, BoxKey
 from potluck.secret.container import Secret
 
 Mask = NDArray[np.bool_]
@@ -60,8 +62,10 @@ def shared(fitting: Fitting, me: Credentials, recipe: Recipe, given: Given) -> H
         hint = "fewer rows or columns: a share of it must fit into one letter of 256 MiB"
         raise DataError("there is too much to share", where=me.party.name, hint=hint)
     computes = frozenset(fitting.ranks)
-    inbox = yield Exchange(fitting.label(m.KEYS), expect=computes, at_least=len(computes), hops=4, read=_read_keys)
-    boxes = {party: PublicBoxKey(load(body, m.Keys, party).box) for party, body in inbox.got.items()}
+    inbox = yield Exchange(
+        fitting.label(m.KEYS), expect=computes, at_least=len(computes), hops=4, read=keys_read(m.KEYS)
+    )
+    boxes = boxes_of(inbox.got)
     own = BoxKey(Secret(me.draw(SEED))) if me.party in fitting.to else None
     info = m.part_info(fitting, me.party)
     parts = dealt(takes, given.arrays, info, me.draw, len(fitting.ranks))
@@ -96,24 +100,14 @@ def given_once(fitting: Fitting, charge: bytes) -> Record:
     return Record(f"{TRIED}{at.run}/tried", b"%d" % at.number)
 
 
-def _read_keys(sender: Party, body: bytes) -> bytes:
-    try:
-        PublicBoxKey(load(body, m.Keys, sender).box)
-    except Abort as abort:
-        raise Abort(abort.cause, party=sender, step=m.KEYS, detail=abort.detail) from None
-    return body
-
-
 def _joined(fitting: Fitting, me: Party, own: BoxKey, recipe: Recipe, got: Mapping[Party, bytes]) -> list[Array]:
     """The results from all parties' shares. Raises Abort: naming whose are not what they should be."""
     gives = recipe.gives[1:]
     shares: dict[Party, tuple[bytes, ...]] = {}
     for party, body in got.items():
         box = load(body, m.Outcome, party).box
-        try:
+        with blaming(party, m.RESULT):
             plain = own.unseal(box, m.result_info(fitting, party, me, own.public))
-        except Abort as abort:
-            raise Abort(abort.cause, party=party, step=m.RESULT) from None
         shares[party] = load(plain, m.Shares, party).each
         if len(shares[party]) != len(gives):
             raise Abort(Cause.MALFORMED, party=party, step=m.RESULT, detail="not as many results as the program gives")

@@ -1,1 +1,1 @@
-"""Secure aggregation by masks: `sum` is the protection, `server` and `site` its halves."""
+"""Secure aggregation by masks: `protection` is the way in, `server` and `site` its halves."""

@@ -21,6 +21,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck.core.plan import Plan
+
 COMPLETE_BELOW = 100
 LEAK_BITS = 40
 ABORT_BITS = 30
@@ -50,6 +52,13 @@ class Shape:
         """How many holders of a site's shares must collude with the server for both its secrets to open."""
         held = self.sites if self.complete else self.picks
         return 2 * self.least - held if self.lying else self.least
+
+
+def shape_of(plan: Plan) -> Shape:
+    """k and t for this plan: from its sites, corrupt and dropouts, never from who turns up."""
+    fed = plan.federation
+    picks, least = thresholds(len(fed.sites), fed.corrupt, fed.dropouts, fed.server)
+    return Shape(len(fed.sites), picks, least, fed.server == "lying")
 
 
 def thresholds(n: int, corrupt: int, dropouts: int, server: str) -> tuple[int, int]:

@@ -13,7 +13,7 @@ import msgspec
 
 from potluck.core.party import Party
 from potluck.core.rounds import Terms
-from potluck.core.wire import Hash, Index, Signature
+from potluck.core.wire import Hash, Index, Message, Signature, Signer
 from potluck.mpc.mask.pairs import session
 from potluck.secret.box import OVERHEAD, BoxPublic
 from potluck.secret.container import Secret
@@ -35,7 +35,7 @@ ShareBox = Annotated[bytes, msgspec.Meta(min_length=2 * SIZE + OVERHEAD, max_len
 HalfBox = Annotated[bytes, msgspec.Meta(min_length=SIZE + OVERHEAD, max_length=SIZE + OVERHEAD)]
 
 
-class Advert(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Advert(Message, frozen=True):
     """A site's keys of this round: the channel's (fresh), the mask's and the pair's (from its root), and its picks."""
 
     channel: BoxPublic
@@ -50,42 +50,42 @@ class Advert(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         return self.mask, self.pair
 
 
-class Listed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Listed(Message, frozen=True):
     """Who advertised what."""
 
     site: Index
     advert: Advert
 
 
-class Roster(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Roster(Message, frozen=True):
     """All adverts, in the plan's order, and the server's box key of this round. The roster's hash is over its bytes."""
 
     server: BoxPublic
     listed: tuple[Listed, ...]
 
 
-class Kept(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Kept(Message, frozen=True):
     """Commitments to one holder's shares of the dealer's root and of its self-mask seed."""
 
     root: Hash
     seed: Hash
 
 
-class Shares(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Shares(Message, frozen=True):
     """Both shares for one holder, sealed to its channel key, and commitments to them."""
 
     kept: Kept
     box: ShareBox
 
 
-class DealtHalf(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class DealtHalf(Message, frozen=True):
     """The dealer's half of the pair's secret, sealed to the later site's pair key, and a commitment to it."""
 
     commitment: Hash
     box: HalfBox
 
 
-class Note(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Note(Message, frozen=True):
     """What one site deals to another: shares if the other holds them, the pair's half if the other comes later."""
 
     shares: Shares | None
@@ -93,14 +93,14 @@ class Note(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     signature: Signature
 
 
-class Addressed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Addressed(Message, frozen=True):
     """A note and its other end: the receiver on the way to the server, the dealer on the way from it."""
 
     site: Index
     note: Note
 
 
-class Dealt(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Dealt(Message, frozen=True):
     """All a site deals: a commitment to its seed, those to the shares that it keeps itself, and a note a neighbour."""
 
     seed: Hash
@@ -108,34 +108,27 @@ class Dealt(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     notes: tuple[Addressed, ...]
 
 
-class Relay(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Relay(Message, frozen=True):
     """U2, those who dealt, and their notes to the receiver."""
 
     dealers: tuple[Index, ...]
     notes: tuple[Addressed, ...]
 
 
-class Survivors(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Survivors(Message, frozen=True):
     """U3, those whose masked input arrived, and the hash of U2 that it belongs to."""
 
     dealers: Hash
     givers: tuple[Index, ...]
 
 
-class Signed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Signed(Message, frozen=True):
     """One site's signature over the survivor set."""
 
     signature: Signature
 
 
-class Signer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Whose signature it is."""
-
-    site: Index
-    signature: Signature
-
-
-class Signatures(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Signatures(Message, frozen=True):
     """Signatures over the same survivor set, in the plan's order."""
 
     signers: tuple[Signer, ...]

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Credentials, Terms
+from potluck.core.steps import blaming
 from potluck.mpc.mask.graph import Shape
 from potluck.mpc.mask.messages import (
     SHARE,
@@ -130,10 +131,8 @@ def open_half(table: SettledRoster, dealer: Party, me: Party, root: Root, half: 
 
 
 def _unseal(key: BoxKey, box: bytes, info: bytes, dealer: Party) -> bytes:
-    try:
+    with blaming(dealer, SHARE):
         return key.unseal(box, info)
-    except Abort as abort:
-        raise Abort(abort.cause, party=dealer, step=SHARE) from None
 
 
 def by_site(notes: tuple[Addressed, ...]) -> Mapping[int, Note]:

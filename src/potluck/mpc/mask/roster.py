@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec.structs import replace
 
 from potluck.core.party import SERVER, Draw, Party
 from potluck.core.rounds import Abort, Cause, Credentials, Terms
+from potluck.core.steps import believed_roster, blaming
 from potluck.core.wire import ascending, load
 from potluck.mpc.mask.graph import Graph, Shape, graph
 from potluck.mpc.mask.messages import ROSTER, Advert, Roster, advert_statement, roster_hash
@@ -84,10 +86,8 @@ def check_keys(draw: Draw, party: Party, advert: Advert) -> None:
 
 def agree(mine: AgreementKey, party: Party, theirs: bytes) -> Secret:
     """X25519 with a party's mask key. Raises Abort(KEYS) naming it: malformed, or of low order."""
-    try:
+    with blaming(party):
         return mine.agree(theirs)
-    except Abort as abort:
-        raise Abort(abort.cause, party=party, detail=abort.detail) from None
 
 
 def table(shape: Shape, terms: Terms, body: bytes) -> SettledRoster:
@@ -105,17 +105,8 @@ def accept(shape: Shape, terms: Terms, me: Credentials, own: Own, body: bytes) -
     Raises Abort naming the server, which an honest server never earns: it checked every advert itself.
     """
     settled = table(shape, terms, body)
-    if len(settled.adverts) < terms.fewest:
-        raise Abort(
-            Cause.COHORT, party=SERVER, step=ROSTER, detail=f"{len(settled.adverts)} sites, {terms.fewest} needed"
-        )
-    if settled.adverts.get(own.index) != own.advert:
-        raise Abort(Cause.KEYS, party=SERVER, step=ROSTER, detail="my own keys are not in the roster as I sent them")
-    for index, advert in settled.adverts.items():
-        try:
-            check_advert(shape, terms, me.verify, index, advert)
-        except Abort as abort:
-            raise Abort(abort.cause, party=SERVER, step=ROSTER, detail=f"advert of {terms.sites[index]}") from None
+    check = partial(check_advert, shape, terms, me.verify)
+    believed_roster(terms, ROSTER, settled.adverts, (own.index, own.advert), check)
     if len(settled.graph.holders[own.index]) < shape.least:
         raise Abort(Cause.TOO_FEW, step=ROSTER, detail="too few of my neighbours are left to hold my shares")
     return settled

@@ -12,9 +12,10 @@ from functools import partial
 import numpy as np
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import SURVIVORS, Credentials, Exchange, Half, Parcel, Read, Terms
+from potluck.core.rounds import SURVIVORS, Credentials, Exchange, Half, Terms
 from potluck.core.stages import Opened
-from potluck.core.wire import dump, load, unpack
+from potluck.core.steps import ask_sites
+from potluck.core.wire import Signer, dump, load, unpack
 from potluck.mpc.mask import messages as m
 from potluck.mpc.mask.graph import Shape
 from potluck.mpc.mask.masking import masked
@@ -45,59 +46,32 @@ def open_sum(shape: Shape, terms: Terms, me: Credentials) -> Half[Opened]:
     roster = dump(m.Roster(key.public, tuple(m.Listed(site, listed[site]) for site in sorted(listed))))
     settled = table(shape, terms, roster)
 
-    shared = yield _broadcast(
-        terms,
-        m.ROSTER,
-        dict.fromkeys(adverts.got, roster),
-        m.SHARE,
-        terms.fewest,
-        partial(_read_dealt, terms, me, settled),
-    )
+    check = partial(_read_dealt, terms, me, settled)
+    shared = yield ask_sites(terms, (m.ROSTER, m.SHARE), dict.fromkeys(adverts.got, roster), terms.fewest, check)
     dealt = {index[site]: load(body, m.Dealt, site) for site, body in shared.got.items()}
     dealers = tuple(sorted(dealt))
 
     relays = _relays(terms, dealt)
-    inputs = yield _broadcast(terms, m.RELAY, relays, m.INPUT, terms.fewest, partial(_read_input, terms, settled, key))
+    check = partial(_read_input, terms, settled, key)
+    inputs = yield ask_sites(terms, (m.RELAY, m.INPUT), relays, terms.fewest, check, contributes=True)
     givers = tuple(sorted(index[site] for site in inputs.got))
 
     body = dump(m.Survivors(digest(indices(dealers)), givers))
-    step, answers = m.SURVIVORS, dict.fromkeys(inputs.got, body)
+    step, answers, named = m.SURVIVORS, dict.fromkeys(inputs.got, body), True
     if shape.lying:
         statement = m.survivors_statement(terms, settled.hash, dealers, givers)
         check = partial(_read_signature, me, statement)
-        signed = yield _broadcast(terms, step, answers, m.SIGN, shape.least, check)
-        step, answers = m.SIGNED, _signatures(shape, settled, index, signed.got)
+        signed = yield ask_sites(terms, (step, m.SIGN), answers, shape.least, check, fixes=True, stands=SURVIVORS)
+        step, answers, named = m.SIGNED, _signatures(shape, settled, index, signed.got), False
 
     fixed = closing(shape, terms, settled, dealt, frozenset(givers))
-    replies = yield _broadcast(terms, step, answers, m.UNMASK, shape.least, partial(_read_reply, fixed, key))
+    check = partial(_read_reply, fixed, key)
+    replies = yield ask_sites(terms, (step, m.UNMASK), answers, shape.least, check, fixes=named, stands=SURVIVORS)
     plus, minus = keys(fixed, {index[site]: body for site, body in replies.got.items()})
     total = np.zeros(terms.length, terms.dtype)
     for site, words in inputs.got.items():
         total += unpack(words, terms.length, terms.bits, site)
     return Opened(masked(total, plus, minus), frozenset(inputs.got))
-
-
-def _broadcast(
-    terms: Terms,
-    step: str,
-    bodies: Mapping[Party, bytes],
-    answer: str,
-    at_least: int,
-    read: Read,
-) -> Exchange:
-    """Send each of those still here its body of `step`, and wait for the answers of the same."""
-    send = {site: Parcel(terms.label(step), body) for site, body in bodies.items()}
-    told = frozenset(bodies)
-    return Exchange(
-        terms.label(answer),
-        send=send,
-        expect=told,
-        at_least=at_least,
-        read=read,
-        contributes=answer == m.INPUT,
-        fixes=told if step == m.SURVIVORS else frozenset(),
-        stands=SURVIVORS if answer in (m.SIGN, m.UNMASK) else "",
-    )
 
 
 def _read_advert(shape: Shape, terms: Terms, me: Credentials, sender: Party, body: bytes) -> bytes:
@@ -145,7 +119,7 @@ def _signatures(
     shape: Shape, settled: SettledRoster, index: Mapping[Party, int], signed: Mapping[Party, bytes]
 ) -> dict[Party, bytes]:
     """For each signer as many signatures of those who hold its shares as it needs."""
-    signers = [m.Signer(index[site], signed[site]) for site in sorted(signed, key=index.__getitem__)]
+    signers = [Signer(index[site], signed[site]) for site in sorted(signed, key=index.__getitem__)]
     bodies = {}
     for site in signed:
         counted = [signer for signer in signers if signer.site in settled.graph.holders[index[site]]]

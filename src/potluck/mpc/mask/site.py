@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from potluck.core.party import SERVER, Party
+from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel, Record, Terms, Words, charge
 from potluck.core.stages import Guarded
+from potluck.core.steps import ask_server, blaming, own_words, with_me
 from potluck.core.wire import ascending, dump, load, pack
 from potluck.mpc.mask import messages as m
 from potluck.mpc.mask.graph import Shape
@@ -22,8 +23,6 @@ from potluck.mpc.mask.roster import Own, SettledRoster, accept, agree, fresh
 from potluck.secret.container import Secret
 from potluck.secret.statement import indices, survived
 from potluck.secret.stream import digest
-
-_SERVER = frozenset({SERVER})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,49 +38,30 @@ class _Dealing:
 def give(shape: Shape, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
     """One site's half. Reveals: its words under masks that only the sum over at least `terms.fewest` sites removes."""
     own = fresh(shape, terms, me)
-    table = accept(shape, terms, me, own, (yield from _ask(terms, m.ADVERTISE, dump(own.advert), m.ROSTER)))
+    table = accept(shape, terms, me, own, (yield from ask_server(terms.label, m.ADVERTISE, dump(own.advert), m.ROSTER)))
     dealt, kept = deal(shape, terms, me, own, table)
-    dealing = _receive(shape, terms, me, own, table, (yield from _ask(terms, m.SHARE, dump(dealt), m.RELAY)))
+    dealing = _receive(
+        shape, terms, me, own, table, (yield from ask_server(terms.label, m.SHARE, dump(dealt), m.RELAY))
+    )
     if kept:
         dealing.held[own.index] = kept
-    words = _mask(terms, own, dealing, guarded.words)
+    words = _mask(terms, own, dealing, own_words(terms, guarded))
     sealed = table.server.seal(pack(words), m.box_info(table.hash, me.party, SERVER, m.INPUT))
-    answer = yield from _ask(terms, m.INPUT, sealed, m.SURVIVORS, charge(terms, guarded))
+    cost = charge(terms, guarded)
+    answer = yield from ask_server(terms.label, m.INPUT, sealed, m.SURVIVORS, cost, contributes=True)
     givers = _agree(shape, terms, own, table, dealing, answer)
     agreed = frozenset(terms.sites[giver] for giver in givers)
     record: Record | None = survived(terms, agreed)
     if shape.lying:
         statement = m.survivors_statement(terms, table.hash, dealing.dealers, givers)
         signature = dump(m.Signed(me.sign(statement)))
-        answer = yield from _ask(terms, m.SIGN, signature, m.SIGNED, record, agreed)
+        answer = yield from ask_server(terms.label, m.SIGN, signature, m.SIGNED, record, fixes=agreed)
         _enough(shape, terms, me, table.graph.holders[own.index] & frozenset(givers), statement, answer)
         record = None
     shares = _one_share_each(dealing, frozenset(givers))
     sealed = table.server.seal(shares, m.box_info(table.hash, me.party, SERVER, m.UNMASK))
     label = terms.label(m.UNMASK)
     yield Exchange(label, send={SERVER: Parcel(label, sealed)}, record=record, fixes=agreed)
-
-
-def _ask(
-    terms: Terms,
-    step: str,
-    body: bytes,
-    answer: str,
-    record: Record | None = None,
-    fixes: frozenset[Party] = frozenset(),
-) -> Half[bytes]:
-    """Send a step to the server and wait for its answer: it waits for the slowest site first, hence two hops."""
-    inbox = yield Exchange(
-        terms.label(answer),
-        send={SERVER: Parcel(terms.label(step), body)},
-        expect=_SERVER,
-        at_least=1,
-        hops=2,
-        record=record,
-        contributes=step == m.INPUT,
-        fixes=fixes,
-    )
-    return inbox.got[SERVER]
 
 
 def _receive(shape: Shape, terms: Terms, me: Credentials, own: Own, table: SettledRoster, body: bytes) -> _Dealing:
@@ -109,11 +89,8 @@ def _receive(shape: Shape, terms: Terms, me: Credentials, own: Own, table: Settl
 
 def _from_server(terms: Terms, me: Credentials, table: SettledRoster, ends: tuple[int, int], note: m.Note) -> None:
     """An honest server relays no note that fails this check, so a failure names the server."""
-    try:
+    with blaming(SERVER, m.RELAY, f"note of {terms.sites[ends[0]]}"):
         check_note(terms, me.verify, table, ends, note)
-    except Abort as abort:
-        detail = f"note of {terms.sites[ends[0]]}"
-        raise Abort(abort.cause, party=SERVER, step=m.RELAY, detail=detail) from None
 
 
 def _pair_key(terms: Terms, own: Own, table: SettledRoster, j: int, half: Secret) -> Secret:
@@ -127,21 +104,15 @@ def _cohort(
     shape: Shape, terms: Terms, own: Own, table: SettledRoster, sites: tuple[int, ...], step: str
 ) -> frozenset[int]:
     """A set of sites that the server names: with me in it, never below the minimum cohort, enough of my neighbours."""
-    named_ = ascending(sites, len(terms.sites), SERVER)
+    named_ = with_me(terms, terms.sites[own.index], sites, step)
     if not named_ <= table.adverts.keys():
         raise Abort(Cause.MALFORMED, party=SERVER, step=step, detail="a site that is not in the roster")
-    if own.index not in named_:
-        raise Abort(Cause.SURVIVORS, party=SERVER, step=step, detail="I am still here, yet not in the set")
-    if len(named_) < terms.fewest:
-        raise Abort(Cause.COHORT, party=SERVER, step=step, detail=f"{len(named_)} sites, {terms.fewest} needed")
     if len(table.graph.holders[own.index] & named_) < shape.least:
         raise Abort(Cause.TOO_FEW, step=step, detail=f"of my neighbours fewer than {shape.least} are left")
     return named_
 
 
 def _mask(terms: Terms, own: Own, dealing: _Dealing, words: Words) -> Words:
-    if words.shape != (terms.length,) or words.dtype.itemsize * 8 != terms.bits:
-        raise Abort(Cause.TERMS, detail="my words are not what the terms say")
     mine = self_mask(own.seed, session(terms), own.advert.public)
     return masked(words, plus=[mine, *dealing.plus], minus=dealing.minus)
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
 from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View
-from potluck.mpc.mask.graph import LEAK_BITS, Shape, tolerated
+from potluck.mpc.mask.graph import LEAK_BITS, Shape, shape_of, tolerated
 
 SOURCE = "docs/concepts/protections.md#mask"
 _HYBRID = Assumption("both X25519 and ML-KEM-768 fall, or Ed25519 is forged during the round")
 _CURIOUS = Assumption("the server departs from the protocol, which the plan trusts it to follow")
 
 
-def views(plan: Plan, shape: Shape) -> list[View]:
+def views(plan: Plan) -> list[View]:
     """Of every site's update: what each party sees, and what it takes to see more."""
-    found = []
+    found, shape = [], shape_of(plan)
     broken = Form.NOISED if plan.privacy.noise in ("site", "shared") else Form.PLAIN
     for one in plan.sites:
         of, others = f"{one}'s update", frozenset(plan.sites) - {one}

@@ -1,1 +1,1 @@
-"""Private prediction under `share`: `scores` is the way in; `ends` and `compute` are its parts."""
+"""Private prediction under `share`: `protection` is the way in, `owner`, `client`, `server`, `compute` its halves."""

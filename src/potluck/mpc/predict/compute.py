@@ -19,14 +19,15 @@ import numpy as np
 from potluck.core.party import SERVER, Party
 from potluck.core.predicting import Meeting
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel
+from potluck.core.steps import blaming
 from potluck.core.wire import dump, load
-from potluck.mpc.coordination import Place, Ready, Share, in_step, same, tell_all
+from potluck.mpc.coordination import Place, Steps, compiled_and_linked, in_step, open_all, tell_all
 from potluck.mpc.credentials import EngineCredentials
-from potluck.mpc.engine import name
+from potluck.mpc.keys import Keys
 from potluck.mpc.predict import messages as m
-from potluck.mpc.predict.ends import scale_of
+from potluck.mpc.predict.dealing import scale_of
 from potluck.mpc.predict.scale import Scale
-from potluck.mpc.replicated import commitment, expanded, join, places, share, width
+from potluck.mpc.replicated import commitment, expanded, places, share, width
 from potluck.mpc.spu import Compiled
 from potluck.secret.box import SEED, BoxKey, box_key
 from potluck.secret.container import Secret
@@ -39,7 +40,7 @@ BITS = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Sitting:
+class _Round:
     """This party in this round. key: its box key."""
 
     place: Place
@@ -89,7 +90,7 @@ def blocks(rows: int, widths: Sequence[int], count: int) -> list[int]:
 
 def assist(place: Place, meeting: Meeting, me: Credentials) -> Half[None]:
     """A compute party's half. Reveals: to the others, two bits; with theirs, the scores, to the client alone."""
-    here = _Sitting(place, meeting, me, BoxKey(Secret(me.draw(SEED))))
+    here = _Round(place, meeting, me, BoxKey(Secret(me.draw(SEED))))
     task = yield from _taken(here)
     held, own = yield from _compared(here, task)
     programs = yield from _prepared(here, task, held, own)
@@ -115,11 +116,11 @@ def _from(meeting: Meeting, step: str, sender: Party, send: Mapping[Party, Parce
     return Exchange(meeting.label(step), send, frozenset({sender}), at_least=1, hops=hops)
 
 
-def _taken(here: _Sitting) -> Half[_Task]:
+def _taken(here: _Round) -> Half[_Task]:
     """The model's parts, then the rows'. Raises Abort naming owner or client: BOX, SIGNATURE, COMMITMENT, MALFORMED."""
     meeting, agreed = here.meeting, here.agreed
     owner, client = meeting.owner, meeting.client
-    keys = Parcel(meeting.label(m.KEYS), dump(m.Keys(here.key.public)))
+    keys = Parcel(meeting.label(m.KEYS), dump(Keys(here.key.public)))
     inbox = yield _from(meeting, m.MODEL, owner, {owner: keys}, 3)
     given = load(inbox.got[owner], m.Given, owner)
     model = given.model
@@ -139,13 +140,11 @@ def _taken(here: _Sitting) -> Half[_Task]:
     return _Task(model, rows, found, weights, features, len(here.place.ranks))
 
 
-def _opened(here: _Sitting, sender: Party, promise: m.Promise, sealed: bytes, length: int) -> bytes:
+def _opened(here: _Round, sender: Party, promise: m.Promise, sealed: bytes, length: int) -> bytes:
     """This party's share [length] of what a sender dealt, held against its promise. Raises Abort naming the sender."""
     ranks, info = here.place.ranks, m.part_info(here.agreed, sender)
-    try:
+    with blaming(sender, detail="parts for another party or round"):
         opened = here.key.unseal(sealed, m.box_info(here.agreed, sender, here.place.me, promise))
-    except Abort as abort:
-        raise Abort(abort.cause, party=sender, detail="parts for another party or round") from None
     pieces, wanted = load(opened, m.Dealt, sender).held, places(here.place.rank, len(ranks))
     if (len(promise.parts), len(pieces)) != (len(ranks), len(wanted)):
         raise Abort(Cause.MALFORMED, party=sender, detail="parts for another number of compute parties")
@@ -157,21 +156,20 @@ def _opened(here: _Sitting, sender: Party, promise: m.Promise, sealed: bytes, le
     return share(*(expanded(piece, info, length) for piece in pieces))
 
 
-def _compared(here: _Sitting, task: _Task) -> Half[tuple[Mapping[Party, m.Held], EngineCredentials]]:
+def _compared(here: _Round, task: _Task) -> Half[tuple[Mapping[Party, m.Held], EngineCredentials]]:
     """What all got, in owner's and client's own words. Raises Abort naming who dealt or shows otherwise."""
     place, meeting = here.place, here.meeting
     own, address = place.engine.offer(place.me, meeting.round)
     mine = m.Held(task.model, task.rows, place.engine.standing(), address, own.certificate)
     read = partial(_read_held, here)
-    got = yield from tell_all(place, meeting.label, m.HELD, dump(mine), read, hops=7)  # it may still wait for rows
-    held = {place.me: mine, **{party: load(body, m.Held, party) for party, body in got.items()}}
+    held = yield from tell_all(place, meeting.label, m.HELD, mine, read, hops=7)  # it may still wait for rows
     for sender, what in ((meeting.owner, "model"), (meeting.client, "rows")):
         if len({dump(getattr(one, what)) for one in held.values()}) > 1:
             raise Abort(Cause.COMMITMENT, party=sender, step=m.HELD, detail="it dealt different numbers to each")
     return held, own
 
 
-def _read_held(here: _Sitting, sender: Party, body: bytes) -> bytes:
+def _read_held(here: _Round, sender: Party, body: bytes) -> bytes:
     """Raises Abort naming the sender: it shows what owner or client did not sign."""
     said, agreed, meeting = load(body, m.Held, sender), here.agreed, here.meeting
     model, rows = said.model, said.rows
@@ -181,38 +179,27 @@ def _read_held(here: _Sitting, sender: Party, body: bytes) -> bytes:
 
 
 def _prepared(
-    here: _Sitting, task: _Task, held: Mapping[Party, m.Held], own: EngineCredentials
+    here: _Round, task: _Task, held: Mapping[Party, m.Held], own: EngineCredentials
 ) -> Half[Mapping[int, Compiled]]:
     """Compile, compare, and link where that is to be done. Raises Abort naming who has something else."""
-    place, meeting = here.place, here.meeting
-    jobs = {one.job for one in held.values()}
-    fresh = len(jobs) > 1 or jobs == {""}
-    if fresh:
-        place.engine.close()
-    programs = {rows: place.engine.program(PROGRAM, task.scale.numbers(rows)) for rows in sorted(set(task.blocks))}
-    job = name(meeting.round) if fresh else held[place.me].job
-    shown = (dump(held[party]) for party in place.ranks)
-    agreed = digest(b"potluck share predict ready 1", here.agreed, job.encode(), *shown)
-    mine = Ready(agreed, digest(b"potluck share predict programs 1", *(one.digest for one in programs.values())))
-    got = yield from tell_all(place, meeting.label, m.READY, dump(mine))
-    said = {place.me: mine, **{party: load(body, Ready, party) for party, body in got.items()}}
-    same(place, m.READY, {party: one.program for party, one in said.items()}, Cause.TERMS, "compiled another program")
-    what = "saw other letters than the others"
-    same(place, m.READY, {party: one.agreed for party, one in said.items()}, Cause.SURVIVORS, what)
-    if fresh:
-        certificates = {party: held[party].certificate for party in place.ranks}
-        at = [held[party].address for party in place.ranks]
-        pending = place.engine.link(meeting.round, place.rank, own, certificates, at)
-        yield from in_step(place, meeting.label, m.LINK, pending, m.ROLL)
-    return programs
+    place, shown = here.place, [dump(held[party]) for party in here.place.ranks]
+
+    def compiled() -> tuple[Mapping[int, Compiled], bytes]:
+        made = {rows: place.engine.program(PROGRAM, task.scale.numbers(rows)) for rows in sorted(set(task.blocks))}
+        return made, digest(b"potluck share predict programs 1", *(one.digest for one in made.values()))
+
+    def agreed(job: str) -> bytes:
+        return digest(b"potluck share predict ready 1", here.agreed, job.encode(), *shown)
+
+    steps = Steps(m.READY, m.LINK, m.ROLL, "saw other letters than the others")
+    return (yield from compiled_and_linked(place, here.meeting.label, steps, own, held, compiled, agreed))
 
 
-def _judged(here: _Sitting, bits: bytes) -> Half[None]:
+def _judged(here: _Round, bits: bytes) -> Half[None]:
     """Open to each other whether all kept their bounds. Raises Abort(RANGE), naming client or owner."""
     place, meeting = here.place, here.meeting
-    got = yield from tell_all(place, meeting.label, m.JUDGED, dump(Share(bits)))
-    shares = {place.me: bits, **{party: load(body, Share, party).share for party, body in got.items()}}
-    opened = join(shares, place.ranks, len(bits) // width(len(place.ranks))).reshape(-1, BITS)
+    length = len(bits) // width(len(place.ranks))
+    opened = (yield from open_all(place, meeting.label, m.JUDGED, bits, length)).reshape(-1, BITS)
     if int(opened.max()) > 1:
         raise Abort(Cause.ENGINE, step=m.JUDGED, detail="what opens is no bit")
     broken, heavy = np.asarray(opened.max(axis=0) > 0).tolist()

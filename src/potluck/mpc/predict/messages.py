@@ -12,8 +12,8 @@ import msgspec
 
 from potluck.core.party import Party
 from potluck.core.predicting import Meeting
-from potluck.core.wire import VERSION, Hash, Signature, dump
-from potluck.mpc import credentials
+from potluck.core.wire import VERSION, Hash, Message, Signature, dump
+from potluck.mpc.credentials import Address, Certificate, JobName
 from potluck.mpc.predict.scale import DEEPEST, MOST_NORM, WIDEST
 from potluck.mpc.replicated import PARTIES, TWO, Piece
 from potluck.secret.box import BoxPublic
@@ -40,13 +40,7 @@ Norm = Annotated[int, msgspec.Meta(ge=0, le=MOST_NORM)]
 Count = Annotated[int, msgspec.Meta(ge=1, lt=2**32)]
 
 
-class Keys(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A compute party's box key of this round."""
-
-    box: BoxPublic
-
-
-class Offer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Offer(Message, frozen=True):
     """The model's shape, from which follows what is computed. norms: see `predict.scale`."""
 
     widths: Annotated[tuple[Width, ...], msgspec.Meta(min_length=2, max_length=DEEPEST + 1)]
@@ -54,13 +48,13 @@ class Offer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     norms: Annotated[tuple[Norm, ...], msgspec.Meta(min_length=1, max_length=DEEPEST)]
 
 
-class Promise(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Promise(Message, frozen=True):
     """Commitments to the parts, one for each who computes."""
 
     parts: Annotated[tuple[Hash, ...], msgspec.Meta(min_length=TWO, max_length=PARTIES)]
 
 
-class Model(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Model(Message, frozen=True):
     """What the owner signs: the shape, and what its weights' parts are."""
 
     offer: Offer
@@ -68,7 +62,7 @@ class Model(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     signature: Signature
 
 
-class Rows(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Rows(Message, frozen=True):
     """What the client signs: how many rows, a key for their scores, and what the rows' parts are."""
 
     count: Count
@@ -77,7 +71,7 @@ class Rows(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     signature: Signature
 
 
-class Dealt(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Dealt(Message, frozen=True):
     """What either seals to one compute party: two of its three parts, or one of two."""
 
     first: Piece
@@ -89,44 +83,44 @@ class Dealt(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
         return (self.first,) if self.second is None else (self.first, self.second)
 
 
-class Given(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Given(Message, frozen=True):
     """The owner's letter to a compute party. sealed: `Dealt`."""
 
     model: Model
     sealed: bytes
 
 
-class Asked(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Asked(Message, frozen=True):
     """The client's letter to a compute party. sealed: `Dealt`."""
 
     rows: Rows
     sealed: bytes
 
 
-class Shown(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Shown(Message, frozen=True):
     """A compute party's letter to the client: its key, and what the owner signed."""
 
     box: BoxPublic
     model: Model
 
 
-class Held(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Held(Message, frozen=True):
     """What a compute party got, signed by owner and client, and how its engine is reached (`share.messages.Held`)."""
 
     model: Model
     rows: Rows
-    job: Annotated[str, msgspec.Meta(max_length=400)]
-    address: Annotated[str, msgspec.Meta(min_length=3, max_length=300)]
-    certificate: Annotated[bytes, msgspec.Meta(max_length=credentials.LARGEST)]
+    job: JobName
+    address: Address
+    certificate: Certificate
 
 
-class Agreed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Agreed(Message, frozen=True):
     """The owner's word that so many rows of this client may be scored: it has written them down."""
 
     statement: Hash
 
 
-class Scores(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Scores(Message, frozen=True):
     """A compute party's share of the margins, sealed to the client's key."""
 
     sealed: bytes

@@ -1,1 +1,1 @@
-"""Private set intersection: `rounds` is the way in; `rr22`, `two` and `many` find the common keys."""
+"""Private set intersection: `site` and `server` are its halves; `rr22`, `two` and `many` find the common keys."""

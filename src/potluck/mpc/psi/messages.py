@@ -16,7 +16,8 @@ import msgspec
 
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Credentials, Label, RoundId
-from potluck.core.wire import Signature, dump, load
+from potluck.core.steps import blaming
+from potluck.core.wire import Message, Signature, dump, load
 from potluck.mpc import credentials
 from potluck.mpc.psi.commitment import Commitment
 from potluck.secret.box import OVERHEAD, PUBLIC, BoxKey, box_key
@@ -44,7 +45,7 @@ TOKEN = 16
 Way = Literal["two", "many", "rr22"]
 
 
-class Hello(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Hello(Message, frozen=True):
     """An owner's box key of this round and how many keys it has, signed.
 
     holds: the name of an alignment that it kept and whose keys are its keys still, or nothing; address, certificate: of
@@ -59,13 +60,13 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     signature: Signature
 
 
-class Hellos(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Hellos(Message, frozen=True):
     """All owners' hellos, in the plan's order."""
 
     hellos: tuple[Hello, ...]
 
 
-class Note(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Note(Message, frozen=True):
     """Something sealed. who: on the way to the server the index of who reads it, on the way from it of who wrote it."""
 
     who: Annotated[int, msgspec.Meta(ge=0, lt=2**16)]
@@ -73,13 +74,13 @@ class Note(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     signature: Signature
 
 
-class Bundle(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Bundle(Message, frozen=True):
     """Notes of one step, ascending."""
 
     notes: tuple[Note, ...] = ()
 
 
-class Found(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Found(Message, frozen=True):
     """The result: its size, and, where members are revealed, which, filled up so that a letter's size does not say it.
 
     members: places in the reader's list (u32), or tags of 16 bytes; empty where the size is all that is revealed.
@@ -196,10 +197,8 @@ class Circle:
         sender = self.gathering.owners[note.who]
         statement = _statement(self.session, step, sender, self.me.party)
         self.me.verify(sender, digest(statement, note.box), note.signature)
-        try:
+        with blaming(sender, step):
             return sender, self.key.unseal(note.box, statement)
-        except Abort as abort:
-            raise Abort(abort.cause, party=sender, step=step) from None
 
 
 def hello_statement(gathering: Gathering, party: Party, hello: Hello) -> bytes:

@@ -13,10 +13,9 @@ import numpy as np
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Exchange, Half
 from potluck.mpc.credentials import EngineCredentials
-from potluck.mpc.engine import own_fault
+from potluck.mpc.engine import Engine, own_fault
 from potluck.mpc.psi import messages as m
 from potluck.mpc.psi.curve import order
-from potluck.mpc.psi.engine import Matcher
 from potluck.mpc.psi.passing import passed
 from potluck.mpc.psi.two import Numbers
 from potluck.mpc.spu import BOTH, DIGEST, Pending
@@ -25,7 +24,7 @@ T = TypeVar("T")
 
 
 def matched(
-    circle: m.Circle, digests: bytes, engine: Matcher, own: EngineCredentials
+    circle: m.Circle, digests: bytes, engine: Engine, own: EngineCredentials
 ) -> Half[tuple[int | None, Numbers | None]]:
     """An owner's half. Gives the size and the numbers of its own common keys, in no order; None: not its to learn."""
     gathering, me = circle.gathering, circle.me.party

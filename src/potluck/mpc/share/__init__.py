@@ -1,1 +1,1 @@
-"""The three-server sum: `sum` is the protection, `site`, `compute` and `server` its parts."""
+"""The three-server sum: `protection` is the way in, `site`, `compute` and `server` its halves."""

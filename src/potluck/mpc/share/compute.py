@@ -18,10 +18,11 @@ from potluck.core.desk import farewell
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import SURVIVORS, Abort, Cause, Credentials, Exchange, Half, Limit, Parcel, Terms
 from potluck.core.wire import ascending, dump, load
-from potluck.mpc.coordination import Place, Ready, Share, in_step, same, tell_all
+from potluck.mpc.coordination import Place, Steps, compiled_and_linked, in_step, open_all, tell_all
 from potluck.mpc.credentials import EngineCredentials
-from potluck.mpc.engine import BOUND, name
-from potluck.mpc.replicated import Ring, commitment, expanded, join, share
+from potluck.mpc.engine import BOUND
+from potluck.mpc.keys import Keys
+from potluck.mpc.replicated import commitment, expanded, share
 from potluck.mpc.share import messages as m
 from potluck.mpc.spu import Compiled
 from potluck.secret.box import SEED, BoxKey
@@ -38,13 +39,12 @@ class _Cast:
     faults: tuple[m.Fault, ...]
     held: Mapping[Party, m.Held]
     own: EngineCredentials
-    fresh: bool
 
 
 def assist(place: Place, terms: Terms, me: Credentials) -> Half[None]:
     """A compute party's half. Reveals: to the other two, one bit a site; to the server, with theirs, the sum."""
     key = BoxKey(Secret(me.draw(SEED)))
-    send = {site: Parcel(terms.label(m.KEYS), dump(m.Keys(key.public))) for site in terms.sites}
+    send = {site: Parcel(terms.label(m.KEYS), dump(Keys(key.public))) for site in terms.sites}
     read = partial(_read_input, place, terms, me, key)
     awaited = frozenset(terms.sites)
     inbox = yield Exchange(terms.label(m.INPUT), send, awaited, terms.fewest, hops=3, read=read, contributes=True)
@@ -90,8 +90,7 @@ def _agree(
     own, address = place.engine.offer(place.me, terms.round)
     mine = m.Held(listed, faults, place.engine.standing(), address, own.certificate)
     read = partial(_read_held, terms, me)
-    got = yield from tell_all(place, terms.label, m.HELD, dump(mine), read, hops=4)  # another may still wait for a site
-    held = {place.me: mine, **{party: load(body, m.Held, party) for party, body in got.items()}}
+    held = yield from tell_all(place, terms.label, m.HELD, mine, read, hops=4)  # another may still wait for a site
     promises = {party: {one.site: one.promise.parts for one in said.listed} for party, said in held.items()}
     common = set.intersection(*(set(one) for one in promises.values()))
     torn = {one for one in common if len({promise[one] for promise in promises.values()}) > 1}
@@ -100,8 +99,7 @@ def _agree(
     givers = tuple(sorted(common - torn))
     left_out = tuple(m.Fault(one, causes[one]) for one in sorted(causes) if one not in givers)
     yield from _told_or_stopped(terms, givers, left_out, m.HELD)
-    jobs = {said.job for said in held.values()}
-    return _Cast(givers, left_out, held, own, fresh=len(jobs) > 1 or jobs == {""})
+    return _Cast(givers, left_out, held, own)
 
 
 def _read_held(terms: Terms, me: Credentials, sender: Party, body: bytes) -> bytes:
@@ -131,37 +129,22 @@ def _told_or_stopped(terms: Terms, givers: Sequence[int], faults: Sequence[m.Fau
 
 def _prepare(place: Place, terms: Terms, cast: _Cast) -> Half[Compiled]:
     """Compile, compare, and link where that is to be done. Raises Abort naming who has something else."""
-    if cast.fresh:
-        place.engine.close()
-    program = place.engine.compile(len(cast.givers), _limits(terms))
-    mine = Ready(_agreed(place, terms, cast), program.digest)
-    got = yield from tell_all(place, terms.label, m.READY, dump(mine))
-    said = {place.me: mine, **{party: load(body, Ready, party) for party, body in got.items()}}
-    same(place, m.READY, {party: one.program for party, one in said.items()}, Cause.TERMS, "compiled another program")
-    same(
-        place,
-        m.READY,
-        {party: one.agreed for party, one in said.items()},
-        Cause.SURVIVORS,
-        "saw other lists than the others",
-    )
-    if cast.fresh:
-        certificates = {party: cast.held[party].certificate for party in place.ranks}
-        at = [cast.held[party].address for party in place.ranks]
-        pending = place.engine.link(terms.round, place.rank, cast.own, certificates, at)
-        yield from in_step(place, terms.label, m.LINK, pending, m.ROLL)
-    return program
+    held = [dump(cast.held[party]) for party in place.ranks]
+
+    def compiled() -> tuple[Compiled, bytes]:
+        program = place.engine.compile(len(cast.givers), _limits(terms))
+        return program, program.digest
+
+    def agreed(job: str) -> bytes:
+        return digest(b"potluck share agreed 1", m.session(terms), job.encode(), *held)
+
+    steps = Steps(m.READY, m.LINK, m.ROLL, "saw other lists than the others")
+    return (yield from compiled_and_linked(place, terms.label, steps, cast.own, cast.held, compiled, agreed))
 
 
 def _limits(terms: Terms) -> tuple[Limit, ...]:
     """What is checked: what the terms say; where they say nothing, that the numbers are of the ring's inner half."""
     return terms.limits or (Limit(terms.length, 1 << 31 if terms.bits == 32 else BOUND),)
-
-
-def _agreed(place: Place, terms: Terms, cast: _Cast) -> bytes:
-    held = (dump(cast.held[party]) for party in place.ranks)
-    job = name(terms.round) if cast.fresh else cast.held[place.me].job
-    return digest(b"potluck share agreed 1", m.session(terms), job.encode(), *held)
 
 
 def _compute(
@@ -174,10 +157,7 @@ def _compute(
 
 def _judge(place: Place, terms: Terms, cast: _Cast, bits: bytes) -> Half[tuple[tuple[int, ...], tuple[m.Fault, ...]]]:
     """Open to each other whose words are within what the plan allows. Gives whose are, and who was left out at all."""
-    count = len(cast.givers)
-    got = yield from tell_all(place, terms.label, m.ACCEPTED, dump(Share(bits)))
-    shares = {place.me: bits, **{party: load(body, Share, party).share for party, body in got.items()}}
-    opened: Ring = join(shares, place.ranks, count)
+    opened = yield from open_all(place, terms.label, m.ACCEPTED, bits, len(cast.givers))
     if int(opened.max()) > 1:
         raise Abort(Cause.ENGINE, step=m.ACCEPTED, detail="what opens is no bit")
     accepted = tuple(one for one, bit in zip(cast.givers, opened.tolist(), strict=True) if bit)

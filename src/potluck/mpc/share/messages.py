@@ -7,17 +7,13 @@ step; what one party shows to another beside that carries a signature of its own
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
-
-import msgspec
 
 from potluck.core.party import Party
 from potluck.core.rounds import Cause, Terms
-from potluck.core.wire import Hash, Index, Signature
-from potluck.mpc import credentials
+from potluck.core.wire import Hash, Index, Message, Signature
+from potluck.mpc.credentials import Address, Certificate, JobName
 from potluck.mpc.replicated import Piece
 from potluck.secret import statement
-from potluck.secret.box import BoxPublic
 from potluck.secret.statement import indices, named
 from potluck.secret.stream import digest
 
@@ -34,48 +30,42 @@ CONFIRM = "share/confirm"
 RESULT = "share/result"
 
 
-class Keys(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A compute party's box key of this round."""
-
-    box: BoxPublic
-
-
-class Dealt(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Dealt(Message, frozen=True):
     """What a site seals to one compute party."""
 
     first: Piece
     second: Piece
 
 
-class Promise(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Promise(Message, frozen=True):
     """A site's commitments to its three parts, signed: whoever holds a part can show what it should be."""
 
     parts: tuple[Hash, Hash, Hash]
     signature: Signature
 
 
-class Input(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Input(Message, frozen=True):
     """A site's two parts for one compute party, sealed, and its promise."""
 
     sealed: bytes
     promise: Promise
 
 
-class Listed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Listed(Message, frozen=True):
     """A site whose parts a compute party holds, and what the site promised."""
 
     site: Index
     promise: Promise
 
 
-class Fault(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Fault(Message, frozen=True):
     """A site that is left out, and why."""
 
     site: Index
     cause: Cause
 
 
-class Held(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Held(Message, frozen=True):
     """Whose parts a compute party holds, whose it could not take, and how it is reached.
 
     job: the job whose link it has open, or nothing; address, certificate: for a new one, named after this round.
@@ -83,24 +73,24 @@ class Held(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
     listed: tuple[Listed, ...]
     faults: tuple[Fault, ...]
-    job: Annotated[str, msgspec.Meta(max_length=400)]
-    address: Annotated[str, msgspec.Meta(min_length=3, max_length=300)]
-    certificate: Annotated[bytes, msgspec.Meta(max_length=credentials.LARGEST)]
+    job: JobName
+    address: Address
+    certificate: Certificate
 
 
-class Survivors(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Survivors(Message, frozen=True):
     """Whose parts were accepted."""
 
     givers: tuple[Index, ...]
 
 
-class Confirmed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Confirmed(Message, frozen=True):
     """A site's word that it stands by this set, and by no other for what may be opened once."""
 
     statement: Hash
 
 
-class Result(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Result(Message, frozen=True):
     """A compute party's share of the sum, over whom it is, and who was left out."""
 
     givers: tuple[Index, ...]

@@ -9,10 +9,11 @@ from __future__ import annotations
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Inbox, Parcel, Terms, charge
 from potluck.core.stages import Guarded
-from potluck.core.wire import ascending, dump, load
+from potluck.core.steps import own_words, with_me
+from potluck.core.wire import dump, load
+from potluck.mpc.keys import boxes_of, keys_read
 from potluck.mpc.replicated import commitment, held, lifted, split
 from potluck.mpc.share import messages as m
-from potluck.secret.box import PublicBoxKey
 from potluck.secret.statement import survived
 
 LEFT_OUT = (Cause.RANGE, Cause.COMMITMENT, Cause.MALFORMED, Cause.BOX, Cause.SIGNATURE)
@@ -21,12 +22,10 @@ LEFT_OUT = (Cause.RANGE, Cause.COMMITMENT, Cause.MALFORMED, Cause.BOX, Cause.SIG
 
 def give(ranks: tuple[Party, ...], terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
     """One site's half. Reveals: its words to nobody; two of the three compute parties together could open them."""
-    words = guarded.words
-    if words.shape != (terms.length,) or words.dtype.itemsize * 8 != terms.bits:
-        raise Abort(Cause.TERMS, detail="my words are not what the terms say")
+    words = own_words(terms, guarded)
     computes = frozenset(ranks)
-    inbox = yield Exchange(terms.label(m.KEYS), expect=computes, at_least=len(ranks), hops=2, read=_read_keys)
-    boxes = {party: PublicBoxKey(load(body, m.Keys, party).box) for party, body in inbox.got.items()}
+    inbox = yield Exchange(terms.label(m.KEYS), expect=computes, at_least=len(ranks), hops=2, read=keys_read(m.KEYS))
+    boxes = boxes_of(inbox.got)
     info = m.part_info(terms, me.party)
     pieces = split(lifted(words), info, me.draw)
     first, second, third = (commitment(piece, info) for piece in pieces)
@@ -49,14 +48,6 @@ def give(ranks: tuple[Party, ...], terms: Terms, me: Credentials, guarded: Guard
     )
 
 
-def _read_keys(sender: Party, body: bytes) -> bytes:
-    try:
-        PublicBoxKey(load(body, m.Keys, sender).box)
-    except Abort as abort:
-        raise Abort(abort.cause, party=sender, step=m.KEYS, detail=abort.detail) from None
-    return body
-
-
 def _stood_by(ranks: tuple[Party, ...], terms: Terms, me: Party, answer: Inbox) -> tuple[int, ...]:
     """The set that all three compute parties name. Raises Abort: why this site was left out; or naming who departs."""
     for cause in LEFT_OUT:
@@ -70,9 +61,5 @@ def _stood_by(ranks: tuple[Party, ...], terms: Terms, me: Party, answer: Inbox) 
     if len(set(said.values())) != 1:
         raise Abort(Cause.SURVIVORS, step=m.SURVIVORS, detail="the compute parties name different sets")
     givers = said[ranks[0]]
-    if terms.sites.index(me) not in ascending(givers, len(terms.sites), ranks[0]):
-        raise Abort(Cause.SURVIVORS, party=ranks[0], step=m.SURVIVORS, detail="I am still here, yet not in the set")
-    if len(givers) < terms.fewest:
-        detail = f"{len(givers)} sites, {terms.fewest} needed"
-        raise Abort(Cause.COHORT, party=ranks[0], step=m.SURVIVORS, detail=detail)
+    with_me(terms, me, givers, m.SURVIVORS, ranks[0])
     return givers

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from potluck.core.rounds import Label, Parcel, RoundId
-from potluck.core.wire import Hash, dump
+from potluck.core.wire import Hash, Message, dump
 
 HELLO = "hello"
 PROPOSE = "propose"
@@ -29,13 +29,13 @@ Epsilon = Annotated[float, msgspec.Meta(ge=0, le=1.7976931348623157e308)]
 Verdict = Literal["granted", "pending", "denied", "unable"]
 
 
-class Hello(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Hello(Message, frozen=True):
     """A site's process has started. boot: fresh random bytes of this process."""
 
     boot: Boot
 
 
-class Proposal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Proposal(Message, frozen=True):
     """The server asks a site to take part in a run.
 
     code: version of the program; membership, file: version and digest of the federation file it goes by; plan: every
@@ -53,7 +53,7 @@ class Proposal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     asker: Boot = bytes(16)
 
 
-class Answer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Answer(Message, frozen=True):
     """What a site says to a proposal. codes: why not, by the keys of its policy or by a fixed word; head: its ledger's
     signed head; boot: which process answers; membership, file: version and digest of the federation file that it goes
     by; asker: as in the proposal."""
@@ -67,13 +67,13 @@ class Answer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     asker: Boot = bytes(16)
 
 
-class Close(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Close(Message, frozen=True):
     """The run is finished: nothing more will be asked under its name. model: SHA-256 of the model file, or empty."""
 
     model: Annotated[bytes, msgspec.Meta(max_length=32)]
 
 
-class Closed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Closed(Message, frozen=True):
     """A site's last word on a run: what its ledger says the run cost (None without noise), and the ledger's head."""
 
     epsilon: Epsilon | None

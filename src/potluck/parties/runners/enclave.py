@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from potluck.dp.noise import gaussian
-from potluck.tee.enclave import serve
+from potluck.tee import serve
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from potluck.learning.training.trained import Trained
 from potluck.members.names import file_name
 from potluck.mpc.engine import Engine
 from potluck.mpc.fit.parts import sizes
+from potluck.mpc.spu import AMONG
 from potluck.tasks import trained
 from potluck.tasks.fit.compare import pooled
 from potluck.tasks.fit.halves import Brought, RoundContext, halves
@@ -56,8 +57,8 @@ class Room:
         begun.progress(ASK)
         spec = self.spec
         with ExitStack() as stack:
-            count = len(spec.compute)
-            made = {party: Engine(spec.federation.patience, count=count) for party in spec.compute}
+            among = AMONG[len(spec.compute)]
+            made = {party: Engine(spec.federation.patience, protocol=among) for party in spec.compute}
             engines = {party: stack.enter_context(closing(engine)) for party, engine in made.items()}
             for engine in engines.values():
                 engine.warm()

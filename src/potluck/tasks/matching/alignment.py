@@ -18,13 +18,14 @@ from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.engines.environment import require
 from potluck.learning.data.keys import keyed
 from potluck.learning.data.source import Source
+from potluck.mpc.engine import Engine
 from potluck.mpc.local import Port
 from potluck.mpc.psi.curve import split
-from potluck.mpc.psi.engine import Matcher
 from potluck.mpc.psi.keys import distinct
 from potluck.mpc.psi.messages import Gathering
-from potluck.mpc.psi.rounds import Held, hand_on, meet
-from potluck.mpc.spu import DIGEST
+from potluck.mpc.psi.server import hand_on
+from potluck.mpc.psi.site import Held, meet
+from potluck.mpc.spu import DIGEST, RR22
 from potluck.owner.alignments import FOLDER, Alignments
 from potluck.owner.run_secrets import RunSecrets
 from potluck.secret.statement import named
@@ -62,7 +63,7 @@ class Tools:
     """What an owner needs besides its keys. engine: for RR22, else None; store: its kept alignments, or None;
     secrets: of its runs, where a round may be done again, else None."""
 
-    engine: Matcher | None = None
+    engine: Engine | None = None
     store: Alignments | None = None
     secrets: RunSecrets | None = None
 
@@ -114,13 +115,16 @@ def tools(plan: Plan, folder: Path | None, here: Port | None = None, secrets: Ru
         return Tools(None, store, secrets)
     require("mpc")
     patience = plan.federation.patience
-    engine = Matcher(patience) if here is None else Matcher(patience, here=here, peers=here.peers)
+    if here is None:
+        engine = Engine(patience, protocol=RR22)
+    else:
+        engine = Engine(patience, here=here, protocol=RR22, peers=here.peers)
     engine.warm()
     return Tools(engine, store, secrets)
 
 
 def aligned(about: Gathering, me: Credentials, keys: Keys, using: Tools) -> Half[Common]:
-    """An owner's half. Reveals: as `mpc.psi.rounds.meet`. Raises Abort; UsageError: the alignment cannot be kept."""
+    """An owner's half. Reveals: as `mpc.psi.site.meet`. Raises Abort; UsageError: the alignment cannot be kept."""
     kept = using.store.find(about.about, keys.digests) if using.store else None
     known = Held(kept.token, kept.size, kept.common) if kept else None
     secret = using.secrets.of(about.round.run, me.draw) if using.secrets else None
@@ -132,7 +136,7 @@ def aligned(about: Gathering, me: Credentials, keys: Keys, using: Tools) -> Half
 
 
 def handed_on(about: Gathering) -> Half[None]:
-    """The server's half. Reveals: as `mpc.psi.rounds.hand_on`."""
+    """The server's half. Reveals: as `mpc.psi.server.hand_on`."""
     return (yield from hand_on(about))
 
 

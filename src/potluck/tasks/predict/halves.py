@@ -33,7 +33,7 @@ from potluck.core.rounds import (
     Record,
     RoundId,
 )
-from potluck.core.wire import Signature, dump, load
+from potluck.core.wire import Message, Signature, dump, load
 from potluck.learning.data.rows import Inputs
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.model import Model
@@ -54,14 +54,14 @@ Rows = Callable[[Card], Inputs]
 """The client's rows as a card's features [n, inputs]; NaN: the card drops the row. Raises DataError, Refused."""
 
 
-class Key(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Key(Message, frozen=True):
     """The client's key of this round."""
 
     box: Annotated[bytes, msgspec.Meta(min_length=PUBLIC, max_length=PUBLIC)]
     signature: Signature
 
 
-class Shown(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Shown(Message, frozen=True):
     """The owner's card, sealed to the client's key."""
 
     box: Annotated[bytes, msgspec.Meta(min_length=OVERHEAD, max_length=LARGEST)]

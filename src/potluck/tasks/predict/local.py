@@ -20,7 +20,7 @@ from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.once import played, together
 from potluck.drivers.sums import Log
 from potluck.engines.environment import require
-from potluck.he.circuit import Forecast, Outline
+from potluck.he.predict.circuit import Forecast, Outline
 from potluck.learning.data.rows import Inputs
 from potluck.learning.data.source import Source
 from potluck.learning.data.tally import Tally

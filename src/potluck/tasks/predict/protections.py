@@ -10,14 +10,13 @@ from potluck.core.party import Party, site
 from potluck.core.plan import Plan
 from potluck.core.predicting import Predict
 from potluck.core.views import View
-from potluck.he import predict as he
-from potluck.he.circuit import Forecast, Outline
-from potluck.he.predict import Predicting
-from potluck.mpc.predict import scores as shared
+from potluck.he.predict import protection as he
+from potluck.he.predict.circuit import Forecast, Outline
+from potluck.he.predict.protection import Predicting
+from potluck.mpc.predict import protection as shared
 from potluck.tasks.sums.protections import simulated
-from potluck.tee import predict as tee
-from potluck.tee.demand import Demand
-from potluck.tee.sum_views import unprotected
+from potluck.tee.attestation.demand import Demand, unprotected
+from potluck.tee.predict import protection as tee
 
 
 class Meet(Protocol):

@@ -14,7 +14,7 @@ from potluck.learning.models.card import Card
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import Predicted, encoded, layered
 from potluck.members.home import SiteHome
-from potluck.mpc.predict import scores as shared
+from potluck.mpc.predict import protection as shared
 from potluck.owner.judge import columns_allowed, models_allowed
 from potluck.owner.policy import Policy
 from potluck.owner.source import open_source

@@ -8,12 +8,12 @@ from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.core.views import View
 from potluck.dp.check import check as check_privacy
 from potluck.learning import scoring_check, scoring_views
-from potluck.mpc.predict import scores as shared
+from potluck.mpc.predict import protection as shared
 from potluck.tasks.predict import local, site, words
 from potluck.tasks.predict.halves import RoundContext, lead
 from potluck.tasks.predict.protections import PROTECTIONS, protection
 from potluck.tasks.spec import Serving, TaskSpec
-from potluck.tee import sum as tee
+from potluck.tee.sum import protection as tee
 
 
 def _check(plan: Plan) -> tuple[list[str], list[str]]:

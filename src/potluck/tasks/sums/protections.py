@@ -11,12 +11,12 @@ import msgspec
 from potluck.core.plan import Plan
 from potluck.core.rounds import Sum
 from potluck.core.views import View
-from potluck.he import sum as he
-from potluck.mpc import clear
-from potluck.mpc.mask import sum as mask
-from potluck.mpc.share import sum as share
-from potluck.tee import sum as tee
-from potluck.tee.demand import Demand
+from potluck.he.sum import protection as he
+from potluck.mpc.clear import protection as clear
+from potluck.mpc.mask import protection as mask
+from potluck.mpc.share import protection as share
+from potluck.tee.attestation.demand import Demand
+from potluck.tee.sum import protection as tee
 
 
 class Build(Protocol):

@@ -10,7 +10,7 @@ from potluck.learning.data.tally import rests_on
 from potluck.learning.data.tally_words import for_owner
 from potluck.learning.tasks import build
 from potluck.members.home import SiteHome
-from potluck.mpc.share import sum as share
+from potluck.mpc.share import protection as share
 from potluck.owner.judge import rows_allowed
 from potluck.owner.policy import Policy
 from potluck.owner.source import open_source

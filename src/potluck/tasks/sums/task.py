@@ -8,7 +8,7 @@ from potluck.dp.check import check as check_privacy
 from potluck.learning.check import check as check_task
 from potluck.learning.views import views as task_views
 from potluck.tasks.sums.protections import PROTECTIONS, row
-from potluck.tee import sum as tee
+from potluck.tee.sum import protection as tee
 
 
 def check(plan: Plan) -> tuple[list[str], list[str]]:

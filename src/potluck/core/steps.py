@@ -1,0 +1,118 @@
+"""What the halves of several protocols do alike: ask the server, ask all sites, believe a set that the server names.
+
+It holds no protocol: which step contributes, and which names the set whose sum it is, is said where it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+
+from potluck.core.party import SERVER, Party
+from potluck.core.rounds import Abort, Cause, Exchange, Half, Label, Parcel, Read, Record, Terms, Words
+from potluck.core.stages import Guarded
+from potluck.core.wire import ascending
+
+A = TypeVar("A")
+Named = Callable[[str], Label]
+"""The label of a step in the round at hand."""
+
+
+def ask_server(
+    label: Named,
+    step: str,
+    body: bytes,
+    answer: str,
+    record: Record | None = None,
+    *,
+    hops: int = 2,
+    contributes: bool = False,
+    fixes: frozenset[Party] = frozenset(),
+) -> Half[bytes]:
+    """Send a step to the server and wait for its answer. hops: two, since it waits for the slowest site first."""
+    send = {SERVER: Parcel(label(step), body)}
+    inbox = yield Exchange(
+        label(answer), send, frozenset({SERVER}), 1, hops, record, contributes=contributes, fixes=fixes
+    )
+    return inbox.got[SERVER]
+
+
+def ask_sites(
+    terms: Terms,
+    steps: tuple[str, str],
+    bodies: Mapping[Party, bytes],
+    at_least: int,
+    read: Read,
+    *,
+    contributes: bool = False,
+    fixes: bool = False,
+    stands: str = "",
+) -> Exchange:
+    """Send each of those still here its body, and wait for the answers of the same. steps: said, and answered by.
+
+    fixes: these sites are said to be those whose sum it is.
+    """
+    told = frozenset(bodies)
+    return Exchange(
+        terms.label(steps[1]),
+        {site: Parcel(terms.label(steps[0]), body) for site, body in bodies.items()},
+        told,
+        at_least,
+        read=read,
+        contributes=contributes,
+        fixes=told if fixes else frozenset(),
+        stands=stands,
+    )
+
+
+def own_words(terms: Terms, guarded: Guarded) -> Words:
+    """A site's words [d], as the terms say. Raises Abort(TERMS): others."""
+    words = guarded.words
+    if words.shape != (terms.length,) or words.dtype.itemsize * 8 != terms.bits:
+        raise Abort(Cause.TERMS, detail="my words are not what the terms say")
+    return words
+
+
+def with_me(
+    terms: Terms, me: Party, sites: tuple[int, ...], step: str, by: Party = SERVER, least: int = 1
+) -> frozenset[int]:
+    """A set of sites that `by` names: with me in it, a cohort and `least` of them.
+
+    Raises Abort naming it: MALFORMED, not in order; SURVIVORS, without me; COHORT.
+    """
+    listed = ascending(sites, len(terms.sites), by)
+    if terms.sites.index(me) not in listed:
+        raise Abort(Cause.SURVIVORS, party=by, step=step, detail="I am still here, yet not in the set")
+    needed = max(terms.fewest, least)
+    if len(listed) < needed:
+        raise Abort(Cause.COHORT, party=by, step=step, detail=f"{len(listed)} sites, {needed} needed")
+    return listed
+
+
+def believed_roster(
+    terms: Terms, step: str, adverts: Mapping[int, A], mine: tuple[int, A], check: Callable[[int, A], None]
+) -> None:
+    """A roster as a site believes it. mine: its own index and advert; check: raises Abort where an advert is wrong.
+
+    Raises Abort naming the server, which an honest server never earns, since it checked every advert itself: COHORT;
+    KEYS, my own advert is changed; what `check` finds.
+    """
+    if len(adverts) < terms.fewest:
+        detail = f"{len(adverts)} sites, {terms.fewest} needed"
+        raise Abort(Cause.COHORT, party=SERVER, step=step, detail=detail)
+    if adverts.get(mine[0]) != mine[1]:
+        raise Abort(Cause.KEYS, party=SERVER, step=step, detail="my own keys are not in the roster as I sent them")
+    for index, advert in adverts.items():
+        with blaming(SERVER, step, f"advert of {terms.sites[index]}"):
+            check(index, advert)
+
+
+@contextmanager
+def blaming(party: Party | None, step: str = "", detail: str | None = None) -> Iterator[None]:
+    """An Abort of what stands below it names `party`, with the same cause. detail: what is said; None: what it said."""
+    try:
+        yield
+    except Abort as abort:
+        said = abort.detail if detail is None else detail
+        raise Abort(abort.cause, party=party, step=step, detail=said) from None

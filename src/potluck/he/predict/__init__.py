@@ -1,0 +1,1 @@
+"""Predictions on encrypted rows: `protection` is the way in, `owner`, `client` and `server` its halves."""

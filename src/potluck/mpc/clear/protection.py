@@ -1,0 +1,36 @@
+"""The reference: no protection. The server adds up the updates that it receives in plain.
+
+Every other protection opens the same sum, bit for bit. It does NOT hide anything from the server beyond what noise
+inside the words hides. From a broker and the wire the updates are hidden by the letters' seal alone, whose key lasts.
+"""
+
+from __future__ import annotations
+
+from potluck.core.party import Party
+from potluck.core.rounds import Credentials, Half, Terms
+from potluck.core.stages import Guarded, Opened
+from potluck.mpc.clear import server, site
+from potluck.mpc.clear.check import check
+from potluck.mpc.clear.views import views
+
+__all__ = ["Clear", "check", "views"]
+
+
+class Clear:
+    """The protection `clear`: see `core.rounds.Sum`."""
+
+    def helpers(self) -> tuple[Party, ...]:
+        """Nobody but sites and server takes part."""
+        return ()
+
+    def give(self, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
+        """One site's half. Reveals: the guarded words, to the server."""
+        return site.give(terms, guarded)
+
+    def open(self, terms: Terms, me: Credentials) -> Half[Opened]:
+        """The server's half: the sum [d] over those who answered, at least `terms.fewest`."""
+        return server.open_sum(terms)
+
+    def assist(self, terms: Terms, me: Credentials) -> Half[None]:
+        """Nobody assists."""
+        yield from ()

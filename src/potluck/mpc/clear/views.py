@@ -1,0 +1,26 @@
+"""Who could see what of a sum without protection: the claims of `clear`, as data."""
+
+from __future__ import annotations
+
+from potluck.core.party import SERVER
+from potluck.core.plan import Plan
+from potluck.core.views import AnyOf, Condition, Form, Never, Together, View
+
+
+def views(plan: Plan) -> list[View]:
+    """The server reads every update; other sites read only the sum."""
+    form = Form.NOISED if plan.privacy.noise == "site" else Form.PLAIN
+    source = "docs/concepts/protections.md#clear"
+    rows = []
+    for one in plan.sites:
+        of = f"{one}'s update"
+        rows.append(View(SERVER, of, form, Never(), source))
+        # Whoever knows all other summands subtracts them from the sum, which the models give away.
+        rest = Together(max(1, plan.fewest - 1), frozenset(plan.sites) - {one})
+        reads: Condition = AnyOf((Together(1, frozenset({SERVER})), rest))
+        for other in plan.sites:
+            if other == one:
+                rows.append(View(other, of, Form.PLAIN, Never(), source, note="its own"))
+            else:
+                rows.append(View(other, of, Form.NOTHING, reads, source, broken=form))
+    return rows

@@ -1,0 +1,1 @@
+"""Evidence of what code runs on which machine, its attesters, its formats, and an owner's policy that judges it."""

@@ -1,0 +1,31 @@
+"""What of a model or its rows an enclave cannot score, and what a prediction sends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+LETTER = 240 << 20
+"""Bytes of a parcel: what a mailbox takes of one letter, less what seals it."""
+NUMBERS = 1 << 27
+"""Numbers in one layer of all rows: the enclave holds a few such tables."""
+EVIDENCE = 16 << 10
+"""Bytes of an enclave's evidence with keys and endorsements, about, where it is real hardware's."""
+
+
+def traffic(widths: Sequence[int], rows: int) -> tuple[int, int, int]:
+    """Bytes of (keys and evidence with the model, rows, scores), about. widths: inputs, hidden units, outputs."""
+    model = 8 * sum((before + 1) * after for before, after in pairwise(widths))
+    return 2 * EVIDENCE + model, 8 * rows * widths[0], 8 * rows * widths[-1]
+
+
+def problems(widths: Sequence[int], rows: int) -> list[str]:
+    """What keeps such a model from being scored; each line says what, then ". hint: " and what to do."""
+    model, asked, scores = traffic(widths, rows)
+    wrong = []
+    if max(asked, scores) > LETTER or rows * max(widths) > NUMBERS:
+        most = min(LETTER // (8 * max(widths[0], widths[-1])), NUMBERS // max(widths))
+        wrong.append(f"{rows} rows are more than one letter and the enclave take. hint: predict.max_rows = {most}")
+    if model > LETTER:
+        wrong.append(f"the model has {model >> 20} MB, more than one letter takes. hint: train a smaller network")
+    return wrong

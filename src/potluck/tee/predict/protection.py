@@ -1,0 +1,79 @@
+"""Private prediction in an attested enclave: the model and the rows meet there, and nowhere else.
+
+Owner and client verify the server's enclave, each under its own policy, and seal to it; the enclave scores in float64
+as plain scoring does, and seals the scores to the client. The host carries ciphertexts. It does NOT hide anything from
+who opens the machine or breaks the vendor's key, nor what scores tell of the model; a simulated enclave hides nothing,
+nor does one that a TPM speaks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from potluck.core.party import Party
+from potluck.core.plan import Plan
+from potluck.core.predicting import Meeting, Net, Scored
+from potluck.core.rounds import Credentials, Half
+from potluck.core.stages import Floats
+from potluck.tee.attestation.demand import Demand, judge_of
+from potluck.tee.attestation.judge import Judge
+from potluck.tee.host import program
+from potluck.tee.predict import client, owner, server
+from potluck.tee.predict.check import problems, traffic
+from potluck.tee.predict.server import Scoring
+from potluck.tee.predict.views import views
+
+__all__ = ["Predicting", "build", "problems", "traffic", "views"]
+
+
+@dataclass(slots=True, eq=False)
+class Predicting:
+    """`core.predicting.Predict` in an enclave.
+
+    judge: what a site judges evidence with; command: how the host starts its enclave, by default here and simulated.
+    """
+
+    judge: Judge
+    command: Sequence[str] | None = None
+    _enclave: Scoring | None = field(default=None, repr=False)
+
+    def helpers(self) -> tuple[Party, ...]:
+        """None."""
+        return ()
+
+    def query(self, meeting: Meeting, me: Credentials, features: Floats) -> Half[Scored]:
+        """The client's half. features [n, inputs], each within [-1, 1]; 1 <= n <= meeting.rows.
+
+        Reveals: its rows, to the enclave that this site's policy allows; to owner and server, how many they are.
+        """
+        return client.query(self.judge, meeting, me, features)
+
+    def respond(self, meeting: Meeting, me: Credentials, net: Net) -> Half[None]:
+        """The owner's half. Reveals: its model, to the enclave that this site's policy allows, for the rows of one
+        parcel."""
+        return owner.respond(self.judge, meeting, me, net)
+
+    def relay(self, meeting: Meeting, me: Credentials) -> Half[None]:
+        """The server's half. Reveals: sizes, and how many rows are scored."""
+        if self._enclave is None:
+            self._enclave = Scoring(self.command)
+        return server.relay(self._enclave, meeting, me)
+
+    def assist(self, meeting: Meeting, me: Credentials) -> Half[None]:
+        """Nobody assists."""
+        yield from ()
+
+    def close(self) -> None:
+        """End the enclave; its keys are gone."""
+        if self._enclave is not None:
+            self._enclave.close()
+
+
+def build(plan: Plan, demand: Demand | None = None) -> Predicting:
+    """The protection for a plan that `check` finds nothing wrong with; its enclave starts when the server relays.
+
+    demand: as `tee.sum.protection.build`. Raises Refused: it will never believe what the plan names.
+    """
+    word = plan.protect.enclave
+    return Predicting(judge_of(word, demand), program(word))
