@@ -15,7 +15,7 @@ from functools import cache
 from harness.measure import Row, more
 from potluck.api.local.demo import demo_plan
 from potluck.core.asks import Ask, Kind, Lead
-from potluck.core.party import Party, site
+from potluck.core.party import Draw, Party, site
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Sum
 from potluck.core.stages import Update
@@ -64,9 +64,10 @@ class Poisoned:
         """As it is."""
         return self.plain.ask(kind, step, state)
 
-    def contribute(self, ask: Ask, rows: Table) -> Iterator[Update]:
+    def contribute(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Update]:
         """The change of weights, multiplied; rows are counted as they are."""
-        for update in self.plain.contribute(ask, rows):
+        for update in self.plain.contribute(ask, rows, draw):
+            assert isinstance(update, Update)
             values = update.values.copy()
             if ask.kind is Kind.TRAIN and rows is self.victim:
                 values[:, : -self.cells] *= self.factor

@@ -23,7 +23,7 @@ from potluck.cli.text import spent
 from potluck.core.plan import canonical, digest
 from potluck.dp import claim
 from potluck.dp.account import promise
-from potluck.dp.bound import Noised, privacy
+from potluck.dp.mechanism import Noised, mechanism
 from potluck.drivers.sums import Log
 from potluck.learning.models.scoring import Carried
 from potluck.learning.tasks import build
@@ -85,7 +85,7 @@ def plan(task: str, noise: str) -> Plan:
 def noised(spec) -> bool:
     """What the plan does, by what carries it out."""
     if spec.task in SUMS:
-        return isinstance(privacy(spec, next(build(spec).lead())), Noised)
+        return isinstance(mechanism(spec, next(build(spec).lead())), Noised)
     return spec.task == "fit" and learner(spec).share is not None
 
 

@@ -162,8 +162,8 @@ class Shortening:
     def blocks(self, weights):
         return self._sums.blocks(weights)
 
-    def contribute(self, weights, step, rows):
-        return self._sums.contribute(weights, step, rows)
+    def contribute(self, weights, step, rows, draw):
+        return self._sums.contribute(weights, step, rows, draw)
 
     def course(self):
         weights = self.initial()

@@ -63,7 +63,7 @@ def test_nobody_hides_a_stage_behind_another_name(name):
 def test_only_the_privacy_of_a_sum_settles_and_guards():
     for stage in ("Settled", "Guarded", "Bounded"):
         makers = {path for path, tree in trees() if calls(tree, stage)}
-        assert {path for path in makers if not path.startswith("testing/")} <= {"dp/bound.py", *ZEROS[stage]}, stage
+        assert {path for path in makers if not path.startswith("testing/")} <= {"dp/mechanism.py", *ZEROS[stage]}, stage
 
 
 ZEROS: dict[str, set[str]] = {

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from potluck.core.asks import Kind
-from potluck.dp.account import NEIGHBOURS, Cost, calibrate, calibrate_steps, rho, spent
+from potluck.dp.account import NEIGHBOURS, Cost, calibrate, calibrate_steps, event_of, spent
 from potluck.dp.composition import NOTHING, Loss, RunCosts, composed
-from potluck.dp.loss import DiscreteGauss, Gauss, _orders, epsilon
+from potluck.dp.events import DiscreteGauss, Gauss, rho, zcdp
+from potluck.dp.loss import _orders, epsilon
 
 DELTA = 1e-5
 ORDERS = _orders([Gauss(1.0)])
@@ -24,7 +25,7 @@ ORDERS = _orders([Gauss(1.0)])
 def cost(sigma, phase=Kind.TRAIN, unit="row", delta=1e-6, extra=0.0, **keys) -> Cost:
     single = keys.get("single", False)
     moved, releases = keys.get("moved", 1.0), keys.get("releases", 100)
-    return Cost(1, phase, unit, NEIGHBOURS, "shared", single, moved, sigma, extra, delta, releases)
+    return Cost(2, phase, unit, NEIGHBOURS, "shared", *event_of(sigma, moved, extra, single), delta, releases)
 
 
 def one(*costs, unit="row", delta=1e-6) -> RunCosts:
@@ -109,7 +110,7 @@ def test_rows_are_trained_on_or_tested_on_and_the_dearer_counts_persons_pay_both
     assert one(train, test).loss() == one(test).loss()
     assert one(train, train, test).loss() == one(train, train).loss()
     both = [cost(10.0, unit="person"), cost(8.0, Kind.EVALUATE, unit="person")]
-    assert one(*both, unit="person").loss().rho == pytest.approx(sum(rho(each.sigma) for each in both))
+    assert one(*both, unit="person").loss().rho == pytest.approx(sum(zcdp(each.event) for each in both))
 
 
 def test_runs_for_persons_and_for_rows_count_for_rows_and_a_person_is_replaced_not_removed():

@@ -10,8 +10,8 @@ from potluck.api.plan.plan import Plan
 from potluck.core.asks import Ask, Block, Kind
 from potluck.core.errors import PlanError
 from potluck.core.fixed import signed
-from potluck.dp.bound import Exact, privacy
 from potluck.dp.limits import BITS, limits
+from potluck.dp.mechanism import Exact, mechanism
 from potluck.drivers.memory import Memory
 from potluck.learning.tasks import build
 from potluck.tasks.sums.halves import contribution
@@ -58,7 +58,7 @@ def tabled(spec, rows=50):
 
 def first(spec):
     ask = next(build(spec).lead())
-    return ask, privacy(spec, ask)
+    return ask, mechanism(spec, ask)
 
 
 CASES = {
@@ -89,13 +89,15 @@ def test_what_an_honest_site_adds_is_within_its_limits(name):
 
 def test_without_noise_the_bound_is_a_sites_rows_and_not_a_step_more():
     ask = Ask(Kind.TRAIN, 0, (Block("g", 3, 1.0, 2.0, 200), Block("rows", 2, 1.0, 1.0, 200, whole=True)), b"")
-    bound = privacy(plan(), ask)
+    bound = mechanism(plan(), ask)
     assert isinstance(bound, Exact)
     gradient, rows = limits(plan(), ask, bound)
     assert gradient.bound == 50 * int(1 / bound.grid.parts[0].step)
     assert (rows.bound, rows.norm) == (50, 0)
     odd = Ask(Kind.TRAIN, 0, (Block("g", 3, 1.0, 2.0, 201),), b"")
-    assert limits(plan(), odd, privacy(plan(), odd))[0].bound == 51 * int(1 / privacy(plan(), odd).grid.parts[0].step)
+    assert limits(plan(), odd, mechanism(plan(), odd))[0].bound == 51 * int(
+        1 / mechanism(plan(), odd).grid.parts[0].step
+    )
 
 
 def test_noise_leaves_room_for_its_tail_and_no_more():
@@ -142,7 +144,7 @@ def test_the_discrete_gaussian_has_no_heavier_tails_than_the_bounds_say(sigma):
 
 def test_a_bound_that_cannot_be_checked_is_refused():
     ask = Ask(Kind.TRAIN, 0, (Block("g", 1, 1.0, 1.0, 2),), b"")
-    bound = privacy(plan(), ask)
+    bound = mechanism(plan(), ask)
     wide = Ask(Kind.TRAIN, 0, (Block("g", 1, 1.0, 1.0, 2**20),), b"")
     with pytest.raises(PlanError, match="too large to be checked"):
         limits(plan(), wide, bound)

@@ -11,7 +11,8 @@ from potluck.core.asks import Ask, Block, Kind
 from potluck.core.errors import PlanError
 from potluck.core.plan import Data, Federation, Model, Plan, PrivacyPlan, Protect, Training
 from potluck.dp.account import spent
-from potluck.dp.bound import privacy
+from potluck.dp.events import zcdp
+from potluck.dp.mechanism import mechanism
 from potluck.dp.noise import gaussian
 from potluck.dp.noise_on_shares import SLACK, UNIT, inside, sensitivity
 from potluck.secret.random import system
@@ -31,7 +32,7 @@ def plan(**keys):
 
 def by_rows(fitted):
     """The same promise of a plan that trains by rows, whose noise comes on when a sum is opened."""
-    return privacy(
+    return mechanism(
         replace(fitted, task="train"), Ask(Kind.TRAIN, 0, (Block("gradient", WIDTH, 1.0, 1.0, 10_000),), b"")
     )
 
@@ -42,7 +43,7 @@ def test_a_fit_costs_what_as_many_sums_by_rows_cost(epsilon):
     here, there = inside(wanted, WIDTH), by_rows(wanted)
     assert spent([here.cost], 1e-5) <= epsilon
     assert spent([here.cost], 1e-5) == pytest.approx(spent([there.cost] * 30, 1e-5), rel=1e-4)
-    assert here.cost.sigma * math.sqrt(30) == pytest.approx(there.cost.sigma, rel=1e-4)
+    assert zcdp(here.cost.event) == pytest.approx(30 * zcdp(there.cost.event), rel=2e-4)
 
 
 def test_two_of_three_shares_make_the_promise_and_all_make_half_as_much_again():
@@ -54,7 +55,7 @@ def test_two_of_three_shares_make_the_promise_and_all_make_half_as_much_again():
 def test_noise_is_of_the_clip_and_of_what_fixed_point_adds():
     assert sensitivity(1.0, WIDTH) > 1.0 + SLACK * math.sqrt(WIDTH) * UNIT
     one, two = inside(plan(), WIDTH), inside(plan(clip=2.0), WIDTH)
-    assert one.sigma * UNIT > one.cost.sigma * math.sqrt(30) * sensitivity(1.0, WIDTH) * (1 - 1e-12)
+    assert one.sigma * UNIT > math.sqrt(30 / (2 * zcdp(one.cost.event))) * sensitivity(1.0, WIDTH) * (1 - 1e-12)
     assert 1.99 < two.sigma / one.sigma < 2
     assert one.cost == two.cost
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from potluck.core.party import site
 from potluck.core.stages import Grid, GridBlock, Opened, Settled
-from potluck.dp.bound import privacy
+from potluck.dp.mechanism import mechanism
 from potluck.dp.reveal import reveal
 from support.dp.examples import histogram, plan
 
@@ -21,7 +21,7 @@ def test_a_release_keeps_sign_fraction_and_deviation():
 
 
 def test_an_exact_sum_has_no_deviation():
-    exact = privacy(plan("none", task="statistics"), histogram(size=3))
+    exact = mechanism(plan("none", task="statistics"), histogram(size=3))
     words = np.array([1, 2, 3], dtype="<u4")
     settled = exact.at_reveal(Opened(words, frozenset({site("x")})), lambda size: b"")
     release = reveal(settled, exact.grid)

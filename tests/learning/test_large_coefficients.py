@@ -11,7 +11,7 @@ from potluck.core.asks import Kind
 from potluck.core.errors import DataError
 from potluck.core.plan import Data, Model, Split, Target, Training
 from potluck.core.rounds import Abort, Cause
-from potluck.dp.bound import privacy
+from potluck.dp.mechanism import mechanism
 from potluck.learning.check import check
 from potluck.learning.models import linear
 from potluck.learning.models.kinds.linear import IDENTITY
@@ -140,7 +140,7 @@ def test_a_grid_follows_the_announced_weights_and_nothing_else():
     spec, _ = straight()
 
     def grid(*weights):
-        return privacy(spec, build(spec).ask(Kind.TRAIN, 1, np.array(weights).tobytes())).grid.parts
+        return mechanism(spec, build(spec).ask(Kind.TRAIN, 1, np.array(weights).tobytes())).grid.parts
 
     gradient, gram = grid(0.0, 0, 0)[:2]
     assert gradient.high == 8.0 * 2 * spec.data.max_rows

@@ -14,7 +14,7 @@ from potluck.core.asks import Kind
 from potluck.core.errors import Refused, UsageError
 from potluck.core.rounds import CHARGE, Abort, Cause, Record
 from potluck.core.wire import dump
-from potluck.dp.account import NEIGHBOURS, Cost, spent
+from potluck.dp.account import NEIGHBOURS, Cost, event_of, spent
 from potluck.owner.budget import Budget
 
 HASH = bytes(32)
@@ -22,7 +22,7 @@ NOW = 1_700_000_000.0
 
 
 def cost(phase=Kind.TRAIN, unit="row", sigma=20.0, releases=20, delta=1e-6) -> Cost:
-    return Cost(1, phase, unit, NEIGHBOURS, "shared", False, 1.0, sigma, 0.0, delta, releases)
+    return Cost(2, phase, unit, NEIGHBOURS, "shared", *event_of(sigma, 1.0, 0.0, False), delta, releases)
 
 
 def charge(run="run", number=1, value=None) -> Record:
@@ -216,13 +216,13 @@ from potluck.core.desk import Desk
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import CHARGE, Exchange, Label, Parcel, Record, RoundId
 from potluck.core.wire import dump
-from potluck.dp.account import NEIGHBOURS, Cost
+from potluck.dp.account import NEIGHBOURS, Cost, event_of
 from potluck.owner.budget import Budget
 
 path, out, point = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 end = (lambda: os._exit(9)) if sys.argv[4] == "exit" else (lambda: os.kill(os.getpid(), signal.SIGKILL))
 me, label = site("a"), Label(RoundId("run", 1), "mask/input")
-value = dump(Cost(1, Kind.TRAIN, "row", NEIGHBOURS, "shared", False, 1.0, 20.0, 0.0, 1e-6, 20))
+value = dump(Cost(2, Kind.TRAIN, "row", NEIGHBOURS, "shared", *event_of(20.0, 1.0, 0.0, False), 1e-6, 20))
 
 def half():
     yield Exchange(label, send={SERVER: Parcel(label, b"x")}, record=Record(f"{CHARGE}run/1", value), contributes=True)

@@ -17,13 +17,13 @@ from potluck.core.asks import Kind
 from potluck.core.errors import Refused, UsageError
 from potluck.core.rounds import CHARGE, Abort, Cause, Record
 from potluck.core.wire import dump
-from potluck.dp.account import NEIGHBOURS, Cost, spent
+from potluck.dp.account import NEIGHBOURS, Cost, event_of, spent
 from potluck.owner.budget import YEAR, Budget
 from potluck.owner.chain import GENESIS, Head, _mark, follow
 
 HASH = bytes(32)
 NOW = 1_700_000_000.0
-COST = Cost(1, Kind.TRAIN, "row", NEIGHBOURS, "shared", False, 1.0, 20.0, 0.0, 1e-6, 1000)
+COST = Cost(2, Kind.TRAIN, "row", NEIGHBOURS, "shared", *event_of(20.0, 1.0, 0.0, False), 1e-6, 1000)
 ENTRIES = 12
 FIELDS = ("seq", "kind", "run", "key", "value", "at", "hash")
 

@@ -20,7 +20,7 @@ from potluck.core.asks import Kind
 from potluck.core.errors import Refused, UsageError
 from potluck.core.rounds import CHARGE, Abort, Cause, Record
 from potluck.core.wire import dump, load
-from potluck.dp.account import NEIGHBOURS, Cost
+from potluck.dp.account import NEIGHBOURS, Cost, event_of
 from potluck.owner.budget import Budget
 from potluck.owner.evidence import verify_export
 from potluck.owner.ledger_heads import GENESIS, Anchor, Head, SignedHead, sign, verify
@@ -28,7 +28,7 @@ from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
 
 FEDERATION = b"f" * 32
-COST = Cost(1, Kind.TRAIN, "row", NEIGHBOURS, "shared", False, 1.0, 20.0, 0.0, 1e-6, 1000)
+COST = Cost(2, Kind.TRAIN, "row", NEIGHBOURS, "shared", *event_of(20.0, 1.0, 0.0, False), 1e-6, 1000)
 KEY, OTHER = SigningKey(Secret(b"k" * 32)), SigningKey(Secret(b"o" * 32))
 HEAD = Head(7, b"h" * 32)
 SIGNED = sign(HEAD, "cleveland", FEDERATION, KEY.sign)

@@ -15,7 +15,7 @@ from potluck.core.asks import Kind
 from potluck.core.errors import Refused
 from potluck.core.rounds import CHARGE, Abort, Record
 from potluck.core.wire import dump
-from potluck.dp.account import NEIGHBOURS, Cost, calibrate
+from potluck.dp.account import NEIGHBOURS, Cost, calibrate, event_of
 from potluck.dp.composition import NOTHING, Loss, RunCosts, composed
 from potluck.owner.budget import YEAR, Budget
 from potluck.owner.chain import Chain
@@ -28,7 +28,7 @@ NOW = 1_700_000_000.0
 
 
 def cost(sigma=20.0, unit="row", phase=Kind.TRAIN, delta=4e-7) -> Cost:
-    return Cost(1, phase, unit, NEIGHBOURS, "shared", False, 1.0, sigma, 0.0, delta, 1000)
+    return Cost(2, phase, unit, NEIGHBOURS, "shared", *event_of(sigma, 1.0, 0.0, False), delta, 1000)
 
 
 def append(chain: Chain, *entries) -> None:

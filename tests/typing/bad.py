@@ -4,7 +4,7 @@ from potluck.core.fixed import add, encode
 from potluck.core.party import Draw
 from potluck.core.rounds import Credentials, Half, Sum, Terms
 from potluck.core.stages import Bounded, Clip, Encoded, Guarded, Opened, Privacy, Range, Release, Settled, Update
-from potluck.dp.bound import Exact, Noised
+from potluck.dp.mechanism import Exact, Noised
 from potluck.dp.reveal import reveal
 
 
@@ -17,7 +17,7 @@ def noise_without_a_clip(noise: Noised, ranged: Encoded[Range], draw: Draw) -> G
 
 
 def noise_after_a_range_check(noise: Noised, check: Exact, update: Update, draw: Draw) -> Guarded:
-    return noise.at_site(encode(check.bound(update)), draw)  # refused: arg-type "Bounded[Range]"
+    return noise.at_site(encode(check.clip(update)), draw)  # refused: arg-type "Bounded[Range]"
 
 
 def exact_after_a_clip(exact: Exact, clipped: Encoded[Clip], draw: Draw) -> Guarded:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from potluck.core.party import Party
-from potluck.core.stages import Grid, Release, Update
+from potluck.core.party import Draw, Party
+from potluck.core.stages import Contribution, Grid, Release
 
 
 class Kind(StrEnum):
@@ -99,6 +99,7 @@ class Task(Protocol[R_contra, T_co]):
         """The site's own view of the sum that the server announced. Raises Abort(TERMS) where it cannot be."""
         ...
 
-    def contribute(self, ask: Ask, rows: R_contra) -> Iterator[Update]:
-        """Batches of disjoint privacy units: what this site adds to the sum."""
+    def contribute(self, ask: Ask, rows: R_contra, draw: Draw) -> Iterator[Contribution]:
+        """Batches of disjoint privacy units: what this site adds to the sum. draw: for whoever samples its units, whose
+        coins nobody else may know."""
         ...

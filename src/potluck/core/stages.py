@@ -138,6 +138,20 @@ class Release:
         return self.values[grid.slices()[name]]
 
 
+class Unlaid(Protocol):
+    """Units that are not laid out row by row, such as ghost norms of a network or the cells of a query.
+
+    One function clips each unit, puts it on the grid and adds all up. Its docstring proves the bound, rounding
+    included, and a test compares it with the same units laid out.
+    """
+
+    def encode(self, grid: Grid, limit: L) -> Encoded[L]: ...
+
+
+Contribution = Update | Unlaid
+"""A batch of disjoint privacy units, as a task hands it over."""
+
+
 class Privacy(Protocol[L]):
     """A bound and its noise, one object: noise always has a clip and is added exactly once."""
 
@@ -147,7 +161,7 @@ class Privacy(Protocol[L]):
     @property
     def limit(self) -> L: ...
 
-    def bound(self, update: Update) -> Bounded[L]: ...
+    def clip(self, update: Update) -> Bounded[L]: ...
 
     def at_site(self, encoded: Encoded[L], draw: Draw) -> Guarded: ...
 

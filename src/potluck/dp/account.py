@@ -20,9 +20,10 @@ import msgspec
 
 from potluck.core.asks import Kind
 from potluck.core.plan import Plan, Unit
-from potluck.dp.loss import NEIGHBOURS, Concentrated, DiscreteGauss, Event, epsilon
+from potluck.dp.events import Concentrated, DiscreteGauss, Event, rho
+from potluck.dp.loss import NEIGHBOURS, epsilon
 
-__all__ = ["NEIGHBOURS", "Cost", "calibrate", "calibrate_steps", "epsilon", "promise", "rho", "spent"]
+__all__ = ["NEIGHBOURS", "Cost", "calibrate", "calibrate_steps", "epsilon", "promise", "spent"]
 
 DIGITS = 21
 """Calibrated noise is rounded up to so many bits, so that all parties derive the same one."""
@@ -36,11 +37,6 @@ def shares_slack(shares: int, sigma: float = FINEST_SHARE) -> float:
     """tau of arXiv 2102.06387 for a sum of `shares` discrete Gaussians of at least `sigma` steps each."""
     terms = (math.exp(-2 * math.pi**2 * sigma**2 * k / (k + 1)) for k in range(1, shares))
     return 10 * math.fsum(terms)
-
-
-def rho(sigma: float, extra: float = 0.0) -> float:
-    """The zCDP of one Gaussian sum. sigma: noise over L2 sensitivity; extra: what is added to (1 / sigma)^2."""
-    return (1 / sigma**2 + extra) / 2
 
 
 @lru_cache(maxsize=4096)
@@ -111,13 +107,37 @@ def _round_up(value: float, digits: int) -> float:
 
 
 class Cost(msgspec.Struct, frozen=True, array_like=True):
-    """One noised sum.
+    """One noised sum, as the ledger keeps it.
 
     phase, unit, word: which sum, whose contribution is hidden, where the noise is added.
+    event: what it was, once. slack: what it costs on top, in epsilon, that the noise is a sum of shares and the event's
+    distribution is that of one (0 where the event reckons with it).
+    delta: the share of the plan's delta that this phase has; releases: how many sums of this phase were planned.
+    """
+
+    version: Literal[2]
+    phase: Kind
+    unit: Unit
+    neighbours: Literal["add-or-remove-one"]
+    word: Literal["site", "shared", "reveal"]
+    event: Event
+    slack: float
+    delta: float
+    releases: int
+
+    @property
+    def counted(self) -> bool:
+        """Whether its distribution is composed, for a number of sums that is known beforehand; else its zCDP, sum by
+        sum."""
+        return not isinstance(self.event, Concentrated)
+
+
+class CostOfOneKind(msgspec.Struct, frozen=True, array_like=True):
+    """A cost as ledgers kept it before events: Gaussian sums alone.
+
     sensitivity, sigma: of the sum, in the same unit; with `single` both are grid steps and one unit moves one
     coordinate. extra: what it costs that the noise is a sum of shares, added to (sensitivity / sigma)^2, with
     `single` to epsilon.
-    delta: the share of the plan's delta that this phase has; releases: how many sums of this phase were planned.
     """
 
     version: Literal[1]
@@ -131,6 +151,18 @@ class Cost(msgspec.Struct, frozen=True, array_like=True):
     extra: float
     delta: float
     releases: int
+
+    def today(self) -> Cost:
+        """The same cost as ledgers keep it now."""
+        event, slack = event_of(self.sigma, self.sensitivity, self.extra, self.single)
+        return Cost(2, self.phase, self.unit, self.neighbours, self.word, event, slack, self.delta, self.releases)
+
+
+def event_of(sigma: float, sensitivity: float, extra: float, single: bool) -> tuple[Event, float]:
+    """(event, slack) of one Gaussian sum, as in `CostOfOneKind`."""
+    if single:
+        return DiscreteGauss(sigma, int(sensitivity)), extra
+    return Concentrated(rho(sigma / sensitivity, extra)), 0.0
 
 
 def spent(costs: Sequence[Cost], delta: float) -> float:
@@ -155,17 +187,12 @@ def _phase(costs: Sequence[Cost]) -> tuple[float, float]:
     if not costs:
         return 0.0, 0.0
     delta = max(cost.delta for cost in costs)
-    single = all(cost.single for cost in costs)
-    shares = math.fsum(cost.extra for cost in costs if single)
-    events = [_event(cost, count) for cost, count in Counter(costs).items()]
-    loss = epsilon(events, delta * math.exp(-shares / 2), "pld" if single else "rdp")
-    return loss + shares, delta
-
-
-def _event(cost: Cost, count: int) -> Event:
-    if cost.single:
-        return DiscreteGauss(cost.sigma, int(cost.sensitivity), count)
-    return Concentrated(rho(cost.sigma / cost.sensitivity, cost.extra), count)
+    slack = math.fsum(cost.slack for cost in costs)
+    events = [
+        msgspec.structs.replace(cost.event, count=count * cost.event.count) for cost, count in Counter(costs).items()
+    ]
+    loss = epsilon(events, delta * math.exp(-slack / 2), "pld" if all(cost.counted for cost in costs) else "rdp")
+    return loss + slack, delta
 
 
 def promise(plan: Plan) -> float | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from potluck.core.errors import PlanError
 from potluck.core.plan import Plan
-from potluck.dp.bound import shares
+from potluck.dp.calibration import shares
 
 LARGE = 10.0
 HELD = "held-out rows have the whole epsilon to themselves"

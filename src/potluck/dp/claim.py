@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from potluck.core.plan import Plan
 from potluck.dp.account import NEIGHBOURS, promise
-from potluck.dp.bound import shares
+from potluck.dp.calibration import shares
 
 
 def cost(plan: Plan) -> str | None:

@@ -27,8 +27,9 @@ from dataclasses import dataclass, field
 
 from potluck.core.asks import Kind
 from potluck.core.plan import Unit
-from potluck.dp.account import Cost, rho, spent
-from potluck.dp.loss import Concentrated, epsilon
+from potluck.dp.account import Cost, spent
+from potluck.dp.events import Concentrated, zcdp
+from potluck.dp.loss import epsilon
 
 FINEST: tuple[Unit, ...] = ("row", "person", "site")
 
@@ -84,10 +85,10 @@ class RunCosts:
         chose to stop and why: each phase that has begun counts with all sums that its plan paid for. A phase of two
         kinds of such sums is none of a plan's.
         """
-        single = Counter(cost.phase for cost in self.costs if cost.single)
-        if self.delta > delta or any(kinds > 1 for kinds in single.values()):
+        counted = Counter(cost.phase for cost in self.costs if cost.counted)
+        if self.delta > delta or any(kinds > 1 for kinds in counted.values()):
             return math.inf
-        whole = {cost: max(count, cost.releases) if cost.single else count for cost, count in self.costs.items()}
+        whole = {cost: max(count, cost.releases) if cost.counted else count for cost, count in self.costs.items()}
         return spent(list(Counter(whole).elements()), self.delta)
 
     def composed(self, delta: float) -> float:
@@ -97,8 +98,7 @@ class RunCosts:
     def _lost(self, kind: Kind) -> Loss:
         of = [(cost, count) for cost, count in self.costs.items() if cost.phase is kind]
         return Loss(
-            math.fsum(count * rho(one.sigma / one.sensitivity, 0.0 if one.single else one.extra) for one, count in of),
-            math.fsum(count * one.extra for one, count in of if one.single),
+            math.fsum(count * zcdp(one.event) for one, count in of), math.fsum(count * one.slack for one, count in of)
         )
 
 

@@ -19,7 +19,7 @@ from potluck.core.errors import PlanError
 from potluck.core.plan import Plan
 from potluck.core.rounds import Limit
 from potluck.core.stages import GridBlock
-from potluck.dp.bound import Exact, Noised
+from potluck.dp.mechanism import Exact, Noised
 
 BITS = 41
 """An honest site is beyond a bound, and beyond a norm, with probability 2^-41 each."""
@@ -27,35 +27,35 @@ MOST = (1 << 62) - 1
 """The largest bound that can be checked in a ring of 2^64."""
 
 
-def limits(plan: Plan, ask: Ask, bound: Exact | Noised) -> tuple[Limit, ...]:
+def limits(plan: Plan, ask: Ask, privacy: Exact | Noised) -> tuple[Limit, ...]:
     """Of each part of the sum: the bound of a word and, with unit = "site", the part's L2 norm.
 
     Raises PlanError: it is beyond what can be checked (which no grid of a plan that holds is).
     """
-    grid, sites = bound.grid, len(plan.federation.sites)
+    grid, sites = privacy.grid, len(plan.federation.sites)
     found = []
     for index, (part, block) in enumerate(zip(grid.parts, ask.blocks, strict=True)):
         if not part.size:
             continue
         units = -(-block.units // sites)
-        if isinstance(bound, Exact):
-            limit = Limit(part.size, units * math.floor(bound.limit.high[index] / part.step))
+        if isinstance(privacy, Exact):
+            limit = Limit(part.size, units * math.floor(privacy.limit.high[index] / part.step))
         else:
-            limit = _noised(plan, bound, index, part, units, grid.length)
+            limit = _noised(plan, privacy, index, part, units, grid.length)
         if max(limit.bound, limit.norm) > MOST:
             raise PlanError(f"what a site adds to {part.name} is too large to be checked", hint="lower data.max_rows")
         found.append(limit)
     return tuple(found)
 
 
-def _noised(plan: Plan, bound: Noised, index: int, part: GridBlock, units: int, length: int) -> Limit:
+def _noised(plan: Plan, privacy: Noised, index: int, part: GridBlock, units: int, length: int) -> Limit:
     """One unit is within its clip in every word; noise comes on top where the site adds it."""
-    clip = bound.limit.l2[index] / part.step
-    sigma = 0.0 if bound.word == "reveal" else bound.share[index]
+    clip = privacy.limit.l2[index] / part.step
+    sigma = 0.0 if privacy.word == "reveal" else privacy.share[index]
     words = units * math.floor(clip) + _up(sigma * math.sqrt(2 * _nats(2 * length)))
     if plan.privacy.unit != "site":
         return Limit(part.size, words)
-    noise = sigma * (math.sqrt(part.size) + math.sqrt(2 * _nats(len(bound.grid.parts))))
+    noise = sigma * (math.sqrt(part.size) + math.sqrt(2 * _nats(len(privacy.grid.parts))))
     return Limit(part.size, words, max(1, math.ceil(units * clip) + _up(noise)))
 
 

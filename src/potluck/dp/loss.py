@@ -1,4 +1,4 @@
-"""What composed releases lose: events as frozen data, and their epsilon.
+"""What composed releases lose: the epsilon of events.
 
 Every number comes from dp-accounting's privacy loss distributions ("pld") or Renyi divergences ("rdp", arXiv
 1702.07476; zCDP: arXiv 1605.02065; conversion: arXiv 2004.00010, proposition 12), used so that no event can be counted
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+from potluck.dp.events import Concentrated, DiscreteGauss, Event, Gauss, Laplace, RandomisedResponse, SampledGauss
 
 if TYPE_CHECKING:
     from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution
@@ -25,60 +26,6 @@ NEIGHBOURS: Literal["add-or-remove-one"] = "add-or-remove-one"
 REPLACE: Literal["replace-one"] = "replace-one"
 INTERVAL = 1e-4
 """The loss grid of a privacy loss distribution; rounding is pessimistic."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gauss:
-    """`count` Gaussian releases; sigma: noise over L2 sensitivity."""
-
-    sigma: float
-    count: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class SampledGauss:
-    """`count` Gaussian releases, each on a fresh Poisson sample of the units. Shuffled batches are NOT this."""
-
-    sigma: float
-    rate: float
-    count: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Laplace:
-    """`count` Laplace releases; scale: noise over L1 sensitivity."""
-
-    scale: float
-    count: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class DiscreteGauss:
-    """`count` releases with integer Gaussian noise, one unit moving ONE coordinate by at most `sensitivity` steps."""
-
-    sigma: float
-    sensitivity: int = 1
-    count: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class RandomisedResponse:
-    """`count` answers over `options` choices, the true one e^epsilon times likelier. Replace-one only."""
-
-    epsilon: float
-    options: int = 2
-    count: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Concentrated:
-    """`count` releases that are rho-zCDP each."""
-
-    rho: float
-    count: int = 1
-
-
-Event = Gauss | SampledGauss | Laplace | DiscreteGauss | RandomisedResponse | Concentrated
 
 
 def epsilon(
@@ -99,7 +46,7 @@ def epsilon(
 
 
 def _sane(event: Event) -> None:
-    numbers = [getattr(event, name) for name in event.__slots__]
+    numbers = [getattr(event, name) for name in event.__struct_fields__]
     if not all(math.isfinite(number) and number > 0 for number in numbers):
         raise ValueError(f"{event}: every number must be positive and finite")
     if not isinstance(event.count, int):

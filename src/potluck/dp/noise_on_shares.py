@@ -29,7 +29,8 @@ from potluck.core.asks import Kind
 from potluck.core.errors import PlanError
 from potluck.core.plan import Plan
 from potluck.dp.account import FINEST_SHARE, NEIGHBOURS, Cost, calibrate, shares_slack
-from potluck.dp.bound import least_share, target
+from potluck.dp.calibration import least_share, target
+from potluck.dp.events import Concentrated, rho
 
 UNIT = 2.0**-18
 """The step of the engine's reals."""
@@ -67,10 +68,8 @@ def inside(plan: Plan, width: int) -> Inside:
         raise PlanError(what, where="privacy.clip", hint="raise privacy.clip, or lower privacy.epsilon")
     # One fit is `rounds` sums: their zCDP adds up, which one sum with so much less noise has too.
     assert plan.privacy.unit is not None
-    whole = Cost(
-        1, Kind.FIT, plan.privacy.unit, NEIGHBOURS, "reveal", False, 1.0, ratio / math.sqrt(spec.rounds),
-        extra * spec.rounds, delta, tries,
-    )  # fmt: skip
+    event = Concentrated(rho(ratio / math.sqrt(spec.rounds), extra * spec.rounds))
+    whole = Cost(2, Kind.FIT, plan.privacy.unit, NEIGHBOURS, "reveal", event, 0.0, delta, tries)
     return Inside(sigma, share, whole)
 
 

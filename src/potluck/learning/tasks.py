@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from potluck.core.asks import Ask, Block, Kind, Lead
+from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
-from potluck.core.stages import Floats, Update
+from potluck.core.stages import Contribution, Floats
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import goal
@@ -68,12 +69,12 @@ class TrainTask:
         within(self.plan, weights)
         return Ask(kind, step, self._blocks(kind, weights), state)
 
-    def contribute(self, ask: Ask, rows: Table) -> Iterator[Update]:
+    def contribute(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Contribution]:
         """Batches of disjoint units [units, d]: what this site adds."""
         weights = np.frombuffer(ask.state, dtype="<f8").astype(np.float64)
         if ask.kind is Kind.EVALUATE:
             return evaluate.contribute(self.plan, model(self.plan, weights), rows)
-        return self._method().contribute(weights, ask.step, rows)
+        return self._method().contribute(weights, ask.step, rows, draw)
 
     def _method(self) -> Method:
         start = method_of(self.plan).start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import msgspec
@@ -10,7 +11,7 @@ from potluck.core.errors import Refused
 from potluck.core.plan import Unit
 from potluck.core.rounds import Abort
 from potluck.core.wire import load
-from potluck.dp.account import Cost
+from potluck.dp.account import Cost, CostOfOneKind
 
 
 class Begun(msgspec.Struct, frozen=True, array_like=True):
@@ -52,10 +53,11 @@ def begun(value: bytes, where: str) -> Begun:
 
 def cost(value: bytes, where: str) -> Cost:
     """What was charged. Raises Refused: the entry is damaged."""
-    try:
+    with contextlib.suppress(Abort):
         return load(value, Cost)
-    except Abort:
-        raise damaged(where) from None
+    with contextlib.suppress(Abort):
+        return load(value, CostOfOneKind).today()
+    raise damaged(where)
 
 
 def damaged(where: str) -> Refused:

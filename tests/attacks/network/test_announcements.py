@@ -29,7 +29,7 @@ from potluck.core.plan import (
 )
 from potluck.core.rounds import Cause, Exchange, Label, Parcel, RoundId
 from potluck.core.wire import dump
-from potluck.dp.bound import privacy
+from potluck.dp.mechanism import mechanism
 from potluck.drivers.memory import Memory
 from potluck.learning.data.table import read
 from potluck.learning.tasks import build
@@ -242,7 +242,7 @@ def test_a_round_number_is_used_once():
 def test_terms_differ_wherever_the_sum_differs():
     def digest_of(plan=NOISED, run="run", number=1, step=1, weights=(0.5, 0.5), kind=Kind.TRAIN):
         ask = build(plan).ask(kind, step, np.array(weights, dtype="<f8").tobytes())
-        return terms(plan, RoundId(run, number), ask, privacy(plan, ask)).digest
+        return terms(plan, RoundId(run, number), ask, mechanism(plan, ask)).digest
 
     several = [
         digest_of(),
@@ -262,7 +262,7 @@ def test_the_honest_sum_is_the_sites_sum():
     """The control: with no attack, what opens is what the sites contributed."""
     federated = Federated(PLAN)
     ask = federated.ask(1, (0.5, 0.5))
-    bound = privacy(PLAN, ask)
+    bound = mechanism(PLAN, ask)
     opened = federated.summed(1, ask)[SERVER].result
     own = [
         contribution(federated.task, ask, table, bound, federated.memory.seat(one)).words
@@ -306,7 +306,7 @@ def test_an_absent_site_stays_out_of_a_noise_free_run_and_the_rest_go_on():
 
 def test_a_party_that_adds_other_noise_has_other_terms():
     ask = build(NOISED).ask(Kind.TRAIN, 1, np.array((0.5, 0.5), dtype="<f8").tobytes())
-    bound = privacy(NOISED, ask)
+    bound = mechanism(NOISED, ask)
     quiet = dataclasses.replace(bound, share=(1e-9,))
     agreed = [terms(NOISED, RoundId("run", 1), ask, one).digest for one in (bound, quiet)]
     assert agreed[0] != agreed[1]

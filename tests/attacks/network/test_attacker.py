@@ -12,7 +12,7 @@ from potluck.core.party import SERVER, site
 from potluck.core.plan import Column, Statistic, digest
 from potluck.core.rounds import Abort, Label, Record, RoundId
 from potluck.core.wire import dump
-from potluck.dp.bound import privacy
+from potluck.dp.mechanism import mechanism
 from potluck.drivers.transcript import Transcript
 from potluck.learning.tasks import build
 from support.hostile.asked import OTHER, RUN, answer, policy
@@ -124,7 +124,7 @@ def test_recorded_bodies_are_for_nobody_else_on_the_machine(tmp_path, umask):
 
 def test_two_runs_side_by_side_cannot_exceed_a_cap_that_was_set_while_the_site_runs(fed):
     spec = scene.plan(privacy=scene.SHARED).spec
-    cost = dump(privacy(spec, next(build(spec).lead())).cost)
+    cost = dump(mechanism(spec, next(build(spec).lead())).cost)
     with fed.site("a", threading.Event()) as one:
         policy(fed, "a", ("epsilon_per_year = inf", "epsilon_per_year = 4.0"))
         assert [answer(fed, one, spec, run).verdict for run in (RUN, OTHER)] == ["granted", "granted"]

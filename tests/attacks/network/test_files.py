@@ -24,7 +24,7 @@ from potluck.core.errors import Refused
 from potluck.core.party import SERVER, site
 from potluck.core.plan import Predict
 from potluck.core.rounds import Abort, Cause, Label, Parcel, RoundId
-from potluck.dp.bound import privacy
+from potluck.dp.mechanism import mechanism
 from potluck.learning.tasks import build
 from potluck.members import charter
 from potluck.members.home import CoordinatorHome
@@ -166,7 +166,7 @@ def agreed(file):
     scoring = Predict(owner="a", client="b", mode="batch")
     matching = gathering(hall.plan(), round_, file)
     return {
-        "sum": terms(spec, round_, ask, privacy(spec, ask), file).digest,
+        "sum": terms(spec, round_, ask, mechanism(spec, ask), file).digest,
         "predict": inference.RoundContext(replaced(spec, predict=scoring), None, round_).meeting(file).digest,
         "fit": vertical.RoundContext(fit_scene.plan().spec, round_).fitting(file).digest,
         "intersect": matching.digest,

@@ -13,7 +13,7 @@ from potluck.api.network.inbox import inbox
 from potluck.core.asks import Kind
 from potluck.core.rounds import CHARGE, Abort, Cause, Record
 from potluck.core.wire import dump
-from potluck.dp.account import NEIGHBOURS, Cost, calibrate
+from potluck.dp.account import NEIGHBOURS, Cost, calibrate, event_of
 from potluck.dp.composition import RunCosts
 from potluck.owner.budget import Budget
 from potluck.owner.tally import Tally
@@ -23,7 +23,9 @@ from support.parties import across, scene
 from support.parties.across import Across
 
 EPSILON, DELTA, NOW = 1e-9, 1e-3, 1_700_000_000.0
-TINY = Cost(1, Kind.TRAIN, "row", NEIGHBOURS, "shared", False, 1.0, calibrate(EPSILON, DELTA, 1), 0.0, DELTA, 1)
+TINY = Cost(
+    2, Kind.TRAIN, "row", NEIGHBOURS, "shared", *event_of(calibrate(EPSILON, DELTA, 1), 1.0, 0.0, False), DELTA, 1
+)
 CAP = 0.02
 MOST = 40
 
@@ -129,7 +131,7 @@ def test_a_plan_that_redoes_rounds_is_granted_where_the_year_has_room_for_its_pr
     )
     spec = scene.plan(privacy=scene.SHARED | {"epsilon": 1.0, "delta": 1e-5, "redo": redo}).spec
     whole = planned(spec)
-    assert any(cost.single for cost in whole.costs)
+    assert any(cost.counted for cost in whole.costs)
     assert whole.composed(1e-5) <= 1.0 + 1e-9
     with fed.site("a", threading.Event()) as one:
         assert answer(fed, one, spec, f"{1:032x}").verdict == "granted"

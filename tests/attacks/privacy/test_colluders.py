@@ -9,8 +9,10 @@ import pytest
 
 from potluck.api.network import inbox
 from potluck.api.network.preview import preview
-from potluck.dp.account import Concentrated, epsilon, rho
-from potluck.dp.bound import privacy, shares
+from potluck.dp.calibration import shares
+from potluck.dp.events import Concentrated, rho
+from potluck.dp.loss import epsilon
+from potluck.dp.mechanism import mechanism
 from potluck.learning.tasks import build
 from support.hostile.asked import OTHER, RUN, answer, policy
 from support.parties import across, scene
@@ -33,11 +35,11 @@ def plan(corrupt: int, dropouts: int = 0, noise: str = "shared"):
 
 def seen(spec, colluders: int) -> float:
     """The epsilon of training towards a server and so many sites, who subtract the shares that they know."""
-    bound = privacy(spec, next(build(spec).lead()))
+    bound = mechanism(spec, next(build(spec).lead()))
     unknown = spec.fewest - colluders
     left = bound.share[0] * bound.grid.parts[0].step * math.sqrt(unknown)
     ratio = left / bound.limit.l2[0]
-    return epsilon([Concentrated(rho(ratio, bound.cost.extra), bound.cost.releases)], bound.cost.delta, "rdp")
+    return epsilon([Concentrated(rho(ratio), bound.cost.releases)], bound.cost.delta, "rdp")
 
 
 @pytest.mark.parametrize("corrupt", [0, 1, 2])

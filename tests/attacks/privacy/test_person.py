@@ -20,12 +20,14 @@ from potluck.api.network import inbox
 from potluck.api.network.preview import preview
 from potluck.cli.text import spent
 from potluck.core.asks import Kind
-from potluck.dp.bound import privacy
+from potluck.dp.events import zcdp
+from potluck.dp.mechanism import mechanism
 from potluck.learning.data import persons
 from potluck.learning.data.table import read
 from potluck.learning.tasks import build
 from potluck.mpc.psi.keys import digest_of
 from potluck.report.page import render
+from potluck.secret.random import system
 from support.hostile.asked import OTHER, RUN, answer, policy
 from support.parties import across, scene
 from support.parties.across import Across
@@ -54,12 +56,12 @@ def moved(spec, every: pd.DataFrame) -> float:
     """How far the first training sum moves, in clips, where the patient takes its rows away."""
     task = build(spec)
     ask = next(task.lead())
-    bound = privacy(spec, ask)
+    bound = mechanism(spec, ask)
 
     def total(frame):
         table = read(frame, spec, "a")
         trained = dataclasses.replace(table, test=np.zeros_like(table.test))  # all rows, whatever the split says
-        return sum(bound.bound(update).values.sum(axis=0) for update in task.contribute(ask, trained))
+        return sum(bound.clip(update).values.sum(axis=0) for update in task.contribute(ask, trained, system))
 
     return float(np.linalg.norm(total(every) - total(every[every.patient != 0]))) / bound.limit.l2[0]
 
@@ -76,9 +78,9 @@ def loss(spread: float) -> float:
 
 def true_epsilon(column: str) -> float:
     spec = plan(column).spec
-    cost = privacy(spec, next(build(spec).lead())).cost
+    cost = mechanism(spec, next(build(spec).lead())).cost
     assert (cost.phase, cost.releases) == (Kind.TRAIN, 1)
-    return loss(moved(spec, rows()) * cost.sensitivity / cost.sigma)
+    return loss(moved(spec, rows()) * math.sqrt(2 * zcdp(cost.event)))
 
 
 def test_a_patient_whose_cholesterol_is_called_the_person_loses_forty_times_what_the_plan_says():

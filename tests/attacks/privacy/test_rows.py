@@ -27,11 +27,12 @@ from potluck.core.plan import (
 )
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import fraction
-from potluck.dp.bound import privacy
+from potluck.dp.mechanism import mechanism
 from potluck.learning.data import persons
 from potluck.learning.data.table import read
 from potluck.learning.tasks import build
 from potluck.learning.training.method import WIDEST
+from potluck.secret.random import system
 
 
 def plan(**data):
@@ -69,8 +70,8 @@ def sums(spec, table, weights):
     task, found = build(spec), []
     for kind, step in ((Kind.TRAIN, 1), (Kind.EVALUATE, 0)):
         ask = task.ask(kind, step, np.array(weights, dtype="<f8").tobytes())
-        bound = privacy(spec, ask)
-        batches = [bound.bound(update).values.sum(axis=0) for update in task.contribute(ask, table)]
+        bound = mechanism(spec, ask)
+        batches = [bound.clip(update).values.sum(axis=0) for update in task.contribute(ask, table, system)]
         found.append((sum(batches, np.zeros(bound.grid.length)), bound.limit.l2[0]))
     return found
 

@@ -16,6 +16,7 @@ from potluck.learning.data.columns import read as read_own
 from potluck.learning.data.table import read
 from potluck.learning.data.tally_words import MOST, required, told, words
 from potluck.learning.statistics.statistics import StatisticsTask
+from potluck.secret.random import system
 from support.learning.sums import HEART, category, heart, hospitals, make, number, replaced, stats
 
 SECRET = "s3cr3t"
@@ -245,7 +246,7 @@ def test_a_missing_value_leaves_a_row_out_of_the_statistics_that_use_it_alone():
     assert table.tally.statistics == {"rows": 4, "age": 4, "chol": 1}
     assert words(table.tally) == ["statistic 'chol': 1 of 4 rows has a value"]
     task = StatisticsTask(spec)
-    (update,) = task.contribute(next(task.lead()), table)
+    (update,) = task.contribute(next(task.lead()), table, system)
     total = update.values.sum(axis=0)
     assert total[0] == 4
     assert (total[2] / total[1] + 1) / 2 * 100 == 50  # pencil and paper: (20 + 40 + 60 + 80) / 4

@@ -20,6 +20,7 @@ from potluck.learning.evaluation.bins import count, edges, place, positive_from
 from potluck.learning.evaluation.evaluate import Metrics, exact, metrics
 from potluck.learning.evaluation.ranking import auc_of, curve, wilson
 from potluck.learning.tasks import TrainTask, build
+from potluck.secret.random import system
 from support.learning.sums import answer, category, frames, heart, hospitals, make, number, replaced, run
 from support.learning.tiny import FOLD, noised, pooled, rows, tiny
 
@@ -69,7 +70,7 @@ def test_a_held_out_row_changes_one_cell_by_one():
     table = frames(spec, rows((1, 0, ""), (9, 1, "test"), (2, 0, "test")))["a"]
     task = build(spec)
     ask = task.ask(Kind.EVALUATE, 0, np.array([0.0, 1.0]).tobytes())
-    values = np.vstack([u.values for u in task.contribute(ask, table)])
+    values = np.vstack([u.values for u in task.contribute(ask, table, system)])
     assert values.shape == (2, 22)
     assert values.sum(axis=1).tolist() == [1, 1]
     # The log-odds of even draws are even on [-1, 1], in tenths with 0 twice an edge: -.6 is close to the 3rd edge,
@@ -259,7 +260,7 @@ def test_noised_regression_sums_are_bounded_by_their_sensitivity():
     wild = task.ask(Kind.EVALUATE, 0, np.full(19, 50.0).tobytes())
     (block,) = wild.blocks
     for table in tables.values():
-        for update in task.contribute(wild, table):
+        for update in task.contribute(wild, table, system):
             assert (np.linalg.norm(update.values, axis=1) <= block.l2).all()
             assert (np.abs(update.values) <= block.high).all()
     x, y = pooled(tables, test=True)
@@ -285,7 +286,7 @@ def test_several_classes_report_accuracy():
     state = next(task.lead()).state
     ask = task.ask(Kind.EVALUATE, 0, state)
     assert [block.size for block in ask.blocks] == [6]
-    (update,) = task.contribute(ask, tables["a"])
+    (update,) = task.contribute(ask, tables["a"], system)
     assert update.values.sum(axis=1).tolist() == [1] * 4
     assert update.values.sum(axis=0).reshape(3, 2).sum(axis=1).tolist() == [2, 1, 1]
 
@@ -321,7 +322,7 @@ def test_a_person_counts_with_its_first_rows_only():
         task = build(spec)
         ask = task.ask(Kind.EVALUATE, 0, b"\0" * 16)
         (block,) = ask.blocks
-        values = np.vstack([u.values for u in task.contribute(ask, frames(spec, frame)["a"])])
+        values = np.vstack([u.values for u in task.contribute(ask, frames(spec, frame)["a"], system)])
         assert values.sum(axis=1).tolist() == [most or 1, 1]
         assert (block.l2, block.high, block.single) == (most or 1, most or 1, most is None)
 
@@ -332,7 +333,7 @@ def test_a_site_counts_with_its_shares_whatever_its_size():
     task = build(spec)
     ask = task.ask(Kind.EVALUATE, 0, b"\0" * 16)
     some = frames(spec, rows(*[(9, 1, "test")] * 30, (1, 0, "test")))["a"]
-    (update,) = task.contribute(ask, some)
+    (update,) = task.contribute(ask, some, system)
     assert update.values.shape == (1, 22)
     assert update.values.sum() == pytest.approx(1)
     assert np.linalg.norm(update.values) <= ask.blocks[0].l2

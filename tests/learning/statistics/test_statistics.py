@@ -16,6 +16,7 @@ from potluck.core.asks import Kind
 from potluck.core.plan import PrivacyPlan, Statistic
 from potluck.core.rounds import Abort
 from potluck.learning.tasks import build
+from potluck.secret.random import system
 from support.learning.sums import (
     HEART,
     HOSPITALS,
@@ -159,7 +160,7 @@ FIVE = (
 def units(spec, frame=ROWS):
     task = build(spec)
     ask = task.ask(Kind.STATISTICS, 0, b"")
-    values = np.vstack([update.values for update in task.contribute(ask, frames(spec, frame)["a"])])
+    values = np.vstack([update.values for update in task.contribute(ask, frames(spec, frame)["a"], system)])
     edges = np.cumsum([0] + [block.size for block in ask.blocks])
     return ask.blocks, [values[:, a:b] for a, b in itertools.pairwise(edges)]
 

@@ -10,6 +10,7 @@ from potluck.core.plan import Federation, Training
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import generator
 from potluck.learning.tasks import build
+from potluck.secret.random import system
 from support.learning.sums import answer, frames, heart, hospitals, replaced, run
 from support.learning.tiny import noised, pooled, rows, tiny
 
@@ -70,7 +71,7 @@ def test_with_noise_every_site_weighs_one():
     tables = frames(spec, big, small)
     task = build(spec)
     ask = next(task.lead())
-    deltas = [np.vstack([u.values for u in task.contribute(ask, table)]) for table in tables.values()]
+    deltas = [np.vstack([u.values for u in task.contribute(ask, table, system)]) for table in tables.values()]
     assert [delta.shape for delta in deltas] == [(1, 2), (1, 2)]
     (block,) = ask.blocks
     assert (block.units, block.l2) == (2, 0.7)
@@ -84,7 +85,7 @@ def test_a_site_without_training_rows_adds_nothing():
     tables = frames(spec, rows((9, 1, ""), (1, 0, ""), (1, 0, "test")), rows((3, 1, "test")))
     task = build(spec)
     ask = next(task.lead())
-    assert list(task.contribute(ask, tables["b"])) == []
+    assert list(task.contribute(ask, tables["b"], system)) == []
     assert answer(ask, task, tables).part("rows").values.tolist() == [1, 1]
 
 
@@ -101,12 +102,12 @@ def test_local_steps_depend_on_plan_round_and_rows_alone():
     tables = hospitals(spec)
     task, other = build(spec), build(spec)
     ask = next(task.lead())
-    first = [u.values for u in task.contribute(ask, tables["va"])]
-    list(other.contribute(ask, tables["cleveland"]))
-    again = [u.values for u in other.contribute(ask, tables["va"])]
+    first = [u.values for u in task.contribute(ask, tables["va"], system)]
+    list(other.contribute(ask, tables["cleveland"], system))
+    again = [u.values for u in other.contribute(ask, tables["va"], system)]
     assert np.array_equal(first[0], again[0])
     later = task.ask(ask.kind, 1, ask.state)
-    assert not np.array_equal(first[0], next(iter(task.contribute(later, tables["va"]))).values)
+    assert not np.array_equal(first[0], next(iter(task.contribute(later, tables["va"], system))).values)
 
 
 def test_a_number_is_averaged_too():

@@ -17,6 +17,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.learning.data.table import Table
 from potluck.learning.tasks import TrainTask, build
 from potluck.learning.training.newton import Newton
+from potluck.secret.random import system
 from support.learning.sums import answer, category, frames, heart, hospitals, make, number, replaced, run
 from support.learning.tiny import FOLD, noised, pooled, rows, tiny
 
@@ -229,7 +230,7 @@ def contributions(spec, table: Table, state=None):
     task = build(spec)
     first = next(task.lead())
     ask = task.ask(first.kind, 1 if state is not None else 0, first.state if state is None else state)
-    return ask, [u.values for u in task.contribute(ask, table)]
+    return ask, [u.values for u in task.contribute(ask, table, system)]
 
 
 def person_table(spec):

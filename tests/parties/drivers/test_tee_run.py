@@ -184,18 +184,18 @@ def test_a_robust_rule_trains_and_evaluates_by_a_plain_sum(here, rule):
 def test_the_terms_say_the_rule_of_training_alone():
     from potluck.core.asks import Kind
     from potluck.core.rounds import RoundId, Rule
-    from potluck.dp.bound import privacy
+    from potluck.dp.mechanism import mechanism
     from potluck.tasks.sums.halves import terms
 
     spec = robust("median").spec
     task = build(spec)
     first = next(task.lead())
-    made = terms(spec, RoundId("r", 1), first, privacy(spec, first))
+    made = terms(spec, RoundId("r", 1), first, mechanism(spec, first))
     assert made.rule == Rule("median", 2, 100)
     judged = task.ask(Kind.EVALUATE, 0, first.state)
-    assert terms(spec, RoundId("r", 1), judged, privacy(spec, judged)).rule == Rule()
+    assert terms(spec, RoundId("r", 1), judged, mechanism(spec, judged)).rule == Rule()
     plain = plan(training=MEAN).spec
-    assert terms(plain, RoundId("r", 1), first, privacy(plain, first)).rule == Rule()
+    assert terms(plain, RoundId("r", 1), first, mechanism(plain, first)).rule == Rule()
 
 
 @pytest.mark.parametrize("word", ["clear", "mask", "he"])

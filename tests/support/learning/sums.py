@@ -27,8 +27,9 @@ from potluck.core.plan import (
     Training,
 )
 from potluck.core.stages import Grid, GridBlock, Release
-from potluck.dp.bound import privacy
+from potluck.dp.mechanism import mechanism
 from potluck.learning.data.table import Table, read
+from potluck.secret.random import system
 
 HEART = Path(potluck.__file__).parent / "demo" / "heart"
 HOSPITALS = ("cleveland", "hungarian", "switzerland", "va")
@@ -116,8 +117,8 @@ def frames(plan: Plan, *given: pd.DataFrame) -> dict[str, Table]:
 
 def gridded(ask: Ask, task, tables: Mapping[str, Table]) -> Answer:
     """One sum as integers on the plan's own grid, without noise: what every protection opens."""
-    bound = privacy(task.plan, ask)
-    parts = [encode(bound.bound(update)) for table in tables.values() for update in task.contribute(ask, table)]
+    bound = mechanism(task.plan, ask)
+    parts = [encode(bound.clip(update)) for table in tables.values() for update in task.contribute(ask, table, system)]
     values = decode(add(parts, bound.grid, bound.limit).words, bound.grid)
     return Answer(Release(values, np.zeros_like(values), frozenset(map(site, tables))), bound.grid)
 
@@ -129,7 +130,7 @@ def answer(ask: Ask, task, tables: Mapping[str, Table], noise: Noise | None = No
     for table in tables.values():
         own = task.ask(ask.kind, ask.step, ask.state)
         assert own == ask
-        for update in task.contribute(own, table):
+        for update in task.contribute(own, table, system):
             assert update.values.shape[1] == length
             if noise is None:
                 assert (np.abs(update.values) <= bounds * (1 + 1e-12)).all()

@@ -22,7 +22,7 @@ from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
 from potluck.core.rounds import Half, RoundId
 from potluck.core.stages import Guarded
-from potluck.dp.bound import Exact, Noised, privacy
+from potluck.dp.mechanism import Exact, Noised, mechanism
 from potluck.drivers.memory import Memory, new_run
 from potluck.learning.data.table import Table, read
 from potluck.learning.data.tally import Tally, rests_on
@@ -110,11 +110,11 @@ def preview(folder: Path, which: str) -> Leaving:
     required(rows.tally, home.name)
     task: Task[Table, object] = build(plan)
     ask = next(task.lead())
-    bound: Exact | Noised = privacy(plan, ask)
+    privacy: Exact | Noised = mechanism(plan, ask)
     memory = Memory((*plan.sites, *plan.compute), digest(plan))
-    mine = contribution(task, ask, rows, bound, memory.seat(home.me))
-    values = decode(mine.words, bound.grid)
-    named = {name: values[where] for name, where in bound.grid.slices().items()}
+    mine = contribution(task, ask, rows, privacy, memory.seat(home.me))
+    values = decode(mine.words, privacy.grid)
+    named = {name: values[where] for name, where in privacy.grid.slices().items()}
     rows_allowed(rules, rests_on(plan, rows.tally))
     note_rows(home, asked.request, plan.name, lines(rows.tally))
     return Leaving(
@@ -135,7 +135,7 @@ def _letters(plan: Spec, ask: Ask, memory: Memory, me: str, mine: Guarded) -> tu
     """What this site would send, rehearsed with zeros in the others' place; who computes needs no engine for it."""
     protection = apart(plan) if plan.compute else rehearsed(plan)
     round_ = RoundId(new_run(), 1)
-    agreed = terms(plan, round_, ask, privacy(plan, ask))
+    agreed = terms(plan, round_, ask, mechanism(plan, ask))
     nothing = Guarded(np.zeros(agreed.length, agreed.dtype))
     gives = {one: mine if one == site(me) else nothing for one in plan.sites}
     free = {one: Guarded(guarded.words) for one, guarded in gives.items()}  # no charge: nothing leaves

@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from potluck.core.asks import Answer, Ask, Block, Kind, Lead
+from potluck.core.party import Draw
 from potluck.core.plan import Plan, Statistic, named
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats, Update
@@ -88,7 +89,7 @@ class StatisticsTask:
             raise Abort(Cause.TERMS, detail="the plan has one sum of statistics")
         return Ask(kind, step, self._blocks(), state)
 
-    def contribute(self, ask: Ask, rows: Table) -> Iterator[Update]:
+    def contribute(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Update]:
         """What this site's rows add [units, d]."""
         index = counted(self.plan, rows.person, np.arange(rows.rows, dtype=np.int64))
         size = sum(block.size for block in ask.blocks)

@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from potluck.core.asks import Block
+from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import generator
@@ -67,7 +68,7 @@ class Average:
             Block(TALLY, self.aim.cells, most, most, sites, whole=True),
         )
 
-    def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]:
+    def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
         """One unit: this site. Raises Abort(RANGE): a local coefficient beyond training.range."""
         x, y = rows.features[~rows.test], rows.target[~rows.test]
         if not len(y):

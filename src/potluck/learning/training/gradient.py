@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from potluck.core.asks import Block
+from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats, Update
@@ -67,7 +68,7 @@ class Gradient:
         high = room(link(self.plan), weights)
         return (Block("gradient", length, high, high * float(np.sqrt(length)), units), tally(self.plan, self.aim))
 
-    def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]:
+    def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
         """One unit a row, a person or a site: its summed gradient, not yet clipped."""
         by, exact = link(self.plan), not noisy(self.plan)
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
+from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.registry import Registry, table
 from potluck.core.rounds import Abort, Cause
-from potluck.core.stages import Floats, Update
+from potluck.core.stages import Contribution, Floats
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import most_units, noisy
@@ -39,7 +40,7 @@ class Method(Protocol):
 
     def blocks(self, weights: Floats) -> tuple[Block, ...]: ...
 
-    def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]: ...
+    def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Contribution]: ...
 
     def course(self) -> ServerSteps: ...
 

@@ -17,6 +17,7 @@ import numpy as np
 from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
 from potluck.core.fixed import finest
+from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats, Update
 from potluck.learning.data.column import COLUMNS
@@ -75,7 +76,7 @@ class Newton:
         steep = _block("gradient", length, room(by, weights), units)
         return (steep, gram, *squares, tally(self.plan, self.aim))
 
-    def contribute(self, weights: Floats, step: int, rows: Table) -> Iterator[Update]:
+    def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
         """One unit a row: its gradient, its Gram matrix, its squared error, its side."""
         by, grain = link(self.plan), self._grain(weights)
         upper = np.triu_indices(self.features + 1)

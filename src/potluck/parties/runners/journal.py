@@ -25,7 +25,7 @@ from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause
 from potluck.core.stages import Floats
-from potluck.dp.bound import privacy
+from potluck.dp.mechanism import mechanism
 from potluck.dp.reveal import recalled
 from potluck.drivers.attempt import Attempt
 from potluck.drivers.sums import Round
@@ -161,7 +161,7 @@ class Journal:
         std = np.frombuffer(std, "<f8").astype(np.float64) if std else np.zeros_like(values)  # exact: none is kept
         release = recalled(values, std, givers)
         done = _round(ask, number, ended, known)
-        return done, Answer(release, privacy(self._plan, ask).grid)
+        return done, Answer(release, mechanism(self._plan, ask).grid)
 
     def unopened(self) -> int:
         """How many rounds began, came to nothing, and may have let contributions leave: each is a redone one."""

@@ -9,7 +9,7 @@ from potluck.core.errors import PlanError
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort
 from potluck.dp.account import Cost
-from potluck.dp.bound import Noised, privacy
+from potluck.dp.mechanism import Noised, mechanism
 from potluck.learning.data.table import Table
 from potluck.learning.models.layers import MOST_VALUES
 from potluck.learning.tasks import build
@@ -31,7 +31,7 @@ def sums(plan: Plan) -> list[Ask]:
 
 def costs(plan: Plan) -> Mapping[Kind, Cost]:
     """What one sum of each kind costs. Raises PlanError: the noise cannot be kept."""
-    bounds = {ask.kind: privacy(plan, ask) for ask in sums(plan)}
+    bounds = {ask.kind: mechanism(plan, ask) for ask in sums(plan)}
     return {kind: bound.cost for kind, bound in bounds.items() if isinstance(bound, Noised)}
 
 
@@ -42,7 +42,7 @@ def calibrate(plan: Plan) -> None:
     """
     for ask in sums(plan):
         try:
-            privacy(plan, ask)
+            mechanism(plan, ask)
         except PlanError as error:
             raise impossible(str(error)) from None
 

@@ -12,7 +12,7 @@ from potluck.core.party import SERVER
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import RoundId, Sum
 from potluck.core.stages import Guarded, Opened
-from potluck.dp.bound import describe, privacy
+from potluck.dp.mechanism import describe, mechanism
 from potluck.drivers.memory import Memory, new_run
 from potluck.learning.data.tally import Tally
 from potluck.learning.tasks import build
@@ -61,7 +61,7 @@ def _with_files(plan: Written) -> tuple[Plan, list[str], dict[str, Tally]]:
 
 
 def _grid(spec: Plan, ask: Ask) -> dict[str, object]:
-    bound = privacy(spec, ask)
+    bound = mechanism(spec, ask)
     parts: dict[str, object] = {
         part.name: {"size": part.size, "step": part.step, "high": part.high} for part in bound.grid.parts
     }
@@ -93,7 +93,7 @@ def _rehearsal(spec: Plan, ask: Ask) -> tuple[int, float, int]:
 
 def _rehearsed(spec: Plan, ask: Ask, protection: Sum, memory: Memory, round_: RoundId) -> float:
     """Seconds of one round on zero vectors. Raises PlanError: it ended in an abort."""
-    agreed = terms(spec, round_, ask, privacy(spec, ask))
+    agreed = terms(spec, round_, ask, mechanism(spec, ask))
     nothing = Guarded(np.zeros(agreed.length, agreed.dtype))
     halves = {site: protection.give(agreed, memory.seat(site), nothing) for site in spec.sites}
     halves |= {one: protection.assist(agreed, memory.seat(one)) for one in protection.helpers()}

@@ -9,7 +9,7 @@ import numpy as np
 
 from potluck.core.asks import Ask, Kind
 from potluck.core.plan import Plan as Spec
-from potluck.dp.bound import describe
+from potluck.dp.mechanism import describe
 from potluck.learning import forecast
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.units import most_rows

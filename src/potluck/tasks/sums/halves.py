@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from potluck.core.asks import Answer, Ask, Kind, Task
-from potluck.core.fixed import add, encode
 from potluck.core.party import SERVER
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import (
@@ -30,8 +29,8 @@ from potluck.core.rounds import (
 )
 from potluck.core.stages import Guarded
 from potluck.core.wire import dump, load
-from potluck.dp.bound import Exact, Noised, privacy
 from potluck.dp.limits import limits
+from potluck.dp.mechanism import Exact, Noised, guarded, mechanism
 from potluck.dp.reveal import reveal
 from potluck.learning.data.table import Table
 from potluck.learning.training.method import TALLY
@@ -39,31 +38,31 @@ from potluck.secret.stream import digest as fingerprint
 from potluck.tasks.announcement import BEGIN, Announcement
 
 
-def terms(plan: Plan, round: RoundId, ask: Ask, bound: Exact | Noised, file: bytes = b"") -> Terms:
+def terms(plan: Plan, round: RoundId, ask: Ask, privacy: Exact | Noised, file: bytes = b"") -> Terms:
     """What all must agree on for this sum, from the plan and the announced model alone. file: see `Credentials`.
 
     Where the server sees exact sums, two of them over different sites at nearly the same model would differ by one
     site's update, and the server chooses the model: so the sites of the first sum stay those of the whole run.
     """
     kind = fingerprint(b"potluck sums 1", digest(plan), round.run.encode(), ask.kind.encode())
-    step = fingerprint(kind, b"%d" % ask.step, ask.state, repr((bound.grid, bound.limit)).encode())
-    noise = (bound.word, bound.sigma, bound.share) if isinstance(bound, Noised) else ()
+    step = fingerprint(kind, b"%d" % ask.step, ask.state, repr((privacy.grid, privacy.limit)).encode())
+    noise = (privacy.word, privacy.sigma, privacy.share) if isinstance(privacy, Noised) else ()
     whole = fingerprint(step, repr(noise).encode(), b"%d" % round.number, b"%d" % plan.fewest, file)
-    hidden = isinstance(bound, Noised) and (bound.word != "reveal" or bound.within)
+    hidden = isinstance(privacy, Noised) and (privacy.word != "reveal" or privacy.within)
     once = whole if hidden else kind
-    grid = bound.grid
+    grid = privacy.grid
     return Terms(
-        round, whole, once.hex(), plan.sites, plan.fewest, grid.length, grid.bits, _rule(plan, ask, bound),
-        limits(plan, ask, bound) if plan.compute else (),
+        round, whole, once.hex(), plan.sites, plan.fewest, grid.length, grid.bits, _rule(plan, ask, privacy),
+        limits(plan, ask, privacy) if plan.compute else (),
     )  # fmt: skip
 
 
-def _rule(plan: Plan, ask: Ask, bound: Exact | Noised) -> Rule:
+def _rule(plan: Plan, ask: Ask, privacy: Exact | Noised) -> Rule:
     """How the updates of this sum are joined: by the plan's robust rule where models are averaged, else added up, with
     the central noise where that is an enclave's to add."""
-    grid = bound.grid
-    if isinstance(bound, Noised) and bound.within:
-        return Rule(noise=tuple((part.size, sigma) for part, sigma in zip(grid.parts, bound.share, strict=True)))
+    grid = privacy.grid
+    if isinstance(privacy, Noised) and privacy.within:
+        return Rule(noise=tuple((part.size, sigma) for part, sigma in zip(grid.parts, privacy.share, strict=True)))
     if ask.kind is not Kind.TRAIN or plan.training is None or plan.training.aggregation == "mean":
         return Rule()
     tally = next(part for part in grid.parts if part.name == TALLY)
@@ -84,13 +83,13 @@ class RoundContext:
 
 def lead(sitting: RoundContext, ask: Ask, me: Credentials) -> Half[Answer]:
     """The server's half of one sum: announce it, open it, settle the noise it owes, reveal it."""
-    bound = privacy(sitting.plan, ask)
-    agreed = terms(sitting.plan, sitting.round, ask, bound, me.file)
+    privacy = mechanism(sitting.plan, ask)
+    agreed = terms(sitting.plan, sitting.round, ask, privacy, me.file)
     label = agreed.label(BEGIN)
     body = dump(Announcement(digest(sitting.plan), ask.kind, ask.step, ask.state))
     yield Exchange(label, send={one: Parcel(label, body) for one in (*agreed.sites, *sitting.protection.helpers())})
     opened = yield from sitting.protection.open(agreed, me)
-    return Answer(reveal(bound.at_reveal(opened, me.draw), bound.grid), bound.grid, opened.refused)
+    return Answer(reveal(privacy.at_reveal(opened, me.draw), privacy.grid), privacy.grid, opened.refused)
 
 
 def join(sitting: RoundContext, rows: Table, me: Credentials) -> Half[None]:
@@ -99,8 +98,8 @@ def join(sitting: RoundContext, rows: Table, me: Credentials) -> Half[None]:
     Raises Abort(TERMS): another plan, a step that the plan has not, a model that cannot be;
     Abort(REPLAY): the same step on another model.
     """
-    ask, bound, agreed = yield from _heard(sitting, me)
-    yield from sitting.protection.give(agreed, me, contribution(sitting.task, ask, rows, bound, me))
+    ask, privacy, agreed = yield from _heard(sitting, me)
+    yield from sitting.protection.give(agreed, me, contribution(sitting.task, ask, rows, privacy, me))
 
 
 def aid(sitting: RoundContext, me: Credentials) -> Half[None]:
@@ -117,19 +116,14 @@ def _heard(sitting: RoundContext, me: Credentials) -> Half[tuple[Ask, Exact | No
     if said.plan != digest(sitting.plan):
         raise Abort(Cause.TERMS, party=SERVER, detail="the server runs another plan")
     ask = sitting.task.ask(said.kind, said.step, said.state)
-    bound = privacy(sitting.plan, ask)
-    agreed = terms(sitting.plan, sitting.round, ask, bound, me.file)
+    privacy = mechanism(sitting.plan, ask)
+    agreed = terms(sitting.plan, sitting.round, ask, privacy, me.file)
     # One model a step: a server cannot try several on the same rows. A redone round repeats the same model.
     key = f"step/{sitting.round.run}/{ask.kind}/{ask.step}"
     yield Exchange(heard, record=Record(key, fingerprint(ask.state), again=True))
-    return ask, bound, agreed
+    return ask, privacy, agreed
 
 
-def contribution(task: Task[Table, object], ask: Ask, rows: Table, bound: Exact | Noised, me: Credentials) -> Guarded:
-    """rows -> Update -> Bounded -> Encoded -> Guarded, in batches of disjoint units."""
-    # One text twice: the type checker wants the bound and its noise of one kind.
-    if isinstance(bound, Noised):
-        clipped = (encode(bound.bound(update)) for update in task.contribute(ask, rows))
-        return bound.at_site(add(clipped, bound.grid, bound.limit), me.draw)
-    ranged = (encode(bound.bound(update)) for update in task.contribute(ask, rows))
-    return bound.at_site(add(ranged, bound.grid, bound.limit), me.draw)
+def contribution(task: Task[Table, object], ask: Ask, rows: Table, privacy: Exact | Noised, me: Credentials) -> Guarded:
+    """rows -> Update -> Bounded -> Encoded -> Guarded: what a site's half hands to the protection."""
+    return guarded(privacy, task.contribute(ask, rows, me.draw), me.draw)

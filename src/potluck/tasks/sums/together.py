@@ -14,7 +14,7 @@ from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause, RoundId, Sum
 from potluck.core.stages import Opened
-from potluck.dp.bound import Exact, Noised, privacy
+from potluck.dp.mechanism import Exact, Noised, mechanism
 from potluck.dp.reveal import reveal
 from potluck.drivers.attempt import Attempt, quarrel, telling
 from potluck.drivers.memory import Memory
@@ -95,11 +95,11 @@ def by_hand(plan: Plan, task: Task[Rows, T], rows: Mapping[Party, Rows], memory:
     """The same task with no protocol between the tables: the yardstick, possible only where one holds all rows."""
 
     def one_sum(ask: Ask) -> Answer:
-        bound: Exact | Noised = privacy(plan, ask)
-        total = np.zeros(bound.grid.length, dtype=word(bound.grid.bits))
+        privacy: Exact | Noised = mechanism(plan, ask)
+        total = np.zeros(privacy.grid.length, dtype=word(privacy.grid.bits))
         for site, table in rows.items():
-            total += contribution(task, ask, table, bound, memory.seat(site)).words
+            total += contribution(task, ask, table, privacy, memory.seat(site)).words
         opened = Opened(total, frozenset(rows))
-        return Answer(reveal(bound.at_reveal(opened, memory.seat(SERVER).draw), bound.grid), bound.grid)
+        return Answer(reveal(privacy.at_reveal(opened, memory.seat(SERVER).draw), privacy.grid), privacy.grid)
 
     return drive(task, one_sum)

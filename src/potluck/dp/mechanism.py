@@ -11,28 +11,51 @@ the protection under `shared` and `reveal`: that noise is inside the protected s
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.asks import Ask, Block, Kind
+from potluck.core.asks import Ask, Block
 from potluck.core.errors import PlanError
-from potluck.core.fixed import word
+from potluck.core.fixed import add, encode, word
 from potluck.core.party import Draw
 from potluck.core.plan import Plan, Unit
 from potluck.core.rounds import Abort, Cause
-from potluck.core.stages import Bounded, Clip, Encoded, Floats, Grid, Guarded, Opened, Range, Settled, Update
+from potluck.core.stages import (
+    Bounded,
+    Clip,
+    Contribution,
+    Encoded,
+    Floats,
+    Grid,
+    Guarded,
+    L,
+    Opened,
+    Privacy,
+    Range,
+    Settled,
+    Update,
+)
 from potluck.core.wire import dump
 from potluck.dp import grid as grids
-from potluck.dp.account import FINEST_SHARE, NEIGHBOURS, Cost, calibrate, calibrate_steps, shares_slack, spent
+from potluck.dp.account import (
+    FINEST_SHARE,
+    NEIGHBOURS,
+    Cost,
+    calibrate,
+    calibrate_steps,
+    event_of,
+    shares_slack,
+    spent,
+)
+from potluck.dp.calibration import least_share, releases, shares, target
+from potluck.dp.events import DiscreteGauss
 from potluck.dp.noise import gaussian
 
 NoiseWord = Literal["site", "shared", "reveal"]
-EVALUATION = 0.1
-"""The share of delta that metrics have where they add to the cost of training."""
 TIGHT = 0.01
 """Below this epsilon the grid of losses is too coarse to be tighter."""
 LOOSE = 20.0
@@ -46,7 +69,7 @@ class Exact:
     grid: Grid
     limit: Range
 
-    def bound(self, update: Update) -> Bounded[Range]:
+    def clip(self, update: Update) -> Bounded[Range]:
         """values [units, d], unchanged. Raises Abort(RANGE): a value is beyond its range or not finite."""
         for high, (name, where) in zip(self.limit.high, self.grid.slices().items(), strict=True):
             if not (np.abs(update.values[:, where]) <= high).all():
@@ -77,13 +100,13 @@ class Noised:
     cost: Cost
     within: bool = False
 
-    def bound(self, update: Update) -> Bounded[Clip]:
+    def clip(self, update: Update) -> Bounded[Clip]:
         """values [units, d], each unit's part scaled down to its clip. A unit that is not finite counts as zero:
         an error would tell of it."""
         values = np.where(np.isfinite(update.values).all(axis=1, keepdims=True), update.values, 0.0)
         for most, where in zip(self.limit.l2, self.grid.slices().values(), strict=True):
             values[:, where] = _clipped(values[:, where], most)
-        if self.cost.single:
+        if isinstance(self.cost.event, DiscreteGauss):
             values = _one_coordinate(values)
         return Bounded(values, self.grid, self.limit)
 
@@ -110,6 +133,25 @@ class Noised:
         parts = zip(sigmas, self.grid.parts, strict=True)
         noise = np.concatenate([gaussian(sigma, part.size, draw) for sigma, part in parts])
         return noise.astype(word(self.grid.bits))
+
+
+def guarded(privacy: Exact | Noised, given: Iterable[Contribution], draw: Draw) -> Guarded:
+    """What a site adds to the sum: batches of disjoint units, encoded and added up, with its share of the noise.
+
+    Raises Abort(RANGE): a contribution is beyond its range.
+    """
+    if isinstance(privacy, Noised):  # one text twice: the type checker wants a clip with its noise
+        return privacy.at_site(add((_encoded(privacy, one) for one in given), privacy.grid, privacy.limit), draw)
+    return privacy.at_site(add((_encoded(privacy, one) for one in given), privacy.grid, privacy.limit), draw)
+
+
+def _encoded(privacy: Privacy[L], one: Contribution) -> Encoded[L]:
+    if isinstance(one, Update):
+        return encode(privacy.clip(one))
+    made = one.encode(privacy.grid, privacy.limit)
+    if made.grid != privacy.grid or made.limit != privacy.limit:
+        raise ValueError("encoded for another sum")
+    return made
 
 
 def _clipped(values: Floats, most: float) -> Floats:
@@ -152,7 +194,7 @@ class Calibration:
     neighbours: str = NEIGHBOURS
 
 
-def privacy(plan: Plan, ask: Ask) -> Exact | Noised:
+def mechanism(plan: Plan, ask: Ask) -> Exact | Noised:
     """The bound and the noise that the plan owes for this sum. Raises PlanError: it cannot be kept."""
     if plan.privacy.noise == "none":
         grid = grids.exact(ask)
@@ -162,7 +204,7 @@ def privacy(plan: Plan, ask: Ask) -> Exact | Noised:
 
 def describe(plan: Plan, ask: Ask) -> Calibration:
     """The noise, grid and cost of this sum, for `check` and the report. Raises PlanError as `privacy`."""
-    made = privacy(plan, ask)
+    made = mechanism(plan, ask)
     parts = made.grid.parts
     names, steps = tuple(part.name for part in parts), tuple(part.step for part in parts)
     if isinstance(made, Exact):
@@ -173,51 +215,6 @@ def describe(plan: Plan, ask: Ask) -> Calibration:
     cost = made.cost
     loss = spent([cost] * cost.releases, cost.delta)
     return Calibration(names, sigma, share, steps, made.grid.bits, loss, cost.delta, cost.releases, cost.unit)
-
-
-def releases(plan: Plan, kind: Kind) -> int:
-    """How many sums of this kind a run may open, those run again included."""
-    planned = plan.training.rounds if kind is Kind.TRAIN and plan.training else 1
-    return planned + plan.privacy.redo
-
-
-def target(plan: Plan, kind: Kind) -> tuple[float, float]:
-    """(epsilon, delta) of all sums of this kind.
-
-    Rows are either trained on or tested on, so both kinds may cost the whole; for persons and sites they share it.
-    Raises PlanError: the plan has none for it.
-    """
-    wanted = plan.privacy
-    if wanted.epsilon is None or wanted.delta is None or wanted.unit is None:
-        raise PlanError("noise needs unit, epsilon and delta", where="privacy", hint="write all three")
-    if wanted.unit == "row" or kind is Kind.STATISTICS:
-        return wanted.epsilon, wanted.delta
-    if kind is Kind.TRAIN:
-        if wanted.evaluation is None:
-            return wanted.epsilon, wanted.delta
-        return wanted.epsilon - wanted.evaluation, wanted.delta * (1 - EVALUATION)
-    if wanted.evaluation is None:
-        what = f'metrics cost epsilon of their own with unit = "{wanted.unit}", and the plan has none for them'
-        raise PlanError(what, where="privacy.evaluation", hint="set it to a part of epsilon, e.g. 0.1")
-    return wanted.evaluation, wanted.delta * EVALUATION
-
-
-def shares(plan: Plan) -> int:
-    """How many shares of noise are sure to be in a sum and unknown to any coalition that the plan allows for.
-
-    Raises PlanError: none.
-    """
-    if plan.privacy.noise != "shared":
-        return 1
-    # Every peer knows its own share.
-    sure = plan.fewest - max(plan.federation.corrupt, 1)
-    if sure < 1:
-        raise PlanError(
-            "no honest share of noise is sure to be in the sum",
-            where="privacy.noise",
-            hint='add sites, lower federation.dropouts or corrupt, or use noise = "site"',
-        )
-    return sure
 
 
 def _noised(plan: Plan, ask: Ask, how: NoiseWord) -> Noised:
@@ -245,18 +242,11 @@ def _noised(plan: Plan, ask: Ask, how: NoiseWord) -> Noised:
         if FINEST_SHARE * math.sqrt(sure) <= tight < steps[0]:
             steps, guaranteed, sensitivity, single, extra = (tight,), tight, float(moved), True, slack
     assert plan.privacy.unit is not None
-    cost = Cost(1, ask.kind, plan.privacy.unit, NEIGHBOURS, how, single, sensitivity, guaranteed, extra, delta, count)
+    event, slack = event_of(guaranteed, sensitivity, extra, single)
+    cost = Cost(2, ask.kind, plan.privacy.unit, NEIGHBOURS, how, event, slack, delta, count)
     share = tuple(least_share(one, sure) for one in steps)
     return Noised(grid, Clip(limits), how, steps, share, cost, plan.enclosed)
 
 
 def _tight(blocks: tuple[Block, ...]) -> bool:
     return len(blocks) == 1 and blocks[0].single and blocks[0].whole
-
-
-def least_share(sigma: float, sure: int) -> float:
-    """The smallest float whose square, `sure` times, is at least sigma squared."""
-    share = sigma / math.sqrt(sure)
-    while Fraction(share) ** 2 * sure < Fraction(sigma) ** 2:
-        share = math.nextafter(share, math.inf)
-    return share

@@ -16,9 +16,10 @@ from potluck.core.fixed import decode, encode, fits, integers, signed
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Encoded, Opened, Update
 from potluck.core.wire import load
-from potluck.dp import bound
+from potluck.dp import mechanism as module
 from potluck.dp.account import Cost
-from potluck.dp.bound import Exact, Noised, describe, privacy
+from potluck.dp.events import DiscreteGauss, zcdp
+from potluck.dp.mechanism import Exact, Noised, describe, guarded, mechanism
 from potluck.dp.noise import gaussian
 from potluck.dp.reveal import reveal
 from potluck.learning.training.newton import COARSEST
@@ -30,7 +31,7 @@ from support.dp.examples import gradient, histogram, mixture, plan
 
 def nothing(noised: Noised) -> Encoded:
     """What a site without rows adds before noise."""
-    return encode(noised.bound(Update(np.zeros((0, noised.grid.length)))))
+    return encode(noised.clip(Update(np.zeros((0, noised.grid.length)))))
 
 
 def released(noised: Noised, a_plan, givers: int, draw) -> tuple[np.ndarray, np.ndarray]:
@@ -78,22 +79,22 @@ CASES = [
 def test_the_noise_is_what_is_claimed_and_enough_in_the_worst_case(word, sites, corrupt, dropouts, givers):
     a_plan = plan(word, sites=sites, corrupt=corrupt, dropouts=dropouts)
     ask = gradient()
-    assert wrong(privacy(a_plan, ask), a_plan, ask, givers) == ""
+    assert wrong(mechanism(a_plan, ask), a_plan, ask, givers) == ""
 
 
 @pytest.mark.parametrize("word", ["shared", "site", "reveal"])
 def test_the_check_finds_halved_noise(word, monkeypatch):
     a_plan, ask = plan(word), gradient()
-    right = privacy(a_plan, ask)
+    right = mechanism(a_plan, ask)
     halved = dataclasses.replace(right, share=tuple(one / 2 for one in right.share))
     assert "is left" in wrong(halved, a_plan, ask, 6)
-    monkeypatch.setattr(bound, "gaussian", lambda sigma, size, draw: gaussian(sigma / 2, size, draw))
+    monkeypatch.setattr(module, "gaussian", lambda sigma, size, draw: gaussian(sigma / 2, size, draw))
     assert "claimed" in wrong(right, a_plan, ask, 6)
 
 
 def test_the_check_finds_noise_split_by_all_sites_instead_of_the_sure_ones():
     a_plan, ask = plan("shared"), gradient()
-    right = privacy(a_plan, ask)
+    right = mechanism(a_plan, ask)
     by_all = dataclasses.replace(right, share=tuple(one / math.sqrt(6) for one in right.sigma))
     assert "is left" in wrong(by_all, a_plan, ask, 6)
     by_survivors = dataclasses.replace(right, share=tuple(one / math.sqrt(5) for one in right.sigma))
@@ -114,7 +115,7 @@ def test_the_check_finds_noise_split_by_all_sites_instead_of_the_sure_ones():
 def test_released_sigma_of_a_histogram_over_six_sites(budget, delta, word, tight, loose):
     a_plan = plan(word, epsilon=budget, delta=delta, task="statistics")
     for ask, expected in ((histogram(), tight), (one_block_not_single(), loose)):
-        _, std = released(privacy(a_plan, ask), a_plan, 6, seeded("released"))
+        _, std = released(mechanism(a_plan, ask), a_plan, 6, seeded("released"))
         assert std == pytest.approx(expected, rel=1e-3)
 
 
@@ -126,7 +127,7 @@ def one_block_not_single() -> Ask:
 def test_a_shared_histogram_holds_by_definition_for_the_shares_nobody_knows(budget, sites):
     """Not through any accountant: the probabilities of the unknown shares' sum, convolved."""
     a_plan = plan("shared", sites=sites, epsilon=budget, task="statistics")
-    noised = privacy(a_plan, histogram())
+    noised = mechanism(a_plan, histogram())
     share, step = noised.share[0], noised.grid.parts[0].step
     unknown = discrete(share)
     for _ in range(sites - 1 - 1 - 1):
@@ -137,9 +138,9 @@ def test_a_shared_histogram_holds_by_definition_for_the_shares_nobody_knows(budg
 
 def test_two_runs_and_two_sites_share_no_noise():
     a_plan = plan()
-    noised = privacy(a_plan, gradient())
+    noised = mechanism(a_plan, gradient())
     drawn = [signed(noised.at_site(nothing(noised), system).words) for _ in range(3)]
-    drawn += [signed(privacy(a_plan, gradient()).at_site(nothing(noised), system).words)]
+    drawn += [signed(mechanism(a_plan, gradient()).at_site(nothing(noised), system).words)]
     for one in range(4):
         for other in range(one):
             assert (drawn[one] == drawn[other]).mean() < 1e-3
@@ -148,16 +149,18 @@ def test_two_runs_and_two_sites_share_no_noise():
 
 def test_every_noised_sum_is_charged_at_the_guarantee_and_an_exact_one_is_not():
     for word in ("shared", "site", "reveal"):
-        noised = privacy(plan(word), gradient())
+        noised = mechanism(plan(word), gradient())
         cost = load(noised.at_site(nothing(noised), system).charge, Cost)
         assert (cost.word, cost.phase, cost.unit, cost.releases) == (word, Kind.TRAIN, "row", 20)
-        assert cost.sigma / cost.sensitivity == pytest.approx(noised.sigma[0] * noised.grid.parts[0].step, rel=1e-9)
-    exact = privacy(plan("none"), gradient())
-    assert exact.at_site(encode(exact.bound(Update(np.zeros((1, 10_000))))), system).charge == b""
+        assert 1 / math.sqrt(2 * zcdp(cost.event)) == pytest.approx(
+            noised.sigma[0] * noised.grid.parts[0].step, rel=1e-9
+        )
+    exact = mechanism(plan("none"), gradient())
+    assert exact.at_site(encode(exact.clip(Update(np.zeros((1, 10_000))))), system).charge == b""
 
 
 def test_reveal_noise_is_added_once_and_not_at_the_site():
-    noised = privacy(plan("reveal"), gradient())
+    noised = mechanism(plan("reveal"), gradient())
     assert not noised.at_site(nothing(noised), system).words.any()
     values, std = released(noised, plan("reveal"), 6, seeded("once"))
     assert values.std() == pytest.approx(std[0], rel=0.03)
@@ -170,8 +173,8 @@ def test_reveal_noise_is_added_once_and_not_at_the_site():
     st.sampled_from([1, 1000, 10**6]),
 )
 def test_no_unit_exceeds_the_clip_in_integers_whatever_it_holds(values, clip, units):
-    noised = privacy(plan(), gradient(5, units, clip))
-    whole = integers(noised.bound(Update(values)))
+    noised = mechanism(plan(), gradient(5, units, clip))
+    whole = integers(noised.clip(Update(values)))
     most = noised.limit.l2[0] / noised.grid.parts[0].step
     assert all(sum(int(v) ** 2 for v in row) <= most**2 for row in whole)
     assert noised.limit.l2[0] == pytest.approx(clip, rel=1e-12)
@@ -179,19 +182,19 @@ def test_no_unit_exceeds_the_clip_in_integers_whatever_it_holds(values, clip, un
 
 @given(arrays.arrays(np.float64, (4, 3), elements=st.floats(-0.57, 0.57)))
 def test_a_unit_within_the_clip_is_not_changed(values):
-    noised = privacy(plan(), gradient(3))
-    assert np.array_equal(noised.bound(Update(values)).values, values)
+    noised = mechanism(plan(), gradient(3))
+    assert np.array_equal(noised.clip(Update(values)).values, values)
 
 
 def test_a_unit_that_is_too_long_keeps_its_direction():
-    noised = privacy(plan(), gradient(2))
-    assert noised.bound(Update(np.array([[30.0, 40.0]]))).values[0] == pytest.approx([0.6, 0.8], rel=1e-9)
+    noised = mechanism(plan(), gradient(2))
+    assert noised.clip(Update(np.array([[30.0, 40.0]]))).values[0] == pytest.approx([0.6, 0.8], rel=1e-9)
 
 
 def test_a_unit_that_is_not_finite_counts_as_zero_and_says_nothing():
-    noised = privacy(plan(), gradient(2))
+    noised = mechanism(plan(), gradient(2))
     values = np.array([[float("nan"), 0.1], [0.2, 0.3], [float("inf"), 0.1], [1e308, 1e308]])
-    bounded = noised.bound(Update(values)).values
+    bounded = noised.clip(Update(values)).values
     assert bounded[0].tolist() == bounded[2].tolist() == [0, 0]
     assert bounded[1].tolist() == [0.2, 0.3]
     assert np.linalg.norm(bounded[3]) <= 1
@@ -200,31 +203,31 @@ def test_a_unit_that_is_not_finite_counts_as_zero_and_says_nothing():
 
 @pytest.mark.parametrize("word", ["shared", "site", "reveal"])
 def test_counts_lose_nothing_on_the_grid(word):
-    noised = privacy(plan(word, task="statistics"), histogram())
+    noised = mechanism(plan(word, task="statistics"), histogram())
     cells = np.eye(10)[np.arange(500) % 10]
-    assert decode(encode(noised.bound(Update(cells))).words, noised.grid).tolist() == [50.0] * 10
+    assert decode(encode(noised.clip(Update(cells))).words, noised.grid).tolist() == [50.0] * 10
 
 
 def test_where_one_unit_is_priced_as_one_cell_it_is_one_cell():
-    noised = privacy(plan("site", task="statistics"), histogram(size=3))
-    assert noised.cost.single
-    bounded = noised.bound(Update(np.array([[0.0, 1, 0], [0.25, -0.5, 0.25], [0, 0, 0]])))
+    noised = mechanism(plan("site", task="statistics"), histogram(size=3))
+    assert isinstance(noised.cost.event, DiscreteGauss)
+    bounded = noised.clip(Update(np.array([[0.0, 1, 0], [0.25, -0.5, 0.25], [0, 0, 0]])))
     assert bounded.values.tolist() == [[0, 1, 0], [0, -0.5, 0], [0, 0, 0]]
 
 
 def test_a_person_with_several_rows_in_a_cell_is_not_cut_short():
     block = Block("cells", 4, 3.0, 3.0, 1000, whole=True)
-    noised = privacy(plan("site", unit="person", task="statistics"), Ask(Kind.STATISTICS, 0, (block,), b""))
+    noised = mechanism(plan("site", unit="person", task="statistics"), Ask(Kind.STATISTICS, 0, (block,), b""))
     rows = np.array([[3.0, 0, 0, 0], [1, 1, 1, 0], [0, 0, 2, 2]])
-    assert decode(encode(noised.bound(Update(rows))).words, noised.grid).tolist() == [4, 1, 3, 2]
+    assert decode(encode(noised.clip(Update(rows))).words, noised.grid).tolist() == [4, 1, 3, 2]
     whole = dataclasses.replace(block, l2=math.sqrt(3))
-    noised = privacy(plan("site", task="statistics"), Ask(Kind.STATISTICS, 0, (whole,), b""))
-    assert decode(encode(noised.bound(Update(rows[1:2]))).words, noised.grid).tolist() == [1, 1, 1, 0]
+    noised = mechanism(plan("site", task="statistics"), Ask(Kind.STATISTICS, 0, (whole,), b""))
+    assert decode(encode(noised.clip(Update(rows[1:2]))).words, noised.grid).tolist() == [1, 1, 1, 0]
 
 
 def test_blocks_of_one_vector_have_noise_in_proportion_to_their_sensitivity():
     a_plan = plan("reveal", task="statistics")
-    noised, alone = privacy(a_plan, mixture()), privacy(a_plan, one_block_not_single())
+    noised, alone = mechanism(a_plan, mixture()), mechanism(a_plan, one_block_not_single())
     _, std = released(noised, a_plan, 6, seeded("mixture"))
     _, single = released(alone, a_plan, 6, seeded("mixture"))
     expected = single[0] * math.sqrt(3) * np.array([1, 1, 1, 2**0.5, 2**0.5, 50_000])
@@ -233,15 +236,15 @@ def test_blocks_of_one_vector_have_noise_in_proportion_to_their_sensitivity():
 
 @pytest.mark.parametrize("value", [1.0000001, -2.0, float("nan"), float("inf")])
 def test_without_noise_a_value_beyond_its_range_stops_the_site(value):
-    exact = privacy(plan("none"), gradient(2))
+    exact = mechanism(plan("none"), gradient(2))
     with pytest.raises(Abort) as stop:
-        exact.bound(Update(np.array([[0.0, value]])))
+        exact.clip(Update(np.array([[0.0, value]])))
     assert stop.value.cause is Cause.RANGE
     assert str(value) not in str(stop.value)
 
 
 def test_words_of_another_sum_get_no_noise():
-    noised, other = privacy(plan(), gradient(5)), privacy(plan(), gradient(5, clip=2.0))
+    noised, other = mechanism(plan(), gradient(5)), mechanism(plan(), gradient(5, clip=2.0))
     with pytest.raises(ValueError, match="another sum"):
         noised.at_site(nothing(other), system)
 
@@ -265,7 +268,7 @@ ASKS = st.builds(
 def test_every_grid_has_room_for_the_sum_and_for_its_noise(ask, word, budget):
     assume(not (ask.blocks[0].whole and ask.blocks[0].high < 1))
     a_plan = plan(word, task="statistics", epsilon=budget)
-    made = privacy(a_plan, ask)
+    made = mechanism(a_plan, ask)
     told = describe(a_plan, ask)
     for index, (part, block) in enumerate(zip(made.grid.parts, ask.blocks, strict=True)):
         assert fits(part, made.grid.bits)
@@ -285,18 +288,18 @@ def test_every_grid_has_room_for_the_sum_and_for_its_noise(ask, word, budget):
 
 def test_short_words_are_used_where_they_lose_nothing():
     counts = histogram()
-    assert privacy(plan("none"), counts).grid.bits == 32
-    assert privacy(plan("none"), counts).grid.parts[0].step == 1
-    assert privacy(plan(task="statistics"), counts).grid.bits == 32
-    assert privacy(plan("none"), gradient(units=3)).grid.bits == 64
-    assert privacy(plan(), gradient()).grid.bits == 64
-    assert privacy(plan(), gradient(units=3000)).grid.bits == 32
+    assert mechanism(plan("none"), counts).grid.bits == 32
+    assert mechanism(plan("none"), counts).grid.parts[0].step == 1
+    assert mechanism(plan(task="statistics"), counts).grid.bits == 32
+    assert mechanism(plan("none"), gradient(units=3)).grid.bits == 64
+    assert mechanism(plan(), gradient()).grid.bits == 64
+    assert mechanism(plan(), gradient(units=3000)).grid.bits == 32
 
 
 def test_a_sum_that_no_word_holds_is_refused_when_the_plan_is_read():
     for word in ("none", "shared"):
         with pytest.raises(PlanError, match="do not fit"):
-            privacy(plan(word), gradient(units=2**60))
+            mechanism(plan(word), gradient(units=2**60))
 
 
 def test_newton_is_refused_steps_that_would_move_its_coefficients():
@@ -308,26 +311,26 @@ def test_newton_is_refused_steps_that_would_move_its_coefficients():
             ask, blocks=tuple(dataclasses.replace(block, coarsest=COARSEST) for block in ask.blocks)
         )
 
-    assert privacy(plan("none"), newton(2**31)).grid.parts[0].step <= 2.0**-30
+    assert mechanism(plan("none"), newton(2**31)).grid.parts[0].step <= 2.0**-30
     with pytest.raises(PlanError, match=r"fine enough\. hint: lower data\.max_rows"):
-        privacy(plan("none"), newton(3 * 10**12))
-    assert privacy(plan("none"), gradient(units=3 * 10**12)).grid.bits == 64
+        mechanism(plan("none"), newton(3 * 10**12))
+    assert mechanism(plan("none"), gradient(units=3 * 10**12)).grid.bits == 64
 
 
 @pytest.mark.parametrize("clip", [1e-300, 1e-16, 1e-12])
 def test_a_clip_below_the_finest_step_is_to_be_raised(clip):
     with pytest.raises(PlanError, match=r"too small .* hint: raise privacy\.clip"):
-        privacy(plan(), gradient(clip=clip))
+        mechanism(plan(), gradient(clip=clip))
 
 
 def test_persons_have_no_metrics_unless_the_plan_pays_for_them():
     with pytest.raises(PlanError, match="evaluation"):
-        privacy(plan(unit="person"), histogram(Kind.EVALUATE))
+        mechanism(plan(unit="person"), histogram(Kind.EVALUATE))
 
 
 def test_shared_noise_needs_an_honest_share_that_is_sure_to_come():
     with pytest.raises(PlanError, match="honest share"):
-        privacy(plan(sites=3, corrupt=2, dropouts=1), gradient())
+        mechanism(plan(sites=3, corrupt=2, dropouts=1), gradient())
 
 
 def test_a_description_says_what_is_guaranteed():
@@ -338,3 +341,30 @@ def test_a_description_says_what_is_guaranteed():
     silent = describe(plan("none"), gradient())
     assert silent.epsilon is None
     assert silent.sigma == (0.0,)
+
+
+class Summed:
+    """Units whose sum is made without laying them out; here from the units themselves, for comparison."""
+
+    def __init__(self, privacy, values, grid=None) -> None:
+        self.privacy, self.values, self.grid = privacy, values, grid
+
+    def encode(self, grid, limit) -> Encoded:
+        made = encode(self.privacy.clip(Update(self.values)))
+        return Encoded(made.words, self.grid or grid, limit)
+
+
+@pytest.mark.parametrize("word", ["none", "reveal"])
+def test_units_that_are_not_laid_out_add_to_those_that_are(word):
+    privacy = mechanism(plan(word), gradient(5))
+    values = np.random.default_rng(0).uniform(-0.5, 0.5, (6, 5))
+    laid = guarded(privacy, [Update(values[:3]), Update(values[3:])], system)
+    mixed = guarded(privacy, [Update(values[:3]), Summed(privacy, values[3:])], system)
+    assert np.array_equal(laid.words, mixed.words)
+    assert mixed.charge == laid.charge
+
+
+def test_units_that_were_encoded_on_another_grid_are_refused():
+    privacy, other = mechanism(plan(), gradient(5)), mechanism(plan(), gradient(5, clip=2.0))
+    with pytest.raises(ValueError, match="another sum"):
+        guarded(privacy, [Summed(privacy, np.zeros((1, 5)), other.grid)], system)
