@@ -22,11 +22,11 @@ from potluck.tee.attestation import messages as a
 from potluck.tee.attestation.demand import SIMULATED
 from potluck.tee.host import program
 from potluck.tee.predict import messages as p
-from potluck.tee.predict import views
 from potluck.tee.predict.check import LETTER, NUMBERS
 from potluck.tee.predict.margins import Layer, margins, upwards
 from potluck.tee.predict.protection import build, problems, traffic
 from potluck.tee.predict.server import Scoring
+from potluck.tee.predict.views import views
 from support.tee import predict_rig as rig
 from support.tee.predict_rig import CLIENT, OWNER, Sat, beside, meeting, net, rows, sent, stopped
 

@@ -9,9 +9,10 @@ from potluck.core.errors import PlanError
 from potluck.core.party import SERVER
 from potluck.core.predicting import Dense, Net
 from potluck.core.views import Form, breaks, together
-from potluck.he.predict import diagonals, levels, polynomial, views
+from potluck.he.predict import diagonals, levels, polynomial
 from potluck.he.predict.circuit import Outline, compile, upward
 from potluck.he.predict.protection import forecast, problems
+from potluck.he.predict.views import views
 from support.he.prediction import CLIENT, OWNER, net, plain, rows
 
 sizes = st.integers(1, 64)
