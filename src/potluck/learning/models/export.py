@@ -5,57 +5,19 @@ The first step is a FunctionTransformer over this package's own encoding, so tha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.errors import UsageError
-from potluck.core.stages import Floats
-from potluck.learning.data.encode import Encoding
-from potluck.learning.data.source import Source
-from potluck.learning.data.target import Goal
 from potluck.learning.models import layers
-from potluck.learning.models.kind import MODELS
+from potluck.learning.models.kind import MODELS, Trained
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import FunctionTransformer
-
-
-class Shape(Protocol):
-    """A network's hidden layers and activation."""
-
-    @property
-    def layers(self) -> tuple[int, ...]: ...
-
-    @property
-    def activation(self) -> str: ...
-
-
-class Trained(Protocol):
-    """What is needed of a model: see `models.model.Model`."""
-
-    @property
-    def kind(self) -> str: ...
-
-    @property
-    def encoding(self) -> Encoding: ...
-
-    @property
-    def target(self) -> Goal: ...
-
-    @property
-    def weights(self) -> Floats: ...
-
-    @property
-    def network(self) -> Shape | None: ...
-
-    @property
-    def shapes(self) -> tuple[tuple[int, int], ...]: ...
-
-    def features(self, frame: Source) -> Floats: ...
 
 
 def _names(transformer: FunctionTransformer, _: object) -> NDArray[np.object_]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -15,16 +15,50 @@ from potluck.core.plan import Model as Spec
 from potluck.core.plan import Plan
 from potluck.core.registry import Registry, table
 from potluck.core.stages import Floats
+from potluck.learning.data.encode import Encoding
+from potluck.learning.data.source import Source
 from potluck.learning.data.target import Goal, Side
 from potluck.learning.models.layers import Shapes, size
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-    from potluck.learning.models.export import Trained
-
 Slope = Callable[[Floats, Floats, Floats], Floats]
 """(weights [d], features [b, p], target [b]) -> [d], the gradient of the mean loss over a batch."""
+
+
+class Shape(Protocol):
+    """A network's hidden layers and activation."""
+
+    @property
+    def layers(self) -> tuple[int, ...]: ...
+
+    @property
+    def activation(self) -> str: ...
+
+
+class Trained(Protocol):
+    """What a library's estimator takes of a model: see `models.model.Model`."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def encoding(self) -> Encoding: ...
+
+    @property
+    def target(self) -> Goal: ...
+
+    @property
+    def weights(self) -> Floats: ...
+
+    @property
+    def network(self) -> Shape | None: ...
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]: ...
+
+    def features(self, frame: Source) -> Floats: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
