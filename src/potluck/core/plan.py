@@ -1,6 +1,7 @@
 """A plan as data: what is to be learnt, what is protected from whom, and at what privacy cost.
 
-Reading TOML, defaults that depend on other keys, and every check live in `api`; here are the fields alone.
+Here are the fields, each with its bounds. `api` reads TOML and fills in defaults that depend on other keys; rules
+between keys are in `tasks`, and each room says what of a plan it cannot keep.
 """
 
 from __future__ import annotations
@@ -209,7 +210,7 @@ SHIELDED = ("tsm", "nsm")
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole plan, every default filled in and every check passed (by `api`)."""
+    """A whole plan, every default filled in (by `api`) and every check passed."""
 
     version: Literal[1]
     name: Annotated[str, Size(200)]

@@ -1,4 +1,4 @@
-"""What private prediction asks for: the vocabulary between the driver (parties) and the rooms that protect it.
+"""What private prediction asks for: the vocabulary between the task and the rooms that protect it.
 
 The owner has a model, the client has rows and reads the scores, the server between them only carries letters.
 """

@@ -1,4 +1,4 @@
-"""The two tasks on the one sum, as the drivers see them: `train` and `statistics`."""
+"""The two loops over sums, as drivers see them: training and statistics."""
 
 from __future__ import annotations
 

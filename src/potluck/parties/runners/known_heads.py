@@ -23,7 +23,7 @@ from potluck.owner.ledger_heads import SignedHead, verify
 class KnownHeads:
     """The heads in files of the coordinator's home, one for sites, one for compute parties, which may be called alike.
 
-    See `parties.guests.Heads`.
+    See `parties.runners.guests.Heads`.
     """
 
     def __init__(self, path: Path, federation: Federation) -> None:

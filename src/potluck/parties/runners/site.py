@@ -1,8 +1,8 @@
 """A site or compute party across machines: a long-lived process that answers proposals and takes part in rounds, as its
 owner allows.
 
-It moves letters over a `core.line.Line` and owns the site's clocks; what is decided about a run is `parties.consent`'s,
-what a round is are the protocol halves. Only the server begins a round; in it the plan's compute parties are heard too,
+It moves letters over a `core.line.Line` and owns the site's clocks. `admission.consent` decides about a run, and the
+protocol's halves are what a round is. Only the server begins a round; in it the plan's compute parties are heard too,
 and by them the sites. Before a round's first letter leaves, the round's number and step are durable in the
 ledger: a process that was killed in a round refuses that round and waits for the next, and no step is repeated without
 end (`tries`).

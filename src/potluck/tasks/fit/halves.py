@@ -1,4 +1,4 @@
-"""The driver of a fit over columns at different owners: match rows, share columns, compute, and show those the model
+"""The halves of a fit over columns at different owners: match rows, share columns, compute, and show those the model
 whom the plan names.
 
 A round: the server announces it; the owners match their rows (`alignment`); which are held out each knows by the keys,

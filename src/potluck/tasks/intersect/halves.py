@@ -1,4 +1,4 @@
-"""The driver of intersections: which keys all owners have, or how many, shown to those whom the plan names.
+"""The halves of an intersection: which keys all owners have, or how many, shown to those whom the plan names.
 
 A round: the server announces it, the owners match their keys (`alignment`), and those who learn something say that they
 have it. Nothing here keeps an owner from putting in keys that it made up: whoever can guess keys learns which of them

@@ -1,4 +1,4 @@
-"""The driver of private prediction: one site has a model, another has rows and reads the scores.
+"""The halves of a private prediction: one site has a model, another has rows and reads the scores.
 
 A round: the server announces it; the client sends a fresh key; the owner answers with the model's card, sealed to that
 key; the client encodes its rows by the card, the protection's halves do the rest, and the client says that it has its

@@ -1,4 +1,4 @@
-"""The horizontal driver: rows at different owners, one sum after another.
+"""The halves of a sum: rows at different owners, one sum after another.
 
 The server announces a sum (which step of the plan, on which model); every site derives its blocks, bounds, noise
 and terms from the PLAN, not from the announcement, prepares its own contribution and takes part in the protection.

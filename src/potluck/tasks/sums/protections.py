@@ -1,4 +1,4 @@
-"""One table: a plan's word -> the room that adds up. A new protection is one file and one line here."""
+"""One table: a plan's word -> the room that adds up. A new protection is one folder and one line here."""
 
 from __future__ import annotations
 
