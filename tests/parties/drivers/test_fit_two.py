@@ -257,7 +257,7 @@ class Dying(Engine):
     """An engine that is killed at a step."""
 
     def __init__(self, at):
-        super().__init__(5.0, count=2)
+        super().__init__(5.0, protocol="CHEETAH")
         self.at = at
 
     def link(self, *about):

@@ -238,8 +238,8 @@ def trained(rule, factor):
     kind = type(build(found.spec))
     plain = kind.contribute
 
-    def poisoned(self, ask, rows):
-        for update in plain(self, ask, rows):
+    def poisoned(self, ask, rows, draw):
+        for update in plain(self, ask, rows, draw):
             values = update.values.copy()
             if ask.kind is Kind.TRAIN and rows is victim["a"]:
                 values[:, :-2] *= factor
