@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from potluck.core.plan import Column, Fit, Statistic, canonical
-from potluck.learning import check
 from potluck.learning.data.encode import key as key_of
+from potluck.learning.data.kinds import category
 from potluck.members.home import CoordinatorHome
 from potluck.parties.admission import proposal as proposals
 from potluck.parties.admission.proposal import Denied, plan_of
@@ -160,7 +160,7 @@ def test_no_check_of_a_plan_looks_at_each_name_once_for_each_other(where):
 
 
 def test_control_keys_of_missing_made_once_a_column_are_quadratic(monkeypatch):
-    real, one = check.not_missing, {}
+    real, one = category.not_missing, {}
 
     def again(at, values, _):
         return real(at, values, frozenset(map(key_of, one["plan"].data.missing)))
@@ -169,7 +169,7 @@ def test_control_keys_of_missing_made_once_a_column_are_quadratic(monkeypatch):
         one["plan"] = marked(count)
         catalog.check(one["plan"])
 
-    monkeypatch.setattr(check, "not_missing", again)
+    monkeypatch.setattr(category, "not_missing", again)
     assert grows(work) > 3
 
 

@@ -174,7 +174,7 @@ def test_a_second_try_that_was_not_paid_for_is_refused(tmp_path):
         ({"training__batch": 32}, "with noise every step takes all rows"),
         ({"training": {"method": "gradient"}}, "training.expected_rows: is missing"),
         ({"privacy__clip": 65.0}, "privacy.clip: 65 is more than is computed with"),
-        ({"protect__servers": ["a", "b"]}, "with noise three parties compute"),
+        ({"protect__compute": ["a", "b"]}, "with noise three parties compute"),
         ({"privacy": {"noise": "reveal"}}, "privacy.epsilon"),
         ({"privacy": {"noise": "reveal"}}, "privacy.clip: is missing"),
         ({"privacy__epsilon": 1e9, "privacy__clip": 1e-5}, "too fine for the steps"),
