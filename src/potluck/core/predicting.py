@@ -17,7 +17,8 @@ from potluck.core.stages import Floats
 
 Activation = Literal["", "relu", "tanh", "square"]
 SCORED = "scored/"
-"""Prefix of the owner's `Record` of how many rows it scored in a round: key "scored/<run>/<number>"."""
+"""Prefix of the owner's `Record` of how many rows it scored: in a half key "scored/<run>/<number>", which the task
+replaces by the key of `owner.scored`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -75,7 +75,7 @@ class Transcript:
 
     def write(self, path: Path) -> None:
         """One line of JSON a letter: round, step, from, to, bytes."""
-        private.write(path, b"".join(map(_line, self.moves)).decode("utf-8"))
+        private.write(path, b"".join(map(_line, self.moves)))
 
     def traffic(self, number: int) -> Traffic:
         """Bytes and letters of one round."""

@@ -23,6 +23,7 @@ from potluck.core import private
 from potluck.core.errors import Refused, UsageError, reason
 from potluck.core.schema import readable
 from potluck.core.visible import visible
+from potluck.members.files import settle
 
 LONGEST = 128
 MOST_CODES = 16
@@ -160,17 +161,9 @@ def _append(path: Path, line: bytes) -> None:
     finally:
         os.close(handle)
     if fresh:
-        _sync(path.parent)
+        settle(path.parent)
 
 
 def _whole(handle: int, data: bytes) -> None:
     while data:
         data = data[os.write(handle, data) :]
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -25,6 +25,7 @@ from typing import Self
 
 from potluck.core.errors import Refused, UsageError
 from potluck.core.plan import Unit
+from potluck.core.predicting import SCORED
 from potluck.core.rounds import CHARGE, Abort, Cause, Record
 from potluck.core.wire import dump, load
 from potluck.dp.account import Cost, spent
@@ -34,7 +35,6 @@ from potluck.owner.entries import Begun, Spending, begun, cost
 from potluck.owner.evidence import lines
 from potluck.owner.ledger_heads import Anchor
 from potluck.owner.policy import DELTA
-from potluck.owner.scored import PREFIX as SCORED
 from potluck.owner.scored import Scored
 from potluck.owner.scored import read as read_scored
 from potluck.owner.tally import Tally

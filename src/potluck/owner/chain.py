@@ -24,6 +24,7 @@ import msgspec
 
 from potluck.core import private
 from potluck.core.errors import Refused, UsageError
+from potluck.members.files import settle
 from potluck.secret.stream import digest
 
 MAGIC = 0x504C4B42
@@ -217,15 +218,6 @@ class Chain:
         return _told(self._path)
 
 
-def sync(folder: Path) -> None:
-    """Names made, changed or removed in `folder` are on the disk when this returns."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _create(path: Path) -> None:
     """Make an empty ledger under another name, then give it its own in one step: no half-made file is ever found."""
     with _told(path):
@@ -240,7 +232,7 @@ def _create(path: Path) -> None:
                 os.link(draft, path)
         finally:
             draft.unlink()
-        sync(path.parent)
+        settle(path.parent)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

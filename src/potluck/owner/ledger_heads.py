@@ -21,7 +21,8 @@ from potluck.core.errors import Refused, UsageError
 from potluck.core.party import site as party
 from potluck.core.rounds import Abort
 from potluck.core.schema import readable
-from potluck.owner.chain import GENESIS, Chain, Head, sync
+from potluck.members.files import settle
+from potluck.owner.chain import GENESIS, Chain, Head
 from potluck.secret.keys import Roster
 from potluck.secret.stream import digest
 
@@ -116,7 +117,7 @@ class Anchor:
                 raise Refused("the ledger has an anchor already", where=str(self.path), hint=hint) from None
             finally:
                 draft.unlink()
-            sync(self.path.parent)
+            settle(self.path.parent)
 
     def move(self, head: Head) -> None:
         """The anchor holds `head` when this returns; a kill leaves the old one, and a power cut may: the ledger is then

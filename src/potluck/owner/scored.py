@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-PREFIX = "scored/"
+from potluck.core.predicting import SCORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Scored:
 
 def key(model: str, run: str, client: str) -> str:
     """Under what a run is written down: scores leave once under it."""
-    return f"{PREFIX}{model}/{run}/{client}"
+    return f"{SCORED}{model}/{run}/{client}"
 
 
 def read(facts: Iterable[tuple[str, bytes, float]]) -> list[Scored]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from potluck.core.errors import Refused, UsageError
+from potluck.members.files import settle
 
 MAGIC = 0x706C7271  # "plrq"
 VERSION = 1
@@ -71,11 +72,7 @@ def _make(path: Path) -> None:
             os.link(draft, path)
     finally:
         draft.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    settle(path.parent)
 
 
 def _verify(db: sqlite3.Connection, path: Path) -> None:

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from potluck.core.plan import Plan, Statistic
 from potluck.core.registry import Registry, table
 from potluck.core.stages import Floats
-from potluck.learning.statistics.result import Result
+from potluck.learning.data.encode import scale
+from potluck.learning.statistics.result import Result, declared
 
 Check = Callable[[Plan, Statistic, str], Iterator[str]]
 Cells = Callable[[Plan, Statistic, Mapping[str, Floats], int], tuple[Floats, Floats]]
@@ -72,3 +75,18 @@ def wanted(plan: Plan, at: str, name: str | None, kind: str) -> Iterator[str]:
         yield f"{at}: {name} is not a declared column. hint: declare it in data.columns"
     elif kind and column.kind != kind:
         yield f"{at}: {name} is a {column.kind}. hint: it takes a {kind}"
+
+
+def of_numbers(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
+    """The check of a kind that takes one column of numbers."""
+    yield from wanted(plan, f"{at}.column", one.column, "number")
+
+
+def powers(width: int) -> Cells:
+    """The cells of a kind to which a row adds (1, x, x^2, ...), `width` numbers, with x scaled to [-1, 1]."""
+
+    def cells(plan: Plan, one: Statistic, columns: Mapping[str, Floats], rows: int) -> tuple[Floats, Floats]:
+        x = columns[one.column or ""]
+        return np.where(np.isnan(x), np.nan, 0.0), scale(x, *declared(plan, one))[:, None] ** np.arange(width)
+
+    return cells

@@ -20,7 +20,7 @@ from potluck.core.asks import Kind
 from potluck.core.errors import DataError, Refused
 from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import Plan, digest
-from potluck.core.predicting import Meeting, Predict, Scored
+from potluck.core.predicting import SCORED, Meeting, Predict, Scored
 from potluck.core.rounds import (
     Abort,
     Cause,
@@ -38,7 +38,7 @@ from potluck.learning.data.rows import Inputs
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import Predicted, net, predicted
-from potluck.owner.scored import PREFIX, key
+from potluck.owner.scored import key
 from potluck.secret.box import OVERHEAD, PUBLIC, SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.statement import named
@@ -211,7 +211,7 @@ def _once(half: Half[None], key: str) -> Half[None]:
             except StopIteration:
                 return
             record = exchange.record
-            if record is not None and record.key.startswith(PREFIX):
+            if record is not None and record.key.startswith(SCORED):
                 exchange = replace(exchange, record=Record(key, record.value))
             try:
                 given = yield exchange

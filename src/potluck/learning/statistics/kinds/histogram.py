@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
-from potluck.learning.statistics.kind import StatisticKind, wanted
+from potluck.learning.statistics.kind import StatisticKind, of_numbers
 from potluck.learning.statistics.result import Result, counts, declared
-
-
-def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
-    """A column of numbers."""
-    yield from wanted(plan, f"{at}.column", one.column, "number")
 
 
 def cells(plan: Plan, one: Statistic, columns: Mapping[str, Floats], rows: int) -> tuple[Floats, Floats]:
@@ -33,7 +28,7 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
 
 HISTOGRAM = StatisticKind(
     keys=frozenset({"column", "bins"}),
-    check=check,
+    check=of_numbers,
     cells=cells,
     read=read,
     width=lambda plan, one: one.bins,

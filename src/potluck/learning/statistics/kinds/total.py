@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
-from potluck.learning.statistics.kind import StatisticKind, wanted
+from potluck.learning.statistics.kind import StatisticKind, of_numbers
 from potluck.learning.statistics.result import Result, declared, single
-
-
-def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
-    """A column of numbers."""
-    yield from wanted(plan, f"{at}.column", one.column, "number")
 
 
 def cells(plan: Plan, one: Statistic, columns: Mapping[str, Floats], rows: int) -> tuple[Floats, Floats]:
@@ -33,4 +28,4 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
     return single(values, std, whole=False)
 
 
-SUM = StatisticKind(keys=frozenset({"column"}), check=check, cells=cells, read=read, most=most, unit="same")
+SUM = StatisticKind(keys=frozenset({"column"}), check=of_numbers, cells=cells, read=read, most=most, unit="same")

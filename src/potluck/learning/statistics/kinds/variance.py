@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-
-import numpy as np
 
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
-from potluck.learning.data.encode import scale
 from potluck.learning.evaluation import intervals
 from potluck.learning.evaluation.intervals import Noised
-from potluck.learning.statistics.kind import StatisticKind, wanted
+from potluck.learning.statistics.kind import StatisticKind, of_numbers, powers
 from potluck.learning.statistics.result import Result, declared, undefined
 
 WIDTH = 3
-
-
-def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
-    """A column of numbers."""
-    yield from wanted(plan, f"{at}.column", one.column, "number")
-
-
-def cells(plan: Plan, one: Statistic, columns: Mapping[str, Floats], rows: int) -> tuple[Floats, Floats]:
-    """(1, x, x^2) of each row."""
-    x = columns[one.column or ""]
-    return np.where(np.isnan(x), np.nan, 0.0), scale(x, *declared(plan, one))[:, None] ** np.arange(WIDTH)
 
 
 def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
@@ -43,8 +28,8 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
 
 VARIANCE = StatisticKind(
     keys=frozenset({"column"}),
-    check=check,
-    cells=cells,
+    check=of_numbers,
+    cells=powers(WIDTH),
     read=read,
     width=lambda plan, one: WIDTH,
     norm=math.sqrt(WIDTH),
