@@ -1,69 +1,64 @@
 """Rules of the house that no type checker knows."""
 
 import ast
-from functools import cache
-from pathlib import Path
+import subprocess
+import sys
+from collections.abc import Iterable
 
-import potluck
+from support.code import nodes, sources, tree
 
-SRC = Path(potluck.__file__).parent
-FILES = sorted(SRC.rglob("*.py"))
 HALVES = {"give", "open", "assist", "lead", "join", "query", "respond", "relay"}
 
 
-@cache
-def trees():
-    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in FILES]
-
-
-def generators(tree: ast.AST) -> set[str]:
+def generators(found: Iterable[ast.AST]) -> set[str]:
     """Names of functions in this file that yield exchanges."""
     return {
         node.name
-        for node in ast.walk(tree)
+        for node in found
         if isinstance(node, ast.FunctionDef)
         and isinstance(node.returns, ast.Subscript)
         and ast.unparse(node.returns).startswith(("Half[", "Generator[Exchange"))
     }
 
 
-def bare_calls(tree: ast.AST, names: set[str]) -> list[int]:
+def bare_calls(found: Iterable[ast.AST], names: set[str]) -> list[int]:
     """Lines where a half is called as a statement of its own: nothing would be sent, and mypy is silent."""
-    found = []
-    for node in ast.walk(tree):
+    lines = []
+    for node in found:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             func = node.value.func
             name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
             thread = isinstance(func, ast.Attribute) and name == "join"  # halves called join are functions
             if name in names and not thread:
-                found.append(node.lineno)
-    return found
+                lines.append(node.lineno)
+    return lines
 
 
 def test_no_half_is_called_without_yield_from():
-    every = set().union(*(generators(tree) for _, tree in trees()))
+    every = set().union(*(generators(nodes(path)) for path in sources()))
     assert every >= {"give", "open"}
-    for path, tree in trees():
-        assert bare_calls(tree, every - {"open"}) == [], path
+    for path in sources():
+        assert bare_calls(nodes(path), every - {"open"}) == [], path
 
 
 def test_the_rule_catches_a_forgotten_yield_from():
-    bad = ast.parse("def tell(x) -> Half[None]:\n    yield x\ndef half(x) -> Half[None]:\n    tell(x)\n    yield x\n")
+    text = "def tell(x) -> Half[None]:\n    yield x\ndef half(x) -> Half[None]:\n    tell(x)\n    yield x\n"
+    bad = list(ast.walk(ast.parse(text)))
     assert bare_calls(bad, generators(bad)) == [4]
 
 
 def test_no_file_or_function_is_too_long():
-    for path, tree in trees():
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 350, path
-        for node in ast.walk(tree):
+    for path, text in sources().items():
+        assert len(text.splitlines()) <= 350, path
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef):
                 assert (node.end_lineno or 0) - node.lineno < 75, f"{path}: {node.name}"
 
 
 def test_nothing_is_pickled_or_evaluated():
     banned = {"pickle", "cPickle", "dill", "marshal", "shelve", "eval", "exec", "yaml"}
-    for path, tree in trees():
-        for node in ast.walk(tree):
+    for path in sources():
+        for node in nodes(path):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
             names += [node.func.id] if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else []
@@ -71,8 +66,8 @@ def test_nothing_is_pickled_or_evaluated():
 
 
 def test_whoever_catches_everything_raises_it_again():
-    for path, tree in trees():
-        for node in ast.walk(tree):
+    for path in sources():
+        for node in nodes(path):
             if isinstance(node, ast.ExceptHandler) and ast.unparse(node.type or ast.Name("")) in (
                 "",
                 "Exception",
@@ -80,20 +75,20 @@ def test_whoever_catches_everything_raises_it_again():
             ):
                 # The exceptions are the last edges: the command line's, and that of a site, which outlives a bug.
                 last = node.body[-1]
-                edge = path.relative_to(SRC).as_posix() in ("cli/door.py", "parties/runners/site.py")
+                edge = path in ("cli/door.py", "parties/runners/site.py")
                 assert edge or (isinstance(last, ast.Raise) and last.exc is None), path
 
 
 def test_every_module_says_what_it_is():
-    for path, tree in trees():
-        assert ast.get_docstring(tree), path
+    for path in sources():
+        assert ast.get_docstring(tree(path)), path
 
 
 def test_public_names_have_docstrings():
     missing = [
-        f"{path.relative_to(SRC)}: {node.name}"
-        for path, tree in trees()
-        for node in tree.body
+        f"{path}: {node.name}"
+        for path in sources()
+        for node in tree(path).body
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
         and not node.name.startswith("_")
         and not ast.get_docstring(node)
@@ -102,9 +97,6 @@ def test_public_names_have_docstrings():
 
 
 def test_importing_the_door_is_quick_because_rooms_load_lazily():
-    import subprocess
-    import sys
-
     code = "import sys, potluck; print(sorted({'torch','pandas','dp_accounting','scipy','sklearn'} & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
@@ -117,7 +109,7 @@ def _prints(source: str) -> list[str]:
 
 
 def test_nothing_is_printed_past_the_terminal():
-    for path in FILES:
-        if path.parent.name == "cli" and path.name not in ("door.py", "terminal.py"):
-            assert _prints(path.read_text(encoding="utf-8")) == [], path
+    for path, text in sources().items():
+        if path.startswith("cli/") and path not in ("cli/door.py", "cli/terminal.py"):
+            assert _prints(text) == [], path
     assert _prints("from rich.console import Console\nConsole().print('x')") == ["Console"]

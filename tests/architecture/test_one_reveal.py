@@ -1,68 +1,60 @@
 """A release has one maker: nothing can be shown that did not come through it, with its noise inside."""
 
 import ast
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterable
 
 import pytest
 
-import potluck
+from support.code import nodes, sources
 
-SRC = Path(potluck.__file__).parent
 MAKER = "dp/reveal.py"
 CALLERS = {"tasks/sums/halves.py", "tasks/sums/together.py"}
 """The driver's server half, and the same task computed where one party holds all rows."""
 
 
-def calls(tree: ast.AST, name: str) -> list[int]:
+def calls(found: Iterable[ast.AST], name: str) -> list[int]:
     """Lines where `name` is called, under that name or as an attribute."""
     return [
         node.lineno
-        for node in ast.walk(tree)
+        for node in found
         if isinstance(node, ast.Call)
         and (node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")) == name
     ]
 
 
-def aliases(tree: ast.AST, name: str) -> list[str]:
+def aliases(found: Iterable[ast.AST], name: str) -> list[str]:
     """Other names that an import gives to `name`."""
     return [
         alias.asname
-        for node in ast.walk(tree)
+        for node in found
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
         if alias.name == name and alias.asname not in (None, name)
     ]
 
 
-@cache
-def trees():
-    paths = sorted(SRC.rglob("*.py"))
-    return [(path.relative_to(SRC).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
-
-
 def test_only_reveal_makes_a_release():
-    assert [name for name, tree in trees() if calls(tree, "Release")] == [MAKER]
+    assert [name for name in sources() if calls(nodes(name), "Release")] == [MAKER]
 
 
 def test_reveal_is_called_by_the_driver_and_once_a_function():
-    found = {name: len(calls(tree, "reveal")) for name, tree in trees() if calls(tree, "reveal")}
+    found = {name: len(calls(nodes(name), "reveal")) for name in sources() if calls(nodes(name), "reveal")}
     assert set(found) <= CALLERS
     assert all(count == 1 for count in found.values())
 
 
 def test_only_the_journal_recalls_a_release():
-    assert [name for name, tree in trees() if calls(tree, "recalled")] == ["parties/runners/journal.py"]
+    assert [name for name in sources() if calls(nodes(name), "recalled")] == ["parties/runners/journal.py"]
 
 
 @pytest.mark.parametrize("name", ["Release", "reveal", "Settled", "Guarded"])
 def test_nobody_hides_a_stage_behind_another_name(name):
-    assert [path for path, tree in trees() if aliases(tree, name)] == []
+    assert [path for path in sources() if aliases(nodes(path), name)] == []
 
 
 def test_only_the_privacy_of_a_sum_settles_and_guards():
     for stage in ("Settled", "Guarded", "Bounded"):
-        makers = {path for path, tree in trees() if calls(tree, stage)}
+        makers = {path for path in sources() if calls(nodes(path), stage)}
         assert {path for path in makers if not path.startswith("testing/")} <= {"dp/mechanism.py", *ZEROS[stage]}, stage
 
 
@@ -75,5 +67,5 @@ ZEROS: dict[str, set[str]] = {
 
 
 def test_the_rule_finds_a_second_maker():
-    assert calls(ast.parse("x = stages.Release(a, b, c)\ny = Release(a, b, c)"), "Release") == [1, 2]
-    assert aliases(ast.parse("from potluck.core.stages import Release as R"), "Release") == ["R"]
+    assert calls(ast.walk(ast.parse("x = stages.Release(a, b, c)\ny = Release(a, b, c)")), "Release") == [1, 2]
+    assert aliases(ast.walk(ast.parse("from potluck.core.stages import Release as R")), "Release") == ["R"]

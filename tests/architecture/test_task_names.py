@@ -1,14 +1,14 @@
 """Nobody asks for a task's name: what a task is stands in its folder and in one line of each of two tables."""
 
 import ast
-from pathlib import Path
+from collections.abc import Iterable
 
-import potluck
 from potluck.core.asks import Kind
 from potluck.core.traits import TRAITS
 from potluck.tasks.catalog import TASKS
+from support.code import nodes, sources
+from support.places import SRC
 
-SRC = Path(potluck.__file__).parent
 WORDS = set(TRAITS.words())
 ALLOWED = {
     "api/plan/plan.py": "the tables of a plan, some of which are called as tasks are",
@@ -17,10 +17,10 @@ ALLOWED = {
 """Files outside the tasks' folders that name tasks, and why. It may shrink."""
 
 
-def named(tree: ast.AST) -> list[int]:
+def named(found: Iterable[ast.AST]) -> list[int]:
     """Lines that compare something with a task's name, or list several of them."""
-    found = []
-    for node in ast.walk(tree):
+    lines = []
+    for node in found:
         parts: list[ast.expr] = []
         if isinstance(node, ast.Compare) and "task" in ast.unparse(node.left):
             parts = [one for side in node.comparators for one in getattr(side, "elts", [side])]
@@ -30,26 +30,28 @@ def named(tree: ast.AST) -> list[int]:
             parts = node.elts
         words = [one.value for one in parts if isinstance(one, ast.Constant) and isinstance(one.value, str)]
         if WORDS & set(words) and (isinstance(node, ast.Compare) or len(WORDS & set(words)) > 2):
-            found.append(node.lineno)
-    return found
+            lines.append(node.lineno)
+    return lines
 
 
 def test_no_room_asks_for_a_tasks_name():
     seen = {}
-    for path in sorted(SRC.rglob("*.py")):
-        name = path.relative_to(SRC).as_posix()
+    for name in sources():
         folder = name.split("/")[1] if name.startswith("tasks/") else ""
-        lines = named(ast.parse(path.read_text(encoding="utf-8")))
+        lines = named(nodes(name))
         if lines and folder not in WORDS:
             seen[name] = lines
     assert seen.keys() == ALLOWED.keys(), seen
 
 
 def test_the_rule_catches_a_name_in_a_comparison_and_in_a_list():
-    assert named(ast.parse('if plan.task == "train":\n    pass')) == [1]
-    assert named(ast.parse('if plan.task in ("predict", "align"):\n    pass')) == [1]
-    assert named(ast.parse('ONCE = {"fit": 1, "predict": 2, "intersect": 3}')) == [1]
-    assert named(ast.parse('if key == "predict":\n    pass')) == []
+    def read(text: str) -> Iterable[ast.AST]:
+        return ast.walk(ast.parse(text))
+
+    assert named(read('if plan.task == "train":\n    pass')) == [1]
+    assert named(read('if plan.task in ("predict", "align"):\n    pass')) == [1]
+    assert named(read('ONCE = {"fit": 1, "predict": 2, "intersect": 3}')) == [1]
+    assert named(read('if key == "predict":\n    pass')) == []
 
 
 def test_every_task_has_its_facts_its_line_its_folder_and_its_kind_of_round():

@@ -3,11 +3,8 @@
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
-import potluck
-
-SRC = Path(potluck.__file__).parent
+from support.code import nodes, sources
 
 READERS = """
 import sys, threading, types
@@ -46,9 +43,9 @@ def root(node):
     return getattr(node, "id", "")
 
 
-def reads(tree):
+def reads(found):
     """Calls of the library that read something as a type, each with that type."""
-    for node in ast.walk(tree):
+    for node in found:
         if not (isinstance(node, ast.Call) and root(node.func) == "msgspec"):
             continue
         name = ast.unparse(node.func).rpartition(".")[2]
@@ -59,10 +56,10 @@ def reads(tree):
 
 
 def test_every_struct_is_read_through_it():
-    found = {path.relative_to(SRC): list(reads(ast.parse(path.read_text()))) for path in SRC.rglob("*.py")}
-    assert found.pop(Path("core/schema.py"))
-    assert found.pop(Path("core/strict.py"))  # reads no struct by it
-    bare = [(str(path), line) for path, calls in found.items() for line, kind in calls if not through(kind)]
+    found = {path: list(reads(nodes(path))) for path in sources()}
+    assert found.pop("core/schema.py")
+    assert found.pop("core/strict.py")  # reads no struct by it
+    bare = [(path, line) for path, calls in found.items() for line, kind in calls if not through(kind)]
     assert bare == []
 
 

@@ -1,9 +1,11 @@
 """The glossary has every private word, once, and nothing in it is stale."""
 
 import re
+from itertools import chain
 
 import pytest
 
+from support.code import sources
 from support.docs.pages import DOCS, ROOT, links, prose, ticks
 from support.places import SRC
 
@@ -33,9 +35,8 @@ def test_entries_of_a_section_are_in_order():
 @pytest.mark.parametrize("word", entries())
 def test_a_word_in_the_glossary_is_used_elsewhere(word):
     pages = (path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md") if path != PAGE)
-    code = (path.read_text(encoding="utf-8") for path in SRC.rglob("*.py"))
     use = re.compile(rf"\b{word}s?\b", re.IGNORECASE)
-    assert any(use.search(text) for text in (*code, *pages))
+    assert any(use.search(text) for text in chain(sources().values(), pages))
 
 
 def test_places_that_the_glossary_names_exist():

@@ -2,11 +2,11 @@
 
 import importlib.util
 import re
-from pathlib import Path
 
 import pytest
 
 import potluck
+from support.code import sources
 from support.docs.pages import DOCS, PAGES, ROOT, anchors, headings, links, prose, ticks
 from support.places import SRC
 
@@ -58,11 +58,11 @@ def test_decisions_are_numbered_without_gaps_and_have_the_same_parts():
 
 
 def test_every_source_of_a_view_is_a_page_and_a_heading_that_exist():
-    sources = {row["source"] for plan in generator().PLANS.values() for row in potluck.explain(plan).rows()}
-    for path in Path(potluck.__file__).parent.rglob("*.py"):
-        sources |= set(re.findall(r"docs/[\w/.-]+\.md(?:#[\w-]+)?", path.read_text(encoding="utf-8")))
-    assert len(sources) >= 3
-    for source in sources:
+    named = {row["source"] for plan in generator().PLANS.values() for row in potluck.explain(plan).rows()}
+    for text in sources().values():
+        named |= set(re.findall(r"docs/[\w/.-]+\.md(?:#[\w-]+)?", text))
+    assert len(named) >= 3
+    for source in named:
         name, _, anchor = source.partition("#")
         assert (ROOT / name).is_file(), source
         assert not anchor or anchor in anchors(ROOT / name), source
