@@ -119,8 +119,8 @@ def compiled_and_linked(
     """
     jobs = {one.job for one in said.values()}
     fresh = len(jobs) > 1 or jobs == {""}
-    if fresh:
-        place.engine.close()
+    if fresh and said[place.me].job:
+        place.engine.close()  # a process links once
     made, hashed = make()
     round_ = label(steps.ready).round
     mine = Ready(agreed(name(round_) if fresh else said[place.me].job), hashed)

@@ -22,13 +22,6 @@ from potluck.testing.tampering import altering, duplicated, flipped, reordered, 
 from support.mpc.predict_rig import ALPHA, BETA, CLIENT, GAMMA, OWNER, RANKS, end, integers, net, room, steps
 
 
-@pytest.fixture(scope="module")
-def engines(mpc_engine):
-    made = {}
-    yield made
-    end(made)
-
-
 def ended(sat, desks):
     """Nobody got a score; what the driver would raise."""
     assert desks[CLIENT].result is None
@@ -139,21 +132,19 @@ def test_an_end_that_vanishes_ends_the_round(engines, who, step):
 # --- Other programs, other models ---
 
 
-class Elsewise(Engine):
-    """An engine whose party compiles a check with another bound."""
+def test_another_program_at_one_party_is_caught_and_named_before_anything_is_computed(engines, monkeypatch):
+    """GAMMA compiles a check with another bound."""
+    honest = Engine.program
 
-    def program(self, program, numbers):
-        return super().program(program, {**numbers, "high": numbers["high"] - 1})
+    def programs(engine, program, numbers):
+        other = {**numbers, "high": numbers["high"] - 1}
+        return honest(engine, program, other if engine is engines[GAMMA] else numbers)
 
-
-def test_another_program_at_one_party_is_caught_and_named_before_anything_is_computed(engines):
-    end(engines)
-    engines[GAMMA] = Elsewise(3)
-    sat = room(engines, patience=3)
+    monkeypatch.setattr(Engine, "program", programs)
+    sat = room(engines)
     abort = ended(sat, sat.run())
     assert f"{m.RUN}/0" not in steps(sat)
     assert (abort.cause, abort.party) == (Cause.TERMS, GAMMA)
-    end(engines)
 
 
 def test_an_owner_that_deals_a_model_to_each_is_named(engines):

@@ -20,7 +20,6 @@ from support.mpc.predict_rig import (
     OWNER,
     RANKS,
     Room,
-    end,
     features,
     integers,
     meeting,
@@ -29,14 +28,6 @@ from support.mpc.predict_rig import (
     room,
     scale,
 )
-
-
-@pytest.fixture(scope="module")
-def engines(mpc_engine):
-    made = {}
-    yield made
-    end(made)
-
 
 SHAPES = [
     pytest.param((3, 1), "", id="logistic"),

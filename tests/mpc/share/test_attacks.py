@@ -26,13 +26,6 @@ ROWS = [[1, 2, 3], [40, 50, 60], [-7, 8, -9], [100, 200, 300]]
 WORDS = words_of(ROWS)
 
 
-@pytest.fixture(scope="module")
-def engines(mpc_engine):
-    made = {}
-    yield made
-    end(made)
-
-
 def cohort(d=0, **more):
     return terms(4, 3, d=d, limits=LIMITS, **more)
 
@@ -47,21 +40,15 @@ def opened_without(found, sat, bad):
 # --- A compute party that is gone ---
 
 
-def steps_of(quick, rest):
-    """All of them; those that start the engines afresh and say little more are slow."""
-    return [*quick, *(pytest.param(step, marks=pytest.mark.slow) for step in rest)]
-
-
-STEPS = steps_of(
-    ["share/keys", "share/result"],
-    ["share/held", "share/run", "share/ready", "share/link", "share/accepted", "share/survivors"],
-)
+AFRESH = ["share/held", "share/run", "share/ready", "share/link", "share/accepted", "share/survivors"]
+STEPS = ["share/keys", "share/result", *(pytest.param(step, marks=pytest.mark.slow) for step in AFRESH)]
 
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("who", [ALPHA, pytest.param(GAMMA, marks=pytest.mark.slow)])
 def test_a_compute_party_that_vanishes_is_named_and_nothing_opens(engines, step, who):
-    end(engines)
+    if step in AFRESH:
+        end(engines)
     sat = sitting(engines, WORDS, cohort(), patience=3, leaves={who: step})
     desks = sat.run()
     assert isinstance(judged(sat, desks), Abort)
@@ -72,7 +59,7 @@ def test_a_compute_party_that_vanishes_is_named_and_nothing_opens(engines, step,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", steps_of(["share/run"], ["share/ready", "share/link"]))
+@pytest.mark.parametrize("step", ["share/run", "share/ready", "share/link"])
 def test_an_engine_that_is_killed_is_named_and_the_next_round_starts_fresh(engines, step):
     end(engines)
 
@@ -95,31 +82,33 @@ def test_an_engine_that_is_killed_is_named_and_the_next_round_starts_fresh(engin
 # --- Other programs ---
 
 
-class Elsewise(Engine):
-    """An engine whose party compiles a check with a wider bound."""
+@pytest.fixture
+def elsewise(engines, monkeypatch):
+    """GAMMA compiles a check with a wider bound."""
+    honest = Engine.compile
 
-    def compile(self, sites, limits):
-        return super().compile(sites, [replace(one, bound=one.bound + 1) for one in limits])
+    def compiles(engine, sites, limits):
+        wider = [replace(one, bound=one.bound + 1) for one in limits]
+        return honest(engine, sites, wider if engine is engines[GAMMA] else limits)
+
+    monkeypatch.setattr(Engine, "compile", compiles)
 
 
+@pytest.mark.usefixtures("elsewise")
 def test_another_program_at_one_party_is_caught_and_named_before_anything_is_computed(engines):
-    end(engines)
-    engines[GAMMA] = Elsewise(3)
     sat = sitting(engines, WORDS, cohort(), patience=3)
     desks = sat.run()
     assert isinstance(judged(sat, desks), Abort)
     assert "share/run" not in steps(sat)
     assert all((desks[one].abort.cause, desks[one].abort.party) == (Cause.TERMS, GAMMA) for one in RANKS)
-    end(engines)
 
 
 @pytest.mark.slow
-def test_a_party_that_says_one_program_and_runs_another_is_caught_by_the_engines(engines):
+def test_a_party_that_says_one_program_and_runs_another_is_caught_by_the_engines(engines, request):
     end(engines)
     assert isinstance(check_protection(sitting(engines, WORDS, cohort())), Opened)
     honest = engines[ALPHA].compile(4, LIMITS).digest
-    end(engines)
-    engines[GAMMA] = Elsewise(3)
+    request.getfixturevalue("elsewise")
     said = altering(lambda seat, to, step, body: lying(step, body, honest))
     sat = sitting(engines, WORDS, cohort(number=2), patience=3, play={GAMMA: said})
     # It takes its own word for the others' too, so it goes on.
@@ -325,20 +314,20 @@ def test_lists_that_cannot_be_end_the_round_before_anything_is_computed(engines,
     assert "share/run" not in steps(sat)
 
 
-def test_a_certificate_of_somebody_else_is_refused_and_named(engines):
+def test_a_certificate_of_somebody_else_is_refused_and_named(engines, monkeypatch):
     """GAMMA offers everybody, itself included, a certificate that is not its own."""
     end(engines)
 
-    class Posing(Engine):
-        def offer(self, party, round_):
-            return super().offer(BETA, round_)
-
-    engines[GAMMA] = Posing(3)
-    sat = sitting(engines, WORDS, cohort(), patience=3)
+    honest = Engine.offer
+    monkeypatch.setattr(
+        Engine,
+        "offer",
+        lambda engine, party, round_: honest(engine, BETA if engine is engines[GAMMA] else party, round_),
+    )
+    sat = sitting(engines, WORDS, cohort())
     desks = sat.run()
     assert isinstance(judged(sat, desks), Abort)
     assert all((desks[one].abort.cause, desks[one].abort.party) == (Cause.KEYS, GAMMA) for one in RANKS)
-    end(engines)
 
 
 def test_a_share_of_the_sum_that_one_party_changed_does_not_fit_the_others(engines):

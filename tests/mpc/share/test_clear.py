@@ -11,13 +11,6 @@ from potluck.testing.protection import RoundContext, check_protection
 from support.mpc.share_rig import RANKS, end, sitting, terms, words_of
 
 
-@pytest.fixture(scope="module")
-def engines(mpc_engine):
-    made = {}
-    yield made
-    end(made)
-
-
 def arrays(n, length, bits, seed=0):
     """Words of the ring's inner half, edges included."""
     rng, top = np.random.default_rng(seed), 2 ** (31 if bits == 32 else 62) - 1
