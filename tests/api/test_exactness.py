@@ -31,7 +31,7 @@ from potluck.members.home import SiteHome
 from potluck.owner.policy import Approve
 from potluck.owner.requests import Request, Requests, State
 from potluck.report.page import render
-from potluck.tasks.fit.learners import learner
+from potluck.tasks.fit.learner import learner
 from potluck.tasks.intersect.halves import Intersected
 
 TASKS = ("train", "statistics", "fit", "predict", "intersect")

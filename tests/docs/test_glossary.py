@@ -12,10 +12,11 @@ from support.places import SRC
 PAGE = DOCS / "glossary.md"
 ENTRY = re.compile(r"^- \*\*(.+?)\*\*: ", re.MULTILINE)
 PRIVATE = """
-abort ask block bounded broker card charge client cohort compute_party coordinator credentials demand desk driver
+abort ask block boot bounded broker card charge client cohort compute_party coordinator credentials demand desk driver
 encoded engine exchange federation_file grid guarded half head helper home journal label lease ledger letter line marker
-member notice opened owner parcel party plan policy proposal protection reader record redo rehearsal release round run
-runner settled site step survivors terms tie transcript unit update view word worker"""
+member notice opened owner parcel participation party plan policy proposal protection reader record redo rehearsal
+release round run runner settled site step survivors tally task terms tie traits transcript unit update view
+word worker"""
 
 
 def entries() -> list[str]:

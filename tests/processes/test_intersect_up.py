@@ -9,7 +9,7 @@ import tomli_w
 from potluck.api.network.up import up
 from potluck.api.plan.plan import Plan
 from potluck.mpc.local import addresses
-from potluck.tasks.intersect.kept import kept
+from potluck.tasks.intersect.site import COMMON
 from support.processes.hospitals import free_port
 from support.processes.rig import BROKER, OPEN, SERVER, Rig, Trap, need_broker, wait_for
 
@@ -74,7 +74,7 @@ def undergo(rig, names, protocol, step, back):
 def test_a_site_that_is_killed_and_comes_back_costs_a_try(sites, step):
     ended = undergo(sites, KEYS, "ecdh", step, back=True)
     assert ended.code == 0, ended.words[-1500:]
-    path, told = kept(sites.home("anna"), sites.runs()[0])
+    path, told = COMMON.find(sites.home("anna"), sites.runs()[0])
     assert (told.size, sorted(path.read_text().split())) == (2, ["b", "c", "id"])
 
 

@@ -13,15 +13,15 @@ from potluck.api.local.run import run
 from potluck.api.network.up import up
 from potluck.api.plan.plan import Plan
 from potluck.core.errors import DataError
-from potluck.tasks.predict import protections as scorings
+from potluck.tasks.predict import scorers
 from support.parties import predict_scene as scene
 from support.places import environment
 from support.processes.rig import need_broker
 
 CUSTOM = """
 from support.parties import predict_scene
-from potluck.tasks.predict import protections as scorings
-scorings.PROTECTIONS["he"] = predict_scene.ROW
+from potluck.tasks.predict import scorers
+scorers.SCORERS["he"] = predict_scene.ROW
 """
 """Read by every Python that starts with its folder on PYTHONPATH: the processes of `up`."""
 
@@ -29,7 +29,7 @@ scorings.PROTECTIONS["he"] = predict_scene.ROW
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     need_broker()
-    monkeypatch.setitem(scorings.PROTECTIONS, "he", scene.ROW)
+    monkeypatch.setitem(scorers.SCORERS, "he", scene.ROW)
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(CUSTOM)
     monkeypatch.setenv("PYTHONPATH", environment(tmp_path / "site")["PYTHONPATH"])

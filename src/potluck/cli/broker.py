@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from potluck.api.network.broker import Served, serve
-from potluck.cli.door import spoken, voice
-from potluck.cli.terminal import Terminal
+from potluck.cli.door import PATH, spoken, voice
 
 
 @click.command("broker")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 @click.option("--renew", is_flag=True, help="Give it a new certificate first, under the names of the old one.")
 @spoken
 def command(folder: Path, renew: bool) -> None:
@@ -20,13 +20,8 @@ def command(folder: Path, renew: bool) -> None:
     say = voice()
 
     def ready(served: Served) -> None:
-        say.say(
-            f"nats-server {served.version} ({served.binary}) serves {served.address}; its log: {served.folder}/nats.log"
-        )
+        it = f"nats-server {served.version} ({served.binary})"
+        say.say(f"{it} serves {served.address}; its log: {served.folder}/nats.log")
 
     served = serve(folder, renew, ready)
-
-    def text(out: Terminal) -> None:
-        out.say(f"the broker at {served.address} has ended")
-
-    say.data({"broker": served.document()}, text)
+    say.lines({"broker": asdict(served)}, [f"the broker at {served.address} has ended"])

@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from potluck.api.network.budget import budget, settle
-from potluck.cli.door import settings, spoken, voice
+from potluck.cli.door import LEDGER, PATH, settings, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import scored
 from potluck.dp.account import NEIGHBOURS
@@ -16,8 +16,8 @@ from potluck.owner.policy import DELTA
 
 
 @click.command("budget")
-@click.argument("plan", required=False, type=click.Path(path_type=Path))
-@click.option("--ledger", type=click.Path(path_type=Path), help="Folder of the ledgers (default: beside the plan).")
+@click.argument("plan", required=False, type=PATH)
+@LEDGER
 @click.option("--settle", "settling", is_flag=True, help="After a crash: keep what was charged as spent, and go on.")
 @settings
 @spoken
@@ -38,9 +38,7 @@ def command(plan: Path | None, ledger: Path | None, settling: bool, settings: tu
             shown = ("-" if value is None else f"{value:.4g}" for value in figures)
             table.add_row(name, *shown, ", ".join(row.units) or "-")
         out.print(table)
-        for name, row in owners.items():
-            for line in scored(row.scored):
-                out.say(f"{name} scored {line}")
+        out.lines(f"{name} scored {line}" for name, row in owners.items() for line in scored(row.scored))
 
     say.warn(
         [f"{name}: a run was cut off; nothing is charged before `--settle`" for name, o in owners.items() if o.cut_off]

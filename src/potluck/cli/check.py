@@ -8,19 +8,18 @@ import click
 from rich.text import Text
 
 from potluck.api.local.check import check
-from potluck.cli.door import settings, spoken, voice
+from potluck.cli.door import PATH, settings, spoken, voice
 from potluck.cli.terminal import Terminal
 
 
 @click.command("check")
-@click.argument("plan", type=click.Path(path_type=Path))
+@click.argument("plan", type=PATH)
 @settings
 @spoken
 def command(plan: Path, settings: tuple[str, ...]) -> int:
     """Can PLAN run, and what will it cost: epsilon by owner, bytes, rounds; warnings. Exit 2 where it cannot."""
     say = voice()
     verdict = check(plan, settings)
-    document = verdict.document()
 
     def text(out: Terminal) -> None:
         for error in verdict.errors:
@@ -30,10 +29,9 @@ def command(plan: Path, settings: tuple[str, ...]) -> int:
             if verdict.outlook:
                 out.say(verdict.outlook)
         if verdict.ok and say.verbose:
-            for key, value in verdict.flat():
-                out.say(f"  {key} = {value}")
+            out.lines(f"  {key} = {value}" for key, value in verdict.flat())
 
-    say.data(document, text)
+    say.data(verdict.document(), text)
     say.warn([*verdict.warnings, *verdict.told()])
     say.notes(verdict.noted())
     return 0 if verdict.ok else 2

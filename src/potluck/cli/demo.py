@@ -7,20 +7,18 @@ from pathlib import Path
 import click
 
 from potluck.api.local.demo import demo
-from potluck.cli.door import settings, spoken, voice
+from potluck.cli.door import PATH, settings, spoken, voice
 from potluck.cli.progress import progress
-from potluck.cli.text import show_demo
+from potluck.cli.text import finished, show_demo
 
 
 @click.command("demo")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run (default: runs/heart-disease-UTC).")
-@click.option("--ledger", type=click.Path(path_type=Path), help="Folder of the ledgers (default: in the run's folder).")
+@click.option("--out", type=PATH, help="Folder of the run (default: runs/heart-disease-UTC).")
+@click.option("--ledger", type=PATH, help="Folder of the ledgers (default: in the run's folder).")
 @settings
 @spoken
 def command(out: Path | None, ledger: Path | None, settings: tuple[str, ...]) -> None:
     """Four hospitals learn together: each alone, federated, federated with noise, pooled; and the report."""
     say = voice()
     done = demo(out=out, ledger=ledger, settings=settings, progress=lambda plan: progress(say, plan))
-    say.warn([*done.warnings, *done.told()])
-    say.notes(done.noted())
-    say.data(done.document, lambda console: show_demo(console, done))
+    finished(say, done, show_demo)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,9 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.visible import json_text, visible
 
 F = TypeVar("F", bound=Callable[..., object])
+PATH = click.Path(path_type=Path)
+OUTPUT = click.option("--out", type=PATH, help="Folder of the run (default: runs/NAME-UTC).")
+LEDGER = click.option("--ledger", type=PATH, help="Folder of the ledgers (default: beside the plan).")
 REFUSALS = (Cause.BUDGET, Cause.REFUSED)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """A disk that takes no more: nobody's bug, whatever was being written."""
@@ -45,6 +48,10 @@ class Voice:
         except BrokenPipeError:  # who reads has read enough: that is no failure, nor does it make one a success
             deafen(sys.stdout)
 
+    def lines(self, document: object, lines: Iterable[str]) -> None:
+        """Print the result: as JSON, or as these lines."""
+        self.data(document, lambda out: out.lines(lines))
+
     def warn(self, warnings: list[str]) -> None:
         """Warnings, a line each."""
         for line in warnings:
@@ -60,6 +67,10 @@ class Voice:
         if not self.quiet:
             self.words.say(line)
 
+    def event(self, event: str, text: str) -> None:
+        """What happens while a verb runs, unless -q."""
+        self.say(f"{event}: {text}")
+
 
 def voice() -> Voice:
     """The voice of the verb that is being run, from its flags."""
@@ -74,14 +85,19 @@ def _note(context: click.Context, option: click.Parameter, value: bool) -> None:
 
 def spoken(command: F) -> F:
     """Add --json, -q, -v and --debug to a verb, which asks `voice()` for them."""
-    flags = (
+    return added(
+        command,
         click.option("--json", is_flag=True, expose_value=False, callback=_note, help="One JSON document on stdout."),
         click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=_note, help="No progress, few words."),
         click.option("-v", "--verbose", is_flag=True, expose_value=False, callback=_note, help="Say more."),
         click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."),
     )
-    for flag in reversed(flags):
-        command = flag(command)
+
+
+def added(command: F, *options: Callable[[F], F]) -> F:
+    """A verb with these options, in their order."""
+    for option in reversed(options):
+        command = option(command)
     return command
 
 
@@ -95,16 +111,13 @@ def settings(command: F) -> F:
 
 def rehearsing(command: F) -> F:
     """Add --out, --ledger, --record and --compare to a verb that runs a plan with all rows on this machine."""
-    path = click.Path(path_type=Path)
-    options = (
-        click.option("--out", type=path, help="Folder of the run (default: runs/NAME-UTC)."),
-        click.option("--ledger", type=path, help="Folder of the ledgers (default: beside the plan)."),
+    return added(
+        command,
+        OUTPUT,
+        LEDGER,
         click.option("--record", is_flag=True, help="Keep every parcel's body, as its receiver reads it."),
         click.option("--compare", is_flag=True, help="Also alone, pooled and exact results. Not private."),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 def run(group: click.Group, arguments: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 import click
 
@@ -26,10 +27,8 @@ def command() -> None:
 def install(name: str | None) -> None:
     """Install the engine NAME (default: all of this version) in an environment of its own, and test it."""
     say = voice()
-    if say.quiet or not say.words.is_terminal:
-        tell(api.install(name, say.say))
-        return
-    with say.words.status("this takes a minute or two"):
+    shown = not say.quiet and say.words.is_terminal
+    with say.words.status("this takes a minute or two") if shown else nullcontext():
         found = api.install(name, say.say)
     tell(found)
 
@@ -51,8 +50,7 @@ def tell(states: Mapping[str, State]) -> None:
             if one.found is not None:
                 mark = one.found.mark
                 parts = ", ".join(f"{package} {version}" for package, version in mark.packages.items())
-                line = f"  {parts}, on Python {mark.python} from {mark.source} ({mark.interpreter})"
-                out.say(line)
+                out.say(f"  {parts}, on Python {mark.python} from {mark.source} ({mark.interpreter})")
                 out.say(f"  {one.found.folder}")
 
     voice().data({"engines": {name: one.document() for name, one in states.items()}}, text)

@@ -11,14 +11,14 @@ from rich.text import Text
 
 from potluck.api.local.explain import Explanation, explain
 from potluck.api.plan.plan import Plan
-from potluck.cli.door import settings, spoken, voice
+from potluck.cli.door import PATH, settings, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.core.views import Never
 from potluck.report.matrix import Claim, Note
 
 
 @click.command("explain")
-@click.argument("plan", type=click.Path(path_type=Path))
+@click.argument("plan", type=PATH)
 @click.option(
     "--collude", default="", metavar="A,B", help="What these parties see together (server, broker, any by name)."
 )

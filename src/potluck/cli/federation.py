@@ -9,11 +9,10 @@ import click
 
 from potluck.api.network import members as api
 from potluck.api.network.members import Shown
-from potluck.cli.door import spoken, voice
+from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.core.visible import visible
 
-FOLDER = click.Path(path_type=Path)
 DAYS = click.option("--days", type=int, help="How long the federation file is valid (default 365).")
 
 
@@ -23,7 +22,7 @@ def command() -> None:
 
 
 @command.command("new")
-@click.argument("folder", type=FOLDER)
+@click.argument("folder", type=PATH)
 @click.option("--broker", required=True, metavar="tls://HOST:PORT", help="Where the sites will reach the broker.")
 @DAYS
 @spoken
@@ -33,8 +32,8 @@ def new(folder: Path, broker: str, days: int | None) -> None:
 
 
 @command.command("add")
-@click.argument("folder", type=FOLDER)
-@click.argument("cards", type=FOLDER, nargs=-1, required=True)
+@click.argument("folder", type=PATH)
+@click.argument("cards", type=PATH, nargs=-1, required=True)
 @spoken
 def add(folder: Path, cards: tuple[Path, ...]) -> None:
     """Make sites (and compute parties) members, by the CARDS that they sent. Compare fingerprints with their owners."""
@@ -42,7 +41,7 @@ def add(folder: Path, cards: tuple[Path, ...]) -> None:
 
 
 @command.command("remove")
-@click.argument("folder", type=FOLDER)
+@click.argument("folder", type=PATH)
 @click.argument("name")
 @click.option("--compute", is_flag=True, help="NAME is a compute party's.")
 @spoken
@@ -52,8 +51,8 @@ def remove(folder: Path, name: str, compute: bool) -> None:
 
 
 @command.command("rotate")
-@click.argument("folder", type=FOLDER)
-@click.argument("cards", type=FOLDER, nargs=-1)
+@click.argument("folder", type=PATH)
+@click.argument("cards", type=PATH, nargs=-1)
 @click.option("--keys", is_flag=True, help="New keys for the coordinator, handed over to by the old.")
 @DAYS
 @spoken
@@ -63,7 +62,7 @@ def rotate(folder: Path, cards: tuple[Path, ...], keys: bool, days: int | None) 
 
 
 @command.command("show")
-@click.argument("path", type=FOLDER)
+@click.argument("path", type=PATH)
 @spoken
 def show(path: Path) -> None:
     """Members, fingerprints, version, expiry, broker of a home's FOLDER or a federation file."""

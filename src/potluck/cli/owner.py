@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 from pathlib import Path
-from types import FrameType
 
 import click
 import msgspec
@@ -15,7 +14,7 @@ from potluck.api.network import inbox as api
 from potluck.api.network.inbox import Asked
 from potluck.api.network.preview import Leaving, preview
 from potluck.api.network.site import attend, evidence, spending
-from potluck.cli.door import Voice, spoken, voice
+from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import scored
 from potluck.core.agree import agree
@@ -23,31 +22,26 @@ from potluck.learning.data.tally_words import lines
 from potluck.owner.access import Event
 from potluck.owner.requests import REPEATED
 
-FOLDER = click.Path(path_type=Path)
 TEXT = 8
 """Values of a block that are printed as text; --json has them all."""
 
 
 @click.command("run")
-@click.argument("folder", type=FOLDER)
-@click.option("--record", type=FOLDER, help="Keep every parcel's body as it is read here, in this folder.")
+@click.argument("folder", type=PATH)
+@click.option("--record", type=PATH, help="Keep every parcel's body as it is read here, in this folder.")
 @spoken
 def run(folder: Path, record: Path | None) -> None:
     """Run the site in FOLDER until it is stopped: it answers requests as its policy and its owner say."""
     speaker = voice()
     stop = threading.Event()
-
-    def end(signum: int, frame: FrameType | None) -> None:
-        stop.set()
-
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+        signal.signal(number, lambda signum, frame: stop.set())
     attend(folder, stop.is_set, speaker.say, record)
-    speaker.data({"site": str(folder.absolute()), "stopped": True}, lambda out: out.say("stopped"))
+    speaker.lines({"site": str(folder.absolute()), "stopped": True}, ["stopped"])
 
 
 @click.command("inbox")
-@click.argument("folder", type=FOLDER)
+@click.argument("folder", type=PATH)
 @click.argument("hash", default="")
 @spoken
 def inbox(folder: Path, hash: str) -> None:
@@ -69,11 +63,9 @@ def _show(out: Terminal, one: Asked) -> None:
         out.say(f"  federation file: {one.file}")
     out.say(f"  what: {one.learnt}")
     out.say(f"  with: {one.together}")
-    for line in one.seen:
-        out.say(f"  sees: {line}")
+    out.lines(f"  sees: {line}" for line in one.seen)
     out.say(f"  cost: {one.cost}")
-    for line in one.rows:
-        out.say(f"  rows: {line}")
+    out.lines(f"  rows: {line}" for line in one.rows)
     if one.missing:
         out.say(f"  {one.missing} {agree(one.missing, 'approval', 'approvals')} missing: potluck site approve")
     if one.request.codes == (REPEATED,):
@@ -83,7 +75,7 @@ def _show(out: Terminal, one: Asked) -> None:
 
 
 @click.command("preview")
-@click.argument("folder", type=FOLDER)
+@click.argument("folder", type=PATH)
 @click.argument("hash")
 @spoken
 def show(folder: Path, hash: str) -> None:
@@ -102,8 +94,7 @@ def _preview(out: Terminal, found: Leaving) -> None:
         some = ", ".join(f"{value:.6g}" for value in values[:TEXT])
         more = f", and {len(values) - TEXT} more (--json has all)" if len(values) > TEXT else ""
         out.say(f"  {name}: {some}{more}")
-    for line in lines(found.tally):
-        out.say(line)
+    out.lines(lines(found.tally))
     out.say("letters: " + ", ".join(f"{step} {size:,} bytes" for step, size in found.letters))
     out.say(found.later)
 
@@ -112,7 +103,7 @@ def _decision(verdict: Event, words: str) -> click.Command:
     """The verb of one verdict: the same but for the verdict."""
 
     @click.command(verdict, help=words)
-    @click.argument("folder", type=FOLDER)
+    @click.argument("folder", type=PATH)
     @click.argument("hash")
     @click.option("--person", metavar="NAME", help="Who decides (default: the user who is logged in).")
     @spoken
@@ -128,8 +119,7 @@ def _decision(verdict: Event, words: str) -> click.Command:
 
         def text(out: Terminal) -> None:
             out.say(f"sha256:{done.hash}: {verdict} by {who}")
-            for one in done.changed:
-                out.say(f"run {one.run[:12]} is {one.state.value}")
+            out.lines(f"run {one.run[:12]} is {one.state.value}" for one in done.changed)
             if done.missing and not done.changed:
                 out.say(f"{done.missing} more must approve")
 
@@ -146,8 +136,8 @@ revoke = _decision("revoke", "Take back all approvals of the plan with HASH; a r
 
 
 @click.command("budget")
-@click.argument("folder", type=FOLDER)
-@click.option("--export", type=FOLDER, metavar="FILE", help="Write the whole chain, with its signed head, as evidence.")
+@click.argument("folder", type=PATH)
+@click.option("--export", type=PATH, metavar="FILE", help="Write the whole chain, with its signed head, as evidence.")
 @spoken
 def budget(folder: Path, export: Path | None) -> None:
     """What was spent at FOLDER's site, from its verified ledger."""
@@ -172,21 +162,20 @@ def budget(folder: Path, export: Path | None) -> None:
             )
             table.add_row(*row, one.state)
         out.print(table)
-        for line in scored(found.scored):
-            out.say(f"scored {line}")
+        out.lines(f"scored {line}" for line in scored(found.scored))
         out.say(f"ledger: {found.entries} entries, head {found.head}")
 
     voice().data(found.document() | {"export": str(export.absolute()) if export else None}, text)
 
 
 @click.command("log")
-@click.argument("folder", type=FOLDER)
+@click.argument("folder", type=PATH)
 @spoken
 def log(folder: Path) -> None:
     """Every request, granted or not, every round and every decision at FOLDER's site."""
     entries, damaged = api.log(folder)
     rows = [msgspec.to_builtins(one) for one in entries]
-    speaker: Voice = voice()
+    speaker = voice()
     if damaged:
         speaker.warn([f"lines that cannot be read: {', '.join(map(str, damaged))}"])
 

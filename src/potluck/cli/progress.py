@@ -12,15 +12,17 @@ from potluck.cli.door import Voice
 from potluck.core.asks import Ask
 
 
+def bars_of(say: Voice) -> Progress:
+    """Bars that vanish at the end; none with -q or where stderr is no terminal."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=say.words, transient=True, disable=say.quiet or not say.words.is_terminal)
+
+
 @contextmanager
 def progress(say: Voice, plan: Plan) -> Iterator[Callable[[Ask], None]]:
-    """A callable to call with each sum as it begins. Shows nothing with -q or where stderr is no terminal."""
-    spec = plan.spec
-    total = spec.sums + spec.traits.labelled
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    hidden = say.quiet or not say.words.is_terminal
-    with Progress(*columns, console=say.words, transient=True, disable=hidden) as bars:
-        bar = bars.add_task("starting", total=total)
+    """A callable to call with each sum as it begins."""
+    with bars_of(say) as bars:
+        bar = bars.add_task("starting", total=plan.spec.sums + plan.spec.traits.labelled)
         seen = 0
 
         def begin(ask: Ask) -> None:

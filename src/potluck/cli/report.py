@@ -7,15 +7,14 @@ from pathlib import Path
 import click
 
 from potluck.api.results.outcome import write_report
-from potluck.cli.door import spoken, voice
+from potluck.cli.door import PATH, spoken, voice
 
 
 @click.command("report")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write it (default: RUN/report.html).")
+@click.argument("run", type=PATH)
+@click.option("-o", "--output", type=PATH, help="Where to write it (default: RUN/report.html).")
 @spoken
 def command(run: Path, output: Path | None) -> None:
     """Write one HTML file, that opens offline, of the run in folder RUN."""
-    say = voice()
-    path = write_report(run, output)
-    say.data({"report": str(path)}, lambda out: out.say(str(path)))
+    path = str(write_report(run, output))
+    voice().lines({"report": path}, [path])

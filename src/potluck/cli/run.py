@@ -8,13 +8,13 @@ import click
 
 from potluck.api.local.run import run
 from potluck.api.plan.plan import Plan
-from potluck.cli.door import rehearsing, settings, spoken, voice
+from potluck.cli.door import PATH, rehearsing, settings, spoken, voice
 from potluck.cli.progress import progress
-from potluck.cli.text import show_run
+from potluck.cli.text import finished
 
 
 @click.command("run")
-@click.argument("plan", type=click.Path(path_type=Path))
+@click.argument("plan", type=PATH)
 @rehearsing
 @settings
 @spoken
@@ -26,6 +26,4 @@ def command(
     read = Plan.read(plan, settings)
     with progress(say, read) as bar:
         done = run(read, out=out, ledger=ledger, record=record, compare=compare, progress=bar)
-    say.warn([*done.warnings, *done.told()])
-    say.notes(done.noted())
-    say.data(done.document, lambda console: show_run(console, done))
+    finished(say, done)

@@ -9,7 +9,6 @@ import click
 
 from potluck.api.plan.schema import schema
 from potluck.cli.door import spoken, voice
-from potluck.cli.terminal import Terminal
 
 
 @click.command("schema")
@@ -18,9 +17,4 @@ from potluck.cli.terminal import Terminal
 def command(of: Literal["plan", "policy"]) -> None:
     """The JSON Schema of a plan or a policy, made of what the program itself checks."""
     found = schema(of)
-
-    def text(out: Terminal) -> None:
-        for line in json.dumps(found, indent=1).split("\n"):
-            out.say(line)
-
-    voice().data(found, text)
+    voice().lines(found, json.dumps(found, indent=1).split("\n"))

@@ -7,26 +7,25 @@ from pathlib import Path
 import click
 
 from potluck.api.local.score import score
-from potluck.cli.door import spoken, voice
+from potluck.cli.door import PATH, spoken, voice
 from potluck.learning.data.tally_words import words
 
 
 @click.command("score")
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("csv", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the scores (CSV) here.")
+@click.argument("model", type=PATH)
+@click.argument("csv", type=PATH)
+@click.option("-o", "--output", type=PATH, help="Write the scores (CSV) here.")
 @spoken
 def command(model: Path, csv: Path, output: Path | None) -> None:
     """Score the rows of CSV (with a header) with MODEL, as `run` wrote it. Nothing leaves this machine."""
     say = voice()
     scored = score(model, csv, output)
-    document = {
+    document: dict[str, object] = {
         "rows": scored.rows,
         "columns": list(scored.columns),
         "predictions": scored.path or None,
         "data": scored.tally.document(),
     }
     say.warn(words(scored.tally))
-    say.data(
-        document if output else {**document, "scores": scored.values()}, lambda out: click.echo(scored.text(), nl=False)
-    )
+    document |= {} if output else {"scores": scored.values()}
+    say.data(document, lambda out: click.echo(scored.text(), nl=False))

@@ -8,11 +8,9 @@ import click
 
 from potluck.api.network.server import serve
 from potluck.api.plan.plan import Plan
-from potluck.cli.door import settings, spoken, voice
+from potluck.cli.door import OUTPUT, PATH, settings, spoken, voice
 from potluck.cli.progress import progress
-from potluck.cli.text import show_run
-
-FOLDER = click.Path(path_type=Path)
+from potluck.cli.text import finished
 
 
 @click.group("server")
@@ -21,13 +19,13 @@ def command() -> None:
 
 
 @command.command("run")
-@click.argument("folder", type=FOLDER)
-@click.argument("plan", type=FOLDER)
-@click.option("--out", type=FOLDER, help="Folder of the run (default: runs/NAME-UTC).")
+@click.argument("folder", type=PATH)
+@click.argument("plan", type=PATH)
+@OUTPUT
 @click.option("--wait", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
               help="How long to wait for sites and their owners' approval.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Give up an unfinished run of this plan and start a new one.")
-@click.option("--record", type=FOLDER, help="Keep every parcel's body as it is read here, in this folder.")
+@click.option("--record", type=PATH, help="Keep every parcel's body as it is read here, in this folder.")
 @settings
 @spoken
 def run(
@@ -45,11 +43,6 @@ def run(
     """
     say = voice()
     read = Plan.read(plan, settings)
-
-    def tell(event: str, text: str) -> None:
-        say.say(f"{event}: {text}")
-
     with progress(say, read) as bar:
-        done = serve(folder, read, out=out, wait=wait, fresh=fresh, record=record, progress=bar, say=tell)
-    say.warn(list(done.warnings))
-    say.data(done.document, lambda console: show_run(console, done))
+        done = serve(folder, read, out=out, wait=wait, fresh=fresh, record=record, progress=bar, say=say.event)
+    finished(say, done)

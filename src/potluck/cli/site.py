@@ -8,12 +8,10 @@ from pathlib import Path
 import click
 
 from potluck.api.network import members as api
-from potluck.cli.door import spoken, voice
+from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.federation import lines
 from potluck.cli.owner import COMMANDS
 from potluck.cli.terminal import Terminal
-
-FOLDER = click.Path(path_type=Path)
 
 
 @click.group("site")
@@ -26,7 +24,7 @@ for one in COMMANDS:
 
 
 @command.command("new")
-@click.argument("folder", type=FOLDER)
+@click.argument("folder", type=PATH)
 @click.option("--name", help="The site's name in plans (default: the folder's).")
 @click.option("--compute", is_flag=True, help="Of a party that computes for the sites, and has no rows.")
 @click.option("--rotate", is_flag=True, help="New keys for the site whose home FOLDER is.")
@@ -36,17 +34,12 @@ def new(folder: Path, name: str | None, compute: bool, rotate: bool) -> None:
     if rotate and (name is not None or compute):
         raise click.UsageError("--rotate keeps name and role")
     home = api.site_rotate(folder) if rotate else api.site_new(folder, name, compute=compute)
-
-    def text(out: Terminal) -> None:
-        out.say(f"{home.name}: fingerprint {home.fingerprint}")
-        out.say(f"card: {home.card}")
-
-    voice().data(home.document(), text)
+    voice().lines(home.document(), [f"{home.name}: fingerprint {home.fingerprint}", f"card: {home.card}"])
 
 
 @command.command("join")
-@click.argument("folder", type=FOLDER)
-@click.argument("file", type=FOLDER)
+@click.argument("folder", type=PATH)
+@click.argument("file", type=PATH)
 @click.option("--coordinator", default="", metavar="FINGERPRINT", help="Refuse another coordinator than this.")
 @spoken
 def join(folder: Path, file: Path, coordinator: str) -> None:

@@ -8,12 +8,12 @@ import click
 from rich.table import Table
 
 from potluck.api.network.status import Live, status
-from potluck.cli.door import spoken, voice
+from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.terminal import Terminal
 
 
 @click.command("status")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 @spoken
 def command(folder: Path) -> None:
     """What the server of the federation in FOLDER is doing: rounds, sites, bytes, drop-outs, epsilon spent."""
@@ -36,13 +36,11 @@ def _show(out: Terminal, run: Live) -> None:
     size = f"{run.bytes_up:,} bytes up, {run.bytes_down:,} down{again}"
     out.say(f"{head}; {size}")
     table = Table("site", "state", "heard", "drop-outs", "epsilon")
-    for one in run.sites:
-        heard = "-" if one.seen is None else f"{one.seen:.0f} s ago"
-        spent = "-" if one.spent is None else f"{one.spent:.4g}"
-        table.add_row(one.name, " ".join([one.verdict, *one.codes]), heard, str(one.dropped), spent)
-    for one in run.computes:
-        heard = "-" if one.seen is None else f"{one.seen:.0f} s ago"
-        table.add_row(f"{one.name} (compute)", " ".join([one.verdict, *one.codes]), heard, "-", "-")
+    for role, parties in (("", run.sites), (" (compute)", run.computes)):
+        for one in parties:
+            heard = "-" if one.seen is None else f"{one.seen:.0f} s ago"
+            spent = "-" if one.spent is None else f"{one.spent:.4g}"
+            dropped = "-" if role else str(one.dropped)
+            table.add_row(f"{one.name}{role}", " ".join([one.verdict, *one.codes]), heard, dropped, spent)
     out.print(table)
-    for line in run.strays:
-        out.say(line)
+    out.lines(run.strays)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,16 +12,15 @@ from rich.text import Text
 
 from potluck.api.machine import attest as machine
 from potluck.api.machine import evidence as api
-from potluck.api.machine.attest import Written
-from potluck.api.machine.evidence import Given, Held
-from potluck.cli.door import spoken, voice
+from potluck.api.machine.evidence import Given
+from potluck.api.plan.grammar import dotted
+from potluck.cli.door import PATH, added, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.core.errors import UsageError
 from potluck.tee.attestation.evidence import FORMATS
 from potluck.tee.attestation.verdict import Verdict
 
 F = TypeVar("F", bound=Callable[..., object])
-PATH = click.Path(path_type=Path)
 LATEST = 253_402_300_799
 """Unix seconds of the end of the year 9999."""
 
@@ -33,16 +32,14 @@ def command() -> None:
 
 def evidenced(function: F) -> F:
     """Add the options that say which evidence is meant, and when."""
-    options = (
+    return added(
+        function,
         click.option("--format", "format_", type=click.Choice(FORMATS), help="Kind of evidence."),
         click.option("--evidence", type=PATH, help="Report, quote or document."),
         click.option("--endorsement", "endorsements", type=PATH, multiple=True, help="Certificate or collateral."),
         click.option("--root", "roots", type=PATH, multiple=True, help="Trust this root instead (development)."),
         click.option("--at", type=click.IntRange(0, LATEST), metavar="UNIX", help="Time to verify at (default: now)."),
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
 
 
 @command.command("verify")
@@ -71,10 +68,11 @@ def policy(policy: Path | None, output: Path | None, **words: object) -> None:
         raise UsageError("give a policy, or evidence to make one from", hint=hint)
     if policy is not None:
         held = api.demands(policy)
-        say.data(held.document(), lambda out: _values(out, held))
+        said = [*(f"{key} = {_word(value)}" for key, value in held.flat()), held.hash]
     else:
         held = api.begun(_given(words), output)
-        say.data(held.document(), lambda out: _begun(out, held))
+        said = [held.file] if held.file else held.text.splitlines()
+    say.lines(held.document(), said)
     say.warn(held.warnings)
 
 
@@ -83,7 +81,7 @@ def policy(policy: Path | None, output: Path | None, **words: object) -> None:
 def measure() -> None:
     """The digest of the code that an enclave of this installation runs: all owners must find the same."""
     said = machine.measured()
-    voice().data(said, lambda out: out.say(str(said["workload"])))
+    voice().lines(said, [str(said["workload"])])
 
 
 @command.command("attest")
@@ -96,7 +94,7 @@ def measure() -> None:
 def attest(attester: str, nonce: str | None, report_data: str | None, device: Path | None, output: Path) -> None:
     """Evidence of the machine that this runs on, for `potluck tee verify`. Exit 4: it has no such hardware."""
     made = machine.attest(attester, nonce, report_data, device, output)
-    voice().data(made.document(), lambda out: _wrote(out, made))
+    voice().lines(made.document(), map(str, (made.format, made.evidence, *made.endorsements)))
 
 
 def _given(words: dict[str, Any]) -> Given:
@@ -114,41 +112,14 @@ def judged(out: Terminal, verdict: Verdict) -> None:
     out.print(word, verdict.format)
     if verdict.stamp:
         out.say(f"  {verdict.stamp}", "yellow")
-    for reason in verdict.reasons:
-        out.say(f"  {reason}")
-    for path in verdict.unchecked:
-        out.say(f"  not compared: {path}")
+    out.lines(f"  {reason}" for reason in verdict.reasons)
+    out.lines(f"  not compared: {path}" for path in verdict.unchecked)
     if verdict.claims:
         out.print("claims:")
-    for path, value in _lines(verdict.claims, ""):
-        out.say(f"  {path} = {value}")
-
-
-def _lines(claims: Mapping[str, object], path: str) -> Iterator[tuple[str, str]]:
-    for key, value in claims.items():
-        if isinstance(value, Mapping):
-            yield from _lines(value, f"{path}{key}.")
-        elif value is not None:
-            yield f"{path}{key}", _word(value)
+    out.lines(f"  {path} = {_word(value)}" for path, value in dotted(verdict.claims) if value is not None)
 
 
 def _word(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "nothing"
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _wrote(out: Terminal, made: Written) -> None:
-    for line in (made.format, *map(str, (made.evidence, *made.endorsements))):
-        out.say(line)
-
-
-def _values(out: Terminal, held: Held) -> None:
-    for key, value in held.flat():
-        out.say(f"{key} = {_word(value)}")
-    out.say(held.hash)
-
-
-def _begun(out: Terminal, held: Held) -> None:
-    for line in [held.file] if held.file else held.text.splitlines():
-        out.say(line)

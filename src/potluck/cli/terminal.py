@@ -7,6 +7,7 @@ included, passes `Terminal.render_str`. What has a style is given it as an argum
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import IO, Any
 
 from rich.console import Console
@@ -32,6 +33,11 @@ class Terminal(Console):
     def say(self, text: str, style: str = "") -> None:
         """One line, however long."""
         self.print(text, style=style or None, soft_wrap=True)
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """One after the other."""
+        for line in lines:
+            self.say(line)
 
 
 def deafen(stream: IO[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from rich.table import Table
 
 from potluck.api.results.outcome import Run
+from potluck.cli.door import Voice
 from potluck.cli.terminal import Terminal
 from potluck.core.traits import traits_of
 from potluck.tasks.train.compare import NOT_PRIVATE
@@ -64,8 +65,7 @@ def _prediction(out: Terminal, document: Mapping[str, object]) -> None:
     out.say(f"predictions: {document['predictions']}")
     out.say(f"no score is off by more than {document['max_error_bound']:.3g}")
     notes = document["notes"]
-    for note in notes if isinstance(notes, Sequence) else ():
-        out.say(str(note))
+    out.lines(map(str, notes if isinstance(notes, Sequence) else ()))
     beside = _table(document, "agreement")
     if beside:
         same = "" if beside["same_labels"] is None else f"{beside['same_labels']} of {beside['rows']} labels agree, "
@@ -187,10 +187,14 @@ def spent(document: Mapping[str, object]) -> str:
     return f"epsilon spent: {owners} ({kind})"
 
 
+def finished(say: Voice, done: Run, show: Callable[[Terminal, Run], None] = show_run) -> None:
+    """Print a run: what to mind of it, and what comes of it."""
+    say.warn([*done.warnings, *done.told()])
+    say.notes(done.noted())
+    say.data(done.document, lambda out: show(out, done))
+
+
 def show_demo(out: Terminal, run: Run) -> None:
     """The demo: the comparison, the cost, who could see what, and what four small sites can support."""
     show_run(out, run)
-    for line in run.seen():
-        out.say(line)
-    for line in CAVEAT:
-        out.say(line)
+    out.lines([*run.seen(), *CAVEAT])

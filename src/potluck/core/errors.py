@@ -56,6 +56,11 @@ class Unreachable(PotluckError):
     exit_code = 4
 
 
+def unwritable(error: OSError, where: object, hint: str) -> UsageError:
+    """What is said of a file or folder that cannot be written."""
+    return UsageError(f"cannot be written ({reason(error)})", where=str(where), hint=hint)
+
+
 def reason(error: OSError | UnicodeError) -> str:
     """Why a file cannot be read or written, in the system's words, without its path or a byte of it."""
     said = error.strerror if isinstance(error, OSError) else "not UTF-8"

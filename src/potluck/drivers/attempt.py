@@ -66,7 +66,7 @@ def quarrel(server: Desk[object], here: frozenset[Party]) -> dict[Party, Cause]:
     return found
 
 
-def telling(abort: Abort, reasons: Mapping[Party, Abort]) -> Abort:
+def root_cause(abort: Abort, reasons: Mapping[Party, Abort]) -> Abort:
     """The abort to raise: one that names a party; else a party's own reason, which says more than "too few answers"."""
     if abort.party is not None and abort.party != SERVER:
         return abort

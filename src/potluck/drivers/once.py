@@ -30,7 +30,7 @@ def together(round_: RoundId, halves: Mapping[Party, Half[object]], memory: Memo
     desks = memory.round(round_, halves)
     aborts = {party: desk.abort for party, desk in desks.items() if desk.abort}
     if aborts:
-        raise told(aborts.pop(SERVER, None), aborts)
+        raise root_cause(aborts.pop(SERVER, None), aborts)
     return {party: desk.result for party, desk in desks.items()}
 
 
@@ -44,7 +44,7 @@ def played(
     return found, Log([Round(ask, round_.number, {}, seconds, memory.transcript.traffic(round_.number), time.time())])
 
 
-def told(server: Abort | None, sites: Mapping[Party, Abort]) -> Abort:
+def root_cause(server: Abort | None, sites: Mapping[Party, Abort]) -> Abort:
     """The abort to raise of those that ended a round: a site's own reason says more than the server's silence."""
     for party, why in sites.items():
         if why.cause not in QUIET:

@@ -120,41 +120,41 @@ class Sums:
     def __init__(
         self,
         plan: Plan,
-        table: RoundRunner,
+        runner: RoundRunner,
         *,
-        memoir: RunStore | None = None,
+        store: RunStore | None = None,
         repeats: int = 0,
         redone: int = 0,
         progress: Progress = lambda ask: None,
     ) -> None:
         self.log = Log()
         self._plan = plan
-        self._table = table
-        self._memoir = memoir or NullStore()
+        self._runner = runner
+        self._store = store or NullStore()
         self._progress = progress
         self._repeats = repeats
         self._excluded: dict[Party, Cause] = {}
         self._redo = plan.privacy.redo - redone
-        self._same = {kind: self._memoir.agreed(kind) for kind in Kind}
+        self._same = {kind: self._store.agreed(kind) for kind in Kind}
 
     def __call__(self, ask: Ask) -> Answer:
         """One sum. Raises Abort: the cause, and whom it names."""
         self._progress(ask)
-        known = self._memoir.recall(ask)
+        known = self._store.recall(ask)
         if known is not None:
             return self._finished(ask, *known)
         left_over = self._repeats
         while True:
-            number = self._memoir.begin(ask)
+            number = self._store.begin(ask)
             started = time.perf_counter()
-            attempt = self._table.attempt(ask, number, *self._seating(ask))
+            attempt = self._runner.attempt(ask, number, *self._seating(ask))
             if attempt.answer is not None:
                 seconds = time.perf_counter() - started
                 dropped = {str(site): cause for site, cause in attempt.lost.items()}
                 done = Round(ask, number, dropped, seconds, attempt.traffic, time.time())
-                self._memoir.opened(done, attempt.answer, attempt)
+                self._store.opened(done, attempt.answer, attempt)
                 return self._finished(ask, done, attempt.answer)
-            self._memoir.ended(ask, number, attempt)
+            self._store.ended(ask, number, attempt)
             self._same[ask.kind] = self._same[ask.kind] or attempt.agreed
             left_over -= self._give_up_or_retry(attempt, left_over)
 

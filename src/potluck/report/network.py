@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from potluck.report.details import Details, Head
+from potluck.report import details
 
 SHORT = 16
 """Letters of a hash that are shown in a table."""
@@ -17,49 +17,27 @@ _LOOPBACK = re.compile(r"^(?:\w+://)?(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
-    """One owner's ledger head, its hash also shortened."""
-
-    site: str
-    entry: int
-    short: str
-    hash: str
-    signature: str
-
-
-@dataclass(frozen=True, slots=True)
 class Network:
-    """Ready to print. often: "once", "3 times"; mute: sites of which no head is known; here: the broker was on this
-    machine's own address."""
+    """Ready to print. often: how many times the server was started again: "once", "3 times"; mute: sites of which no
+    head is known; here: the broker was on this machine's own address."""
 
-    federation: str
-    version: int
-    broker: str
-    resumed: int
+    about: details.Network
     often: str
-    heads: tuple[Signed, ...]
     mute: tuple[str, ...]
     here: bool
 
 
-def network(details: Details) -> Network | None:
+def network(facts: details.Details) -> Network | None:
     """Of a run across machines, else `None`."""
-    found = details.network
+    found = facts.network
     if found is None:
         return None
     heard = {head.site for head in found.heads}
-    return Network(
-        federation=found.federation,
-        version=found.version,
-        broker=found.broker,
-        resumed=found.resumed,
-        often={1: "once", 2: "twice"}.get(found.resumed, f"{found.resumed} times"),
-        heads=tuple(_signed(head) for head in found.heads),
-        mute=tuple(site.name for site in details.sites if site.name not in heard),
-        here=_LOOPBACK.match(found.broker) is not None,
-    )
+    often = {1: "once", 2: "twice"}.get(found.resumed, f"{found.resumed} times")
+    mute = tuple(site.name for site in facts.sites if site.name not in heard)
+    return Network(found, often, mute, _LOOPBACK.match(found.broker) is not None)
 
 
-def _signed(head: Head) -> Signed:
-    short = head.hash if len(head.hash) <= SHORT + 1 else f"{head.hash[:SHORT]}…"
-    return Signed(head.site, head.entry, short, head.hash, head.signature)
+def short(digest: str) -> str:
+    """The beginning of a hash."""
+    return digest if len(digest) <= SHORT + 1 else f"{digest[:SHORT]}…"

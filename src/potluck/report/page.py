@@ -18,11 +18,10 @@ from potluck.core.traits import traits_of
 from potluck.report import (
     charts,
     comparison,
-    matching,
+    joint,
     matrix,
     network,
     owners,
-    scoring,
     summary,
     symbols,
     traffic,
@@ -69,8 +68,8 @@ def render(folder: Path) -> str:
             ended=outcome.model is None
             and not outcome.results
             and not (details.prediction or details.intersection or _fitted(details)),
-            prediction=scoring.prediction(outcome, details),
-            matched=matching.intersection(outcome, details),
+            prediction=joint.prediction(outcome, details),
+            matched=joint.intersection(outcome, details),
             fitted=_fitted(details),
             metrics=comparison.metrics(measured, details),
             models=comparison.MODELS,
@@ -157,6 +156,7 @@ def _environment() -> Environment:
         "epsilon": words.epsilon,
         "left": traffic.left,
         "listed": words.listed,
+        "short": network.short,
         "size": words.size,
     }
     return made

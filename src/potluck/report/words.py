@@ -10,17 +10,16 @@ ceiling for the strongest adversary, not an estimate of what an attack reaches.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from potluck.core.agree import agree
+from potluck.core.visible import seen
 from potluck.dp.odds import odds as ceiling
 
 SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 WHO = {"row": "one row", "person": "one person", "site": "one whole site"}
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-HIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
 
 def secret(unit: str, neighbours: str) -> str:
@@ -30,8 +29,11 @@ def secret(unit: str, neighbours: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Text without what a reader cannot see: control characters, overrides of direction, lone surrogates."""
-    return HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Text without what a reader cannot see (`core.visible`); tabs, line breaks and fixed spaces stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    stays = "\t\n\r\N{NO-BREAK SPACE}"
+    return "".join(one if one in stays or seen(one) else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

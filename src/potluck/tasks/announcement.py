@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 import msgspec
 
-from potluck.core.asks import Kind
+from potluck.core.asks import Ask, Kind
+from potluck.core.party import SERVER, Party
+from potluck.core.plan import Plan, digest
+from potluck.core.rounds import Abort, Cause, Exchange, Half, Label, Parcel, RoundId
+from potluck.core.wire import dump, load
 
 BEGIN = "begin"
 
@@ -16,3 +23,39 @@ class Announcement(msgspec.Struct, frozen=True, array_like=True):
     kind: Kind
     step: int
     state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RoundContext:
+    """What a party needs for the round of a task that has but one: the plan and the round's number."""
+
+    plan: Plan
+    round: RoundId
+
+
+def only(plan: Plan) -> Ask:
+    """What is asked in the round of a task that has but one."""
+    assert plan.traits.kind is not None
+    return Ask(plan.traits.kind, 0, (), b"")
+
+
+def announce(plan: Plan, ask: Ask, label: Label, to: Iterable[Party]) -> Half[None]:
+    """The server says what the round is."""
+    body = dump(Announcement(digest(plan), ask.kind, ask.step, ask.state))
+    yield Exchange(label, send={party: Parcel(label, body) for party in to})
+
+
+def announced(plan: Plan, round_: RoundId) -> Half[Announcement]:
+    """What the server says. Raises Abort(TERMS): it runs another plan."""
+    inbox = yield Exchange(Label(round_, BEGIN), expect=frozenset({SERVER}), at_least=1, hops=2)
+    said = load(inbox.got[SERVER], Announcement, SERVER)
+    if said.plan != digest(plan):
+        raise Abort(Cause.TERMS, party=SERVER, detail="the server runs another plan")
+    return said
+
+
+def begun(plan: Plan, round_: RoundId) -> Half[None]:
+    """The server says that the round begins. Raises Abort(TERMS): of another plan, or none that this one has."""
+    said, ask = (yield from announced(plan, round_)), only(plan)
+    if (said.kind, said.step, said.state) != (ask.kind, ask.step, ask.state):
+        raise Abort(Cause.TERMS, party=SERVER, detail="the plan has no such round")

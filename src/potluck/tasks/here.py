@@ -18,8 +18,6 @@ from potluck.learning.models.scoring import Agreement, Carried, Predicted
 from potluck.learning.tasks import Counted
 from potluck.learning.training.trained import Trained
 from potluck.tasks.intersect.halves import Intersected
-from potluck.tasks.intersect.kept import Learnt
-from potluck.tasks.predict.kept import Told
 from potluck.tasks.train.compare import Comparison
 from potluck.tee.attestation.demand import Demand
 
@@ -59,18 +57,6 @@ class Begun:
     progress: Callable[[Ask], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """Results of a run, brought out of the home of who read them. document: what the run's document says then; scored,
-    learnt: what is known of scores, of common keys."""
-
-    document: Json = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-    beside: Beside = field(default_factory=Beside)
-    scored: Told | None = None
-    learnt: Learnt | None = None
-
-
 class Here(Protocol):
     """What all parties of a plan bring, read and checked; nothing has been sent."""
 
@@ -95,9 +81,9 @@ class Here(Protocol):
         """What no owner could do alone."""
         ...
 
-    def fetch(self, folder: Path, homes: Mapping[str, Path], run: str, compare: bool) -> Fetched:
-        """What the readers of the results kept in their homes, which are all on this machine, brought into the run's
-        folder. homes: by site. Raises UsageError: there is nothing."""
+    def fetch(self, homes: Mapping[str, Path], run: str) -> Outcome | None:
+        """What the reader of the results kept in its home, which is on this machine, as `play` would have given it.
+        None: the server has it. homes: by site. Raises UsageError: there is nothing."""
         ...
 
 

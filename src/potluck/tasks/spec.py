@@ -18,6 +18,7 @@ from potluck.dp.account import Cost
 from potluck.learning.models.scoring import Carried
 from potluck.members.home import SiteHome
 from potluck.owner.policy import Policy
+from potluck.tasks.announcement import only
 from potluck.tasks.here import Beside, Estimate, Here, Json, Outcome
 from potluck.tasks.intersect.halves import Intersected
 from potluck.tasks.participation import Participation
@@ -57,8 +58,8 @@ class TaskSpec:
     words: the protections that carry out this plan of it; unknown: what is wrong with another one, None where that is
     not more than its name.
     check: (errors, warnings) of a plan whose tables and protection fit the task. views: who sees what.
-    first: its first sum, as all derive it from the plan. costs: what one sum of each kind charges an owner, of a plan
-    with noise.
+    first: what is asked first, as all derive it from the plan. costs: what one sum of each kind charges an owner, with
+    noise.
     part: what a site or compute party brings to a run, once its owner has agreed. serve: the server's half, of a task
     that is one round; afar: what comes of that where the results are others'.
     here: what all parties bring, where one process has them all; keeps: whose ledgers a run writes; estimate: what a
@@ -70,7 +71,7 @@ class TaskSpec:
     words: Callable[[Plan], Sequence[str]]
     check: Callable[[Plan], tuple[list[str], list[str]]]
     views: Callable[[Plan], list[View]]
-    first: Callable[[Plan], Ask]
+    first: Callable[[Plan], Ask] = only
     costs: Callable[[Plan], Mapping[Kind, Cost]]
     part: Callable[[Plan, Policy, SiteHome], Participation]
     serve: Callable[[Plan], Serving] = serves_sums

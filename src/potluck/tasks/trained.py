@@ -9,7 +9,6 @@ from potluck.core import private
 from potluck.core.plan import Plan
 from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.models.basis import FILE as SUMMARY
-from potluck.learning.models.model import Model
 from potluck.learning.training.trained import Trained
 from potluck.tasks.here import Beside, Json, Outcome
 from potluck.tasks.train.compare import Comparison
@@ -31,20 +30,14 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
     """What is said of a model and its metrics; null where they are somewhere else."""
     if not isinstance(outcome, Trained):
         return {"model": None, "metrics": {"federated": None}}
-    held_out = plan.data.split is not None
-    return of_model(outcome.model, folder) | {"metrics": metrics(outcome, beside), "held_out": held_out}
-
-
-def of_model(model: Model, folder: Path) -> Json:
-    """What is said of a model that is here."""
-    return {
-        "model": {
-            "kind": model.kind,
-            "file": str(folder / MODEL),
-            "digest": model.digest(),
-            "coefficients": dict(model.coefficients) if model.coefficients else None,
-        }
+    model = outcome.model
+    said = {
+        "kind": model.kind,
+        "file": str(folder / MODEL),
+        "digest": model.digest(),
+        "coefficients": dict(model.coefficients) if model.coefficients else None,
     }
+    return {"model": said, "metrics": metrics(outcome, beside), "held_out": plan.data.split is not None}
 
 
 def scores(metrics: Metrics | None, number: bool) -> Json:

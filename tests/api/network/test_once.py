@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from potluck.api.network.once import carried
+from potluck.api.network.once import run_round
 from potluck.api.plan.plan import Plan
 from potluck.core.party import Party, Role, site
 from potluck.core.rounds import Abort, Cause
@@ -47,7 +47,7 @@ class Scripted:
 
 def ended(folder, coordinator):
     with closing(Journal(folder / "journal.sqlite", SPEC)) as journal:
-        return carried(SPEC, FIT.first(SPEC), coordinator, journal, FIT.serve(SPEC))
+        return run_round(SPEC, FIT.first(SPEC), coordinator, journal, FIT.serve(SPEC))
 
 
 def test_a_round_that_broke_before_anything_left_is_tried_again(tmp_path):

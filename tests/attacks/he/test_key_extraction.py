@@ -17,9 +17,9 @@ from potluck.he.sum.residues import add, read
 from potluck.he.sum.residues import dump as flat
 from potluck.secret.container import Secret
 from potluck.secret.stream import digest
-from potluck.testing.tampering import altering
 from support.he.ring import coefficients, values
 from support.he.rogue import Spied, Spies, attack, crafted, engines, left, rows, said, setting_of, sitting
+from support.hostile.tampering import altering
 from support.mpc.mask_rogue import causes
 
 workers = pytest.fixture(scope="module")(engines)

@@ -19,9 +19,9 @@ from potluck.drivers.memory import Memory
 from potluck.he.sum import messages as m
 from potluck.testing.draws import seeded
 from potluck.testing.protection import judged
-from potluck.testing.tampering import altering
 from support.he.rogue import engines, left, sitting
 from support.he.tampered import Memories, altered
+from support.hostile.tampering import altering
 
 workers = pytest.fixture(scope="module")(engines)
 

@@ -16,9 +16,9 @@ from potluck.secret.container import Secret
 from potluck.secret.shamir import PRIME
 from potluck.secret.stream import digest
 from potluck.testing.protection import check_protection, judged
-from potluck.testing.tampering import altering
 from support.he.lying import NONSENSE, lie, noise
 from support.he.rogue import engines, left, said, sitting
+from support.hostile.tampering import altering
 from support.mpc.mask_rogue import causes
 
 workers = pytest.fixture(scope="module")(engines)

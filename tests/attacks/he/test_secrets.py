@@ -26,10 +26,10 @@ from potluck.he.sum import messages as m
 from potluck.he.sum.bfv import Bfv
 from potluck.secret.container import Secret
 from potluck.testing.protection import judged
-from potluck.testing.tampering import altering
 from support.he.keys import forms, held, spelled, ternary
 from support.he.rogue import Spied, Spies, engines, rogue, sitting
 from support.he.tampered import altered
+from support.hostile.tampering import altering
 
 workers = pytest.fixture(scope="module")(engines)
 

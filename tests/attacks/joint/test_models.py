@@ -12,7 +12,7 @@ from scipy.special import logit
 from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Cause, Record
-from potluck.drivers.once import told
+from potluck.drivers.once import root_cause
 from potluck.mpc.fit import site as owner
 from potluck.owner.budget import Budget
 from support.parties.fit_scene import RANKS, frames, plan, sat
@@ -93,7 +93,7 @@ def test_the_other_owner_refuses_before_a_share_of_its_columns_leaves(tmp_path):
     assert desks[OTHER].abort.cause is Cause.REPLAY
     assert not [move for move in post.transcript.moves if move.sender == OTHER and move.label.step == "fit/input"]
     aborts = {party: desk.abort for party, desk in desks.items() if desk.abort}
-    why = told(aborts.pop(SERVER), aborts)
+    why = root_cause(aborts.pop(SERVER), aborts)
     assert (why.cause, why.party) == (Cause.REPLAY, OTHER)
     assert "once in a run" in why.detail
 

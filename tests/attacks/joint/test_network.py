@@ -12,7 +12,7 @@ from potluck.core.party import SERVER, site
 from potluck.core.plan import digest
 from potluck.core.rounds import Cause, RoundId
 from potluck.drivers.memory import Memory
-from potluck.drivers.once import told
+from potluck.drivers.once import root_cause
 from potluck.learning.data.columns import read
 from potluck.mpc.fit.site import TRIED
 from potluck.owner.run_secrets import RunSecrets
@@ -130,4 +130,4 @@ def test_of_an_owner_that_is_gone_the_server_is_not_blamed(step):
     aborts = {party: desk.abort for party, desk in desks.items() if desk.abort and party != gone}
     assert any(abort.party == gone for abort in aborts.values())
     assert not any(abort.party == SERVER and abort.cause is Cause.SILENT for abort in aborts.values())
-    assert told(aborts.pop(SERVER, None), aborts).party in (gone, None)
+    assert root_cause(aborts.pop(SERVER, None), aborts).party in (gone, None)

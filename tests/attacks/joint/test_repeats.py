@@ -16,9 +16,9 @@ from potluck.drivers.memory import Memory
 from potluck.mpc.psi.commitment import Commitment
 from potluck.mpc.psi.curve import split
 from potluck.secret.container import Secret
+from potluck.tasks.announcement import Announcement
 from potluck.tasks.fit import halves as vertical
 from potluck.tasks.matching.alignment import Keys, Tools
-from potluck.tasks.sums.halves import Announcement
 from support.mpc.psi_rig import Seeing, gathering, keys_of, met, results
 from support.parties import fit_scene
 
@@ -48,7 +48,7 @@ class Room:
         return met(about, sets, ledgers=self.ledgers, secrets=self.secrets, **more)
 
 
-def told(room):
+def root_cause(room):
     """What ann learns of her guesses: word -> whether bob has it, of the rounds that were not refused."""
     found = {}
     for word in GUESSES:
@@ -60,13 +60,13 @@ def told(room):
 
 @pytest.mark.parametrize(("count", "reveal"), WAYS)
 def test_server_and_receiver_cannot_ask_one_key_at_a_time(count, reveal):
-    assert told(Room(count, reveal)) == {"ada": False}  # the one try that was approved
+    assert root_cause(Room(count, reveal)) == {"ada": False}  # the one try that was approved
 
 
 @pytest.mark.parametrize(("count", "reveal"), WAYS)
 def test_without_the_commitment_they_learn_every_member(count, reveal, monkeypatch):
     monkeypatch.setattr(Commitment, "heard", lambda self, step: None)
-    assert told(Room(count, reveal)) == {word: word in TRUE for word in GUESSES}
+    assert root_cause(Room(count, reveal)) == {word: word in TRUE for word in GUESSES}
 
 
 @pytest.mark.parametrize(("count", "reveal"), WAYS)

@@ -23,7 +23,7 @@ from potluck.secret.container import Secret
 from potluck.secret.shamir import split
 from potluck.testing.draws import seeded
 from potluck.testing.protection import RoundContext, check_protection, judged
-from potluck.testing.tampering import altering
+from support.hostile.tampering import altering
 from support.mpc.mask_rogue import seat_of
 
 LIAR = site("s0")

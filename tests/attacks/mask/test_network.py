@@ -13,8 +13,8 @@ from potluck.core.stages import Opened
 from potluck.core.wire import pack
 from potluck.mpc.mask.graph import Shape, thresholds
 from potluck.mpc.mask.protection import Mask
-from potluck.testing import tampering
 from potluck.testing.protection import RoundContext, check_protection
+from support.hostile import tampering
 
 UP = ["mask/advertise", "mask/share", "mask/input", "mask/sign", "mask/unmask"]
 DOWN = ["mask/roster", "mask/relay", "mask/survivors", "mask/signed"]

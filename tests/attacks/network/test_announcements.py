@@ -34,8 +34,9 @@ from potluck.drivers.memory import Memory
 from potluck.learning.data.table import read
 from potluck.learning.tasks import build
 from potluck.learning.training.method import WIDEST
+from potluck.tasks.announcement import Announcement
 from potluck.tasks.sums import protections
-from potluck.tasks.sums.halves import Announcement, RoundContext, contribution, join, lead, terms
+from potluck.tasks.sums.halves import RoundContext, contribution, join, lead, terms
 
 PLAN = Plan(
     version=1,
@@ -81,7 +82,7 @@ class Federated:
     def sitting(self, number):
         return RoundContext(self.plan, self.task, self.protection, RoundId("run", number))
 
-    def told(self, number, bodies):
+    def root_cause(self, number, bodies):
         """Each site's desk after the server announced `bodies` and then nothing more."""
 
         def server():
@@ -164,12 +165,12 @@ def test_a_site_answers_no_sum_that_its_plan_has_not(plan, what):
 def test_a_model_that_no_fit_comes_to_is_refused_without_noise():
     federated = Federated(PLAN)
 
-    def told(weight: float):
+    def root_cause(weight: float):
         said = dump(Announcement(digest(PLAN), Kind.TRAIN, 1, np.array([0.0, weight]).astype("<f8").tobytes()))
         return causes(federated.told(1, {A: said}))
 
-    assert told(2 * WIDEST) == {"a": Cause.RANGE}
-    assert told(WIDEST) == {"a": Cause.SILENT}  # the others were told of nothing: the site goes on without them
+    assert root_cause(2 * WIDEST) == {"a": Cause.RANGE}
+    assert root_cause(WIDEST) == {"a": Cause.SILENT}  # the others were told of nothing: the site goes on without them
 
 
 @pytest.mark.parametrize(

@@ -107,14 +107,14 @@ def two_faced(fed, spec):
     with fed.coordinator(spec, RUN) as (coordinator, _):
         false = twin(fed)
         coordinator._me = TwoFaced(coordinator._me, identity(false), site("d"))
-        due = coordinator.guests.due
+        due = coordinator.participants.due
 
         def lying(now):
             for who, said in due(now):
                 file = false.federation if who == site("d") else chief(fed).federation
                 yield who, replaced(said, membership=file.version, file=file.digest)
 
-        coordinator.guests.due = lying
+        coordinator.participants.due = lying
         coordinator.gather()
         first = next(coordinator._run.task.lead())
         return coordinator.attempt(first, 1, {}, frozenset(map(site, "abcd")))
@@ -168,7 +168,7 @@ def agreed(file):
     return {
         "sum": terms(spec, round_, ask, mechanism(spec, ask), file).digest,
         "predict": inference.RoundContext(replaced(spec, predict=scoring), None, round_).meeting(file).digest,
-        "fit": vertical.RoundContext(fit_scene.plan().spec, round_).fitting(file).digest,
+        "fit": vertical.fitting(vertical.RoundContext(fit_scene.plan().spec, round_), file).digest,
         "intersect": matching.digest,
         "points of keys": matching.lasting,
     }

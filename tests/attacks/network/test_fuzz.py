@@ -203,7 +203,7 @@ def fuzzed_server(fed, spec, fuzz):
     """A server in the middle of a round over all four sites, whose letters are `fuzz`'s business from there on."""
     with fed.coordinator(spec, RUN) as (coordinator, journal):
         for name in "abcd":
-            guest = coordinator.guests.of[site(name)]
+            guest = coordinator.participants.of[site(name)]
             guest.verdict, guest.boot = "granted", bytes(16)
         coordinator._drive = lambda round_: (coordinator._post(round_, round_.desk.start()), fuzz(coordinator, journal))
         coordinator._wait = 0.0
@@ -248,7 +248,7 @@ def test_a_lying_site_cannot_break_the_server_or_speak_for_others(fed, word, cou
         me, head = one._me, one._consent.head()
 
     def fuzz(coordinator, journal):
-        asker = coordinator.guests._proposal.asker
+        asker = coordinator.participants._proposal.asker
         good = [
             dump(Answer("granted", (), head, bytes(16), 2, bytes(32), asker)),
             dump(Answer("denied", ("who",), head, bytes(16), 2, bytes(32), asker)),
@@ -281,7 +281,7 @@ def test_a_lying_site_cannot_break_the_server_or_speak_for_others(fed, word, cou
 def guests(coordinator):
     return {
         party.name: (guest.verdict, guest.codes, guest.boot, guest.last)
-        for party, guest in coordinator.guests.of.items()
+        for party, guest in coordinator.participants.of.items()
     }
 
 

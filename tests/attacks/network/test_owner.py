@@ -294,7 +294,7 @@ def test_a_run_that_is_revoked_ends_before_its_next_round(fed):
 
     with fed.attending(*"abcd"), fed.coordinator(spec, RUN) as (coordinator, journal):
         coordinator.gather()
-        drive(build(spec), Sums(spec, coordinator, memoir=journal, progress=revoked))
+        drive(build(spec), Sums(spec, coordinator, store=journal, progress=revoked))
         givers = [one["givers"] for one in journal.rounds()]
     assert "a" in givers[0]
     assert all("a" not in names for names in givers[1:])
@@ -490,7 +490,7 @@ def test_a_round_that_a_site_refused_is_told_by_its_cause(fed):
     with fed.attending(*"abcd"), fed.coordinator(spec, RUN) as (coordinator, journal):
         coordinator.gather()
         with pytest.raises(Abort) as caught:
-            drive(build(spec), Sums(spec, coordinator, memoir=journal, progress=revoked))
+            drive(build(spec), Sums(spec, coordinator, store=journal, progress=revoked))
     assert caught.value.cause is Cause.REFUSED
     assert caught.value.party == site("a")
 

@@ -16,7 +16,7 @@ from potluck.core.asks import Kind
 from potluck.core.party import SERVER, site
 from potluck.core.plan import CODE, canonical
 from potluck.core.rounds import Abort, Cause
-from potluck.drivers.once import told
+from potluck.drivers.once import root_cause
 from potluck.drivers.transcript import Transcript
 from potluck.members.home import CoordinatorHome
 from potluck.mpc.psi.commitment import Commitment
@@ -27,7 +27,7 @@ from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator, Run
 from potluck.tasks.intersect.halves import RoundContext, conduct
-from potluck.tasks.intersect.kept import kept
+from potluck.tasks.intersect.site import COMMON
 from support.parties import across
 from support.parties.intersect_hall import RUN, Hall, enrolled, plan
 
@@ -89,7 +89,7 @@ def sizes(hall, words):
     for number, word in enumerate(words, 1):
         forged(hall, word)
         attempt = asked(hall, number)
-        learnt = kept(hall.folder / "a", RUN)
+        learnt = COMMON.find(hall.folder / "a", RUN)
         found.append((None if learnt is None else learnt[1].size, attempt))
     return found
 
@@ -101,7 +101,7 @@ def test_one_approval_is_one_intersection_whatever_is_started_again(hall):
     (first, _), (second, attempt) = sizes(hall, ["zoe", "bea"])
     assert (first, second) == (0, None)
     assert attempt.lost[site("b")] is Cause.REPLAY
-    why = told(attempt.abort, {who: Abort(cause, party=who) for who, cause in attempt.lost.items()})
+    why = root_cause(attempt.abort, {who: Abort(cause, party=who) for who, cause in attempt.lost.items()})
     assert why.party == site("b")
     assert "one approved run shows one intersection" in why.detail
     assert any("already used: keys" in line for line in hall.heard["b"])
@@ -121,7 +121,7 @@ def test_a_round_is_done_again_with_the_same_keys_by_new_processes_until_the_run
         approved(hall)
     for number in (1, 2):
         assert asked(hall, number).abort is None
-        assert kept(hall.folder / "a", RUN)[1].size == 1
+        assert COMMON.find(hall.folder / "a", RUN)[1].size == 1
         for found in [*hall.folder.glob("?/**/aligned")]:
             shutil.rmtree(found)  # as if the round had been cut off before the end
     secrets = [*hall.folder.glob("[ab]/**/*.secret")]

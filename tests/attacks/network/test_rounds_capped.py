@@ -21,7 +21,7 @@ from potluck.owner.requests import State
 from potluck.parties.admission import consent, tries
 from potluck.parties.admission.session import ANSWER, Answer, parcel
 from potluck.parties.runners.flood import Pace
-from potluck.tasks.sums.halves import Announcement
+from potluck.tasks.announcement import Announcement
 from support.hostile.proposals import drained, proposal, server
 from support.parties import across, scene
 from support.parties.across import Across, parties, quick
@@ -178,7 +178,7 @@ def test_the_server_ends_with_the_name_of_the_owner_that_is_asked_again_and_goes
                 assert coordinator.attempt(ask, journal.begin(ask), {}, parties("abcd")).answer is not None
             ended = coordinator.attempt(ask, journal.begin(ask), {}, parties("abcd"))
             assert ended.answer is None
-            while coordinator.guests.present():
+            while coordinator.participants.present():
                 coordinator._listen(0.1)
             coordinator._wait = 0.5
             with pytest.raises(Refused, match=r"a has not approved it yet; b has not .*potluck site inbox") as caught:

@@ -95,7 +95,7 @@ def restarted(fed, spec):
             coordinator.gather()
             before = opened(coordinator, journal, first(spec))
         appended(fed, spec)
-        coordinator.guests.doubt(site("a"))
+        coordinator.participants.doubt(site("a"))
         with fed.attending("a"):
             return opened(coordinator, journal, first(spec)) - before
 
@@ -151,7 +151,7 @@ def malformed(fed, spec):
         line = fed.exchange.line(SERVER)
         for one in wrong(fed, spec):
             line.send(site("a"), me.close(site("a"), parcel(RUN, one)), 1.0)
-        coordinator.guests.doubt(site("a"))
+        coordinator.participants.doubt(site("a"))
         return opened(coordinator, journal, first(spec)) - before
 
 
@@ -199,7 +199,7 @@ def resumed(fed, plan, change=appended):
     spec = quick(plan)
     with fed.attending(*"abcd"), fed.coordinator(spec, RUN, wait=30.0) as (coordinator, journal):
         coordinator.gather()
-        sums, steps = Sums(spec, coordinator, memoir=journal), build(spec).lead()
+        sums, steps = Sums(spec, coordinator, store=journal), build(spec).lead()
         journal.begin(steps.send(sums(next(steps))))  # the second round has begun, and then the process is gone
     change(fed, spec)
     with fed.attending(*"abcd"):
@@ -244,13 +244,13 @@ def test_control_a_run_that_is_not_tied_ends_well_with_a_mixed_model(fed, untied
 def test_with_noise_a_site_whose_rows_changed_drops_out_and_its_cause_is_named(fed):
     spec = quick(scene.plan(privacy=scene.SHARED))
     with fed.attending(*"bcd"), fed.coordinator(spec, RUN, wait=30.0) as (coordinator, journal):
-        sums, steps = Sums(spec, coordinator, memoir=journal), build(spec).lead()
+        sums, steps = Sums(spec, coordinator, store=journal), build(spec).lead()
         with fed.attending("a"):
             coordinator.gather()
             ask = steps.send(sums(next(steps)))
         appended(fed, spec)
         with fed.attending("a"):
-            while coordinator.guests.of[site("a")].verdict != "unable":
+            while coordinator.participants.of[site("a")].verdict != "unable":
                 coordinator._listen(0.1)
                 coordinator._propose()
             answer = sums(ask)

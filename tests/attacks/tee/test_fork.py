@@ -8,7 +8,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load, unpack
 from potluck.tee.sum import messages as m
 from potluck.tee.sum.check import check
-from potluck.testing.tampering import altering
+from support.hostile.tampering import altering
 from support.parties import scene
 from support.tee.rig import arrays, near, room, sitting, telling
 

@@ -15,7 +15,7 @@ from potluck.tee.attestation.binding import session
 from potluck.tee.sum import messages as m
 from potluck.tee.sum.site import round_of
 from potluck.testing.protection import judged
-from potluck.testing.tampering import altering
+from support.hostile.tampering import altering
 from support.tee.rig import arrays, near, sitting
 
 N = 4

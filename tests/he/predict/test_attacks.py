@@ -15,8 +15,8 @@ from potluck.he.predict.circuit import compile
 from potluck.he.predict.ckks import Ckks
 from potluck.he.predict.messages import Bodies, Hello, Thread, ask
 from potluck.he.predict.protection import Predicting
-from potluck.testing.tampering import altering
 from support.he.prediction import CLIENT, OWNER, Room, meeting, net, plain, rows
+from support.hostile.tampering import altering
 
 PUBLIC, KEYS = levels.TABLE[0], levels.TABLE[0].ciphertext(0)
 

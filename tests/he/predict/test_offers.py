@@ -15,8 +15,8 @@ from potluck.he.predict.messages import Bodies, Greeting, Hello, answer, ask
 from potluck.he.predict.protection import Predicting
 from potluck.he.sum import parameters
 from potluck.he.sum.bfv import Bfv
-from potluck.testing.tampering import altering
 from support.he.prediction import CLIENT, OWNER, Room, meeting, net, rows
+from support.hostile.tampering import altering
 
 SET = levels.TABLE[0]
 OFFERS = {

@@ -18,7 +18,7 @@ from potluck.learning.models.forest import Forest, Tree, fault, margins
 from potluck.learning.models.model import Model
 from potluck.learning.training import fit_trees
 from potluck.learning.training.grow import Growth, bits, cuts, grow
-from potluck.tasks.fit import learners
+from potluck.tasks.fit import learner
 
 BASE = {
     "version": 1,
@@ -247,11 +247,11 @@ def test_one_class_and_results_that_are_no_trees_are_errors():
 
 
 def test_explain_says_to_a_reader_what_cuts_and_leaves_tell():
-    notes = {str(one.party): one.note for one in learners.views(planned()) if one.of == "the model"}
+    notes = {str(one.party): one.note for one in learner.views(planned()) if one.of == "the model"}
     assert "a cut is about a quantile of its column, and a leaf may hold one row alone" in notes["clinic"]
     assert "quantile" not in notes["lab"]
     linear = planned(model={"kind": "logistic", "depth": 3}, training={"method": "newton"})
-    assert all("quantile" not in one.note for one in learners.views(linear))
+    assert all("quantile" not in one.note for one in learner.views(linear))
 
 
 @pytest.mark.parametrize(

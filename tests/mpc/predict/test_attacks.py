@@ -13,12 +13,12 @@ from potluck.core.party import SERVER
 from potluck.core.predicting import Scored
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load
-from potluck.drivers.once import told
+from potluck.drivers.once import root_cause
 from potluck.mpc.engine import Engine
 from potluck.mpc.predict import client as predict_client
 from potluck.mpc.predict import messages as m
 from potluck.mpc.predict import scale as predict_scale
-from potluck.testing.tampering import altering, duplicated, flipped, reordered, replayed, swallowed, truncated
+from support.hostile.tampering import altering, duplicated, flipped, reordered, replayed, swallowed, truncated
 from support.mpc.predict_rig import ALPHA, BETA, CLIENT, GAMMA, OWNER, RANKS, end, integers, net, room, steps
 
 
@@ -26,7 +26,7 @@ def ended(sat, desks):
     """Nobody got a score; what the driver would raise."""
     assert desks[CLIENT].result is None
     aborts = {party: desk.abort for party, desk in desks.items() if desk.abort}
-    return told(aborts.pop(SERVER, None), aborts)
+    return root_cause(aborts.pop(SERVER, None), aborts)
 
 
 # --- Numbers out of range ---

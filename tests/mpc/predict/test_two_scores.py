@@ -10,14 +10,14 @@ from msgspec.structs import replace as change
 from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load
-from potluck.drivers.once import told
+from potluck.drivers.once import root_cause
 from potluck.mpc.predict import compute as predict_compute
 from potluck.mpc.predict import dealing as predict_dealing
 from potluck.mpc.predict import messages as m
 from potluck.mpc.predict import scale as predict_scale
 from potluck.mpc.predict.protection import traffic
 from potluck.testing.protection import Bodies
-from potluck.testing.tampering import altering
+from support.hostile.tampering import altering
 from support.mpc.predict_rig import (
     ALPHA,
     BETA,
@@ -52,7 +52,7 @@ def room(engines, made=None, count=4, **more):
 def ended(desks):
     assert desks[CLIENT].result is None
     aborts = {party: desk.abort for party, desk in desks.items() if desk.abort}
-    return told(aborts.pop(SERVER, None), aborts)
+    return root_cause(aborts.pop(SERVER, None), aborts)
 
 
 class Nothing:

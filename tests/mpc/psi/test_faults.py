@@ -16,7 +16,7 @@ from potluck.mpc.psi import messages as m
 from potluck.mpc.psi import passing as psi_passing
 from potluck.mpc.psi import server as psi_server
 from potluck.mpc.psi import site as psi_site
-from potluck.testing.tampering import duplicated, flipped, swallowed, truncated
+from support.hostile.tampering import duplicated, flipped, swallowed, truncated
 from support.mpc.psi_rig import gathering, keys_of, met, results
 
 WORDS = {2: [["a", "b", "c"], ["b", "c", "d"]], 3: [["a", "b", "c"], ["b", "c", "d"], ["c", "d", "e"]]}

@@ -18,7 +18,7 @@ from potluck.mpc.engine import Engine
 from potluck.mpc.replicated import Piece
 from potluck.mpc.share import messages as m
 from potluck.testing.protection import check_protection, judged
-from potluck.testing.tampering import altering, duplicated, flipped, reordered, replayed, swallowed, truncated
+from support.hostile.tampering import altering, duplicated, flipped, reordered, replayed, swallowed, truncated
 from support.mpc.share_rig import ALPHA, BETA, GAMMA, RANKS, end, named, rogue, sitting, steps, terms, words_of
 
 LIMITS = [Limit(3, 1000)]

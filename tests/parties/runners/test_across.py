@@ -51,7 +51,7 @@ def test_noise_costs_what_it_costs_in_one_process(fed, tmp_path):
     plan = scene.plan(privacy=scene.SHARED)
     with fed.attending(*"abcd"), fed.coordinator(quick(plan), RUN) as (coordinator, journal):
         coordinator.gather()
-        drive(build(plan.spec), Sums(quick(plan), coordinator, memoir=journal))
+        drive(build(plan.spec), Sums(quick(plan), coordinator, store=journal))
         coordinator.close(b"")
         told = {name: epsilon for name, _, _, _, epsilon, _ in journal.sites()}
     with Budget(tmp_path / "alone.sqlite") as alone:
@@ -67,7 +67,7 @@ def test_a_server_that_died_goes_on_after_the_rounds_that_stand(fed):
     with fed.attending(*"abcd"):
         with fed.coordinator(plan, RUN) as (coordinator, journal):
             coordinator.gather()
-            first = Sums(plan, coordinator, memoir=journal)
+            first = Sums(plan, coordinator, store=journal)
             steps = build(plan).lead()
             ask = steps.send(first(next(steps)))
             journal.begin(ask)  # the second round's number is taken, and then the process is gone
@@ -100,11 +100,11 @@ def test_a_site_that_was_away_at_first_is_no_part_of_later_exact_sums(fed):
     plan = quick(scene.plan())
     with fed.attending(*"abc"), fed.coordinator(plan, RUN) as (coordinator, journal):
         gather(coordinator, "abc")
-        sums = Sums(plan, coordinator, memoir=journal)
+        sums = Sums(plan, coordinator, store=journal)
         steps = build(plan).lead()
         ask = steps.send(sums(next(steps)))
         with fed.attending("d"):
-            while len(coordinator.guests.present()) < 4:
+            while len(coordinator.participants.present()) < 4:
                 coordinator._listen(0.1)
             answer = sums(ask)
     assert {party.name for party in answer.release.givers} == set("abc")
@@ -115,11 +115,11 @@ def test_with_noise_a_site_rejoins_at_the_next_round(fed):
     plan = quick(scene.plan(privacy=scene.SHARED))
     with fed.attending(*"abc"), fed.coordinator(plan, RUN) as (coordinator, journal):
         gather(coordinator, "abc")
-        sums = Sums(plan, coordinator, memoir=journal)
+        sums = Sums(plan, coordinator, store=journal)
         steps = build(plan).lead()
         ask = steps.send(sums(next(steps)))
         with fed.attending("d"):
-            while len(coordinator.guests.present()) < 4:
+            while len(coordinator.participants.present()) < 4:
                 coordinator._listen(0.1)
             answer = sums(ask)
     assert {party.name for party in answer.release.givers} == set("abcd")

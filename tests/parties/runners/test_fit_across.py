@@ -18,7 +18,7 @@ from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.models.model import Model
 from potluck.learning.training.trained import Trained
 from potluck.net.broker import binary
-from potluck.tasks.fit.kept import keep, kept
+from potluck.tasks.fit.site import FITTED, keep, kept
 from support.parties.fit_scene import leaving, newton, plan, pooled
 from support.parties.fit_up import started, written
 
@@ -131,7 +131,7 @@ def test_too_few_kept_rows_end_the_run_at_once_in_nobodys_name(broker, tmp_path)
 
 
 def test_what_a_reader_keeps_is_what_it_had(tmp_path):
-    assert kept(tmp_path, "a run") is None
+    assert FITTED.find(tmp_path, "a run") is None
     weights = np.array([0.5, 1.0, -1.0, 0.25, 0.0])
     made = plan().spec
     model = Model("logistic", encoding(made), goal(made), weights)

@@ -19,9 +19,9 @@ from potluck.core.errors import Refused, Unreachable
 from potluck.core.party import SERVER, Party, site
 from potluck.core.rounds import Abort, RoundId
 from potluck.secret.envelope import Header
-from potluck.testing.lines import Exchange
 from support.parties import across, scene
 from support.parties.across import Across, quick
+from support.parties.lines import Exchange
 
 NAMES = "abcd"
 PLAN = scene.plan()

@@ -10,7 +10,7 @@ from potluck.api.network.inbox import inbox
 from potluck.api.network.preview import preview
 from potluck.core.errors import Refused, UsageError
 from potluck.core.rounds import Abort
-from potluck.tasks.intersect.kept import FOLDER, kept
+from potluck.tasks.intersect.site import COMMON
 from support.parties import across
 from support.parties.intersect_hall import RUN, WORDS, Hall, enrolled, plan, policy
 
@@ -22,11 +22,11 @@ def folder(tmp_path):
 
 def learnt(folder, name, run=RUN):
     """(size, common keys or None) in a site's home; None where nothing is."""
-    found = kept(folder / name, run)
+    found = COMMON.find(folder / name, run)
     if found is None:
         return None
     path, told = found
-    return told.size, None if path is None else path.read_text().splitlines()[1:]
+    return told.size, path.read_text().splitlines()[1:] if path.exists() else None
 
 
 def test_who_is_named_keeps_the_common_keys_for_its_owner_alone(folder):
@@ -36,11 +36,11 @@ def test_who_is_named_keeps_the_common_keys_for_its_owner_alone(folder):
     assert learnt(folder, "a") is learnt(folder, "c") is None
     size, keys = learnt(folder, "b")
     assert (size, sorted(keys)) == (2, ["bea", "cem"])
-    path, _ = kept(folder / "b", RUN)
+    path, _ = COMMON.find(folder / "b", RUN)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert [one.traffic.up > 0 for one in log.rounds] == [True]
-    assert all(found.name != FOLDER for found in (folder / "fed").rglob("*"))
+    assert all(found.name != COMMON.folder for found in (folder / "fed").rglob("*"))
 
 
 def test_of_a_size_all_learn_the_size_alone(folder):
@@ -55,7 +55,7 @@ def test_a_second_run_takes_the_alignment_again(folder):
     with hall.attending(*WORDS):
         hall.intersect(plan(reveal="members"))
         hall.intersect(plan(reveal="members"), run="cd" * 16)
-    first, again = (kept(folder / "a", run) for run in (RUN, "cd" * 16))
+    first, again = (COMMON.find(folder / "a", run) for run in (RUN, "cd" * 16))
     assert (first[1].reused, again[1].reused) == (False, True)
     assert first[0].read_text() == again[0].read_text()
 

@@ -4,7 +4,7 @@ import pytest
 
 from potluck.core.errors import Refused
 from potluck.parties.runners.journal import Journal
-from potluck.tasks.intersect.kept import kept
+from potluck.tasks.intersect.site import COMMON
 from support.parties.intersect_hall import RUN, WORDS, Hall, enrolled, plan
 
 
@@ -19,7 +19,7 @@ def interrupted(hall, monkeypatch):
         raise Gone
 
     with monkeypatch.context() as patch, hall.attending(*WORDS):
-        patch.setattr(Journal, "carried", gone)
+        patch.setattr(Journal, "finished", gone)
         with pytest.raises(Gone):
             hall.intersect(plan(), wait=30.0)
 
@@ -31,7 +31,7 @@ def written(folder, words):
 def test_an_interrupted_intersection_cannot_go_on_with_one_key_changed(tmp_path, monkeypatch):
     hall = Hall(enrolled(tmp_path))
     interrupted(hall, monkeypatch)
-    assert kept(hall.folder / "a", RUN)[1].size == 2
+    assert COMMON.find(hall.folder / "a", RUN)[1].size == 2
     written(hall.folder, ["eli", "dov", "cem", "ann"])  # whether bea was common would show
     with hall.attending(*WORDS), pytest.raises(Refused, match=r"b cannot carry it out \(rows_changed\)"):
         hall.intersect(plan(), wait=30.0)
@@ -44,4 +44,4 @@ def test_control_the_same_keys_in_another_order_go_on(tmp_path, monkeypatch):
     written(hall.folder, WORDS["b"][::-1])
     with hall.attending(*WORDS):
         hall.intersect(plan(), wait=30.0)
-    assert kept(hall.folder / "a", RUN)[1].size == 2
+    assert COMMON.find(hall.folder / "a", RUN)[1].size == 2

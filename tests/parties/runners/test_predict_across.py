@@ -13,15 +13,15 @@ from potluck.core.plan import canonical
 from potluck.core.rounds import Abort, Cause
 from potluck.members.home import SiteHome
 from potluck.owner.budget import Budget
-from potluck.tasks.predict import protections as scorings
-from potluck.tasks.predict.kept import kept
+from potluck.tasks.predict import scorers
+from potluck.tasks.predict.site import SCORES, Known
 from support.parties import predict_scene as scene
 from support.parties.predict_hall import RUN, Hall, enrolled, plan, policy, scores
 
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
-    monkeypatch.setitem(scorings.PROTECTIONS, "he", scene.ROW)
+    monkeypatch.setitem(scorers.SCORERS, "he", scene.ROW)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_client_keeps_the_scores_for_its_owner_alone(folder):
     plain = scene.logistic().scores(folder / "clinic" / "rows.csv")
     assert 0 < np.abs(found - plain).max() <= told.max_error_bound
     assert told.rows == 7
-    path, _ = kept(folder / "clinic", RUN)
+    path, _ = SCORES.find(folder / "clinic", RUN)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert [one.traffic.up > 0 for one in log.rounds] == [True]
@@ -75,7 +75,7 @@ def test_an_owner_with_another_model_cannot_take_part(folder):
     hall, error = refused(folder)
     assert "hospital cannot carry it out (data)" in str(error)
     assert any("not the one that the plan names" in line for line in hall.heard["hospital"])
-    assert kept(folder / "clinic", RUN) is None
+    assert SCORES.find(folder / "clinic", RUN) is None
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_columns_that_the_clients_policy_does_not_allow_are_refused_when_the_car
     assert isinstance(error, Abort)
     assert error.cause is Cause.REFUSED
     assert any("'sex'" in line for line in hall.heard["clinic"])
-    assert kept(folder / "clinic", RUN) is None
+    assert SCORES.find(folder / "clinic", RUN) is None
 
 
 def test_rows_that_cannot_be_encoded_stop_the_client_whose_owner_alone_hears_why(folder):
@@ -118,11 +118,7 @@ def test_more_rows_than_agreed_are_refused_at_the_client(folder):
 
 
 def test_a_run_whose_name_is_a_path_stays_in_the_home(folder):
-    from potluck.learning.models.scoring import Predicted
-    from potluck.tasks.predict.kept import keep
-
-    found = Predicted(scene.logistic().target, np.array([[0.5]]), 0.0)
-    keep(folder / "clinic", "../../outside", found)
+    SCORES.keep(folder / "clinic", "../../outside", Known(0.0, (), 1), b"row,score\n0,0.5\n")
     assert not list(folder.glob("outside*"))
     assert len(list((folder / "clinic" / "predictions").iterdir())) == 2
 

@@ -22,9 +22,9 @@ from potluck.secret.container import Secret
 from potluck.secret.envelope import Header, seal
 from potluck.secret.keys import SigningKey
 from potluck.testing.draws import seeded
-from potluck.testing.lines import Exchange
 from support.parties import across, scene
 from support.parties.across import Across, quick
+from support.parties.lines import Exchange
 
 SERVERS = ("alpha", "beta", "gamma")
 NAMES = "abcd"

@@ -80,7 +80,7 @@ def test_a_server_that_was_started_again_has_another_enclave_and_the_run_ends_by
     with fed.attending(*NAMES):
         with fed.coordinator(plan, RUN) as (coordinator, journal):
             coordinator.gather()
-            first = Sums(plan, coordinator, memoir=journal)
+            first = Sums(plan, coordinator, store=journal)
             first(next(build(plan).lead()))
         with pytest.raises(Abort) as stop:
             fed.run(plan, repeats=1)

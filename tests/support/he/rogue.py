@@ -21,7 +21,7 @@ from potluck.he.sum.protection import He
 from potluck.he.sum.residues import dump as flat
 from potluck.he.sum.setting import Setting
 from potluck.testing.protection import AnyHalf, RoundContext
-from potluck.testing.tampering import altering
+from support.hostile.tampering import altering
 from support.mpc.mask_rogue import causes
 
 ANSWERS = {m.ROSTER: m.Roster, m.RELAY: m.Relay, m.SURVIVORS: m.Survivors, m.MISSING: m.Missing}

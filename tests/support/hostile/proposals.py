@@ -11,7 +11,7 @@ from potluck.learning.tasks import build
 from potluck.members.home import CoordinatorHome
 from potluck.parties.admission.session import Proposal
 from potluck.parties.runners.identity import identity
-from potluck.tasks.sums.halves import Announcement
+from potluck.tasks.announcement import Announcement
 
 
 def server(fed):

@@ -5,7 +5,7 @@ import numpy as np
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.rounds import Exchange, Parcel, RoundId, Terms
 from potluck.core.wire import dump, load
-from potluck.drivers.attempt import telling
+from potluck.drivers.attempt import root_cause
 from potluck.mpc.keys import Keys
 from potluck.mpc.replicated import commitment, held, lifted, split
 from potluck.mpc.share import messages as m
@@ -74,7 +74,7 @@ def named(desks):
     """The abort that the driver would raise, from what the server and everybody else know."""
     reasons = {party: desk.abort for party, desk in desks.items() if party != SERVER and desk.abort}
     assert desks[SERVER].abort is not None
-    return telling(desks[SERVER].abort, reasons)
+    return root_cause(desks[SERVER].abort, reasons)
 
 
 def steps(sat):

@@ -35,8 +35,8 @@ from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator, Run
 from potluck.parties.runners.site import Site
 from potluck.tasks.sums import protections
-from potluck.testing.lines import Exchange
 from support.parties import scene
+from support.parties.lines import Exchange
 
 OPEN = """
 version = 1
@@ -165,7 +165,7 @@ class Across:
                 coordinator.gather()
             else:
                 gather(coordinator, answered)
-            sums = Sums(spec, coordinator, memoir=journal, redone=journal.unopened(), repeats=repeats)
+            sums = Sums(spec, coordinator, store=journal, redone=journal.unopened(), repeats=repeats)
             outcome = drive(build(spec), sums)
             coordinator.close(b"")
             return outcome, sums.log
@@ -173,7 +173,7 @@ class Across:
 
 def gather(coordinator: Coordinator, answered: Iterable[str]) -> None:
     """Gather until these have answered, whatever they say, and no longer: nobody waits for a time to pass."""
-    guests, no, names = coordinator.guests, coordinator.guests.hopeless, set(answered)
+    guests, no, names = coordinator.participants, coordinator.participants.hopeless, set(answered)
 
     def enough() -> bool:
         return no() or all(guest.verdict != "silent" for party, guest in guests.of.items() if party.name in names)

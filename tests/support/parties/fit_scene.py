@@ -13,7 +13,7 @@ from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import digest
 from potluck.core.rounds import RoundId
 from potluck.drivers.memory import Memory
-from potluck.drivers.once import told
+from potluck.drivers.once import root_cause
 from potluck.learning.data.columns import read
 from potluck.mpc.credentials import issue
 from potluck.mpc.replicated import held, join, share
@@ -239,5 +239,5 @@ def result(made, given, reader="o0", **more):
     desks, _ = sat(made, given, **more)
     aborts = {party: desk.abort for party, desk in desks.items() if desk.abort}
     if aborts:
-        raise told(aborts.pop(SERVER, None), aborts)
+        raise root_cause(aborts.pop(SERVER, None), aborts)
     return desks[site(reader)].result

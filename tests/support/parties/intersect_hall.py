@@ -7,7 +7,7 @@ import time
 from hashlib import sha256
 
 from potluck.api.network import members as api
-from potluck.api.network.once import carried
+from potluck.api.network.once import run_round
 from potluck.api.plan.plan import Plan
 from potluck.core.party import SERVER
 from potluck.core.plan import CODE, canonical
@@ -71,6 +71,6 @@ class Hall(across.Across):
             coordinator = Coordinator(running, identity(member), line, journal, heads, say)
             if journal.stands(INTERSECT.first(spec)) is None:
                 coordinator.gather()
-            log = carried(spec, INTERSECT.first(spec), coordinator, journal, INTERSECT.serve(spec))
+            log = run_round(spec, INTERSECT.first(spec), coordinator, journal, INTERSECT.serve(spec))
             coordinator.close(b"")
             return log

@@ -10,7 +10,7 @@ from hashlib import sha256
 import numpy as np
 
 from potluck.api.network import members as api
-from potluck.api.network.once import carried
+from potluck.api.network.once import run_round
 from potluck.api.plan.plan import Plan
 from potluck.core.party import SERVER
 from potluck.core.plan import CODE, canonical
@@ -21,7 +21,7 @@ from potluck.parties.runners.identity import identity
 from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator, Run
-from potluck.tasks.predict.kept import kept
+from potluck.tasks.predict.site import SCORES
 from potluck.tasks.predict.task import PREDICT
 from support.parties import across
 from support.parties import predict_scene as scene
@@ -79,12 +79,12 @@ class Hall(across.Across):
         with self.serving(spec, run, wait) as (coordinator, journal):
             if journal.stands(PREDICT.first(spec)) is None:
                 coordinator.gather()
-            log = carried(spec, PREDICT.first(spec), coordinator, journal, PREDICT.serve(spec))
+            log = run_round(spec, PREDICT.first(spec), coordinator, journal, PREDICT.serve(spec))
             coordinator.close(b"")
             return log
 
 
 def scores(folder, run=RUN):
-    path, told = kept(folder / "clinic", run)
+    path, told = SCORES.find(folder / "clinic", run)
     with path.open(newline="") as file:
         return np.array([float(line[1]) for line in list(csv.reader(file))[1:]]), told

@@ -16,7 +16,7 @@ from potluck.learning.data.column import Field
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import Goal
 from potluck.learning.models.model import Model, Network
-from potluck.tasks.predict import protections as scorings
+from potluck.tasks.predict import scorers
 
 ASKED, SCORED = "insecure/rows", "insecure/scores"
 BOUND = 1e-6
@@ -113,7 +113,7 @@ def forecast(outline: Outline) -> Forecast:
     return Forecast("none", 0, 0, 0, 0, outline.rows * outline.widths[0] * 8, outline.rows * outline.widths[-1] * 8)
 
 
-ROW = scorings.Scoring(views, problems, forecast, lambda plan, demand=None: InsecurePredict(), None)
+ROW = scorers.Scorer(views, problems, forecast, lambda plan, demand=None: InsecurePredict(), None)
 
 
 def logistic(*fields: Field, layout: tuple[str, ...] = (), missing: tuple[str, ...] = ("",)) -> Model:

@@ -54,7 +54,7 @@ def run(fed: Across, place: Path, name: str) -> dict[str, object]:
     with fed.coordinator(spec, name, wait=20.0) as (coordinator, journal):
         coordinator.gather()
         try:
-            drive(build(spec), Sums(spec, coordinator, memoir=journal, progress=full))
+            drive(build(spec), Sums(spec, coordinator, store=journal, progress=full))
         except (PotluckError, Abort) as error:
             ended = str(error)
         with contextlib.suppress(PotluckError):

@@ -21,7 +21,7 @@ from potluck.tee.predict.server import Scoring, agreed_by
 from potluck.tee.sum.compute import operations
 from potluck.testing.draws import seeded
 from potluck.testing.protection import Bodies, Play, honestly
-from potluck.testing.tampering import altering
+from support.hostile.tampering import altering
 from support.tee.rig import CODE, attest, judge, room
 
 OWNER, CLIENT = site("hospital"), site("clinic")

@@ -20,7 +20,7 @@ from potluck.tee.sum.compute import Room, operations
 from potluck.tee.sum.protection import Tee
 from potluck.testing.draws import seeded
 from potluck.testing.protection import RoundContext
-from potluck.testing.tampering import altering
+from support.hostile.tampering import altering
 
 NOW = 1_790_000_000
 CODE = workload()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from potluck.api.plan.grammar import dotted
 from potluck.api.plan.plan import Plan, opened
 from potluck.core.agree import agree
 from potluck.core.errors import PotluckError
@@ -96,16 +97,8 @@ class Verdict:
 
     def flat(self) -> Iterator[tuple[str, object]]:
         """Every key in force and the grid, dotted."""
-        yield from _flat("", self.values)
-        yield from _flat("grid.", self.grid)
-
-
-def _flat(prefix: str, table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _flat(f"{prefix}{key}.", value)
-        else:
-            yield f"{prefix}{key}", value
+        yield from dotted(self.values)
+        yield from dotted(self.grid, "grid.")
 
 
 def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:

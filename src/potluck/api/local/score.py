@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from potluck.core import private
-from potluck.core.errors import UsageError, reason
+from potluck.core.errors import unwritable
 from potluck.learning.data.tally import Tally
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import table_text
@@ -42,7 +42,5 @@ def score(model: Path, rows: Path, output: Path | None) -> Scored:
         try:
             private.write(output, scored.text())
         except OSError as error:
-            raise UsageError(
-                f"cannot be written ({reason(error)})", where=str(output), hint="name another file with -o"
-            ) from None
+            raise unwritable(error, output, "name another file with -o") from None
     return scored

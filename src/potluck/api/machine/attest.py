@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
-from potluck.core.errors import UsageError, reason
+from potluck.core.errors import UsageError, unwritable
 from potluck.tee.attestation.attesters import REAL, REPORT, named
 from potluck.tee.attestation.attesters.simulated import simulate
 from potluck.tee.attestation.evidence import Evidence
@@ -84,6 +84,5 @@ def _written(made: Evidence, data: bytes, output: Path) -> Written:
     except FileExistsError:
         raise UsageError("has evidence in it already", where=str(folder), hint="name another folder with -o") from None
     except OSError as error:
-        what = f"cannot be written ({reason(error)})"
-        raise UsageError(what, where=str(folder), hint="name another folder with -o") from None
+        raise unwritable(error, folder, "name another folder with -o") from None
     return Written(made.format, main, tuple(beside), data.hex())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
-from potluck.core.errors import UsageError, reason
+from potluck.api.plan.grammar import dotted
+from potluck.core.errors import UsageError, reason, unwritable
 from potluck.tee.attestation import demand, verify
 from potluck.tee.attestation.demand import Demand
 from potluck.tee.attestation.evidence import FORMATS, LARGEST, MOST, Asked, Evidence, Format
@@ -77,7 +78,7 @@ class Held:
 
     def flat(self) -> list[tuple[str, object]]:
         """(dotted key, value) of all that is compared or allowed."""
-        return list(_flat(self.values(), ""))
+        return [(key, value) for key, value in dotted(self.values()) if value is not None]
 
 
 def attested(given: Given, policy: Path) -> Verdict:
@@ -143,16 +144,6 @@ def _unlisted(policy: Policy, key: str) -> str:
     return "firmware with known holes would do" if key.startswith("min_tcb") else "any code would do"
 
 
-def _flat(table: Mapping[str, object], path: str) -> list[tuple[str, object]]:
-    found: list[tuple[str, object]] = []
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            found += _flat(value, f"{path}{key}.")
-        elif value is not None:
-            found.append((f"{path}{key}", value))
-    return found
-
-
 def _hash(held: Demand) -> str:
     return f"sha256:{held.hash.hex()}"
 
@@ -164,8 +155,7 @@ def _write(path: Path, text: str) -> None:
     except FileExistsError:
         raise UsageError("is there already", where=str(path), hint="name another file with -o") from None
     except OSError as error:
-        what = f"cannot be written ({reason(error)})"
-        raise UsageError(what, where=str(path), hint="name another file with -o") from None
+        raise unwritable(error, path, "name another file with -o") from None
 
 
 def _bytes(path: Path) -> bytes:

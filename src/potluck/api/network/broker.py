@@ -23,16 +23,12 @@ GRACE = 15.0
 
 @dataclass(frozen=True)
 class Served:
-    """A broker that ran and ended."""
+    """A broker that ran and ended: what the verb prints as JSON."""
 
     binary: str
     version: str
     address: str
     folder: str
-
-    def document(self) -> dict[str, str]:
-        """The JSON of the verb."""
-        return {"binary": self.binary, "version": self.version, "address": self.address, "folder": self.folder}
 
 
 def serve(folder: Path, renew: bool = False, ready: Callable[[Served], None] = lambda served: None) -> Served:

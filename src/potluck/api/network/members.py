@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -57,20 +57,14 @@ class Home:
     """A site's home, or a compute party's, as it is shown. fingerprint: of the keys that were just made."""
 
     name: str
+    role: str
     folder: Path
     card: Path
     fingerprint: str
-    role: str = "site"
 
     def document(self) -> dict[str, object]:
         """The JSON."""
-        return {
-            "name": self.name,
-            "role": self.role,
-            "folder": str(self.folder),
-            "card": str(self.card),
-            "fingerprint": self.fingerprint,
-        }
+        return {key: str(value) for key, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -117,21 +111,21 @@ def federation_new(folder: Path, broker: str, now: float, days: int | None = Non
 def federation_add(folder: Path, paths: Sequence[Path], now: float) -> Shown:
     """Make sites members, by their cards. Raises UsageError, Refused (a false card, a key that another has)."""
     found = [cards.read(path) for path in paths]
-    home = CoordinatorHome.at(folder)
-    with files.locked(home.changing, BUSY):
-        before = home.open(now)
-        after = coordinator.with_members(before.federation, found, now)
-        return _issue(home, Membership(before.me, before.keys, after), now, _names(found))
+    return _changed(folder, now, _names(found), lambda before: coordinator.with_members(before, found, now))
 
 
 def federation_remove(folder: Path, name: str, now: float, *, compute: bool = False) -> Shown:
     """Take a member out. compute: a compute party of that name. Raises UsageError: no such member."""
     gone = Party(Role.COMPUTE if compute else Role.SITE, name)
+    titled = (coordinator.titled(gone),)
+    return _changed(folder, now, titled, lambda before: coordinator.without(before, gone, now))
+
+
+def _changed(folder: Path, now: float, names: Sequence[str], change: Callable[[Federation], Federation]) -> Shown:
     home = CoordinatorHome.at(folder)
     with files.locked(home.changing, BUSY):
         before = home.open(now)
-        after = coordinator.without(before.federation, gone, now)
-        return _issue(home, Membership(before.me, before.keys, after), now, (coordinator.titled(gone),))
+        return _issue(home, Membership(before.me, before.keys, change(before.federation)), now, names)
 
 
 def federation_rotate(folder: Path, paths: Sequence[Path], now: float, *, keys: bool, days: int | None) -> Shown:
@@ -180,13 +174,13 @@ def site_new(folder: Path, name: str | None = None, *, compute: bool = False) ->
     name = folder.resolve().name if name is None else name
     role: Literal["site", "compute"] = "compute" if compute else "site"
     home = site.found(folder, name, policy.template(visible(name), compute), role=role)
-    return Home(home.name, home.folder, home.card, fingerprint(cards.read(home.card)), role)
+    return Home(home.name, role, home.folder, home.card, fingerprint(cards.read(home.card)))
 
 
 def site_rotate(folder: Path) -> Home:
     """Make a site's new keys beside the old. Raises UsageError: no home, or new keys wait already."""
     home = SiteHome.at(folder)
-    return Home(home.name, home.folder, home.fresh_card, site.renew(home), home.role.value)
+    return Home(home.name, home.role.value, home.folder, home.fresh_card, site.renew(home))
 
 
 def site_join(folder: Path, file: Path, now: float, coordinator: str = "") -> Membered:

@@ -11,7 +11,7 @@ from potluck.core.party import Party, Role
 from potluck.core.plan import Plan as Spec
 from potluck.core.rounds import Abort, Cause
 from potluck.drivers.attempt import QUIET
-from potluck.drivers.once import told
+from potluck.drivers.once import root_cause
 from potluck.drivers.sums import Log, Round
 from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.server import Coordinator
@@ -21,7 +21,7 @@ TRIES = 3
 """How often a round across machines is begun: a site's process may be started again in between."""
 
 
-def carried(
+def run_round(
     spec: Spec,
     ask: Ask,
     coordinator: Coordinator,
@@ -45,12 +45,12 @@ def carried(
             attempt = coordinator.once(number, serving.half, ask.kind)
             if attempt.abort is None:
                 done = Round(ask, number, {}, time.perf_counter() - started, attempt.traffic, time.time())
-                journal.carried(done)
+                journal.finished(done)
                 return Log([done])
             journal.ended(ask, number, attempt)
             # What compute parties say of others is in the server's own abort.
             sites = {one: _said(one, cause) for one, cause in attempt.lost.items() if one in spec.sites}
-            why = attempt.abort if _restarted(attempt.abort) else told(attempt.abort, sites)
+            why = attempt.abort if _restarted(attempt.abort) else root_cause(attempt.abort, sites)
             if why.cause is Cause.REPLAY:
                 raise _given(why, broke, journal)
             if why.cause not in QUIET or tries_left == 0:

@@ -7,14 +7,14 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 from potluck.api.local.run import Progress, quietly, write
-from potluck.api.network.once import carried
+from potluck.api.network.once import run_round
 from potluck.api.network.reckoning import reckoning
 from potluck.api.network.sessions import FINISHED, SUMMED, Session, session
 from potluck.api.plan.plan import Plan, opened
@@ -61,26 +61,20 @@ Outcome = Trained | Counted | Carried | Intersected
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """How a run is served: the coordinator's folder, seconds to wait, where bodies go, words for whoever watches."""
-
-    folder: Path
-    wait: float
-    record: Path | None
-    say: Say
-
-
-@dataclass(frozen=True)
 class _Bench:
     """What a run is done with."""
 
     plan: Plan
-    spec: Spec
     member: Membership
     session: Session
     heads: KnownHeads
     coordinator: Coordinator
     task: Task[Table, Trained | Counted] | None
+
+    @property
+    def spec(self) -> Spec:
+        """The plan as data."""
+        return self.plan.spec
 
     @property
     def began(self) -> datetime:
@@ -110,17 +104,18 @@ def serve(
     warnings = plan.require()
     home = CoordinatorHome.at(Path(folder))
     member = home.open(time.time())
-    spec = _across(plan, member)
+    spec = plan.spec
+    _across(plan, member)
     free(Path(out) if out else None)
     with (
         locked(home.lock, "another server runs this federation on this machine"),
         session(home, plan, spec, fresh, member.federation) as kept,
         _line(home, member) as (link, lease),
-        ExitStack() as undo,
+        closing(Transcript(record, kept.transcript)) as transcript,
     ):
         say = _written(kept, say)
-        bench = _bench(plan, spec, member, kept, link, Wishes(home.folder, wait, record, say))
-        undo.callback(bench.coordinator.transcript.close)
+        heads = KnownHeads(home.folder / "heads.json", member.federation)
+        bench = _bench(plan, member, kept, link, heads, transcript, wait, say)
         if kept.resumed:
             say("resumed", f"{sum(one['opened'] for one in kept.journal.rounds())} rounds stand")
         if kept.state != SUMMED:
@@ -130,7 +125,7 @@ def serve(
             lease.check()
             progress(ask)
 
-        outcome, log = _one_round(bench, begin) if bench.task is None else _carried_out(bench, bench.task, begin)
+        outcome, log = _run_round(bench, begin) if bench.task is None else _run_sums(bench, bench.task, begin)
         kept.became(SUMMED)
         model = outcome.model.digest() if isinstance(outcome, Trained) else ""
         bench.coordinator.close(bytes.fromhex(model.removeprefix("sha256:")))
@@ -154,8 +149,8 @@ def _written(kept: Session, say: Say) -> Say:
     return both
 
 
-def _across(plan: Plan, member: Membership) -> Spec:
-    """The plan's data, if it can be carried out across machines. Raises PlanError."""
+def _across(plan: Plan, member: Membership) -> None:
+    """Raises PlanError: it cannot be carried out across machines."""
     spec = plan.spec
     for key, wanted in (("federation.sites", spec.sites), ("protect.compute", spec.compute)):
         strangers = [str(party) for party in wanted if party not in member.federation.cards]
@@ -167,15 +162,14 @@ def _across(plan: Plan, member: Membership) -> Spec:
     if patterns:
         what = f"data.columns: the pattern {patterns[0]!r} cannot be used across machines"
         raise PlanError(what, where=plan.where, hint="name the columns one by one: nobody here sees the files")
-    return spec
 
 
 @contextmanager
 def _line(home: CoordinatorHome, member: Membership) -> Iterator[tuple[Link, Lease]]:
     """The server's line, and the lease that keeps a second server away. Raises Unreachable, Refused."""
     it = member.federation
-    link = Link(Account(it.id, member.me, it.broker, it.ca, member.keys.user.seed), parties=tuple(it.cards))
-    try:
+    account = Account(it.id, member.me, it.broker, it.ca, member.keys.user.seed)
+    with closing(Link(account, parties=tuple(it.cards))) as link:
         link.open(CONNECT)
         boot, mark = new_run(), home.folder / "server.boot"
         lease = Lease(link, boot)
@@ -185,47 +179,43 @@ def _line(home: CoordinatorHome, member: Membership) -> Iterator[tuple[Link, Lea
             yield link, lease
         finally:
             lease.release()
-    finally:
-        link.close()
 
 
 def _bench(
     plan: Plan,
-    spec: Spec,
     member: Membership,
     kept: Session,
     link: Link,
-    wishes: Wishes,
+    heads: KnownHeads,
+    transcript: Transcript,
+    wait: float,
+    say: Say,
 ) -> _Bench:
+    spec, it = plan.spec, member.federation
     task: Task[Table, Trained | Counted] | None = build(spec) if spec.traits.sums else None
     protection = None if task is None else apart(spec)
-    it = member.federation
     proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first_sum(spec).state).digest(), b"")
-    transcript = Transcript(wishes.record, kept.transcript)
-    running = Running(spec, task, protection, kept.name, proposal, wishes.wait, transcript)
-    heads = KnownHeads(wishes.folder / "heads.json", it)
-    coordinator = Coordinator(running, identity(member), link, kept.journal, heads, wishes.say)
-    return _Bench(plan, spec, member, kept, heads, coordinator, task)
+    running = Running(spec, task, protection, kept.name, proposal, wait, transcript)
+    coordinator = Coordinator(running, identity(member), link, kept.journal, heads, say)
+    return _Bench(plan, member, kept, heads, coordinator, task)
 
 
-def _one_round(bench: _Bench, progress: Progress) -> tuple[Outcome, Log]:
+def _run_round(bench: _Bench, progress: Progress) -> tuple[Outcome, Log]:
     """The one round of what is no sum, from the journal where it stands. Raises Abort."""
     task, spec = task_of(bench.spec), bench.spec
     ask = task.first(spec)
     progress(ask)
-    return task.afar(), carried(spec, ask, bench.coordinator, bench.session.journal, task.serve(spec))
+    return task.afar(), run_round(spec, ask, bench.coordinator, bench.session.journal, task.serve(spec))
 
 
-def _carried_out(
-    bench: _Bench, task: Task[Table, Trained | Counted], progress: Progress
-) -> tuple[Trained | Counted, Log]:
+def _run_sums(bench: _Bench, task: Task[Table, Trained | Counted], progress: Progress) -> tuple[Trained | Counted, Log]:
     """All sums, those that stand from the journal. Raises Abort."""
     journal = bench.session.journal
     redone = journal.unopened() if not bench.spec.exact else 0
     if redone > bench.spec.privacy.redo:
         what = "contributions had left in a round that was not finished, and the plan paid for no other try"
         raise Abort(Cause.BUDGET, detail=f"{what}. hint: set privacy.redo, and start a new run with --fresh")
-    sums = Sums(bench.spec, bench.coordinator, memoir=journal, redone=redone, repeats=REPEATS, progress=progress)
+    sums = Sums(bench.spec, bench.coordinator, store=journal, redone=redone, repeats=REPEATS, progress=progress)
     return drive(task, sums), sums.log
 
 

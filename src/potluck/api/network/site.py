@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from potluck.core import private
-from potluck.core.errors import Refused, UsageError, reason
+from potluck.core.errors import Refused, unwritable
 from potluck.members import keys as keyring
 from potluck.members.federation import Federation, accept
 from potluck.members.files import locked
@@ -53,7 +52,9 @@ def attend(
         requests = stack.enter_context(Requests(home.requests))
         log = AccessLog(home.access)
         owner = Owner(home, member.federation, ledger, requests, log, member.keys.signing.sign, say)
-        link = stack.enter_context(_line(member))
+        it = member.federation
+        account = Account(it.id, member.me, it.broker, it.ca, member.keys.user.seed)
+        link = stack.enter_context(contextlib.closing(Link(account)))
         consent = Consent(owner)
         consent.began()
         try:
@@ -108,16 +109,6 @@ def hand_over(home: SiteHome, offered: Federation, now: float) -> None:
         if known is not None:
             ledger.holds(known)
         after.move(ledger.head())
-
-
-@contextmanager
-def _line(member: Membership) -> Iterator[Link]:
-    it = member.federation
-    link = Link(Account(it.id, member.me, it.broker, it.ca, member.keys.user.seed))
-    try:
-        yield link
-    finally:
-        link.close()
 
 
 def adopt(home: SiteHome, member: Membership) -> None:
@@ -211,8 +202,7 @@ def evidence(folder: Path, file: Path) -> None:
     try:
         private.write(file, b"".join(line if line.endswith(b"\n") else line + b"\n" for line in whole))
     except OSError as error:
-        hint = "name another file"
-        raise UsageError(f"cannot be written ({reason(error)})", where=str(file), hint=hint) from None
+        raise unwritable(error, file, "name another file") from None
 
 
 def _ledger(home: SiteHome) -> Budget:

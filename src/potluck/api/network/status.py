@@ -43,7 +43,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Guest:
+class Heard:
     """A site or compute party as the server last heard it. verdict: its answer; "silent": none yet, and a server waits
     for one; "not heard": none, and nobody waits. seen: seconds ago; spent: epsilon, None without noise;
     file: the federation file that it goes by, None where it was not heard."""
@@ -55,6 +55,12 @@ class Guest:
     spent: float | None
     dropped: int
     file: File | None
+
+    def document(self, computes: bool = False) -> dict[str, object]:
+        """The JSON of one. computes: a compute party spends nothing, and is no drop-out."""
+        said = {"state": self.verdict, "codes": list(self.codes), "seconds_ago": self.seen}
+        said |= {} if computes else {"spent": self.spent, "dropped": self.dropped}
+        return said | {"file": self.file.document() if self.file else None}
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,8 @@ class Live:
     bytes_down: int
     resumed: int
     file: File | None
-    sites: tuple[Guest, ...]
-    computes: tuple[Guest, ...] = ()
+    sites: tuple[Heard, ...]
+    computes: tuple[Heard, ...] = ()
 
     def document(self) -> dict[str, object]:
         """The JSON of one run."""
@@ -90,26 +96,8 @@ class Live:
             "bytes_down": self.bytes_down,
             "resumed": self.resumed,
             "file": self.file.document() if self.file else None,
-            "sites": {
-                one.name: {
-                    "state": one.verdict,
-                    "codes": list(one.codes),
-                    "seconds_ago": one.seen,
-                    "spent": one.spent,
-                    "dropped": one.dropped,
-                    "file": one.file.document() if one.file else None,
-                }
-                for one in self.sites
-            },
-            "compute": {
-                one.name: {
-                    "state": one.verdict,
-                    "codes": list(one.codes),
-                    "seconds_ago": one.seen,
-                    "file": one.file.document() if one.file else None,
-                }
-                for one in self.computes
-            },
+            "sites": {one.name: one.document() for one in self.sites},
+            "compute": {one.name: one.document(computes=True) for one in self.computes},
         }
 
     @property
@@ -168,7 +156,7 @@ def _live(run: str, journal: Journal, running: bool) -> Live:
         verdict, codes, seen, epsilon = heard.get(name, (unheard, (), None, None))
         spent = (cost[name] if epsilon is None else epsilon) if noisy else None
         dropped = sum(1 for one in rounds if one["opened"] and name in one.get("lost", {}))
-        sites.append(Guest(name, verdict, codes, _ago(seen), spent, dropped, _file(journal, site(name))))
+        sites.append(Heard(name, verdict, codes, _ago(seen), spent, dropped, _file(journal, site(name))))
     return Live(
         run=run,
         plan=plan.name,
@@ -188,13 +176,13 @@ def _live(run: str, journal: Journal, running: bool) -> Live:
     )
 
 
-def _computes(plan: Spec, journal: Journal, unheard: str) -> tuple[Guest, ...]:
+def _computes(plan: Spec, journal: Journal, unheard: str) -> tuple[Heard, ...]:
     if not plan.compute:
         return ()
     heard = {name: (verdict, codes, seen) for name, verdict, codes, seen, _, _ in journal.sites(Role.COMPUTE)}
     found = [(party, *heard.get(party.name, (unheard, (), None))) for party in plan.compute]
     return tuple(
-        Guest(party.name, verdict, codes, _ago(seen), None, 0, _file(journal, party))
+        Heard(party.name, verdict, codes, _ago(seen), None, 0, _file(journal, party))
         for party, verdict, codes, seen in found
     )
 

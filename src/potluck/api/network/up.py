@@ -22,7 +22,7 @@ from potluck.api.network.household import Household, settle
 from potluck.api.network.processes import Processes
 from potluck.api.network.status import Live, live
 from potluck.api.plan.plan import Plan, opened
-from potluck.api.results.document import compared_scores, fetched
+from potluck.api.results.document import compared_scores, matched, scored
 from potluck.api.results.folder import run_folder
 from potluck.api.results.outcome import Run
 from potluck.core import private
@@ -30,14 +30,16 @@ from potluck.core.errors import PotluckError
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
 from potluck.core.visible import json_text
+from potluck.learning.models.model import Model
+from potluck.learning.training.trained import Trained
 from potluck.net.broker import binary
 from potluck.report import details
 from potluck.report.page import render
 from potluck.tasks.catalog import task_of
 from potluck.tasks.demands import demand_of, stamp_of
-from potluck.tasks.here import Fetched
+from potluck.tasks.here import Beside, Here, Outcome
 from potluck.tasks.sums.protections import row
-from potluck.tasks.trained import compared
+from potluck.tasks.trained import MODEL, compared
 
 TICK = 0.2
 DROPPED = "dropped: "
@@ -88,8 +90,8 @@ def up(
             for name, words in _reasons(house, processes):
                 say(name, words)  # its owner is here, too
             raise Ended(processes.last_word("server"), code)
-        run = next(live(house.coordinator)).run
-        _told(folder, plan, here.fetch(folder, house.homes, run, compare), spec, stamp_of(spec, demand))
+        outcome = here.fetch(house.homes, next(live(house.coordinator)).run)
+        _told(folder, plan, here, outcome, compare, stamp_of(spec, demand))
         if record:
             _gather(house.folder, folder / "parcels")
         shutil.rmtree(house.folder)
@@ -123,33 +125,37 @@ def _watched(processes: Processes, house: Household, watch: Watch) -> int:
         time.sleep(TICK)
 
 
-def _told(folder: Path, plan: Plan, found: Fetched, spec: Spec, stamp: str) -> None:
+def _told(folder: Path, plan: Plan, here: Here, outcome: Outcome | None, compare: bool, stamp: str) -> None:
     """What the launcher knows and the server does not: the plan as written, what readers have, comparisons."""
+    spec, task = here.spec, task_of(plan.spec)
     document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=readable(details.Details))
-    private.write(folder / "plan.toml", plan.text())
-    document |= found.document
-    document["warnings"] += found.warnings
     document["plan"]["hash"] = plan.hash
     if stamp:
         document["stamp"] = stamp
-    known = msgspec.structs.replace(
-        fetched(known, found),
-        warnings=(*known.warnings, *found.warnings),
-        plan_toml=plan.text(),
-        overrides=plan.overrides,
-        plan_hash=plan.hash,
-        one_machine=True,
-    )
-    comparison = found.beside.comparison
-    if comparison is not None:
-        number = "r2" in document["metrics"]["federated"]
-        document["metrics"] = compared(document["metrics"]["federated"], comparison, number)
-        sites = tuple(
-            details.Site(name=name, rows_train=trained, rows_test=held)
-            for name, (trained, held) in found.beside.rows.items()
+    if outcome is not None:
+        beside = here.beside(outcome) if compare else Beside()
+        task.leave(outcome, folder)
+        document |= task.document(outcome, spec, folder, beside)
+        minded = (*here.minded(), *outcome.warnings)
+        document["warnings"] += minded
+        prediction, intersection = scored(spec, outcome, beside), matched(spec, outcome, beside)
+        known = msgspec.structs.replace(
+            known, prediction=prediction, intersection=intersection, warnings=(*known.warnings, *minded)
         )
-        known = msgspec.structs.replace(known, comparison=compared_scores(spec, comparison), sites=sites)
+    elif compare and spec.traits.learns:
+        beside = here.beside(Trained(Model.read(folder / MODEL), None))
+        assert beside.comparison is not None
+        number = "r2" in document["metrics"]["federated"]
+        document["metrics"] = compared(document["metrics"]["federated"], beside.comparison, number)
+        sites = tuple(
+            details.Site(name=name, rows_train=trained, rows_test=held) for name, (trained, held) in beside.rows.items()
+        )
+        known = msgspec.structs.replace(known, comparison=compared_scores(spec, beside.comparison), sites=sites)
+    known = msgspec.structs.replace(
+        known, plan_toml=plan.text(), overrides=plan.overrides, plan_hash=plan.hash, one_machine=True
+    )
+    private.write(folder / "plan.toml", plan.text())
     private.write(folder / details.FILE, details.dump(known))
     private.write(folder / "run.json", json_text(document))
     private.write(folder / "report.html", render(folder))

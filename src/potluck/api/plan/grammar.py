@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from potluck.core.errors import PlanError, UsageError, reason
@@ -60,6 +60,15 @@ def _path(nested: Toml) -> tuple[str, ...]:
         (name, level) = next(iter(level.items()))
         path = (*path, str(name))
     return path
+
+
+def dotted(table: Toml, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every key of a table and of those in it, as `path.table.key`, with its value."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from dotted(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value
 
 
 def replaced(tables: Toml, path: tuple[str, ...], value: object) -> Toml:

@@ -13,11 +13,11 @@ from potluck.api.results.facts import Facts
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
 from potluck.learning.evaluation.evaluate import Metrics
-from potluck.learning.models.scoring import Agreement, Predicted
+from potluck.learning.models.scoring import Predicted
 from potluck.report import details
 from potluck.tasks import catalog
 from potluck.tasks.catalog import task_of
-from potluck.tasks.here import Fetched, Json
+from potluck.tasks.here import Beside, Json, Outcome
 from potluck.tasks.intersect.halves import Intersected
 from potluck.tasks.train.compare import Comparison
 
@@ -92,8 +92,8 @@ def evidence(facts: Facts) -> details.Details:
         views=_views(spec),
         timeline=_timeline(facts),
         questions=_questions(facts),
-        prediction=_scored(facts),
-        intersection=_matched(facts),
+        prediction=scored(spec, facts.outcome, facts.beside),
+        intersection=matched(spec, facts.outcome, facts.beside),
         warnings=tuple(facts.warnings),
         aborts=tuple(facts.log.aborts),
         in_process=facts.network is None,
@@ -172,49 +172,32 @@ def _score(label: str, site: str | None, metrics: Metrics) -> list[details.Score
     return found
 
 
-def _scored(facts: Facts) -> details.Prediction | None:
-    spec, found, same = facts.spec.predict, facts.outcome, facts.beside.agreement
+def scored(plan: Spec, outcome: Outcome, beside: Beside) -> details.Prediction | None:
+    """Of a run that predicts, as far as its scores are here."""
+    spec, same = plan.predict, beside.agreement
     if spec is None:
         return None
     head = details.Prediction(owner=spec.owner, client=spec.client, mode=spec.mode or "", max_rows=spec.max_rows)
-    if isinstance(found, Predicted):
-        head = msgspec.structs.replace(head, rows=found.rows, bound=found.bound, notes=found.notes)
-    return agreed(head, same)
+    if isinstance(outcome, Predicted):
+        head = msgspec.structs.replace(head, rows=outcome.rows, bound=outcome.bound, notes=outcome.notes)
+    if same is None:
+        return head
+    return msgspec.structs.replace(head, compared=same.rows, same_labels=same.same, largest_error=same.largest)
 
 
-def _matched(facts: Facts) -> details.Intersection | None:
-    spec, found = facts.spec.align, facts.outcome
-    if spec is None or not isinstance(found, Intersected):
+def matched(plan: Spec, outcome: Outcome, beside: Beside) -> details.Intersection | None:
+    """Of a run that intersects, as far as common keys are here."""
+    spec = plan.align
+    if spec is None or not isinstance(outcome, Intersected):
         return None
     return details.Intersection(
         keys=spec.keys,
         reveal=spec.reveal,
-        to=tuple(one for one in facts.spec.federation.sites if not spec.to or one in spec.to),
-        size=found.size,
-        reused=found.reused,
-        plain=facts.beside.shared,
+        to=tuple(one for one in plan.federation.sites if not spec.to or one in spec.to),
+        size=outcome.size,
+        reused=outcome.reused,
+        plain=beside.shared,
     )
-
-
-def fetched(known: details.Details, found: Fetched) -> details.Details:
-    """The same once results were brought out of the home of who read them."""
-    scored, learnt, beside = known.prediction, known.intersection, found.beside
-    if scored is not None and found.scored is not None:
-        told = found.scored
-        scored = msgspec.structs.replace(scored, rows=told.rows, bound=told.max_error_bound, notes=told.notes)
-        scored = agreed(scored, beside.agreement)
-    if learnt is not None and found.learnt is not None:
-        learnt = msgspec.structs.replace(
-            learnt, size=found.learnt.size, reused=found.learnt.reused, plain=beside.shared
-        )
-    return msgspec.structs.replace(known, prediction=scored, intersection=learnt)
-
-
-def agreed(head: details.Prediction, same: Agreement | None) -> details.Prediction:
-    """A prediction with its comparison, where there is one."""
-    if same is None:
-        return head
-    return msgspec.structs.replace(head, compared=same.rows, same_labels=same.same, largest_error=same.largest)
 
 
 def _questions(facts: Facts) -> tuple[details.Question, ...]:

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from potluck.core import private
-from potluck.core.errors import UsageError, reason
+from potluck.core.errors import UsageError, unwritable
 from potluck.members.names import file_name
 
 
@@ -30,8 +30,7 @@ def run_folder(name: str, out: Path | None, now: datetime) -> Iterator[Path]:
         wanted.parent.mkdir(parents=True, exist_ok=True)
         folder = _taken(wanted, numbered=out is None)
     except OSError as error:
-        hint = "name another folder with --out"
-        raise UsageError(f"cannot be written ({reason(error)})", where=str(wanted.parent), hint=hint) from None
+        raise unwritable(error, wanted.parent, "name another folder with --out") from None
     try:
         yield folder
     except BaseException:
@@ -73,6 +72,5 @@ def taken(name: str, out: Path | None, began: datetime) -> Path:
     try:
         private.folder(out, taken=True)
     except OSError as error:
-        hint = "name another folder with --out"
-        raise UsageError(f"cannot be written ({reason(error)})", where=str(out), hint=hint) from None
+        raise unwritable(error, out, "name another folder with --out") from None
     return out.absolute()

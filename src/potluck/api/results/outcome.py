@@ -10,13 +10,15 @@ from html import escape
 from pathlib import Path
 
 from potluck.core import private
-from potluck.core.errors import UsageError, reason
+from potluck.core.errors import UsageError, unwritable
 from potluck.core.visible import visible
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.tally_words import noted, told
 from potluck.learning.models.model import Model
+from potluck.learning.models.summary import Summary
 from potluck.report.outcome import read
 from potluck.report.page import render, run_html
+from potluck.tasks.trained import MODEL
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,11 @@ def write_report(folder: Path, output: Path | None) -> Path:
     try:
         private.write(path, page)
     except OSError as error:
-        hint = "name another file with -o"
-        raise UsageError(f"cannot be written ({reason(error)})", where=str(path), hint=hint) from None
+        raise unwritable(error, path, "name another file with -o") from None
     return path
+
+
+def summary(model: str | Path) -> Summary:
+    """What a model file says of itself, or the one in a run's folder. Raises UsageError: there is none."""
+    path = Path(model)
+    return Model.read(path / MODEL if path.is_dir() else path).summary()

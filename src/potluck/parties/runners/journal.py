@@ -60,7 +60,7 @@ class Journal:
         """Raises UsageError: cannot be written; Refused: of another version or damaged."""
         self._path = path
         self._plan = plan
-        with _told(path):
+        with _as_our_errors(path):
             fresh = not path.exists()
             if fresh:
                 private.folder(path.parent, taken=True)
@@ -81,7 +81,7 @@ class Journal:
         """A journal to look at while its server writes it. Raises UsageError, Refused: not (yet) a journal."""
         journal = cls.__new__(cls)
         journal._path = path
-        with _told(path):
+        with _as_our_errors(path):
             journal._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
             found = journal._db.execute("PRAGMA user_version").fetchone()[0]
         if found != VERSION or journal.fact("spec") is None:
@@ -91,7 +91,7 @@ class Journal:
 
     def begin(self, ask: Ask) -> int:
         """The next round number, durable before anything of the round leaves."""
-        with _told(self._path):
+        with _as_our_errors(self._path):
             row = self._db.execute(
                 "INSERT INTO rounds (kind, step, state, began) VALUES (?, ?, ?, ?) RETURNING number",
                 (ask.kind.value, ask.step, sha256(ask.state).digest(), time.time()),
@@ -100,13 +100,13 @@ class Journal:
 
     def may_leave(self, number: int) -> None:
         """From now on contributions of this round may have left a site. Durable before they are asked for."""
-        with _told(self._path):
+        with _as_our_errors(self._path):
             self._db.execute("UPDATE rounds SET may_have_left = 1 WHERE number = ?", (number,))
 
     def agree(self, kind: Kind, sites: frozenset[Party]) -> None:
         """A sum of this kind is about to be said to be over these sites. The first word stands."""
         names = json.dumps(sorted(one.name for one in sites))
-        with _told(self._path):
+        with _as_our_errors(self._path):
             self._db.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (f"agreed {kind.value}", names))
 
     def agreed(self, kind: Kind) -> frozenset[Party]:
@@ -117,7 +117,7 @@ class Journal:
         """A round ended without an answer."""
         told = json.dumps(_told_of(attempt.lost, attempt, 0.0))
         cause = str(attempt.abort)[:500]
-        with _told(self._path):
+        with _as_our_errors(self._path):
             query = "UPDATE rounds SET ended = ?, cause = ?, told = ? WHERE number = ?"
             self._db.execute(query, (time.time(), cause, told, number))
 
@@ -127,28 +127,28 @@ class Journal:
         givers = sorted(party.name for party in release.givers)
         told = json.dumps(_told_of(attempt.lost, attempt, done.seconds) | {"givers": givers})
         values = (done.when, _floats(release.values), _floats(release.std) if release.std.any() else b"", told)
-        with _told(self._path):
+        with _as_our_errors(self._path):
             query = "UPDATE rounds SET opened = 1, ended = ?, vals = ?, std = ?, told = ? WHERE number = ?"
             self._db.execute(query, (*values, done.number))
 
-    def carried(self, done: Round) -> None:
+    def finished(self, done: Round) -> None:
         """A round that is no sum ended well: it stands."""
         told = json.dumps(_told_of({}, Attempt(None, None, done.traffic), done.seconds))
-        with _told(self._path):
+        with _as_our_errors(self._path):
             query = "UPDATE rounds SET opened = 1, ended = ?, told = ? WHERE number = ?"
             self._db.execute(query, (done.when, told, done.number))
 
     def stands(self, ask: Ask) -> Round | None:
         """The finished round of an ask that is no sum."""
         query = "SELECT number, ended, told FROM rounds WHERE kind = ? AND step = ? AND opened = 1"
-        with _told(self._path):
+        with _as_our_errors(self._path):
             row = self._db.execute(query, (ask.kind.value, ask.step)).fetchone()
         return None if row is None else _round(ask, row[0], row[1], json.loads(row[2]))
 
     def recall(self, ask: Ask) -> tuple[Round, Answer] | None:
         """The finished round of this ask. Raises Refused: it was on another model, so the journal is not this run's."""
         query = "SELECT number, state, ended, vals, std, told FROM rounds WHERE kind = ? AND step = ? AND opened = 1"
-        with _told(self._path):
+        with _as_our_errors(self._path):
             row = self._db.execute(query, (ask.kind.value, ask.step)).fetchone()
         if row is None:
             return None
@@ -165,14 +165,14 @@ class Journal:
 
     def unopened(self) -> int:
         """How many rounds began, came to nothing, and may have let contributions leave: each is a redone one."""
-        with _told(self._path):
+        with _as_our_errors(self._path):
             row = self._db.execute("SELECT count(*) FROM rounds WHERE opened = 0 AND may_have_left = 1").fetchone()
         return int(row[0])
 
     def rounds(self) -> list[dict[str, Any]]:
         """Every round in order, for `status` and the report: number, kind, step, times, cause, and what was told."""
         query = "SELECT number, kind, step, began, ended, opened, cause, told FROM rounds ORDER BY number"
-        with _told(self._path):
+        with _as_our_errors(self._path):
             rows = self._db.execute(query).fetchall()
         names = ("number", "kind", "step", "began", "ended", "opened", "cause")
         return [dict(zip(names, row[:7], strict=True)) | (json.loads(row[7]) if row[7] else {}) for row in rows]
@@ -188,13 +188,13 @@ class Journal:
 
     def fact(self, name: str) -> str | None:
         """A fact of the run: its name, when it began, the plan's text."""
-        with _told(self._path):
+        with _as_our_errors(self._path):
             row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
     def note(self, name: str, value: str) -> None:
         """Write a fact down; it replaces an earlier one of that name."""
-        with _told(self._path):
+        with _as_our_errors(self._path):
             self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
     def heard(self, party: Party, verdict: str, codes: tuple[str, ...], version: int, file: bytes) -> None:
@@ -203,7 +203,7 @@ class Journal:
             f"INSERT INTO {_table(party.role)} (name, verdict, codes, seen) VALUES (?, ?, ?, ?)"  # noqa: S608 - a name of ours
             " ON CONFLICT (name) DO UPDATE SET verdict = excluded.verdict, codes = excluded.codes, seen = excluded.seen"
         )
-        with _told(self._path):
+        with _as_our_errors(self._path):
             self._db.execute(query, (party.name, verdict, json.dumps(codes), time.time()))
         self.note(f"file {party.role.value} {party.name}", json.dumps([version, file.hex()]))
 
@@ -228,7 +228,7 @@ class Journal:
     def closed(self, party: Party, epsilon: float | None, head: bytes) -> None:
         """Its last word."""
         query = f"UPDATE {_table(party.role)} SET epsilon = ?, head = ? WHERE name = ?"  # noqa: S608 - a name of ours
-        with _told(self._path):
+        with _as_our_errors(self._path):
             self._db.execute(query, (epsilon, head, party.name))
 
     def sites(
@@ -237,7 +237,7 @@ class Journal:
         """(name, verdict, codes, seen, epsilon, head) of every site, or compute party, that was heard."""
         names = "name, verdict, codes, seen, epsilon, head"
         query = f"SELECT {names} FROM {_table(role)} ORDER BY name"  # noqa: S608 - names of ours
-        with _told(self._path):
+        with _as_our_errors(self._path):
             rows = self._db.execute(query)
             return [(n, v, tuple(json.loads(c)), seen, epsilon, head) for n, v, c, seen, epsilon, head in rows]
 
@@ -272,7 +272,7 @@ def _told_of(lost: Mapping[Any, Cause], attempt: Attempt, seconds: float) -> dic
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _as_our_errors(path: Path) -> Iterator[None]:
     """What the file system and SQLite say, said as our errors."""
     try:
         yield

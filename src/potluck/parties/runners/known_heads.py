@@ -21,10 +21,7 @@ from potluck.owner.ledger_heads import SignedHead, verify
 
 
 class KnownHeads:
-    """The heads in files of the coordinator's home, one for sites, one for compute parties, which may be called alike.
-
-    See `parties.runners.guests.Heads`.
-    """
+    """The heads in files of the coordinator's home, one for sites, one for compute parties, who may be called alike."""
 
     def __init__(self, path: Path, federation: Federation) -> None:
         """A damaged file is taken as empty: it is the sites' memory that counts."""

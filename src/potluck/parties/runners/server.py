@@ -24,13 +24,15 @@ from potluck.core.line import Line
 from potluck.core.party import SERVER, Draw, Party
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause, Credentials, Half, Parcel, RoundId, Sum
-from potluck.drivers.attempt import Attempt, named, quarrel, telling
+from potluck.drivers.attempt import Attempt, named, quarrel, root_cause
 from potluck.drivers.transcript import Transcript
 from potluck.learning.data.table import Table as Rows
 from potluck.parties.admission.session import HELLO, Close, Proposal, Word, parcel
 from potluck.parties.runners.flood import Heard, Pace
-from potluck.parties.runners.guests import Heads, Notes, Participants
 from potluck.parties.runners.identity import Identity
+from potluck.parties.runners.journal import Journal
+from potluck.parties.runners.known_heads import KnownHeads
+from potluck.parties.runners.participants import Participants
 from potluck.secret.random import system
 from potluck.tasks.sums.halves import RoundContext, lead
 
@@ -93,21 +95,22 @@ class Coordinator:
     """The server's part in one run."""
 
     def __init__(
-        self, run: Run, me: Identity, line: Line, notes: Notes, heads: Heads, say: Say, draw: Draw = system
+        self, run: Run, me: Identity, line: Line, journal: Journal, heads: KnownHeads, say: Say, draw: Draw = system
     ) -> None:
         self.transcript = run.transcript
-        self.guests = Participants(run.plan, msgspec.structs.replace(run.proposal, asker=draw(16)), heads, notes, say)
+        proposal = msgspec.structs.replace(run.proposal, asker=draw(16))
+        self.participants = Participants(run.plan, proposal, heads, journal, say)
         self._run = run
         self._me = me
         self._line = line
         self._draw = draw
-        self._notes = notes
+        self._journal = journal
         self._wait = run.wait
         self._say = say
         self._round: _Round | None = None
         self._heard = Heard()
         self._sites, self._computes = frozenset(run.plan.sites), frozenset(run.plan.compute)
-        self._pace = {guest: Pace(WORDS, WORDS_A_SECOND) for guest in self.guests.of}
+        self._pace = {one: Pace(WORDS, WORDS_A_SECOND) for one in self.participants.of}
         self._quiet_until: dict[Cause, float] = {}
 
     @property
@@ -121,12 +124,12 @@ class Coordinator:
         Raises Refused: a site said no, has not been asked by its owner yet, or too few were heard; it is named.
         """
         end = time.monotonic() + self._wait
-        while time.monotonic() < end and len(self.guests.present()) < len(self.guests.of):
+        while time.monotonic() < end and len(self.participants.present()) < len(self.participants.of):
             self._propose()
-            if self.guests.hopeless():
+            if self.participants.hopeless():
                 break
             self._listen(min(TICK, max(0.0, end - time.monotonic())))
-        self.guests.judge(self._wait)
+        self.participants.judge(self._wait)
 
     def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause], must: frozenset[Party]) -> Attempt:
         """One round. Raises Abort(SILENT): somebody without whom it cannot be done has not come back in time."""
@@ -158,14 +161,16 @@ class Coordinator:
         absent: Mapping[Party, Cause],
         must: frozenset[Party],
     ) -> Attempt:
-        self._await(frozenset(self.guests.of) - absent.keys(), must)
+        self._await(frozenset(self.participants.of) - absent.keys(), must)
         desk: Desk[object] = Desk(SERVER, round_, half, self._me.close, self._me.disclose, Volatile())
         desk.on_read = lambda sender, label, body: self.transcript.read(label, sender, SERVER, body)
-        here = self.guests.present() - absent.keys()
-        away = {site: absent.get(site, self.guests.why(site)) for site in self.guests.of if site not in here}
+        here = self.participants.present() - absent.keys()
+        away = {
+            site: absent.get(site, self.participants.why(site)) for site in self.participants.of if site not in here
+        }
         for site, cause in away.items():
             desk.leave(site, cause)
-        self._round = _Round(desk, kind, {site: self.guests.of[site].boot for site in here})
+        self._round = _Round(desk, kind, {site: self.participants.of[site].boot for site in here})
         try:
             self._drive(self._round)
             told = self._told(self._round, away)
@@ -179,18 +184,18 @@ class Coordinator:
         """A compute party for whose silence a round ended is asked again: the next one waits for its answer."""
         who = told.abort.party if told.abort and told.abort.cause is Cause.SILENT else None
         if who in self._computes and who not in round_.restarted:
-            self.guests.doubt(who)
+            self.participants.doubt(who)
 
     def close(self, model: bytes) -> None:
         """Tell the sites that the run is finished, and hear their last words."""
-        waiting = self.guests.present()
-        self._tell({site: Close(model) for site in self.guests.of})  # who is away reads it when it is back
+        waiting = self.participants.present()
+        self._tell({site: Close(model) for site in self.participants.of})  # who is away reads it when it is back
         end = time.monotonic() + min(LAST_WORDS, self.patience)
-        while time.monotonic() < end and any(self.guests.of[site].last is None for site in waiting):
+        while time.monotonic() < end and any(self.participants.of[site].last is None for site in waiting):
             self._listen(TICK)
 
     def _propose(self) -> None:
-        self._tell(dict(self.guests.due(time.monotonic())))
+        self._tell(dict(self.participants.due(time.monotonic())))
 
     def _tell(self, words: Mapping[Party, Word]) -> None:
         said = {site: parcel(self._run.name, word) for site, word in words.items()}
@@ -216,7 +221,7 @@ class Coordinator:
         while self._listen(0.0) and time.monotonic() < end:
             pass
         while True:
-            here = self.guests.present() & possible
+            here = self.participants.present() & possible
             if must:
                 missing = must - here
             elif len(here & self._sites) >= self._run.plan.fewest:
@@ -226,9 +231,9 @@ class Coordinator:
             missing |= self._computes - here
             if not missing:
                 return
-            self.guests.refused(missing, pending=False)
+            self.participants.refused(missing, pending=False)
             if time.monotonic() > end:
-                self.guests.refused(missing)
+                self.participants.refused(missing)
                 names = ", ".join(sorted(map(str, missing)))
                 detail = f"{names} has not come back within {self._wait:g} s. hint: start it, then start again here"
                 raise Abort(Cause.SILENT, party=min(missing), detail=detail)
@@ -266,10 +271,10 @@ class Coordinator:
     def _post(self, round_: _Round, letters: list[Letter]) -> None:
         if round_.left and not round_.noted:
             round_.noted = True
-            self._notes.may_leave(round_.desk.round.number)
+            self._journal.may_leave(round_.desk.round.number)
         if round_.desk.fixed != round_.agreed:
             round_.agreed = round_.desk.fixed
-            self._notes.agree(round_.kind, round_.agreed)
+            self._journal.agree(round_.kind, round_.agreed)
         self._send([letter for letter in letters if letter.to in round_.seen])
 
     def _listen(self, wait: float) -> bool:
@@ -279,7 +284,7 @@ class Coordinator:
             return False
         try:
             sender, body = self._me.disclose(delivery.data)
-            if sender in self.guests.of and not self._heard.before(delivery.data):
+            if sender in self.participants.of and not self._heard.before(delivery.data):
                 self._take(sender, body, len(delivery.data))
         except Abort as abort:
             self._discarded(abort.cause)
@@ -312,7 +317,7 @@ class Coordinator:
     def _word(self, sender: Party, body: Parcel, size: int) -> None:
         """Raises Abort: it does not fit its schema, or a head that is not the site's."""
         self.transcript.moved(body.label, sender, SERVER, size)
-        boot, round_ = self.guests.hear(sender, body), self._round
+        boot, round_ = self.participants.hear(sender, body), self._round
         if round_ and boot is not None and round_.seen.get(sender, boot) != boot:
             self._say("restarted", str(sender))
             if sender in self._computes:
@@ -330,10 +335,10 @@ class Coordinator:
         found = answer.refused.items() if answer else ()
         refused = {site: Cause(why) for site, why in found if site not in away}
         taken = self._sites if answer else self._sites | self._computes
-        causes = {**dict.fromkeys(self.guests.of, Cause.SILENT), **away, **desk.lost, **said, **refused}
+        causes = {**dict.fromkeys(self.participants.of, Cause.SILENT), **away, **desk.lost, **said, **refused}
         return Attempt(
             answer=answer,
-            abort=named(telling(desk.abort, reasons), round_.restarted) if desk.abort else None,
+            abort=named(root_cause(desk.abort, reasons), round_.restarted) if desk.abort else None,
             traffic=self.transcript.traffic(desk.round.number),
             lost={party: cause for party, cause in causes.items() if party in taken - givers},
             accused=quarrel(desk, self._sites & round_.seen.keys()),

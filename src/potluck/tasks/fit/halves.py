@@ -17,13 +17,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.asks import Kind
 from potluck.core.errors import DataError
 from potluck.core.fitting import Fitting, Given
 from potluck.core.party import SERVER, Party, site
-from potluck.core.plan import Plan, digest
-from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Label, Parcel, RoundId
-from potluck.core.wire import dump, load
+from potluck.core.plan import digest
+from potluck.core.rounds import Credentials, Half
 from potluck.dp.noise import gaussian
 from potluck.learning.data.columns import Own, held_out, ordered, target_owner
 from potluck.learning.data.split import by_key
@@ -37,27 +35,19 @@ from potluck.mpc.fit.site import shared, told_split
 from potluck.mpc.psi.curve import split
 from potluck.mpc.spu import DIGEST
 from potluck.secret.stream import digest as fingerprint
-from potluck.tasks.announcement import BEGIN, Announcement
-from potluck.tasks.fit.learners import charged, learner, readers
+from potluck.tasks.announcement import BEGIN, RoundContext, announce, begun, only
+from potluck.tasks.fit.learner import charged, learner, readers
 from potluck.tasks.matching.alignment import Keys, Tools, aligned, gathering, handed_on
 
 
-@dataclass(frozen=True, slots=True)
-class RoundContext:
-    """What a party needs for the one round: the plan and the round's number."""
-
-    plan: Plan
-    round: RoundId
-
-    def fitting(self, file: bytes = b"") -> Fitting:
-        """What all parties agree on, from the plan alone. file: as in `Credentials`."""
-        plan, run, number = self.plan, self.round.run.encode(), b"%d" % self.round.number
-        target = site(target_owner(plan))
-        agreed = fingerprint(b"potluck fit 1", digest(plan), run, number, file)
-        patience, sides = plan.federation.patience, plan.data.split
-        # Sides that follow from keys must not pass the server: in the order of keys they tell a guesser which are in.
-        told = sides is not None and sides.column is not None
-        return Fitting(self.round, agreed, plan.sites, target, readers(plan), plan.compute, patience, split=told)
+def fitting(context: RoundContext, file: bytes = b"") -> Fitting:
+    """What all parties agree on, from the plan alone. file: as in `Credentials`."""
+    plan, round_ = context.plan, context.round
+    agreed = fingerprint(b"potluck fit 1", digest(plan), round_.run.encode(), b"%d" % round_.number, file)
+    target, patience, sides = site(target_owner(plan)), plan.federation.patience, plan.data.split
+    # Sides that follow from keys must not pass the server: in the order of keys they tell a guesser which are in.
+    told = sides is not None and sides.column is not None
+    return Fitting(round_, agreed, plan.sites, target, readers(plan), plan.compute, patience, split=told)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,32 +61,30 @@ class Brought:
     allow: Callable[[int], None] = lambda rows: None
 
 
-def direct(sitting: RoundContext, me: Credentials) -> Half[None]:
+def direct(context: RoundContext, me: Credentials) -> Half[None]:
     """The server's half. Reveals: how many keys each owner has; where a column says which rows are held out, how many
     rows are common and which positions are held out; sizes of letters, and when each comes."""
-    fitting = sitting.fitting(me.file)
-    label = fitting.label(BEGIN)
-    body = dump(_announcement(sitting))
-    yield Exchange(label, send={party: Parcel(label, body) for party in (*fitting.owners, *fitting.ranks)})
-    yield from handed_on(gathering(sitting.plan, sitting.round, me.file))
-    yield from handed_split(fitting)
-    yield from last_words(fitting)
+    plan, agreed = context.plan, fitting(context, me.file)
+    yield from announce(plan, only(plan), agreed.label(BEGIN), (*agreed.owners, *agreed.ranks))
+    yield from handed_on(gathering(plan, context.round, me.file))
+    yield from handed_split(agreed)
+    yield from last_words(agreed)
 
 
-def bring(sitting: RoundContext, brought: Brought, me: Credentials) -> Half[Trained | None]:
+def bring(context: RoundContext, brought: Brought, me: Credentials) -> Half[Trained | None]:
     """An owner's half. Gives the model at one of its readers, else None.
 
     Reveals: to the other owners which of its rows all have; to the compute parties, how many; what it shares, to any
     two of them together. Raises Abort; DataError: no common row, a value missing that may not be; Refused: fewer than
     its owner's policy wants.
     """
-    fitting, plan, name = sitting.fitting(me.file), sitting.plan, me.party.name
-    yield from _begun(sitting)
-    common = yield from aligned(gathering(plan, sitting.round, me.file), me, brought.keys, brought.tools)
+    agreed, plan, name = fitting(context, me.file), context.plan, me.party.name
+    yield from begun(plan, context.round)
+    common = yield from aligned(gathering(plan, context.round, me.file), me, brought.keys, brought.tools)
     assert common.rows is not None
     if not len(common.rows):
         raise DataError("no row is common to all owners", where="align.keys", hint="see how keys are spelt at each")
-    test = yield from _sides(sitting, me, brought, common.rows)
+    test = yield from _sides(context, me, brought, common.rows)
     if test.all():
         raise DataError("the training side of the split is empty", hint="lower data.split.test, or see the column")
     method, train, held = learner(plan), int((~test).sum()), int(test.sum())
@@ -108,25 +96,25 @@ def bring(sitting: RoundContext, brought: Brought, me: Credentials) -> Half[Trai
     columns = ordered(brought.own, common.rows, test, name)
     order = fingerprint(b"potluck fit order 1", common.order, np.packbits(test).tobytes())
     given = Given(method.shared(name, columns), train, held, order, charged(plan))
-    opened = yield from shared(fitting, me, method.recipe(train, held), given)
+    opened = yield from shared(agreed, me, method.recipe(train, held), given)
     return None if opened is None else method.outcome(opened, train, held)
 
 
-def assist(sitting: RoundContext, engine: Engine, me: Credentials) -> Half[None]:
+def assist(context: RoundContext, engine: Engine, me: Credentials) -> Half[None]:
     """A compute party's half. Reveals: see `mpc.fit.compute.compute`."""
-    yield from _begun(sitting)
-    fitting = sitting.fitting(me.file)
-    yield from compute(Place(fitting.ranks, me.party, engine), fitting, me, learner(sitting.plan).recipe, gaussian)
+    yield from begun(context.plan, context.round)
+    agreed = fitting(context, me.file)
+    yield from compute(Place(agreed.ranks, me.party, engine), agreed, me, learner(context.plan).recipe, gaussian)
 
 
 def _sides(
-    sitting: RoundContext, me: Credentials, brought: Brought, rows: NDArray[np.int64]
+    context: RoundContext, me: Credentials, brought: Brought, rows: NDArray[np.int64]
 ) -> Half[NDArray[np.bool_]]:
     """Which of the common rows are held out. Reveals: as `told_split`, where a column says it."""
-    fitting, spec = sitting.fitting(me.file), sitting.plan.data.split
-    if fitting.split:
-        mine = held_out(sitting.plan, brought.own, rows, [])
-        return (yield from told_split(fitting, me, len(rows), mine))
+    agreed, spec = fitting(context, me.file), context.plan.data.split
+    if agreed.split:
+        mine = held_out(context.plan, brought.own, rows, [])
+        return (yield from told_split(agreed, me, len(rows), mine))
     if spec is None or spec.test is None:
         return np.zeros(len(rows), np.bool_)
     return by_key(spec.seed, spec.test, _keys(brought.keys, rows))
@@ -138,26 +126,14 @@ def _keys(keys: Keys, rows: NDArray[np.int64]) -> list[bytes]:
     return [of[row] for row in rows.tolist()]
 
 
-def _announcement(sitting: RoundContext) -> Announcement:
-    return Announcement(digest(sitting.plan), Kind.FIT, 0, b"")
-
-
-def _begun(sitting: RoundContext) -> Half[None]:
-    """Hear the announcement. Raises Abort(TERMS): another plan, or nothing that this one has."""
-    heard = Label(sitting.round, BEGIN)
-    inbox = yield Exchange(heard, expect=frozenset({SERVER}), at_least=1, hops=2)
-    if load(inbox.got[SERVER], Announcement, SERVER) != _announcement(sitting):
-        raise Abort(Cause.TERMS, party=SERVER, detail="the server runs another plan, or a round that this one has not")
-
-
 def halves(
-    sitting: RoundContext,
+    context: RoundContext,
     brought: Mapping[Party, Brought],
     engines: Mapping[Party, Engine],
     seat: Callable[[Party], Credentials],
 ) -> dict[Party, Half[object]]:
     """Every party's half, for one process that plays them all."""
-    fitting = sitting.fitting()
-    found: dict[Party, Half[object]] = {SERVER: direct(sitting, seat(SERVER))}
-    found |= {party: assist(sitting, engines[party], seat(party)) for party in fitting.ranks}
-    return found | {party: bring(sitting, brought[party], seat(party)) for party in fitting.owners}
+    agreed = fitting(context)
+    found: dict[Party, Half[object]] = {SERVER: direct(context, seat(SERVER))}
+    found |= {party: assist(context, engines[party], seat(party)) for party in agreed.ranks}
+    return found | {party: bring(context, brought[party], seat(party)) for party in agreed.owners}

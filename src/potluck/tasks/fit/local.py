@@ -7,32 +7,33 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from potluck.core.asks import Ask, Kind
-from potluck.core.errors import UsageError
+import numpy as np
+
 from potluck.core.party import Party
 from potluck.core.plan import Plan
 from potluck.core.rounds import RoundId
 from potluck.drivers.once import played
 from potluck.drivers.sums import Log
 from potluck.engines.environment import require
-from potluck.learning.data.columns import Own, read
+from potluck.learning.data.columns import Own, by_owner, encoding, held_out, ordered, read
+from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.tally_words import required
+from potluck.learning.evaluation.evaluate import Metrics, exact
 from potluck.learning.training.trained import Trained
 from potluck.members.names import file_name
 from potluck.mpc.engine import Engine
 from potluck.mpc.fit.parts import sizes
-from potluck.mpc.spu import AMONG
-from potluck.tasks import trained
-from potluck.tasks.fit.compare import pooled
-from potluck.tasks.fit.halves import Brought, RoundContext, halves
-from potluck.tasks.fit.kept import kept
-from potluck.tasks.fit.learners import learner, readers
-from potluck.tasks.here import Begun, Beside, Estimate, Fetched, Outcome
+from potluck.mpc.psi.curve import split
+from potluck.mpc.spu import AMONG, DIGEST
+from potluck.tasks.announcement import RoundContext, only
+from potluck.tasks.fit.halves import Brought, halves
+from potluck.tasks.fit.learner import learner, plain, readers
+from potluck.tasks.fit.site import kept
+from potluck.tasks.here import Begun, Beside, Estimate, Outcome
 from potluck.tasks.matching.alignment import Keys, read_keys, tools
 from potluck.tasks.sources import Sources, Written, none_read, not_here, sources
 
-ASK = Ask(Kind.FIT, 0, (), b"")
 ASSUMED = 10_000
 
 
@@ -54,8 +55,8 @@ class Room:
 
     def play(self, begun: Begun) -> tuple[Trained, Log]:
         """The round; what its first reader has."""
-        begun.progress(ASK)
-        spec = self.spec
+        spec, ask = self.spec, only(self.spec)
+        begun.progress(ask)
         with ExitStack() as stack:
             among = AMONG[len(spec.compute)]
             made = {party: Engine(spec.federation.patience, protocol=among) for party in spec.compute}
@@ -66,10 +67,10 @@ class Room:
             for one in spec.sites:
                 using = stack.enter_context(closing(tools(spec, begun.kept / file_name(one.name))))
                 brought[one] = Brought(self.keys[one], self.own[one], using)
-            sitting = RoundContext(spec, RoundId(begun.name, 1))
-            every = halves(sitting, brought, engines, begun.memory.seat)
+            context = RoundContext(spec, RoundId(begun.name, 1))
+            every = halves(context, brought, engines, begun.memory.seat)
             with begun.charged():
-                found, log = played(ASK, sitting.round, every, begun.memory)
+                found, log = played(ask, context.round, every, begun.memory)
         outcome = found[readers(spec)[0]]
         assert isinstance(outcome, Trained)
         return outcome, log
@@ -78,16 +79,29 @@ class Room:
         """The model that the same rows give in one place."""
         return Beside(pooled=pooled(self.spec, self.keys, self.own))
 
-    def fetch(self, folder: Path, homes: Mapping[str, Path], run: str, compare: bool) -> Fetched:
-        """The model that its first reader kept in its home. Raises UsageError: there is none."""
-        home = homes[readers(self.spec)[0].name]
-        found = kept(home, run)
-        if found is None:
-            raise UsageError("the model's reader kept no model", where=str(home), hint="run it again")
-        beside = self.beside(found) if compare else Beside()
-        trained.leave(found, folder)
-        document = trained.of_model(found.model, folder) | {"metrics": trained.metrics(found, beside)}
-        return Fetched(document, found.warnings, beside)
+    def fetch(self, homes: Mapping[str, Path], run: str) -> Trained:
+        """The model that its first reader kept in its home."""
+        return kept(homes[readers(self.spec)[0].name], run)
+
+
+def pooled(plan: Plan, keys: Mapping[Party, Keys], own: Mapping[Party, Own]) -> Metrics:
+    """Exact metrics, on the held-out rows, of the model that the same rows give in one place. Not private: it joins the
+    owners' columns in plain. Raises DataError."""
+    places = {p: dict(zip(split(k.digests, DIGEST), k.rows.tolist(), strict=True)) for p, k in keys.items()}
+    common = sorted(set.intersection(*(set(one) for one in places.values())))
+    rows = {party: np.array([of[key] for key in common], np.int64) for party, of in places.items()}
+    found = (held_out(plan, own[party], rows[party], common) for party in plan.sites)
+    test = next(mask for mask in found if mask is not None)
+    every = [ordered(own[party], rows[party], test, party.name) for party in plan.sites]
+    features = np.hstack([one.features for one in every])
+    names, wanted = by_owner(plan), encoding(plan).names
+    features = features[:, [names.index(name) for name in wanted]]
+    keep = np.logical_and.reduce([one.keep for one in every])
+    target = next(one.target for one in every if one.target is not None)
+    held = np.arange(len(common)) >= every[0].train
+    model = plain(plan, features[keep & ~held], target[keep & ~held])
+    table = Table(features[keep], target[keep], None, held[keep], {}, ())
+    return exact(model, [table])
 
 
 def here(plan: Written, data: Sources | None) -> Room:

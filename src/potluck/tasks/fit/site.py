@@ -2,22 +2,61 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
+
 from potluck.core.party import Role
 from potluck.core.plan import Plan
 from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.learning.data import columns
 from potluck.learning.data.tally_words import for_owner
+from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.models.model import Model
 from potluck.learning.training.trained import Trained
 from potluck.members.home import SiteHome
 from potluck.owner.judge import rows_allowed
 from potluck.owner.policy import Policy
 from potluck.owner.source import open_source
-from potluck.tasks.fit.halves import Brought, RoundContext, assist, bring
-from potluck.tasks.fit.kept import keep
+from potluck.tasks.announcement import RoundContext
+from potluck.tasks.fit.halves import Brought, assist, bring
 from potluck.tasks.matching.alignment import read_keys
 from potluck.tasks.matching.owner import own_tools, reached
 from potluck.tasks.participation import Participation, ending, engine_address, started
+from potluck.tasks.results import Results
 from potluck.tasks.tie import key_of, of_columns, tied
+
+
+class Known(msgspec.Struct, frozen=True):
+    """Metrics of held-out rows (None: there are none), and what to mind."""
+
+    rows: int | None
+    auc: float | None
+    accuracy: float | None
+    r2: float | None
+    rmse: float | None
+    warnings: tuple[str, ...]
+    measured: bool
+    population: dict[str, tuple[float, float]] = {}
+
+
+FITTED = Results("models", Known, "the model's reader kept no model", (".json", ".metrics.json"))
+
+
+def keep(home: Path, run: str, found: Trained) -> None:
+    """What a reader of the model keeps. Raises UsageError: it cannot be written."""
+    one = found.metrics or Metrics(None)
+    rows = None if one.rows is None else round(one.rows)
+    measured, population = found.metrics is not None, dict(one.population)
+    known = Known(rows, one.auc, one.accuracy, one.r2, one.rmse, found.warnings, measured, population)
+    FITTED.keep(home, run, known, found.model.files()[0])
+
+
+def kept(home: Path, run: str) -> Trained:
+    """What was kept of a run. Raises UsageError: nothing, or a model that cannot be read."""
+    path, known = FITTED.read(home, run)
+    one = Metrics(known.rows, known.auc, known.accuracy, known.r2, known.rmse, population=known.population)
+    return Trained(Model.read(path), one if known.measured else None, known.warnings)
 
 
 def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:

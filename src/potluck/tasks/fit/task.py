@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from potluck.core.asks import Kind
+from potluck.core.plan import Plan
+from potluck.learning.data.columns import least
+from potluck.owner.reach import columns_read
 from potluck.tasks import trained
-from potluck.tasks.fit import learners, local, site, words
-from potluck.tasks.fit.halves import RoundContext, direct
+from potluck.tasks.announcement import RoundContext, only
+from potluck.tasks.fit import learner, local, site
+from potluck.tasks.fit.halves import direct
 from potluck.tasks.spec import Serving, TaskSpec
+from potluck.tasks.words import left_out
+
+EXACT = "no epsilon: the model is exact; who reads it and knows all rows but one can work out that one"
+
+
+def _learnt(plan: Plan, me: str) -> str:
+    """What is learnt, of which rows and columns, and who reads it."""
+    assert plan.model is not None
+    assert plan.training is not None
+    assert plan.data.target is not None
+    assert plan.align is not None
+    to = ", ".join(party.name for party in learner.readers(plan))
+    how = f"{plan.training.method} in {plan.training.rounds} rounds"
+    what = f"a {plan.model.kind} model of {plan.data.target.column!r} is fitted on shares by {how}; {to} read it"
+    what += f", of {least(plan)} rows at least that no owner leaves out" if plan.privacy.noise == "none" else ""
+    rows = f"Rows are matched by {', '.join(plan.align.keys)}: every site learns which of its own all have"
+    return f"{what}. {rows}. Of this site it reads the columns {', '.join(columns_read(plan, me))}.{left_out(plan)}"
+
 
 FIT = TaskSpec(
-    learnt=words.learnt,
-    exact=lambda plan: words.EXACT,
+    learnt=_learnt,
+    exact=lambda plan: EXACT,
     words=lambda plan: ["share"],
-    check=learners.check,
-    views=learners.views,
-    first=lambda plan: local.ASK,
-    costs=lambda plan: {Kind.FIT: learners.owed(plan).cost},
+    check=learner.check,
+    views=learner.views,
+    costs=lambda plan: {only(plan).kind: learner.owed(plan).cost},
     part=site.part,
     here=local.here,
     estimate=local.estimate,

@@ -12,28 +12,12 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from potluck.core.asks import Kind
 from potluck.core.party import SERVER, Party
-from potluck.core.plan import Plan, digest
-from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Label, Parcel, RoundId
-from potluck.core.wire import dump, load
-from potluck.mpc.psi.messages import Gathering
-from potluck.tasks.announcement import BEGIN, Announcement
+from potluck.core.rounds import Credentials, Exchange, Half, Parcel
+from potluck.tasks.announcement import BEGIN, RoundContext, announce, begun, only
 from potluck.tasks.matching.alignment import Common, Keys, Tools, aligned, gathering, handed_on
 
 DONE = "intersect/done"
-
-
-@dataclass(frozen=True, slots=True)
-class RoundContext:
-    """What a party needs for the one round: the plan and the round's number."""
-
-    plan: Plan
-    round: RoundId
-
-    def about(self, file: bytes = b"") -> Gathering:
-        """What all parties agree on. file: as in `Credentials`."""
-        return gathering(self.plan, self.round, file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +35,21 @@ class Intersected:
     warnings: tuple[str, ...] = ()
 
 
-def conduct(sitting: RoundContext, me: Credentials) -> Half[None]:
+def conduct(context: RoundContext, me: Credentials) -> Half[None]:
     """The server's half. Reveals: how many keys each owner has, sizes of letters, and when each comes."""
-    about = sitting.about(me.file)
-    label = about.label(BEGIN)
-    body = dump(Announcement(digest(sitting.plan), Kind.INTERSECT, 0, b""))
-    yield Exchange(label, send={party: Parcel(label, body) for party in about.owners})
+    about = gathering(context.plan, context.round, me.file)
+    yield from announce(context.plan, only(context.plan), about.label(BEGIN), about.owners)
     yield from handed_on(about)
     yield Exchange(about.label(DONE), expect=frozenset(about.to), at_least=len(about.to), hops=2)
 
 
-def match(sitting: RoundContext, keys: Keys, tools: Tools, me: Credentials) -> Half[Common]:
+def match(context: RoundContext, keys: Keys, tools: Tools, me: Credentials) -> Half[Common]:
     """An owner's half. Reveals: to all owners and the server, how many keys it has; to receivers, what the plan says.
 
     Raises Abort: among others TERMS where the server runs another plan.
     """
-    heard = Label(sitting.round, BEGIN)
-    inbox = yield Exchange(heard, expect=frozenset({SERVER}), at_least=1, hops=2)
-    said = load(inbox.got[SERVER], Announcement, SERVER)
-    if said != Announcement(digest(sitting.plan), Kind.INTERSECT, 0, b""):
-        raise Abort(Cause.TERMS, party=SERVER, detail="the server runs another plan, or a round that this one has not")
-    about = sitting.about(me.file)
+    yield from begun(context.plan, context.round)
+    about = gathering(context.plan, context.round, me.file)
     found = yield from aligned(about, me, keys, tools)
     if me.party in about.to:
         label = about.label(DONE)
@@ -80,14 +58,14 @@ def match(sitting: RoundContext, keys: Keys, tools: Tools, me: Credentials) -> H
 
 
 def halves(
-    sitting: RoundContext,
+    context: RoundContext,
     keys: Mapping[Party, Keys],
     tools: Mapping[Party, Tools],
     seat: Callable[[Party], Credentials],
 ) -> dict[Party, Half[object]]:
     """Every party's half, for one process that plays them all."""
-    found: dict[Party, Half[object]] = {SERVER: conduct(sitting, seat(SERVER))}
-    return found | {one: match(sitting, keys[one], tools[one], seat(one)) for one in sitting.plan.sites}
+    found: dict[Party, Half[object]] = {SERVER: conduct(context, seat(SERVER))}
+    return found | {one: match(context, keys[one], tools[one], seat(one)) for one in context.plan.sites}
 
 
 def learnt(columns: tuple[str, ...], keys: Keys, common: Common) -> Intersected:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import csv
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from potluck.core.asks import Ask, Kind
-from potluck.core.errors import PlanError, UsageError
+from potluck.core.errors import PlanError
 from potluck.core.party import Party
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Abort, RoundId
 from potluck.drivers.memory import Memory, new_run
-from potluck.drivers.once import played, together
+from potluck.drivers.once import played
 from potluck.drivers.sums import Log
 from potluck.engines.environment import require
 from potluck.learning.data.tally import Tally
@@ -25,13 +24,13 @@ from potluck.members.names import file_name
 from potluck.mpc.psi.curve import split
 from potluck.mpc.psi.keys import digests
 from potluck.mpc.spu import DIGEST
-from potluck.tasks.here import Begun, Beside, Estimate, Fetched, Json, Outcome
-from potluck.tasks.intersect.halves import Intersected, RoundContext, halves, learnt, text_of
-from potluck.tasks.intersect.kept import kept
+from potluck.tasks.announcement import RoundContext, only
+from potluck.tasks.here import Begun, Beside, Estimate, Json, Outcome
+from potluck.tasks.intersect.halves import Intersected, halves, learnt, text_of
+from potluck.tasks.intersect.site import COMMON
 from potluck.tasks.matching.alignment import Common, Keys, Tools, gathering, needs_engine, read_keys, tools
 from potluck.tasks.sources import Sources, Written, none_read, not_here, sources
 
-ASK = Ask(Kind.INTERSECT, 0, (), b"")
 REHEARSED = 1000
 """Made-up keys a site, of a rehearsal."""
 MEMBERS = "members.csv"
@@ -55,12 +54,12 @@ class Room:
 
     def play(self, begun: Begun) -> tuple[Intersected, Log]:
         """The round; what its first receiver has."""
-        begun.progress(ASK)
-        spec, sitting = self.spec, RoundContext(self.spec, RoundId(begun.name, 1))
+        spec, ask, context = self.spec, only(self.spec), RoundContext(self.spec, RoundId(begun.name, 1))
         assert spec.align is not None
+        begun.progress(ask)
         with _tools(spec, begun.kept) as using:
-            found, log = played(ASK, sitting.round, halves(sitting, self.keys, using, begun.memory.seat), begun.memory)
-        first = sitting.about().first
+            found, log = played(ask, context.round, halves(context, self.keys, using, begun.memory.seat), begun.memory)
+        first = gathering(spec, context.round).first
         common = found[first]
         assert isinstance(common, Common)
         return learnt(spec.align.keys, self.keys[first], common), log
@@ -69,21 +68,14 @@ class Room:
         """How many keys all have, where one process holds them all."""
         return Beside(shared=len(set.intersection(*(set(split(one.digests, DIGEST)) for one in self.keys.values()))))
 
-    def fetch(self, folder: Path, homes: Mapping[str, Path], run: str, compare: bool) -> Fetched:
-        """What the first receiver wrote into its home. Raises UsageError: there is nothing."""
-        home = homes[gathering(self.spec, RoundId("", 1)).first.name]
-        found = kept(home, run)
-        if found is None:
-            raise UsageError("the site kept no result", where=str(home), hint="run it again")
-        members, told = found
-        document: Json = {"size": told.size, "reused": told.reused}
-        if members is not None:
-            create(folder / MEMBERS, members.read_bytes(), PRIVATE)
-            document["members"] = str(folder / MEMBERS)
-        beside = self.beside(Intersected(told.size)) if compare else Beside()
-        if beside.shared is not None:
-            document["plain_size"] = beside.shared
-        return Fetched(document, beside=beside, learnt=told)
+    def fetch(self, homes: Mapping[str, Path], run: str) -> Intersected:
+        """What the first receiver wrote into its home."""
+        path, known = COMMON.read(homes[gathering(self.spec, RoundId("", 1)).first.name], run)
+        if not path.is_file():
+            return Intersected(known.size, reused=known.reused)
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *members = map(tuple, csv.reader(file))
+        return Intersected(known.size, head, tuple(members), known.reused)
 
 
 @contextmanager
@@ -136,12 +128,10 @@ def _rehearsed(spec: Plan) -> tuple[int, float]:
     """Bytes that one site uploads and seconds of the round."""
     made = digests([(str(number),) for number in range(REHEARSED)])
     keys = dict.fromkeys(spec.sites, Keys(made, np.arange(REHEARSED), []))
+    memory, context = Memory(spec.sites, digest(spec)), RoundContext(spec, RoundId(new_run(), 1))
     with _tools(spec, None) as using:
-        memory, sitting = Memory(spec.sites, digest(spec)), RoundContext(spec, RoundId(new_run(), 1))
-        started = time.perf_counter()
         try:
-            together(sitting.round, halves(sitting, keys, using, memory.seat), memory)
+            _, log = played(only(spec), context.round, halves(context, keys, using, memory.seat), memory)
         except Abort as abort:
             raise PlanError(f"a rehearsal with made-up keys ended in: {abort}") from None
-        seconds = time.perf_counter() - started
-    return memory.transcript.traffic(1).up // len(spec.sites), round(seconds, 4)
+    return log.rounds[0].traffic.up // len(spec.sites), round(log.rounds[0].seconds, 4)

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from potluck.core.plan import Plan
 from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.members.home import SiteHome
 from potluck.owner.judge import rows_allowed
 from potluck.owner.policy import Policy
 from potluck.owner.source import open_source
-from potluck.tasks.intersect.halves import RoundContext, learnt, match
-from potluck.tasks.intersect.kept import keep
+from potluck.tasks.announcement import RoundContext
+from potluck.tasks.intersect.halves import learnt, match, text_of
 from potluck.tasks.matching.alignment import Common, read_keys
 from potluck.tasks.matching.owner import own_tools, reached
 from potluck.tasks.participation import Participation, ending
+from potluck.tasks.results import Results
 from potluck.tasks.tie import key_of, of_keys, tied
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What is known of common keys, beside them."""
+
+    size: int
+    reused: bool
+
+
+COMMON = Results("intersections", Known, "the site kept no result")
 
 
 def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
@@ -32,6 +45,8 @@ def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
         assert isinstance(result, Common)
         assert plan.align is not None
         if result.size is not None:
-            keep(home.folder, run, learnt(plan.align.keys, keys, result))
+            found = learnt(plan.align.keys, keys, result)
+            members = None if found.members is None else text_of(found).encode()
+            COMMON.keep(home.folder, run, Known(result.size, result.reused), members)
 
     return ending(Participation(plan, half, done, using.close, using.close, tie), here)

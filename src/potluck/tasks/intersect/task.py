@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from potluck.core.plan import Plan
 from potluck.mpc.psi import check, views
-from potluck.tasks.intersect import local, site, words
-from potluck.tasks.intersect.halves import Intersected, RoundContext, conduct
+from potluck.tasks.announcement import RoundContext
+from potluck.tasks.intersect import local, site
+from potluck.tasks.intersect.halves import Intersected, conduct
 from potluck.tasks.spec import Serving, TaskSpec
 
+EXACT = "no epsilon: what it shows is exact; whoever puts in keys that it made up learns which of them all have"
+
+
+def _learnt(plan: Plan, me: str) -> str:
+    """Who learns what of whose keys."""
+    spec = plan.align
+    assert spec is not None
+    to = [name for name in plan.federation.sites if not spec.to or name in spec.to]
+    what = "how many keys all have in common" if spec.reveal == "size" else "which of their own keys all others have"
+    mine = "" if me in to else "; this site learns nothing but how many keys each has"
+    twice = " A key that is there twice counts once." if spec.duplicates == "first" else ""
+    texts = [repr(text) for text in plan.data.missing if text]
+    missing = f" Taken as no value: {', '.join(texts)}." if texts else ""
+    return f"{', '.join(to)} learn {what}, by the columns {', '.join(spec.keys)}{mine}.{twice}{missing}"
+
+
 INTERSECT = TaskSpec(
-    learnt=words.learnt,
-    exact=lambda plan: words.EXACT,
+    learnt=_learnt,
+    exact=lambda plan: EXACT,
     words=lambda plan: ["psi"],
     check=check.check,
     views=views.views,
-    first=lambda plan: local.ASK,
     costs=lambda plan: {},
     part=site.part,
     here=local.here,

@@ -16,7 +16,6 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from potluck.core.asks import Kind
 from potluck.core.errors import DataError, Refused
 from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import Plan, digest
@@ -43,7 +42,7 @@ from potluck.secret.box import OVERHEAD, PUBLIC, SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.statement import named
 from potluck.secret.stream import digest as fingerprint
-from potluck.tasks.announcement import BEGIN, Announcement
+from potluck.tasks.announcement import BEGIN, announce, begun, only
 
 KEY = "predict/key"
 CARD = "predict/card"
@@ -86,16 +85,14 @@ class RoundContext:
         return Meeting(self.round, agreed, site(spec.owner), site(spec.client), spec.mode, spec.max_rows)
 
 
-def lead(sitting: RoundContext, me: Credentials) -> Half[None]:
+def lead(context: RoundContext, me: Credentials) -> Half[None]:
     """The server's half: announce the round, hand letters on. Reveals: their sizes, and when each comes."""
-    meeting = sitting.meeting(me.file)
-    label = meeting.label(BEGIN)
-    body = dump(Announcement(digest(sitting.plan), Kind.PREDICT, 0, b""))
-    parties = (meeting.owner, meeting.client, *sitting.protection.helpers())
-    yield Exchange(label, send={party: Parcel(label, body) for party in parties})
+    meeting = context.meeting(me.file)
+    parties = (meeting.owner, meeting.client, *context.protection.helpers())
+    yield from announce(context.plan, only(context.plan), meeting.label(BEGIN), parties)
     yield from _hand_on(meeting.label(KEY), meeting.client, meeting.owner)
     yield from _hand_on(meeting.label(CARD), meeting.owner, meeting.client)
-    yield from sitting.protection.relay(meeting, me)
+    yield from context.protection.relay(meeting, me)
     yield Exchange(meeting.label(DONE), expect=frozenset({meeting.client}), at_least=1, hops=2)
 
 
@@ -104,13 +101,13 @@ def _hand_on(label: Label, sender: Party, to: Party) -> Half[None]:
     yield Exchange(label, send={to: Parcel(label, inbox.got[sender])})
 
 
-def ask(sitting: RoundContext, rows: Rows, me: Credentials) -> Half[Predicted]:
+def ask(context: RoundContext, rows: Rows, me: Credentials) -> Half[Predicted]:
     """The client's half. Reveals: to the client, the card and its rows' scores; to all, how many rows were sent.
 
     Raises Abort; DataError: a row cannot be encoded, by column and line; Refused: more rows than `max_rows`.
     """
-    meeting = sitting.meeting(me.file)
-    yield from _begun(sitting)
+    meeting = context.meeting(me.file)
+    yield from begun(context.plan, context.round)
     own = BoxKey(Secret(me.draw(SEED)))
     sent = Key(own.public, me.sign(_statement(KEY, meeting, own.public)))
     shown = yield from _through(meeting.label(KEY), dump(sent), meeting.label(CARD))
@@ -119,20 +116,20 @@ def ask(sitting: RoundContext, rows: Rows, me: Credentials) -> Half[Predicted]:
     features = read.features
     kept = np.asarray(~np.isnan(features).any(axis=1), dtype=np.bool_)
     fits(int(kept.sum()), meeting.rows, meeting.client.name)
-    scored = yield from sitting.protection.query(meeting, me, features[kept])
+    scored = yield from context.protection.query(meeting, me, features[kept])
     _sound(scored, int(kept.sum()), card, meeting.owner)
     label = meeting.label(DONE)
     yield Exchange(label, send={SERVER: Parcel(label, b"")})
     return predicted(card, kept, scored, read.tally)
 
 
-def answer(sitting: RoundContext, model: Model, me: Credentials) -> Half[None]:
+def answer(context: RoundContext, model: Model, me: Credentials) -> Half[None]:
     """The owner's half. Reveals: to the client, the card and at most `max_rows` scores, once a run.
 
     Raises Abort: among others REPLAY where scores of this run have left before.
     """
-    meeting = sitting.meeting(me.file)
-    yield from _begun(sitting)
+    meeting = context.meeting(me.file)
+    yield from begun(context.plan, context.round)
     inbox = yield Exchange(meeting.label(KEY), expect=frozenset({SERVER}), at_least=1, hops=3)
     said = load(inbox.got[SERVER], Key, SERVER)
     me.verify(meeting.client, _statement(KEY, meeting, said.box), said.signature)
@@ -140,13 +137,13 @@ def answer(sitting: RoundContext, model: Model, me: Credentials) -> Half[None]:
     label = meeting.label(CARD)
     shown = Shown(box, me.sign(_statement(CARD, meeting, said.box, box)))
     yield Exchange(label, send={SERVER: Parcel(label, dump(shown))})
-    yield from _once(sitting.protection.respond(meeting, me, net(model)), scored_key(sitting.plan, meeting.round.run))
+    yield from _once(context.protection.respond(meeting, me, net(model)), scored_key(context.plan, meeting.round.run))
 
 
-def aid(sitting: RoundContext, me: Credentials) -> Half[None]:
+def aid(context: RoundContext, me: Credentials) -> Half[None]:
     """A helper's half, such as a compute party's. Reveals: as its protection says."""
-    yield from _begun(sitting)
-    yield from sitting.protection.assist(sitting.meeting(me.file), me)
+    yield from begun(context.plan, context.round)
+    yield from context.protection.assist(context.meeting(me.file), me)
 
 
 def scored_key(plan: Plan, run: str) -> str:
@@ -154,17 +151,6 @@ def scored_key(plan: Plan, run: str) -> str:
     assert plan.model is not None
     assert plan.predict is not None
     return key(plan.model.digest or "", run, plan.predict.client)
-
-
-def _begun(sitting: RoundContext) -> Half[None]:
-    """Hear the announcement. Raises Abort(TERMS): another plan, or nothing that this one has."""
-    heard = Label(sitting.round, BEGIN)
-    inbox = yield Exchange(heard, expect=frozenset({SERVER}), at_least=1, hops=2)
-    said = load(inbox.got[SERVER], Announcement, SERVER)
-    if said.plan != digest(sitting.plan):
-        raise Abort(Cause.TERMS, party=SERVER, detail="the server runs another plan")
-    if (said.kind, said.step, said.state) != (Kind.PREDICT, 0, b""):
-        raise Abort(Cause.TERMS, party=SERVER, detail="the plan has no such round")
 
 
 def _through(label: Label, body: bytes, answered: Label) -> Half[bytes]:
@@ -239,13 +225,13 @@ def _info(meeting: Meeting, key: bytes) -> bytes:
 
 
 def halves(
-    sitting: RoundContext, model: Model, rows: Rows, seat: Callable[[Party], Credentials]
+    context: RoundContext, model: Model, rows: Rows, seat: Callable[[Party], Credentials]
 ) -> dict[Party, Half[object]]:
     """Every party's half, for one process that plays them all."""
-    meeting = sitting.meeting()
+    meeting = context.meeting()
     return {
-        SERVER: lead(sitting, seat(SERVER)),
-        meeting.owner: answer(sitting, model, seat(meeting.owner)),
-        meeting.client: ask(sitting, rows, seat(meeting.client)),
-        **{one: aid(sitting, seat(one)) for one in sitting.protection.helpers()},
+        SERVER: lead(context, seat(SERVER)),
+        meeting.owner: answer(context, model, seat(meeting.owner)),
+        meeting.client: ask(context, rows, seat(meeting.client)),
+        **{one: aid(context, seat(one)) for one in context.protection.helpers()},
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -11,31 +10,30 @@ from pathlib import Path
 
 import numpy as np
 
-from potluck.core.asks import Ask, Kind
-from potluck.core.errors import PlanError, UsageError
+from potluck.core.errors import PlanError
 from potluck.core.party import site
 from potluck.core.plan import Plan, Predict, digest
 from potluck.core.rounds import Abort, RoundId
 from potluck.drivers.memory import Memory, new_run
-from potluck.drivers.once import played, together
+from potluck.drivers.once import played
 from potluck.drivers.sums import Log
 from potluck.engines.environment import require
-from potluck.he.predict.circuit import Forecast, Outline
+from potluck.he.predict.circuit import Outline
 from potluck.learning.data.rows import Inputs
 from potluck.learning.data.source import Source
 from potluck.learning.data.tally import Tally
 from potluck.learning.models.card import Card
 from potluck.learning.models.model import Model
-from potluck.learning.models.scoring import Agreement, Predicted, agreement, encoded, text_of
+from potluck.learning.models.scoring import Predicted, agreement, encoded, text_of
 from potluck.members.files import PRIVATE, create
+from potluck.tasks.announcement import only
 from potluck.tasks.demands import demand_of
-from potluck.tasks.here import Begun, Beside, Estimate, Fetched, Json, Outcome
+from potluck.tasks.here import Begun, Beside, Estimate, Json, Outcome
 from potluck.tasks.predict.halves import RoundContext, fits, halves
-from potluck.tasks.predict.kept import kept
-from potluck.tasks.predict.protections import met, protection
+from potluck.tasks.predict.scorers import rehearsed, scorer
+from potluck.tasks.predict.site import SCORES
 from potluck.tasks.sources import Sources, Written, not_here, opened
 
-ASK = Ask(Kind.PREDICT, 0, (), b"")
 PREDICTIONS = "predictions.csv"
 """A run's scores, in its folder."""
 
@@ -67,11 +65,11 @@ class Room:
 
     def play(self, begun: Begun) -> tuple[Predicted, Log]:
         """The round; what its client has."""
-        begun.progress(ASK)
-        round_ = RoundId(begun.name, 1)
-        with closing(protection(self.spec).build(self.spec, begun.demand)) as scoring:
+        ask, round_ = only(self.spec), RoundId(begun.name, 1)
+        begun.progress(ask)
+        with closing(scorer(self.spec).build(self.spec, begun.demand)) as scoring:
             every = halves(RoundContext(self.spec, scoring, round_), self.model, self.encoded, begun.memory.seat)
-            found, log = played(ASK, round_, every, begun.memory)
+            found, log = played(ask, round_, every, begun.memory)
         outcome = found[site(spec_of(self.spec).client)]
         assert isinstance(outcome, Predicted)
         return outcome, log
@@ -82,17 +80,13 @@ class Room:
         plain = self.model.scored_features(self.encoded(self.model.card).features)
         return Beside(agreement=agreement(outcome, plain))
 
-    def fetch(self, folder: Path, homes: Mapping[str, Path], run: str, compare: bool) -> Fetched:
-        """The scores that the client's site wrote into its home. Raises UsageError: there are none."""
-        home = homes[spec_of(self.spec).client]
-        found = kept(home, run)
-        if found is None:
-            raise UsageError("the client's site kept no scores", where=str(home), hint="run it again")
-        path, told = found
-        create(folder / PREDICTIONS, path.read_bytes(), PRIVATE)
-        beside = self.beside(_read(self, path, told.max_error_bound)) if compare else Beside()
-        document = _said(folder, told.max_error_bound, told.notes, beside.agreement)
-        return Fetched(document, (*self.minded(),), beside, scored=told)
+    def fetch(self, homes: Mapping[str, Path], run: str) -> Predicted:
+        """The scores that the client's site wrote into its home."""
+        path, known = SCORES.read(homes[spec_of(self.spec).client], run)
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = list(csv.reader(file))[1:]
+        table = np.array([[float(cell or "nan") for cell in line[1:]] for line in lines])
+        return Predicted(self.model.target, table, known.max_error_bound, known.notes)
 
 
 def spec_of(spec: Plan) -> Predict:
@@ -112,7 +106,7 @@ def here(plan: Written, data: Sources | None) -> Room:
 def model_of(plan: Written) -> Model:
     """The owner's model, once its protection can carry it. Raises UsageError, PlanError."""
     spec = plan.spec
-    room = protection(spec)
+    room = scorer(spec)
     for engine in (room.engine, room.computes):
         if engine is not None:
             require(engine)
@@ -175,21 +169,11 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
     """What is said of scores; null where they are somewhere else."""
     if not isinstance(outcome, Predicted):
         return {"predictions": None, "max_error_bound": None, "notes": []}
-    return _said(folder, outcome.bound, outcome.notes, beside.agreement)
-
-
-def _said(folder: Path, bound: float, notes: tuple[str, ...], same: Agreement | None) -> Json:
-    found: Json = {"predictions": str(folder / PREDICTIONS), "max_error_bound": bound, "notes": list(notes)}
+    scores, same = str(folder / PREDICTIONS), beside.agreement
+    found: Json = {"predictions": scores, "max_error_bound": outcome.bound, "notes": list(outcome.notes)}
     if same is None:
         return found
     return found | {"agreement": {"rows": same.rows, "same_labels": same.same, "largest_error": same.largest}}
-
-
-def _read(room: Room, path: Path, bound: float) -> Predicted:
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = list(csv.reader(file))[1:]
-    table = np.array([[float(cell or "nan") for cell in line[1:]] for line in lines])
-    return Predicted(room.model.target, table, bound)
 
 
 def estimate(plan: Written) -> Estimate:
@@ -207,20 +191,19 @@ def estimate(plan: Written) -> Estimate:
     elif plan.spec.data.files:
         data = Room(plan.spec, held, rows_of(plan, None)).tallies()
     try:
-        forecast, seconds = _rehearsed(plan.spec, held)
+        seconds = _rehearsed(plan.spec, held)
     except Abort as abort:
         raise PlanError(f"a rehearsal on a row of zeros ended in: {abort}") from None
-    size = forecast.keys + forecast.query
-    return Estimate(warnings=minded, bytes_up=size, seconds=seconds, forecast=asdict(forecast), data=data)
+    ahead = scorer(plan.spec).forecast(outline(plan.spec, held.card))
+    size = ahead.keys + ahead.query
+    return Estimate(warnings=minded, bytes_up=size, seconds=seconds, forecast=asdict(ahead), data=data)
 
 
-def _rehearsed(spec: Plan, model: Model) -> tuple[Forecast, float]:
-    """What a run will send, and the seconds of one row of zeros here."""
+def _rehearsed(spec: Plan, model: Model) -> float:
+    """The seconds of one row of zeros here."""
     zeros, round_ = np.zeros((1, len(model.encoding.names))), RoundId(new_run(), 1)
-    with closing(met(spec)) as scoring:
+    with closing(rehearsed(spec)) as scoring:
         memory = Memory((*spec.sites, *spec.compute), digest(spec))
         every = halves(RoundContext(spec, scoring, round_), model, lambda card: Inputs(zeros), memory.seat)
-        started = time.perf_counter()
-        together(round_, every, memory)
-        seconds = round(time.perf_counter() - started, 4)
-    return protection(spec).forecast(outline(spec, model.card)), seconds
+        _, log = played(only(spec), round_, every, memory)
+    return round(log.rounds[0].seconds, 4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import Role
 from potluck.core.plan import Plan
@@ -12,7 +14,7 @@ from potluck.learning.data.source import Source
 from potluck.learning.data.tally_words import lines
 from potluck.learning.models.card import Card
 from potluck.learning.models.model import Model
-from potluck.learning.models.scoring import Predicted, encoded, layered
+from potluck.learning.models.scoring import Predicted, encoded, layered, text_of
 from potluck.members.home import SiteHome
 from potluck.mpc.predict import protection as shared
 from potluck.owner.judge import columns_allowed, models_allowed
@@ -20,9 +22,20 @@ from potluck.owner.policy import Policy
 from potluck.owner.source import open_source
 from potluck.tasks.denied import Denied
 from potluck.tasks.participation import Participation, demanded, ending, engine_address, started
-from potluck.tasks.predict import kept
 from potluck.tasks.predict.halves import RoundContext, Rows, aid, answer, ask
-from potluck.tasks.predict.protections import protection
+from potluck.tasks.predict.scorers import scorer
+from potluck.tasks.results import Results
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What is known of scores, beside them."""
+
+    max_error_bound: float
+    notes: tuple[str, ...]
+    rows: int
+
+
+SCORES = Results("predictions", Known, "the client's site kept no scores")
 
 
 def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
@@ -30,7 +43,7 @@ def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     if home.me.role is Role.COMPUTE:
         return _computes(plan, rules, home)
     assert plan.predict is not None
-    engine = protection(plan).engine
+    engine = scorer(plan).engine
     if engine is not None:
         require(engine)
     return _owns(plan, rules, home) if plan.predict.owner == home.name else _asks(plan, rules, home)
@@ -62,7 +75,7 @@ def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     denial = models_allowed(rules, model.kind)
     if denial is not None:
         raise Denied(denial.code, f"{denial.words}; {denial.hint}")
-    scoring = protection(plan).build(plan, demand)
+    scoring = scorer(plan).build(plan, demand)
 
     def half(round_: RoundId, seat: Credentials) -> Half[None]:
         return answer(RoundContext(plan, scoring, round_), model, seat)
@@ -74,14 +87,15 @@ def _asks(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     """The client's: rows are encoded when the card is there, whose columns its policy has to allow."""
     demand = demanded(plan, rules, home)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
-    scoring = protection(plan).build(plan, demand)
+    scoring = scorer(plan).build(plan, demand)
 
     def half(round_: RoundId, seat: Credentials) -> Half[Predicted]:
         return ask(RoundContext(plan, scoring, round_), _allowed(plan, rules, home, source), seat)
 
     def done(run: str, result: object) -> tuple[str, ...]:
         assert isinstance(result, Predicted)
-        kept.keep(home.folder, run, result)
+        known = Known(result.bound, result.notes, result.rows)
+        SCORES.keep(home.folder, run, known, text_of(result).encode())
         return tuple(lines(result.tally))
 
     return Participation(plan, half, done, close=scoring.close)

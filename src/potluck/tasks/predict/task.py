@@ -9,10 +9,11 @@ from potluck.core.views import View
 from potluck.dp.check import check as check_privacy
 from potluck.learning import scoring_check, scoring_views
 from potluck.mpc.predict import protection as shared
-from potluck.tasks.predict import local, site, words
+from potluck.tasks.predict import local, site
 from potluck.tasks.predict.halves import RoundContext, lead
-from potluck.tasks.predict.protections import PROTECTIONS, protection
+from potluck.tasks.predict.scorers import SCORERS, scorer
 from potluck.tasks.spec import Serving, TaskSpec
+from potluck.tasks.words import left_out
 from potluck.tee.sum import protection as tee
 
 
@@ -20,15 +21,15 @@ def _check(plan: Plan) -> tuple[list[str], list[str]]:
     errors, warnings = scoring_check.check(plan)
     more, also = check_privacy(plan)
     minded = [*tee.pauses(plan), *shared.warnings(plan)]
-    return [*errors, *more, *protection(plan).check(plan)], [*warnings, *also, *minded]
+    return [*errors, *more, *scorer(plan).check(plan)], [*warnings, *also, *minded]
 
 
 def _views(plan: Plan) -> list[View]:
-    return [*protection(plan).views(plan), *scoring_views.views(plan)]
+    return [*scorer(plan).views(plan), *scoring_views.views(plan)]
 
 
 def _serve(plan: Plan) -> Serving:
-    scoring = protection(plan).build(plan)
+    scoring = scorer(plan).build(plan)
 
     def half(round_: RoundId, me: Credentials) -> Half[None]:
         return lead(RoundContext(plan, scoring, round_), me)
@@ -36,13 +37,29 @@ def _serve(plan: Plan) -> Serving:
     return Serving(half, scoring.close)
 
 
+def _exact(plan: Plan) -> str:
+    """What it costs."""
+    most = local.spec_of(plan).max_rows
+    return f"no epsilon: scores are exact; at most {most} are given in this run, and each tells of the model"
+
+
+def _learnt(plan: Plan, me: str) -> str:
+    """Whose model scores whose rows."""
+    wanted, model = local.spec_of(plan), plan.model
+    assert model is not None
+    if me == wanted.owner:
+        what = f"the model {model.digest} scores up to {wanted.max_rows} rows of {wanted.client}"
+        return f"{what}, which alone reads the scores."
+    what = f"up to {wanted.max_rows} rows of this site are scored by a model of {wanted.owner}"
+    return f"{what}: its columns are named in the run, and the policy is asked about them then.{left_out(plan)}"
+
+
 PREDICT = TaskSpec(
-    learnt=words.learnt,
-    exact=words.exact,
-    words=lambda plan: list(PROTECTIONS),
+    learnt=_learnt,
+    exact=_exact,
+    words=lambda plan: list(SCORERS),
     check=_check,
     views=_views,
-    first=lambda plan: local.ASK,
     costs=lambda plan: {},
     part=site.part,
     here=local.here,

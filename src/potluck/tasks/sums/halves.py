@@ -11,31 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from potluck.core.asks import Answer, Ask, Kind, Task
-from potluck.core.party import SERVER
 from potluck.core.plan import Plan, digest
-from potluck.core.rounds import (
-    Abort,
-    Cause,
-    Credentials,
-    Exchange,
-    Half,
-    Label,
-    Parcel,
-    Record,
-    RoundId,
-    Rule,
-    Sum,
-    Terms,
-)
+from potluck.core.rounds import Credentials, Exchange, Half, Record, RoundId, Rule, Sum, Terms
 from potluck.core.stages import Guarded
-from potluck.core.wire import dump, load
 from potluck.dp.limits import limits
 from potluck.dp.mechanism import Exact, Noised, guarded, mechanism
 from potluck.dp.reveal import reveal
 from potluck.learning.data.table import Table
 from potluck.learning.training.method import TALLY
 from potluck.secret.stream import digest as fingerprint
-from potluck.tasks.announcement import BEGIN, Announcement
+from potluck.tasks.announcement import BEGIN, announce, announced
 
 
 def terms(plan: Plan, round: RoundId, ask: Ask, privacy: Exact | Noised, file: bytes = b"") -> Terms:
@@ -81,46 +66,41 @@ class RoundContext:
     round: RoundId
 
 
-def lead(sitting: RoundContext, ask: Ask, me: Credentials) -> Half[Answer]:
+def lead(context: RoundContext, ask: Ask, me: Credentials) -> Half[Answer]:
     """The server's half of one sum: announce it, open it, settle the noise it owes, reveal it."""
-    privacy = mechanism(sitting.plan, ask)
-    agreed = terms(sitting.plan, sitting.round, ask, privacy, me.file)
-    label = agreed.label(BEGIN)
-    body = dump(Announcement(digest(sitting.plan), ask.kind, ask.step, ask.state))
-    yield Exchange(label, send={one: Parcel(label, body) for one in (*agreed.sites, *sitting.protection.helpers())})
-    opened = yield from sitting.protection.open(agreed, me)
+    privacy = mechanism(context.plan, ask)
+    agreed = terms(context.plan, context.round, ask, privacy, me.file)
+    parties = (*agreed.sites, *context.protection.helpers())
+    yield from announce(context.plan, ask, agreed.label(BEGIN), parties)
+    opened = yield from context.protection.open(agreed, me)
     return Answer(reveal(privacy.at_reveal(opened, me.draw), privacy.grid), privacy.grid, opened.refused)
 
 
-def join(sitting: RoundContext, rows: Table, me: Credentials) -> Half[None]:
+def join(context: RoundContext, rows: Table, me: Credentials) -> Half[None]:
     """A site's half of one sum: hear the announcement, check it against the plan, contribute.
 
     Raises Abort(TERMS): another plan, a step that the plan has not, a model that cannot be;
     Abort(REPLAY): the same step on another model.
     """
-    ask, privacy, agreed = yield from _heard(sitting, me)
-    yield from sitting.protection.give(agreed, me, contribution(sitting.task, ask, rows, privacy, me))
+    ask, privacy, agreed = yield from _heard(context, me)
+    yield from context.protection.give(agreed, me, contribution(context.task, ask, rows, privacy, me))
 
 
-def aid(sitting: RoundContext, me: Credentials) -> Half[None]:
+def aid(context: RoundContext, me: Credentials) -> Half[None]:
     """A helper's half of one sum, such as a compute party's: as `join`, with no rows of its own."""
-    _, _, agreed = yield from _heard(sitting, me)
-    yield from sitting.protection.assist(agreed, me)
+    _, _, agreed = yield from _heard(context, me)
+    yield from context.protection.assist(agreed, me)
 
 
-def _heard(sitting: RoundContext, me: Credentials) -> Half[tuple[Ask, Exact | Noised, Terms]]:
+def _heard(context: RoundContext, me: Credentials) -> Half[tuple[Ask, Exact | Noised, Terms]]:
     """What is asked, checked against the plan."""
-    heard = Label(sitting.round, BEGIN)
-    inbox = yield Exchange(heard, expect=frozenset({SERVER}), at_least=1, hops=2)
-    said = load(inbox.got[SERVER], Announcement, SERVER)
-    if said.plan != digest(sitting.plan):
-        raise Abort(Cause.TERMS, party=SERVER, detail="the server runs another plan")
-    ask = sitting.task.ask(said.kind, said.step, said.state)
-    privacy = mechanism(sitting.plan, ask)
-    agreed = terms(sitting.plan, sitting.round, ask, privacy, me.file)
+    said = yield from announced(context.plan, context.round)
+    ask = context.task.ask(said.kind, said.step, said.state)
+    privacy = mechanism(context.plan, ask)
+    agreed = terms(context.plan, context.round, ask, privacy, me.file)
     # One model a step: a server cannot try several on the same rows. A redone round repeats the same model.
-    key = f"step/{sitting.round.run}/{ask.kind}/{ask.step}"
-    yield Exchange(heard, record=Record(key, fingerprint(ask.state), again=True))
+    key = f"step/{context.round.run}/{ask.kind}/{ask.step}"
+    yield Exchange(agreed.label(BEGIN), record=Record(key, fingerprint(ask.state), again=True))
     return ask, privacy, agreed
 
 

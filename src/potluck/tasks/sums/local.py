@@ -12,15 +12,13 @@ from potluck.core.plan import Plan
 from potluck.drivers.sums import Log, Sums, drive
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Tally
-from potluck.learning.models.model import Model
 from potluck.learning.tasks import Counted, build
 from potluck.learning.training.trained import Trained
-from potluck.tasks.here import Begun, Beside, Fetched, Outcome
+from potluck.tasks.here import Begun, Beside, Outcome
 from potluck.tasks.sources import Sources, Written, tables, tallies
 from potluck.tasks.sums.protections import row
 from potluck.tasks.sums.together import Together
 from potluck.tasks.train.compare import compared, sides
-from potluck.tasks.trained import MODEL
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +53,8 @@ class Room:
             return Beside()
         return Beside(compared(self.spec, self.rows, outcome), sides(self.rows))
 
-    def fetch(self, folder: Path, homes: Mapping[str, Path], run: str, compare: bool) -> Fetched:
+    def fetch(self, homes: Mapping[str, Path], run: str) -> None:
         """The server has all that comes of sums."""
-        if not compare or not self.spec.traits.learns:
-            return Fetched()
-        return Fetched(beside=self.beside(Trained(Model.read(folder / MODEL), None)))
 
 
 def here(plan: Written, data: Sources | None) -> Room:

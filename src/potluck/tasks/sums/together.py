@@ -16,7 +16,7 @@ from potluck.core.rounds import Cause, RoundId, Sum
 from potluck.core.stages import Opened
 from potluck.dp.mechanism import Exact, Noised, mechanism
 from potluck.dp.reveal import reveal
-from potluck.drivers.attempt import Attempt, quarrel, telling
+from potluck.drivers.attempt import Attempt, quarrel, root_cause
 from potluck.drivers.memory import Memory
 from potluck.drivers.sums import drive
 from potluck.learning.data.table import Table as Rows
@@ -52,15 +52,15 @@ class Together:
     def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause], must: frozenset[Party]) -> Attempt:
         """One round of all who are not absent. Nobody who must be there could come back, so none is waited for."""
         round_ = RoundId(self._run, number)
-        sitting = RoundContext(self._plan, self._task, self._protection, round_)
+        context = RoundContext(self._plan, self._task, self._protection, round_)
         seat = self._memory.seat
         halves = {
-            site: tied(self._ties[site], round_, join(sitting, rows, seat(site)))
+            site: tied(self._ties[site], round_, join(context, rows, seat(site)))
             for site, rows in self._rows.items()
             if site not in absent
         }
-        halves |= {helper: aid(sitting, seat(helper)) for helper in self._protection.helpers()}
-        desks = self._memory.round(round_, {SERVER: lead(sitting, ask, seat(SERVER)), **halves}, absent)
+        halves |= {helper: aid(context, seat(helper)) for helper in self._protection.helpers()}
+        desks = self._memory.round(round_, {SERVER: lead(context, ask, seat(SERVER)), **halves}, absent)
         return self._told(number, desks, absent)
 
     def _told(self, number: int, desks: Mapping[Party, Desk[object]], absent: Mapping[Party, Cause]) -> Attempt:
@@ -75,7 +75,7 @@ class Together:
         lost |= {site: Cause(why) for site, why in refused if site not in absent}
         return Attempt(
             answer=answer,
-            abort=telling(server.abort, reasons) if server.abort else None,
+            abort=root_cause(server.abort, reasons) if server.abort else None,
             traffic=traffic,
             lost={site: why for site, why in lost.items() if answer is None or site not in answer.release.givers},
             accused=quarrel(server, frozenset(self._rows.keys() - absent.keys())),

@@ -4,7 +4,7 @@ import pytest
 
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import ENCLAVE, SURVIVORS, Abort, Cause
-from potluck.drivers.attempt import telling
+from potluck.drivers.attempt import root_cause
 
 WORDS = {
     SURVIVORS: "the sites of the first sum stay those of the whole run",
@@ -17,7 +17,7 @@ WORDS = {
 def test_a_refusal_as_a_replay_is_explained_by_what_the_refusing_one_stands_by(stands, detail):
     why = Abort(Cause.REPLAY, detail=detail and stands.rstrip("/"))
     missing = Abort(Cause.TOO_FEW, step="a step", stands="" if detail else stands)
-    said = telling(missing, {site("a"): why})
+    said = root_cause(missing, {site("a"): why})
     assert (said.cause, said.party, said.step) == (Cause.REPLAY, site("a"), "a step")
     assert WORDS[stands] in said.detail
     assert "hint: " in said.detail
@@ -26,5 +26,5 @@ def test_a_refusal_as_a_replay_is_explained_by_what_the_refusing_one_stands_by(s
 @pytest.mark.parametrize("stands", ["", SURVIVORS])
 def test_another_replay_is_not(stands):
     why = Abort(Cause.REPLAY, detail="charge" if stands else "")
-    said = telling(Abort(Cause.TOO_FEW, party=SERVER, step="he/input", stands=stands), {site("a"): why})
+    said = root_cause(Abort(Cause.TOO_FEW, party=SERVER, step="he/input", stands=stands), {site("a"): why})
     assert (said.cause, said.detail) == (Cause.REPLAY, why.detail)

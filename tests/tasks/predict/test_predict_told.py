@@ -17,7 +17,7 @@ from potluck.cli.door import run as command
 from potluck.learning.models.scoring import Carried
 from potluck.owner.requests import Request
 from potluck.tasks.here import Beside
-from potluck.tasks.predict import protections as scorings
+from potluck.tasks.predict import scorers
 from potluck.tasks.predict.local import document
 from support.parties import predict_scene as scene
 from support.places import ROOT
@@ -25,7 +25,7 @@ from support.places import ROOT
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch, tmp_path):
-    monkeypatch.setitem(scorings.PROTECTIONS, "he", scene.ROW)
+    monkeypatch.setitem(scorers.SCORERS, "he", scene.ROW)
     monkeypatch.chdir(tmp_path)
 
 
@@ -72,8 +72,8 @@ def test_check_names_a_model_that_the_protection_cannot_carry(tmp_path, monkeypa
     def too_deep(outline):
         return [f"{len(outline.widths)} layers are too many. hint: fewer"]
 
-    row = scorings.Scoring(scene.views, too_deep, scene.forecast, scene.ROW.build, None)
-    monkeypatch.setitem(scorings.PROTECTIONS, "he", row)
+    row = scorers.Scorer(scene.views, too_deep, scene.forecast, scene.ROW.build, None)
+    monkeypatch.setitem(scorers.SCORERS, "he", row)
     (error,) = check(scene.settle(tmp_path, scene.network())).errors
     assert error == "plan.toml: model.file: 3 layers are too many. hint: fewer"
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import msgspec
 
-from potluck.core.asks import Kind
 from potluck.core.errors import Refused
 from potluck.core.party import Party, Role
 from potluck.core.plan import Plan
@@ -16,6 +14,8 @@ from potluck.core.rounds import Cause, Parcel
 from potluck.core.wire import load
 from potluck.members.federation import titled
 from potluck.parties.admission.session import ANSWER, CLOSED, HELLO, Answer, Closed, Hello, Proposal
+from potluck.parties.runners.journal import Journal
+from potluck.parties.runners.known_heads import KnownHeads
 
 AGAIN = 10.0
 """Seconds after which a site that has not answered is asked again: the broker may have lost its store."""
@@ -23,7 +23,7 @@ _WHY = {"denied": "refuses this plan", "unable": "cannot carry it out", "pending
 
 
 @dataclass(slots=True)
-class Guest:
+class Participant:
     """What a site or compute party said last. boot: which of its processes said it; file: version and digest of the
     federation file that it goes by, in words, where that is not the server's; else empty."""
 
@@ -36,62 +36,38 @@ class Guest:
     file: str = ""
 
 
-class Heads(Protocol):
-    """The signed ledger heads that the coordinator keeps for the others."""
-
-    def latest(self, party: Party) -> bytes:
-        """The latest signed head of a party's ledger, as bytes; empty where none is known."""
-        ...
-
-    def keep(self, party: Party, head: bytes) -> None:
-        """Verify and keep a head that a party sent. Raises Abort(SIGNATURE or MALFORMED)."""
-        ...
-
-
-class Notes(Protocol):
-    """What the coordinator writes down of what happens."""
-
-    def may_leave(self, number: int) -> None: ...
-
-    def agree(self, kind: Kind, sites: frozenset[Party]) -> None: ...
-
-    def heard(self, party: Party, verdict: str, codes: tuple[str, ...], version: int, file: bytes) -> None: ...
-
-    def closed(self, party: Party, epsilon: float | None, head: bytes) -> None: ...
-
-
 class Participants:
     """All sites and compute parties of one run. say: words for whoever watches."""
 
     def __init__(
-        self, plan: Plan, proposal: Proposal, heads: Heads, notes: Notes, say: Callable[[str, str], None]
+        self, plan: Plan, proposal: Proposal, heads: KnownHeads, journal: Journal, say: Callable[[str, str], None]
     ) -> None:
         """proposal: with this process's own `asker`."""
-        self.of: dict[Party, Guest] = {party: Guest() for party in (*plan.sites, *plan.compute)}
+        self.of: dict[Party, Participant] = {party: Participant() for party in (*plan.sites, *plan.compute)}
         self._plan = plan
         self._proposal = proposal
         self._heads = heads
-        self._notes = notes
+        self._journal = journal
         self._say = say
 
     def present(self) -> frozenset[Party]:
         """Those that have agreed and are there."""
-        return frozenset(party for party, guest in self.of.items() if guest.verdict == "granted")
+        return frozenset(party for party, one in self.of.items() if one.verdict == "granted")
 
     def doubt(self, party: Party) -> None:
         """It has fallen silent: whether it is still there is asked."""
-        guest = self.of[party]
-        guest.verdict, guest.asked = "silent", None
+        one = self.of[party]
+        one.verdict, one.asked = "silent", None
 
     def hopeless(self) -> bool:
         """Somebody said no."""
-        return any(guest.verdict in ("denied", "unable") for guest in self.of.values())
+        return any(one.verdict in ("denied", "unable") for one in self.of.values())
 
     def due(self, now: float) -> Iterator[tuple[Party, Proposal]]:
         """The proposals to send now: to whoever has not answered, and again after a while."""
-        for site, guest in self.of.items():
-            if guest.verdict == "silent" and (guest.asked is None or now - guest.asked > AGAIN):
-                guest.asked = now
+        for site, one in self.of.items():
+            if one.verdict == "silent" and (one.asked is None or now - one.asked > AGAIN):
+                one.asked = now
                 yield site, msgspec.structs.replace(self._proposal, head=self._heads.latest(site))
 
     def hear(self, sender: Party, said: Parcel) -> bytes | None:
@@ -99,32 +75,32 @@ class Participants:
 
         Raises Abort: not a word of this version, or a head that is not the site's.
         """
-        guest, step = self.of[sender], said.label.step
+        one, step = self.of[sender], said.label.step
         if step == HELLO:
             boot = load(said.body, Hello, sender).boot
             # The same process says it again where it did not know whether it was heard; one that was not heard before
             # finds the proposal in its queue.
-            if guest.boot not in (b"", boot):
-                guest.verdict, guest.asked = "silent", None
-            guest.boot = boot
+            if one.boot not in (b"", boot):
+                one.verdict, one.asked = "silent", None
+            one.boot = boot
             return boot
         if step == ANSWER:
             answer = load(said.body, Answer, sender)
             self._heads.keep(sender, answer.head)
             if answer.asker != self._proposal.asker:
                 return None  # to an earlier process of ours: its owner may have thought better of it
-            guest.verdict, guest.codes, guest.boot = answer.verdict, answer.codes, answer.boot
-            self._notes.heard(sender, answer.verdict, answer.codes, answer.membership, answer.file)
-            guest.file = self._other(answer)
-            words = f"{_name(sender)}: {answer.verdict} {' '.join(answer.codes)}".rstrip() + guest.file
-            if words != guest.words:  # a proposal that was sent twice is answered twice
-                guest.words = words
+            one.verdict, one.codes, one.boot = answer.verdict, answer.codes, answer.boot
+            self._journal.heard(sender, answer.verdict, answer.codes, answer.membership, answer.file)
+            one.file = self._other(answer)
+            words = f"{_name(sender)}: {answer.verdict} {' '.join(answer.codes)}".rstrip() + one.file
+            if words != one.words:  # a proposal that was sent twice is answered twice
+                one.words = words
                 self._say("answer", words)
-            return guest.boot
+            return one.boot
         if step == CLOSED:
-            guest.last = load(said.body, Closed, sender)
-            self._heads.keep(sender, guest.last.head)
-            self._notes.closed(sender, guest.last.epsilon, guest.last.head)
+            one.last = load(said.body, Closed, sender)
+            self._heads.keep(sender, one.last.head)
+            self._journal.closed(sender, one.last.epsilon, one.last.head)
         return None
 
     def _other(self, answer: Answer) -> str:
@@ -144,15 +120,15 @@ class Participants:
         where = self._plan.name
         said = {site: self.of[site] for site in self.of if site in among and self.of[site].verdict in _WHY}
         if not pending:
-            said = {site: guest for site, guest in said.items() if guest.verdict != "pending"}
+            said = {site: one for site, one in said.items() if one.verdict != "pending"}
         if said:
-            unable = any(guest.verdict == "unable" for guest in said.values())
+            unable = any(one.verdict == "unable" for one in said.values())
             ask = (
                 "the owner sees why on the screen of `potluck site run`"
                 if unable
                 else "ask the owner: potluck site inbox"
             )
-            words = "; ".join(_why(site, guest) for site, guest in said.items())
+            words = "; ".join(_why(site, one) for site, one in said.items())
             raise Refused(words, where=where, hint=f"{ask}; then start again, which goes on here")
 
     def judge(self, waited: float) -> None:
@@ -167,9 +143,9 @@ class Participants:
             raise Refused(f"not heard of within {waited:g} s: {away}", where=where, hint=hint)
 
 
-def _why(site: Party, guest: Guest) -> str:
-    codes = f" ({', '.join(guest.codes)})" if guest.codes else ""
-    return f"{_name(site)} {_WHY[guest.verdict]}{codes}{guest.file}"
+def _why(site: Party, one: Participant) -> str:
+    codes = f" ({', '.join(one.codes)})" if one.codes else ""
+    return f"{_name(site)} {_WHY[one.verdict]}{codes}{one.file}"
 
 
 def _name(party: Party) -> str:

@@ -7,13 +7,13 @@ import pytest
 from potluck.api.plan.plan import Plan
 from potluck.core.errors import PlanError, UsageError
 from potluck.core.plan import canonical
-from potluck.tasks.predict import protections as scorings
+from potluck.tasks.predict import scorers
 from support.parties import predict_scene as scene
 
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
-    monkeypatch.setitem(scorings.PROTECTIONS, "he", scene.ROW)
+    monkeypatch.setitem(scorers.SCORERS, "he", scene.ROW)
 
 
 def read(folder, *settings, model=None):

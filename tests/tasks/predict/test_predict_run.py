@@ -23,15 +23,15 @@ from potluck.drivers.transcript import Transcript
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import encoded
 from potluck.tasks.predict import halves as inference
-from potluck.tasks.predict import protections as scorings
+from potluck.tasks.predict import scorers
 from potluck.tasks.predict.halves import RoundContext
-from potluck.testing.tampering import altering
+from support.hostile.tampering import altering
 from support.parties import predict_scene as scene
 
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch, tmp_path):
-    monkeypatch.setitem(scorings.PROTECTIONS, "he", scene.ROW)
+    monkeypatch.setitem(scorers.SCORERS, "he", scene.ROW)
     monkeypatch.chdir(tmp_path)
 
 
@@ -183,8 +183,8 @@ def test_the_model_is_needed_to_run_here(tmp_path):
 
 
 def test_the_engine_is_named_where_it_is_missing(tmp_path, monkeypatch):
-    row = scorings.Scoring(scene.views, scene.problems, scene.forecast, scene.ROW.build, "he")
-    monkeypatch.setitem(scorings.PROTECTIONS, "he", row)
+    row = scorers.Scorer(scene.views, scene.problems, scene.forecast, scene.ROW.build, "he")
+    monkeypatch.setitem(scorers.SCORERS, "he", row)
     monkeypatch.setenv("POTLUCK_ENGINES", str(tmp_path / "none"))
     with pytest.raises(UsageError, match="potluck engine install he"):
         scored(tmp_path)

@@ -16,7 +16,7 @@ from potluck.learning.models.model import Model
 from potluck.net.broker import binary
 from potluck.owner.budget import Budget
 from potluck.tasks.fit import halves as vertical
-from potluck.tasks.fit.learners import charged, owed
+from potluck.tasks.fit.learner import charged, owed
 from support.parties import fit_scene
 from support.parties.fit_scene import ALPHA, RANKS, STEP, frames, plan, sat
 from support.parties.fit_tumours import done

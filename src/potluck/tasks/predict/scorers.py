@@ -26,7 +26,7 @@ class Meet(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Scoring:
+class Scorer:
     """views: who sees what; problems, forecast: of a model's outline, which a plan may not know; build: the three
     halves, as `Row`. engine: what owner and client need installed, None where that is nothing; computes: what a compute
     party does. check: what of the plan it cannot keep."""
@@ -50,15 +50,15 @@ def _shared_views(plan: Plan) -> list[View]:
     return shared.views(owner, client, plan.compute, most)
 
 
-PROTECTIONS: dict[str, Scoring] = {
-    "he": Scoring(
+SCORERS: dict[str, Scorer] = {
+    "he": Scorer(
         lambda plan: he.views(*_ends(plan)),
         he.problems,
         he.forecast,
         lambda plan, demand=None: Predicting(),
         "he",
     ),
-    "tee": Scoring(
+    "tee": Scorer(
         lambda plan: tee.views(*_ends(plan), unprotected(plan)),
         lambda outline: tee.problems(outline.widths, outline.rows),
         # no circuit, hence no parameters: keys counts evidence and the model
@@ -66,7 +66,7 @@ PROTECTIONS: dict[str, Scoring] = {
         tee.build,
         None,
     ),
-    "share": Scoring(
+    "share": Scorer(
         _shared_views,
         lambda outline: shared.problems(outline.widths, outline.rows),
         # no circuit either: keys counts the model's parts
@@ -79,11 +79,11 @@ PROTECTIONS: dict[str, Scoring] = {
 }
 
 
-def protection(plan: Plan) -> Scoring:
+def scorer(plan: Plan) -> Scorer:
     """The room for this plan's prediction."""
-    return PROTECTIONS[plan.protect.scheme]
+    return SCORERS[plan.protect.scheme]
 
 
-def met(plan: Plan) -> Predict:
+def rehearsed(plan: Plan) -> Predict:
     """The three halves for a rehearsal on numbers of no one, in this process."""
-    return protection(plan).build(simulated(plan))
+    return scorer(plan).build(simulated(plan))

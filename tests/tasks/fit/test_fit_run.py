@@ -17,7 +17,7 @@ from potluck.drivers.once import together
 from potluck.learning.data.columns import Columns, read
 from potluck.learning.training.fit_linear import Regression
 from potluck.mpc.engine import Engine
-from potluck.tasks.fit.halves import Brought, RoundContext, halves
+from potluck.tasks.fit.halves import Brought, RoundContext, fitting, halves
 from potluck.tasks.matching.alignment import Tools, read_keys
 from support.parties.fit_scene import frames, plan, pooled
 from support.parties.fit_tumours import NEAR, done, sides, tumours
@@ -102,7 +102,7 @@ def round_of(made, given, engines):
     }
     memory = Memory((*spec.sites, *spec.compute), digest(spec))
     sitting = RoundContext(spec, RoundId("a run", 1))
-    return together(sitting.round, halves(sitting, brought, engines, memory.seat), memory)[sitting.fitting().to[0]]
+    return together(sitting.round, halves(sitting, brought, engines, memory.seat), memory)[fitting(sitting).to[0]]
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause, Label, Parcel
 from potluck.core.wire import dump, load
 from potluck.secret.envelope import seal
-from potluck.tasks.sums.halves import BEGIN, Announcement
+from potluck.tasks.announcement import BEGIN, Announcement
 from support.parties.scene import SHARED, Scene, other, plan
 
 STEPS = ["mask/advertise", "mask/share", "mask/input", "mask/sign", "mask/unmask"]

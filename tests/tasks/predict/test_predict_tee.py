@@ -17,7 +17,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.members.home import SiteHome
 from potluck.owner.budget import Budget
 from potluck.report.page import render
-from potluck.tasks.predict.kept import kept
+from potluck.tasks.predict.site import SCORES
 from potluck.tee.attestation import messages as a
 from potluck.tee.attestation.demand import built_in_text
 from potluck.tee.predict import messages as p
@@ -265,7 +265,7 @@ def test_a_site_who_would_not_believe_it_denies_the_plan(place, name, text):
     at = hall.Hall(place)
     with at.attending("hospital", "clinic"), pytest.raises(Refused, match=rf"{name} refuses this plan \(attestation\)"):
         at.predict(spec(place))
-    assert kept(place / "clinic", hall.RUN) is None
+    assert SCORES.find(place / "clinic", hall.RUN) is None
 
 
 @pytest.mark.parametrize("name", ["hospital", "clinic"])
@@ -276,7 +276,7 @@ def test_a_site_that_expects_other_code_ends_the_run_by_name(place, name):
         at.predict(spec(place, "federation.patience=1.0"))
     assert stop.value.cause is Cause.EVIDENCE
     assert any("measurement_not_allowed" in line for line in at.heard[name])
-    assert kept(place / "clinic", hall.RUN) is None
+    assert SCORES.find(place / "clinic", hall.RUN) is None
     with Budget(SiteHome.at(place / "hospital").ledger) as ledger:
         assert ledger.scored() == []
 

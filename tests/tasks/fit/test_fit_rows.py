@@ -8,8 +8,8 @@ from potluck.core.errors import DataError
 from potluck.core.fitting import TOO_FEW_ROWS
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.rounds import Abort, Cause
-from potluck.drivers.attempt import telling
-from potluck.drivers.once import told
+from potluck.drivers.attempt import root_cause
+from potluck.drivers.once import root_cause as root_cause_once
 from potluck.drivers.transcript import Transcript
 from potluck.learning.data.columns import Columns
 from potluck.learning.fit_check import unfit
@@ -39,7 +39,7 @@ def test_a_targets_owner_that_leaves_all_out_but_nine_opens_nothing(side, names)
     assert all(aborts[party].cause is Cause.ROWS and aborts[party].party is None for party in made.spec.compute)
     assert not any(move.label.step == "fit/result" for move in post.transcript.moves)
     assert desks[site("o0")].result is None
-    raised = told(aborts.pop(SERVER), {party: one for party, one in aborts.items() if one})
+    raised = root_cause_once(aborts.pop(SERVER), {party: one for party, one in aborts.items() if one})
     assert (raised.cause, raised.party) == (Cause.ROWS, None)
     assert "fit.min_rows" in str(raised)
     assert "9" not in str(raised)
@@ -121,7 +121,7 @@ def test_the_number_is_in_the_program_of_each_kind_of_model():
 
 
 def test_a_server_that_hears_of_it_names_nobody_either():
-    raised = telling(Abort(Cause.TOO_FEW, step="fit/done"), {BETA: Abort(Cause.ROWS)})
+    raised = root_cause(Abort(Cause.TOO_FEW, step="fit/done"), {BETA: Abort(Cause.ROWS)})
     assert (raised.cause, raised.party, raised.detail) == (Cause.ROWS, None, TOO_FEW_ROWS)
 
 

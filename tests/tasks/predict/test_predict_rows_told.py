@@ -12,8 +12,8 @@ from potluck.cli import potluck
 from potluck.cli.door import run as command
 from potluck.learning.data import tally
 from potluck.owner.access import read
-from potluck.tasks.predict import protections as scorings
-from potluck.tasks.predict.kept import kept
+from potluck.tasks.predict import scorers
+from potluck.tasks.predict.site import SCORES
 from support.parties import predict_scene as scene
 from support.parties.predict_hall import RUN, Hall, enrolled, plan
 
@@ -26,7 +26,7 @@ SAID = [
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch, tmp_path):
-    monkeypatch.setitem(scorings.PROTECTIONS, "he", scene.ROW)
+    monkeypatch.setitem(scorers.SCORERS, "he", scene.ROW)
     monkeypatch.chdir(tmp_path)
 
 
@@ -63,5 +63,5 @@ def test_across_machines_the_clients_owner_alone_is_told(tmp_path):
     assert not [text for _, text in hall.said if "clamped" in text]
     elsewhere = [path for path in folder.rglob("*") if path.is_file() and folder / "clinic" not in path.parents]
     assert [path.name for path in elsewhere if b"clamped" in path.read_bytes()] == []
-    scores, told = kept(folder / "clinic", RUN)
+    scores, told = SCORES.find(folder / "clinic", RUN)
     assert "clamped" not in scores.read_text() + " ".join(told.notes)

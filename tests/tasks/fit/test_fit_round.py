@@ -134,7 +134,10 @@ def test_all_three_hold_the_columns_and_none_alone(tmp_path):
     """The bodies that a compute party reads, as it reads them: parts that add up to a column with the third alone."""
     given, made = frames(rows=60), plan()
     sat(made, given, transcript=Transcript(tmp_path))
-    fitting, recipe = vertical.RoundContext(made.spec, RoundId("a run", 1)).fitting(), Regression(made.spec).recipe
+    fitting, recipe = (
+        vertical.fitting(vertical.RoundContext(made.spec, RoundId("a run", 1))),
+        Regression(made.spec).recipe,
+    )
     whole = pooled(given)
     test = int((whole.fold == "test").sum())
     takes = recipe(len(whole) - test, test).of(1)

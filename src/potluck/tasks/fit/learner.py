@@ -1,4 +1,4 @@
-"""What can be fitted over columns at different owners: one learner a kind of model."""
+"""The learner of a plan that fits over columns at different owners: its checks, its noise, who reads its model."""
 
 from __future__ import annotations
 
