@@ -48,7 +48,7 @@ class Room:
         return met(about, sets, ledgers=self.ledgers, secrets=self.secrets, **more)
 
 
-def root_cause(room):
+def told(room):
     """What ann learns of her guesses: word -> whether bob has it, of the rounds that were not refused."""
     found = {}
     for word in GUESSES:
@@ -60,13 +60,13 @@ def root_cause(room):
 
 @pytest.mark.parametrize(("count", "reveal"), WAYS)
 def test_server_and_receiver_cannot_ask_one_key_at_a_time(count, reveal):
-    assert root_cause(Room(count, reveal)) == {"ada": False}  # the one try that was approved
+    assert told(Room(count, reveal)) == {"ada": False}  # the one try that was approved
 
 
 @pytest.mark.parametrize(("count", "reveal"), WAYS)
 def test_without_the_commitment_they_learn_every_member(count, reveal, monkeypatch):
     monkeypatch.setattr(Commitment, "heard", lambda self, step: None)
-    assert root_cause(Room(count, reveal)) == {word: word in TRUE for word in GUESSES}
+    assert told(Room(count, reveal)) == {word: word in TRUE for word in GUESSES}
 
 
 @pytest.mark.parametrize(("count", "reveal"), WAYS)

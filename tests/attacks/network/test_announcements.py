@@ -82,7 +82,7 @@ class Federated:
     def sitting(self, number):
         return RoundContext(self.plan, self.task, self.protection, RoundId("run", number))
 
-    def root_cause(self, number, bodies):
+    def told(self, number, bodies):
         """Each site's desk after the server announced `bodies` and then nothing more."""
 
         def server():
@@ -165,12 +165,12 @@ def test_a_site_answers_no_sum_that_its_plan_has_not(plan, what):
 def test_a_model_that_no_fit_comes_to_is_refused_without_noise():
     federated = Federated(PLAN)
 
-    def root_cause(weight: float):
+    def told(weight: float):
         said = dump(Announcement(digest(PLAN), Kind.TRAIN, 1, np.array([0.0, weight]).astype("<f8").tobytes()))
         return causes(federated.told(1, {A: said}))
 
-    assert root_cause(2 * WIDEST) == {"a": Cause.RANGE}
-    assert root_cause(WIDEST) == {"a": Cause.SILENT}  # the others were told of nothing: the site goes on without them
+    assert told(2 * WIDEST) == {"a": Cause.RANGE}
+    assert told(WIDEST) == {"a": Cause.SILENT}  # the others were told of nothing: the site goes on without them
 
 
 @pytest.mark.parametrize(
