@@ -1,29 +1,28 @@
-"""A variant is an object and a line in its table: toys are registered from here and run end to end, src untouched."""
+"""A variant is an object and a line in its table: toys are registered from here and run end to end, src untouched.
+
+All toys but the column kind are those of the pages on how to add one.
+"""
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import potluck
-from potluck.core.errors import PlanError
+from potluck.core.errors import PlanError, UsageError
 from potluck.learning.data.column import COLUMNS as COLUMN_KINDS
 from potluck.learning.data.kinds.category import CATEGORY
-from potluck.learning.models.fitted import Fitted, training
-from potluck.learning.models.kind import Link, ModelKind
-from potluck.learning.models.kinds import MODELS
-from potluck.learning.models.linear import l2, penalty, slope_of
-from potluck.learning.statistics.kind import StatisticKind, wanted
-from potluck.learning.statistics.kinds import KINDS
-from potluck.learning.statistics.result import Result, declared
-from potluck.learning.training.gradient import Gradient
-from potluck.learning.training.method import TrainingMethod, judge
-from potluck.learning.training.methods import METHODS
+from potluck.learning.data.table import header
+from potluck.owner.policy import Source
+from potluck.owner.reading import parse
+from potluck.owner.source import open_source
+from support.docs.variants import added
 
 COLUMNS = {"x": {"kind": "number", "low": 0, "high": 10}, "y": {"kind": "category", "values": ["0", "1"]}}
-PROTECTIONS = ["clear", "mask", *(pytest.param(word, marks=pytest.mark.slow) for word in ("share", "he", "tee"))]
+SCHEMES = ["clear", "mask", *(pytest.param(word, marks=pytest.mark.slow) for word in ("share", "he", "tee"))]
 EXACT = {"noise": "none"}
 
 
@@ -58,7 +57,11 @@ def plan(scheme, **tables):
     return potluck.Plan(**(base | tables))
 
 
-def trained(scheme, kind, method, tmp_path, columns=COLUMNS, sites=SITES):
+def counted(scheme, **tables):
+    return plan(scheme, **{"task": "statistics", "statistics": [{"name": "rows", "kind": "count"}], **tables})
+
+
+def trained(scheme, kind, training, tmp_path, columns=COLUMNS, sites=SITES):
     spec = plan(
         scheme,
         task="train",
@@ -69,44 +72,19 @@ def trained(scheme, kind, method, tmp_path, columns=COLUMNS, sites=SITES):
             "split": {"test": 0.2},
         },
         model={"kind": kind},
-        training={"method": method},
+        training=training,
     )
-    return potluck.run(spec, sites, out=tmp_path / f"{scheme}-{kind}-{method}")
+    return potluck.run(spec, sites, out=tmp_path / f"{scheme}-{'-'.join(map(str, training.values()))}")
 
 
-# A statistic: how large a part of the rows lies above the middle of the declared range.
-
-
-def _above(plan, one, columns, count):
-    low, high = declared(plan, one)
-    x = columns[one.column]
-    return np.where(np.isnan(x), np.nan, 0.0), np.column_stack([np.ones(count), x > (low + high) / 2])
-
-
-def _part(plan, one, values, std):
-    part = None if values[0] <= 0 else float(values[1] / values[0])
-    return Result(value=part, low=part, high=part)
-
-
-ABOVE = StatisticKind(
-    keys=frozenset({"column"}),
-    check=lambda plan, one, at: wanted(plan, f"{at}.column", one.column, "number"),
-    cells=_above,
-    read=_part,
-    width=lambda plan, one: 2,
-    norm=2**0.5,
-    alone=False,
-)
-
-
-@pytest.mark.parametrize("scheme", PROTECTIONS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_statistic_runs_under_every_protection(scheme, tmp_path):
     asked = [
         {"name": "part", "kind": "above", "column": "x"},
         {"name": "each", "kind": "above", "column": "x", "by": "y"},
     ]
-    with registered(KINDS, "above", ABOVE):
-        found = potluck.run(plan(scheme, task="statistics", statistics=asked), SITES, out=tmp_path / "run")
+    with added("statistic"):
+        found = potluck.run(counted(scheme, statistics=asked), SITES, out=tmp_path / "run")
     every = pd.concat(SITES.values())
     assert found.document["results"]["part"]["value"] == pytest.approx((every["x"] > 5).mean())
     one = every[every["y"] == 1]
@@ -115,26 +93,16 @@ def test_a_statistic_runs_under_every_protection(scheme, tmp_path):
 
 def test_a_statistic_that_no_table_has_is_refused_with_the_nearest_word():
     with pytest.raises(PlanError, match=r"does not know 'above'.*known: count, sum, mean"):
-        plan("clear", task="statistics", statistics=[{"name": "part", "kind": "above", "column": "x"}])
+        counted("clear", statistics=[{"name": "part", "kind": "above", "column": "x"}])
     with pytest.raises(PlanError, match='did you mean "mean"'):
-        plan("clear", task="statistics", statistics=[{"name": "part", "kind": "maen", "column": "x"}])
-
-
-# A kind of model: a probability that is a straight line, cut off at 0 and 1.
-
-STRAIGHT = Link(
-    mean=lambda margins: np.clip(0.5 + margins / 4, 0.0, 1.0),
-    curved=lambda margins: np.full(len(margins), 0.25),
-    steepest=0.25,
-)
-STRAIGHT_KIND = ModelKind(title="a straight line", targets=("binary",), link=STRAIGHT, slope=slope_of(STRAIGHT))
+        counted("clear", statistics=[{"name": "part", "kind": "maen", "column": "x"}])
 
 
 @pytest.mark.parametrize("method", ["newton", "gradient", "average"])
-@pytest.mark.parametrize("scheme", PROTECTIONS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_kind_of_model_is_trained_by_every_method(scheme, method, tmp_path):
-    with registered(MODELS, "straight", STRAIGHT_KIND):
-        found = trained(scheme, "straight", method, tmp_path)
+    with added("model"):
+        found = trained(scheme, "straight", {"method": method}, tmp_path)
         again = potluck.Model.read(found.folder / "model.json")
         assert again.kind == "straight"
         assert again.digest() == found.document["model"]["digest"]
@@ -143,50 +111,22 @@ def test_a_kind_of_model_is_trained_by_every_method(scheme, method, tmp_path):
         assert "a straight line" in (found.folder / "report.html").read_text(encoding="utf-8")
 
 
-# A method: descent whose steps get shorter.
-
-
-@dataclass(frozen=True, slots=True)
-class Shortening:
-    plan: object
-    aim: object
-    features: int
-
-    @property
-    def _sums(self):
-        return Gradient(self.plan, self.aim, self.features)
-
-    def initial(self):
-        return self._sums.initial()
-
-    def blocks(self, weights):
-        return self._sums.blocks(weights)
-
-    def contribute(self, weights, step, rows, draw):
-        return self._sums.contribute(weights, step, rows, draw)
-
-    def course(self):
-        weights = self.initial()
-        for number in range(training(self.plan).rounds):
-            answer = yield weights
-            slope = answer.part("gradient").values + penalty(l2(self.plan), weights)
-            weights = (
-                weights - training(self.plan).rate * slope / judge(self.plan, self.aim, answer) / (number + 1) ** 0.5
-            )
-        return Fitted(weights)
-
-
-SHORTENING = TrainingMethod(
-    start=Shortening, rounds=7, rate=2.0, opened=lambda counts: f"each round a toy's gradient{counts}", linear=True
-)
-
-
-@pytest.mark.parametrize("scheme", PROTECTIONS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_method_brings_its_defaults_and_trains(scheme, tmp_path):
-    with registered(METHODS, "shortening", SHORTENING):
-        found = trained(scheme, "logistic", "shortening", tmp_path)
-    assert len(found.document["rounds"]) == 7
+    with added("method"):
+        found = trained(scheme, "logistic", {"method": "shortening"}, tmp_path)
+    assert len(found.document["rounds"]) == 9
     assert found.document["metrics"]["federated"]["auc"] > 0.9
+
+
+@pytest.mark.parametrize("method", ["gradient", "average"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_an_optimizer_steps_at_the_server_and_at_sites(scheme, method, tmp_path):
+    plain = trained("clear", "logistic", {"method": method, "rounds": 3}, tmp_path)
+    with added("optimizer"):
+        found = trained(scheme, "logistic", {"method": method, "rounds": 3, "optimizer": "momentum"}, tmp_path)
+    before, after = (one.document["model"]["coefficients"]["x"] for one in (plain, found))
+    assert after > before + 0.01
 
 
 # A kind of column: declared values in an order, as one feature.
@@ -200,7 +140,7 @@ def _step(one, values):
 ORDERED = replace(CATEGORY, names=lambda one: (one.name,), features=_step, spread=True)
 
 
-@pytest.mark.parametrize("scheme", PROTECTIONS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_kind_of_column_is_read_trained_on_and_scored(scheme, tmp_path):
     steps = ["low", "middle", "high"]
     sites = {
@@ -209,8 +149,60 @@ def test_a_kind_of_column_is_read_trained_on_and_scored(scheme, tmp_path):
     }
     columns = {"s": {"kind": "ordered", "values": steps}, "y": COLUMNS["y"]}
     with registered(COLUMN_KINDS, "ordered", ORDERED):
-        found = trained(scheme, "logistic", "newton", tmp_path, columns, sites)
+        found = trained(scheme, "logistic", {"method": "newton"}, tmp_path, columns, sites)
         assert list(found.document["model"]["coefficients"]) == ["intercept", "s"]
         model = potluck.Model.read(found.folder / "model.json")
         low, middle, high = model.predict_proba(pd.DataFrame({"s": steps}))[:, 1]
     assert low < middle < high
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_data_source_is_read_where_a_plan_and_a_policy_name_it(scheme, tmp_path):
+    files = {name: str(tmp_path / f"{name}.jsonl") for name in SITES}
+    for name, frame in SITES.items():
+        Path(files[name]).write_text(frame.to_json(orient="records", lines=True, double_precision=15))
+    asked = [{"name": "mean", "kind": "mean", "column": "x"}]
+    spec = counted(scheme, statistics=asked, data={"columns": COLUMNS, "files": files, "max_rows": 100})
+    with added("data-source"):
+        found = potluck.run(spec, out=tmp_path / "files")
+        own = open_source(Source(file="a.jsonl"), tmp_path, max_rows=100, where="a")
+        assert header(own, spec.spec, "a") == ("x", "y")
+    assert found.document["results"] == potluck.run(spec, SITES, out=tmp_path / "frames").document["results"]
+
+
+def test_what_is_no_source_of_rows_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="rows cannot be read from a dict"):
+        potluck.run(counted("clear"), {name: {"x": [1.0]} for name in SITES}, out=tmp_path / "run")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_task_runs_under_every_protection_and_policies_know_its_word(scheme, tmp_path):
+    with added("task"):
+        found = potluck.run(counted(scheme, task="headcount"), SITES, out=tmp_path / "run")
+        assert parse('version = 1\nsource.file = "rows.csv"\nallow.tasks = ["headcount"]\n', "policy").allow.tasks
+    assert found.document["rows"] == 120
+    assert found.document["task"] == "headcount"
+
+
+@pytest.mark.parametrize("task", ["train", "statistics"])
+def test_a_protection_carries_out_what_others_do_and_policies_know_its_word(task, tmp_path):
+    def ran(scheme):
+        if task == "statistics":
+            return potluck.run(counted(scheme), SITES, out=tmp_path / scheme)
+        return trained(scheme, "logistic", {"method": "newton"}, tmp_path)
+
+    with added("protection"):
+        found = ran("summed")
+        assert "with its sum" in (found.folder / "report.html").read_text(encoding="utf-8")
+        assert parse('version = 1\nsource.file = "rows.csv"\nallow.protect = ["summed"]\n', "policy").allow.protect
+    plain = ran("clear").document
+    if task == "statistics":
+        assert found.document["results"] == plain["results"]
+    else:
+        assert found.document["model"]["digest"] == plain["model"]["digest"]
+
+
+@pytest.mark.parametrize("key", ["allow.tasks", "allow.protect"])
+def test_a_word_that_no_table_has_is_refused_in_a_policy(key):
+    with pytest.raises(UsageError, match=f"{key} does not know"):
+        parse(f'version = 1\nsource.file = "rows.csv"\n{key} = ["toy"]\n', "policy")

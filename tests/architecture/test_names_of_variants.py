@@ -1,41 +1,64 @@
-"""Nobody decides by the name of a statistic, a kind of model or a method but its own folder: what it needs, it asks."""
+"""Nobody decides by the name of a variant but its own folder: what others need of it, they ask."""
 
 import ast
 
 import pytest
 
+from potluck.core.schemes import SCHEMES
+from potluck.core.traits import TRAITS
+from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.source import SOURCES
 from potluck.learning.models.kinds import MODELS
 from potluck.learning.statistics.kinds import KINDS
 from potluck.learning.training.methods import METHODS
+from potluck.learning.training.optimizer import OPTIMIZERS
+from potluck.tasks.catalog import TASKS
 from support.code import nodes, sources
+from support.places import SRC
 
+TABLES = {one.key: one for one in (KINDS, MODELS, METHODS, OPTIMIZERS, COLUMNS, SOURCES, SCHEMES, TRAITS)}
+ATTRIBUTES = {
+    "statistics.kind": ("kind",),
+    "model.kind": ("kind",),
+    "training.method": ("method",),
+    "training.optimizer": ("optimizer",),
+    "data.columns.kind": ("kind",),
+    "data.source": ("source",),
+    "protect.with": ("scheme", "protect"),
+    "task": ("task",),
+}
+"""What holds a word of each table, wherever it is compared."""
+OWN = {
+    "statistics.kind": ("learning/statistics/kinds",),
+    "model.kind": ("learning/models/kinds", "learning/training/fits.py"),
+    "training.method": ("learning/training",),
+    "training.optimizer": ("learning/training",),
+    "data.columns.kind": ("learning/data/kinds",),
+    "data.source": ("learning/data/sources", "owner/source.py"),
+    "protect.with": ("tasks/sums/protections.py", "tasks/predict/protections.py"),
+    "task": ("tasks/catalog.py", *(f"tasks/{word}/" for word in TASKS)),
+}
 FREE = {
     "core/asks.py": "the kinds of sum, some of which are called like tasks",
     "core/rounds.py": "rules of an enclave, one of which is a sum",
     "tee": "the same rules",
     "engines/spu": "the wire of the engine's programs, which knows no room",
+    "api/plan/plan.py": "the tables of a plan, some of which are called as tasks are",
 }
-"""Where words of the tables mean something else, and what."""
-OWN = {
-    "statistics.kind": ("learning/statistics/kinds",),
-    "model.kind": ("learning/models/kinds", "learning/training/fits.py"),
-    "training.method": ("learning/training",),
-}
-TABLES = {"statistics.kind": KINDS, "model.kind": MODELS, "training.method": METHODS}
-ATTRIBUTES = {"statistics.kind": "kind", "model.kind": "kind", "training.method": "method"}
+"""Where words of the tables mean something else, and what: at most ten."""
 
 
-def decides_by(found, attribute, words):
-    """Lines that compare such an attribute with one of the words, or look one of them up by it."""
+def decides_by(found, attributes, words):
+    """Lines that compare such an attribute or name with one of the words, have several words as a table's keys, or list
+    more than two."""
     lines = []
     for node in found:
         sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
-        asks = any(isinstance(side, ast.Attribute) and side.attr == attribute for side in sides)
+        asks = any(getattr(side, "attr", getattr(side, "id", "")) in attributes for side in sides)
         texts = {one.value for side in sides for one in ast.walk(side) if isinstance(one, ast.Constant)}
-        keys = (
-            {one.value for one in node.keys if isinstance(one, ast.Constant)} if isinstance(node, ast.Dict) else set()
-        )
-        if (asks and texts & words) or (len(keys & words) > 1 and keys <= words):
+        keys = {one.value for one in getattr(node, "keys", []) if isinstance(one, ast.Constant)}
+        listed = {one.value for one in getattr(node, "elts", []) if isinstance(one, ast.Constant)}
+        if (asks and texts & words) or (len(keys & words) > 1 and keys <= words) or len(listed & words) > 2:
             lines.append(node.lineno)
     return lines
 
@@ -49,11 +72,27 @@ def test_nobody_decides_by_the_name_of_a_variant(key):
     assert found == []
 
 
-def test_the_rule_finds_who_decides_by_a_name():
-    def read(text):
-        return ast.walk(ast.parse(text))
+def test_there_are_few_exceptions_each_with_a_reason_and_a_place():
+    assert len(FREE) <= 10
+    assert all((SRC / place).exists() and why for place, why in FREE.items())
+    assert all((SRC / place).exists() for places in OWN.values() for place in places)
 
-    assert decides_by(read('x = 1 if one.kind == "mean" else 2'), "kind", {"mean"}) == [1]
-    assert decides_by(read('x = one.kind in ("mean", "sum")'), "kind", {"mean", "sum"}) == [1]
-    assert decides_by(read('x = {"mean": 1, "sum": 2}[one.kind]'), "kind", {"mean", "sum"}) == [1]
-    assert decides_by(read('x = one.kind == "other"'), "kind", {"mean"}) == []
+
+def test_the_rule_finds_who_decides_by_a_name():
+    def found(code, words=frozenset({"mean", "sum"})):
+        return decides_by(ast.walk(ast.parse(code)), ("kind",), words)
+
+    assert found('x = 1 if one.kind == "mean" else 2') == [1]
+    assert found('x = one.kind in ("mean", "sum")') == [1]
+    assert found('x = kind == "mean"') == [1]
+    assert found('x = {"mean": 1, "sum": 2}[one.kind]') == [1]
+    assert found('x = one.kind == "other"') == []
+    assert found('x = {"mean": 1}') == []
+    assert found('x = ["mean", "sum", "count"]', {"mean", "sum", "count"}) == [1]
+
+
+def test_every_task_has_its_facts_its_line_its_folder_and_its_kind_of_round():
+    assert TASKS.keys() == set(TRAITS.words())
+    for word in TASKS:
+        assert (SRC / "tasks" / word / "task.py").is_file()
+        assert TRAITS.of(word).kind is not None

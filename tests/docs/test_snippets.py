@@ -7,16 +7,14 @@ import tomllib
 
 import pytest
 
-from potluck.api.plan import plan as _rooms  # noqa: F401
 from potluck.cli import potluck
 from potluck.cli.door import run
-from potluck.core.registry import _TABLES
-from potluck.tasks.catalog import TASKS
+from support.docs import variants
 from support.docs.pages import PAGES, ROOT, fences
 
 ELSEWHERE = {"three-hospitals.md", "confidential-vm.md"}
 """Pages for several machines: tests/guides runs them as they are written."""
-ADDING = {f"add-a-{what}.md" for what in ("statistic", "model", "method", "task", "protection")}
+ADDING = {page.name for page in variants.PAGES}
 LIVE = [
     page
     for page in PAGES
@@ -27,12 +25,8 @@ LIVE = [
 @pytest.fixture
 def tables():
     """Some pages register a variant: afterwards the tables hold what they held before."""
-    assert {"statistics.kind", "model.kind", "training.method", "task"} <= _TABLES.keys()  # their rooms are loaded
-    before = [(table, dict(table)) for table in (TASKS, *(one.entries for one in _TABLES.values()))]
-    yield
-    for table, held in before:
-        table.clear()
-        table.update(held)
+    with variants.forgotten():
+        yield
 
 
 @pytest.mark.usefixtures("tables")
@@ -52,6 +46,7 @@ def test_every_snippet_of_a_page_runs_in_order(page, tmp_path, monkeypatch, caps
 
 def test_the_pages_that_must_have_snippets_have_them():
     assert {page.name for page in LIVE} >= {"README.md", "quickstart.md", *ADDING}
+    assert len(ADDING) == len(variants.ADDING)
 
 
 def test_a_page_that_is_not_run_here_is_run_elsewhere():

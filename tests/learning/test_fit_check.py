@@ -159,7 +159,7 @@ def test_a_ridge_is_too_small_only_where_the_inverse_would_leave_the_ring():
 def test_counts_give_the_area_with_ties_half_and_the_share_of_right_answers():
     cells = np.zeros((2, 256))
     cells[0, [10, 200]], cells[1, [200, 250]] = [3, 1], [1, 3]
-    found, warnings = metrics(Goal(column="y", kind="binary"), [cells])
+    found, warnings = metrics(Goal(column="y", side="binary"), [cells])
     assert found.auc == (3 * 4 + 1 * (0.5 * 1 + 3)) / 16
     assert found.accuracy == 7 / 8
     assert (found.rows, warnings) == (8, ())
@@ -167,14 +167,14 @@ def test_counts_give_the_area_with_ties_half_and_the_share_of_right_answers():
 
 def test_one_class_has_no_area_and_no_rows_no_metrics():
     cells = np.zeros((2, 256))
-    assert metrics(Goal(column="y", kind="binary"), [cells])[0] is None
+    assert metrics(Goal(column="y", side="binary"), [cells])[0] is None
     cells[0, 3] = 2
-    found, warnings = metrics(Goal(column="y", kind="binary"), [cells])
+    found, warnings = metrics(Goal(column="y", side="binary"), [cells])
     assert found.auc is None
     assert "one class" in warnings[0]
 
 
 def test_sums_give_r2_and_rmse_in_the_targets_own_units():
-    goal = Goal(column="y", kind="number", low=0, high=10)
+    goal = Goal(column="y", side="number", low=0, high=10)
     found, _ = metrics(goal, [np.array([4.0, 1.0, 0.0, 2.0])])
     assert (found.rows, found.r2, found.rmse) == (4, 0.5, 2.5)

@@ -239,7 +239,7 @@ def test_narrow_floats_are_read_by_their_shortest_text(tmp_path):
     values = [0.1, 2.5, 1e-3, None]
     table = pa.table({"x": pa.array(values, pa.float32()), "h": pa.array([0.5, 1, 2, 3], pa.float16())})
     pq.write_table(table, tmp_path / "narrow.parquet")
-    frame = opened(Source(file="narrow.parquet"), tmp_path)
+    frame = opened(Source(file="narrow.parquet"), tmp_path).frame
     assert frame["x"].tolist()[:3] == [0.1, 2.5, 1e-3]
     assert np.isnan(frame["x"][3])
     assert frame["h"].tolist() == [0.5, 1, 2, 3]
@@ -248,7 +248,7 @@ def test_narrow_floats_are_read_by_their_shortest_text(tmp_path):
 def test_parquet_of_pandas_with_categories_big_numbers_and_dotted_names_is_read(tmp_path):
     frame = pd.DataFrame({"a.b": [1, 2], "a": pd.Categorical(["u", "v"]), "n": pd.array([2**60 + 1, None], "Int64")})
     frame.to_parquet(tmp_path / "f.PARQUET")
-    found = opened(Source(file="f.PARQUET"), tmp_path)
+    found = opened(Source(file="f.PARQUET"), tmp_path).frame
     assert found["a"].tolist() == ["u", "v"]
     assert found["a.b"].tolist() == [1, 2]
     assert found["n"].tolist() == [str(2**60 + 1), None]
@@ -272,13 +272,15 @@ def test_a_number_that_is_none_is_refused_as_in_a_csv(tmp_path, postgres):
 def test_values_without_a_text_are_refused_by_their_columns_name(tmp_path):
     pq.write_table(pa.table({"age": [[1, 2]], "num": ["1"]}), tmp_path / "rows.parquet")
     with pytest.raises(DataError, match="column 'age' holds values of type list"):
-        opened(Source(file="rows.parquet"), tmp_path)["age"]
+        opened(Source(file="rows.parquet"), tmp_path).frame["age"]
     source = as_sqlite(tmp_path, [(HIDDEN.encode(),)], names=("age",))
     assert "column 'age' holds values of type bytes" in fails(source, tmp_path)
 
 
 def test_a_csv_is_not_opened_before_it_is_read(tmp_path):
-    assert opened(Source(file="absent.csv"), tmp_path) == tmp_path / "absent.csv"
+    rows = opened(Source(file="absent.csv"), tmp_path)
+    with pytest.raises(DataError, match="no such file"):
+        rows.names()
 
 
 def test_more_rows_than_allowed_are_not_fetched(tmp_path, postgres):
@@ -287,7 +289,7 @@ def test_more_rows_than_allowed_are_not_fetched(tmp_path, postgres):
     sqlite = as_sqlite(tmp_path, ROWS, endless)
     for source in (*sources, sqlite, as_parquet(tmp_path, ROWS)):
         assert "has more rows than data.max_rows (399)" in fails(source, tmp_path, max_rows=399)
-    assert len(opened(as_parquet(tmp_path, ROWS), tmp_path, max_rows=400)) == 400
+    assert len(opened(as_parquet(tmp_path, ROWS), tmp_path, max_rows=400).frame) == 400
     assert len(opened(as_postgres(postgres), tmp_path, max_rows=400)) == 400
 
 
@@ -350,7 +352,7 @@ def test_a_select_cannot_write_to_sqlite(tmp_path):
 def test_percents_and_colons_reach_the_database_as_they_are(tmp_path, postgres):
     query = "select age, '08:30' as clock, ':x' as y, age::text like '%(x)s%' from rows where fold like 'te%'"
     assert len(opened(as_postgres(postgres, query), tmp_path)) > 50
-    assert len(opened(as_sqlite(tmp_path, ROWS, "select age, ':x' from rows where fold like 'te%'"), tmp_path)) > 50
+    assert len(opened(as_sqlite(tmp_path, ROWS, "select age, ':x' from rows where fold like 'te%'"), tmp_path).frame) > 50
 
 
 def test_errors_of_databases_quote_no_value_and_no_password(tmp_path, postgres):

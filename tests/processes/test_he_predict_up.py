@@ -32,7 +32,7 @@ def logistic(wide):
     return Model(
         "logistic",
         columns(wide),
-        Goal(column="y", kind="binary", positive=("1",)),
+        Goal(column="y", side="binary", positive=("1",)),
         rng.normal(size=wide + 1) / wide**0.5,
     )
 
@@ -45,7 +45,7 @@ def network(wide, hidden):
         np.zeros(3),
     ]
     aim, shape = (
-        Goal(column="y", kind="classes", classes=("a", "b", "c")),
+        Goal(column="y", side="classes", classes=("a", "b", "c")),
         Network(layers=(hidden,), activation="square"),
     )
     return Model("network", columns(wide), aim, np.concatenate(parts), shape)

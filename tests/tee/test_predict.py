@@ -38,12 +38,12 @@ def model(kind, inputs, hidden=(), activation="relu", outputs=1, seed=0) -> Mode
     how = Encoding(fields=fields, missing=("",))
     rng = np.random.default_rng(seed)
     aim = {
-        "linear": Goal(column="y", kind="number", low=0.0, high=9.0),
-        "logistic": Goal(column="y", kind="binary", positive=("1",)),
-    }.get(kind, Goal(column="y", kind="classes", classes=tuple("abcdefgh"[:outputs])))
+        "linear": Goal(column="y", side="number", low=0.0, high=9.0),
+        "logistic": Goal(column="y", side="binary", positive=("1",)),
+    }.get(kind, Goal(column="y", side="classes", classes=tuple("abcdefgh"[:outputs])))
     if kind != "network":
         return Model(kind, how, aim, rng.normal(size=inputs + 1))
-    aim = Goal(column="y", kind="binary", positive=("1",)) if outputs == 1 else aim
+    aim = Goal(column="y", side="binary", positive=("1",)) if outputs == 1 else aim
     widths = (inputs, *hidden, outputs)
     size = sum((a + 1) * b for a, b in pairwise(widths))
     return Model(kind, how, aim, rng.normal(size=size) / 3, Network(layers=hidden, activation=activation))

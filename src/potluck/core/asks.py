@@ -17,7 +17,11 @@ from potluck.core.stages import Contribution, Grid, Release
 
 
 class Kind(StrEnum):
-    """What a round of a run computes. The first three are sums; the others are a round of their own."""
+    """What a round of a run computes. The first three are sums; the others are a round of their own.
+
+    A task takes one of them. They are a closed list because they are the protocol's: the word is in announcements,
+    terms, markers and ledgers, and a ledger has to know how one kind's costs compose with another's.
+    """
 
     TRAIN = "train"
     EVALUATE = "evaluate"

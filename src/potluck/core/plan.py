@@ -17,11 +17,12 @@ import msgspec
 from potluck.core.bounds import Bounds, Size
 from potluck.core.party import Party, Role, site
 from potluck.core.registry import Known
+from potluck.core.schemes import Scheme, scheme_of
 from potluck.core.traits import TRAITS, Traits
 
 CODE = version("potluck")
 """The version of the code: part of every plan's hash, so that parties with different code do not compute together."""
-Word = Literal["clear", "mask", "share", "he", "tee", "psi"]
+Word = Annotated[str, Known("protect.with", ("psi",))]
 """psi: what an intersection runs on, and nothing else; a plan need not write it."""
 NoiseWord = Literal["none", "site", "shared", "reveal"]
 Unit = Literal["row", "person", "site"]
@@ -30,6 +31,7 @@ Task = Annotated[str, Known("task")]
 ModelKind = Annotated[str, Known("model.kind")]
 Shown = Literal["size", "members"]
 Text = Annotated[str, Size(1_000)]
+IGNORED = "ignore"
 Names = Annotated[tuple[Text, ...], Size(10_000)]
 """Of sites or compute parties, as far as the thresholds of `mask` go; of values."""
 Epsilon = Annotated[float, Bounds(ge=1e-9, le=1e12, hint="e.g. 1.0")]
@@ -55,7 +57,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     owner: with columns at different owners, the site that has it.
     """
 
-    kind: Annotated[str, Known("data.columns.kind", ("ignore",))]
+    kind: Annotated[str, Known("data.columns.kind", (IGNORED,))]
     low: float | None = None
     high: float | None = None
     values: tuple[Text, ...] = ()
@@ -63,6 +65,11 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     missing: Literal["refuse", "drop", "flag"] = "refuse"
     unit: Text = ""
     owner: Text | None = None
+
+    @property
+    def ignored(self) -> bool:
+        """Whether it is named for its place or name alone, and never read for its values."""
+        return self.kind == IGNORED
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +128,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     method: Annotated[str, Known("training.method")]
     rounds: Annotated[int, Bounds(ge=1, le=1_000_000)] = 20
     rate: Annotated[float, Bounds(gt=0)] = 1.0
+    optimizer: Annotated[str, Known("training.optimizer")] = "sgd"
     expected_rows: Annotated[int | None, Bounds(ge=1, le=MOST_COUNTED, hint="as many as there may be")] = None
     range: Annotated[float, Bounds(gt=0, hint="e.g. 8")] = 8.0
     epochs: Annotated[int, Bounds(ge=1, le=10_000)] = 1
@@ -174,6 +182,11 @@ class Protect(msgspec.Struct, frozen=True, kw_only=True, rename={"scheme": "with
     enclave: Literal["simulated", "tsm", "nsm", "tpm"] = "simulated"
     policy: Text | None = None
     compute: Names = ("alpha", "beta", "gamma")
+
+    @property
+    def facts(self) -> Scheme:
+        """What kind of protection it is."""
+        return scheme_of(self.scheme)
 
 
 class PrivacyPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,20 +258,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def compute(self) -> tuple[Party, ...]:
         """The compute parties, by rank; none where the protection needs none."""
-        if self.protect.scheme != "share":
-            return ()
-        return tuple(Party(Role.COMPUTE, name) for name in self.protect.compute)
+        names = self.protect.compute if self.protect.facts.computes else ()
+        return tuple(Party(Role.COMPUTE, name) for name in names)
 
     @property
     def enclosed(self) -> bool:
         """Whether an enclave adds the central noise, so that nobody opens a sum without it."""
-        return self.privacy.noise == "reveal" and self.protect.scheme == "tee"
+        return self.privacy.noise == "reveal" and self.protect.facts.enclave
 
     @property
     def exposed(self) -> bool:
         """Whether the host of the plan's enclave can read what is inside: a simulated one is an ordinary process, and
         a TPM says what was booted and encrypts no memory."""
-        return self.protect.scheme == "tee" and self.protect.enclave not in SHIELDED
+        return self.protect.facts.enclave and self.protect.enclave not in SHIELDED
 
     @property
     def exact(self) -> bool:

@@ -49,12 +49,12 @@ def _missing(plan: Plan) -> Iterator[Finding]:
 
 def _promises(plan: Plan) -> Iterator[Finding]:
     noise = plan.privacy.noise
-    shielded = plan.protect.scheme == "tee" and not plan.exposed
+    shielded = plan.protect.facts.enclave and not plan.exposed
     if noise == "reveal" and plan.federation.server == "lying" and not shielded:
         what = "a lying server would leave out the noise that it owes"
         hint = 'use noise = "shared", federation.server = "curious", or "tee" with a real enclave ("tsm" or "nsm")'
         yield "privacy.noise", what, hint
-    if noise == "shared" and plan.protect.scheme == "clear":
+    if noise == "shared" and not plan.protect.facts.hides:
         what = "without protection the server reads each update under its share of the noise alone"
         yield "privacy.noise", what, 'use protect.with = "mask", or noise = "site"'
     try:
@@ -93,15 +93,6 @@ def _evaluation(plan: Plan) -> Iterator[Finding]:
         yield "privacy.evaluation", "no row is held out, so nothing would be spent on metrics", "remove it"
 
 
-def _measured(plan: Plan) -> Iterator[Finding]:
-    """A person who is a measurement: whoever has k values of it is k persons."""
-    name = plan.data.person
-    column = plan.data.columns.get(name) if name is not None else None
-    if plan.privacy.unit == "person" and column is not None and column.kind == "number":
-        what = f"{name} is declared as a number with a range: noise then hides each of its values, not who has several"
-        yield "data.person", what, 'name the column that says whose row it is, or declare it kind = "ignore"'
-
-
 def _pauses(plan: Plan) -> Iterator[Finding]:
     wanted, training = plan.privacy, plan.training
     if wanted.epsilon is not None and wanted.epsilon > LARGE:
@@ -120,7 +111,6 @@ def _pauses(plan: Plan) -> Iterator[Finding]:
     if apart and wanted.evaluation is None:
         what = f'is not set, so no metrics are released: with unit = "{wanted.unit}" they would cost extra'
         yield "privacy.evaluation", what, "set it to a part of epsilon, e.g. 0.1"
-    yield from _measured(plan)
     if wanted.unit == "row" and plan.data.person is not None:
         what = "hides one row, not a person, who has several"
         yield "privacy.unit", what, 'use unit = "person"'

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from potluck.core.plan import Plan, repeated
+from collections.abc import Iterator
+
+from potluck.core.plan import IGNORED, Plan, repeated
 from potluck.learning.data.column import COLUMNS, missing_keys
 from potluck.learning.data.encode import encoding
 from potluck.learning.models.kinds import MODELS
@@ -17,11 +19,11 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     """(errors, warnings): `key: what. hint: what to do`."""
     errors = of_columns(plan)
     if plan.traits.counts:
-        return [*errors, *statistics_check.check(plan)], _ignored(plan)
+        return [*errors, *statistics_check.check(plan)], [*_ignored(plan), *_measured(plan)]
     errors += [*of_target(plan, missing_keys(plan)), *of_split(plan), *_method(plan)]
     if not errors:
         errors += _features(plan)
-    return errors, pauses(plan)
+    return errors, [*pauses(plan), *_measured(plan)]
 
 
 def _ignored(plan: Plan) -> list[str]:
@@ -34,6 +36,16 @@ def _ignored(plan: Plan) -> list[str]:
     ]
 
 
+def _measured(plan: Plan) -> Iterator[str]:
+    """A person who is a measurement: whoever has k values of it is k persons."""
+    name, column = plan.data.person, plan.data.columns.get(plan.data.person or "")
+    hides = plan.privacy.noise != "none" and plan.privacy.unit == "person"
+    if hides and column is not None and not column.ignored and COLUMNS.of(column.kind).measured:
+        what = f"{name} is declared as a {column.kind} with a range: noise then hides each of its values, not who has"
+        hint = f'name the column that says whose row it is, or declare it kind = "{IGNORED}"'
+        yield f"data.person: {what} several. hint: {hint}"
+
+
 def of_columns(plan: Plan) -> list[str]:
     """What is wrong with the declared columns. One line a problem."""
     found, gone = [], missing_keys(plan)
@@ -41,7 +53,7 @@ def of_columns(plan: Plan) -> list[str]:
         at = f"data.columns.{name}"
         if column.owner is not None and not plan.traits.joins:
             found.append(f'{at}: an owner is named where columns are at different ones. hint: task = "fit"')
-        if column.kind != "ignore":
+        if not column.ignored:
             found += COLUMNS.of(column.kind).check(at, column, gone)
         if not plan.data.header and "*" in name:
             found.append(f"{at}: a pattern needs a header. hint: name the columns one by one, in file order")
@@ -101,7 +113,7 @@ def _method(plan: Plan) -> list[str]:
 def _features(plan: Plan) -> list[str]:
     names = encoding(plan).names
     if not names:
-        return ["data.columns: there is no feature. hint: declare columns of kind number or category"]
+        return [f"data.columns: there is no feature. hint: declare columns of kind {' or '.join(COLUMNS.words())}"]
     clash = sorted({*repeated(names), *({"intercept"} & set(names))})
     if clash:
         return [f"data.columns: two features would be called {clash[0]}. hint: rename a column"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from potluck.core.plan import Plan, Training, repeated
 from potluck.learning.check import of_columns, of_split
-from potluck.learning.data.column import missing_keys
+from potluck.learning.data.column import COLUMNS, missing_keys
 from potluck.learning.data.columns import by_owner, least
 from potluck.learning.models.target_check import of_target
 from potluck.learning.training.fits import FITS, fit_of
@@ -36,11 +36,11 @@ def _owners(plan: Plan) -> Iterator[str]:
     for name, column in data.columns.items():
         at = f"data.columns.{name}"
         if column.owner is None:
-            if column.kind != "ignore" and name not in outside and name != split:
+            if not column.ignored and name not in outside and name != split:
                 yield f'{at}: has no owner. hint: owner = "{sites[0] if sites else ""}"'
         elif column.owner not in known:
             yield f"{at}: its owner {column.owner} is no site of this plan. hint: the sites are {', '.join(sites)}"
-        if name in outside and column.kind != "ignore":
+        if name in outside and not column.ignored:
             yield f'{at}: rows are matched by it, so it is no feature. hint: kind = "ignore", or leave it out'
         if "*" in name:
             yield f"{at}: a pattern is of files that are alike. hint: name the columns one by one, each with its owner"
@@ -52,7 +52,7 @@ def _owners(plan: Plan) -> Iterator[str]:
         yield f"data.target.column: {target.column} is no column with an owner. hint: {hint}"
     else:
         yield from _split(plan)
-    owners = {column.owner for column in data.columns.values() if column.kind != "ignore"}
+    owners = {column.owner for column in data.columns.values() if not column.ignored}
     for site in sites:
         if site not in owners:
             yield f"federation.sites: {site} has no column. hint: give one an owner, or leave the site out"
@@ -71,7 +71,7 @@ def _split(plan: Plan) -> Iterator[str]:
 def _features(plan: Plan) -> Iterator[str]:
     names = by_owner(plan)
     if not names:
-        yield "data.columns: there is no feature. hint: declare columns of kind number or category"
+        yield f"data.columns: there is no feature. hint: declare columns of kind {' or '.join(COLUMNS.words())}"
     twice = sorted({*repeated(names), *({"intercept"} & set(names))})
     if twice:
         yield f"data.columns: two features would be called {twice[0]}. hint: rename a column"
@@ -80,6 +80,8 @@ def _features(plan: Plan) -> Iterator[str]:
 def _model(plan: Plan) -> Iterator[str]:
     assert plan.model is not None
     assert plan.training is not None
+    if plan.training.optimizer != Training(method=plan.training.method).optimizer:
+        yield "training.optimizer: programs on shares take plain steps. hint: leave it out"
     if plan.model.kind in FITS.entries:
         yield from fit_of(plan).check(plan)
         return

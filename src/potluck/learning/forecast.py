@@ -87,7 +87,7 @@ def metrics(plan: Plan, blocks: tuple[Block, ...], std: float, held: float | Non
 
 def _within(plan: Plan, cells: int, rows: float, std: float) -> dict[str, Within]:
     aim = goal(plan)
-    if aim.kind == "number":
+    if aim.side == "number":
         square = FILLED**2
         known = (
             Noised(rows, std),
@@ -98,7 +98,7 @@ def _within(plan: Plan, cells: int, rows: float, std: float) -> dict[str, Within
         return metric_intervals.regression(*known, most=4.0, width=(aim.high - aim.low) / 2)
     right, each = RIGHT, std * math.sqrt(cells / 2)
     found = {}
-    if aim.kind == "binary":
+    if aim.side == "binary":
         negative, positive = (rows / 2 * one for one in _scores(cells // 2, _spread(plan)))
         found["auc"] = metric_intervals.area(negative, positive, std)
         right = NormalDist().cdf(_apart() / 2)

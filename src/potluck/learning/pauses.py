@@ -15,7 +15,7 @@ def pauses(plan: Plan) -> list[str]:
 
 
 def _without_noise(plan: Plan) -> list[str]:
-    if plan.privacy.noise != "none" or plan.federation.server != "lying" or plan.protect.scheme == "clear":
+    if plan.privacy.noise != "none" or plan.federation.server != "lying" or not plan.protect.facts.hides:
         return []
     return [
         "privacy.noise: without noise a server that lies can ask for sums at models that single out rows, and no "
@@ -30,6 +30,8 @@ def _of_method(plan: Plan) -> Iterator[str]:
         return
     method = METHODS.of(spec.method)
     yield from method.pauses(plan)
+    if not method.steps and spec.optimizer != Training(method=spec.method).optimizer:
+        yield f"training.optimizer: is ignored: {spec.method} takes no steps down a gradient. hint: leave it out"
     if method.by_site:
         return
     others = " or ".join(f'"{word}"' for word, one in METHODS.entries.items() if one.by_site)

@@ -82,7 +82,7 @@ def _metrics(plan: Plan, party: Party, site: Party, guard: Condition) -> View:
     if not evaluate.allowed(plan):
         return View(party, of, Form.NOTHING, gone, SOURCE)
     form = Form.NOISED if plan.privacy.noise == "site" else Form.PLAIN
-    reads = plan.protect.scheme == "clear" or plan.exposed
+    reads = not plan.protect.facts.hides or plan.exposed
     if party == SERVER and reads:
         return View(party, of, form, Never(), SOURCE, note="from the site's part of the evaluation, which it reads")
     opens = (Together(1, frozenset({SERVER})),) if reads else _opened_by(plan, guard)

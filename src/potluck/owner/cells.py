@@ -23,8 +23,8 @@ EXACT = 2**53
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """Rows as `learning.data.source.Frame` takes them: one array [n] a column, of numbers or of texts and None."""
+class Fetched:
+    """Rows as `learning.data.source.Frame` has them: one array [n] a column, of numbers or of texts and None."""
 
     columns: tuple[str, ...]
     cells: tuple[NDArray[np.generic], ...] = field(repr=False)

@@ -188,7 +188,7 @@ def _rows(allow: Allow, case: Case) -> Denial | None:
 
 
 def _attestation(policy: Policy, plan: Plan) -> Denial | None:
-    if plan.protect.scheme != "tee" or policy.attestation.policy is not None:
+    if not plan.protect.facts.enclave or policy.attestation.policy is not None:
         return None
     what = "rows and model" if plan.traits.scores else "the updates"
     words = f"{what} would be opened in an enclave, and nothing says which may open this site's"

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.errors import DataError, UsageError
+from potluck.learning.data.source import Rows
+from potluck.learning.data.sources.memory import InMemory
 from potluck.owner.cells import column
 
 PIP = "pip install 'potluck[parquet]'"
 
 
 class ParquetRows:
-    """The rows as `learning.data.source.Frame` takes them. The file is open while a column is read, not longer."""
+    """The rows as `learning.data.source.Frame` has them. The file is open while a column is read, not longer."""
 
     def __init__(self, path: Path, max_rows: int, where: str) -> None:
         """Reads names and row count. Raises UsageError: no pyarrow. Raises DataError: no Parquet, too many rows."""
@@ -67,3 +69,10 @@ def _opened(path: Path, where: str) -> Iterator[Any]:
         raise DataError(f"no such file: {path}", where=where, hint="correct the path of this site's data") from None
     except (OSError, pyarrow.lib.ArrowException) as error:
         raise DataError(f"{path} cannot be read as Parquet ({type(error).__name__})", where=where) from None
+
+
+def parquet(source: object, where: str, most: int) -> Rows | None:
+    """A path that ends in `.parquet`, in any case."""
+    if not isinstance(source, str | Path) or Path(source).suffix.lower() != ".parquet":
+        return None
+    return InMemory(ParquetRows(Path(source), most, where))

@@ -16,6 +16,9 @@ import msgspec
 
 from potluck.core import plan as core
 from potluck.core.bounds import Bounds
+from potluck.core.registry import Known
+from potluck.core.traits import TRAITS
+from potluck.learning.models.kinds import MODELS
 from potluck.secret.container import Secret
 
 NAME = "policy.toml"
@@ -26,7 +29,7 @@ MOST_DELTA = 1e-3
 """Where epsilon is capped: with a larger delta the same epsilon says ever less, and near 1 it costs none at all."""
 WHY_DELTA = "e.g. 1e-05: the chance that epsilon says nothing, smaller than one in the number of rows"
 Anything = Literal["*"]
-Guard = Literal["clear", "mask", "share", "he", "tee"]
+Guard = Annotated[str, Known("protect.with")]
 """Words of `protect.with` that an owner is asked about: an intersection's it allows by what is shown."""
 Cap = Annotated[float, Bounds(ge=0, le=math.inf, hint="0 allows no plan with noise")]
 AtLeastOne = Annotated[int, Bounds(ge=1)]
@@ -121,7 +124,12 @@ def template(name: str, compute: bool = False) -> str:
     """
     if not name.isprintable():
         raise ValueError("a name of printable letters is expected")
-    return (_COMPUTE if compute else _TEMPLATE).replace("{name}", name)
+    guarded = [word for word, one in TRAITS.entries.items() if one.guarded]
+    words = {"tasks": TRAITS.words(), "models": MODELS.words(), "guarded": guarded, "name": [name]}
+    text = _COMPUTE if compute else _TEMPLATE
+    for key, some in words.items():
+        text = text.replace(f"{{{key}}}", ", ".join(some))
+    return text
 
 
 _TEMPLATE = """\
@@ -137,8 +145,8 @@ file = "rows.csv"         # relative to this file; .parquet is read as Parquet, 
 
 [allow]
 who = []                  # coordinators that may ask: the federation's name or its fingerprint
-tasks = []                # train, statistics, fit, intersect, predict (then the source is the model, or rows to score)
-models = []               # of training, or of this site's that may score: linear, logistic, network, trees
+tasks = []                # {tasks}; to predict the source is the model, or rows to score
+models = []               # of training, or of this site's that may score: {models}
 columns = []              # columns that a plan may read, as the plan names them; "lab*" allows all that begin with lab
 protect = []              # ways to compute the sum: mask (the server sees sums alone), clear (it sees this site's own)
                           # and share: three compute parties, any two of which could open this site's: see who they are
@@ -180,7 +188,7 @@ version = 1
 
 [allow]
 who = []                  # coordinators that may ask: the federation's name or its fingerprint
-tasks = []                # train, statistics, fit, predict
+tasks = []                # {guarded}
 protect = []              # share
 noise = []                # shared, site, reveal (differential privacy), none (exact sums)
 min_sites = 2             # a sum must be over at least so many sites, after drop-outs

@@ -22,7 +22,7 @@ def columns_read(plan: Plan, owner: str | None = None) -> tuple[str, ...]:
     keys = list(plan.align.keys) if plan.align else []
     if plan.traits.keyed:
         return tuple(dict.fromkeys(keys))
-    names = keys + [name for name, column in data.columns.items() if column.kind != "ignore"]
+    names = keys + [name for name, column in data.columns.items() if not column.ignored]
     names += [data.person] if data.person is not None else []
     if not plan.traits.counts:
         names += [data.target.column] if data.target else []

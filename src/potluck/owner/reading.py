@@ -11,7 +11,6 @@ from typing import get_origin
 from potluck.core.bounds import Bounds, outside
 from potluck.core.errors import UsageError, reason
 from potluck.core.strict import Strict
-from potluck.learning.models import kinds as _kinds  # noqa: F401  fills the table of words
 from potluck.mpc.peers import place
 from potluck.owner.hours import ANY, span
 from potluck.owner.policy import LONGEST, Allow, Approve, Engine, Policy, Source

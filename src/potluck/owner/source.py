@@ -1,4 +1,4 @@
-"""The owner's rows where its policy says they are: CSV, Parquet, or a query. Opened when asked for, not before.
+"""The owner's rows where its policy says they are: a file, or a query. Opened when asked for, not before.
 
 The same rows give the same `learning.data.table.Table` from each of them, bit for bit. It does NOT watch them: a
 source that changes between two rounds of a run is another source, so a site reads it once a run.
@@ -10,23 +10,26 @@ import stat
 from pathlib import Path
 
 from potluck.core.errors import UsageError, reason
-from potluck.learning.data.source import Source as Frames
-from potluck.owner import policy, sql
-from potluck.owner.parquet import ParquetRows
+from potluck.learning.data.source import SOURCES, Rows, opened
+from potluck.owner import policy
+from potluck.owner.parquet import parquet
+from potluck.owner.sql import Query, database
 from potluck.secret.container import Secret
 
+SOURCES.register("parquet", parquet)
+SOURCES.register("database", database)
 
-def open_source(source: policy.Source, base: Path, *, max_rows: int, where: str) -> Frames:
+
+def open_source(source: policy.Source, base: Path, *, max_rows: int, where: str) -> Rows:
     """What `learning.data.table.read` reads. base: the policy's folder; where: the site's name, for messages.
 
     A CSV file is only named here. Raises UsageError: a package is missing, the address or query cannot be used.
     Raises DataError: no such file, database unreachable, more than max_rows rows.
     """
     if source.file is not None:
-        path = base / source.file
-        return ParquetRows(path, max_rows, where) if path.suffix.lower() == ".parquet" else path
+        return opened(base / source.file, where, max_rows)
     address = source.url if source.url is not None else _address(base / (source.url_file or ""), where)
-    return sql.rows(address, source.query or "", base, max_rows, where)
+    return opened(Query(address, source.query or "", base), where, max_rows)
 
 
 def _address(path: Path, where: str) -> Secret:

@@ -11,6 +11,7 @@ import contextlib
 import re
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.errors import DataError, UsageError
-from potluck.owner.cells import Rows, column, joined
+from potluck.learning.data.source import Rows
+from potluck.learning.data.sources.memory import InMemory
+from potluck.owner.cells import Fetched, column, joined
 from potluck.secret.container import Secret
 
 if TYPE_CHECKING:
@@ -48,21 +51,32 @@ def select(query: str, where: str) -> str:
     return text
 
 
-def rows(address: Secret, query: str, base: Path, max_rows: int, where: str) -> Rows:
-    """All rows of a query: at most max_rows + 1 are fetched. base: the folder from which an SQLite file is named.
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a policy says of a database. base: the folder from which an SQLite file is named."""
+
+    address: Secret
+    text: str = field(repr=False)
+    base: Path
+
+
+def database(source: object, where: str, most: int) -> Rows | None:
+    """All rows of a query: at most `most` + 1 are fetched.
 
     Raises UsageError: no sqlalchemy, no usable address or query. Raises DataError: unreachable, refused, too many rows.
     """
-    statement = select(query, where)
-    engine = _engine(address, base, where)
+    if not isinstance(source, Query):
+        return None
+    statement = select(source.text, where)
+    engine = _engine(source.address, source.base, where)
     try:
         with _told(where), engine.connect() as connection:
-            return _fetched(connection, statement, max_rows, where)
+            return InMemory(_fetched(connection, statement, most, where))
     finally:
         engine.dispose()
 
 
-def _fetched(connection: Connection, statement: str, max_rows: int, where: str) -> Rows:
+def _fetched(connection: Connection, statement: str, max_rows: int, where: str) -> Fetched:
     if connection.dialect.name == "postgresql":
         connection = connection.execution_options(postgresql_readonly=True)
     # As it is, to the driver: in a text() `:name` would be a parameter, and with parameters `%` would be one.
@@ -77,7 +91,7 @@ def _fetched(connection: Connection, statement: str, max_rows: int, where: str) 
                 raise DataError(f"has more rows than data.max_rows ({max_rows})", where=where, hint="raise it")
             for name, part, values in zip(names, parts, zip(*block, strict=True), strict=True):
                 part.append(column(values, name, where))
-    return Rows(names, tuple(joined(part) for part in parts), length)
+    return Fetched(names, tuple(joined(part) for part in parts), length)
 
 
 def _engine(address: Secret, base: Path, where: str) -> Engine:

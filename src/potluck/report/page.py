@@ -14,6 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from potluck.core.party import BROKER
+from potluck.core.schemes import scheme_of
 from potluck.core.traits import traits_of
 from potluck.report import (
     charts,
@@ -120,9 +121,9 @@ def _matrices(details: Details) -> tuple[Matrix | None, Matrix | None]:
 
 
 def _gathering(details: Details) -> str:
-    if not details.sites or details.prediction or _fitted(details) or details.protect not in summary.LEFT:
+    if not details.sites or details.prediction or _fitted(details) or not scheme_of(details.protect).left:
         return ""
-    covered = details.protect != "clear" and not (details.exposed or details.simulated)
+    covered = scheme_of(details.protect).hides and not (details.exposed or details.simulated)
     desc = f"{words.count(len(details.sites), 'site')} around a table. The rows of each stay outside. "
     desc += f"Its update, {'covered' if covered else 'open'}, goes into one sum in the middle."
     return symbols.gathering("gathering", "How this run works", desc, len(details.sites), covered)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from potluck.core.schemes import scheme_of
 from potluck.core.traits import traits_of
 from potluck.learning.models.kinds import MODELS
 from potluck.report import words
@@ -16,29 +17,6 @@ from potluck.report.outcome import METRICS, Outcome
 from potluck.report.traffic import Timeline
 
 SERVERS = {"lying": "against a lying server", "curious": "server follows the protocol"}
-LEFT = {
-    "clear": "each site's update went to the server in the clear",
-    "mask": "updates left their sites under masks that cancel, so that the server could open only their sum",
-    "share": "updates left their sites in shares, of which no single party can read one",
-    "he": "updates left their sites encrypted, and were added up without being opened",
-    "tee": "updates left their sites sealed for an enclave that opens only their sum",
-}
-
-SCORED = {
-    "he": (
-        "The rows left encrypted and came back as encrypted scores: who has the model saw no row, who has the rows "
-        "saw no weight."
-    ),
-    "tee": (
-        "Rows and model left sealed for an enclave that each end's own policy allows; the scores came back sealed to "
-        "who has the rows."
-    ),
-    "share": (
-        "Rows and model left in shares, of which no single party can read one; the scores came back in shares, to who "
-        "has the rows alone."
-    ),
-}
-
 TPM = (
     "updates went to an enclave that only a TPM vouches for, which encrypts no memory: its host could read each of them"
 )
@@ -93,13 +71,13 @@ def _did(outcome: Outcome, details: Details) -> str:
 def _left(outcome: Outcome, details: Details) -> str:
     if details.prediction is not None:
         scored = SCORED_SIMULATED if details.simulated else SCORED_TPM
-        return scored if details.exposed or details.simulated else SCORED.get(details.protect, "")
+        return scored if details.exposed or details.simulated else scheme_of(details.protect).scored
     if details.intersection is not None:
         return "Keys left only blinded: no site saw another's but those in common, where the plan reveals them."
     if traits_of(outcome.task).joins:
         return "No column was sent anywhere but in shares, of which no single party can read one."
     exposed = SIMULATED if details.simulated else TPM
-    left = exposed if details.exposed or details.simulated else LEFT.get(details.protect)
+    left = exposed if details.exposed or details.simulated else scheme_of(details.protect).left
     return f"No row was sent anywhere: {left}." if left and (outcome.model or outcome.results) else ""
 
 
@@ -155,7 +133,8 @@ def facts(outcome: Outcome, details: Details, moved: Timeline | None) -> tuple[t
         allowed = f"{details.dropouts} may drop out" if details.dropouts else ""
         found.append(("Sites", str(len(details.sites)), allowed))
     if details.protect:
-        against = "the server reads every update" if details.protect == "clear" else SERVERS.get(details.server, "")
+        hides = scheme_of(details.protect).hides
+        against = SERVERS.get(details.server, "") if hides else "the server reads every update"
         found.append(("Protection", details.protect, against))
     privacy = outcome.privacy
     if privacy is not None and privacy.noise:

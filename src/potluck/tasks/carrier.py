@@ -16,8 +16,6 @@ from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Togeth
 
 SOURCE = "docs/concepts/network.md"
 NOTE = "across machines only; sees who writes to whom, when, in which step of which run, and how much"
-_AGAIN = frozenset({"mask", "tee"})
-"""Protections that seal what goes up once more, to keys of the round: no long-term key opens that."""
 _HYBRID = Assumption("both X25519 and ML-KEM-768 fall")
 
 
@@ -33,7 +31,7 @@ def _carried(plan: Plan, server: View, readers: frozenset[Party]) -> View:
         return View(BROKER, server.of, Form.CIPHERTEXT, server.breaks_if, SOURCE, server.broken, note)
     if server.form is Form.NOTHING:
         return View(BROKER, server.of, Form.NOTHING, server.breaks_if, SOURCE, server.broken)
-    again = plan.protect.scheme in _AGAIN
+    again = plan.protect.facts.again
     within = server.form is Form.CIPHERTEXT  # who opens the letter has what the server has: ciphertext still
     parts: list[Condition] = [Together(1, frozenset({SERVER}))]
     parts += [Together(1, readers)] if readers and not within else []

@@ -15,7 +15,7 @@ def demand_of(plan: Written) -> Demand | None:
     no policy, or none that can be read; Refused: it does not believe what the plan names.
     """
     guard = plan.spec.protect
-    if guard.scheme != "tee":
+    if not guard.facts.enclave:
         return None
     if guard.policy is None and guard.enclave != "simulated":
         what = f'protect.policy is missing: who believes an enclave "{guard.enclave}" has to say which code and machine'
@@ -28,7 +28,7 @@ def demand_of(plan: Written) -> Demand | None:
 def stamp_of(spec: Spec, demand: Demand | None) -> str:
     """What is to be printed beside a run's results. demand: None where this party judges nothing (a server)."""
     guard = spec.protect
-    if guard.scheme != "tee":
+    if not guard.facts.enclave:
         return ""
     if demand is not None:
         return demand.stamp(guard.enclave)

@@ -107,7 +107,7 @@ def ending(part: Participation, here: Port | None) -> Participation:
 def demanded(plan: Plan, rules: Policy, home: SiteHome) -> Demand | None:
     """What this owner demands of the enclave, where the plan has one. Raises Denied: nothing it could judge by, or
     nothing it would believe."""
-    if plan.protect.scheme != "tee":
+    if not plan.protect.facts.enclave:
         return None
     try:
         demand = demanded_in(home.folder / (rules.attestation.policy or ""))

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
-import numpy as np
 
 from potluck.core import plan as core
-from potluck.core.errors import PlanError, UsageError
+from potluck.core.errors import PlanError
 from potluck.core.party import Party
-from potluck.learning.data.table import Source, Table, header, read, resolve
+from potluck.learning.data.source import Source, opened
+from potluck.learning.data.table import Table, header, read, resolve
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.tally_words import required
-from potluck.owner import policy
-from potluck.owner.source import open_source
+from potluck.owner import source as _source  # noqa: F401  kinds of source that owners have
 
 Sources = Mapping[str, Source]
 
@@ -44,24 +43,11 @@ def sources(plan: Written, data: Sources | None) -> Sources:
             raise PlanError(
                 f"{key}: there is none for site {name}", where=plan.where, hint="name a file for every site"
             )
-    for name, source in given.items():
-        if not isinstance(source, str | Path | np.ndarray) and not hasattr(source, "columns"):
-            hint = "give a path, a frame or an array of rows"
-            raise UsageError(f"{key}: {name} is a {type(source).__name__}", where=plan.where, hint=hint)
+    for name in given:
         if name not in names:
             hint = f"the sites are {', '.join(names)}"
             raise PlanError(f"{key}: {name} is no site of this plan", where=plan.where, hint=hint)
-    return {name: opened(source, plan.spec, name) for name, source in given.items()}
-
-
-def opened(source: Source, spec: core.Plan, name: str) -> Source:
-    """A path as a site opens its own: `.parquet` is Parquet, all else CSV; what is no path is as it came.
-
-    Raises DataError: no Parquet, too many rows; UsageError: a package is missing.
-    """
-    if not isinstance(source, str | Path):
-        return source
-    return open_source(policy.Source(file=str(source)), Path(), max_rows=spec.data.max_rows, where=name)
+    return {name: opened(source, name, plan.spec.data.max_rows) for name, source in given.items()}
 
 
 def tables(plan: Written, data: Sources | None) -> tuple[core.Plan, dict[Party, Table]]:

@@ -63,7 +63,7 @@ def _end(value: float) -> float | None:
 
 def metrics(outcome: Trained, beside: Beside) -> Json:
     """Metrics as released, and exact ones beside them where one process holds all rows."""
-    number = outcome.model.target.kind == "number"
+    number = outcome.model.target.side == "number"
     released = scores(outcome.metrics, number)
     if beside.comparison is not None:
         return compared(released, beside.comparison, number)

@@ -18,7 +18,7 @@ def columns(plan: Plan) -> str:
 
 def left_out(plan: Plan) -> str:
     """Which rows are not in the sums, in the plan's words: a plan can pick rows by what it calls missing."""
-    dropping = [name for name, one in plan.data.columns.items() if one.missing == "drop" and one.kind != "ignore"]
+    dropping = [name for name, one in plan.data.columns.items() if one.missing == "drop" and not one.ignored]
     texts = [repr(text) for text in plan.data.missing if text]
     split = plan.data.split if plan.traits.labelled else None
     words = f" Taken as no value: {', '.join(texts)}." if texts else ""

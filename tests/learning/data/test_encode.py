@@ -115,7 +115,7 @@ def test_a_file_of_a_model_without_references_does_not_mention_them():
 )
 def test_a_card_with_a_reference_that_cannot_be_is_broken(field, word):
     how = Encoding(fields=(field, Field(name="x", kind="number", low=0.0, high=1.0)), missing=())
-    assert word in fault(Card(kind="logistic", encoding=how, target=Goal(column="y", kind="binary", positive=("1",))))
+    assert word in fault(Card(kind="logistic", encoding=how, target=Goal(column="y", side="binary", positive=("1",))))
 
 
 def test_a_number_near_the_end_of_float64_is_clamped_without_overflow():

@@ -116,8 +116,8 @@ def test_how_many_labels_are_too_near_to_the_border_is_counted():
     from potluck.learning.data.target import Goal
     from potluck.learning.models.scoring import border
 
-    two = Goal(column="y", kind="binary", positive=("1",))
-    many = Goal(column="y", kind="classes", classes=("a", "b", "c"))
+    two = Goal(column="y", side="binary", positive=("1",))
+    many = Goal(column="y", side="classes", classes=("a", "b", "c"))
     assert border(two, np.array([[0.1], [-0.2], [3.0]]), 0.15) == 1
     assert border(many, np.array([[1.0, 1.2, 0.0], [1.0, 3.0, 0.0]]), 0.11) == 1
-    assert border(Goal(column="y", kind="number"), np.zeros((3, 1)), 1.0) == 0
+    assert border(Goal(column="y", side="number"), np.zeros((3, 1)), 1.0) == 0

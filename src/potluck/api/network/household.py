@@ -114,7 +114,7 @@ def settle(plan: Plan, spec: Spec, folder: Path, ledgers: Path, record: bool) ->
         policy = POLICY.format(file=json.dumps(str(source))) + _attestation(plan) + (_engine() if engines else "")
         ledger = os.path.relpath(ledger_file(ledgers, name).absolute(), home.absolute())
         sites.found(home, name, policy, ledger)
-        if spec.protect.scheme == "tee" and spec.protect.policy is None:
+        if spec.protect.facts.enclave and spec.protect.policy is None:
             create(home / BUILT_IN, built_in_text().encode(), PRIVATE)
     everybody = [*homes.values(), *computes.values()]
     members.federation_add(coordinator, [SiteHome.at(home).card for home in everybody], now)
@@ -145,7 +145,7 @@ def _engine() -> str:
 def _attestation(plan: Plan) -> str:
     """What the policies say of enclaves: the plan's file, or the built-in demand, which a simulated one meets."""
     guard = plan.spec.protect
-    if guard.scheme != "tee":
+    if not guard.facts.enclave:
         return ""
     file = BUILT_IN if guard.policy is None else str((plan.folder / guard.policy).resolve())
     return f"[attestation]\npolicy = {json.dumps(file)}\n"

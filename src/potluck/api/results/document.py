@@ -34,7 +34,7 @@ def document(facts: Facts, final: Path) -> Json:
         "run": str(final),
         "report": str(final / "report.html"),
     }
-    if facts.spec.protect.scheme == "tee":
+    if facts.spec.protect.facts.enclave:
         head["stamp"] = facts.stamp or None
     head |= task_of(facts.spec).document(facts.outcome, facts.spec, final, facts.beside)
     return head | {"privacy": _privacy(facts), "rounds": _rounds(facts), "warnings": facts.warnings}
@@ -98,7 +98,7 @@ def evidence(facts: Facts) -> details.Details:
         aborts=tuple(facts.log.aborts),
         in_process=facts.network is None,
         network=facts.network,
-        simulated=facts.spec.protect.scheme == "tee" and facts.spec.protect.enclave == "simulated",
+        simulated=facts.spec.protect.facts.enclave and facts.spec.protect.enclave == "simulated",
         exposed=facts.spec.exposed,
     )
 

@@ -81,7 +81,7 @@ def features_of(plan: Plan, owner: str | None = None) -> dict[str, Column]:
     return {
         name: column
         for name, column in plan.data.columns.items()
-        if name not in outside and column.kind != "ignore" and owner in (None, column.owner)
+        if name not in outside and not column.ignored and owner in (None, column.owner)
     }
 
 

@@ -51,7 +51,7 @@ def inputs(plan: Plan) -> dict[str, Column]:
     outside = {data.person}
     if plan.traits.labelled:
         outside |= {data.target.column if data.target else None, data.split.column if data.split else None}
-    return {name: one for name, one in data.columns.items() if name not in outside and one.kind != "ignore"}
+    return {name: one for name, one in data.columns.items() if name not in outside and not one.ignored}
 
 
 def encoding(plan: Plan) -> Encoding:

@@ -1,29 +1,30 @@
-"""Rows from outside: a CSV file, a pandas or polars frame, a NumPy array. Only the wanted columns are taken.
+"""Rows from outside: what every kind of source gives, whoever holds the rows. Only the wanted columns are taken.
 
-Cells stay as the owner wrote them (texts, or numbers of a typed frame); what they mean is `encode`'s business.
+A kind is a function in a file of `sources/` and a line in its table; kinds that read what an owner's policy says are in
+`owner`. Cells stay as the owner wrote them (texts, or numbers of a typed frame); what they mean is `encode`'s business.
 Reading is strict: a line with another number of fields, a repeated or an absent column is a DataError that names
 column and line, never a value. It does NOT guess separators, encodings (UTF-8) or decimal commas.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.errors import DataError, reason
+from potluck.core.errors import UsageError
+from potluck.core.registry import Registry, table
 from potluck.core.stages import Floats
 from potluck.learning.data.problems import MOST, Problems, together
 
 CHUNK = 50_000
+MOST_ROWS = 1 << 40
+"""Where no plan says how many rows there may be."""
 IN_ORDER = 'columns are declared in file order; kind = "ignore" for those that are not used'
-AS_NAMED = 'as many as the first line has; a cell that holds a comma needs quotes: "a, b"'
 
 
 class Frame(Protocol):
@@ -37,17 +38,37 @@ class Frame(Protocol):
     def __getitem__(self, key: str, /) -> object: ...
 
 
-Source = str | Path | NDArray[np.generic] | Frame
-Cells = Sequence[str | None] | Floats
-"""One column of some rows: texts (None: the frame has no value there), or numbers (NaN: no value)."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
     """Some rows: lines [n] (of the file, or row numbers of a frame from 1) and each wanted column's cells."""
 
     lines: NDArray[np.int64] = field(repr=False)
     cells: Mapping[str, Cells] = field(repr=False)
+
+
+class Rows(Protocol):
+    """An open source. It gives the same rows each time."""
+
+    def names(self) -> tuple[str, ...]:
+        """The names of its columns: a file's first line, a frame's labels, an array's places. Raises DataError."""
+        ...
+
+    def chunks(self, wanted: Sequence[str], layout: Sequence[str] | None, problems: Problems) -> Iterator[Chunk]:
+        """See the function `chunks`."""
+        ...
+
+
+Source = str | Path | NDArray[np.generic] | Frame | Rows
+Cells = Sequence[str | None] | Floats
+"""One column of some rows: texts (None: the frame has no value there), or numbers (NaN: no value)."""
+Opener = Callable[[object, str, int], Rows | None]
+"""A kind of source: opens what it is given for a site of this name, with at most so many rows; None: it is of another
+kind. It goes by a path's ending, by the type of an object, or by what a policy says (`owner.sql.Query`).
+
+Raises UsageError, DataError: it cannot be opened. What is read only when it is asked for may have more rows.
+"""
+SOURCES: Registry[Opener] = table("data.source")
+"""Asked from the last to the first: a kind that takes one ending of paths stands behind one that takes all."""
 
 
 def texts(cells: Cells) -> list[str]:
@@ -57,16 +78,30 @@ def texts(cells: Cells) -> list[str]:
     return ["" if cell is None else cell for cell in cells]
 
 
+def opened(source: object, where: str, most: int = MOST_ROWS) -> Rows:
+    """The rows of a source; an open one is taken as it is. Raises UsageError: of no known kind; as its opener."""
+    if callable(getattr(type(source), "chunks", None)):  # of the type: a frame may have a column of this name
+        return source  # type: ignore[return-value]  # it is open
+    for kind in reversed(SOURCES.entries.values()):
+        rows = kind(source, where, most)
+        if rows is not None:
+            return rows
+    what = f"rows cannot be read from a {type(source).__name__}"
+    raise UsageError(what, where=where, hint="give a path, a frame or an array of rows")
+
+
 def names_of(source: Source, where: str) -> tuple[str, ...]:
-    """The first line of a file, the column labels of a frame, the positions of an array. Raises DataError."""
-    if isinstance(source, str | Path):
-        with _open(source, where) as file:
-            for cells in _rows(file, where):
-                return tuple(cell.strip() for cell in cells[1])
-        raise DataError("has no rows", where=where, hint="give a CSV file with at least one row")
-    if isinstance(source, np.ndarray):
-        return tuple(map(str, range(source.shape[1] if source.ndim == 2 else 0)))
-    return tuple(map(str, source.columns))
+    """The names of a source's columns. Raises DataError."""
+    return opened(source, where).names()
+
+
+def chunks(source: Source, wanted: Sequence[str], layout: Sequence[str] | None, problems: Problems) -> Iterator[Chunk]:
+    """The wanted columns, some rows at a time. layout: the columns in file order of a source without a header.
+
+    Lines that differ in length are left out, and told to `problems`, which raises at its end. Raises DataError: no such
+    file, not text, columns absent, repeated or too many.
+    """
+    return opened(source, problems.where).chunks(wanted, layout, problems)
 
 
 def places(wanted: Sequence[str], present: Sequence[str], where: str) -> list[int]:
@@ -93,110 +128,3 @@ def places(wanted: Sequence[str], present: Sequence[str], where: str) -> list[in
 def _list(names: Sequence[str]) -> str:
     more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
     return ", ".join(map(repr, names[:MOST])) + more
-
-
-def chunks(source: Source, wanted: Sequence[str], layout: Sequence[str] | None, problems: Problems) -> Iterator[Chunk]:
-    """The wanted columns, some rows at a time. layout: the columns in file order of a source without a header.
-
-    Lines that differ in length are left out, and told to `problems`, which raises at its end. Raises DataError: no such
-    file, not text, columns absent, repeated or too many.
-    """
-    where = problems.where
-    if isinstance(source, str | Path):
-        yield from _of_file(source, wanted, layout, problems)
-        return
-    present = names_of(source, where)
-    positional = isinstance(source, np.ndarray) or (layout is not None and not set(wanted) <= set(present))
-    if positional:
-        order = list(layout if layout is not None else wanted)
-        _same_width(len(present), len(order), where)
-        _same_places(order, present, where)
-        index = places(wanted, order, where)
-    else:
-        index = places(wanted, present, where)
-    columns = {name: _column(source, place) for name, place in zip(wanted, index, strict=True)}
-    length = len(source)
-    for start in range(0, length, CHUNK):
-        stop = min(start + CHUNK, length)
-        lines = np.arange(start + 1, stop + 1, dtype=np.int64)
-        yield Chunk(lines, {name: cells[start:stop] for name, cells in columns.items()})
-
-
-def _of_file(
-    path: str | Path, wanted: Sequence[str], layout: Sequence[str] | None, problems: Problems
-) -> Iterator[Chunk]:
-    where = problems.where
-    with _open(path, where) as file:
-        rows = _rows(file, where)
-        if layout is None:
-            first = next(rows, None)
-            if first is None:
-                raise DataError("has no header", where=where, hint="header = false where the file has none")
-            present: Sequence[str] = [cell.strip() for cell in first[1]]
-        else:
-            present = layout
-        index = places(wanted, present, where)
-        while block := list(islice(rows, CHUNK)):
-            whole = [(line, cells) for line, cells in block if len(cells) == len(present)]
-            if len(whole) < len(block):
-                for line, cells in block:
-                    if len(cells) != len(present):
-                        problems.widths(line, len(cells), len(present), IN_ORDER if layout is not None else AS_NAMED)
-            if not whole:
-                continue
-            lines = np.array([line for line, _ in whole], dtype=np.int64)
-            columns = list(zip(*(cells for _, cells in whole), strict=True))
-            yield Chunk(lines, {name: columns[place] for name, place in zip(wanted, index, strict=True)})
-
-
-def _same_width(found: int, expected: int, where: str) -> None:
-    """Of a source whose columns are taken by place."""
-    if found != expected:
-        raise DataError(f"has {found} columns where {expected} are expected", where=where, hint=IN_ORDER)
-
-
-def _same_places(order: Sequence[str], present: Sequence[str], where: str) -> None:
-    """Columns that lack some of the plan's names are taken by position: a name of the plan's elsewhere contradicts."""
-    for name, found in zip(order, present, strict=True):
-        if name != found and name in present and not found.isdigit():
-            what = f"column {name!r} is there, but not in the plan's place, and others of the plan's names are not"
-            raise DataError(what, where=where, hint="give all columns the plan's names, or its order")
-
-
-def _open(path: str | Path, where: str) -> TextIO:
-    try:
-        return Path(path).open(encoding="utf-8-sig", newline="")
-    except FileNotFoundError:
-        raise DataError(f"no such file: {path}", where=where, hint="correct the path of this site's data") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({reason(error)})", where=where) from None
-
-
-def _rows(file: TextIO, where: str) -> Iterator[tuple[int, list[str]]]:
-    """(line number, fields) of every line that is not blank."""
-    reader = csv.reader(file)
-    try:
-        for cells in reader:
-            if cells:
-                yield reader.line_num, cells
-    except csv.Error:
-        raise DataError(f"line {reader.line_num + 1} is not CSV", where=where) from None
-    except UnicodeDecodeError:
-        raise DataError("is not UTF-8 text", where=where, hint="save the file as UTF-8 CSV") from None
-
-
-def _column(source: NDArray[np.generic] | Frame, place: int) -> Cells:
-    if isinstance(source, np.ndarray):
-        return _cells(source[:, place])
-    label = list(source.columns)[place]
-    return _cells(np.asarray(source[label]))  # type: ignore[index]  # a pandas label need not be a text
-
-
-def _cells(values: NDArray[np.generic]) -> Cells:
-    exact = values.dtype.kind == "f" or (values.dtype.kind in "iu" and bool((np.abs(values) < 2**53).all()))
-    if exact:
-        return values.astype(np.float64)
-    import pandas as pd  # whoever gives such values has it loaded: a file does not need it
-
-    missing = pd.isna(values)
-    return [None if gone else str(value) for value, gone in zip(values.tolist(), missing.tolist(), strict=True)]

@@ -29,8 +29,6 @@ from potluck.learning.data.target import Goal, goal
 from potluck.learning.data.target import read as read_target
 from potluck.learning.data.units import counted, most_rows
 
-__all__ = ["Source", "Table", "header", "read", "resolve"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:

@@ -131,32 +131,32 @@ class Counting:
     def column(self, one: Field, cells: Cells, values: Floats, keep: Mask) -> None:
         """Some cells of a column, as they stand and as numbers or codes; keep: which rows stay."""
         gone = np.isnan(values)
-        counts = {"missing": keep & gone, "values": keep & ~gone}
+        self._add(one.name, {"missing": keep & gone, "values": keep & ~gone})
         if COLUMNS.of(one.kind).measured:
-            counts |= {"below": keep & (values < one.low), "above": keep & (values > one.high)}
+            self._clamped(one.name, (one.low, one.high), values, keep)
         else:
             self._spelled(self.spellings, one.name, cells, keep & (values == OTHER))
-        self._add(one.name, counts)
 
     def target(self, one: Goal, cells: Cells, values: Floats, keep: Mask) -> None:
         """The same of a target, as `target.raw_targets` gives it."""
-        if one.kind == "number":
-            self.column(Field(name=one.column, kind="number", low=one.low, high=one.high), cells, values, keep)
-        elif one.kind == "binary":
+        if one.side == "number":
+            self._add(one.column, {"values": keep & ~np.isnan(values)})
+            self._clamped(one.column, (one.low, one.high), values, keep)
+        elif one.side == "binary":
             self._spelled(self.spellings, one.column, cells, keep & (values == OTHER))
             self._add(one.column, {"values": keep, "positive": keep & (values == 1)})
 
     def done(self, fields: Sequence[Field], goal: Goal | None) -> Tally:
         """The tally, before any row is held out. Of a target that is a number as of any column, at the end."""
-        columns = [self._column(one) for one in fields]
-        if goal is not None and goal.kind == "number":
-            columns.append(self._column(Field(name=goal.column, kind="number")))
+        columns = [self._column(one.name, one.values, one.referred) for one in fields]
+        if goal is not None and goal.side == "number":
+            columns.append(self._column(goal.column))
         return Tally(
             read=self.read,
             used=self.used,
             dropped=dict(+self.dropped),
             columns=tuple(columns),
-            target=self._target(goal) if goal is not None and goal.kind == "binary" else None,
+            target=self._target(goal) if goal is not None and goal.side == "binary" else None,
         )
 
     def _add(self, name: str, counts: Mapping[str, Mask]) -> None:
@@ -164,26 +164,29 @@ class Counting:
         for what, mask in counts.items():
             mine[what] += int(mask.sum())
 
+    def _clamped(self, name: str, bounds: tuple[float, float], values: Floats, keep: Mask) -> None:
+        self._add(name, {"below": keep & (values < bounds[0]), "above": keep & (values > bounds[1])})
+
     def _spelled(self, into: dict[str, Counter[str]], name: str, cells: Cells, other: Mask) -> None:
         if other.any():
             found = (cells[place] for place in np.flatnonzero(other).tolist())
             into.setdefault(name, Counter()).update(map(str, found))
 
-    def _column(self, one: Field) -> ColumnTally:
-        sums, spellings = self.sums.get(one.name, Counter()), self.spellings.get(one.name, Counter())
-        left_out = self.left_out.get(one.name, Counter())
+    def _column(self, name: str, declared: tuple[str, ...] = (), referred: bool = False) -> ColumnTally:
+        sums, spellings = self.sums.get(name, Counter()), self.spellings.get(name, Counter())
+        left_out = self.left_out.get(name, Counter())
         return ColumnTally(
-            column=one.name,
+            column=name,
             values=sums["values"],
             missing=sums["missing"],
             undeclared=spellings.total(),
-            case=_case(spellings, one.values),
+            case=_case(spellings, declared),
             left_out=left_out.total(),
-            left_out_case=_case(left_out, one.values),
+            left_out_case=_case(left_out, declared),
             below=sums["below"],
             above=sums["above"],
-            declared=one.values,
-            referred=one.referred,
+            declared=declared,
+            referred=referred,
         )
 
     def _target(self, goal: Goal) -> TargetTally:

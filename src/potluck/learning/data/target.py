@@ -21,11 +21,11 @@ Side = Literal["binary", "classes", "number"]
 UNDECLARED = "a target value that the plan does not declare"
 
 
-class Goal(msgspec.Struct, frozen=True, kw_only=True):
+class Goal(msgspec.Struct, frozen=True, kw_only=True, rename={"side": "kind"}):
     """The target as a model file carries it. values: all that are declared, positive and negative (empty: any)."""
 
     column: str
-    kind: Side
+    side: Side
     positive: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
@@ -35,17 +35,17 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def open(self) -> bool:
         """Whether any value that is not positive counts as negative: the plan declares none."""
-        return self.kind == "binary" and not self.values
+        return self.side == "binary" and not self.values
 
     @property
     def cells(self) -> int:
         """How many kinds of row there are: two sides, K classes, or 1 for a number."""
-        return {"binary": 2, "classes": len(self.classes), "number": 1}[self.kind]
+        return {"binary": 2, "classes": len(self.classes), "number": 1}[self.side]
 
     @property
     def outputs(self) -> int:
         """How many numbers a model puts out a row."""
-        return len(self.classes) if self.kind == "classes" else 1
+        return len(self.classes) if self.side == "classes" else 1
 
 
 def goal(plan: Plan) -> Goal:
@@ -57,20 +57,20 @@ def goal(plan: Plan) -> Goal:
         assert column is not None
         assert column.low is not None
         assert column.high is not None
-        return Goal(column=target.column, kind="number", low=float(column.low), high=float(column.high))
+        return Goal(column=target.column, side="number", low=float(column.low), high=float(column.high))
     values = column.values if column is not None else ()
     if target.positive is not None:
         if target.negative is not None:
             values = (*target.positive, *target.negative)
-        return Goal(column=target.column, kind="binary", positive=target.positive, values=values)
-    return Goal(column=target.column, kind="classes", classes=target.classes or (), values=values)
+        return Goal(column=target.column, side="binary", positive=target.positive, values=values)
+    return Goal(column=target.column, side="classes", classes=target.classes or (), values=values)
 
 
 def scores(one: Goal, margins: Floats) -> Floats:
     """margins [n, outputs] -> [n, outputs]: probability of positive, of each class, or the number in its own units."""
-    if one.kind == "classes":
+    if one.side == "classes":
         return softmax(margins)
-    if one.kind == "binary":
+    if one.side == "binary":
         return sigmoid(margins)
     return np.asarray(one.low + (margins + 1) / 2 * (one.high - one.low), dtype=np.float64)
 
@@ -81,9 +81,9 @@ def score_error(one: Goal, bound: float) -> float:
     A sigmoid's slope is at most 1/4; a class's probability p changes by at most 2 p (1 - p) <= 1/2 of the largest
     change of a logit; a number is scaled. Up to the rounding of float64 itself.
     """
-    if one.kind == "number":
+    if one.side == "number":
         return bound * (one.high - one.low) / 2
-    return min(1.0, bound / 2 if one.kind == "classes" else bound / 4)
+    return min(1.0, bound / 2 if one.side == "classes" else bound / 4)
 
 
 def read(
@@ -92,7 +92,7 @@ def read(
     """(as `raw_targets` gives it, the target [n]: 0 or 1, the class's place, or the number on [-1, 1]; NaN where
     missing). What does not fit goes into `problems`; lines [n]: of the cells."""
     found = problems.column(one.column, lines, partial(raw_targets, one, cells, missing))
-    if one.kind == "number":
+    if one.side == "number":
         return found, scale(found, one.low, one.high)
     other = found == OTHER
     if not one.open:
@@ -106,7 +106,7 @@ def read(
 
 
 def _declared(one: Goal) -> str:
-    if one.kind == "classes":
+    if one.side == "classes":
         return spelled(classes=one.classes)
     positive = {key(value) for value in one.positive}
     return spelled(positive=one.positive, negative=[value for value in one.values if key(value) not in positive])
@@ -117,9 +117,9 @@ def raw_targets(one: Goal, cells: Cells, missing: tuple[str, ...]) -> Floats:
 
     Raises Unfit: text where a number is expected.
     """
-    if one.kind == "number":
+    if one.side == "number":
         return numbers(cells, missing)
-    if one.kind == "classes":
+    if one.side == "classes":
         return codes(cells, order(one.classes), missing)
     table: dict[Key, float] = {key(value): 0.0 for value in one.values} | {key(value): 1.0 for value in one.positive}
     return codes(cells, table, missing)

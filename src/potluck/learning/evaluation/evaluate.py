@@ -75,7 +75,7 @@ def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
         return ()
     aim, units, most = goal(plan), most_units(plan), most_rows(plan)
     shares = noisy(plan) and plan.privacy.unit == "site"
-    if aim.kind == "number":
+    if aim.side == "number":
         if noisy(plan):
             return (Block("sums", 4, float(most), 2.0 * most, units),)
         reach = _reach(plan, weights) ** 2
@@ -84,7 +84,7 @@ def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
             Block("errors", 1, reach, reach, units),
             Block("targets", 2, 1.0, math.sqrt(2), units),
         )
-    size = 2 * (bins.count(plan) if noisy(plan) else BINS) if aim.kind == "binary" else 2 * aim.cells
+    size = 2 * (bins.count(plan) if noisy(plan) else BINS) if aim.side == "binary" else 2 * aim.cells
     single = most == 1 and not shares
     return (Block("cells", size, float(most), float(most), units, whole=not shares, single=single),)
 
@@ -100,7 +100,7 @@ def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Update]:
     index = np.flatnonzero(rows.test)
     size = sum(block.size for block in blocks(plan, model.weights))
 
-    bounds = bins.edges(model, bins.count(plan)) if noisy(plan) and model.target.kind == "binary" else None
+    bounds = bins.edges(model, bins.count(plan)) if noisy(plan) and model.target.side == "binary" else None
 
     def each(some: Index) -> Floats:
         return _cells(plan, model, bounds, rows.features[some], rows.target[some])
@@ -115,12 +115,12 @@ def _cells(plan: Plan, model: Model, bounds: Floats | None, features: Floats, ta
     """features [k, p], target [k] -> [k, size]. bounds: edges of the bins of a noised sum."""
     # Whatever the announced model, every row falls into some cell: a failure would tell of a row.
     aim, margins = model.target, np.nan_to_num(model.margins(features))
-    if aim.kind == "number":
+    if aim.side == "number":
         if noisy(plan):
             half = (np.clip(margins[:, 0], -1, 1) - target) / 2
             return np.column_stack([np.ones(len(target)), half**2, target, target**2])
         return np.column_stack([np.ones(len(target)), (margins[:, 0] - target) ** 2, target, target**2])
-    if aim.kind == "binary":
+    if aim.side == "binary":
         # Half the log-odds spreads rare outcomes over many bins.
         spread = np.minimum(np.floor(sigmoid(margins[:, 0] / 2) * BINS), BINS - 1)
         count, place = (BINS, spread) if bounds is None else (len(bounds) + 1, bins.place(bounds, margins[:, 0]))
@@ -136,14 +136,14 @@ def _cells(plan: Plan, model: Model, bounds: Floats | None, features: Floats, ta
 def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[str, ...]]:
     """(metrics, warnings) of the opened sum. Raises DataError: without noise, an empty test split."""
     aim = model.target
-    if aim.kind == "number":
+    if aim.side == "number":
         return _regression(plan, aim, answer), ()
     part = answer.part("cells")
     cells, std = part.values, float(part.std.max())
     rows = float(cells.sum())
     _not_empty(plan, rows)
     count = Noised(rows, std * math.sqrt(len(cells)))
-    if aim.kind == "classes":
+    if aim.side == "classes":
         right = cells[1::2]
         found = Metrics(None, accuracy=_share(float(right.sum()), rows))
         return _with(plan, found, count, {"accuracy": _hits(right, rows, std)}), ()
@@ -231,14 +231,14 @@ def exact(model: Model, tables: Sequence[Table]) -> Metrics:
     if not len(target):
         return Metrics(0)
     margins, count = model.margins(features), len(target)
-    if model.target.kind == "number":
+    if model.target.side == "number":
         error, spread = float(((margins[:, 0] - target) ** 2).sum()), float(((target - target.mean()) ** 2).sum())
         rmse = math.sqrt(error / count) * (model.target.high - model.target.low) / 2
         return Metrics(count, r2=1 - error / spread if spread > 0 else None, rmse=rmse)
-    guess = margins.argmax(axis=1) if model.target.kind == "classes" else margins[:, 0] >= 0
+    guess = margins.argmax(axis=1) if model.target.side == "classes" else margins[:, 0] >= 0
     right = int((guess == target).sum())
     intervals = {"accuracy": wilson(right, count)}
-    ranked = curve(margins[target == 0, 0], margins[target == 1, 0]) if model.target.kind == "binary" else None
+    ranked = curve(margins[target == 0, 0], margins[target == 1, 0]) if model.target.side == "binary" else None
     if ranked:
         intervals["auc"] = ranked[1]
     return Metrics(count, auc=ranked[0] if ranked else None, accuracy=right / count, population=intervals)

@@ -28,14 +28,14 @@ def gives(aim: Goal, test: int) -> tuple[Give, ...]:
     """What a program opens to the model's readers about held-out rows; nothing where there are none."""
     if not test:
         return ()
-    return (Give("integer", (2, BINS)) if aim.kind == "binary" else Give("fixed", (4,)),)
+    return (Give("integer", (2, BINS)) if aim.side == "binary" else Give("fixed", (4,)),)
 
 
 def metrics(aim: Goal, opened: Sequence[Array]) -> tuple[Metrics | None, tuple[str, ...]]:
     """(metrics, warnings) of what was opened; no metrics where none was counted, or none is complete."""
     if not opened:
         return None, UNCOUNTED
-    if aim.kind == "binary":
+    if aim.side == "binary":
         return _sides(opened[0].astype(np.float64))
     found = _numbers(aim, opened[0].astype(np.float64))
     return found, () if found else EMPTY

@@ -71,9 +71,9 @@ def _range(low: float, high: float) -> bool:
 
 def _target(card: Card) -> Iterator[str]:
     aim = card.target
-    if aim.kind not in MODELS.of(card.kind).targets:
+    if aim.side not in MODELS.of(card.kind).targets:
         yield "its target does not fit its kind"
-    if aim.kind == "number" and not _range(aim.low, aim.high):
+    if aim.side == "number" and not _range(aim.low, aim.high):
         yield "the range of its target cannot be computed with"
-    if aim.kind == "classes" and (len(aim.classes) < 2 or len(set(aim.classes)) < len(aim.classes)):
+    if aim.side == "classes" and (len(aim.classes) < 2 or len(set(aim.classes)) < len(aim.classes)):
         yield "it has fewer than two classes, or one of them twice"

@@ -70,15 +70,15 @@ def perceptron(model: Trained) -> BaseEstimator:
     if model.network.activation == "square":
         raise UsageError("scikit-learn has no square activation", hint="use predict and predict_proba")
     parts = [(matrix.copy(), bias.copy()) for matrix, bias in layers.unpacked(model.weights, model.shapes)]
-    kind = MLPRegressor if model.target.kind == "number" else MLPClassifier
+    kind = MLPRegressor if model.target.side == "number" else MLPClassifier
     net = kind(hidden_layer_sizes=model.network.layers, activation=model.network.activation)
-    if model.target.kind == "number":
+    if model.target.side == "number":
         half = (model.target.high - model.target.low) / 2
         matrix, bias = parts[-1]
         parts[-1] = (matrix * half, model.target.low + (bias + 1) * half)
         net.out_activation_ = "identity"
     else:
-        binary = model.target.kind == "binary"
+        binary = model.target.side == "binary"
         net.classes_ = np.array([0, 1]) if binary else np.array(model.target.classes)
         net.out_activation_ = "logistic" if binary else "softmax"
         net._label_binarizer = LabelBinarizer().fit(net.classes_)

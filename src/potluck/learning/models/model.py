@@ -110,7 +110,7 @@ class Model:
     def scored_features(self, features: Floats) -> Floats:
         """features [n, p] -> [n]: probability of positive, or the number in its own units; [n, K] for classes."""
         found = scores(self.target, self.margins(features))
-        return found if self.target.kind == "classes" else found[:, 0]
+        return found if self.target.side == "classes" else found[:, 0]
 
     def inputs(self, frame: Source) -> Inputs:
         """Raw rows (a frame, an array, a CSV file) as features [n, p], and what became of their values.
@@ -138,7 +138,7 @@ class Model:
 
     def predict_proba(self, frame: Source) -> Floats:
         """Raw rows -> [n, 2] or [n, K] probabilities, as scikit-learn orders them. Raises UsageError: regression."""
-        if self.target.kind == "number":
+        if self.target.side == "number":
             raise UsageError("a regression has no probabilities", hint="use predict")
         found = self.scores(frame)
         return found if found.ndim == 2 else np.column_stack([1 - found, found])
@@ -149,10 +149,10 @@ class Model:
         NaN: a row the plan would drop; then the 0 and 1 are floats, and the class names objects.
         """
         found = self.scores(frame)
-        if self.target.kind == "number":
+        if self.target.side == "number":
             return found
         gone = np.isnan(found if found.ndim == 1 else found[:, 0])
-        if self.target.kind == "binary":
+        if self.target.side == "binary":
             sides = np.asarray(found >= 0.5, dtype=np.int64)
             return np.where(gone, np.nan, sides) if gone.any() else sides
         named = np.asarray([self.target.classes[place] for place in found.argmax(axis=1)], dtype=object)
@@ -167,7 +167,7 @@ class Model:
         """The same of features [n, p]."""
         found = self.scored_features(features)
         table = found if found.ndim == 2 else found[:, None]
-        columns = self.target.classes if self.target.kind == "classes" else ("score",)
+        columns = self.target.classes if self.target.side == "classes" else ("score",)
         return columns, tuple(tuple("" if math.isnan(v) else v for v in row) for row in table.tolist())
 
     def files(self) -> tuple[bytes, bytes | None]:

@@ -50,7 +50,7 @@ class Predicted:
     @property
     def columns(self) -> tuple[str, ...]:
         """What each score is called."""
-        return self.target.classes if self.target.kind == "classes" else ("score",)
+        return self.target.classes if self.target.side == "classes" else ("score",)
 
     @property
     def rows(self) -> int:
@@ -142,9 +142,9 @@ _NEAR = "their margins are nearer to the border than they may be off"
 
 def border(target: Goal, margins: Floats, bound: float) -> int:
     """How many of these rows might get another label if no margin [n, outputs] were off, each by at most `bound`."""
-    if target.kind == "number":
+    if target.side == "number":
         return 0
-    if target.kind == "binary":
+    if target.side == "binary":
         return int((np.abs(margins[:, 0]) <= bound).sum())
     best = np.partition(margins, -2, axis=1)[:, -2:]
     return int((best[:, 1] - best[:, 0] <= 2 * bound).sum())
@@ -171,5 +171,5 @@ def agreement(found: Predicted, plain: Floats) -> Agreement:
     here = ~np.isnan(right[:, 0])
     ours, right = found.table[here], right[here]
     largest = float(np.abs(ours - right).max(initial=0.0))
-    labels = {"binary": lambda t: t[:, 0] >= 0.5, "classes": lambda t: t.argmax(axis=1)}.get(found.target.kind)
+    labels = {"binary": lambda t: t[:, 0] >= 0.5, "classes": lambda t: t.argmax(axis=1)}.get(found.target.side)
     return Agreement(len(right), None if labels is None else int((labels(ours) == labels(right)).sum()), largest)

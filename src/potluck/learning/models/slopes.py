@@ -46,9 +46,9 @@ def slope(shapes: Shapes, activation: str, aim: Goal) -> Slope:
         return x
 
     def loss(margins: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        if aim.kind == "binary":
+        if aim.side == "binary":
             return functional.binary_cross_entropy_with_logits(margins[:, 0], y)
-        if aim.kind == "classes":
+        if aim.side == "classes":
             return functional.cross_entropy(margins, y.long())
         return ((margins[:, 0] - y) ** 2).mean() / 2
 

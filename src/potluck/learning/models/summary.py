@@ -122,7 +122,7 @@ def summary(digest: str, weights: Floats, how: Encoding, aim: Goal, known: Basis
     if sums is not None and len(sums.gram) != len(weights):
         sums = None
         notes.append("the sums beside the model do not fit it")
-    logistic = aim.kind == "binary"
+    logistic = aim.side == "binary"
     turn = _turn(how, aim)
     values = turn @ weights
     if not logistic:
@@ -162,7 +162,7 @@ def _turn(how: Encoding, aim: Goal) -> Floats:
             turn[place, place] = 2 / (one.high - one.low)
             turn[0, place] = -(one.high + one.low) / (one.high - one.low)
         place += len(one.features)
-    return turn if aim.kind == "binary" else turn * (aim.high - aim.low) / 2
+    return turn if aim.side == "binary" else turn * (aim.high - aim.low) / 2
 
 
 def _plain(how: Encoding, aim: Goal, known: Basis | None, values: Floats) -> list[Term]:

@@ -23,7 +23,7 @@ def of_target(plan: Plan, gone: frozenset[Key]) -> list[str]:
         return [f"{at}: has both positive and classes. hint: positive for two sides, classes for several"]
     if not plan.data.header and column is None:
         return [f"{at}.column: {target.column} is not among data.columns. hint: without a header declare every column"]
-    if column is not None and column.kind == "ignore":
+    if column is not None and column.ignored:
         return [f"{at}.column: {target.column} is ignored. hint: declare its kind, or leave its entry out"]
     if target.positive is None and target.classes is None:
         odd = _negative(f"{at}.negative", target, column, gone)

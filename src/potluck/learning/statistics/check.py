@@ -27,7 +27,7 @@ def check(plan: Plan) -> Iterator[str]:
         yield from _unread(one, at)
         yield from KINDS.of(one.kind).check(plan, one, at)
         if one.by is not None:
-            yield from wanted(plan, f"{at}.by", one.by, "category")
+            yield from wanted(plan, f"{at}.by", one.by, measured=False)
 
 
 def _unread(one: Statistic, at: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from potluck.core.plan import Plan, Statistic
 from potluck.core.registry import Registry, table
 from potluck.core.stages import Floats
+from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import scale
 from potluck.learning.statistics.result import Result, declared
 
@@ -65,21 +66,23 @@ class StatisticKind:
 KINDS: Registry[StatisticKind] = table("statistics.kind")
 
 
-def wanted(plan: Plan, at: str, name: str | None, kind: str) -> Iterator[str]:
-    """What is wrong with a column that a statistic names. kind: of the column; empty: any."""
+def wanted(plan: Plan, at: str, name: str | None, measured: bool | None = None) -> Iterator[str]:
+    """What is wrong with a column that a statistic names. measured: whether it takes numbers on a declared range, or
+    else declared values; None: any column."""
+    known = " or ".join(word for word, one in COLUMNS.entries.items() if measured in (None, one.measured))
     if name is None:
-        yield f"{at}: is missing. hint: name a declared column of kind {kind}"
+        yield f"{at}: is missing. hint: name a declared column of kind {known}"
         return
     column = plan.data.columns.get(name)
-    if column is None or column.kind == "ignore" or name == plan.data.person:
+    if column is None or column.ignored or name == plan.data.person:
         yield f"{at}: {name} is not a declared column. hint: declare it in data.columns"
-    elif kind and column.kind != kind:
-        yield f"{at}: {name} is a {column.kind}. hint: it takes a {kind}"
+    elif measured not in (None, COLUMNS.of(column.kind).measured):
+        yield f"{at}: {name} is a {column.kind}. hint: it takes a {known}"
 
 
 def of_numbers(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     """The check of a kind that takes one column of numbers."""
-    yield from wanted(plan, f"{at}.column", one.column, "number")
+    yield from wanted(plan, f"{at}.column", one.column, measured=True)
 
 
 def powers(width: int) -> Cells:

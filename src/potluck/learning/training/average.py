@@ -1,4 +1,4 @@
-"""Federated averaging: each site runs some epochs of plain SGD from the common model and adds its change, by rows.
+"""Federated averaging: each site runs some epochs of SGD from the common model and adds its change, by rows.
 
 The local objective is the mean loss over the site's rows plus l2/(2 expected rows) |w|^2, intercept and biases free.
 Where the plan gives no `expected_rows`, the site's own rows times the number of sites stand in: weighted by rows,
@@ -29,6 +29,7 @@ from potluck.learning.models.kind import Slope
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.linear import l2
 from potluck.learning.training.method import TALLY, ServerSteps, TrainingMethod, judge, tallied, within
+from potluck.learning.training.optimizer import optimizer_of
 
 BATCH = 32
 """Rows of a step where the plan does not say."""
@@ -98,11 +99,15 @@ class Average:
         size = spec.batch or BATCH
         rows = spec.expected_rows or len(y) * len(self.plan.federation.sites)
         pull = l2(self.plan) / rows * layers.penalised(self.shapes, intercept_first=kind_of(self.plan).link is not None)
+        optimizer = optimizer_of(self.plan)
+        state = optimizer.begin(len(weights))
         for epoch in range(spec.epochs):
             shuffle = generator(spec.seed, "average", step, epoch).permutation(len(y))
             for start in range(0, len(y), size):
                 batch = shuffle[start : start + size]
-                weights = weights - spec.rate * (slope(weights, x[batch], y[batch]) + pull * weights)
+                gradient = slope(weights, x[batch], y[batch]) + pull * weights
+                move, state = optimizer.step(gradient, 1.0, spec.rate, state)
+                weights = weights - move
         return weights
 
     def _slope(self) -> Slope:
@@ -124,6 +129,7 @@ AVERAGE = TrainingMethod(
     rate=0.1,
     batch=BATCH,
     opened=lambda counts: f"each round the summed change of the sites' weights{counts}",
+    steps=True,
     by_site=True,
     noised=_noised,
 )

@@ -51,7 +51,7 @@ class Regression:
     def recipe(self, train: int, test: int) -> Recipe:
         """The program for so many rows, from public numbers alone."""
         test = 0 if self.share else test
-        owners, rows, logistic = self.plan.federation.sites, train + test, goal(self.plan).kind == "binary"
+        owners, rows, logistic = self.plan.federation.sites, train + test, goal(self.plan).side == "binary"
         counts = [len(encoding(self.plan, owner).names) for owner in owners]
         target, spec = owners.index(target_owner(self.plan)), training(self.plan)
         takes: list[Take] = []
@@ -86,7 +86,7 @@ class Regression:
         found: list[Array] = [columns.features] if columns.features.shape[1] else []
         found.append(columns.keep.astype(np.int64))
         if columns.target is not None:
-            found.append(columns.target.astype(np.int64) if goal(self.plan).kind == "binary" else columns.target)
+            found.append(columns.target.astype(np.int64) if goal(self.plan).side == "binary" else columns.target)
         return found
 
     def outcome(self, opened: Sequence[Array], train: int, test: int) -> Trained:
@@ -95,7 +95,7 @@ class Regression:
         settled, at_limit, rows, positive = said
         aim = goal(self.plan)
         noisy = self.share is not None
-        if aim.kind == "binary" and positive in (0, rows) and not noisy:
+        if aim.side == "binary" and positive in (0, rows) and not noisy:
             raise DataError(f"the target {aim.column!r} has one class on the training side", hint="see data.target")
         if at_limit:
             hint = "a lower training.rate, or more model.l2"

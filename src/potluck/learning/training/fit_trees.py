@@ -92,7 +92,7 @@ class Boosting:
         splits, values, leaves, first, counted = opened[:5]
         aim, how = goal(self.plan), encoding(self.plan)
         rows, positive = (int(one) for one in counted)
-        if aim.kind == "binary" and positive in (0, rows):
+        if aim.side == "binary" and positive in (0, rows):
             raise DataError(f"the target {aim.column!r} has one class on the training side", hint="see data.target")
         names = cut_names(self.plan)
         if not ((splits >= 0) & (splits < len(names))).all():
@@ -114,7 +114,7 @@ def growth(plan: Plan) -> Growth:
     assert plan.model is not None
     spec = training(plan)
     rate, ridge = (round(one * STEPS) / STEPS for one in (spec.rate, l2(plan)))
-    return Growth(plan.model.depth, spec.rounds, rate, ridge, goal(plan).kind == "binary")
+    return Growth(plan.model.depth, spec.rounds, rate, ridge, goal(plan).side == "binary")
 
 
 def cut_counts(plan: Plan, how: Encoding) -> list[int]:

@@ -1,4 +1,4 @@
-"""Full-batch gradient descent: w -= rate (sum of row gradients + l2 w) / expected_rows.
+"""Full-batch gradient descent: w -= rate (sum of row gradients + l2 w) / expected_rows, or as an optimizer steps.
 
 With noise each unit's gradient (a row's; all rows of a person; a site's) is clipped before it is added up, so that
 T rounds are a T-fold composition of one Gaussian mechanism, and the divisor is the plan's public `expected_rows`,
@@ -34,6 +34,7 @@ from potluck.learning.training.method import (
     tally,
     within,
 )
+from potluck.learning.training.optimizer import optimizer_of
 
 NEAR = 1e-4
 """Where less than this part of the largest coefficient is still to go, it has arrived: `training.newton.BLURRED`."""
@@ -82,7 +83,8 @@ class Gradient:
 
     def course(self) -> ServerSteps:
         """One step down the opened gradient a round. Raises Abort(RANGE): the steps go up."""
-        spec, weights = training(self.plan), self.initial()
+        spec, weights, optimizer = training(self.plan), self.initial(), optimizer_of(self.plan)
+        state = optimizer.begin(len(weights))
         warnings: tuple[str, ...] = ()
         steepest = risen = norm = before = 0.0
         for number in range(spec.rounds):
@@ -98,23 +100,20 @@ class Gradient:
                 before, norm = norm, float(np.linalg.norm(slope))
                 steepest = steepest if number else norm + FLAT * rows
                 risen = norm / steepest
-                self._descends(risen)
-            weights = weights - spec.rate * slope / divisor
+                if risen > 1 and optimizer.plain and link(self.plan).squares:
+                    raise Abort(Cause.RANGE, detail=f"gradient descent diverges. hint: {TOO_FAST}")
+            move, state = optimizer.step(slope, divisor, spec.rate, state)
+            weights = weights - move
             within(self.plan, weights)
         if risen > 1:
             return Fitted(weights, (*warnings, f"gradient descent has gone up: {TOO_FAST}"), converged=False)
         if noisy(self.plan):
             return Fitted(weights, warnings)
         least = cut_off(answer, "gradient") * math.sqrt(self.features + 1)
-        ahead = 0.0 if norm <= least else _ahead(spec.rate * norm / divisor, norm, before)
+        ahead = 0.0 if norm <= least else _ahead(float(np.linalg.norm(move)), norm, before)
         if ahead <= NEAR * max(1.0, float(np.abs(weights).max())):
             return Fitted(weights, warnings, converged=True)
         return Fitted(weights, (*warnings, NOT_ARRIVED), converged=False)
-
-    def _descends(self, risen: float) -> None:
-        """Of a quadratic a gradient above the first proves steps beyond what converges. Raises Abort(RANGE)."""
-        if risen > 1 and link(self.plan).squares:
-            raise Abort(Cause.RANGE, detail=f"gradient descent diverges. hint: {TOO_FAST}")
 
 
 def _ahead(step: float, norm: float, before: float) -> float:
@@ -138,5 +137,6 @@ GRADIENT = TrainingMethod(
         f"each round the summed gradient of all training rows{counts}; at zero weights it tells class means"
     ),
     linear=True,
+    steps=True,
     noised=_noised,
 )

@@ -67,6 +67,7 @@ class TrainingMethod:
     settled: rounds in which it arrives at the one fit there is; None: it may not.
     opened: what the sums that the server opens are made of, after what they say of the number of rows.
     linear: it trains models that are linear in their features, and no others.
+    steps: it takes steps down a gradient, as `training.optimizer` says.
     by_site: each site trains by itself and adds its change; else every round is a sum over all rows.
     noised: what of a plan with noise does not fit; pauses: what of a plan runs, and should give pause. Lines as `check`
     makes them, also of plans that have errors.
@@ -81,6 +82,7 @@ class TrainingMethod:
     on_shares: int | None = None
     settled: int | None = None
     linear: bool = False
+    steps: bool = False
     by_site: bool = False
     noised: Callable[[Plan], Iterator[str]] = nothing
     pauses: Callable[[Plan], Iterator[str]] = nothing
@@ -102,7 +104,7 @@ def tally(plan: Plan, aim: Goal) -> Block:
 
 def tallied(aim: Goal, target: Floats) -> Floats:
     """[k, cells]: a 1 in each row's cell."""
-    if aim.kind == "number":
+    if aim.side == "number":
         return np.ones((len(target), 1))
     return np.asarray(target[:, None] == np.arange(aim.cells), dtype=np.float64)
 
@@ -114,7 +116,7 @@ def judge(plan: Plan, aim: Goal, answer: Answer) -> float:
     if rows == 0:
         side = "the training side of the split is empty" if plan.data.split else "there are no rows to train on"
         raise DataError(side, hint="lower data.split.test, or see the split column")
-    if aim.kind != "number" and np.count_nonzero(counts) < 2:
+    if aim.side != "number" and np.count_nonzero(counts) < 2:
         hint = "see data.target, or the split" if plan.data.split else "see data.target"
         where = " on the training side" if plan.data.split else ""
         raise DataError(f"the target {aim.column!r} has one class{where}", hint=hint)

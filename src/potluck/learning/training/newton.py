@@ -127,7 +127,7 @@ class Newton:
         counts, squares, error = answer.part(TALLY).values, None, None
         if link(self.plan).squares:
             squares, error = self._squares(answer, best, weights, lowest)
-        events = round(float(counts[1])) if self.aim.kind == "binary" else None
+        events = round(float(counts[1])) if self.aim.side == "binary" else None
         rows = round(float(counts.sum()))
         return Curvature(self._gram(answer), cut_off(answer, "gram"), rows, events, squares, error)
 

@@ -20,7 +20,7 @@ from potluck.drivers.sums import Log
 from potluck.engines.environment import require
 from potluck.he.predict.circuit import Outline
 from potluck.learning.data.rows import Inputs
-from potluck.learning.data.source import Source
+from potluck.learning.data.source import Source, opened
 from potluck.learning.data.tally import Tally
 from potluck.learning.models.card import Card
 from potluck.learning.models.model import Model
@@ -32,7 +32,7 @@ from potluck.tasks.here import Begun, Beside, Estimate, Json, Outcome
 from potluck.tasks.predict.halves import RoundContext, fits, halves
 from potluck.tasks.predict.scorers import rehearsed, scorer
 from potluck.tasks.predict.site import SCORES
-from potluck.tasks.sources import Sources, Written, not_here, opened
+from potluck.tasks.sources import Sources, Written, not_here
 
 PREDICTIONS = "predictions.csv"
 """A run's scores, in its folder."""
@@ -125,7 +125,7 @@ def model_of(plan: Written) -> Model:
 
 
 def rows_of(plan: Written, data: Sources | None) -> Source:
-    """The client's rows. Raises PlanError, and as `sources.opened`."""
+    """The client's rows. Raises PlanError, and as `opened`."""
     spec = plan.spec
     client = spec_of(spec).client
     given: Sources = data if data is not None else {name: plan.folder / f for name, f in spec.data.files.items()}
@@ -136,7 +136,7 @@ def rows_of(plan: Written, data: Sources | None) -> Source:
         raise PlanError(f"{key}: {strangers[0]} has none to be scored", where=plan.where, hint=hint)
     if client not in given:
         raise PlanError(f"{key}: there is none for {client}", where=plan.where, hint="name the client's rows")
-    return opened(given[client], spec, client)
+    return opened(given[client], client, spec.data.max_rows)
 
 
 def outline(spec: Plan, card: Card) -> Outline:

@@ -24,7 +24,7 @@ def check(plan: Plan) -> list[str]:
 
 def pauses(plan: Plan) -> list[str]:
     """What runs, but should give pause."""
-    if plan.protect.scheme != "tee":
+    if not plan.protect.facts.enclave:
         return []
     found = []
     read = "model, rows and scores" if plan.traits.scores else "every update"

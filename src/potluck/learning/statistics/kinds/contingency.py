@@ -20,7 +20,7 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
         yield f'{at}.columns: a table needs two columns. hint: columns = ["sex", "cp"]'
         return
     for name in one.columns:
-        yield from wanted(plan, f"{at}.columns", name, "category")
+        yield from wanted(plan, f"{at}.columns", name, measured=False)
 
 
 def shape(plan: Plan, one: Statistic) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from potluck.learning.statistics.result import Result, single
 def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     """A column, where one is named, of whatever kind."""
     if one.column is not None:
-        yield from wanted(plan, f"{at}.column", one.column, "")
+        yield from wanted(plan, f"{at}.column", one.column)
 
 
 def cells(plan: Plan, one: Statistic, columns: Mapping[str, Floats], rows: int) -> tuple[Floats, Floats]:
