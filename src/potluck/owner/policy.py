@@ -145,7 +145,7 @@ file = "rows.csv"         # relative to this file; .parquet is read as Parquet, 
 
 [allow]
 who = []                  # coordinators that may ask: the federation's name or its fingerprint
-tasks = []                # {tasks}; to predict the source is the model, or rows to score
+tasks = []                # {tasks}; to predict the source is a model, or rows
 models = []               # of training, or of this site's that may score: {models}
 columns = []              # columns that a plan may read, as the plan names them; "lab*" allows all that begin with lab
 protect = []              # ways to compute the sum: mask (the server sees sums alone), clear (it sees this site's own)
