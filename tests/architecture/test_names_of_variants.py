@@ -35,7 +35,7 @@ OWN = {
     "training.optimizer": ("learning/training",),
     "data.columns.kind": ("learning/data/kinds",),
     "data.source": ("learning/data/sources", "owner/source.py"),
-    "protect.with": ("tasks/sums/protections.py", "tasks/predict/protections.py"),
+    "protect.with": ("tasks/sums/protections.py", "tasks/predict/scorers.py"),
     "task": ("tasks/catalog.py", *(f"tasks/{word}/" for word in TASKS)),
 }
 FREE = {
