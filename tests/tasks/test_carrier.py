@@ -9,10 +9,11 @@ import pytest
 import potluck
 from potluck.core.errors import UsageError
 from potluck.core.party import BROKER, SERVER
+from potluck.core.schemes import scheme_of
 from potluck.core.views import Form, breaks, together
 from potluck.members.names import checked_name
 from potluck.secret.envelope import MAGIC
-from potluck.tasks import carrier, catalog
+from potluck.tasks import catalog
 from potluck.tasks.sums import protections
 from support.parties.scene import NONE, SHARED, Scene, plan
 from support.places import ROOT
@@ -133,7 +134,7 @@ def test_inputs_are_sealed_once_more_exactly_where_the_views_say_so(word, reques
     Scene(plan(word=word, server="curious" if shared else "lying"), carry=listen).run()
     assert len(bodies) >= 4
     smallest = min(bodies)  # a training round's: few words, so that the seal shows
-    assert (smallest >= SEAL) == (word in carrier._AGAIN or shared)
+    assert (smallest >= SEAL) == (scheme_of(word).again or shared)
 
 
 def test_explain_knows_the_broker_by_name():
