@@ -3,6 +3,7 @@
 import pytest
 
 from support.mpc.share_rig import end
+from support.mpc.spu_rig import ring
 
 
 @pytest.fixture(scope="session")
@@ -11,3 +12,23 @@ def engines(mpc_engine):
     made = {}
     yield made
     end(made)
+
+
+@pytest.fixture(scope="session")
+def aby3(mpc_engine):
+    """Three linked engines, by rank."""
+    with ring("ABY3") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def cheetah(mpc_engine):
+    """Two linked engines, by rank."""
+    with ring("CHEETAH") as found:
+        yield found
+
+
+@pytest.fixture(params=["ABY3", "CHEETAH"])
+def protocol(request):
+    """A protocol and its linked engines."""
+    return request.param, request.getfixturevalue(request.param.lower())

@@ -52,7 +52,7 @@ def alone(tmp_path: Path, *settings: str) -> dict[str, Any]:
     return potluck.run(Plan.read(HEART, settings), out=tmp_path / "run", ledger=tmp_path / "ledger").document
 
 
-@pytest.mark.parametrize("word", ["mask", "clear", "he"])
+@pytest.mark.parametrize("word", ["mask", pytest.param("clear", marks=pytest.mark.slow), "he"])
 def test_the_model_is_that_of_a_run_in_one_process(hearts, tmp_path, word, he_engine):
     settings = (EXACT, SHORT, f"protect.with='{word}'", 'federation.server="curious"')
     there, here = across(hearts, word, *settings), alone(tmp_path, *settings)

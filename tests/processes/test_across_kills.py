@@ -1,6 +1,6 @@
 """kill -9 of server, site and broker at each step of a round: the right sum, ledgers that equal what left, no hanging.
 
-In the fast suite every second step is hit once, by turns at each role; the whole product is slow.
+In the fast suite each role is hit once, at another step; the whole product is slow.
 """
 
 from itertools import product
@@ -59,12 +59,15 @@ def many():
             yield Kill(role, step, moment, word="clear")
 
 
-@pytest.mark.parametrize("kill", [*few()][::2], ids=str)
+FAST = [*few()][::4]
+
+
+@pytest.mark.parametrize("kill", FAST, ids=str)
 def test_a_kill_cannot_change_a_sum_or_lose_a_charge(shared, kill):
     print(kill, undergo(shared, kill))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kill", [*[*few()][1::2], *fewer(), *many()], ids=str)
+@pytest.mark.parametrize("kill", [*(kill for kill in few() if kill not in FAST), *fewer(), *many()], ids=str)
 def test_no_kill_can_change_a_sum_or_lose_a_charge(shared, kill):
     print(kill, undergo(shared, kill))

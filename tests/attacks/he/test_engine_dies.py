@@ -22,6 +22,7 @@ workers = pytest.fixture(scope="module")(engines)
 
 SITES = ["keygen", "export", "encrypt", "partial"]
 SERVERS = ["rebuild", "partial", "fuse"]
+slow = pytest.mark.slow
 
 
 class Struck(Bfv):
@@ -49,8 +50,11 @@ def struck(at, how):
     return lambda engine: Struck(engine, at, how)
 
 
-@pytest.mark.parametrize("how", ["tampered", "killed"])
-@pytest.mark.parametrize("op", SITES)
+@pytest.mark.parametrize(
+    ("op", "how"),
+    [(op, "tampered") for op in SITES]
+    + [pytest.param(op, "killed", marks=[] if op in ("keygen", "encrypt") else slow) for op in SITES],
+)
 def test_a_site_whose_engine_dies_is_a_drop_out_by_name_and_gives_again_in_the_next_round(workers, op, how):
     sat = sitting(workers, 4, 1, rigs={2: struck(op, how)})
     me = sat.terms.sites[2]
@@ -70,7 +74,7 @@ def test_a_site_whose_engine_dies_is_a_drop_out_by_name_and_gives_again_in_the_n
     assert len(check_protection(again).givers) == 4
 
 
-@pytest.mark.parametrize("op", SITES)
+@pytest.mark.parametrize("op", ["keygen", *(pytest.param(op, marks=slow) for op in SITES[1:])])
 def test_where_nobody_may_vanish_the_round_ends_and_says_whose_engine_it_was(workers, op):
     sat = sitting(workers, 3, 0, rigs={1: struck(op if op != "export" else "encrypt", "tampered")})
     desks = sat.run()
@@ -94,10 +98,11 @@ def test_a_server_whose_engine_dies_opens_nothing_and_the_next_round_works(worke
     assert isinstance(check_protection(sitting(workers, 4, 1, number=2, once="next", leaves=leaves)), Opened)
 
 
-def test_a_round_of_many_deaths_leaves_neither_processes_nor_a_wrong_sum(workers):
+@pytest.mark.parametrize("deaths", [4, pytest.param(12, marks=slow)])
+def test_a_round_of_many_deaths_leaves_neither_processes_nor_a_wrong_sum(workers, deaths):
     """Every engine of the round dies once, one round after the other, at operations drawn by seed."""
     rng = random.Random(3)
-    for number in range(1, 13):
+    for number in range(1, deaths + 1):
         who, how = rng.randrange(-1, 4), rng.choice(["tampered", "killed"])
         op = rng.choice(SERVERS if who < 0 else SITES)
         sat = sitting(workers, 4, 1, number=number, once=str(number), leaves={}, rigs={who: struck(op, how)})

@@ -20,7 +20,9 @@ def close(predicting, mode, made, features):
     return scored
 
 
-@pytest.mark.parametrize("size", [1e-300, 1e-12, 1e-9, 1e-6, 1e-4])
+@pytest.mark.parametrize(
+    "size", [1e-300, *(pytest.param(s, marks=pytest.mark.slow) for s in (1e-12, 1e-9, 1e-4)), 1e-6]
+)
 @pytest.mark.parametrize(
     ("widths", "activation", "mode"),
     [((5, 1), "", "batch"), ((5, 1), "", "single"), ((3, 2, 1), "square", "batch"), ((3, 2, 1), "square", "single")],

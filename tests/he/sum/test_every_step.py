@@ -28,6 +28,11 @@ STEPS = [*BEFORE, m.PARTIAL, m.REBUILD]
 COHORTS = [(3, 0), (3, 1), (5, 0), (5, 2), (10, 0), (10, 4)]
 
 
+def cases(found):
+    """Parameters; those of ten sites, the first number, are slow."""
+    return [pytest.param(*one, marks=pytest.mark.slow if one[0] == 10 else []) for one in found]
+
+
 @pytest.fixture(scope="module")
 def workers(he_engine):
     """Engines that all rounds of this module share."""
@@ -91,9 +96,9 @@ def rounds(draw, n, d):
     return np.array(words, f"<u{bits // 8}"), leaves, draw(st.booleans())
 
 
-@pytest.mark.parametrize(("n", "d"), [pytest.param(n, d, marks=pytest.mark.slow if n > 5 else []) for n, d in COHORTS])
+@pytest.mark.parametrize(("n", "d"), cases(COHORTS))
 def test_any_words_and_any_drop_outs_that_the_plan_bears(workers, n, d):
-    @settings(max_examples=4 if n == 10 else 10, deadline=None, database=None)
+    @settings(max_examples=4, database=None)
     @given(case=rounds(n, d))
     def check(case):
         words, leaves, recheck = case
@@ -103,7 +108,7 @@ def test_any_words_and_any_drop_outs_that_the_plan_bears(workers, n, d):
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize(("n", "d"), [(3, 1), (5, 2), (10, 4)])
+@pytest.mark.parametrize(("n", "d"), cases([(3, 1), (5, 2), (10, 4)]))
 def test_as_many_as_the_plan_says_are_gone_at_one_step(workers, n, d, step):
     """The first among them, who adds c0, and the last. Whoever leaves when it is asked for shares has done its part."""
     gone = [0, n - 1, *range(2, n - 1)][:d]
@@ -124,7 +129,7 @@ def test_two_of_five_are_gone_at_any_two_steps(workers, steps):
 @pytest.mark.parametrize(
     ("n", "d", "step"),
     # No key is shared where all must stay: nobody is asked for it.
-    [(n, d, step) for n, d in COHORTS for step in STEPS[:4] if d or step != m.SHARE],
+    cases((n, d, step) for n, d in COHORTS for step in STEPS[:4] if d or step != m.SHARE),
 )
 def test_with_one_more_gone_nothing_opens(workers, n, d, step):
     leaves = dict.fromkeys(range(d + 1), step)
@@ -169,7 +174,9 @@ def uniform(slots, below):
 
 @pytest.mark.parametrize(
     ("n", "d", "leaves"),
-    [(3, 0, {}), (3, 1, {0: m.PARTIAL}), (5, 0, {}), (5, 2, {0: m.PARTIAL, 3: m.PARTIAL}), (10, 0, {}), (10, 4, {})],
+    cases(
+        [(3, 0, {}), (3, 1, {0: m.PARTIAL}), (5, 0, {}), (5, 2, {0: m.PARTIAL, 3: m.PARTIAL}), (10, 0, {}), (10, 4, {})]
+    ),
 )
 def test_with_any_partial_decryption_missing_what_is_left_is_uniform_and_refused(workers, n, d, leaves):
     """Rebuilt keys' too: all dealers' partials are needed, t of them open no more than one."""
@@ -189,7 +196,7 @@ def test_with_any_partial_decryption_missing_what_is_left_is_uniform_and_refused
         assert uniform(slots, setting.engine.parameters.plain)
 
 
-@pytest.mark.parametrize(("n", "d"), [(3, 1), (5, 2), (10, 4)])
+@pytest.mark.parametrize(("n", "d"), cases([(3, 1), (5, 2), (10, 4)]))
 def test_one_share_too_few_ends_the_round_before_a_key_is_rebuilt(workers, n, d):
     """One site is missing at the end; of the others fewer than t give their shares of its key."""
     some = n - least(n, d)

@@ -13,7 +13,8 @@ from potluck.learning.evaluation.intervals import Noised
 from potluck.learning.evaluation.metric_intervals import area, explained, ratio, share
 from potluck.learning.evaluation.ranking import Z, auc_of, curve
 
-RUNS = 2000
+FEW, MANY = 500, 2000
+"""Runs: of the fast cases, and of the slow ones, which have the fast ones' rows as well."""
 SIGMA = {0.5: 7.03, 1.0: 3.73, 3.0: 1.39}
 """By epsilon: the noise in each cell, delta 1e-5, one row moving one cell by one (docs/concepts/noise.md)."""
 SUMS = {0.5: 15.5, 1.0: 8.09, 3.0: 2.99}
@@ -21,7 +22,7 @@ SUMS = {0.5: 15.5, 1.0: 8.09, 3.0: 2.99}
 BINS = 11
 FAST = [(100, 0.5, 3.0, 1), (300, 0.1, 1.0, 4)]
 EVERY = [(n, p, e, s) for n in (100, 300, 2000) for p in (0.1, 0.5) for e in SIGMA for s in (1, 4)]
-SLOW = [pytest.param(*one, marks=pytest.mark.slow) for one in EVERY if one not in FAST]
+CASES = [*((*one, FEW) for one in FAST), *(pytest.param(*one, MANY, marks=pytest.mark.slow) for one in EVERY)]
 
 
 def scores(rng, rows, positives, apart=1.466):
@@ -58,12 +59,12 @@ def held(found, widest):
     assert share_ <= 0.98 or width == widest
 
 
-@pytest.mark.parametrize(("rows", "positives", "epsilon", "sites"), [*FAST, *SLOW])
-def test_intervals_of_area_and_accuracy_cover_the_value_on_these_rows(rows, positives, epsilon, sites):
+@pytest.mark.parametrize(("rows", "positives", "epsilon", "sites", "runs"), CASES)
+def test_intervals_of_area_and_accuracy_cover_the_value_on_these_rows(rows, positives, epsilon, sites, runs):
     rng = np.random.default_rng([rows, int(10 * positives), int(10 * epsilon), sites])
     std = SIGMA[epsilon] * math.sqrt(sites)
     areas, accuracies, truths = [], [], []
-    for _ in range(RUNS):
+    for _ in range(runs):
         cells = histograms(*scores(rng, rows, positives))
         truths.append((auc_of(*cells), hits(*cells, 0.0)[0].value / rows))
         negative, positive = (side + np.round(rng.normal(0, std, BINS)) for side in cells)
@@ -102,19 +103,18 @@ def exact_r2(sums):
     return 1 - errors / (squares - total**2 / rows)
 
 
-R2_FAST = [(300, 0.8, 1.0)]
 R2_EVERY = [(n, r, e) for n in (100, 300, 2000) for r in (0.3, 0.8) for e in SUMS]
 
 
 @pytest.mark.parametrize(
-    ("rows", "r2", "epsilon"),
-    [*R2_FAST, *(pytest.param(*one, marks=pytest.mark.slow) for one in R2_EVERY if one not in R2_FAST)],
+    ("rows", "r2", "epsilon", "runs"),
+    [(300, 0.8, 1.0, FEW), *(pytest.param(*one, MANY, marks=pytest.mark.slow) for one in R2_EVERY)],
 )
-def test_intervals_of_r2_and_rmse_cover_the_value_on_these_rows(rows, r2, epsilon):
+def test_intervals_of_r2_and_rmse_cover_the_value_on_these_rows(rows, r2, epsilon, runs):
     rng = np.random.default_rng([rows, int(10 * r2), int(10 * epsilon)])
     std = SUMS[epsilon] * np.array([1, 4, 1, 1])
     found, squared, truths = [], [], []
-    for _ in range(RUNS):
+    for _ in range(runs):
         sums = regression(rng, rows, r2)
         truths.append((exact_r2(sums), sums[1] / rows))
         count, errors, total, squares = (Noised(v, s) for v, s in zip(sums + rng.normal(0, std), std, strict=True))

@@ -65,10 +65,6 @@ def test_so_they_are_by_elliptic_curves(ecdh, share):
     assert checked(ecdh, *sides(500, share)) == int(500 * share)
 
 
-def test_a_hundred_thousand_keys_at_each_side(rr22):
-    assert checked(rr22, *sides(100_000, 0.5)) == 50_000
-
-
 @pytest.mark.parametrize("sizes", [(0, 0), (0, 5), (5, 0), (1, 1000)])
 def test_empty_and_lopsided_sides(either, sizes):
     first, second = ([(f"id{number}",) for number in range(size)] for size in sizes)

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from potluck.core.rounds import Abort, Cause
 from potluck.engines.worker import Worker
 from potluck.mpc.spu import Spu, Value, checked_sum
-from support.mpc.spu_rig import compiled, ring
+from support.mpc.spu_rig import compiled
 
 PARTIES = {"ABY3": 3, "CHEETAH": 2}
 LEARNT, JUDGED = 5000, 40_000
@@ -85,18 +85,16 @@ def test_shares_of_another_length_never_reach_the_engine(owner, mpc_engine, spoi
         owner.open_words("ABY3", value, shares[:2])
 
 
-def test_a_share_of_another_length_is_refused_before_the_others_are_asked(mpc_engine):
-    with ring("CHEETAH") as engines:
-        programs = compiled(engines, "CHEETAH", "sum_checked", checked_sum(1, []) | {"parts": [[3, 5, 0]]})
-        with pytest.raises(Abort) as caught:
-            engines[0].execute(programs[0], [bytes(16)])
-        assert caught.value.cause is Cause.MALFORMED
-        share = engines[0].share_words("CHEETAH", np.zeros(3, np.uint64))
-        pending = [
-            one.execute(program, [share[rank]])
-            for rank, (one, program) in enumerate(zip(engines, programs, strict=True))
-        ]
-        assert all(len(one.result()) == 2 for one in pending)
+def test_a_share_of_another_length_is_refused_before_the_others_are_asked(cheetah):
+    programs = compiled(cheetah, "CHEETAH", "sum_checked", checked_sum(1, []) | {"parts": [[3, 5, 0]]})
+    with pytest.raises(Abort) as caught:
+        cheetah[0].execute(programs[0], [bytes(16)])
+    assert caught.value.cause is Cause.MALFORMED
+    share = cheetah[0].share_words("CHEETAH", np.zeros(3, np.uint64))
+    pending = [
+        one.execute(program, [share[rank]]) for rank, (one, program) in enumerate(zip(cheetah, programs, strict=True))
+    ]
+    assert all(len(one.result()) == 2 for one in pending)
 
 
 def test_garbage_of_the_right_length_is_just_another_number(owner):

@@ -6,27 +6,9 @@ import pytest
 from potluck.core.rounds import Abort
 from potluck.engines.worker import Worker
 from potluck.mpc.spu import Spu
-from support.mpc.spu_rig import Stretch, expected, ring, summed
+from support.mpc.spu_rig import Stretch, expected, summed
 
 TOP, LOW = 2**63 - 1, -(2**63)
-
-
-@pytest.fixture(scope="module")
-def aby3(mpc_engine):
-    with ring("ABY3") as engines:
-        yield engines
-
-
-@pytest.fixture(scope="module")
-def cheetah(mpc_engine):
-    with ring("CHEETAH") as engines:
-        yield engines
-
-
-@pytest.fixture(params=["ABY3", "CHEETAH"])
-def protocol(request):
-    """A protocol and its linked engines."""
-    return request.param, request.getfixturevalue(request.param.lower())
 
 
 def test_the_sum_is_the_plain_sum_and_wraps_as_it_does(protocol):

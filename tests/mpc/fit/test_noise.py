@@ -10,7 +10,7 @@ from potluck.dp.noise_on_shares import UNIT, sensitivity
 from potluck.mpc.fit import parts as fit_parts
 from potluck.mpc.replicated import PARTIES, held
 from potluck.secret.random import system
-from support.mpc.spu_rig import compiled, ran, ring
+from support.mpc.spu_rig import compiled, ran
 
 pytestmark = pytest.mark.slow
 ROWS, WIDTH, ROUNDS = 60, 5, 6
@@ -21,13 +21,6 @@ ONE = NUMBERS | {"rounds": 1, "l2": 0.0, "rate": 1.0, "divisor": 1}
 """One step of the whole sum: the weights are minus the noised sum, to the step's digits."""
 MARGIN = 1 - 2.0**-7
 """Bounds are smaller by so much, whatever the engine's roots are wrong by."""
-
-
-@pytest.fixture(scope="module")
-def engines(mpc_engine):
-    """Three linked engines."""
-    with ring("ABY3") as found:
-        yield found
 
 
 def table(seed=0, rows=ROWS):
@@ -71,18 +64,18 @@ def none(rounds=ROUNDS):
 
 
 @pytest.mark.parametrize("clip", [0.1, 0.75, 40.0])
-def test_without_noise_steps_are_those_of_clipped_rows(engines, clip):
+def test_without_noise_steps_are_those_of_clipped_rows(aby3, clip):
     numbers, rows = NUMBERS | {"clip": clip}, table()
-    weights, said = fitted(engines, numbers, *rows, none())
+    weights, said = fitted(aby3, numbers, *rows, none())
     wanted = descended(numbers, *rows, none())
     assert np.abs(weights - wanted).max() < 1e-3
     assert said == [1, 0, 0, 0]
 
 
-def test_the_noise_of_all_parties_and_rounds_is_in_the_coefficients(engines):
+def test_the_noise_of_all_parties_and_rounds_is_in_the_coefficients(aby3):
     noise = np.rint(np.random.default_rng(3).normal(size=(PARTIES, ROUNDS, WIDTH)) * 2.0**20)
     rows = table()
-    weights, _ = fitted(engines, NUMBERS | {"clip": 40.0}, *rows, noise)
+    weights, _ = fitted(aby3, NUMBERS | {"clip": 40.0}, *rows, noise)
     wanted = descended(NUMBERS | {"clip": 40.0}, *rows, noise)
     assert np.abs(wanted - descended(NUMBERS | {"clip": 40.0}, *rows, none())).max() > 0.1
     assert np.abs(weights - wanted).max() < 2e-3
@@ -90,22 +83,22 @@ def test_the_noise_of_all_parties_and_rounds_is_in_the_coefficients(engines):
 
 @pytest.mark.parametrize("kind", ["logistic", "linear"])
 @pytest.mark.parametrize("clip", [1 / 64, 1.0])
-def test_no_row_moves_a_sum_by_more_than_its_sensitivity(engines, kind, clip):
+def test_no_row_moves_a_sum_by_more_than_its_sensitivity(aby3, kind, clip):
     """Rows at corners, with the largest residual; one alone, so that the sum is its gradient."""
     numbers = ONE | {"clip": clip, "train": 1, "batch": 1, "kind": kind}
     target = np.array([1]) if kind == "logistic" else np.array([1.0])
     for x in (np.ones((1, 4)), -np.ones((1, 4)), np.zeros((1, 4)), table(1)[0][:1]):
-        weights, _ = fitted(engines, numbers, x, target, np.ones(1, np.int64), none(1))
+        weights, _ = fitted(aby3, numbers, x, target, np.ones(1, np.int64), none(1))
         assert np.linalg.norm(weights) <= sensitivity(clip, WIDTH) + 16 * UNIT * math.sqrt(WIDTH)
         # A tenth of it may be the steps of a small clip.
         assert np.linalg.norm(weights) > 0.9 * min(clip, np.linalg.norm([1, *x[0]]) / (2 if kind == "logistic" else 1))
 
 
-def test_a_dropped_row_moves_nothing(engines):
+def test_a_dropped_row_moves_nothing(aby3):
     x, y, _ = table(2)
     keep = np.ones(ROWS, np.int64)
     keep[7] = 0
     other = x.copy()
     other[7] = 1.0
-    found = [fitted(engines, NUMBERS, one, y, keep, none())[0] for one in (x, other)]
+    found = [fitted(aby3, NUMBERS, one, y, keep, none())[0] for one in (x, other)]
     assert np.abs(found[0] - found[1]).max() < 1e-4

@@ -10,7 +10,7 @@ from potluck.mpc.fit import parts as fit_parts
 from potluck.mpc.replicated import held
 from potluck.mpc.spu import PARTIES, Spu
 from potluck.secret.random import system
-from support.mpc.spu_rig import compiled, ran, ring
+from support.mpc.spu_rig import compiled, ran
 
 pytestmark = pytest.mark.slow
 SIDE, LEAST, STEP = 12, 10, 1 << 18
@@ -53,48 +53,44 @@ def rows(seed=0):
     return draw.uniform(-1, 1, (2 * SIDE, 1)), draw.uniform(-1, 1, (2 * SIDE, 1)), draw.uniform(-1, 1, 2 * SIDE)
 
 
-@pytest.mark.parametrize("protocol", ["ABY3", "CHEETAH"])
-def test_a_regression_says_whether_enough_rows_are_kept_on_both_sides(mpc_engine, protocol):
+def test_a_regression_says_whether_enough_rows_are_kept_on_both_sides(protocol):
+    name, engines = protocol
     one, other, target = rows()
-    with ring(protocol) as engines:
-        programs = compiled(engines, protocol, "regression", LINE)
-        for mine, yours, few in CASES:
-            found = faults(engines, protocol, programs, [one, mine, other, yours, target])
-            assert found == [0, 0, few], (mine.tolist(), yours.tolist())
-        # An owner whose rows are not kept or left out, but something else, is found as such.
-        odd = kept(SIDE) * 1000
-        assert faults(engines, protocol, programs, [one, kept(9), other, odd, target])[:2] == [0, 2 * SIDE]
+    programs = compiled(engines, name, "regression", LINE)
+    for mine, yours, few in CASES:
+        found = faults(engines, name, programs, [one, mine, other, yours, target])
+        assert found == [0, 0, few], (mine.tolist(), yours.tolist())
+    # An owner whose rows are not kept or left out, but something else, is found as such.
+    odd = kept(SIDE) * 1000
+    assert faults(engines, name, programs, [one, kept(9), other, odd, target])[:2] == [0, 2 * SIDE]
 
 
-def test_trees_say_whether_enough_rows_are_kept_on_both_sides(mpc_engine):
+def test_trees_say_whether_enough_rows_are_kept_on_both_sides(aby3):
     one, other, target = rows()
     cuts = np.array([-0.5, 0.5])
     below, under = (cuts[:, None] >= column.T for column in (one, other))
-    with ring("ABY3") as engines:
-        programs = compiled(engines, "ABY3", "boosted_trees", TREES)
-        for mine, yours, few in CASES:
-            arrays = [below, cuts, mine > 0, under, cuts, yours > 0, target > 0]
-            assert faults(engines, "ABY3", programs, arrays) == [0, 0, few], (mine.tolist(), yours.tolist())
+    programs = compiled(aby3, "ABY3", "boosted_trees", TREES)
+    for mine, yours, few in CASES:
+        arrays = [below, cuts, mine > 0, under, cuts, yours > 0, target > 0]
+        assert faults(aby3, "ABY3", programs, arrays) == [0, 0, few], (mine.tolist(), yours.tolist())
 
 
-@pytest.mark.parametrize("protocol", ["ABY3", "CHEETAH"])
-def test_where_no_row_is_held_out_none_has_to_be_kept(mpc_engine, protocol):
+def test_where_no_row_is_held_out_none_has_to_be_kept(protocol):
+    name, engines = protocol
     one, other, target = (part[:SIDE] for part in rows())
-    with ring(protocol) as engines:
-        programs = compiled(engines, protocol, "regression", LINE | {"test": 0})
-        for mine, few in ((10, 0), (9, 1)):
-            arrays = [one, kept(mine)[:SIDE], other, kept(SIDE)[:SIDE], target]
-            assert faults(engines, protocol, programs, arrays) == [0, 0, few]
+    programs = compiled(engines, name, "regression", LINE | {"test": 0})
+    for mine, few in ((10, 0), (9, 1)):
+        arrays = [one, kept(mine)[:SIDE], other, kept(SIDE)[:SIDE], target]
+        assert faults(engines, name, programs, arrays) == [0, 0, few]
 
 
-def test_with_noise_nothing_is_said_of_how_many_rows_are_kept(mpc_engine):
+def test_with_noise_nothing_is_said_of_how_many_rows_are_kept(aby3):
     one, other, target = (part[:SIDE] for part in rows())
     noisy = LINE | {"method": "gradient", "test": 0, "clip": 1.0, "noises": 3, "least": 0}
-    with ring("ABY3") as engines:
-        programs = compiled(engines, "ABY3", "regression", noisy)
-        for mine in (SIDE, 1, 0):
-            arrays = [one, kept(mine)[:SIDE], other, kept(SIDE)[:SIDE], target, *[np.zeros((1, 3))] * 3]
-            assert faults(engines, "ABY3", programs, arrays) == [0, 0, 0]
+    programs = compiled(aby3, "ABY3", "regression", noisy)
+    for mine in (SIDE, 1, 0):
+        arrays = [one, kept(mine)[:SIDE], other, kept(SIDE)[:SIDE], target, *[np.zeros((1, 3))] * 3]
+        assert faults(aby3, "ABY3", programs, arrays) == [0, 0, 0]
 
 
 def test_an_engine_makes_no_program_that_keeps_no_count_without_noise_or_one_with_it(mpc_engine):

@@ -14,7 +14,7 @@ from potluck.mpc.fit import parts as fit_parts
 from potluck.mpc.replicated import PARTIES, held
 from potluck.mpc.spu import Spu, Value
 from potluck.secret.random import system
-from support.mpc.spu_rig import compiled, ran, ring
+from support.mpc.spu_rig import compiled, ran
 
 STEP = 1 << 18
 NUMBERS = {"train": 60, "test": 20, "cuts": [6, 3], "target": 1, "depth": 2, "rounds": 2, "rate": STEP // 2,
@@ -22,13 +22,6 @@ NUMBERS = {"train": 60, "test": 20, "cuts": [6, 3], "target": 1, "depth": 2, "ro
 
 
 MADE = {}
-
-
-@pytest.fixture(scope="module")
-def engines(mpc_engine):
-    """Three linked engines."""
-    with ring("ABY3") as found:
-        yield found
 
 
 def rows(count, features, seed):
@@ -106,11 +99,11 @@ def agrees(engines, x, target, how, train, count=3, near=2e-3):
 
 
 @pytest.mark.parametrize(("depth", "rounds"), [(1, 2), pytest.param(2, 2, marks=pytest.mark.slow)])
-def test_trees_are_those_of_plain_rows_and_held_out_rows_are_counted(engines, depth, rounds):
+def test_trees_are_those_of_plain_rows_and_held_out_rows_are_counted(aby3, depth, rounds):
     """Two sides, two owners, rows that are taken out; then cuts out of range, in the very same program."""
     x, odds = rows(80, 3, 1)
     target = odds > 0.2
-    results, found, keep = agrees(engines, x, target, Growth(depth, rounds, 0.5, 1.0, True), 60)
+    results, found, keep = agrees(aby3, x, target, Growth(depth, rounds, 0.5, 1.0, True), 60)
     cells = results[6]
     held = np.flatnonzero(keep[60:]) + 60
     assert cells.sum() == len(held)
@@ -120,17 +113,16 @@ def test_trees_are_those_of_plain_rows_and_held_out_rows_are_counted(engines, de
     wrong, _ = arguments(x, target, (2, 1), 3, 60, keep)
     wrong[1] = np.array([1.0, 1 + 2**-18, -1.5, 2.0**25, -(2.0**25), 0.0])
     numbers = NUMBERS | {"depth": depth, "rounds": rounds}
-    assert grown(engines, numbers, wrong)[0].tolist() == [4, 0, 0]
-    for train, held, few in ((10, 10, 0), (9, 20, 1), (60, 9, 1)):
-        left, _ = arguments(x, target, (2, 1), 3, 60, (np.arange(80) < train) | (np.arange(80) >= 80 - held))
-        assert grown(engines, numbers, left)[0].tolist() == [0, 0, few]
+    assert grown(aby3, numbers, wrong)[0].tolist() == [4, 0, 0]
+    left, _ = arguments(x, target, (2, 1), 3, 60, (np.arange(80) < 9) | (np.arange(80) >= 60))
+    assert grown(aby3, numbers, left)[0].tolist() == [0, 0, 1]
 
 
 @pytest.mark.slow
-def test_a_number_is_fitted_by_the_same_trees_and_its_owner_named_where_it_is_out_of_range(engines):
+def test_a_number_is_fitted_by_the_same_trees_and_its_owner_named_where_it_is_out_of_range(aby3):
     x, odds = rows(120, 3, 2)
     target = np.rint(np.clip(odds / 4, -1, 1) * STEP) / STEP
-    results, found, keep = agrees(engines, x, target, Growth(3, 3, 0.5, 1.0, False), 90)
+    results, found, keep = agrees(aby3, x, target, Growth(3, 3, 0.5, 1.0, False), 90)
     held = np.flatnonzero(keep[90:]) + 90
     count, errors, total, squares = results[6]
     assert count == len(held)
@@ -140,34 +132,34 @@ def test_a_number_is_fitted_by_the_same_trees_and_its_owner_named_where_it_is_ou
     wrong, _ = arguments(x, target, (2, 1), 3, 90, keep)
     wrong[-1] = np.where(np.arange(120) < 5, 1.25, target)
     numbers = {**NUMBERS, "train": 90, "test": 30, "depth": 3, "rounds": 3, "sides": 0}
-    assert grown(engines, numbers, wrong)[0].tolist() == [0, 5, 0]
+    assert grown(aby3, numbers, wrong)[0].tolist() == [0, 5, 0]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("depth", [1, 5])
-def test_the_shallowest_and_the_deepest_trees_are_right_too(engines, depth):
+def test_the_shallowest_and_the_deepest_trees_are_right_too(aby3, depth):
     x, odds = rows(500, 4, depth)
     noise = np.random.default_rng(depth).normal(size=500)
-    agrees(engines, x, odds + noise > 0, Growth(depth, 2, 0.3, 1.0, True), 400, count=7)
+    agrees(aby3, x, odds + noise > 0, Growth(depth, 2, 0.3, 1.0, True), 400, count=7)
 
 
 @pytest.mark.slow
-def test_sums_over_many_rows_keep_within_the_fixed_point(engines):
+def test_sums_over_many_rows_keep_within_the_fixed_point(aby3):
     """Nearly all rows are of one side: sums as large as these rows can make them. The library's logarithm, for the
     first margin, is off by up to 0.04; trees begin from what it says."""
     x, _ = rows(20_000, 2, 3)
     target = np.ones(20_000, bool)
     target[:3] = False
-    agrees(engines, x, target, Growth(1, 3, 1.0, 1.0, True), 19_000, count=2, near=0.04)
+    agrees(aby3, x, target, Growth(1, 3, 1.0, 1.0, True), 19_000, count=2, near=0.04)
 
 
 @pytest.mark.slow
-def test_an_owner_without_features_gives_rows_and_target_alone(engines):
+def test_an_owner_without_features_gives_rows_and_target_alone(aby3):
     x, odds = rows(50, 1, 5)
     keep, at = np.ones(50, bool), cuts(x[:40, 0], 3)
     arrays = [bits(x, [at]), at, keep, keep, odds > 0]
     numbers = {**NUMBERS, "train": 40, "test": 10, "cuts": [3, 0], "depth": 1}
-    results = grown(engines, numbers, arrays)
+    results = grown(aby3, numbers, arrays)
     plain = grow(bits(x[:40], [at]), at, ["f0"] * 3, (odds[:40] > 0).astype(float), Growth(1, 2, 0.5, 1.0, True))
     assert [tuple(one) for one in results[3]] == [pytest.approx(tree.leaves, abs=1e-3) for tree in plain.trees]
 
@@ -192,13 +184,13 @@ def test_numbers_that_the_fixed_point_could_not_carry_are_refused_before_anythin
     spare.close()
 
 
-def test_a_bit_travels_as_a_bit_and_opens_as_itself(engines):
+def test_a_bit_travels_as_a_bit_and_opens_as_itself(aby3):
     value, take = np.random.default_rng(4).random((3, 5)) < 0.5, Take(0, "bit", (3, 5))
     third = fit_parts.dealt([take], [value], b"a test", system)[2]
     assert len(third.bits.rest) == 2
     kind = Value("bit", (3, 5))
     (dealt,) = shared([take], [value])
-    for shares in (dealt, engines[0].share_bits("ABY3", value)):
+    for shares in (dealt, aby3[0].share_bits("ABY3", value)):
         assert [len(one) for one in shares] == [kind.share_bytes("ABY3")] * 3 == [30] * 3
         assert (opened_bits(shares) == np.ravel(value)).all()
 

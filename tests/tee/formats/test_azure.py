@@ -152,8 +152,8 @@ def piece_flips(name, every):
 
 
 @pytest.mark.parametrize("name", ["message", "signature", "pcrs", "vcek"])
-def test_a_flipped_bit_of_each_signed_byte_is_refused(name):
-    piece_flips(name, flips)
+def test_a_flipped_bit_of_any_signed_byte_is_refused(name):
+    piece_flips(name, lambda data: flips(data, 200))
 
 
 def report_flips(every):
@@ -167,8 +167,8 @@ def report_flips(every):
         assert (found == whole) if at in unsigned else not found.accepted, at
 
 
-def test_a_flipped_bit_of_each_byte_of_the_report_is_refused_where_it_is_signed_and_else_changes_nothing():
-    report_flips(lambda data: flips(data, 700))
+def test_a_flipped_bit_of_any_byte_of_the_report_is_refused_where_it_is_signed_and_else_changes_nothing():
+    report_flips(lambda data: flips(data, 300))
 
 
 @pytest.mark.slow
@@ -186,7 +186,7 @@ def test_a_flipped_bit_of_the_file_or_of_amds_chain_is_refused_or_changes_nothin
     given, wanted, mine = evidence(GOOD), asked(GOOD), rules()
     whole = verify(given, mine, wanted)
     for number, data in enumerate((given.raw, *given.endorsements)):
-        for at, changed in flips(data, 400):
+        for at, changed in flips(data, 150):
             found = verify(part(given, number, changed), mine, wanted)
             assert not found.accepted or found == whole, (number, at)
 

@@ -62,7 +62,7 @@ def same_or_refused(found, whole):
     return found == whole or (not found.accepted and not found.claims)
 
 
-@pytest.mark.parametrize("count", [2000, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [700, pytest.param(None, marks=pytest.mark.slow)])
 def test_any_flipped_bit_of_a_report_is_refused_save_those_that_change_a_letters_case(count):
     given, rules, wanted = evidence(GOOD), listed(GOOD), asked(GOOD)
     whole = verify(given, rules, wanted)
@@ -78,8 +78,8 @@ def test_any_flipped_bit_of_a_report_is_refused_save_those_that_change_a_letters
 def test_any_flipped_bit_of_a_chain_is_refused_or_changes_nothing():
     given, rules, wanted = evidence(GOOD), listed(GOOD), asked(GOOD)
     whole = verify(given, rules, wanted)
-    check_chain_flips(given, rules, wanted, whole, flips(given.endorsements[0], 1500))
-    for at, changed in flips(given.endorsements[1], 50):  # the root comes twice, and gives no trust
+    check_chain_flips(given, rules, wanted, whole, flips(given.endorsements[0], 500))
+    for at, changed in flips(given.endorsements[1], 20):  # the root comes twice, and gives no trust
         assert verify(part(given, 2, changed), rules, wanted).accepted or changed[:6] != b"------", at
 
 
@@ -102,12 +102,13 @@ def test_every_flipped_bit_of_a_report_and_of_its_chain_is_refused_or_changes_no
         assert accepted == (changed.lower() == given.raw.lower()), at
 
 
-def test_fuzzed_reports_and_chains_are_refused_and_nothing_breaks():
+@pytest.mark.parametrize("count", [300, pytest.param(2000, marks=pytest.mark.slow)])
+def test_fuzzed_reports_and_chains_are_refused_and_nothing_breaks(count):
     given, rules, wanted = evidence(GOOD), listed(GOOD), asked(GOOD)
     links = ders(given.endorsements[0])[:4]
-    for blob in fuzzed(given.raw, 2000):
+    for blob in fuzzed(given.raw, count):
         assert not verify(part(given, 0, blob), rules, wanted).accepted or blob.lower().strip() == given.raw.lower()
-    for blob in fuzzed(given.endorsements[0], 1000):
+    for blob in fuzzed(given.endorsements[0], count):
         if verify(part(given, 1, blob), rules, wanted).accepted:
             assert set(links) <= set(ders(blob))
 

@@ -66,9 +66,9 @@ def test_claims_are_what_the_manifest_says_and_production_accepts_it(name):
     assert codes(verify(evidence(name), listed(name, "production"), wanted)) == ["nonce_missing"]
 
 
-@pytest.mark.parametrize(("kind", "least"), [("tdx", 200), ("sgx", 150)])
+@pytest.mark.parametrize(("kind", "least"), [("tdx", 60), ("sgx", 50)])
 def test_any_flipped_bit_of_a_quote_is_refused_or_changes_nothing(kind, least):
-    assert check_flips(kind, lambda raw: flips(raw, 1500)) > least  # the root's text and what follows: not looked at
+    assert check_flips(kind, lambda raw: flips(raw, 500)) > least  # the root's text and what follows: not looked at
 
 
 @pytest.mark.slow
@@ -95,7 +95,7 @@ def check_collateral(kind, damaged):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_flipped_bit_of_collateral_is_refused_or_changes_nothing(kind):
-    check_collateral(kind, lambda data: flips(data, 500))
+    check_collateral(kind, lambda data: flips(data, 200))
 
 
 @pytest.mark.slow
@@ -104,7 +104,7 @@ def test_a_flipped_bit_of_every_byte_of_collateral_is_refused_or_changes_nothing
     check_collateral(kind, flips)
 
 
-@pytest.mark.parametrize("count", [500, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [200, pytest.param(2000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_fuzzed_quotes_and_collateral_are_refused_and_nothing_breaks(kind, count):
     given, rules, wanted = good(kind)
