@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from potluck.core.asks import Kind
 from potluck.core.plan import Plan
 from potluck.core.views import View
+from potluck.dp.account import Cost
+from potluck.dp.composition import RunCosts
 from potluck.tasks import carrier
 from potluck.tasks.fit.task import FIT
 from potluck.tasks.intersect.task import INTERSECT
@@ -50,3 +55,16 @@ def views(plan: Plan) -> list[View]:
     """Who could see what: the task's claims, and what follows for the broker that carries letters."""
     seen = task_of(plan).views(plan)
     return [*seen, *carrier.views(plan, seen)]
+
+
+def costs(plan: Plan) -> Mapping[Kind, Cost]:
+    """What one sum of each kind costs; nothing without noise. Raises PlanError: the noise cannot be kept."""
+    return {} if plan.privacy.noise == "none" else task_of(plan).costs(plan)
+
+
+def planned(plan: Plan) -> RunCosts | None:
+    """All that a run may charge, redone sums included; None without noise. Raises PlanError as `costs`."""
+    unit, delta = plan.privacy.unit, plan.privacy.delta
+    if plan.privacy.noise == "none" or unit is None or delta is None:
+        return None
+    return RunCosts(unit, delta, {cost: cost.releases for cost in costs(plan).values()})

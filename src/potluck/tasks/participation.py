@@ -25,17 +25,34 @@ from potluck.owner.policy import Policy
 from potluck.owner.reading import ports
 from potluck.owner.run_secrets import FOLDER as SECRETS
 from potluck.owner.run_secrets import RunSecrets
-from potluck.tasks.denied import Denied
+from potluck.tasks.matching.alignment import Tools, needs_engine, tools
 from potluck.tasks.tie import Tie
 from potluck.tee.attestation.demand import Demand
 from potluck.tee.attestation.demand import read as demanded_in
+
+HalfOf = Callable[[RoundId, Credentials], Half[object]]
+"""A party's half of one round."""
+
+
+class Denied(Exception):
+    """A no to a run that no person need be asked about. code travels to the server; words are the owner's."""
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(words)
+        self.code = code
+        self.words = words
+
+
+def impossible(why: str) -> Denied:
+    """What is said of a plan that nobody could carry out."""
+    return Denied("plan", f"the plan cannot be carried out as it is: {why}")
 
 
 def _nothing(run: str, result: object) -> None:
     """A sum leaves nothing at a site, and says nothing new of its rows."""
 
 
-def _idle() -> None:
+def idle() -> None:
     """Nothing runs."""
 
 
@@ -74,22 +91,26 @@ class Participation:
     """
 
     plan: Plan
-    half: Callable[[RoundId, Credentials], Half[object]] = field(repr=False)
+    half: HalfOf = field(repr=False)
     done: Callable[[str, object], tuple[str, ...] | None] = field(default=_nothing, repr=False)
-    close: Callable[[], None] = field(default=_idle, repr=False)
-    rest: Callable[[], None] = field(default=_idle, repr=False)
+    close: Callable[[], None] = field(default=idle, repr=False)
+    rest: Callable[[], None] = field(default=idle, repr=False)
     tie: Tie | None = field(default=None, repr=False)
     told: tuple[str, ...] | None = field(default=None, repr=False)
 
 
-def started(plan: Plan, here: Port) -> Engine:
-    """A compute party's engine, which runs before it says that it takes part. Raises NotInstalled: it does not."""
+def computing(plan: Plan, rules: Policy, home: SiteHome, half_with: Callable[[Engine], HalfOf]) -> Participation:
+    """A compute party's, which has no rows, and an engine that runs before it says that it takes part.
+
+    Raises Denied: the policy names no address of the engine; NotInstalled: the engine does not run.
+    """
+    here = engine_address(rules, home.policy.name)
     engine = Engine(plan.federation.patience, here=here, protocol=AMONG[len(plan.compute)], peers=here.peers)
     try:
         engine.standing()
     except Abort as abort:
         raise NotInstalled(f"the engine does not start: {abort.detail}") from None
-    return engine
+    return ending(Participation(plan, half_with(engine), rest=engine.close), here)
 
 
 def ending(part: Participation, here: Port | None) -> Participation:
@@ -115,6 +136,17 @@ def demanded(plan: Plan, rules: Policy, home: SiteHome) -> Demand | None:
     except PotluckError as error:
         raise Denied("attestation", str(error)) from None
     return demand
+
+
+def reached(plan: Plan, rules: Policy, home: SiteHome) -> Port | None:
+    """Where others reach the engine with which this owner matches keys; None where nobody has one. Raises Denied: the
+    policy names none."""
+    return engine_address(rules, home.policy.name) if needs_engine(plan) else None
+
+
+def own_tools(plan: Plan, home: SiteHome, here: Port | None) -> Tools:
+    """What this owner matches keys with, in a folder of its own. Raises UsageError: the engine is not installed."""
+    return tools(plan, kept_in(home), here, secrets_of(home))
 
 
 def secrets_of(home: SiteHome) -> RunSecrets:

@@ -12,7 +12,6 @@ from pathlib import Path
 from potluck.core.asks import Ask, Kind
 from potluck.core.party import Party
 from potluck.core.plan import Plan
-from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.core.views import View
 from potluck.dp.account import Cost
 from potluck.learning.models.scoring import Carried
@@ -21,16 +20,10 @@ from potluck.owner.policy import Policy
 from potluck.tasks.announcement import only
 from potluck.tasks.here import Beside, Estimate, Here, Json, Outcome
 from potluck.tasks.intersect.halves import Intersected
-from potluck.tasks.participation import Participation
+from potluck.tasks.participation import HalfOf, Participation, idle
 from potluck.tasks.sources import Sources, Written
 
 EXACT = "no noise: exact sums are released; no epsilon is charged, and none could be stated"
-HalfOf = Callable[[RoundId, Credentials], Half[object]]
-"""A party's half of one round."""
-
-
-def _idle() -> None:
-    """Nothing runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +31,7 @@ class Serving:
     """How the server carries out a task that is one round. half: its own; close: ends what runs for it."""
 
     half: HalfOf = field(repr=False)
-    close: Callable[[], None] = field(default=_idle, repr=False)
+    close: Callable[[], None] = field(default=idle, repr=False)
 
 
 def serves_sums(plan: Plan) -> Serving:

@@ -17,7 +17,7 @@ from potluck.dp.account import NEIGHBOURS, Cost, calibrate, event_of
 from potluck.dp.composition import RunCosts
 from potluck.owner.budget import Budget
 from potluck.owner.tally import Tally
-from potluck.tasks.costs import planned
+from potluck.tasks.catalog import planned
 from support.hostile.asked import answer, policy
 from support.parties import across, scene
 from support.parties.across import Across

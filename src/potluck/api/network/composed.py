@@ -12,7 +12,7 @@ from potluck.core.errors import PlanError
 from potluck.core.plan import Plan as Spec
 from potluck.owner.budget import YEAR, Budget
 from potluck.owner.policy import DELTA
-from potluck.tasks.costs import planned
+from potluck.tasks.catalog import planned
 
 
 @dataclass(frozen=True)

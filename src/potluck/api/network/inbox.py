@@ -100,9 +100,7 @@ class Asked:
                 found.append(_seen(view))
             elif about and (view.party == SERVER or view.party.name in (first, "broker")):
                 who = "every other site" if view.party.name == first and view.party != SERVER else f"the {view.party}"
-                note = f" ({view.note})" if view.note else ""
-                breaks = "" if isinstance(view.breaks_if, Never) else f", unless {view.breaks_if}"
-                found.append(f"{who} sees of {view.of}: {view.form.value}{breaks}{note}")
+                found.append(_seen(view, who))
         return found
 
     @property
@@ -159,10 +157,10 @@ def _computed(plan: Spec) -> str:
     return f"; {', '.join(party.name for party in plan.compute)} compute, and {two} could open everything"
 
 
-def _seen(view: View) -> str:
+def _seen(view: View, who: str = "") -> str:
     note = f" ({view.note})" if view.note else ""
     breaks = "" if isinstance(view.breaks_if, Never) else f", unless {view.breaks_if}"
-    return f"{view.party} sees of {view.of}: {view.form.value}{breaks}{note}"
+    return f"{who or view.party} sees of {view.of}: {view.form.value}{breaks}{note}"
 
 
 def inbox(folder: Path, which: str = "") -> list[Asked]:

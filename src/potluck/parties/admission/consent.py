@@ -39,10 +39,8 @@ from potluck.owner.requests import Request, Requests, State
 from potluck.parties.admission import tries
 from potluck.parties.admission.proposal import first_sum, of_now, plan_of
 from potluck.parties.admission.session import Proposal, Verdict
-from potluck.tasks.catalog import task_of
-from potluck.tasks.costs import planned
-from potluck.tasks.denied import Denied, impossible
-from potluck.tasks.participation import Participation, forget
+from potluck.tasks.catalog import planned, task_of
+from potluck.tasks.participation import Denied, Participation, forget, impossible
 from potluck.tasks.tie import TIED, by_order
 
 QUIET = 60.0

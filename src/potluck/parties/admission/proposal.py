@@ -18,7 +18,7 @@ from potluck.members.federation import Federation, titled
 from potluck.owner.requests import LARGEST
 from potluck.parties.admission.session import Proposal
 from potluck.tasks import catalog
-from potluck.tasks.denied import Denied, impossible
+from potluck.tasks.participation import Denied, impossible
 
 _PLANS = msgspec.json.Decoder(readable(Plan), strict=True)
 """Made here, once: two threads that make the first one side by side crash the interpreter."""

@@ -91,23 +91,18 @@ class Journal:
 
     def begin(self, ask: Ask) -> int:
         """The next round number, durable before anything of the round leaves."""
-        with _as_our_errors(self._path):
-            row = self._db.execute(
-                "INSERT INTO rounds (kind, step, state, began) VALUES (?, ?, ?, ?) RETURNING number",
-                (ask.kind.value, ask.step, sha256(ask.state).digest(), time.time()),
-            ).fetchone()
-            return int(row[0])
+        query = "INSERT INTO rounds (kind, step, state, began) VALUES (?, ?, ?, ?) RETURNING number"
+        ((number,),) = self._do(query, ask.kind.value, ask.step, sha256(ask.state).digest(), time.time())
+        return int(number)
 
     def may_leave(self, number: int) -> None:
         """From now on contributions of this round may have left a site. Durable before they are asked for."""
-        with _as_our_errors(self._path):
-            self._db.execute("UPDATE rounds SET may_have_left = 1 WHERE number = ?", (number,))
+        self._do("UPDATE rounds SET may_have_left = 1 WHERE number = ?", number)
 
     def agree(self, kind: Kind, sites: frozenset[Party]) -> None:
         """A sum of this kind is about to be said to be over these sites. The first word stands."""
         names = json.dumps(sorted(one.name for one in sites))
-        with _as_our_errors(self._path):
-            self._db.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (f"agreed {kind.value}", names))
+        self._do("INSERT OR IGNORE INTO facts VALUES (?, ?)", f"agreed {kind.value}", names)
 
     def agreed(self, kind: Kind) -> frozenset[Party]:
         """Over whom the first sum of a kind was said to be; empty where none was."""
@@ -115,11 +110,8 @@ class Journal:
 
     def ended(self, ask: Ask, number: int, attempt: Attempt) -> None:
         """A round ended without an answer."""
-        told = json.dumps(_told_of(attempt.lost, attempt, 0.0))
-        cause = str(attempt.abort)[:500]
-        with _as_our_errors(self._path):
-            query = "UPDATE rounds SET ended = ?, cause = ?, told = ? WHERE number = ?"
-            self._db.execute(query, (time.time(), cause, told, number))
+        told, cause = json.dumps(_told_of(attempt.lost, attempt, 0.0)), str(attempt.abort)[:500]
+        self._do("UPDATE rounds SET ended = ?, cause = ?, told = ? WHERE number = ?", time.time(), cause, told, number)
 
     def opened(self, done: Round, answer: Answer, attempt: Attempt) -> None:
         """A round ended with an answer: it stands."""
@@ -127,32 +119,27 @@ class Journal:
         givers = sorted(party.name for party in release.givers)
         told = json.dumps(_told_of(attempt.lost, attempt, done.seconds) | {"givers": givers})
         values = (done.when, _floats(release.values), _floats(release.std) if release.std.any() else b"", told)
-        with _as_our_errors(self._path):
-            query = "UPDATE rounds SET opened = 1, ended = ?, vals = ?, std = ?, told = ? WHERE number = ?"
-            self._db.execute(query, (*values, done.number))
+        query = "UPDATE rounds SET opened = 1, ended = ?, vals = ?, std = ?, told = ? WHERE number = ?"
+        self._do(query, *values, done.number)
 
     def finished(self, done: Round) -> None:
         """A round that is no sum ended well: it stands."""
         told = json.dumps(_told_of({}, Attempt(None, None, done.traffic), done.seconds))
-        with _as_our_errors(self._path):
-            query = "UPDATE rounds SET opened = 1, ended = ?, told = ? WHERE number = ?"
-            self._db.execute(query, (done.when, told, done.number))
+        self._do("UPDATE rounds SET opened = 1, ended = ?, told = ? WHERE number = ?", done.when, told, done.number)
 
     def stands(self, ask: Ask) -> Round | None:
         """The finished round of an ask that is no sum."""
         query = "SELECT number, ended, told FROM rounds WHERE kind = ? AND step = ? AND opened = 1"
-        with _as_our_errors(self._path):
-            row = self._db.execute(query, (ask.kind.value, ask.step)).fetchone()
-        return None if row is None else _round(ask, row[0], row[1], json.loads(row[2]))
+        found = self._do(query, ask.kind.value, ask.step)
+        return _round(ask, found[0][0], found[0][1], json.loads(found[0][2])) if found else None
 
     def recall(self, ask: Ask) -> tuple[Round, Answer] | None:
         """The finished round of this ask. Raises Refused: it was on another model, so the journal is not this run's."""
         query = "SELECT number, state, ended, vals, std, told FROM rounds WHERE kind = ? AND step = ? AND opened = 1"
-        with _as_our_errors(self._path):
-            row = self._db.execute(query, (ask.kind.value, ask.step)).fetchone()
-        if row is None:
+        found = self._do(query, ask.kind.value, ask.step)
+        if not found:
             return None
-        number, state, ended, values, std, told = row
+        number, state, ended, values, std, told = found[0]
         if state != sha256(ask.state).digest():
             raise Refused("the journal is of another run", where=str(self._path), hint="start over with --fresh")
         known = json.loads(told)
@@ -165,17 +152,16 @@ class Journal:
 
     def unopened(self) -> int:
         """How many rounds began, came to nothing, and may have let contributions leave: each is a redone one."""
-        with _as_our_errors(self._path):
-            row = self._db.execute("SELECT count(*) FROM rounds WHERE opened = 0 AND may_have_left = 1").fetchone()
-        return int(row[0])
+        ((many,),) = self._do("SELECT count(*) FROM rounds WHERE opened = 0 AND may_have_left = 1")
+        return int(many)
 
     def rounds(self) -> list[dict[str, Any]]:
         """Every round in order, for `status` and the report: number, kind, step, times, cause, and what was told."""
         query = "SELECT number, kind, step, began, ended, opened, cause, told FROM rounds ORDER BY number"
-        with _as_our_errors(self._path):
-            rows = self._db.execute(query).fetchall()
         names = ("number", "kind", "step", "began", "ended", "opened", "cause")
-        return [dict(zip(names, row[:7], strict=True)) | (json.loads(row[7]) if row[7] else {}) for row in rows]
+        return [
+            dict(zip(names, row[:7], strict=True)) | (json.loads(row[7]) if row[7] else {}) for row in self._do(query)
+        ]
 
     def paid(self) -> Mapping[tuple[str, Kind], int]:
         """(site, kind) -> how many of its contributions are known to have left, for the running count of epsilon."""
@@ -188,14 +174,12 @@ class Journal:
 
     def fact(self, name: str) -> str | None:
         """A fact of the run: its name, when it began, the plan's text."""
-        with _as_our_errors(self._path):
-            row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
+        found = self._do("SELECT value FROM facts WHERE name = ?", name)
+        return str(found[0][0]) if found else None
 
     def note(self, name: str, value: str) -> None:
         """Write a fact down; it replaces an earlier one of that name."""
-        with _as_our_errors(self._path):
-            self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+        self._do("INSERT OR REPLACE INTO facts VALUES (?, ?)", name, value)
 
     def heard(self, party: Party, verdict: str, codes: tuple[str, ...], version: int, file: bytes) -> None:
         """What a site or compute party said last, and version and digest of the federation file that it goes by."""
@@ -203,8 +187,7 @@ class Journal:
             f"INSERT INTO {_table(party.role)} (name, verdict, codes, seen) VALUES (?, ?, ?, ?)"  # noqa: S608 - a name of ours
             " ON CONFLICT (name) DO UPDATE SET verdict = excluded.verdict, codes = excluded.codes, seen = excluded.seen"
         )
-        with _as_our_errors(self._path):
-            self._db.execute(query, (party.name, verdict, json.dumps(codes), time.time()))
+        self._do(query, party.name, verdict, json.dumps(codes), time.time())
         self.note(f"file {party.role.value} {party.name}", json.dumps([version, file.hex()]))
 
     def file(self, party: Party) -> tuple[int, bytes] | None:
@@ -228,8 +211,7 @@ class Journal:
     def closed(self, party: Party, epsilon: float | None, head: bytes) -> None:
         """Its last word."""
         query = f"UPDATE {_table(party.role)} SET epsilon = ?, head = ? WHERE name = ?"  # noqa: S608 - a name of ours
-        with _as_our_errors(self._path):
-            self._db.execute(query, (epsilon, head, party.name))
+        self._do(query, epsilon, head, party.name)
 
     def sites(
         self, role: Role = Role.SITE
@@ -237,13 +219,17 @@ class Journal:
         """(name, verdict, codes, seen, epsilon, head) of every site, or compute party, that was heard."""
         names = "name, verdict, codes, seen, epsilon, head"
         query = f"SELECT {names} FROM {_table(role)} ORDER BY name"  # noqa: S608 - names of ours
-        with _as_our_errors(self._path):
-            rows = self._db.execute(query)
-            return [(n, v, tuple(json.loads(c)), seen, epsilon, head) for n, v, c, seen, epsilon, head in rows]
+        rows = self._do(query)
+        return [(n, v, tuple(json.loads(c)), seen, epsilon, head) for n, v, c, seen, epsilon, head in rows]
 
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+    def _do(self, query: str, *values: object) -> list[Any]:
+        """The rows that a query gives. What it changes is durable when this returns."""
+        with _as_our_errors(self._path):
+            return self._db.execute(query, values).fetchall()
 
 
 def _table(role: Role) -> str:

@@ -15,14 +15,14 @@ from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.models.model import Model
 from potluck.learning.training.trained import Trained
 from potluck.members.home import SiteHome
+from potluck.mpc.engine import Engine
 from potluck.owner.judge import rows_allowed
 from potluck.owner.policy import Policy
 from potluck.owner.source import open_source
 from potluck.tasks.announcement import RoundContext
 from potluck.tasks.fit.halves import Brought, assist, bring
 from potluck.tasks.matching.alignment import read_keys
-from potluck.tasks.matching.owner import own_tools, reached
-from potluck.tasks.participation import Participation, ending, engine_address, started
+from potluck.tasks.participation import HalfOf, Participation, computing, ending, own_tools, reached
 from potluck.tasks.results import Results
 from potluck.tasks.tie import key_of, of_columns, tied
 
@@ -61,17 +61,13 @@ def kept(home: Path, run: str) -> Trained:
 
 def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     """As its policy allows it. Raises PotluckError: the rows; Denied: the policy says no."""
-    return _computes(plan, rules, home) if home.me.role is Role.COMPUTE else _brings(plan, rules, home)
+    if home.me.role is Role.COMPUTE:
+        return computing(plan, rules, home, lambda engine: _computes(plan, engine))
+    return _brings(plan, rules, home)
 
 
-def _computes(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
-    here = engine_address(rules, home.policy.name)
-    engine = started(plan, here)
-
-    def half(round_: RoundId, seat: Credentials) -> Half[None]:
-        return assist(RoundContext(plan, round_), engine, seat)
-
-    return ending(Participation(plan, half, rest=engine.close), here)
+def _computes(plan: Plan, engine: Engine) -> HalfOf:
+    return lambda round_, me: assist(RoundContext(plan, round_), engine, me)
 
 
 def _brings(plan: Plan, rules: Policy, home: SiteHome) -> Participation:

@@ -13,8 +13,7 @@ from potluck.owner.source import open_source
 from potluck.tasks.announcement import RoundContext
 from potluck.tasks.intersect.halves import learnt, match, text_of
 from potluck.tasks.matching.alignment import Common, read_keys
-from potluck.tasks.matching.owner import own_tools, reached
-from potluck.tasks.participation import Participation, ending
+from potluck.tasks.participation import Participation, ending, own_tools, reached
 from potluck.tasks.results import Results
 from potluck.tasks.tie import key_of, of_keys, tied
 

@@ -16,12 +16,12 @@ from potluck.learning.models.card import Card
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import Predicted, encoded, layered, text_of
 from potluck.members.home import SiteHome
+from potluck.mpc.engine import Engine
 from potluck.mpc.predict import protection as shared
 from potluck.owner.judge import columns_allowed, models_allowed
 from potluck.owner.policy import Policy
 from potluck.owner.source import open_source
-from potluck.tasks.denied import Denied
-from potluck.tasks.participation import Participation, demanded, ending, engine_address, started
+from potluck.tasks.participation import Denied, HalfOf, Participation, computing, demanded
 from potluck.tasks.predict.halves import RoundContext, Rows, aid, answer, ask
 from potluck.tasks.predict.scorers import scorer
 from potluck.tasks.results import Results
@@ -41,7 +41,7 @@ SCORES = Results("predictions", Known, "the client's site kept no scores")
 def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     """As its policy allows it. Raises PotluckError: rows or model; Denied: the policy says no."""
     if home.me.role is Role.COMPUTE:
-        return _computes(plan, rules, home)
+        return computing(plan, rules, home, lambda engine: _computes(plan, home, engine))
     assert plan.predict is not None
     engine = scorer(plan).engine
     if engine is not None:
@@ -49,16 +49,10 @@ def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     return _owns(plan, rules, home) if plan.predict.owner == home.name else _asks(plan, rules, home)
 
 
-def _computes(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
-    """An engine that is up before this party says that it takes part."""
-    here = engine_address(rules, home.policy.name)
+def _computes(plan: Plan, home: SiteHome, engine: Engine) -> HalfOf:
     scoring = shared.build(plan)
-    engine = scoring.engines[home.me] = started(plan, here)
-
-    def half(round_: RoundId, seat: Credentials) -> Half[None]:
-        return aid(RoundContext(plan, scoring, round_), seat)
-
-    return ending(Participation(plan, half, rest=engine.close), here)
+    scoring.engines[home.me] = engine
+    return lambda round_, me: aid(RoundContext(plan, scoring, round_), me)
 
 
 def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Participation:

@@ -13,7 +13,7 @@ from potluck.dp.mechanism import Noised, mechanism
 from potluck.learning.data.table import Table
 from potluck.learning.models.layers import MOST_VALUES
 from potluck.learning.tasks import build
-from potluck.tasks.denied import impossible
+from potluck.tasks.participation import impossible
 
 
 def sums(plan: Plan) -> list[Ask]:

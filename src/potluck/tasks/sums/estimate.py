@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
 from potluck.core.asks import Ask
 from potluck.core.errors import PlanError
-from potluck.core.party import SERVER
+from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan, digest
-from potluck.core.rounds import RoundId, Sum
-from potluck.core.stages import Guarded, Opened
+from potluck.core.rounds import Abort, Half, RoundId
+from potluck.core.stages import Guarded
 from potluck.dp.mechanism import describe, mechanism
 from potluck.drivers.memory import Memory, new_run
+from potluck.drivers.once import played
 from potluck.learning.data.tally import Tally
 from potluck.learning.tasks import build
 from potluck.net.pieces import LARGEST
@@ -66,10 +65,7 @@ def _grid(spec: Plan, ask: Ask) -> dict[str, object]:
         part.name: {"size": part.size, "step": part.step, "high": part.high} for part in bound.grid.parts
     }
     found: dict[str, object] = {"bits": bound.grid.bits, "length": bound.grid.length, "parts": parts}
-    if spec.privacy.noise != "none":
-        told = describe(spec, ask)
-        found["sigma"] = list(told.sigma)
-    return found
+    return found if spec.privacy.noise == "none" else found | {"sigma": list(describe(spec, ask).sigma)}
 
 
 def _heavy(largest: int) -> list[str]:
@@ -81,27 +77,23 @@ def _heavy(largest: int) -> list[str]:
 
 
 def _rehearsal(spec: Plan, ask: Ask) -> tuple[int, float, int]:
-    """Bytes that one site uploads, seconds of one round and bytes of its largest letter, on zero vectors."""
+    """Bytes that one site uploads, seconds of one round and bytes of its largest letter, on zero vectors.
+
+    Raises PlanError: a round ended in an abort.
+    """
     protection = rehearsed(spec)
     memory, run = Memory((*spec.sites, *spec.compute), digest(spec)), new_run()
+    seat, seconds = memory.seat, 0.0
     # Where others compute, their engines start in the first round of a run: the second is what a round takes.
     for number in (1, 2) if protection.helpers() else (1,):
-        seconds = _rehearsed(spec, ask, protection, memory, RoundId(run, number))
+        agreed = terms(spec, RoundId(run, number), ask, mechanism(spec, ask))
+        nothing = Guarded(np.zeros(agreed.length, agreed.dtype))
+        halves: dict[Party, Half[object]] = {SERVER: protection.open(agreed, seat(SERVER))}
+        halves |= {site: protection.give(agreed, seat(site), nothing) for site in spec.sites}
+        halves |= {one: protection.assist(agreed, seat(one)) for one in protection.helpers()}
+        try:
+            seconds = played(ask, agreed.round, halves, memory)[1].rounds[0].seconds
+        except Abort as abort:
+            raise PlanError(f"a rehearsal on zero vectors ended in: {abort}") from None
     largest = max(move.size for move in memory.transcript.moves)
     return memory.transcript.traffic(1).up // len(spec.sites), round(seconds, 4), largest
-
-
-def _rehearsed(spec: Plan, ask: Ask, protection: Sum, memory: Memory, round_: RoundId) -> float:
-    """Seconds of one round on zero vectors. Raises PlanError: it ended in an abort."""
-    agreed = terms(spec, round_, ask, mechanism(spec, ask))
-    nothing = Guarded(np.zeros(agreed.length, agreed.dtype))
-    halves = {site: protection.give(agreed, memory.seat(site), nothing) for site in spec.sites}
-    halves |= {one: protection.assist(agreed, memory.seat(one)) for one in protection.helpers()}
-    started = time.perf_counter()
-    desks = memory.round(round_, {SERVER: protection.open(agreed, memory.seat(SERVER)), **halves})
-    seconds = time.perf_counter() - started
-    server = desks[SERVER]
-    if server.abort:
-        raise PlanError(f"a rehearsal on zero vectors ended in: {server.abort}")
-    assert isinstance(server.result, Opened)
-    return seconds

@@ -10,11 +10,12 @@ from potluck.learning.data.tally import rests_on
 from potluck.learning.data.tally_words import for_owner
 from potluck.learning.tasks import build
 from potluck.members.home import SiteHome
+from potluck.mpc.engine import Engine
 from potluck.mpc.share import protection as share
 from potluck.owner.judge import rows_allowed
 from potluck.owner.policy import Policy
 from potluck.owner.source import open_source
-from potluck.tasks.participation import Participation, demanded, ending, engine_address, started
+from potluck.tasks.participation import HalfOf, Participation, computing, demanded
 from potluck.tasks.sums.costs import calibrate
 from potluck.tasks.sums.halves import RoundContext, aid, join
 from potluck.tasks.sums.protections import apart
@@ -23,7 +24,10 @@ from potluck.tasks.tie import by_order, key_of, of_table, tied
 
 def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     """As its policy allows it. Raises PotluckError: the rows; Denied: the policy says no."""
-    return _computes(plan, rules, home) if home.me.role is Role.COMPUTE else _gives(plan, rules, home)
+    if home.me.role is Role.COMPUTE:
+        calibrate(plan)  # first: where it cannot be, no engine is started
+        return computing(plan, rules, home, lambda engine: _computes(plan, home, engine))
+    return _gives(plan, rules, home)
 
 
 def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
@@ -43,15 +47,7 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     return Participation(plan, half, tie=tie, told=told)
 
 
-def _computes(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
-    """No rows, and an engine that is up before this party says that it takes part."""
-    here = engine_address(rules, home.policy.name)
-    task = build(plan)
-    calibrate(plan)
-    protection = share.build(plan)
-    engine = protection.engines[home.me] = started(plan, here)
-
-    def half(round_: RoundId, seat: Credentials) -> Half[None]:
-        return aid(RoundContext(plan, task, protection, round_), seat)
-
-    return ending(Participation(plan, half, rest=engine.close), here)
+def _computes(plan: Plan, home: SiteHome, engine: Engine) -> HalfOf:
+    task, protection = build(plan), share.build(plan)
+    protection.engines[home.me] = engine
+    return lambda round_, me: aid(RoundContext(plan, task, protection, round_), me)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -21,54 +22,47 @@ from potluck.drivers.memory import Memory
 from potluck.drivers.sums import drive
 from potluck.learning.data.table import Table as Rows
 from potluck.tasks.sums.halves import RoundContext, aid, contribution, join, lead
-from potluck.tasks.tie import Tie, by_order, of_table, tied
+from potluck.tasks.tie import by_order, of_table, tied
 
 T = TypeVar("T")
 
 
+@dataclass(eq=False)
 class Together:
-    """One run's parties in memory: see `drivers.attempt.RoundRunner`."""
+    """One run's parties in memory: see `drivers.attempt.RoundRunner`. rows: by site. Each run in memory has keys of its
+    own to tie it to them."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        task: Task[Rows, object],
-        protection: Sum,
-        rows: Mapping[Party, Rows],
-        memory: Memory,
-        run: str,
-    ) -> None:
-        """rows: by site. Each run in memory has keys of its own to tie it to them."""
-        self._plan = plan
-        self._task = task
-        self._protection = protection
-        self._rows = rows
-        self._memory = memory
-        self._run = run
-        self._ties: dict[Party, Tie] = {
-            site: of_table(table, memory.key(), by_order(plan)) for site, table in rows.items()
-        }
+    plan: Plan
+    task: Task[Rows, object] = field(repr=False)
+    protection: Sum
+    rows: Mapping[Party, Rows] = field(repr=False)
+    memory: Memory = field(repr=False)
+    run: str
+
+    def __post_init__(self) -> None:
+        ordered = by_order(self.plan)
+        self._ties = {site: of_table(table, self.memory.key(), ordered) for site, table in self.rows.items()}
 
     def attempt(self, ask: Ask, number: int, absent: Mapping[Party, Cause], must: frozenset[Party]) -> Attempt:
         """One round of all who are not absent. Nobody who must be there could come back, so none is waited for."""
-        round_ = RoundId(self._run, number)
-        context = RoundContext(self._plan, self._task, self._protection, round_)
-        seat = self._memory.seat
+        round_ = RoundId(self.run, number)
+        context = RoundContext(self.plan, self.task, self.protection, round_)
+        seat = self.memory.seat
         halves = {
             site: tied(self._ties[site], round_, join(context, rows, seat(site)))
-            for site, rows in self._rows.items()
+            for site, rows in self.rows.items()
             if site not in absent
         }
-        halves |= {helper: aid(context, seat(helper)) for helper in self._protection.helpers()}
-        desks = self._memory.round(round_, {SERVER: lead(context, ask, seat(SERVER)), **halves}, absent)
+        halves |= {helper: aid(context, seat(helper)) for helper in self.protection.helpers()}
+        desks = self.memory.round(round_, {SERVER: lead(context, ask, seat(SERVER)), **halves}, absent)
         return self._told(number, desks, absent)
 
     def _told(self, number: int, desks: Mapping[Party, Desk[object]], absent: Mapping[Party, Cause]) -> Attempt:
         server = desks[SERVER]
         reasons = {party: desk.abort for party, desk in desks.items() if party != SERVER and desk.abort}
-        traffic = self._memory.transcript.traffic(number)
-        paid = frozenset(site for site in self._rows if site in desks and desks[site].contributing)
-        lost = {site: self._why(site, desks, absent) for site in self._plan.sites}
+        traffic = self.memory.transcript.traffic(number)
+        paid = frozenset(site for site in self.rows if site in desks and desks[site].contributing)
+        lost = {site: self._why(site, desks, absent) for site in self.plan.sites}
         answer = server.result
         assert answer is None or isinstance(answer, Answer)
         refused = answer.refused.items() if answer else ()
@@ -78,10 +72,10 @@ class Together:
             abort=root_cause(server.abort, reasons) if server.abort else None,
             traffic=traffic,
             lost={site: why for site, why in lost.items() if answer is None or site not in answer.release.givers},
-            accused=quarrel(server, frozenset(self._rows.keys() - absent.keys())),
+            accused=quarrel(server, frozenset(self.rows.keys() - absent.keys())),
             paid=paid,
             left=bool(paid),
-            agreed=frozenset[Party]().union(*(desk.fixed for party, desk in desks.items() if party not in self._rows)),
+            agreed=frozenset[Party]().union(*(desk.fixed for party, desk in desks.items() if party not in self.rows)),
         )
 
     def _why(self, site: Party, desks: Mapping[Party, Desk[object]], absent: Mapping[Party, Cause]) -> Cause:
