@@ -179,6 +179,62 @@ def test_a_desk_tells_its_driver_what_contributed_whose_sum_it_is_and_by_what_th
     assert (server.abort.cause, server.abort.stands) == (Cause.TOO_FEW, "survivors/")
 
 
+class Counted(Volatile):
+    """How many records each call wrote."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def write(self, *records):
+        self.calls.append([record.key for record in records])
+        super().write(*records)
+
+
+def put_off(ends):
+    yield Exchange(Label(ROUND, "round"), record=Record("round/run/1", b""), later=True)
+    yield Exchange(Label(ROUND, "x"), expect=frozenset({SERVER}), at_least=1)
+    yield from ends()
+
+
+def test_a_record_that_may_wait_is_written_with_the_next_one_before_anything_is_sent():
+    def recorded_next():
+        yield Exchange(Label(ROUND, "y"), record=Record("step/run/1", b""))
+        yield Exchange(Label(ROUND, "y"), {SERVER: Parcel(Label(ROUND, "y"), b"")})
+
+    ledger = Counted()
+    d = desk(put_off(recorded_next), me=A, ledger=ledger)
+    assert (d.start(), ledger.calls) == ([], [])
+    assert len(d.receive(letter(SERVER, A, "x", b""))) == 1
+    assert ledger.calls == [["round/run/1", "step/run/1"]]
+
+
+@pytest.mark.parametrize("end", ["sends", "aborts", "breaks", "returns"])
+def test_a_record_that_may_wait_is_durable_before_a_letter_leaves_and_however_the_half_ends(end):
+    def ends():
+        if end == "aborts":
+            raise Abort(Cause.TERMS)
+        if end == "breaks":
+            raise ZeroDivisionError
+        if end == "sends":
+            yield Exchange(Label(ROUND, "y"), {SERVER: Parcel(Label(ROUND, "y"), b"")})
+
+    ledger = Counted()
+    d = desk(put_off(ends), me=A, ledger=ledger)
+    d.start()
+    if end == "breaks":
+        with pytest.raises(ZeroDivisionError):
+            d.receive(letter(SERVER, A, "x", b""))
+    else:
+        d.receive(letter(SERVER, A, "x", b""))
+    assert ledger.calls == [["round/run/1"]]
+    again = desk(put_off(ends), me=A, ledger=ledger)
+    again.start()
+    (farewell,) = again.receive(letter(SERVER, A, "x", b""))  # the round was begun before: nothing else leaves
+    assert farewell.label.step == "stop"
+    assert again.abort.cause is Cause.REPLAY
+
+
 def test_a_decision_may_be_repeated_but_not_changed():
     ledger = Volatile()
     ledger.write(Record("survivors/1", b"abc", again=True))

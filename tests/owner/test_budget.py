@@ -83,6 +83,16 @@ def test_a_repeated_decision_may_be_written_again_but_not_changed(budget):
     assert refused(budget, Record("step/run/1", b"model")).cause is Cause.REPLAY
 
 
+def test_records_that_are_written_together_are_durable_up_to_the_one_that_is_refused(path, budget):
+    begin(budget)
+    budget.write(Record("round/run/1", b""), charge())
+    with pytest.raises(Abort) as stop:
+        budget.write(Record("round/run/2", b""), charge(), Record("step/run/2", b""))
+    assert stop.value.cause is Cause.REPLAY
+    with Budget(path) as later:
+        assert [later.fact(key) for key in ("round/run/1", "round/run/2", "step/run/2")] == [b"", b"", None]
+
+
 def test_spent_is_the_composition_of_what_was_charged(budget):
     begin(budget)
     for number in range(5):

@@ -7,12 +7,13 @@ from potluck.core.desk import Desk
 from potluck.core.ledger import Volatile
 from potluck.core.party import site
 from potluck.core.rounds import Cause, RoundId
+from potluck.core.steps import recorded
 from potluck.learning.data.columns import Own
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.table import Table
 from potluck.secret.container import Secret
 from potluck.tasks.matching.alignment import Keys
-from potluck.tasks.tie import Tie, of_columns, of_keys, of_table, tied
+from potluck.tasks.tie import Tie, of_columns, of_keys, of_table
 
 KEY = Secret(bytes(range(32)))
 N = 20
@@ -93,7 +94,7 @@ def half():
 def ended(ledger, digest, number):
     tie = Tie(KEY, digest)
     round_ = RoundId("run", number)
-    desk = Desk(site("a"), round_, tied(tie, round_, half()), None, None, ledger)
+    desk = Desk(site("a"), round_, recorded(tie.record("run"), round_, half()), None, None, ledger)
     assert desk.start() == []
     return desk.result or desk.abort.cause
 

@@ -15,7 +15,7 @@ import msgspec
 
 from potluck.core.ledger import Ledger
 from potluck.core.party import Party, Role
-from potluck.core.rounds import CHARGE, Abort, Cause, Exchange, Half, Inbox, Label, Parcel, RoundId
+from potluck.core.rounds import CHARGE, Abort, Cause, Exchange, Half, Inbox, Label, Parcel, Record, RoundId
 from potluck.core.wire import dump, load
 
 T = TypeVar("T")
@@ -89,6 +89,7 @@ class Desk(Generic[T]):
         self._left: dict[Party, Cause] = {}
         self._told: set[Party] = set()
         self._partners: set[Party] = set()
+        self._owed: list[Record] = []
         self._out: list[Letter] = []
 
     @property
@@ -234,7 +235,7 @@ class Desk(Generic[T]):
     def _step(self, go: Callable[[], Exchange]) -> Exchange | None:
         """Run the half to its next exchange and begin it; None where it ended."""
         try:
-            exchange = go()
+            exchange = self._yielded(go)
             self._begin(exchange)
         except StopIteration as stop:
             self._finish(stop.value, None)
@@ -245,13 +246,24 @@ class Desk(Generic[T]):
             return None
         return exchange
 
+    def _yielded(self, go: Callable[[], Exchange]) -> Exchange:
+        try:
+            return go()
+        except Exception:
+            self._write()  # what was put off came before this end
+            raise
+
     def _begin(self, exchange: Exchange) -> None:
         if exchange.record:
             charges = exchange.record.key.startswith(CHARGE)
             if charges and not exchange.contributes:
                 raise ValueError(f"{exchange.label.step} charges, and does not say that it contributes")
-            self._ledger.write(exchange.record)
+            self._owed.append(exchange.record)
+            if not exchange.later:
+                self._write()
             self.charged = self.charged or charges
+        if exchange.send:
+            self._write()
         if exchange.contributes:
             self.contributing.add(exchange.label)
         self.fixed |= exchange.fixes
@@ -266,6 +278,12 @@ class Desk(Generic[T]):
             body = self._early.pop((sender, exchange.label), None)
             if body is not None:
                 self._accept(waiting, sender, body)
+
+    def _write(self) -> None:
+        """What is owed to the ledger, at one wait for the disk."""
+        owed, self._owed = self._owed, []
+        if owed:
+            self._ledger.write(*owed)
 
     def _finish(self, result: T | None, abort: Abort | None) -> None:
         self.done = True

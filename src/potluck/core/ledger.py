@@ -10,8 +10,11 @@ from potluck.core.rounds import Abort, Record
 class Ledger(Protocol):
     """Durable, write-once facts of one party."""
 
-    def write(self, record: Record) -> None:
-        """Durable when this returns. Raises Abort: `other` where the key is taken, BUDGET where it would overspend."""
+    def write(self, *records: Record) -> None:
+        """All of them, in their order, are durable when this returns.
+
+        Raises Abort: `other` where a key is taken (those before it are durable), BUDGET where it would overspend.
+        """
         ...
 
 
@@ -21,9 +24,10 @@ class Volatile:
     def __init__(self) -> None:
         self._facts: dict[str, bytes] = {}
 
-    def write(self, record: Record) -> None:
+    def write(self, *records: Record) -> None:
         """As `Ledger.write`, forgotten with the process."""
-        known = self._facts.get(record.key)
-        if known is not None and not (record.again and known == record.value):
-            raise Abort(record.other, detail=record.key.split("/")[0])
-        self._facts[record.key] = record.value
+        for record in records:
+            known = self._facts.get(record.key)
+            if known is not None and not (record.again and known == record.value):
+                raise Abort(record.other, detail=record.key.split("/")[0])
+            self._facts[record.key] = record.value

@@ -122,6 +122,9 @@ class Exchange:
     `read` opens and checks one body as it arrives; where it raises `Abort`, that sender counts as gone.
     Fewer than `at_least` answers: `Abort` is thrown into the half. An empty `expect` returns at once.
 
+    later: the record may wait for the next exchange that records or sends. Until then the half does nothing that others
+    could notice: it calls no engine, and writes no file.
+
     Drivers of any protocol go by three more fields:
     `contributes`: a site's contribution leaves with this exchange, or is awaited in it. From here on a noised round is
     not repeated for free.
@@ -136,6 +139,7 @@ class Exchange:
     at_least: int = 0
     hops: int = 1
     record: Record | None = None
+    later: bool = False
     read: Read | None = None
     contributes: bool = False
     fixes: frozenset[Party] = frozenset()

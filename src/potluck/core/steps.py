@@ -10,13 +10,20 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Abort, Cause, Exchange, Half, Label, Parcel, Read, Record, Terms, Words
+from potluck.core.rounds import Abort, Cause, Exchange, Half, Label, Parcel, Read, Record, RoundId, Terms, Words
 from potluck.core.stages import Guarded
 from potluck.core.wire import ascending
 
 A = TypeVar("A")
+T = TypeVar("T")
 Named = Callable[[str], Label]
 """The label of a step in the round at hand."""
+
+
+def recorded(record: Record, round_: RoundId, half: Half[T], *, later: bool = False) -> Half[T]:
+    """The half, once the record is durable. Raises Abort: see `Ledger.write`. later: see `Exchange`."""
+    yield Exchange(Label(round_, record.key.partition("/")[0]), record=record, later=later)
+    return (yield from half)
 
 
 def ask_server(

@@ -31,6 +31,14 @@ def folder(path: Path) -> None:
     settle(path.parent)
 
 
+def kept_folder(path: Path) -> None:
+    """A folder that only its owner may enter, made where there is none. Raises UsageError: it cannot be made."""
+    try:
+        path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot be made ({reason(error)})", where=str(path)) from None
+
+
 def create(path: Path, data: bytes, mode: int) -> None:
     """A new file, on the disk when this returns. Raises UsageError: there already, or cannot be written."""
     try:

@@ -46,6 +46,16 @@ class _Issued(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
+class _In:
+    """A file or folder of a home, by its name there."""
+
+    name: str
+
+    def __get__(self, home: SiteHome | CoordinatorHome, kind: type) -> Path:
+        return home.folder / self.name
+
+
+@dataclass(frozen=True)
 class SiteHome:
     """A site's home, or a compute party's. name: its own; ledger: its file, wherever it lies."""
 
@@ -54,20 +64,29 @@ class SiteHome:
     ledger: Path
     role: Role = Role.SITE
 
+    keys = _In("keys")
+    """Folder of the keys in force."""
+    fresh = _In("keys.next")
+    """Folder of keys that wait for the federation to list them."""
+    policy = _In("policy.toml")
+    """What the owner allows."""
+    federation = _In("federation.toml")
+    """The pinned federation file, there after `site join`."""
+    anchor = _In("ledger.head")
+    """The ledger's newest head, in the home, wherever the ledger lies."""
+    ties = _In("rows.key")
+    """The key of digests that tie runs to rows, there once rows were read; it goes nowhere."""
+    requests = _In("requests.sqlite")
+    """What was asked and what was approved."""
+    access = _In("access.jsonl")
+    """Every request, granted or not, a line each."""
+    lock = _In("site.lock")
+    """Held while the site runs."""
+
     @property
     def me(self) -> Party:
         """The site, or compute party, as a party."""
         return Party(self.role, self.name)
-
-    @property
-    def keys(self) -> Path:
-        """Folder of the keys in force."""
-        return self.folder / "keys"
-
-    @property
-    def fresh(self) -> Path:
-        """Folder of keys that wait for the federation to list them."""
-        return self.folder / "keys.next"
 
     @property
     def card(self) -> Path:
@@ -78,41 +97,6 @@ class SiteHome:
     def fresh_card(self) -> Path:
         """The public half of the keys that wait."""
         return self.folder / f"{file_name(self.name)}.next.card"
-
-    @property
-    def policy(self) -> Path:
-        """What the owner allows."""
-        return self.folder / "policy.toml"
-
-    @property
-    def federation(self) -> Path:
-        """The pinned federation file, there after `site join`."""
-        return self.folder / "federation.toml"
-
-    @property
-    def anchor(self) -> Path:
-        """The ledger's newest head, in the home, wherever the ledger lies."""
-        return self.folder / "ledger.head"
-
-    @property
-    def ties(self) -> Path:
-        """The key of digests that tie runs to rows, there once rows were read; it goes nowhere."""
-        return self.folder / "rows.key"
-
-    @property
-    def requests(self) -> Path:
-        """What was asked and what was approved."""
-        return self.folder / "requests.sqlite"
-
-    @property
-    def access(self) -> Path:
-        """Every request, granted or not, a line each."""
-        return self.folder / "access.jsonl"
-
-    @property
-    def lock(self) -> Path:
-        """Held while the site runs."""
-        return self.folder / "site.lock"
 
     @classmethod
     def at(cls, folder: Path) -> SiteHome:
@@ -163,45 +147,22 @@ class CoordinatorHome:
 
     folder: Path
 
-    @property
-    def keys(self) -> Path:
-        """Folder of the keys in force."""
-        return self.folder / "keys"
-
-    @property
-    def fresh(self) -> Path:
-        """Folder of keys that the federation file does not name yet."""
-        return self.folder / "keys.next"
-
-    @property
-    def federation(self) -> Path:
-        """The newest federation file, for all members."""
-        return self.folder / "federation.toml"
-
-    @property
-    def issued(self) -> Path:
-        """The highest version ever issued, so that an older file put back is noticed."""
-        return self.folder / "issued.toml"
-
-    @property
-    def broker(self) -> Path:
-        """The broker's CA, certificate, configuration and store."""
-        return self.folder / "broker"
-
-    @property
-    def runs(self) -> Path:
-        """A folder a run."""
-        return self.folder / "runs"
-
-    @property
-    def lock(self) -> Path:
-        """Held while the server runs."""
-        return self.folder / "server.lock"
-
-    @property
-    def changing(self) -> Path:
-        """Held while the federation is changed."""
-        return self.folder / "federation.lock"
+    keys = _In("keys")
+    """Folder of the keys in force."""
+    fresh = _In("keys.next")
+    """Folder of keys that the federation file does not name yet."""
+    federation = _In("federation.toml")
+    """The newest federation file, for all members."""
+    issued = _In("issued.toml")
+    """The highest version ever issued, so that an older file put back is noticed."""
+    broker = _In("broker")
+    """The broker's CA, certificate, configuration and store."""
+    runs = _In("runs")
+    """A folder a run."""
+    lock = _In("server.lock")
+    """Held while the server runs."""
+    changing = _In("federation.lock")
+    """Held while the federation is changed."""
 
     @classmethod
     def at(cls, folder: Path) -> CoordinatorHome:

@@ -15,7 +15,7 @@ import msgspec
 from potluck.core.errors import UsageError, reason
 from potluck.core.schema import readable
 from potluck.core.wire import Message
-from potluck.members.files import PRIVATE, PRIVATE_FOLDER, replace
+from potluck.members.files import PRIVATE, kept_folder, replace
 
 FOLDER = "aligned"
 DIGEST = 16
@@ -55,10 +55,7 @@ class Alignments:
 
     def keep(self, about: bytes, digests: bytes, token: bytes, size: int | None, common: bytes | None) -> None:
         """Keep one, in place of an older one about the same. Raises UsageError: it cannot be written."""
-        try:
-            self.folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"cannot be made ({reason(error)})", where=str(self.folder)) from None
+        kept_folder(self.folder)
         replace(self._path(about), msgspec.msgpack.encode(Kept(1, over(digests), token, size, common)), PRIVATE)
 
     def _path(self, about: bytes) -> Path:

@@ -147,23 +147,35 @@ class Budget:
         )
         return [str(run) for run, value in rows if run not in self._mine and not begun(value, str(self._path)).joined]
 
-    def write(self, record: Record) -> None:
-        """Durable when this returns. A record under CHARGE carries a `Cost` (or nothing, without noise).
+    def write(self, *records: Record) -> None:
+        """All of them are durable when this returns. One under CHARGE carries a `Cost` (or nothing, without noise).
 
-        Raises Abort: the record's `other` where the key is taken, BUDGET where the charge is refused.
+        Raises Abort: a record's `other` where its key is taken (those before it are durable), BUDGET where the charge
+        is refused.
         """
+        refused: Abort | None = None
         try:
             with self._change():
-                known = self._chain.read("SELECT value FROM facts WHERE key = ?", record.key)
-                if known:
-                    if record.again and known[0][0] == record.value:
-                        return
-                    raise Abort(record.other, detail=record.key.split("/")[0])
-                now = self._clock()
-                run = self._charged(record, now) if record.key.startswith(CHARGE) else ""
-                self._chain.append("fact", run, record.key, record.value, now)
+                for record in records:
+                    try:
+                        self._write(record)
+                    except Abort as abort:
+                        refused = abort
+                        break
         except (UsageError, Refused) as error:
             raise Abort(Cause.BUDGET, detail=str(error)) from None
+        if refused is not None:
+            raise refused
+
+    def _write(self, record: Record) -> None:
+        known = self._chain.read("SELECT value FROM facts WHERE key = ?", record.key)
+        if known:
+            if record.again and known[0][0] == record.value:
+                return
+            raise Abort(record.other, detail=record.key.split("/")[0])
+        now = self._clock()
+        run = self._charged(record, now) if record.key.startswith(CHARGE) else ""
+        self._chain.append("fact", run, record.key, record.value, now)
 
     def _charged(self, record: Record, now: float) -> str:
         """The run that this charge belongs to. Raises Abort(BUDGET), Refused."""

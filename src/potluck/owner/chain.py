@@ -13,7 +13,6 @@ import contextlib
 import os
 import sqlite3
 import struct
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,7 +23,7 @@ import msgspec
 
 from potluck.core import private
 from potluck.core.errors import Refused, UsageError
-from potluck.members.files import settle
+from potluck.owner.store import make
 from potluck.secret.stream import digest
 
 MAGIC = 0x504C4B42
@@ -219,20 +218,10 @@ class Chain:
 
 
 def _create(path: Path) -> None:
-    """Make an empty ledger under another name, then give it its own in one step: no half-made file is ever found."""
+    """Make an empty ledger."""
     with _told(path):
         private.folder(path.parent, taken=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
-        os.close(handle)
-        draft = Path(name)
-        try:
-            with contextlib.closing(sqlite3.connect(draft)) as db:
-                db.executescript(f"{_SCHEMA} PRAGMA application_id = {MAGIC}; PRAGMA user_version = {VERSION};")
-            with contextlib.suppress(FileExistsError):  # another process was faster: take its file
-                os.link(draft, path)
-        finally:
-            draft.unlink()
-        settle(path.parent)
+        make(path, f"{_SCHEMA} PRAGMA application_id = {MAGIC}; PRAGMA user_version = {VERSION};")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from potluck.core.errors import UsageError, reason
 from potluck.core.party import Draw
-from potluck.members.files import PRIVATE_FOLDER, kept_secret
+from potluck.members.files import kept_folder, kept_secret
 from potluck.members.names import file_name
 from potluck.secret.container import Secret
 
@@ -30,10 +30,7 @@ class RunSecrets:
 
         Raises UsageError: it cannot be read or written, or is damaged. Refused: others can read it.
         """
-        try:
-            self.folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"cannot be made ({reason(error)})", where=str(self.folder)) from None
+        kept_folder(self.folder)
         return kept_secret(self._path(run), SIZE, draw)
 
     def forget(self, run: str) -> None:

@@ -1,4 +1,4 @@
-"""The file of requests and decisions: made 0600, in one step; durable; checked when it is opened."""
+"""The file of requests and decisions: made in one step, as a ledger is; durable; checked when it is opened."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def opened(path: Path) -> sqlite3.Connection:
     """The file, made where it is absent. Raises UsageError: it cannot be used. Raises Refused: it is another file."""
     with told(path):
         if not path.exists():
-            _make(path)
+            make(path, _SCHEMA)
         if not path.is_file():
             raise UsageError("is not a file", where=str(path), hint="name another file for the requests")
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=PATIENCE)
@@ -60,14 +60,15 @@ def told(path: Path) -> Iterator[None]:
         raise UsageError(f"cannot be read or written ({kind})", where=str(path), hint=hint) from None
 
 
-def _make(path: Path) -> None:
-    """Under another name first, then its own in one step: no half-made file is ever found."""
+def make(path: Path, script: str) -> None:
+    """A new file, 0600, of what the SQL says: under another name first, then its own in one step, so that no half-made
+    file is ever found."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
     os.close(handle)
     draft = Path(name)
     try:
         with contextlib.closing(sqlite3.connect(draft)) as db:
-            db.executescript(_SCHEMA)
+            db.executescript(script)
         with contextlib.suppress(FileExistsError):  # another process was faster: take its file
             os.link(draft, path)
     finally:

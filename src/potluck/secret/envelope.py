@@ -13,6 +13,7 @@ the round.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import msgspec
 
@@ -40,63 +41,74 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     to_name: str
 
 
-def _message(federation: bytes, header: bytes, body: bytes) -> bytes:
-    return _TAG + hashlib.sha256(federation).digest() + header + hashlib.sha256(body).digest()
-
-
 def seal(key: SigningKey, federation: bytes, sender: Party, to: Party, parcel: Parcel) -> bytes:
     """A signed letter. federation: what it is bound to, so that no letter is valid elsewhere."""
-    round_, step = parcel.label.round, parcel.label.step
-    header = dump(Header(round_.run, round_.number, step, sender.role, sender.name, to.role, to.name))
-    if len(header) > MAX_HEADER:
-        raise ValueError("a letter's header is at most 1024 bytes long: shorten the names")
-    signature = key.sign(_message(federation, header, parcel.body))
-    return b"".join((MAGIC, len(header).to_bytes(4, "big"), header, signature, parcel.body))
+    return _signed(key, federation, _header(sender, to, parcel.label), parcel.body)
 
 
 def unseal(roster: Roster, federation: bytes, me: Party, letter: bytes) -> tuple[Party, Parcel]:
     """The verified (sender, parcel) of a letter to `me`. Raises Abort(MALFORMED or SIGNATURE)."""
-    header, end = _header(letter)
-    raw, signature, body = letter[8:end], letter[end : end + 64], letter[end + 64 :]
-    sender = Party(header.from_role, header.from_name)
-    roster.verify(sender, _message(federation, raw, body), signature)
-    if Party(header.to_role, header.to_name) != me:
-        raise Abort(Cause.SIGNATURE, party=sender, detail="a letter for somebody else")
-    return sender, Parcel(Label(RoundId(header.run, header.number), header.step), body)
+    header, raw = _read(letter)
+    return _verified(roster, federation, me, letter, header, raw)
 
 
-def round_of(letter: bytes) -> RoundId:
-    """The round that a letter names, before anything is verified: by it one knows what the letter must be bound to.
+def close(key: SigningKey, box: PublicBoxKey, federation: bytes, sender: Party, to: Party, parcel: Parcel) -> bytes:
+    """A signed letter whose body only `to`, the holder of `box`, can read."""
+    header = _header(sender, to, parcel.label)
+    return _signed(key, federation, header, box.seal(parcel.body, _info(federation, header)))
 
-    Raises Abort(MALFORMED).
+
+def disclose(
+    roster: Roster, box: BoxKey, bound: Callable[[RoundId], bytes], me: Party, letter: bytes
+) -> tuple[Party, Parcel]:
+    """The verified (sender, parcel) of a closed letter to `me`. bound: what letters of a round are bound to.
+
+    Raises Abort(MALFORMED, SIGNATURE or BOX).
     """
-    header = _header(letter)[0]
-    return RoundId(header.run, header.number)
+    header, raw = _read(letter)
+    federation = bound(RoundId(header.run, header.number))
+    sender, sealed = _verified(roster, federation, me, letter, header, raw)
+    return sender, Parcel(sealed.label, box.unseal(sealed.body, _info(federation, raw)))
 
 
-def _header(letter: bytes) -> tuple[Header, int]:
-    """The header, unverified, and where it ends. Raises Abort(MALFORMED)."""
+def _header(sender: Party, to: Party, label: Label) -> bytes:
+    header = dump(Header(label.round.run, label.round.number, label.step, sender.role, sender.name, to.role, to.name))
+    if len(header) > MAX_HEADER:
+        raise ValueError("a letter's header is at most 1024 bytes long: shorten the names")
+    return header
+
+
+def _signed(key: SigningKey, federation: bytes, header: bytes, body: bytes) -> bytes:
+    signature = key.sign(_message(federation, header, body))
+    return b"".join((MAGIC, len(header).to_bytes(4, "big"), header, signature, body))
+
+
+def _message(federation: bytes, header: bytes, body: bytes) -> bytes:
+    return _TAG + hashlib.sha256(federation).digest() + header + hashlib.sha256(body).digest()
+
+
+def _info(federation: bytes, header: bytes) -> bytes:
+    return _BOX_TAG + hashlib.sha256(federation).digest() + header
+
+
+def _read(letter: bytes) -> tuple[Header, bytes]:
+    """The header, unverified, and its bytes, which are the only ones that say so. Raises Abort(MALFORMED)."""
     if len(letter) < 72 or letter[:4] != MAGIC:
         raise Abort(Cause.MALFORMED, detail="not a letter of this version")
     size = int.from_bytes(letter[4:8], "big")
     if size > MAX_HEADER or len(letter) < 72 + size:
         raise Abort(Cause.MALFORMED, detail="a letter is cut short")
-    return load(letter[8 : 8 + size], Header), 8 + size
+    raw = letter[8 : 8 + size]
+    return load(raw, Header), raw
 
 
-def _info(federation: bytes, sender: Party, to: Party, label: Label) -> bytes:
-    header = Header(label.round.run, label.round.number, label.step, sender.role, sender.name, to.role, to.name)
-    return _BOX_TAG + hashlib.sha256(federation).digest() + dump(header)
-
-
-def close(key: SigningKey, box: PublicBoxKey, federation: bytes, sender: Party, to: Party, parcel: Parcel) -> bytes:
-    """A signed letter whose body only `to`, the holder of `box`, can read."""
-    sealed = box.seal(parcel.body, _info(federation, sender, to, parcel.label))
-    return seal(key, federation, sender, to, Parcel(parcel.label, sealed))
-
-
-def disclose(roster: Roster, box: BoxKey, federation: bytes, me: Party, letter: bytes) -> tuple[Party, Parcel]:
-    """The verified (sender, parcel) of a closed letter to `me`. Raises Abort(MALFORMED, SIGNATURE or BOX)."""
-    sender, parcel = unseal(roster, federation, me, letter)
-    body = box.unseal(parcel.body, _info(federation, sender, me, parcel.label))
-    return sender, Parcel(parcel.label, body)
+def _verified(
+    roster: Roster, federation: bytes, me: Party, letter: bytes, header: Header, raw: bytes
+) -> tuple[Party, Parcel]:
+    end = 8 + len(raw)
+    signature, body = letter[end : end + 64], letter[end + 64 :]
+    sender = Party(header.from_role, header.from_name)
+    roster.verify(sender, _message(federation, raw, body), signature)
+    if Party(header.to_role, header.to_name) != me:
+        raise Abort(Cause.SIGNATURE, party=sender, detail="a letter for somebody else")
+    return sender, Parcel(Label(RoundId(header.run, header.number), header.step), body)

@@ -19,13 +19,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from potluck.core.party import Draw
 from potluck.core.plan import Plan
-from potluck.core.rounds import Cause, Exchange, Half, Label, Record, RoundId
+from potluck.core.rounds import Cause, Record
 from potluck.learning.data.columns import Own
 from potluck.learning.data.table import Table
 from potluck.learning.training.methods import method_of
@@ -39,7 +38,6 @@ from potluck.tasks.matching.alignment import Keys
 
 TIED = "rows/"
 """Prefix of the `Record` of what a run began with."""
-STEP = "rows"
 _BATCH = 1 << 14
 
 
@@ -53,15 +51,6 @@ class Tie:
     def record(self, run: str) -> Record:
         """What is durable under the run. Refused as CHANGED: it began with something else."""
         return Record(f"{TIED}{run}", mark(self.key, self.digest, run.encode()), again=True, other=Cause.CHANGED)
-
-
-T = TypeVar("T")
-
-
-def tied(tie: Tie, round_: RoundId, half: Half[T]) -> Half[T]:
-    """The half, once it is durable what the run is tied to. Raises Abort(CHANGED): it began with other rows."""
-    yield Exchange(Label(round_, STEP), record=tie.record(round_.run))
-    return (yield from half)
 
 
 def by_order(plan: Plan) -> bool:

@@ -33,8 +33,7 @@ class Identity:
     def disclose(self, letter: bytes) -> tuple[Party, Parcel]:
         """The verified (sender, parcel) of a letter to me. Raises Abort: forged, altered, not for me, or of a round
         and from a party that goes by another file."""
-        bound = self.bound(envelope.round_of(letter))
-        return envelope.disclose(self.roster, self.box, bound, self.party, letter)
+        return envelope.disclose(self.roster, self.box, self.bound, self.party, letter)
 
     def bound(self, round_: RoundId) -> bytes:
         """What a letter is bound to: the federation, and in a round the very file. Words around a run name no file, so

@@ -21,6 +21,7 @@ from potluck.core.ledger import Ledger
 from potluck.core.line import Line
 from potluck.core.party import SERVER, Draw, Party
 from potluck.core.rounds import Abort, Cause, Parcel, RoundId
+from potluck.core.steps import recorded
 from potluck.core.wire import load
 from potluck.drivers.transcript import Transcript
 from potluck.parties.admission import tries
@@ -246,9 +247,10 @@ class Site:
         if self._consent.begun(round_):  # an old letter that comes again counts for nothing
             raise Abort(Cause.REPLAY, party=SERVER, detail="this round was begun before")
         self._may_try(run, seat, step)
-        self._ledger.write(tries.marker(round_, step))
         seat.tries[step] += 1
         half = seat.part.half(round_, self._me.seat(self._draw))
+        # With the record of a sum's step, which follows at once. Elsewhere an engine may speak before anything is sent.
+        half = recorded(tries.marker(round_, step), round_, half, later=seat.part.plan.traits.sums)
         seat.desk = Desk(self._me.party, round_, half, self._me.close, self._me.disclose, self._ledger)
         seat.desk.on_read = lambda sender, label, body: self._transcript.read(label, sender, self._me.party, body)
         seat.step = ""

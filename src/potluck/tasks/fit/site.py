@@ -9,6 +9,7 @@ import msgspec
 from potluck.core.party import Role
 from potluck.core.plan import Plan
 from potluck.core.rounds import Credentials, Half, RoundId
+from potluck.core.steps import recorded
 from potluck.learning.data import columns
 from potluck.learning.data.tally_words import for_owner
 from potluck.learning.evaluation.evaluate import Metrics
@@ -24,7 +25,7 @@ from potluck.tasks.fit.halves import Brought, assist, bring
 from potluck.tasks.matching.alignment import read_keys
 from potluck.tasks.participation import HalfOf, Participation, computing, ending, own_tools, reached
 from potluck.tasks.results import Results
-from potluck.tasks.tie import key_of, of_columns, tied
+from potluck.tasks.tie import key_of, of_columns
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -80,7 +81,7 @@ def _brings(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     brought = Brought(keys, own, using, lambda rows: rows_allowed(rules, rows))
 
     def half(round_: RoundId, seat: Credentials) -> Half[Trained | None]:
-        return tied(tie, round_, bring(RoundContext(plan, round_), brought, seat))
+        return recorded(tie.record(round_.run), round_, bring(RoundContext(plan, round_), brought, seat))
 
     def done(run: str, result: object) -> None:
         if isinstance(result, Trained):

@@ -6,6 +6,7 @@ import msgspec
 
 from potluck.core.plan import Plan
 from potluck.core.rounds import Credentials, Half, RoundId
+from potluck.core.steps import recorded
 from potluck.members.home import SiteHome
 from potluck.owner.judge import rows_allowed
 from potluck.owner.policy import Policy
@@ -15,7 +16,7 @@ from potluck.tasks.intersect.halves import learnt, match, text_of
 from potluck.tasks.matching.alignment import Common, read_keys
 from potluck.tasks.participation import Participation, ending, own_tools, reached
 from potluck.tasks.results import Results
-from potluck.tasks.tie import key_of, of_keys, tied
+from potluck.tasks.tie import key_of, of_keys
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -38,7 +39,7 @@ def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     using = own_tools(plan, home, here)
 
     def half(round_: RoundId, seat: Credentials) -> Half[Common]:
-        return tied(tie, round_, match(RoundContext(plan, round_), keys, using, seat))
+        return recorded(tie.record(round_.run), round_, match(RoundContext(plan, round_), keys, using, seat))
 
     def done(run: str, result: object) -> None:
         assert isinstance(result, Common)

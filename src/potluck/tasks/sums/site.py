@@ -5,6 +5,7 @@ from __future__ import annotations
 from potluck.core.party import Role
 from potluck.core.plan import Plan
 from potluck.core.rounds import Credentials, Half, RoundId
+from potluck.core.steps import recorded
 from potluck.learning.data.table import read
 from potluck.learning.data.tally import rests_on
 from potluck.learning.data.tally_words import for_owner
@@ -19,7 +20,7 @@ from potluck.tasks.participation import HalfOf, Participation, computing, demand
 from potluck.tasks.sums.costs import calibrate
 from potluck.tasks.sums.halves import RoundContext, aid, join
 from potluck.tasks.sums.protections import apart
-from potluck.tasks.tie import by_order, key_of, of_table, tied
+from potluck.tasks.tie import by_order, key_of, of_table
 
 
 def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
@@ -42,7 +43,8 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     tie = of_table(rows, key_of(home.ties), by_order(plan))
 
     def half(round_: RoundId, seat: Credentials) -> Half[None]:
-        return tied(tie, round_, join(RoundContext(plan, task, protection, round_), rows, seat))
+        joined = join(RoundContext(plan, task, protection, round_), rows, seat)
+        return recorded(tie.record(round_.run), round_, joined, later=True)
 
     return Participation(plan, half, tie=tie, told=told)
 

@@ -15,6 +15,7 @@ from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause, RoundId, Sum
 from potluck.core.stages import Opened
+from potluck.core.steps import recorded
 from potluck.dp.mechanism import Exact, Noised, mechanism
 from potluck.dp.reveal import reveal
 from potluck.drivers.attempt import Attempt, quarrel, root_cause
@@ -22,7 +23,7 @@ from potluck.drivers.memory import Memory
 from potluck.drivers.sums import drive
 from potluck.learning.data.table import Table as Rows
 from potluck.tasks.sums.halves import RoundContext, aid, contribution, join, lead
-from potluck.tasks.tie import by_order, of_table, tied
+from potluck.tasks.tie import by_order, of_table
 
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ class Together:
         context = RoundContext(self.plan, self.task, self.protection, round_)
         seat = self.memory.seat
         halves = {
-            site: tied(self._ties[site], round_, join(context, rows, seat(site)))
+            site: recorded(self._ties[site].record(self.run), round_, join(context, rows, seat(site)), later=True)
             for site, rows in self.rows.items()
             if site not in absent
         }
