@@ -4,6 +4,8 @@ import copy
 import pickle
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ from potluck.core.rounds import Abort, Cause, Label, Parcel, RoundId
 from potluck.secret.box import OVERHEAD, PUBLIC, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.envelope import seal, unseal
-from potluck.secret.keys import AgreementKey, Roster, SigningKey
+from potluck.secret.keys import _LOW_ORDER, AgreementKey, Roster, SigningKey
 from potluck.secret.random import system
 from potluck.secret.stream import Keystream, derive, digest
 
@@ -58,11 +60,48 @@ def test_x25519_known_answer_rfc7748_section_5_2_one_iteration():
     assert shared == "422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079"
 
 
-@pytest.mark.parametrize("bad", [bytes(32), b"\x01" + bytes(31), b"short"])
-def test_an_agreement_key_of_low_order_or_wrong_length_is_refused(bad):
+@pytest.mark.parametrize("top", [0, 1 << 255])
+@pytest.mark.parametrize("coordinate", sorted(_LOW_ORDER))
+def test_an_agreement_key_of_low_order_is_refused_before_it_is_used(coordinate, top):
+    bad = (coordinate + top).to_bytes(32, "little")
     with pytest.raises(Abort) as stop:
         AgreementKey(Secret(b"k" * 32)).agree(bad)
     assert stop.value.cause is Cause.KEYS
+    with pytest.raises(Abort) as stop:
+        PublicBoxKey(BoxKey(Secret(b"s" * 96)).public[:-32] + bad)
+    assert stop.value.cause is Cause.KEYS
+    with pytest.raises(ValueError):
+        X25519PrivateKey.from_private_bytes(b"k" * 32).exchange(X25519PublicKey.from_public_bytes(bad))
+
+
+@pytest.mark.parametrize("bad", [b"short", b"", bytes(33)])
+def test_an_agreement_key_of_another_length_is_refused(bad):
+    with pytest.raises(Abort) as stop:
+        AgreementKey(Secret(b"k" * 32)).agree(bad)
+    assert stop.value.cause is Cause.KEYS
+
+
+def test_a_signature_is_64_bytes_and_none_of_the_message_counts_as_part_of_it():
+    key = SigningKey(Secret(b"k" * 32))
+    roster = Roster({A: key.public})
+    signature = key.sign(b"message")
+    roster.verify(A, b"message", signature)
+    for message, bad in (
+        (b"essage", signature + b"m"),
+        (signature[-1:] + b"message", signature[:-1]),
+        (b"message", b""),
+        (b"messag", signature),
+    ):
+        with pytest.raises(Abort) as stop:
+            roster.verify(A, message, bad)
+        assert stop.value.cause is Cause.SIGNATURE
+
+
+def test_signatures_are_those_of_rfc8032_and_of_another_library():
+    seed = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+    key, other = SigningKey(Secret(seed)), Ed25519PrivateKey.from_private_bytes(seed)
+    assert key.sign(b"").hex().startswith("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155")
+    assert (key.public, key.sign(b"body")) == (other.public_key().public_bytes_raw(), other.sign(b"body"))
 
 
 def test_a_box_opens_for_its_holder_under_its_info_only():

@@ -12,19 +12,18 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause
 from potluck.secret.container import Secret
+from potluck.secret.keys import agreement_key
 
 SEED = 96
 PUBLIC = 1184 + 32
 OVERHEAD = 1088 + 32 + 16
 BoxPublic = Annotated[bytes, msgspec.Meta(min_length=PUBLIC, max_length=PUBLIC)]
 """A public key in a message: its length is checked as it is read, all else by `PublicBoxKey`."""
-# A point of low order gives zero with every key, hence with this one: that is how it is noticed.
-_PROBE = X25519PrivateKey.from_private_bytes(bytes(32))
 _SUITE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 
 
@@ -37,10 +36,8 @@ class PublicBoxKey:
             raise Abort(Cause.KEYS, detail=f"a box key has {PUBLIC} bytes, not {len(raw)}")
         try:
             kem = MLKEM768PublicKey.from_public_bytes(raw[:1184])
-            agree = X25519PublicKey.from_public_bytes(raw[1184:])
-            _PROBE.exchange(agree)
-            self._key = hpke.MLKEM768X25519PublicKey(kem, agree)
-        except ValueError:
+            self._key = hpke.MLKEM768X25519PublicKey(kem, agreement_key(raw[1184:]))
+        except (ValueError, Abort):
             raise Abort(Cause.KEYS, detail="a box key is malformed") from None
 
     def seal(self, plaintext: bytes, info: bytes) -> bytes:

@@ -21,7 +21,7 @@ from potluck.mpc.mask.messages import ROSTER, Advert, Roster, advert_statement, 
 from potluck.mpc.mask.pairs import Root, session
 from potluck.secret.box import SEED, BoxKey, PublicBoxKey, box_key
 from potluck.secret.container import Secret
-from potluck.secret.keys import AgreementKey
+from potluck.secret.keys import AgreementKey, agreement_key
 from potluck.secret.shamir import element
 
 Verify = Callable[[Party, bytes, bytes], None]
@@ -77,11 +77,12 @@ def check_advert(shape: Shape, terms: Terms, verify: Verify, index: int, advert:
         raise Abort(Cause.MALFORMED, party=party, detail="not as many neighbours picked as the plan says")
 
 
-def check_keys(draw: Draw, party: Party, advert: Advert) -> None:
+def check_keys(party: Party, advert: Advert) -> None:
     """Raises Abort(KEYS): a key is malformed. The server does it for all; a site meets only those that it uses."""
     box_key(party, advert.channel)
     box_key(party, advert.pair)
-    agree(AgreementKey(Secret(draw(32))), party, advert.mask)
+    with blaming(party):
+        agreement_key(advert.mask)
 
 
 def agree(mine: AgreementKey, party: Party, theirs: bytes) -> Secret:

@@ -77,7 +77,7 @@ def open_sum(shape: Shape, terms: Terms, me: Credentials) -> Half[Opened]:
 def _read_advert(shape: Shape, terms: Terms, me: Credentials, sender: Party, body: bytes) -> bytes:
     advert = load(body, m.Advert, sender)
     check_advert(shape, terms, me.verify, terms.sites.index(sender), advert)
-    check_keys(me.draw, sender, advert)
+    check_keys(sender, advert)
     return body
 
 

@@ -13,7 +13,7 @@ from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel, Record, Terms, Words, charge
 from potluck.core.stages import Guarded
 from potluck.core.steps import ask_server, blaming, own_words, with_me
-from potluck.core.wire import ascending, dump, load, pack
+from potluck.core.wire import Signer, ascending, dump, load, pack
 from potluck.mpc.mask import messages as m
 from potluck.mpc.mask.graph import Shape
 from potluck.mpc.mask.masking import masked
@@ -54,9 +54,10 @@ def give(shape: Shape, terms: Terms, me: Credentials, guarded: Guarded) -> Half[
     record: Record | None = survived(terms, agreed)
     if shape.lying:
         statement = m.survivors_statement(terms, table.hash, dealing.dealers, givers)
-        signature = dump(m.Signed(me.sign(statement)))
-        answer = yield from ask_server(terms.label, m.SIGN, signature, m.SIGNED, record, fixes=agreed)
-        _enough(shape, terms, me, table.graph.holders[own.index] & frozenset(givers), statement, answer)
+        mine = Signer(own.index, me.sign(statement))
+        signed = dump(m.Signed(mine.signature))
+        answer = yield from ask_server(terms.label, m.SIGN, signed, m.SIGNED, record, fixes=agreed)
+        _enough(shape, terms, me, table.graph.holders[own.index] & frozenset(givers), statement, mine, answer)
         record = None
     shares = _one_share_each(dealing, frozenset(givers))
     sealed = table.server.seal(shares, m.box_info(table.hash, me.party, SERVER, m.UNMASK))
@@ -130,7 +131,9 @@ def _agree(
     return message.givers
 
 
-def _enough(shape: Shape, terms: Terms, me: Credentials, among: frozenset[int], statement: bytes, body: bytes) -> None:
+def _enough(
+    shape: Shape, terms: Terms, me: Credentials, among: frozenset[int], statement: bytes, mine: Signer, body: bytes
+) -> None:
     """Raises Abort(SURVIVORS): fewer than t of those who hold my shares signed the survivor set that I was shown."""
     signers = load(body, m.Signatures, SERVER).signers
     ascending(tuple(signer.site for signer in signers), len(terms.sites), SERVER)
@@ -138,7 +141,8 @@ def _enough(shape: Shape, terms: Terms, me: Credentials, among: frozenset[int], 
     for signer in signers:
         if signer.site in among:
             try:
-                me.verify(terms.sites[signer.site], statement, signer.signature)
+                if signer != mine:
+                    me.verify(terms.sites[signer.site], statement, signer.signature)
             except Abort:
                 detail = f"what {terms.sites[signer.site]} signed is not the survivor set that I was shown"
                 raise Abort(Cause.SURVIVORS, party=SERVER, step=m.SIGNED, detail=detail) from None
