@@ -10,8 +10,8 @@ from hypothesis import settings
 from potluck.engines import environment
 
 # No claim here is about time: a machine with other work to do is no failure.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+settings.register_profile("thorough", deadline=None)
+settings.register_profile("fast", deadline=None, max_examples=40)
 
 # A shell's background job ignores Ctrl-C, and so would every program that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
@@ -25,6 +25,11 @@ def _failed(report):
     if os.environ.get("CI") == "true" and report.skipped and not any(text in reason for text in MAY_SKIP):
         report.outcome = "failed"
         report.longrepr = f"skipped under CI=true: {reason}"
+
+
+def pytest_configure(config):
+    """`make test` draws fewer examples than `make test-all`."""
+    settings.load_profile("fast" if config.option.markexpr == "not slow" else "thorough")
 
 
 LONG = ("guides", "processes")

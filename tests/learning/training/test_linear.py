@@ -105,7 +105,7 @@ def problems(draw):
     return spec, [whole.iloc[:cut], whole.iloc[cut:]]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(problems())
 def test_newton_is_the_pooled_fit_on_any_schema(problem):
     spec, given_ = problem

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,8 +15,7 @@ from potluck.learning.tasks import build
 from support.learning.sums import category, frames, heart, hospitals, make, number, replaced, run
 from support.learning.tiny import FOLD
 
-pytest.importorskip("torch", reason="the torch extra")
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.skipif(find_spec("torch") is None, reason="the torch extra is missing")]
 
 AVERAGE = Training(method="average", rounds=30, epochs=2, batch=16, rate=0.3)
 

@@ -69,7 +69,7 @@ def plain(x, y, train, how, bins=16):
     return margins(forest, names, x)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_auc_on_breast_cancer_is_that_of_scikit_learn_or_better(seed):
     x, y = load_breast_cancer(return_X_y=True)
     x = scaled(x)
