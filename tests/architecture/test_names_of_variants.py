@@ -55,7 +55,8 @@ def decides_by(found, attributes, words):
     for node in found:
         sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
         asks = any(getattr(side, "attr", getattr(side, "id", "")) in attributes for side in sides)
-        texts = {one.value for side in sides for one in ast.walk(side) if isinstance(one, ast.Constant)}
+        parts = (one for side in sides for one in ast.walk(side)) if asks else ()
+        texts = {one.value for one in parts if isinstance(one, ast.Constant)}
         keys = {one.value for one in getattr(node, "keys", []) if isinstance(one, ast.Constant)}
         listed = {one.value for one in getattr(node, "elts", []) if isinstance(one, ast.Constant)}
         if (asks and texts & words) or (len(keys & words) > 1 and keys <= words) or len(listed & words) > 2:
