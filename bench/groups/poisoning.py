@@ -23,8 +23,8 @@ from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.sums import Sums, drive
 from potluck.learning.data.table import Table
 from potluck.learning.evaluation.evaluate import exact
+from potluck.learning.loops import TrainTask
 from potluck.learning.models.model import Model
-from potluck.learning.tasks import TrainTask
 from potluck.learning.training.trained import Trained
 from potluck.tasks.sources import tables
 from potluck.tasks.sums import protections

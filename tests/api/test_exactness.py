@@ -25,8 +25,8 @@ from potluck.dp import claim
 from potluck.dp.account import promise
 from potluck.dp.mechanism import Noised, mechanism
 from potluck.drivers.sums import Log
+from potluck.learning.loops import build
 from potluck.learning.models.scoring import Carried
-from potluck.learning.tasks import build
 from potluck.members.home import SiteHome
 from potluck.owner.policy import Approve
 from potluck.owner.requests import Request, Requests, State

@@ -13,7 +13,7 @@ from potluck.core.fixed import signed
 from potluck.dp.limits import BITS, limits
 from potluck.dp.mechanism import Exact, mechanism
 from potluck.drivers.memory import Memory
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.tasks.sums.halves import contribution
 
 SITES = ["a", "b", "c", "d"]

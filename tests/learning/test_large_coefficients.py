@@ -13,11 +13,11 @@ from potluck.core.plan import Data, Model, Split, Target, Training
 from potluck.core.rounds import Abort, Cause
 from potluck.dp.mechanism import mechanism
 from potluck.learning.check import check
+from potluck.learning.loops import TrainTask, build
 from potluck.learning.models import linear
 from potluck.learning.models.kinds.linear import IDENTITY
 from potluck.learning.models.kinds.logistic import LOGIT
 from potluck.learning.models.linear import largest
-from potluck.learning.tasks import TrainTask, build
 from potluck.learning.training import method
 from support.learning.sums import answer, frames, gridded, make, number, replaced, run
 

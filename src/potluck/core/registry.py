@@ -27,7 +27,9 @@ class Known:
     beside: tuple[str, ...] = ()
 
     def words(self) -> tuple[str, ...]:
-        """The words, in the order in which they were registered. Raises KeyError: no room has made the table."""
+        """The words, in the order in which they were registered. Raises LookupError: the table's room is not loaded."""
+        if self.key not in _TABLES:
+            raise LookupError(f"nobody has imported the room that fills {self.key}: import potluck.tasks.catalog")
         return (*_TABLES[self.key].words(), *self.beside)
 
 

@@ -1,16 +1,17 @@
-"""What of a plan the learners cannot do: combinations of model, method, target and columns. One line a problem."""
+"""What of a plan the learners cannot do: combinations of model, method, target and columns; and what of a plan to train
+runs, but should give pause. One line each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from potluck.core.plan import IGNORED, Plan, repeated
+from potluck.core.plan import IGNORED, Plan, Training, repeated
+from potluck.learning.data.check import of_columns, of_split
 from potluck.learning.data.column import COLUMNS, missing_keys
-from potluck.learning.data.encode import encoding
+from potluck.learning.data.encode import encoding, inputs
 from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.layers import MOST_VALUES
 from potluck.learning.models.target_check import of_target
-from potluck.learning.pauses import pauses
 from potluck.learning.statistics import check as statistics_check
 from potluck.learning.training.methods import METHODS
 
@@ -23,7 +24,7 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     errors += [*of_target(plan, missing_keys(plan)), *of_split(plan), *_method(plan)]
     if not errors:
         errors += _features(plan)
-    return errors, [*pauses(plan), *_measured(plan)]
+    return errors, _pauses(plan)
 
 
 def _ignored(plan: Plan) -> list[str]:
@@ -44,48 +45,6 @@ def _measured(plan: Plan) -> Iterator[str]:
         what = f"{name} is declared as a {column.kind} with a range: noise then hides each of its values, not who has"
         hint = f'name the column that says whose row it is, or declare it kind = "{IGNORED}"'
         yield f"data.person: {what} several. hint: {hint}"
-
-
-def of_columns(plan: Plan) -> list[str]:
-    """What is wrong with the declared columns. One line a problem."""
-    found, gone = [], missing_keys(plan)
-    for name, column in plan.data.columns.items():
-        at = f"data.columns.{name}"
-        if column.owner is not None and not plan.traits.joins:
-            found.append(f'{at}: an owner is named where columns are at different ones. hint: task = "fit"')
-        if not column.ignored:
-            found += COLUMNS.of(column.kind).check(at, column, gone)
-        if not plan.data.header and "*" in name:
-            found.append(f"{at}: a pattern needs a header. hint: name the columns one by one, in file order")
-    found += _roles(plan)
-    if not plan.data.header:
-        needed = {"data.person": plan.data.person, "data.split.column": plan.data.split and plan.data.split.column}
-        found += [
-            f"{at}: {name} is not among data.columns. hint: without a header every column is declared, in file order"
-            for at, name in needed.items()
-            if name and name not in plan.data.columns
-        ]
-    return found
-
-
-def _roles(plan: Plan) -> list[str]:
-    """Columns that would be two of target, person and split."""
-    data, taken, found = plan.data, dict[str, str](), []
-    target, split = data.target.column if data.target else None, data.split.column if data.split else None
-    for at, name in {"data.target.column": target, "data.person": data.person, "data.split.column": split}.items():
-        if name and taken.setdefault(name, at) != at:
-            found.append(f"{at}: {name} is {taken[name]} too. hint: each takes a column of its own")
-    return found
-
-
-def of_split(plan: Plan) -> list[str]:
-    """What is wrong with the split."""
-    split = plan.data.split
-    if split is None:
-        return []
-    if (split.test is None) == (split.column is None):
-        return ["data.split: takes either test or column. hint: test = 0.25 holds a quarter of the rows out"]
-    return []
 
 
 def _method(plan: Plan) -> list[str]:
@@ -123,3 +82,47 @@ def _features(plan: Plan) -> list[str]:
         what = f"the model has {values} values in a sum, {MOST_VALUES} are the most"
         return [f"model.kind: {what}. hint: fewer columns, or narrower layers"]
     return []
+
+
+def _pauses(plan: Plan) -> list[str]:
+    """What of a plan to train runs, but should give pause; also of plans that have errors."""
+    return [*_without_noise(plan), *_of_method(plan), *_no_feature(plan), *_measured(plan)]
+
+
+def _without_noise(plan: Plan) -> list[str]:
+    if plan.privacy.noise != "none" or plan.federation.server != "lying" or not plan.protect.facts.hides:
+        return []
+    return [
+        "privacy.noise: without noise a server that lies can ask for sums at models that single out rows, and no "
+        'protection of the sum hides that. hint: add noise, or federation.server = "curious" if it is to be trusted'
+    ]
+
+
+def _of_method(plan: Plan) -> Iterator[str]:
+    """What its method says, and keys of [training] that only sites which train by themselves read."""
+    spec = plan.training
+    if spec is None:
+        return
+    method = METHODS.of(spec.method)
+    yield from method.pauses(plan)
+    if not method.steps and spec.optimizer != Training(method=spec.method).optimizer:
+        yield f"training.optimizer: is ignored: {spec.method} takes no steps down a gradient. hint: leave it out"
+    if method.by_site:
+        return
+    others = " or ".join(f'"{word}"' for word, one in METHODS.entries.items() if one.by_site)
+    if spec.batch is not None:
+        what = f"is ignored: every round of {spec.method} is a sum over all rows"
+        yield f"training.batch: {what}. hint: leave it out, or method = {others}"
+    if spec.range != Training(method=spec.method).range:
+        what = f"is ignored: {spec.method} adds up rows, which bound their sum whatever the coefficients are"
+        yield f"training.range: {what}. hint: leave it out, or method = {others}"
+
+
+def _no_feature(plan: Plan) -> list[str]:
+    """References of columns that become no feature."""
+    inside = inputs(plan)
+    return [
+        f"data.columns.{name}.reference: is ignored: the column is no feature. hint: leave it out"
+        for name, column in plan.data.columns.items()
+        if column.reference is not None and name not in inside
+    ]

@@ -15,7 +15,7 @@ from potluck.drivers.sums import Log
 from potluck.learning.data.tally import Tally
 from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.models.scoring import Agreement, Carried, Predicted
-from potluck.learning.tasks import Counted
+from potluck.learning.statistics.statistics import Counted
 from potluck.learning.training.trained import Trained
 from potluck.tasks.intersect.halves import Intersected
 from potluck.tasks.train.compare import Comparison

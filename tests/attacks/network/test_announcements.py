@@ -32,7 +32,7 @@ from potluck.core.wire import dump
 from potluck.dp.mechanism import mechanism
 from potluck.drivers.memory import Memory
 from potluck.learning.data.table import read
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.learning.training.method import WIDEST
 from potluck.tasks.announcement import Announcement
 from potluck.tasks.sums import protections

@@ -14,7 +14,7 @@ from potluck.core.rounds import Abort, Label, Record, RoundId
 from potluck.core.wire import dump
 from potluck.dp.mechanism import mechanism
 from potluck.drivers.transcript import Transcript
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from support.hostile.asked import OTHER, RUN, answer, policy
 from support.hostile.proposals import by_person
 from support.parties import across, scene

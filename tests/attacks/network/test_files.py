@@ -25,7 +25,7 @@ from potluck.core.party import SERVER, site
 from potluck.core.plan import Predict
 from potluck.core.rounds import Abort, Cause, Label, Parcel, RoundId
 from potluck.dp.mechanism import mechanism
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.members import charter
 from potluck.members.home import CoordinatorHome
 from potluck.owner.access import read

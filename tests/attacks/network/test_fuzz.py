@@ -19,7 +19,7 @@ from potluck.core.party import SERVER, site
 from potluck.core.plan import canonical, digest
 from potluck.core.rounds import Label, Parcel, RoundId
 from potluck.core.wire import dump
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.owner.access import read
 from potluck.owner.requests import State
 from potluck.parties.admission import tries

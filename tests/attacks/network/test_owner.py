@@ -22,7 +22,7 @@ from potluck.core.party import SERVER, site
 from potluck.core.plan import canonical, digest
 from potluck.core.rounds import Abort, Cause, Label, Parcel, RoundId
 from potluck.drivers.sums import Sums, drive
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.owner.access import read
 from potluck.owner.budget import Budget

@@ -14,7 +14,7 @@ from potluck.core.party import SERVER, site
 from potluck.core.plan import digest
 from potluck.core.rounds import Label, Parcel, RoundId
 from potluck.core.wire import dump, load
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.owner.access import read
 from potluck.owner.budget import Budget
 from potluck.owner.requests import State

@@ -16,7 +16,7 @@ from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause, Record
 from potluck.drivers.sums import Sums
 from potluck.learning.data.table import read
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.owner.budget import Budget
 from potluck.owner.policy import Source
 from potluck.owner.source import open_source

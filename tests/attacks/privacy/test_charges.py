@@ -29,7 +29,7 @@ from potluck.core.plan import (
 from potluck.core.rounds import Cause, RoundId
 from potluck.drivers.memory import Memory, faithfully
 from potluck.learning.data.table import read
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.owner.budget import Budget
 from potluck.tasks.sums import protections
 from potluck.tasks.sums.halves import RoundContext, join, lead

@@ -13,7 +13,7 @@ from potluck.dp.calibration import shares
 from potluck.dp.events import Concentrated, rho
 from potluck.dp.loss import epsilon
 from potluck.dp.mechanism import mechanism
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from support.hostile.asked import OTHER, RUN, answer, policy
 from support.parties import across, scene
 from support.parties.across import Across

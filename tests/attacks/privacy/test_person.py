@@ -24,7 +24,7 @@ from potluck.dp.events import zcdp
 from potluck.dp.mechanism import mechanism
 from potluck.learning.data import persons
 from potluck.learning.data.table import read
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.mpc.psi.keys import digest_of
 from potluck.report.page import render
 from potluck.secret.random import system

@@ -30,7 +30,7 @@ from potluck.core.seeded import fraction
 from potluck.dp.mechanism import mechanism
 from potluck.learning.data import persons
 from potluck.learning.data.table import read
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.learning.training.method import WIDEST
 from potluck.secret.random import system
 

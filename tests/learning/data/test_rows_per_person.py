@@ -10,7 +10,7 @@ from potluck.core.plan import Statistic, Training
 from potluck.learning.data import table, tally_words
 from potluck.learning.data.table import read
 from potluck.learning.data.tally import rests_on
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.secret.random import system
 from potluck.tasks.sums.forecast import forecast_of, words
 from support.learning.sums import category, number, replaced, stats

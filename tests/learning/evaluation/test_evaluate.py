@@ -19,7 +19,7 @@ from potluck.core.rounds import Abort
 from potluck.learning.evaluation.bins import count, edges, place, positive_from
 from potluck.learning.evaluation.evaluate import Metrics, exact, metrics
 from potluck.learning.evaluation.ranking import auc_of, curve, wilson
-from potluck.learning.tasks import TrainTask, build
+from potluck.learning.loops import TrainTask, build
 from potluck.secret.random import system
 from support.learning.sums import answer, category, frames, heart, hospitals, make, number, replaced, run
 from support.learning.tiny import FOLD, noised, pooled, rows, tiny

@@ -8,7 +8,7 @@ import pytest
 
 from potluck.core.plan import PrivacyPlan, Statistic
 from potluck.learning.evaluation.intervals import Noised, mean, variance
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from support.learning.sums import answer, frames, number, run, stats
 
 STATISTICS = (

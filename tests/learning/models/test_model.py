@@ -11,9 +11,9 @@ import pytest
 
 from potluck.core.errors import DataError, UsageError
 from potluck.core.plan import Data, Model, Split, Target, Training
+from potluck.learning.loops import build
 from potluck.learning.models.model import Model as Trained
 from potluck.learning.models.model import model
-from potluck.learning.tasks import build
 from support.learning.sums import HEART, category, frames, heart, hospitals, make, number, replaced, run
 
 MIXED = {

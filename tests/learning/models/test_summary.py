@@ -12,9 +12,9 @@ import pytest
 
 from potluck.core.errors import DataError, UsageError
 from potluck.core.plan import Data, Model, PrivacyPlan, Target, Training
+from potluck.learning.loops import build
 from potluck.learning.models import basis, uncertainty
 from potluck.learning.models.model import Model as Trained
-from potluck.learning.tasks import build
 from potluck.learning.training import newton
 from support.learning.sums import category, frames, make, number, replaced, run
 

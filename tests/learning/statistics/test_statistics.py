@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from potluck.core.asks import Kind
 from potluck.core.plan import PrivacyPlan, Statistic
 from potluck.core.rounds import Abort
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.secret.random import system
 from support.learning.sums import (
     HEART,

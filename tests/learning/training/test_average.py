@@ -9,7 +9,7 @@ import pytest
 from potluck.core.plan import Federation, Training
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import generator
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.secret.random import system
 from support.learning.sums import answer, frames, heart, hospitals, replaced, run
 from support.learning.tiny import noised, pooled, rows, tiny

@@ -5,7 +5,7 @@ import pytest
 
 from potluck.api.plan.plan import Plan
 from potluck.learning.data.columns import Columns, shuffled
-from potluck.learning.fit_check import unfit
+from potluck.learning.training.fit_check import unfit
 from potluck.learning.training.fit_linear import Regression
 from support.learning.columns import plan
 

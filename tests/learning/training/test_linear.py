@@ -15,7 +15,7 @@ from potluck.core.errors import DataError
 from potluck.core.plan import Column, Data, Model, Split, Target, Training
 from potluck.core.rounds import Abort, Cause
 from potluck.learning.data.table import Table
-from potluck.learning.tasks import TrainTask, build
+from potluck.learning.loops import TrainTask, build
 from potluck.learning.training.newton import Newton
 from potluck.secret.random import system
 from support.learning.sums import answer, category, frames, heart, hospitals, make, number, replaced, run

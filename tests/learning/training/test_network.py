@@ -10,8 +10,8 @@ import pytest
 
 from potluck.core.plan import Data, Model, Split, Target, Training
 from potluck.core.rounds import Abort, Cause
+from potluck.learning.loops import build
 from potluck.learning.models import layers
-from potluck.learning.tasks import build
 from support.learning.sums import category, frames, heart, hospitals, make, number, replaced, run
 from support.learning.tiny import FOLD
 

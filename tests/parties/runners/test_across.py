@@ -13,7 +13,7 @@ from potluck.core.plan import digest
 from potluck.core.rounds import Cause
 from potluck.drivers.sums import Sums, drive
 from potluck.engines.environment import NotInstalled
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.owner.budget import Budget
 from potluck.tasks import catalog
 from support.parties import across, scene

@@ -5,7 +5,7 @@ import pytest
 from potluck.core.errors import Refused
 from potluck.core.rounds import Abort, Cause
 from potluck.drivers.sums import Sums
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.tee.attestation.demand import built_in_text
 from support.parties import across, scene
 from support.parties.across import OPEN, Across, quick

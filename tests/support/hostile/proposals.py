@@ -7,7 +7,7 @@ import msgspec
 
 from potluck.core.plan import CODE, canonical, digest
 from potluck.core.wire import dump
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.members.home import CoordinatorHome
 from potluck.parties.admission.session import Proposal
 from potluck.parties.runners.identity import identity

@@ -21,7 +21,7 @@ from potluck.core.plan import CODE, canonical
 from potluck.core.plan import Plan as Spec
 from potluck.drivers.sums import Sums, drive
 from potluck.drivers.transcript import Transcript
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.mpc.local import addresses
 from potluck.owner.access import AccessLog

@@ -18,7 +18,7 @@ from pathlib import Path
 from potluck.core.errors import PotluckError
 from potluck.core.rounds import Abort
 from potluck.drivers.sums import Sums, drive
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.owner.budget import Budget
 from support.parties import scene
 from support.parties.across import Across, quick

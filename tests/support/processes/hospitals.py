@@ -16,7 +16,7 @@ from potluck.core.plan import digest
 from potluck.core.rounds import RoundId
 from potluck.drivers.memory import Memory
 from potluck.drivers.sums import Sums, drive
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.tasks.sources import tables
 from potluck.tasks.sums import protections
 from potluck.tasks.sums.together import Together

@@ -12,7 +12,7 @@ from potluck.drivers.attempt import root_cause
 from potluck.drivers.once import root_cause as root_cause_once
 from potluck.drivers.transcript import Transcript
 from potluck.learning.data.columns import Columns
-from potluck.learning.fit_check import unfit
+from potluck.learning.training.fit_check import unfit
 from potluck.learning.training.fit_linear import Regression
 from potluck.learning.training.fit_trees import Boosting
 from support.parties.fit_scene import frames, leaving, plan, result, sat

@@ -11,7 +11,7 @@ from potluck.api.plan.plan import Plan
 from potluck.core.errors import PlanError, Refused, UsageError
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.report.page import render
 from potluck.tasks.sums import protections
 from potluck.tee.attestation import messages as a

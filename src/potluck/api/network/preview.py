@@ -28,7 +28,7 @@ from potluck.learning.data.table import Table, read
 from potluck.learning.data.tally import Tally, rests_on
 from potluck.learning.data.tally_words import lines, required
 from potluck.learning.evaluation import evaluate
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.members.home import SiteHome
 from potluck.mpc.share import rehearsal as share_rehearsal
 from potluck.owner.judge import rows_allowed

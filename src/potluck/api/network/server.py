@@ -31,8 +31,9 @@ from potluck.drivers.memory import new_run
 from potluck.drivers.sums import Log, Sums, drive
 from potluck.drivers.transcript import Transcript
 from potluck.learning.data.table import Table
+from potluck.learning.loops import build
 from potluck.learning.models.scoring import Carried
-from potluck.learning.tasks import Counted, build
+from potluck.learning.statistics.statistics import Counted
 from potluck.learning.training.trained import Trained
 from potluck.members.files import locked, replace
 from potluck.members.home import CoordinatorHome, Membership

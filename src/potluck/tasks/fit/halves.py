@@ -25,7 +25,7 @@ from potluck.core.rounds import Credentials, Half
 from potluck.dp.noise import gaussian
 from potluck.learning.data.columns import Own, held_out, ordered, target_owner
 from potluck.learning.data.split import by_key
-from potluck.learning.fit_check import unfit
+from potluck.learning.training.fit_check import unfit
 from potluck.learning.training.trained import Trained
 from potluck.mpc.coordination import Place
 from potluck.mpc.engine import Engine

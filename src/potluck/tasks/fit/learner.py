@@ -10,9 +10,9 @@ from potluck.core.views import View
 from potluck.core.wire import dump
 from potluck.dp.check import check as check_privacy
 from potluck.dp.noise_on_shares import UNIT, Inside, inside
-from potluck.learning import fit_check
 from potluck.learning.data.columns import by_owner, reader_names
 from potluck.learning.models.model import Model
+from potluck.learning.training import fit_check
 from potluck.learning.training.fit import Learner
 from potluck.learning.training.fits import fit_of
 from potluck.mpc.fit import check as mpc_check

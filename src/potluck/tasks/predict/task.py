@@ -7,7 +7,7 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.core.views import View
 from potluck.dp.check import check as check_privacy
-from potluck.learning import scoring_check, scoring_views
+from potluck.learning.models import scoring_check, scoring_views
 from potluck.mpc.predict import protection as shared
 from potluck.tasks.predict import local, site
 from potluck.tasks.predict.halves import RoundContext, lead

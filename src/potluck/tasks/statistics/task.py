@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from potluck.core.plan import Plan, Statistic
-from potluck.learning.tasks import Counted
+from potluck.learning.statistics.statistics import Counted
 from potluck.tasks.here import Beside, Json, Outcome
 from potluck.tasks.spec import TaskSpec
 from potluck.tasks.sums import costs, estimate, local, site, task

@@ -11,8 +11,8 @@ from potluck.core.rounds import Abort
 from potluck.dp.account import Cost
 from potluck.dp.mechanism import Noised, mechanism
 from potluck.learning.data.table import Table
+from potluck.learning.loops import build
 from potluck.learning.models.layers import MOST_VALUES
-from potluck.learning.tasks import build
 from potluck.tasks.participation import impossible
 
 

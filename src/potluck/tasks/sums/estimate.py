@@ -14,7 +14,7 @@ from potluck.dp.mechanism import describe, mechanism
 from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.once import played
 from potluck.learning.data.tally import Tally
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.net.pieces import LARGEST
 from potluck.tasks.demands import demand_of
 from potluck.tasks.here import Estimate

@@ -15,8 +15,8 @@ from potluck.learning.data.tally import Tally
 from potluck.learning.data.units import most_rows
 from potluck.learning.evaluation import evaluate
 from potluck.learning.forecast import Forecast
+from potluck.learning.loops import build
 from potluck.learning.statistics.kinds import KINDS
-from potluck.learning.tasks import build
 
 TITLES = {"auc": "AUC", "accuracy": "accuracy", "r2": "r2", "rmse": "rmse"}
 MANY = 1e9

@@ -12,7 +12,8 @@ from potluck.core.plan import Plan
 from potluck.drivers.sums import Log, Sums, drive
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Tally
-from potluck.learning.tasks import Counted, build
+from potluck.learning.loops import build
+from potluck.learning.statistics.statistics import Counted
 from potluck.learning.training.trained import Trained
 from potluck.tasks.here import Begun, Beside, Outcome
 from potluck.tasks.sources import Sources, Written, tables, tallies

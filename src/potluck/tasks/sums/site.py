@@ -9,7 +9,7 @@ from potluck.core.steps import recorded
 from potluck.learning.data.table import read
 from potluck.learning.data.tally import rests_on
 from potluck.learning.data.tally_words import for_owner
-from potluck.learning.tasks import build
+from potluck.learning.loops import build
 from potluck.members.home import SiteHome
 from potluck.mpc.engine import Engine
 from potluck.mpc.share import protection as share

@@ -18,9 +18,9 @@ from potluck.core.rounds import Abort
 from potluck.drivers.memory import Memory
 from potluck.learning.data.table import Table
 from potluck.learning.evaluation.evaluate import Metrics, exact
+from potluck.learning.loops import TrainTask
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.model import Model
-from potluck.learning.tasks import TrainTask
 from potluck.learning.training.methods import METHODS
 from potluck.learning.training.trained import Trained
 from potluck.tasks.sources import without_noise

@@ -19,12 +19,10 @@ from potluck.learning.evaluation import evaluate
 from potluck.learning.models.basis import basis
 from potluck.learning.models.fitted import training
 from potluck.learning.models.model import model
-from potluck.learning.statistics.statistics import Counted, StatisticsTask
+from potluck.learning.statistics.statistics import StatisticsTask
 from potluck.learning.training.method import Method, within
 from potluck.learning.training.methods import method_of
 from potluck.learning.training.trained import Trained
-
-__all__ = ["Counted", "StatisticsTask", "TrainTask", "Trained", "build"]
 
 
 @dataclass(frozen=True, slots=True)

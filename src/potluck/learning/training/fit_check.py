@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from potluck.core.plan import Plan, Training, repeated
-from potluck.learning.check import of_columns, of_split
+from potluck.learning.data.check import of_columns, of_split
 from potluck.learning.data.column import COLUMNS, missing_keys
 from potluck.learning.data.columns import by_owner, least
 from potluck.learning.models.target_check import of_target

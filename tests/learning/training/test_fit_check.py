@@ -10,7 +10,7 @@ from potluck.core.errors import DataError
 from potluck.learning.data.columns import held_out, ordered, read
 from potluck.learning.data.target import Goal
 from potluck.learning.evaluation.fit_metrics import metrics
-from potluck.learning.fit_check import unfit
+from potluck.learning.training.fit_check import unfit
 from support.learning.columns import plan
 
 NUMBER = {"kind": "number", "low": 0, "high": 1}
