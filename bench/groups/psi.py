@@ -7,20 +7,20 @@ linked before. OpenMined's PSI (ECDH, which NVFLARE uses) sends its server's key
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+from harness.engines import linked
 from harness.measure import Row, in_turns, less
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import RoundId
 from potluck.drivers.memory import Memory
-from potluck.mpc.local import linked
-from potluck.mpc.psi.keys import digests, intersect_between
+from potluck.mpc.psi.keys import digests
 from potluck.mpc.psi.messages import Gathering
 from potluck.mpc.psi.server import hand_on
 from potluck.mpc.psi.site import Intersection, meet
+from potluck.mpc.spu import BOTH
 
 SMALL, LARGE = 100_000, 1_000_000
 PEER = "openmined-psi 2.0.6"
@@ -32,11 +32,12 @@ Key = tuple[str]
 def rows() -> Iterator[Row]:
     """Ours is compared with plain sets each time; the peer's size too."""
     small, large = _sides(SMALL), _sides(LARGE)
-    with linked("RR22", "bench", time.time()) as engines:
+    with linked("RR22", "bench", len(OWNERS)) as engines:
 
         def found(sides: tuple[list[Key], list[Key]]) -> None:
-            aligned = intersect_between(engines, *sides)
-            assert {sides[0][row] for row in aligned.first} == set(sides[0]) & set(sides[1])
+            pending = [engine.intersect(digests(keys), BOTH) for engine, keys in zip(engines, sides, strict=True)]
+            common, _ = [one.result() for one in pending]
+            assert {sides[0][row] for row in common} == set(sides[0]) & set(sides[1])
 
         works = [lambda: found(small), lambda: _sized(small), lambda: _plain(small), lambda: found(large)]
         works += [lambda: _plain(large), *_peers(small)]

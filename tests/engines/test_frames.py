@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from potluck.engines.frames import ERROR, LARGEST, MOST, REPLY, REQUEST, Frame, FrameError, pack, parse
+from potluck.engines import frames
+from potluck.engines.frames import ERROR, LARGEST, MOST, REPLY, REQUEST, Frame, FrameError, pack
 
 KINDS = st.sampled_from([REQUEST, REPLY, ERROR])
 NAMES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=255)
@@ -21,18 +22,18 @@ class Short(Exception):
 
 def read(data, **limits):
     """The frame that `data` begins with, and what is left; the largest amount asked for at once."""
-    parser, most = parse(**limits), 0
-    wanted = next(parser)
-    while True:
-        most = max(most, wanted)
+    asked, at = [], 0
+
+    def take(wanted):
+        nonlocal at
         assert wanted >= 1
-        if len(data) < wanted:
-            raise Short(most)
-        piece, data = data[:wanted], data[wanted:]
-        try:
-            wanted = parser.send(piece)
-        except StopIteration as done:
-            return done.value, data, most
+        asked.append(wanted)
+        if len(data) - at < wanted:
+            raise Short(max(asked))
+        at += wanted
+        return data[at - wanted : at]
+
+    return frames.read(take, **limits), data[at:], max(asked)
 
 
 def whole(*what):

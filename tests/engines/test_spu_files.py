@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from potluck.mpc.local import linked
-from potluck.mpc.psi.keys import digests, intersect_between
+from potluck.mpc.psi.keys import digests
+from support.mpc.spu_rig import ROOTS, intersected, ring
 
 
 @pytest.mark.parametrize("protocol", ["RR22", pytest.param("ECDH", marks=pytest.mark.slow)])
 def test_no_key_and_no_row_number_is_left_in_the_folder_that_everybody_reads(mpc_engine, protocol):
     began = time.time()
     keys = [(f"{protocol} {os.getpid()} {number}",) for number in range(20)]
-    with linked(protocol, "intersection", began) as engines:
-        assert len(intersect_between(engines, keys, keys).first) == 20
+    with ring(protocol) as engines:
+        assert len(intersected(engines, keys, keys)[0]) == 20
     whole = digests(keys)
     words = {whole[at : at + 16].hex() for at in range(0, len(whole), 16)}
     recent = [one for one in Path(tempfile.gettempdir()).iterdir() if one.is_dir() and one.stat().st_mtime >= began - 1]
@@ -28,19 +28,19 @@ def test_no_key_and_no_row_number_is_left_in_the_folder_that_everybody_reads(mpc
 
 def test_the_librarys_trace_of_a_run_is_gone_with_it(mpc_engine):
     before = set(Path("/tmp").glob("psi_*.trace"))
-    began = time.time()
-    with linked("RR22", "traced", began) as engines:
-        assert len(intersect_between(engines, [("1",)], [("1",)]).first) == 1
+    with ring("RR22") as engines:
+        assert len(intersected(engines, [("1",)], [("1",)])[0]) == 1
         every = [engine._worker.pid for engine in engines]
         left = [one.read_bytes() for one in set(Path("/tmp").glob("psi_*.trace")) - before]
     assert None not in every
     assert not [body for body in left if any(process(number) in body for number in every)]
 
 
-LINKED = """
+LINKED = f"""
 import sys, time
-from potluck.mpc.local import linked
-with linked("RR22", "orphans", time.time()):
+sys.path += {ROOTS!r}
+from support.mpc.spu_rig import ring
+with ring("RR22"):
     print("linked", flush=True)
     time.sleep(120)
 """

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from potluck.core.rounds import Abort, Cause
@@ -169,14 +168,6 @@ def test_a_party_whose_sigmoid_is_not_kept_in_its_range_has_another_program(mpc_
         ("mpc.compile", [asked(protocol=[], program="sum_checked", numbers={})], "no such protocol"),
         ("mpc.execute", [asked(timeout=5), bytes(32)], "no link is open"),
         ("mpc.psi", [asked(timeout=5, receiver=2), b""], "no link is open"),
-        ("mpc.shares", [asked(protocol="SEMI2K", kind="integer", shape=[1]), bytes(8)], "SEMI2K is refused"),
-        ("mpc.shares", [asked(protocol="ABY3", kind="text", shape=[1]), bytes(8)], "a value has a kind"),
-        ("mpc.shares", [asked(protocol="ABY3", kind="integer", shape=[-1]), bytes(8)], "a shape has sizes"),
-        ("mpc.shares", [asked(protocol="ABY3", kind="integer", shape=[1 << 20] * 4), bytes(8)], "a shape has sizes"),
-        ("mpc.shares", [asked(protocol="ABY3", kind="integer", shape=[2]), bytes(8)], "another length"),
-        ("mpc.shares", [asked(protocol="ABY3", kind="fixed", shape=[1]), bytes(8)], "bound must be"),
-        ("mpc.open", [asked(protocol="ABY3", kind="integer", shape=[1]), bytes(16)], "opens with the shares of all"),
-        ("mpc.open", [asked(protocol="ABY3", kind="integer", shape=[1]), *[bytes(8)] * 3], "another length"),
         ("mpc.link", [asked(protocol="ABY3", rank=3), b"", b"", b""], "rank must be"),
         ("mpc.link", [asked(protocol="SEMI2K", rank=0), b"", b"", b""], "SEMI2K is refused"),
         ("mpc.link", [asked(protocol="ABY3", rank=0, addresses=["a:1", "a:1", "b:1"]), b"", b"", b""], "3 different"),
@@ -200,8 +191,7 @@ def test_what_an_operation_cannot_take_is_refused_by_name(worker, op, buffers, w
 
 
 def test_a_refusal_ends_the_worker_and_its_words_never_hold_a_value(shared):
-    body = np.array([1.0, 271828.0]).tobytes()
-    words = refused(shared, "mpc.shares", asked(protocol="ABY3", kind="fixed", shape=[2], bound=5), body)
+    words = refused(shared, "mpc.compile", asked(protocol="ABY3", program="sum_checked", numbers={"sites": 271828}))
     assert "271828" not in words
     assert shared.pid is None
 

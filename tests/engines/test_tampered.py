@@ -3,6 +3,7 @@
 The loop is the real one, without an engine behind it; `tests/he` does the same to the engine's operations.
 """
 
+import io
 import random
 import sys
 from collections import Counter
@@ -84,17 +85,17 @@ def buffers(rng):
 
 def read(data):
     """The frame that bytes begin with, or None."""
-    parser = frames.parse()
-    wanted = next(parser)
+    stream = io.BytesIO(data)
+
+    def take(wanted):
+        if len(found := stream.read(wanted)) < wanted:
+            raise EOFError
+        return found
+
     try:
-        while len(data) >= wanted:
-            piece, data = data[:wanted], data[wanted:]
-            wanted = parser.send(piece)
-    except StopIteration as done:
-        return done.value
-    except frames.FrameError:
-        pass
-    return None
+        return frames.read(take)
+    except (EOFError, frames.FrameError):
+        return None
 
 
 @pytest.fixture

@@ -95,8 +95,8 @@ class Predict(Protocol):
     """One protection's way to score a client's rows with an owner's model: one round, three halves, one a helper."""
 
     def helpers(self) -> tuple[Party, ...]:
-        """Compute parties, by rank; none where the protection needs none."""
-        ...
+        """Compute parties, by rank."""
+        return ()
 
     def query(self, meeting: Meeting, me: Credentials, features: Floats) -> Half[Scored]:
         """The client's half. features [n, inputs], each within [-1, 1]."""
@@ -112,7 +112,7 @@ class Predict(Protocol):
 
     def assist(self, meeting: Meeting, me: Credentials) -> Half[None]:
         """A compute party's half."""
-        ...
+        yield from ()
 
     def close(self) -> None:
         """The run is over: let go of keys, and of anything that the halves left running."""

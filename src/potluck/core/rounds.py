@@ -154,6 +154,8 @@ class Inbox:
     gone: Mapping[Party, Cause] = field(default_factory=dict)
 
 
+Verify = Callable[[Party, bytes, bytes], None]
+"""(party, message, signature): raises Abort(SIGNATURE) unless it is the party's, by the pinned roster."""
 T_co = TypeVar("T_co", covariant=True)
 Half = Generator[Exchange, Inbox, T_co]
 
@@ -162,8 +164,7 @@ Half = Generator[Exchange, Inbox, T_co]
 class Credentials:
     """What only this party holds. An argument, so that known-answer vectors replay.
 
-    `sign` signs with the party's long-term key; `verify(party, message, signature)` checks against the
-    pinned roster and raises `Abort(SIGNATURE)`; `public(party)` is the pinned key itself, 32 bytes.
+    `sign` signs with the party's long-term key; `public(party)` is the pinned key of a party itself, 32 bytes.
     `file` is the digest of the federation file that this party goes by, empty where all parties are in one process:
     it enters what the parties of a round agree on, so that parties with different files agree on nothing.
     """
@@ -171,7 +172,7 @@ class Credentials:
     party: Party
     draw: Draw = field(repr=False)
     sign: Callable[[bytes], bytes] = field(repr=False)
-    verify: Callable[[Party, bytes, bytes], None] = field(repr=False)
+    verify: Verify = field(repr=False)
     public: Callable[[Party], bytes] = field(repr=False)
     file: bytes = b""
 
@@ -238,15 +239,19 @@ class Terms:
 
 
 class Sum(Protocol):
-    """One protection's way to compute the one sum: two halves, and a third for enclaves and compute parties."""
+    """One protection's way to compute the one sum: two halves, and a third for compute parties."""
 
-    def helpers(self) -> tuple[Party, ...]: ...
+    def helpers(self) -> tuple[Party, ...]:
+        """Who takes part beside sites and server: compute parties, by rank."""
+        return ()
 
     def give(self, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]: ...
 
     def open(self, terms: Terms, me: Credentials) -> Half[Opened]: ...
 
-    def assist(self, terms: Terms, me: Credentials) -> Half[None]: ...
+    def assist(self, terms: Terms, me: Credentials) -> Half[None]:
+        """A helper's half."""
+        yield from ()
 
 
 CHARGE = "charge/"

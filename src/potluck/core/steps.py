@@ -5,16 +5,19 @@ It holds no protocol: which step contributes, and which names the set whose sum 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Abort, Cause, Exchange, Half, Label, Parcel, Read, Record, RoundId, Terms, Words
 from potluck.core.stages import Guarded
-from potluck.core.wire import ascending
+from potluck.core.wire import OfSite, ascending
 
 A = TypeVar("A")
+N = TypeVar("N", bound=OfSite)
 T = TypeVar("T")
 Named = Callable[[str], Label]
 """The label of a step in the round at hand."""
@@ -43,6 +46,22 @@ def ask_server(
         label(answer), send, frozenset({SERVER}), 1, hops, record, contributes=contributes, fixes=fixes
     )
     return inbox.got[SERVER]
+
+
+def hear(
+    label: Label,
+    parties: Iterable[Party],
+    read: Read | None = None,
+    *,
+    at_least: int | None = None,
+    hops: int = 1,
+    contributes: bool = False,
+    stands: str = "",
+) -> Exchange:
+    """Wait for what parties say under a label, and say nothing. at_least: how many must; None: all."""
+    everyone = frozenset(parties)
+    least = len(everyone) if at_least is None else at_least
+    return Exchange(label, {}, everyone, least, hops, read=read, contributes=contributes, stands=stands)
 
 
 def ask_sites(
@@ -97,6 +116,19 @@ def with_me(
     return listed
 
 
+def handed_on(dealt: Mapping[int, Sequence[N]]) -> dict[int, tuple[N, ...]]:
+    """What dealers wrote to others, each note with its reader's index -> by reader, each note with its dealer's.
+
+    Notes to who dealt nothing are left out.
+    """
+    letters: dict[int, list[N]] = {reader: [] for reader in sorted(dealt)}
+    for dealer in sorted(dealt):
+        for note in dealt[dealer]:
+            if note.site in letters:
+                letters[note.site].append(replace(note, site=dealer))
+    return {reader: tuple(notes) for reader, notes in letters.items()}
+
+
 def believed_roster(
     terms: Terms, step: str, adverts: Mapping[int, A], mine: tuple[int, A], check: Callable[[int, A], None]
 ) -> None:
@@ -117,10 +149,12 @@ def believed_roster(
 
 
 @contextmanager
-def blaming(party: Party | None, step: str = "", detail: str | None = None) -> Iterator[None]:
-    """An Abort of what stands below it names `party`, with the same cause. detail: what is said; None: what it said."""
+def blaming(
+    party: Party | None, step: str = "", detail: str | None = None, cause: Cause | None = None
+) -> Iterator[None]:
+    """An Abort of what stands below it names `party`. detail, cause: what is said; None: what it said."""
     try:
         yield
     except Abort as abort:
         said = abort.detail if detail is None else detail
-        raise Abort(abort.cause, party=party, step=step, detail=said) from None
+        raise Abort(cause or abort.cause, party=party, step=step, detail=said) from None

@@ -7,7 +7,7 @@ computation, and the tables of THREATS, `explain` and the report are generated f
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from potluck.core.party import Party
@@ -99,6 +99,12 @@ class View:
     note: str = ""
 
 
+def at_sites(sites: Iterable[Party], owner: Party, hidden: View) -> list[View]:
+    """What each site sees of a thing of `owner`'s: all of it at its owner, elsewhere what `hidden` says."""
+    own = View(owner, hidden.of, Form.PLAIN, Never(), hidden.source, note="its own")
+    return [own if site == owner else replace(hidden, party=site) for site in sites]
+
+
 def breaks(condition: Condition, coalition: frozenset[Party]) -> bool:
     """Whether this coalition alone meets the condition (assumptions are not about coalitions: they hold)."""
     if isinstance(condition, Together):
@@ -118,7 +124,7 @@ def together(views: Iterable[View], coalition: frozenset[Party]) -> list[View]:
         if view.party not in coalition:
             continue
         form = view.broken if breaks(view.breaks_if, coalition) else view.form
-        seen = View(view.party, view.of, form, view.breaks_if, view.source, view.broken, view.note)
+        seen = replace(view, form=form)
         known = best.get(view.of)
         if known is None or order.index(seen.form) > order.index(known.form):
             best[view.of] = seen

@@ -6,6 +6,7 @@ Whatever comes from outside is hostile: a body is decoded against a strict schem
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Any, TypeVar
 
@@ -23,6 +24,7 @@ Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
 Index = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 """A site's place in the plan's order."""
 S = TypeVar("S", bound=msgspec.Struct)
+L = TypeVar("L", bound="OfSite")
 _DECODERS: dict[type[msgspec.Struct], msgspec.msgpack.Decoder[Any]] = {}
 
 
@@ -30,17 +32,21 @@ class Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     """What travels: its fields in their order, none beside them, so that a value is the same bytes everywhere."""
 
 
-class Signer(Message, frozen=True):
-    """Whose signature it is."""
+class OfSite(Message, frozen=True):
+    """An item of a list that has one a site."""
 
     site: Index
+
+
+class Signer(OfSite, frozen=True):
+    """Whose signature it is."""
+
     signature: Signature
 
 
-class Giver(Message, frozen=True):
+class Giver(OfSite, frozen=True):
     """Whose contribution arrived, its hash, and the giver's signature over that."""
 
-    site: Index
     hash: Hash
     signature: Signature
 
@@ -89,3 +95,9 @@ def ascending(values: tuple[int, ...], below: int, sender: Party) -> frozenset[i
     if any(low >= high for low, high in pairwise(values)) or (values and not 0 <= values[0] <= values[-1] < below):
         raise Abort(Cause.MALFORMED, party=sender, detail="a list of sites is not in the plan's order")
     return frozenset(values)
+
+
+def by_site(items: Sequence[L], below: int, sender: Party) -> dict[int, L]:
+    """The items of a list by site. Raises Abort(MALFORMED): as `ascending`."""
+    ascending(tuple(item.site for item in items), below, sender)
+    return {item.site: item for item in items}

@@ -1,7 +1,7 @@
 """Frames between Potluck and an engine: an operation's name and a list of byte buffers, each with its length in front.
 
-Both ends use this file, in two interpreters, so it needs the standard library alone. A frame is read by a generator
-that says how many bytes it wants next; every length is held against a limit before anything of that length is read.
+Both ends use this file, in two interpreters, so it needs the standard library alone. Every length is held against a
+limit before anything of that length is read.
 
     head     magic "PLE1" | kind u8 | length of the name u8 | number u64 | count of buffers u32      little-endian
     name     of the operation; in an `ERROR` the words
@@ -14,7 +14,7 @@ It promises no secrecy and no proof of origin: a pipe has two ends, and both are
 from __future__ import annotations
 
 import struct
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 MAGIC = b"PLE1"
@@ -59,23 +59,20 @@ def pack(kind: int, name: str, number: int, buffers: Sequence[bytes | memoryview
     return [memoryview(head), *(view for view in views if len(view))]
 
 
-def parse(largest: int = LARGEST, most: int = MOST) -> Generator[int, bytes, Frame]:
-    """Yields how many bytes come next (at least 1) and is sent exactly these; returns the frame.
+def read(take: Callable[[int], bytes], largest: int = LARGEST, most: int = MOST) -> Frame:
+    """The frame that comes next. take: gives exactly so many bytes (at least 1); whatever it raises goes through.
 
     Raises FrameError: not a frame, or beyond `largest` bytes or `most` buffers.
     """
-    magic, kind, size, number, count = _HEAD.unpack((yield _HEAD.size))
+    magic, kind, size, number, count = _HEAD.unpack(take(_HEAD.size))
     if magic != MAGIC or kind not in (REQUEST, REPLY, ERROR):
         raise FrameError("not a frame")
     if count > most:
         raise FrameError("too many buffers")
-    word = (yield size) if size else b""
-    lengths = struct.unpack(f"<{count}Q", (yield 8 * count)) if count else ()
+    word = take(size) if size else b""
+    lengths = struct.unpack(f"<{count}Q", take(8 * count)) if count else ()
     if sum(lengths) > largest:
         raise FrameError("too long")
     if any(not 32 <= letter < 127 for letter in word):
         raise FrameError("a name must be printable")
-    buffers = []
-    for length in lengths:
-        buffers.append((yield length) if length else b"")
-    return Frame(kind, word.decode("ascii"), number, tuple(buffers))
+    return Frame(kind, word.decode("ascii"), number, tuple(take(length) if length else b"" for length in lengths))

@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -104,9 +103,7 @@ def checked(name: str, folder: Path) -> Mapping[str, str]:
 
 def _compare(name: str, python: Path) -> None:
     """Raises UsageError: an environment holds other packages than the lock, or in other versions."""
-    said = subprocess.run(  # noqa: S603  a file of ours
-        [str(python), "-I", "-c", LISTED], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    said = interpreter.ran([str(python), "-I", "-c", LISTED], os.environ)
     there = {environment.plain(package): version for package, version in environment.PIN.findall(said.stdout)}
     lock = environment.locked(name)
     for package in sorted({*there, *lock} - set(BUNDLED)):
@@ -159,16 +156,7 @@ def _alone(folder: Path, environ: Mapping[str, str]) -> Iterator[Step]:
             raise Refused("another installation is going on", where=str(folder), hint="wait for it") from None
 
         def step(command: Sequence[str], what: str, hint: str) -> None:
-            done = subprocess.run(  # noqa: S603  no word of it comes from a plan
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=False,
-                env=dict(environ),
-                pass_fds=(lock.fileno(),),  # a step that outlives us keeps the lock
-            )
+            done = interpreter.ran(command, environ, keeps=[lock.fileno()])  # a step that outlives us keeps the lock
             if done.returncode != 0:
                 raise UsageError(f"{what}: {_last(done.stderr + done.stdout)}", hint=hint)
 

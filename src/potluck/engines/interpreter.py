@@ -57,21 +57,29 @@ def find(versions: Sequence[str], environ: Mapping[str, str]) -> Interpreter:
 def runs(path: Path, version: str, environ: Mapping[str, str]) -> str | None:
     """The version of the Python at `path` in full, or None: it does not run, is another, or can make no environment."""
     try:
-        done = subprocess.run(  # noqa: S603  a file of PATH, as the user has it
-            [str(path), "-I", "-c", PROBE],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=60,
-            check=False,
-            env=dict(environ),
-        )
+        done = ran([str(path), "-I", "-c", PROBE], environ, 60)
     except (OSError, subprocess.TimeoutExpired):
         return None
     said = done.stdout.split()
     right = done.returncode == 0 and len(said) == 2 and said[1].startswith(f"{version}.")
     return said[1] if right else None
+
+
+def ran(
+    command: Sequence[str], environ: Mapping[str, str], seconds: float | None = None, keeps: Sequence[int] = ()
+) -> subprocess.CompletedProcess[str]:
+    """A command that has ended, with all that it said. keeps: descriptors that it gets. Raises as `subprocess` does."""
+    return subprocess.run(  # noqa: S603  programs of the user's own PATH and files of ours; no word is from a plan
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=seconds,
+        check=False,
+        env=dict(environ),
+        pass_fds=keeps,
+    )
 
 
 def _on_path(version: str, environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
@@ -105,16 +113,7 @@ def _of_uv(version: str, environ: Mapping[str, str]) -> Path | None:
     command = [uv] if uv else [sys.executable, "-m", "uv"]
     try:
         for step in (["python", "install", "--quiet", version], ["python", "find", "--no-project", version]):
-            done = subprocess.run(  # noqa: S603  uv, as the user has it
-                [*command, *step],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=DOWNLOAD,
-                check=False,
-                env=dict(environ),
-            )
+            done = ran([*command, *step], environ, DOWNLOAD)
             if done.returncode != 0:
                 return None
     except (OSError, subprocess.TimeoutExpired):

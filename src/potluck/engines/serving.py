@@ -17,12 +17,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import platform
 import resource
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 
 from potluck.engines import frames
 from potluck.engines.frames import Frame, FrameError, OpError
@@ -80,6 +82,11 @@ def shut(memory: int, files: int = 0, room: int = SMALL) -> None:
         resource.setrlimit(what, (limit, limit))
 
 
+def versions(*packages: str) -> list[str]:
+    """What a worker runs on, as `ready` gives it: Python and these packages."""
+    return [f"python {platform.python_version()}", *(f"{one} {version(one)}" for one in packages)]
+
+
 def _pipes() -> tuple[int, int]:
     """stdin and stdout under numbers of their own: whatever a library prints goes to stderr, not into a frame."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
@@ -134,21 +141,21 @@ def _answer(ops: Mapping[str, Callable[..., list[bytes]]], request: Frame, sink:
 
 def _read(source: int) -> Frame | None:
     """The next frame, or None where the other end is closed. Raises FrameError: nonsense."""
-    parser = frames.parse()
-    wanted = next(parser)
-    while True:
+
+    def take(wanted: int) -> bytes:
         pieces = []
         while wanted:
             piece = os.read(source, min(wanted, PIECE))
             if not piece:
-                return None
+                raise EOFError
             wanted -= len(piece)
             pieces.append(piece)
-        try:
-            wanted = parser.send(b"".join(pieces))
-        except StopIteration as done:
-            frame: Frame = done.value
-            return frame
+        return b"".join(pieces)
+
+    try:
+        return frames.read(take)
+    except EOFError:
+        return None
 
 
 def _write(sink: int, pieces: Sequence[memoryview]) -> None:

@@ -318,13 +318,7 @@ def _take(source: int, wanted: int, until: float) -> bytes:
 def _read(process: subprocess.Popen[bytes], until: float) -> Frame:
     assert process.stdout is not None
     source = process.stdout.fileno()
-    parser = frames.parse()
-    wanted = next(parser)
-    while True:
-        try:
-            wanted = parser.send(_take(source, wanted, until))
-        except StopIteration as done:
-            frame: Frame = done.value
-            return frame
-        except FrameError:
-            raise _Failed("answered nonsense") from None
+    try:
+        return frames.read(lambda wanted: _take(source, wanted, until))
+    except FrameError:
+        raise _Failed("answered nonsense") from None

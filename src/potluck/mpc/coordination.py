@@ -1,4 +1,4 @@
-"""What compute parties say to each other, whatever they compute: all hear all, compare, and call the roll.
+"""Compute parties, whatever they compute: they exchange state, compare it, and report engine failures.
 
 An engine blocks while it waits for the others'. So each party asks its own, tells the others that it did, and takes
 the result only when all have: nobody waits for an engine that was never asked, in one process or in several.
@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from msgspec.msgpack import encode
+
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Exchange, Half, Parcel, Read
 from potluck.core.steps import Named
@@ -18,6 +20,7 @@ from potluck.mpc.credentials import EngineCredentials
 from potluck.mpc.engine import Engine, name, own_fault
 from potluck.mpc.replicated import Ring, join
 from potluck.mpc.spu import Pending
+from potluck.secret.stream import digest
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Message)
@@ -109,12 +112,12 @@ def compiled_and_linked(
     own: EngineCredentials,
     said: Mapping[Party, Reached],
     make: Callable[[], tuple[T, bytes]],
-    agreed: Callable[[str], bytes],
+    about: tuple[bytes, bytes],
 ) -> Half[T]:
     """Compile, compare, and link where not all engines stand in one job: what all will compute.
 
     own: this party's credentials for a new job; said: what each of all said before; make: compiles, and gives a hash
-    of what it has compiled; agreed: a job's name -> a hash of all that was exchanged.
+    of what it has compiled; about: the protocol's tag, and 32 bytes that name the round.
     Raises Abort naming who compiled something else (TERMS), or saw something else (SURVIVORS).
     """
     jobs = {one.job for one in said.values()}
@@ -123,7 +126,8 @@ def compiled_and_linked(
         place.engine.close()  # a process links once
     made, hashed = make()
     round_ = label(steps.ready).round
-    mine = Ready(agreed(name(round_) if fresh else said[place.me].job), hashed)
+    job = name(round_) if fresh else said[place.me].job
+    mine = Ready(digest(*about, job.encode(), *(encode(said[party]) for party in place.ranks)), hashed)
     ready = yield from tell_all(place, label, steps.ready, mine, hops=steps.hops)
     programs = {party: one.program for party, one in ready.items()}
     same(place, steps.ready, programs, Cause.TERMS, "compiled another program")
@@ -147,7 +151,7 @@ def same(place: Place, step: str, said: Mapping[Party, bytes], cause: Cause, wha
 def in_step(place: Place, label: Named, step: str, pending: Pending[T], roll: str) -> Half[T]:
     """What the engine gives once all have asked theirs: nobody waits for its engine before.
 
-    Raises Abort naming whose engine failed (ENGINE) or who is gone (SILENT): where an engine fails, they call the roll.
+    Raises Abort naming whose engine failed (ENGINE) or who is gone (SILENT): where an engine fails, each says whose.
     """
     try:
         yield from tell_all(place, label, step, Here())

@@ -21,7 +21,7 @@ from potluck.mpc.credentials import EngineCredentials, issue, trusted
 from potluck.mpc.local import addresses
 from potluck.mpc.peers import LOOPBACK, Peers
 from potluck.mpc.replicated import PARTIES
-from potluck.mpc.spu import AMONG, Compiled, Job, Pending, Spu, Stretch, checked_sum
+from potluck.mpc.spu import AMONG, Compiled, Job, Pending, Spu, checked_sum
 
 PROGRAM = "sum_checked"
 BOUND = (1 << 62) - 1
@@ -93,8 +93,7 @@ class Engine:
 
     def compile(self, sites: int, limits: Sequence[Limit]) -> Compiled:
         """The program for a sum over so many sites. Raises Abort(ENGINE): numbers that it refuses."""
-        parts = [Stretch(one.length, one.bound, one.norm) for one in limits]
-        return self.program(PROGRAM, checked_sum(sites, parts))
+        return self.program(PROGRAM, checked_sum(sites, limits))
 
     def program(self, program: str, numbers: Mapping[str, object]) -> Compiled:
         """The program of that name for these numbers, compiled once a process. Raises Abort(ENGINE): as `compile`."""

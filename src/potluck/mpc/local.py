@@ -1,20 +1,14 @@
-"""The parties of a job on one machine: their engines, linked over loopback, with mutual TLS as across machines."""
+"""Free addresses of this machine, at which engines listen."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import ClassVar
 
 from potluck.core.errors import UsageError
-from potluck.core.party import Party, Role
-from potluck.core.rounds import Abort
-from potluck.engines.worker import Worker
-from potluck.mpc.credentials import issue, trusted
 from potluck.mpc.peers import LOOPBACK, Peers
-from potluck.mpc.spu import PARTIES, Job, Spu
 from potluck.secret.random import system
 
 HOST = "127.0.0.1"
@@ -71,37 +65,3 @@ def _free(known: Sequence[str], where: str) -> str:
             one.bind((name, int(port)))
             return address
     raise UsageError("no port is free for the engine", where=where, hint="a port a run: engine.address, a wider range")
-
-
-@contextlib.contextmanager
-def linked(
-    protocol: str, name: str, now: float, patience: int = 120, make: Callable[[], Worker] = lambda: Worker("mpc")
-) -> Iterator[list[Spu]]:
-    """All parties of a job, by rank, linked; at the end their engines are closed. now: since 1970, in seconds.
-
-    Raises UsageError: the engine is not installed. Raises Abort(ENGINE): it fails.
-    """
-    parties = [Party(Role.COMPUTE, f"c{rank}") for rank in range(PARTIES[protocol])]
-    own = [issue(party, name, now) for party in parties]
-    known = {party: one.certificate for party, one in zip(parties, own, strict=True)}
-    file, job = trusted(known, name, now), Job(protocol, name, addresses(len(parties)), patience)
-    engines = [Spu(make()) for _ in parties]
-    try:
-        with ThreadPoolExecutor(len(engines)) as pool:  # a start takes seconds
-            for _ in pool.map(Spu.start, engines):
-                pass
-        pending = [engine.link(job, rank, own[rank], file) for rank, engine in enumerate(engines)]
-        for one in pending:
-            one.result()
-        yield engines
-        leave(engines)
-    finally:
-        for engine in engines:
-            engine.close()
-
-
-def leave(engines: Sequence[Spu]) -> None:
-    """End the link at all parties; where one is gone already there is nothing to end."""
-    with contextlib.suppress(Abort):
-        for one in [engine.leave() for engine in engines]:
-            one.result()

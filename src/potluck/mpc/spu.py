@@ -1,8 +1,8 @@
-"""The engine of joint computation, typed: shares, programs and intersections, done in a process of its own.
+"""The engine of joint computation, typed: programs and intersections, done in a process of its own.
 
 One `Spu` is one party's engine for one job. What talks to the other parties gives a `Pending`: on one thread, ask
 all parties first, then take the results. Shares are opaque bytes whose length is known. A share in, a share out:
-nothing is opened here but by `open_words` and `open_reals`, which need the shares of all parties.
+nothing is opened here.
 """
 
 from __future__ import annotations
@@ -18,19 +18,17 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.rounds import Abort, Cause, Words
+from potluck.core.rounds import Abort, Cause, Limit
 from potluck.mpc.credentials import EngineCredentials
 
 if TYPE_CHECKING:
     from potluck.engines.worker import Worker
 
 T = TypeVar("T")
-Reals = NDArray[np.float64]
 WIDTH = {"ABY3": 16, "CHEETAH": 8}
 """Bytes of a party's share, an element."""
 PAIR = 2
 """The same of a bit under ABY3."""
-PARTIES = {"ABY3": 3, "CHEETAH": 2, "RR22": 2, "ECDH": 2}
 RR22 = "RR22"
 AMONG = {3: "ABY3", 2: "CHEETAH"}
 """The protocol by which so many compute."""
@@ -100,15 +98,6 @@ class Compiled:
     generation: int = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A stretch of a site's vector. bound: of each |element|; norm: of its L2 norm, or 0: not asked. Whole steps."""
-
-    length: int
-    bound: int
-    norm: int = 0
-
-
 class Spu:
     """One party's engine. All methods raise Abort(ENGINE) where the engine fails; its words say why."""
 
@@ -116,24 +105,6 @@ class Spu:
         self._worker = worker
         self._linked: tuple[Job, int] | None = None
         self._clear: weakref.finalize[..., Spu] | None = None
-
-    def start(self) -> None:
-        """Start the process where none runs; it tests itself. Raises UsageError: the engine is not installed."""
-        self._worker.start()
-
-    def share_words(self, protocol: str, words: Words) -> list[bytes]:
-        """words, integers mod 2^64 of any shape -> one share a party. Any party's share alone says nothing."""
-        body = np.ascontiguousarray(words, "<u8")
-        return self._share(protocol, {"kind": "integer", "shape": list(body.shape)}, body.tobytes())
-
-    def share_reals(self, protocol: str, values: Reals, bound: int) -> list[bytes]:
-        """values, real, each at most `bound` in absolute value (checked) -> one share a party; steps of 2^-18."""
-        body = np.ascontiguousarray(values, "<f8")
-        return self._share(protocol, {"kind": "fixed", "shape": list(body.shape), "bound": bound}, body.tobytes())
-
-    def share_bits(self, protocol: str, bits: NDArray[np.bool_]) -> list[bytes]:
-        """bits of any shape -> one share a party."""
-        return self._share(protocol, {"kind": "bit", "shape": list(bits.shape)}, np.ascontiguousarray(bits).tobytes())
 
     def link(self, job: Job, rank: int, own: EngineCredentials, trusted: bytes) -> Pending[None]:
         """Connect to the other parties over mutual TLS. own: of this party; trusted: of all (`credentials.trusted`)."""
@@ -169,14 +140,6 @@ class Spu:
             self._worker, lambda found: _lengths(found, [one.share_bytes(job.protocol) for one in program.gives])
         )
 
-    def open_words(self, protocol: str, value: Value, shares: Sequence[bytes]) -> Words:
-        """An integer value from the shares of all parties, by rank. Reveals: the value."""
-        return np.frombuffer(self._opened(protocol, value, shares), "<u8").reshape(value.shape)
-
-    def open_reals(self, protocol: str, value: Value, shares: Sequence[bytes]) -> Reals:
-        """A real value from the shares of all parties, by rank. Reveals: the value."""
-        return np.frombuffer(self._opened(protocol, value, shares), "<f8").reshape(value.shape)
-
     def intersect(self, keys: bytes, receiver: int, seconds: int = 600) -> Pending[NDArray[np.uint32]]:
         """keys, 16 bytes each, none twice -> the numbers of those that the other side has, too, in order of the keys.
 
@@ -186,14 +149,6 @@ class Spu:
         about = json.dumps({"receiver": receiver, "timeout": seconds}).encode()
         self._worker.post("mpc.psi", about, keys, deadline=seconds + SLACK)
         return Pending(self._worker, lambda found: _numbers(found, len(keys) // DIGEST))
-
-    def leave(self, seconds: int = 30) -> Pending[None]:
-        """End the link, when all parties do: what each has sent has then arrived. After it the engine is closed; who
-        closes earlier takes from others what they still wait for."""
-        self._open_job()
-        self._linked = None
-        self._worker.post("mpc.close", json.dumps({"timeout": seconds}).encode(), deadline=seconds + SLACK)
-        return Pending(self._worker, lambda _: None)
 
     def close(self) -> None:
         """End the process. Other parties that still wait for it fail."""
@@ -214,17 +169,6 @@ class Spu:
             self._clear()
         self._clear = None
 
-    def _share(self, protocol: str, about: Mapping[str, object], body: bytes) -> list[bytes]:
-        said = json.dumps({"protocol": protocol, **about}).encode()
-        return list(self._worker.call("mpc.shares", said, body))
-
-    def _opened(self, protocol: str, value: Value, shares: Sequence[bytes]) -> bytes:
-        if [len(share) for share in shares] != [value.share_bytes(protocol)] * PARTIES[protocol]:
-            raise Abort(Cause.MALFORMED, step="mpc.open", detail="not one share of the value's length from each party")
-        about = {"protocol": protocol, "kind": value.kind, "shape": list(value.shape)}
-        (body,) = self._worker.call("mpc.open", json.dumps(about).encode(), *shares)
-        return body
-
     def _open_job(self) -> Job:
         self._worker.start()
         if self._linked is None or self._linked[1] != self._worker.generation:
@@ -232,9 +176,9 @@ class Spu:
         return self._linked[0]
 
 
-def checked_sum(sites: int, parts: Sequence[Stretch]) -> dict[str, object]:
+def checked_sum(sites: int, limits: Sequence[Limit]) -> dict[str, object]:
     """The numbers of the program `sum_checked`: see `engines.spu.programs`."""
-    return {"sites": sites, "parts": [[part.length, part.bound, part.norm] for part in parts]}
+    return {"sites": sites, "parts": [[one.length, one.bound, one.norm] for one in limits]}
 
 
 def _lengths(found: Sequence[bytes], wanted: Sequence[int]) -> list[bytes]:

@@ -51,6 +51,11 @@ def _evaluate(high_to_low: Sequence[int], x: int) -> int:
     return value
 
 
+def pieces(body: bytes) -> list[Secret]:
+    """Shares that lie one behind the other."""
+    return [Secret(body[start : start + SIZE]) for start in range(0, len(body), SIZE)]
+
+
 def weights(points: Sequence[int]) -> list[int]:
     """The Lagrange weights at zero of the given x: one computation serves every secret shared at the same points.
 

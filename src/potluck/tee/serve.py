@@ -8,11 +8,9 @@ of it. Real hardware measures this process together with the system below it; a 
 
 from __future__ import annotations
 
-import platform
 import sys
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 
 import numpy as np
 
@@ -20,7 +18,7 @@ from potluck.core.errors import PotluckError
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Rule
 from potluck.engines.frames import OpError
-from potluck.engines.serving import serve
+from potluck.engines.serving import serve, versions
 from potluck.secret.box import SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.keys import Roster, SigningKey
@@ -85,4 +83,4 @@ def ready(attest: Attest, sample: Sample) -> list[str]:
         raise OpError("the self-test scores wrongly")
     margins(layers, "tanh", np.ones((1, 2)))
     attest(bytes(64))
-    return [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in ("numpy", "cryptography"))]
+    return versions("numpy", "cryptography")

@@ -16,10 +16,9 @@ from potluck.core.rounds import Abort, Cause, RoundId, Terms
 from potluck.core.stages import Opened
 from potluck.core.wire import load
 from potluck.he.sum import messages as m
-from potluck.he.sum.bfv import Bfv
+from potluck.he.sum.bfv import Bfv, Setting
 from potluck.he.sum.packing import unpack
 from potluck.he.sum.protection import He
-from potluck.he.sum.setting import Setting
 from potluck.mpc.clear.protection import Clear
 from potluck.testing.protection import RoundContext, check_protection
 

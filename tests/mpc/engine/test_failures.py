@@ -16,8 +16,8 @@ from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause
 from potluck.engines.worker import Worker
 from potluck.mpc.credentials import issue
-from potluck.mpc.spu import BOTH, Spu, Stretch, checked_sum
-from support.mpc.spu_rig import compiled, ring, unlinked
+from potluck.mpc.spu import BOTH, Spu, checked_sum
+from support.mpc.spu_rig import Limit, compiled, ring, unlinked
 
 PATIENCE, QUIET = 5, 15
 """Seconds that a party waits for others: in vain, and on a busy machine not in vain."""
@@ -51,9 +51,7 @@ def test_protocols_with_a_trusted_dealer_are_refused_by_name_wherever_they_are_a
         asked = replace(job, protocol=protocol)
         assert words in abort(engine.link(asked, rank, own, file))
     with pytest.raises(Abort, match=words):
-        engine.share_words(protocol, np.zeros(1, np.uint64))
-    with pytest.raises(Abort, match=words):
-        engine.compile(protocol, "sum_checked", checked_sum(1, [Stretch(1, 1)]))
+        engine.compile(protocol, "sum_checked", checked_sum(1, [Limit(1, 1)]))
     engine.close()
 
 
@@ -70,7 +68,7 @@ def test_a_party_that_never_comes_ends_the_linking_of_the_others():
     with unlinked("ABY3", PATIENCE) as parties:
         start = time.monotonic()
         for engine, *_ in parties[:2]:
-            engine.start()
+            engine._worker.start()
         pending = [engine.link(*rest) for engine, *rest in parties[:2]]
         assert [abort(one) for one in pending] == ["not all parties could be linked in time"] * 2
         assert time.monotonic() - start < PROMPT
@@ -80,7 +78,7 @@ def test_a_party_that_never_comes_ends_the_linking_of_the_others():
 def test_a_party_that_comes_seconds_late_is_waited_for():
     with unlinked("CHEETAH", 60) as parties:
         first = parties[0][0].link(*parties[0][1:])
-        parties[1][0].start()
+        parties[1][0]._worker.start()
         time.sleep(4)
         second = parties[1][0].link(*parties[1][1:])
         assert first.result() is None
@@ -209,33 +207,15 @@ def relay(target, heard):
     return f"127.0.0.1:{door.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("protocol", ["ABY3", "CHEETAH", "ECDH"])
-def test_taking_leave_takes_no_time_when_all_do(protocol):
-    with ring(protocol, patience=60) as engines:
-        if protocol == "ECDH":
-            asked = [engine.intersect(bytes(16), BOTH) for engine in engines]
-        else:
-            programs = compiled(engines, protocol, "sum_checked", checked_sum(1, [Stretch(4, 9)]))
-            share = engines[0].share_words(protocol, np.zeros(4, np.uint64))
-            ranks = zip(engines, programs, share, strict=True)
-            asked = [engine.execute(program, [one]) for engine, program, one in ranks]
-        for one in asked:
-            one.result()
-        start = time.monotonic()
-        for pending in [engine.leave(120) for engine in engines]:
-            assert pending.result() is None
-        assert time.monotonic() - start < PROMPT  # not the 120 that one waits for who does not take leave
-
-
 @pytest.mark.slow
 def test_parties_with_different_programs_compute_nothing():
     with ring("ABY3", patience=QUIET) as engines:
         programs = [
-            engine.compile("ABY3", "sum_checked", checked_sum(1, [Stretch(4, 9 if rank else 10)]))
+            engine.compile("ABY3", "sum_checked", checked_sum(1, [Limit(4, 9 if rank else 10)]))
             for rank, engine in enumerate(engines)
         ]
         assert len({program.digest for program in programs}) == 2
-        share = engines[0].share_words("ABY3", np.zeros(4, np.uint64))
+        share = engines[0].shares("ABY3", np.zeros(4, np.uint64))
         pending = [
             engine.execute(program, [share[rank]])
             for rank, (engine, program) in enumerate(zip(engines, programs, strict=True))
@@ -255,8 +235,8 @@ def test_parties_with_different_programs_compute_nothing():
 )
 def test_a_party_killed_after_it_compiled_ends_the_others(victim):
     with ring("ABY3", patience=QUIET) as engines:
-        programs = compiled(engines, "ABY3", "sum_checked", checked_sum(1, [Stretch(4, 9)]))
-        share = engines[0].share_words("ABY3", np.zeros(4, np.uint64))
+        programs = compiled(engines, "ABY3", "sum_checked", checked_sum(1, [Limit(4, 9)]))
+        share = engines[0].shares("ABY3", np.zeros(4, np.uint64))
         os.kill(engines[victim]._worker.pid, signal.SIGKILL)
         start = time.monotonic()
         others = [rank for rank in range(3) if rank != victim]
@@ -278,8 +258,8 @@ def until(true, seconds=30.0):
 def test_a_party_killed_in_the_middle_of_a_program_ends_the_others(protocol):
     length, sites = (100_000, 6) if protocol == "ABY3" else (20_000, 2)
     with ring(protocol, patience=QUIET) as engines:
-        programs = compiled(engines, protocol, "sum_checked", checked_sum(sites, [Stretch(length, 9)]))
-        share = engines[0].share_words(protocol, np.zeros(length, np.uint64))
+        programs = compiled(engines, protocol, "sum_checked", checked_sum(sites, [Limit(length, 9)]))
+        share = engines[0].shares(protocol, np.zeros(length, np.uint64))
         pending = [
             engine.execute(program, [share[rank]] * sites)
             for rank, (engine, program) in enumerate(zip(engines, programs, strict=True))
@@ -308,7 +288,7 @@ def test_a_party_killed_in_the_middle_of_an_intersection_ends_the_other():
 
 def test_what_was_linked_and_compiled_is_gone_with_its_process():
     with ring("CHEETAH", patience=60) as engines:
-        program = engines[0].compile("CHEETAH", "sum_checked", checked_sum(1, [Stretch(1, 1)]))
+        program = engines[0].compile("CHEETAH", "sum_checked", checked_sum(1, [Limit(1, 1)]))
         os.kill(engines[0]._worker.pid, signal.SIGKILL)
         time.sleep(0.2)
         with pytest.raises(Abort, match="no link is open, or its process is gone"):

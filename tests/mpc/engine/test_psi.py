@@ -1,7 +1,5 @@
 """An intersection is exactly the set of common keys, aligned at both sides, of any size and in any writing."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -9,10 +7,9 @@ from potluck.core.errors import DataError
 from potluck.core.rounds import Abort
 from potluck.core.spelling import normal
 from potluck.engines.worker import Worker
-from potluck.mpc.local import linked
-from potluck.mpc.psi.keys import digests, intersect_between
+from potluck.mpc.psi.keys import digests
 from potluck.mpc.spu import BOTH, Spu
-from support.mpc.spu_rig import ring
+from support.mpc.spu_rig import intersected, ring
 
 
 def sides(size, share):
@@ -43,9 +40,9 @@ def either(request):
 
 def checked(engines, first, second):
     """Intersects, and holds it against Python's sets. Gives the size."""
-    found = intersect_between(engines, first, second)
-    mine = [tuple(map(normal, first[row])) for row in found.first]
-    theirs = [tuple(map(normal, second[row])) for row in found.second]
+    one, other = intersected(engines, first, second)
+    mine = [tuple(map(normal, first[row])) for row in one]
+    theirs = [tuple(map(normal, second[row])) for row in other]
     assert mine == theirs
     assert len(set(mine)) == len(mine)
     assert set(mine) == {tuple(map(normal, key)) for key in first} & {tuple(map(normal, key)) for key in second}
@@ -100,14 +97,14 @@ def test_a_key_twice_is_refused_with_the_row_and_without_the_key():
 
 @pytest.mark.parametrize("receiver", [0, 1])
 def test_only_the_receiver_learns_the_result(either, receiver):
-    found = intersect_between(either, *sides(100, 0.5), receiver)
-    assert [len(found.first), len(found.second)] == ([50, 0] if receiver == 0 else [0, 50])
+    found = intersected(either, *sides(100, 0.5), receiver)
+    assert [len(one) for one in found] == ([50, 0] if receiver == 0 else [0, 50])
 
 
 def test_two_processes_are_started_and_ended_for_one_intersection(mpc_engine):
-    with linked("ECDH", "intersection", time.time()) as engines:
-        found = intersect_between(engines, [("a",), ("b",)], [("b",), ("c",)])
-    assert (found.first.tolist(), found.second.tolist()) == ([1], [0])
+    with ring("ECDH") as engines:
+        found = intersected(engines, [("a",), ("b",)], [("b",), ("c",)])
+    assert [one.tolist() for one in found] == [[1], [0]]
 
 
 @pytest.mark.slow
@@ -124,7 +121,7 @@ def test_the_engine_itself_refuses_keys_that_occur_twice_and_protocols_that_comp
 
 def test_row_numbers_come_in_the_order_of_the_keys(either):
     keys = [(str(number),) for number in range(50)]
-    found = intersect_between(either, keys, keys)
+    found, _ = intersected(either, keys, keys)
     raw = digests(keys)
     order = np.argsort([raw[start : start + 16] for start in range(0, len(raw), 16)])
-    assert found.first.tolist() == order.tolist()
+    assert found.tolist() == order.tolist()

@@ -6,7 +6,7 @@ import pytest
 from potluck.core.rounds import Abort
 from potluck.engines.worker import Worker
 from potluck.mpc.spu import Spu
-from support.mpc.spu_rig import Stretch, expected, summed
+from support.mpc.spu_rig import Limit, expected, summed
 
 TOP, LOW = 2**63 - 1, -(2**63)
 
@@ -14,7 +14,7 @@ TOP, LOW = 2**63 - 1, -(2**63)
 def test_the_sum_is_the_plain_sum_and_wraps_as_it_does(protocol):
     name, engines = protocol
     vectors = [[1, -2, 2**62 - 1, -(2**62) + 1], [5, 7, 2**62 - 1, -(2**62) + 1], [0, -1, 2**62 - 1, -(2**62) + 1]]
-    parts = [Stretch(4, 2**62 - 1)]
+    parts = [Limit(4, 2**62 - 1)]
     assert summed(engines, name, vectors, parts) == expected(vectors, parts)
     assert summed(engines, name, vectors, parts)[1] == [1, 1, 1]
 
@@ -24,15 +24,15 @@ def test_one_step_beyond_the_bound_is_refused_anywhere_in_the_ring(protocol, bou
     name, engines = protocol
     edges = [0, bound, -bound, bound + 1, -bound - 1, TOP, LOW, LOW + 1, LOW + bound, TOP - bound, LOW + bound - 1]
     vectors = [[edge] for edge in edges if LOW <= edge <= TOP]
-    found = summed(engines, name, vectors, [Stretch(1, bound)])
-    assert found == expected(vectors, [Stretch(1, bound)])
+    found = summed(engines, name, vectors, [Limit(1, bound)])
+    assert found == expected(vectors, [Limit(1, bound)])
     assert sum(found[1]) == 3
 
 
 def test_squares_that_wrap_to_a_small_norm_are_refused(aby3):
     """2^32 squared is 0 mod 2^64, and four times 2^31 squared is, too."""
     vectors = [[2**32, 0, 0, 0], [2**31] * 4, [3, 4, 0, 0], [LOW, LOW, 0, 0], [5, 1, 0, 0]]
-    parts = [Stretch(4, 2**40, 5)]
+    parts = [Limit(4, 2**40, 5)]
     assert all(sum(v * v for v in vector) % 2**64 <= 25 for vector in vectors[:4])
     assert summed(aby3, "ABY3", vectors, parts) == expected(vectors, parts)
     assert summed(aby3, "ABY3", vectors, parts)[1] == [0, 0, 1, 0, 0]
@@ -44,7 +44,7 @@ def test_norms_whose_squares_do_not_fit_at_once_are_exact_up_to_30_bits(aby3):
     exact, over = [side] * 100, [side] * 99 + [side + 10 * 9]
     assert sum(v * v for v in exact) <= norm**2 < sum(v * v for v in over)
     vectors = [exact, over, [norm] + [0] * 99, [norm, 1] + [0] * 98, [2**30 - 2] * 100]
-    parts = [Stretch(100, 2**62 - 1, norm)]
+    parts = [Limit(100, 2**62 - 1, norm)]
     assert 100 * norm**2 > 2**63
     assert summed(aby3, "ABY3", vectors, parts) == expected(vectors, parts)
 
@@ -57,13 +57,13 @@ def test_longer_norms_refuse_no_honest_vector_and_bear_a_stated_excess(aby3, nor
     assert sum(v * v for v in honest) <= norm**2
     assert sum(v * v for v in beyond) > (norm * (1 + 2**-27 * length**0.5)) ** 2
     vectors = [honest, near, beyond, [norm] + [0] * 15, [TOP] + [0] * 15, [LOW] * 16]
-    total, kept = summed(aby3, "ABY3", vectors, [Stretch(length, 2**62 - 1, norm)])
+    total, kept = summed(aby3, "ABY3", vectors, [Limit(length, 2**62 - 1, norm)])
     assert kept == [1, 1, 0, 1, 0, 0]
     assert total == [sum(v[i] for v in (vectors[0], vectors[1], vectors[3])) % 2**64 for i in range(length)]
 
 
 def test_parts_have_bounds_of_their_own_and_one_fault_refuses_the_whole_site(aby3):
-    parts = [Stretch(2, 10), Stretch(3, 100, 100), Stretch(1, 5)]
+    parts = [Limit(2, 10), Limit(3, 100, 100), Limit(1, 5)]
     vectors = [[10, -10, 60, 80, 0, 5], [10, -10, 60, 80, 1, 5], [11, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, -6]]
     assert summed(aby3, "ABY3", vectors, parts) == expected(vectors, parts)
     assert summed(aby3, "ABY3", vectors, parts)[1] == [1, 0, 0, 0]
@@ -80,7 +80,7 @@ def test_random_vectors_and_bounds_agree_with_plain_integers(aby3, count):
             way = rng.standard_normal(length)
             far = rng.choice([0.5, 0.99, 1.01, 4]) * norm / np.linalg.norm(way)
             vectors.append([int(value) for value in way * far])
-        parts = [Stretch(length, bound, norm)]
+        parts = [Limit(length, bound, norm)]
         assert summed(aby3, "ABY3", vectors, parts) == expected(vectors, parts)
 
 
@@ -91,7 +91,7 @@ def test_a_whole_model_of_many_sites(aby3, length, sites):
     vectors[1, 17] = 2**16 + 1
     vectors[2, :] = 2**16
     norm = int(0.8 * 2**16 * length**0.5)  # uniform elements have 0.58 of that root, the third site has all of it
-    parts = [Stretch(length, 2**16, norm)]
+    parts = [Limit(length, 2**16, norm)]
     rows = [row.tolist() for row in vectors]
     found = summed(aby3, "ABY3", rows, parts)
     assert found == expected(rows, parts)

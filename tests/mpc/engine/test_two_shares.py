@@ -10,10 +10,10 @@ from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause
 from potluck.mpc.fit import parts as fit_parts
 from potluck.mpc.replicated import commitment, expanded, held, join, places, share, split, width
-from potluck.mpc.spu import AMONG, WIDTH, Stretch, checked_sum
+from potluck.mpc.spu import AMONG, WIDTH, checked_sum
 from potluck.secret.random import system
 from potluck.testing.draws import seeded
-from support.mpc.spu_rig import compiled, ran
+from support.mpc.spu_rig import Limit, compiled, ran
 
 TWO = tuple(Party(Role.COMPUTE, name) for name in ("alpha", "beta"))
 INFO = b"a test"
@@ -102,9 +102,9 @@ def test_how_many_compute_decides_the_protocol_and_others_than_two_or_three_have
 @pytest.mark.slow
 def test_the_engine_takes_these_shares_and_its_results_join_as_the_engine_opens_them(cheetah):
     vectors = np.array([[3, 2**64 - 5, 7], [1, 1, 2**64 - 1]], np.uint64)
-    programs = compiled(cheetah, "CHEETAH", "sum_checked", checked_sum(2, [Stretch(3, 6)]))
+    programs = compiled(cheetah, "CHEETAH", "sum_checked", checked_sum(2, [Limit(3, 6)]))
     total, kept = ran(cheetah, programs, [shared(vector) for vector in vectors])
-    opened = cheetah[0].open_words("CHEETAH", programs[0].gives[0], total)
+    opened = cheetah[0].opened("CHEETAH", programs[0].gives[0], total)
     joined = join(dict(zip(TWO, total, strict=True)), TWO, 3)
     assert np.array_equal(joined, opened)
     assert joined.view(np.int64).tolist() == [1, 1, -1]  # the first is left out: 7 is beyond 6

@@ -38,8 +38,8 @@ def fitted(engines, numbers, x, y, keep, noise):
     shares = [fit_parts.shares(takes, held(parts, rank), b"a test") for rank in range(PARTIES)]
     results = ran(engines, programs, list(zip(*shares, strict=True)))
     gives = programs[0].gives
-    said = engines[0].open_words("ABY3", gives[2], results[2]).view(np.int64)
-    return engines[0].open_reals("ABY3", gives[1], results[1]), said.tolist()
+    said = engines[0].opened("ABY3", gives[2], results[2]).view(np.int64)
+    return engines[0].opened("ABY3", gives[1], results[1]), said.tolist()
 
 
 def clipped(numbers, x, y, keep, weights):

@@ -8,9 +8,9 @@ from potluck.core.rounds import Abort
 from potluck.engines.worker import Worker
 from potluck.mpc.fit import parts as fit_parts
 from potluck.mpc.replicated import held
-from potluck.mpc.spu import PARTIES, Spu
+from potluck.mpc.spu import Spu
 from potluck.secret.random import system
-from support.mpc.spu_rig import compiled, ran
+from support.mpc.spu_rig import PARTIES, compiled, ran
 
 pytestmark = pytest.mark.slow
 SIDE, LEAST, STEP = 12, 10, 1 << 18
@@ -45,7 +45,7 @@ def faults(engines, protocol, programs, arrays):
     parts = fit_parts.dealt(takes, arrays, b"a test", system, count)
     shares = [fit_parts.shares(takes, held(parts, rank), b"a test") for rank in range(count)]
     results = ran(engines, programs, list(zip(*shares, strict=True)))
-    return engines[0].open_words(protocol, programs[0].gives[0], results[0]).view(np.int64).tolist()
+    return engines[0].opened(protocol, programs[0].gives[0], results[0]).view(np.int64).tolist()
 
 
 def rows(seed=0):

@@ -46,9 +46,9 @@ def grown(engines, numbers, arrays):
     assert [np.shape(one) for one in arrays] == [take.shape for take in takes]
     results = ran(engines, programs, shared(takes, arrays))
     return [
-        engines[0].open_reals("ABY3", give, some)
+        engines[0].opened("ABY3", give, some)
         if give.kind == "fixed"
-        else engines[0].open_words("ABY3", give, some).view(np.int64)
+        else engines[0].opened("ABY3", give, some).view(np.int64)
         for give, some in zip(programs[0].gives, results, strict=True)
     ]
 
@@ -190,7 +190,7 @@ def test_a_bit_travels_as_a_bit_and_opens_as_itself(aby3):
     assert len(third.bits.rest) == 2
     kind = Value("bit", (3, 5))
     (dealt,) = shared([take], [value])
-    for shares in (dealt, aby3[0].share_bits("ABY3", value)):
+    for shares in (dealt, aby3[0].shares("ABY3", value)):
         assert [len(one) for one in shares] == [kind.share_bytes("ABY3")] * 3 == [30] * 3
         assert (opened_bits(shares) == np.ravel(value)).all()
 

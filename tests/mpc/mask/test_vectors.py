@@ -117,7 +117,7 @@ def test_cohorts_that_cannot_be_carried_are_refused():
 def open_note(vector):
     """(root share, seed share), half: as the vector's receiver opens them."""
     some_key = PublicBoxKey(BoxKey(hidden(vector["channel"])).public)
-    table = SettledRoster(bytes.fromhex(vector["roster"]), {}, Graph({}, {}), some_key)
+    table = SettledRoster(None, None, bytes.fromhex(vector["roster"]), {}, Graph({}, {}), some_key)
     dealer, receiver = site(vector["dealer"]), site(vector["receiver"])
     kept = Kept(bytes.fromhex(vector["root_commitment"]), bytes.fromhex(vector["seed_commitment"]))
     shares = Shares(kept, bytes.fromhex(vector["share_box"]))

@@ -11,8 +11,8 @@ from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load
 from potluck.drivers.once import root_cause
+from potluck.mpc import dealing as mpc_dealing
 from potluck.mpc.predict import compute as predict_compute
-from potluck.mpc.predict import dealing as predict_dealing
 from potluck.mpc.predict import messages as m
 from potluck.mpc.predict import scale as predict_scale
 from potluck.mpc.predict.protection import traffic
@@ -70,18 +70,18 @@ class Nothing:
 
 def dealing(held):
     """A play: this party deals otherwise. held: instead of the right choice of parts."""
-    right = predict_dealing.held
+    right = mpc_dealing.held
 
     def play(seat, half):
         inbox = None
         while True:
-            predict_dealing.held = held
+            mpc_dealing.held = held
             try:
                 exchange = half.send(inbox)
             except StopIteration as stop:
                 return stop.value
             finally:
-                predict_dealing.held = right
+                mpc_dealing.held = right
             inbox = yield exchange
 
     return play
@@ -112,7 +112,7 @@ def test_each_of_two_gets_one_part_and_never_the_others(who):
 
     def kept(body, schema, sender=None):
         found = right(body, schema, sender)
-        if schema is m.Dealt and sender == who:
+        if schema is mpc_dealing.Dealt and sender == who:
             opened[len(opened)] = found.held
         return found
 

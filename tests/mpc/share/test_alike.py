@@ -7,8 +7,10 @@ from sklearn.metrics import roc_auc_score
 
 from potluck.core.rounds import Abort, Cause
 from potluck.mpc.replicated import commitment, expanded, held, join, lifted, share, split
+from potluck.mpc.spu import Value
 from potluck.testing.draws import seeded
 from support.mpc.share_rig import RANKS, terms
+from support.mpc.spu_rig import Engine
 
 FRESH, LENGTH = 5_000, 8
 system = seeded("fresh sharings")  # each is fresh; that they repeat from run to run keeps chance out of the verdict
@@ -66,14 +68,11 @@ def test_two_parties_together_have_the_words(two):
 
 
 def test_the_engine_reads_these_shares_and_they_read_the_engines(mpc_engine):
-    from potluck.engines.worker import Worker
-    from potluck.mpc.spu import Spu, Value
-
-    engine = Spu(Worker("mpc"))
+    engine = Engine()
     pieces = split(HIGH, b"info", system)
     ours = [share(*(expanded(one, b"info", LENGTH) for one in held(pieces, rank))) for rank in range(3)]
-    assert engine.open_words("ABY3", Value("integer", (LENGTH,)), ours).tolist() == HIGH.tolist()
-    theirs = dict(zip(RANKS, engine.share_words("ABY3", HIGH), strict=True))
+    assert engine.opened("ABY3", Value("integer", (LENGTH,)), ours).tolist() == HIGH.tolist()
+    theirs = dict(zip(RANKS, engine.shares("ABY3", HIGH), strict=True))
     assert join(theirs, RANKS, LENGTH).tolist() == HIGH.tolist()
     engine.close()
 

@@ -14,26 +14,23 @@ ROOT = str(Path(potluck.__file__).parents[1])
 SPEAK = f"""
 import os, sys, time
 sys.path.append({ROOT!r})
-from potluck.engines.frames import ERROR, REPLY, pack, parse
+from potluck.engines.frames import ERROR, REPLY, pack
+from potluck.engines.frames import read as frame
 HEAD, ONE = b"PLE1\\x02\\x00" + bytes(8), (1).to_bytes(4, "little")
 def send(kind, name, number, *buffers):
     for piece in pack(kind, name, number, buffers):
         while piece:
             piece = piece[os.write(1, piece):]
+def take(wanted):
+    got = b""
+    while len(got) < wanted:
+        piece = os.read(0, wanted - len(got))
+        if not piece:
+            os._exit(0)
+        got += piece
+    return got
 def read():
-    parser = parse()
-    wanted = next(parser)
-    while True:
-        got = b""
-        while len(got) < wanted:
-            piece = os.read(0, wanted - len(got))
-            if not piece:
-                os._exit(0)
-            got += piece
-        try:
-            wanted = parser.send(got)
-        except StopIteration as done:
-            return done.value
+    return frame(take)
 def ready():
     send(REPLY, "ready", 0, b"python 3.12.0", b"openfhe 0", b"numpy 0")
 """

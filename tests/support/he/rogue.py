@@ -15,11 +15,10 @@ from potluck.core.wire import dump, load
 from potluck.he.sum import messages as m
 from potluck.he.sum import server
 from potluck.he.sum import site as site_half
-from potluck.he.sum.bfv import Bfv
+from potluck.he.sum.bfv import Bfv, Setting
 from potluck.he.sum.parameters import PARTIAL, WIRE
 from potluck.he.sum.protection import He
 from potluck.he.sum.residues import dump as flat
-from potluck.he.sum.setting import Setting
 from potluck.testing.protection import AnyHalf, RoundContext
 from support.hostile.tampering import altering
 from support.mpc.mask_rogue import causes

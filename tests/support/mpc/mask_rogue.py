@@ -16,7 +16,7 @@ from potluck.core.wire import dump, load, unpack
 from potluck.mpc.mask import messages as m
 from potluck.mpc.mask.graph import Shape, thresholds
 from potluck.mpc.mask.masking import masked
-from potluck.mpc.mask.notes import ROOT, SEED, by_site, open_half, open_shares
+from potluck.mpc.mask.notes import ROOT, SEED, open_half, open_shares
 from potluck.mpc.mask.pairs import Root, pair_mask, self_mask, session
 from potluck.mpc.mask.protection import Mask
 from potluck.mpc.mask.roster import fresh, table
@@ -31,6 +31,11 @@ from potluck.testing.draws import seeded
 from potluck.testing.protection import RoundContext
 
 Hook = Callable[[int, Any], Any]
+
+
+def by_site(notes):
+    """Notes by their other end."""
+    return {addressed.site: addressed.note for addressed in notes}
 
 
 def honest(to, message):

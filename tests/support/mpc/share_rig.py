@@ -6,7 +6,7 @@ from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.rounds import Exchange, Parcel, RoundId, Terms
 from potluck.core.wire import dump, load
 from potluck.drivers.attempt import root_cause
-from potluck.mpc.keys import Keys
+from potluck.mpc.dealing import Dealt, Keys
 from potluck.mpc.replicated import commitment, held, lifted, split
 from potluck.mpc.share import messages as m
 from potluck.mpc.share.protection import Share
@@ -56,7 +56,7 @@ def rogue(agreed, words, pieces_for=lambda rank, pieces: pieces, promise_for=lam
             parts = tuple(commitment(one, info) for one in pieces)
             promise = promise_for(rank, m.Promise(parts, seat.sign(m.promise_statement(agreed, seat.party, parts))))
             key = PublicBoxKey(load(inbox.got[party], Keys, party).box)
-            sealed = key.seal(dump(m.Dealt(*held(mine, rank))), m.box_info(agreed, seat.party, party, promise.parts))
+            sealed = key.seal(dump(Dealt(*held(mine, rank))), m.box_info(agreed, seat.party, party, promise.parts))
             send[party] = Parcel(label, dump(m.Input(sealed, promise)))
         send[SERVER] = Parcel(label, dump(promise))
         yield Exchange(agreed.label(m.SURVIVORS), send, frozenset(RANKS), hops=16)

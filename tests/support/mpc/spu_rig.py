@@ -2,21 +2,63 @@
 
 from __future__ import annotations
 
+import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
 from potluck.core.party import Party, Role
+from potluck.core.rounds import Limit
+from potluck.engines.environment import python, require
 from potluck.engines.worker import Worker
 from potluck.mpc.credentials import issue, trusted
-from potluck.mpc.local import addresses, linked
-from potluck.mpc.spu import PARTIES, Job, Spu, Stretch, checked_sum
+from potluck.mpc.local import addresses
+from potluck.mpc.psi.keys import digests
+from potluck.mpc.spu import BOTH, Job, Spu, checked_sum
+
+PARTIES = {"ABY3": 3, "CHEETAH": 2, "RR22": 2, "ECDH": 2}
+ROOTS = [str(Path(__file__).parents[number] / name) for number, name in ((3, "src"), (2, ""))]
+PROGRAM = f"import sys; sys.path += {ROOTS!r}; from support.mpc.engine_shares import serve; serve()"
 
 
-def ring(protocol, **more):
+class Engine(Spu):
+    """An engine whose worker also makes and opens the library's own shares."""
+
+    def __init__(self):
+        super().__init__(Worker("mpc", program=[str(python(require("mpc").folder)), "-I", "-B", "-c", PROGRAM]))
+
+    def shares(self, protocol, value):
+        """A value of uint64, float64 or bool, of any shape -> one share a party."""
+        kind = {"u": "integer", "f": "fixed", "b": "bit"}[value.dtype.kind]
+        about = {"protocol": protocol, "kind": kind, "shape": list(value.shape)}
+        return list(self._worker.call("test.share", json.dumps(about).encode(), value.tobytes()))
+
+    def opened(self, protocol, value, shares):
+        """A value from the shares of all parties, by rank: uint64 or float64."""
+        about = {"protocol": protocol, "kind": value.kind, "shape": list(value.shape)}
+        (body,) = self._worker.call("test.open", json.dumps(about).encode(), *shares)
+        return np.frombuffer(body, "<f8" if value.kind == "fixed" else "<u8").reshape(value.shape)
+
+
+@contextmanager
+def ring(protocol, patience=120):
     """Engines of all parties, linked, as a context."""
-    return linked(protocol, "a job", time.time(), **more)
+    with unlinked(protocol, patience) as parties:
+        with ThreadPoolExecutor(len(parties)) as pool:  # a start takes seconds
+            list(pool.map(lambda one: one[0]._worker.start(), parties))
+        for pending in [engine.link(*rest) for engine, *rest in parties]:
+            pending.result()
+        yield [engine for engine, *_ in parties]
+
+
+def intersected(engines, first, second, receiver=BOTH):
+    """Row numbers of common keys at two owners, in one order; empty at a side that learns nothing."""
+    sides = [digests(first, "the first owner's keys"), digests(second, "the second owner's keys")]
+    pending = [engine.intersect(side, receiver) for engine, side in zip(engines, sides, strict=True)]
+    return [one.result() for one in pending]
 
 
 def compiled(engines, protocol, program, numbers):
@@ -39,10 +81,10 @@ def summed(engines, protocol, vectors, parts):
     """vectors: rows of Python integers. Gives the opened sum and the opened bits, as lists of integers mod 2^64."""
     programs = compiled(engines, protocol, "sum_checked", checked_sum(len(vectors), parts))
     owner = engines[0]
-    shares = [owner.share_words(protocol, ring_words(vector)) for vector in vectors]
+    shares = [owner.shares(protocol, ring_words(vector)) for vector in vectors]
     total, kept = ran(engines, programs, shares)
     gives = programs[0].gives
-    opened = owner.open_words(protocol, gives[0], total), owner.open_words(protocol, gives[1], kept)
+    opened = owner.opened(protocol, gives[0], total), owner.opened(protocol, gives[1], kept)
     return [one.tolist() for one in opened]
 
 
@@ -75,7 +117,7 @@ def unlinked(protocol, patience=5):
     own = [issue(party, "a job", now) for party in parties]
     file = trusted({party: one.certificate for party, one in zip(parties, own, strict=True)}, "a job", now)
     job = Job(protocol, "a job", addresses(len(parties)), patience)
-    engines = [Spu(Worker("mpc")) for _ in parties]
+    engines = [Engine() for _ in parties]
     try:
         yield [(engine, job, rank, own[rank], file) for rank, engine in enumerate(engines)]
     finally:
@@ -83,4 +125,4 @@ def unlinked(protocol, patience=5):
             engine.close()
 
 
-__all__ = ["Stretch", "compiled", "expected", "ran", "ring", "ring_words", "summed", "unlinked"]
+__all__ = ["Limit", "compiled", "expected", "intersected", "ran", "ring", "ring_words", "summed", "unlinked"]

@@ -30,7 +30,7 @@ from potluck.learning.data.tally_words import lines, required
 from potluck.learning.evaluation import evaluate
 from potluck.learning.loops import build
 from potluck.members.home import SiteHome
-from potluck.mpc.share import rehearsal as share_rehearsal
+from potluck.mpc.share.compute import stand_in
 from potluck.owner.judge import rows_allowed
 from potluck.owner.reading import read as read_policy
 from potluck.owner.source import open_source
@@ -143,7 +143,7 @@ def _letters(plan: Spec, ask: Ask, memory: Memory, me: str, mine: Guarded) -> tu
         one: protection.give(agreed, memory.seat(one), guarded) for one, guarded in free.items()
     }
     if plan.compute:
-        halves |= {one: share_rehearsal.stand_in(agreed, memory.seat(one)) for one in plan.compute}
+        halves |= {one: stand_in(agreed, memory.seat(one)) for one in plan.compute}
     else:
         halves |= {SERVER: protection.open(agreed, memory.seat(SERVER))}
     desks = memory.round(round_, halves)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
-from importlib.metadata import version
 
 import openfhe
 
 from potluck.engines.frames import OpError
 from potluck.engines.openfhe import bfv, ckks
-from potluck.engines.serving import Operations, serve
+from potluck.engines.serving import Operations, serve, versions
 
 TABLES: tuple[Operations, ...] = (bfv.OPS, ckks.OPS)
 
@@ -22,7 +20,7 @@ def main(tables: Sequence[Operations] = TABLES) -> None:
 
 def _ready() -> list[str]:
     selftest()
-    return [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in ("openfhe", "numpy"))]
+    return versions("openfhe", "numpy")
 
 
 def selftest() -> None:

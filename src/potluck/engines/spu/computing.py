@@ -15,9 +15,8 @@ from potluck.engines.serving import Operations
 from potluck.engines.spu.link import GONE, Line, line, timeout
 from potluck.engines.spu.program import Program
 from potluck.engines.spu.programs import PROGRAMS
-from potluck.engines.spu.settings import COMPUTE, FRACTION, LARGEST, config, header, natural, parties, within
-from potluck.engines.spu.shares import DTYPES, SECRET, STORAGE, join, kind, load, make
-from potluck.engines.spu.shares import dump as dumped
+from potluck.engines.spu.settings import COMPUTE, FRACTION, config, header, parties, within
+from potluck.engines.spu.shares import DTYPES, SECRET, STORAGE, dump, load
 
 KEPT = 64
 """Programs that one worker keeps."""
@@ -92,37 +91,10 @@ def _run(open_line: Line, kept: list[Runtime], made: Made, digest: bytes, shares
     for name, share in zip(made.executable.input_names, shares, strict=True):
         runtime.set_var(name, share)
     runtime.run(made.executable)
-    results = [dumped(runtime.get_var(name), STORAGE[made.protocol]) for name in made.executable.output_names]
+    results = [dump(runtime.get_var(name), STORAGE[made.protocol]) for name in made.executable.output_names]
     for name in (*made.executable.input_names, *made.executable.output_names):
         runtime.del_var(name)
     return results
 
 
-def share(state: dict[str, Any], body: bytes, value: bytes) -> list[bytes]:
-    """{"protocol", "kind", "shape", "bound"} and elements (int64, float64 or bytes 0 and 1) -> a share for each party.
-
-    Raises OpError: another length, or an element that is no number or beyond the bound; its value is not said.
-    """
-    about = header(body)
-    wanted = kind(about)
-    count = parties(about.get("protocol"), COMPUTE)
-    if len(value) != wanted.size * DTYPES[wanted.kind].itemsize:
-        raise OpError("a value has another length than its shape")
-    elements = np.frombuffer(value, DTYPES[wanted.kind]).reshape(wanted.shape)
-    if wanted.kind == "fixed":
-        bound = natural(about, "bound", 1, LARGEST)
-        if not bool((np.abs(elements) <= bound).all()):
-            raise OpError("an element is no number, or beyond its bound")
-    made = make(about["protocol"], elements)
-    assert len(made) == count
-    return made
-
-
-def open_(state: dict[str, Any], body: bytes, *shares: bytes) -> list[bytes]:
-    """{"protocol", "kind", "shape"} and the share of every party -> the elements. Reveals: the value."""
-    about = header(body)
-    parties(about.get("protocol"), COMPUTE)
-    return [join(shares, about["protocol"], kind(about))]
-
-
-OPS: Operations = {"mpc.compile": compile_, "mpc.execute": execute, "mpc.shares": share, "mpc.open": open_}
+OPS: Operations = {"mpc.compile": compile_, "mpc.execute": execute}

@@ -7,7 +7,6 @@ job, nobody else can. Certificates and key lie in memory files for a moment; no 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -24,8 +23,6 @@ GONE = "another party is gone or too late"
 RETRY_MS = 500
 FOLDERS: list[str] = []
 """Where this process has worked."""
-LINGER = 0.2
-"""Seconds that the relay, which goes with the process, has to pass on that the others' last messages have come."""
 
 
 class Line(NamedTuple):
@@ -92,14 +89,4 @@ def _described(addresses: list[str], job: str, seconds: float) -> Any:
     return made
 
 
-def close(state: dict[str, Any], body: bytes) -> list[bytes]:
-    """Ends the link when what was sent has arrived: {"timeout"}. Where none is open, nothing happens."""
-    found, seconds = state.pop("link", None), timeout(header(body))
-    state.pop("runtime", None)
-    if isinstance(found, Line):
-        within(seconds, GONE, found.context.stop_link)
-        time.sleep(LINGER)
-    return []
-
-
-OPS: Operations = {"mpc.link": link, "mpc.close": close}
+OPS: Operations = {"mpc.link": link}

@@ -6,17 +6,15 @@ intersects. What it gives up is the same otherwise.
 
 from __future__ import annotations
 
-import platform
 import shutil
 import threading
 from collections.abc import Sequence
-from importlib.metadata import version
 
 import numpy as np
 from spu import Runtime, libspu
 
 from potluck.engines.frames import OpError
-from potluck.engines.serving import Operations, serve
+from potluck.engines.serving import Operations, serve, versions
 from potluck.engines.spu import computing, link, psi
 from potluck.engines.spu.settings import config
 from potluck.engines.spu.shares import STORAGE, dump, join, load, make
@@ -41,8 +39,7 @@ def _left() -> None:
 
 def _ready() -> list[str]:
     selftest()
-    names = ("spu", "jax", "jaxlib", "numpy")
-    return [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in names)]
+    return versions("spu", "jax", "jaxlib", "numpy")
 
 
 def selftest() -> None:

@@ -9,7 +9,7 @@ are made here from that. So whoever sends a share can choose ring elements, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,16 +49,6 @@ class Kind(NamedTuple):
     def paired(self, protocol: str) -> bool:
         """Whether its shares add up mod 2, and not mod 2^64."""
         return self.kind == "bit" and protocol == "ABY3"
-
-
-def kind(about: Mapping[str, Any]) -> Kind:
-    """Reads {"kind": ..., "shape": [...]}. Raises OpError: unknown, empty, or too large."""
-    shape = about.get("shape")
-    if not isinstance(shape, list) or not 1 <= len(shape) <= 4 or about.get("kind") not in DTYPES:
-        raise OpError("a value has a kind, integer, fixed or bit, and a shape of up to four sizes")
-    if not all(type(one) is int and 1 <= one <= MOST for one in shape) or math.prod(shape) > MOST:
-        raise OpError("a shape has sizes of at least 1, and not too many elements")
-    return Kind(about["kind"], tuple(shape))
 
 
 def make(protocol: str, value: np.ndarray[Any, Any]) -> list[bytes]:

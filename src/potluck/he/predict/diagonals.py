@@ -87,17 +87,6 @@ def spread(values: Floats, slots: int) -> Floats:
     return np.tile(whole, slots // len(whole))
 
 
-def product(turns: Turns, vectors: Floats, x: Floats) -> Floats:
-    """What the engine computes, in the clear: vectors [count, slots] as encoded, x [slots] -> [slots]."""
-    total = np.zeros_like(x)
-    for start in range(0, turns.count, turns.babies):
-        inner = sum(vectors[start + b] * np.roll(x, -b) for b in range(turns.babies))
-        total += np.roll(inner, -start)
-    for stride in turns.folds:
-        total += np.roll(total, -stride)
-    return total
-
-
 def _strides(start: int, stop: int) -> tuple[int, ...]:
     """start, 2 start, 4 start ... below stop."""
     return tuple(start << k for k in range((stop // start).bit_length() - 1)) if start < stop else ()

@@ -12,7 +12,6 @@ so that a bad one names who sent it, and it can open none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeVar
 
@@ -20,7 +19,7 @@ import msgspec
 
 from potluck.core.party import SERVER, Party
 from potluck.core.predicting import Meeting
-from potluck.core.rounds import Abort, Cause, Credentials
+from potluck.core.rounds import Abort, Cause, Credentials, Verify
 from potluck.core.steps import blaming
 from potluck.core.wire import VERSION, Message, dump, load
 from potluck.secret.box import BoxKey, BoxPublic, PublicBoxKey
@@ -37,7 +36,6 @@ Small = Annotated[int, msgspec.Meta(ge=0, lt=64)]
 Numbers = Annotated[bytes, msgspec.Meta(max_length=8 << 16)]
 Bound = Annotated[float, msgspec.Meta(ge=0, lt=1e300)]
 S = TypeVar("S", bound=msgspec.Struct)
-Verify = Callable[[Party, bytes, bytes], None]
 
 
 class Hello(Message, frozen=True):

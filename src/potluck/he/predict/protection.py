@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from potluck.core.party import Party
-from potluck.core.predicting import Meeting, Net, Scored
+from potluck.core.predicting import Meeting, Net, Predict, Scored
 from potluck.core.rounds import Credentials, Half
 from potluck.core.stages import Floats
 from potluck.engines.worker import Worker
@@ -24,7 +24,7 @@ from potluck.he.predict.views import views
 __all__ = ["Forecast", "Outline", "Predicting", "forecast", "problems", "views"]
 
 
-class Predicting:
+class Predicting(Predict):
     """`core.predicting.Predict` under CKKS. Each party has an engine of its own, started when it is first needed.
 
     workers: engines to use instead (tests). Close it when the run ends: keys and models are gone then.
@@ -32,10 +32,6 @@ class Predicting:
 
     def __init__(self, workers: Mapping[Party, Worker] | None = None) -> None:
         self._workers: dict[Party, Worker] = dict(workers or {})
-
-    def helpers(self) -> tuple[Party, ...]:
-        """None."""
-        return ()
 
     def query(self, meeting: Meeting, me: Credentials, features: Floats) -> Half[Scored]:
         """The client's half. features [n, inputs], each within the owner's `low` and `high`; 1 <= n <= meeting.rows.
@@ -51,10 +47,6 @@ class Predicting:
     def relay(self, meeting: Meeting, me: Credentials) -> Half[None]:
         """The server's half. Reveals: sizes, and for how many rows the client asks."""
         return server.relay(meeting, me)
-
-    def assist(self, meeting: Meeting, me: Credentials) -> Half[None]:
-        """Nobody assists."""
-        yield from ()
 
     def close(self) -> None:
         """End the engines."""

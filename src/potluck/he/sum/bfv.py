@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.rounds import Abort, Cause
+from potluck.he.sum.packing import Layout
 from potluck.he.sum.parameters import LIFTED, PARTIAL, WIRE, WORD, Parameters
 from potluck.he.sum.residues import Residues, add, common, dump, read
 from potluck.secret.container import Secret
@@ -152,3 +153,21 @@ class Bfv:
 
 def _number(value: int) -> bytes:
     return value.to_bytes(WORD, "little")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Setting:
+    """What a party computes with: its engine with the round's parameters, how words lie in slots, the plan's numbers.
+
+    least: shares that open a vault; recheck: whether each site adds up the ciphertexts itself.
+    """
+
+    engine: Bfv
+    layout: Layout
+    least: int
+    recheck: bool
+
+    @property
+    def ciphertexts(self) -> tuple[int, int, int, int]:
+        """The shape [c, 2, 2, N] of one site's ciphertexts, and of their sum."""
+        return self.layout.ciphertexts, 2, WIRE, self.engine.parameters.ring

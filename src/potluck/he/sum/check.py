@@ -1,11 +1,10 @@
-"""What of a plan `he` cannot keep."""
+"""What of a plan `he` cannot keep, and how many shares of a key it needs."""
 
 from __future__ import annotations
 
 from potluck.core.cohort import problems as cohort_problems
 from potluck.core.plan import Plan
 from potluck.he.sum import parameters
-from potluck.he.sum.setting import least_of
 
 
 def check(plan: Plan) -> list[str]:
@@ -23,3 +22,10 @@ def check(plan: Plan) -> list[str]:
         what = f"{n} sites cannot bear {fed.corrupt} corrupt and {fed.dropouts} dropouts with shared keys"
         found.append(f"{what}. hint: add sites, lower dropouts or corrupt")
     return found
+
+
+def least_of(plan: Plan) -> int:
+    """How many shares open a vault: more than the corrupt, a majority where drop-outs leave one."""
+    fed = plan.federation
+    n = len(fed.sites)
+    return min(n - fed.dropouts, max(fed.corrupt + 1, n // 2 + 1))

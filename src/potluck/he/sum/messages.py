@@ -13,7 +13,7 @@ import msgspec
 
 from potluck.core.party import Party
 from potluck.core.rounds import Terms
-from potluck.core.wire import Giver, Hash, Index, Message, Signature, Signer
+from potluck.core.wire import Giver, Hash, Index, Message, OfSite, Signature, Signer
 from potluck.secret.box import OVERHEAD, BoxPublic
 from potluck.secret.container import Secret
 from potluck.secret.shamir import SIZE
@@ -42,10 +42,9 @@ class Advert(Message, frozen=True):
     signature: Signature
 
 
-class Listed(Message, frozen=True):
+class Listed(OfSite, frozen=True):
     """Who advertised what."""
 
-    site: Index
     advert: Advert
 
 
@@ -55,13 +54,12 @@ class Roster(Message, frozen=True):
     listed: tuple[Listed, ...]
 
 
-class Note(Message, frozen=True):
+class Note(OfSite, frozen=True):
     """One share of the key to the dealer's vault, sealed to its holder, and a commitment to it.
 
     site: the holder on the way to the server, the dealer on the way from it.
     """
 
-    site: Index
     commitment: Hash
     box: ShareBox
     signature: Signature

@@ -14,30 +14,25 @@ from dataclasses import dataclass, field
 
 from potluck.core.party import Party
 from potluck.core.plan import Plan
-from potluck.core.rounds import Credentials, Half, Terms
+from potluck.core.rounds import Credentials, Half, Sum, Terms
 from potluck.core.stages import Guarded, Opened
 from potluck.engines import environment
 from potluck.engines.worker import Worker
 from potluck.he.sum import parameters, server, site
-from potluck.he.sum.bfv import Bfv
-from potluck.he.sum.check import check
-from potluck.he.sum.setting import Setting, least_of
+from potluck.he.sum.bfv import Bfv, Setting
+from potluck.he.sum.check import check, least_of
 from potluck.he.sum.views import views
 
 __all__ = ["He", "build", "check", "views"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class He:
+class He(Sum):
     """The protection `he`: see `core.rounds.Sum`. Each party that plays in this process has an engine of its own."""
 
     least: int
     recheck: bool
     _workers: dict[Party, Worker] = field(default_factory=dict, repr=False)
-
-    def helpers(self) -> tuple[Party, ...]:
-        """Nobody but sites and server takes part."""
-        return ()
 
     def give(self, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
         """One site's half. Reveals: who takes part; its ciphertexts to the server (with recheck to all sites)."""
@@ -46,10 +41,6 @@ class He:
     def open(self, terms: Terms, me: Credentials) -> Half[Opened]:
         """The server's half. Reveals: the sum over at least `terms.fewest` sites, to the server."""
         return server.open_sum(self._setting(terms, me.party), terms, me)
-
-    def assist(self, terms: Terms, me: Credentials) -> Half[None]:
-        """Nobody assists."""
-        yield from ()
 
     def _setting(self, terms: Terms, party: Party) -> Setting:
         chosen, layout = parameters.choose(terms.bits, terms.length, len(terms.sites))

@@ -9,24 +9,22 @@ server shows nobody any part before it has them all; that is one reason why it i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from msgspec.structs import replace
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Credentials, Terms
+from potluck.core.rounds import Credentials, Terms, Verify
 from potluck.core.steps import believed_roster
-from potluck.core.wire import ascending, load
+from potluck.core.wire import by_site, load
 from potluck.he.sum.bfv import Bfv, Key
 from potluck.he.sum.messages import ROSTER, Advert, Roster, advert_statement, roster_hash, seed
 from potluck.he.sum.parameters import WIRE, Parameters
 from potluck.he.sum.residues import add, dump, read
 from potluck.secret.box import SEED, BoxKey, box_key
 from potluck.secret.container import Secret
-
-Verify = Callable[[Party, bytes, bytes], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,8 +39,9 @@ class Own:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SettledRoster:
-    """What the roster settled: its hash, and each present site's advert by index."""
+    """What the roster settled: its hash in the round of these terms, and each present site's advert by index."""
 
+    terms: Terms
     hash: bytes
     adverts: Mapping[int, Advert]
 
@@ -65,9 +64,8 @@ def check_advert(terms: Terms, verify: Verify, parameters: Parameters, party: Pa
 
 def table(terms: Terms, body: bytes) -> SettledRoster:
     """The table in a roster's bytes, adverts unchecked. Raises Abort(MALFORMED)."""
-    message = load(body, Roster, SERVER)
-    ascending(tuple(listed.site for listed in message.listed), len(terms.sites), SERVER)
-    return SettledRoster(roster_hash(terms, body), {listed.site: listed.advert for listed in message.listed})
+    listed = by_site(load(body, Roster, SERVER).listed, len(terms.sites), SERVER)
+    return SettledRoster(terms, roster_hash(terms, body), {site: one.advert for site, one in listed.items()})
 
 
 def accept(terms: Terms, me: Credentials, parameters: Parameters, own: Own, body: bytes) -> SettledRoster:

@@ -14,16 +14,16 @@ import numpy as np
 from potluck.core.party import Party
 from potluck.core.rounds import SURVIVORS, Abort, Credentials, Exchange, Half, Parcel, Terms, Words
 from potluck.core.stages import Opened
-from potluck.core.steps import ask_sites
+from potluck.core.steps import ask_sites, hear
 from potluck.core.wire import Giver, Signer, dump, load
 from potluck.he.sum import messages as m
 from potluck.he.sum import roster, shares
+from potluck.he.sum.bfv import Setting
 from potluck.he.sum.packing import unpack
 from potluck.he.sum.parameters import PARTIAL, Parameters
 from potluck.he.sum.residues import add, read
 from potluck.he.sum.residues import dump as flat
 from potluck.he.sum.roster import SettledRoster
-from potluck.he.sum.setting import Setting
 from potluck.he.sum.shares import Deals, vault_bytes
 from potluck.secret.container import Secret
 from potluck.secret.statement import indices
@@ -37,34 +37,29 @@ def open_sum(setting: Setting, terms: Terms, me: Credentials) -> Half[Opened]:
     was wrong (whose cannot be known); ENGINE.
     """
     index = {site: position for position, site in enumerate(terms.sites)}
-    adverts = yield Exchange(
-        terms.label(m.KEYS),
-        expect=frozenset(terms.sites),
-        at_least=terms.fewest,
-        read=partial(_read_advert, setting.engine.parameters, terms, me),
-    )
+    check = partial(_read_advert, setting.engine.parameters, terms, me)
+    adverts = yield hear(terms.label(m.KEYS), terms.sites, check, at_least=terms.fewest)
     listed = sorted(adverts.got, key=index.__getitem__)
     body = dump(m.Roster(tuple(m.Listed(index[site], load(adverts.got[site], m.Advert, site)) for site in listed)))
     settled = roster.table(terms, body)
-    step, bodies, deals = m.ROSTER, dict.fromkeys(listed, body), Deals({}, {})
+    step, bodies, deals = m.ROSTER, dict.fromkeys(listed, body), Deals(tuple(map(index.__getitem__, listed)), {}, {})
     if len(listed) > terms.fewest:
-        check = partial(_read_dealt, setting.engine.parameters, terms, me, settled)
+        check = partial(_read_dealt, setting.engine.parameters, me, settled)
         shared = yield ask_sites(terms, (step, m.SHARE), bodies, terms.fewest, check)
         dealt = {index[site]: load(answer, m.Dealt, site) for site, answer in shared.got.items()}
         step, bodies, deals = m.RELAY, shares.relays(terms, dealt), shares.kept(dealt)
-    dealers = tuple(sorted(index[site] for site in bodies))
-    check = partial(_read_input, setting, terms, me, settled, dealers)
+    check = partial(_read_input, setting, me, settled, deals.dealers)
     given = yield ask_sites(terms, (step, m.INPUT), bodies, terms.fewest, check, contributes=True)
     inputs = {site: load(answer, m.Input, site) for site, answer in given.got.items()}
     total, givers = _added(setting, terms, inputs)
-    statement = m.survivors_statement(settled.hash, dealers, givers)
-    asked = _survivors(setting, terms, dealers, givers, inputs, total)
+    statement = m.survivors_statement(settled.hash, deals.dealers, givers)
+    asked = _survivors(setting, settled, deals, givers, inputs, total)
     check = partial(_read_partial, setting, me, statement)
     answers = yield ask_sites(terms, (m.SURVIVORS, m.PARTIAL), asked, terms.fewest, check, fixes=True, stands=SURVIVORS)
     signed = {index[site]: load(answer, m.Partial, site) for site, answer in answers.got.items()}
     parts: list[bytes] = [signed[site].partial for site in sorted(signed)]
-    if len(dealers) > terms.fewest:
-        parts += yield from _replace(setting, terms, settled, deals, dealers, signed, total)
+    if len(deals.dealers) > terms.fewest:
+        parts += yield from _replace(setting, settled, deals, signed, total)
     return Opened(_words(setting, parts), frozenset(inputs))
 
 
@@ -82,21 +77,13 @@ def _read_advert(parameters: Parameters, terms: Terms, me: Credentials, sender: 
     return body
 
 
-def _read_dealt(
-    parameters: Parameters, terms: Terms, me: Credentials, settled: SettledRoster, sender: Party, body: bytes
-) -> bytes:
-    shares.check_dealt(terms, me.verify, settled, vault_bytes(parameters), sender, load(body, m.Dealt, sender))
+def _read_dealt(parameters: Parameters, me: Credentials, settled: SettledRoster, sender: Party, body: bytes) -> bytes:
+    shares.check_dealt(me.verify, settled, vault_bytes(parameters), sender, load(body, m.Dealt, sender))
     return body
 
 
 def _read_input(
-    setting: Setting,
-    terms: Terms,
-    me: Credentials,
-    settled: SettledRoster,
-    dealers: tuple[int, ...],
-    sender: Party,
-    body: bytes,
+    setting: Setting, me: Credentials, settled: SettledRoster, dealers: tuple[int, ...], sender: Party, body: bytes
 ) -> bytes:
     message = load(body, m.Input, sender)
     statement = m.input_statement(settled.hash, dealers, sender, digest(message.ciphertexts))
@@ -118,27 +105,23 @@ def _added(setting: Setting, terms: Terms, inputs: Mapping[Party, m.Input]) -> t
     givers = []
     for position, site in enumerate(terms.sites):
         if site in inputs:
-            message = inputs[site]
-            add(
-                total,
-                read(message.ciphertexts, total.shape, setting.engine.parameters, site),
-                setting.engine.parameters,
-            )
+            message, parameters = inputs[site], setting.engine.parameters
+            add(total, read(message.ciphertexts, total.shape, parameters, site), parameters)
             givers.append(Giver(position, digest(message.ciphertexts), message.signature))
     return flat(total), tuple(givers)
 
 
 def _survivors(
     setting: Setting,
-    terms: Terms,
-    dealers: tuple[int, ...],
+    settled: SettledRoster,
+    deals: Deals,
     givers: tuple[Giver, ...],
     inputs: Mapping[Party, m.Input],
     total: bytes,
 ) -> dict[Party, bytes]:
     """For each giver what it is asked to decrypt: all others' ciphertexts, or the sum where nobody rechecks."""
-    hashed = digest(indices(dealers))
-    parties = [terms.sites[giver.site] for giver in givers]
+    hashed = digest(indices(deals.dealers))
+    parties = [settled.terms.sites[giver.site] for giver in givers]
     if not setting.recheck:
         return dict.fromkeys(parties, dump(m.Survivors(hashed, givers, (total,))))
     found = {}
@@ -149,53 +132,39 @@ def _survivors(
 
 
 def _replace(
-    setting: Setting,
-    terms: Terms,
-    settled: SettledRoster,
-    deals: Deals,
-    dealers: tuple[int, ...],
-    signed: Mapping[int, m.Partial],
-    total: bytes,
+    setting: Setting, settled: SettledRoster, deals: Deals, signed: Mapping[int, m.Partial], total: bytes
 ) -> Half[list[bytes]]:
     """The partial decryptions of the dealers that gave none, made with their keys, rebuilt from the others' shares.
 
     Reveals: the missing sites' keys of this round, to the server. Without the keys of all who stayed they open nothing.
     """
-    missing = [dealer for dealer in dealers if dealer not in signed]
+    terms, missing = settled.terms, [dealer for dealer in deals.dealers if dealer not in signed]
     signers = dump(m.Missing(tuple(Signer(site, signed[site].signature) for site in sorted(signed))))
     bodies = {terms.sites[site]: signers for site in sorted(signed)}
     if not missing:
         label = terms.label(m.MISSING)
         yield Exchange(label, send={site: Parcel(label, body) for site, body in bodies.items()})
         return []
-    check = partial(_read_shares, terms, settled, deals, missing)
+    check = partial(_read_shares, settled, deals, missing)
     answers = yield ask_sites(terms, (m.MISSING, m.REBUILD), bodies, setting.least, check)
     index = {site: position for position, site in enumerate(terms.sites)}
     replies = {index[site]: load(answer, m.Shares, site).shares for site, answer in answers.got.items()}
-    return _partials(setting, terms, settled, deals, dealers[0], shares.by_holder(replies, missing), total)
+    return _partials(setting, settled, deals, shares.by_holder(replies, missing), total)
 
 
-def _read_shares(
-    terms: Terms, settled: SettledRoster, deals: Deals, missing: Sequence[int], sender: Party, body: bytes
-) -> bytes:
-    shares.check_shares(terms, settled, deals, missing, sender, load(body, m.Shares, sender).shares)
+def _read_shares(settled: SettledRoster, deals: Deals, missing: Sequence[int], sender: Party, body: bytes) -> bytes:
+    shares.check_shares(settled, deals, missing, sender, load(body, m.Shares, sender).shares)
     return body
 
 
 def _partials(
-    setting: Setting,
-    terms: Terms,
-    settled: SettledRoster,
-    deals: Deals,
-    lead: int,
-    held: Mapping[int, Mapping[int, Secret]],
-    total: bytes,
+    setting: Setting, settled: SettledRoster, deals: Deals, held: Mapping[int, Mapping[int, Secret]], total: bytes
 ) -> list[bytes]:
     made = []
     for dealer, by_holder in held.items():
-        key = shares.rebuild(terms, settled, deals, setting.engine, setting.least, dealer, by_holder)
+        key = shares.rebuild(settled, deals, setting.engine, setting.least, dealer, by_holder)
         try:
-            made.append(setting.engine.partial(key, total, dealer == lead))
+            made.append(setting.engine.partial(key, total, dealer == deals.dealers[0]))
         finally:
             setting.engine.forget(key)
     return made

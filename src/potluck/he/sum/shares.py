@@ -14,41 +14,42 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Abort, Cause, Credentials, Terms
-from potluck.core.steps import blaming
+from potluck.core.rounds import Abort, Cause, Credentials, Terms, Verify
+from potluck.core.steps import blaming, handed_on
 from potluck.core.wire import dump
 from potluck.he.sum import messages as m
 from potluck.he.sum.bfv import Bfv, Key
 from potluck.he.sum.parameters import WIRE, WORD, Parameters
-from potluck.he.sum.roster import Own, SettledRoster, Verify
+from potluck.he.sum.roster import Own, SettledRoster
 from potluck.secret.box import box_key
 from potluck.secret.container import Secret
-from potluck.secret.shamir import SIZE, element, join, split
+from potluck.secret.shamir import SIZE, element, join, pieces, split
 from potluck.secret.stream import digest
 from potluck.secret.vault import TAG, lock, unlock
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Deals:
-    """What the server keeps of the dealing: each dealer's vault and its commitments, [dealer][holder]."""
+    """What the server keeps of the dealing: who dealt, in order; each one's vault and commitments, [dealer][holder]."""
 
+    dealers: tuple[int, ...]
     vaults: Mapping[int, bytes]
     commitments: Mapping[int, Mapping[int, bytes]]
 
 
-def deal(terms: Terms, me: Credentials, own: Own, settled: SettledRoster, least: int, secret: Secret) -> m.Dealt:
+def deal(me: Credentials, own: Own, settled: SettledRoster, least: int, secret: Secret) -> m.Dealt:
     """A site's secret key in a vault, and a share of the vault's key for every other site in the roster."""
     opens = element(me.draw)
     vault = lock(opens, m.vault_info(settled.hash, me.party), secret)
     others = [index for index in settled.adverts if index != own.index]
     shares = split(opens, least, [index + 1 for index in others], me.draw)
     hashed = digest(vault)
-    notes = tuple(_note(terms, me, settled, hashed, to, shares[to + 1]) for to in others)
+    notes = tuple(_note(me, settled, hashed, to, shares[to + 1]) for to in others)
     return m.Dealt(vault, notes)
 
 
-def _note(terms: Terms, me: Credentials, settled: SettledRoster, vault: bytes, to: int, share: Secret) -> m.Note:
-    party = terms.sites[to]
+def _note(me: Credentials, settled: SettledRoster, vault: bytes, to: int, share: Secret) -> m.Note:
+    party = settled.terms.sites[to]
     box = box_key(party, settled.adverts[to].channel).seal(share.expose(), m.box_info(settled.hash, me.party, party))
     note = m.Note(to, m.commitment(settled.hash, me.party, party, share), box, bytes(64))
     return replace(note, signature=me.sign(m.note_statement(settled.hash, me.party, party, vault, note)))
@@ -59,41 +60,36 @@ def vault_bytes(parameters: Parameters) -> int:
     return WIRE * parameters.ring * WORD + TAG
 
 
-def check_dealt(terms: Terms, verify: Verify, settled: SettledRoster, size: int, dealer: Party, dealt: m.Dealt) -> None:
+def check_dealt(verify: Verify, settled: SettledRoster, size: int, dealer: Party, dealt: m.Dealt) -> None:
     """What the server checks of all that one site deals. size: bytes of a vault.
 
     Raises Abort naming the dealer: MALFORMED, SIGNATURE.
     """
-    index = terms.sites.index(dealer)
+    sites = settled.terms.sites
+    index = sites.index(dealer)
     others = [other for other in settled.adverts if other != index]
     if len(dealt.vault) != size or [note.site for note in dealt.notes] != others:
         raise Abort(Cause.MALFORMED, party=dealer, step=m.SHARE, detail="not one vault and a note for each other site")
     hashed = digest(dealt.vault)
     for note in dealt.notes:
-        verify(dealer, m.note_statement(settled.hash, dealer, terms.sites[note.site], hashed, note), note.signature)
+        verify(dealer, m.note_statement(settled.hash, dealer, sites[note.site], hashed, note), note.signature)
 
 
 def relays(terms: Terms, dealt: Mapping[int, m.Dealt]) -> dict[Party, bytes]:
     """For each dealer who dealt, and what the others dealt to it."""
     dealers = tuple(sorted(dealt))
     vaults = tuple(digest(dealt[dealer].vault) for dealer in dealers)
-    letters: dict[int, list[m.Note]] = {to: [] for to in dealers}
-    for dealer in dealers:
-        for note in dealt[dealer].notes:
-            if note.site in letters:
-                letters[note.site].append(replace(note, site=dealer))
-    return {terms.sites[to]: dump(m.Relay(dealers, vaults, tuple(notes))) for to, notes in letters.items()}
+    notes = handed_on({dealer: one.notes for dealer, one in dealt.items()})
+    return {terms.sites[to]: dump(m.Relay(dealers, vaults, some)) for to, some in notes.items()}
 
 
 def kept(dealt: Mapping[int, m.Dealt]) -> Deals:
     """What the server needs again where a dealer is missing."""
     commitments = {dealer: {note.site: note.commitment for note in one.notes} for dealer, one in dealt.items()}
-    return Deals({dealer: one.vault for dealer, one in dealt.items()}, commitments)
+    return Deals(tuple(sorted(dealt)), {dealer: one.vault for dealer, one in dealt.items()}, commitments)
 
 
-def receive(
-    terms: Terms, me: Credentials, own: Own, settled: SettledRoster, vault: bytes, relay: m.Relay
-) -> dict[int, Secret]:
+def receive(me: Credentials, own: Own, settled: SettledRoster, vault: bytes, relay: m.Relay) -> dict[int, Secret]:
     """The share that each other dealer dealt to this site. vault: its own, as it sent it.
 
     Raises Abort: naming the server for what it could have seen itself; naming the dealer, BOX or COMMITMENT.
@@ -106,7 +102,7 @@ def receive(
         raise Abort(Cause.KEYS, party=SERVER, step=m.RELAY, detail="my own vault is not there as I sent it")
     held = {}
     for note in relay.notes:
-        dealer = terms.sites[note.site]
+        dealer = settled.terms.sites[note.site]
         with blaming(SERVER, m.RELAY, f"note of {dealer}"):
             statement = m.note_statement(settled.hash, dealer, me.party, vaults[note.site], note)
             me.verify(dealer, statement, note.signature)
@@ -122,38 +118,30 @@ def _opened(settled: SettledRoster, me: Party, own: Own, dealer: Party, note: m.
     return share
 
 
-def check_shares(
-    terms: Terms, settled: SettledRoster, deals: Deals, missing: Sequence[int], holder: Party, body: bytes
-) -> None:
+def check_shares(settled: SettledRoster, deals: Deals, missing: Sequence[int], holder: Party, body: bytes) -> None:
     """One share for each missing dealer, as committed to. Raises Abort naming the holder: MALFORMED, COMMITMENT."""
-    index = terms.sites.index(holder)
+    sites = settled.terms.sites
     if len(body) != SIZE * len(missing):
         raise Abort(Cause.MALFORMED, party=holder, step=m.REBUILD, detail="not one share for each missing dealer")
-    for dealer, share in zip(missing, _cut(body), strict=True):
-        promised = deals.commitments[dealer].get(index)
-        if m.commitment(settled.hash, terms.sites[dealer], holder, share) != promised:
+    for dealer, share in zip(missing, pieces(body), strict=True):
+        promised = deals.commitments[dealer].get(sites.index(holder))
+        if m.commitment(settled.hash, sites[dealer], holder, share) != promised:
             raise Abort(Cause.COMMITMENT, party=holder, step=m.REBUILD)
 
 
 def rebuild(
-    terms: Terms,
-    settled: SettledRoster,
-    deals: Deals,
-    engine: Bfv,
-    least: int,
-    dealer: int,
-    shares: Mapping[int, Secret],
+    settled: SettledRoster, deals: Deals, engine: Bfv, least: int, dealer: int, shares: Mapping[int, Secret]
 ) -> Key:
     """The key of a dealer that left, in the server's engine. shares: by holder, at least `least`, checked before.
 
     Raises Abort(DEALER) naming it: what it dealt does not give the key that it advertised.
     """
-    party = terms.sites[dealer]
+    party = settled.terms.sites[dealer]
     first = {holder + 1: share for holder, share in sorted(shares.items())[:least]}
     try:
         opens = join(first, least)
         secret = unlock(opens, m.vault_info(settled.hash, party), deals.vaults[dealer])
-        return engine.rebuild(secret, m.seed(terms), settled.adverts[dealer].part)
+        return engine.rebuild(secret, m.seed(settled.terms), settled.adverts[dealer].part)
     except ValueError:
         detail = "a share out of range"
     except Abort as abort:
@@ -167,10 +155,6 @@ def by_holder(replies: Mapping[int, bytes], missing: Sequence[int]) -> dict[int,
     """Replies by holder -> for each missing dealer its shares by holder."""
     found: dict[int, dict[int, Secret]] = {dealer: {} for dealer in missing}
     for holder, body in replies.items():
-        for dealer, share in zip(missing, _cut(body), strict=True):
+        for dealer, share in zip(missing, pieces(body), strict=True):
             found[dealer][holder] = share
     return found
-
-
-def _cut(body: bytes) -> list[Secret]:
-    return [Secret(body[start : start + SIZE]) for start in range(0, len(body), SIZE)]

@@ -20,14 +20,14 @@ from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel, Terms, Words, charge
 from potluck.core.stages import Guarded
 from potluck.core.steps import ask_server, blaming, own_words, with_me
-from potluck.core.wire import Giver, ascending, dump, load
+from potluck.core.wire import Giver, by_site, dump, load
 from potluck.he.sum import messages as m
 from potluck.he.sum import roster, shares
+from potluck.he.sum.bfv import Setting
 from potluck.he.sum.packing import pack
 from potluck.he.sum.residues import add, read
 from potluck.he.sum.residues import dump as flat
 from potluck.he.sum.roster import Own, SettledRoster
-from potluck.he.sum.setting import Setting
 from potluck.secret.container import Secret
 from potluck.secret.statement import indices, survived
 from potluck.secret.stream import digest
@@ -51,12 +51,12 @@ def give(setting: Setting, terms: Terms, me: Credentials, guarded: Guarded) -> H
     try:
         body = yield from ask_server(terms.label, m.KEYS, dump(own.advert), m.ROSTER)
         settled = roster.accept(terms, me, setting.engine.parameters, own, body)
-        dealing = yield from _deal(setting, terms, me, own, settled)
-        mine = _encrypt(setting, terms, settled, dealing, own_words(terms, guarded))
+        dealing = yield from _deal(setting, me, own, settled)
+        mine = _encrypt(setting, settled, dealing, own_words(terms, guarded))
         signature = me.sign(m.input_statement(settled.hash, dealing.dealers, me.party, digest(mine)))
         given, cost = dump(m.Input(mine, signature)), charge(terms, guarded)
         body = yield from ask_server(terms.label, m.INPUT, given, m.SURVIVORS, cost, contributes=True)
-        survivors, total = _agree(setting, terms, me, own, settled, dealing, mine, body)
+        survivors, total = _agree(setting, me, own, settled, dealing, mine, body)
         statement = m.survivors_statement(settled.hash, dealing.dealers, survivors)
         lead = own.index == dealing.dealers[0]
         partial = dump(m.Partial(setting.engine.partial(own.key, total, lead), me.sign(statement)))
@@ -65,38 +65,31 @@ def give(setting: Setting, terms: Terms, me: Credentials, guarded: Guarded) -> H
         setting.engine.forget(own.key)
 
 
-def _deal(setting: Setting, terms: Terms, me: Credentials, own: Own, settled: SettledRoster) -> Half[_Dealing]:
+def _deal(setting: Setting, me: Credentials, own: Own, settled: SettledRoster) -> Half[_Dealing]:
     """Share this site's key among the others and take their shares; nothing to share where nobody may vanish."""
-    everybody = tuple(sorted(settled.adverts))
+    terms, everybody = settled.terms, tuple(sorted(settled.adverts))
     if len(everybody) == terms.fewest:
         return _Dealing(everybody, {})
-    dealt = shares.deal(terms, me, own, settled, setting.least, setting.engine.export(own.key))
+    dealt = shares.deal(me, own, settled, setting.least, setting.engine.export(own.key))
     relay = load((yield from ask_server(terms.label, m.SHARE, dump(dealt), m.RELAY)), m.Relay, SERVER)
     if not with_me(terms, me.party, relay.dealers, m.RELAY, least=2) <= settled.adverts.keys():
         raise Abort(Cause.MALFORMED, party=SERVER, step=m.RELAY, detail="a dealer that is not in the roster")
-    return _Dealing(relay.dealers, shares.receive(terms, me, own, settled, dealt.vault, relay))
+    return _Dealing(relay.dealers, shares.receive(me, own, settled, dealt.vault, relay))
 
 
-def _encrypt(setting: Setting, terms: Terms, settled: SettledRoster, dealing: _Dealing, words: Words) -> bytes:
+def _encrypt(setting: Setting, settled: SettledRoster, dealing: _Dealing, words: Words) -> bytes:
     key = roster.joint(setting.engine.parameters, settled, dealing.dealers)
-    return setting.engine.encrypt(m.seed(terms), key, pack(words, setting.layout))
+    return setting.engine.encrypt(m.seed(settled.terms), key, pack(words, setting.layout))
 
 
 def _agree(
-    setting: Setting,
-    terms: Terms,
-    me: Credentials,
-    own: Own,
-    settled: SettledRoster,
-    dealing: _Dealing,
-    mine: bytes,
-    body: bytes,
+    setting: Setting, me: Credentials, own: Own, settled: SettledRoster, dealing: _Dealing, mine: bytes, body: bytes
 ) -> tuple[tuple[Giver, ...], bytes]:
     """U3 as this site accepts it, and the sum [c, 2, 2, N] that it will decrypt.
 
     Raises Abort naming the server: SURVIVORS, COHORT, SIGNATURE, MALFORMED.
     """
-    message = load(body, m.Survivors, SERVER)
+    message, terms = load(body, m.Survivors, SERVER), settled.terms
     if message.dealers != digest(indices(dealing.dealers)):
         raise Abort(Cause.SURVIVORS, party=SERVER, step=m.SURVIVORS, detail="other dealers than those relayed to me")
     sites = tuple(giver.site for giver in message.givers)
@@ -158,17 +151,14 @@ def _missing(terms: Terms, me: Credentials, dealing: _Dealing, statement: bytes,
 
     A cohort must have signed, so that never more are rebuilt than the plan lets vanish. Raises Abort naming the server.
     """
-    signers = load(body, m.Missing, SERVER).signers
-    listed = ascending(tuple(signer.site for signer in signers), len(terms.sites), SERVER)
-    if terms.sites.index(me.party) not in listed or not listed <= frozenset(dealing.dealers):
+    listed = by_site(load(body, m.Missing, SERVER).signers, len(terms.sites), SERVER)
+    if terms.sites.index(me.party) not in listed or not listed.keys() <= frozenset(dealing.dealers):
         raise Abort(Cause.SURVIVORS, party=SERVER, step=m.MISSING, detail="not those who decrypted, me among them")
     if len(listed) < terms.fewest:
         detail = f"{len(listed)} sites decrypted, {terms.fewest} needed"
         raise Abort(Cause.COHORT, party=SERVER, step=m.MISSING, detail=detail)
-    for signer in signers:
-        try:
-            me.verify(terms.sites[signer.site], statement, signer.signature)
-        except Abort:
-            detail = f"what {terms.sites[signer.site]} signed is not the sum that I decrypted"
-            raise Abort(Cause.SURVIVORS, party=SERVER, step=m.MISSING, detail=detail) from None
+    for site, signer in listed.items():
+        party = terms.sites[site]
+        with blaming(SERVER, m.MISSING, f"what {party} signed is not the sum that I decrypted", Cause.SURVIVORS):
+            me.verify(party, statement, signer.signature)
     return [dealer for dealer in dealing.dealers if dealer not in listed]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
-from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View
-from potluck.he.sum.setting import least_of
+from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Together, View, at_sites
+from potluck.he.sum.check import least_of
 
 SOURCE = "docs/concepts/he.md"
 _LATTICE = Assumption("ring-LWE at 128 bits falls")
@@ -29,12 +29,8 @@ def views(plan: Plan) -> list[View]:
         found.append(
             View(SERVER, of, Form.CIPHERTEXT, _server(plan, least, others), SOURCE, broken, _note(plan, least))
         )
-        opens = _site(plan, least, others)
-        for other in plan.sites:
-            if other == one:
-                found.append(View(other, of, Form.PLAIN, Never(), SOURCE, note="its own"))
-            else:
-                found.append(View(other, of, seen, opens, SOURCE, broken, _peer(plan)))
+        hidden = View(one, of, seen, _site(plan, least, others), SOURCE, broken, _peer(plan))
+        found += at_sites(plan.sites, one, hidden)
     return found
 
 

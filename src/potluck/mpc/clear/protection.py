@@ -6,22 +6,22 @@ inside the words hides. From a broker and the wire the updates are hidden by the
 
 from __future__ import annotations
 
-from potluck.core.party import Party
-from potluck.core.rounds import Credentials, Half, Terms
+from potluck.core.plan import Plan
+from potluck.core.rounds import Credentials, Half, Sum, Terms
 from potluck.core.stages import Guarded, Opened
 from potluck.mpc.clear import server, site
-from potluck.mpc.clear.check import check
 from potluck.mpc.clear.views import views
 
 __all__ = ["Clear", "check", "views"]
 
 
-class Clear:
-    """The protection `clear`: see `core.rounds.Sum`."""
+def check(plan: Plan) -> list[str]:
+    """What of a plan it cannot keep: nothing, since it promises nothing."""
+    return []
 
-    def helpers(self) -> tuple[Party, ...]:
-        """Nobody but sites and server takes part."""
-        return ()
+
+class Clear(Sum):
+    """The protection `clear`: see `core.rounds.Sum`."""
 
     def give(self, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
         """One site's half. Reveals: the guarded words, to the server."""
@@ -30,7 +30,3 @@ class Clear:
     def open(self, terms: Terms, me: Credentials) -> Half[Opened]:
         """The server's half: the sum [d] over those who answered, at least `terms.fewest`."""
         return server.open_sum(terms)
-
-    def assist(self, terms: Terms, me: Credentials) -> Half[None]:
-        """Nobody assists."""
-        yield from ()

@@ -6,7 +6,8 @@ from potluck.core.party import SERVER
 from potluck.core.rounds import Exchange, Half, Parcel, Terms, charge
 from potluck.core.stages import Guarded
 from potluck.core.wire import pack
-from potluck.mpc.clear.messages import INPUT
+
+INPUT = "clear/input"
 
 
 def give(terms: Terms, guarded: Guarded) -> Half[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from potluck.core.party import SERVER
 from potluck.core.plan import Plan
-from potluck.core.views import AnyOf, Condition, Form, Never, Together, View
+from potluck.core.views import AnyOf, Condition, Form, Never, Together, View, at_sites
 
 
 def views(plan: Plan) -> list[View]:
@@ -18,9 +18,5 @@ def views(plan: Plan) -> list[View]:
         # Whoever knows all other summands subtracts them from the sum, which the models give away.
         rest = Together(max(1, plan.fewest - 1), frozenset(plan.sites) - {one})
         reads: Condition = AnyOf((Together(1, frozenset({SERVER})), rest))
-        for other in plan.sites:
-            if other == one:
-                rows.append(View(other, of, Form.PLAIN, Never(), source, note="its own"))
-            else:
-                rows.append(View(other, of, Form.NOTHING, reads, source, broken=form))
+        rows += at_sites(plan.sites, one, View(one, of, Form.NOTHING, reads, source, broken=form))
     return rows

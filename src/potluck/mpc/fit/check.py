@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from potluck.core.party import BROKER, SERVER
 from potluck.core.plan import Plan
-from potluck.mpc.psi.check import keys
+from potluck.mpc.psi.check import everybody, keys, readers
 from potluck.mpc.replicated import PARTIES, TWO
 
 OWNERS = 64
@@ -19,17 +19,15 @@ def check(plan: Plan) -> list[str]:
         what = "share needs parties that follow the protocol: a lying one could change the model unseen"
         return [f'{what}. hint: trust the server: federation.server = "curious"']
     assert plan.align is not None
-    return [*_federation(plan), *_servers(plan), *keys(plan, plan.align), *_align(plan), *_readers(plan)]
+    to = plan.fit.to if plan.fit else ()
+    return [*_federation(plan), *_servers(plan), *keys(plan, plan.align), *_align(plan), *readers("fit.to", plan, to)]
 
 
 def _federation(plan: Plan) -> Iterator[str]:
     fed = plan.federation
     if not 2 <= len(fed.sites) <= OWNERS:
         yield f"federation.sites: columns are at 2 to {OWNERS} owners, the plan has {len(fed.sites)}. hint: name them"
-    for key in ("corrupt", "dropouts"):
-        if getattr(fed, key):
-            hint = "leave it out; explain --collude says what a coalition sees" if key == "corrupt" else "leave it out"
-            yield f"federation.{key}: a fit takes every owner, and says itself who sees what. hint: {hint}"
+    yield from everybody(plan, "a fit takes every owner")
     if not plan.data.header:
         yield "data.header: an owner's file names its own columns. hint: give each file a header line"
     if plan.data.person is not None:
@@ -55,16 +53,6 @@ def _align(plan: Plan) -> Iterator[str]:
     if spec.reveal != "size" or spec.to:
         key = "align.to" if spec.to else "align.reveal"
         yield f"{key}: to fit a model every owner learns which of its rows all have. hint: leave {key} out"
-
-
-def _readers(plan: Plan) -> Iterator[str]:
-    sites, to = plan.federation.sites, plan.fit.to if plan.fit else ()
-    known = frozenset(sites)
-    strangers = [name for name in to if name not in known]
-    if strangers:
-        yield f"fit.to: {strangers[0]} is no site of this plan. hint: the sites are {', '.join(sites)}"
-    if len(set(to)) < len(to):
-        yield "fit.to: a site is there twice. hint: name each once"
 
 
 def warnings(plan: Plan) -> Iterator[str]:

@@ -20,15 +20,13 @@ from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parce
 from potluck.core.wire import dump, load
 from potluck.mpc.coordination import Place, Steps, compiled_and_linked, in_step, open_all, tell_all
 from potluck.mpc.credentials import EngineCredentials
+from potluck.mpc.dealing import Keys, check_parts
 from potluck.mpc.fit import messages as m
 from potluck.mpc.fit.noise import noised
 from potluck.mpc.fit.parts import commitment, fits, shares, sizes
-from potluck.mpc.keys import Keys
-from potluck.mpc.replicated import places
 from potluck.mpc.spu import Compiled
 from potluck.secret.box import SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
-from potluck.secret.stream import digest
 
 Make = Callable[[int, int], Recipe]
 """The program for so many training rows and held-out rows."""
@@ -80,12 +78,8 @@ def _read_input(place: Place, fitting: Fitting, me: Credentials, key: BoxKey, se
     if promise.box:
         PublicBoxKey(promise.box)
     opened = key.unseal(message.sealed, m.box_info(fitting, sender, place.me, promise.parts))
-    dealt, info = load(opened, m.Dealt, sender), m.part_info(fitting, sender)
-    wanted = places(place.rank, len(place.ranks))
-    if (len(promise.parts), len(dealt.held)) != (len(place.ranks), len(wanted)):
-        raise Abort(Cause.MALFORMED, party=sender, step=m.INPUT, detail="parts for another number of compute parties")
-    if any(commitment(part, info) != promise.parts[at] for at, part in zip(wanted, dealt.held, strict=True)):
-        raise Abort(Cause.COMMITMENT, party=sender, step=m.INPUT)
+    parts, info = load(opened, m.Dealt, sender).held, m.part_info(fitting, sender)
+    check_parts(place, sender, m.INPUT, parts, promise.parts, lambda part: commitment(part, info))
     return dump(m.Input(opened, promise))
 
 
@@ -128,18 +122,15 @@ def _aligned(fitting: Fitting, promises: Sequence[m.Promise]) -> None:
 
 def _prepare(place: Place, fitting: Fitting, cast: _Cast) -> Half[Compiled]:
     """Compile, compare, and link where that is to be done. Raises Abort naming who has something else."""
-    shown = [dump(cast.shown[party]) for party in place.ranks]
 
     def compiled() -> tuple[Compiled, bytes]:
         program = place.engine.program(cast.recipe.program, cast.recipe.numbers)
         _expected(place, cast.recipe, program)
         return program, program.digest
 
-    def agreed(job: str) -> bytes:
-        return digest(b"potluck fit agreed 1", fitting.digest, job.encode(), *shown)
-
     steps = Steps(m.READY, m.LINK, m.ROLL, "saw other promises", fitting.hops(120))
-    return (yield from compiled_and_linked(place, fitting.label, steps, cast.own, cast.shown, compiled, agreed))
+    about = (b"potluck fit agreed 1", fitting.digest)
+    return (yield from compiled_and_linked(place, fitting.label, steps, cast.own, cast.shown, compiled, about))
 
 
 def _expected(place: Place, recipe: Recipe, program: Compiled) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from potluck.core.fitting import SECONDS, Fitting
 from potluck.core.rounds import Abort, Cause, Exchange, Half, Parcel
+from potluck.core.steps import hear
 from potluck.core.wire import load
 from potluck.mpc.fit import messages as m
 
@@ -14,7 +15,7 @@ def handed_split(fitting: Fitting) -> Half[None]:
     if not fitting.split:
         return
     label = fitting.label(m.SPLIT)
-    inbox = yield Exchange(label, expect=frozenset({fitting.target}), at_least=1, hops=fitting.hops(120))
+    inbox = yield hear(label, (fitting.target,), hops=fitting.hops(120))
     body = inbox.got[fitting.target]
     said = load(body, m.Held, fitting.target)
     if len(said.bits) != -(-said.rows // 8):
@@ -25,6 +26,4 @@ def handed_split(fitting: Fitting) -> Half[None]:
 
 def last_words(fitting: Fitting) -> Half[None]:
     """Wait until every owner has what it may have. Raises Abort, naming who does not say so."""
-    owners = frozenset(fitting.owners)
-    hops = fitting.hops(2 * SECONDS)
-    yield Exchange(fitting.label(m.DONE), expect=owners, at_least=len(owners), hops=hops)
+    yield hear(fitting.label(m.DONE), fitting.owners, hops=fitting.hops(2 * SECONDS))

@@ -7,6 +7,7 @@ can compare.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from msgspec.structs import replace as changed
@@ -16,12 +17,12 @@ from potluck.core.errors import DataError
 from potluck.core.fitting import SECONDS, Array, Fitting, Given, Recipe
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import CHARGE, Abort, Cause, Credentials, Exchange, Half, Parcel, Record
-from potluck.core.steps import blaming
+from potluck.core.steps import blaming, hear
 from potluck.core.wire import dump, load
+from potluck.mpc.dealing import boxes_of, keys_read, sealed
 from potluck.mpc.fit import messages as m
 from potluck.mpc.fit.parts import commitment, dealt, opened, sizes
-from potluck.mpc.keys import boxes_of, keys_read
-from potluck.mpc.replicated import held, join
+from potluck.mpc.replicated import join
 from potluck.secret.box import SEED, BoxKey
 from potluck.secret.container import Secret
 
@@ -62,9 +63,7 @@ def shared(fitting: Fitting, me: Credentials, recipe: Recipe, given: Given) -> H
         hint = "fewer rows or columns: a share of it must fit into one letter of 256 MiB"
         raise DataError("there is too much to share", where=me.party.name, hint=hint)
     computes = frozenset(fitting.ranks)
-    inbox = yield Exchange(
-        fitting.label(m.KEYS), expect=computes, at_least=len(computes), hops=4, read=keys_read(m.KEYS)
-    )
+    inbox = yield hear(fitting.label(m.KEYS), fitting.ranks, keys_read(m.KEYS), hops=4)
     boxes = boxes_of(inbox.got)
     own = BoxKey(Secret(me.draw(SEED))) if me.party in fitting.to else None
     info = m.part_info(fitting, me.party)
@@ -73,10 +72,9 @@ def shared(fitting: Fitting, me: Credentials, recipe: Recipe, given: Given) -> H
     blank = m.Promise(said, given.train, given.test, given.order, box, signature=bytes(64))
     promise = changed(blank, signature=me.sign(m.promise_statement(fitting, me.party, blank)))
     label, send = fitting.label(m.INPUT), dict[Party, Parcel]()
-    for rank, party in enumerate(fitting.ranks):
-        body = dump(m.Dealt(*held(parts, rank)))
-        sealed = boxes[party].seal(body, m.box_info(fitting, me.party, party, promise.parts))
-        send[party] = Parcel(label, dump(m.Input(sealed, promise)))
+    under = partial(m.box_info, fitting, me.party, parts=promise.parts)
+    for party, sealed_ in sealed(boxes, fitting.ranks, parts, m.Dealt, under):
+        send[party] = Parcel(label, dump(m.Input(sealed_, promise)))
     record = given_once(fitting, given.charge)
     del parts, given
     waiting = fitting.hops(SECONDS + 240)

@@ -13,15 +13,11 @@ from msgspec.structs import replace
 
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import Plan
-from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View
+from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View, at_sites
 from potluck.mpc.psi import views as psi_views
-from potluck.mpc.share.views import opened
+from potluck.mpc.share.views import FALLS, NO_LETTER, opened
 
 SOURCE = "docs/concepts/fit.md"
-_STREAM = Assumption("AES-256 falls")
-_SEALED = Assumption("both X25519 and ML-KEM-768 fall")
-_LINK = Assumption("the link between the compute parties is recorded and X25519 falls")
-_DEPARTS = Assumption("a compute party departs from the protocol, which the plan trusts it to follow")
 
 
 def views(plan: Plan, readers: Sequence[Party], tells: str) -> list[View]:
@@ -56,7 +52,7 @@ def _keys(plan: Plan) -> list[View]:
 def _opens(plan: Plan) -> Condition:
     """What opens everything: two of those who compute, or their owners."""
     names = [party.name for party in plan.compute]
-    return AnyOf((_two(plan, names), _DEPARTS, _STREAM, _SEALED, _LINK))
+    return AnyOf((_two(plan, names), *FALLS))
 
 
 def _two(plan: Plan, names: Sequence[str]) -> Condition:
@@ -83,11 +79,7 @@ def _columns(plan: Plan) -> list[View]:
                 continue
             note = f"semi-honest: {opened(plan.compute)} every column; each learns whose numbers are out of range"
             found.append(View(party, of, Form.SHARE, opens, SOURCE, note=note))
-        for other in plan.sites:
-            if other == one:
-                found.append(View(other, of, Form.PLAIN, Never(), SOURCE, note="its own"))
-            else:
-                found.append(View(other, of, Form.NOTHING, opens, SOURCE, note="it gets no letter that holds it"))
+        found += at_sites(plan.sites, one, View(one, of, Form.NOTHING, opens, SOURCE, note=NO_LETTER))
     return found
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from potluck.core.party import Party
 from potluck.core.rounds import Terms
-from potluck.core.wire import Hash, Index, Message, Signature, Signer
+from potluck.core.wire import Hash, Index, Message, OfSite, Signature, Signer
 from potluck.mpc.mask.pairs import session
 from potluck.secret.box import OVERHEAD, BoxPublic
 from potluck.secret.container import Secret
@@ -50,10 +50,9 @@ class Advert(Message, frozen=True):
         return self.mask, self.pair
 
 
-class Listed(Message, frozen=True):
+class Listed(OfSite, frozen=True):
     """Who advertised what."""
 
-    site: Index
     advert: Advert
 
 
@@ -93,10 +92,9 @@ class Note(Message, frozen=True):
     signature: Signature
 
 
-class Addressed(Message, frozen=True):
+class Addressed(OfSite, frozen=True):
     """A note and its other end: the receiver on the way to the server, the dealer on the way from it."""
 
-    site: Index
     note: Note
 
 

@@ -6,15 +6,13 @@ what it opened with the commitments before it masks anything: who dealt wrongly 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Cause, Credentials, Terms
+from potluck.core.rounds import Abort, Cause, Credentials, Verify
 from potluck.core.steps import blaming
-from potluck.mpc.mask.graph import Shape
 from potluck.mpc.mask.messages import (
     SHARE,
     Addressed,
@@ -28,7 +26,7 @@ from potluck.mpc.mask.messages import (
     note_statement,
 )
 from potluck.mpc.mask.pairs import Root
-from potluck.mpc.mask.roster import Own, SettledRoster, Verify
+from potluck.mpc.mask.roster import Own, SettledRoster
 from potluck.secret.box import BoxKey, box_key
 from potluck.secret.container import Secret
 from potluck.secret.shamir import SIZE, split
@@ -54,29 +52,27 @@ def receivers(table: SettledRoster, dealer: int) -> list[int]:
     return [to for to in sorted(table.graph.pairs[dealer]) if any(expected(table, dealer, to))]
 
 
-def deal(shape: Shape, terms: Terms, me: Credentials, own: Own, table: SettledRoster) -> tuple[Dealt, Held | None]:
+def deal(me: Credentials, own: Own, table: SettledRoster) -> tuple[Dealt, Held | None]:
     """All notes of one site, and the shares that it keeps of its own secrets (on the complete graph).
 
     Raises Abort(KEYS): a neighbour's key is malformed.
     """
     points = [index + 1 for index in sorted(table.graph.holders[own.index])]
-    roots = split(own.root.root, shape.least, points, me.draw)
-    seeds = split(own.seed, shape.least, points, me.draw)
+    roots = split(own.root.root, table.shape.least, points, me.draw)
+    seeds = split(own.seed, table.shape.least, points, me.draw)
     notes = []
     for to in receivers(table, own.index):
         with_shares, with_half = expected(table, own.index, to)
         held = Held(roots[to + 1], seeds[to + 1]) if with_shares else None
-        notes.append(Addressed(to, _note(terms, me, own, table, to, held, with_half)))
+        notes.append(Addressed(to, _note(me, own, table, to, held, with_half)))
     mine = own.index + 1
     kept = Held(roots[mine], seeds[mine]) if mine in roots else None
     committed = _commitments(table, me.party, me.party, kept) if kept else None
     return Dealt(commitment(table.hash, me.party, me.party, WHOLE, own.seed), committed, tuple(notes)), kept
 
 
-def _note(
-    terms: Terms, me: Credentials, own: Own, table: SettledRoster, to: int, held: Held | None, with_half: bool
-) -> Note:
-    party, advert = terms.sites[to], table.adverts[to]
+def _note(me: Credentials, own: Own, table: SettledRoster, to: int, held: Held | None, with_half: bool) -> Note:
+    party, advert = table.terms.sites[to], table.adverts[to]
     info = box_info(table.hash, me.party, party, SHARE)
     shares = half = None
     if held:
@@ -95,22 +91,23 @@ def _commitments(table: SettledRoster, dealer: Party, holder: Party, held: Held)
     return Kept(root, commitment(table.hash, dealer, holder, SEED, held.seed))
 
 
-def check_note(terms: Terms, verify: Verify, table: SettledRoster, ends: tuple[int, int], note: Note) -> None:
+def check_note(verify: Verify, table: SettledRoster, ends: tuple[int, int], note: Note) -> None:
     """ends: (dealer, receiver). Raises Abort: SIGNATURE, or MALFORMED where it does not carry what it must."""
-    dealer, to = terms.sites[ends[0]], terms.sites[ends[1]]
+    dealer, to = (table.terms.sites[end] for end in ends)
     verify(dealer, note_statement(table.hash, dealer, to, note), note.signature)
     if (note.shares is not None, note.half is not None) != expected(table, *ends):
         raise Abort(Cause.MALFORMED, party=dealer, detail="a note does not carry what it must")
 
 
-def check_dealt(terms: Terms, verify: Verify, table: SettledRoster, dealer: int, dealt: Dealt) -> None:
+def check_dealt(verify: Verify, table: SettledRoster, dealer: int, dealt: Dealt) -> None:
     """What the server checks of all that one site deals. Raises Abort: SIGNATURE, MALFORMED."""
+    party = table.terms.sites[dealer]
     if [addressed.site for addressed in dealt.notes] != receivers(table, dealer):
-        raise Abort(Cause.MALFORMED, party=terms.sites[dealer], detail="notes to others than its neighbours")
+        raise Abort(Cause.MALFORMED, party=party, detail="notes to others than its neighbours")
     if (dealt.own is not None) != (dealer in table.graph.holders[dealer]):
-        raise Abort(Cause.MALFORMED, party=terms.sites[dealer], detail="commitments to its own shares")
+        raise Abort(Cause.MALFORMED, party=party, detail="commitments to its own shares")
     for addressed in dealt.notes:
-        check_note(terms, verify, table, (dealer, addressed.site), addressed.note)
+        check_note(verify, table, (dealer, addressed.site), addressed.note)
 
 
 def open_shares(table: SettledRoster, dealer: Party, me: Party, key: BoxKey, shares: Shares) -> Held:
@@ -133,8 +130,3 @@ def open_half(table: SettledRoster, dealer: Party, me: Party, root: Root, half: 
 def _unseal(key: BoxKey, box: bytes, info: bytes, dealer: Party) -> bytes:
     with blaming(dealer, SHARE):
         return key.unseal(box, info)
-
-
-def by_site(notes: tuple[Addressed, ...]) -> Mapping[int, Note]:
-    """Notes by their other end."""
-    return {addressed.site: addressed.note for addressed in notes}

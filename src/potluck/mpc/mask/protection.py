@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from potluck.core.party import Party
 from potluck.core.plan import Plan
-from potluck.core.rounds import Credentials, Half, Terms
+from potluck.core.rounds import Credentials, Half, Sum, Terms
 from potluck.core.stages import Guarded, Opened
 from potluck.mpc.mask import server, site
 from potluck.mpc.mask.check import check
@@ -25,14 +24,10 @@ __all__ = ["Mask", "build", "check", "views"]
 
 
 @dataclass(frozen=True, slots=True)
-class Mask:
+class Mask(Sum):
     """The protection `mask`: see `core.rounds.Sum`."""
 
     shape: Shape
-
-    def helpers(self) -> tuple[Party, ...]:
-        """Nobody but sites and server takes part."""
-        return ()
 
     def give(self, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
         """One site's half. Reveals: who takes part; its words to the server, under masks."""
@@ -41,10 +36,6 @@ class Mask:
     def open(self, terms: Terms, me: Credentials) -> Half[Opened]:
         """The server's half. Reveals: the sum over at least `terms.fewest` sites, to the server."""
         return server.open_sum(self.shape, terms, me)
-
-    def assist(self, terms: Terms, me: Credentials) -> Half[None]:
-        """Nobody assists."""
-        yield from ()
 
 
 def build(plan: Plan) -> Mask:

@@ -6,16 +6,16 @@ one of its own in their place. In a sparse graph each site picks its neighbours 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from msgspec.structs import replace
 
 from potluck.core.party import SERVER, Draw, Party
-from potluck.core.rounds import Abort, Cause, Credentials, Terms
+from potluck.core.rounds import Abort, Cause, Credentials, Terms, Verify
 from potluck.core.steps import believed_roster, blaming
-from potluck.core.wire import ascending, load
+from potluck.core.wire import ascending, by_site, load
 from potluck.mpc.mask.graph import Graph, Shape, graph
 from potluck.mpc.mask.messages import ROSTER, Advert, Roster, advert_statement, roster_hash
 from potluck.mpc.mask.pairs import Root, session
@@ -23,8 +23,6 @@ from potluck.secret.box import SEED, BoxKey, PublicBoxKey, box_key
 from potluck.secret.container import Secret
 from potluck.secret.keys import AgreementKey, agreement_key
 from potluck.secret.shamir import element
-
-Verify = Callable[[Party, bytes, bytes], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +38,10 @@ class Own:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SettledRoster:
-    """What the roster settled: its hash, each present site's advert by index, the graph, and the server's box key."""
+    """What the roster of a round settled: hash, each present site's advert by index, the graph, the server's key."""
 
+    shape: Shape
+    terms: Terms
     hash: bytes
     adverts: Mapping[int, Advert]
     graph: Graph
@@ -94,10 +94,11 @@ def agree(mine: AgreementKey, party: Party, theirs: bytes) -> Secret:
 def table(shape: Shape, terms: Terms, body: bytes) -> SettledRoster:
     """The table in a roster's bytes, adverts unchecked. Raises Abort: MALFORMED, KEYS."""
     message = load(body, Roster, SERVER)
-    ascending(tuple(listed.site for listed in message.listed), len(terms.sites), SERVER)
-    adverts = {listed.site: listed.advert for listed in message.listed}
+    listed = by_site(message.listed, len(terms.sites), SERVER)
+    adverts = {site: one.advert for site, one in listed.items()}
     picks = {site: frozenset(advert.picks) for site, advert in adverts.items()}
-    return SettledRoster(roster_hash(terms, body), adverts, graph(shape, picks), box_key(SERVER, message.server))
+    server = box_key(SERVER, message.server)
+    return SettledRoster(shape, terms, roster_hash(terms, body), adverts, graph(shape, picks), server)
 
 
 def accept(shape: Shape, terms: Terms, me: Credentials, own: Own, body: bytes) -> SettledRoster:

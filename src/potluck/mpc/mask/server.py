@@ -12,9 +12,9 @@ from functools import partial
 import numpy as np
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import SURVIVORS, Credentials, Exchange, Half, Terms
+from potluck.core.rounds import SURVIVORS, Credentials, Half, Terms
 from potluck.core.stages import Opened
-from potluck.core.steps import ask_sites
+from potluck.core.steps import ask_sites, handed_on, hear
 from potluck.core.wire import Signer, dump, load, unpack
 from potluck.mpc.mask import messages as m
 from potluck.mpc.mask.graph import Shape
@@ -36,23 +36,20 @@ def open_sum(shape: Shape, terms: Terms, me: Credentials) -> Half[Opened]:
     key = BoxKey(Secret(me.draw(SEED)))
     index = {site: position for position, site in enumerate(terms.sites)}
 
-    adverts = yield Exchange(
-        terms.label(m.ADVERTISE),
-        expect=frozenset(terms.sites),
-        at_least=terms.fewest,
-        read=partial(_read_advert, shape, terms, me),
-    )
+    check = partial(_read_advert, shape, terms, me)
+    adverts = yield hear(terms.label(m.ADVERTISE), terms.sites, check, at_least=terms.fewest)
     listed = {index[site]: load(body, m.Advert, site) for site, body in adverts.got.items()}
     roster = dump(m.Roster(key.public, tuple(m.Listed(site, listed[site]) for site in sorted(listed))))
     settled = table(shape, terms, roster)
 
-    check = partial(_read_dealt, terms, me, settled)
+    check = partial(_read_dealt, me, settled)
     shared = yield ask_sites(terms, (m.ROSTER, m.SHARE), dict.fromkeys(adverts.got, roster), terms.fewest, check)
     dealt = {index[site]: load(body, m.Dealt, site) for site, body in shared.got.items()}
     dealers = tuple(sorted(dealt))
 
-    relays = _relays(terms, dealt)
-    check = partial(_read_input, terms, settled, key)
+    notes = handed_on({dealer: one.notes for dealer, one in dealt.items()})
+    relays = {terms.sites[to]: dump(m.Relay(dealers, some)) for to, some in notes.items()}
+    check = partial(_read_input, settled, key)
     inputs = yield ask_sites(terms, (m.RELAY, m.INPUT), relays, terms.fewest, check, contributes=True)
     givers = tuple(sorted(index[site] for site in inputs.got))
 
@@ -62,9 +59,9 @@ def open_sum(shape: Shape, terms: Terms, me: Credentials) -> Half[Opened]:
         statement = m.survivors_statement(terms, settled.hash, dealers, givers)
         check = partial(_read_signature, me, statement)
         signed = yield ask_sites(terms, (step, m.SIGN), answers, shape.least, check, fixes=True, stands=SURVIVORS)
-        step, answers, named = m.SIGNED, _signatures(shape, settled, index, signed.got), False
+        step, answers, named = m.SIGNED, _signatures(settled, index, signed.got), False
 
-    fixed = closing(shape, terms, settled, dealt, frozenset(givers))
+    fixed = closing(settled, dealt, frozenset(givers))
     check = partial(_read_reply, fixed, key)
     replies = yield ask_sites(terms, (step, m.UNMASK), answers, shape.least, check, fixes=named, stands=SURVIVORS)
     plus, minus = keys(fixed, {index[site]: body for site, body in replies.got.items()})
@@ -81,14 +78,14 @@ def _read_advert(shape: Shape, terms: Terms, me: Credentials, sender: Party, bod
     return body
 
 
-def _read_dealt(terms: Terms, me: Credentials, settled: SettledRoster, sender: Party, body: bytes) -> bytes:
-    check_dealt(terms, me.verify, settled, terms.sites.index(sender), load(body, m.Dealt, sender))
+def _read_dealt(me: Credentials, settled: SettledRoster, sender: Party, body: bytes) -> bytes:
+    check_dealt(me.verify, settled, settled.terms.sites.index(sender), load(body, m.Dealt, sender))
     return body
 
 
-def _read_input(terms: Terms, settled: SettledRoster, key: BoxKey, sender: Party, body: bytes) -> bytes:
+def _read_input(settled: SettledRoster, key: BoxKey, sender: Party, body: bytes) -> bytes:
     words = key.unseal(body, m.box_info(settled.hash, sender, SERVER, m.INPUT))
-    unpack(words, terms.length, terms.bits, sender)
+    unpack(words, settled.terms.length, settled.terms.bits, sender)
     return words
 
 
@@ -100,28 +97,17 @@ def _read_signature(me: Credentials, statement: bytes, sender: Party, body: byte
 
 def _read_reply(fixed: Closing, key: BoxKey, sender: Party, body: bytes) -> bytes:
     shares = key.unseal(body, m.box_info(fixed.table.hash, sender, SERVER, m.UNMASK))
-    check_reply(fixed, fixed.terms.sites.index(sender), shares)
+    check_reply(fixed, fixed.table.terms.sites.index(sender), shares)
     return shares
 
 
-def _relays(terms: Terms, dealt: Mapping[int, m.Dealt]) -> dict[Party, bytes]:
-    """For each dealer what the others dealt to it, in order."""
-    letters: dict[int, list[m.Addressed]] = {to: [] for to in dealt}
-    for dealer in sorted(dealt):
-        for addressed in dealt[dealer].notes:
-            if addressed.site in letters:
-                letters[addressed.site].append(m.Addressed(dealer, addressed.note))
-    dealers = tuple(sorted(dealt))
-    return {terms.sites[to]: dump(m.Relay(dealers, tuple(notes))) for to, notes in letters.items()}
-
-
 def _signatures(
-    shape: Shape, settled: SettledRoster, index: Mapping[Party, int], signed: Mapping[Party, bytes]
+    settled: SettledRoster, index: Mapping[Party, int], signed: Mapping[Party, bytes]
 ) -> dict[Party, bytes]:
     """For each signer as many signatures of those who hold its shares as it needs."""
     signers = [Signer(index[site], signed[site]) for site in sorted(signed, key=index.__getitem__)]
     bodies = {}
     for site in signed:
         counted = [signer for signer in signers if signer.site in settled.graph.holders[index[site]]]
-        bodies[site] = dump(m.Signatures(tuple(counted[: shape.least])))
+        bodies[site] = dump(m.Signatures(tuple(counted[: settled.shape.least])))
     return bodies

@@ -13,22 +13,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from potluck.core.party import Party
-from potluck.core.rounds import Abort, Cause, Terms
-from potluck.mpc.mask.graph import Shape
+from potluck.core.rounds import Abort, Cause
 from potluck.mpc.mask.messages import UNMASK, Dealt, Kept, Note, commitment
-from potluck.mpc.mask.notes import PAIR, ROOT, SEED, WHOLE, by_site, open_half
+from potluck.mpc.mask.notes import PAIR, ROOT, SEED, WHOLE, open_half
 from potluck.mpc.mask.pairs import Root, pair_mask, self_mask, session
 from potluck.mpc.mask.roster import SettledRoster
 from potluck.secret.container import Secret
-from potluck.secret.shamir import SIZE, join, weights
+from potluck.secret.shamir import SIZE, join, pieces, weights
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Closing:
     """What is fixed before anything is unmasked: who dealt what, and whose input arrived. notes: [dealer][receiver]."""
 
-    shape: Shape
-    terms: Terms
     table: SettledRoster
     dealt: Mapping[int, Dealt]
     givers: frozenset[int]
@@ -46,23 +43,22 @@ class Closing:
         return note.shares.kept if note and note.shares else None
 
 
-def closing(
-    shape: Shape, terms: Terms, table: SettledRoster, dealt: Mapping[int, Dealt], givers: frozenset[int]
-) -> Closing:
+def closing(table: SettledRoster, dealt: Mapping[int, Dealt], givers: frozenset[int]) -> Closing:
     """What is fixed once the inputs are in."""
-    return Closing(shape, terms, table, dealt, givers, {dealer: by_site(all_.notes) for dealer, all_ in dealt.items()})
+    notes = {dealer: {one.site: one.note for one in all_.notes} for dealer, all_ in dealt.items()}
+    return Closing(table, dealt, givers, notes)
 
 
 def check_reply(fixed: Closing, holder: int, body: bytes) -> None:
     """One share for each site that `holder` holds shares of. Raises Abort naming it: MALFORMED, COMMITMENT."""
-    party, dealers = fixed.terms.sites[holder], fixed.held(holder)
+    party, dealers = fixed.table.terms.sites[holder], fixed.held(holder)
     if len(body) != SIZE * len(dealers):
         raise Abort(Cause.MALFORMED, party=party, step=UNMASK, detail="not one share for each dealer")
-    for dealer, share in zip(dealers, _cut(body), strict=True):
+    for dealer, share in zip(dealers, pieces(body), strict=True):
         kept = fixed.committed(dealer, holder)
         gave = dealer in fixed.givers
         kind, promised = (SEED, kept and kept.seed) if gave else (ROOT, kept and kept.root)
-        if commitment(fixed.table.hash, fixed.terms.sites[dealer], party, kind, share) != promised:
+        if commitment(fixed.table.hash, fixed.table.terms.sites[dealer], party, kind, share) != promised:
             raise Abort(Cause.COMMITMENT, party=party, step=UNMASK)
 
 
@@ -73,7 +69,7 @@ def keys(fixed: Closing, replies: Mapping[int, bytes]) -> tuple[list[Secret], li
     """
     shares: dict[int, dict[int, Secret]] = {dealer: {} for dealer in fixed.dealt}
     for holder in sorted(replies):
-        for dealer, share in zip(fixed.held(holder), _cut(replies[holder]), strict=True):
+        for dealer, share in zip(fixed.held(holder), pieces(replies[holder]), strict=True):
             shares[dealer][holder + 1] = share
     plus: list[Secret] = []
     minus: list[Secret] = []
@@ -88,14 +84,10 @@ def keys(fixed: Closing, replies: Mapping[int, bytes]) -> tuple[list[Secret], li
     return plus, minus
 
 
-def _cut(body: bytes) -> list[Secret]:
-    return [Secret(body[start : start + SIZE]) for start in range(0, len(body), SIZE)]
-
-
 def _rebuild(fixed: Closing, dealer: int, shares: dict[int, Secret]) -> Secret:
-    least = fixed.shape.least
+    least = fixed.table.shape.least
     if len(shares) < least:
-        detail = f"{len(shares)} shares of a secret of {fixed.terms.sites[dealer]} where {least} are needed"
+        detail = f"{len(shares)} shares of a secret of {fixed.table.terms.sites[dealer]} where {least} are needed"
         raise Abort(Cause.TOO_FEW, step=UNMASK, detail=detail)
     first = dict(sorted(shares.items())[:least])
     try:
@@ -110,19 +102,19 @@ def _weights(points: tuple[int, ...]) -> list[int]:
 
 
 def _blame(fixed: Closing, dealer: int, what: str) -> Abort:
-    return Abort(Cause.DEALER, party=fixed.terms.sites[dealer], step=UNMASK, detail=what)
+    return Abort(Cause.DEALER, party=fixed.table.terms.sites[dealer], step=UNMASK, detail=what)
 
 
 def _self_key(fixed: Closing, dealer: int, seed: Secret) -> Secret:
-    party = fixed.terms.sites[dealer]
+    party = fixed.table.terms.sites[dealer]
     if commitment(fixed.table.hash, party, party, WHOLE, seed) != fixed.dealt[dealer].seed:
         raise _blame(fixed, dealer, "the rebuilt seed is not the one it committed to")
-    return self_mask(seed, session(fixed.terms), fixed.table.adverts[dealer].public)
+    return self_mask(seed, session(fixed.table.terms), fixed.table.adverts[dealer].public)
 
 
 def _pair_keys(fixed: Closing, gone: int, rebuilt: Secret) -> list[tuple[int, Secret]]:
     """The keys of the masks between a vanished site and each neighbour that gave."""
-    terms, table = fixed.terms, fixed.table
+    terms, table = fixed.table.terms, fixed.table
     advert, party = table.adverts[gone], terms.sites[gone]
     root = Root(rebuilt, session(terms))
     if root.public != advert.public:
@@ -139,7 +131,7 @@ def _pair_keys(fixed: Closing, gone: int, rebuilt: Secret) -> list[tuple[int, Se
 
 def _half(fixed: Closing, gone: int, giver: int, root: Root, party: Party) -> Secret:
     """The earlier site's half of a pair's secret, as the giver must have used it."""
-    table, sites = fixed.table, fixed.terms.sites
+    table, sites = fixed.table, fixed.table.terms.sites
     if gone < giver:
         half, note = root.toward(sites[giver]), fixed.notes[gone].get(giver)
         promised = note.half.commitment if note and note.half else b""

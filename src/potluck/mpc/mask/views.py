@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
-from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View
+from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Together, View, at_sites
 from potluck.mpc.mask.graph import LEAK_BITS, Shape, shape_of, tolerated
 
 SOURCE = "docs/concepts/protections.md#mask"
@@ -24,12 +24,8 @@ def views(plan: Plan) -> list[View]:
     for one in plan.sites:
         of, others = f"{one}'s update", frozenset(plan.sites) - {one}
         found.append(View(SERVER, of, Form.MASKED, _server(plan, shape, others), SOURCE, broken, _note(plan, shape)))
-        opens = _site(plan, shape, others)
-        for other in plan.sites:
-            if other == one:
-                found.append(View(other, of, Form.PLAIN, Never(), SOURCE, note="its own"))
-            else:
-                found.append(View(other, of, Form.NOTHING, opens, SOURCE, broken, NETWORK))
+        hidden = View(one, of, Form.NOTHING, _site(plan, shape, others), SOURCE, broken, NETWORK)
+        found += at_sites(plan.sites, one, hidden)
     return found
 
 

@@ -11,7 +11,7 @@ from potluck.core.party import Party
 from potluck.core.predicting import Meeting, Scored, check_features
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel
 from potluck.core.stages import Floats
-from potluck.core.steps import blaming
+from potluck.core.steps import blaming, hear
 from potluck.core.wire import dump, load
 from potluck.mpc.predict import messages as m
 from potluck.mpc.predict import scale as s
@@ -27,13 +27,7 @@ def query(ranks: Ranks, meeting: Meeting, me: Credentials, features: Floats) -> 
     check_features(meeting, features)
     agreed, own = m.session(meeting, ranks), BoxKey(Secret(me.draw(SEED)))
     every = frozenset(ranks)
-    inbox = yield Exchange(
-        meeting.label(m.OFFER),
-        expect=every,
-        at_least=len(ranks),
-        hops=6,
-        read=partial(_read_shown, meeting, me, agreed),
-    )
+    inbox = yield hear(meeting.label(m.OFFER), ranks, partial(_read_shown, meeting, me, agreed), hops=6)
     shown = {party: load(body, m.Shown, party) for party, body in inbox.got.items()}
     model = shown[ranks[0]].model
     if any(one.model != model for one in shown.values()):

@@ -23,11 +23,11 @@ from potluck.core.steps import blaming
 from potluck.core.wire import dump, load
 from potluck.mpc.coordination import Place, Steps, compiled_and_linked, in_step, open_all, tell_all
 from potluck.mpc.credentials import EngineCredentials
-from potluck.mpc.keys import Keys
+from potluck.mpc.dealing import Dealt, Keys, check_parts
 from potluck.mpc.predict import messages as m
 from potluck.mpc.predict.dealing import scale_of
 from potluck.mpc.predict.scale import Scale
-from potluck.mpc.replicated import commitment, expanded, places, share, width
+from potluck.mpc.replicated import commitment, expanded, share, width
 from potluck.mpc.spu import Compiled
 from potluck.secret.box import SEED, BoxKey, box_key
 from potluck.secret.container import Secret
@@ -142,17 +142,13 @@ def _taken(here: _Round) -> Half[_Task]:
 
 def _opened(here: _Round, sender: Party, promise: m.Promise, sealed: bytes, length: int) -> bytes:
     """This party's share [length] of what a sender dealt, held against its promise. Raises Abort naming the sender."""
-    ranks, info = here.place.ranks, m.part_info(here.agreed, sender)
+    info = m.part_info(here.agreed, sender)
     with blaming(sender, detail="parts for another party or round"):
         opened = here.key.unseal(sealed, m.box_info(here.agreed, sender, here.place.me, promise))
-    pieces, wanted = load(opened, m.Dealt, sender).held, places(here.place.rank, len(ranks))
-    if (len(promise.parts), len(pieces)) != (len(ranks), len(wanted)):
-        raise Abort(Cause.MALFORMED, party=sender, detail="parts for another number of compute parties")
-    for at, piece in zip(wanted, pieces, strict=True):
-        if commitment(piece, info) != promise.parts[at]:
-            raise Abort(Cause.COMMITMENT, party=sender, detail="a part is not the promised one")
-        if len(piece.rest) not in (0, 8 * length):
-            raise Abort(Cause.MALFORMED, party=sender, detail="a part of another length")
+    pieces = load(opened, Dealt, sender).held
+    check_parts(here.place, sender, "", pieces, promise.parts, lambda piece: commitment(piece, info))
+    if any(len(piece.rest) not in (0, 8 * length) for piece in pieces):
+        raise Abort(Cause.MALFORMED, party=sender, detail="a part of another length")
     return share(*(expanded(piece, info, length) for piece in pieces))
 
 
@@ -182,17 +178,15 @@ def _prepared(
     here: _Round, task: _Task, held: Mapping[Party, m.Held], own: EngineCredentials
 ) -> Half[Mapping[int, Compiled]]:
     """Compile, compare, and link where that is to be done. Raises Abort naming who has something else."""
-    place, shown = here.place, [dump(held[party]) for party in here.place.ranks]
+    place = here.place
 
     def compiled() -> tuple[Mapping[int, Compiled], bytes]:
         made = {rows: place.engine.program(PROGRAM, task.scale.numbers(rows)) for rows in sorted(set(task.blocks))}
         return made, digest(b"potluck share predict programs 1", *(one.digest for one in made.values()))
 
-    def agreed(job: str) -> bytes:
-        return digest(b"potluck share predict ready 1", here.agreed, job.encode(), *shown)
-
     steps = Steps(m.READY, m.LINK, m.ROLL, "saw other letters than the others")
-    return (yield from compiled_and_linked(place, here.meeting.label, steps, own, held, compiled, agreed))
+    about = (b"potluck share predict ready 1", here.agreed)
+    return (yield from compiled_and_linked(place, here.meeting.label, steps, own, held, compiled, about))
 
 
 def _judged(here: _Round, bits: bytes) -> Half[None]:

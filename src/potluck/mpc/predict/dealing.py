@@ -1,7 +1,4 @@
-"""How owner and client deal their numbers to who computes: parts, a promise of them, and a box for each.
-
-What is dealt says nothing to one compute party. It does NOT keep two of them from reading it together.
-"""
+"""How owner and client deal their numbers to who computes, what is computed of them, and how long that takes."""
 
 from __future__ import annotations
 
@@ -9,10 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Credentials
-from potluck.core.wire import dump
+from potluck.mpc.dealing import Dealt, sealed
 from potluck.mpc.predict import messages as m
 from potluck.mpc.predict import scale as s
-from potluck.mpc.replicated import PARTIES, Ring, commitment, held, split
+from potluck.mpc.replicated import PARTIES, Ring, commitment, split
 from potluck.secret.box import PublicBoxKey
 
 Ranks = tuple[Party, ...]
@@ -40,10 +37,4 @@ def dealt(
     info = m.part_info(agreed, me.party)
     pieces = split(words, info, me.draw, len(ranks))
     promise = m.Promise(tuple(commitment(piece, info) for piece in pieces))
-
-    def sealed() -> Iterator[tuple[Party, bytes]]:
-        for rank, party in enumerate(ranks):
-            dealt = dump(m.Dealt(*held(pieces, rank)))
-            yield party, boxes[party].seal(dealt, m.box_info(agreed, me.party, party, promise))
-
-    return promise, sealed()
+    return promise, sealed(boxes, ranks, pieces, Dealt, lambda to: m.box_info(agreed, me.party, to, promise))

@@ -15,7 +15,7 @@ from potluck.core.predicting import Meeting
 from potluck.core.wire import VERSION, Hash, Message, Signature, dump
 from potluck.mpc.credentials import Address, Certificate, JobName
 from potluck.mpc.predict.scale import DEEPEST, MOST_NORM, WIDEST
-from potluck.mpc.replicated import PARTIES, TWO, Piece
+from potluck.mpc.replicated import PARTIES, TWO
 from potluck.secret.box import BoxPublic
 from potluck.secret.statement import named
 from potluck.secret.stream import digest
@@ -71,27 +71,15 @@ class Rows(Message, frozen=True):
     signature: Signature
 
 
-class Dealt(Message, frozen=True):
-    """What either seals to one compute party: two of its three parts, or one of two."""
-
-    first: Piece
-    second: Piece | None = None
-
-    @property
-    def held(self) -> tuple[Piece, ...]:
-        """The parts that are there."""
-        return (self.first,) if self.second is None else (self.first, self.second)
-
-
 class Given(Message, frozen=True):
-    """The owner's letter to a compute party. sealed: `Dealt`."""
+    """The owner's letter to a compute party. sealed: `mpc.dealing.Dealt`."""
 
     model: Model
     sealed: bytes
 
 
 class Asked(Message, frozen=True):
-    """The client's letter to a compute party. sealed: `Dealt`."""
+    """The client's letter to a compute party. sealed: `mpc.dealing.Dealt`."""
 
     rows: Rows
     sealed: bytes

@@ -12,9 +12,9 @@ from potluck.core.errors import PlanError
 from potluck.core.party import Party
 from potluck.core.predicting import Meeting, Net, scored
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel
-from potluck.core.steps import blaming
+from potluck.core.steps import blaming, hear
 from potluck.core.wire import dump, load
-from potluck.mpc.keys import boxes_of, keys_read
+from potluck.mpc.dealing import boxes_of, keys_read
 from potluck.mpc.predict import messages as m
 from potluck.mpc.predict import scale as s
 from potluck.mpc.predict.dealing import Ranks, dealt, waits
@@ -30,9 +30,7 @@ def respond(ranks: Ranks, meeting: Meeting, me: Credentials, net: Net) -> Half[N
     except s.NoRoom as error:
         raise PlanError(f"{TOO_LARGE}: {error}", where="share", hint='protect.with = "tee"') from None
     agreed = m.session(meeting, ranks)
-    inbox = yield Exchange(
-        meeting.label(m.KEYS), expect=frozenset(ranks), at_least=len(ranks), hops=2, read=keys_read(m.KEYS)
-    )
+    inbox = yield hear(meeting.label(m.KEYS), ranks, keys_read(m.KEYS), hops=2)
     boxes = boxes_of(inbox.got)
     promise, sealed = dealt(ranks, agreed, me, s.weights(net, found), boxes)
     model = m.Model(offer, promise, me.sign(m.model_statement(agreed, offer, promise)))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from potluck.core.party import Party
 from potluck.core.plan import Plan
-from potluck.core.predicting import Meeting, Net, Scored
+from potluck.core.predicting import Meeting, Net, Predict, Scored
 from potluck.core.rounds import Credentials, Half
 from potluck.core.stages import Floats
 from potluck.mpc.coordination import Place
@@ -28,7 +28,7 @@ __all__ = ["Predicting", "build", "check", "problems", "traffic", "views", "warn
 
 
 @dataclass(slots=True, eq=False)
-class Predicting:
+class Predicting(Predict):
     """`core.predicting.Predict` on shares. Each compute party of this process has an engine of its own."""
 
     ranks: tuple[Party, ...]

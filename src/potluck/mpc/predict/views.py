@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from potluck.core.party import SERVER, Party
-from potluck.core.views import AnyOf, Assumption, Condition, Form, Never, Together, View
-from potluck.mpc.share.views import OPENS, opened
+from potluck.core.views import AnyOf, Condition, Form, Never, Together, View
+from potluck.mpc.share.views import FALLS, OPENS, opened
 
 SOURCE = "docs/concepts/prediction-share.md"
-STREAM = Assumption("AES-256 falls")
-SEALED = Assumption("both X25519 and ML-KEM-768 fall")
-LINK = Assumption("the link between the compute parties is recorded and X25519 falls")
-DEPARTS = Assumption("a compute party departs from the protocol, which the plan trusts it to follow")
 MODEL = (
     "reads at most {rows} scores, the network's shape, and a power of two above each layer's weights; as many scores "
     "as a linear model has weights give it away"
@@ -42,4 +38,4 @@ def views(owner: Party, client: Party, computes: tuple[Party, ...], rows: int) -
 
 def _opened(two: Together, whose: Party) -> Condition:
     """It takes the one whose thing it is, or two who compute; or one of what all of it rests on fails."""
-    return AnyOf((Together(1, frozenset({whose})), two, DEPARTS, STREAM, SEALED, LINK))
+    return AnyOf((Together(1, frozenset({whose})), two, *FALLS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from potluck.core.plan import Align, Plan
 
@@ -11,7 +11,9 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     """(errors, warnings)."""
     spec = plan.align
     assert spec is not None
-    return [*_federation(plan), *_privacy(plan), *keys(plan, spec), *_to(plan, spec)], [*_minded(plan, spec)]
+    return [*_federation(plan), *_privacy(plan), *keys(plan, spec), *readers("align.to", plan, spec.to)], [
+        *_minded(plan, spec)
+    ]
 
 
 def keys(plan: Plan, spec: Align) -> Iterator[str]:
@@ -30,30 +32,34 @@ def keys(plan: Plan, spec: Align) -> Iterator[str]:
             yield f'align.keys: {what}. hint: declare all columns in file order, a key with kind = "ignore"'
 
 
-def _federation(plan: Plan) -> Iterator[str]:
-    fed = plan.federation
-    if len(fed.sites) < 2:
-        yield "federation.sites: an intersection is of two sites or more. hint: name the others"
+def readers(key: str, plan: Plan, to: Sequence[str]) -> Iterator[str]:
+    """What is wrong with a list of sites that learn the result."""
+    sites = plan.federation.sites
+    strangers = [name for name in to if name not in sites]
+    if strangers:
+        yield f"{key}: {strangers[0]} is no site of this plan. hint: the sites are {', '.join(sites)}"
+    if len(set(to)) < len(to):
+        yield f"{key}: a site is there twice. hint: name each once"
+
+
+def everybody(plan: Plan, what: str) -> Iterator[str]:
+    """What counts of sites are given where no site may be missing. what: who takes part."""
     for key in ("corrupt", "dropouts"):
-        if getattr(fed, key):
+        if getattr(plan.federation, key):
             hint = "leave it out; explain --collude says what a coalition sees" if key == "corrupt" else "leave it out"
-            yield f"federation.{key}: an intersection takes every site, and says itself who sees what. hint: {hint}"
+            yield f"federation.{key}: {what}, and says itself who sees what. hint: {hint}"
+
+
+def _federation(plan: Plan) -> Iterator[str]:
+    if len(plan.federation.sites) < 2:
+        yield "federation.sites: an intersection is of two sites or more. hint: name the others"
+    yield from everybody(plan, "an intersection takes every site")
 
 
 def _privacy(plan: Plan) -> Iterator[str]:
     if plan.privacy.noise != "none":
         what = f'"{plan.privacy.noise}" is for sums: a size and members are exact'
         yield f'privacy.noise: {what}. hint: noise = "none", and align.reveal = "size" where members are too much'
-
-
-def _to(plan: Plan, spec: Align) -> Iterator[str]:
-    sites = plan.federation.sites
-    known = frozenset(sites)
-    strangers = [name for name in spec.to if name not in known]
-    if strangers:
-        yield f"align.to: {strangers[0]} is no site of this plan. hint: the sites are {', '.join(sites)}"
-    if len(set(spec.to)) < len(spec.to):
-        yield "align.to: a site is there twice. hint: name each once"
 
 
 def _minded(plan: Plan, spec: Align) -> Iterator[str]:

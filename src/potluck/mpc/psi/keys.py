@@ -1,37 +1,21 @@
-"""Which rows two owners have in common, by their keys, with nobody else's rows shown to anybody.
+"""Keys as owners match them: 16 bytes each, made of a row's key columns, and none twice.
 
-Protocols: RR22 (Rindal and Raghuraman, Blazing Fast PSI, CCS 2022), never in its mode of low communication, which
-loses matches; ECDH, which sends less for sets below some 30,000 keys. Both are for parties that follow the protocol.
-
-Reveals: to each side the number of the other's rows; to a receiver, which of its own keys both have. It does NOT keep a
-side from asking about keys that it has made up: whoever can guess keys learns which of them the other has.
+A digest does NOT hide a key from who can guess it: digests stay at their owner, and what travels is made of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
 
-import numpy as np
-from numpy.typing import NDArray
-
 from potluck.core.errors import DataError
 from potluck.core.spelling import normal
-from potluck.mpc.spu import BOTH, DIGEST, Spu
+from potluck.mpc.spu import DIGEST
 
 Key = Sequence[str]
 """The values of a row's key columns, in the order that both owners agreed on."""
 SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Aligned:
-    """Rows with the same keys. first, second: row numbers, in one order; empty at a side that learns nothing."""
-
-    first: NDArray[np.uint32]
-    second: NDArray[np.uint32]
 
 
 def digest_of(key: Key) -> bytes | None:
@@ -73,19 +57,6 @@ def distinct(
 def digests(keys: Iterable[Key], where: str = "") -> bytes:
     """Every key's digest, in their order. Raises DataError, with row numbers and no values, as `distinct`."""
     return b"".join(distinct(keys, count(), where))
-
-
-def intersect_between(
-    engines: Sequence[Spu], first: Iterable[Key], second: Iterable[Key], receiver: int = BOTH
-) -> Aligned:
-    """Intersect two owners' keys between two engines that are linked, by rank. receiver: 0, 1 or BOTH.
-
-    Raises DataError: see `digests`. Raises Abort(ENGINE): the engine fails.
-    """
-    sides = [digests(first, "the first owner's keys"), digests(second, "the second owner's keys")]
-    pending = [engine.intersect(side, receiver) for engine, side in zip(engines, sides, strict=True)]
-    one, other = (each.result() for each in pending)
-    return Aligned(one, other)
 
 
 def _some(numbers: Sequence[int]) -> str:

@@ -22,10 +22,11 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Half
+from potluck.core.steps import blaming
 from potluck.mpc.psi import messages as m
 from potluck.mpc.psi.curve import TAG, Blind, Points, mapped, order, read_points, split, tags
-from potluck.mpc.psi.passing import passed
-from potluck.mpc.psi.table import U64, made, read, size
+from potluck.mpc.psi.passing import hear_found, passed, tell_found
+from potluck.mpc.psi.table import U64, made, read
 from potluck.mpc.psi.two import Numbers
 from potluck.mpc.spu import DIGEST
 from potluck.secret.stream import digest
@@ -45,14 +46,14 @@ def many(circle: m.Circle, digests: bytes) -> Half[tuple[int | None, Numbers | N
     got = yield from passed(circle, m.TABLES, {}, others)
     total = numbers
     for party in others:
-        total = total ^ _read(got[party], circle.counts[party], own, party)
+        with blaming(party, m.TABLES):
+            total = total ^ read(got[party], circle.counts[party], own)
     common = np.flatnonzero((total == 0).all(axis=1))
-    width = TAG if gathering.reveal == "members" else 0
+    members = gathering.reveal == "members"
     # Ascending: in this owner's order others would read the order of its file.
-    told = m.Found(len(common), b"".join(sorted(own[one] for one in common)) if width else b"")
-    body = m.filled_up(told, width, min(circle.counts.values()))
-    yield from passed(circle, m.FOUND, {party: body for party in gathering.to if party != first}, frozenset())
-    return told.size, common if width else None
+    told = m.Found(len(common), b"".join(sorted(own[one] for one in common)) if members else b"")
+    yield from tell_found(circle, told, TAG)
+    return told.size, common if members else None
 
 
 def _seeds(circle: m.Circle) -> Half[Sequence[bytes]]:
@@ -110,14 +111,12 @@ def _numbers(seeds: Sequence[bytes], own: Sequence[bytes]) -> U64:
 
 def _helping(circle: m.Circle, own: list[bytes], numbers: U64) -> Half[tuple[int | None, Numbers | None]]:
     """The half of who does not compute the result: its table goes out, and the result comes where it is due."""
-    gathering, me, first = circle.gathering, circle.me, circle.gathering.first
+    first = circle.gathering.first
     yield from passed(circle, m.TABLES, {first: made(own, numbers, circle.commitment.draw("table"))}, frozenset())
-    reads = me.party in gathering.to
-    got = yield from passed(circle, m.FOUND, {}, frozenset({first}) if reads else frozenset())
-    if not reads:
+    found = yield from hear_found(circle, TAG)
+    if found is None:
         return None, None
-    members = gathering.reveal == "members"
-    found = m.read_found(got[first], first, TAG if members else 0, min(circle.counts.values()))
+    members = circle.gathering.reveal == "members"
     return found.size, _looked_up(own, split(found.members, TAG), first) if members else None
 
 
@@ -126,9 +125,3 @@ def _looked_up(own: Sequence[bytes], common: Sequence[bytes], first: Party) -> N
     if len(set(common)) != len(common) or any(tag not in where for tag in common):
         raise Abort(Cause.MALFORMED, party=first, step=m.FOUND, detail="a result that names no keys of this owner")
     return np.array([where[tag] for tag in common], np.int64)
-
-
-def _read(table: bytes, count: int, own: Sequence[bytes], sender: Party) -> U64:
-    if len(table) != size(count):
-        raise Abort(Cause.MALFORMED, party=sender, step=m.TABLES, detail="a table of another size")
-    return read(table, count, own)

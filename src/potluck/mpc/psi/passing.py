@@ -30,3 +30,20 @@ def passed(
         raise Abort(Cause.MALFORMED, party=SERVER, step=step, detail="not the notes that this step has")
     circle.commitment.hear(step, found)
     return found
+
+
+def tell_found(circle: m.Circle, found: m.Found, width: int) -> Half[None]:
+    """From who compares to all others who learn the result. width: bytes of a member, where members are revealed."""
+    gathering = circle.gathering
+    body = m.filled_up(found, width if gathering.reveal == "members" else 0, min(circle.counts.values()))
+    others = (party for party in gathering.to if party != gathering.first)
+    yield from passed(circle, m.FOUND, dict.fromkeys(others, body), frozenset())
+
+
+def hear_found(circle: m.Circle, width: int) -> Half[m.Found | None]:
+    """At who does not compare: the result, where it is this owner's to learn. width: as of `tell_found`."""
+    gathering = circle.gathering
+    reads, first = circle.me.party in gathering.to, gathering.first
+    got = yield from passed(circle, m.FOUND, {}, frozenset({first}) if reads else frozenset())
+    width = width if gathering.reveal == "members" else 0
+    return m.read_found(got[first], first, width, min(circle.counts.values())) if reads else None

@@ -1,4 +1,5 @@
-"""Two owners' members by RR22: their engines talk to each other over mutual TLS, under certificates of the round.
+"""Two owners' members by RR22 (Rindal and Raghuraman, Blazing Fast PSI, CCS 2022), never in its mode of low
+communication, which loses matches: their engines talk to each other over mutual TLS, under certificates of the round.
 
 An engine waits for the other, so neither is waited for before both have said that they have asked theirs. Where one
 fails, whose it was is named; a round that ends ends both.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from potluck.core.rounds import Abort, Cause, Half
 from potluck.mpc.psi import messages as m
 from potluck.mpc.psi.curve import Blind, mapped, order, read_points, split, tags
-from potluck.mpc.psi.passing import passed
+from potluck.mpc.psi.passing import hear_found, passed, tell_found
 from potluck.mpc.spu import DIGEST
 
 Numbers = NDArray[np.int64]
@@ -35,24 +35,20 @@ def two(circle: m.Circle, digests: bytes) -> Half[tuple[int | None, Numbers | No
         return (yield from _helped(circle, twice, places))
     got = yield from passed(circle, m.BACK, {}, frozenset({other}))
     common, found = _compared(gathering.lasting, read_points(got[other], mine, other), twice)
-    width = PLACE if gathering.reveal == "members" else 0
-    told = m.Found(len(found), np.array(found, "<u4").tobytes() if width else b"")
-    send = {other: m.filled_up(told, width, min(mine, theirs))} if other in gathering.to else {}
-    yield from passed(circle, m.FOUND, send, frozenset())
-    return told.size, places[common] if width else None
+    members = gathering.reveal == "members"
+    told = m.Found(len(found), np.array(found, "<u4").tobytes() if members else b"")
+    yield from tell_found(circle, told, PLACE)
+    return told.size, places[common] if members else None
 
 
 def _helped(circle: m.Circle, twice: list[bytes], places: Numbers) -> Half[tuple[int | None, Numbers | None]]:
     """The half of who does not compare: `twice`, the first's points, go back, and the result comes where it is due."""
-    gathering, me, first = circle.gathering, circle.me, circle.gathering.first
-    members = gathering.reveal == "members"
+    members, first = circle.gathering.reveal == "members", circle.gathering.first
     back = twice if members else [twice[one] for one in order(circle.commitment.draw("back"), len(twice))]
     yield from passed(circle, m.BACK, {first: b"".join(back)}, frozenset())
-    reads = me.party in gathering.to
-    got = yield from passed(circle, m.FOUND, {}, frozenset({first}) if reads else frozenset())
-    if not reads:
+    found = yield from hear_found(circle, PLACE)
+    if found is None:
         return None, None
-    found = m.read_found(got[first], first, PLACE if members else 0, min(len(places), len(twice)))
     if not members:
         return found.size, None
     listed = np.frombuffer(found.members, "<u4").astype(np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Align, Plan
-from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View
+from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View, at_sites
 
 SOURCE = "docs/concepts/intersection.md"
 CURVE = Assumption("Diffie-Hellman on Curve25519 is decided, as a quantum computer would")
@@ -22,11 +22,8 @@ def views(plan: Plan) -> list[View]:
     for one in plan.sites:
         of = f"{one}'s keys"
         found.append(View(SERVER, of, Form.CIPHERTEXT, _carried(plan, one), SOURCE, note="how many; sealed letters"))
-        for party in plan.sites:
-            if party == one:
-                found.append(View(party, of, Form.PLAIN, Never(), SOURCE, note="its own"))
-            else:
-                found.append(View(party, of, Form.CIPHERTEXT, _blinded(plan, one), SOURCE, note=GUESSED))
+        hidden = View(one, of, Form.CIPHERTEXT, _blinded(plan, one), SOURCE, note=GUESSED)
+        found += at_sites(plan.sites, one, hidden)
     return [*found, *_results(plan, spec)]
 
 

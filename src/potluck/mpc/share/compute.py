@@ -17,18 +17,17 @@ from functools import partial
 from potluck.core.desk import farewell
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import SURVIVORS, Abort, Cause, Credentials, Exchange, Half, Limit, Parcel, Terms
-from potluck.core.wire import ascending, dump, load
+from potluck.core.wire import by_site, dump, load
 from potluck.mpc.coordination import Place, Steps, compiled_and_linked, in_step, open_all, tell_all
 from potluck.mpc.credentials import EngineCredentials
+from potluck.mpc.dealing import Dealt, Keys, check_parts
 from potluck.mpc.engine import BOUND
-from potluck.mpc.keys import Keys
 from potluck.mpc.replicated import commitment, expanded, share
 from potluck.mpc.share import messages as m
 from potluck.mpc.spu import Compiled
 from potluck.secret.box import SEED, BoxKey
 from potluck.secret.container import Secret
 from potluck.secret.statement import survived
-from potluck.secret.stream import digest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +51,8 @@ def assist(place: Place, terms: Terms, me: Credentials) -> Half[None]:
     gone = {terms.sites.index(site): cause for site, cause in inbox.gone.items()}
     cast = yield from _agree(place, terms, me, inputs, gone)
     program = yield from _prepare(place, terms, cast)
-    total, bits = yield from _compute(place, terms, cast, program, [_share(terms, inputs, one) for one in cast.givers])
+    pending = place.engine.execute(program, [_share(terms, inputs, one) for one in cast.givers])
+    total, bits = yield from in_step(place, terms.label, m.RUN, pending, m.ROLL)
     accepted, faults = yield from _judge(place, terms, cast, bits)
     yield from _confirm(terms, accepted, faults)
     label = terms.label(m.RESULT)
@@ -65,20 +65,18 @@ def _read_input(place: Place, terms: Terms, me: Credentials, key: BoxKey, sender
     promise = message.promise
     me.verify(sender, m.promise_statement(terms, sender, promise.parts), promise.signature)
     opened = key.unseal(message.sealed, m.box_info(terms, sender, place.me, promise.parts))
-    dealt, info = load(opened, m.Dealt, sender), m.part_info(terms, sender)
-    for more, piece in enumerate((dealt.first, dealt.second)):
-        if commitment(piece, info) != promise.parts[(place.rank + more) % len(place.ranks)]:
-            raise Abort(Cause.COMMITMENT, party=sender, step=m.INPUT)
-        if len(piece.rest) not in (0, 8 * terms.length):
-            raise Abort(Cause.MALFORMED, party=sender, step=m.INPUT, detail="a part of another length")
+    pieces, info = load(opened, Dealt, sender).held, m.part_info(terms, sender)
+    check_parts(place, sender, m.INPUT, pieces, promise.parts, lambda piece: commitment(piece, info))
+    if any(len(piece.rest) not in (0, 8 * terms.length) for piece in pieces):
+        raise Abort(Cause.MALFORMED, party=sender, step=m.INPUT, detail="a part of another length")
     return dump(m.Input(opened, promise))
 
 
 def _share(terms: Terms, inputs: Mapping[int, bytes], site: int) -> bytes:
     """A site's parts as this party's engine takes them."""
     party = terms.sites[site]
-    dealt, info = load(load(inputs[site], m.Input, party).sealed, m.Dealt, party), m.part_info(terms, party)
-    return share(expanded(dealt.first, info, terms.length), expanded(dealt.second, info, terms.length))
+    dealt, info = load(load(inputs[site], m.Input, party).sealed, Dealt, party), m.part_info(terms, party)
+    return share(*(expanded(piece, info, terms.length) for piece in dealt.held))
 
 
 def _agree(
@@ -105,10 +103,9 @@ def _agree(
 def _read_held(terms: Terms, me: Credentials, sender: Party, body: bytes) -> bytes:
     """Raises Abort naming the sender: it lists a site without that site's own signature, or not in order."""
     said = load(body, m.Held, sender)
-    ascending(tuple(one.site for one in said.listed), len(terms.sites), sender)
-    ascending(tuple(one.site for one in said.faults), len(terms.sites), sender)
-    for one in said.listed:
-        site = terms.sites[one.site]
+    by_site(said.faults, len(terms.sites), sender)
+    for number, one in by_site(said.listed, len(terms.sites), sender).items():
+        site = terms.sites[number]
         me.verify(site, m.promise_statement(terms, site, one.promise.parts), one.promise.signature)
     return body
 
@@ -129,30 +126,19 @@ def _told_or_stopped(terms: Terms, givers: Sequence[int], faults: Sequence[m.Fau
 
 def _prepare(place: Place, terms: Terms, cast: _Cast) -> Half[Compiled]:
     """Compile, compare, and link where that is to be done. Raises Abort naming who has something else."""
-    held = [dump(cast.held[party]) for party in place.ranks]
 
     def compiled() -> tuple[Compiled, bytes]:
         program = place.engine.compile(len(cast.givers), _limits(terms))
         return program, program.digest
 
-    def agreed(job: str) -> bytes:
-        return digest(b"potluck share agreed 1", m.session(terms), job.encode(), *held)
-
     steps = Steps(m.READY, m.LINK, m.ROLL, "saw other lists than the others")
-    return (yield from compiled_and_linked(place, terms.label, steps, cast.own, cast.held, compiled, agreed))
+    about = (b"potluck share agreed 1", m.session(terms))
+    return (yield from compiled_and_linked(place, terms.label, steps, cast.own, cast.held, compiled, about))
 
 
 def _limits(terms: Terms) -> tuple[Limit, ...]:
     """What is checked: what the terms say; where they say nothing, that the numbers are of the ring's inner half."""
     return terms.limits or (Limit(terms.length, 1 << 31 if terms.bits == 32 else BOUND),)
-
-
-def _compute(
-    place: Place, terms: Terms, cast: _Cast, program: Compiled, shares: Sequence[bytes]
-) -> Half[tuple[bytes, bytes]]:
-    """This party's shares of the sum and of the bits."""
-    total, bits = yield from in_step(place, terms.label, m.RUN, place.engine.execute(program, shares), m.ROLL)
-    return total, bits
 
 
 def _judge(place: Place, terms: Terms, cast: _Cast, bits: bytes) -> Half[tuple[tuple[int, ...], tuple[m.Fault, ...]]]:
@@ -190,3 +176,13 @@ def _read_confirmed(statement: bytes, sender: Party, body: bytes) -> bytes:
     if load(body, m.Confirmed, sender).statement != statement:
         raise Abort(Cause.SURVIVORS, party=sender, step=m.CONFIRM)
     return body
+
+
+def stand_in(terms: Terms, me: Credentials) -> Half[None]:
+    """A rehearsal's: takes what sites send and names all as accepted. It needs no engine, opens and checks nothing."""
+    key, everybody = BoxKey(Secret(me.draw(SEED))), frozenset(terms.sites)
+    keys, accepted = dump(Keys(key.public)), dump(m.Survivors(tuple(range(len(terms.sites)))))
+    send = dict.fromkeys(terms.sites, Parcel(terms.label(m.KEYS), keys))
+    yield Exchange(terms.label(m.INPUT), send, everybody, terms.fewest, contributes=True)
+    told = dict.fromkeys(terms.sites, Parcel(terms.label(m.SURVIVORS), accepted))
+    yield Exchange(terms.label(m.CONFIRM), told, everybody, terms.fewest, fixes=everybody)

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 
 from potluck.core.party import Party
 from potluck.core.rounds import Cause, Terms
-from potluck.core.wire import Hash, Index, Message, Signature
+from potluck.core.wire import Hash, Index, Message, OfSite, Signature
 from potluck.mpc.credentials import Address, Certificate, JobName
-from potluck.mpc.replicated import Piece
 from potluck.secret import statement
 from potluck.secret.statement import indices, named
 from potluck.secret.stream import digest
@@ -30,13 +29,6 @@ CONFIRM = "share/confirm"
 RESULT = "share/result"
 
 
-class Dealt(Message, frozen=True):
-    """What a site seals to one compute party."""
-
-    first: Piece
-    second: Piece
-
-
 class Promise(Message, frozen=True):
     """A site's commitments to its three parts, signed: whoever holds a part can show what it should be."""
 
@@ -51,17 +43,15 @@ class Input(Message, frozen=True):
     promise: Promise
 
 
-class Listed(Message, frozen=True):
+class Listed(OfSite, frozen=True):
     """A site whose parts a compute party holds, and what the site promised."""
 
-    site: Index
     promise: Promise
 
 
-class Fault(Message, frozen=True):
+class Fault(OfSite, frozen=True):
     """A site that is left out, and why."""
 
-    site: Index
     cause: Cause
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from potluck.core.party import Party
 from potluck.core.plan import Plan
-from potluck.core.rounds import Credentials, Half, Terms
+from potluck.core.rounds import Credentials, Half, Sum, Terms
 from potluck.core.stages import Guarded, Opened
 from potluck.engines import environment
 from potluck.mpc.coordination import Place
@@ -27,7 +27,7 @@ __all__ = ["Share", "apart", "build", "check", "views"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Share:
+class Share(Sum):
     """The protection `share`: see `core.rounds.Sum`. Each compute party of this process has an engine of its own."""
 
     ranks: tuple[Party, ...]

@@ -8,9 +8,10 @@ from __future__ import annotations
 from functools import partial
 
 from potluck.core.party import Party
-from potluck.core.rounds import SURVIVORS, Abort, Cause, Credentials, Exchange, Half, Terms
+from potluck.core.rounds import SURVIVORS, Abort, Cause, Credentials, Half, Terms
 from potluck.core.stages import Opened
-from potluck.core.wire import ascending, load
+from potluck.core.steps import hear
+from potluck.core.wire import ascending, by_site, load
 from potluck.mpc.replicated import join, lowered
 from potluck.mpc.share import messages as m
 
@@ -20,22 +21,9 @@ def open_sum(ranks: tuple[Party, ...], terms: Terms, me: Credentials) -> Half[Op
 
     Raises Abort: too few sites; a compute party that is gone, or differs from the others, named.
     """
-    yield Exchange(
-        terms.label(m.INPUT),
-        expect=frozenset(terms.sites),
-        at_least=terms.fewest,
-        hops=3,
-        read=partial(_read_promise, terms, me),
-        contributes=True,
-    )
-    inbox = yield Exchange(
-        terms.label(m.RESULT),
-        expect=frozenset(ranks),
-        at_least=len(ranks),
-        hops=18,
-        read=partial(_read_result, terms),
-        stands=SURVIVORS,
-    )
+    read = partial(_read_promise, terms, me)
+    yield hear(terms.label(m.INPUT), terms.sites, read, at_least=terms.fewest, hops=3, contributes=True)
+    inbox = yield hear(terms.label(m.RESULT), ranks, partial(_read_result, terms), hops=18, stands=SURVIVORS)
     results = {party: load(body, m.Result, party) for party, body in inbox.got.items()}
     if len({(one.givers, one.faults) for one in results.values()}) != 1:
         raise Abort(Cause.SURVIVORS, step=m.RESULT, detail="the compute parties name different sets")
@@ -58,7 +46,7 @@ def _read_promise(terms: Terms, me: Credentials, sender: Party, body: bytes) -> 
 def _read_result(terms: Terms, sender: Party, body: bytes) -> bytes:
     """Raises Abort naming the sender: below the cohort, or not in order."""
     result = load(body, m.Result, sender)
-    ascending(tuple(fault.site for fault in result.faults), len(terms.sites), sender)
+    by_site(result.faults, len(terms.sites), sender)
     if len(ascending(result.givers, len(terms.sites), sender)) < terms.fewest:
         raise Abort(Cause.COHORT, party=sender, step=m.RESULT)
     return body

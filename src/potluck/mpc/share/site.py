@@ -9,10 +9,10 @@ from __future__ import annotations
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Inbox, Parcel, Terms, charge
 from potluck.core.stages import Guarded
-from potluck.core.steps import own_words, with_me
+from potluck.core.steps import hear, own_words, with_me
 from potluck.core.wire import dump, load
-from potluck.mpc.keys import boxes_of, keys_read
-from potluck.mpc.replicated import commitment, held, lifted, split
+from potluck.mpc.dealing import Dealt, boxes_of, keys_read, sealed
+from potluck.mpc.replicated import commitment, lifted, split
 from potluck.mpc.share import messages as m
 from potluck.secret.statement import survived
 
@@ -24,7 +24,7 @@ def give(ranks: tuple[Party, ...], terms: Terms, me: Credentials, guarded: Guard
     """One site's half. Reveals: its words to nobody; two of the three compute parties together could open them."""
     words = own_words(terms, guarded)
     computes = frozenset(ranks)
-    inbox = yield Exchange(terms.label(m.KEYS), expect=computes, at_least=len(ranks), hops=2, read=keys_read(m.KEYS))
+    inbox = yield hear(terms.label(m.KEYS), ranks, keys_read(m.KEYS), hops=2)
     boxes = boxes_of(inbox.got)
     info = m.part_info(terms, me.party)
     pieces = split(lifted(words), info, me.draw)
@@ -32,10 +32,8 @@ def give(ranks: tuple[Party, ...], terms: Terms, me: Credentials, guarded: Guard
     promise = m.Promise((first, second, third), me.sign(m.promise_statement(terms, me.party, (first, second, third))))
     label = terms.label(m.INPUT)
     send = {SERVER: Parcel(label, dump(promise))}
-    for rank, party in enumerate(ranks):
-        dealt = dump(m.Dealt(*held(pieces, rank)))
-        sealed = boxes[party].seal(dealt, m.box_info(terms, me.party, party, promise.parts))
-        send[party] = Parcel(label, dump(m.Input(sealed, promise)))
+    for party, box in sealed(boxes, ranks, pieces, Dealt, lambda to: m.box_info(terms, me.party, to, promise.parts)):
+        send[party] = Parcel(label, dump(m.Input(box, promise)))
     del pieces
     answer = yield Exchange(
         terms.label(m.SURVIVORS), send, computes, hops=16, record=charge(terms, guarded), contributes=True

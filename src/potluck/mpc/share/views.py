@@ -10,15 +10,20 @@ from collections.abc import Sequence
 
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
-from potluck.core.views import AnyOf, Assumption, Condition, Form, Never, Together, View
+from potluck.core.views import AnyOf, Assumption, Condition, Form, Together, View, at_sites
 
 SOURCE = "docs/concepts/share.md"
 OPENS = 2
 """So many compute parties together open everything."""
-_STREAM = Assumption("AES-256 falls")
-_SEALED = Assumption("both X25519 and ML-KEM-768 fall")
-_LINK = Assumption("the link between the compute parties is recorded and X25519 falls")
-_DEPARTS = Assumption("a compute party departs from the protocol, which the plan trusts it to follow")
+SERVED = "it gets shares of the sum alone, and learns who did not keep the bounds"
+NO_LETTER = "it gets no letter that holds it"
+FALLS = (
+    Assumption("a compute party departs from the protocol, which the plan trusts it to follow"),
+    Assumption("AES-256 falls"),
+    Assumption("both X25519 and ML-KEM-768 fall"),
+    Assumption("the link between the compute parties is recorded and X25519 falls"),
+)
+"""What opens shares beside those who hold them."""
 
 
 def views(plan: Plan) -> list[View]:
@@ -29,15 +34,11 @@ def views(plan: Plan) -> list[View]:
     for one in plan.sites:
         of = f"{one}'s update"
         rest = Together(max(1, plan.fewest - 1), frozenset(plan.sites) - {one})
-        opens: Condition = AnyOf((two, rest, _DEPARTS, _STREAM, _SEALED, _LINK))
-        found.append(View(SERVER, of, Form.NOTHING, opens, SOURCE, broken, _server(plan)))
+        opens: Condition = AnyOf((two, rest, *FALLS))
+        found.append(View(SERVER, of, Form.NOTHING, opens, SOURCE, broken, SERVED))
         for party in plan.compute:
             found.append(View(party, of, Form.SHARE, opens, SOURCE, broken, _party(plan)))
-        for other in plan.sites:
-            if other == one:
-                found.append(View(other, of, Form.PLAIN, Never(), SOURCE, note="its own"))
-            else:
-                found.append(View(other, of, Form.NOTHING, opens, SOURCE, broken, "it gets no letter that holds it"))
+        found += at_sites(plan.sites, one, View(one, of, Form.NOTHING, opens, SOURCE, broken, NO_LETTER))
     return found
 
 
@@ -51,7 +52,3 @@ def _party(plan: Plan) -> str:
     left = {"site": "; opened, its own noise is left", "shared": "; opened, only its own share of the noise is left"}
     more = left.get(plan.privacy.noise, "")
     return f"semi-honest: {opened(plan.compute)} every update{more}; each learns who kept the bounds"
-
-
-def _server(plan: Plan) -> str:
-    return "it gets shares of the sum alone, and learns who did not keep the bounds"

@@ -22,7 +22,6 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from potluck.core.errors import Refused
 from potluck.secret.container import Secret
@@ -54,7 +53,7 @@ class Challenge:
 
     def file(self) -> bytes:
         """What `tpm2_activatecredential -i` reads."""
-        return TOOLS + _sized(self.credential) + _sized(self.sealed)
+        return TOOLS + s.sized(self.credential) + s.sized(self.sealed)
 
     def proven(self, answer: bytes) -> str:
         """The attestation key, for `tpm.ak`, if the machine sent the secret back. Raises Refused."""
@@ -104,10 +103,10 @@ def challenge(
 def _protected(secret: Secret, seed: bytes, name: bytes, digest: hashes.HashAlgorithm) -> bytes:
     """TPMS_ID_OBJECT: the secret encrypted to name and seed, and a MAC over both."""
     cipher = Cipher(algorithms.AES(_kdfa(digest, seed, b"STORAGE", name, 128)), CFB(bytes(16))).encryptor()
-    identity = cipher.update(_sized(secret.expose())) + cipher.finalize()
+    identity = cipher.update(s.sized(secret.expose())) + cipher.finalize()
     mac = HMAC(_kdfa(digest, seed, b"INTEGRITY", b"", 8 * digest.digest_size), digest)
     mac.update(identity + name)
-    return _sized(mac.finalize()) + identity
+    return s.sized(mac.finalize()) + identity
 
 
 def _kdfa(digest: hashes.HashAlgorithm, key: bytes, label: bytes, context: bytes, bits: int) -> bytes:
@@ -127,8 +126,4 @@ def _public(area: bytes, where: str) -> s.Public:
 
 
 def _listed(key: s.Key) -> str:
-    return base64.b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
-
-
-def _sized(data: bytes) -> bytes:
-    return len(data).to_bytes(2, "big") + data
+    return base64.b64encode(s.der(key)).decode()

@@ -7,13 +7,28 @@ A list that is given and empty allows nothing; one that is absent is not compare
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from potluck.core.bounds import Bounds
 from potluck.tee.attestation.evidence import Format
 
 Texts = tuple[str, ...]
+Part = Annotated[int | None, Bounds(ge=0, le=255)]
+Number = Annotated[int | None, Bounds(ge=0, le=65535)]
+Days = Annotated[int | None, Bounds(ge=0, le=100_000)]
+Status = Literal[
+    "UpToDate",
+    "SWHardeningNeeded",
+    "ConfigurationNeeded",
+    "ConfigurationAndSWHardeningNeeded",
+    "OutOfDate",
+    "OutOfDateConfigurationNeeded",
+    "TDRelaunchAdvised",
+    "TDRelaunchAdvisedConfigurationNeeded",
+]
+"""Intel's words for a platform's TCB that a policy may allow. Revoked is none of them."""
 Product = Literal["Milan", "Genoa", "Turin"]
 LATEST: tuple[Product, ...] = ("Genoa", "Turin")
 """Milan must be listed: its endorsement root was extracted in software (arXiv 2605.12990)."""
@@ -46,11 +61,11 @@ are in Azure's guests, which measure what they boot into a virtual TPM, and unde
 class Tcb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The least security versions of an AMD platform; what is absent is not compared. fmc: Turin alone."""
 
-    bootloader: int | None = None
-    tee: int | None = None
-    snp: int | None = None
-    microcode: int | None = None
-    fmc: int | None = None
+    bootloader: Part = None
+    tee: Part = None
+    snp: Part = None
+    microcode: Part = None
+    fmc: Part = None
 
 
 class Snp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,12 +77,12 @@ class Snp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     min_tcb: Tcb | None = None
     min_committed_tcb: Tcb | None = None
     min_launch_tcb: Tcb | None = None
-    max_vmpl: int = 0
+    max_vmpl: Annotated[int, Bounds(ge=0, le=3)] = 0
     chip_ids: Texts | None = None
     host_data: Texts | None = None
     id_key_digests: Texts | None = None
     author_key_digests: Texts | None = None
-    min_guest_svn: int = 0
+    min_guest_svn: Annotated[int, Bounds(ge=0, le=(1 << 32) - 1)] = 0
     allow_debug: bool = False
     allow_migration: bool = False
 
@@ -91,9 +106,9 @@ class Tdx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     mrseam: Texts | None = None
     xfam: Texts | None = None
     ppids: Texts | None = None
-    allow_tcb_status: Texts = ("UpToDate",)
+    allow_tcb_status: tuple[Status, ...] = ("UpToDate",)
     deny_advisories: Texts = ()
-    max_collateral_age_days: int | None = None
+    max_collateral_age_days: Days = None
 
 
 class Sgx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,12 +116,12 @@ class Sgx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     mrenclave: Texts | None = None
     mrsigner: Texts | None = None
-    prod_id: int | None = None
-    min_svn: int | None = None
+    prod_id: Number = None
+    min_svn: Number = None
     ppids: Texts | None = None
-    allow_tcb_status: Texts = ("UpToDate",)
+    allow_tcb_status: tuple[Status, ...] = ("UpToDate",)
     deny_advisories: Texts = ()
-    max_collateral_age_days: int | None = None
+    max_collateral_age_days: Days = None
 
 
 class Nitro(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -197,7 +212,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     version: Literal[1]
     formats: tuple[Format, ...]
     mode: Literal["production", "development"] = "production"
-    max_evidence_age_s: int | None = None
+    max_evidence_age_s: Annotated[int | None, Bounds(ge=0, le=1 << 40)] = None
     snp: Snp = Snp()
     tdx: Tdx = Tdx()
     sgx: Sgx = Sgx()

@@ -16,6 +16,7 @@ import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from potluck.core.bounds import Bounds, outside
 from potluck.core.errors import UsageError
 from potluck.core.strict import Strict
 from potluck.tee.attestation.evidence import Format
@@ -41,26 +42,7 @@ LENGTHS: dict[str, dict[str, tuple[int, ...]]] = {
     "simulated": {"measurements": (32,)},
 }
 """Bytes of what a list of hex may hold."""
-RANGES: dict[str, tuple[int, int]] = {
-    "max_evidence_age_s": (0, 1 << 40),
-    "max_vmpl": (0, 3),
-    "min_guest_svn": (0, (1 << 32) - 1),
-    "max_collateral_age_days": (0, 100_000),
-    "prod_id": (0, 65535),
-    "min_svn": (0, 65535),
-} | dict.fromkeys(("bootloader", "tee", "snp", "microcode", "fmc"), (0, 255))
 REGISTERS = range(24)
-STATUSES = (
-    "UpToDate",
-    "SWHardeningNeeded",
-    "ConfigurationNeeded",
-    "ConfigurationAndSWHardeningNeeded",
-    "OutOfDate",
-    "OutOfDateConfigurationNeeded",
-    "TDRelaunchAdvised",
-    "TDRelaunchAdvisedConfigurationNeeded",
-)
-"""Intel's words for a platform's TCB that a policy may allow. Revoked is none of them."""
 
 
 def parse(text: str, where: str) -> Policy:
@@ -72,11 +54,14 @@ def parse(text: str, where: str) -> Policy:
         raise UsageError(f"not TOML: {words}", where=where, hint="texts need quotes, keys need `=`") from None
     policy = Strict(where, UsageError, shown=_shown).struct(Policy, tables)
     checked = {name: _table(getattr(policy, name), name, table, where) for name, table in TABLES.items()}
-    return _numbers(msgspec.structs.replace(policy, **checked), "", where)
+    for line in outside(policy, Bounds):
+        what, _, hint = line.partition(". hint: ")
+        raise UsageError(what, where=where, hint=hint)
+    return msgspec.structs.replace(policy, **checked)
 
 
 def _table(table: S, name: str, shown: str, where: str) -> S:
-    """A format's table with its lists checked and in small letters, and its numbers in range."""
+    """A format's table with its lists checked and in small letters."""
     found: dict[str, object] = {}
     for key, value in msgspec.structs.asdict(table).items():
         sizes = LENGTHS[name].get(key)
@@ -86,10 +71,7 @@ def _table(table: S, name: str, shown: str, where: str) -> S:
             found[key] = tuple(_hex(one, f"{shown}.{key}", sizes, where) for one in value)
         elif key == "ak" and value is not None:
             found[key] = tuple(_key(one, f"{shown}.{key}", where) for one in value)
-        elif key == "allow_tcb_status":
-            for one in value:
-                _status(one, f"{shown}.{key}", where)
-    return _numbers(msgspec.structs.replace(table, **found), f"{shown}.", where)
+    return msgspec.structs.replace(table, **found)
 
 
 def _registers(
@@ -125,24 +107,6 @@ def _key(text: str, path: str, where: str) -> str:
         hint = "the key in base64, as between the lines of a PEM file (SubjectPublicKeyInfo)"
         raise UsageError(f"{path} has {_shown(text)}, which is no public key", where=where, hint=hint) from None
     return small
-
-
-def _status(word: str, path: str, where: str) -> None:
-    if word not in STATUSES:
-        hint = f"known: {', '.join(STATUSES)}"
-        raise UsageError(f"{path} does not know {_shown(word)}", where=where, hint=hint)
-
-
-def _numbers(table: S, path: str, where: str) -> S:
-    """The same table, whose numbers are in range, at any depth."""
-    for key, value in msgspec.structs.asdict(table).items():
-        if key in RANGES and type(value) is int:
-            least, most = RANGES[key]
-            if not least <= value <= most:
-                raise UsageError(f"{path}{key} is {value}", where=where, hint=f"a number from {least} to {most}")
-        if isinstance(value, msgspec.Struct) and key.startswith("min_"):
-            _numbers(value, f"{path}{key}.", where)
-    return table
 
 
 def _shown(value: object) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import msgspec
 
 from potluck.core.schema import readable
 from potluck.tee.attestation.evidence import Asked, Evidence
-from potluck.tee.attestation.policy import MEASURED, AzureSnp, Policy, Sgx, Snp, Tdx, extended
-from potluck.tee.attestation.policy_file import STATUSES
+from potluck.tee.attestation.policy import MEASURED, AzureSnp, Policy, Sgx, Snp, Status, Tdx, extended
 from potluck.tee.attestation.verdict import Claim, Verdict
 from potluck.tee.attestation.verify import verify
 
@@ -94,8 +94,8 @@ def loose(format_: str) -> Policy:
         policy,
         snp=msgspec.convert(snp, readable(Snp)),
         az_snp_vtpm=msgspec.convert(snp, readable(AzureSnp)),
-        tdx=Tdx(allow_tcb_status=STATUSES),
-        sgx=Sgx(allow_tcb_status=STATUSES),
+        tdx=Tdx(allow_tcb_status=get_args(Status)),
+        sgx=Sgx(allow_tcb_status=get_args(Status)),
     )
 
 

@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from potluck.core.party import Party
 from potluck.core.plan import Plan
-from potluck.core.predicting import Meeting, Net, Scored
+from potluck.core.predicting import Meeting, Net, Predict, Scored
 from potluck.core.rounds import Credentials, Half
 from potluck.core.stages import Floats
 from potluck.tee.attestation.demand import Demand, judge_of
@@ -28,7 +27,7 @@ __all__ = ["Predicting", "build", "problems", "traffic", "views"]
 
 
 @dataclass(slots=True, eq=False)
-class Predicting:
+class Predicting(Predict):
     """`core.predicting.Predict` in an enclave.
 
     judge: what a site judges evidence with; command: how the host starts its enclave, by default here and simulated.
@@ -37,10 +36,6 @@ class Predicting:
     judge: Judge
     command: Sequence[str] | None = None
     _enclave: Scoring | None = field(default=None, repr=False)
-
-    def helpers(self) -> tuple[Party, ...]:
-        """None."""
-        return ()
 
     def query(self, meeting: Meeting, me: Credentials, features: Floats) -> Half[Scored]:
         """The client's half. features [n, inputs], each within [-1, 1]; 1 <= n <= meeting.rows.
@@ -59,10 +54,6 @@ class Predicting:
         if self._enclave is None:
             self._enclave = Scoring(self.command)
         return server.relay(self._enclave, meeting, me)
-
-    def assist(self, meeting: Meeting, me: Credentials) -> Half[None]:
-        """Nobody assists."""
-        yield from ()
 
     def close(self) -> None:
         """End the enclave; its keys are gone."""

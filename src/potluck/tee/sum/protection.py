@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from potluck.core.party import Party
 from potluck.core.plan import Plan
-from potluck.core.rounds import Credentials, Half, Terms
+from potluck.core.rounds import Credentials, Half, Sum, Terms
 from potluck.core.stages import Guarded, Opened
 from potluck.tee.attestation.demand import Demand, judge_of
 from potluck.tee.attestation.judge import Judge
@@ -25,8 +24,8 @@ __all__ = ["Tee", "build", "check", "pauses", "views"]
 
 
 @dataclass(slots=True, eq=False)
-class Tee:
-    """The protection `tee`: see `core.rounds.Sum`.
+class Tee(Sum):
+    """The protection `tee`: see `core.rounds.Sum`. The enclave is no helper: it speaks through its host, the server.
 
     judge: what a site judges evidence with; command: how the host starts its enclave, by default here and simulated.
     """
@@ -34,10 +33,6 @@ class Tee:
     judge: Judge
     command: Sequence[str] | None = None
     _enclave: Enclave | None = field(default=None, repr=False)
-
-    def helpers(self) -> tuple[Party, ...]:
-        """Nobody beside sites and server: the enclave is behind its host, and speaks through it."""
-        return ()
 
     def give(self, terms: Terms, me: Credentials, guarded: Guarded) -> Half[None]:
         """One site's half. Reveals: its words, to the enclave that this owner's policy allows."""
@@ -48,10 +43,6 @@ class Tee:
         if self._enclave is None:
             self._enclave = Enclave(self.command)
         return server.open_sum(self._enclave, terms, me)
-
-    def assist(self, terms: Terms, me: Credentials) -> Half[None]:
-        """Nobody assists."""
-        yield from ()
 
 
 def build(plan: Plan, demand: Demand | None = None) -> Tee:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from functools import partial
 
 from potluck.core.party import Party
-from potluck.core.rounds import ENCLAVE, SURVIVORS, Credentials, Exchange, Half, Inbox, Terms
+from potluck.core.rounds import ENCLAVE, SURVIVORS, Credentials, Half, Inbox, Terms
 from potluck.core.stages import Opened
-from potluck.core.steps import ask_sites
+from potluck.core.steps import ask_sites, hear
 from potluck.core.wire import Signer, load
 from potluck.secret.statement import named
 from potluck.tee.attestation import messages as a
@@ -30,12 +30,8 @@ def open_sum(enclave: Enclave, terms: Terms, me: Credentials) -> Half[Opened]:
     agreed = round_of(terms, me)
     keys, _ = enclave.keys()
     enclave.begin(agreed)
-    asked = yield Exchange(
-        terms.label(a.NONCE),
-        expect=frozenset(terms.sites),
-        at_least=terms.fewest,
-        read=partial(_read_nonce, session(agreed), me),
-    )
+    read = partial(_read_nonce, session(agreed), me)
+    asked = yield hear(terms.label(a.NONCE), terms.sites, read, at_least=terms.fewest)
     shown = {site: enclave.show(index[site], body) for site, body in asked.got.items()}
     policies = {site: load(body, a.Nonce, site).policy for site, body in asked.got.items()}
     read = partial(_read_input, enclave, index, shown, policies)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from potluck.core.party import SERVER, Party
+from potluck.core.party import SERVER
 from potluck.core.plan import Plan
-from potluck.core.views import AnyOf, Assumption, Condition, Form, Never, Together, View
+from potluck.core.views import AnyOf, Assumption, Condition, Form, Never, Together, View, at_sites
 from potluck.tee.attestation.demand import unprotected
 
 SOURCE = "docs/concepts/tee.md"
@@ -28,7 +28,10 @@ def views(plan: Plan) -> list[View]:
         rest: Condition = Together(max(1, plan.fewest - 1), others)
         reads = AnyOf((Together(1, frozenset({SERVER})), rest)) if plan.exposed else rest
         found.append(_host(plan, of, rest, form))
-        found += [_between(plan, other, one, reads, form) for other in plan.sites]
+        hidden = View(one, of, Form.NOTHING, reads, SOURCE, form, "it gets no letter that holds it")
+        if _rule(plan) == "krum":
+            hidden = View(one, of, form, Never(), SOURCE, form, f"{_KRUM}; every round's model tells it")
+        found += at_sites(plan.sites, one, hidden)
     return found
 
 
@@ -45,12 +48,3 @@ def _host(plan: Plan, of: str, rest: Condition, form: Form) -> View:
     note = "sealed to an enclave that this owner's policy allows; the host carries it"
     told = f"{note}; {_RULES[_rule(plan)]}" if _rule(plan) in _RULES else note
     return View(SERVER, of, Form.CIPHERTEXT, opens, SOURCE, form, told)
-
-
-def _between(plan: Plan, other: Party, one: Party, reads: Condition, form: Form) -> View:
-    of = f"{one}'s update"
-    if other == one:
-        return View(other, of, Form.PLAIN, Never(), SOURCE, note="its own")
-    if _rule(plan) == "krum":
-        return View(other, of, form, Never(), SOURCE, form, f"{_KRUM}; every round's model tells it")
-    return View(other, of, Form.NOTHING, reads, SOURCE, form, "it gets no letter that holds it")

@@ -18,12 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from potluck.core.errors import Unreachable
 from potluck.tee.attestation.attesters import exactly
 from potluck.tee.attestation.evidence import Evidence
 from potluck.tee.attestation.formats import tpm_structures as s
+from potluck.tee.attestation.formats.cursor import Cursor
 from potluck.tee.attestation.verdict import Fault
 
 DEVICE, HANDLE = Path("/dev/tpmrm0"), 0x81010002
@@ -99,30 +98,29 @@ class TpmAttester:
         head, tail = self._handle.to_bytes(4, "big") + PASSWORD, _selection(self._bank, self._registers)
         scheme = s.NULL.to_bytes(2, "big")  # that of the key
         try:
-            answer = _call(channel, SESSIONS, QUOTE, head + _sized(data) + scheme + tail)
+            answer = _call(channel, SESSIONS, QUOTE, head + s.sized(data) + scheme + tail)
         except TpmError as error:
             if error.code != TOO_LONG:
                 raise
             short = hashlib.sha256(data).digest()
-            answer = _call(channel, SESSIONS, QUOTE, head + _sized(short) + scheme + tail)
-        cursor = s.Cursor(answer, "TPM2_Quote")
-        inner = s.Cursor(cursor.take(cursor.number(4)), "TPM2_Quote")
+            answer = _call(channel, SESSIONS, QUOTE, head + s.sized(short) + scheme + tail)
+        cursor = Cursor(answer, "TPM2_Quote")
+        inner = Cursor(cursor.take(cursor.number(4)), "TPM2_Quote")
         message = inner.sized(LARGEST)
         return message, inner.data[inner.at :]
 
 
 def _key(channel: Channel, handle: int) -> bytes:
     """The key's SubjectPublicKeyInfo, DER."""
-    cursor = s.Cursor(_call(channel, PLAIN, READ_PUBLIC, handle.to_bytes(4, "big")), "TPM2_ReadPublic")
-    key = s.public(cursor.sized(LARGEST), "attestation key").key
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    cursor = Cursor(_call(channel, PLAIN, READ_PUBLIC, handle.to_bytes(4, "big")), "TPM2_ReadPublic")
+    return s.der(s.public(cursor.sized(LARGEST), "attestation key").key)
 
 
 def _values(channel: Channel, bank: int, registers: Sequence[int]) -> dict[int, bytes]:
     """Register -> value; a TPM says eight at once."""
     found: dict[int, bytes] = {}
     while rest := [one for one in registers if one not in found]:
-        cursor = s.Cursor(_call(channel, PLAIN, PCR_READ, _selection(bank, rest)), "TPM2_PCR_Read")
+        cursor = Cursor(_call(channel, PLAIN, PCR_READ, _selection(bank, rest)), "TPM2_PCR_Read")
         cursor.number(4)  # how often registers have changed: the quote's digest tells it better
         numbers = [one for _ in range(_few(cursor)) for one in _selected(cursor, bank)]
         values = [cursor.sized(s.DIGEST) for _ in range(_few(cursor))]
@@ -132,14 +130,14 @@ def _values(channel: Channel, bank: int, registers: Sequence[int]) -> dict[int, 
     return found
 
 
-def _few(cursor: s.Cursor) -> int:
+def _few(cursor: Cursor) -> int:
     count = cursor.number(4)
     if count > s.BANKS:
         raise cursor.fault(f"lists {count}, more than {s.BANKS}")
     return count
 
 
-def _selected(cursor: s.Cursor, bank: int) -> list[int]:
+def _selected(cursor: Cursor, bank: int) -> list[int]:
     """Registers of one TPMS_PCR_SELECTION, if it is of that bank."""
     same = cursor.number(2) == bank
     bits = int.from_bytes(cursor.take(cursor.number(1)), "little")
@@ -156,7 +154,7 @@ def _call(channel: Channel, tag: int, code: int, body: bytes) -> bytes:
     """One command's answer behind its head. Raises TpmError, Fault."""
     command = tag.to_bytes(2, "big") + (HEAD + len(body)).to_bytes(4, "big") + code.to_bytes(4, "big") + body
     for _ in range(TRIES):
-        cursor = s.Cursor(channel(command), "answer")
+        cursor = Cursor(channel(command), "answer")
         cursor.number(2)
         size, result = cursor.number(4), cursor.number(4)
         if size != len(cursor.data):
@@ -198,10 +196,6 @@ def _streamed(stream: socket.socket, command: bytes) -> bytes:
             raise ConnectionResetError(0, "it hung up")
         answer += part
     return answer
-
-
-def _sized(data: bytes) -> bytes:
-    return len(data).to_bytes(2, "big") + data
 
 
 def _file(key: bytes, message: bytes, signature: bytes, pcrs: Sequence[bytes | None]) -> Evidence:

@@ -7,7 +7,7 @@ allocated for a length before that many bytes are there.
 
 from __future__ import annotations
 
-from potluck.tee.attestation.verdict import Code, Fault
+from potluck.tee.attestation.formats.cursor import Cursor
 
 Value = int | bytes | str | bool | list["Value"] | dict[int | str, "Value"] | None
 DEEPEST = 4
@@ -16,9 +16,9 @@ SIMPLE: dict[int, bool | None] = {20: False, 21: True, 22: None}
 
 def read(data: bytes, path: str) -> Value:
     """The one value that fills all of `data`. Raises Fault: malformed, where the bytes are not exactly that."""
-    value, end = _value(data, 0, path, DEEPEST)
-    if end != len(data):
-        raise Fault(Code.MALFORMED, path, f"has {len(data) - end} bytes behind its end")
+    cursor = Cursor(data, path)
+    value = _value(cursor, DEEPEST)
+    cursor.end()
     return value
 
 
@@ -32,59 +32,46 @@ def text(value: bytes) -> bytes:
     raise ValueError("a byte string of 4 GiB")
 
 
-def _value(data: bytes, at: int, path: str, deep: int) -> tuple[Value, int]:
-    kind, number, at = _head(data, at, path)
+def _value(cursor: Cursor, deep: int) -> Value:
+    kind, number = _head(cursor)
     if kind in (0, 1):
-        return (number if kind == 0 else -1 - number), at
-    if kind in (2, 3):
-        return _string(data, at, number, kind == 3, path)
+        return number if kind == 0 else -1 - number
+    if kind == 2:
+        return cursor.take(number)
+    if kind == 3:
+        try:
+            return cursor.take(number).decode()
+        except UnicodeDecodeError:
+            raise cursor.fault("has a text that is no UTF-8") from None
     if kind == 7:
         if number not in SIMPLE:
-            raise Fault(Code.MALFORMED, path, "has a simple value that is neither null nor a boolean")
-        return SIMPLE[number], at
-    if deep == 0 or number > len(data) - at:  # an item is a byte at least
-        raise Fault(Code.MALFORMED, path, f"nests deeper than {DEEPEST}, or says more items than it has bytes")
+            raise cursor.fault("has a simple value that is neither null nor a boolean")
+        return SIMPLE[number]
+    if deep == 0 or number > cursor.rest():  # an item is a byte at least
+        raise cursor.fault(f"nests deeper than {DEEPEST}, or says more items than it has bytes")
     if kind == 4:
-        items: list[Value] = []
-        for _ in range(number):
-            item, at = _value(data, at, path, deep - 1)
-            items.append(item)
-        return items, at
-    return _map(data, at, number, path, deep - 1)
-
-
-def _map(data: bytes, at: int, number: int, path: str, deep: int) -> tuple[Value, int]:
+        return [_value(cursor, deep - 1) for _ in range(number)]
     found: dict[int | str, Value] = {}
     for _ in range(number):
-        key, at = _value(data, at, path, deep)
+        key = _value(cursor, deep - 1)
         if not isinstance(key, int | str) or isinstance(key, bool) or key in found:
-            raise Fault(Code.MALFORMED, path, "has a key twice, or one that is neither number nor text")
-        found[key], at = _value(data, at, path, deep)
-    return found, at
+            raise cursor.fault("has a key twice, or one that is neither number nor text")
+        found[key] = _value(cursor, deep - 1)
+    return found
 
 
-def _string(data: bytes, at: int, size: int, is_text: bool, path: str) -> tuple[Value, int]:
-    if size > len(data) - at:
-        raise Fault(Code.MALFORMED, path, f"ends after {len(data)} bytes, {size} more were due at {at}")
-    part = data[at : at + size]
-    try:
-        return (part.decode() if is_text else part), at + size
-    except UnicodeDecodeError:
-        raise Fault(Code.MALFORMED, path, "has a text that is no UTF-8") from None
-
-
-def _head(data: bytes, at: int, path: str) -> tuple[int, int, int]:
-    """Major type, number and where the rest begins."""
-    if at >= len(data):
-        raise Fault(Code.MALFORMED, path, f"ends after {len(data)} bytes")
-    kind, small = data[at] >> 5, data[at] & 31
-    at += 1
+def _head(cursor: Cursor) -> tuple[int, int]:
+    """Major type and number."""
+    if not cursor.rest():
+        raise cursor.fault(f"ends after {len(cursor.data)} bytes")
+    first = cursor.number(1)
+    kind, small = first >> 5, first & 31
     if small < 24 and kind != 6:
-        return kind, small, at
+        return kind, small
     size = 1 << max(0, small - 24)
-    if not 24 <= small <= 27 or kind > 5 or size > len(data) - at:
-        raise Fault(Code.MALFORMED, path, "has an indefinite length, a tag, a float, or ends too early")
-    number = int.from_bytes(data[at : at + size], "big")
+    if not 24 <= small <= 27 or kind > 5 or size > cursor.rest():
+        raise cursor.fault("has an indefinite length, a tag, a float, or ends too early")
+    number = cursor.number(size)
     if number < (24 if size == 1 else 1 << 4 * size):
-        raise Fault(Code.MALFORMED, path, "has a number longer than it must be")
-    return kind, number, at + size
+        raise cursor.fault("has a number longer than it must be")
+    return kind, number

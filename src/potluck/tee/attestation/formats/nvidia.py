@@ -22,7 +22,7 @@ from cryptography import x509
 
 from potluck.tee.attestation.evidence import Asked, Evidence
 from potluck.tee.attestation.formats import chains, compare
-from potluck.tee.attestation.formats.quotes import Cursor
+from potluck.tee.attestation.formats.cursor import Cursor
 from potluck.tee.attestation.policy import Policy, unsaid
 from potluck.tee.attestation.verdict import Claim, Code, Fault, Reason, Unchecked
 
@@ -97,7 +97,7 @@ def _unhexed(text: bytes) -> bytes:
 
 def _report(raw: bytes) -> Report:
     """Request and answer in their parts, none believed yet. Raises Fault: malformed."""
-    cursor = Cursor(raw, "nvidia-gpu.report")
+    cursor = Cursor(raw, "nvidia-gpu.report", "little")
     if cursor.take(2) != REQUEST or cursor.number(1) != SIGNED or cursor.number(1) != ALL:
         raise _unfit("does not begin with the question for all measurements, signed, of SPDM 1.1")
     nonce, slot = cursor.take(NONCE), cursor.number(1)
@@ -111,17 +111,16 @@ def _report(raw: bytes) -> Report:
     cursor.take(NONCE)  # the GPU's own
     fields = _fields(cursor.take(cursor.number(2)))
     signed, signature = raw[: cursor.at], cursor.take(SIGNATURE)
-    if cursor.rest():
-        raise _unfit(f"has {cursor.rest()} bytes behind its end")
+    cursor.end()
     return Report(nonce, record, _blocks(record, number), fields, signed, signature)
 
 
 def _blocks(record: bytes, number: int) -> dict[int, bytes]:
     """Index -> value of every block. Raises Fault: malformed, none, an index twice."""
-    cursor, found = Cursor(record, "nvidia-gpu.measurements"), dict[int, bytes]()
+    cursor, found = Cursor(record, "nvidia-gpu.measurements", "little"), dict[int, bytes]()
     for _ in range(number):
         index, how, size = cursor.number(1), cursor.number(1), cursor.number(2)
-        block = Cursor(cursor.take(size), cursor.path)
+        block = Cursor(cursor.take(size), cursor.path, "little")
         block.number(1)  # what was measured, and whether it is a hash
         found[index] = block.take(block.number(2))
         if how != DMTF or block.rest():
@@ -132,7 +131,7 @@ def _blocks(record: bytes, number: int) -> dict[int, bytes]:
 
 
 def _fields(data: bytes) -> dict[int, bytes]:
-    cursor, found = Cursor(data, "nvidia-gpu.report"), dict[int, bytes]()
+    cursor, found = Cursor(data, "nvidia-gpu.report", "little"), dict[int, bytes]()
     while cursor.rest():
         number = cursor.number(2)
         if number in found:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from potluck.tee.attestation.evidence import Asked
 from potluck.tee.attestation.formats import chains, compare
+from potluck.tee.attestation.formats.cursor import Cursor
 from potluck.tee.attestation.verdict import Code, Fault
 
 Kind = Literal["sgx", "tdx"]
@@ -58,36 +59,12 @@ class Quote:
     certificates: bytes = field(repr=False)
 
 
-class Cursor:
-    """Reads parts off bytes; every length is checked before it is used."""
-
-    def __init__(self, data: bytes, path: str) -> None:
-        self.data, self.path, self.at = data, path, 0
-
-    def take(self, size: int) -> bytes:
-        """The next bytes. Raises Fault: malformed, if there are fewer."""
-        if size > len(self.data) - self.at:
-            raise Fault(
-                Code.MALFORMED, self.path, f"ends after {len(self.data)} bytes, {size} more were due at {self.at}"
-            )
-        self.at += size
-        return self.data[self.at - size : self.at]
-
-    def number(self, size: int) -> int:
-        """The next little-endian number of that many bytes."""
-        return int.from_bytes(self.take(size), "little")
-
-    def rest(self) -> int:
-        """How many bytes are left."""
-        return len(self.data) - self.at
-
-
 def layout(raw: bytes, kind: Kind) -> Quote:
     """A quote of that kind in its parts. Raises Fault: malformed, another kind, version, key type or vendor."""
     path = f"{kind}.quote"
     if len(raw) > LONGEST:
         raise Fault(Code.MALFORMED, path, f"has {len(raw)} bytes, more than {LONGEST}")
-    cursor = Cursor(raw, path)
+    cursor = Cursor(raw, path, "little")
     version, key_type, tee = struct.unpack_from("<HHI", cursor.take(HEADER))
     if KINDS.get(tee) != kind:
         raise Fault(Code.MALFORMED, path, f"is for the TEE type {tee:#x}, not of {kind}")
@@ -98,7 +75,7 @@ def layout(raw: bytes, kind: Kind) -> Quote:
     size = _body(cursor, kind, version)
     body = cursor.take(size)
     signed = raw[: cursor.at]
-    inner = Cursor(cursor.take(cursor.number(4)), path)
+    inner = Cursor(cursor.take(cursor.number(4)), path, "little")
     signature, key = inner.take(SIGNATURE), inner.take(KEY)
     if kind == "tdx":
         inner = _part(inner, QE_CERTIFICATION)
@@ -127,7 +104,7 @@ def _part(cursor: Cursor, kind: int) -> Cursor:
     if said != kind or size != cursor.rest():
         what = f"has certification data of type {said} and {size} bytes, not of type {kind} and {cursor.rest()} bytes"
         raise Fault(Code.MALFORMED, cursor.path, what)
-    return Cursor(cursor.take(size), cursor.path)
+    return Cursor(cursor.take(size), cursor.path, "little")
 
 
 def verified(quote: Quote, asked: Asked) -> tuple[chains.Certificate, ...]:

@@ -23,7 +23,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import Hash
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from potluck.core.schema import readable
 from potluck.tee.attestation.evidence import Asked, Evidence
@@ -96,7 +96,7 @@ def quoted(message: bytes, signature: s.Signature, key: s.Key, pcrs: Sequence[st
         state.update(values[number])
     if state.finalize() != quote.digest:
         raise Fault(Code.PCR_DIGEST, f"{name}.pcrs", "are not the values that the quote covers")
-    return Quoted(quote, values, key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    return Quoted(quote, values, s.der(key))
 
 
 def _values(quote: s.Quote, pcrs: Sequence[str | None], name: str) -> dict[int, bytes]:
@@ -146,7 +146,7 @@ def public_key(der: bytes, path: str) -> s.Key:
     )
     if not strong or not isinstance(key, s.Key):
         raise Fault(Code.ALGORITHM, path, "is neither RSA of 2048 to 4096 bits nor P-256 nor P-384")
-    if key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != der:
+    if s.der(key) != der:
         raise Fault(Code.MALFORMED, path, "is not in the one form that DER has")
     return key
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from potluck.tee.attestation.formats.cursor import Cursor
 from potluck.tee.attestation.verdict import Code, Fault
 
 GENERATED, QUOTE = 0xFF544347, 0x8018
@@ -78,40 +80,6 @@ class Public:
         state = hashes.Hash(HASHES[self.named])
         state.update(self.area)
         return self.named.to_bytes(2, "big") + state.finalize()
-
-
-class Cursor:
-    """Reads fields off bytes; raises Fault: malformed."""
-
-    def __init__(self, data: bytes, path: str) -> None:
-        self.data, self.path, self.at = data, path, 0
-
-    def take(self, size: int) -> bytes:
-        """The next bytes."""
-        if size > len(self.data) - self.at:
-            raise self.fault(f"ends after {len(self.data)} bytes, {size} more were due at {self.at}")
-        self.at += size
-        return self.data[self.at - size : self.at]
-
-    def number(self, size: int) -> int:
-        """The next number of that many bytes."""
-        return int.from_bytes(self.take(size), "big")
-
-    def sized(self, most: int) -> bytes:
-        """The next TPM2B: bytes that are preceded by how many they are."""
-        size = self.number(2)
-        if size > most:
-            raise self.fault(f"has a field of {size} bytes, more than {most}")
-        return self.take(size)
-
-    def end(self) -> None:
-        """Nothing may be left."""
-        if self.at != len(self.data):
-            raise self.fault(f"has {len(self.data) - self.at} bytes behind its end")
-
-    def fault(self, what: str) -> Fault:
-        """What to raise."""
-        return Fault(Code.MALFORMED, self.path, what)
 
 
 def quote(message: bytes, path: str) -> Quote:
@@ -212,3 +180,13 @@ def _ecc(cursor: Cursor) -> ec.EllipticCurvePublicKey:
         return ec.EllipticCurvePublicNumbers(x, y, curve).public_key()
     except ValueError:
         raise cursor.fault("has a point that is not on its curve") from None
+
+
+def der(key: Key) -> bytes:
+    """A key as SubjectPublicKeyInfo, DER."""
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def sized(data: bytes) -> bytes:
+    """A TPM2B of these bytes."""
+    return len(data).to_bytes(2, "big") + data
