@@ -58,7 +58,7 @@ def _with(seed: int, epsilon: float) -> float:
     spec, rows_ = _plan(seed, epsilon)
     task = TrainTask(spec)
     memory = Memory(spec.sites, digest(spec))
-    sums = Sums(spec, Together(spec, task, protections.row(spec).build(spec), rows_, memory, new_run()))
+    sums = Sums(spec, Together(spec, task, protections.row(spec).build(spec, None), rows_, memory, new_run()))
     return _auc(drive(task, sums).model, rows_)
 
 

@@ -100,7 +100,7 @@ def _accuracy(rule: str, attack: str, seed: int) -> float:
 def _enclave() -> Sum:
     """One enclave for all runs: each begins with it afresh."""
     spec = demo_plan(SETTINGS).spec
-    return protections.row(spec).build(spec)
+    return protections.row(spec).build(spec, None)
 
 
 def _trained(spec: Plan, held: Mapping[Party, Table], victim: Table | None, factor: float) -> Model:

@@ -85,36 +85,36 @@ class RoundContext:
         return memory.round(self.terms.round, played)
 
 
-def check_protection(sitting: RoundContext) -> Opened | Abort:
+def check_protection(context: RoundContext) -> Opened | Abort:
     """Run one round. Returns what opened, or why nothing did; raises AssertionError for a wrong sum, or for steps that
     do not say what they do (`core.rounds.Exchange`)."""
-    return judged(sitting, sitting.run())
+    return judged(context, context.run())
 
 
-def judged(sitting: RoundContext, desks: Mapping[Party, Desk[object]]) -> Opened | Abort:
+def judged(context: RoundContext, desks: Mapping[Party, Desk[object]]) -> Opened | Abort:
     """What the server's desk ended with, compared with plain addition."""
     server = desks[SERVER]
-    _declared(sitting, desks)
+    _declared(context, desks)
     if server.abort is not None:
         return server.abort
     opened = server.result
     assert isinstance(opened, Opened)
-    unpaid = [site for site in opened.givers if site not in sitting.play and not desks[site].charged]
+    unpaid = [site for site in opened.givers if site not in context.play and not desks[site].charged]
     assert not unpaid, f"{unpaid} gave and wrote no charge"
-    assert len(opened.givers) >= sitting.terms.fewest, "opened below the minimum cohort"
-    right = np.zeros(sitting.terms.length, sitting.terms.dtype)
+    assert len(opened.givers) >= context.terms.fewest, "opened below the minimum cohort"
+    right = np.zeros(context.terms.length, context.terms.dtype)
     for giver in opened.givers:
-        right += sitting.words[giver]
+        right += context.words[giver]
     assert np.array_equal(opened.words, right), "opened a wrong sum"
     return opened
 
 
-def _declared(sitting: RoundContext, desks: Mapping[Party, Desk[object]]) -> None:
+def _declared(context: RoundContext, desks: Mapping[Party, Desk[object]]) -> None:
     """The halves say where contributions leave and whose sum it is, or drivers would repeat rounds for free."""
-    honest = [desks[site] for site in sitting.terms.sites if site in desks and site not in sitting.play]
+    honest = [desks[site] for site in context.terms.sites if site in desks and site not in context.play]
     if any(desk.contributing for desk in honest):
         assert desks[SERVER].contributing, "contributions left, and the server's half does not say that it awaits them"
-    others = [desk for party, desk in desks.items() if party not in sitting.terms.sites]
+    others = [desk for party, desk in desks.items() if party not in context.terms.sites]
     told = frozenset[Party]().union(*(desk.fixed for desk in others))
     for desk in honest:
         assert desk.fixed <= told, f"{desk.me} stands by a set that no other half says that it fixed"

@@ -91,14 +91,14 @@ class Twice:
         return Tools(secrets=RunSecrets(self.folder / party.name))
 
     def round(self, number, given, run="a run"):
-        sitting, hub = RoundContext(self.spec, RoundId(run, number)), Hub()
-        halves = {SERVER: direct(sitting, self.post.seat(SERVER))}
-        halves |= {party: assist(sitting, PlainEngine(party, hub), self.post.seat(party)) for party in RANKS}
+        context, hub = RoundContext(self.spec, RoundId(run, number)), Hub()
+        halves = {SERVER: direct(context, self.post.seat(SERVER))}
+        halves |= {party: assist(context, PlainEngine(party, hub), self.post.seat(party)) for party in RANKS}
         for party in self.spec.sites:
             frame = given[party.name]
             keys, own = read_keys(frame, self.spec, party.name), read(frame, self.spec, party.name)
-            halves[party] = bring(sitting, Brought(keys, own, self.tools(party)), self.post.seat(party))
-        return self.post.round(sitting.round, halves)
+            halves[party] = bring(context, Brought(keys, own, self.tools(party)), self.post.seat(party))
+        return self.post.round(context.round, halves)
 
 
 def test_letters_of_an_earlier_round_or_run_count_in_no_later_one(tmp_path):

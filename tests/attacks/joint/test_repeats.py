@@ -173,11 +173,11 @@ def test_a_record_says_nothing_to_who_can_guess_keys_and_has_not_the_secret():
 
 
 def test_to_fit_a_model_rows_are_matched_under_the_same_commitment():
-    sitting = vertical.RoundContext(fit_scene.plan(align__protocol="ecdh").spec, RoundId("a run", 1))
-    seat = Memory(sitting.plan.sites, b"f").seat(sitting.plan.sites[0])
+    context = vertical.RoundContext(fit_scene.plan(align__protocol="ecdh").spec, RoundId("a run", 1))
+    seat = Memory(context.plan.sites, b"f").seat(context.plan.sites[0])
     keys = Keys(keys_of(TRUE), np.arange(3), [])
-    half = vertical.bring(sitting, vertical.Brought(keys, None, Tools()), seat)
+    half = vertical.bring(context, vertical.Brought(keys, None, Tools()), seat)
     next(half)
-    said = dump(Announcement(digest(sitting.plan), Kind.FIT, 0, b""))
+    said = dump(Announcement(digest(context.plan), Kind.FIT, 0, b""))
     hello = half.send(Inbox({SERVER: said}))
     assert (hello.label.step, hello.record.key) == ("psi/hello", "keys/a run/own")

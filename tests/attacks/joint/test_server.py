@@ -65,7 +65,7 @@ def test_a_split_that_one_owner_was_told_otherwise_gives_no_model(monkeypatch):
     wanted = site("o1")
     right = vertical.direct
     monkeypatch.setattr(
-        "support.parties.fit_scene.direct", lambda sitting, me: lying(SERVER, right(sitting, me), wanted)
+        "support.parties.fit_scene.direct", lambda context, me: lying(SERVER, right(context, me), wanted)
     )
     with pytest.raises(Abort) as caught:
         result(plan(3), frames(rows=80, owners=3))

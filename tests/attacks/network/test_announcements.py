@@ -79,7 +79,7 @@ class Federated:
         self.tables = rows(plan)
         self.memory = Memory(plan.sites, digest(plan), ledgers={one: Volatile() for one in plan.sites})
 
-    def sitting(self, number):
+    def context(self, number):
         return RoundContext(self.plan, self.task, self.protection, RoundId("run", number))
 
     def told(self, number, bodies):
@@ -89,15 +89,15 @@ class Federated:
             label = Label(RoundId("run", number), "begin")
             yield Exchange(label, send={to: Parcel(label, body) for to, body in bodies.items()})
 
-        sitting = self.sitting(number)
-        halves = {one: join(sitting, self.tables[one], self.memory.seat(one)) for one in bodies}
-        return self.memory.round(sitting.round, {SERVER: server(), **halves})
+        context = self.context(number)
+        halves = {one: join(context, self.tables[one], self.memory.seat(one)) for one in bodies}
+        return self.memory.round(context.round, {SERVER: server(), **halves})
 
     def summed(self, number, ask, absent=()):
         """A whole round on `ask`."""
-        sitting, seat = self.sitting(number), self.memory.seat
-        halves = {one: join(sitting, table, seat(one)) for one, table in self.tables.items() if one not in absent}
-        return self.memory.round(sitting.round, {SERVER: lead(sitting, ask, seat(SERVER)), **halves}, absent)
+        context, seat = self.context(number), self.memory.seat
+        halves = {one: join(context, table, seat(one)) for one, table in self.tables.items() if one not in absent}
+        return self.memory.round(context.round, {SERVER: lead(context, ask, seat(SERVER)), **halves}, absent)
 
     def ask(self, step=0, weights=(0.0, 0.0), kind=Kind.TRAIN):
         return self.task.ask(kind, step, np.array(weights, dtype="<f8").tobytes())
@@ -186,11 +186,11 @@ def test_hostile_bytes_are_an_abort_and_no_crash(hostile):
 def test_a_server_that_shows_two_models_to_two_groups_opens_nothing(plan):
     federated = Federated(plan)
     one, other = federated.ask(1, (0.5, 0.5)), federated.ask(1, (0.5, -0.5))
-    sitting, seat = federated.sitting(1), federated.memory.seat
+    context, seat = federated.context(1), federated.memory.seat
 
     def server():
         # It leads a round on one model, but tells c and d of the other.
-        half = lead(sitting, one, seat(SERVER))
+        half = lead(context, one, seat(SERVER))
         first = next(half)
         label = first.label
         yield Exchange(label, send={**first.send, **{p: Parcel(label, body(other, plan)) for p in (C, D)}})
@@ -199,8 +199,8 @@ def test_a_server_that_shows_two_models_to_two_groups_opens_nothing(plan):
             inbox = yield exchange
             exchange = half.send(inbox)
 
-    halves = {p: join(sitting, federated.tables[p], seat(p)) for p in plan.sites}
-    desks = federated.memory.round(sitting.round, {SERVER: server(), **halves})
+    halves = {p: join(context, federated.tables[p], seat(p)) for p in plan.sites}
+    desks = federated.memory.round(context.round, {SERVER: server(), **halves})
     assert desks[SERVER].result is None
     assert not any(desk.done and desk.abort is None for party, desk in desks.items() if party != SERVER)
     assert "mask/input" not in steps(federated, 1)

@@ -68,10 +68,10 @@ class Federated:
 
     def summed(self, number, step, weights=(0.0, 0.0), kind=Kind.TRAIN, absent=()):
         ask = self.task.ask(kind, step, np.array(weights, dtype="<f8").tobytes())
-        sitting = RoundContext(self.plan, self.task, self.protection, RoundId("run", number))
+        context = RoundContext(self.plan, self.task, self.protection, RoundId("run", number))
         seat = self.memory.seat
-        halves = {one: join(sitting, table, seat(one)) for one, table in self.tables.items() if one not in absent}
-        return self.memory.round(sitting.round, {SERVER: lead(sitting, ask, seat(SERVER)), **halves}, absent)
+        halves = {one: join(context, table, seat(one)) for one, table in self.tables.items() if one not in absent}
+        return self.memory.round(context.round, {SERVER: lead(context, ask, seat(SERVER)), **halves}, absent)
 
     def gave(self, number):
         return INPUT[self.plan.protect.scheme] in self.memory.transcript.traffic(number).steps

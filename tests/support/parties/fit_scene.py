@@ -220,18 +220,18 @@ def sat(made, given, *, change=lambda party, half: half, salt=None, secrets=None
     """One round in memory. change(party, half): what a party does instead; secrets: a folder, where a round is done
     again, under another number. Gives (desks, memory)."""
     spec = made.spec
-    sitting, hub = RoundContext(spec, RoundId("a run", number)), Hub(spec.compute)
+    context, hub = RoundContext(spec, RoundId("a run", number)), Hub(spec.compute)
     post = Memory((*spec.sites, *spec.compute), digest(spec), **memory)
-    halves = {SERVER: direct(sitting, post.seat(SERVER))}
+    halves = {SERVER: direct(context, post.seat(SERVER))}
     for party in spec.compute:
         engine = PlainEngine(party, hub, (salt or {}).get(party, b""))
-        halves[party] = change(party, assist(sitting, engine, post.seat(party)))
+        halves[party] = change(party, assist(context, engine, post.seat(party)))
     for party in spec.sites:
         frame = given[party.name]
         tools = Tools(secrets=RunSecrets(secrets / party.name)) if secrets else Tools()
         brought = Brought(read_keys(frame, spec, party.name), read(frame, spec, party.name), tools)
-        halves[party] = change(party, bring(sitting, brought, post.seat(party)))
-    return post.round(sitting.round, halves), post
+        halves[party] = change(party, bring(context, brought, post.seat(party)))
+    return post.round(context.round, halves), post
 
 
 def result(made, given, reader="o0", **more):

@@ -232,8 +232,8 @@ def round_of(made, given, engines):
         for one in spec.sites
     }
     memory = Memory((*spec.sites, *spec.compute), digest(spec))
-    sitting = RoundContext(spec, RoundId("a run", 1))
-    return together(sitting.round, halves(sitting, brought, engines, memory.seat), memory)[fitting(sitting).to[0]]
+    context = RoundContext(spec, RoundId("a run", 1))
+    return together(context.round, halves(context, brought, engines, memory.seat), memory)[fitting(context).to[0]]
 
 
 @pytest.mark.slow

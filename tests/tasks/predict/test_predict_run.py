@@ -307,12 +307,12 @@ def test_a_second_answer_says_what_to_do(tmp_path):
     ledgers = {scene.parties()[0]: Volatile()}
     for number in (1, 2):
         at = Table(tmp_path, ledgers=ledgers)
-        sitting = RoundContext(at.plan, scene.InsecurePredict(), RoundId("r", number))
+        context = RoundContext(at.plan, scene.InsecurePredict(), RoundId("r", number))
         if number == 1:
-            together(sitting.round, inference.halves(sitting, at.model, at.rows, at.memory.seat), at.memory)
+            together(context.round, inference.halves(context, at.model, at.rows, at.memory.seat), at.memory)
             continue
         with pytest.raises(Abort, match="start a new run") as abort:
-            together(sitting.round, inference.halves(sitting, at.model, at.rows, at.memory.seat), at.memory)
+            together(context.round, inference.halves(context, at.model, at.rows, at.memory.seat), at.memory)
         assert abort.value.cause is Cause.REPLAY
 
 

@@ -341,9 +341,9 @@ def deviations(word, made):
     first, found = next(task.lead()), []
     for number in range(100):
         memory = Memory(spec.sites, digest(spec))
-        sitting = RoundContext(spec, task, protection, RoundId(f"run {number}", 1))
-        halves = {site: join(sitting, rows, memory.seat(site)) for site, rows in held.items()}
-        desks = memory.round(sitting.round, {SERVER: lead(sitting, first, memory.seat(SERVER)), **halves})
+        context = RoundContext(spec, task, protection, RoundId(f"run {number}", 1))
+        halves = {site: join(context, rows, memory.seat(site)) for site, rows in held.items()}
+        desks = memory.round(context.round, {SERVER: lead(context, first, memory.seat(SERVER)), **halves})
         found.append(desks[SERVER].result.release.values)
     return float(np.std(found, axis=0).mean())
 

@@ -102,7 +102,7 @@ def _can(spec: Spec) -> None:
     """Raises UsageError: what the plan's processes need is not installed. Each would die of it and start again."""
     binary()
     if spec.traits.sums:
-        row(spec).build(spec)
+        row(spec).build(spec, None)
 
 
 def _reasons(house: Household, processes: Processes) -> list[tuple[str, str]]:

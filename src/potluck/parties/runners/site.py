@@ -26,7 +26,7 @@ from potluck.core.wire import load
 from potluck.drivers.transcript import Transcript
 from potluck.parties.admission import tries
 from potluck.parties.admission.consent import Consent
-from potluck.parties.admission.session import CLOSE, PROPOSE, Answer, Close, Closed, Hello, Proposal, Word, parcel
+from potluck.parties.admission.session import CLOSE, PROPOSE, Answer, Close, Closed, Hello, Proposal, parcel
 from potluck.parties.runners.flood import Heard, Pace
 from potluck.parties.runners.identity import Identity
 from potluck.parties.runners.seated import Seated
@@ -164,7 +164,7 @@ class Site:
     def _drop(self, round_: RoundId, abort: Abort) -> None:
         """This run ends here; the server hears the cause, even where the log cannot be written any more."""
         self._leave(round_.run)
-        self._send(SERVER, farewell(round_, abort), None)
+        self._send(farewell(round_, abort))
         self._consent.noticed("dropped", round_.run, abort.cause, round_.number, abort.detail)
 
     def _proposed(self, run: str, proposal: Proposal) -> None:
@@ -185,7 +185,7 @@ class Site:
             self._leave(run)
         head, it = self._consent.head(), self._consent.federation
         answer = Answer(decision.verdict, decision.codes, head, self._boot, it.version, it.digest, proposal.asker)
-        self._tell(run, answer)
+        self._send(parcel(run, answer))
         if decision.verdict != "pending":
             del self._asked[run]
 
@@ -227,7 +227,7 @@ class Site:
                 self._begin(run, seat, said)
             except Abort as abort:
                 self._consent.noticed("refused", run, abort.cause, number, abort.detail)
-                self._send(SERVER, farewell(said.label.round, abort), seat)
+                self._send(farewell(said.label.round, abort), seat)
                 return
         if seat.desk:
             self._post(seat, seat.desk.accept(SERVER, said))
@@ -291,7 +291,7 @@ class Site:
         epsilon = self._consent.close(run, said.model)
         self._leave(run)
         self._asked.pop(run, None)
-        self._tell(run, Closed(epsilon, self._consent.head()))
+        self._send(parcel(run, Closed(epsilon, self._consent.head())))
 
     def _leave(self, run: str) -> None:
         seat = self._seats.pop(run, None)
@@ -300,11 +300,8 @@ class Site:
                 seat.desk.close()
             seat.part.close()
 
-    def _tell(self, run: str, word: Word) -> None:
-        self._send(SERVER, parcel(run, word), None)
-
-    def _send(self, to: Party, said: Parcel, seat: Seated | None) -> None:
-        self._hand([(to, self._me.close(to, said))], seat)
+    def _send(self, said: Parcel, seat: Seated | None = None) -> None:
+        self._hand([(SERVER, self._me.close(SERVER, said))], seat)
 
     def _hand(self, letters: list[tuple[Party, bytes]], seat: Seated | None) -> None:
         """All at once: who cannot be reached keeps nobody else waiting."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from potluck.core.party import Party, site
 from potluck.core.plan import Plan
@@ -18,11 +17,8 @@ from potluck.tasks.sums.protections import simulated
 from potluck.tee.attestation.demand import Demand, unprotected
 from potluck.tee.predict import protection as tee
 
-
-class Meet(Protocol):
-    """The three halves of a plan's prediction, for a party of this process."""
-
-    def __call__(self, plan: Plan, demand: Demand | None = None) -> Predict: ...
+Build = Callable[[Plan, Demand | None], Predict]
+"""The three halves of a plan's prediction, for a party of this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +30,7 @@ class Scorer:
     views: Callable[[Plan], list[View]]
     problems: Callable[[Outline], list[str]]
     forecast: Callable[[Outline], Forecast]
-    build: Meet
+    build: Build
     engine: str | None
     computes: str | None = None
     check: Callable[[Plan], list[str]] = lambda plan: []
@@ -86,4 +82,4 @@ def scorer(plan: Plan) -> Scorer:
 
 def rehearsed(plan: Plan) -> Predict:
     """The three halves for a rehearsal on numbers of no one, in this process."""
-    return scorer(plan).build(simulated(plan))
+    return scorer(plan).build(simulated(plan), None)

@@ -29,7 +29,7 @@ def _views(plan: Plan) -> list[View]:
 
 
 def _serve(plan: Plan) -> Serving:
-    scoring = scorer(plan).build(plan)
+    scoring = scorer(plan).build(plan, None)
 
     def half(round_: RoundId, me: Credentials) -> Half[None]:
         return lead(RoundContext(plan, scoring, round_), me)

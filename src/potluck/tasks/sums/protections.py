@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import msgspec
 
@@ -18,11 +17,8 @@ from potluck.mpc.share import protection as share
 from potluck.tee.attestation.demand import Demand
 from potluck.tee.sum import protection as tee
 
-
-class Build(Protocol):
-    """The two halves of a plan's sums, for a party of this process."""
-
-    def __call__(self, plan: Plan, demand: Demand | None = None) -> Sum: ...
+Build = Callable[[Plan, Demand | None], Sum]
+"""The two halves of a plan's sums, for a party of this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +65,7 @@ def apart(plan: Plan, demand: Demand | None = None) -> Sum:
 def rehearsed(plan: Plan) -> Sum:
     """Both halves for a rehearsal on numbers of no one, in this process: where the plan names an enclave, a simulated
     one."""
-    return row(plan).build(simulated(plan))
+    return row(plan).build(simulated(plan), None)
 
 
 def simulated(plan: Plan) -> Plan:
