@@ -75,7 +75,7 @@ class Federated:
     """One run at the sites: their tables and ledgers stay, the server does what the test says."""
 
     def __init__(self, plan):
-        self.plan, self.task, self.protection = plan, build(plan), protections.row(plan).build(plan)
+        self.plan, self.task, self.protection = plan, build(plan), protections.row(plan).build(plan, None)
         self.tables = rows(plan)
         self.memory = Memory(plan.sites, digest(plan), ledgers={one: Volatile() for one in plan.sites})
 

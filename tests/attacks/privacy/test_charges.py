@@ -57,7 +57,7 @@ class Federated:
     """Sites with budgets on disk, and a server that asks for what the test says."""
 
     def __init__(self, plan, folder, cap=None, carry=faithfully):
-        self.plan, self.task, self.protection = plan, build(plan), protections.row(plan).build(plan)
+        self.plan, self.task, self.protection = plan, build(plan), protections.row(plan).build(plan, None)
         rng = np.random.default_rng(3)
         frame = pd.DataFrame({"x": rng.uniform(0, 10, 20), "y": rng.integers(0, 2, 20)})
         self.tables = {one: read(frame, plan, one.name) for one in plan.sites}

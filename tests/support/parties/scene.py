@@ -84,7 +84,7 @@ class Scene:
             carry=self.carry,
             vanish=self.vanish,
         )
-        together = Together(spec, task, protections.row(spec).build(spec), held, self.memory, self.name)
+        together = Together(spec, task, protections.row(spec).build(spec, None), held, self.memory, self.name)
         self.sums = Sums(spec, together)
         return drive(task, self.sums)
 

@@ -69,7 +69,9 @@ def reference(of: Plan, givers: Sequence[Sequence[str]] = ()) -> Any:
         return party != SERVER and party.name not in known
 
     memory = Memory(spec.sites, digest(spec), vanish=vanish)
-    return drive(task, Sums(spec, Together(spec, task, protections.row(spec).build(spec), held, memory, "run"))).model
+    return drive(
+        task, Sums(spec, Together(spec, task, protections.row(spec).build(spec, None), held, memory, "run"))
+    ).model
 
 
 def free_port() -> int:

@@ -264,7 +264,7 @@ def run_on(found, held):
     spec = found.spec
     memory = Memory(spec.sites, digest(spec))
     task = build(spec)
-    together = Together(spec, task, protections.row(spec).build(spec), held, memory, "run")
+    together = Together(spec, task, protections.row(spec).build(spec, None), held, memory, "run")
     return np.array(list(drive(task, Sums(spec, together)).model.coefficients.values()))
 
 
@@ -337,7 +337,7 @@ def deviations(word, made):
 
     made = plan(word, privacy=REVEAL, federation__server="curious")
     spec, held = tables(made, scene.frames())
-    task, protection = build(spec), protections.row(spec).build(spec)
+    task, protection = build(spec), protections.row(spec).build(spec, None)
     first, found = next(task.lead()), []
     for number in range(100):
         memory = Memory(spec.sites, digest(spec))

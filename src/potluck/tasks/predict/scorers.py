@@ -51,7 +51,7 @@ SCORERS: dict[str, Scorer] = {
         lambda plan: he.views(*_ends(plan)),
         he.problems,
         he.forecast,
-        lambda plan, demand=None: Predicting(),
+        lambda plan, demand: Predicting(),
         "he",
     ),
     "tee": Scorer(
@@ -67,7 +67,7 @@ SCORERS: dict[str, Scorer] = {
         lambda outline: shared.problems(outline.widths, outline.rows),
         # no circuit either: keys counts the model's parts
         lambda outline: Forecast("none", 0, 0, 0, *shared.traffic(outline.widths, outline.rows, outline.compute)),
-        lambda plan, demand=None: shared.build(plan),
+        lambda plan, demand: shared.build(plan),
         None,
         "mpc",
         shared.check,

@@ -38,15 +38,15 @@ class Row:
 
 
 PROTECTIONS: dict[str, Row] = {
-    "clear": Row(clear.check, clear.views, lambda plan, demand=None: clear.Clear()),
-    "mask": Row(mask.check, mask.views, lambda plan, demand=None: mask.build(plan)),
+    "clear": Row(clear.check, clear.views, lambda plan, demand: clear.Clear()),
+    "mask": Row(mask.check, mask.views, lambda plan, demand: mask.build(plan)),
     "share": Row(
         share.check,
         share.views,
-        lambda plan, demand=None: share.build(plan),
-        lambda plan, demand=None: share.apart(plan),
+        lambda plan, demand: share.build(plan),
+        lambda plan, demand: share.apart(plan),
     ),
-    "he": Row(he.check, he.views, lambda plan, demand=None: he.build(plan)),
+    "he": Row(he.check, he.views, lambda plan, demand: he.build(plan)),
     "tee": Row(tee.check, tee.views, tee.build, robust=True),
 }
 
