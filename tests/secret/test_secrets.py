@@ -33,6 +33,14 @@ def test_a_secret_hides_and_refuses():
     assert "hidden" in repr(SigningKey(Secret(b"k" * 32)))
 
 
+@pytest.mark.parametrize("kind", [SigningKey, AgreementKey, lambda seed: BoxKey(Secret(seed.expose() * 3))])
+def test_a_key_is_neither_pickled_nor_copied(kind):
+    key = kind(Secret(b"k" * 32))
+    for misuse in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError):
+            misuse(key)
+
+
 def test_hkdf_known_answer_rfc5869_case_3():
     out = derive(Secret(b"\x0b" * 22), b"", 42).expose().hex()
     assert out == "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"

@@ -27,11 +27,12 @@ class SigningKey:
     """A party's long-term Ed25519 key. public: 32 bytes."""
 
     def __init__(self, seed: Secret) -> None:
-        self.public, self._key = crypto_sign_seed_keypair(seed.expose())
+        self.public, key = crypto_sign_seed_keypair(seed.expose())
+        self._key = Secret(key)
 
     def sign(self, message: bytes) -> bytes:
         """64 bytes."""
-        return crypto_sign(message, self._key)[:64]
+        return crypto_sign(message, self._key.expose())[:64]
 
     def __repr__(self) -> str:
         return "SigningKey(hidden)"
