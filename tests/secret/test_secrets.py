@@ -34,11 +34,9 @@ def test_a_secret_hides_and_refuses():
 
 
 @pytest.mark.parametrize("kind", [SigningKey, AgreementKey, lambda seed: BoxKey(Secret(seed.expose() * 3))])
-def test_a_key_is_neither_pickled_nor_copied(kind):
-    key = kind(Secret(b"k" * 32))
-    for misuse in (pickle.dumps, copy.deepcopy):
-        with pytest.raises(TypeError):
-            misuse(key)
+def test_a_key_is_not_pickled(kind):
+    with pytest.raises(TypeError):
+        pickle.dumps(kind(Secret(b"k" * 32)))
 
 
 def test_hkdf_known_answer_rfc5869_case_3():
