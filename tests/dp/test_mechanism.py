@@ -17,9 +17,9 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Encoded, Opened, Update
 from potluck.core.wire import load
 from potluck.dp import mechanism as module
-from potluck.dp.account import Cost
+from potluck.dp.account import Cost, spent
 from potluck.dp.events import DiscreteGauss, zcdp
-from potluck.dp.mechanism import Exact, Noised, describe, guarded, mechanism
+from potluck.dp.mechanism import Exact, Noised, guarded, mechanism
 from potluck.dp.noise import gaussian
 from potluck.dp.reveal import reveal
 from potluck.learning.training.newton import COARSEST
@@ -269,7 +269,6 @@ def test_every_grid_has_room_for_the_sum_and_for_its_noise(ask, word, budget):
     assume(not (ask.blocks[0].whole and ask.blocks[0].high < 1))
     a_plan = plan(word, task="statistics", epsilon=budget)
     made = mechanism(a_plan, ask)
-    told = describe(a_plan, ask)
     for index, (part, block) in enumerate(zip(made.grid.parts, ask.blocks, strict=True)):
         assert fits(part, made.grid.bits)
         assert part.high >= block.units * block.high
@@ -278,12 +277,13 @@ def test_every_grid_has_room_for_the_sum_and_for_its_noise(ask, word, budget):
         if isinstance(made, Exact):
             assert made.grid.bits == 64 or block.whole
             continue
+        sigma, share = made.real(made.sigma)[index], made.real(made.share)[index]
         assert made.share[index] >= 4
         assert made.share[index] <= 2.0**48
-        assert part.high >= block.units * block.high + 12 * told.share[index] * math.sqrt(1 if word == "reveal" else 6)
+        assert part.high >= block.units * block.high + 12 * share * math.sqrt(1 if word == "reveal" else 6)
         if made.grid.bits == 32 and not block.whole:
             bias = block.units * part.step / 2
-            assert part.step <= 2.0**-20 * min(1, block.l2) or bias <= told.sigma[index] / 50
+            assert part.step <= 2.0**-20 * min(1, block.l2) or bias <= sigma / 50
 
 
 def test_short_words_are_used_where_they_lose_nothing():
@@ -333,14 +333,12 @@ def test_shared_noise_needs_an_honest_share_that_is_sure_to_come():
         mechanism(plan(sites=3, corrupt=2, dropouts=1), gradient())
 
 
-def test_a_description_says_what_is_guaranteed():
-    told = describe(plan(), gradient())
-    assert (told.releases, told.bits, told.unit, told.neighbours) == (20, 64, "row", "add-or-remove-one")
-    assert 0.999 < told.epsilon <= 1
-    assert told.share[0] == pytest.approx(told.sigma[0] / 2)
-    silent = describe(plan("none"), gradient())
-    assert silent.epsilon is None
-    assert silent.sigma == (0.0,)
+def test_a_cost_says_what_is_guaranteed():
+    made = mechanism(plan(), gradient())
+    cost = made.cost
+    assert (cost.releases, made.grid.bits, cost.unit, cost.neighbours) == (20, 64, "row", "add-or-remove-one")
+    assert 0.999 < spent([cost] * cost.releases, cost.delta) <= 1
+    assert made.real(made.share)[0] == pytest.approx(made.real(made.sigma)[0] / 2)
 
 
 class Summed:

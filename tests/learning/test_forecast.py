@@ -14,7 +14,7 @@ from potluck.core.plan import Model as Learner
 from potluck.core.stages import Grid, GridBlock, Release
 from potluck.learning import forecast
 from potluck.learning.data.encode import encoding
-from potluck.learning.data.heldout import held_out
+from potluck.learning.data.split import held_out
 from potluck.learning.data.table import read
 from potluck.learning.data.target import goal
 from potluck.learning.evaluation.evaluate import blocks, contribute, metrics

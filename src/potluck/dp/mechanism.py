@@ -11,7 +11,7 @@ the protection under `shared` and `reveal`: that noise is inside the protected s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +22,7 @@ from potluck.core.asks import Ask, Block
 from potluck.core.errors import PlanError
 from potluck.core.fixed import add, encode, word
 from potluck.core.party import Draw
-from potluck.core.plan import Plan, Unit
+from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import (
     Bounded,
@@ -49,7 +49,6 @@ from potluck.dp.account import (
     calibrate_steps,
     event_of,
     shares_slack,
-    spent,
 )
 from potluck.dp.calibration import least_share, releases, shares, target
 from potluck.dp.events import DiscreteGauss
@@ -122,12 +121,14 @@ class Noised:
     def at_reveal(self, opened: Opened, draw: Draw) -> Settled:
         """The sum with all noise inside, and its standard deviation, given who gave. Reveals: the noised sum."""
         givers = 1 if self.word == "reveal" else len(opened.givers)
-        each = (sigma * part.step for sigma, part in zip(self.share, self.grid.parts, strict=True))
-        sizes = [part.size for part in self.grid.parts]
-        std = np.repeat(np.fromiter(each, np.float64, len(sizes)) * math.sqrt(givers), sizes)
+        std = np.repeat(np.array(self.real(self.share)) * math.sqrt(givers), [part.size for part in self.grid.parts])
         owed = self.word == "reveal" and not self.within
         words = opened.words + self._noise(self.share, draw) if owed else opened.words
         return Settled(words, opened.givers, std)
+
+    def real(self, steps: Sequence[float]) -> tuple[float, ...]:
+        """Grid steps, for each part, in real units."""
+        return tuple(one * part.step for one, part in zip(steps, self.grid.parts, strict=True))
 
     def _noise(self, sigmas: tuple[float, ...], draw: Draw) -> NDArray[np.unsignedinteger]:
         parts = zip(sigmas, self.grid.parts, strict=True)
@@ -175,46 +176,12 @@ def _margin(size: int) -> float:
     return (size + 16) * 2.0**-50
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """What one phase's sums are calibrated to. sigma, share, steps: for each part, in real units.
-
-    epsilon: what all `releases` cost at `delta` (None without noise).
-    """
-
-    parts: tuple[str, ...]
-    sigma: tuple[float, ...]
-    share: tuple[float, ...]
-    steps: tuple[float, ...]
-    bits: int
-    epsilon: float | None
-    delta: float | None
-    releases: int
-    unit: Unit | None
-    neighbours: str = NEIGHBOURS
-
-
 def mechanism(plan: Plan, ask: Ask) -> Exact | Noised:
     """The bound and the noise that the plan owes for this sum. Raises PlanError: it cannot be kept."""
     if plan.privacy.noise == "none":
         grid = grids.exact(ask)
         return Exact(grid, Range(tuple(block.high for block in ask.blocks)))
     return _noised(plan, ask, plan.privacy.noise)
-
-
-def describe(plan: Plan, ask: Ask) -> Calibration:
-    """The noise, grid and cost of this sum, for `check` and the report. Raises PlanError as `privacy`."""
-    made = mechanism(plan, ask)
-    parts = made.grid.parts
-    names, steps = tuple(part.name for part in parts), tuple(part.step for part in parts)
-    if isinstance(made, Exact):
-        nothing = (0.0,) * len(parts)
-        return Calibration(names, nothing, nothing, steps, made.grid.bits, None, None, releases(plan, ask.kind), None)
-    sigma = tuple(one * step for one, step in zip(made.sigma, steps, strict=True))
-    share = tuple(one * step for one, step in zip(made.share, steps, strict=True))
-    cost = made.cost
-    loss = spent([cost] * cost.releases, cost.delta)
-    return Calibration(names, sigma, share, steps, made.grid.bits, loss, cost.delta, cost.releases, cost.unit)
 
 
 def _noised(plan: Plan, ask: Ask, how: NoiseWord) -> Noised:

@@ -8,21 +8,10 @@ arXiv 1311.0776). It does NOT bound what the result teaches about people who are
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Odds:
-    """factor: even odds become at most factor to 1 (unless an event of probability delta happens).
-    right: of 100 guesses "in or out", at most so many are right (50: by tossing a coin).
-    """
-
-    factor: float
-    right: float
-
-
-def odds(epsilon: float, delta: float = 0.0) -> Odds:
-    """The best that any attacker can do against (epsilon, delta)-DP."""
+def odds(epsilon: float, delta: float = 0.0) -> float:
+    """Of 100 guesses "in or out" of any attacker against (epsilon, delta)-DP, at most so many are right (50: by tossing
+    a coin). Even odds become at most e^epsilon to 1, unless an event of probability delta happens."""
     likelihood = math.exp(min(epsilon, 700.0))
-    right = 100 * (likelihood + delta) / (1 + likelihood)
-    return Odds(likelihood, min(100.0, right))
+    return min(100.0, 100 * (likelihood + delta) / (1 + likelihood))

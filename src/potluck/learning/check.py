@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from potluck.core.plan import IGNORED, Plan, Training, repeated
-from potluck.learning.data.check import of_columns, of_split
+from potluck.core.plan import IGNORED, Plan, Training
+from potluck.learning.data.check import of_columns, of_features, of_split
 from potluck.learning.data.column import COLUMNS, missing_keys
 from potluck.learning.data.encode import encoding, inputs
 from potluck.learning.models.kinds import MODELS
@@ -71,11 +71,8 @@ def _method(plan: Plan) -> list[str]:
 
 def _features(plan: Plan) -> list[str]:
     names = encoding(plan).names
-    if not names:
-        return [f"data.columns: there is no feature. hint: declare columns of kind {' or '.join(COLUMNS.words())}"]
-    clash = sorted({*repeated(names), *({"intercept"} & set(names))})
-    if clash:
-        return [f"data.columns: two features would be called {clash[0]}. hint: rename a column"]
+    if wrong := of_features(names):
+        return wrong
     assert plan.training is not None
     values = METHODS.of(plan.training.method).values(plan, len(names))
     if values > MOST_VALUES:

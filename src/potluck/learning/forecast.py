@@ -22,15 +22,14 @@ from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import encoding
-from potluck.learning.data.heldout import held_out
+from potluck.learning.data.split import held_out
 from potluck.learning.data.target import goal
 from potluck.learning.evaluation import metric_intervals
 from potluck.learning.evaluation.intervals import Interval, Noised
 from potluck.learning.evaluation.metric_intervals import Within
 from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.kinds import KINDS
-from potluck.learning.statistics.result import Result
-from potluck.learning.statistics.statistics import groups, result
+from potluck.learning.statistics.statistics import groups
 
 AREA, RIGHT, R2 = 0.8, 0.75, 0.5
 FILLED = 1 / 3
@@ -139,13 +138,13 @@ def statistics(plan: Plan, stds: Mapping[str, float], rows: float | None, each: 
 
 
 def _statistic(plan: Plan, one: Statistic, std: float, rows: float | None) -> float | None:
-    even = KINDS.of(one.kind).typical
-    if not even:
+    kind = KINDS.of(one.kind)
+    if not kind.typical:
         return Z * std * math.sqrt(groups(plan, one))
     if rows is None:
         return None
-    values = rows * np.array(even)
-    found: Result = result(plan, one, values, np.full(len(values), std * math.sqrt(groups(plan, one))))
+    values = rows * np.array(kind.typical)
+    found = kind.read(plan, one, values, np.full(len(values), std * math.sqrt(groups(plan, one))))
     low, high = found.low, found.high
     assert isinstance(low, float)
     assert isinstance(high, float)

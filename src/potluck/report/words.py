@@ -128,7 +128,7 @@ def epsilon(value: float | None) -> str:
 
 def hundred(spent: float, delta: float) -> int:
     """Of 100 guesses between two neighbouring data sets, at most so many are right: rounded up."""
-    return min(100, math.ceil(round(ceiling(spent, delta).right, 6)))
+    return min(100, math.ceil(round(ceiling(spent, delta), 6)))
 
 
 def odds(spent: float, delta: float) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from potluck.core.plan import Plan
+from collections.abc import Sequence
+
+from potluck.core.plan import Plan, repeated
 from potluck.learning.data.column import COLUMNS, missing_keys
 
 
@@ -46,3 +48,11 @@ def of_split(plan: Plan) -> list[str]:
     if (split.test is None) == (split.column is None):
         return ["data.split: takes either test or column. hint: test = 0.25 holds a quarter of the rows out"]
     return []
+
+
+def of_features(names: Sequence[str]) -> list[str]:
+    """What is wrong with the features that columns become, by name."""
+    if not names:
+        return [f"data.columns: there is no feature. hint: declare columns of kind {' or '.join(COLUMNS.words())}"]
+    clash = sorted({*repeated(names), *({"intercept"} & set(names))})
+    return [f"data.columns: two features would be called {clash[0]}. hint: rename a column"] if clash else []

@@ -14,8 +14,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck.core.plan import Plan
 from potluck.core.seeded import fraction
 from potluck.core.stages import Floats
+
+ASSUMED = 0.25
+"""The share that a split column holds out: what it is, only the rows could say."""
 
 
 def by_row(seed: int, share: float, features: Floats, target: Floats) -> NDArray[np.bool_]:
@@ -44,3 +48,12 @@ def by_person(seed: int, share: float, names: list[str]) -> NDArray[np.bool_]:
 def by_key(seed: int, share: float, keys: Sequence[bytes]) -> NDArray[np.bool_]:
     """[n] True: held out, by the digests of keys that rows of several owners are matched by: the same at all owners."""
     return np.array([fraction(seed, b"key\0" + one) < share for one in keys], np.bool_)
+
+
+def held_out(plan: Plan) -> float | None:
+    """About how many rows of all sites are held out; None where the plan does not say how many it expects."""
+    training, split = plan.training, plan.data.split
+    if training is None or training.expected_rows is None or split is None:
+        return None
+    share = ASSUMED if split.test is None else split.test
+    return training.expected_rows * share / (1 - share)

@@ -13,7 +13,6 @@ from potluck.core.plan import Plan
 from potluck.core.stages import Floats
 from potluck.learning.data.column import OTHER, Key, key
 from potluck.learning.data.encode import codes, folded, folded_all, numbers, order, scale
-from potluck.learning.data.links import sigmoid, softmax
 from potluck.learning.data.problems import NO_VALUE, Problems, spelled
 from potluck.learning.data.source import Cells
 
@@ -64,6 +63,21 @@ def goal(plan: Plan) -> Goal:
             values = (*target.positive, *target.negative)
         return Goal(column=target.column, side="binary", positive=target.positive, values=values)
     return Goal(column=target.column, side="classes", classes=target.classes or (), values=values)
+
+
+def sigmoid(margins: Floats) -> Floats:
+    """1 / (1 + exp(-margin)), element by element: log-odds -> probabilities, of any shape."""
+    # Loaded at the first call: scipy takes as long as all of ours.
+    from scipy.special import expit
+
+    return np.asarray(expit(margins), dtype=np.float64)
+
+
+def softmax(margins: Floats) -> Floats:
+    """margins [n, classes] -> probabilities [n, classes]: each row's sum is 1."""
+    from scipy.special import softmax as whole
+
+    return np.asarray(whole(margins, axis=1), dtype=np.float64)
 
 
 def scores(one: Goal, margins: Floats) -> Floats:

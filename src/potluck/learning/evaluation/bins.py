@@ -15,7 +15,7 @@ from potluck.core.seeded import generator
 from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import encode
-from potluck.learning.data.heldout import held_out
+from potluck.learning.data.split import held_out
 from potluck.learning.models.model import Model
 
 FEWEST, MOST = 11, 256

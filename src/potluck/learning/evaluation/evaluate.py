@@ -22,9 +22,8 @@ from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats, Update
-from potluck.learning.data.links import sigmoid
 from potluck.learning.data.table import Table
-from potluck.learning.data.target import Goal, goal
+from potluck.learning.data.target import Goal, goal, sigmoid
 from potluck.learning.data.units import Index, counted, most_rows, most_units, noisy, total, updates
 from potluck.learning.evaluation import bins, metric_intervals
 from potluck.learning.evaluation.intervals import Interval, Noised

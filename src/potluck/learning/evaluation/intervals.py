@@ -31,12 +31,8 @@ class Noised:
 def mean(rows: Noised, total: Noised, widest: Interval) -> Interval:
     """Of total / rows."""
     square = Z * Z
-    found = _between(
-        rows.value**2 - square * rows.std**2,
-        -2 * total.value * rows.value,
-        total.value**2 - square * total.std**2,
-    )
-    return found if found else widest
+    curved, level = rows.value**2 - square * rows.std**2, total.value**2 - square * total.std**2
+    return _between(curved, -2 * total.value * rows.value, level) or widest
 
 
 def variance(rows: Noised, total: Noised, squares: Noised, widest: Interval) -> Interval:
@@ -53,12 +49,8 @@ def variance(rows: Noised, total: Noised, squares: Noised, widest: Interval) -> 
     linear = -4 * vn * q * n
     curved = 4 * vn * n * n - 2 * vn * vn
     square = Z * Z
-    found = _between(
-        slope * slope - square * curved,
-        -2 * level * slope - square * linear,
-        level * level - square * constant,
-    )
-    return found if found else widest
+    first, second = slope * slope - square * curved, -2 * level * slope - square * linear
+    return _between(first, second, level * level - square * constant) or widest
 
 
 def _between(a: float, b: float, c: float) -> Interval | None:

@@ -17,25 +17,12 @@ from potluck.core.errors import UsageError, reason
 from potluck.core.plan import NoiseWord, Plan
 from potluck.core.schema import readable
 from potluck.core.visible import json_text
-from potluck.learning.models.fitted import Fitted, training
+from potluck.learning.models.fitted import Fitted, Sums, training
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.linear import l2
 
 FILE = "summary.json"
 """Its name, in the folder of the model file."""
-
-
-class Sums(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """gram: rows of the Gram matrix [d, d] at the model, intercept first, without the penalty; rows: trained on;
-    events: of them positive, None where the target is a number; squares: of a linear model the sum of squared errors,
-    on the target's scale; gram_error, squares_error: how far off an entry and that sum may be at most."""
-
-    gram: tuple[tuple[float, ...], ...]
-    gram_error: float
-    rows: int
-    events: int | None
-    squares: float | None
-    squares_error: float | None
 
 
 class Basis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,18 +49,6 @@ def basis(plan: Plan, digest: str, fitted: Fitted) -> Basis | None:
     """What a plan's run leaves beside a model whose coefficients are summed up; None of others."""
     if not kind_of(plan).summed:
         return None
-    found = fitted.curvature
-    sums = None
-    if found is not None:
-        gram = tuple(tuple(row) for row in found.gram.tolist())
-        sums = Sums(
-            gram=gram,
-            gram_error=found.gram_error,
-            rows=found.rows,
-            events=found.events,
-            squares=found.squares,
-            squares_error=found.squares_error,
-        )
     units = {name: column.unit for name, column in plan.data.columns.items() if column.unit}
     return Basis(
         model=digest,
@@ -83,7 +58,7 @@ def basis(plan: Plan, digest: str, fitted: Fitted) -> Basis | None:
         units=units,
         converged=fitted.converged,
         warnings=fitted.warnings,
-        sums=sums,
+        sums=fitted.curvature,
     )
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from potluck.core.plan import Plan, Training
 from potluck.core.stages import Floats
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Curvature:
-    """What exact sums say of a fit beside its weights. gram [d, d]: of the objective without its penalty; rows: trained
-    on; events: of them positive, None where the target is a number; squares: of a linear model the sum of squared
-    errors, on the target's scale; gram_error, squares_error: how far off an entry and that sum may be at most."""
+class Sums(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """gram: rows of the Gram matrix [d, d] at the model, intercept first, without the penalty; rows: trained on;
+    events: of them positive, None where the target is a number; squares: of a linear model the sum of squared errors,
+    on the target's scale; gram_error, squares_error: how far off an entry and that sum may be at most."""
 
-    gram: Floats = field(repr=False)
+    gram: tuple[tuple[float, ...], ...]
     gram_error: float
     rows: int
     events: int | None
@@ -30,7 +31,7 @@ class Fitted:
     weights: Floats = field(repr=False)
     warnings: tuple[str, ...] = ()
     converged: bool | None = None
-    curvature: Curvature | None = None
+    curvature: Sums | None = field(default=None, repr=False)
 
 
 def training(plan: Plan) -> Training:

@@ -42,7 +42,9 @@ def _predict(plan: Plan, spec: Predict) -> Iterator[str]:
 
 
 def _model(model: Model) -> Iterator[str]:
-    beside = [key for key in ("kind", "l2", "layers", "activation", "seed") if getattr(model, key) != _default(key)]
+    beside = [
+        key for key in ("kind", "l2", "layers", "activation", "seed") if getattr(model, key) != getattr(_TRAINS, key)
+    ]
     for key in beside:
         yield f"model.{key}: the model file says it. hint: leave it out"
     if model.digest is not None and not DIGEST.match(model.digest):
@@ -52,10 +54,6 @@ def _model(model: Model) -> Iterator[str]:
     elif model.digest is None:
         hint = "correct the path, or name model.digest where only its owner has it"
         yield f"model.file: there is no {model.file} here. hint: {hint}"
-
-
-def _default(key: str) -> object:
-    return getattr(_TRAINS, key)
 
 
 def _privacy(plan: Plan) -> Iterator[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from potluck.core.stages import Floats
 from potluck.learning.data.target import Goal
-from potluck.learning.models.basis import Sums
+from potluck.learning.models.fitted import Sums
 
 EXACT = 1e-5
 """Where rounding may change a variance by a larger part, there are no standard errors: by this much for each of the two

@@ -47,26 +47,16 @@ def groups(plan: Plan, one: Statistic) -> int:
     return len(plan.data.columns[one.by].values) + 1 if one.by else 1
 
 
-def width(plan: Plan, one: Statistic) -> int:
-    """How many numbers a cell of `by` holds."""
-    return KINDS.of(one.kind).width(plan, one)
-
-
-def result(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
-    """One statistic, or one group of it: values [d] and the noise in each, std [d]."""
-    return KINDS.of(one.kind).read(plan, one, values, std)
-
-
 def results(plan: Plan, answer: Answer) -> dict[str, Result]:
     """Every statistic's result, in the plan's order."""
     found: dict[str, Result] = {}
     for one in plan.statistics:
-        part = answer.part(one.name)
+        part, read = answer.part(one.name), KINDS.of(one.kind).read
         values, std = (numbers.reshape(groups(plan, one), -1) for numbers in (part.values, part.std))
-        whole = result(plan, one, values.sum(axis=0), np.sqrt((std**2).sum(axis=0)))
+        whole = read(plan, one, values.sum(axis=0), np.sqrt((std**2).sum(axis=0)))
         if one.by:
             names = plan.data.columns[one.by].values
-            cells = {name: result(plan, one, values[i], std[i]) for i, name in enumerate(names)}
+            cells = {name: read(plan, one, values[i], std[i]) for i, name in enumerate(names)}
             whole = msgspec.structs.replace(whole, by=cells)
         found[one.name] = whole
     return found
@@ -105,15 +95,16 @@ class StatisticsTask:
     def _block(self, one: Statistic) -> Block:
         kind, rows = KINDS.of(one.kind), most_rows(self.plan)
         high = kind.most(self.plan, one) * rows
-        size, units = groups(self.plan, one) * width(self.plan, one), most_units(self.plan)
+        size, units = groups(self.plan, one) * kind.width(self.plan, one), most_units(self.plan)
         single = rows == 1 and kind.alone
         return Block(one.name, size, high, kind.norm * high, units, whole=kind.whole, single=single)
 
 
 def _cells(plan: Plan, one: Statistic, rows: Table, index: Index) -> Floats:
     """[k, size]: what each row adds to one statistic; a row without a value in it adds zeros."""
-    wide, columns = width(plan, one), {name: rows.columns[name][index] for name in named(one)}
-    place, values = KINDS.of(one.kind).cells(plan, one, columns, len(index))
+    kind, columns = KINDS.of(one.kind), {name: rows.columns[name][index] for name in named(one)}
+    place, values = kind.cells(plan, one, columns, len(index))
+    wide = kind.width(plan, one)
     if one.by:
         place = place + other_last(columns[one.by], len(plan.data.columns[one.by].values)) * wide
     out = np.zeros((len(index), groups(plan, one) * wide))

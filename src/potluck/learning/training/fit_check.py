@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from potluck.core.plan import Plan, Training, repeated
-from potluck.learning.data.check import of_columns, of_split
-from potluck.learning.data.column import COLUMNS, missing_keys
+from potluck.core.plan import Plan, Training
+from potluck.learning.data.check import of_columns, of_features, of_split
+from potluck.learning.data.column import missing_keys
 from potluck.learning.data.columns import by_owner, least
 from potluck.learning.models.target_check import of_target
 from potluck.learning.training.fits import FITS, fit_of
@@ -22,7 +22,7 @@ def check(plan: Plan) -> list[str]:
         *of_columns(plan),
         *of_target(plan, missing_keys(plan)),
         *of_split(plan),
-        *(owners or _features(plan)),
+        *(owners or of_features(by_owner(plan))),
         *_model(plan),
         *_privacy(plan),
     ]
@@ -66,15 +66,6 @@ def _split(plan: Plan) -> Iterator[str]:
     holder = data.columns[data.target.column].owner
     if column is not None and column.owner not in (None, holder):
         yield f"data.split.column: it is {column.owner}'s, and the target is {holder}'s. hint: a column of {holder}'s"
-
-
-def _features(plan: Plan) -> Iterator[str]:
-    names = by_owner(plan)
-    if not names:
-        yield f"data.columns: there is no feature. hint: declare columns of kind {' or '.join(COLUMNS.words())}"
-    twice = sorted({*repeated(names), *({"intercept"} & set(names))})
-    if twice:
-        yield f"data.columns: two features would be called {twice[0]}. hint: rename a column"
 
 
 def _model(plan: Plan) -> Iterator[str]:

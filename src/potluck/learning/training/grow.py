@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.stages import Floats
-from potluck.learning.data.links import sigmoid
+from potluck.learning.data.target import sigmoid
 from potluck.learning.models.forest import Forest, Tree
 
 GRID = 2.0**18

@@ -25,7 +25,7 @@ from potluck.learning.data.encode import encoding, inputs
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import Index, most_units, updates
-from potluck.learning.models.fitted import Curvature, Fitted, training
+from potluck.learning.models.fitted import Fitted, Sums, training
 from potluck.learning.models.linear import curvature, design, l2, largest, link, penalty, residuals, room
 from potluck.learning.training.method import (
     TALLY,
@@ -122,14 +122,21 @@ class Newton:
         warnings = (*warnings, *_blurred(last, lowest, weights))
         return Fitted(weights, warnings, settled, self._curvature(last, best, weights, lowest))
 
-    def _curvature(self, answer: Answer, best: Floats, weights: Floats, lowest: float) -> Curvature:
+    def _curvature(self, answer: Answer, best: Floats, weights: Floats, lowest: float) -> Sums:
         """What the sums at `best` say of the final model, which lies near: at convergence nearly there."""
         counts, squares, error = answer.part(TALLY).values, None, None
         if link(self.plan).squares:
             squares, error = self._squares(answer, best, weights, lowest)
         events = round(float(counts[1])) if self.aim.side == "binary" else None
         rows = round(float(counts.sum()))
-        return Curvature(self._gram(answer), cut_off(answer, "gram"), rows, events, squares, error)
+        return Sums(
+            gram=tuple(map(tuple, self._gram(answer).tolist())),
+            gram_error=cut_off(answer, "gram"),
+            rows=rows,
+            events=events,
+            squares=squares,
+            squares_error=error,
+        )
 
     def _squares(self, answer: Answer, best: Floats, weights: Floats, lowest: float) -> tuple[float, float]:
         """The sum of squared errors at the final model, a quadratic's from its sums at `best`, and how far that may be

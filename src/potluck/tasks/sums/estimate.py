@@ -10,7 +10,7 @@ from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Abort, Half, RoundId
 from potluck.core.stages import Guarded
-from potluck.dp.mechanism import describe, mechanism
+from potluck.dp.mechanism import Noised, mechanism
 from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.once import played
 from potluck.learning.data.tally import Tally
@@ -65,7 +65,7 @@ def _grid(spec: Plan, ask: Ask) -> dict[str, object]:
         part.name: {"size": part.size, "step": part.step, "high": part.high} for part in bound.grid.parts
     }
     found: dict[str, object] = {"bits": bound.grid.bits, "length": bound.grid.length, "parts": parts}
-    return found if spec.privacy.noise == "none" else found | {"sigma": list(describe(spec, ask).sigma)}
+    return found | {"sigma": list(bound.real(bound.sigma))} if isinstance(bound, Noised) else found
 
 
 def _heavy(largest: int) -> list[str]:

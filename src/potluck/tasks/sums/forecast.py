@@ -9,7 +9,7 @@ import numpy as np
 
 from potluck.core.asks import Ask, Kind
 from potluck.core.plan import Plan as Spec
-from potluck.dp.mechanism import describe
+from potluck.dp.mechanism import Noised, mechanism
 from potluck.learning import forecast
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.units import most_rows
@@ -25,7 +25,7 @@ MANY = 1e9
 
 def forecast_of(spec: Spec, here: Collection[Tally]) -> Forecast | None:
     """Of metrics, or of statistics. here: what became of every site's rows; empty where they are not here. None without
-    noise, and where a plan releases no metrics. Raises PlanError as `describe`."""
+    noise, and where a plan releases no metrics. Raises PlanError as `mechanism`."""
     if spec.privacy.noise == "none":
         return None
     if spec.traits.counts:
@@ -43,9 +43,11 @@ def forecast_of(spec: Spec, here: Collection[Tally]) -> Forecast | None:
 
 def _stds(spec: Spec, ask: Ask) -> dict[str, float]:
     """By block: the noise in each number that is released, where no site drops out."""
-    told = describe(spec, ask)
+    made = mechanism(spec, ask)
+    assert isinstance(made, Noised)  # of a plan with noise
     givers = 1 if spec.privacy.noise == "reveal" else len(spec.federation.sites)
-    return {name: share * math.sqrt(givers) for name, share in zip(told.parts, told.share, strict=True)}
+    shares = zip(made.grid.parts, made.real(made.share), strict=True)
+    return {part.name: share * math.sqrt(givers) for part, share in shares}
 
 
 def words(spec: Spec, found: Forecast) -> tuple[str, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from potluck.core.stages import Floats
-from potluck.learning.data.links import sigmoid
+from potluck.learning.data.target import sigmoid
 from potluck.learning.models import export
 from potluck.learning.models.kind import Link, ModelKind
 from potluck.learning.models.linear import slope_of
