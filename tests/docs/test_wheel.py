@@ -11,20 +11,21 @@ import pytest
 from support.places import ROOT
 
 
-@pytest.fixture
-def unpacked(tmp_path):
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory):
     """A wheel of this program, built apart from the checkout and unpacked."""
-    copy = tmp_path / "source"
+    folder = tmp_path_factory.mktemp("wheel")
+    copy = folder / "source"
     copy.mkdir()
     shutil.copytree(ROOT / "src", copy / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, copy)
-    build = ["pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(tmp_path), str(copy)]
+    build = ["pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(folder), str(copy)]
     subprocess.run([sys.executable, "-m", *build], check=True, capture_output=True, timeout=240)
-    (wheel,) = tmp_path.glob("potluck-*.whl")
+    (wheel,) = folder.glob("potluck-*.whl")
     with zipfile.ZipFile(wheel) as file:
-        file.extractall(tmp_path / "unpacked")
-    return tmp_path / "unpacked"
+        file.extractall(folder / "unpacked")
+    return folder / "unpacked"
 
 
 def test_a_wheel_runs_the_demo_without_a_checkout(unpacked, tmp_path):

@@ -16,9 +16,7 @@ from potluck.core.stages import Opened
 from potluck.he.sum import messages as m
 from potluck.he.sum.bfv import Bfv
 from potluck.testing.protection import check_protection, judged
-from support.he.rogue import engines, left, sitting
-
-workers = pytest.fixture(scope="module")(engines)
+from support.he.rogue import left, sitting
 
 SITES = ["keygen", "export", "encrypt", "partial"]
 SERVERS = ["rebuild", "partial", "fuse"]

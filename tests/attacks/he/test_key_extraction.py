@@ -18,11 +18,9 @@ from potluck.he.sum.residues import dump as flat
 from potluck.secret.container import Secret
 from potluck.secret.stream import digest
 from support.he.ring import coefficients, values
-from support.he.rogue import Spied, Spies, attack, crafted, engines, left, rows, said, setting_of, sitting
+from support.he.rogue import Spied, Spies, attack, crafted, left, rows, said, setting_of, sitting
 from support.hostile.tampering import altering
 from support.mpc.mask_rogue import causes
-
-workers = pytest.fixture(scope="module")(engines)
 
 FACTORS = {
     "Q / q0": lambda q0, q1: q1,

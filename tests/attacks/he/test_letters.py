@@ -19,11 +19,9 @@ from potluck.drivers.memory import Memory
 from potluck.he.sum import messages as m
 from potluck.testing.draws import seeded
 from potluck.testing.protection import judged
-from support.he.rogue import engines, left, sitting
+from support.he.rogue import left, sitting
 from support.he.tampered import Memories, altered
 from support.hostile.tampering import altering
-
-workers = pytest.fixture(scope="module")(engines)
 
 UP = [m.KEYS, m.SHARE, m.INPUT, m.PARTIAL, m.REBUILD]
 DOWN = [m.ROSTER, m.RELAY, m.SURVIVORS, m.MISSING]

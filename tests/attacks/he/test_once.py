@@ -15,10 +15,8 @@ from potluck.core.stages import Opened
 from potluck.he.sum import messages as m
 from potluck.owner.budget import Budget
 from potluck.testing.protection import judged
-from support.he.rogue import attack, engines, left, sitting
+from support.he.rogue import attack, left, sitting
 from support.mpc.mask_rogue import causes
-
-workers = pytest.fixture(scope="module")(engines)
 
 N, D = 4, 1
 

@@ -17,11 +17,9 @@ from potluck.secret.shamir import PRIME
 from potluck.secret.stream import digest
 from potluck.testing.protection import check_protection, judged
 from support.he.lying import NONSENSE, lie, noise
-from support.he.rogue import engines, left, said, sitting
+from support.he.rogue import left, said, sitting
 from support.hostile.tampering import altering
 from support.mpc.mask_rogue import causes
-
-workers = pytest.fixture(scope="module")(engines)
 
 N, D = 5, 1
 LIARS = [0, 2]

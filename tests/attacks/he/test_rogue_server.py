@@ -12,10 +12,8 @@ from potluck.he.sum import messages as m
 from potluck.secret.box import BoxKey
 from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
-from support.he.rogue import attack, engines, left, me, other, refused, shifted, sitting
+from support.he.rogue import attack, left, me, other, refused, shifted, sitting
 from support.mpc.mask_rogue import causes, seat_of
-
-workers = pytest.fixture(scope="module")(engines)
 
 STRANGER = SigningKey(Secret(b"\7" * 32))
 

@@ -16,9 +16,7 @@ from potluck.he.sum.residues import add, read
 from potluck.he.sum.residues import dump as flat
 from potluck.testing.protection import check_protection
 from support.he.lying import NONSENSE, lie, noise
-from support.he.rogue import engines, sitting
-
-workers = pytest.fixture(scope="module")(engines)
+from support.he.rogue import sitting
 
 N, D = 5, 1
 LIARS = [0, 2]

@@ -15,12 +15,9 @@ from potluck.secret.shamir import SIZE
 from potluck.secret.statement import indices
 from potluck.secret.stream import digest
 from potluck.testing.protection import check_protection
-from support.he.rogue import engines, left, me, other, refused, rogue, shifted, sitting
+from support.he.rogue import left, me, other, refused, rogue, shifted, sitting
 from support.hostile.tampering import altering
 from support.mpc.mask_rogue import causes, seat_of
-
-workers = pytest.fixture(scope="module")(engines)
-
 
 # --- The survivors: what a site is asked to decrypt ---
 

@@ -27,11 +27,9 @@ from potluck.he.sum.bfv import Bfv
 from potluck.secret.container import Secret
 from potluck.testing.protection import judged
 from support.he.keys import forms, held, spelled, ternary
-from support.he.rogue import Spied, Spies, engines, rogue, sitting
+from support.he.rogue import Spied, Spies, rogue, sitting
 from support.he.tampered import altered
 from support.hostile.tampering import altering
-
-workers = pytest.fixture(scope="module")(engines)
 
 HEART = Path(potluck.__file__).parent / "demo" / "heart.toml"
 SETTINGS = ['protect.with="he"', 'federation.server="curious"', 'privacy.noise="none"', "training.rounds=2"]

@@ -20,10 +20,12 @@ from potluck.secret.shamir import join
 from potluck.secret.vault import unlock
 from potluck.testing.protection import check_protection, judged
 from support.he.keys import forms, held, ternary
-from support.he.rogue import Spies, engines, rows, said, setting_of, sitting
+from support.he.rogue import Spies, rows, said, setting_of, sitting
 from support.mpc.mask_rogue import seat_of
 
-workers = pytest.fixture(scope="module")(engines)
+
+def slow(*case):
+    return pytest.param(*case, marks=pytest.mark.slow)
 
 
 def overheard(sat):
@@ -40,7 +42,7 @@ def overheard(sat):
     return [*letters, *(body for _, _, _, body in sat.transcript.bodies)]
 
 
-@pytest.mark.parametrize(("n", "d", "leaves"), [(3, 0, {}), (4, 1, {}), (4, 1, {0: m.PARTIAL})])
+@pytest.mark.parametrize(("n", "d", "leaves"), [(3, 0, {}), slow(4, 1, {}), (4, 1, {0: m.PARTIAL})])
 @pytest.mark.parametrize("recheck", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_no_letter_holds_words_or_slots(workers, n, d, leaves, recheck):
     sat = sitting(workers, n, d, length=50, leaves=leaves, recheck=recheck)
@@ -65,7 +67,9 @@ def test_the_server_reads_ciphertexts_and_what_goes_with_them_alone(workers):
 # --- Secret keys ---
 
 
-@pytest.mark.parametrize(("n", "d", "leaves"), [(3, 0, {}), (4, 1, {}), (4, 1, {2: m.PARTIAL}), (4, 1, {0: m.INPUT})])
+@pytest.mark.parametrize(
+    ("n", "d", "leaves"), [(3, 0, {}), slow(4, 1, {}), (4, 1, {2: m.PARTIAL}), slow(4, 1, {0: m.INPUT})]
+)
 def test_no_letter_holds_a_secret_key_in_the_clear(workers, n, d, leaves):
     spies = Spies()
     sat = sitting(workers, n, d, rigs=spies.rigs(n), leaves=leaves)

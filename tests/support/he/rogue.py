@@ -27,14 +27,6 @@ ANSWERS = {m.ROSTER: m.Roster, m.RELAY: m.Relay, m.SURVIVORS: m.Survivors, m.MIS
 Rig = Callable[[Bfv], Bfv]
 
 
-def engines(he_engine):
-    """A module's engines, one a party: `workers = pytest.fixture(scope="module")(engines)`."""
-    made = {}
-    yield made
-    for worker in made.values():
-        worker.close()
-
-
 @dataclass(frozen=True)
 class Rigged:
     """The protection `he`, but some parties compute with an engine of their own."""
