@@ -53,8 +53,10 @@ def refused(budget: Budget, record: Record) -> Abort:
 def test_only_the_owner_reads_the_file(path, budget):
     begin(budget)
     budget.write(charge())
+    modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()}
+    assert modes == {path.name: 0o600, f"{path.name}-journal": 0o600}
+    budget.close()
     assert [one.name for one in path.parent.iterdir()] == [path.name]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_charge_is_on_the_disk_before_write_returns(path, budget):

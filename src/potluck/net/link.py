@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import threading
 import time
-import uuid
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as Overdue
@@ -31,6 +30,7 @@ from potluck.net.pieces import LARGEST, Assembler, Key, count, message
 from potluck.net.session import Account, Session, connect
 from potluck.net.thread import SHARED, submit
 from potluck.net.topology import ApiError, Queues
+from potluck.secret.random import system
 
 T = TypeVar("T")
 IN_FLIGHT = 6
@@ -245,7 +245,7 @@ class Link:
         return failed
 
     async def _send(self, to: Party, data: bytes, deadline: float) -> None:
-        letter = _Outgoing(uuid.uuid4().bytes, to, data)
+        letter = _Outgoing(system(16), to, data)
         pieces = count(len(data))
         if pieces == 1:
             return await self._publish(letter, 0, deadline)

@@ -199,6 +199,8 @@ class Chain:
 
     def close(self) -> None:
         """Let go of the file."""
+        with contextlib.suppress(sqlite3.Error):
+            self._db.execute("PRAGMA journal_mode = DELETE")  # removes the journal, which is empty between changes
         self._db.close()
 
     def _catch_up(self) -> None:
@@ -253,7 +255,8 @@ def _verify_rest(db: sqlite3.Connection, path: Path) -> None:
         raise _foreign(path)
     if _schema(db) != _expected():
         raise Refused("the ledger's indexes, triggers or views were changed", where=str(path), hint=_HINT_COPY)
-    db.execute("PRAGMA journal_mode = DELETE")
+    # A journal that stays costs a change a third less than one that is made and removed each time.
+    db.execute("PRAGMA journal_mode = PERSIST")
     db.execute("PRAGMA synchronous = EXTRA")
 
 
