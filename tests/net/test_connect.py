@@ -173,7 +173,9 @@ def test_a_new_member_is_let_in_by_a_reload_while_connections_stay(stopped):
     stopped.users[new] = key
     stopped.prepare()
     assert program.reload(stopped.folder)
-    stopped.links[1].admit([new], 5)
+    stopped.links[1].close()
+    stopped.parties += (new,)
+    stopped.link(SERVER).open(10)
     late = stopped.link(new)
     late.open(5)
     late.send(SERVER, b"hello", 5)

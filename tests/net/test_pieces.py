@@ -18,11 +18,15 @@ from potluck.net.pieces import (
     Assembler,
     Malformed,
     count,
+    message,
     read,
-    split,
 )
 
 ID = b"i" * 16
+
+
+def split(letter, data):
+    return (message(letter, data, index) for index in range(count(len(data))))
 
 
 def joined(assembler, sender, messages, now=0.0):

@@ -22,8 +22,9 @@ from potluck.core.rounds import CHARGE, Abort, Cause, Record
 from potluck.core.wire import dump, load
 from potluck.dp.account import NEIGHBOURS, Cost, event_of
 from potluck.owner.budget import Budget
+from potluck.owner.chain import GENESIS, Head
 from potluck.owner.evidence import verify_export
-from potluck.owner.ledger_heads import GENESIS, Anchor, Head, SignedHead, sign, verify
+from potluck.owner.ledger_heads import Anchor, SignedHead, sign, verify
 from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
 

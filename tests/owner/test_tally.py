@@ -20,7 +20,7 @@ from potluck.dp.composition import NOTHING, Loss, RunCosts, composed
 from potluck.owner.budget import YEAR, Budget
 from potluck.owner.chain import Chain
 from potluck.owner.entries import Begun
-from potluck.owner.tally import _Closed
+from potluck.owner.tally import _Closed, _Run
 
 HASH = bytes(32)
 DELTA = 1e-5
@@ -158,8 +158,8 @@ def small_ones_under_a_cap(path, first) -> int:
 
 def _running(closed, since):
     """The mend taken out: a difference of two sums."""
-    sums = list(accumulate(closed.rhos, initial=0.0))
-    first = 0 if since is None else bisect_left(closed.lasts, since)
+    sums = list(accumulate((run.lost.rho for run in closed.runs), initial=0.0))
+    first = 0 if since is None else bisect_left([run.last for run in closed.runs], since)
     return Loss(max(0.0, sums[-1] - sums[first])), closed.runs[first : first + 2]
 
 
@@ -174,7 +174,7 @@ def test_an_absurdly_large_run_of_former_years_does_not_swallow_this_years(tmp_p
 
 @pytest.mark.parametrize("losses", [[math.inf], [1e308, 1e308], [math.nan], [math.inf, -math.inf]])
 def test_a_sum_that_is_no_number_is_infinite(losses):
-    closed = _Closed([NOW] * len(losses), [], losses, [0.0] * len(losses))
+    closed = _Closed([_Run("row", 1e-6, NOW, lost=Loss(one)) for one in losses])
     assert closed.since(None)[0].rho == math.inf
     assert closed.since(NOW + 1)[0] == NOTHING
 

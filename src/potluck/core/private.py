@@ -24,6 +24,14 @@ def opened(path: Path, how: int) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, FILE), "wb")
 
 
+def append(handle: int, data: bytes) -> None:
+    """All of it to an open file, at once where the system takes it whole: so are lines of several writers. Raises
+    OSError."""
+    written = 0
+    while written < len(data):
+        written += os.write(handle, memoryview(data)[written:])
+
+
 def folder(path: Path, taken: bool = False) -> None:
     """The folder; its parents are made as usual. taken: it may be there already, and keeps its mode. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)

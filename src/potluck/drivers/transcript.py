@@ -54,7 +54,7 @@ class Transcript:
         if self._lines is not None:
             if self._open is None:
                 self._open = _opened(self._lines)
-            _write(self._open, _line(move))
+            private.append(self._open, _line(move))
 
     def close(self) -> None:
         """Let go of the file of lines; another letter opens it again."""
@@ -95,7 +95,7 @@ class Transcript:
 def _append(path: Path, data: bytes) -> None:
     handle = _opened(path)
     try:
-        _write(handle, data)
+        private.append(handle, data)
     finally:
         os.close(handle)
 
@@ -103,14 +103,6 @@ def _append(path: Path, data: bytes) -> None:
 def _opened(path: Path) -> int:
     # Bodies are read by nobody else on this machine: under `clear` they are updates.
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, private.FILE)
-
-
-def _write(handle: int, data: bytes) -> None:
-    """One write to the end of a file: cheap enough for every letter, and whole whoever else writes."""
-    with memoryview(data) as rest:
-        written = os.write(handle, rest)
-        while written < len(rest):
-            written += os.write(handle, rest[written:])
 
 
 def _kept(folder: Path | None) -> int:

@@ -166,7 +166,7 @@ class Federation:
 
     def _shape(self) -> None:
         checked_name(self.name, "federation")
-        if len(self.id) != 32 or self.id != self.id.lower() or not _is_hex(self.id):
+        if not re.fullmatch("[0-9a-f]{32}", self.id):
             raise UsageError("the federation's id is not 16 bytes in hex")
         if not 1 <= self.version < 2**53 or not 0 <= self.issued < self.expires <= _LATEST:
             raise UsageError("the federation's version or times make no sense")
@@ -252,10 +252,6 @@ def _distinct(cards: Sequence[Card]) -> None:
                 what = f"{visible(str(seen[key]))} and {visible(str(card.party))} have the same name or share a key"
                 raise Refused(what, hint="each party makes its own keys and has a name of its own")
             seen[key] = card.party
-
-
-def _is_hex(text: str) -> bool:
-    return all(letter in "0123456789abcdef" for letter in text)
 
 
 def _forged(what: str) -> NoReturn:

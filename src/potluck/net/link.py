@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as Overdue
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ from potluck.net.address import stream, subject
 from potluck.net.mailbox import Mailbox
 from potluck.net.pieces import LARGEST, Assembler, Key, count, message
 from potluck.net.session import Account, Session, connect
-from potluck.net.thread import SHARED, submit
+from potluck.net.thread import SHARED
 from potluck.net.topology import ApiError, Queues
 from potluck.secret.random import system
 
@@ -80,7 +80,7 @@ class Link:
         self._mailbox = Mailbox(account, assembler or Assembler(largest), self._changed)
         self._loop = SHARED.enter()
         self._task: asyncio.Task[None] | None = None
-        submit(self._loop, self._live())
+        asyncio.run_coroutine_threadsafe(self._live(), self._loop)
 
     # The line.
 
@@ -133,7 +133,7 @@ class Link:
             self._closed = True
             self._changed.notify_all()
         with contextlib.suppress(Overdue, CancelledError):
-            submit(self._loop, self._end()).result(10)
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         SHARED.leave()
 
     # What a runner asks beside.
@@ -147,11 +147,6 @@ class Link:
         """Wait for the connection (the server: and its queues). Raises Unreachable, Refused, UsageError."""
         self.wait_for(self._connected(time.monotonic() + patience), patience + 5)
 
-    def admit(self, parties: Iterable[Party], patience: float) -> None:
-        """The server: set up queues for these parties as well. Raises Unreachable."""
-        self._parties = tuple(dict.fromkeys((*self._parties, *parties)))
-        self.wait_for(self._set_up(time.monotonic() + patience), patience + 5)
-
     @property
     def account(self) -> Account:
         """Whose link this is."""
@@ -162,7 +157,7 @@ class Link:
         if self._closed:
             work.close()
             raise _closed(self._account)
-        future = submit(self._loop, work)
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result(patience)
         except (Overdue, CancelledError):
@@ -223,16 +218,6 @@ class Link:
                 raise self._late()
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._alive.wait(), min(0.1, max(0.001, deadline - time.monotonic())))
-
-    async def _set_up(self, deadline: float) -> None:
-        while True:
-            session = await self.session(deadline)
-            try:
-                return await topology.ensure(session, self._parties, self._queues, afresh=False)
-            except Unreachable:
-                if time.monotonic() >= deadline:
-                    raise
-                await asyncio.sleep(SHORTEST)
 
     async def _send_all(self, letters: Sequence[tuple[Party, bytes]], deadline: float) -> Mapping[Party, Unreachable]:
         done = await asyncio.gather(*(self._send(*one, deadline) for one in letters), return_exceptions=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 MAGIC = b"PTLK"
@@ -48,11 +47,6 @@ def message(letter: bytes, data: bytes, index: int) -> bytes:
     """One message of `data`; letter: its id, 16 bytes that no other letter has."""
     head = HEADER.pack(MAGIC, VERSION, letter, index, count(len(data)), len(data))
     return b"".join((head, memoryview(data)[index * PIECE : (index + 1) * PIECE]))
-
-
-def split(letter: bytes, data: bytes) -> Iterator[bytes]:
-    """All messages of `data`, in order."""
-    return (message(letter, data, index) for index in range(count(len(data))))
 
 
 def read(message: bytes, largest: int) -> Piece:

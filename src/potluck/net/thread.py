@@ -5,11 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Coroutine
-from concurrent.futures import Future
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 # The client library reports through callbacks; what it also logs is said by the link in its own words.
 logging.getLogger("nats").addHandler(logging.NullHandler())
@@ -78,11 +74,6 @@ async def _settle() -> None:
     await asyncio.gather(*left, return_exceptions=True)
     await asyncio.sleep(0.01)  # transports close in their own time
     await asyncio.get_running_loop().shutdown_asyncgens()
-
-
-def submit(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> Future[T]:
-    """Run `work` on the loop, from another thread."""
-    return asyncio.run_coroutine_threadsafe(work, loop)
 
 
 SHARED = Shared()

@@ -153,7 +153,7 @@ def _append(path: Path, line: bytes) -> None:
         size = os.fstat(handle).st_size
         torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
         try:
-            _whole(handle, b"\n" + line if torn else line)
+            private.append(handle, b"\n" + line if torn else line)
             os.fsync(handle)
         except OSError:
             os.ftruncate(handle, size)
@@ -162,8 +162,3 @@ def _append(path: Path, line: bytes) -> None:
         os.close(handle)
     if fresh:
         settle(path.parent)
-
-
-def _whole(handle: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(handle, data) :]

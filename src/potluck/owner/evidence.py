@@ -12,8 +12,8 @@ import msgspec
 
 from potluck.core.errors import Refused
 from potluck.core.schema import readable
-from potluck.owner.chain import GENESIS, Entry, Row, follow
-from potluck.owner.ledger_heads import Head, SignedHead, verify
+from potluck.owner.chain import GENESIS, Entry, Head, Row, follow
+from potluck.owner.ledger_heads import SignedHead, verify
 
 
 def lines(entries: Iterable[Entry]) -> Iterator[bytes]:

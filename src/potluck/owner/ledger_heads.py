@@ -22,11 +22,9 @@ from potluck.core.party import site as party
 from potluck.core.rounds import Abort
 from potluck.core.schema import readable
 from potluck.members.files import settle
-from potluck.owner.chain import GENESIS, Chain, Head
+from potluck.owner.chain import Chain, Head
 from potluck.secret.keys import Roster
 from potluck.secret.stream import digest
-
-__all__ = ["GENESIS", "Anchor", "Head", "SignedHead", "sign", "verify"]
 
 _TAG = b"potluck ledger head 1\0"
 _LARGEST = 4096

@@ -8,7 +8,7 @@ or leaves the year. It is derived from the chain alone, decides nothing, and is 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, insort
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -28,12 +28,13 @@ _NEWS = (
 
 @dataclass(slots=True)
 class _Run:
-    """A run with noise. last: it began or was charged, seconds since 1970."""
+    """A run with noise. last: it began or was charged, seconds since 1970; lost: once it is closed."""
 
     unit: Unit
     delta: float
     last: float
     costs: Counter[Cost] = field(default_factory=Counter)
+    lost: Loss = NOTHING
 
     def charged(self) -> RunCosts:
         return RunCosts(self.unit, self.delta, self.costs)
@@ -41,31 +42,29 @@ class _Run:
 
 @dataclass(slots=True)
 class _Closed:
-    """Closed runs of one unit by their last charge. rhos, slacks: what each lost; sums[i]: of all but the first i."""
+    """Closed runs of one unit by their last charge. sums[i]: what all but the first i lost."""
 
-    lasts: list[float] = field(default_factory=list)
     runs: list[_Run] = field(default_factory=list)
-    rhos: list[float] = field(default_factory=list)
-    slacks: list[float] = field(default_factory=list)
     sums: dict[int, Loss] = field(default_factory=dict)
 
     def add(self, run: _Run) -> None:
-        at = bisect_right(self.lasts, run.last)
-        self.lasts.insert(at, run.last)
-        self.runs.insert(at, run)
-        lost = run.charged().loss()
-        self.rhos.insert(at, lost.rho)
-        self.slacks.insert(at, lost.slack)
+        run.lost = run.charged().loss()
+        insort(self.runs, run, key=_last)
         self.sums.clear()
 
     def since(self, since: float | None) -> tuple[Loss, list[_Run]]:
         """What was lost since then, and by whom: two runs at most are named."""
-        first = 0 if since is None else bisect_left(self.lasts, since)
+        first = 0 if since is None else bisect_left(self.runs, since, key=_last)
         if first not in self.sums:
             if len(self.sums) == KEPT:
                 self.sums.clear()
-            self.sums[first] = Loss(_sum(self.rhos[first:]), _sum(self.slacks[first:]))
+            lost = [run.lost for run in self.runs[first:]]
+            self.sums[first] = Loss(_sum([one.rho for one in lost]), _sum([one.slack for one in lost]))
         return self.sums[first], self.runs[first : first + 2]
+
+
+def _last(run: _Run) -> float:
+    return run.last
 
 
 def _sum(values: list[float]) -> float:
