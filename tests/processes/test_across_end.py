@@ -14,9 +14,10 @@ import pytest
 
 import potluck
 from potluck.api.plan.plan import Plan
+from support.owner.policies import OPEN
 from support.processes import hospitals
 from support.processes.hospitals import NAMES, federation, free_port
-from support.processes.rig import BROKER, OPEN, Rig, need_broker
+from support.processes.rig import BROKER, Rig, need_broker
 
 DEMO = Path(potluck.__file__).parent / "demo"
 HEART = DEMO / "heart.toml"

@@ -10,8 +10,9 @@ from potluck.api.network.up import up
 from potluck.api.plan.plan import Plan
 from potluck.mpc.local import addresses
 from potluck.tasks.intersect.site import COMMON
+from support.owner.policies import OPEN
 from support.processes.hospitals import free_port
-from support.processes.rig import BROKER, OPEN, SERVER, Rig, Trap, need_broker, wait_for
+from support.processes.rig import BROKER, SERVER, Rig, Trap, need_broker, wait_for
 
 pytestmark = pytest.mark.slow
 KEYS = {"anna": ["a", "b", "c"], "bert": ["b", "c", "d"], "carl": ["c", "b", "e"]}

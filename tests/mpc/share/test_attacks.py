@@ -19,7 +19,20 @@ from potluck.mpc.replicated import Piece
 from potluck.mpc.share import messages as m
 from potluck.testing.protection import check_protection, judged
 from support.hostile.tampering import altering, duplicated, flipped, reordered, replayed, swallowed, truncated
-from support.mpc.share_rig import ALPHA, BETA, GAMMA, RANKS, end, named, rogue, sitting, steps, terms, words_of
+from support.mpc.share_rig import (
+    ALPHA,
+    BETA,
+    GAMMA,
+    RANKS,
+    end,
+    named,
+    promised,
+    rogue,
+    sitting,
+    steps,
+    terms,
+    words_of,
+)
 
 LIMITS = [Limit(3, 1000)]
 ROWS = [[1, 2, 3], [40, 50, 60], [-7, 8, -9], [100, 200, 300]]
@@ -180,6 +193,21 @@ def short(rank, pieces):
     return (*pieces[:2], Piece(pieces[2].seed, pieces[2].rest[:-8]))
 
 
+def promising(agreed, attack):
+    """A site that gives each party what `attack` makes of its parts, and a promise of just that."""
+
+    def play(seat, half):
+        made = {}
+
+        def pieces_for(rank, pieces):
+            made["now"] = attack(rank, pieces)
+            return made["now"]
+
+        yield from rogue(agreed, WORDS[3], pieces_for, lambda rank, _: promised(agreed, seat, made["now"]))(seat, half)
+
+    return play
+
+
 @pytest.mark.parametrize("attack", [other_rest, short])
 def test_parts_that_are_not_as_promised_leave_their_site_out(engines, attack):
     agreed = cohort(d=1)
@@ -192,18 +220,7 @@ def test_a_part_of_another_length_that_is_promised_leaves_its_site_out(engines):
     agreed = cohort(d=1)
     bad = agreed.sites[3]
 
-    def play(seat, half):
-        from support.mpc.share_rig import promised
-
-        made = {}
-
-        def pieces_for(rank, pieces):
-            made["now"] = short(rank, pieces)
-            return made["now"]
-
-        yield from rogue(agreed, WORDS[3], pieces_for, lambda rank, _: promised(agreed, seat, made["now"]))(seat, half)
-
-    sat = sitting(engines, WORDS, agreed, play={bad: play})
+    sat = sitting(engines, WORDS, agreed, play={bad: promising(agreed, short)})
     assert opened_without(check_protection(sat), sat, bad) is Cause.MALFORMED
 
 
@@ -212,18 +229,7 @@ def test_a_site_that_promises_each_party_something_else_is_left_out(engines):
     agreed = cohort(d=1)
     bad = agreed.sites[3]
 
-    def play(seat, half):
-        from support.mpc.share_rig import promised
-
-        made = {}
-
-        def pieces_for(rank, pieces):
-            made["now"] = other_rest(rank, pieces)
-            return made["now"]
-
-        yield from rogue(agreed, WORDS[3], pieces_for, lambda rank, _: promised(agreed, seat, made["now"]))(seat, half)
-
-    sat = sitting(engines, WORDS, agreed, play={bad: play})
+    sat = sitting(engines, WORDS, agreed, play={bad: promising(agreed, other_rest)})
     assert opened_without(check_protection(sat), sat, bad) is Cause.COMMITMENT
 
 

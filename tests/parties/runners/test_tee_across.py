@@ -7,8 +7,9 @@ from potluck.core.rounds import Abort, Cause
 from potluck.drivers.sums import Sums
 from potluck.learning.loops import build
 from potluck.tee.attestation.demand import built_in_text
+from support.owner.policies import OPEN
 from support.parties import across, scene
-from support.parties.across import OPEN, Across, quick
+from support.parties.across import Across, quick
 
 RUN = "ab" * 16
 NAMES = "abcd"

@@ -35,42 +35,9 @@ from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator, Run
 from potluck.parties.runners.site import Site
 from potluck.tasks.sums import protections
+from support.owner.policies import COMPUTES, OPEN
 from support.parties import scene
 from support.parties.lines import Exchange
-
-OPEN = """
-version = 1
-[source]
-file = "rows.csv"
-[allow]
-who = ["*"]
-tasks = ["*"]
-models = ["*"]
-columns = ["*"]
-protect = ["*"]
-noise = ["*"]
-readers = ["*"]
-compute = ["*"]
-epsilon_per_plan = inf
-epsilon_per_year = inf
-[approve]
-rule = "policy"
-"""
-
-
-COMPUTES = """
-version = 1
-[engine]
-address = "127.0.0.1:{port}"
-peers = ["127.0.0.1"]
-[allow]
-who = ["*"]
-tasks = ["*"]
-protect = ["*"]
-noise = ["*"]
-[approve]
-rule = "policy"
-"""
 
 
 def found(folder: Path, names: str = "abcd", rows: int = 40) -> Path:
@@ -188,7 +155,7 @@ def computing(folder: Path, names: Sequence[str]) -> None:
     fed = folder / "fed"
     for name in names:
         api.site_new(folder / f"compute-{name}", name, compute=True)
-        (folder / f"compute-{name}" / "policy.toml").write_text(COMPUTES.format(port=drawn()))
+        (folder / f"compute-{name}" / "policy.toml").write_text(COMPUTES.format(ports=drawn()))
     api.federation_add(fed, [SiteHome.at(folder / f"compute-{n}").card for n in names], time.time())
     for marker in folder.glob("*/site.toml"):
         api.site_join(marker.parent, fed / "federation.toml", time.time(), "")

@@ -19,6 +19,7 @@ from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator, Run
 from potluck.tasks.intersect.task import INTERSECT
+from support.owner.policies import OPEN
 from support.parties import across
 
 RUN = "ab" * 16
@@ -39,7 +40,7 @@ def enrolled(place, shows='["*"]'):
 
 
 def policy(place, name, shows, engine=""):
-    text = across.OPEN.replace("[approve]", f"intersect = {shows}\n[approve]")
+    text = OPEN.replace("[approve]", f"intersect = {shows}\n[approve]")
     (place / name / "policy.toml").write_text(text + engine)
 
 

@@ -23,6 +23,7 @@ from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator, Run
 from potluck.tasks.predict.site import SCORES
 from potluck.tasks.predict.task import PREDICT
+from support.owner.policies import OPEN
 from support.parties import across
 from support.parties import predict_scene as scene
 
@@ -46,7 +47,7 @@ def enrolled(place):
 
 
 def policy(folder, name, file, **changes):
-    text = across.OPEN.replace("rows.csv", file)
+    text = OPEN.replace("rows.csv", file)
     for key, value in changes.items():
         text = text.replace(f'{key} = ["*"]', f"{key} = {value}")
     (folder / name / "policy.toml").write_text(text)

@@ -33,30 +33,13 @@ from potluck.core.rounds import CHARGE
 from potluck.members.home import SiteHome
 from potluck.net import broker
 from potluck.owner.chain import Chain
+from support.owner.policies import OPEN
 
 HERE = Path(__file__).parent
 SERVER = "server"
 BROKER = "broker"
 CANARY = "0.271828182845904"
 """In a column of every site's rows; must be nowhere else."""
-OPEN = """
-version = 1
-[source]
-file = "rows.csv"
-[allow]
-who = ["*"]
-tasks = ["*"]
-models = ["*"]
-columns = ["*"]
-protect = ["*"]
-noise = ["*"]
-readers = ["*"]
-compute = ["*"]
-epsilon_per_plan = inf
-epsilon_per_year = inf
-[approve]
-rule = "policy"
-"""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from typing import Any
 from potluck.api.network import members as api
 from potluck.api.plan.plan import Plan
 from potluck.members.home import SiteHome
-from potluck.mpc.local import addresses
 from potluck.parties.runners.journal import Journal
+from support.owner import policies
+from support.parties.across import drawn
 from support.processes import hospitals
 from support.processes.hospitals import NAMES
 from support.processes.rig import BROKER, SERVER, Ended, Rig, Trap, wait_for
@@ -24,19 +25,6 @@ PATIENCE = 6.0
 BOUND = 300.0
 """Seconds in which any of these runs must be over, with its death and new start; undisturbed they take some ten."""
 STEPS = ("keys", "held", "ready", "link", "run", "accepted", "survivors", "result")
-OPEN = """
-version = 1
-[engine]
-address = "127.0.0.1:{first}-{last}"
-peers = ["127.0.0.1"]
-[allow]
-who = ["*"]
-tasks = ["*"]
-protect = ["*"]
-noise = ["*"]
-[approve]
-rule = "policy"
-"""
 
 
 def federation(folder: Path) -> Rig:
@@ -45,8 +33,7 @@ def federation(folder: Path) -> Rig:
     now = time.time()
     for name, home in zip(SERVERS, COMPUTES, strict=True):
         api.site_new(rig.home(home), name, compute=True)
-        first = int(addresses(1)[0].rsplit(":", 1)[1])
-        (rig.home(home) / "policy.toml").write_text(OPEN.format(first=first, last=first + 15))
+        (rig.home(home) / "policy.toml").write_text(policies.COMPUTES.format(ports=drawn()))
     api.federation_add(rig.fed, [SiteHome.at(rig.home(home)).card for home in COMPUTES], now)
     for home in (*NAMES, *COMPUTES):
         api.site_join(rig.home(home), rig.fed / "federation.toml", now, "")
