@@ -30,7 +30,7 @@ ATTRIBUTES = {
 """What holds a word of each table, wherever it is compared."""
 OWN = {
     "statistics.kind": ("learning/statistics/kinds",),
-    "model.kind": ("learning/models/kinds", "learning/training/fits.py"),
+    "model.kind": ("learning/models/kinds", "learning/training/methods.py"),
     "training.method": ("learning/training",),
     "training.optimizer": ("learning/training",),
     "data.columns.kind": ("learning/data/kinds",),

@@ -59,11 +59,8 @@ class Forecast:
 
     def useless(self) -> tuple[str, ...]:
         """The metrics that the noise leaves too uncertain to be of use."""
-        return tuple(name for name, most in USABLE.items() if name in self.noise and not _below(self.noise[name], most))
-
-
-def _below(half: float | None, most: float) -> bool:
-    return half is not None and half <= most
+        halves = {name: self.noise[name] for name in USABLE if name in self.noise}
+        return tuple(name for name, half in halves.items() if half is None or half > USABLE[name])
 
 
 def metrics(plan: Plan, blocks: tuple[Block, ...], std: float, held: float | None = None) -> Forecast | None:

@@ -75,11 +75,6 @@ class Link:
     squares: bool = False
 
 
-def nothing(spec: Spec) -> Iterator[str]:
-    """Where there is nothing to say of a model's table."""
-    yield from ()
-
-
 def zeros(spec: Spec, shapes: Shapes) -> Floats:
     """No party can steer where the first sums are taken."""
     return np.zeros(size(shapes))
@@ -107,7 +102,7 @@ class ModelKind:
     layered: bool = True
     initial: Callable[[Spec, Shapes], Floats] = zeros
     slope: Callable[[Spec, Shapes, Goal], Slope] | None = None
-    check: Callable[[Spec], Iterator[str]] = nothing
+    check: Callable[[Spec], Iterator[str]] = lambda spec: iter(())
     summed: bool = False
     sklearn: Callable[[Trained], BaseEstimator] | None = None
 

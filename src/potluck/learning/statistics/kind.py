@@ -22,16 +22,6 @@ Check = Callable[[Plan, Statistic, str], Iterator[str]]
 Cells = Callable[[Plan, Statistic, Mapping[str, Floats], int], tuple[Floats, Floats]]
 
 
-def one_number(plan: Plan, one: Statistic) -> int:
-    """The width of a kind whose cell is one number."""
-    return 1
-
-
-def at_most_one(plan: Plan, one: Statistic) -> float:
-    """The bound of a kind to whose numbers a row adds 1 at most."""
-    return 1.0
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatisticKind:
     """One kind of statistic.
@@ -53,8 +43,8 @@ class StatisticKind:
     check: Check
     cells: Cells
     read: Callable[[Plan, Statistic, Floats, Floats], Result]
-    width: Callable[[Plan, Statistic], int] = one_number
-    most: Callable[[Plan, Statistic], float] = at_most_one
+    width: Callable[[Plan, Statistic], int] = lambda plan, one: 1
+    most: Callable[[Plan, Statistic], float] = lambda plan, one: 1.0
     norm: float = 1.0
     whole: bool = False
     alone: bool = True

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from potluck.core.fitting import Array, Recipe
 from potluck.core.plan import Plan
+from potluck.core.registry import Registry
 from potluck.core.stages import Floats
 from potluck.learning.data.columns import Columns
 from potluck.learning.models.model import Model
@@ -46,3 +47,11 @@ class Fitting:
     unfit: Callable[[Plan, int, int], str]
     reads: Callable[[Plan], frozenset[str]] = lambda plan: frozenset()
     tells: str = ""
+
+
+FITS: Registry[Fitting] = Registry("model.kind")
+
+
+def fit_of(plan: Plan) -> Fitting:
+    """How a plan's kind of model is fitted. Raises PlanError: it is not."""
+    return FITS.of(plan.model.kind if plan.model else None)

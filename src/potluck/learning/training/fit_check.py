@@ -9,7 +9,7 @@ from potluck.learning.data.check import of_columns, of_features, of_split
 from potluck.learning.data.column import missing_keys
 from potluck.learning.data.columns import by_owner, least
 from potluck.learning.models.target_check import of_target
-from potluck.learning.training.fits import FITS, fit_of
+from potluck.learning.training.methods import FITS, fit_of
 
 COMPUTING = 3
 """With noise: who computes."""

@@ -45,11 +45,6 @@ class Method(Protocol):
     def course(self) -> ServerSteps: ...
 
 
-def nothing(plan: Plan) -> Iterator[str]:
-    """Where there is nothing to say of a plan."""
-    yield from ()
-
-
 def weights_of(plan: Plan, features: int) -> int:
     """About how many weights the plan's model has."""
     assert plan.model is not None
@@ -84,8 +79,8 @@ class TrainingMethod:
     linear: bool = False
     steps: bool = False
     by_site: bool = False
-    noised: Callable[[Plan], Iterator[str]] = nothing
-    pauses: Callable[[Plan], Iterator[str]] = nothing
+    noised: Callable[[Plan], Iterator[str]] = lambda plan: iter(())
+    pauses: Callable[[Plan], Iterator[str]] = lambda plan: iter(())
     values: Callable[[Plan, int], int] = weights_of
 
 

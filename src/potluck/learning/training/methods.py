@@ -1,13 +1,16 @@
-"""The ways to train, and the optimizers that some of them use, a file and a line each."""
+"""The ways to train, the optimizers that some of them use, and the kinds of model that are fitted over columns at
+different owners, a line each."""
 
 from potluck.learning.training.average import AVERAGE
-from potluck.learning.training.fit_trees import BOOSTING
+from potluck.learning.training.fit import FITS, fit_of
+from potluck.learning.training.fit_linear import REGRESSION
+from potluck.learning.training.fit_trees import BOOSTING, TREES
 from potluck.learning.training.gradient import GRADIENT
 from potluck.learning.training.method import METHODS, method_of
 from potluck.learning.training.newton import NEWTON
 from potluck.learning.training.optimizer import OPTIMIZERS, SGD
 
-__all__ = ["METHODS", "method_of"]
+__all__ = ["FITS", "METHODS", "fit_of", "method_of"]
 
 METHODS.register("newton", NEWTON)
 METHODS.register("gradient", GRADIENT)
@@ -15,3 +18,7 @@ METHODS.register("average", AVERAGE)
 METHODS.register("boosting", BOOSTING)
 
 OPTIMIZERS.register("sgd", SGD)
+
+FITS.register("linear", REGRESSION)
+FITS.register("logistic", REGRESSION)
+FITS.register("trees", TREES)

@@ -14,7 +14,7 @@ from potluck.learning.data.columns import by_owner, reader_names
 from potluck.learning.models.model import Model
 from potluck.learning.training import fit_check
 from potluck.learning.training.fit import Learner
-from potluck.learning.training.fits import fit_of
+from potluck.learning.training.methods import fit_of
 from potluck.mpc.fit import check as mpc_check
 from potluck.mpc.fit import views as fit_views
 
