@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from importlib.metadata import version
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -40,6 +40,15 @@ MOST_COUNTED, WIDEST_LAYER, DEEPEST_TREE = 1 << 53, 4_096, 5
 """Networks and trees here are small: larger ones would only exhaust the memory."""
 
 
+T = TypeVar("T")
+
+
+def required(value: T | None) -> T:
+    """A table or key that a plan has which passed its checks."""
+    assert value is not None
+    return value
+
+
 class Federation(msgspec.Struct, frozen=True, kw_only=True):
     """Who takes part, and what the protections must survive."""
 
@@ -65,6 +74,11 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     missing: Literal["refuse", "drop", "flag"] = "refuse"
     unit: Text = ""
     owner: Text | None = None
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The declared range of a number."""
+        return float(required(self.low)), float(required(self.high))
 
     @property
     def ignored(self) -> bool:

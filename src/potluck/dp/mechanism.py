@@ -22,7 +22,7 @@ from potluck.core.asks import Ask, Block
 from potluck.core.errors import PlanError
 from potluck.core.fixed import add, encode, word
 from potluck.core.party import Draw
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import (
     Bounded,
@@ -208,9 +208,8 @@ def _noised(plan: Plan, ask: Ask, how: NoiseWord) -> Noised:
         )
         if FINEST_SHARE * math.sqrt(sure) <= tight < steps[0]:
             steps, guaranteed, sensitivity, single, extra = (tight,), tight, float(moved), True, slack
-    assert plan.privacy.unit is not None
     event, slack = event_of(guaranteed, sensitivity, extra, single)
-    cost = Cost(2, ask.kind, plan.privacy.unit, NEIGHBOURS, how, event, slack, delta, count)
+    cost = Cost(2, ask.kind, required(plan.privacy.unit), NEIGHBOURS, how, event, slack, delta, count)
     share = tuple(least_share(one, sure) for one in steps)
     return Noised(grid, Clip(limits), how, steps, share, cost, plan.enclosed)
 

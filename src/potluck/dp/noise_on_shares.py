@@ -27,7 +27,7 @@ from dataclasses import dataclass
 
 from potluck.core.asks import Kind
 from potluck.core.errors import PlanError
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.dp.account import FINEST_SHARE, NEIGHBOURS, Cost, calibrate, shares_slack
 from potluck.dp.calibration import least_share, target
 from potluck.dp.events import Concentrated, rho
@@ -52,9 +52,7 @@ class Inside:
 def inside(plan: Plan, width: int) -> Inside:
     """The noise of a plan's gradient steps over `width` coefficients. Raises PlanError: it cannot be kept."""
     epsilon, delta = target(plan, Kind.FIT)
-    clip, spec = plan.privacy.clip, plan.training
-    assert clip is not None
-    assert spec is not None
+    clip, spec = required(plan.privacy.clip), required(plan.training)
     tries, sure = 1 + plan.privacy.redo, len(plan.compute) - 1
     extra = shares_slack(sure) * width / 2
     try:
@@ -67,9 +65,8 @@ def inside(plan: Plan, width: int) -> Inside:
         what = "the noise is too fine for the steps of 2^-18 of the computation"
         raise PlanError(what, where="privacy.clip", hint="raise privacy.clip, or lower privacy.epsilon")
     # One fit is `rounds` sums: their zCDP adds up, which one sum with so much less noise has too.
-    assert plan.privacy.unit is not None
     event = Concentrated(rho(ratio / math.sqrt(spec.rounds), extra * spec.rounds))
-    whole = Cost(2, Kind.FIT, plan.privacy.unit, NEIGHBOURS, "reveal", event, 0.0, delta, tries)
+    whole = Cost(2, Kind.FIT, required(plan.privacy.unit), NEIGHBOURS, "reveal", event, 0.0, delta, tries)
     return Inside(sigma, share, whole)
 
 

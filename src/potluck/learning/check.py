@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from potluck.core.plan import IGNORED, Plan, Training
+from potluck.core.plan import IGNORED, Plan, Training, required
 from potluck.learning.data.check import of_columns, of_features, of_split
 from potluck.learning.data.column import COLUMNS, missing_keys
 from potluck.learning.data.encode import encoding, inputs
@@ -73,8 +73,7 @@ def _features(plan: Plan) -> list[str]:
     names = encoding(plan).names
     if wrong := of_features(names):
         return wrong
-    assert plan.training is not None
-    values = METHODS.of(plan.training.method).values(plan, len(names))
+    values = METHODS.of(required(plan.training).method).values(plan, len(names))
     if values > MOST_VALUES:
         what = f"the model has {values} values in a sum, {MOST_VALUES} are the most"
         return [f"model.kind: {what}. hint: fewer columns, or narrower layers"]

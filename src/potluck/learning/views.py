@@ -11,6 +11,7 @@ from potluck.core.plan import Plan
 from potluck.core.views import AllOf, AnyOf, Condition, Form, Never, Together, View
 from potluck.learning.data.units import noisy
 from potluck.learning.evaluation import evaluate
+from potluck.learning.models.fitted import training
 from potluck.learning.training.methods import METHODS
 
 SOURCE = "docs/concepts/training.md"
@@ -22,12 +23,12 @@ def opened(plan: Plan) -> str:
     """What the sums that the server opens are made of, and what can be read off them."""
     if plan.traits.counts:
         return "one vector of all statistics, opened once"
-    assert plan.training is not None
+    spec = training(plan)
     counts = "" if noisy(plan) else ", and the training rows of each class"
-    if plan.training.aggregation != "mean":
-        sums = f"each round the sites' changes of weights, joined by the rule {plan.training.aggregation}{counts}"
+    if spec.aggregation != "mean":
+        sums = f"each round the sites' changes of weights, joined by the rule {spec.aggregation}{counts}"
     else:
-        sums = METHODS.of(plan.training.method).opened(counts)
+        sums = METHODS.of(spec.method).opened(counts)
     return sums + _evaluated(plan)
 
 

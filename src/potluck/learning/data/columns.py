@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.plan import Column, Fit, Plan
+from potluck.core.plan import Column, Fit, Plan, required
 from potluck.core.seeded import generator
 from potluck.core.stages import Floats
 from potluck.learning.data import encode
@@ -101,10 +101,7 @@ def by_owner(plan: Plan) -> list[str]:
 
 def target_owner(plan: Plan) -> str:
     """Who has the target, as its column says."""
-    assert plan.data.target is not None
-    owner = plan.data.columns[plan.data.target.column].owner
-    assert owner is not None
-    return owner
+    return required(plan.data.columns[required(plan.data.target).column].owner)
 
 
 def reader_names(plan: Plan) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.errors import DataError
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Source, chunks, texts
 
@@ -30,14 +30,14 @@ def keyed(source: Source, plan: Plan, site: str) -> Keyed:
 
     Raises DataError: not readable, a column absent, more rows than data.max_rows.
     """
-    assert plan.align is not None
+    keys = required(plan.align).keys
     missing = frozenset(text.strip() for text in plan.data.missing)
     layout = None if plan.data.header else tuple(plan.data.columns)
     found: list[tuple[str, ...]] = []
     lines = [np.empty(0, np.int64)]
     with Problems(site) as problems:
-        for chunk in chunks(source, plan.align.keys, layout, problems):
-            columns = [[_kept(cell, missing) for cell in texts(chunk.cells[name])] for name in plan.align.keys]
+        for chunk in chunks(source, keys, layout, problems):
+            columns = [[_kept(cell, missing) for cell in texts(chunk.cells[name])] for name in keys]
             found += zip(*columns, strict=True)
             lines.append(chunk.lines)
             if len(found) > plan.data.max_rows:

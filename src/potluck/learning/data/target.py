@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.stages import Floats
 from potluck.learning.data.column import OTHER, Key, key
 from potluck.learning.data.encode import codes, folded, folded_all, numbers, order, scale
@@ -49,14 +49,11 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, rename={"side": "kind"}):
 
 def goal(plan: Plan) -> Goal:
     """The target that a plan declares."""
-    target = plan.data.target
-    assert target is not None
+    target = required(plan.data.target)
     column = plan.data.columns.get(target.column)
     if target.positive is None and target.classes is None:
-        assert column is not None
-        assert column.low is not None
-        assert column.high is not None
-        return Goal(column=target.column, side="number", low=float(column.low), high=float(column.high))
+        low, high = required(column).bounds
+        return Goal(column=target.column, side="number", low=low, high=high)
     values = column.values if column is not None else ()
     if target.positive is not None:
         if target.negative is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from potluck.core.plan import Plan, Training
+from potluck.core.plan import Plan, Training, required
 from potluck.core.stages import Floats
 
 
@@ -36,5 +36,4 @@ class Fitted:
 
 def training(plan: Plan) -> Training:
     """The plan's training table, which a plan that trains has."""
-    assert plan.training is not None
-    return plan.training
+    return required(plan.training)

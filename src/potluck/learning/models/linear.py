@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from potluck.core.plan import Model as Spec
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.stages import Floats
 from potluck.learning.data.target import Goal
 from potluck.learning.models.kind import Link, Slope, kind_of
@@ -26,15 +26,12 @@ ROOM = 8.0
 
 def link(plan: Plan) -> Link:
     """Of a plan whose kind of model is linear in its features."""
-    found = kind_of(plan).link
-    assert found is not None
-    return found
+    return required(kind_of(plan).link)
 
 
 def l2(plan: Plan) -> float:
     """The plan's ridge penalty."""
-    assert plan.model is not None
-    return plan.model.l2
+    return required(plan.model).l2
 
 
 def design(features: Floats) -> Floats:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from potluck.core import private
 from potluck.core.errors import UsageError
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.schema import readable
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import Encoding, encoding
@@ -285,15 +285,12 @@ def _weights(path: Path, expected: str) -> Floats:
 
 def word(plan: Plan) -> str:
     """The kind of model that a plan names."""
-    assert plan.model is not None
-    assert plan.model.kind is not None
-    return plan.model.kind
+    return required(required(plan.model).kind)
 
 
 def model(plan: Plan, weights: Floats) -> Model:
     """The model that a plan trains, with these weights."""
-    spec, kind = plan.model, kind_of(plan)
-    assert spec is not None
+    spec, kind = required(plan.model), kind_of(plan)
     assert kind.layered
     network = Network(layers=spec.layers, activation=spec.activation) if kind.deep else None
     return Model(word(plan), encoding(plan), goal(plan), weights, network)

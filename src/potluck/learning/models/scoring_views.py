@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from potluck.core.party import SERVER, site
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.views import AnyOf, Assumption, Form, Never, Together, View
 
 SOURCE = "docs/concepts/prediction.md"
@@ -15,8 +15,8 @@ CARD = (
 
 def views(plan: Plan) -> list[View]:
     """The card goes from owner to client, sealed to a key of the round and signed."""
-    assert plan.predict is not None
-    owner, client = site(plan.predict.owner), site(plan.predict.client)
+    spec = required(plan.predict)
+    owner, client = site(spec.owner), site(spec.client)
     either = AnyOf((Together(1, frozenset({owner, client})), Assumption("both X25519 and ML-KEM-768 fall")))
     return [
         View(owner, "the card", Form.PLAIN, Never(), SOURCE, note="its own"),

@@ -34,10 +34,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def declared(plan: Plan, one: Statistic) -> tuple[float, float]:
     """The declared range of the statistic's column, a number."""
-    column = plan.data.columns[one.column or ""]
-    assert column.low is not None
-    assert column.high is not None
-    return column.low, column.high
+    return plan.data.columns[one.column or ""].bounds
 
 
 def plain(value: float, std: float, whole: bool) -> float | int:

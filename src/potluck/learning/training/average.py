@@ -16,7 +16,7 @@ import numpy as np
 
 from potluck.core.asks import Block
 from potluck.core.party import Draw
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import generator
 from potluck.core.stages import Floats, Update
@@ -46,21 +46,18 @@ class Average:
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
         """(inputs, outputs) of each layer; one layer for a linear model."""
-        spec = self.plan.model
-        assert spec is not None
-        return tuple(pairwise((self.features, *kind_of(self.plan).hidden(spec), self.aim.outputs)))
+        hidden = kind_of(self.plan).hidden(required(self.plan.model))
+        return tuple(pairwise((self.features, *hidden, self.aim.outputs)))
 
     def initial(self) -> Floats:
         """As the kind of model begins."""
-        assert self.plan.model is not None
-        return kind_of(self.plan).initial(self.plan.model, self.shapes)
+        return kind_of(self.plan).initial(required(self.plan.model), self.shapes)
 
     def blocks(self, weights: Floats) -> tuple[Block, ...]:
         """delta [d]: rows x (local - common weights), or with noise the clipped change; without noise also rows."""
         length, sites = layers.size(self.shapes), len(self.plan.federation.sites)
         if noisy(self.plan):
-            clip = self.plan.privacy.clip
-            assert clip is not None
+            clip = required(self.plan.privacy.clip)
             return (Block("delta", length, clip, clip, sites),)
         most = float(self.plan.data.max_rows)
         high = training(self.plan).range * most
@@ -111,10 +108,8 @@ class Average:
         return weights
 
     def _slope(self) -> Slope:
-        spec, slope = self.plan.model, kind_of(self.plan).slope
-        assert spec is not None
-        assert slope is not None  # a kind without one is not trained on sums: see the plan's check
-        return slope(spec, self.shapes, self.aim)
+        slope = required(kind_of(self.plan).slope)  # a kind without one is not trained on sums: see the plan's check
+        return slope(required(self.plan.model), self.shapes, self.aim)
 
 
 def _noised(plan: Plan) -> Iterator[str]:

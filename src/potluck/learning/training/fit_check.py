@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from potluck.core.plan import Plan, Training
+from potluck.core.plan import Plan, Training, required
 from potluck.learning.data.check import of_columns, of_features, of_split
 from potluck.learning.data.column import missing_keys
 from potluck.learning.data.columns import by_owner, least
+from potluck.learning.models.fitted import training
 from potluck.learning.models.target_check import of_target
 from potluck.learning.training.methods import FITS, fit_of
 
@@ -69,15 +70,14 @@ def _split(plan: Plan) -> Iterator[str]:
 
 
 def _model(plan: Plan) -> Iterator[str]:
-    assert plan.model is not None
-    assert plan.training is not None
-    if plan.training.optimizer != Training(method=plan.training.method).optimizer:
+    kind, spec = required(plan.model).kind, training(plan)
+    if spec.optimizer != Training(method=spec.method).optimizer:
         yield "training.optimizer: programs on shares take plain steps. hint: leave it out"
-    if plan.model.kind in FITS.entries:
+    if kind in FITS.entries:
         yield from fit_of(plan).check(plan)
         return
     hint = " or ".join(FITS.words())
-    yield f'model.kind: "{plan.model.kind}" is not fitted over columns. hint: {hint}'
+    yield f'model.kind: "{kind}" is not fitted over columns. hint: {hint}'
 
 
 def _privacy(plan: Plan) -> Iterator[str]:
@@ -114,8 +114,7 @@ def warnings(plan: Plan) -> Iterator[str]:
 
 def _unused(plan: Plan) -> Iterator[str]:
     """Keys of [training] that are written and change nothing."""
-    spec = plan.training
-    assert spec is not None
+    spec = training(plan)
     usual = Training(method=spec.method)
     reads = fit_of(plan).reads(plan) if plan.model is not None and plan.model.kind in FITS.entries else frozenset()
     if plan.privacy.noise != "none":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.learning.data.columns import by_owner, features_of
 from potluck.learning.models.fitted import training
 from potluck.learning.models.linear import l2, link
@@ -22,9 +22,7 @@ BOUND = 24
 
 def check(plan: Plan) -> Iterator[str]:
     """Its table, its method, and how many features there are."""
-    model, spec = plan.model, plan.training
-    assert model is not None
-    assert spec is not None
+    model, spec = required(plan.model), training(plan)
     if spec.method not in METHODS:
         hint = " or ".join(f'"{word}"' for word in METHODS)
         yield f"training.method: a {model.kind} model is not fitted by {spec.method}. hint: {hint}"

@@ -14,7 +14,7 @@ import numpy as np
 
 from potluck.core.errors import DataError
 from potluck.core.fitting import Array, Give, Recipe, Take
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.columns import Columns, by_owner, encoding, least, target_owner
@@ -111,17 +111,15 @@ class Boosting:
 
 def growth(plan: Plan) -> Growth:
     """How the plan's trees are grown; rate and ridge as the engine has them."""
-    assert plan.model is not None
     spec = training(plan)
     rate, ridge = (round(one * STEPS) / STEPS for one in (spec.rate, l2(plan)))
-    return Growth(plan.model.depth, spec.rounds, rate, ridge, goal(plan).side == "binary")
+    return Growth(required(plan.model).depth, spec.rounds, rate, ridge, goal(plan).side == "binary")
 
 
 def cut_counts(plan: Plan, how: Encoding) -> list[int]:
     """How many cuts each feature has, from the plan alone: a number bins - 1, a feature of 0 and 1 one."""
-    assert plan.model is not None
-    numbers = {one.name for one in how.fields if COLUMNS.of(one.kind).spread}
-    return [plan.model.bins - 1 if name in numbers else 1 for name in how.names]
+    bins, numbers = required(plan.model).bins, {one.name for one in how.fields if COLUMNS.of(one.kind).spread}
+    return [bins - 1 if name in numbers else 1 for name in how.names]
 
 
 def cut_names(plan: Plan) -> list[str]:
@@ -146,9 +144,7 @@ def grown(plan: Plan, features: Floats, target: Floats) -> Model:
 
 def check(plan: Plan) -> Iterator[str]:
     """What of a plan's trees cannot be: `key: what. hint: what to do`."""
-    model, spec = plan.model, plan.training
-    assert model is not None
-    assert spec is not None
+    model, spec = required(plan.model), training(plan)
     if spec.method != "boosting":
         yield f'training.method: trees are not grown by {spec.method}. hint: method = "boosting"'
     bounds = {

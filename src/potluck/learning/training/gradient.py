@@ -16,7 +16,7 @@ import numpy as np
 
 from potluck.core.asks import Block
 from potluck.core.party import Draw
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats, Update
 from potluck.learning.data.table import Table
@@ -63,8 +63,7 @@ class Gradient:
         """gradient [p + 1]; without noise also the rows of each side."""
         length, units = self.features + 1, most_units(self.plan)
         if noisy(self.plan):
-            clip = self.plan.privacy.clip
-            assert clip is not None
+            clip = required(self.plan.privacy.clip)
             return (Block("gradient", length, clip, clip, units),)
         high = room(link(self.plan), weights)
         return (Block("gradient", length, high, high * float(np.sqrt(length)), units), tally(self.plan, self.aim))

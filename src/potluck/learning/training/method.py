@@ -12,7 +12,7 @@ import numpy as np
 from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
 from potluck.core.party import Draw
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.registry import Registry, table
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Contribution, Floats
@@ -47,9 +47,8 @@ class Method(Protocol):
 
 def weights_of(plan: Plan, features: int) -> int:
     """About how many weights the plan's model has."""
-    assert plan.model is not None
     classes = plan.data.target.classes if plan.data.target else None
-    widths = (features, *kind_of(plan).hidden(plan.model), len(classes or "1"))
+    widths = (features, *kind_of(plan).hidden(required(plan.model)), len(classes or "1"))
     return sum((before + 1) * after for before, after in pairwise(widths))
 
 

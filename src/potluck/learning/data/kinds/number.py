@@ -34,10 +34,8 @@ def check(at: str, column: Column, gone: frozenset[Key]) -> list[str]:
 
 def field(name: str, column: Column) -> Field:
     """With its range."""
-    low, high = column.low, column.high
-    assert low is not None
-    assert high is not None
-    return Field(name=name, kind=column.kind, low=float(low), high=float(high), missing=column.missing)
+    low, high = column.bounds
+    return Field(name=name, kind=column.kind, low=low, high=high, missing=column.missing)
 
 
 def read(one: Field, cells: Cells, missing: Sequence[str]) -> Floats:
