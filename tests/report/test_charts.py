@@ -105,10 +105,3 @@ def test_every_site_has_a_seat_at_the_table():
 def test_names_are_escaped():
     tree = _sound(charts.dots("i", "<t>", "&d", [Row("<script>", (Mark(1.0),), "<b>")]))
     assert {tag for tag, _, _ in tree.tags}.isdisjoint({"script", "b", "t"})
-
-
-def test_a_budget_that_is_overspent_stays_within_its_bar():
-    for before, now, whole in ((0.5, 0.98, 3.0), (4.0, 1.0, 3.0), (0.0, 0.0, 0.0)):
-        tree = _sound(symbols.meter("i", "t", "d", before, now, whole))
-        wide = [float(a["width"].removesuffix("%")) for a in tree.named("rect")[1:]]
-        assert sum(wide) <= 100

@@ -158,17 +158,12 @@ class Sums:
             self._same[ask.kind] = self._same[ask.kind] or attempt.agreed
             left_over -= self._give_up_or_retry(attempt, left_over)
 
-    @property
-    def exact(self) -> bool:
-        """Whether the server sees sums without noise."""
-        return self._plan.exact
-
     def _seating(self, ask: Ask) -> tuple[Mapping[Party, Cause], frozenset[Party]]:
         """(who takes no part, who must): those left out; of exact sums of a kind the sites of the first, no other.
 
         The first counts from when it was said over whom it is, opened or not: sites that signed it sign no other.
         """
-        same = self._same[ask.kind] if self.exact else frozenset()
+        same = self._same[ask.kind] if self._plan.exact else frozenset()
         others = set(self._plan.sites) - same if same else set()
         return dict.fromkeys(others, Cause.LATE) | self._excluded, same
 
@@ -192,7 +187,7 @@ class Sums:
         if attempt.accused and not attempt.left and here >= self._plan.fewest:
             self._excluded.update(attempt.accused)
             return 0
-        if repeats > 0 and (self.exact or not attempt.left):
+        if repeats > 0 and (self._plan.exact or not attempt.left):
             return 1
         if self._redo > 0:
             self._redo -= 1

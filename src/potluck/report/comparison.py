@@ -157,17 +157,16 @@ def _lanes(cells: Cells, places: Sequence[str | None], shown: Sequence[str], nam
 
 def _compact(cells: Cells, places: Sequence[str | None], shown: Sequence[str]) -> list[Row]:
     found = [(place, [cells[place, one] for one in shown if (place, one) in cells]) for place in places]
-    return [Row(place or TOGETHER, tuple(_bare(score) for score in scores)) for place, scores in found]
+    return [
+        Row(place or TOGETHER, tuple(Mark(one.value or 0.0, shape=SHAPES.get(one.label, "ring")) for one in scores))
+        for place, scores in found
+    ]
 
 
 def _mark(score: Score) -> tuple[Mark, ...]:
     if score.value is None:  # the noise left no value, but an interval
         return ()
     return (Mark(score.value, score.low, score.high, SHAPES.get(score.label, "ring")),)
-
-
-def _bare(score: Score) -> Mark:
-    return Mark(score.value or 0.0, shape=SHAPES.get(score.label, "ring"))
 
 
 def _rows(cells: Cells, place: str | None, shown: Sequence[str]) -> str:

@@ -52,8 +52,8 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """What one owner has spent in all (`spent`, at `spent_delta`), in this run (at `delta`), and has left (`None`: no
-    cap). Epsilons and deltas of several runs are added up.
+    """What one owner has spent in all (`spent`, at `spent_delta`), and in this run (at `delta`). Epsilons and deltas of
+    several runs are added up.
 
     unit: "row" | "person" | "site"; neighbours: the relation the epsilon is stated for, "add-or-remove-one".
     """
@@ -65,7 +65,6 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     neighbours: str
     spent_delta: float | None = None
     run_epsilon: float | None = None
-    left: float | None = None
     history: tuple[Spend, ...] = ()
 
 

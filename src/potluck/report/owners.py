@@ -20,7 +20,6 @@ class Owner:
     spent: str
     spent_odds: str
     left: str
-    meter: str
     history: tuple[Spend, ...]
 
 
@@ -99,7 +98,7 @@ def owners(found: Sequence[Budget], *, ledgers: bool, person: str | None = None)
         reach=reach,
         odds=odds,
         picture=symbols.hundred("odds", f"Right guesses out of 100: at most {odds}", desc, 50, reach),
-        rows=tuple(_owner(f"meter-{index}", one, ledgers) for index, one in enumerate(found, 1)),
+        rows=tuple(_owner(one, ledgers) for one in found),
         alike=len({(one.run_epsilon, one.delta) for one in found}) == 1,
     )
 
@@ -108,22 +107,14 @@ def _cost(one: Budget) -> float:
     return one.spent if one.run_epsilon is None else one.run_epsilon
 
 
-def _owner(ident: str, one: Budget, ledgers: bool) -> Owner:
-    meter = ""
-    if one.left is not None:
-        before, now = one.spent - (one.run_epsilon or 0.0), one.run_epsilon or 0.0
-        said = f"{words.epsilon(one.spent)} of {words.epsilon(one.spent + one.left)} spent"
-        desc = f"{words.epsilon(now)} of it in this run, {words.number(one.left, 3)} left"
-        meter = symbols.meter(ident, f"{one.site}: {said}", desc, before, now, one.spent + one.left)
+def _owner(one: Budget, ledgers: bool) -> Owner:
+    delta = one.delta if one.spent_delta is None else one.spent_delta
     return Owner(
         name=one.site,
         run=words.epsilon(one.run_epsilon),
         run_odds="–" if one.run_epsilon is None else words.odds(one.run_epsilon, one.delta),
         spent=words.epsilon(one.spent) if ledgers else "–",
-        spent_odds=words.odds(one.spent, one.delta if one.spent_delta is None else one.spent_delta)
-        if ledgers
-        else "not known here",
-        left=("no cap" if ledgers else "–") if one.left is None else words.number(max(0.0, one.left), 3),
-        meter=meter,
+        spent_odds=words.odds(one.spent, delta) if ledgers else "not known here",
+        left="no cap" if ledgers else "–",
         history=one.history,
     )

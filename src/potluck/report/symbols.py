@@ -1,4 +1,4 @@
-"""Pictures that stand for one number or one idea: odds as a hundred squares, a budget as a bar, a run as a table.
+"""Pictures that stand for one number or one idea: odds as a hundred squares, a run as a table.
 
 As in `charts`: pure functions, titled and described, nothing by colour alone.
 """
@@ -23,20 +23,6 @@ def hundred(ident: str, title: str, desc: str, chance: int, reach: int) -> str:
             look = f'fill="none" stroke="{RULE}" stroke-width="1.5"'
         parts.append(f'<rect x="{x}" y="{y}" width="15" height="15" rx="3" {look}/>')
     return svg(ident, title, desc, 190, parts, width="190")
-
-
-def meter(ident: str, title: str, desc: str, before: float, now: float, whole: float) -> str:
-    """A bar from 0 to `whole`: what was spent before (filled), what `now` (hatched), and what is left (empty)."""
-    whole = whole if whole > 0 else 1.0
-    first = 100 * min(1.0, max(0.0, before) / whole)
-    second = 100 * min(1.0, max(0.0, before + now) / whole) - first
-    parts = [
-        hatch(ident),
-        f'<rect x="0" y="1" width="100%" height="10" rx="5" fill="{RULE}" fill-opacity="0.5"/>',
-        f'<rect x="0" y="1" width="{first:.2f}%" height="10" rx="5" fill="{MUTED}"/>',
-        f'<rect x="{first:.2f}%" y="1" width="{second:.2f}%" height="10" fill="{hatched(ident)}"/>',
-    ]
-    return svg(ident, title, desc, 12, parts, width="120")
 
 
 def gathering(ident: str, title: str, desc: str, sites: int, covered: bool) -> str:

@@ -47,7 +47,9 @@ def timeline(outcome: Outcome, details: Details) -> Timeline | None:
     lost = tuple(f"round {r.round}: {words.listed(left(r))}" for r in rounds if r.dropped)
     desc = f"{words.count(len(rounds), 'round')}, {words.size(up)} up and {words.size(down)} down in all. "
     desc += f"Drop-outs: {'; '.join(lost[:20])}." if lost else "No site dropped out."
-    chart = charts.columns("rounds", "Bytes by round", desc, bars, _labels(rounds, len(bars), every), sizes=True)
+    shown = range(0, len(bars), -(-len(bars) // 8))
+    labels = [((index + 0.5) / len(bars), f"{rounds[index * every].round}") for index in shown]
+    chart = charts.columns("rounds", "Bytes by round", desc, bars, labels, sizes=True)
     steps = _steps(rounds)
     return Timeline(
         chart=chart,
@@ -79,12 +81,6 @@ def _bar(rounds: Sequence[Round]) -> Bar:
         hatched=all(r.kind != "train" for r in rounds),
         flag="; ".join(lost),
     )
-
-
-def _labels(rounds: Sequence[Round], columns: int, every: int) -> list[tuple[float, str]]:
-    step = max(1, -(-columns // 8))
-    shown = range(0, columns, step)
-    return [((index + 0.5) / columns, f"{rounds[index * every].round}") for index in shown]
 
 
 def _steps(rounds: Sequence[Round]) -> tuple[tuple[str, int, int], ...]:

@@ -210,7 +210,6 @@ def heart() -> tuple[dict, d.Details]:
                 unit="row",
                 neighbours="add-or-remove-one",
                 run_epsilon=0.98,
-                left=1.52 if name == "cleveland" else None,
                 history=history if name == "cleveland" else history[1:],
             )
             for name in HEART
@@ -367,9 +366,7 @@ def sixty() -> tuple[dict, d.Details]:
     run, details = heart()
     run["privacy"] |= {"epsilon": dict.fromkeys(names, 0.98), "unit": "person", "neighbours": "replace-one"}
     budget = tuple(
-        d.Budget(
-            site=n, spent=1.0 + i / 40, delta=1e-5, unit="person", neighbours="replace-one", run_epsilon=0.98, left=2.0
-        )
+        d.Budget(site=n, spent=1.0 + i / 40, delta=1e-5, unit="person", neighbours="replace-one", run_epsilon=0.98)
         for i, n in enumerate(names)
     )
     kept = {

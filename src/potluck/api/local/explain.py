@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from potluck.api.plan.plan import Plan, opened
 from potluck.core.errors import UsageError
 from potluck.core.party import BROKER, SERVER, Party
@@ -27,17 +29,8 @@ class Explanation:
 
     def rows(self) -> list[dict[str, str]]:
         """One row a claim: party, of, form, breaks_if, source, note."""
-        return [
-            {
-                "party": " + ".join(self.collude) if self.collude else str(view.party),
-                "of": view.of,
-                "form": view.form.value,
-                "breaks_if": str(view.breaks_if),
-                "source": view.source,
-                "note": view.note,
-            }
-            for view in self.views
-        ]
+        who = {"party": " + ".join(self.collude)} if self.collude else {}
+        return [msgspec.to_builtins(seen(view)) | who for view in self.views]
 
     def short(self) -> Matrix:
         """By things and roles: what holds of every site alike is said once."""

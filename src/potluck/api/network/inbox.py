@@ -72,15 +72,10 @@ class Asked:
         if self.computes:
             with_ = ", ".join(party.name for party in plan.compute if party.name != self.me)
             return f"it computes, with {with_}, for {', '.join(plan.federation.sites)}; it gives no rows"
-        return f"{self._others}{_computed(plan)}"
-
-    @property
-    def _others(self) -> str:
-        plan = self.plan
         others = ", ".join(name for name in plan.federation.sites if name != self.me)
         if not plan.traits.sums:
-            return f"with {others}; the server hands letters on"
-        return f"together with {others}; each sum is over at least {plan.fewest} sites"
+            return f"with {others}; the server hands letters on{_computed(plan)}"
+        return f"together with {others}; each sum is over at least {plan.fewest} sites{_computed(plan)}"
 
     @property
     def seen(self) -> list[str]:

@@ -6,7 +6,6 @@ number and sizes. Nothing is charged, since nothing leaves. Noise is drawn afres
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -115,6 +114,7 @@ def preview(folder: Path, which: str) -> Leaving:
     mine = contribution(task, ask, rows, privacy, memory.seat(home.me))
     values = decode(mine.words, privacy.grid)
     named = {name: values[where] for name, where in privacy.grid.slices().items()}
+    update = f"{home.name}'s update"
     rows_allowed(rules, rests_on(plan, rows.tally))
     note_rows(home, asked.request, plan.name, lines(rows.tally))
     return Leaving(
@@ -123,7 +123,7 @@ def preview(folder: Path, which: str) -> Leaving:
         rows.tally.held,
         {name: [float(value) for value in block] for name, block in named.items()},
         _noise(plan),
-        _form(plan, home.name),
+        next((one.form.value for one in catalog.views(plan) if one.party == SERVER and one.of == update), ""),
         _letters(plan, ask, memory, home.name, mine),
         _later(plan),
         rows.tally,
@@ -150,11 +150,6 @@ def _letters(plan: Spec, ask: Ask, memory: Memory, me: str, mine: Guarded) -> tu
     if desks[site(me)].abort:
         raise PlanError(f"a rehearsal ended in: {desks[site(me)].abort}", where=plan.name)
     return tuple((move.label.step, move.size) for move in memory.transcript.moves if move.sender == site(me))
-
-
-def _form(plan: Spec, me: str) -> str:
-    views: Sequence[str] = [v.form.value for v in catalog.views(plan) if v.party == SERVER and v.of == f"{me}'s update"]
-    return views[0] if views else ""
 
 
 def _noise(plan: Spec) -> str:

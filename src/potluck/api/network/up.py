@@ -27,7 +27,6 @@ from potluck.api.results.folder import run_folder
 from potluck.api.results.outcome import Run
 from potluck.core import private
 from potluck.core.errors import PotluckError
-from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
 from potluck.core.visible import json_text
 from potluck.learning.models.model import Model
@@ -77,7 +76,9 @@ def up(
     plan = opened(plan)
     plan.require()
     demand = demand_of(plan)
-    _can(plan.spec)
+    binary()  # what the plan's processes need is installed, or each would die of it and start again
+    if plan.spec.traits.sums:
+        row(plan.spec).build(plan.spec, None)
     here = task_of(plan.spec).here(plan, None)
     spec, counts = here.spec, here.tallies()
     now = datetime.now(UTC)
@@ -96,13 +97,6 @@ def up(
             _gather(house.folder, folder / "parcels")
         shutil.rmtree(house.folder)
     return replace(Run.read(folder), data=counts)
-
-
-def _can(spec: Spec) -> None:
-    """Raises UsageError: what the plan's processes need is not installed. Each would die of it and start again."""
-    binary()
-    if spec.traits.sums:
-        row(spec).build(spec, None)
 
 
 def _reasons(house: Household, processes: Processes) -> list[tuple[str, str]]:

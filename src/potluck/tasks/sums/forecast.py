@@ -54,7 +54,9 @@ def words(spec: Spec, found: Forecast) -> tuple[str, list[str]]:
     """(a sentence, warnings): a warning where metrics would be of no use."""
     if spec.traits.counts:
         return _statistics(spec, found), []
-    at = f"at epsilon {_epsilon(spec):g} with {_of(spec, found)}"
+    privacy = spec.privacy
+    epsilon = (privacy.epsilon if privacy.unit == "row" else privacy.evaluation) or 0.0
+    at = f"at epsilon {epsilon:g} with {_of(spec, found)}"
     said = ", ".join(f"{TITLES[name]} {_reach(half)}" for name, half in found.noise.items())
     known = [_known(name, found.noise[name]) for name in found.useless()]
     hint = "hint: a larger epsilon, more rows, or a larger data.split.test"
@@ -84,11 +86,6 @@ def _supposed(found: Forecast) -> str:
             " part of their range"
         )
     return f"if {100 * forecast.RIGHT:g} of 100 are classified right"
-
-
-def _epsilon(spec: Spec) -> float:
-    privacy = spec.privacy
-    return (privacy.epsilon if privacy.unit == "row" else privacy.evaluation) or 0.0
 
 
 def _of(spec: Spec, found: Forecast) -> str:
