@@ -17,11 +17,9 @@ FILE = "details.json"
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """One owner of rows. The counts are `None` where they are private."""
+    """One owner of rows."""
 
     name: str
-    rows_train: int | None = None
-    rows_test: int | None = None
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,7 +147,6 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
 
     owner: str
     client: str
-    mode: str = ""
     max_rows: int = 0
     rows: int | None = None
     bound: float | None = None
@@ -177,8 +174,8 @@ class Intersection(msgspec.Struct, frozen=True, kw_only=True):
 class Details(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a report shows beyond `run.json`.
 
-    created: ISO 8601, UTC. plan_toml: the plan's text as run; overrides: each `--set` as typed. method: the training
-    method. interval: what the intervals in `comparison` are made of. in_process: all parties ran in one process.
+    created: ISO 8601, UTC. plan_toml: the plan's text as run; overrides: each `--set` as typed.
+    interval: what the intervals in `comparison` are made of. in_process: all parties ran in one process.
     network: the run was across machines. aborts: why rounds or the run ended early. simulated: an enclave was only
     simulated. exposed: the host of an enclave could read what was inside, as of a simulated one.
     """
@@ -192,9 +189,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     plan_hash: str = ""
     task: str = ""
     protect: str = ""
-    method: str = ""
     server: str = ""
-    patience: float | None = None
     corrupt: int | None = None
     dropouts: int | None = None
     versions: dict[str, str] = {}
@@ -211,7 +206,6 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     aborts: tuple[str, ...] = ()
     in_process: bool = False
     network: Network | None = None
-    one_machine: bool = False
     simulated: bool = False
     exposed: bool = False
 

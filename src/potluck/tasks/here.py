@@ -30,12 +30,11 @@ class Beside:
     """What a run is compared with where one process holds all rows: not private. Each is None where it was not asked
     for, or is not of this task.
 
-    comparison: of training, with rows (trained on, held out) by site; agreement: scores beside plain ones; pooled: of a
+    comparison: of training; agreement: scores beside plain ones; pooled: of a
     fit in one place; shared: how many keys all have.
     """
 
     comparison: Comparison | None = None
-    rows: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     agreement: Agreement | None = None
     pooled: Metrics | None = None
     shared: int | None = None

@@ -142,13 +142,8 @@ def _told(folder: Path, plan: Plan, here: Here, outcome: Outcome | None, compare
         assert beside.comparison is not None
         number = "r2" in document["metrics"]["federated"]
         document["metrics"] = compared(document["metrics"]["federated"], beside.comparison, number)
-        sites = tuple(
-            details.Site(name=name, rows_train=trained, rows_test=held) for name, (trained, held) in beside.rows.items()
-        )
-        known = msgspec.structs.replace(known, comparison=compared_scores(spec, beside.comparison), sites=sites)
-    known = msgspec.structs.replace(
-        known, plan_toml=plan.text(), overrides=plan.overrides, plan_hash=plan.hash, one_machine=True
-    )
+        known = msgspec.structs.replace(known, comparison=compared_scores(spec, beside.comparison))
+    known = msgspec.structs.replace(known, plan_toml=plan.text(), overrides=plan.overrides, plan_hash=plan.hash)
     private.write(folder / "plan.toml", plan.text())
     private.write(folder / details.FILE, details.dump(known))
     private.write(folder / "run.json", json_text(document))

@@ -79,13 +79,11 @@ def evidence(facts: Facts) -> details.Details:
         plan_hash=facts.plan.hash,
         task=spec.task,
         protect=spec.protect.scheme,
-        method=spec.training.method if spec.training else "",
         server=spec.federation.server,
-        patience=spec.federation.patience,
         corrupt=spec.federation.corrupt,
         dropouts=spec.federation.dropouts,
         versions=_versions(),
-        sites=tuple(_site(facts, name) for name in spec.federation.sites),
+        sites=tuple(details.Site(name=name) for name in spec.federation.sites),
         comparison=compared_scores(facts.spec, facts.beside.comparison),
         interval="95 %: DeLong for AUC, Wilson for accuracy",
         budget=facts.budgets,
@@ -110,11 +108,6 @@ def _views(spec: Spec) -> tuple[details.Seen, ...]:
     theirs = tuple(f"{site}'s " for site in others)
     shown = (view for view in catalog.views(spec) if view.party not in others and not view.of.startswith(theirs))
     return tuple(details.seen(view) for view in shown)
-
-
-def _site(facts: Facts, name: str) -> details.Site:
-    trained, held = facts.beside.rows.get(name, (None, None))
-    return details.Site(name=name, rows_train=trained, rows_test=held)
 
 
 def _versions() -> dict[str, str]:
@@ -177,7 +170,7 @@ def scored(plan: Spec, outcome: Outcome, beside: Beside) -> details.Prediction |
     spec, same = plan.predict, beside.agreement
     if spec is None:
         return None
-    head = details.Prediction(owner=spec.owner, client=spec.client, mode=spec.mode or "", max_rows=spec.max_rows)
+    head = details.Prediction(owner=spec.owner, client=spec.client, max_rows=spec.max_rows)
     if isinstance(outcome, Predicted):
         head = msgspec.structs.replace(head, rows=outcome.rows, bound=outcome.bound, notes=outcome.notes)
     if same is None:

@@ -19,7 +19,7 @@ from potluck.tasks.here import Begun, Beside, Outcome
 from potluck.tasks.sources import Sources, Written, tables, tallies
 from potluck.tasks.sums.protections import row
 from potluck.tasks.sums.together import Together
-from potluck.tasks.train.compare import compared, sides
+from potluck.tasks.train.compare import compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class Room:
         """Of training: each site alone, and all rows in one place."""
         if not isinstance(outcome, Trained):
             return Beside()
-        return Beside(compared(self.spec, self.rows, outcome), sides(self.rows))
+        return Beside(compared(self.spec, self.rows, outcome))
 
     def fetch(self, homes: Mapping[str, Path], run: str) -> None:
         """The server has all that comes of sums."""

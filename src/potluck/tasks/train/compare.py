@@ -80,8 +80,3 @@ def _converged(plan: Spec) -> Spec:
     method, rounds = next((word, one.settled) for word, one in METHODS.entries.items() if one.settled)
     training = msgspec.structs.replace(plan.training, method=method, rounds=rounds)
     return msgspec.structs.replace(plan, training=training)
-
-
-def sides(tables: Mapping[Party, Table]) -> dict[str, tuple[int, int]]:
-    """(rows trained on, rows held out) by site: exact, beside a comparison that is too."""
-    return {site.name: (one.rows - int(one.test.sum()), int(one.test.sum())) for site, one in tables.items()}
