@@ -159,7 +159,7 @@ def test_the_runs_text_and_its_report_say_what_the_plan_did(task, noise, frames,
         folder.mkdir()
         outcome = Intersected(None) if task == "intersect" else Carried()
         cost = dict.fromkeys(made.spec.federation.sites, promise(made.spec))
-        write(folder, Facts(made, made.spec, "r", datetime.now(UTC), outcome, Log([]), cost, []))
+        write(folder, Facts(made, made.spec, datetime.now(UTC), outcome, Log([]), cost, []))
         document = potluck.Run.read(folder).document
     agrees(spent(document), noised(made.spec))
     agrees(re.sub(r"<[^>]+>", "", render(folder)), noised(made.spec))

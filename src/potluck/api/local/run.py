@@ -75,7 +75,7 @@ def run(
         minded = [*warnings, *here.minded(), *outcome.warnings]
         stamp = stamp_of(spec, demand)
         transcript.write(folder / "transcript.jsonl")
-        write(folder, Facts(plan, spec, name, now, outcome, log, spent, minded, budgets, beside, stamp=stamp))
+        write(folder, Facts(plan, spec, now, outcome, log, spent, minded, budgets, beside, stamp=stamp))
     return replace(Run.read(folder), data=here.tallies(outcome))
 
 

@@ -237,7 +237,7 @@ def _facts(bench: _Bench, outcome: Outcome, log: Log, warnings: list[str]) -> Fa
     tries = _tries(bench.session)
     log.aborts = [cause for causes in tries.values() for cause in causes]
     return Facts(
-        bench.plan, spec, bench.session.name, bench.began, outcome, log, cost, warnings, network=network, tries=tries,
+        bench.plan, spec, bench.began, outcome, log, cost, warnings, network=network, tries=tries,
         stamp=stamp_of(spec, None),
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ from potluck.tasks.here import Beside, Outcome
 class Facts:
     """The JSON and the report are written from these alone.
 
-    spec: the plan as checked, patterns resolved; run: its random name; spent: by site what this run cost, None without
+    spec: the plan as checked, patterns resolved; spent: by site what this run cost, None without
     noise; budgets: the owners' ledgers, where they are here; beside: what it is compared with, where asked for;
     network: across machines; tries: by round number the causes of the tries before it; stamp: words that must stand
     beside the results, of what does not protect them.
@@ -27,7 +27,6 @@ class Facts:
 
     plan: Plan
     spec: Spec
-    run: str
     now: datetime
     outcome: Outcome
     log: Log
