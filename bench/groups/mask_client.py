@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from harness.measure import Row, in_turns, less
 from peers.libraries import FLOWER, MOD_RANGE, Arrays, flower
-from potluck.mpc.mask.masking import masked
+from potluck.mpc.mask.pairs import masked
 from potluck.secret.container import Secret
 
 LENGTH = 1_000_000

@@ -21,7 +21,7 @@ from peers.libraries import FLOWER, MOD_RANGE, Arrays, flower
 from potluck.core.rounds import Words
 from potluck.mpc.mask import server as mask_server
 from potluck.mpc.mask import unmask
-from potluck.mpc.mask.masking import masked
+from potluck.mpc.mask.pairs import masked
 from potluck.mpc.mask.protection import Mask
 from potluck.secret.container import Secret
 

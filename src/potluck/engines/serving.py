@@ -24,6 +24,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 
 from potluck.engines import frames
@@ -113,12 +114,8 @@ def _bound(tables: Sequence[Operations]) -> dict[str, Callable[..., list[bytes]]
     ops: dict[str, Callable[..., list[bytes]]] = {"echo": lambda *buffers: list(buffers)}
     for table in tables:
         state: dict[str, object] = {}
-        ops |= {name: _with(state, op) for name, op in table.items()}
+        ops |= {name: partial(op, state) for name, op in table.items()}
     return ops
-
-
-def _with(state: dict[str, object], op: Op) -> Callable[..., list[bytes]]:
-    return lambda *buffers: op(state, *buffers)
 
 
 def _answer(ops: Mapping[str, Callable[..., list[bytes]]], request: Frame, sink: int) -> bool:

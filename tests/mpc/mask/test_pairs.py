@@ -7,8 +7,7 @@ import pytest
 
 from potluck.core.party import site
 from potluck.core.rounds import Abort, RoundId, Terms
-from potluck.mpc.mask.masking import masked
-from potluck.mpc.mask.pairs import Root, pair_mask, self_mask, session
+from potluck.mpc.mask.pairs import Root, masked, pair_mask, self_mask, session
 from potluck.secret.container import Secret
 from potluck.testing.draws import seeded
 

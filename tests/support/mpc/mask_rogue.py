@@ -15,9 +15,8 @@ from potluck.core.rounds import Credentials, Exchange, Parcel, RoundId, Terms
 from potluck.core.wire import dump, load, unpack
 from potluck.mpc.mask import messages as m
 from potluck.mpc.mask.graph import Shape, thresholds
-from potluck.mpc.mask.masking import masked
 from potluck.mpc.mask.notes import ROOT, SEED, open_half, open_shares
-from potluck.mpc.mask.pairs import Root, pair_mask, self_mask, session
+from potluck.mpc.mask.pairs import Root, masked, pair_mask, self_mask, session
 from potluck.mpc.mask.protection import Mask
 from potluck.mpc.mask.roster import fresh, table
 from potluck.secret.box import SEED as BOX_SEED

@@ -16,7 +16,7 @@ import os
 import ssl
 import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from potluck.engines.frames import OpError
@@ -88,13 +88,10 @@ class Relay:
         """
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         try:
-            self._do(self._listen())
+            asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
         except OSError:
             raise OpError("the own address cannot be listened at") from None
         return [f"unix:{rank}.sock" for rank in range(len(self._addresses))]
-
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _listen(self) -> None:
         host, port = _parted(self._addresses[self._rank])

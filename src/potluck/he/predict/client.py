@@ -7,7 +7,6 @@ leaks its key to whoever knows the exact result, too (Li and Micciancio, EUROCRY
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,41 +29,22 @@ if TYPE_CHECKING:
     from potluck.engines.worker import Worker
 
 
-@dataclass(slots=True)
-class _Asking:
-    """The client's end: it asks, and each ask has one answer."""
-
-    meeting: Meeting
-    talk: Talk
-    number: int = 1
-
-    def ask(self, bodies: Sequence[bytes], more: bool) -> Half[tuple[bytes, ...]]:
-        """Send one letter and wait for its answer."""
-        step, back = ask(self.number), answer(self.number)
-        self.number += 1
-        body = yield from ask_server(
-            self.meeting.label, step, self.talk.write(step, tuple(bodies), more), back, hops=HOPS
-        )
-        return self.talk.read(back, body)
-
-
 def query(worker: Worker, meeting: Meeting, me: Credentials, features: Floats) -> Half[Scored]:
     """See `core.predicting.Predict`. Raises Abort(RANGE): a row out of range; MALFORMED or ENGINE: no such offer."""
     check_features(meeting, features)
     talk, offer = yield from _greet(meeting, me, len(features))
     layout = _layout(meeting, offer, features)
     engine = Ckks(layout.levels, worker)
-    asking = _Asking(meeting, talk)
     for part in letters(engine.keys(layout)):
-        _empty(meeting, (yield from asking.ask(part, more=True)))
+        _empty(meeting, (yield from _asked(meeting, talk, part, more=True)))
     margins = np.empty((len(features), layout.outputs))
     done = 0
     for rows in layout.blocks(len(features)):
         block = features[done : done + rows]
         *parts, last = letters(engine.encrypt(layout, slots_of(layout, block)))
         for part in parts:
-            _empty(meeting, (yield from asking.ask(part, more=True)))
-        scores = yield from asking.ask(last, more=done + rows < len(features))
+            _empty(meeting, (yield from _asked(meeting, talk, part, more=True)))
+        scores = yield from _asked(meeting, talk, last, more=done + rows < len(features))
         if not fits(scores, [layout.levels.ciphertext(layout.levels.depth)] * layout.answered(rows)):
             raise Abort(Cause.MALFORMED, party=meeting.owner, detail="scores of another size than offered")
         margins[done : done + rows] = margins_of(layout, engine.decrypt(scores), rows)
@@ -73,6 +53,14 @@ def query(worker: Worker, meeting: Meeting, me: Credentials, features: Floats) -
     if not bool(np.isfinite(margins).all()):
         raise Abort(Cause.RANGE, party=meeting.owner, detail="a score is not a number")
     return Scored(margins, offer.bound, notes(offer, layout))
+
+
+def _asked(meeting: Meeting, talk: Talk, bodies: Sequence[bytes], more: bool) -> Half[tuple[bytes, ...]]:
+    """Send one letter and wait for its answer."""
+    step, back = ask(talk.number), answer(talk.number)
+    talk.number += 1
+    body = yield from ask_server(meeting.label, step, talk.write(step, tuple(bodies), more), back, hops=HOPS)
+    return talk.read(back, body)
 
 
 def _greet(meeting: Meeting, me: Credentials, rows: int) -> Half[tuple[Talk, Offer]]:

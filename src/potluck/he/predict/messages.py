@@ -146,13 +146,14 @@ class Thread:
 
 @dataclass(slots=True)
 class Talk:
-    """One end's side of the thread, once box keys are known."""
+    """One end's side of the thread, once box keys are known. number: of the next ask, and of its answer."""
 
     thread: Thread
     me: Credentials
     other: Party
     mine: BoxKey
     theirs: PublicBoxKey
+    number: int = 1
 
     def write(self, step: str, bodies: tuple[bytes, ...], more: bool = True) -> bytes:
         """A sealed and signed letter."""

@@ -40,7 +40,6 @@ class _Answering:
     meeting: Meeting
     talk: Talk
     body: bytes
-    number: int = 1
 
     def collect(self, sizes: Sequence[int], take: Take) -> Half[None]:
         """As many bodies as `sizes` lists, each measured and taken as it comes; the last ask is left unanswered.
@@ -49,8 +48,8 @@ class _Answering:
         """
         taken = 0
         while True:
-            step = ask(self.number)
-            letter = yield from ask_server(self.meeting.label, answer(self.number - 1), self.body, step, hops=HOPS)
+            step = ask(self.talk.number)
+            letter = yield from ask_server(self.meeting.label, answer(self.talk.number - 1), self.body, step, hops=HOPS)
             bodies = self.talk.read(step, letter)
             if not bodies or not fits(bodies, sizes[taken : taken + len(bodies)]):
                 detail = "keys or ciphertexts of another size than offered"
@@ -63,8 +62,8 @@ class _Answering:
 
     def put(self, bodies: Sequence[bytes]) -> None:
         """Write the answer to the last ask; it leaves with the next wait."""
-        self.body = self.talk.write(answer(self.number), tuple(bodies))
-        self.number += 1
+        self.body = self.talk.write(answer(self.talk.number), tuple(bodies))
+        self.talk.number += 1
 
 
 def respond(worker: Worker, meeting: Meeting, me: Credentials, net: Net) -> Half[None]:
@@ -91,9 +90,9 @@ def respond(worker: Worker, meeting: Meeting, me: Credentials, net: Net) -> Half
         yield from answering.collect(sizes, _into(block))
         answering.put(engine.score(rows, block))
         if record:
-            yield Exchange(meeting.label(answer(answering.number - 1)), record=record)
+            yield Exchange(meeting.label(answer(answering.talk.number - 1)), record=record)
             record = None
-    label = meeting.label(answer(answering.number - 1))
+    label = meeting.label(answer(answering.talk.number - 1))
     yield Exchange(label, send={SERVER: Parcel(label, answering.body)})
 
 

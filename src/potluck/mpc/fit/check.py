@@ -8,9 +8,9 @@ from potluck.core.party import BROKER, SERVER
 from potluck.core.plan import Plan
 from potluck.mpc.psi.check import everybody, keys, readers
 from potluck.mpc.replicated import PARTIES, TWO
+from potluck.mpc.share.check import names_of
 
 OWNERS = 64
-LONGEST = 100
 
 
 def check(plan: Plan) -> list[str]:
@@ -39,10 +39,7 @@ def _servers(plan: Plan) -> Iterator[str]:
     if len(names) not in (TWO, PARTIES):
         yield f"{key}: two or three parties compute a fit, the plan has {len(names)}. hint: name three"
         return
-    if len(set(names)) < len(names):
-        yield f"{key}: one is there twice. hint: name {len(names)} different parties"
-    if any(not one.strip() or len(one) > LONGEST for one in names):
-        yield f"{key}: a name is empty or over {LONGEST} letters. hint: use short names"
+    yield from names_of(plan)
     if {SERVER.name, BROKER.name} & set(names):
         yield f"{key}: the coordinator and the broker may not compute. hint: name other parties"
 

@@ -1,4 +1,4 @@
-"""What two sites share, and what one site's root of a round gives.
+"""What two sites share, what one site's root of a round gives, and how masks are added to words.
 
 Each site draws one 32-byte root a round and deals shares of only that. From it come its X25519 mask key, a hybrid box
 key pair (the "pair key") and, for each neighbour j later in the plan's order, r = PRF(root, j), which is sealed to j's
@@ -11,14 +11,18 @@ It does NOT say who sealed r: the dealer signs it, and a commitment to it, in `m
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import numpy as np
+
 from potluck.core.party import Party
-from potluck.core.rounds import Terms
+from potluck.core.rounds import Terms, Words
 from potluck.secret import statement
 from potluck.secret.box import SEED, BoxKey
 from potluck.secret.container import Secret
 from potluck.secret.keys import AgreementKey
 from potluck.secret.statement import named
-from potluck.secret.stream import derive, digest
+from potluck.secret.stream import CHUNK, Keystream, derive, digest
 
 _TAG = b"potluck mask 1"
 
@@ -57,3 +61,22 @@ def pair_mask(
 def self_mask(seed: Secret, session: bytes, public: tuple[bytes, bytes]) -> Secret:
     """The one-time key of a site's self-mask, from its seed b, which does not follow from its root."""
     return derive(seed, digest(b"self mask", session, *public))
+
+
+def masked(words: Words, plus: Iterable[Secret] = (), minus: Iterable[Secret] = ()) -> Words:
+    """words [d] + the keystreams of `plus` - those of `minus`, mod 2^bits, as new words. Every key is used once.
+
+    Chunk by chunk, so that everything stays in the cache.
+    """
+    out = words.astype(words.dtype.newbyteorder("<"), copy=True)
+    streams = [(Keystream(key), np.add) for key in plus] + [(Keystream(key), np.subtract) for key in minus]
+    buffer = bytearray(CHUNK)
+    stream_words = np.frombuffer(buffer, dtype=out.dtype)
+    view = memoryview(buffer)
+    for start in range(0, len(out), len(stream_words)):
+        piece = out[start : start + len(stream_words)]
+        taken = stream_words[: len(piece)]
+        for stream, combine in streams:
+            stream.read_into(view[: piece.nbytes])
+            combine(piece, taken, out=piece)
+    return out

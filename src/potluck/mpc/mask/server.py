@@ -18,8 +18,8 @@ from potluck.core.steps import ask_sites, handed_on, hear
 from potluck.core.wire import Signer, dump, load, unpack
 from potluck.mpc.mask import messages as m
 from potluck.mpc.mask.graph import Shape
-from potluck.mpc.mask.masking import masked
 from potluck.mpc.mask.notes import check_dealt
+from potluck.mpc.mask.pairs import masked
 from potluck.mpc.mask.roster import SettledRoster, check_advert, check_keys, table
 from potluck.mpc.mask.unmask import Closing, check_reply, closing, keys
 from potluck.secret.box import SEED, BoxKey

@@ -16,9 +16,8 @@ from potluck.core.steps import ask_server, blaming, own_words, with_me
 from potluck.core.wire import Signer, by_site, dump, load, pack
 from potluck.mpc.mask import messages as m
 from potluck.mpc.mask.graph import Shape
-from potluck.mpc.mask.masking import masked
 from potluck.mpc.mask.notes import Held, check_note, deal, expected, open_half, open_shares
-from potluck.mpc.mask.pairs import pair_mask, self_mask, session
+from potluck.mpc.mask.pairs import masked, pair_mask, self_mask, session
 from potluck.mpc.mask.roster import Own, SettledRoster, accept, agree, fresh
 from potluck.secret.container import Secret
 from potluck.secret.statement import indices, survived

@@ -21,6 +21,8 @@ from potluck.mpc.mask.roster import SettledRoster
 from potluck.secret.container import Secret
 from potluck.secret.shamir import SIZE, join, pieces, weights
 
+_weights = lru_cache(maxsize=256)(weights)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Closing:
@@ -94,11 +96,6 @@ def _rebuild(fixed: Closing, dealer: int, shares: dict[int, Secret]) -> Secret:
         return join(first, least, _weights(tuple(first)))
     except ValueError:
         raise _blame(fixed, dealer, "a share out of range") from None
-
-
-@lru_cache(maxsize=256)
-def _weights(points: tuple[int, ...]) -> list[int]:
-    return weights(points)
 
 
 def _blame(fixed: Closing, dealer: int, what: str) -> Abort:

@@ -24,7 +24,7 @@ from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Half
 from potluck.core.steps import blaming
 from potluck.mpc.psi import messages as m
-from potluck.mpc.psi.curve import TAG, Blind, Points, mapped, order, read_points, split, tags
+from potluck.mpc.psi.curve import TAG, Blind, mapped, order, read_points, split, tags
 from potluck.mpc.psi.passing import hear_found, passed, tell_found
 from potluck.mpc.psi.table import U64, made, read
 from potluck.mpc.psi.two import Numbers
@@ -89,13 +89,9 @@ def _home_again(circle: m.Circle, keys: Sequence[bytes]) -> Half[list[bytes]]:
             break
         held = home.times(out.times(held, behind), behind)
         if gathering.reveal == "size":
-            held = _shuffled(circle, hop, held)
+            held = [held[one] for one in order(circle.commitment.draw(f"hop {hop}"), len(held))]
     own = tags(gathering.lasting, home.times(held, behind))
     return [own[one] for one in np.argsort(places)]
-
-
-def _shuffled(circle: m.Circle, hop: int, points: Points) -> Points:
-    return [points[one] for one in order(circle.commitment.draw(f"hop {hop}"), len(points))]
 
 
 def _numbers(seeds: Sequence[bytes], own: Sequence[bytes]) -> U64:

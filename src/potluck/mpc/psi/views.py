@@ -27,18 +27,12 @@ def views(plan: Plan) -> list[View]:
     return [*found, *_results(plan, spec)]
 
 
-def _receivers(plan: Plan, spec: Align) -> tuple[Party, ...]:
-    return tuple(one for one in plan.sites if not spec.to or one.name in spec.to)
-
-
-def _rr22(plan: Plan, spec: Align) -> bool:
-    return len(plan.sites) == 2 and spec.protocol == "rr22" and spec.reveal == "members"
-
-
 def _blinded(plan: Plan, owner: Party) -> AnyOf:
     """Another owner sees of keys points or codes, of which it takes their owner to make keys again."""
-    assert plan.align is not None
-    broken = (RR22, LINK) if _rr22(plan, plan.align) else (CURVE,)
+    spec = plan.align
+    assert spec is not None
+    by_engine = len(plan.sites) == 2 and spec.protocol == "rr22" and spec.reveal == "members"
+    broken = (RR22, LINK) if by_engine else (CURVE,)
     return AnyOf((Together(1, frozenset({owner})), *broken))
 
 
@@ -50,7 +44,7 @@ def _carried(plan: Plan, owner: Party) -> Condition:
 
 def _results(plan: Plan, spec: Align) -> list[View]:
     """The size and the common keys. Whoever holds one learner's letters and keys learns what that one learns."""
-    to = _receivers(plan, spec)
+    to = tuple(one for one in plan.sites if not spec.to or one.name in spec.to)
     with_one = AnyOf((Together(1, frozenset(to)), SEALED))
     every = Together(len(plan.sites), frozenset(plan.sites))
     members = spec.reveal == "members"
@@ -58,7 +52,6 @@ def _results(plan: Plan, spec: Align) -> list[View]:
         View(SERVER, "the size", Form.NOTHING, with_one, SOURCE, Form.RELEASED),
         View(SERVER, "the common keys", Form.NOTHING, with_one if members else every, SOURCE, Form.RELEASED),
     ]
-    first, others = to[0], frozenset(plan.sites) - {to[0]}
     for party in plan.sites:
         learns = party in to
         if learns:
@@ -71,10 +64,10 @@ def _results(plan: Plan, spec: Align) -> list[View]:
         elif members:
             found.append(View(party, "the common keys", Form.NOTHING, with_one, SOURCE, Form.RELEASED))
         else:
-            helped: Condition = AnyOf((_shuffled(first, others), CURVE))
+            helped: Condition = AnyOf((every, CURVE))  # to undo what every other owner shuffled
             note = "how many, not which: lists are shuffled, which holds of who follows the protocol"
             found.append(View(party, "the common keys", Form.NOTHING, helped, SOURCE, Form.RELEASED, note))
-    return [*found, *_fewer(plan, to[0], others)]
+    return [*found, *_fewer(plan, to[0], frozenset(plan.sites) - {to[0]})]
 
 
 def _fewer(plan: Plan, first: Party, others: frozenset[Party]) -> list[View]:
@@ -85,8 +78,3 @@ def _fewer(plan: Plan, first: Party, others: frozenset[Party]) -> list[View]:
     helped: Condition = AnyOf((AllOf((Together(1, frozenset({first})), Together(1, others))), CURVE))
     what = "what only some have in common"
     return [View(one, what, Form.NOTHING, helped, SOURCE, Form.RELEASED) for one in (SERVER, *plan.sites)]
-
-
-def _shuffled(first: Party, others: frozenset[Party]) -> Condition:
-    """Every other owner shuffles an owner's list: it takes all of them to undo it."""
-    return Together(len(others) + 1, others | {first})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from potluck.core.cohort import problems as cohort_problems
 from potluck.core.party import BROKER, SERVER
@@ -27,6 +27,15 @@ def check(plan: Plan) -> list[str]:
     return found
 
 
+def names_of(plan: Plan) -> Iterator[str]:
+    """What is wrong with the names of who computes, however many they are."""
+    names = plan.protect.compute
+    if len(set(names)) < len(names):
+        yield f"protect.compute: one is there twice. hint: name {len(names)} different parties"
+    if any(not one.strip() or len(one) > LONGEST for one in names):
+        yield f"protect.compute: a name is empty or over {LONGEST} letters. hint: use short names"
+
+
 def who_computes(plan: Plan, counts: Sequence[int] = (PARTIES,)) -> list[str]:
     """What is wrong with who computes, as lines of `check`. counts: how many may compute this."""
     names, key = plan.protect.compute, "protect.compute"
@@ -39,10 +48,8 @@ def who_computes(plan: Plan, counts: Sequence[int] = (PARTIES,)) -> list[str]:
             else ""
         )
         return [f"{key}: share needs three compute parties, the plan names {len(names)}{more}. hint: name three"]
-    if len(set(names)) < len(names):
-        return [f"{key}: one is there twice. hint: name {len(names)} different parties"]
-    if any(not one.strip() or len(one) > LONGEST for one in names):
-        return [f"{key}: a name is empty or over {LONGEST} letters. hint: use short names"]
+    if wrong := [*names_of(plan)]:
+        return wrong[:1]
     if {SERVER.name, BROKER.name} & set(names):
         what = "the coordinator sees the sum, and the broker every letter: neither may compute"
         return [f"{key}: {what}. hint: name other parties"]

@@ -58,17 +58,13 @@ def _before(evidence: Evidence, policy: Policy, asked: Asked) -> list[Reason]:
         found.append(Reason(Code.FORMAT, f"formats: {evidence.format}", what, f'formats = ["{evidence.format}"]'))
     if policy.production:
         relaxed = {"roots that replace the pinned ones": asked.roots is not None}
-        for name, table in _amd(policy).items():
+        for name, table in (("snp", policy.snp), ("az-snp-vtpm", policy.az_snp_vtpm)):
             relaxed |= {f"{name}.allow_debug": table.allow_debug, f"{name}.allow_migration": table.allow_migration}
         hint = 'mode = "development" allows it, and stamps the verdict'
         for path, is_so in relaxed.items():
             if is_so:
                 found.append(Reason(Code.RELAXED, path, "is refused in production", hint))
     return found
-
-
-def _amd(policy: Policy) -> dict[str, Any]:
-    return {"snp": policy.snp, "az-snp-vtpm": policy.az_snp_vtpm}
 
 
 def _demanded(path: str) -> Reason:
