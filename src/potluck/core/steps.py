@@ -14,9 +14,10 @@ from msgspec.structs import replace
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Abort, Cause, Exchange, Half, Label, Parcel, Read, Record, RoundId, Terms, Words
 from potluck.core.stages import Guarded
-from potluck.core.wire import OfSite, ascending
+from potluck.core.wire import Message, OfSite, ascending, load
 
 A = TypeVar("A")
+M = TypeVar("M", bound=Message)
 N = TypeVar("N", bound=OfSite)
 T = TypeVar("T")
 Named = Callable[[str], Label]
@@ -46,6 +47,16 @@ def ask_server(
         label(answer), send, frozenset({SERVER}), 1, hops, record, contributes=contributes, fixes=fixes
     )
     return inbox.got[SERVER]
+
+
+def checked(schema: type[M], check: Callable[[Party, M], None]) -> Read:
+    """Reads a message of that type and hands on its bytes. check: of (sender, message), raises Abort."""
+
+    def read(sender: Party, body: bytes) -> bytes:
+        check(sender, load(body, schema, sender))
+        return body
+
+    return read
 
 
 def hear(

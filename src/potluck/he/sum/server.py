@@ -14,13 +14,13 @@ import numpy as np
 from potluck.core.party import Party
 from potluck.core.rounds import SURVIVORS, Abort, Credentials, Exchange, Half, Parcel, Terms, Words
 from potluck.core.stages import Opened
-from potluck.core.steps import ask_sites, hear
+from potluck.core.steps import ask_sites, checked, hear
 from potluck.core.wire import Giver, Signer, dump, load
 from potluck.he.sum import messages as m
 from potluck.he.sum import roster, shares
 from potluck.he.sum.bfv import Setting
 from potluck.he.sum.packing import unpack
-from potluck.he.sum.parameters import PARTIAL, Parameters
+from potluck.he.sum.parameters import PARTIAL
 from potluck.he.sum.residues import add, read
 from potluck.he.sum.residues import dump as flat
 from potluck.he.sum.roster import SettledRoster
@@ -37,24 +37,25 @@ def open_sum(setting: Setting, terms: Terms, me: Credentials) -> Half[Opened]:
     was wrong (whose cannot be known); ENGINE.
     """
     index = {site: position for position, site in enumerate(terms.sites)}
-    check = partial(_read_advert, setting.engine.parameters, terms, me)
+    check = checked(m.Advert, partial(roster.check_advert, terms, me.verify, setting.engine.parameters))
     adverts = yield hear(terms.label(m.KEYS), terms.sites, check, at_least=terms.fewest)
     listed = sorted(adverts.got, key=index.__getitem__)
     body = dump(m.Roster(tuple(m.Listed(index[site], load(adverts.got[site], m.Advert, site)) for site in listed)))
     settled = roster.table(terms, body)
     step, bodies, deals = m.ROSTER, dict.fromkeys(listed, body), Deals(tuple(map(index.__getitem__, listed)), {}, {})
     if len(listed) > terms.fewest:
-        check = partial(_read_dealt, setting.engine.parameters, me, settled)
+        size = vault_bytes(setting.engine.parameters)
+        check = checked(m.Dealt, partial(shares.check_dealt, me.verify, settled, size))
         shared = yield ask_sites(terms, (step, m.SHARE), bodies, terms.fewest, check)
         dealt = {index[site]: load(answer, m.Dealt, site) for site, answer in shared.got.items()}
         step, bodies, deals = m.RELAY, shares.relays(terms, dealt), shares.kept(dealt)
-    check = partial(_read_input, setting, me, settled, deals.dealers)
+    check = checked(m.Input, partial(_check_input, setting, me, settled, deals.dealers))
     given = yield ask_sites(terms, (step, m.INPUT), bodies, terms.fewest, check, contributes=True)
     inputs = {site: load(answer, m.Input, site) for site, answer in given.got.items()}
     total, givers = _added(setting, terms, inputs)
     statement = m.survivors_statement(settled.hash, deals.dealers, givers)
     asked = _survivors(setting, settled, deals, givers, inputs, total)
-    check = partial(_read_partial, setting, me, statement)
+    check = checked(m.Partial, partial(_check_partial, setting, me, statement))
     answers = yield ask_sites(terms, (m.SURVIVORS, m.PARTIAL), asked, terms.fewest, check, fixes=True, stands=SURVIVORS)
     signed = {index[site]: load(answer, m.Partial, site) for site, answer in answers.got.items()}
     parts: list[bytes] = [signed[site].partial for site in sorted(signed)]
@@ -72,31 +73,18 @@ def _words(setting: Setting, parts: Sequence[bytes]) -> Words:
         raise Abort(abort.cause, step=m.PARTIAL, detail=abort.detail) from None
 
 
-def _read_advert(parameters: Parameters, terms: Terms, me: Credentials, sender: Party, body: bytes) -> bytes:
-    roster.check_advert(terms, me.verify, parameters, sender, load(body, m.Advert, sender))
-    return body
-
-
-def _read_dealt(parameters: Parameters, me: Credentials, settled: SettledRoster, sender: Party, body: bytes) -> bytes:
-    shares.check_dealt(me.verify, settled, vault_bytes(parameters), sender, load(body, m.Dealt, sender))
-    return body
-
-
-def _read_input(
-    setting: Setting, me: Credentials, settled: SettledRoster, dealers: tuple[int, ...], sender: Party, body: bytes
-) -> bytes:
-    message = load(body, m.Input, sender)
+def _check_input(
+    setting: Setting, me: Credentials, settled: SettledRoster, dealers: tuple[int, ...], sender: Party, message: m.Input
+) -> None:
     statement = m.input_statement(settled.hash, dealers, sender, digest(message.ciphertexts))
     me.verify(sender, statement, message.signature)
     read(message.ciphertexts, setting.ciphertexts, setting.engine.parameters, sender)
-    return body
 
 
-def _read_partial(setting: Setting, me: Credentials, statement: bytes, sender: Party, body: bytes) -> bytes:
-    message, parameters = load(body, m.Partial, sender), setting.engine.parameters
+def _check_partial(setting: Setting, me: Credentials, statement: bytes, sender: Party, message: m.Partial) -> None:
+    parameters = setting.engine.parameters
     me.verify(sender, statement, message.signature)
     read(message.partial, (setting.layout.ciphertexts, PARTIAL, parameters.ring), parameters, sender)
-    return body
 
 
 def _added(setting: Setting, terms: Terms, inputs: Mapping[Party, m.Input]) -> tuple[bytes, tuple[Giver, ...]]:
@@ -145,16 +133,11 @@ def _replace(
         label = terms.label(m.MISSING)
         yield Exchange(label, send={site: Parcel(label, body) for site, body in bodies.items()})
         return []
-    check = partial(_read_shares, settled, deals, missing)
+    check = checked(m.Shares, partial(shares.check_shares, settled, deals, missing))
     answers = yield ask_sites(terms, (m.MISSING, m.REBUILD), bodies, setting.least, check)
     index = {site: position for position, site in enumerate(terms.sites)}
     replies = {index[site]: load(answer, m.Shares, site).shares for site, answer in answers.got.items()}
     return _partials(setting, settled, deals, shares.by_holder(replies, missing), total)
-
-
-def _read_shares(settled: SettledRoster, deals: Deals, missing: Sequence[int], sender: Party, body: bytes) -> bytes:
-    shares.check_shares(settled, deals, missing, sender, load(body, m.Shares, sender).shares)
-    return body
 
 
 def _partials(

@@ -118,12 +118,14 @@ def _opened(settled: SettledRoster, me: Party, own: Own, dealer: Party, note: m.
     return share
 
 
-def check_shares(settled: SettledRoster, deals: Deals, missing: Sequence[int], holder: Party, body: bytes) -> None:
+def check_shares(
+    settled: SettledRoster, deals: Deals, missing: Sequence[int], holder: Party, message: m.Shares
+) -> None:
     """One share for each missing dealer, as committed to. Raises Abort naming the holder: MALFORMED, COMMITMENT."""
     sites = settled.terms.sites
-    if len(body) != SIZE * len(missing):
+    if len(message.shares) != SIZE * len(missing):
         raise Abort(Cause.MALFORMED, party=holder, step=m.REBUILD, detail="not one share for each missing dealer")
-    for dealer, share in zip(missing, pieces(body), strict=True):
+    for dealer, share in zip(missing, pieces(message.shares), strict=True):
         promised = deals.commitments[dealer].get(sites.index(holder))
         if m.commitment(settled.hash, sites[dealer], holder, share) != promised:
             raise Abort(Cause.COMMITMENT, party=holder, step=m.REBUILD)

@@ -17,6 +17,7 @@ from functools import partial
 from potluck.core.fitting import SECONDS, TOO_FEW_ROWS, Fitting, Recipe, Sampler
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel
+from potluck.core.steps import checked
 from potluck.core.wire import dump, load
 from potluck.mpc.coordination import Place, Steps, compiled_and_linked, in_step, open_all, tell_all
 from potluck.mpc.credentials import EngineCredentials
@@ -91,7 +92,7 @@ def _agree(
     own, address = place.engine.offer(place.me, fitting.round)
     mine = m.Shown(promises, place.engine.standing(), address, own.certificate, key.public)
     # Another may still wait for an owner.
-    read = partial(_read_shown, fitting, me)
+    read = checked(m.Shown, partial(_check_shown, fitting, me))
     shown = yield from tell_all(place, fitting.label, m.HELD, mine, read, fitting.hops(SECONDS))
     for number, owner in enumerate(fitting.owners):
         if len({one.promises[number].parts for one in shown.values()}) > 1:
@@ -100,14 +101,12 @@ def _agree(
     return _Cast(make(promises[0].train, promises[0].test), promises, shown, own)
 
 
-def _read_shown(fitting: Fitting, me: Credentials, sender: Party, body: bytes) -> bytes:
+def _check_shown(fitting: Fitting, me: Credentials, sender: Party, said: m.Shown) -> None:
     """Raises Abort naming the sender: it lacks an owner's promise, or shows one without that owner's signature."""
-    said = load(body, m.Shown, sender)
     if len(said.promises) != len(fitting.owners):
         raise Abort(Cause.MALFORMED, party=sender, step=m.HELD, detail="not one promise an owner")
     for owner, promise in zip(fitting.owners, said.promises, strict=True):
         me.verify(owner, m.promise_statement(fitting, owner, promise), promise.signature)
-    return body
 
 
 def _aligned(fitting: Fitting, promises: Sequence[m.Promise]) -> None:

@@ -99,9 +99,9 @@ def check_note(verify: Verify, table: SettledRoster, ends: tuple[int, int], note
         raise Abort(Cause.MALFORMED, party=dealer, detail="a note does not carry what it must")
 
 
-def check_dealt(verify: Verify, table: SettledRoster, dealer: int, dealt: Dealt) -> None:
+def check_dealt(verify: Verify, table: SettledRoster, party: Party, dealt: Dealt) -> None:
     """What the server checks of all that one site deals. Raises Abort: SIGNATURE, MALFORMED."""
-    party = table.terms.sites[dealer]
+    dealer = table.terms.sites.index(party)
     if [addressed.site for addressed in dealt.notes] != receivers(table, dealer):
         raise Abort(Cause.MALFORMED, party=party, detail="notes to others than its neighbours")
     if (dealt.own is not None) != (dealer in table.graph.holders[dealer]):

@@ -14,7 +14,7 @@ import numpy as np
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import SURVIVORS, Credentials, Half, Terms
 from potluck.core.stages import Opened
-from potluck.core.steps import ask_sites, handed_on, hear
+from potluck.core.steps import ask_sites, checked, handed_on, hear
 from potluck.core.wire import Signer, dump, load, unpack
 from potluck.mpc.mask import messages as m
 from potluck.mpc.mask.graph import Shape
@@ -36,13 +36,13 @@ def open_sum(shape: Shape, terms: Terms, me: Credentials) -> Half[Opened]:
     key = BoxKey(Secret(me.draw(SEED)))
     index = {site: position for position, site in enumerate(terms.sites)}
 
-    check = partial(_read_advert, shape, terms, me)
+    check = checked(m.Advert, partial(_check_advert, shape, terms, me))
     adverts = yield hear(terms.label(m.ADVERTISE), terms.sites, check, at_least=terms.fewest)
     listed = {index[site]: load(body, m.Advert, site) for site, body in adverts.got.items()}
     roster = dump(m.Roster(key.public, tuple(m.Listed(site, listed[site]) for site in sorted(listed))))
     settled = table(shape, terms, roster)
 
-    check = partial(_read_dealt, me, settled)
+    check = checked(m.Dealt, partial(check_dealt, me.verify, settled))
     shared = yield ask_sites(terms, (m.ROSTER, m.SHARE), dict.fromkeys(adverts.got, roster), terms.fewest, check)
     dealt = {index[site]: load(body, m.Dealt, site) for site, body in shared.got.items()}
     dealers = tuple(sorted(dealt))
@@ -71,16 +71,9 @@ def open_sum(shape: Shape, terms: Terms, me: Credentials) -> Half[Opened]:
     return Opened(masked(total, plus, minus), frozenset(inputs.got))
 
 
-def _read_advert(shape: Shape, terms: Terms, me: Credentials, sender: Party, body: bytes) -> bytes:
-    advert = load(body, m.Advert, sender)
+def _check_advert(shape: Shape, terms: Terms, me: Credentials, sender: Party, advert: m.Advert) -> None:
     check_advert(shape, terms, me.verify, terms.sites.index(sender), advert)
     check_keys(sender, advert)
-    return body
-
-
-def _read_dealt(me: Credentials, settled: SettledRoster, sender: Party, body: bytes) -> bytes:
-    check_dealt(me.verify, settled, settled.terms.sites.index(sender), load(body, m.Dealt, sender))
-    return body
 
 
 def _read_input(settled: SettledRoster, key: BoxKey, sender: Party, body: bytes) -> bytes:

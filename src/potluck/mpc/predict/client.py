@@ -11,7 +11,7 @@ from potluck.core.party import Party
 from potluck.core.predicting import Meeting, Scored, check_features
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel
 from potluck.core.stages import Floats
-from potluck.core.steps import blaming, hear
+from potluck.core.steps import blaming, checked, hear
 from potluck.core.wire import dump, load
 from potluck.mpc.predict import messages as m
 from potluck.mpc.predict import scale as s
@@ -27,7 +27,9 @@ def query(ranks: Ranks, meeting: Meeting, me: Credentials, features: Floats) -> 
     check_features(meeting, features)
     agreed, own = m.session(meeting, ranks), BoxKey(Secret(me.draw(SEED)))
     every = frozenset(ranks)
-    inbox = yield hear(meeting.label(m.OFFER), ranks, partial(_read_shown, meeting, me, agreed), hops=6)
+    inbox = yield hear(
+        meeting.label(m.OFFER), ranks, checked(m.Shown, partial(_check_shown, meeting, me, agreed)), hops=6
+    )
     shown = {party: load(body, m.Shown, party) for party, body in inbox.got.items()}
     model = shown[ranks[0]].model
     if any(one.model != model for one in shown.values()):
@@ -53,9 +55,7 @@ def query(ranks: Ranks, meeting: Meeting, me: Credentials, features: Floats) -> 
     return Scored(margins, found.bound, (note,))
 
 
-def _read_shown(meeting: Meeting, me: Credentials, agreed: bytes, sender: Party, body: bytes) -> bytes:
+def _check_shown(meeting: Meeting, me: Credentials, agreed: bytes, sender: Party, shown: m.Shown) -> None:
     """Raises Abort naming the compute party: it shows what the owner did not sign."""
-    shown = load(body, m.Shown, sender)
     box_key(sender, shown.box)
     me.verify(meeting.owner, m.model_statement(agreed, shown.model.offer, shown.model.promise), shown.model.signature)
-    return body

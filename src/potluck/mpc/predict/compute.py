@@ -19,7 +19,7 @@ import numpy as np
 from potluck.core.party import SERVER, Party
 from potluck.core.predicting import Meeting
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel
-from potluck.core.steps import blaming
+from potluck.core.steps import blaming, checked
 from potluck.core.wire import dump, load
 from potluck.mpc.coordination import Place, Steps, compiled_and_linked, in_step, open_all, tell_all
 from potluck.mpc.credentials import EngineCredentials
@@ -157,7 +157,7 @@ def _compared(here: _Round, task: _Task) -> Half[tuple[Mapping[Party, m.Held], E
     place, meeting = here.place, here.meeting
     own, address = place.engine.offer(place.me, meeting.round)
     mine = m.Held(task.model, task.rows, place.engine.standing(), address, own.certificate)
-    read = partial(_read_held, here)
+    read = checked(m.Held, partial(_check_held, here))
     held = yield from tell_all(place, meeting.label, m.HELD, mine, read, hops=7)  # it may still wait for rows
     for sender, what in ((meeting.owner, "model"), (meeting.client, "rows")):
         if len({dump(getattr(one, what)) for one in held.values()}) > 1:
@@ -165,13 +165,11 @@ def _compared(here: _Round, task: _Task) -> Half[tuple[Mapping[Party, m.Held], E
     return held, own
 
 
-def _read_held(here: _Round, sender: Party, body: bytes) -> bytes:
+def _check_held(here: _Round, sender: Party, said: m.Held) -> None:
     """Raises Abort naming the sender: it shows what owner or client did not sign."""
-    said, agreed, meeting = load(body, m.Held, sender), here.agreed, here.meeting
-    model, rows = said.model, said.rows
+    agreed, meeting, model, rows = here.agreed, here.meeting, said.model, said.rows
     here.me.verify(meeting.owner, m.model_statement(agreed, model.offer, model.promise), model.signature)
     here.me.verify(meeting.client, m.rows_statement(agreed, model, rows), rows.signature)
-    return body
 
 
 def _prepared(

@@ -12,7 +12,7 @@ from potluck.core.errors import PlanError
 from potluck.core.party import Party
 from potluck.core.predicting import Meeting, Net, scored
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel
-from potluck.core.steps import blaming, hear
+from potluck.core.steps import blaming, checked, hear
 from potluck.core.wire import dump, load
 from potluck.mpc.dealing import boxes_of, keys_read
 from potluck.mpc.predict import messages as m
@@ -37,15 +37,11 @@ def respond(ranks: Ranks, meeting: Meeting, me: Credentials, net: Net) -> Half[N
     label = meeting.label(m.MODEL)
     send = {party: Parcel(label, dump(m.Given(model, box))) for party, box in sealed}
     hops = waits(ranks, 16)
-    counted = yield Exchange(meeting.label(m.COUNTED), send, frozenset(ranks), len(ranks), hops, read=_read_rows)
+    read = checked(m.Rows, lambda sender, rows: None)  # what all say is compared when all have said it
+    counted = yield Exchange(meeting.label(m.COUNTED), send, frozenset(ranks), len(ranks), hops, read=read)
     rows = _counted(meeting, me, agreed, model, counted.got)
     said = Parcel(meeting.label(m.AGREED), dump(m.Agreed(m.agreed_statement(agreed, rows))))
     yield Exchange(said.label, dict.fromkeys(ranks, said), record=scored(meeting, rows.count))
-
-
-def _read_rows(sender: Party, body: bytes) -> bytes:
-    load(body, m.Rows, sender)
-    return body
 
 
 def _counted(meeting: Meeting, me: Credentials, agreed: bytes, model: m.Model, said: Mapping[Party, bytes]) -> m.Rows:

@@ -17,6 +17,7 @@ from functools import partial
 from potluck.core.desk import farewell
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import SURVIVORS, Abort, Cause, Credentials, Exchange, Half, Limit, Parcel, Terms
+from potluck.core.steps import checked
 from potluck.core.wire import by_site, dump, load
 from potluck.mpc.coordination import Place, Steps, compiled_and_linked, in_step, open_all, tell_all
 from potluck.mpc.credentials import EngineCredentials
@@ -87,7 +88,7 @@ def _agree(
     faults = tuple(m.Fault(one, gone[one]) for one in sorted(gone))
     own, address = place.engine.offer(place.me, terms.round)
     mine = m.Held(listed, faults, place.engine.standing(), address, own.certificate)
-    read = partial(_read_held, terms, me)
+    read = checked(m.Held, partial(_check_held, terms, me))
     held = yield from tell_all(place, terms.label, m.HELD, mine, read, hops=4)  # another may still wait for a site
     promises = {party: {one.site: one.promise.parts for one in said.listed} for party, said in held.items()}
     common = set.intersection(*(set(one) for one in promises.values()))
@@ -100,14 +101,12 @@ def _agree(
     return _Cast(givers, left_out, held, own)
 
 
-def _read_held(terms: Terms, me: Credentials, sender: Party, body: bytes) -> bytes:
+def _check_held(terms: Terms, me: Credentials, sender: Party, said: m.Held) -> None:
     """Raises Abort naming the sender: it lists a site without that site's own signature, or not in order."""
-    said = load(body, m.Held, sender)
     by_site(said.faults, len(terms.sites), sender)
     for number, one in by_site(said.listed, len(terms.sites), sender).items():
         site = terms.sites[number]
         me.verify(site, m.promise_statement(terms, site, one.promise.parts), one.promise.signature)
-    return body
 
 
 def _told_or_stopped(terms: Terms, givers: Sequence[int], faults: Sequence[m.Fault], step: str) -> Half[None]:
@@ -166,16 +165,15 @@ def _confirm(terms: Terms, accepted: tuple[int, ...], faults: tuple[m.Fault, ...
         terms.fewest,
         hops=2,
         record=survived(terms, awaited),
-        read=partial(_read_confirmed, m.survivors_statement(terms, accepted)),
+        read=checked(m.Confirmed, partial(_check_confirmed, m.survivors_statement(terms, accepted))),
         fixes=awaited,
         stands=SURVIVORS,
     )
 
 
-def _read_confirmed(statement: bytes, sender: Party, body: bytes) -> bytes:
-    if load(body, m.Confirmed, sender).statement != statement:
+def _check_confirmed(statement: bytes, sender: Party, confirmed: m.Confirmed) -> None:
+    if confirmed.statement != statement:
         raise Abort(Cause.SURVIVORS, party=sender, step=m.CONFIRM)
-    return body
 
 
 def stand_in(terms: Terms, me: Credentials) -> Half[None]:

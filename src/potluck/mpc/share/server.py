@@ -10,7 +10,7 @@ from functools import partial
 from potluck.core.party import Party
 from potluck.core.rounds import SURVIVORS, Abort, Cause, Credentials, Half, Terms
 from potluck.core.stages import Opened
-from potluck.core.steps import hear
+from potluck.core.steps import checked, hear
 from potluck.core.wire import ascending, by_site, load
 from potluck.mpc.replicated import join, lowered
 from potluck.mpc.share import messages as m
@@ -21,9 +21,11 @@ def open_sum(ranks: tuple[Party, ...], terms: Terms, me: Credentials) -> Half[Op
 
     Raises Abort: too few sites; a compute party that is gone, or differs from the others, named.
     """
-    read = partial(_read_promise, terms, me)
+    read = checked(m.Promise, partial(_check_promise, terms, me))
     yield hear(terms.label(m.INPUT), terms.sites, read, at_least=terms.fewest, hops=3, contributes=True)
-    inbox = yield hear(terms.label(m.RESULT), ranks, partial(_read_result, terms), hops=18, stands=SURVIVORS)
+    inbox = yield hear(
+        terms.label(m.RESULT), ranks, checked(m.Result, partial(_check_result, terms)), hops=18, stands=SURVIVORS
+    )
     results = {party: load(body, m.Result, party) for party, body in inbox.got.items()}
     if len({(one.givers, one.faults) for one in results.values()}) != 1:
         raise Abort(Cause.SURVIVORS, step=m.RESULT, detail="the compute parties name different sets")
@@ -37,16 +39,12 @@ def open_sum(ranks: tuple[Party, ...], terms: Terms, me: Credentials) -> Half[Op
     return Opened(lowered(total, terms.bits), givers, refused)
 
 
-def _read_promise(terms: Terms, me: Credentials, sender: Party, body: bytes) -> bytes:
-    promise = load(body, m.Promise, sender)
+def _check_promise(terms: Terms, me: Credentials, sender: Party, promise: m.Promise) -> None:
     me.verify(sender, m.promise_statement(terms, sender, promise.parts), promise.signature)
-    return body
 
 
-def _read_result(terms: Terms, sender: Party, body: bytes) -> bytes:
+def _check_result(terms: Terms, sender: Party, result: m.Result) -> None:
     """Raises Abort naming the sender: below the cohort, or not in order."""
-    result = load(body, m.Result, sender)
     by_site(result.faults, len(terms.sites), sender)
     if len(ascending(result.givers, len(terms.sites), sender)) < terms.fewest:
         raise Abort(Cause.COHORT, party=sender, step=m.RESULT)
-    return body

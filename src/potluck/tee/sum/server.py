@@ -11,7 +11,7 @@ from functools import partial
 from potluck.core.party import Party
 from potluck.core.rounds import ENCLAVE, SURVIVORS, Credentials, Half, Inbox, Terms
 from potluck.core.stages import Opened
-from potluck.core.steps import ask_sites, hear
+from potluck.core.steps import ask_sites, checked, hear
 from potluck.core.wire import Signer, load
 from potluck.secret.statement import named
 from potluck.tee.attestation import messages as a
@@ -30,7 +30,7 @@ def open_sum(enclave: Enclave, terms: Terms, me: Credentials) -> Half[Opened]:
     agreed = round_of(terms, me)
     keys, _ = enclave.keys()
     enclave.begin(agreed)
-    read = partial(_read_nonce, session(agreed), me)
+    read = checked(a.Nonce, partial(_check_nonce, session(agreed), me))
     asked = yield hear(terms.label(a.NONCE), terms.sites, read, at_least=terms.fewest)
     shown = {site: enclave.show(index[site], body) for site, body in asked.got.items()}
     policies = {site: load(body, a.Nonce, site).policy for site, body in asked.got.items()}
@@ -45,10 +45,8 @@ def open_sum(enclave: Enclave, terms: Terms, me: Credentials) -> Half[Opened]:
     return Opened(words, givers)
 
 
-def _read_nonce(agreed: bytes, me: Credentials, sender: Party, body: bytes) -> bytes:
-    asked = load(body, a.Nonce, sender)
+def _check_nonce(agreed: bytes, me: Credentials, sender: Party, asked: a.Nonce) -> None:
     me.verify(sender, a.nonce_statement(agreed, named(sender), asked.nonce, asked.policy), asked.signature)
-    return body
 
 
 def _read_input(
