@@ -196,14 +196,9 @@ def _layers(model: p.Weights, rows: Floats) -> list[Layer]:
 
 def scoring(scorer: Scorer) -> dict[str, Op]:
     """What a host may ask beside sums, as `room.operations`."""
-
-    def begin(state: object, body: bytes) -> list[bytes]:
-        scorer.begin(body)
-        return []
-
     return {
-        "tee.predict.begin": answering(begin),
-        "tee.predict.show": answering(lambda state, end, body: [scorer.show(end, body)]),
-        "tee.predict.rows": answering(lambda state, body: [scorer.rows(body)]),
-        "tee.predict.score": answering(lambda state, body: [scorer.score(body)]),
+        "tee.predict.begin": answering(scorer.begin),
+        "tee.predict.show": answering(scorer.show),
+        "tee.predict.rows": answering(scorer.rows),
+        "tee.predict.score": answering(scorer.score),
     }

@@ -175,32 +175,24 @@ Op = Callable[..., list[bytes]]
 
 def operations(room: Room) -> dict[str, Op]:
     """What a host may ask. Each answers with an empty cause and its result, or with the cause of a refusal alone."""
-
-    def begin(state: object, body: bytes) -> list[bytes]:
-        room.begin(body)
-        return []
-
-    def take(state: object, body: bytes) -> list[bytes]:
-        room.take(body)
-        return []
-
     return {
-        "tee.keys": answering(lambda state: [room.keys.box, room.keys.sign, room.workload]),
-        "tee.begin": answering(begin),
-        "tee.show": answering(lambda state, site, body: [room.show(int.from_bytes(site, "big"), body)]),
-        "tee.take": answering(take),
-        "tee.survivors": answering(lambda state: [room.survivors()]),
-        "tee.open": answering(lambda state, body: list(room.open(body))),
+        "tee.keys": answering(lambda: (room.keys.box, room.keys.sign, room.workload)),
+        "tee.begin": answering(room.begin),
+        "tee.show": answering(lambda site, body: room.show(int.from_bytes(site, "big"), body)),
+        "tee.take": answering(room.take),
+        "tee.survivors": answering(room.survivors),
+        "tee.open": answering(room.open),
     }
 
 
-def answering(op: Op) -> Op:
+def answering(op: Callable[..., bytes | tuple[bytes, ...] | None]) -> Op:
     """A refusal is an answer: hostile bytes must not end the enclave, and with it everybody's round."""
 
     def answer(state: object, *buffers: bytes) -> list[bytes]:
         try:
-            return [b"", *op(state, *buffers)]
+            found = op(*buffers)
         except Abort as abort:
             return [abort.cause.value.encode(), abort.detail.encode()]
+        return [b"", *(found if isinstance(found, tuple) else [found] if found is not None else [])]
 
     return answer
