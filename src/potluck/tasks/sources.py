@@ -23,14 +23,9 @@ Sources = Mapping[str, Source]
 class Written(Protocol):
     """A plan as its author wrote it. folder: where its files lie; where: what an error calls it."""
 
-    @property
-    def spec(self) -> core.Plan: ...
-
-    @property
-    def folder(self) -> Path: ...
-
-    @property
-    def where(self) -> str: ...
+    spec: core.Plan
+    folder: Path
+    where: str
 
 
 def sources(plan: Written, data: Sources | None) -> Sources:

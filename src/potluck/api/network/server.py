@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -35,6 +34,7 @@ from potluck.learning.loops import build
 from potluck.learning.models.scoring import Carried
 from potluck.learning.statistics.statistics import Counted
 from potluck.learning.training.trained import Trained
+from potluck.members.federation import Federation
 from potluck.members.files import locked, replace
 from potluck.members.home import CoordinatorHome, Membership
 from potluck.net.lease import Lease
@@ -44,6 +44,7 @@ from potluck.owner.ledger_heads import SignedHead
 from potluck.parties.admission.proposal import first_sum
 from potluck.parties.admission.session import Proposal
 from potluck.parties.runners.identity import identity
+from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator
 from potluck.parties.runners.server import Run as Running
@@ -59,28 +60,6 @@ CONNECT = 15.0
 """Seconds to reach the broker at the start."""
 Say = Callable[[str, str], None]
 Outcome = Trained | Counted | Carried | Intersected
-
-
-@dataclass(frozen=True)
-class _Bench:
-    """What a run is done with."""
-
-    plan: Plan
-    member: Membership
-    session: Session
-    heads: KnownHeads
-    coordinator: Coordinator
-    task: Task[Table, Trained | Counted] | None
-
-    @property
-    def spec(self) -> Spec:
-        """The plan as data."""
-        return self.plan.spec
-
-    @property
-    def began(self) -> datetime:
-        """When the run was begun, whichever process did."""
-        return datetime.fromtimestamp(float(self.session.journal.fact("began") or time.time()), UTC)
 
 
 def serve(
@@ -116,24 +95,30 @@ def serve(
     ):
         say = _written(kept, say)
         heads = KnownHeads(home.folder / "heads.json", member.federation)
-        bench = _bench(plan, member, kept, link, heads, transcript, wait, say)
+        task: Task[Table, Trained | Counted] | None = build(spec) if spec.traits.sums else None
+        protection, proposal = apart(spec) if task else None, _proposal(spec, member.federation)
+        running = Running(spec, task, protection, kept.name, proposal, wait, transcript)
+        coordinator = Coordinator(running, identity(member), link, kept.journal, heads, say)
         if kept.resumed:
             say("resumed", f"{sum(one['opened'] for one in kept.journal.rounds())} rounds stand")
         if kept.state != SUMMED:
-            bench.coordinator.gather()
+            coordinator.gather()
 
         def begin(ask: Ask) -> None:
             lease.check()
             progress(ask)
 
-        outcome, log = _run_round(bench, begin) if bench.task is None else _run_sums(bench, bench.task, begin)
+        if task is None:
+            outcome, log = _run_round(spec, coordinator, kept.journal, begin)
+        else:
+            outcome, log = _run_sums(spec, task, coordinator, kept.journal, begin)
         kept.became(SUMMED)
         model = outcome.model.digest() if isinstance(outcome, Trained) else ""
-        bench.coordinator.close(bytes.fromhex(model.removeprefix("sha256:")))
-        place = taken(spec.name, Path(out) if out else None, bench.began)
+        coordinator.close(bytes.fromhex(model.removeprefix("sha256:")))
+        place = taken(spec.name, Path(out) if out else None, kept.began)
         with kept.transcript.open("rb") as lines, private.opened(place / "transcript.jsonl", os.O_TRUNC) as file:
             shutil.copyfileobj(lines, file)
-        write(place, _facts(bench, outcome, log, [*warnings, *outcome.warnings]))
+        write(place, _facts(plan, member, kept, heads, outcome, log, [*warnings, *outcome.warnings]))
         kept.became(FINISHED)
     return Run.read(place)
 
@@ -182,64 +167,57 @@ def _line(home: CoordinatorHome, member: Membership) -> Iterator[tuple[Link, Lea
             lease.release()
 
 
-def _bench(
-    plan: Plan,
-    member: Membership,
-    kept: Session,
-    link: Link,
-    heads: KnownHeads,
-    transcript: Transcript,
-    wait: float,
-    say: Say,
-) -> _Bench:
-    spec, it = plan.spec, member.federation
-    task: Task[Table, Trained | Counted] | None = build(spec) if spec.traits.sums else None
-    protection = None if task is None else apart(spec)
-    proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first_sum(spec).state).digest(), b"")
-    running = Running(spec, task, protection, kept.name, proposal, wait, transcript)
-    coordinator = Coordinator(running, identity(member), link, kept.journal, heads, say)
-    return _Bench(plan, member, kept, heads, coordinator, task)
+def _proposal(spec: Spec, it: Federation) -> Proposal:
+    """What every site is asked, but for its own head."""
+    return Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first_sum(spec).state).digest(), b"")
 
 
-def _run_round(bench: _Bench, progress: Progress) -> tuple[Outcome, Log]:
+def _run_round(spec: Spec, coordinator: Coordinator, journal: Journal, progress: Progress) -> tuple[Outcome, Log]:
     """The one round of what is no sum, from the journal where it stands. Raises Abort."""
-    task, spec = task_of(bench.spec), bench.spec
+    task = task_of(spec)
     ask = task.first(spec)
     progress(ask)
-    return task.afar(), run_round(spec, ask, bench.coordinator, bench.session.journal, task.serve(spec))
+    return task.afar(), run_round(spec, ask, coordinator, journal, task.serve(spec))
 
 
-def _run_sums(bench: _Bench, task: Task[Table, Trained | Counted], progress: Progress) -> tuple[Trained | Counted, Log]:
+def _run_sums(
+    spec: Spec, task: Task[Table, Trained | Counted], coordinator: Coordinator, journal: Journal, progress: Progress
+) -> tuple[Outcome, Log]:
     """All sums, those that stand from the journal. Raises Abort."""
-    journal = bench.session.journal
-    redone = journal.unopened() if not bench.spec.exact else 0
-    if redone > bench.spec.privacy.redo:
+    redone = journal.unopened() if not spec.exact else 0
+    if redone > spec.privacy.redo:
         what = "contributions had left in a round that was not finished, and the plan paid for no other try"
         raise Abort(Cause.BUDGET, detail=f"{what}. hint: set privacy.redo, and start a new run with --fresh")
-    sums = Sums(bench.spec, bench.coordinator, store=journal, redone=redone, repeats=REPEATS, progress=progress)
+    sums = Sums(spec, coordinator, store=journal, redone=redone, repeats=REPEATS, progress=progress)
     return drive(task, sums), sums.log
 
 
-def _facts(bench: _Bench, outcome: Outcome, log: Log, warnings: list[str]) -> Facts:
-    spec, it = bench.spec, bench.member.federation
-    told = {name: epsilon for name, _, _, _, epsilon, head in bench.session.journal.sites() if head}
-    reckoned = reckoning(spec, bench.session.journal.paid())
+def _facts(
+    plan: Plan,
+    member: Membership,
+    kept: Session,
+    known: KnownHeads,
+    outcome: Outcome,
+    log: Log,
+    warnings: list[str],
+) -> Facts:
+    spec, it, journal = plan.spec, member.federation, kept.journal
+    told = {name: epsilon for name, _, _, _, epsilon, head in journal.sites() if head}
+    reckoned = reckoning(spec, journal.paid())
     noisy = spec.privacy.noise != "none"
     cost = {name: told.get(name, reckoned[name]) if noisy else None for name in spec.federation.sites}
     silent = [name for name in spec.federation.sites if noisy and name not in told]
     if silent:
         names = ", ".join(silent)
         warnings.append(f"no last word from {names}: what it spent is reckoned from the letters that came from it")
-    heads = tuple(_head(site.name, bench.heads.of(site)) for site in spec.sites if bench.heads.of(site))
+    heads = tuple(_head(site.name, known.of(site)) for site in spec.sites if known.of(site))
     network = details.Network(
-        federation=it.name, version=it.version, broker=it.broker, heads=heads, resumed=bench.session.resumed
+        federation=it.name, version=it.version, broker=it.broker, heads=heads, resumed=kept.resumed
     )
-    tries = _tries(bench.session)
+    tries = _tries(kept)
     log.aborts = [cause for causes in tries.values() for cause in causes]
-    return Facts(
-        bench.plan, spec, bench.began, outcome, log, cost, warnings, network=network, tries=tries,
-        stamp=stamp_of(spec, None),
-    )  # fmt: skip
+    stamp = stamp_of(spec, None)
+    return Facts(plan, spec, kept.began, outcome, log, cost, warnings, network=network, tries=tries, stamp=stamp)
 
 
 def _head(name: str, signed: SignedHead | None) -> details.Head:

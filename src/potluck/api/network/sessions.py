@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from potluck.api.plan.plan import Plan
@@ -39,6 +40,11 @@ class Session:
     def state(self) -> str:
         """One of the states above."""
         return self.journal.fact("state") or OPEN
+
+    @property
+    def began(self) -> datetime:
+        """When the run was begun, whichever process did."""
+        return datetime.fromtimestamp(float(self.journal.fact("began") or time.time()), UTC)
 
     @property
     def resumed(self) -> int:

@@ -14,13 +14,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from potluck.api.network.reckoning import reckoning
 from potluck.api.network.sessions import OPEN
 from potluck.core.errors import PotluckError
-from potluck.core.party import SERVER, Party, Role, site
+from potluck.core.party import SERVER, Party, Role
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
 from potluck.members.home import CoordinatorHome
@@ -148,15 +149,6 @@ def _live(run: str, journal: Journal, running: bool) -> Live:
     state = journal.fact("state") or OPEN
     open_now = flying and state == OPEN
     unheard = "silent" if running and state == OPEN else "not heard"
-    cost = reckoning(plan, journal.paid())
-    noisy = plan.privacy.noise != "none"
-    heard = {name: (verdict, codes, seen, epsilon) for name, verdict, codes, seen, epsilon, _ in journal.sites()}
-    sites = []
-    for name in plan.federation.sites:
-        verdict, codes, seen, epsilon = heard.get(name, (unheard, (), None, None))
-        spent = (cost[name] if epsilon is None else epsilon) if noisy else None
-        dropped = sum(1 for one in rounds if one["opened"] and name in one.get("lost", {}))
-        sites.append(Heard(name, verdict, codes, _ago(seen), spent, dropped, _file(journal, site(name))))
     return Live(
         run=run,
         plan=plan.name,
@@ -171,29 +163,32 @@ def _live(run: str, journal: Journal, running: bool) -> Live:
         bytes_down=sum(one.get("down", 0) for one in rounds),
         resumed=int(journal.fact("resumed") or "0"),
         file=_file(journal, SERVER),
-        sites=tuple(sites),
-        computes=_computes(plan, journal, unheard),
+        sites=_heard(plan, journal, rounds, Role.SITE, unheard),
+        computes=_heard(plan, journal, rounds, Role.COMPUTE, unheard),
     )
 
 
-def _computes(plan: Spec, journal: Journal, unheard: str) -> tuple[Heard, ...]:
-    if not plan.compute:
+def _heard(plan: Spec, journal: Journal, rounds: list[dict[str, Any]], role: Role, unheard: str) -> tuple[Heard, ...]:
+    """Sites or compute parties, in the plan's order. unheard: the verdict of who was never heard."""
+    parties = plan.compute if role is Role.COMPUTE else plan.sites
+    if not parties:
         return ()
-    heard = {name: (verdict, codes, seen) for name, verdict, codes, seen, _, _ in journal.sites(Role.COMPUTE)}
-    found = [(party, *heard.get(party.name, (unheard, (), None))) for party in plan.compute]
-    return tuple(
-        Heard(party.name, verdict, codes, _ago(seen), None, 0, _file(journal, party))
-        for party, verdict, codes, seen in found
-    )
+    noisy = role is Role.SITE and plan.privacy.noise != "none"
+    cost = reckoning(plan, journal.paid()) if noisy else {}
+    said = {name: (verdict, codes, seen, epsilon) for name, verdict, codes, seen, epsilon, _ in journal.sites(role)}
+    lost = [one.get("lost", {}) for one in rounds if one["opened"] and role is Role.SITE]
+    found = []
+    for party in parties:
+        verdict, codes, seen, epsilon = said.get(party.name, (unheard, (), None, None))
+        spent = (cost[party.name] if epsilon is None else epsilon) if noisy else None
+        ago, dropped = None if seen is None else time.time() - seen, sum(party.name in one for one in lost)
+        found.append(Heard(party.name, verdict, codes, ago, spent, dropped, _file(journal, party)))
+    return tuple(found)
 
 
 def _file(journal: Journal, party: Party) -> File | None:
     known = journal.file(party)
     return None if known is None else File(known[0], f"sha256:{known[1].hex()}")
-
-
-def _ago(seen: float | None) -> float | None:
-    return None if seen is None else time.time() - seen
 
 
 def _held(lock: Path) -> bool:

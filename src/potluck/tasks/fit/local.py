@@ -107,6 +107,10 @@ def pooled(plan: Plan, keys: Mapping[Party, Keys], own: Mapping[Party, Own]) -> 
 def here(plan: Written, data: Sources | None) -> Room:
     """Columns of a plan whose owners are all here. Raises PlanError, DataError; UsageError: the engine is missing."""
     require("mpc")
+    return _read(plan, data)
+
+
+def _read(plan: Written, data: Sources | None) -> Room:
     given, spec = sources(plan, data), plan.spec
     keys = {one: read_keys(given[one.name], spec, one.name) for one in spec.sites}
     room = Room(spec, keys, {one: read(given[one.name], spec, one.name) for one in spec.sites})
@@ -116,27 +120,18 @@ def here(plan: Written, data: Sources | None) -> Room:
 
 
 def estimate(plan: Written) -> Estimate:
-    """Not rehearsed: engines would take longer to start. Raises as `here`."""
-    rows, minded, found = _counted(plan)
-    return Estimate(warnings=minded, bytes_up=uploaded(plan.spec, rows), data=found)
+    """Not rehearsed: engines would take longer to start. Files are read as `run` reads them, with the same errors.
 
-
-def _counted(plan: Written) -> tuple[int, list[str], dict[str, Tally]]:
-    """The most rows that all owners may have in common, what to mind, and what became of the values by owner; files are
-    read as `run` reads them.
-
-    ASSUMED where a file is not here.
+    Where one is not here, ASSUMED rows are common.
     """
-    spec = plan.spec
-    missing = not_here(plan)
+    missing, spec = not_here(plan), plan.spec
     if missing or not spec.data.files:
-        return ASSUMED, [*none_read(missing), f"bytes are of {ASSUMED} common rows: the files are not here"], {}
-    given = sources(plan, None)
-    least = min(len(read_keys(given[one.name], spec, one.name).rows) for one in spec.sites)
-    found = {one.name: read(given[one.name], spec, one.name).tally for one in spec.sites}
-    for name, tally in found.items():
-        required(tally, name)
-    return least, [f"bytes are of {least} common rows, as many as the smallest file has"], found
+        minded = [*none_read(missing), f"bytes are of {ASSUMED} common rows: the files are not here"]
+        return Estimate(warnings=minded, bytes_up=uploaded(spec, ASSUMED))
+    room = _read(plan, None)
+    least = min(len(keys.rows) for keys in room.keys.values())
+    minded = [f"bytes are of {least} common rows, as many as the smallest file has"]
+    return Estimate(warnings=minded, bytes_up=uploaded(spec, least), data=room.tallies())
 
 
 def uploaded(spec: Plan, rows: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from potluck.core.party import site as party
 from potluck.core.plan import Plan
-from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.core.views import View
 from potluck.dp.check import check as check_privacy
 from potluck.learning.models import scoring_check, scoring_views
@@ -30,11 +29,7 @@ def _views(plan: Plan) -> list[View]:
 
 def _serve(plan: Plan) -> Serving:
     scoring = scorer(plan).build(plan, None)
-
-    def half(round_: RoundId, me: Credentials) -> Half[None]:
-        return lead(RoundContext(plan, scoring, round_), me)
-
-    return Serving(half, scoring.close)
+    return Serving(lambda round_, me: lead(RoundContext(plan, scoring, round_), me), scoring.close)
 
 
 def _exact(plan: Plan) -> str:
