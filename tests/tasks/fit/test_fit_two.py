@@ -17,8 +17,8 @@ from potluck.drivers.memory import Memory
 from potluck.drivers.once import together
 from potluck.learning.data.columns import Columns, read
 from potluck.learning.training.fit_linear import Regression
+from potluck.mpc import dealing
 from potluck.mpc.engine import Engine
-from potluck.mpc.fit import site as fit_site
 from potluck.owner.requests import Request, State
 from potluck.tasks.fit.halves import Brought, RoundContext, fitting, halves
 from potluck.tasks.fit.local import uploaded
@@ -68,7 +68,7 @@ def test_one_of_the_two_gets_a_seed_and_the_other_eight_bytes_a_number():
 @pytest.mark.parametrize("names", [BOTH, [*BOTH, "gamma"]])
 def test_an_owner_that_deals_another_number_of_parts_is_named(monkeypatch, names):
     """Both parts of two would be its columns; one of three is not what the engine takes."""
-    right = fit_site.held
+    right = dealing.held
     less = (lambda parts, rank: parts[:2]) if len(names) == 2 else (lambda parts, rank: (parts[rank],))
 
     def change(party, half):
@@ -79,13 +79,13 @@ def test_an_owner_that_deals_another_number_of_parts_is_named(monkeypatch, names
     def wrapped(half):
         inbox = None
         while True:
-            fit_site.held = less
+            dealing.held = less
             try:
                 exchange = half.send(inbox)
             except StopIteration as stop:
                 return stop.value
             finally:
-                fit_site.held = right
+                dealing.held = right
             inbox = yield exchange
 
     made = plan(protect={"with": "share", "compute": names})
