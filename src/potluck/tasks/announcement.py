@@ -9,7 +9,7 @@ import msgspec
 
 from potluck.core.asks import Ask, Kind
 from potluck.core.party import SERVER, Party
-from potluck.core.plan import Plan, digest
+from potluck.core.plan import Plan, digest, required
 from potluck.core.rounds import Abort, Cause, Exchange, Half, Label, Parcel, RoundId
 from potluck.core.wire import dump, load
 
@@ -35,8 +35,7 @@ class RoundContext:
 
 def only(plan: Plan) -> Ask:
     """What is asked in the round of a task that has but one."""
-    assert plan.traits.kind is not None
-    return Ask(plan.traits.kind, 0, (), b"")
+    return Ask(required(plan.traits.kind), 0, (), b"")
 
 
 def announce(plan: Plan, ask: Ask, label: Label, to: Iterable[Party]) -> Half[None]:

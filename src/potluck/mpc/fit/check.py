@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from potluck.core.party import BROKER, SERVER
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.mpc.psi.check import everybody, keys, readers
 from potluck.mpc.replicated import PARTIES, TWO
 from potluck.mpc.share.check import names_of
@@ -18,9 +18,9 @@ def check(plan: Plan) -> list[str]:
     if plan.federation.server == "lying":
         what = "share needs parties that follow the protocol: a lying one could change the model unseen"
         return [f'{what}. hint: trust the server: federation.server = "curious"']
-    assert plan.align is not None
     to = plan.fit.to if plan.fit else ()
-    return [*_federation(plan), *_servers(plan), *keys(plan, plan.align), *_align(plan), *readers("fit.to", plan, to)]
+    keyed = keys(plan, required(plan.align))
+    return [*_federation(plan), *_servers(plan), *keyed, *_align(plan), *readers("fit.to", plan, to)]
 
 
 def _federation(plan: Plan) -> Iterator[str]:
@@ -45,8 +45,7 @@ def _servers(plan: Plan) -> Iterator[str]:
 
 
 def _align(plan: Plan) -> Iterator[str]:
-    spec = plan.align
-    assert spec is not None
+    spec = required(plan.align)
     if spec.reveal != "size" or spec.to:
         key = "align.to" if spec.to else "align.reveal"
         yield f"{key}: to fit a model every owner learns which of its rows all have. hint: leave {key} out"

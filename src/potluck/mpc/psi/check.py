@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from potluck.core.plan import Align, Plan
+from potluck.core.plan import Align, Plan, required
 
 
 def check(plan: Plan) -> tuple[list[str], list[str]]:
     """(errors, warnings)."""
-    spec = plan.align
-    assert spec is not None
+    spec = required(plan.align)
     return [*_federation(plan), *_privacy(plan), *keys(plan, spec), *readers("align.to", plan, spec.to)], [
         *_minded(plan, spec)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from potluck.core.party import SERVER, Party
-from potluck.core.plan import Align, Plan
+from potluck.core.plan import Align, Plan, required
 from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View, at_sites
 
 SOURCE = "docs/concepts/intersection.md"
@@ -16,8 +16,7 @@ GUESSED = "how many it has; whoever puts in keys that it made up learns which of
 
 def views(plan: Plan) -> list[View]:
     """Of every site's keys, and of the common keys: what each party sees, and what it takes to see more."""
-    spec = plan.align
-    assert spec is not None
+    spec = required(plan.align)
     found = []
     for one in plan.sites:
         of = f"{one}'s keys"
@@ -29,8 +28,7 @@ def views(plan: Plan) -> list[View]:
 
 def _blinded(plan: Plan, owner: Party) -> AnyOf:
     """Another owner sees of keys points or codes, of which it takes their owner to make keys again."""
-    spec = plan.align
-    assert spec is not None
+    spec = required(plan.align)
     by_engine = len(plan.sites) == 2 and spec.protocol == "rr22" and spec.reveal == "members"
     broken = (RR22, LINK) if by_engine else (CURVE,)
     return AnyOf((Together(1, frozenset({owner})), *broken))

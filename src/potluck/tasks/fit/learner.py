@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from potluck.core.errors import PlanError
 from potluck.core.party import Party, site
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.stages import Floats
 from potluck.core.views import View
 from potluck.core.wire import dump
@@ -59,11 +59,9 @@ def _kept(plan: Plan) -> list[str]:
         noise = owed(plan)
     except PlanError as error:
         return [f"{error.where}: {error.what}. hint: {error.hint}"]
-    spec = plan.training
-    assert spec is not None
-    assert spec.expected_rows is not None
+    spec = required(plan.training)
     loud = LOUD * noise.sigma * UNIT
-    if loud < WIDEST and loud * spec.rate / spec.expected_rows < LONGEST_STEP:
+    if loud < WIDEST and loud * spec.rate / required(spec.expected_rows) < LONGEST_STEP:
         return []
     what = "so much noise is beyond what the computation carries"
     return [f"privacy.epsilon: {what}. hint: a lower training.rate or privacy.clip, more epsilon, or more rows"]

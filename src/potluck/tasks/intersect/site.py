@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.core.steps import recorded
 from potluck.members.home import SiteHome
@@ -43,9 +43,8 @@ def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
 
     def done(run: str, result: object) -> None:
         assert isinstance(result, Common)
-        assert plan.align is not None
         if result.size is not None:
-            found = learnt(plan.align.keys, keys, result)
+            found = learnt(required(plan.align).keys, keys, result)
             members = None if found.members is None else text_of(found).encode()
             COMMON.keep(home.folder, run, Known(result.size, result.reused), members)
 

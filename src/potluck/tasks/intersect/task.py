@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.mpc.psi import check, views
 from potluck.tasks.announcement import RoundContext
 from potluck.tasks.intersect import local, site
@@ -14,8 +14,7 @@ EXACT = "no epsilon: what it shows is exact; whoever puts in keys that it made u
 
 def _learnt(plan: Plan, me: str) -> str:
     """Who learns what of whose keys."""
-    spec = plan.align
-    assert spec is not None
+    spec = required(plan.align)
     to = [name for name in plan.federation.sites if not spec.to or name in spec.to]
     what = "how many keys all have in common" if spec.reveal == "size" else "which of their own keys all others have"
     mine = "" if me in to else "; this site learns nothing but how many keys each has"

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.plan import Plan, digest
+from potluck.core.plan import Plan, digest, required
 from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.engines.environment import require
 from potluck.learning.data.keys import keyed
@@ -76,8 +76,7 @@ class Tools:
 def gathering(plan: Plan, round_: RoundId, file: bytes = b"") -> Gathering:
     """What all parties agree on, from the plan alone. To fit a model every site learns its common rows. file: as in
     `Credentials`."""
-    spec = plan.align
-    assert spec is not None
+    spec = required(plan.align)
     fits = plan.traits.joins
     to = plan.sites if fits or not spec.to else tuple(one for one in plan.sites if one.name in spec.to)
     reveal = "members" if fits else spec.reveal
@@ -97,9 +96,8 @@ def needs_engine(plan: Plan) -> bool:
 def read_keys(source: Source, plan: Plan, name: str) -> Keys:
     """An owner's keys. Raises DataError: a row without key, a key twice (but with duplicates = "first"), or no rows to
     be read."""
-    assert plan.align is not None
     found = keyed(source, plan, name)
-    first = plan.align.duplicates == "first"
+    first = required(plan.align).duplicates == "first"
     places = distinct(found.texts, found.lines.tolist(), name, what="lines", first=first)
     return Keys(b"".join(places), np.fromiter(places.values(), np.int64, len(places)), found.texts)
 

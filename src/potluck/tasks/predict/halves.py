@@ -18,7 +18,7 @@ import numpy as np
 
 from potluck.core.errors import DataError, Refused
 from potluck.core.party import SERVER, Party, site
-from potluck.core.plan import Plan, digest
+from potluck.core.plan import Plan, digest, required
 from potluck.core.predicting import SCORED, Meeting, Predict, Scored
 from potluck.core.rounds import (
     Abort,
@@ -77,12 +77,10 @@ class RoundContext:
 
     def meeting(self, file: bytes = b"") -> Meeting:
         """What all agree on, from the plan alone. The owner's model is in by its digest. file: see `Credentials`."""
-        spec = self.plan.predict
-        assert spec is not None
-        assert spec.mode is not None
+        spec = required(self.plan.predict)
         run, number = self.round.run.encode(), b"%d" % self.round.number
         agreed = fingerprint(b"potluck prediction 1", digest(self.plan), run, number, file)
-        return Meeting(self.round, agreed, site(spec.owner), site(spec.client), spec.mode, spec.max_rows)
+        return Meeting(self.round, agreed, site(spec.owner), site(spec.client), required(spec.mode), spec.max_rows)
 
 
 def lead(context: RoundContext, me: Credentials) -> Half[None]:
@@ -148,9 +146,7 @@ def aid(context: RoundContext, me: Credentials) -> Half[None]:
 
 def scored_key(plan: Plan, run: str) -> str:
     """Under what the owner's ledger holds how many rows a run scored: once, whatever the round's number."""
-    assert plan.model is not None
-    assert plan.predict is not None
-    return key(plan.model.digest or "", run, plan.predict.client)
+    return key(required(plan.model).digest or "", run, required(plan.predict).client)
 
 
 def _through(label: Label, body: bytes, answered: Label) -> Half[bytes]:

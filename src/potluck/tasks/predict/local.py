@@ -12,7 +12,7 @@ import numpy as np
 
 from potluck.core.errors import PlanError
 from potluck.core.party import site
-from potluck.core.plan import Plan, Predict, digest
+from potluck.core.plan import Plan, Predict, digest, required
 from potluck.core.rounds import Abort, RoundId
 from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.once import played
@@ -91,8 +91,7 @@ class Room:
 
 def spec_of(spec: Plan) -> Predict:
     """The plan's predict table, which a plan that predicts has."""
-    assert spec.predict is not None
-    return spec.predict
+    return required(spec.predict)
 
 
 def here(plan: Written, data: Sources | None) -> Room:
@@ -142,10 +141,9 @@ def rows_of(plan: Written, data: Sources | None) -> Source:
 def outline(spec: Plan, card: Card) -> Outline:
     """The model and the run as their protection asks of them."""
     widths = (len(card.encoding.names), *(outputs for _, outputs in card.shapes))
-    wanted = spec_of(spec)
-    assert wanted.mode is not None
+    wanted, patience = spec_of(spec), spec.federation.patience
     activation = card.activation if card.layers else ""  # a network may have no hidden layer
-    return Outline(widths, activation, wanted.mode, wanted.max_rows, spec.federation.patience, len(spec.compute))
+    return Outline(widths, activation, required(wanted.mode), wanted.max_rows, patience, len(spec.compute))
 
 
 def telling(spec: Plan, card: Card) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from potluck.core.party import Party, site
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.predicting import Predict
 from potluck.core.views import View
 from potluck.he.predict import protection as he
@@ -37,8 +37,8 @@ class Scorer:
 
 
 def _ends(plan: Plan) -> tuple[Party, Party, int]:
-    assert plan.predict is not None
-    return site(plan.predict.owner), site(plan.predict.client), plan.predict.max_rows
+    spec = required(plan.predict)
+    return site(spec.owner), site(spec.client), spec.max_rows
 
 
 def _shared_views(plan: Plan) -> list[View]:

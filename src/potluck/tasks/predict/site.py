@@ -6,7 +6,7 @@ import msgspec
 
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import Role
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.engines.environment import require
 from potluck.learning.data.rows import Inputs
@@ -42,11 +42,10 @@ def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     """As its policy allows it. Raises PotluckError: rows or model; Denied: the policy says no."""
     if home.me.role is Role.COMPUTE:
         return computing(plan, rules, home, lambda engine: _computes(plan, home, engine))
-    assert plan.predict is not None
     engine = scorer(plan).engine
     if engine is not None:
         require(engine)
-    return _owns(plan, rules, home) if plan.predict.owner == home.name else _asks(plan, rules, home)
+    return _owns(plan, rules, home) if required(plan.predict).owner == home.name else _asks(plan, rules, home)
 
 
 def _computes(plan: Plan, home: SiteHome, engine: Engine) -> HalfOf:
@@ -62,8 +61,7 @@ def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
         hint = 'file = "model.json", as `run` wrote it'
         raise UsageError("source.file is no model, which this plan asks of this site", where=home.name, hint=hint)
     model = layered(Model.read(home.folder / rules.source.file), home.name)
-    assert plan.model is not None
-    if model.digest() != plan.model.digest:
+    if model.digest() != required(plan.model).digest:
         hint = f"this one is {model.digest()}: the plan's model.digest has to be that, or source.file another"
         raise UsageError("the model of source.file is not the one that the plan names", where=home.name, hint=hint)
     denial = models_allowed(rules, model.kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from potluck.core.party import site as party
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.views import View
 from potluck.dp.check import check as check_privacy
 from potluck.learning.models import scoring_check, scoring_views
@@ -40,8 +40,7 @@ def _exact(plan: Plan) -> str:
 
 def _learnt(plan: Plan, me: str) -> str:
     """Whose model scores whose rows."""
-    wanted, model = local.spec_of(plan), plan.model
-    assert model is not None
+    wanted, model = local.spec_of(plan), required(plan.model)
     if me == wanted.owner:
         what = f"the model {model.digest} scores up to {wanted.max_rows} rows of {wanted.client}"
         return f"{what}, which alone reads the scores."
