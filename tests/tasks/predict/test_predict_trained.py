@@ -17,8 +17,11 @@ def held_out(table):
     return table[table.fold == "test"].drop(columns="fold")
 
 
-@pytest.mark.parametrize("mode", ["batch", "single"])
-@pytest.mark.parametrize("name", ["heart", pytest.param("breast", marks=pytest.mark.slow)])
+slow = pytest.mark.slow
+
+
+@pytest.mark.parametrize("mode", ["batch", pytest.param("single", marks=slow)])
+@pytest.mark.parametrize("name", ["heart", pytest.param("breast", marks=slow)])
 def test_labels_of_a_whole_test_set_are_those_in_plain(name, mode):
     if name == "heart":
         table, columns, target = sets.heart(), sets.heart_columns(), sets.BINARY
@@ -32,7 +35,7 @@ def test_labels_of_a_whole_test_set_are_those_in_plain(name, mode):
     assert beside["largest_error"] < 1e-6
 
 
-@pytest.mark.parametrize("mode", ["batch", "single"])
+@pytest.mark.parametrize("mode", [pytest.param("batch", marks=slow), "single"])
 def test_numbers_by_a_linear_model_are_those_in_plain(mode):
     table, columns = sets.heart(), sets.heart_columns("flag", sets.NUMBER)
     done = sets.trained(table, columns, sets.NUMBER, {"kind": "linear"}, {"method": "newton", "rounds": 1})
@@ -42,7 +45,6 @@ def test_numbers_by_a_linear_model_are_those_in_plain(mode):
     assert found.document["max_error_bound"] < 1e-5
 
 
-slow = pytest.mark.slow
 NETWORKS = [
     pytest.param(shape, activation, mode, marks=[slow] if activation != "square" or shape[1:] else [])
     for shape in ([], [5], [5, 4], [5, 4, 3])
