@@ -34,6 +34,7 @@ from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.server import Coordinator, Run
 from potluck.parties.runners.site import Site
+from potluck.tasks.catalog import planned
 from potluck.tasks.sums import protections
 from support.owner.policies import COMPUTES, OPEN
 from support.parties import scene
@@ -105,6 +106,7 @@ class Across:
     def coordinator(self, spec: Spec, run: str, wait: float = 60.0) -> Iterator[tuple[Coordinator, Journal]]:
         home = CoordinatorHome.at(self.folder / "fed")
         member = home.open(time.time())
+        planned(spec)  # once here, and kept: else the threads of all sites reckon it at the same time
         task = build(spec)
         it = member.federation
         first = next(task.lead())

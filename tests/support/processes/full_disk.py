@@ -24,6 +24,7 @@ from support.parties import scene
 from support.parties.across import Across, quick
 
 RUN, NEXT = "ab" * 16, "cd" * 16
+PLAN = scene.plan(privacy=scene.SHARED | {"redo": 1}).set("training.rounds", 1)
 
 
 def small_disk(place: Path) -> None:
@@ -41,8 +42,8 @@ def fill(place: Path) -> None:
 
 
 def run(fed: Across, place: Path, name: str) -> dict[str, object]:
-    """A run during which the disk fills up before the second round; who gave to which round, and how it ended."""
-    spec = quick(scene.plan(privacy=scene.SHARED), patience=5.0)  # each round waits for a that long
+    """A run of two rounds; before the second the disk fills up. Who gave to which round, and how it ended."""
+    spec = quick(PLAN, patience=5.0)  # the second round waits for a that long
     begun: list[int] = []
 
     def full(ask: object) -> None:
@@ -96,7 +97,7 @@ def main() -> None:
     with Budget(folder / "a" / "ledger.sqlite") as ledger:  # verified whole as it is opened
         found["releases"] = [row.releases for row in ledger.history()]
     with fed.attending(*"abcd"):  # there is room again
-        fed.run(quick(scene.plan(privacy=scene.SHARED | {"redo": 1})), run=front + NEXT, wait=20.0)
+        fed.run(quick(PLAN), run=front + NEXT, wait=20.0)
     print(json.dumps(found | {"troubles": troubles, "heard": fed.heard["a"]}))
 
 
