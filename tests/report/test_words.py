@@ -107,4 +107,5 @@ def test_counts_lists_and_moments():
 
 def test_what_cannot_be_seen_is_shown_as_a_mark():
     assert words.clean("a\u202eb\x00c\ud800") == "a�b�c�"
-    assert words.clean("kept\n\täöü 漢字") == "kept\n\täöü 漢字"
+    assert words.clean("kept\n\täöü 漢字\u00a0%") == "kept\n\täöü 漢字\u00a0%"
+    assert words.clean("filler \u3164") == "filler �"

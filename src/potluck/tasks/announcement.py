@@ -11,6 +11,7 @@ from potluck.core.asks import Ask, Kind
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan, digest, required
 from potluck.core.rounds import Abort, Cause, Exchange, Half, Label, Parcel, RoundId
+from potluck.core.steps import hear
 from potluck.core.wire import dump, load
 
 BEGIN = "begin"
@@ -46,7 +47,7 @@ def announce(plan: Plan, ask: Ask, label: Label, to: Iterable[Party]) -> Half[No
 
 def announced(plan: Plan, round_: RoundId) -> Half[Announcement]:
     """What the server says. Raises Abort(TERMS): it runs another plan."""
-    inbox = yield Exchange(Label(round_, BEGIN), expect=frozenset({SERVER}), at_least=1, hops=2)
+    inbox = yield hear(Label(round_, BEGIN), (SERVER,), hops=2)
     said = load(inbox.got[SERVER], Announcement, SERVER)
     if said.plan != digest(plan):
         raise Abort(Cause.TERMS, party=SERVER, detail="the server runs another plan")

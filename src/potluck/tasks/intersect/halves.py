@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Credentials, Exchange, Half, Parcel
+from potluck.core.steps import hear
 from potluck.tasks.announcement import BEGIN, RoundContext, announce, begun, only
 from potluck.tasks.matching.alignment import Common, Keys, Tools, aligned, gathering, handed_on
 
@@ -40,7 +41,7 @@ def conduct(context: RoundContext, me: Credentials) -> Half[None]:
     about = gathering(context.plan, context.round, me.file)
     yield from announce(context.plan, only(context.plan), about.label(BEGIN), about.owners)
     yield from handed_on(about)
-    yield Exchange(about.label(DONE), expect=frozenset(about.to), at_least=len(about.to), hops=2)
+    yield hear(about.label(DONE), about.to, hops=2)
 
 
 def match(context: RoundContext, keys: Keys, tools: Tools, me: Credentials) -> Half[Common]:

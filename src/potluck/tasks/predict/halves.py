@@ -32,6 +32,7 @@ from potluck.core.rounds import (
     Record,
     RoundId,
 )
+from potluck.core.steps import ask_server, hear
 from potluck.core.wire import Message, Signature, dump, load
 from potluck.learning.data.rows import Inputs
 from potluck.learning.models.card import Card, fault
@@ -91,11 +92,11 @@ def lead(context: RoundContext, me: Credentials) -> Half[None]:
     yield from _hand_on(meeting.label(KEY), meeting.client, meeting.owner)
     yield from _hand_on(meeting.label(CARD), meeting.owner, meeting.client)
     yield from context.protection.relay(meeting, me)
-    yield Exchange(meeting.label(DONE), expect=frozenset({meeting.client}), at_least=1, hops=2)
+    yield hear(meeting.label(DONE), (meeting.client,), hops=2)
 
 
 def _hand_on(label: Label, sender: Party, to: Party) -> Half[None]:
-    inbox = yield Exchange(label, expect=frozenset({sender}), at_least=1, hops=2)
+    inbox = yield hear(label, (sender,), hops=2)
     yield Exchange(label, send={to: Parcel(label, inbox.got[sender])})
 
 
@@ -108,7 +109,7 @@ def ask(context: RoundContext, rows: Rows, me: Credentials) -> Half[Predicted]:
     yield from begun(context.plan, context.round)
     own = BoxKey(Secret(me.draw(SEED)))
     sent = Key(own.public, me.sign(_statement(KEY, meeting, own.public)))
-    shown = yield from _through(meeting.label(KEY), dump(sent), meeting.label(CARD))
+    shown = yield from ask_server(meeting.label, KEY, dump(sent), CARD, hops=4)
     card = _card(meeting, own, shown, me)
     read = rows(card)
     features = read.features
@@ -128,7 +129,7 @@ def answer(context: RoundContext, model: Model, me: Credentials) -> Half[None]:
     """
     meeting = context.meeting(me.file)
     yield from begun(context.plan, context.round)
-    inbox = yield Exchange(meeting.label(KEY), expect=frozenset({SERVER}), at_least=1, hops=3)
+    inbox = yield hear(meeting.label(KEY), (SERVER,), hops=3)
     said = load(inbox.got[SERVER], Key, SERVER)
     me.verify(meeting.client, _statement(KEY, meeting, said.box), said.signature)
     box = PublicBoxKey(said.box).seal(dump(model.card), _info(meeting, said.box))
@@ -147,13 +148,6 @@ def aid(context: RoundContext, me: Credentials) -> Half[None]:
 def scored_key(plan: Plan, run: str) -> str:
     """Under what the owner's ledger holds how many rows a run scored: once, whatever the round's number."""
     return key(required(plan.model).digest or "", run, required(plan.predict).client)
-
-
-def _through(label: Label, body: bytes, answered: Label) -> Half[bytes]:
-    """Send by the server and wait for what the other side answers."""
-    send = {SERVER: Parcel(label, body)}
-    inbox = yield Exchange(answered, send=send, expect=frozenset({SERVER}), at_least=1, hops=4)
-    return inbox.got[SERVER]
 
 
 def _card(meeting: Meeting, key: BoxKey, body: bytes, me: Credentials) -> Card:
