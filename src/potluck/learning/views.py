@@ -1,4 +1,5 @@
-"""What the opened sums, the model and the metrics reveal: the task's own claims, whatever protects the sums."""
+"""What the opened sums, the model and the metrics reveal, and a model's card: the tasks' own claims, whatever protects
+them."""
 
 from __future__ import annotations
 
@@ -6,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from potluck.core.party import SERVER, Party
-from potluck.core.plan import Plan
-from potluck.core.views import AllOf, AnyOf, Condition, Form, Never, Together, View
+from potluck.core.party import SERVER, Party, site
+from potluck.core.plan import Plan, required
+from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View
 from potluck.learning.data.units import noisy
 from potluck.learning.evaluation import evaluate
 from potluck.learning.models.fitted import training
@@ -17,6 +18,11 @@ from potluck.learning.training.methods import METHODS
 SOURCE = "docs/concepts/training.md"
 OPENS = 2
 """So many compute parties together open what sites shared among three."""
+CARD_SOURCE = "docs/concepts/prediction.md"
+CARD = (
+    "columns, their ranges and declared values, the target, the model's kind and layers: the client encodes its rows "
+    "by it; no weight is in it"
+)
 
 
 def opened(plan: Plan) -> str:
@@ -99,3 +105,16 @@ def _opened_by(plan: Plan, guard: Condition) -> tuple[Condition, ...]:
         AllOf((server, part)) if isinstance(part, Together) and not part.among <= frozenset(plan.compute) else part
         for part in parts
     )
+
+
+def of_card(plan: Plan) -> list[View]:
+    """What a prediction shows besides what the protection hides: the card goes from owner to client, sealed to a key of
+    the round and signed."""
+    spec = required(plan.predict)
+    owner, client = site(spec.owner), site(spec.client)
+    either = AnyOf((Together(1, frozenset({owner, client})), Assumption("both X25519 and ML-KEM-768 fall")))
+    return [
+        View(owner, "the card", Form.PLAIN, Never(), CARD_SOURCE, note="its own"),
+        View(client, "the card", Form.PLAIN, Never(), CARD_SOURCE, note=CARD),
+        View(SERVER, "the card", Form.CIPHERTEXT, either, CARD_SOURCE, note="sealed to the client's key of this round"),
+    ]

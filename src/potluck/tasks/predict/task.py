@@ -6,7 +6,8 @@ from potluck.core.party import site as party
 from potluck.core.plan import Plan, required
 from potluck.core.views import View
 from potluck.dp.check import check as check_privacy
-from potluck.learning.models import scoring_check, scoring_views
+from potluck.learning.models import scoring_check
+from potluck.learning.views import of_card
 from potluck.mpc.predict import protection as shared
 from potluck.tasks.predict import local, site
 from potluck.tasks.predict.halves import RoundContext, lead
@@ -24,7 +25,7 @@ def _check(plan: Plan) -> tuple[list[str], list[str]]:
 
 
 def _views(plan: Plan) -> list[View]:
-    return [*scorer(plan).views(plan), *scoring_views.views(plan)]
+    return [*scorer(plan).views(plan), *of_card(plan)]
 
 
 def _serve(plan: Plan) -> Serving:
