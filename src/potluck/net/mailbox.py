@@ -108,7 +108,9 @@ class Mailbox:
 
     def finish(self, key: Key) -> None:
         """The letter is done with: acknowledge its messages, now and whenever they come again."""
-        self._remember(key)
+        self._done[key] = None
+        while len(self._done) > REMEMBERED:
+            self._done.popitem(last=False)
         self._whole.discard(key)
         self._say(self._replies.pop(key, {}).values(), ACK)
 
@@ -237,11 +239,6 @@ class Mailbox:
         """An unfinished letter is given up for good."""
         self._assembler.drop(key)
         self.finish(key)
-
-    def _remember(self, key: Key) -> None:
-        self._done[key] = None
-        while len(self._done) > REMEMBERED:
-            self._done.popitem(last=False)
 
     def _say(self, replies: Iterable[str], word: bytes) -> None:
         session, all_of_them = self._session, list(replies)
