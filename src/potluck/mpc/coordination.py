@@ -130,8 +130,8 @@ def compiled_and_linked(
     mine = Ready(digest(*about, job.encode(), *(encode(said[party]) for party in place.ranks)), hashed)
     ready = yield from tell_all(place, label, steps.ready, mine, hops=steps.hops)
     programs = {party: one.program for party, one in ready.items()}
-    same(place, steps.ready, programs, Cause.TERMS, "compiled another program")
-    same(place, steps.ready, {party: one.agreed for party, one in ready.items()}, Cause.SURVIVORS, steps.other)
+    same(steps.ready, programs, Cause.TERMS, "compiled another program")
+    same(steps.ready, {party: one.agreed for party, one in ready.items()}, Cause.SURVIVORS, steps.other)
     if fresh:
         certificates = {party: said[party].certificate for party in place.ranks}
         at = [said[party].address for party in place.ranks]
@@ -140,7 +140,7 @@ def compiled_and_linked(
     return made
 
 
-def same(place: Place, step: str, said: Mapping[Party, bytes], cause: Cause, what: str) -> None:
+def same(step: str, said: Mapping[Party, bytes], cause: Cause, what: str) -> None:
     """Raises Abort(cause): not all said the same; named is who is alone with it, be it this party itself."""
     if len(set(said.values())) == 1:
         return

@@ -50,11 +50,6 @@ def lifted(words: Words) -> Ring:
     return signed(words).view(np.uint64)
 
 
-def lowered(words: Ring, bits: int) -> Words:
-    """numbers mod 2^64 -> mod 2^bits."""
-    return words.astype("<u4") if bits == 32 else words.astype("<u8")
-
-
 def split(words: Ring, info: bytes, draw: Draw, count: int = PARTIES) -> tuple[Piece, ...]:
     """words [d] -> a part for each of `count` parties. info: what they are for; draw: fresh randomness, 32 bytes each.
 

@@ -58,7 +58,7 @@ def compute(place: Place, fitting: Fitting, me: Credentials, make: Make, sample:
     inbox = yield Exchange(fitting.label(m.INPUT), send, owners, len(owners), waiting, read=read)
     cast = yield from _agree(place, fitting, me, key, make, inbox.got)
     program = yield from _prepare(place, fitting, cast)
-    given = _arguments(place, fitting, cast, inbox.got)
+    given = _arguments(fitting, cast, inbox.got)
     del inbox
     if cast.recipe.noise is not None:
         boxes = {party: one.box for party, one in cast.shown.items()}
@@ -142,7 +142,7 @@ def _expected(place: Place, recipe: Recipe, program: Compiled) -> None:
         raise Abort(Cause.ENGINE, step=m.READY, detail="its program takes or gives something else")
 
 
-def _arguments(place: Place, fitting: Fitting, cast: _Cast, got: Mapping[Party, bytes]) -> list[bytes]:
+def _arguments(fitting: Fitting, cast: _Cast, got: Mapping[Party, bytes]) -> list[bytes]:
     """This party's share of each argument. Raises Abort(MALFORMED), naming whose parts have another length."""
     by_owner: list[list[bytes]] = []
     for number, owner in enumerate(fitting.owners):

@@ -218,10 +218,5 @@ def read_found(body: bytes, sender: Party, width: int, filled: int) -> Found:
     return msgspec.structs.replace(found, members=found.members[: width * found.size])
 
 
-def filled_up(found: Found, width: int, filled: int) -> bytes:
-    """A result as it is sent."""
-    return dump(msgspec.structs.replace(found, members=found.members.ljust(width * filled, b"\0")))
-
-
 def _statement(session: bytes, step: str, sender: Party, to: Party) -> bytes:
     return b"potluck psi note 1\0" + digest(session, step.encode(), named(sender), named(to))

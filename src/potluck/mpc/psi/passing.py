@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Abort, Cause, Exchange, Half, Parcel
 from potluck.core.wire import dump, load
@@ -35,7 +37,8 @@ def passed(
 def tell_found(circle: m.Circle, found: m.Found, width: int) -> Half[None]:
     """From who compares to all others who learn the result. width: bytes of a member, where members are revealed."""
     gathering = circle.gathering
-    body = m.filled_up(found, width if gathering.reveal == "members" else 0, min(circle.counts.values()))
+    width = width * min(circle.counts.values()) if gathering.reveal == "members" else 0
+    body = dump(replace(found, members=found.members.ljust(width, b"\0")))  # a letter's size must not say the result's
     others = (party for party in gathering.to if party != gathering.first)
     yield from passed(circle, m.FOUND, dict.fromkeys(others, body), frozenset())
 

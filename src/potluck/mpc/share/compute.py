@@ -55,7 +55,7 @@ def assist(place: Place, terms: Terms, me: Credentials) -> Half[None]:
     pending = place.engine.execute(program, [_share(terms, inputs, one) for one in cast.givers])
     total, bits = yield from in_step(place, terms.label, m.RUN, pending, m.ROLL)
     accepted, faults = yield from _judge(place, terms, cast, bits)
-    yield from _confirm(terms, accepted, faults)
+    yield from _confirm(terms, accepted)
     label = terms.label(m.RESULT)
     yield Exchange(label, send={SERVER: Parcel(label, dump(m.Result(accepted, faults, total)))})
 
@@ -152,7 +152,7 @@ def _judge(place: Place, terms: Terms, cast: _Cast, bits: bytes) -> Half[tuple[t
     return accepted, faults
 
 
-def _confirm(terms: Terms, accepted: tuple[int, ...], faults: tuple[m.Fault, ...]) -> Half[None]:
+def _confirm(terms: Terms, accepted: tuple[int, ...]) -> Half[None]:
     """One set for what may be opened once, durable before it is said; then the word of a cohort of its sites."""
     sites = [terms.sites[one] for one in accepted]
     body = dump(m.Survivors(accepted))

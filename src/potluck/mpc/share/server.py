@@ -12,7 +12,7 @@ from potluck.core.rounds import SURVIVORS, Abort, Cause, Credentials, Half, Term
 from potluck.core.stages import Opened
 from potluck.core.steps import checked, hear
 from potluck.core.wire import ascending, by_site, load
-from potluck.mpc.replicated import join, lowered
+from potluck.mpc.replicated import join
 from potluck.mpc.share import messages as m
 
 
@@ -36,7 +36,7 @@ def open_sum(ranks: tuple[Party, ...], terms: Terms, me: Credentials) -> Half[Op
         raise Abort(abort.cause, party=abort.party, step=m.RESULT, detail=abort.detail) from None
     givers = frozenset(terms.sites[one] for one in first.givers)
     refused = {terms.sites[fault.site]: fault.cause.value for fault in first.faults}
-    return Opened(lowered(total, terms.bits), givers, refused)
+    return Opened(total.astype(terms.dtype), givers, refused)
 
 
 def _check_promise(terms: Terms, me: Credentials, sender: Party, promise: m.Promise) -> None:

@@ -37,13 +37,6 @@ def equal(path: str, value: bytes | None, wanted: bytes | None, code: Code) -> I
     yield Reason(code, path, f"{found}, not {short(wanted.hex()) or 'what an empty one could say'}")
 
 
-def bound(path: str, data: bytes, nonce: bytes | None, report_data: bytes | None) -> Iterator[Reason]:
-    """64 bytes of report data against what was asked for: all of them, or a nonce filled up with zeros."""
-    yield from equal(f"{path}.report_data", data, report_data, Code.REPORT_DATA)
-    wanted = nonce.ljust(len(data), b"\0") if nonce else nonce  # an empty nonce equals nothing
-    yield from equal(f"{path}.nonce", data, wanted, Code.NONCE)
-
-
 def signed(key: object, signature: bytes, message: bytes) -> bool:
     """Whether r || s is the key's ECDSA signature: on P-256 with SHA-256, or on P-384 with SHA-384."""
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in CURVES:
@@ -60,10 +53,15 @@ def signed(key: object, signature: bytes, message: bytes) -> bool:
 
 
 def fresh(name: str, data: bytes, asked: Asked) -> Iterator[Reason | Unchecked]:
-    """A quote's report data against what was asked for; unchecked where nothing was."""
+    """64 bytes of report data against what was asked for: all of them, or a nonce filled up with zeros.
+
+    Unchecked where nothing was asked for.
+    """
     if asked.nonce is None and asked.report_data is None:
         yield Unchecked(f"{name}.nonce or report_data")
-    yield from bound(name, data, asked.nonce, asked.report_data)
+    yield from equal(f"{name}.report_data", data, asked.report_data, Code.REPORT_DATA)
+    wanted = asked.nonce.ljust(len(data), b"\0") if asked.nonce else asked.nonce  # an empty nonce equals nothing
+    yield from equal(f"{name}.nonce", data, wanted, Code.NONCE)
 
 
 def aged(made: float, limit: int | None, now: int) -> Iterator[Reason]:
