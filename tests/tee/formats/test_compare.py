@@ -55,17 +55,19 @@ def test_what_is_asked_for_must_be_there_and_equal(value, wanted, good):
 
 def test_report_data_is_compared_whole_and_a_nonce_filled_up_with_zeros():
     data = b"nonce".ljust(64, b"\0")
-    assert found(compare.bound("tdx", data, b"nonce", data)) == []
-    assert found(compare.bound("tdx", data, data, None)) == []
+    assert found(compare.fresh("tdx", data, Asked(0, b"nonce", data))) == []
+    assert found(compare.fresh("tdx", data, Asked(0, data, None))) == []
     for nonce in (b"nonc", b"nonce1", b"", data + b"\0"):
-        assert found(compare.bound("tdx", data, nonce, None)) == [("nonce_mismatch", "tdx.nonce")]
+        assert found(compare.fresh("tdx", data, Asked(0, nonce, None))) == [("nonce_mismatch", "tdx.nonce")]
     for wanted in (b"nonce", data[:-1], data[:-1] + b"\1", b""):
-        assert found(compare.bound("tdx", data, None, wanted)) == [("report_data_mismatch", "tdx.report_data")]
+        assert found(compare.fresh("tdx", data, Asked(0, None, wanted))) == [
+            ("report_data_mismatch", "tdx.report_data")
+        ]
 
 
 def test_an_empty_nonce_does_not_equal_report_data_of_zeros():
-    assert found(compare.bound("tdx", bytes(64), b"", None)) == [("nonce_mismatch", "tdx.nonce")]
-    assert found(compare.bound("tdx", bytes(64), b"\0", None)) == []
+    assert found(compare.fresh("tdx", bytes(64), Asked(0, b"", None))) == [("nonce_mismatch", "tdx.nonce")]
+    assert found(compare.fresh("tdx", bytes(64), Asked(0, b"\0", None))) == []
 
 
 def test_both_mismatches_are_reported_and_nothing_asked_is_unchecked():
