@@ -2,12 +2,13 @@
 
 import json
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from potluck.api.plan.grammar import parse, replaced
-from potluck.api.plan.schema import schema
+from potluck.api.plan.schema import schema as schema_of
 from potluck.core.bounds import Bounds, Size, outside
 from potluck.core.errors import PotluckError
 from potluck.owner import reading
@@ -27,6 +28,7 @@ LIMITS = {
     "maxItems": lambda value, limit: len(value) <= limit,
     "maxProperties": lambda value, limit: len(value) <= limit,
 }
+schema = cache(schema_of)
 SAID = {"$schema", "description", "default"}
 INNER = {"properties", "required", "additionalProperties", "propertyNames", "items"}
 
