@@ -30,7 +30,7 @@ from potluck.report import (
 )
 from potluck.report.details import Details, Seen
 from potluck.report.matrix import Matrix
-from potluck.report.outcome import Outcome, read, scores
+from potluck.report.outcome import read, scores
 from potluck.report.statistics import lines_of, statistics
 
 HERE = Path(__file__).parent
@@ -76,7 +76,7 @@ def render(folder: Path) -> str:
             models=comparison.MODELS,
             rows_between=comparison.rows_between(outcome.metrics),
             statistics=statistics(outcome, details),
-            noise=_noisy(outcome, details),
+            noise=bool(details.budget) or (outcome.privacy is not None and outcome.privacy.noise not in ("", "none")),
             gathering=_gathering(details),
             coefficients=comparison.coefficients(weights) if weights else None,
             owners=owners.owners(
@@ -132,10 +132,6 @@ def _gathering(details: Details) -> str:
 def _fitted(details: Details) -> bool:
     """Whether the run was a fit over columns at different owners."""
     return traits_of(details.task).joins
-
-
-def _noisy(outcome: Outcome, details: Details) -> bool:
-    return bool(details.budget) or (outcome.privacy is not None and outcome.privacy.noise not in ("", "none"))
 
 
 @cache

@@ -136,7 +136,9 @@ class Coordinator:
         round_ = RoundId(self._run.name, number)
         assert self._run.task is not None
         assert self._run.protection is not None
-        half = lead(RoundContext(self._run.plan, self._run.task, self._run.protection, round_), ask, self._seat)
+        half = lead(
+            RoundContext(self._run.plan, self._run.task, self._run.protection, round_), ask, self._me.seat(self._draw)
+        )
         return self._meet(round_, ask.kind, half, absent, must)
 
     def once(
@@ -147,11 +149,7 @@ class Coordinator:
         No answer comes of it: it ended well where there is no abort.
         """
         round_ = RoundId(self._run.name, number)
-        return self._meet(round_, kind, half(round_, self._seat), {}, self._sites)
-
-    @property
-    def _seat(self) -> Credentials:
-        return self._me.seat(self._draw)
+        return self._meet(round_, kind, half(round_, self._me.seat(self._draw)), {}, self._sites)
 
     def _meet(
         self,
