@@ -40,5 +40,5 @@ def test_a_wheel_runs_the_demo_without_a_checkout(unpacked, tmp_path):
 
 
 def test_a_wheel_has_what_is_no_python(unpacked):
-    for name in ("py.typed", "demo/heart.toml", "report/report.css", "engines/locks/he.txt"):
+    for name in ("py.typed", "demo/heart.toml", "report/report.css", "engines/locks/he.txt", "owner/policy_site.toml"):
         assert (unpacked / "potluck" / name).is_file(), name

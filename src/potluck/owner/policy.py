@@ -22,6 +22,7 @@ from potluck.learning.models.kinds import MODELS
 from potluck.secret.container import Secret
 
 NAME = "policy.toml"
+HERE = Path(__file__).parent
 LONGEST = 1 << 20
 DELTA = 1e-5
 """Where epsilons are composed, unless a policy says another."""
@@ -126,76 +127,7 @@ def template(name: str, compute: bool = False) -> str:
         raise ValueError("a name of printable letters is expected")
     guarded = [word for word, one in TRAITS.entries.items() if one.guarded]
     words = {"tasks": TRAITS.words(), "models": MODELS.words(), "guarded": guarded, "name": [name]}
-    text = _COMPUTE if compute else _TEMPLATE
+    text = (HERE / f"policy_{'compute' if compute else 'site'}.toml").read_text(encoding="utf-8")
     for key, some in words.items():
         text = text.replace(f"{{{key}}}", ", ".join(some))
     return text
-
-
-_TEMPLATE = """\
-# What others may ask of {name}'s rows. As written here: nothing.
-# In a list "*" means any. A list that is absent or empty allows nothing. Every key: docs/reference/policy.md
-version = 1
-
-[source]
-file = "rows.csv"         # relative to this file; .parquet is read as Parquet, all else as CSV
-# url_file = "secret.url" # or a database: a file (chmod 600) with postgresql+psycopg://user:password@host/base
-# url = "sqlite:///rows.sqlite"                     # or its address here; neither is ever shown
-# query = "select age, sex, num from patients"      # one SELECT; it cannot write
-
-[allow]
-who = []                  # coordinators that may ask: the federation's name or its fingerprint
-tasks = []                # {tasks}; to predict the source is a model, or rows
-models = []               # of training, or of this site's that may score: {models}
-columns = []              # columns that a plan may read, as the plan names them; "lab*" allows all that begin with lab
-protect = []              # ways to compute the sum: mask (the server sees sums alone), clear (it sees this site's own)
-                          # and share: three compute parties, any two of which could open this site's: see who they are
-noise = []                # shared, site, reveal (differential privacy), none (exact sums)
-epsilon_per_plan = 0.0    # a plan with noise may spend at most this
-epsilon_per_year = 0.0    # and all of the last 366 days, composed, at most this
-delta = 1e-5              # at this delta: however small the epsilons of plans with a larger one
-intersect = []            # what matching keys may show: size, members (fit shows members)
-readers = []              # sites that may read a fitted model, matches, scores, or ask this site's model; no line: any
-compute = []              # compute parties that may hold parts of this site's rows: any two open them; no line: any
-min_rows = 1              # with fewer rows to learn from this site does not take part
-min_sites = 2             # a sum must be over at least so many sites, this one included, after drop-outs
-hours = []                # local time, e.g. "mon-fri 08:00-18:00"; "*" or no such line: any time
-server = ["*"]            # what a plan may take the server for: lying (it may do anything), curious (it plays fair)
-units = ["*"]             # whom noise hides: row, person, site
-person = []               # columns that say whose a row is: noise for a person hides whatever such a column says
-min_corrupt = 1           # so many sites may collude with the server: a plan's noise and shares must bear it
-
-[approve]
-rule = "person"           # person: someone approves every run; hash: approved plans run again; policy: all it allows
-people = 1                # 2: two different persons must approve
-
-[attestation]             # which enclave may open this site's updates, where allow.protect has tee
-# policy = "enclave.toml" # a file of its own: what code it runs, on what machine; without it none may
-
-[engine]                  # where others' engines reach this site's, where it has one of its own: to intersect
-# address = "site.example:9400-9407"
-# peers = ["other.example:9400-9407"] # the engines that this one may connect to; without this line none
-"""
-
-_COMPUTE = """\
-# What {name} computes for others, and for whom. As written here: nothing.
-# In a list "*" means any. A list that is absent or empty allows nothing. Every key: docs/reference/policy.md
-version = 1
-
-[engine]
-# address = "compute.example:9400-9407" # this machine's own, as the other compute parties reach it: a port a run
-# peers = ["beta.example:9400-9407", "gamma.example"]  # theirs: it connects to no others; no line: to none
-
-[allow]
-who = []                  # coordinators that may ask: the federation's name or its fingerprint
-tasks = []                # {guarded}
-protect = []              # share
-noise = []                # shared, site, reveal (differential privacy), none (exact sums)
-min_sites = 2             # a sum must be over at least so many sites, after drop-outs
-hours = []                # local time, e.g. "mon-fri 08:00-18:00"; "*" or no such line: any time
-server = ["*"]            # what a plan may take the server for: lying (it may do anything), curious (it plays fair)
-
-[approve]
-rule = "person"           # person: someone approves every run; hash: approved plans run again; policy: all it allows
-people = 1                # 2: two different persons must approve
-"""
