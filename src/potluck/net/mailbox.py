@@ -20,8 +20,8 @@ from nats.aio.msg import Msg
 from potluck.net.address import inbox, stream, token
 from potluck.net.pieces import MESSAGE, Added, Assembler, Key, Malformed, read
 from potluck.net.session import Account, Session
+from potluck.net.topology import NANO
 
-NANO = 1_000_000_000
 SMALL, LARGE = MESSAGE + 64 * 1024, 16 * 1024**2
 """Bytes that may be on their way to us: starts small, so that on a slow line nothing is sent twice."""
 PREFETCH = 64 * 1024**2

@@ -116,40 +116,33 @@ async def _put(session: Session, name: str, wanted: dict[str, Any]) -> None:
 
 
 def _letters(identity: str, queues: Queues, size: int) -> dict[str, Any]:
-    return {
-        "name": stream(identity),
-        "subjects": [f"potluck.{identity}.*.*"],
+    return _stored(stream(identity), f"potluck.{identity}.*.*", size) | {
         "retention": "workqueue",
-        "storage": "file",
         "discard": "new",
         "discard_new_per_subject": True,
         "max_msgs_per_subject": queues.letters,
         "max_msgs": -1,
-        "max_bytes": size,
         "max_msg_size": MESSAGE,
-        "max_age": 0,
         "max_consumers": -1,
-        "num_replicas": 1,
         "duplicate_window": 120 * NANO,
     }
 
 
 def _lease(identity: str) -> dict[str, Any]:
-    return {
-        "name": lease_stream(identity),
-        "subjects": [lease_subject(identity)],
+    return _stored(lease_stream(identity), lease_subject(identity), 64 * 1024) | {
         "retention": "limits",
-        "storage": "file",
         "discard": "old",
         "max_msgs_per_subject": 1,
         "max_msgs": 1,
-        "max_bytes": 64 * 1024,
         "max_msg_size": 4096,
-        "max_age": 0,
         "max_consumers": 0,
-        "num_replicas": 1,
         "duplicate_window": NANO,
     }
+
+
+def _stored(name: str, subject: str, size: int) -> dict[str, Any]:
+    place = {"name": name, "subjects": [subject], "storage": "file", "num_replicas": 1}
+    return place | {"max_bytes": size, "max_age": 0}
 
 
 async def _reader(session: Session, identity: str, party: Party, gate: asyncio.Semaphore, afresh: bool) -> None:
