@@ -4,8 +4,6 @@ Prints a table and keeps it, in results.json and README.md, with the day and the
 `--only GROUP` measures one and keeps nothing, with `--keep` its rows take the place of those with the same names.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

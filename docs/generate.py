@@ -4,8 +4,6 @@
 `<!-- generated: NAME -->` and `<!-- end -->`. Nobody edits it by hand.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

@@ -8,8 +8,6 @@ torch is in no lock: machines without a graphics card take a build of it whose f
 by its range after the lock, which has what it needs on every machine.
 """
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

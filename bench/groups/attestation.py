@@ -4,8 +4,6 @@ The vectors under vectors/tee, at the time at which they hold, each under a poli
 Intel's are also set beside the library that verifies their collateral (dcap-qvl), which is the floor for them.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@ All in memory on one machine, with the enclave's real process (simulated evidenc
 its verification by every owner, sealing, opening, two signatures a site, and the pipes between host and enclave.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 

@@ -4,8 +4,6 @@ Everything is timed as the parties do it, on one thread: the client from feature
 bytes to bytes, the client from bytes to scores. Keys and encoded weights are made once, before.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any, Literal

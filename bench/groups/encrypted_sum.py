@@ -4,8 +4,6 @@ Three sites. Ours is exact and no single key opens it; NVFLARE gives every clien
 thread with everything that a site does: from words to bytes for the wire, and back.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from importlib import import_module

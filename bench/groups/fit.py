@@ -6,8 +6,6 @@ gradient steps are done on the same rows; it aligns none, checks no ranges and m
 processes have started and met before its time begins.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -5,8 +5,6 @@ round. The server follows the protocol, since `share` and `he` ask for that. AUC
 possible only because the bench holds them all. Beside each row the same run under `clear`. Also writes headline.md.
 """
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence

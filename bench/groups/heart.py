@@ -5,8 +5,6 @@ Each run is the shipped plan through the real masked rounds with fresh `shared` 
 sites' held-out rows: possible only because the bench holds them all.
 """
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Iterator, Mapping
 

@@ -4,8 +4,6 @@ Floor: the AES-256-CTR keystream of the same bytes, in chunks that stay in the c
 functions for as many masks. Agreeing on keys is left out on all three sides.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 

@@ -4,8 +4,6 @@ Of each peak, that of the same process in a tiny run is taken off: interpreter, 
 vector of words that a site sends.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import pairwise
 

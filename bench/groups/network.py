@@ -3,8 +3,6 @@
 Floors: the same letters through the raw broker; the same plan with all parties in one process.
 """
 
-from __future__ import annotations
-
 import statistics
 import sys
 from collections.abc import Callable, Iterator

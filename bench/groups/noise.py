@@ -1,7 +1,5 @@
 """Exact discrete Gaussian samples a second, from the operating system's entropy, on one thread."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from harness.measure import Row, in_turns, more

@@ -5,8 +5,6 @@ or ten times turned round. `mean` is the sum that every other protection compute
 Accuracy is exact here, site by site: possible only because the bench holds all rows.
 """
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

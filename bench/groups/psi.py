@@ -4,8 +4,6 @@ From texts to row numbers, hashing included; both owners on this machine, half o
 linked before. OpenMined's PSI (ECDH, which NVFLARE uses) sends its server's keys raw, with no false positives.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from importlib import import_module

@@ -4,8 +4,6 @@ Three parties as processes on this machine. Ours is timed from features and weig
 shares, checked against their bounds in secret, multiplied and opened. MPyC checks no bounds.
 """
 
-from __future__ import annotations
-
 import json
 import statistics
 import subprocess

@@ -4,8 +4,6 @@ All letters move in one process; the engines are processes of their own, linked 
 checked in secret to be within its bound. The first round, which starts the engines, is not timed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 

@@ -3,8 +3,6 @@
 Floor: as many times the time of a site at the fewest: linear growth.
 """
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Iterator

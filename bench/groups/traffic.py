@@ -5,8 +5,6 @@ unsigned. Words of 32 bits, the harder case. The worst site counts, not the mean
 neighbours than others.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 

@@ -5,8 +5,6 @@ against what was advertised, pair secrets derived, masks regenerated and removed
 as its server calls them, on as many shares, secrets and masks; it checks nothing on the way. Both sums are verified.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

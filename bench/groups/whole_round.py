@@ -3,8 +3,6 @@
 Floor: `clear`, the same words in signed letters without protection.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from harness.federation import federation, one_round

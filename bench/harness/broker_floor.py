@@ -4,8 +4,6 @@ nats-py on one event loop: TLS 1.3, one nkey a party, one durable file stream, e
 broker's acknowledgement, fetched, acknowledged. No signature, no seal, no ledger, no splitting, no protocol.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

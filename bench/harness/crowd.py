@@ -3,8 +3,6 @@
 Called by the bench with their folders. They share one interpreter, so what they reckon is done one after the other.
 """
 
-from __future__ import annotations
-
 import functools
 import resource
 import signal

@@ -4,8 +4,6 @@ Broker, server and sites are processes of their own over loopback: TLS, one nkey
 disk. A round is timed by the server, from its first letter to the opened sum. Memory is each process's peak (VmHWM).
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import random

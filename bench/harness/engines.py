@@ -1,7 +1,5 @@
 """Engines of joint computation on this machine, linked over loopback under certificates of their own."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Federations of any size in this process: the protection's real halves around one table, without plan or data."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A line of the bench, and timing: ours and the peer take turns in one run, and medians are compared."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Callable

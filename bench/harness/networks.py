@@ -1,7 +1,5 @@
 """Models for predictions: as large as training leaves them, from a fixed seed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """What was measured, and where it is kept: on the screen, in results.json, and as a table in the bench's README."""
 
-from __future__ import annotations
-
 import json
 import platform
 from collections.abc import Iterable, Iterator

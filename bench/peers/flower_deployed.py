@@ -5,8 +5,6 @@ run, telemetry off, and a round is one message to every node and back. It lives 
 when it is first measured.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -3,8 +3,6 @@
 Imported when first used, since neither is needed to list the bench.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

@@ -9,8 +9,6 @@ products a row; cutting the log-odds would take comparisons, far dearer, so noth
 Reference: Kim, Song, Wang, Xia, Jiang, "Secure Logistic Regression Based on Homomorphic Encryption", 2018.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time

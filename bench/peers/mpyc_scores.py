@@ -3,8 +3,6 @@
 Started by MPyC itself three times (`-M3`); party 0 prints seconds, one a turn, as JSON.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time

@@ -3,8 +3,6 @@
 The door: `Plan`, `run`, `check`, `explain`. Rooms behind it load when they are first used.
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import TYPE_CHECKING
 

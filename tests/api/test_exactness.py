@@ -1,7 +1,5 @@
 """What is said of a plan's exactness, anywhere, is what the plan does: for every task and every noise."""
 
-from __future__ import annotations
-
 import re
 import time
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Every noised number carries an interval wherever it is shown, and `check` says beforehand how wide it will be."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A small federation of four CSV files with a header, and a way to call the command line in this process."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`check` says plainly which files are not here: "can run" alone would be half of the truth."""
 
-from __future__ import annotations
-
 import pytest
 
 from potluck.tasks.sums import estimate

@@ -1,7 +1,5 @@
 """What owners are told of their rows in rehearsals: on their screen, and in no file that is passed on."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Whoever scores rows hears what became of their values: no declared range or value fits some, and scores hide it."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """The reference of the policy documents every key, word and default; the pages' other claims hold."""
 
-from __future__ import annotations
-
 import tomllib
 from typing import get_args, get_origin
 

@@ -1,7 +1,5 @@
 """Several runs together: what dp-accounting says of the same events, and never less than what is truly lost."""
 
-from __future__ import annotations
-
 import math
 from functools import reduce
 

@@ -1,7 +1,5 @@
 """The guide "confidential-vm.md": its section on TPMs is run as it is written, and all calls in it are known."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -1,7 +1,5 @@
 """The guide "Three hospitals, three machines" is run as it is written, on four machines with its firewalls."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -1,7 +1,5 @@
 """What the learners cannot do is said before anything runs: one line, the key, and what to do."""
 
-from __future__ import annotations
-
 import pytest
 
 from potluck.core.bounds import Bounds, outside

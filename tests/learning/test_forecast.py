@@ -1,7 +1,5 @@
 """Forecasts from the plan alone are the widths that noised evaluations of ordinary rows have, within a quarter."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

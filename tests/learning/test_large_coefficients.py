@@ -1,7 +1,5 @@
 """Coefficients that scikit-learn fits do not stop a sum over rows: what a row adds is bounded, whatever they are."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """The task's own claims: what opened sums reveal, whatever protects them."""
 
-from __future__ import annotations
-
 from potluck.core.party import SERVER
 from potluck.core.plan import Protect, Statistic, Training
 from potluck.core.views import Form, together

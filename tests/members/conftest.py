@@ -1,7 +1,5 @@
 """The command line in this process, a stand-in for the broker's room, and a small enrolled federation."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

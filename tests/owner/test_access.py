@@ -1,7 +1,5 @@
 """The access log: whole lines, durable, no line that anyone else could have written."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """What a policy denies, and that allowing more never denies more."""
 
-from __future__ import annotations
-
 import fnmatch
 import math
 from datetime import datetime

@@ -1,7 +1,5 @@
 """A policy file is read strictly, denies by default, and never shows an address."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Requests and decisions: who may be approved by whom, for how long, and by how many processes at once."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import sqlite3

@@ -1,7 +1,5 @@
 """One table from CSV, Parquet, SQLite and PostgreSQL; nothing is written, nothing too much is fetched or said."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime as dt
 import random

@@ -1,7 +1,5 @@
 """A ledger's running composition: the same as one made anew from all entries, and made anew never."""
 
-from __future__ import annotations
-
 import math
 import random
 from bisect import bisect_left

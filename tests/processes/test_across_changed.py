@@ -1,7 +1,5 @@
 """A run whose server and site were killed goes on over the rows that it began with, and over no others."""
 
-from __future__ import annotations
-
 import signal
 
 import pytest

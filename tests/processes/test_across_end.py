@@ -1,7 +1,5 @@
 """End to end: broker, server and four sites as processes, over TLS, each with its own rights; the digest of `run`."""
 
-from __future__ import annotations
-
 import json
 import socket
 import sqlite3

@@ -1,7 +1,5 @@
 """The broker's own owner in the middle of TLS: it can stop a run, and cannot change what comes out of one."""
 
-from __future__ import annotations
-
 import random
 import re
 import threading

@@ -1,7 +1,5 @@
 """A site killed in the middle of a run with noise: a drop-out of its round, back in a later one, within budget."""
 
-from __future__ import annotations
-
 import signal
 
 import pytest

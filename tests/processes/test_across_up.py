@@ -1,7 +1,5 @@
 """`potluck up`: what `run` gives, from real processes; and nothing of it is left, however it ends."""
 
-from __future__ import annotations
-
 import json
 import signal
 from collections import Counter

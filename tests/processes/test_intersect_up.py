@@ -1,7 +1,5 @@
 """An intersection as real processes: as `run`, and a site killed at any step costs a try or ends it by name."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 import tomli_w

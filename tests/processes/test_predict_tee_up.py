@@ -1,7 +1,5 @@
 """`potluck up` of a prediction under `tee`: real processes, the enclave one of them; what `run` gives."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`potluck up` of a prediction: what `run` gives, from real processes, each with a stand-in for the protection."""
 
-from __future__ import annotations
-
 import csv
 import json
 import stat

@@ -1,7 +1,5 @@
 """Across processes, too, nobody else reads what `up` and `server run` write, while they run and at the end."""
 
-from __future__ import annotations
-
 import os
 import stat
 import threading

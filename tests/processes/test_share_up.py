@@ -1,7 +1,5 @@
 """`share` as real processes: what `run` gives, and a compute party killed at each stage ends a round by name."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """`potluck up` with `tee`: real processes, the enclave one of them; what `run` gives, and nothing left of it."""
 
-from __future__ import annotations
-
 import pytest
 
 import potluck

@@ -1,7 +1,5 @@
 """Where the repository's folders are, for tests at any depth; and how a process finds `support`."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

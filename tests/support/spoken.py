@@ -1,7 +1,5 @@
 """The command line in this process: what one call printed, and its exit code."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """What the broker sees: ciphertext of what others see, and nothing beyond them whoever helps it."""
 
-from __future__ import annotations
-
 import itertools
 
 import pytest

@@ -1,7 +1,5 @@
 """The command line: one file a verb."""
 
-from __future__ import annotations
-
 import importlib
 import signal
 import sys

@@ -1,7 +1,5 @@
 """`potluck broker`: the real nats-server with a federation's configuration."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`potluck budget`: what each owner has spent, and what a plan would spend."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`potluck check`: can this plan run, and what will it cost?"""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

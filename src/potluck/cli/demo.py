@@ -1,7 +1,5 @@
 """`potluck demo`: four hospitals, on real data."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

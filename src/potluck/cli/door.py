@@ -1,7 +1,5 @@
 """What all verbs share: their options, and the one place where an error becomes a line and an exit code."""
 
-from __future__ import annotations
-
 import errno
 import sys
 import traceback

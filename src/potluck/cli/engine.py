@@ -1,7 +1,5 @@
 """`potluck engine`: the workers that some protections need."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import nullcontext
 

@@ -1,7 +1,5 @@
 """`potluck explain`: who could see what."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`potluck federation`: the coordinator's part of enrolment."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

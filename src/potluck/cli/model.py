@@ -1,7 +1,5 @@
 """`potluck model`: what a trained model says of itself."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

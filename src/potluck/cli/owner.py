@@ -1,7 +1,5 @@
 """`potluck site run` and the owner's decisions: inbox, preview, approve, deny, revoke, budget, log."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from pathlib import Path

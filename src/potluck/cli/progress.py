@@ -1,7 +1,5 @@
 """A progress bar over the sums of a run, on stderr."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

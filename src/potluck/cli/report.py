@@ -1,7 +1,5 @@
 """`potluck report`: one HTML file of a run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`potluck run`: do it, all parties in this process."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`potluck schema`: what a plan or a policy may hold, for editors and programs."""
 
-from __future__ import annotations
-
 import json
 from typing import Literal
 

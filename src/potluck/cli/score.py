@@ -1,7 +1,5 @@
 """`potluck score`: plain local scoring of new rows with a model that one holds."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

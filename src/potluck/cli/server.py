@@ -1,7 +1,5 @@
 """`potluck server`: the coordinator's part in a run across machines."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

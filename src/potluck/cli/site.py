@@ -1,7 +1,5 @@
 """`potluck site`: the owner's part. Enrolment here: `new`, `join`; the rest in `cli.owner`."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

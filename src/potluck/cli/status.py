@@ -1,7 +1,5 @@
 """`potluck status`: what a federation's server is doing, and what it did."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

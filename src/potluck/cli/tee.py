@@ -1,7 +1,5 @@
 """`potluck tee`: evidence of enclaves, and the policies that judge it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

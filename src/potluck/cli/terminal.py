@@ -4,8 +4,6 @@ Plans, files and other parties write much of what is printed. Every string that 
 included, passes `Terminal.render_str`. What has a style is given it as an argument, or is a `Text` of our own words.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from typing import IO, Any

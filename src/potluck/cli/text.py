@@ -1,7 +1,5 @@
 """Runs as text for a terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.table import Table

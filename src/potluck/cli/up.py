@@ -1,7 +1,5 @@
 """`potluck up`: do it, with real processes on this machine."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

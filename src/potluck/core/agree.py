@@ -1,7 +1,5 @@
 """Words that agree with a number: "1 row is left out", "2 rows are left out"."""
 
-from __future__ import annotations
-
 
 def agree(number: int, one: str, many: str) -> str:
     """`one` beside 1, else `many`."""

@@ -4,8 +4,6 @@ A task is a generator on the server's side that yields an `Ask` and is resumed w
 it is a pure function from (ask, rows) to updates. Both derive the blocks from the plan, never from the peer.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace

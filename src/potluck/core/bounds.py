@@ -3,8 +3,6 @@
 Plans and policies are checked by it, and `json_schema` reads it. Rules between keys stand elsewhere.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,9 +74,9 @@ class _Shape:
     table; names: of a table's keys."""
 
     marks: tuple[Bounds | Size, ...] = ()
-    fields: tuple[tuple[str, str, _Shape], ...] = ()
-    each: _Shape | None = None
-    names: _Shape | None = None
+    fields: "tuple[tuple[str, str, _Shape], ...]" = ()
+    each: "_Shape | None" = None
+    names: "_Shape | None" = None
 
 
 def outside(value: msgspec.Struct, mark: type[Bounds | Size]) -> list[str]:

@@ -1,7 +1,5 @@
 """How many sites must be in a sum for it to hide one of them: the rule that every protection but `clear` shares."""
 
-from __future__ import annotations
-
 from potluck.core.plan import Plan
 
 

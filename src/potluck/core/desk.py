@@ -5,8 +5,6 @@ first valid letter of a (sender, label) and ignores the rest; keeps letters that
 answers one that comes after its sender was declared gone with `stop`. All runners share it and only move letters.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar

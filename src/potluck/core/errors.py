@@ -4,8 +4,6 @@ Every error a user can cause is a `PotluckError` with the exit code that the com
 Messages name columns, line numbers and kinds of error; they never carry a value of a row.
 """
 
-from __future__ import annotations
-
 from potluck.core.visible import visible
 
 

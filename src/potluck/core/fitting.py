@@ -1,7 +1,5 @@
 """A model fitted over columns at different owners: what its program takes from whom, and what all parties agree on."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

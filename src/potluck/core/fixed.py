@@ -4,8 +4,6 @@ Truncation is toward zero, so that a unit's norm cannot rise (rounding to neares
 again in integers. Wrapping is harmless as long as the opened sum fits: that is checked when the grid is chosen.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from typing import TypeVar

@@ -4,8 +4,6 @@ For editors, and for whoever writes plans or policies by program. It says what a
 are the checks' alone, so what it accepts may still be refused.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, get_args, get_origin
 

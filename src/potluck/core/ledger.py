@@ -1,7 +1,5 @@
 """The ledger's port: what a half needs of durable memory. Implementations live with the runners."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 from potluck.core.rounds import Abort, Record

@@ -3,8 +3,6 @@
 A line promises nothing: letters may be lost, repeated, reordered, changed or forged. Whoever reads one verifies it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol

@@ -1,7 +1,5 @@
 """Who takes part in a federation."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum

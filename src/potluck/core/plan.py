@@ -4,8 +4,6 @@ Here are the fields, each with its bounds. `api` reads TOML and fills in default
 between keys are in `tasks`, and each room says what of a plan it cannot keep.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from collections.abc import Iterable

@@ -3,8 +3,6 @@
 The owner has a model, the client has rows and reads the scores, the server between them only carries letters.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol

@@ -4,8 +4,6 @@ They are made 0600, in folders made 0700, whatever the umask; a file that is the
 It protects against other users of the machine, not against root. Nothing here is durable: see `members.files`.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import BinaryIO

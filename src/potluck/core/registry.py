@@ -4,8 +4,6 @@ A table stands here so that the grammar, and whoever else reads plans, knows the
 behind them. It does NOT load that room: whoever reads a plan imports the rooms that the plan may name.
 """
 
-from __future__ import annotations
-
 import difflib
 from dataclasses import dataclass, field
 from types import UnionType

@@ -7,8 +7,6 @@ can be attacked in memory by a tampering carrier.
 Pitfall: a half calls another half with `yield from`; a bare call sends nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum

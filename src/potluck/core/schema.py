@@ -4,8 +4,6 @@ The library learns a struct when it first reads one. A second thread that reads 
 process (msgspec 0.22), and a struct holds others: so all are learnt under one lock, before anything is read as them.
 """
 
-from __future__ import annotations
-
 from threading import RLock
 from typing import TypeVar
 

@@ -3,8 +3,6 @@
 What a protection does stands in its folder. A fact says what is so, never which protection it is.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from potluck.core.registry import Registry, table

@@ -1,7 +1,5 @@
 """Public randomness: reproducible from a seed in the plan, and never used where a secret is needed."""
 
-from __future__ import annotations
-
 import hashlib
 from functools import lru_cache
 

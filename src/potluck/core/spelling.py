@@ -5,8 +5,6 @@ two ways would be two privacy units, or would match nobody; two parties would be
 and numbers are texts: "07" is not "7".
 """
 
-from __future__ import annotations
-
 import unicodedata
 
 

@@ -4,8 +4,6 @@ Each stop is a frozen type and each arrow a function, so that forgetting to boun
 pass the type checker (tests/typing holds the bad examples).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar

@@ -3,8 +3,6 @@
 It holds no protocol: which step contributes, and which names the set whose sum it is, is said where it is called.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar

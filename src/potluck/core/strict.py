@@ -3,8 +3,6 @@
 Plans and policies are read by it, each with errors of its own kind. It checks form, never sense.
 """
 
-from __future__ import annotations
-
 import difflib
 import types
 from collections.abc import Callable, Iterable, Mapping

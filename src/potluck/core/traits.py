@@ -4,8 +4,6 @@ What a task does stands in its folder of `tasks`; here is only what those below 
 so, never which task it is: two tasks of the same facts are treated alike.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType

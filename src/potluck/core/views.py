@@ -4,8 +4,6 @@ A view's `breaks_if` is an expression over coalitions, so that "what if the serv
 computation, and the tables of THREATS, `explain` and the report are generated from the same rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -64,7 +62,7 @@ class Together:
 class AllOf:
     """All of `parts` hold."""
 
-    parts: tuple[Condition, ...]
+    parts: "tuple[Condition, ...]"
 
     def __str__(self) -> str:
         return " and ".join(f"({part})" if ", or " in str(part) else str(part) for part in self.parts)
@@ -74,7 +72,7 @@ class AllOf:
 class AnyOf:
     """One of `parts` holds."""
 
-    parts: tuple[Condition, ...]
+    parts: "tuple[Condition, ...]"
 
     def __str__(self) -> str:
         return ", or ".join(str(part) for part in self.parts)

@@ -5,8 +5,6 @@ rewrite what an owner reads, and a line break could fake a line. It does NOT sho
 of two alphabets apart that look alike.
 """
 
-from __future__ import annotations
-
 import json
 import re
 

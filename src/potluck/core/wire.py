@@ -4,8 +4,6 @@ Whatever comes from outside is hostile: a body is decoded against a strict schem
 `Abort(MALFORMED)`, never a crash.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Any, TypeVar

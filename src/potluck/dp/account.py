@@ -8,8 +8,6 @@ give, and a site pays in full for what left it, whatever became of the round.
 It does NOT promise anything about replaced rows: the neighbouring relation is add-or-remove-one throughout.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence

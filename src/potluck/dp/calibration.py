@@ -3,8 +3,6 @@
 It does NOT reckon the noise itself (`account`), nor add it (`mechanism`).
 """
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
 

@@ -3,8 +3,6 @@
 Each message reads "key: what. hint: what to do". It does NOT check types, unknown keys or the protection's own rules.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from potluck.core.errors import PlanError

@@ -3,8 +3,6 @@
 It does NOT reckon what noise is enough (`account`, `bound`).
 """
 
-from __future__ import annotations
-
 from potluck.core.plan import Plan
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.dp.calibration import shares

@@ -18,8 +18,6 @@ It does NOT promise a bound where there is no cap: a figure that is looked at af
 fixed beforehand. Persons that plans take from different columns are composed as if the columns said the same.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -41,10 +39,10 @@ class Loss:
     rho: float = 0.0
     slack: float = 0.0
 
-    def __add__(self, other: Loss) -> Loss:
+    def __add__(self, other: "Loss") -> "Loss":
         return Loss(self.rho + other.rho, self.slack + other.slack)
 
-    def replaced(self) -> Loss:
+    def replaced(self) -> "Loss":
         """The loss of a unit whose contribution is replaced, not removed."""
         return Loss(4 * self.rho, 2 * self.slack)
 

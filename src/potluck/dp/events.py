@@ -4,8 +4,6 @@ They say what dp-accounting's `DpEvent`s of the same names say; that library is 
 outlives its versions. Their tags and the order of their fields are the ledger's bytes.
 """
 
-from __future__ import annotations
-
 import math
 
 import msgspec

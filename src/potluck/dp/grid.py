@@ -4,8 +4,6 @@ A sum of everything that all sites may add, with the tail of the noise, stays in
 checked here, when the plan is read. Wrapping beyond it would change a value and never the privacy.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

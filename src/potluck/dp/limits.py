@@ -10,8 +10,6 @@ those of the normal law), so for d words, p parts and x = 41 ln 2 plus the logar
 It does NOT bound what rows within their range can do: a site may hold as many as the plan allows, and make them up.
 """
 
-from __future__ import annotations
-
 import math
 
 from potluck.core.asks import Ask

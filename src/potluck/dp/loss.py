@@ -6,8 +6,6 @@ once where it happened ten times, and so that an unsupported event is an error a
 It does NOT promise anything about replaced rows where it says add-or-remove-one: that relation is in every print.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache, reduce
@@ -94,7 +92,7 @@ def _once(event: DiscreteGauss, delta: float) -> float:
     return high
 
 
-def _distribution(event: Event, neighbours: Neighbours) -> PrivacyLossDistribution:
+def _distribution(event: Event, neighbours: Neighbours) -> "PrivacyLossDistribution":
     from dp_accounting import NeighboringRelation
     from dp_accounting.pld import privacy_loss_distribution as pld
 

@@ -8,8 +8,6 @@ It does NOT hide that a site takes part, how many rows it has beyond the noise, 
 the protection under `shared` and `reveal`: that noise is inside the protected sum, or not there yet.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

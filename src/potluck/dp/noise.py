@@ -9,8 +9,6 @@ drawn further. No float therefore decides anything that it could get wrong: the 
 It does NOT run in constant time: how long sampling takes depends on the noise (see arXiv 2107.09630).
 """
 
-from __future__ import annotations
-
 import decimal
 import math
 from decimal import Decimal

@@ -20,8 +20,6 @@ It does NOT hide which rows all owners have, nor anything from two who compute. 
 is: whether what a row holds is counted or not.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ odds, cannot do better than these numbers (hypothesis testing: Wasserman and Zho
 arXiv 1311.0776). It does NOT bound what the result teaches about people who are not in the data at all.
 """
 
-from __future__ import annotations
-
 import math
 
 

@@ -4,8 +4,6 @@ Whoever makes one has a `Settled` sum in hand, with whatever noise the plan owes
 which an architecture test checks. It does NOT clamp or round: intervals stay honest.
 """
 
-from __future__ import annotations
-
 from potluck.core.fixed import decode
 from potluck.core.party import Party
 from potluck.core.stages import Floats, Grid, Release, Settled

@@ -1,7 +1,5 @@
 """One try at one sum, as the driver sees it, whoever moved the letters; and who can make such tries."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol

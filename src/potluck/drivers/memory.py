@@ -4,8 +4,6 @@ The carrier between the desks is a function, so that tests can flip, replay, reo
 party vanish at any step. Time is virtual: when nothing moves, the clock jumps to the next deadline.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A round that is no sum: all parties' halves in one process, and whose reason is told where it comes to nothing."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 

@@ -6,8 +6,6 @@ which contributions left is charged again, and calibrated for. Exact sums may be
 only (decision 0011), which costs nothing: where parties can come back, such a sum is simply repeated.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace

@@ -3,8 +3,6 @@
 With `record` (for the attacks and the owner's own preview) the bodies are kept too, as the receiver reads them.
 """
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -6,8 +6,6 @@ self-test, and only what has that file counts as installed: an installation that
 lies the lock that the packages were installed by; with another lock the engine is not installed.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import sys

@@ -11,8 +11,6 @@ limit before anything of that length is read.
 It promises no secrecy and no proof of origin: a pipe has two ends, and both are ours.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

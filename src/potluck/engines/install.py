@@ -4,8 +4,6 @@ pip takes no file whose SHA-256 the engine's lock does not list, from whatever i
 not name: an index, or who stands before it, cannot put in other code.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

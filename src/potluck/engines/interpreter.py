@@ -3,8 +3,6 @@
 A name on PATH proves nothing (pyenv puts a file there that only prints an error), so every candidate is started once.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

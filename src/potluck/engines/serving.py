@@ -12,8 +12,6 @@ as long as the process lives. Their modules import everything at the top (later 
 bad input with `OpError`. This file needs the standard library alone.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os

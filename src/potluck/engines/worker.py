@@ -7,8 +7,6 @@ It contains crashes, hangs and greed of a library that was not written for hosti
 code that an attacker runs inside it: bytes are authenticated before they come here.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os
@@ -214,7 +212,7 @@ class Worker:
             raise _Failed("answered nonsense")
         return frame.buffers
 
-    def _failed(self, failure: _Failed) -> str:
+    def _failed(self, failure: "_Failed") -> str:
         """Why, in words; the process is ended."""
         process = self._process
         code = None

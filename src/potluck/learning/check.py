@@ -1,8 +1,6 @@
 """What of a plan the learners cannot do: combinations of model, method, target and columns; and what of a plan to train
 runs, but should give pause. One line each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from potluck.core.plan import IGNORED, Plan, Training, required

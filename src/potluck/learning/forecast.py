@@ -8,8 +8,6 @@ quality. An AUC is known less well where few rows are positive. All but accuracy
 values fill a small part of their declared ranges: scores then lie in few bins, and targets differ less than the noise.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

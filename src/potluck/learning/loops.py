@@ -1,7 +1,5 @@
 """The two loops over sums, as drivers see them: training and statistics."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,8 +1,6 @@
 """What the opened sums, the model and the metrics reveal, and a model's card: the tasks' own claims, whatever protects
 them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -4,8 +4,6 @@ The signature proves that whoever made the card holds the signing key and vouche
 who that is: people compare fingerprints for that, by voice or another way that the sender of the file cannot change.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path

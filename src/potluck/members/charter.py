@@ -1,7 +1,5 @@
 """The file federation.toml: the federation and its coordinator's signature, as readable TOML."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from pathlib import Path
 from typing import Literal

@@ -1,7 +1,5 @@
 """The coordinator's part of enrolment: the first federation, and every change as a next version of it."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace

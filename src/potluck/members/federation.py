@@ -5,8 +5,6 @@ The signature keeps the broker, the mail and a stranger from changing the list. 
 listing a member under a key of its own: only comparing fingerprints does.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping, Sequence

@@ -3,8 +3,6 @@
 They protect against other users of the machine and against a crash, not against root or whoever owns the files.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 from collections.abc import Iterator

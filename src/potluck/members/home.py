@@ -1,7 +1,5 @@
 """Folders of a federation: a site's home and the coordinator's, where everything lies in them, and opening them."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +49,7 @@ class _In:
 
     name: str
 
-    def __get__(self, home: SiteHome | CoordinatorHome, kind: type) -> Path:
+    def __get__(self, home: "SiteHome | CoordinatorHome", kind: type) -> Path:
         return home.folder / self.name
 
 
@@ -99,7 +97,7 @@ class SiteHome:
         return self.folder / f"{file_name(self.name)}.next.card"
 
     @classmethod
-    def at(cls, folder: Path) -> SiteHome:
+    def at(cls, folder: Path) -> "SiteHome":
         """The home in a folder. Raises UsageError: it is none."""
         marker = folder / "site.toml"
         if not marker.is_file():
@@ -165,7 +163,7 @@ class CoordinatorHome:
     """Held while the federation is changed."""
 
     @classmethod
-    def at(cls, folder: Path) -> CoordinatorHome:
+    def at(cls, folder: Path) -> "CoordinatorHome":
         """The home in a folder. Raises UsageError: it is none."""
         if not (folder / "federation.toml").is_file() or not (folder / "issued.toml").is_file():
             hint = "make one with `potluck federation new FOLDER --broker tls://host:port`"

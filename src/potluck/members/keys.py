@@ -6,8 +6,6 @@ broker's challenge. The last is a key of its own because a hostile broker choose
 Files are not encrypted: whoever reads the folder is the party. Root can.
 """
 
-from __future__ import annotations
-
 import base64
 import shutil
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Names of parties: which are allowed, and how they look in a file name and on a screen."""
 
-from __future__ import annotations
-
 import hashlib
 
 from potluck.core.errors import UsageError

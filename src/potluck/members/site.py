@@ -1,7 +1,5 @@
 """A site's part of enrolment: make a home, make new keys, join a federation."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import dataclass
 from pathlib import Path

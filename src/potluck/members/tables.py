@@ -1,7 +1,5 @@
 """Reading TOML strictly: a closed set of keys, exact kinds, bytes as base64 that has one spelling only."""
 
-from __future__ import annotations
-
 import base64
 import textwrap
 import tomllib

@@ -4,8 +4,6 @@ An engine blocks while it waits for the others'. So each party asks its own, tel
 the result only when all have: nobody waits for an engine that was never asked, in one process or in several.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar

@@ -6,8 +6,6 @@ v3 (RFC 5280), valid for days. A certificate names its job and its party, so non
 It does not protect from a quantum computer: TLS here agrees on keys by elliptic curves.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

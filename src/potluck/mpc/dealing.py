@@ -4,8 +4,6 @@ A letter's signature says whose key it is. Nothing here needs an engine. What is
 party. It does NOT keep two of them from reading it together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -69,7 +67,12 @@ def sealed(
 
 
 def check_parts(
-    place: Place, sender: Party, step: str, parts: Sequence[P], promised: Sequence[bytes], commit: Callable[[P], bytes]
+    place: "Place",
+    sender: Party,
+    step: str,
+    parts: Sequence[P],
+    promised: Sequence[bytes],
+    commit: Callable[[P], bytes],
 ) -> None:
     """Holds the parts that this compute party got against their sender's promise of all of them.
 

@@ -4,8 +4,6 @@ Where one party has lost its engine or its link, all begin a new job: new certif
 share: what a round's sites gave is gone when the round is.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import time

@@ -1,7 +1,5 @@
 """Free addresses of this machine, at which engines listen."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 from collections.abc import Sequence

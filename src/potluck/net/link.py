@@ -6,8 +6,6 @@ order, and are as hostile as the broker: whoever reads one verifies it. Memory: 
 is joined.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import threading

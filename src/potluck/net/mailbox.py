@@ -5,8 +5,6 @@ is still in work, so that it does not send it again. What comes twice all the sa
 this process a letter is handed out once (the last 16,384 are remembered). Across processes it may come again.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import threading

@@ -6,8 +6,6 @@ otherwise is malformed. Nothing here is authentic: whoever may publish may forge
 by its reader.
 """
 
-from __future__ import annotations
-
 import struct
 from collections import OrderedDict
 from dataclasses import dataclass, field

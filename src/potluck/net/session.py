@@ -6,8 +6,6 @@ and whatever was in flight is sent or fetched again. A hostile broker can make i
 site's memory from outside where that matters.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import ssl

@@ -1,7 +1,5 @@
 """One background thread with one event loop for all links of this process; it ends with the last of them."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import threading

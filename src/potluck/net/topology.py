@@ -6,8 +6,6 @@ broker flushes to disk every two minutes, so that a power cut can lose what it h
 may depend on it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Collection

@@ -7,8 +7,6 @@ it grows by some hundred bytes a line, and whoever may write the file may change
 which is evidence.
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

@@ -4,8 +4,6 @@ An alignment is kept under what it is about (owners, key columns, who learns wha
 it was made of. It holds hashes of common keys, which whoever can guess keys can recognise: as private as the rows.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path

@@ -12,8 +12,6 @@ Without an anchor (`heads`) it does NOT notice that the whole file was deleted o
 what others release of the same rows, and a yearly cap believes the site's own clock.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections import Counter

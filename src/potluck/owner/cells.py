@@ -5,8 +5,6 @@ SQLite has them; dates are ISO texts. A value that has no text (bytes, lists) is
 It does NOT guess: a column that holds numbers and texts is a column of texts.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

@@ -7,8 +7,6 @@ It does NOT notice that the LAST entries are gone, or that all hashes were compu
 heads that others keep (`heads`) do.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sqlite3

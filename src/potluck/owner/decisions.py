@@ -1,7 +1,5 @@
 """What people's verdicts on a plan's hash add up to. Each stays in the file; `run` says which run used it up."""
 
-from __future__ import annotations
-
 import sqlite3
 
 # A person's newest verdict that is neither void nor taken back.

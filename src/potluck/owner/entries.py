@@ -1,7 +1,5 @@
 """What the entries of a ledger's chain say: how a run was begun, and what it was charged."""
 
-from __future__ import annotations
-
 import contextlib
 from dataclasses import dataclass
 

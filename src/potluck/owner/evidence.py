@@ -4,8 +4,6 @@ One entry a line, `value` and `hash` in base64, nothing left out: it holds costs
 a value of a row. It proves which entries the site stood by when it signed that head, NOT that nothing else left it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 import msgspec

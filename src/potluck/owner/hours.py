@@ -4,8 +4,6 @@ A span that ends before it begins wraps midnight and belongs to the day on which
 It does NOT stop a run that began in time: `judge` asks once, when a plan comes.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import datetime

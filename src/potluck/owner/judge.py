@@ -5,8 +5,6 @@ the code travels, a key of the policy. It does NOT ask a person: what is denied 
 not denied still needs `requests`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ An anchor does NOT help where ledger and anchor are put back together: the serve
 and shows it again, does. Nor does it bind the holder of the key, who can sign another history for whoever saw none.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Rows of a Parquet file, a column at a time: what the plan does not name stays unread. Needs pyarrow."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

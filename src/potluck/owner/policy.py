@@ -5,8 +5,6 @@ the key and the nearest known one. An address and the password in it are in no m
 It does NOT judge: `judge` compares a policy with a plan, and nothing here opens the data.
 """
 
-from __future__ import annotations
-
 import math
 import stat
 from pathlib import Path

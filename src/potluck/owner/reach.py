@@ -3,8 +3,6 @@
 It does NOT judge: `judge` holds it against the policy.
 """
 
-from __future__ import annotations
-
 from potluck.core.plan import Plan
 from potluck.learning.data.columns import reader_names
 from potluck.owner.hours import ANY

@@ -1,7 +1,5 @@
 """Policy files -> `policy.Policy`. What does not fit is a UsageError: file, key, nearest known; never an address."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Mapping, Sequence

@@ -6,8 +6,6 @@ by it; with "hash" they stay until revoked; with "policy" nobody need approve, a
 It does NOT judge (`judge` does), does not prove who a person is, and writes no access log: the caller does.
 """
 
-from __future__ import annotations
-
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence

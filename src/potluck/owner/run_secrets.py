@@ -4,8 +4,6 @@ From it comes what the owner draws for its keys, so that a round that is done ag
 Whoever reads it, and what crossed, can test guesses at this owner's keys: it is as private as the rows beside it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

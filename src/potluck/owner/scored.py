@@ -3,8 +3,6 @@
 It counts rows, and knows nothing of what they were. Scores are no epsilon: enough of them tell a model.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ The same rows give the same `learning.data.table.Table` from each of them, bit f
 source that changes between two rounds of a run is another source, so a site reads it once a run.
 """
 
-from __future__ import annotations
-
 import stat
 from pathlib import Path
 

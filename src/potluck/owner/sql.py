@@ -5,8 +5,6 @@ driver quote values and addresses, so none is passed on: the kind of error, and 
 It does NOT sandbox the query, which is the owner's own: whatever its functions may read at the database, it can read.
 """
 
-from __future__ import annotations
-
 import contextlib
 import re
 import sqlite3
@@ -76,7 +74,7 @@ def database(source: object, where: str, most: int) -> Rows | None:
         engine.dispose()
 
 
-def _fetched(connection: Connection, statement: str, max_rows: int, where: str) -> Fetched:
+def _fetched(connection: "Connection", statement: str, max_rows: int, where: str) -> Fetched:
     if connection.dialect.name == "postgresql":
         connection = connection.execution_options(postgresql_readonly=True)
     # As it is, to the driver: in a text() `:name` would be a parameter, and with parameters `%` would be one.
@@ -94,7 +92,7 @@ def _fetched(connection: Connection, statement: str, max_rows: int, where: str) 
     return Fetched(names, tuple(joined(part) for part in parts), length)
 
 
-def _engine(address: Secret, base: Path, where: str) -> Engine:
+def _engine(address: Secret, base: Path, where: str) -> "Engine":
     try:
         import sqlalchemy
         from sqlalchemy.pool import NullPool
@@ -114,7 +112,7 @@ def _engine(address: Secret, base: Path, where: str) -> Engine:
         raise _no_address(where, type(error).__name__) from None
 
 
-def _url(address: Secret, where: str) -> URL:
+def _url(address: Secret, where: str) -> "URL":
     """The address with a driver named. Only databases whose transactions can be made read-only are known."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
@@ -135,7 +133,7 @@ def _no_address(where: str, kind: str) -> UsageError:
     return UsageError(f"source.url is no address of a database ({kind})", where=where, hint=hint)
 
 
-def _sqlite_path(url: URL, base: Path, where: str) -> Path:
+def _sqlite_path(url: "URL", base: Path, where: str) -> Path:
     name = url.database or ""
     if not name or name.startswith((":memory:", "file:")) or url.query:
         raise UsageError("source.url names no SQLite file", where=where, hint="sqlite:///rows.sqlite, without options")

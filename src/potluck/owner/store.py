@@ -1,7 +1,5 @@
 """The file of requests and decisions: made in one step, as a ledger is; durable; checked when it is opened."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sqlite3

@@ -5,8 +5,6 @@ and not a difference, in which an older and very large loss would swallow small 
 or leaves the year. It is derived from the chain alone, decides nothing, and is never written down.
 """
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left, insort
 from collections import Counter

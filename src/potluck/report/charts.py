@@ -6,8 +6,6 @@ Colours are CSS variables with a fallback, so that a page's dark and print style
 still works. `ident` must be unique on the page.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

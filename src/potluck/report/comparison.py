@@ -1,7 +1,5 @@
 """How well each model did: a picture and a table for each metric, by site where that may be shown; and the model."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 

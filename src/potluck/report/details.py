@@ -5,8 +5,6 @@ absent part is left out of the page. It promises nothing about secrecy: whoever 
 reader of the report may see it (`comparison` and row counts by site only where all rows were in one process anyway).
 """
 
-from __future__ import annotations
-
 import msgspec
 
 from potluck.core.views import Form, View

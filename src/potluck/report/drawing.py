@@ -3,8 +3,6 @@
 All text passes through `safe`: escaped, and without what a reader cannot see.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 

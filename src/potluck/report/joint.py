@@ -3,8 +3,6 @@
 No score and no key is shown.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import PurePath
 

@@ -5,8 +5,6 @@ where they differ, the cell lists every form with how often it holds. It adds no
 which the views say nothing is shown as not stated.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence

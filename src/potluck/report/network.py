@@ -4,8 +4,6 @@ It shows heads as the run's documents hold them and verifies none: whoever reads
 (`owner.evidence`).
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Every part may be absent: an aborted run has no model, a noiseless one no epsilo
 Unknown keys are passed over, so that an older report reads a newer run.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,7 +65,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     rows: float | None = None
     rows_low: float | None = None
     rows_high: float | None = None
-    by_site: dict[str, Measured | None] | None = None
+    by_site: "dict[str, Measured | None] | None" = None
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +107,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     low: Value = None
     high: Value = None
     edges: list[float] | None = None
-    by: dict[str, Result | None] | None = None
+    by: "dict[str, Result | None] | None" = None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,5 @@
 """What each owner has spent, in plain odds."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

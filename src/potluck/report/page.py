@@ -5,8 +5,6 @@ and a content security policy in the page forbids what nothing here uses. It pro
 run's documents hold (see `report.details`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The statistics of a run as pictures and tables: a number with its interval, a histogram, a contingency table."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

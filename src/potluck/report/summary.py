@@ -3,8 +3,6 @@
 The sentences say only what the documents of the run hold; where a fact is absent its sentence is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from potluck.core.schemes import scheme_of

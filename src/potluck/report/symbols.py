@@ -3,8 +3,6 @@
 As in `charts`: pure functions, titled and described, nothing by colour alone.
 """
 
-from __future__ import annotations
-
 import math
 
 from potluck.report.drawing import ACCENT, GROUND, INK, MUTED, RULE, hatch, hatched, svg

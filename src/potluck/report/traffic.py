@@ -1,7 +1,5 @@
 """What moved, round by round and step by step."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

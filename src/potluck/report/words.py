@@ -7,8 +7,6 @@ Stating it as a frequency is what people understood best in Nanayakkara et al., 
 ceiling for the strongest adversary, not an estimate of what an attack reaches.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime

@@ -4,8 +4,6 @@ Safe as long as either ML-KEM-768 or X25519 is. Base mode does not say who seale
 put (what, from, to) into `info`. Sealing draws its own randomness inside the library, so vectors replay `unseal` only.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import msgspec

@@ -1,7 +1,5 @@
 """A container for secret bytes that is hard to show, store or compare by accident."""
 
-from __future__ import annotations
-
 from typing import NoReturn
 
 

@@ -10,8 +10,6 @@ It does NOT give forward secrecy against theft of the receiver's long-term key: 
 the round.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 

@@ -3,8 +3,6 @@
 Signatures are libsodium's, which verifies in half the time of OpenSSL, and refuses keys of low order.
 """
 
-from __future__ import annotations
-
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import BadSignatureError

@@ -7,8 +7,6 @@ for one hash in 2^192. The sum itself stays with the key. What is written down (
 it tells no members to whoever guesses them, nor whether two names have the same ones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 

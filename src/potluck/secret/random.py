@@ -1,7 +1,5 @@
 """Secret randomness: the operating system's entropy, and nothing else. It has no seed."""
 
-from __future__ import annotations
-
 import os
 
 from potluck.secret.container import Secret

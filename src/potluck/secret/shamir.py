@@ -5,8 +5,6 @@ the prime. It does NOT notice a wrong share: any t values give some polynomial. 
 commitment and the rebuilt secret against what it must produce. Python integers do not run in constant time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from potluck.core.party import Draw

@@ -1,7 +1,5 @@
 """What signatures and keys of a round are bound to: names, sets of sites and the round itself, as bytes for hashing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from potluck.core.party import Party

@@ -1,7 +1,5 @@
 """Keyed bytes: HKDF-SHA256 for keys, AES-256-CTR with a zero IV under one-time keys for keystreams."""
 
-from __future__ import annotations
-
 import hashlib
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes

@@ -3,8 +3,6 @@
 The key is derived from the secret and what the vault is for, and locks ONE vault, so that the nonce may be zero.
 """
 
-from __future__ import annotations
-
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 

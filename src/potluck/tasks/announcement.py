@@ -1,7 +1,5 @@
 """The server's first letter of a round: which plan, which step of it, on which public model."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

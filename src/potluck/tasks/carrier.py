@@ -6,8 +6,6 @@ sees what that one sees, no more. It does NOT lack what nobody hides from a carr
 which step, how much), and where all parties are in one process there is none.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from potluck.core.party import BROKER, SERVER, Party

@@ -1,7 +1,5 @@
 """One table: a plan's word -> its task. A new task is one folder and one line here, and its facts in `core.traits`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from potluck.core.asks import Kind

@@ -1,7 +1,5 @@
 """What owners demand of an enclave, where one process or machine holds all of them."""
 
-from __future__ import annotations
-
 from potluck.core.errors import PlanError
 from potluck.core.plan import Plan as Spec
 from potluck.tasks.sources import Written

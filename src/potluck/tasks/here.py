@@ -1,7 +1,5 @@
 """A run with all parties in one process, as tasks and the one runner of it speak of it: `run`, `up`, `check`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field

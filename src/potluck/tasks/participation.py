@@ -3,8 +3,6 @@
 What a party brings is read by its task (`tasks/*/site.py`), once the owner has agreed, and never leaves.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from dataclasses import replace as replaced

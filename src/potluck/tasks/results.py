@@ -1,7 +1,5 @@
 """Results that a party keeps in its home for its owner alone: of each run a file, and what is known of it as JSON."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar

@@ -1,7 +1,5 @@
 """Rules of a plan that no single room knows: who takes part, and which tables a task needs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import cache
 

@@ -1,7 +1,5 @@
 """Where the rows of an in-process run come from: frames that the caller gives, or the plan's own files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol

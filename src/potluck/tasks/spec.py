@@ -3,8 +3,6 @@
 The facts that rooms below need (`core.traits`) stand beside it. It holds no plan, no key and no row.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

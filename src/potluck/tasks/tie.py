@@ -14,8 +14,6 @@ It does NOT compare rows across runs: a plan that is approved again is approved 
 person are the first, that count, may differ where they come in another order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a trained model leaves in a run's folder, and what the run's document says of it."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What an owner is told of a plan before it agrees, in the words that tasks have in common."""
 
-from __future__ import annotations
-
 from potluck.core.plan import Plan
 from potluck.learning.evaluation import evaluate
 from potluck.owner.reach import columns_read

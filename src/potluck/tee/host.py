@@ -1,7 +1,5 @@
 """The enclave as its host sees it: a process that answers a few questions; it can be cut off, but not talked round."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from pathlib import Path

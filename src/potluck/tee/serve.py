@@ -6,8 +6,6 @@ starts no process and has no shell. Its environment is empty but for what its ho
 of it. Real hardware measures this process together with the system below it; a simulated enclave is measured by nobody.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Randomness that repeats, for tests and known-answer vectors only. It protects nothing."""
 
-from __future__ import annotations
-
 import hashlib
 
 from potluck.core.party import Draw

@@ -6,8 +6,6 @@ paid, and whoever has the round repeated knows that contributions left and whose
 leaked on the way.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 

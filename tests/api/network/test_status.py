@@ -1,7 +1,5 @@
 """`potluck status` calls a site silent while a server waits for it, and not of a run that has ended."""
 
-from __future__ import annotations
-
 import fcntl
 import time
 

@@ -1,7 +1,5 @@
 """A round of an intersection that is done again, since some owner was gone at its very end."""
 
-from __future__ import annotations
-
 from potluck.tasks.intersect.site import COMMON, Known
 
 

@@ -1,7 +1,5 @@
 """A compute party that sends what it should not: a fit ends, gives no model, and blames nobody who is honest."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """Wrong files of a fit's owners: each ends in a clear error, or in a right result that says what to mind of it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

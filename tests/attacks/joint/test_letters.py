@@ -1,7 +1,5 @@
 """Every letter of a fit, as its reader reads it: none holds another owner's key, a hash of it, or a number."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

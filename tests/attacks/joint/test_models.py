@@ -1,8 +1,6 @@
 """The attack by repetition on a fit without noise: the reader brings another column of its own to each round of one
 approved run, and has of each round an exact model, from which the value of one more row of another owner's follows."""
 
-from __future__ import annotations
-
 import contextlib
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A hostile network under a fit: letters again, late, out of turn, to others, and those of an earlier round."""
 
-from __future__ import annotations
-
 import random
 
 import numpy as np

@@ -3,8 +3,6 @@
 A file's order may be that of a column: sorted by income, it says of each row that all have where its income lies.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from potluck.core.party import site

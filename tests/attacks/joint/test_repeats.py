@@ -1,8 +1,6 @@
 """Attacks by repetition: a server and a receiver ask one approved intersection again and again, with other keys each
 time, until a size has told members. What was put in at first stays for the run."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """A curious server of a fit: what it carries, and what it makes of it with guesses of keys."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

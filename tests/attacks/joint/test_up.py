@@ -1,7 +1,5 @@
 """`up` and wrong files: the reason that a site keeps to itself is its owner's, who is here, too."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -4,8 +4,6 @@ A coordinator can sign two files of one version and hand them to different sites
 that the others do not. The server of these tests is that coordinator's.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from contextlib import closing

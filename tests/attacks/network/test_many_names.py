@@ -1,8 +1,6 @@
 """A plan of very many names costs a site next to nothing: who is no member is refused before any other check, and no
 check looks at a name once for each other name. Looks are counted; no clock is asked."""
 
-from __future__ import annotations
-
 import threading
 
 import pytest

@@ -1,7 +1,5 @@
 """The attack of `joint/test_repeats` across machines: one approval, real homes, an honest site started again."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import stat

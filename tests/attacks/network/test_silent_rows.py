@@ -4,8 +4,6 @@ The mistake comes first (nobody hears of it), the attack after it: a server that
 of them, or by whether it stops.
 """
 
-from __future__ import annotations
-
 import threading
 
 import msgspec

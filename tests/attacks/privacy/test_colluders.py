@@ -1,7 +1,5 @@
 """How many colluders the noise bears: a plan says it, an owner's policy bounds it, the owner reads what it means."""
 
-from __future__ import annotations
-
 import math
 import threading
 

@@ -1,7 +1,5 @@
 """Who is a person: a plan that calls a measurement one hides no patient. An owner's policy says which column may be."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import threading

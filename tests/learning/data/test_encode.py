@@ -1,7 +1,5 @@
 """The encoding is arithmetic on declared bounds alone."""
 
-from __future__ import annotations
-
 import math
 
 import msgspec

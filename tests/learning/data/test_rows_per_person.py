@@ -1,7 +1,5 @@
 """Rows beyond the first `rows_per_person` of a person count nowhere: no forecast is of them, and owners are told."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """A row's side depends on the row, the seed and its ordinal among equal rows; on no other row."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """Reading rows: what is kept, what is dropped and counted, and what stops a site; never a value in a message."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

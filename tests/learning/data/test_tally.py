@@ -1,7 +1,5 @@
 """A site's values, counted for its owner: what does not fit the plan is told, and where nothing fits it is an error."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

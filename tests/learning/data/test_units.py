@@ -1,7 +1,5 @@
 """Batches hold whole units: a person is never cut in two, however many rows it has."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """Metrics of the opened sum, and exact ones, against scikit-learn and scipy."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 

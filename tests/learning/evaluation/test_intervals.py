@@ -1,7 +1,5 @@
 """Intervals cover the value on these rows in 93 to 97 of 100 runs, whatever the size of the noise."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

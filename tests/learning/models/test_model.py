@@ -1,7 +1,5 @@
 """Model files: canonical bytes, faithful round trips, and the same predictions in scikit-learn."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 

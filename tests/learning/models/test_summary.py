@@ -1,7 +1,5 @@
 """Summaries against statsmodels on the pooled rows in their own units: coefficients to 1e-6, errors to 1e-5."""
 
-from __future__ import annotations
-
 import json
 import math
 import warnings

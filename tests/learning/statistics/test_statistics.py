@@ -1,7 +1,5 @@
 """Statistics against pandas on the pooled rows; sensitivities against what single rows and persons can add."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import math

@@ -1,7 +1,5 @@
 """Federated averaging against plain SGD, written out."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

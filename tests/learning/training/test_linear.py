@@ -1,7 +1,5 @@
 """Newton and gradient against scikit-learn and a plain loop on the pooled encoded rows."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

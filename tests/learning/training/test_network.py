@@ -1,7 +1,5 @@
 """Small networks: initial weights that anyone can check, and steps that are plain SGD."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 
 import numpy as np

@@ -4,8 +4,6 @@ Where the true letter arrives as well, whatever else arrives must not matter at 
 stop, and must say why; a model that comes out is, bit for bit, that of the sites that gave.
 """
 
-from __future__ import annotations
-
 import random
 import threading
 import time
@@ -88,7 +86,7 @@ PLACES = ("magic", "length", "header", "signature", "body", "cut", "longer")
 class Hostile:
     """A carrier that turns to `act` for the letters of rounds that `chosen` names, and counts how often it did."""
 
-    act: Callable[[Hostile, Party, Party, bytes], Iterable[tuple[Party, bytes]]]
+    act: "Callable[[Hostile, Party, Party, bytes], Iterable[tuple[Party, bytes]]]"
     chosen: Callable[[Header], bool] = lambda header: header.number > 0
     rng: random.Random = field(default_factory=lambda: random.Random(7))
     seen: list[tuple[Party, bytes]] = field(default_factory=list)

@@ -1,7 +1,5 @@
 """Claims about an intersection across machines: real homes, policies and ledgers, the network in memory."""
 
-from __future__ import annotations
-
 import stat
 
 import pytest

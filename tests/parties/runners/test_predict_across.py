@@ -1,7 +1,5 @@
 """Claims about a prediction across machines: real homes, policies and ledgers, the network in memory."""
 
-from __future__ import annotations
-
 import stat
 
 import msgspec

@@ -1,7 +1,5 @@
 """The pages of the docs, as the tests of this folder read them."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

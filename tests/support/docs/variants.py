@@ -1,7 +1,5 @@
 """Toy variants as the pages on how to add one have them: registered for a while, and forgotten."""
 
-from __future__ import annotations
-
 import re
 from contextlib import contextmanager
 

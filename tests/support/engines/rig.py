@@ -1,7 +1,5 @@
 """Programs that stand in for an engine: workers without OpenFHE, workers with operations of a test, a fake Python."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable

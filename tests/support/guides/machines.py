@@ -4,8 +4,6 @@ Nothing of it shows in this machine's own network: no interface, no address, no 
 /etc/hosts (`ip netns exec` mounts /etc/netns/NAME/hosts over it). All is removed at the end, whatever happened.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """A guide as steps: its code blocks, line by line. A line that is no step is an error, so that no line goes untried."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

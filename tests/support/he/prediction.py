@@ -1,7 +1,5 @@
 """A prediction in memory: an owner, a client and a server with the room's halves, and nets drawn by seed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Letters from whoever is hostile: strangers and brokers (bytes and altered letters), and members who sign nonsense."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Plans as a malicious server would write them: every value replaced by one that might break whoever reads it."""
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What a hostile network or a lying party can do to letters: carriers and wrappers for attack tests."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 

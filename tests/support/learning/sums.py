@@ -1,7 +1,5 @@
 """The one sum without any protocol, grid or noise: floats added up in one process. What the learners are tested on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A plan and rows that a person can check by hand, and the encoded rows of all sites in one place."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

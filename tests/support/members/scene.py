@@ -1,7 +1,5 @@
 """A coordinator and sites that lie in memory, for the tests of enrolment."""
 
-from __future__ import annotations
-
 import tempfile
 from dataclasses import dataclass, replace
 from functools import cache

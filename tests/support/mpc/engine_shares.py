@@ -3,8 +3,6 @@
 It runs in the engine's interpreter, as a worker whose tables have these two beside the installed ones.
 """
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A prediction on secret shares in memory: owner, client, server, three who compute; and the same in plain integers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """What tests of intersections share: owners with keys, and a round of theirs in memory."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What tests of joint computation share: linked engines, and one run of a program, from values to opened results."""
 
-from __future__ import annotations
-
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """A real broker for tests: temporary folder, free port, a key for every party; can be killed and restarted."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Plans and policies as the tests of the owner's room use them."""
 
-from __future__ import annotations
-
 import msgspec
 
 from potluck.core.plan import (

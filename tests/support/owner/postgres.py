@@ -1,7 +1,5 @@
 """A throw-away PostgreSQL on a free port of 127.0.0.1, run by somebody who is not root, ended by its process id."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import shutil

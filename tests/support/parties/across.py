@@ -1,7 +1,5 @@
 """A federation across threads: real homes and ledgers in a folder, the network in memory and disturbed at will."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import threading

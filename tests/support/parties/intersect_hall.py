@@ -1,7 +1,5 @@
 """Intersections across machines for tests: homes, policies and keys of sites a, b, c and no broker."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from hashlib import sha256

@@ -1,7 +1,5 @@
 """A network in memory, between threads: for tests of runners, and of what a hostile broker can do to them."""
 
-from __future__ import annotations
-
 import queue
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +34,7 @@ class Exchange:
         for who, what in self._carry(sender, to, data):
             self.box(who).put(what)
 
-    def line(self, party: Party) -> MemoryLine:
+    def line(self, party: Party) -> "MemoryLine":
         """A party's connection."""
         return MemoryLine(self, party)
 

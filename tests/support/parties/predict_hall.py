@@ -1,7 +1,5 @@
 """A prediction across machines for tests: homes, policies and ledgers of a hospital and a clinic, no broker."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import time

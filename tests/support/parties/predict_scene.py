@@ -1,7 +1,5 @@
 """A small prediction: a model's owner, a client with rows, and a stand-in that protects nothing."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import msgspec

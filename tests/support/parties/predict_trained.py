@@ -1,7 +1,5 @@
 """Models that `run` trained on real data, scored under `he` beside plain scoring, by way of plans alone."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A small federation in memory, whose network and parties a test may disturb."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import msgspec

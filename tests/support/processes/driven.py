@@ -5,8 +5,6 @@ that the lines outlive the kill. FOLDER/NAME.trap (JSON: see `Trap` in `rig`) sa
 NAME.sprung at that moment, so that it springs once.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -4,8 +4,6 @@
 what happened as JSON.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import shutil

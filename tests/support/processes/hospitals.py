@@ -1,7 +1,5 @@
 """Four small made-up hospitals, a short plan for them, and what a run over known givers must give."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path

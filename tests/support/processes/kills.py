@@ -1,7 +1,5 @@
 """One kill in one run, and what must hold afterwards."""
 
-from __future__ import annotations
-
 import math
 import time
 from dataclasses import dataclass

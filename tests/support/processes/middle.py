@@ -6,8 +6,6 @@ a client is given to `tamper`, which says what is delivered instead: a list of p
 is told that it was received, so that it is lost for good.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import ssl
@@ -39,7 +37,7 @@ class Middle:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
 
-    def __enter__(self) -> Middle:
+    def __enter__(self) -> "Middle":
         self._thread.start()
         assert self._ready.wait(10)
         return self

@@ -5,8 +5,6 @@ bounded. `leaves_nothing` is to be asked at the end: no process, no file outside
 in anything but the owner's own files.
 """
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import json

@@ -1,7 +1,5 @@
 """Four hospitals and three compute parties as real processes, and one death in one run of theirs."""
 
-from __future__ import annotations
-
 import time
 from contextlib import closing
 from dataclasses import dataclass

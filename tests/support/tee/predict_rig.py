@@ -1,7 +1,5 @@
 """One prediction in an enclave for tests: the room in this process or the real process, and hosts that lie."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """A client hears what became of its rows' values: in rehearsals, across machines, and nobody else does."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

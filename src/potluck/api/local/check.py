@@ -1,7 +1,5 @@
 """`potluck check`: can this plan run, and what will it cost? Its task knows what a run costs (`TaskSpec.estimate`)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`potluck demo`: four hospitals, on real data that the package ships."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Who could see what, in what form, unless what breaks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

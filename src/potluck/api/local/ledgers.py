@@ -1,7 +1,5 @@
 """Where the owners' ledgers of an in-process run lie, and opening them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime

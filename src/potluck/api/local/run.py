@@ -1,7 +1,5 @@
 """`potluck.run`: a plan carried out with all parties in this process."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Plain local scoring of new rows with a model that one holds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

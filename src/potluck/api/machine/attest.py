@@ -1,7 +1,5 @@
 """What this installation's enclave is measured as, and evidence of the machine that this process runs on."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass

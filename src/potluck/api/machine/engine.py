@@ -1,7 +1,5 @@
 """Engines: install the workers that some protections need, and say whether they work."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

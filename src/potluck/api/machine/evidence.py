@@ -1,7 +1,5 @@
 """Attestation: the verdict on evidence under an owner's policy, what a policy demands, and a policy to begin with."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """`potluck broker`: the real nats-server as a child process, in the foreground, until it is told to end."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 import subprocess

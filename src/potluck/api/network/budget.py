@@ -1,7 +1,5 @@
 """What each owner has spent and has left, and what a plan would spend."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

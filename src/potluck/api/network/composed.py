@@ -1,7 +1,5 @@
 """What an owner's runs come to, composed: as they stand, and with all of a plan's run."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """A whole federation made on this machine, for `up`: homes, keys, policies that allow all, the broker on loopback."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

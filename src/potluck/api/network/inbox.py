@@ -1,7 +1,5 @@
 """The owner's verbs: what waits, what it would learn and cost, what would leave, yes or no."""
 
-from __future__ import annotations
-
 import getpass
 import time
 from collections.abc import Sequence

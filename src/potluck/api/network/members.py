@@ -1,7 +1,5 @@
 """Enrolment: the verbs `federation` and `site` as functions. now: unix seconds."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass

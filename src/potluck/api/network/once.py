@@ -1,8 +1,6 @@
 """A task that is one round, across machines, as the server carries it out: begun again while nobody is to blame, and
 while no owner has given what it gives once in a run."""
 
-from __future__ import annotations
-
 import time
 from contextlib import closing
 

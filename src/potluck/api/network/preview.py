@@ -4,8 +4,6 @@ The protocol is rehearsed in this process with the other sites' part made of zer
 number and sizes. Nothing is charged, since nothing leaves. Noise is drawn afresh: the real one will be another.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Child processes of `up`: started, watched, started again where they die, and ended with this process."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

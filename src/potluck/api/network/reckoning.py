@@ -1,7 +1,5 @@
 """What a run must have cost each site by now, as the coordinator reckons it from the letters that came."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from potluck.core.asks import Kind

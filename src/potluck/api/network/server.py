@@ -1,7 +1,5 @@
 """`potluck server run`: the coordinator of a run across machines. It sees what the plan's views say, and no row."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The coordinator's runs on its disk: a folder a run with its journal, found again after a crash."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

@@ -1,7 +1,5 @@
 """`potluck site run` and the owner's verbs: what is asked, what would leave, yes or no, what was spent."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 import time

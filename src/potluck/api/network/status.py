@@ -4,8 +4,6 @@ Who was never heard in a run is silent while a server waits for its answer. Once
 nobody waits: it was not heard.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import time

@@ -5,8 +5,6 @@ All that a federation across machines has is there: keys, a signed federation fi
 person holds all of it, so it is a rehearsal. Its keys and homes are removed when the run is over; ledgers stay.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import time

@@ -1,7 +1,5 @@
 """The plan's grammar: TOML tables -> `core.plan.Plan`; errors name the file, the key and the nearest known one."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path

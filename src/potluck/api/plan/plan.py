@@ -1,7 +1,5 @@
 """`potluck.Plan`: a plan as its author wrote it, and the checked data behind it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -59,7 +57,7 @@ class Plan:
         self.where = where
 
     @classmethod
-    def read(cls, path: str | Path, settings: Sequence[str] = ()) -> Plan:
+    def read(cls, path: str | Path, settings: Sequence[str] = ()) -> "Plan":
         """The plan in a TOML file, with `key=value` settings put over it. Raises UsageError, PlanError."""
         path = Path(path)
         source = read_text(path)
@@ -71,7 +69,7 @@ class Plan:
         plan._adopt(tables, path.resolve().parent, path.name)
         return plan
 
-    def set(self, key: str, value: object) -> Plan:
+    def set(self, key: str, value: object) -> "Plan":
         """Replace one key (dotted), e.g. `plan.set("protect.with", "mask")`; gives the plan itself.
 
         Raises PlanError; then the plan is as it was.

@@ -1,7 +1,5 @@
 """The JSON Schemas of what people write: a plan, and a site's policy."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal
 

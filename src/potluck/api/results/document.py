@@ -1,7 +1,5 @@
 """The JSON of a run, as the reference documents it, and the evidence that the report adds."""
 
-from __future__ import annotations
-
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version

@@ -1,7 +1,5 @@
 """What is known when the sums of a run are done."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Folders of runs: the name is taken before anything runs, and given back where the run fails."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What a run leaves: its folder (run.json, details.json, plan.toml, model, report.html), and its object in Python."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,7 +32,7 @@ class Run:
     data: Mapping[str, Tally] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def read(cls, folder: str | Path) -> Run:
+    def read(cls, folder: str | Path) -> "Run":
         """A run from its folder. Raises UsageError where it is none."""
         path = Path(folder) / "run.json"
         try:

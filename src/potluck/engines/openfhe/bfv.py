@@ -8,8 +8,6 @@ Secret keys never leave but by `export`. Errors hold no value. It knows nothing 
 is for the caller to see to.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import math

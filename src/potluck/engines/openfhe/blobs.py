@@ -7,8 +7,6 @@ the length in front and the modulus behind.
 It is made for OpenFHE 1.6.1. Another layout is noticed (a tower is missing, or the self-test of the parameters fails).
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -7,8 +7,6 @@ that is not quite the scale: what is left is measured when the context is opened
 The state holds one context, and for it either the client's key pair or the owner's model and the client's public keys.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

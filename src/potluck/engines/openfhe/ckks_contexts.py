@@ -1,7 +1,5 @@
 """Contexts of CKKS: made from a set's numbers, tested when they are opened; numbers into slots and out of them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The OpenFHE worker: its tables of operations, its self-test, and what it says of itself."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import openfhe

@@ -1,7 +1,5 @@
 """Programs made and run: `mpc.compile` gives a hash that parties compare, `mpc.execute` takes it, over an open link."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any, NamedTuple

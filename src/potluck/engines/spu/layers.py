@@ -5,8 +5,6 @@ exact mod 2^64; where a later layer would lack room, bits of fraction are cut of
 what the same steps give in plain integers, whatever the ring's library makes of real numbers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple

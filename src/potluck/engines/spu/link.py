@@ -4,8 +4,6 @@ The library's messages name their sender by rank and prove nothing: a party of t
 job, nobody else can. Certificates and key lie in memory files for a moment; no disk sees them.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple

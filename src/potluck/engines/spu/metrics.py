@@ -4,8 +4,6 @@ A score falls into one of 16 x 16 bins: 15 comparisons find the coarse one, 15 m
 counts are products of the two indicators, added up over the rows.
 """
 
-from __future__ import annotations
-
 import jax.numpy as jnp
 
 from potluck.engines.spu.program import Array

@@ -4,8 +4,6 @@ Comparisons: `x > b` is the top bit of b - x in the ring. So `outside` is right 
 bound is below 2^62: of b - x and x + b at least one wraps or is negative where x is beyond it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias

@@ -4,8 +4,6 @@ No code comes from outside: a party builds the program itself, from its name and
 compiler made of it. Programs take secrets and give secrets; what is opened is decided outside.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

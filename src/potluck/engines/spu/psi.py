@@ -9,8 +9,6 @@ says. It is made so that no other user can read it, and it is removed when the r
 leaves it.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 import tempfile

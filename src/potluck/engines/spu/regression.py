@@ -14,8 +14,6 @@ log-odds cut to +-15 before the sigmoid, coefficients to +-LIMIT (said where one
 passes 2^14, and a ridge that keeps the inverse below 2^12.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

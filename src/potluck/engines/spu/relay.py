@@ -8,8 +8,6 @@ that rank at the other end. Everything else is closed before a byte of it reache
     the library -> unix:J.sock -> here -> TLS -> the address of rank J -> its relay -> unix:J.sock -> its library
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -4,8 +4,6 @@ It keeps what other workers give up: sockets, for the link to the other parties,
 intersects. What it gives up is the same otherwise.
 """
 
-from __future__ import annotations
-
 import shutil
 import threading
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ of two reals is 2^36 times too large before it is cut, so real products, and sum
 `LARGEST` leaves a factor of two.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, TimeoutError

@@ -6,8 +6,6 @@ What kind of value it belongs to, of which shape, is agreed beforehand; the libr
 are made here from that. So whoever sends a share can choose ring elements, and hands nothing to a parser.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -8,8 +8,6 @@ at quantiles). Sums over rows are exact: a bit times a gradient needs no cut of 
 It does NOT stop early or prune: where no cut helps, a node takes some cut all the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -5,8 +5,6 @@ over the features' ranges: no activation can leave the interval that its polynom
 room of the last level, as long as the client's rows are in range (they are refused there if not).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace

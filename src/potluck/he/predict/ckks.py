@@ -4,8 +4,6 @@ The client's secret key and the owner's model stay in the engines' processes. Wh
 authenticated and measured before it is given to this stub. The engine draws its own randomness.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -30,7 +28,7 @@ class Ckks:
     Its state is one run's: once the engine's process is another one, keys and models are gone and calls abort.
     """
 
-    def __init__(self, levels: Levels, worker: Worker) -> None:
+    def __init__(self, levels: Levels, worker: "Worker") -> None:
         row = {"depth": levels.depth, "ring": levels.ring, "scale": levels.scale, "first": levels.first}
         switching = {"digits": levels.digits, "digit": levels.digit}
         self._levels = levels

@@ -4,8 +4,6 @@ The secret key is made in the client's engine and never leaves it. Scores are sh
 leaks its key to whoever knows the exact result, too (Li and Micciancio, EUROCRYPT 2021, eprint 2020/1533).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from potluck.engines.worker import Worker
 
 
-def query(worker: Worker, meeting: Meeting, me: Credentials, features: Floats) -> Half[Scored]:
+def query(worker: "Worker", meeting: Meeting, me: Credentials, features: Floats) -> Half[Scored]:
     """See `core.predicting.Predict`. Raises Abort(RANGE): a row out of range; MALFORMED or ENGINE: no such offer."""
     check_features(meeting, features)
     talk, offer = yield from _greet(meeting, me, len(features))

@@ -11,8 +11,6 @@ is periodic whatever was encrypted, and so is everything after it: a ciphertext 
 holds for honest rotation keys; see the views.)
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import isqrt
 

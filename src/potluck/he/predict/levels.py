@@ -9,8 +9,6 @@ real parts have variance V N / 2, divided by the scale. Reading doubles the vari
 it finds when it decrypts. The formulas are checked against the engine in the tests.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import pi, sqrt
 

@@ -6,8 +6,6 @@ on the way: activations that are fitted see [-1, 1], and scores fit the room of 
 It does NOT bound what a client sees whose rows are out of range.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil, log2

@@ -10,8 +10,6 @@ hash of everything said before: no letter counts in another meeting, place or di
 so that a bad one names who sent it, and it can open none.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeVar
 

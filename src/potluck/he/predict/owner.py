@@ -6,8 +6,6 @@ before the first score leaves. Replies are re-randomised under the client's key,
 their noise depends on the weights, and as many scores as a linear model has weights give the model away anyhow.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -66,7 +64,7 @@ class _Answering:
         self.talk.number += 1
 
 
-def respond(worker: Worker, meeting: Meeting, me: Credentials, net: Net) -> Half[None]:
+def respond(worker: "Worker", meeting: Meeting, me: Credentials, net: Net) -> Half[None]:
     """See `core.predicting.Predict`. Raises PlanError: no set carries it; Abort(REFUSED): too many rows."""
     compiled = compile(net, meeting.mode, meeting.rows)
     inbox = yield Exchange(meeting.label(ask(0)), expect=frozenset({SERVER}), at_least=1, hops=HOPS)

@@ -5,8 +5,6 @@ part of every stated bound. It does NOT hold outside the interval: whoever uses 
 inside (`circuit` does, by interval arithmetic).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache

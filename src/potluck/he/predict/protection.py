@@ -8,8 +8,6 @@ answer anything; a client that packs its ciphertexts or makes its keys otherwise
 its scores. The server may do anything, and can only keep letters back.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from potluck.core.party import Party

@@ -1,7 +1,5 @@
 """The server's half of a private prediction: it carries what it cannot open, and verifies who signed it."""
 
-from __future__ import annotations
-
 from potluck.core.party import Party
 from potluck.core.predicting import Meeting
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel

@@ -4,8 +4,6 @@ Counted in transforms of a tower and in products of two, at paces measured on on
 are estimates, within a factor of two or so; `SLACK` is for slower machines.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise

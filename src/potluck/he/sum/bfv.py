@@ -4,8 +4,6 @@ Secret keys stay in the engine's process: a `Key` is a number there. Whatever ma
 `residues.read` before the engine sees it. The engine draws its own randomness.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -39,7 +37,7 @@ class Key:
 class Bfv:
     """One party's engine for one set of parameters. All methods raise Abort(ENGINE) where the engine fails."""
 
-    def __init__(self, parameters: Parameters, worker: Worker) -> None:
+    def __init__(self, parameters: Parameters, worker: "Worker") -> None:
         self.parameters = parameters
         self._worker = worker
         towers = {"wire": WIRE, "lifted": LIFTED, "partial": PARTIAL}

@@ -1,7 +1,5 @@
 """What of a plan `he` cannot keep, and how many shares of a key it needs."""
 
-from __future__ import annotations
-
 from potluck.core.cohort import problems as cohort_problems
 from potluck.core.plan import Plan
 from potluck.he.sum import parameters

@@ -9,8 +9,6 @@ Wrapping words add up mod 2^bits: what the limbs' sums overflow is dropped when 
 It does NOT notice a slot that was shifted by less than a field's room: only sums that no n words can give are refused.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -26,8 +26,6 @@ told of two parties always, so that the sets stay what this table says: the two 
 They hold for honest ciphertexts only: a ciphertext made to attack the key holders is not covered by any flood.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from potluck.core.errors import PlanError

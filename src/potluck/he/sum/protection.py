@@ -8,8 +8,6 @@ does); it does not stop a site from giving any vector it likes or a key holder f
 who took part.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from potluck.core.party import Party

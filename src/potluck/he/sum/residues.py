@@ -4,8 +4,6 @@ Whatever comes from a peer is checked here, in numpy, before any engine sees it:
 prime. Sums of ciphertexts and of keys are made here too, so that whoever needs a sum makes it himself.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -7,8 +7,6 @@ It does NOT stop a site that saw all other parts before it made its own: such a 
 server shows nobody any part before it has them all; that is one reason why it is trusted to follow the protocol.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 

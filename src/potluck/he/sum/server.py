@@ -4,8 +4,6 @@ It sees public keys, ciphertexts, vaults, and partial decryptions of ONE sum. No
 shows only once a key is rebuilt ends the round and names the dealer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 

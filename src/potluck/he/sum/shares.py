@@ -6,8 +6,6 @@ They give their shares of those alone who left, at most as many as the plan says
 sum. A rebuilt key is forgotten when its partial decryption is made: keys are fresh every round.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -8,8 +8,6 @@ and only a sum of ciphertexts whose givers signed them: a cohort at least, itsel
 that it sent, each once. It does NOT check whether other sites' contributions are sensible: a sum hides that, too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ A site's ciphertexts open with every key, hence never without its own, which it 
 summands subtracts them from the sum.
 """
 
-from __future__ import annotations
-
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
 from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Together, View, at_sites

@@ -1,7 +1,5 @@
 """What is wrong with a plan's declared columns and its split. One line a problem, with a hint."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from potluck.core.plan import Plan, repeated

@@ -4,8 +4,6 @@ A kind is a file in `kinds/` and a line in its table. Words that mean "no value"
 `key`, whatever the kind.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ An owner reads the columns that the plan says are its own, encoded as `data.enco
 fit is a DataError that names column and line, never a value; rows that no other owner has are not looked at.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -62,7 +60,7 @@ class Columns:
         """How many there are."""
         return len(self.keep)
 
-    def trained(self) -> Columns:
+    def trained(self) -> "Columns":
         """The training rows alone."""
         target = None if self.target is None else self.target[: self.train]
         return Columns(self.features[: self.train], self.keep[: self.train], target, self.train)

@@ -6,8 +6,6 @@ value that is not declared counts as missing: it would pass for the reference el
 carries it, so that training and scoring cannot differ.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 

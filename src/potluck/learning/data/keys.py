@@ -4,8 +4,6 @@ A cell of a file is the text that stands there; a whole number of a typed frame 
 DataError with line numbers and no value. It does NOT compare keys: `core.spelling` says which texts are one key.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np

@@ -9,8 +9,6 @@ What does not fit is a DataError with column and line or count, never a value. I
 for the same.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation

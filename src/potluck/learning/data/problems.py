@@ -4,8 +4,6 @@ A message never holds a value. It is bounded: of one kind of problem some lines 
 likewise of kinds.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field

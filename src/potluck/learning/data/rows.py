@@ -4,8 +4,6 @@ Messages name column and line, never a value. What became of the values is count
 error: one row may well hold a value that no row of the training had.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial

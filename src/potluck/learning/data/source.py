@@ -6,8 +6,6 @@ Reading is strict: a line with another number of fields, a repeated or an absent
 column and line, never a value. It does NOT guess separators, encodings (UTF-8) or decimal commas.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +41,7 @@ class Chunk:
     """Some rows: lines [n] (of the file, or row numbers of a frame from 1) and each wanted column's cells."""
 
     lines: NDArray[np.int64] = field(repr=False)
-    cells: Mapping[str, Cells] = field(repr=False)
+    cells: "Mapping[str, Cells]" = field(repr=False)
 
 
 class Rows(Protocol):

@@ -7,8 +7,6 @@ is on both sides. Equal means equal in every bit of the encoded row: rows that m
 with one another's ordinals and yet contribute differently, which one row's sensitivity does not cover.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

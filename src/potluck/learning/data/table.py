@@ -4,8 +4,6 @@ What does not fit the plan is a DataError that names the column, the line and th
 Columns that the plan does not name are not kept; with a header they are not even looked at.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ None of it is an error of form, and all of it can be a plan that does not fit: 2
 into a letter, a code, or a file that is made for others.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 Words name columns and counts, and of the plan's declared values a few. They hold no value of a row.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from potluck.core.agree import agree

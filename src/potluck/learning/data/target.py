@@ -1,7 +1,5 @@
 """What is predicted: one of two sides, one of several classes, or a number on its declared range."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Literal
 

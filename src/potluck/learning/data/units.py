@@ -3,8 +3,6 @@
 A batch is a few million numbers, whatever the site holds, so that memory stays bounded at a million rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import numpy as np

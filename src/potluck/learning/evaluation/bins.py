@@ -6,8 +6,6 @@ alike), with a public seed, and the edges are quantiles of the model's scores on
 It does NOT know where real rows lie: where they fill a corner of the declared ranges, few bins hold them all.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from potluck.core.plan import Plan

@@ -10,8 +10,6 @@ held-out rows (default 1), and a site with its cells' shares, every site weighin
 that differ from the sites' own. `exact` is for a process that holds all rows anyway.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -3,8 +3,6 @@
 AUC counts a tie within a bin half; log-odds of 0 are a bin's edge, so accuracy is exact.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

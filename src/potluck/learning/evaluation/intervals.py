@@ -6,8 +6,6 @@ noise leaves no bounded solution, the interval is the whole range that the decla
 1954, "Some problems in interval estimation".
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -13,8 +13,6 @@ References: Fieller 1954, "Some problems in interval estimation"; Hanley and McN
 area under a receiver operating characteristic curve"; Wilson 1927, "Probable inference".
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ References: DeLong, DeLong, Clarke-Pearson 1988, "Comparing the areas under two 
 operating characteristic curves"; Wilson 1927, "Probable inference, the law of succession, and statistical inference".
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -5,8 +5,6 @@ reads the file knows the exact Gram matrix of all training rows: so it stays whe
 owner alone. A run with noise, or by a method that opens no Gram matrix, leaves a file that says so, and no sum.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal
 

@@ -3,8 +3,6 @@
 A card holds no weight. It comes from elsewhere, as a model file may: `fault` says what of it cannot be.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from itertools import pairwise

@@ -3,8 +3,6 @@
 The first step is a FunctionTransformer over this package's own encoding, so that raw frames are read alike.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,11 +18,11 @@ if TYPE_CHECKING:
     from sklearn.preprocessing import FunctionTransformer
 
 
-def _names(transformer: FunctionTransformer, _: object) -> NDArray[np.object_]:
+def _names(transformer: "FunctionTransformer", _: object) -> NDArray[np.object_]:
     return np.asarray(transformer.func.__self__.encoding.names, dtype=object)
 
 
-def pipeline(model: Trained) -> Pipeline:
+def pipeline(model: Trained) -> "Pipeline":
     """A fitted pipeline on raw frames. Raises UsageError: scikit-learn is missing, or has no such network or trees."""
     estimator = MODELS.of(model.kind).sklearn
     if estimator is None:
@@ -38,7 +36,7 @@ def pipeline(model: Trained) -> Pipeline:
     return Pipeline([("encode", encode), ("model", estimator(model))])
 
 
-def logistic(model: Trained) -> BaseEstimator:
+def logistic(model: Trained) -> "BaseEstimator":
     """A logistic regression with the model's coefficients."""
     from sklearn.linear_model import LogisticRegression
 
@@ -49,7 +47,7 @@ def logistic(model: Trained) -> BaseEstimator:
     return made
 
 
-def ridge(model: Trained) -> BaseEstimator:
+def ridge(model: Trained) -> "BaseEstimator":
     """A linear regression likewise, in the target's own units."""
     from sklearn.linear_model import Ridge
 
@@ -61,7 +59,7 @@ def ridge(model: Trained) -> BaseEstimator:
     return made
 
 
-def perceptron(model: Trained) -> BaseEstimator:
+def perceptron(model: Trained) -> "BaseEstimator":
     """A network with the model's layers. Raises UsageError: scikit-learn has no such activation."""
     from sklearn.neural_network import MLPClassifier, MLPRegressor
     from sklearn.preprocessing import LabelBinarizer

@@ -1,7 +1,5 @@
 """What training ends with, before it is a model: weights, what to mind, and the curvature that its sums opened."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import msgspec

@@ -4,8 +4,6 @@ Trees are complete and of one depth. A node asks whether a feature lies above a 
 are numbered level by level, left to right: those after node i are 2 i + 1 and 2 i + 2.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 

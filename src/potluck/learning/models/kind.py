@@ -3,8 +3,6 @@
 A kind is a file in `kinds/` and a line in its table; nothing else knows its name.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -104,7 +102,7 @@ class ModelKind:
     slope: Callable[[Spec, Shapes, Goal], Slope] | None = None
     check: Callable[[Spec], Iterator[str]] = lambda spec: iter(())
     summed: bool = False
-    sklearn: Callable[[Trained], BaseEstimator] | None = None
+    sklearn: "Callable[[Trained], BaseEstimator] | None" = None
 
     def hidden(self, spec: Spec) -> tuple[int, ...]:
         """The widths of the hidden layers that a plan's table gives it."""

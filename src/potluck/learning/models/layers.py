@@ -4,8 +4,6 @@ Initial weights come from the plan's public seed, so that every party can check 
 (`network`), predicting does not. Reference: LeCun et al. 1998, "Efficient BackProp", section 4.6 (initial weights).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 

@@ -6,8 +6,6 @@ rows. Coordinate 0 is the intercept. Reference: Hastie, Tibshirani, Friedman, "T
 Learning", section 4.4.1.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

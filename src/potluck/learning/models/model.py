@@ -5,8 +5,6 @@ bytes however their sums were protected. A network's weights lie beside it in sa
 SHA-256, so that the digest of the JSON names the whole model. Trees are in the JSON. Nothing is ever unpickled.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Mapping
@@ -200,7 +198,7 @@ class Model:
             private.write(Path(path).with_suffix(".safetensors"), body)
 
     @classmethod
-    def read(cls, path: str | Path) -> Model:
+    def read(cls, path: str | Path) -> "Model":
         """The model of a file. Raises UsageError: no such file, no model, a broken one, or not its weights."""
         where = str(path)
         try:
@@ -238,7 +236,7 @@ class Model:
             raise UsageError("a weight of it is not finite", where=where, hint="train it again, at a lower rate")
         return model
 
-    def summary(self) -> Summary:
+    def summary(self) -> "Summary":
         """Coefficients in the data's units, odds ratios of a logistic model, standard errors where the run left them
         beside the file. Raises UsageError: a network or trees, or what lies beside it is broken."""
         from potluck.learning.models import basis
@@ -253,7 +251,7 @@ class Model:
         known = basis.read(self.beside) if self.beside is not None else None
         return summary(self.digest(), self.weights, self.encoding, self.target, known)
 
-    def to_sklearn(self) -> Pipeline:
+    def to_sklearn(self) -> "Pipeline":
         """A fitted scikit-learn pipeline with the same predictions. Raises UsageError: none for this model."""
         from potluck.learning.models.export import pipeline
 

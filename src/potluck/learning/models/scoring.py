@@ -4,8 +4,6 @@ Rows are encoded by the code that training used, from the model's card alone. Wh
 is not here.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable, Sequence

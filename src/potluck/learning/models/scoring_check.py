@@ -1,7 +1,5 @@
 """What of a plan that predicts cannot be. One line a problem: `key: what. hint: what to do`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -3,8 +3,6 @@
 Plain layers only: no batch normalisation, whose running statistics would leave a site outside every bound.
 """
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 
 import numpy as np

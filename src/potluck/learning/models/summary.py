@@ -7,8 +7,6 @@ Logit and OLS print. It does NOT promise coverage where a ridge shrank the coeff
 another (several of one person). Reference: Agresti, "Categorical Data Analysis", sections 5.1 and 5.5.
 """
 
-from __future__ import annotations
-
 import html
 import math
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """What is wrong with a plan's target, and with lists of values. One line a problem."""
 
-from __future__ import annotations
-
 from potluck.core.plan import Column, Plan, Target
 from potluck.learning.data.column import COLUMNS, Key, key, not_missing, twice
 from potluck.learning.data.target import Side

@@ -3,8 +3,6 @@
 How far off the sums may be stands beside them. A variance that this could change by more than 1e-5 of it is not told.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from potluck.core.stages import Floats

@@ -1,7 +1,5 @@
 """What of a plan's statistics cannot be. One line a problem: `key: what. hint: what to do`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import msgspec

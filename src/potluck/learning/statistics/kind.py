@@ -3,8 +3,6 @@
 A kind is a file in `kinds/` and a line in its table; nothing else knows its name.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal

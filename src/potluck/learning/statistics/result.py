@@ -1,7 +1,5 @@
 """What one statistic says: its value and a 95 % interval, as a number or as lists of numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -24,7 +22,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     low: Value
     high: Value
     edges: tuple[float, ...] | None = None
-    by: dict[str, Result] | None = None
+    by: "dict[str, Result] | None" = None
 
     def document(self) -> dict[str, object]:
         """As JSON has it."""

@@ -10,8 +10,6 @@ With unit = "person" only a person's first `rows_per_person` rows count, and the
 sensitivity is that many times a row's. Noised values are neither clamped nor rounded.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 

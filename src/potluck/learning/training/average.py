@@ -6,8 +6,6 @@ the sites' penalties then add up to l2/(2 all rows) |w|^2 exactly. With noise th
 1, and its change is clipped. Reference: McMahan et al. 2017, arXiv 1602.05629, algorithm 1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise

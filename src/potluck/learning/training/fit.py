@@ -3,8 +3,6 @@
 A program of the engine computes it; what that is given, and what its results say, is the learner's to know.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol

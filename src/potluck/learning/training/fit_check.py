@@ -1,7 +1,5 @@
 """What of a plan that fits over columns at different owners no learner can keep. One line a problem, with a hint."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from potluck.core.plan import Plan, Training, required

@@ -2,8 +2,6 @@
 and what its results say. The objective is that of `models.linear`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

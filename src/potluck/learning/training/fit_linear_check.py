@@ -1,7 +1,5 @@
 """What of a plan a regression over columns at different owners cannot keep. One line a problem, with a hint."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from potluck.core.plan import Plan, required

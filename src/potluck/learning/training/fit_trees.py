@@ -5,8 +5,6 @@ Each owner cuts its own features at quantiles of its own rows and gives, in secr
 So of all cuts only those open that some node takes, to the readers of the model: each is about a quantile of a column.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

@@ -6,8 +6,6 @@ never a count of the data. Without noise and without that key the opened row cou
 Smith, Thakurta 2014, arXiv 1405.7085 (full-batch form of noisy gradient descent).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

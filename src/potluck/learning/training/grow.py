@@ -4,8 +4,6 @@ Reference: Chen, Guestrin, XGBoost: A Scalable Tree Boosting System, KDD 2016, s
 program `boosted_trees` does with secrets is here done with numbers, for `--compare` and for tests of the engine.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What every way to train has in common: the model at which a sum is asked, the sum's blocks, and the next model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from itertools import pairwise

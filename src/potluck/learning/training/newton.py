@@ -6,8 +6,6 @@ noise only; what the exact sums reveal is said in the views. Reference: Boyd and
 Optimization", sections 9.5 and 10.2 (the norm of the residual as merit).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

@@ -5,8 +5,6 @@ comes back with it. `average` steps at each site, once a batch; there the state 
 anew. Reference for the shape: optax, whose transformations are pure pairs of a first state and a step.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

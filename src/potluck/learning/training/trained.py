@@ -1,7 +1,5 @@
 """What a run that trains ends with."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from potluck.learning.evaluation.evaluate import Metrics

@@ -4,8 +4,6 @@ Every other protection opens the same sum, bit for bit. It does NOT hide anythin
 inside the words hides. From a broker and the wire the updates are hidden by the letters' seal alone, whose key lasts.
 """
 
-from __future__ import annotations
-
 from potluck.core.plan import Plan
 from potluck.core.rounds import Credentials, Half, Sum, Terms
 from potluck.core.stages import Guarded, Opened

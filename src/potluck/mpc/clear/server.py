@@ -1,7 +1,5 @@
 """The server's half of a sum without protection: it adds up what it reads."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A site's half of a sum without protection: it says its words."""
 
-from __future__ import annotations
-
 from potluck.core.party import SERVER
 from potluck.core.rounds import Exchange, Half, Parcel, Terms, charge
 from potluck.core.stages import Guarded

@@ -1,7 +1,5 @@
 """Who could see what of a sum without protection: the claims of `clear`, as data."""
 
-from __future__ import annotations
-
 from potluck.core.party import SERVER
 from potluck.core.plan import Plan
 from potluck.core.views import AnyOf, Condition, Form, Never, Together, View, at_sites

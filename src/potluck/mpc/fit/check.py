@@ -1,7 +1,5 @@
 """What of a plan that fits over columns at different owners cannot be. One line a problem: `key: what. hint: do`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from potluck.core.party import BROKER, SERVER

@@ -8,8 +8,6 @@ It does NOT keep a compute party that departs from the protocol from changing th
 reading everything.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """The messages of a fit over columns at different owners: fixed schemas, and what is signed and sealed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated
 

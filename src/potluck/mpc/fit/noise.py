@@ -4,8 +4,6 @@ What it hides: each party's noise, from every other, as an owner's columns are h
 It does NOT keep a party from drawing none: if all others draw theirs, that is enough (see `dp.noise_on_shares`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 

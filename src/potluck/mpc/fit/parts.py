@@ -4,8 +4,6 @@ All parts but the last are seeds: what travels to who holds no other is 64 or 12
 number and a bit a bit. Bits are for three: the engine's protocol for two has none that are 0 or 1 whatever is shared.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 

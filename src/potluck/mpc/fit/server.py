@@ -1,7 +1,5 @@
 """The server's half of a fit: hand on which rows are held out, hear that it ended. It sees no share and no model."""
 
-from __future__ import annotations
-
 from potluck.core.fitting import SECONDS, Fitting
 from potluck.core.rounds import Abort, Cause, Exchange, Half, Parcel
 from potluck.core.steps import hear

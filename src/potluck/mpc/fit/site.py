@@ -4,8 +4,6 @@ It needs no engine. It gives two of three parts to each compute party, or one of
 can compare.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 

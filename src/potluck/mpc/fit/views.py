@@ -4,8 +4,6 @@ Each compute party holds two of three parts, or one of two, so any two hold all 
 party has, too, is that compute party's owner: it counts as that one in a coalition.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations
 

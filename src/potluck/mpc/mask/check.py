@@ -1,7 +1,5 @@
 """What of a plan `mask` cannot keep."""
 
-from __future__ import annotations
-
 from potluck.core import cohort
 from potluck.core.plan import Plan
 from potluck.mpc.mask.graph import shape_of, sound

@@ -10,8 +10,6 @@ a lying one can tell honest neighbours different stories, each gives one share, 
 groups that share no mask, so that each group's sum opens. Corrupt sites are chosen before the graph is drawn.
 """
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ Sites are named by their index in the plan's order. Whatever does not fit its sc
 is still hostile until `site` or `server` has checked it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Annotated
 

@@ -4,8 +4,6 @@ A note's signature is the dealer's, its boxes open under this roster and directi
 what it opened with the commitments before it masks anything: who dealt wrongly is known before or after a drop-out.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from msgspec.structs import replace

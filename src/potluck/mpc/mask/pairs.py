@@ -9,8 +9,6 @@ pair keys (Bonawitz et al., CCS 2017, section 4.3, with a second, post-quantum h
 It does NOT say who sealed r: the dealer signs it, and a commitment to it, in `messages`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

@@ -8,8 +8,6 @@ It does NOT hide the sum, nor what the sum says about a summand (noise does); it
 any vector it likes; and it does not hide who took part.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from potluck.core.plan import Plan

@@ -4,8 +4,6 @@ Keys are fresh every round and signed under the pinned long-term keys, so that n
 one of its own in their place. In a sparse graph each site picks its neighbours itself and signs the picks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial

@@ -4,8 +4,6 @@ It sees masked words, boxes for others, commitments, and for each site ONE of tw
 drop-out; what shows only once a secret is rebuilt ends the round and names the dealer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 

@@ -5,8 +5,6 @@ A site never gives both shares of one peer, answers for one survivor set only, a
 answers. It does NOT check whether other sites' contributions are sensible: a sum hides that, too.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from potluck.core.party import SERVER

@@ -6,8 +6,6 @@ match what was advertised and committed to is its dealer's (verifiable sharing w
 uniform 256-bit strings, so SHA-256 hides and binds them).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache

@@ -5,8 +5,6 @@ collude with the server (with `d = 0` nobody may be missing, honest sites then n
 collude). Whatever the protocol, whoever knows all other summands subtracts them from the sum.
 """
 
-from __future__ import annotations
-
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
 from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Together, View, at_sites

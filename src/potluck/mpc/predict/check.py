@@ -1,7 +1,5 @@
 """What of a plan or a model `share` cannot score, and what a prediction sends."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 

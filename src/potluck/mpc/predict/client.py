@@ -3,8 +3,6 @@
 It needs no engine. Nobody else gets its scores. It does NOT keep two compute parties from reading its rows together.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 from potluck.core.party import Party

@@ -1,7 +1,5 @@
 """How owner and client deal their numbers to who computes, what is computed of them, and how long that takes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 from potluck.core.party import Party

@@ -4,8 +4,6 @@ Owner and client never write to each other: compute parties show to either what 
 covers who says it to whom, in which round and step; what is shown on carries a signature of its own.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 import msgspec

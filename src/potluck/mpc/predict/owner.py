@@ -4,8 +4,6 @@ It needs no engine. It writes down how many rows are scored before any share of 
 compute parties from reading its model together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from potluck.core.errors import PlanError

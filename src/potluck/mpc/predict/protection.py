@@ -8,8 +8,6 @@ It is for parties that follow the protocol: any two who compute together read mo
 departs can change a score. It does NOT hide what scores tell of the model, nor how many rows there are.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from potluck.core.party import Party

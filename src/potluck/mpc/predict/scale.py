@@ -5,8 +5,6 @@ weights and bias add up to at most 2^norm. From it follows that no sum leaves th
 range. Those numbers are told to whoever computes and to the client; the owner rounds them up, and none is below 0.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The server's half of a prediction over secret shares: it carries nothing, and hears when all is done."""
 
-from __future__ import annotations
-
 from potluck.core.predicting import Meeting
 from potluck.core.rounds import Credentials, Exchange, Half
 from potluck.mpc.predict import messages as m

@@ -1,7 +1,5 @@
 """Who could see what of a prediction on secret shares, and which coalition breaks it: the claims as data."""
 
-from __future__ import annotations
-
 from potluck.core.party import SERVER, Party
 from potluck.core.views import AnyOf, Condition, Form, Never, Together, View
 from potluck.mpc.share.views import FALLS, OPENS, opened

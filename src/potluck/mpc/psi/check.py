@@ -1,7 +1,5 @@
 """What of a plan that intersects cannot be. One line a problem: `key: what. hint: what to do`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from potluck.core.plan import Align, Plan, required

@@ -11,8 +11,6 @@ secret. It binds the lists that cross, so a receiver that departs from the proto
 NOT make the one try honest: see `mpc.psi.two`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from potluck.core.party import Draw, Party

@@ -8,8 +8,6 @@ Rests on: Diffie-Hellman is hard to decide on Curve25519 (a quantum computer dec
 Reference: Huberman, Franklin, Hogg, EC 1999; De Cristofaro, Gasti, Tsudik, CANS 2012 (eprint 2011/141).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from hashlib import sha256
 

@@ -3,8 +3,6 @@
 A digest does NOT hide a key from who can guess it: digests stay at their owner, and what travels is made of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from itertools import count

@@ -13,8 +13,6 @@ Reference: Kolesnikov, Matania, Pinkas, Rosulek, Trieu, CCS 2017 (eprint 2017/79
 functions; here the function is a PRF that all owners hold together (Freedman, Ishai, Pinkas, Reingold, TCC 2005).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

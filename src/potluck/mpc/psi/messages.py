@@ -5,8 +5,6 @@ the server hands each owner the notes for it. A note is sealed to a key of the r
 who says it to whom, in which round and step: the server sees sizes alone, and what it changes is noticed.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """An owner's half of one step: it hands the server its notes for others, and is handed the others' notes for it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from msgspec.structs import replace

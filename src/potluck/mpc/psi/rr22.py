@@ -5,8 +5,6 @@ An engine waits for the other, so neither is waited for before both have said th
 fails, whose it was is named; a round that ends ends both.
 """
 
-from __future__ import annotations
-
 from typing import TypeVar
 
 import numpy as np

@@ -4,8 +4,6 @@ It learns how many keys each owner has, who has something for whom and how much,
 do anything, and can only keep letters back.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

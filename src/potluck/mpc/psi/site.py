@@ -7,8 +7,6 @@ Where all owners kept the alignment that an earlier round ended with, and their 
 again: they compare its random name, and nothing that is made of keys.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -7,8 +7,6 @@ Reference: Garimella, Pinkas, Rosulek, Trieu, Yanai, CRYPTO 2021 (eprint 2021/88
 Pagh, Ziviani 2007 for three parts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from hashlib import sha256
 

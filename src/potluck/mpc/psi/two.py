@@ -4,8 +4,6 @@
 its own. For a size alone the other shuffles what it sends back, so that `first` cannot tell which of its own matched.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """What of a plan `share` cannot keep."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from potluck.core.cohort import problems as cohort_problems

@@ -4,8 +4,6 @@ Sites are named by their index in the plan's order. A letter's signature covers 
 step; what one party shows to another beside that carries a signature of its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from potluck.core.party import Party

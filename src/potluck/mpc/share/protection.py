@@ -8,8 +8,6 @@ change the sum. It does NOT hide the sum, nor what the sum says about a summand 
 site gives within its range is its own business.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from potluck.core.party import Party

@@ -3,8 +3,6 @@
 It sees promises (hashes that say nothing), who was left out and why, and the sum. It is no compute party.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 from potluck.core.party import Party

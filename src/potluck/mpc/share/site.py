@@ -4,8 +4,6 @@ It needs no engine. A site stands by one set of sites for what may be opened onc
 does NOT check whether others' contributions are sensible; the compute parties do, in secret, as far as ranges go.
 """
 
-from __future__ import annotations
-
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Inbox, Parcel, Terms, charge
 from potluck.core.stages import Guarded

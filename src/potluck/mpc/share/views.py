@@ -4,8 +4,6 @@ Each compute party holds two of three parts, so any two hold all of them. The se
 Whatever the protocol, whoever knows all other summands subtracts them from the sum, which the models give away.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from potluck.core.party import SERVER, Party

@@ -4,8 +4,6 @@ Nothing is read of the rows before the run is approved. Every answer is written 
 keys of the policy or fixed words, so that a server learns why, and nothing about the rows.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections import Counter, OrderedDict

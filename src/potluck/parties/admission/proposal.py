@@ -3,8 +3,6 @@
 It has nothing to do with what an owner wants (`owner.judge`), and reads no row.
 """
 
-from __future__ import annotations
-
 import time
 
 import msgspec

@@ -6,8 +6,6 @@ about privacy by itself: a replayed one can at worst stop a run, since a site ch
 ledger before every round, whatever the server believes.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 import msgspec

@@ -6,8 +6,6 @@ run leaves on a disk is bounded by its plan, however often any process is starte
 round's marker says of which step it is.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 
 from potluck.core.asks import Kind

@@ -1,7 +1,5 @@
 """Where an enclave's process begins: its room from `tee`, its exact noise from `dp`, and nothing else of either."""
 
-from __future__ import annotations
-
 from potluck.dp.noise import gaussian
 from potluck.tee import serve
 

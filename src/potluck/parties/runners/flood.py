@@ -4,8 +4,6 @@ Whoever carries the letters can repeat each of them, and a member can sign as ma
 or the memory, or keep everybody else waiting. It does NOT keep a broker from drowning a connection as such.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from hashlib import sha256
 

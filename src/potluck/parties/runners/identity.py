@@ -1,7 +1,5 @@
 """What one party is to all others: its long-term keys, and everybody's pinned public ones."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

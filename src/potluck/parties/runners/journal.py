@@ -4,8 +4,6 @@ A round's number is durable before anything of the round leaves, a finished roun
 so no number is ever used twice, and finished rounds stand. It holds releases and who took part, no contribution.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

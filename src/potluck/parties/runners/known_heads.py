@@ -4,8 +4,6 @@ So a site whose ledger was put back from a copy, or whose folder runs twice, is 
 withhold a head, which only leaves the site with its own anchor; it cannot make one up.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import msgspec

@@ -1,7 +1,5 @@
 """Sites and compute parties as the coordinator knows them: whom it asked, what they said, who is there, their heads."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What a site holds of one run that it takes part in: its part, the round in flight, and letters that came early."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 

@@ -6,8 +6,6 @@ known by its silence, or by the hello of its next process: then the round goes o
 are asked and waited for as sites are, and no round can do without one; they are of no cohort, and nothing is theirs.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections import Counter

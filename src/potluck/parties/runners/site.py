@@ -8,8 +8,6 @@ ledger: a process that was killed in a round refuses that round and waits for th
 end (`tries`).
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from functools import partial

@@ -9,8 +9,6 @@ It is for parties that follow the protocol: any two compute parties together rea
 change the model. Nothing here keeps an owner from putting in columns that it made up, within their ranges.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 

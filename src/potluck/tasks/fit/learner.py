@@ -1,7 +1,5 @@
 """The learner of a plan that fits over columns at different owners: its checks, its noise, who reads its model."""
 
-from __future__ import annotations
-
 from potluck.core.errors import PlanError
 from potluck.core.party import Party, site
 from potluck.core.plan import Plan, required

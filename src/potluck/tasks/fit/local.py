@@ -1,7 +1,5 @@
 """A fit with all owners and compute parties in this process: their columns, the round, and the model."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A party's participation in a fit: an owner's columns, or a compute party's engine."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import msgspec

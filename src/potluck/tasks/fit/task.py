@@ -1,7 +1,5 @@
 """A fit over columns at different owners, as one value."""
 
-from __future__ import annotations
-
 from potluck.core.plan import Plan
 from potluck.learning.data.columns import least
 from potluck.owner.reach import columns_read

@@ -5,8 +5,6 @@ have it. Nothing here keeps an owner from putting in keys that it made up: whoev
 all others have.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Callable, Mapping

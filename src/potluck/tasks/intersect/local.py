@@ -1,7 +1,5 @@
 """An intersection with all owners in this process: their keys, the round, and what it would cost."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager

@@ -1,7 +1,5 @@
 """An owner's participation in an intersection: its keys, and, where the plan's way has engines, one of its own."""
 
-from __future__ import annotations
-
 import msgspec
 
 from potluck.core.plan import Plan, required

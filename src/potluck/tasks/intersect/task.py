@@ -1,7 +1,5 @@
 """An intersection, as one value."""
 
-from __future__ import annotations
-
 from potluck.core.plan import Plan, required
 from potluck.mpc.psi import check, views
 from potluck.tasks.announcement import RoundContext

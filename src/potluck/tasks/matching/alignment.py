@@ -4,8 +4,6 @@ Tasks that need matched rows use it as the first stretch of their one round: an 
 `yield from aligned(...)`, the server's with `yield from handed_on(...)`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -7,8 +7,6 @@ another plan, is noticed. It hands on what it cannot read. Nothing here keeps an
 client from asking about rows that it made up: `max_rows` is all that limits what scores tell of the model.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Annotated

@@ -1,7 +1,5 @@
 """A prediction with owner and client in this process: their model and rows, the round, and what it would cost."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterator, Mapping
 from contextlib import closing

@@ -1,7 +1,5 @@
 """One table: a plan's word -> the room that scores rows. A new protection is one folder and one line here."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A party's participation in a prediction: the owner's model, the client's rows, or a compute party's engine."""
 
-from __future__ import annotations
-
 import msgspec
 
 from potluck.core.errors import Refused, UsageError

@@ -1,7 +1,5 @@
 """Private prediction, as one value."""
 
-from __future__ import annotations
-
 from potluck.core.party import site as party
 from potluck.core.plan import Plan, required
 from potluck.core.views import View

@@ -1,7 +1,5 @@
 """Statistics over rows at different owners, as one value."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from potluck.core.plan import Plan, Statistic

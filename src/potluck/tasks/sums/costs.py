@@ -1,7 +1,5 @@
 """The sums of a plan as their costs and their noise are reckoned from them, before any of them is asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from potluck.core.asks import Ask, Kind, Task

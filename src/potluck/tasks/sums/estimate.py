@@ -1,7 +1,5 @@
 """What a run of sums would cost: not estimated but rehearsed, one round of the plan's protection on zero vectors."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from potluck.core.asks import Ask

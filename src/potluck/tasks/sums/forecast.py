@@ -1,7 +1,5 @@
 """What `check` says of a plan's noise before anything is spent: how well each result will be known."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection
 

@@ -6,8 +6,6 @@ A server that announces different models to different sites, or another plan, en
 and no key of one site fits the other's.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from potluck.core.asks import Answer, Ask, Kind, Task

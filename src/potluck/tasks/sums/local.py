@@ -1,7 +1,5 @@
 """Sums with all parties in this process: their tables, all rounds, and what a run would cost."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

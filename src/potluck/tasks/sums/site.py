@@ -1,7 +1,5 @@
 """A party's participation in sums: a site's rows, or a compute party's engine."""
 
-from __future__ import annotations
-
 from potluck.core.party import Role
 from potluck.core.plan import Plan
 from potluck.core.rounds import Credentials, Half, RoundId

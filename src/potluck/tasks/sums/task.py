@@ -1,7 +1,5 @@
 """What tasks of sums have in common: their checks and claims beside those of the protection that adds up."""
 
-from __future__ import annotations
-
 from potluck.core.plan import Plan
 from potluck.core.views import View
 from potluck.dp.check import check as check_privacy

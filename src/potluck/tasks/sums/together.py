@@ -1,7 +1,5 @@
 """All parties' halves of a sum in this process, and the yardstick with no protocol at all."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar

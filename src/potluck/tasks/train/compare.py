@@ -3,8 +3,6 @@
 Exact values, for a demonstration or a rehearsal where one process holds all rows: not private, and printed as such.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

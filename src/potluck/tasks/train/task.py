@@ -1,7 +1,5 @@
 """Training on rows at different owners, as one value."""
 
-from __future__ import annotations
-
 from potluck.core.plan import Plan
 from potluck.learning.evaluation import evaluate
 from potluck.tasks import trained

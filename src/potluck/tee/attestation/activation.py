@@ -9,8 +9,6 @@ nothing. Then its key goes into the policy (`tpm.ak`).
 Endorsement keys: RSA of 2048 bits in the form that the TCG's profile gives them (template L-1), which every TPM has.
 """
 
-from __future__ import annotations
-
 import base64
 import hmac
 from collections.abc import Callable, Sequence

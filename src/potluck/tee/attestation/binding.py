@@ -4,8 +4,6 @@ Reference: the report data of SEV-SNP, TDX and SGX has 64 bytes, hence SHA-512. 
 from what it knows itself, and believes a key only if it is in there.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Literal

@@ -4,8 +4,6 @@ Where no policy was written and one process or machine holds all owners, the bui
 of this very code and nothing else. It protects nothing, and every result that rests on it says so.
 """
 
-from __future__ import annotations
-
 import hashlib
 import time
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Everything in it is hostile until a verifier has looked at it; sizes are bounded before anything is parsed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args

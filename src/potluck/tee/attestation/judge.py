@@ -1,7 +1,5 @@
 """What a party believes an enclave by: its owner's policy, a fresh nonce, and the code that it expects."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast, get_args

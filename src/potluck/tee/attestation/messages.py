@@ -3,8 +3,6 @@
 The host carries both. What is shown counts once `judge` has believed it.
 """
 
-from __future__ import annotations
-
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import Hash, Message, Signature

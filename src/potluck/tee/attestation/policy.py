@@ -4,8 +4,6 @@ A list that is given and empty allows nothing; one that is absent is not compare
 `policy_file` reads it from TOML.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 

@@ -4,8 +4,6 @@ are errors that name the file and the key. Hex may be in capitals; it is kept in
 It checks form alone: a policy that can accept nothing is a good one.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import tomllib

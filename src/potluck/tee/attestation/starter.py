@@ -4,8 +4,6 @@ It takes what evidence says for what is wanted. Whether the machine ran the righ
 to know: from a build that others can repeat, or a prediction of the measurement.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args

@@ -4,8 +4,6 @@ Reasons have closed codes. A cryptographic failure ends the look at evidence, si
 failures of policy are reported all together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -123,7 +121,7 @@ class Verdict:
         """Whether nothing speaks against it."""
         return not self.reasons
 
-    def require(self, where: str) -> Verdict:
+    def require(self, where: str) -> "Verdict":
         """Itself, if accepted. Raises Refused with every reason. where: whose evidence it is."""
         if self.reasons:
             hint = self.reasons[0].hint or "`potluck tee verify` prints all of it"

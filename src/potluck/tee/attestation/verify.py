@@ -5,8 +5,6 @@ hold, or raises `Fault`; `judge(facts, policy, asked)` yields every reason of po
 development policy lets go. No network, no clock, no environment.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ An owner computes it over its own copy and believes no enclave that says another
 NOT cover the interpreter, the libraries and the system below; the machine's own measurement does.
 """
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

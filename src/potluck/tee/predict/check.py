@@ -1,7 +1,5 @@
 """What of a model or its rows an enclave cannot score, and what a prediction sends."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

@@ -3,8 +3,6 @@
 It does NOT protect from who opens the machine or breaks the vendor's key.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from potluck.core.party import SERVER

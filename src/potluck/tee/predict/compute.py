@@ -6,8 +6,6 @@ back to an earlier state and asks again can only score the same rows by the same
 is refused depends on rows and model together: a score that overflows is sealed to the client like any other.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

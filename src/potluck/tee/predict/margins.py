@@ -7,8 +7,6 @@ that holds for every order, with or without fused operations.
 Reference: Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., chapter 3 (dot products, running bounds).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field

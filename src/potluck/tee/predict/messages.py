@@ -11,8 +11,6 @@ Owner and client sign over the enclave's key, and the owner over the client's pa
 scores one set of rows, however often a host starts that enclave again or puts it back.
 """
 
-from __future__ import annotations
-
 import hashlib
 from typing import Annotated, Literal
 

@@ -8,8 +8,6 @@ began with: before its model leaves it has given nothing, afterwards it gives no
 It does NOT protect from who opens the machine or breaks the vendor's key.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from potluck.core.party import SERVER

@@ -6,8 +6,6 @@ who opens the machine or breaks the vendor's key, nor what scores tell of the mo
 nor does one that a TPM speaks for.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

@@ -3,8 +3,6 @@
 It sees nonces, evidence, sealed parcels, signatures, and how many rows there are. What it can do is keep letters back.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from potluck.core.party import Party

@@ -1,7 +1,5 @@
 """Who could see what of a prediction in an enclave, and what breaks it: the claims as data."""
 
-from __future__ import annotations
-
 from potluck.core.party import SERVER, Party
 from potluck.core.views import AnyOf, Assumption, Condition, Form, Never, Together, View
 

@@ -1,7 +1,5 @@
 """What of a plan `tee` cannot keep, and what runs but should give pause."""
 
-from __future__ import annotations
-
 from potluck.core import cohort
 from potluck.core.plan import Plan
 from potluck.tee.attestation.demand import unprotected

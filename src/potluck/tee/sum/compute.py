@@ -5,8 +5,6 @@ key; a sum opens over a cohort at least, after a cohort of its givers signed the
 state that outlives it: owners hold round numbers, survivor sets and budgets, so that nobody gains by starting it again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

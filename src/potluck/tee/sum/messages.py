@@ -4,8 +4,6 @@ Sites are named by their index in the plan's order. The host carries all of it; 
 only what is signed by a pinned key, or by the key that evidence binds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from potluck.core.wire import Giver, Hash, Index, Message, Signature, Signer

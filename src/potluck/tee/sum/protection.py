@@ -5,8 +5,6 @@ withstands wrong ones. It does NOT hide anything from who opens the machine or b
 result says about a summand (noise does); a simulated enclave and one that a TPM speaks for hide nothing, and say so.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

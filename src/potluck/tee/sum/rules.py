@@ -10,8 +10,6 @@ Machine Learning with Adversaries, NeurIPS 2017 (Krum); Sun et al., arXiv 1911.0
 against a majority, nor against changes that look like the others'.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 

@@ -3,8 +3,6 @@
 It sees nonces, evidence, sealed parcels, signatures, and the joined words that come out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 

@@ -9,8 +9,6 @@ number and budget, and stays with the enclave that a run began with. So a host t
 again, finds nobody to confirm a second sum. It does NOT protect from who opens the machine or breaks the vendor's key.
 """
 
-from __future__ import annotations
-
 from potluck.core.party import SERVER
 from potluck.core.rounds import ENCLAVE, Abort, Cause, Credentials, Exchange, Half, Parcel, Record, Terms, charge
 from potluck.core.stages import Guarded

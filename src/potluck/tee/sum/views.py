@@ -1,7 +1,5 @@
 """Who could see what of a sum in an enclave, or of what a robust rule makes of it: the claims of `tee`, as data."""
 
-from __future__ import annotations
-
 from potluck.core.party import SERVER
 from potluck.core.plan import Plan
 from potluck.core.views import AnyOf, Assumption, Condition, Form, Never, Together, View, at_sites

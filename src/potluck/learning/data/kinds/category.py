@@ -1,7 +1,5 @@
 """One of declared values: one 0/1 feature a value, but for the reference, which is all zeros."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import msgspec

@@ -1,7 +1,5 @@
 """A number on a declared range: one feature, 2 (x - low)/(high - low) - 1, clamped to [-1, 1]."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """A CSV file in UTF-8, whatever its name: read line by line, each time that its rows are asked for."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

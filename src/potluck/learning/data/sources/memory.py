@@ -1,7 +1,5 @@
 """Rows in memory: a pandas or polars frame, or whatever has named columns as they have, and a NumPy array."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 

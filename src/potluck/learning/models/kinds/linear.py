@@ -1,7 +1,5 @@
 """Linear regression: half the squared error of a number. The objective is that of `models.linear`."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from potluck.learning.models import export

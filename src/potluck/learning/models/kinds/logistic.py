@@ -1,7 +1,5 @@
 """Logistic regression: the log-loss of two sides. The objective is that of `models.linear`."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from potluck.core.stages import Floats

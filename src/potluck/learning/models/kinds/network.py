@@ -1,7 +1,5 @@
 """A small fully connected network: initial weights from the plan's public seed, its gradient by torch (an extra)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from potluck.core.plan import Model as Spec

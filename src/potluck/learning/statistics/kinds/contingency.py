@@ -1,7 +1,5 @@
 """How many rows have each pair of values of two categories; values that the plan does not declare are left out."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """How many rows there are, or have a value in a column."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 import numpy as np

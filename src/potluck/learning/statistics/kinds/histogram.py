@@ -1,7 +1,5 @@
 """How many rows have a number in each of `bins` equal parts of the declared range: [a, b), the last one closed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The sum of a column's numbers, each clamped to the declared range."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

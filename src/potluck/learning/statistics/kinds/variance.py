@@ -1,7 +1,5 @@
 """The variance of a column's numbers: a row adds (1, x, x^2), with x scaled to [-1, 1]."""
 
-from __future__ import annotations
-
 import math
 
 from potluck.core.plan import Plan, Statistic

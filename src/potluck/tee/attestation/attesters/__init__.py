@@ -3,8 +3,6 @@
 None of it decides anything: what comes out is believed only by a verifier, elsewhere.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Protocol
 

@@ -7,8 +7,6 @@ AWS's aws-nitro-enclaves-nsm-api words them. Report data goes into `user_data`, 
 Nobody has run it in such an enclave from here: it is tested against a device that answers as documented.
 """
 
-from __future__ import annotations
-
 import ctypes
 import fcntl
 import os

@@ -4,8 +4,6 @@ It protects NOTHING. Its key is the SHA-256 of a text in this file: whoever read
 purpose, so that nobody takes it for protection. Verifiers accept it only under a development policy that lists it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import struct
 

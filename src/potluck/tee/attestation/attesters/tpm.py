@@ -5,8 +5,6 @@ already, at a persistent handle and with an empty password (the guide says how i
 trust it).
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -9,8 +9,6 @@ above all, lies in a folder that whoever runs the machine keeps fresh. All of it
 Nobody has run it on such a machine from here: it is tested against a folder that behaves as the kernel documents.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import uuid

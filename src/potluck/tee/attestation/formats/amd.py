@@ -4,8 +4,6 @@ References: AMD 57230 (VCEK certificate and KDS interface, tables of object iden
 version structures). It believes certificates whose chain `chains` has followed, and none before.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args

@@ -10,8 +10,6 @@ The evidence is JSON in one of two forms. `version` 1 or 2: `hcl_report` (base64
 `tpm_quote` (hex). Without a version: `report`, `quote` (lists of bytes) and `vcek` (PEM). AMD's chain lies beside it.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib

@@ -5,8 +5,6 @@ no key twice: so that bytes have one meaning. Tags, floats and anything of indef
 allocated for a length before that many bytes are there.
 """
 
-from __future__ import annotations
-
 from potluck.tee.attestation.formats.cursor import Cursor
 
 Value = int | bytes | str | bool | list["Value"] | dict[int | str, "Value"] | None

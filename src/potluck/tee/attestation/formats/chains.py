@@ -7,8 +7,6 @@ or RSA-PSS of 4096 bits with SHA-384, and no other. A root is trusted by the SHA
 It does not fetch anything: a revocation list counts where it is given, and its absence is not noticed.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import datetime

@@ -8,8 +8,6 @@ here, part by part, and not read from its words, which may change.
 It fetches nothing: collateral that is old is refused, and where to get new is the owner's business.
 """
 
-from __future__ import annotations
-
 import datetime
 import json
 from collections.abc import Iterator, Sequence
@@ -73,7 +71,7 @@ class Result(msgspec.Struct, frozen=True):
 class Platform(msgspec.Struct, frozen=True):
     """What dcap-qvl claims of the machine. pck: its certificate's extension."""
 
-    pck: Pck
+    pck: "Pck"
     tcb_level: Level
     current_tcb_level: Level | None = None
 

@@ -1,7 +1,5 @@
 """What evidence says against what was asked and what a policy lists: the checks that several formats share."""
 
-from __future__ import annotations
-
 import hmac
 from collections.abc import Iterator, Sequence
 

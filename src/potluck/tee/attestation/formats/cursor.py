@@ -1,7 +1,5 @@
 """Fields off bytes, strictly: every length is held against what is there before it is used."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from potluck.tee.attestation.verdict import Code, Fault

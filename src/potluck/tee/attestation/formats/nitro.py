@@ -8,8 +8,6 @@ A leaf lives three hours: old documents are refused by the date of their certifi
 (AWS's lists must be fetched).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 

@@ -11,8 +11,6 @@ A nonce of 32 bytes is all that a GPU binds: report data cannot be in it. It doe
 evidence of the machine must come beside it.
 """
 
-from __future__ import annotations
-
 import binascii
 import hashlib
 from collections.abc import Iterator, Mapping

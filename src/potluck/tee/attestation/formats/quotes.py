@@ -9,8 +9,6 @@ Not authenticated, and therefore neither looked at nor of any effect: what follo
 zeros), and in the certificates' text everything behind the first two.
 """
 
-from __future__ import annotations
-
 import base64
 import functools
 import hashlib

@@ -7,8 +7,6 @@ the TCB's status are judged here. A debugged enclave is refused without a look a
 It does not promise that an enclave leaks nothing by its timing, nor that a machine is in nobody's hands (WireTap).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ It stands for real evidence in development, so that all the rest of an attested 
 production accepts it, whatever it lists, and every verdict on it is stamped "no protection: simulated".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

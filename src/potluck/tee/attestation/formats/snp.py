@@ -9,8 +9,6 @@ bound to these. It does not promise that a machine is in nobody's hands: physica
 RAM, 2025). AMD's revocation list counts where it is given.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

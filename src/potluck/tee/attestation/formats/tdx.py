@@ -9,8 +9,6 @@ demands all three. A debugged domain is refused without a look at its collateral
 It does not promise that a machine is in nobody's hands: physical attacks on memory stand (TEE.fail, 2025).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 

@@ -9,8 +9,6 @@ The evidence is JSON: `ak_public` (base64 of SubjectPublicKeyInfo) and `tpm_quot
 that was quoted). Other keys are not looked at: what counts is signed.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib

@@ -4,8 +4,6 @@ Reference: TPM 2.0 Library, Part 2 (10.12.8 attestation, 11.3.4 signatures, 12.2
 big-endian; every size is bounded before it is used; nothing may follow the last field.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives import hashes
