@@ -165,6 +165,19 @@ def test_a_charge_that_is_not_of_this_run_is_refused_and_not_written(budget, rec
     assert budget.spent() == 0
 
 
+def test_a_charge_that_is_refused_leaves_what_was_written_before_it(path):
+    with Budget(path) as crashed:
+        begin(crashed)
+        crashed.write(charge())
+    marker = Record("round/next/1", b"")
+    with Budget(path) as budget:
+        with pytest.raises(Abort) as stop:
+            budget.write(marker, charge("next"))  # the run that was cut off is to be settled first
+        assert stop.value.cause is Cause.BUDGET
+        assert "settle" in str(stop.value.detail)
+        assert refused(budget, marker).cause is Cause.REPLAY
+
+
 def test_a_finished_run_takes_no_charge_and_does_not_begin_again(budget):
     begin(budget)
     budget.write(charge())

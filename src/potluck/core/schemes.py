@@ -18,9 +18,9 @@ class Scheme:
     key opens it.
     """
 
+    hides: bool
     left: str = ""
     scored: str = ""
-    hides: bool = True
     computes: bool = False
     enclave: bool = False
     again: bool = False
@@ -32,6 +32,7 @@ SCHEMES.register("clear", Scheme(left="each site's update went to the server in 
 SCHEMES.register(
     "mask",
     Scheme(
+        hides=True,
         left="updates left their sites under masks that cancel, so that the server could open only their sum",
         again=True,
     ),
@@ -39,6 +40,7 @@ SCHEMES.register(
 SCHEMES.register(
     "share",
     Scheme(
+        hides=True,
         left="updates left their sites in shares, of which no single party can read one",
         scored="Rows and model left in shares, of which no single party can read one; the scores came back in shares, "
         "to who has the rows alone.",
@@ -48,6 +50,7 @@ SCHEMES.register(
 SCHEMES.register(
     "he",
     Scheme(
+        hides=True,
         left="updates left their sites encrypted, and were added up without being opened",
         scored="The rows left encrypted and came back as encrypted scores: who has the model saw no row, who has the "
         "rows saw no weight.",
@@ -56,6 +59,7 @@ SCHEMES.register(
 SCHEMES.register(
     "tee",
     Scheme(
+        hides=True,
         left="updates left their sites sealed for an enclave that opens only their sum",
         scored="Rows and model left sealed for an enclave that each end's own policy allows; the scores came back "
         "sealed to who has the rows.",
@@ -68,4 +72,5 @@ SCHEMES.register(
 def scheme_of(word: object) -> Scheme:
     """The facts of the protection that a plan or a run's document names; of `psi`, and of a word that this version does
     not know, those of none."""
-    return SCHEMES.entries.get(word, Scheme()) if isinstance(word, str) else Scheme()
+    none = Scheme(hides=False)
+    return SCHEMES.entries.get(word, none) if isinstance(word, str) else none

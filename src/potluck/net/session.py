@@ -200,7 +200,6 @@ async def _open(session: Session, host: str, port: int) -> None:
         ping_interval=3,
         max_outstanding_pings=3,
         error_cb=session._problem,
-        skip_subject_validation=True,  # they are ours
         name="potluck",
     )
 

@@ -159,6 +159,9 @@ class Budget:
                     except Abort as abort:
                         refused = abort
                         break
+                    except Refused as error:  # raised before anything of this record is written
+                        refused = Abort(Cause.BUDGET, detail=str(error))
+                        break
         except (UsageError, Refused) as error:
             raise Abort(Cause.BUDGET, detail=str(error)) from None
         if refused is not None:

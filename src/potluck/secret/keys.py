@@ -42,7 +42,7 @@ class Roster:
     def __init__(self, keys: dict[Party, bytes]) -> None:
         if any(len(raw) != 32 for raw in keys.values()):
             raise ValueError("a signing key has 32 bytes")
-        self._keys = keys
+        self._keys = dict(keys)
 
     def verify(self, party: Party, message: bytes, signature: bytes) -> None:
         """Raises Abort(SIGNATURE): `party` did not sign `message`, or is not in the federation."""

@@ -104,11 +104,12 @@ def computing(plan: Plan, rules: Policy, home: SiteHome, half_with: Callable[[En
     """
     here = engine_address(rules, home.policy.name)
     engine = Engine(plan.federation.patience, here=here, protocol=AMONG[len(plan.compute)], peers=here.peers)
+    half = half_with(engine)
     try:
         engine.standing()
     except Abort as abort:
         raise NotInstalled(f"the engine does not start: {abort.detail}") from None
-    return ending(Participation(plan, half_with(engine), rest=engine.close), here)
+    return ending(Participation(plan, half, rest=engine.close), here)
 
 
 def ending(part: Participation, here: Port | None) -> Participation:

@@ -17,19 +17,22 @@ K = TypeVar("K", bound=msgspec.Struct)
 @dataclass(frozen=True, slots=True)
 class Results(Generic[K]):
     """Results of one kind. folder: in the home; known: what is known of one; none: words for where there is none;
-    endings: of the names of the two files."""
+    endings: of the names of the two files; once: a run has one result, which no later round replaces."""
 
     folder: str
     known: type[K]
     none: str
     endings: tuple[str, str] = (".csv", ".json")
+    once: bool = False
 
     def keep(self, home: Path, run: str, known: K, result: bytes | None) -> None:
-        """Write both files, or, without a result, what is known alone. A round that is done again finds the same.
+        """Write both files, or, without a result, what is known alone.
 
-        Raises UsageError: they cannot be written.
+        Raises UsageError: they cannot be written, or the run has another result already.
         """
         path, beside = self._paths(home, run)
+        if self.once and path.is_file() and path.read_bytes() != result:
+            raise UsageError("has another result of this run", where=str(path), hint="who answers answers once a run")
         if not path.parent.is_dir():
             folder(path.parent)
         if result is not None:

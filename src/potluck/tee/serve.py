@@ -81,4 +81,4 @@ def ready(attest: Attest, sample: Sample) -> list[str]:
         raise OpError("the self-test scores wrongly")
     margins(layers, "tanh", np.ones((1, 2)))
     attest(bytes(64))
-    return versions("numpy", "cryptography")
+    return versions("numpy", "cryptography", "pynacl")

@@ -110,7 +110,9 @@ def _views(spec: Spec) -> tuple[details.Seen, ...]:
 
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
-    return found | {name: version(name) for name in ("potluck", "numpy", "scipy", "cryptography", "dp-accounting")}
+    return found | {
+        name: version(name) for name in ("potluck", "numpy", "scipy", "cryptography", "pynacl", "dp-accounting")
+    }
 
 
 def _timeline(facts: Facts) -> tuple[details.Round, ...]:

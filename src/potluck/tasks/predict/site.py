@@ -33,7 +33,7 @@ class Known(msgspec.Struct, frozen=True):
     rows: int
 
 
-SCORES = Results("predictions", Known, "the client's site kept no scores")
+SCORES = Results("predictions", Known, "the client's site kept no scores", once=True)
 
 
 def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
