@@ -75,13 +75,18 @@ def main() -> int:
         started = time.perf_counter()
         rows.extend(dated(GROUPS[name]()))
         print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+        if not asked.only or asked.keep:  # at once, so that a group that fails costs no other its figures
+            _keep(merged(rows))
     print(machine())
     show(rows)
-    if not asked.only or asked.keep:
-        whole = merged(rows) if asked.only else rows
-        write(whole)
-        publish(whole)
+    if not asked.only:
+        _keep(rows)  # and none of before that nobody measures any more
     return 0
+
+
+def _keep(rows: list[Row]) -> None:
+    write(rows)
+    publish(rows)
 
 
 if __name__ == "__main__":

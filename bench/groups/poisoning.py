@@ -87,7 +87,7 @@ def rows() -> Iterator[Row]:
 
 def _accuracy(rule: str, attack: str, seed: int) -> float:
     name, factor = ATTACKS[attack]
-    training = f'training={{method="average", rounds=15, rate=0.01, batch=4, range=1000.0, server="{rule}"}}'
+    training = f'training={{method="average", rounds=15, rate=0.01, batch=4, range=1000.0, aggregation="{rule}"}}'
     spec, held = tables(demo_plan([*SETTINGS, training, f"data.split.seed={seed}"]), None)
     model = _trained(spec, held, held[site(name)] if name else None, factor)
     scores = [exact(model, [table]).accuracy for table in held.values()]
