@@ -1,7 +1,7 @@
 """Fill the marked blocks of THREATS.md with what the views say. Run it after a change to any view.
 
-`python docs/generate.py` rewrites the file; a test fails while a block is stale. A block lies between the lines
-`<!-- generated: NAME -->` and `<!-- end -->`. Nobody edits it by hand.
+`.venv/bin/python docs/generate.py` rewrites the file; a test fails while a block is stale. A block lies between the
+lines `<!-- generated: NAME -->` and `<!-- end -->`. Nobody edits it by hand.
 """
 
 import re

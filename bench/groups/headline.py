@@ -25,8 +25,8 @@ NOISE = {
     "epsilon 1": 'privacy={noise="shared", unit="row", epsilon=1.0, delta=1e-5, clip=1.0}',
 }
 NOTE = (
-    "Noise is epsilon 1 a row for the whole run; under `clear` the server adds it. Engines start within. The enclave",
-    "is simulated here, so its host reads each update; a real one shows it ciphertext.",
+    "Noise is epsilon 1 a row for the whole run; under `clear` the server adds it. The times include starting the",
+    "engine. The enclave is simulated here, so its host reads each update; a real one shows it ciphertext.",
 )
 CENTRAL = 'privacy={noise="reveal", unit="row", epsilon=1.0, delta=1e-5, clip=1.0}'
 """`clear` has nobody to share noise with: the server adds it."""

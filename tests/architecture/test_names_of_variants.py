@@ -13,6 +13,8 @@ from potluck.learning.statistics.kinds import KINDS
 from potluck.learning.training.methods import METHODS
 from potluck.learning.training.optimizer import OPTIMIZERS
 from potluck.tasks.catalog import TASKS
+from potluck.tasks.predict.scorers import SCORERS
+from potluck.tasks.sums.protections import PROTECTIONS
 from support.code import nodes, sources
 from support.places import SRC
 
@@ -36,7 +38,7 @@ OWN = {
     "data.columns.kind": ("learning/data/kinds",),
     "data.source": ("learning/data/sources", "owner/source.py"),
     "protect.with": ("tasks/sums/protections.py", "tasks/predict/scorers.py"),
-    "task": ("tasks/catalog.py", *(f"tasks/{word}/" for word in TASKS)),
+    "task": ("tasks/catalog.py", *(f"tasks/{word}/" for word in TASKS.words())),
 }
 FREE = {
     "core/asks.py": "the kinds of sum, some of which are called like tasks",
@@ -93,7 +95,14 @@ def test_the_rule_finds_who_decides_by_a_name():
 
 
 def test_every_task_has_its_facts_its_line_its_folder_and_its_kind_of_round():
-    assert TASKS.keys() == set(TRAITS.words())
-    for word in TASKS:
+    assert set(TASKS.words()) == set(TRAITS.words())
+    for word in TASKS.words():
         assert (SRC / "tasks" / word / "task.py").is_file()
         assert TRAITS.of(word).kind is not None
+
+
+@pytest.mark.parametrize("rows", [TASKS, PROTECTIONS, SCORERS], ids=lambda rows: rows.key)
+def test_a_word_that_is_taken_is_refused_by_every_table_of_tasks_and_protections(rows):
+    word = rows.words()[0]
+    with pytest.raises(ValueError, match="already"):
+        rows.register(word, rows.of(word))

@@ -215,7 +215,7 @@ def test_an_error_whose_words_nobody_reads_keeps_its_code(tmp_path):
 
 UNMENDED = (
     "import sys; from rich.console import Console; from potluck.cli import door, terminal;"
-    "terminal.Terminal.on_broken_pipe = Console.on_broken_pipe; door.deafen = lambda stream: sys.exit(1)"
+    "terminal.Terminal.on_broken_pipe = Console.on_broken_pipe; door.discard_output = lambda stream: sys.exit(1)"
 )
 
 

@@ -19,7 +19,7 @@ from support.processes.rig import need_broker
 CUSTOM = """
 from support.parties import predict_scene
 from potluck.tasks.predict import scorers
-scorers.SCORERS["he"] = predict_scene.ROW
+scorers.SCORERS.entries["he"] = predict_scene.ROW
 """
 """Read by every Python that starts with its folder on PYTHONPATH: the processes of `up`."""
 
@@ -27,7 +27,7 @@ scorers.SCORERS["he"] = predict_scene.ROW
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     need_broker()
-    monkeypatch.setitem(scorers.SCORERS, "he", scene.ROW)
+    monkeypatch.setitem(scorers.SCORERS.entries, "he", scene.ROW)
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(CUSTOM)
     monkeypatch.setenv("PYTHONPATH", environment(tmp_path / "site")["PYTHONPATH"])

@@ -11,7 +11,7 @@ from typing import TypeVar
 import click
 from rich.text import Text
 
-from potluck.cli.terminal import Terminal, deafen
+from potluck.cli.terminal import Terminal, discard_output
 from potluck.core.errors import PotluckError, reason
 from potluck.core.rounds import Abort, Cause
 from potluck.core.visible import json_text, visible
@@ -44,7 +44,7 @@ class Voice:
             else:
                 text(self.out)
         except BrokenPipeError:  # who reads has read enough: that is no failure, nor does it make one a success
-            deafen(sys.stdout)
+            discard_output(sys.stdout)
 
     def lines(self, document: object, lines: Iterable[str]) -> None:
         """Print the result: as JSON, or as these lines."""
@@ -156,5 +156,5 @@ def _fail(line: str, code: int, debug: bool) -> int:
     try:
         click.echo(visible(" ".join(line.split())), err=True)
     except BrokenPipeError:
-        deafen(sys.stderr)
+        discard_output(sys.stderr)
     return code

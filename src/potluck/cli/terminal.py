@@ -26,7 +26,7 @@ class Terminal(Console):
 
     def on_broken_pipe(self) -> None:
         """Who reads has read enough: the verb goes on, and ends as its work does. rich would end it as failed."""
-        deafen(self.file)
+        discard_output(self.file)
 
     def say(self, text: str, style: str = "") -> None:
         """One line, however long."""
@@ -38,7 +38,7 @@ class Terminal(Console):
             self.say(line)
 
 
-def deafen(stream: IO[str]) -> None:
+def discard_output(stream: IO[str]) -> None:
     """From now on what is written there goes nowhere, and no error comes of it, at the program's end either."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())

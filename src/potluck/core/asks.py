@@ -1,6 +1,6 @@
 """What one sum asks for: the vocabulary between loops over sums (learning), bounds and noise (dp) and drivers.
 
-A task is a generator on the server's side that yields an `Ask` and is resumed with a `Release`; on a site's side
+A task is a generator on the server's side that yields an `Ask` and is resumed with an `Answer`; on a site's side
 it is a pure function from (ask, rows) to updates. Both derive the blocks from the plan, never from the peer.
 """
 

@@ -70,7 +70,7 @@ def _shown(value: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """Where in values of one type marks stand. fields: (attribute, key, its shape); each: of entries of a list or
+    """Where a type carries Bounds or Size. fields: (attribute, key, its shape); each: of entries of a list or
     table; names: of a table's keys."""
 
     marks: tuple[Bounds | Size, ...] = ()

@@ -4,7 +4,7 @@ from potluck.core.plan import Plan
 
 
 def problems(word: str, plan: Plan) -> list[str]:
-    """What of the plan's numbers lets a sum speak of one site. word: the protection; lines with ". hint: " in them.
+    """Errors, with hints, where corrupt/dropouts would let a sum expose one site. word: the protection.
 
     Without site or shared noise the corrupt subtract what they gave themselves, so two others must be left.
     """

@@ -52,7 +52,7 @@ class JsonSchema:
         if get_origin(bare) is dict:
             names, each = map(self._value, get_args(bare))
             names["type"] = "string"
-            each["type"] = "object" if "properties" in each else "string"  # of a plain table nothing is prepared
+            each["type"] = "object" if "properties" in each else "string"  # plain tables accept only strings
             table: Schema = {"type": "object", "propertyNames": names, "additionalProperties": each}
             return table | ({} if size is None else {"maxProperties": size})
         if get_origin(bare) is tuple:

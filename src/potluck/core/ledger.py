@@ -1,4 +1,4 @@
-"""The ledger's port: what a half needs of durable memory. Implementations live with the runners."""
+"""The ledger's port: what a half needs of durable memory. `owner/budget.py` keeps it on disk, `Volatile` in memory."""
 
 from typing import Protocol
 

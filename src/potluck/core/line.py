@@ -1,4 +1,4 @@
-"""The network's port: what a runner needs to move letters. `net` implements it over NATS, `testing` in memory.
+"""The network's port: what a runner needs to move letters. `net` implements it over NATS.
 
 A line promises nothing: letters may be lost, repeated, reordered, changed or forged. Whoever reads one verifies it.
 """

@@ -15,7 +15,6 @@ class Role(StrEnum):
     SERVER = "server"
     COMPUTE = "compute"
     ENCLAVE = "enclave"
-    CLIENT = "client"
     BROKER = "broker"
 
 

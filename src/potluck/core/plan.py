@@ -31,9 +31,9 @@ Shown = Literal["size", "members"]
 Text = Annotated[str, Size(1_000)]
 IGNORED = "ignore"
 Names = Annotated[tuple[Text, ...], Size(10_000)]
-"""Of sites or compute parties, as far as the thresholds of `mask` go; of values."""
+"""At most 10 000 names: the most that `mask` supports."""
 Epsilon = Annotated[float, Bounds(ge=1e-9, le=1e12, hint="e.g. 1.0")]
-"""Promises in between can be accounted for."""
+"""The range of epsilon that the accountant supports."""
 MOST_COUNTED, WIDEST_LAYER, DEEPEST_TREE = 1 << 53, 4_096, 5
 """Networks and trees here are small: larger ones would only exhaust the memory."""
 

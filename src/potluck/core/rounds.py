@@ -76,7 +76,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A fact that must be durable before anything of this exchange leaves. A key is written once, ever.
+    """A fact that must be durable before anything of this exchange leaves. No key ever has two values.
 
     `again`: the same value may be written again, as by a retry that repeats a decision. Another value never may.
     `other`: the cause of the abort where the key may not be written again.

@@ -126,7 +126,7 @@ def with_me(
 
 
 def handed_on(dealt: Mapping[int, Sequence[N]]) -> dict[int, tuple[N, ...]]:
-    """What dealers wrote to others, each note with its reader's index -> by reader, each note with its dealer's.
+    """Regroup notes by reader; `site` then holds the dealer.
 
     Notes to who dealt nothing are left out.
     """
@@ -161,7 +161,7 @@ def believed_roster(
 def blaming(
     party: Party | None, step: str = "", detail: str | None = None, cause: Cause | None = None
 ) -> Iterator[None]:
-    """An Abort of what stands below it names `party`. detail, cause: what is said; None: what it said."""
+    """Re-raise any Abort from the block, naming `party`. detail, cause: replace the Abort's own; None: keep it."""
     try:
         yield
     except Abort as abort:

@@ -90,8 +90,7 @@ def _more(party: Party, why: Abort, stands: str) -> str:
 
 
 def named(abort: Abort, restarted: Sequence[Party]) -> Abort:
-    """Who was started again is named, where the round ended for want of answers, or of an engine: others die of one
-    that is gone, each by what it happened to wait for."""
+    """If an engine failed or answers were missing, blame the party that restarted: the others failed because of it."""
     wanting = abort.cause is Cause.ENGINE or (abort.cause is Cause.TOO_FEW and abort.party is None)
     if not wanting or not restarted:
         return abort

@@ -48,7 +48,7 @@ def root_cause(server: Abort | None, sites: Mapping[Party, Abort]) -> Abort:
         if why.cause not in QUIET:
             matching = server is not None and server.stands == KEYS
             detail = (ONE_SET if matching else AGAIN) if why.cause is Cause.REPLAY else why.detail
-            # Who puts shares together finds that they differ, as those do who compute.
+            # Readers and compute parties only detect mismatched shares; they did not cause them.
             noticed = why.cause is Cause.COMMITMENT or (party.role is Role.COMPUTE and why.cause in COMPARED)
             named = why.party or (None if noticed else party)
             return Abort(why.cause, party=named, step=why.step, detail=detail)

@@ -1,4 +1,4 @@
-"""The two loops over sums, as drivers see them: training and statistics."""
+"""The loop over sums that trains, as drivers see it. The other is in `learning/statistics/statistics.py`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

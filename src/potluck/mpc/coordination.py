@@ -170,6 +170,6 @@ def in_step(place: Place, label: Named, step: str, pending: Pending[T], roll: st
     faulty += [place.me] if failed else []
     if len(faulty) == 1:
         raise Abort(Cause.ENGINE, party=faulty[0], step=step, detail=kept.detail if failed else "its engine failed")
-    # An engine may die of another's end: of several that failed, none is named for having begun it.
+    # One engine's exit can crash the others, so name none.
     who = " and ".join(map(str, sorted(faulty))) or "an engine"
     raise Abort(Cause.ENGINE, step=step, detail=f"{who} failed: {kept.detail}")

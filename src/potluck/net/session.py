@@ -81,7 +81,7 @@ class Session:
             self._problems = [*self._problems[-7:], error]
 
     def watch(self) -> None:
-        """Notice the end. The client's own word for it is not to be had: where its closing fails it never comes."""
+        """Notice the end. The client's closed-callback is not reliable: it never comes if closing fails."""
         reader = self.client._reading_task
         if reader is None or reader.done():
             self._over()

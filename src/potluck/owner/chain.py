@@ -121,7 +121,7 @@ class Chain:
         with contextlib.ExitStack() as undo:
             self._db = _connect(path)
             undo.callback(self._db.close)
-            with self._told():
+            with _as_our_errors(self._path):
                 _verify_kind(self._db, path)
                 self._catch_up()
                 _verify_rest(self._db, path)
@@ -129,7 +129,7 @@ class Chain:
 
     def head(self) -> Head:
         """The last entry, verified. Raises Refused: somebody edited what was appended since the last look."""
-        with self._told():
+        with _as_our_errors(self._path):
             self._catch_up()
         return self._head
 
@@ -157,7 +157,7 @@ class Chain:
 
     def read(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
         """What a query over `entries`, `facts` and `runs` finds."""
-        with self._told():
+        with _as_our_errors(self._path):
             return self._db.execute(query, values).fetchall()
 
     def entries(self, last: int) -> Iterator[Entry]:
@@ -173,7 +173,7 @@ class Chain:
 
         Raises UsageError: the file cannot be written. Raises Refused: it was edited.
         """
-        with self._told():
+        with _as_our_errors(self._path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 self._catch_up()
@@ -213,13 +213,10 @@ class Chain:
                     raise Refused(what, where=str(self._path), hint=_HINT_BACK)
             self._head = follow(self._head, rows, str(self._path))
 
-    def _told(self) -> contextlib.AbstractContextManager[None]:
-        return _told(self._path)
-
 
 def _create(path: Path) -> None:
     """Make an empty ledger."""
-    with _told(path):
+    with _as_our_errors(path):
         private.folder(path.parent, taken=True)
         make(path, f"{_SCHEMA} PRAGMA application_id = {MAGIC}; PRAGMA user_version = {VERSION};")
 
@@ -229,7 +226,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         raise UsageError("is not a file", where=str(path), hint="name another file for the budget")
     if not os.access(path, os.R_OK | os.W_OK):
         raise UsageError("cannot be read and written", where=str(path), hint="check its owner and permissions")
-    with _told(path):
+    with _as_our_errors(path):
         name = f"{path.absolute().as_uri()}?mode=rw"
         return sqlite3.connect(name, uri=True, isolation_level=None, timeout=PATIENCE)
 
@@ -275,8 +272,8 @@ def _foreign(path: Path) -> Refused:
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """What the file system and SQLite say, said as our errors."""
+def _as_our_errors(path: Path) -> Iterator[None]:
+    """Errors of the file system and of SQLite become ours."""
     try:
         yield
     except (OSError, sqlite3.OperationalError) as error:

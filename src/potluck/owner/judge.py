@@ -206,8 +206,8 @@ def _units(allow: Allow, case: Case) -> Denial | None:
 
 
 def _person(allow: Allow, case: Case) -> Denial | None:
-    """A plan that calls a measurement the person hides each of its values, and no patient: a patient with k values is k
-    units. Without a header the plan's names are its own, as in `_columns`."""
+    """If `person` is a measured column, noise hides single values, not patients: a patient with k values is k units.
+    Without a header the plan's names are its own, as in `_columns`."""
     data, column = case.plan.data, case.plan.data.person
     if not case.noised or case.plan.privacy.unit != "person" or column is None or ANY in allow.person:
         return None

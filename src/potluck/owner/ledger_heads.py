@@ -83,7 +83,7 @@ class Anchor:
 
     def read(self) -> Head | None:
         """The head in the file, None without a file. Raises Refused: damaged, or not signed by this site."""
-        with self._told():
+        with self._as_our_errors():
             if not self.path.exists():
                 return None
             with self.path.open("rb") as file:
@@ -104,7 +104,7 @@ class Anchor:
 
         Raises Refused: there is one.
         """
-        with self._told():
+        with self._as_our_errors():
             draft = self._drafted(head)
             try:
                 os.link(draft, self.path)
@@ -119,7 +119,7 @@ class Anchor:
         """The anchor holds `head` when this returns; a kill leaves the old one, and a power cut may: the ledger is then
         ahead of it, as after a kill. For one caller at a time. Raises UsageError: it cannot be written.
         """
-        with self._told():
+        with self._as_our_errors():
             os.replace(self._drafted(head), self.path)
 
     def expects(self, ledger: Path) -> None:
@@ -159,7 +159,7 @@ class Anchor:
         return draft
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _as_our_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

@@ -31,7 +31,7 @@ def columns_read(plan: Plan, owner: str | None = None) -> tuple[str, ...]:
 
 
 def _owner(plan: Plan, name: str) -> str | None:
-    """Whose a column is; None: everybody's, as a key. The split column is its owner's who has the target."""
+    """Whose a column is; None: everybody's, as a key. The split column belongs to the target's owner."""
     data, split = plan.data, plan.data.split
     if split is not None and name == split.column and data.target is not None:
         name = data.target.column

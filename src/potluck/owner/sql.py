@@ -68,7 +68,7 @@ def database(source: object, where: str, most: int) -> Rows | None:
     statement = select(source.text, where)
     engine = _engine(source.address, source.base, where)
     try:
-        with _told(where), engine.connect() as connection:
+        with _as_our_errors(where), engine.connect() as connection:
             return InMemory(_fetched(connection, statement, most, where))
     finally:
         engine.dispose()
@@ -150,7 +150,7 @@ def _sqlite(path: Path) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def _told(where: str) -> Iterator[None]:
+def _as_our_errors(where: str) -> Iterator[None]:
     """Errors of a database without what its messages quote."""
     from sqlalchemy.exc import SQLAlchemyError
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from potluck.core.asks import Kind
 from potluck.core.plan import Plan
+from potluck.core.registry import Registry
 from potluck.core.views import View
 from potluck.dp.account import Cost
 from potluck.dp.composition import RunCosts
@@ -16,18 +17,17 @@ from potluck.tasks.spec import TaskSpec
 from potluck.tasks.statistics.task import STATISTICS
 from potluck.tasks.train.task import TRAIN
 
-TASKS: dict[str, TaskSpec] = {
-    "train": TRAIN,
-    "statistics": STATISTICS,
-    "fit": FIT,
-    "predict": PREDICT,
-    "intersect": INTERSECT,
-}
+TASKS: Registry[TaskSpec] = Registry("task")
+TASKS.register("train", TRAIN)
+TASKS.register("statistics", STATISTICS)
+TASKS.register("fit", FIT)
+TASKS.register("predict", PREDICT)
+TASKS.register("intersect", INTERSECT)
 
 
 def task_of(plan: Plan) -> TaskSpec:
     """The task of a plan."""
-    return TASKS[plan.task]
+    return TASKS.of(plan.task)
 
 
 def _words(plan: Plan) -> list[str]:

@@ -66,7 +66,7 @@ class Here(Protocol):
         """What became of the values, by site. outcome: of the run, where it says so itself. Raises as the run would."""
         ...
 
-    def minded(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """What to mind of the run, beside what the plan and the outcome say."""
         ...
 

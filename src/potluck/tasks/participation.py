@@ -55,7 +55,7 @@ def idle() -> None:
 
 
 def partners(plan: Plan, me: Party) -> frozenset[Party]:
-    """Whose letters are taken in a round, beside the server's: by a site who computes; by those, everybody."""
+    """Whose letters count besides the server's: a site hears compute parties; a compute party hears everyone."""
     computes = frozenset(plan.compute)
     return (computes | frozenset(plan.sites)) - {me} if me in computes else computes
 

@@ -52,7 +52,7 @@ class TaskSpec:
     first: what is asked first, as all derive it from the plan. costs: what one sum of each kind charges an owner, with
     noise.
     part: what a site or compute party brings to a run, once its owner has agreed. serve: the server's half, of a task
-    that is one round; afar: what comes of that where the results are others'.
+    that is one round; elsewhere: what comes of that where the results are others'.
     here: what all parties bring, where one process has them all; keeps: whose ledgers a run writes; estimate: what a
     run would cost.
     leave: writes what comes of a run into its folder; document: what the run's document says of it.
@@ -66,7 +66,7 @@ class TaskSpec:
     costs: Callable[[Plan], Mapping[Kind, Cost]]
     part: Callable[[Plan, Policy, SiteHome], Participation]
     serve: Callable[[Plan], Serving] = serves_sums
-    afar: Callable[[], Carried | Intersected] = Carried
+    elsewhere: Callable[[], Carried | Intersected] = Carried
     unknown: Callable[[Plan], str | None] = lambda plan: None
     here: Callable[[Written, Sources | None], Here]
     estimate: Callable[[Written], Estimate]

@@ -82,7 +82,7 @@ def of_columns(keys: Keys, own: Own, key: Secret) -> Tie:
 
 
 def key_of(path: Path, draw: Draw = system) -> Secret:
-    """A party's key for its ties, made where there is none. Who loses it can go on with no run.
+    """A party's key for its ties, made where there is none. If the key is lost, running runs cannot continue.
 
     Raises UsageError: it cannot be read or made, or is damaged. Refused: others can read it.
     """

@@ -2,7 +2,9 @@
 
 import pytest
 
+from potluck.api.local.check import check
 from potluck.api.plan.grammar import override, parse, read_toml
+from potluck.api.plan.plan import Plan, opened
 from potluck.core.errors import PlanError, UsageError
 
 GOOD = """
@@ -83,3 +85,13 @@ def test_a_setting_that_is_not_toml_is_refused_with_an_example(setting):
     with pytest.raises(UsageError) as stop:
         override(read_toml(GOOD, "x"), setting)
     assert "protect.with='\"mask\"'" in str(stop.value)
+
+
+def test_settings_are_put_over_a_file_and_never_dropped_beside_a_plan(tmp_path):
+    (tmp_path / "plan.toml").write_text(GOOD)
+    assert opened(tmp_path / "plan.toml", ['name="m"']).spec.name == "m"
+    read = Plan.read(tmp_path / "plan.toml")
+    assert opened(read) is read
+    with pytest.raises(UsageError, match=r"not for a Plan. hint: plan\.set"):
+        opened(read, ['name="m"'])
+    assert "not for a Plan" in check(read, ['name="m"']).errors[0]

@@ -82,7 +82,7 @@ def test_what_the_server_carries_of_the_split_is_what_its_views_say(split, form)
 
 
 def test_a_split_by_a_key_column_is_refused():
-    errors, _ = catalog.TASKS["fit"].check(plan(data__split={"column": "id"}).spec)
+    errors, _ = catalog.TASKS.of("fit").check(plan(data__split={"column": "id"}).spec)
     assert any(line.startswith("data.split.column: rows are matched by it") for line in errors)
-    errors, _ = catalog.TASKS["fit"].check(plan().spec)
+    errors, _ = catalog.TASKS.of("fit").check(plan().spec)
     assert not errors

@@ -82,8 +82,8 @@ def test_a_site_without_the_engine_says_so(fed, monkeypatch):
             raise NotInstalled("the engine he is not installed", hint="potluck engine install he")
         return right.part(plan, rules, home)
 
-    right = catalog.TASKS["train"]
-    monkeypatch.setitem(catalog.TASKS, "train", replace(right, part=missing))
+    right = catalog.TASKS.of("train")
+    monkeypatch.setitem(catalog.TASKS.entries, "train", replace(right, part=missing))
     with fed.attending(*"abcd"), pytest.raises(Refused, match=r"c .*engine"):
         fed.run(quick(scene.plan(dropouts=0)))
 

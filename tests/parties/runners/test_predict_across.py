@@ -19,7 +19,7 @@ from support.parties.predict_hall import RUN, Hall, enrolled, plan, policy, scor
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
-    monkeypatch.setitem(scorers.SCORERS, "he", scene.ROW)
+    monkeypatch.setitem(scorers.SCORERS.entries, "he", scene.ROW)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ PAGES = [page for page in sorted(DOCS.glob("add-a*.md")) if re.sub("^add-an?-", 
 @contextmanager
 def forgotten():
     """Afterwards the tables hold what they held before."""
-    tables = [TASKS, PROTECTIONS, *(one.entries for one in _TABLES.values())]
+    tables = [one.entries for one in (TASKS, PROTECTIONS, *_TABLES.values())]
     before = [dict(table) for table in tables]
     try:
         yield

@@ -109,7 +109,7 @@ class Across:
         it = member.federation
         first = next(task.lead())
         proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first.state).digest(), b"")
-        running = Run(spec, task, protections.apart(spec), run, proposal, wait, Transcript())
+        running = Run(spec, task, protections.across(spec), run, proposal, wait, Transcript())
         heads = KnownHeads(home.folder / "heads.json", it)
         with contextlib.closing(Journal(self.folder / f"{run}.sqlite", spec)) as journal:
             line = self.exchange.line(SERVER)

@@ -13,7 +13,7 @@ from support.parties import predict_scene as scene
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
-    monkeypatch.setitem(scorers.SCORERS, "he", scene.ROW)
+    monkeypatch.setitem(scorers.SCORERS.entries, "he", scene.ROW)
 
 
 def read(folder, *settings, model=None):

@@ -24,7 +24,7 @@ SAID = [
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch, tmp_path):
-    monkeypatch.setitem(scorers.SCORERS, "he", scene.ROW)
+    monkeypatch.setitem(scorers.SCORERS.entries, "he", scene.ROW)
     monkeypatch.chdir(tmp_path)
 
 

@@ -31,7 +31,7 @@ from support.parties import predict_scene as scene
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch, tmp_path):
-    monkeypatch.setitem(scorers.SCORERS, "he", scene.ROW)
+    monkeypatch.setitem(scorers.SCORERS.entries, "he", scene.ROW)
     monkeypatch.chdir(tmp_path)
 
 
@@ -184,7 +184,7 @@ def test_the_model_is_needed_to_run_here(tmp_path):
 
 def test_the_engine_is_named_where_it_is_missing(tmp_path, monkeypatch):
     row = scorers.Scorer(scene.views, scene.problems, scene.forecast, scene.ROW.build, "he")
-    monkeypatch.setitem(scorers.SCORERS, "he", row)
+    monkeypatch.setitem(scorers.SCORERS.entries, "he", row)
     monkeypatch.setenv("POTLUCK_ENGINES", str(tmp_path / "none"))
     with pytest.raises(UsageError, match="potluck engine install he"):
         scored(tmp_path)

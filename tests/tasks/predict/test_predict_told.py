@@ -25,7 +25,7 @@ from support.places import ROOT
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch, tmp_path):
-    monkeypatch.setitem(scorers.SCORERS, "he", scene.ROW)
+    monkeypatch.setitem(scorers.SCORERS.entries, "he", scene.ROW)
     monkeypatch.chdir(tmp_path)
 
 
@@ -73,7 +73,7 @@ def test_check_names_a_model_that_the_protection_cannot_carry(tmp_path, monkeypa
         return [f"{len(outline.widths)} layers are too many. hint: fewer"]
 
     row = scorers.Scorer(scene.views, too_deep, scene.forecast, scene.ROW.build, None)
-    monkeypatch.setitem(scorers.SCORERS, "he", row)
+    monkeypatch.setitem(scorers.SCORERS.entries, "he", row)
     (error,) = check(scene.settle(tmp_path, scene.network())).errors
     assert error == "plan.toml: model.file: 3 layers are too many. hint: fewer"
 

@@ -1,1 +1,1 @@
-"""What one process does with all parties in it: run, check, explain, score, compare."""
+"""What one process does with all parties in it: run, check, explain, score, demo."""

@@ -70,10 +70,10 @@ def run(
         if noisy:
             spent |= {site.name: one.spent_by(name) for site, one in held.items()}
         budgets = tuple(budget_of(site.name, one, spec, name) for site, one in held.items() if noisy)
-        minded = [*warnings, *here.minded(), *outcome.warnings]
+        warned = [*warnings, *here.warnings(), *outcome.warnings]
         stamp = stamp_of(spec, demand)
         transcript.write(folder / "transcript.jsonl")
-        write(folder, Facts(plan, spec, now, outcome, log, spent, minded, budgets, beside, stamp=stamp))
+        write(folder, Facts(plan, spec, now, outcome, log, spent, warned, budgets, beside, stamp=stamp))
     return replace(Run.read(folder), data=here.tallies(outcome))
 
 

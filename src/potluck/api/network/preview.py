@@ -33,7 +33,7 @@ from potluck.owner.reading import read as read_policy
 from potluck.owner.source import open_source
 from potluck.tasks import catalog
 from potluck.tasks.sums.halves import contribution, terms
-from potluck.tasks.sums.protections import apart, rehearsed
+from potluck.tasks.sums.protections import across, rehearsed
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def preview(folder: Path, which: str) -> Leaving:
 
 def _letters(plan: Spec, ask: Ask, memory: Memory, me: str, mine: Guarded) -> tuple[tuple[str, int], ...]:
     """What this site would send, rehearsed with zeros in the others' place; who computes needs no engine for it."""
-    protection = apart(plan) if plan.compute else rehearsed(plan)
+    protection = across(plan) if plan.compute else rehearsed(plan)
     round_ = RoundId(new_run(), 1)
     agreed = terms(plan, round_, ask, mechanism(plan, ask))
     nothing = Guarded(np.zeros(agreed.length, agreed.dtype))

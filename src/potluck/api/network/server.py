@@ -50,7 +50,7 @@ from potluck.report import details
 from potluck.tasks.catalog import task_of
 from potluck.tasks.demands import stamp_of
 from potluck.tasks.intersect.halves import Intersected
-from potluck.tasks.sums.protections import apart
+from potluck.tasks.sums.protections import across
 
 REPEATS = 5
 """How often an exact sum is repeated over the same sites, who come back in between."""
@@ -94,7 +94,7 @@ def serve(
         say = _written(kept, say)
         heads = KnownHeads(home.folder / "heads.json", member.federation)
         task: Task[Table, Trained | Counted] | None = build(spec) if spec.traits.sums else None
-        protection, proposal = apart(spec) if task else None, _proposal(spec, member.federation)
+        protection, proposal = across(spec) if task else None, _proposal(spec, member.federation)
         running = Running(spec, task, protection, kept.name, proposal, wait, transcript)
         coordinator = Coordinator(running, identity(member), link, kept.journal, heads, say)
         if kept.resumed:
@@ -175,7 +175,7 @@ def _run_round(spec: Spec, coordinator: Coordinator, journal: Journal, progress:
     task = task_of(spec)
     ask = task.first(spec)
     progress(ask)
-    return task.afar(), run_round(spec, ask, coordinator, journal, task.serve(spec))
+    return task.elsewhere(), run_round(spec, ask, coordinator, journal, task.serve(spec))
 
 
 def _run_sums(

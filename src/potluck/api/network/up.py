@@ -90,7 +90,7 @@ def up(
                 say(name, words)  # its owner is here, too
             raise Ended(processes.last_word("server"), code)
         outcome = here.fetch(house.homes, next(live(house.coordinator)).run)
-        _told(folder, plan, here, outcome, compare, stamp_of(spec, demand))
+        _complete(folder, plan, here, outcome, compare, stamp_of(spec, demand))
         if record:
             _gather(house.folder, folder / "parcels")
         shutil.rmtree(house.folder)
@@ -117,7 +117,7 @@ def _watched(processes: Processes, house: Household, watch: Watch) -> int:
         time.sleep(TICK)
 
 
-def _told(folder: Path, plan: Plan, here: Here, outcome: Outcome | None, compare: bool, stamp: str) -> None:
+def _complete(folder: Path, plan: Plan, here: Here, outcome: Outcome | None, compare: bool, stamp: str) -> None:
     """What the launcher knows and the server does not: the plan as written, what readers have, comparisons."""
     spec, task = here.spec, task_of(plan.spec)
     document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
@@ -129,11 +129,11 @@ def _told(folder: Path, plan: Plan, here: Here, outcome: Outcome | None, compare
         beside = here.beside(outcome) if compare else Beside()
         task.leave(outcome, folder)
         document |= task.document(outcome, spec, folder, beside)
-        minded = (*here.minded(), *outcome.warnings)
-        document["warnings"] += minded
+        warnings = (*here.warnings(), *outcome.warnings)
+        document["warnings"] += warnings
         prediction, intersection = scored(spec, outcome, beside), matched(spec, outcome, beside)
         known = msgspec.structs.replace(
-            known, prediction=prediction, intersection=intersection, warnings=(*known.warnings, *minded)
+            known, prediction=prediction, intersection=intersection, warnings=(*known.warnings, *warnings)
         )
     elif compare and spec.traits.learns:
         beside = here.beside(Trained(Model.read(folder / MODEL), None))

@@ -108,8 +108,10 @@ class Plan:
 
 
 def opened(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Plan:
-    """A plan, or the one in a file. Raises UsageError, PlanError."""
+    """A plan, or the one in a file with settings put over it. Raises UsageError, PlanError."""
     if isinstance(plan, Plan):
+        if settings:
+            raise UsageError("settings are for the file of a plan, not for a Plan", hint="plan.set(KEY, VALUE)")
         return plan
     if isinstance(plan, str | Path):
         return Plan.read(plan, settings)

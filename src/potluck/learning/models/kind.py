@@ -1,6 +1,7 @@
 """A kind of model as one object: what it predicts, its layers, how its loss falls, what of a plan does not fit it.
 
-A kind is a file in `kinds/` and a line in its table; nothing else knows its name.
+A kind is a file in `kinds/` and a line in its table. Keys of its own also take fields of `core.plan.Model`, and a file
+of another shape than layers of weights takes fields of `models.model`.
 """
 
 from collections.abc import Callable, Iterator

@@ -169,13 +169,13 @@ def _plain(how: Encoding, aim: Goal, known: Basis | None, values: Floats) -> lis
     found, place = [Term(float(values[0]))], 1
     for one in how.fields:
         for name in one.features:
-            unit, against = _stands(one, name, units, known)
+            unit, against = _unit_and_base(one, name, units, known)
             found.append(Term(float(values[place]), unit, against))
             place += 1
     return found
 
 
-def _stands(one: Field, name: str, units: Mapping[str, str], known: Basis | None) -> tuple[str, str]:
+def _unit_and_base(one: Field, name: str, units: Mapping[str, str], known: Basis | None) -> tuple[str, str]:
     """(unit, against) of a feature of this column."""
     measured = COLUMNS.of(one.kind).measured
     if name == f"{one.name}?" and one.missing == "flag":

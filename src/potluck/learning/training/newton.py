@@ -42,12 +42,12 @@ COARSEST = 2.0**-30
 SETTLED = 1e-8
 """A step this small, relative to the weights, counts as converged."""
 GROWING, LASTING = 0.5, 4
-"""Without a ridge, so many last steps, each longer than this part of the one before, are no convergence: where a line
-separates the classes every step adds about as much as the last."""
+"""Without a ridge: if the last LASTING steps each exceed GROWING times the previous one, the fit diverges. Where a line
+separates the classes, every step adds about as much as the last."""
 BLURRED = 1e-4
-"""More than this part of the largest coefficient is no rounding that nobody need know of."""
+"""Warn if rounding may move a coefficient by more than this share of the largest."""
 FLOAT = 2.0**-52
-"""Of a number, what float64 may get wrong about it."""
+"""float64's relative rounding error."""
 SHARE, NAMED = 0.1, 6
 """Coefficients with so much of the largest component of a direction are named as its culprits, at most so many."""
 

@@ -118,7 +118,7 @@ def _kept(plan: Plan) -> list[View]:
     return [View(party, of, Form.RELEASED, Never(), SOURCE, Form.RELEASED, note) for party in everybody]
 
 
-def _told(plan: Plan, tells: str) -> str:
+def _model_note(plan: Plan, tells: str) -> str:
     """What a reader may work out from the model. tells: beside what any tells."""
     if plan.privacy.noise != "none":
         return (
@@ -138,7 +138,7 @@ def _results(plan: Plan, readers: Sequence[Party], tells: str) -> list[View]:
         found += [View(party, of, Form.SHARE, helped, SOURCE, Form.RELEASED) for party in plan.compute]
         for one in plan.sites:
             if one in readers:
-                note = _told(plan, tells) if of == "the model" else ""
+                note = _model_note(plan, tells) if of == "the model" else ""
                 opens = _opens(plan) if noisy else Never()
                 form = Form.NOISED if noisy else Form.RELEASED
                 found.append(View(one, of, form, opens, SOURCE, Form.RELEASED, note))

@@ -9,7 +9,7 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     """(errors, warnings)."""
     spec = required(plan.align)
     return [*_federation(plan), *_privacy(plan), *keys(plan, spec), *readers("align.to", plan, spec.to)], [
-        *_minded(plan, spec)
+        *_warnings(plan, spec)
     ]
 
 
@@ -59,7 +59,7 @@ def _privacy(plan: Plan) -> Iterator[str]:
         yield f'privacy.noise: {what}. hint: noise = "none", and align.reveal = "size" where members are too much'
 
 
-def _minded(plan: Plan, spec: Align) -> Iterator[str]:
+def _warnings(plan: Plan, spec: Align) -> Iterator[str]:
     """What runs, and what to mind of it."""
     if plan.data.target or plan.data.split or plan.training or plan.model or plan.statistics:
         yield "align: tables of models and statistics are ignored: an intersection reads keys. hint: leave them out"

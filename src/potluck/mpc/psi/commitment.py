@@ -51,7 +51,7 @@ class Commitment:
         return self._record(step, self._heard) if fresh else None
 
     def once(self, number: int) -> Record:
-        """That this round is the run's only one to come so far: where nothing that crosses is the same twice."""
+        """For protocols whose messages cannot be repeated safely: one round per run."""
         return Record(f"{KEYS}{self._run}/{TRIED}", b"%d" % number)
 
     def _record(self, step: str, value: bytes) -> Record:

@@ -36,7 +36,7 @@ def many(circle: m.Circle, digests: bytes) -> Half[tuple[int | None, Numbers | N
     """An owner's half. Gives the size and the numbers of its own common keys, in no order; None: not its to learn."""
     gathering, me, first = circle.gathering, circle.me, circle.gathering.first
     seeds = yield from _seeds(circle)
-    own = yield from _home_again(circle, split(digests, DIGEST))
+    own = yield from _own_tags(circle, split(digests, DIGEST))
     numbers = _numbers(seeds, own)
     if me.party != first:
         return (yield from _helping(circle, own, numbers))
@@ -67,8 +67,8 @@ def _seeds(circle: m.Circle) -> Half[Sequence[bytes]]:
     return [drawn.get(party) or got[party] for party in owners if party != me.party]
 
 
-def _home_again(circle: m.Circle, keys: Sequence[bytes]) -> Half[list[bytes]]:
-    """This owner's tags, in the keys' order; in one that nobody knows where the size alone is revealed.
+def _own_tags(circle: m.Circle, keys: Sequence[bytes]) -> Half[list[bytes]]:
+    """This owner's tags, in key order, or in a secret random order if only the size is revealed.
 
     Its own list leaves multiplied by one secret and is multiplied by a second when it is home again, so that the last
     who saw it cannot read it; others' lists are multiplied by both.

@@ -39,7 +39,7 @@ def matched(
         mixed = np.frombuffer(digests, f"V{DIGEST}")[places].tobytes()
         asking = engine.intersect(mixed, BOTH if both else gathering.owners.index(gathering.first))
         found = yield from _together(circle, m.ASKED, asking)
-        # Who ended its engine before the other has all that it waits for would take it away.
+        # Keep the engine until the peer has all its data.
         yield from passed(circle, m.FOUND, {}, frozenset())
     finally:
         engine.close()

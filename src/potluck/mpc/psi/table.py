@@ -63,7 +63,7 @@ def _places(salt: bytes, tags: Sequence[bytes], wide: int) -> NDArray[np.int64]:
 
 
 def _peeled(places: NDArray[np.int64], total: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]] | None:
-    """(tags, the slot that each alone has) by turns, until none is left; None where some never come free."""
+    """Peeling order: repeatedly take tags that are alone in a slot, with that slot; None where some never come free."""
     left = len(places)
     degree = np.bincount(places.ravel(), minlength=total)
     owner = np.zeros(total, np.int64)  # exclusive or of the tags at a slot: of one alone, its number

@@ -95,7 +95,7 @@ def _agree(
     causes |= dict.fromkeys(torn, Cause.COMMITMENT)
     givers = tuple(sorted(common - torn))
     left_out = tuple(m.Fault(one, causes[one]) for one in sorted(causes) if one not in givers)
-    yield from _told_or_stopped(terms, givers, left_out, m.HELD)
+    yield from _report_or_stop(terms, givers, left_out, m.HELD)
     return _Cast(givers, left_out, held, own)
 
 
@@ -107,7 +107,7 @@ def _check_held(terms: Terms, me: Credentials, sender: Party, said: m.Held) -> N
         me.verify(site, m.promise_statement(terms, site, one.promise.parts), one.promise.signature)
 
 
-def _told_or_stopped(terms: Terms, givers: Sequence[int], faults: Sequence[m.Fault], step: str) -> Half[None]:
+def _report_or_stop(terms: Terms, givers: Sequence[int], faults: Sequence[m.Fault], step: str) -> Half[None]:
     """Tell those who are left out; go on where a cohort is left. Raises Abort(COHORT), naming who was left out."""
     letters = {}
     for fault in faults:
@@ -146,7 +146,7 @@ def _judge(place: Place, terms: Terms, cast: _Cast, bits: bytes) -> Half[tuple[t
     accepted = tuple(one for one, bit in zip(cast.givers, opened.tolist(), strict=True) if bit)
     beyond = [m.Fault(one, Cause.RANGE) for one in cast.givers if one not in accepted]
     faults = tuple(sorted((*cast.faults, *beyond), key=lambda fault: fault.site))
-    yield from _told_or_stopped(terms, accepted, faults if beyond else (), m.ACCEPTED)
+    yield from _report_or_stop(terms, accepted, faults if beyond else (), m.ACCEPTED)
     return accepted, faults
 
 

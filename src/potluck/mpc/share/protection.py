@@ -21,7 +21,7 @@ from potluck.mpc.share import compute, server, site
 from potluck.mpc.share.check import check
 from potluck.mpc.share.views import views
 
-__all__ = ["Share", "apart", "build", "check", "views"]
+__all__ = ["Share", "across", "build", "check", "views"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,9 +56,9 @@ class Share(Sum):
 def build(plan: Plan) -> Share:
     """The protection for a plan that `check` finds nothing wrong with. Raises UsageError: the engine is missing."""
     environment.require("mpc")
-    return apart(plan)
+    return across(plan)
 
 
-def apart(plan: Plan) -> Share:
+def across(plan: Plan) -> Share:
     """The same for sites and server across machines, which need no engine."""
     return Share(plan.compute, plan.federation.patience)

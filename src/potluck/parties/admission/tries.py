@@ -50,7 +50,7 @@ def made(ledger: Budget, run: str) -> Counter[str]:
 
 
 def counted_anew(ledger: Budget, run: str) -> None:
-    """The owner is asked again: what it says yes to is as many tries once more."""
+    """The owner is asked again. Approval resets the count of tries."""
     ledger.write(Record(f"{_AGAIN}{run}/{len(_own(ledger, f'{_AGAIN}{run}/'))}", b""))
 
 

@@ -108,21 +108,21 @@ class Journal:
 
     def ended(self, ask: Ask, number: int, attempt: Attempt) -> None:
         """A round ended without an answer."""
-        told, cause = json.dumps(_told_of(attempt.lost, attempt, 0.0)), str(attempt.abort)[:500]
+        told, cause = json.dumps(_entry_of(attempt.lost, attempt, 0.0)), str(attempt.abort)[:500]
         self._do("UPDATE rounds SET ended = ?, cause = ?, told = ? WHERE number = ?", time.time(), cause, told, number)
 
     def opened(self, done: Round, answer: Answer, attempt: Attempt) -> None:
         """A round ended with an answer: it stands."""
         release = answer.release
         givers = sorted(party.name for party in release.givers)
-        told = json.dumps(_told_of(attempt.lost, attempt, done.seconds) | {"givers": givers})
+        told = json.dumps(_entry_of(attempt.lost, attempt, done.seconds) | {"givers": givers})
         values = (done.when, _floats(release.values), _floats(release.std) if release.std.any() else b"", told)
         query = "UPDATE rounds SET opened = 1, ended = ?, vals = ?, std = ?, told = ? WHERE number = ?"
         self._do(query, *values, done.number)
 
     def finished(self, done: Round) -> None:
         """A round that is no sum ended well: it stands."""
-        told = json.dumps(_told_of({}, Attempt(None, None, done.traffic), done.seconds))
+        told = json.dumps(_entry_of({}, Attempt(None, None, done.traffic), done.seconds))
         self._do("UPDATE rounds SET opened = 1, ended = ?, told = ? WHERE number = ?", done.when, told, done.number)
 
     def stands(self, ask: Ask) -> Round | None:
@@ -244,7 +244,7 @@ def _floats(values: Floats) -> bytes:
     return values.astype("<f8", copy=False).tobytes()
 
 
-def _told_of(lost: Mapping[Any, Cause], attempt: Attempt, seconds: float) -> dict[str, Any]:
+def _entry_of(lost: Mapping[Any, Cause], attempt: Attempt, seconds: float) -> dict[str, Any]:
     return {
         "lost": {str(party): cause.value for party, cause in lost.items()},
         "up": attempt.traffic.up,

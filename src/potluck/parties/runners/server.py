@@ -169,7 +169,7 @@ class Coordinator:
         self._round = _Round(desk, kind, {site: self.participants.of[site].boot for site in here})
         try:
             self._drive(self._round)
-            told = self._told(self._round, away)
+            told = self._attempt_of(self._round, away)
             self._doubt(told, self._round)
             return told
         finally:
@@ -256,7 +256,7 @@ class Coordinator:
         if desk.hopeless:  # others may still say why, where it is not known
             return 0.0 if round_.restarted else self.patience
         if round_.restarted and desk.awaited() <= self._sites:
-            return GRACE * self.patience  # they wait for it, and it knows of nothing; or what it gave is there already
+            return GRACE * self.patience  # the restarted party has forgotten the round, so wait only briefly
         if desk.answered & self._computes and desk.awaited() <= self._computes:
             return SKEW * self.patience
         return math.inf
@@ -321,7 +321,7 @@ class Coordinator:
             self._post(round_, round_.desk.leave(sender, Cause.SILENT))
         self._propose()
 
-    def _told(self, round_: _Round, away: Mapping[Party, Cause]) -> Attempt:
+    def _attempt_of(self, round_: _Round, away: Mapping[Party, Cause]) -> Attempt:
         desk = round_.desk
         answer = desk.result
         assert answer is None or isinstance(answer, Answer)

@@ -47,7 +47,7 @@ class Room:
         """By owner."""
         return {one.name: own.tally for one, own in self.own.items()}
 
-    def minded(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Nothing more."""
         return []
 
@@ -124,12 +124,12 @@ def estimate(plan: Written) -> Estimate:
     """
     missing, spec = not_here(plan), plan.spec
     if missing or not spec.data.files:
-        minded = [*none_read(missing), f"bytes are of {ASSUMED} common rows: the files are not here"]
-        return Estimate(warnings=minded, bytes_up=uploaded(spec, ASSUMED))
+        warned = [*none_read(missing), f"bytes are of {ASSUMED} common rows: the files are not here"]
+        return Estimate(warnings=warned, bytes_up=uploaded(spec, ASSUMED))
     room = _read(plan, None)
     least = min(len(keys.rows) for keys in room.keys.values())
-    minded = [f"bytes are of {least} common rows, as many as the smallest file has"]
-    return Estimate(warnings=minded, bytes_up=uploaded(spec, least), data=room.tallies())
+    warned = [f"bytes are of {least} common rows, as many as the smallest file has"]
+    return Estimate(warnings=warned, bytes_up=uploaded(spec, least), data=room.tallies())
 
 
 def uploaded(spec: Plan, rows: int) -> int:

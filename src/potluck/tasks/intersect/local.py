@@ -46,7 +46,7 @@ class Room:
         """No values are read."""
         return {}
 
-    def minded(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Nothing more."""
         return []
 

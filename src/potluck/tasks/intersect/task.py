@@ -34,6 +34,6 @@ INTERSECT = TaskSpec(
     estimate=local.estimate,
     leave=local.leave,
     document=local.document,
-    afar=lambda: Intersected(None),
+    elsewhere=lambda: Intersected(None),
     serve=lambda plan: Serving(lambda round_, me: conduct(RoundContext(plan, round_), me)),
 )

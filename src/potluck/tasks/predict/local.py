@@ -57,7 +57,7 @@ class Room:
         """The client's rows by a card."""
         return encoded(card, self.spec.data, self.rows, spec_of(self.spec).client)
 
-    def minded(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """What the scores themselves tell of the model."""
         return [*telling(self.spec, self.model.card)]
 
@@ -181,9 +181,9 @@ def estimate(plan: Written) -> Estimate:
         )
     demand_of(plan)
     held = model_of(plan)
-    minded, data = [*telling(plan.spec, held.card)], {}
+    warned, data = [*telling(plan.spec, held.card)], {}
     if missing and plan.spec.data.files:
-        minded.append("data.files: there is none to read. hint: `run` and `up` need the client's rows")
+        warned.append("data.files: there is none to read. hint: `run` and `up` need the client's rows")
     elif plan.spec.data.files:
         data = Room(plan.spec, held, rows_of(plan, None)).tallies()
     try:
@@ -192,7 +192,7 @@ def estimate(plan: Written) -> Estimate:
         raise PlanError(f"a rehearsal on a row of zeros ended in: {abort}") from None
     ahead = scorer(plan.spec).forecast(outline(plan.spec, held.card))
     size = ahead.keys + ahead.query
-    return Estimate(warnings=minded, bytes_up=size, seconds=seconds, forecast=asdict(ahead), data=data)
+    return Estimate(warnings=warned, bytes_up=size, seconds=seconds, forecast=asdict(ahead), data=data)
 
 
 def _rehearsed(spec: Plan, model: Model) -> float:

@@ -1,4 +1,4 @@
-"""One table: a plan's word -> the room that scores rows. A new protection is one folder and one line here."""
+"""One table: a plan's word -> the room that scores rows. A new one: a folder, a line here and in `core.schemes`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from potluck.core.party import Party, site
 from potluck.core.plan import Plan, required
 from potluck.core.predicting import Predict
+from potluck.core.registry import Registry
 from potluck.core.views import View
 from potluck.he.predict import protection as he
 from potluck.he.predict.circuit import Forecast, Outline
@@ -44,15 +45,14 @@ def _shared_views(plan: Plan) -> list[View]:
     return shared.views(owner, client, plan.compute, most)
 
 
-SCORERS: dict[str, Scorer] = {
-    "he": Scorer(
-        lambda plan: he.views(*_ends(plan)),
-        he.problems,
-        he.forecast,
-        lambda plan, demand: Predicting(),
-        "he",
-    ),
-    "tee": Scorer(
+SCORERS: Registry[Scorer] = Registry("protect.with")
+SCORERS.register(
+    "he",
+    Scorer(lambda plan: he.views(*_ends(plan)), he.problems, he.forecast, lambda plan, demand: Predicting(), "he"),
+)
+SCORERS.register(
+    "tee",
+    Scorer(
         lambda plan: tee.views(*_ends(plan), unprotected(plan)),
         lambda outline: tee.problems(outline.widths, outline.rows),
         # no circuit, hence no parameters: keys counts evidence and the model
@@ -60,7 +60,10 @@ SCORERS: dict[str, Scorer] = {
         tee.build,
         None,
     ),
-    "share": Scorer(
+)
+SCORERS.register(
+    "share",
+    Scorer(
         _shared_views,
         lambda outline: shared.problems(outline.widths, outline.rows),
         # no circuit either: keys counts the model's parts
@@ -70,12 +73,12 @@ SCORERS: dict[str, Scorer] = {
         "mpc",
         shared.check,
     ),
-}
+)
 
 
 def scorer(plan: Plan) -> Scorer:
     """The room for this plan's prediction."""
-    return SCORERS[plan.protect.scheme]
+    return SCORERS.of(plan.protect.scheme)
 
 
 def rehearsed(plan: Plan) -> Predict:

@@ -18,8 +18,8 @@ from potluck.tee.sum import protection as tee
 def _check(plan: Plan) -> tuple[list[str], list[str]]:
     errors, warnings = scoring_check.check(plan)
     more, also = check_privacy(plan)
-    minded = [*tee.pauses(plan), *shared.warnings(plan)]
-    return [*errors, *more, *scorer(plan).check(plan)], [*warnings, *also, *minded]
+    scoring = [*tee.pauses(plan), *shared.warnings(plan)]
+    return [*errors, *more, *scorer(plan).check(plan)], [*warnings, *also, *scoring]
 
 
 def _views(plan: Plan) -> list[View]:
@@ -50,7 +50,7 @@ def _learnt(plan: Plan, me: str) -> str:
 PREDICT = TaskSpec(
     learnt=_learnt,
     exact=_exact,
-    words=lambda plan: list(SCORERS),
+    words=lambda plan: SCORERS.words(),
     check=_check,
     views=_views,
     costs=lambda plan: {},

@@ -31,7 +31,7 @@ class Room:
         """By site."""
         return tallies(self.rows)
 
-    def minded(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Nothing more."""
         return []
 

@@ -1,4 +1,4 @@
-"""One table: a plan's word -> the room that adds up. A new protection is one folder and one line here."""
+"""One table: a plan's word -> the room that adds up. A new one: a folder, a line here and in `core.schemes`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from potluck.core.plan import Plan
+from potluck.core.registry import Registry
 from potluck.core.rounds import Sum
 from potluck.core.views import View
 from potluck.he.sum import protection as he
@@ -23,7 +24,7 @@ Build = Callable[[Plan, Demand | None], Sum]
 class Row:
     """check: what of a plan it cannot keep; views: who sees what; build: the two halves. The first two need no keys.
 
-    build takes what an owner demands of an enclave beside the plan; protections without an enclave ignore it. apart:
+    build takes what an owner demands of an enclave beside the plan; protections without an enclave ignore it. across:
     the same for a process in which nobody computes, where that needs less. robust: it also joins updates by a rule that
     is no sum.
     """
@@ -31,33 +32,30 @@ class Row:
     check: Callable[[Plan], list[str]]
     views: Callable[[Plan], list[View]]
     build: Build
-    apart: Build | None = None
+    across: Build | None = None
     robust: bool = False
 
 
-PROTECTIONS: dict[str, Row] = {
-    "clear": Row(clear.check, clear.views, lambda plan, demand: clear.Clear()),
-    "mask": Row(mask.check, mask.views, lambda plan, demand: mask.build(plan)),
-    "share": Row(
-        share.check,
-        share.views,
-        lambda plan, demand: share.build(plan),
-        lambda plan, demand: share.apart(plan),
-    ),
-    "he": Row(he.check, he.views, lambda plan, demand: he.build(plan)),
-    "tee": Row(tee.check, tee.views, tee.build, robust=True),
-}
+PROTECTIONS: Registry[Row] = Registry("protect.with")
+PROTECTIONS.register("clear", Row(clear.check, clear.views, lambda plan, demand: clear.Clear()))
+PROTECTIONS.register("mask", Row(mask.check, mask.views, lambda plan, demand: mask.build(plan)))
+PROTECTIONS.register(
+    "share",
+    Row(share.check, share.views, lambda plan, demand: share.build(plan), lambda plan, demand: share.across(plan)),
+)
+PROTECTIONS.register("he", Row(he.check, he.views, lambda plan, demand: he.build(plan)))
+PROTECTIONS.register("tee", Row(tee.check, tee.views, tee.build, robust=True))
 
 
 def row(plan: Plan) -> Row:
     """The room for this plan's sums."""
-    return PROTECTIONS[plan.protect.scheme]
+    return PROTECTIONS.of(plan.protect.scheme)
 
 
-def apart(plan: Plan, demand: Demand | None = None) -> Sum:
+def across(plan: Plan, demand: Demand | None = None) -> Sum:
     """The halves of a site or server whose process computes nothing for others: compute parties have their own."""
     room = row(plan)
-    return (room.apart or room.build)(plan, demand)
+    return (room.across or room.build)(plan, demand)
 
 
 def rehearsed(plan: Plan) -> Sum:

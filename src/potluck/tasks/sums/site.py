@@ -17,7 +17,7 @@ from potluck.owner.source import open_source
 from potluck.tasks.participation import HalfOf, Participation, computing, demanded
 from potluck.tasks.sums.costs import calibrate
 from potluck.tasks.sums.halves import RoundContext, aid, join
-from potluck.tasks.sums.protections import apart
+from potluck.tasks.sums.protections import across
 from potluck.tasks.tie import by_order, key_of, of_table
 
 
@@ -31,7 +31,7 @@ def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
 
 def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     demand = demanded(plan, rules, home)
-    protection = apart(plan, demand)  # first: where it cannot be had, no row is read
+    protection = across(plan, demand)  # first: where it cannot be had, no row is read
     task = build(plan)
     calibrate(plan)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)

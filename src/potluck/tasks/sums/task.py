@@ -22,6 +22,6 @@ def views(plan: Plan) -> list[View]:
     return [*seen, *task_views(plan, seen)]
 
 
-def every(plan: Plan) -> list[str]:
+def every(plan: Plan) -> tuple[str, ...]:
     """All protections that add up."""
-    return list(PROTECTIONS)
+    return PROTECTIONS.words()

@@ -54,9 +54,9 @@ class Together:
         }
         halves |= {helper: aid(context, seat(helper)) for helper in self.protection.helpers()}
         desks = self.memory.round(round_, {SERVER: lead(context, ask, seat(SERVER)), **halves}, absent)
-        return self._told(number, desks, absent)
+        return self._attempt_of(number, desks, absent)
 
-    def _told(self, number: int, desks: Mapping[Party, Desk[object]], absent: Mapping[Party, Cause]) -> Attempt:
+    def _attempt_of(self, number: int, desks: Mapping[Party, Desk[object]], absent: Mapping[Party, Cause]) -> Attempt:
         server = desks[SERVER]
         reasons = {party: desk.abort for party, desk in desks.items() if party != SERVER and desk.abort}
         traffic = self.memory.transcript.traffic(number)

@@ -15,7 +15,7 @@ def _rule(plan: Plan) -> str | None:
 
 
 def _words(plan: Plan) -> list[str]:
-    return [word for word, row in PROTECTIONS.items() if row.robust] if _rule(plan) else list(PROTECTIONS)
+    return [word for word in PROTECTIONS.words() if PROTECTIONS.of(word).robust or not _rule(plan)]
 
 
 def _unknown(plan: Plan) -> str | None:

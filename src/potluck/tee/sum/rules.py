@@ -45,7 +45,7 @@ def joined(rule: Rule, updates: Sequence[Words]) -> Words:
     rows = tallies.sum(axis=1).astype(np.float64)
     changes = np.stack([one[:split] / count for one, count in zip(used, rows, strict=True)])
     change = RULES[rule.word](changes, rows)
-    most = 2.0 ** (8 * kind.itemsize - 2)  # beyond it a lie of which the rule was not rid would wrap around
+    most = 2.0 ** (8 * kind.itemsize - 2)  # clip, so that an outlier the rule kept cannot overflow
     whole = np.concatenate([np.trunc(np.clip(change * rows.sum(), -most, most)), tallies.sum(axis=0)])
     return whole.astype(kind).view(updates[0].dtype)
 
