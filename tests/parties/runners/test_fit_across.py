@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import signal
 import sqlite3
@@ -135,8 +136,10 @@ def test_what_a_reader_keeps_is_what_it_had(tmp_path):
     weights = np.array([0.5, 1.0, -1.0, 0.25, 0.0])
     made = plan().spec
     model = Model("logistic", encoding(made), goal(made), weights)
-    keep(tmp_path, "a run", Trained(model, Metrics(7, auc=0.75, accuracy=0.5), ("mind",)))
+    ends = {"auc": (0.5, 0.875), "rmse": (0.25, math.inf), "r2": (-math.inf, 1.0)}  # of few rows an end may be open
+    keep(tmp_path, "a run", Trained(model, Metrics(7, auc=0.75, accuracy=0.5, population=ends), ("mind",)))
     found = kept(tmp_path, "a run")
+    assert found.metrics.population == ends
     assert found.model.digest() == model.digest()
     assert (found.metrics.rows, found.metrics.auc, found.warnings) == (7, 0.75, ("mind",))
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "models").iterdir())

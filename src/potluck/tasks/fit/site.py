@@ -1,5 +1,7 @@
 """A party's participation in a fit: an owner's columns, or a compute party's engine."""
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -27,7 +29,8 @@ from potluck.tasks.tie import key_of, of_columns
 
 
 class Known(msgspec.Struct, frozen=True):
-    """Metrics of held-out rows (None: there are none), and what to mind."""
+    """Metrics of held-out rows (None: there are none), and what to mind. population: as `Metrics` has it, but
+    None for an infinite end, which JSON has no word for."""
 
     rows: int | None
     auc: float | None
@@ -36,7 +39,7 @@ class Known(msgspec.Struct, frozen=True):
     rmse: float | None
     warnings: tuple[str, ...]
     measured: bool
-    population: dict[str, tuple[float, float]] = {}
+    population: Mapping[str, tuple[float | None, float | None]] = {}
 
 
 FITTED = Results("models", Known, "the model's reader kept no model", (".json", ".metrics.json"))
@@ -46,7 +49,7 @@ def keep(home: Path, run: str, found: Trained) -> None:
     """What a reader of the model keeps. Raises UsageError: it cannot be written."""
     one = found.metrics or Metrics(None)
     rows = None if one.rows is None else round(one.rows)
-    measured, population = found.metrics is not None, dict(one.population)
+    measured, population = found.metrics is not None, one.population
     known = Known(rows, one.auc, one.accuracy, one.r2, one.rmse, found.warnings, measured, population)
     FITTED.keep(home, run, known, found.model.files()[0])
 
@@ -54,7 +57,11 @@ def keep(home: Path, run: str, found: Trained) -> None:
 def kept(home: Path, run: str) -> Trained:
     """What was kept of a run. Raises UsageError: nothing, or a model that cannot be read."""
     path, known = FITTED.read(home, run)
-    one = Metrics(known.rows, known.auc, known.accuracy, known.r2, known.rmse, population=known.population)
+    ends = {
+        name: (-math.inf if low is None else low, math.inf if high is None else high)
+        for name, (low, high) in known.population.items()
+    }
+    one = Metrics(known.rows, known.auc, known.accuracy, known.r2, known.rmse, population=ends)
     return Trained(Model.read(path), one if known.measured else None, known.warnings)
 
 
