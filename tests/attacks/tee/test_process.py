@@ -122,7 +122,7 @@ def test_what_it_says_of_itself_is_what_the_owners_expect(enclave):
     keys, code = enclave.keys()
     assert code == workload() == judge().workload
     assert (len(keys.box), len(keys.sign)) == (1216, 32)
-    assert set(enclave._worker.versions) == {"python", "numpy", "cryptography"}
+    assert set(enclave._worker.versions) == {"python", "numpy", "cryptography", "pynacl"}
 
 
 # --- Its death ---
