@@ -274,6 +274,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(Party(Role.COMPUTE, name) for name in names)
 
     @property
+    def noisy(self) -> bool:
+        """Whether the plan owes noise."""
+        return self.privacy.noise != "none"
+
+    @property
     def enclosed(self) -> bool:
         """Whether an enclave adds the central noise, so that nobody opens a sum without it."""
         return self.privacy.noise == "reveal" and self.protect.facts.enclave
@@ -287,7 +292,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def exact(self) -> bool:
         """Whether the server opens sums without noise."""
-        return self.privacy.noise == "none" or (self.privacy.noise == "reveal" and not self.enclosed)
+        return not self.noisy or (self.privacy.noise == "reveal" and not self.enclosed)
 
     @property
     def fewest(self) -> int:

@@ -195,4 +195,4 @@ def _phase(costs: Sequence[Cost]) -> tuple[float, float]:
 
 def promise(plan: Plan) -> float | None:
     """The most that a full run of the plan spends at an owner (None without noise): less where no round is redone."""
-    return None if plan.privacy.noise == "none" else plan.privacy.epsilon
+    return plan.privacy.epsilon if plan.noisy else None

@@ -17,7 +17,7 @@ Finding = tuple[str, str, str]
 
 def check(plan: Plan) -> tuple[list[str], list[str]]:
     """(errors, warnings) about the plan's privacy."""
-    if plan.privacy.noise == "none" or plan.traits.exact:  # whose own check refuses noise
+    if not plan.noisy or plan.traits.exact:  # whose own check refuses noise
         return [], _said(_ignored(plan))
     errors = [*_missing(plan), *_promises(plan), *_unit(plan), *_training(plan), *_evaluation(plan)]
     return _said(errors), _said(_pauses(plan))

@@ -38,7 +38,7 @@ def _ignored(plan: Plan) -> list[str]:
 def _measured(plan: Plan) -> Iterator[str]:
     """A person who is a measurement: whoever has k values of it is k persons."""
     name, column = plan.data.person, plan.data.columns.get(plan.data.person or "")
-    hides = plan.privacy.noise != "none" and plan.privacy.unit == "person"
+    hides = plan.noisy and plan.privacy.unit == "person"
     if hides and column is not None and not column.ignored and COLUMNS.of(column.kind).measured:
         what = f"{name} is declared as a {column.kind} with a range: noise then hides each of its values, not who has"
         hint = f'name the column that says whose row it is, or declare it kind = "{IGNORED}"'
@@ -62,7 +62,7 @@ def _method(plan: Plan) -> list[str]:
     if method.linear and kind.link is None:
         found.append(f"training.method: a {model.kind} is not trained by {spec.method}. hint: method = {by_site}")
     found += kind.check(model)
-    if plan.privacy.noise != "none":
+    if plan.noisy:
         found += method.noised(plan)
     return found
 
@@ -84,7 +84,7 @@ def _pauses(plan: Plan) -> list[str]:
 
 
 def _without_noise(plan: Plan) -> list[str]:
-    if plan.privacy.noise != "none" or plan.federation.server != "lying" or not plan.protect.facts.hides:
+    if plan.noisy or plan.federation.server != "lying" or not plan.protect.facts.hides:
         return []
     return [
         "privacy.noise: without noise a server that lies can ask for sums at models that single out rows, and no "

@@ -8,7 +8,6 @@ import numpy as np
 from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import Plan, required
 from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View
-from potluck.learning.data.units import noisy
 from potluck.learning.evaluation import evaluate
 from potluck.learning.models.fitted import training
 from potluck.learning.training.methods import METHODS
@@ -28,7 +27,7 @@ def opened(plan: Plan) -> str:
     if plan.traits.counts:
         return "one vector of all statistics, opened once"
     spec = training(plan)
-    counts = "" if noisy(plan) else ", and the training rows of each class"
+    counts = "" if plan.noisy else ", and the training rows of each class"
     if spec.aggregation != "mean":
         sums = f"each round the sites' changes of weights, joined by the rule {spec.aggregation}{counts}"
     else:
@@ -43,7 +42,7 @@ def _evaluated(plan: Plan) -> str:
         return ""
     if "cells" not in names:
         return "; then the held-out rows' count and summed squares of errors and targets"
-    few = "" if noisy(plan) else ": many cells hold a single row"
+    few = "" if plan.noisy else ": many cells hold a single row"
     return f"; then the held-out rows in each of {names['cells']} cells (class, and bin of scores or hit){few}"
 
 
@@ -54,13 +53,13 @@ def views(plan: Plan, updates: Sequence[View] = ()) -> list[View]:
     others.
     """
     central = plan.privacy.noise == "reveal" and (plan.exposed or not plan.enclosed)
-    public = Form.NOISED if noisy(plan) else Form.SUM
+    public = Form.NOISED if plan.noisy else Form.SUM
     note = opened(plan) + ("; the server sees it before it adds the noise" if central else "")
-    if noisy(plan) and plan.privacy.unit == "person":
+    if plan.noisy and plan.privacy.unit == "person":
         note += f"; the noise hides a person, who is whatever column {plan.data.person!r} says"
     if plan.traits.labelled and plan.federation.server == "lying":
         note += "; a lying server may ask at other weights than the sums give, one choice a step"
-        note += "" if noisy(plan) else ", and so single out rows: only noise prevents that"
+        note += "" if plan.noisy else ", and so single out rows: only noise prevents that"
     found = [View(SERVER, "the sum", Form.SUM if central else public, Never(), SOURCE, note=note)]
     if not plan.traits.labelled:
         passed = Together(1, frozenset({SERVER}))

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from potluck.core.errors import Refused, UsageError, reason
+from potluck.core.errors import Refused, UsageError, reason, unwritable
 from potluck.core.party import Draw
 from potluck.core.private import FILE, FOLDER
 from potluck.secret.container import Secret
 
 PUBLIC, PRIVATE, PRIVATE_FOLDER = 0o644, FILE, FOLDER
 MOST = 16 * 2**20
+_FULL = "is the disk full, the path right?"
 
 
 def folder(path: Path) -> None:
@@ -25,7 +26,7 @@ def folder(path: Path) -> None:
     except FileExistsError:
         raise UsageError("is there already", where=str(path), hint="nothing is overwritten: name another") from None
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(error, path, _FULL) from None
     settle(path.parent)
 
 
@@ -44,7 +45,7 @@ def create(path: Path, data: bytes, mode: int) -> None:
     except FileExistsError:
         raise UsageError("is there already", where=str(path), hint="nothing is overwritten: move it away") from None
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(error, path, _FULL) from None
     try:
         with os.fdopen(handle, "wb") as file:
             os.fchmod(file.fileno(), mode)  # whatever the umask took or an inherited rule gave
@@ -53,7 +54,7 @@ def create(path: Path, data: bytes, mode: int) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise _unwritable(path, error) from None
+        raise unwritable(error, path, _FULL) from None
     settle(path.parent)
 
 
@@ -69,7 +70,7 @@ def replace(path: Path, data: bytes, mode: int = PUBLIC) -> None:
         fresh.replace(path)
     except OSError as error:
         fresh.unlink(missing_ok=True)
-        raise _unwritable(path, error) from None
+        raise unwritable(error, path, _FULL) from None
     settle(path.parent)
 
 
@@ -140,7 +141,7 @@ def locked(path: Path, busy: str) -> Iterator[None]:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(error, path, _FULL) from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -149,7 +150,3 @@ def locked(path: Path, busy: str) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"cannot be written ({reason(error)})", where=str(path), hint="is the disk full, the path right?")

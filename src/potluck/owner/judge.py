@@ -71,11 +71,6 @@ class Case:
     watched: bool
     owner: str | None = None
 
-    @property
-    def noised(self) -> bool:
-        """Does the plan spend epsilon?"""
-        return self.plan.privacy.noise != "none"
-
 
 def computing(policy: Policy, plan: Plan, *, asker: frozenset[str], now: datetime) -> tuple[Denial, ...]:
     """The same of a party that only computes: it has no columns, no rows and no budget."""
@@ -179,7 +174,7 @@ def _named(code: Code, do: str, names: Sequence[str], allowed: Sequence[str] | N
 def _rows(allow: Allow, case: Case) -> Denial | None:
     """Rows that count are a secret in a fit: what the plan holds to is all that keeps them from being few. With noise
     they are not counted, and `rows_allowed` asks of those that all have."""
-    if not case.plan.traits.joins or case.noised or allow.min_rows <= least(case.plan):
+    if not case.plan.traits.joins or case.plan.noisy or allow.min_rows <= least(case.plan):
         return None
     words = f"a model may be of {least(case.plan)} rows (fit.min_rows)"
     return Denial("min_rows", words, f"allow.min_rows needs {allow.min_rows}")
@@ -200,7 +195,7 @@ def _server(allow: Allow, case: Case) -> Denial | None:
 
 def _units(allow: Allow, case: Case) -> Denial | None:
     unit = case.plan.privacy.unit
-    if allow.units is None or not case.noised or unit is None:
+    if allow.units is None or not case.plan.noisy or unit is None:
         return None
     return _listed("units", "noise for every", unit, allow.units)
 
@@ -209,7 +204,7 @@ def _person(allow: Allow, case: Case) -> Denial | None:
     """If `person` is a measured column, noise hides single values, not patients: a patient with k values is k units.
     Without a header the plan's names are its own, as in `_columns`."""
     data, column = case.plan.data, case.plan.data.person
-    if not case.noised or case.plan.privacy.unit != "person" or column is None or ANY in allow.person:
+    if not case.plan.noisy or case.plan.privacy.unit != "person" or column is None or ANY in allow.person:
         return None
     if not any(covers(one, column) for one in allow.person):
         return Denial(
@@ -255,7 +250,7 @@ def _corrupt(allow: Allow, case: Case) -> Denial | None:
 
 
 def _per_plan(allow: Allow, case: Case) -> Denial | None:
-    if not case.noised:
+    if not case.plan.noisy:
         return None
     if case.promised is None:
         return Denial("epsilon_per_plan", "what the plan spends is not known", "nothing is spent that was not promised")
@@ -271,7 +266,7 @@ def _per_plan(allow: Allow, case: Case) -> Denial | None:
 
 
 def _per_year(allow: Allow, case: Case) -> Denial | None:
-    if not case.noised or case.year.after <= allow.epsilon_per_year:
+    if not case.plan.noisy or case.year.after <= allow.epsilon_per_year:
         return None
     words = f"with it the year's runs come to epsilon {case.year.after:.6g}, {case.year.before:.6g} without it"
     return Denial("epsilon_per_year", words, f"the policy allows {allow.epsilon_per_year:.6g} at delta {allow.delta:g}")

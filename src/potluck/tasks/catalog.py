@@ -57,12 +57,12 @@ def views(plan: Plan) -> list[View]:
 
 def costs(plan: Plan) -> Mapping[Kind, Cost]:
     """What one sum of each kind costs; nothing without noise. Raises PlanError: the noise cannot be kept."""
-    return {} if plan.privacy.noise == "none" else task_of(plan).costs(plan)
+    return task_of(plan).costs(plan) if plan.noisy else {}
 
 
 def planned(plan: Plan) -> RunCosts | None:
     """All that a run may charge, redone sums included; None without noise. Raises PlanError as `costs`."""
     unit, delta = plan.privacy.unit, plan.privacy.delta
-    if plan.privacy.noise == "none" or unit is None or delta is None:
+    if not plan.noisy or unit is None or delta is None:
         return None
     return RunCosts(unit, delta, {cost: cost.releases for cost in costs(plan).values()})

@@ -39,7 +39,7 @@ def serves_sums(plan: Plan) -> Serving:
 
 def charged(plan: Plan) -> Sequence[Party]:
     """Whose ledgers are charged: every site's, with noise."""
-    return plan.sites if plan.privacy.noise != "none" else ()
+    return plan.sites if plan.noisy else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

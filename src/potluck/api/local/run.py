@@ -56,7 +56,7 @@ def run(
     here, name = task.here(plan, data), new_run()
     spec = here.spec
     holding = folder_of(plan, Path(ledger) if ledger else None)
-    noisy = spec.privacy.noise != "none"
+    noisy = spec.noisy
     with (
         run_folder(spec.name, Path(out) if out else None, now) as folder,
         open_ledgers(task.keeps(spec), holding) as held,

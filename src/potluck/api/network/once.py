@@ -36,7 +36,7 @@ def run_round(
         if known is not None:
             return Log([known])
         # With noise each try may be one more release, and the plan has paid for so many.
-        tries = TRIES if spec.privacy.noise == "none" else min(TRIES, 1 + spec.privacy.redo)
+        tries = min(TRIES, 1 + spec.privacy.redo) if spec.noisy else TRIES
         broke: Abort | None = None
         for tries_left in range(tries - 1, -1, -1):
             number, started = journal.begin(ask), time.perf_counter()

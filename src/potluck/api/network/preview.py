@@ -161,7 +161,7 @@ def _noise(plan: Spec) -> str:
 
 
 def _persons(plan: Spec, rows: Table) -> Persons | None:
-    if plan.privacy.noise == "none" or plan.privacy.unit != "person" or plan.data.person is None or rows.person is None:
+    if not plan.noisy or plan.privacy.unit != "person" or plan.data.person is None or rows.person is None:
         return None
     each = np.bincount(rows.person)
     return Persons(plan.data.person, len(each), int(each.max()))

@@ -10,7 +10,7 @@ from potluck.tasks.catalog import costs
 
 def reckoning(spec: Spec, paid: Mapping[tuple[str, Kind], int]) -> dict[str, float]:
     """The epsilon by site that follows from how many contributions of each kind are known to have left it."""
-    if spec.privacy.noise == "none":
+    if not spec.noisy:
         return dict.fromkeys(spec.federation.sites, 0.0)
     if not spec.traits.sums:
         # Shares go to compute parties, past the coordinator: who gives no last word may have spent all.

@@ -202,7 +202,7 @@ def _facts(
     spec, it, journal = plan.spec, member.federation, kept.journal
     told = {name: epsilon for name, _, _, _, epsilon, head in journal.sites() if head}
     reckoned = reckoning(spec, journal.paid())
-    noisy = spec.privacy.noise != "none"
+    noisy = spec.noisy
     cost = {name: told.get(name, reckoned[name]) if noisy else None for name in spec.federation.sites}
     silent = [name for name in spec.federation.sites if noisy and name not in told]
     if silent:

@@ -171,7 +171,7 @@ def _heard(plan: Spec, journal: Journal, rounds: list[dict[str, Any]], role: Rol
     parties = plan.compute if role is Role.COMPUTE else plan.sites
     if not parties:
         return ()
-    noisy = role is Role.SITE and plan.privacy.noise != "none"
+    noisy = role is Role.SITE and plan.noisy
     cost = reckoning(plan, journal.paid()) if noisy else {}
     said = {name: (verdict, codes, seen, epsilon) for name, verdict, codes, seen, epsilon, _ in journal.sites(role)}
     lost = [one.get("lost", {}) for one in rounds if one["opened"] and role is Role.SITE]

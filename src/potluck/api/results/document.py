@@ -40,7 +40,7 @@ def document(facts: Facts, final: Path) -> Json:
 
 def _privacy(facts: Facts) -> Json:
     privacy = facts.spec.privacy
-    noisy = privacy.noise != "none"
+    noisy = facts.spec.noisy
     return {
         "noise": privacy.noise,
         "unit": privacy.unit if noisy else None,
@@ -141,7 +141,7 @@ def compared_scores(spec: Spec, compared: Comparison | None) -> tuple[details.Sc
     """The comparison as the report shows it."""
     if compared is None:
         return ()
-    noisy = spec.privacy.noise != "none"
+    noisy = spec.noisy
     rows = [_score("federated", None, compared.federated)]
     if compared.pooled:
         rows.append(_score("pooled", None, compared.pooled))

@@ -221,6 +221,6 @@ def rests_on(plan: Plan, tally: Tally) -> int:
     count."""
     if not plan.traits.counts:
         return tally.used - tally.held
-    if plan.privacy.noise == "none":
+    if not plan.noisy:
         return min((count for count in tally.statistics.values() if count), default=0)
     return tally.counted

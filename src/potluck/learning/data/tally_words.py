@@ -96,7 +96,7 @@ def for_owner(plan: Plan, tally: Tally, where: str) -> tuple[str, ...]:
 
     With noise a run does not end over it: that it ended would tell of the rows what the noise hides.
     """
-    if plan.privacy.noise == "none":
+    if not plan.noisy:
         required(tally, where)
     return tuple(lines(tally))
 

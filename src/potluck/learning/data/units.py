@@ -18,20 +18,15 @@ Rows = Callable[[Index], Floats]
 """Row numbers [k] -> what each of these rows contributes [k, d]."""
 
 
-def noisy(plan: Plan) -> bool:
-    """Whether the plan owes noise."""
-    return plan.privacy.noise != "none"
-
-
 def most_units(plan: Plan) -> int:
     """Most privacy units that all sites together may add to a sum of rows."""
     sites = len(plan.federation.sites)
-    return sites if noisy(plan) and plan.privacy.unit == "site" else sites * plan.data.max_rows
+    return sites if plan.noisy and plan.privacy.unit == "site" else sites * plan.data.max_rows
 
 
 def updates(plan: Plan, index: Index, person: Index | None, size: int, rows: Rows) -> Iterator[Update]:
     """The contributions [units, d] of the rows in `index`, summed by the plan's unit (without noise: by row)."""
-    unit = plan.privacy.unit if plan.privacy.noise != "none" else "row"
+    unit = plan.privacy.unit if plan.noisy else "row"
     if unit == "site":
         yield Update(total(index, size, rows)[None, :])
     elif unit == "person":
@@ -58,14 +53,14 @@ def _known(person: Index | None) -> Index:
 
 def most_rows(plan: Plan) -> int:
     """With how many rows one unit counts in a sum of rows that is not clipped: statistics, and metrics."""
-    limited = plan.privacy.noise != "none" and plan.privacy.unit == "person"
+    limited = plan.noisy and plan.privacy.unit == "person"
     return plan.privacy.rows_per_person or 1 if limited else 1
 
 
 def counted(plan: Plan, person: Index | None, index: Index) -> Index:
     """Of the rows in `index` those that count in such a sum: with noise for persons the first `most_rows` of each, in
     order; else all."""
-    if plan.privacy.noise == "none" or plan.privacy.unit != "person":
+    if not plan.noisy or plan.privacy.unit != "person":
         return index
     who = _known(person)[index]
     order = np.argsort(who, kind="stable")

@@ -22,7 +22,7 @@ from potluck.core.plan import Plan
 from potluck.core.stages import Floats, Update
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal, goal, sigmoid
-from potluck.learning.data.units import Index, counted, most_rows, most_units, noisy, total, updates
+from potluck.learning.data.units import Index, counted, most_rows, most_units, total, updates
 from potluck.learning.evaluation import bins, metric_intervals
 from potluck.learning.evaluation.intervals import Interval, Noised
 from potluck.learning.evaluation.metric_intervals import Within
@@ -60,7 +60,7 @@ class Metrics:
 def allowed(plan: Plan) -> bool:
     """Whether the plan releases metrics at all: without a split no row is held out."""
     privacy = plan.privacy
-    return plan.data.split is not None and (not noisy(plan) or privacy.unit == "row" or privacy.evaluation is not None)
+    return plan.data.split is not None and (not plan.noisy or privacy.unit == "row" or privacy.evaluation is not None)
 
 
 def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
@@ -71,9 +71,9 @@ def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
     if not allowed(plan):
         return ()
     aim, units, most = goal(plan), most_units(plan), most_rows(plan)
-    shares = noisy(plan) and plan.privacy.unit == "site"
+    shares = plan.noisy and plan.privacy.unit == "site"
     if aim.side == "number":
-        if noisy(plan):
+        if plan.noisy:
             return (Block("sums", 4, float(most), 2.0 * most, units),)
         reach = _reach(plan, weights) ** 2
         return (
@@ -81,7 +81,7 @@ def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
             Block("errors", 1, reach, reach, units),
             Block("targets", 2, 1.0, math.sqrt(2), units),
         )
-    size = 2 * (bins.count(plan) if noisy(plan) else BINS) if aim.side == "binary" else 2 * aim.cells
+    size = 2 * (bins.count(plan) if plan.noisy else BINS) if aim.side == "binary" else 2 * aim.cells
     single = most == 1 and not shares
     return (Block("cells", size, float(most), float(most), units, whole=not shares, single=single),)
 
@@ -97,12 +97,12 @@ def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Update]:
     index = np.flatnonzero(rows.test)
     size = sum(block.size for block in blocks(plan, model.weights))
 
-    bounds = bins.edges(model, bins.count(plan)) if noisy(plan) and model.target.side == "binary" else None
+    bounds = bins.edges(model, bins.count(plan)) if plan.noisy and model.target.side == "binary" else None
 
     def each(some: Index) -> Floats:
         return _cells(plan, model, bounds, rows.features[some], rows.target[some])
 
-    if noisy(plan) and plan.privacy.unit == "site":
+    if plan.noisy and plan.privacy.unit == "site":
         yield Update((total(index, size, each) / max(len(index), 1))[None, :])
         return
     yield from updates(plan, counted(plan, rows.person, index), rows.person, size, each)
@@ -113,7 +113,7 @@ def _cells(plan: Plan, model: Model, bounds: Floats | None, features: Floats, ta
     # Whatever the announced model, every row falls into some cell: a failure would tell of a row.
     aim, margins = model.target, np.nan_to_num(model.margins(features))
     if aim.side == "number":
-        if noisy(plan):
+        if plan.noisy:
             half = (np.clip(margins[:, 0], -1, 1) - target) / 2
             return np.column_stack([np.ones(len(target)), half**2, target, target**2])
         return np.column_stack([np.ones(len(target)), (margins[:, 0] - target) ** 2, target, target**2])
@@ -145,15 +145,15 @@ def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[st
         found = Metrics(None, accuracy=_share(float(right.sum()), rows))
         return _with(plan, found, count, {"accuracy": _hits(right, rows, std)}), ()
     negative, positive = cells.reshape(2, -1)
-    middle = bins.positive_from(bins.edges(model, len(negative))) if noisy(plan) else BINS // 2
+    middle = bins.positive_from(bins.edges(model, len(negative))) if plan.noisy else BINS // 2
     right = np.concatenate([negative[:middle], positive[middle:]])
     area = auc_of(negative, positive)
     found = Metrics(None, auc=area, accuracy=_share(float(right.sum()), rows))
     within = {"auc": metric_intervals.area(negative, positive, std), "accuracy": _hits(right, rows, std)}
-    ties = metric_intervals.tied(negative, positive, std) if noisy(plan) else 0.0
+    ties = metric_intervals.tied(negative, positive, std) if plan.noisy else 0.0
     if ties > TIES:
         within["auc"] = metric_intervals.widened(within["auc"], ties / 2)
-    one_class = not noisy(plan) and area is None
+    one_class = not plan.noisy and area is None
     if one_class:
         del within["auc"]
     found = _with(plan, found, count, within)
@@ -179,17 +179,17 @@ def _with(plan: Plan, found: Metrics, rows: Noised, within: Mapping[str, Within]
     `rows` are shown where the sums count them: of persons they count the first rows only, of sites shares. Then rows
     are no sample either, and nothing is said of a population.
     """
-    counted = not noisy(plan) or plan.privacy.unit == "row"
+    counted = not plan.noisy or plan.privacy.unit == "row"
     intervals = {name: one.noise for name, one in within.items() if one.noise}
-    if counted and noisy(plan):
+    if counted and plan.noisy:
         intervals["rows"] = rows.interval()
-    shown = (rows.value if noisy(plan) else round(rows.value)) if counted else None
+    shown = (rows.value if plan.noisy else round(rows.value)) if counted else None
     population = {name: one.population for name, one in within.items()} if counted else {}
     return replace(found, rows=shown, intervals=intervals, population=population)
 
 
 def _not_empty(plan: Plan, rows: float) -> None:
-    if not noisy(plan) and rows == 0:
+    if not plan.noisy and rows == 0:
         raise DataError("the test split is empty", hint="raise data.split.test, or see the split column")
 
 
@@ -198,7 +198,7 @@ def _share(part: float, whole: float) -> float | None:
 
 
 def _regression(plan: Plan, aim: Goal, answer: Answer) -> Metrics:
-    if noisy(plan):
+    if plan.noisy:
         part = answer.part("sums")
         rows, quarter, mean, square = (Noised(v, float(part.std.max())) for v in part.values.tolist())
         errors, most = Noised(4 * quarter.value, 4 * quarter.std), 4.0

@@ -55,7 +55,7 @@ def _model(model: Model) -> Iterator[str]:
 
 
 def _privacy(plan: Plan) -> Iterator[str]:
-    if plan.privacy.noise != "none":
+    if plan.noisy:
         what = f'"{plan.privacy.noise}" is for sums: scores are exact, and only the client reads them'
         yield f'privacy.noise: {what}. hint: noise = "none"; predict.max_rows limits what scores tell of the model'
 

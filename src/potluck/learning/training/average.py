@@ -20,7 +20,6 @@ from potluck.core.seeded import generator
 from potluck.core.stages import Floats, Update
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
-from potluck.learning.data.units import noisy
 from potluck.learning.models import layers
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.kind import Slope
@@ -54,7 +53,7 @@ class Average:
     def blocks(self, weights: Floats) -> tuple[Block, ...]:
         """delta [d]: rows x (local - common weights), or with noise the clipped change; without noise also rows."""
         length, sites = layers.size(self.shapes), len(self.plan.federation.sites)
-        if noisy(self.plan):
+        if self.plan.noisy:
             clip = required(self.plan.privacy.clip)
             return (Block("delta", length, clip, clip, sites),)
         most = float(self.plan.data.max_rows)
@@ -70,7 +69,7 @@ class Average:
         if not len(y):
             return
         change = self._descended(weights, step, x, y) - weights
-        if noisy(self.plan):
+        if self.plan.noisy:
             yield Update(change[None, :])
             return
         if not (np.abs(weights + change) <= training(self.plan).range).all():
@@ -83,7 +82,7 @@ class Average:
         for _ in range(training(self.plan).rounds):
             answer = yield weights
             givers = float(len(answer.release.givers))
-            divisor = givers if noisy(self.plan) else judge(self.plan, self.aim, answer)
+            divisor = givers if self.plan.noisy else judge(self.plan, self.aim, answer)
             weights = weights + answer.part("delta").values / divisor
             within(self.plan, weights)
         return Fitted(weights)

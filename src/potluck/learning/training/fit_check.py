@@ -81,7 +81,7 @@ def _model(plan: Plan) -> Iterator[str]:
 def _privacy(plan: Plan) -> Iterator[str]:
     """What noise inside the computation cannot be: it is drawn by three who compute, for rows."""
     wanted = plan.privacy
-    if wanted.noise == "none":
+    if not plan.noisy:
         return
     if wanted.noise != "reveal":
         what = f'"{wanted.noise}" is for sums: here all who compute draw noise, before anything is opened'
@@ -97,7 +97,7 @@ def _privacy(plan: Plan) -> Iterator[str]:
 
 def warnings(plan: Plan) -> Iterator[str]:
     """What runs, and what to mind of it."""
-    if plan.privacy.noise == "none":
+    if not plan.noisy:
         yield (
             "privacy.noise: the model is exact: who reads it and knows all rows but one can work out that one. hint: "
             "name readers in fit.to whom all owners trust with that"
@@ -115,7 +115,7 @@ def _unused(plan: Plan) -> Iterator[str]:
     spec = training(plan)
     usual = Training(method=spec.method)
     reads = fit_of(plan).reads(plan) if plan.model is not None and plan.model.kind in FITS.entries else frozenset()
-    if plan.privacy.noise != "none":
+    if plan.noisy:
         reads |= {"expected_rows"}
     reasons = {
         "batch": f"every round of {spec.method} takes all rows",
@@ -132,7 +132,7 @@ def _unused(plan: Plan) -> Iterator[str]:
 def _too_few(plan: Plan, train: int, test: int) -> str:
     """The rows that all owners have are too few, whichever are kept: how many those are is no secret among owners."""
     wanted = least(plan)
-    held = test if plan.privacy.noise == "none" else 0
+    held = 0 if plan.noisy else test
     for rows, what in ((train, "to train on"), (held, "held out")):
         if rows < wanted and (rows or what == "to train on"):
             hint = "see how keys are spelt, and the split, or agree on a lower number"

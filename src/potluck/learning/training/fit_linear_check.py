@@ -61,7 +61,7 @@ def noised(plan: Plan) -> Iterator[str]:
 def _largest_sum(plan: Plan) -> float:
     """With noise, what one row adds to a sum or to a step at most; else 0."""
     spec = training(plan)
-    if plan.privacy.noise == "none":
+    if not plan.noisy:
         return 0.0
     return (plan.privacy.clip or 0.0) * max(1.0, spec.rate / (spec.expected_rows or 1))
 

@@ -19,7 +19,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats, Update
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
-from potluck.learning.data.units import Index, most_units, noisy, updates
+from potluck.learning.data.units import Index, most_units, updates
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.linear import design, l2, link, penalty, residuals, room
 from potluck.learning.training.method import (
@@ -60,7 +60,7 @@ class Gradient:
     def blocks(self, weights: Floats) -> tuple[Block, ...]:
         """gradient [p + 1]; without noise also the rows of each side."""
         length, units = self.features + 1, most_units(self.plan)
-        if noisy(self.plan):
+        if self.plan.noisy:
             clip = required(self.plan.privacy.clip)
             return (Block("gradient", length, clip, clip, units),)
         high = room(link(self.plan), weights)
@@ -68,7 +68,7 @@ class Gradient:
 
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
         """One unit a row, a person or a site: its summed gradient, not yet clipped."""
-        by, exact = link(self.plan), not noisy(self.plan)
+        by, exact = link(self.plan), not self.plan.noisy
 
         def each(index: Index) -> Floats:
             x, y = design(rows.features[index]), rows.target[index]
@@ -87,13 +87,13 @@ class Gradient:
         for number in range(spec.rounds):
             answer = yield weights
             divisor = float(spec.expected_rows or 0)
-            if not noisy(self.plan):
+            if not self.plan.noisy:
                 rows = judge(self.plan, self.aim, answer)
                 divisor = divisor or rows
                 if number == 0:
                     warnings = few(rows, self.features + 1)
             slope = answer.part("gradient").values + penalty(l2(self.plan), weights)
-            if not noisy(self.plan):
+            if not self.plan.noisy:
                 before, norm = norm, float(np.linalg.norm(slope))
                 steepest = steepest if number else norm + FLAT * rows
                 risen = norm / steepest
@@ -104,7 +104,7 @@ class Gradient:
             within(self.plan, weights)
         if risen > 1:
             return Fitted(weights, (*warnings, f"gradient descent has gone up: {TOO_FAST}"), converged=False)
-        if noisy(self.plan):
+        if self.plan.noisy:
             return Fitted(weights, warnings)
         least = cut_off(answer, "gradient") * math.sqrt(self.features + 1)
         ahead = 0.0 if norm <= least else _ahead(float(np.linalg.norm(move)), norm, before)

@@ -16,7 +16,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Contribution, Floats
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
-from potluck.learning.data.units import most_units, noisy
+from potluck.learning.data.units import most_units
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.kinds import kind_of
 
@@ -137,7 +137,7 @@ def within(plan: Plan, weights: Floats) -> None:
     row bounds: without noise their coefficients stay within training.range."""
     if not np.isfinite(weights).all():
         raise Abort(Cause.RANGE, detail="a coefficient is not finite. hint: a lower training.rate, or more model.l2")
-    held = method_of(plan).by_site and not noisy(plan)
+    held = method_of(plan).by_site and not plan.noisy
     reach = training(plan).range if held else WIDEST
     if (np.abs(weights) > reach).any():
         hint = "raise training.range or model.l2" if held else "a lower training.rate, or more model.l2"

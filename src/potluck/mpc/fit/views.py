@@ -10,7 +10,7 @@ from itertools import combinations
 from msgspec.structs import replace
 
 from potluck.core.party import SERVER, Party, Role, site
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View, at_sites
 from potluck.mpc.psi import views as psi_views
 from potluck.mpc.share.views import FALLS, NO_LETTER, opened
@@ -21,8 +21,7 @@ SOURCE = "docs/concepts/fit.md"
 def views(plan: Plan, readers: Sequence[Party], tells: str) -> list[View]:
     """Of every owner's columns, of the matched rows, the model and its metrics: what each party sees, and what it takes
     to see more. tells: what an exact model of this kind tells a reader, beside what any does."""
-    assert plan.align is not None
-    matched = replace(plan, align=replace(plan.align, reveal="members", to=()))
+    matched = replace(plan, align=replace(required(plan.align), reveal="members", to=()))
     found = [*_columns(plan), *_matching(plan, psi_views.views(matched)), *_split(plan)]
     found += [View(party, "the size", Form.RELEASED, Never(), SOURCE, Form.RELEASED) for party in plan.compute]
     found += [*_keys(plan), *_kept(plan)]
@@ -110,7 +109,7 @@ def _split(plan: Plan) -> list[View]:
 
 def _kept(plan: Plan) -> list[View]:
     """Whether as many rows are kept as the plan says: all hear of a round that ends of it. With noise nobody asks."""
-    if plan.privacy.noise != "none":
+    if plan.noisy:
         return []
     note = "one bit, of the rows to train on and of those held out together; how many, the model's readers learn"
     everybody = (SERVER, *plan.compute, *plan.sites)
@@ -120,7 +119,7 @@ def _kept(plan: Plan) -> list[View]:
 
 def _model_note(plan: Plan, tells: str) -> str:
     """What a reader may work out from the model. tells: beside what any tells."""
-    if plan.privacy.noise != "none":
+    if plan.noisy:
         return (
             "made of sums that were noised before anything was opened; not that a row is there, which all owners know"
         )
@@ -132,7 +131,7 @@ def _results(plan: Plan, readers: Sequence[Party], tells: str) -> list[View]:
     """The model and its metrics: whoever has one reader's letters and keys reads what that one reads."""
     helped: Condition = AnyOf((Together(1, frozenset(readers)), _opens(plan)))
     found = []
-    noisy = plan.privacy.noise != "none"
+    noisy = plan.noisy
     for of in ("the model",) if noisy else ("the model", "the metrics"):
         found.append(View(SERVER, of, Form.NOTHING, helped, SOURCE, Form.RELEASED))
         found += [View(party, of, Form.SHARE, helped, SOURCE, Form.RELEASED) for party in plan.compute]

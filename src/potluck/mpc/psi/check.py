@@ -54,7 +54,7 @@ def _federation(plan: Plan) -> Iterator[str]:
 
 
 def _privacy(plan: Plan) -> Iterator[str]:
-    if plan.privacy.noise != "none":
+    if plan.noisy:
         what = f'"{plan.privacy.noise}" is for sums: a size and members are exact'
         yield f'privacy.noise: {what}. hint: noise = "none", and align.reveal = "size" where members are too much'
 

@@ -262,7 +262,7 @@ class Consent:
         if request.state is State.PENDING:
             return Decision("pending")
         privacy = plan.privacy
-        noisy = privacy.noise != "none" and not computes  # who computes has no budget: nothing of its own leaves
+        noisy = plan.noisy and not computes  # who computes has no budget: nothing of its own leaves
         unit, delta = (privacy.unit, privacy.delta) if noisy else (None, None)
         try:
             self._owner.ledger.rejoin(run, plan.name, digest(plan), unit, delta, now)

@@ -24,7 +24,7 @@ WIDEST, LONGEST_STEP = 2.0**24, 2.0**10
 
 def learner(plan: Plan) -> Learner:
     """The learner of a plan that `check` finds nothing wrong with."""
-    return fit_of(plan).learner(plan, None if plan.privacy.noise == "none" else owed(plan).share)
+    return fit_of(plan).learner(plan, owed(plan).share if plan.noisy else None)
 
 
 def owed(plan: Plan) -> Inside:
@@ -34,7 +34,7 @@ def owed(plan: Plan) -> Inside:
 
 def charged(plan: Plan) -> bytes:
     """What a fit costs each owner, as its ledger takes it; empty without noise."""
-    return b"" if plan.privacy.noise == "none" else dump(owed(plan).cost)
+    return dump(owed(plan).cost) if plan.noisy else b""
 
 
 def plain(plan: Plan, features: Floats, target: Floats) -> Model:
@@ -46,7 +46,7 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     """(errors, warnings) of a plan that fits over columns at different owners."""
     wrong, also = check_privacy(plan)
     errors = [*mpc_check.check(plan), *fit_check.check(plan), *wrong]
-    if not errors and plan.privacy.noise != "none":
+    if not errors and plan.noisy:
         errors += _kept(plan)
     return errors, [*mpc_check.warnings(plan), *fit_check.warnings(plan), *also]
 

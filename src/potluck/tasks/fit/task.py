@@ -1,6 +1,6 @@
 """A fit over columns at different owners, as one value."""
 
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.learning.data.columns import least
 from potluck.owner.reach import columns_read
 from potluck.tasks import trained
@@ -15,15 +15,12 @@ EXACT = "no epsilon: the model is exact; who reads it and knows all rows but one
 
 def _learnt(plan: Plan, me: str) -> str:
     """What is learnt, of which rows and columns, and who reads it."""
-    assert plan.model is not None
-    assert plan.training is not None
-    assert plan.data.target is not None
-    assert plan.align is not None
+    training, target = required(plan.training), required(plan.data.target)
     to = ", ".join(party.name for party in learner.readers(plan))
-    how = f"{plan.training.method} in {plan.training.rounds} rounds"
-    what = f"a {plan.model.kind} model of {plan.data.target.column!r} is fitted on shares by {how}; {to} read it"
-    what += f", of {least(plan)} rows at least that no owner leaves out" if plan.privacy.noise == "none" else ""
-    rows = f"Rows are matched by {', '.join(plan.align.keys)}: every site learns which of its own all have"
+    how = f"{training.method} in {training.rounds} rounds"
+    what = f"a {required(plan.model).kind} model of {target.column!r} is fitted on shares by {how}; {to} read it"
+    what += "" if plan.noisy else f", of {least(plan)} rows at least that no owner leaves out"
+    rows = f"Rows are matched by {', '.join(required(plan.align).keys)}: every site learns which of its own all have"
     return f"{what}. {rows}. Of this site it reads the columns {', '.join(columns_read(plan, me))}.{left_out(plan)}"
 
 

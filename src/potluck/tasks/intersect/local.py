@@ -10,7 +10,7 @@ import numpy as np
 
 from potluck.core.errors import PlanError
 from potluck.core.party import Party
-from potluck.core.plan import Plan, digest
+from potluck.core.plan import Plan, digest, required
 from potluck.core.rounds import Abort, RoundId
 from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.once import played
@@ -53,14 +53,13 @@ class Room:
     def play(self, begun: Begun) -> tuple[Intersected, Log]:
         """The round; what its first receiver has."""
         spec, ask, context = self.spec, only(self.spec), RoundContext(self.spec, RoundId(begun.name, 1))
-        assert spec.align is not None
         begun.progress(ask)
         with _tools(spec, begun.kept) as using:
             found, log = played(ask, context.round, halves(context, self.keys, using, begun.memory.seat), begun.memory)
         first = gathering(spec, context.round).first
         common = found[first]
         assert isinstance(common, Common)
-        return learnt(spec.align.keys, self.keys[first], common), log
+        return learnt(required(spec.align).keys, self.keys[first], common), log
 
     def beside(self, outcome: Outcome) -> Beside:
         """How many keys all have, where one process holds them all."""

@@ -107,12 +107,12 @@ def model_of(plan: Written) -> Model:
     for engine in (room.engine, room.computes):
         if engine is not None:
             require(engine)
-    assert spec.model is not None
-    if spec.model.file is None:
+    meant = required(spec.model)
+    if meant.file is None:
         hint = "run it across machines (potluck server run), or name model.file"
         raise PlanError("model.file: is missing, and only a file can be scored with here", where=plan.where, hint=hint)
-    model = Model.read(plan.folder / spec.model.file)
-    if model.digest() != spec.model.digest:
+    model = Model.read(plan.folder / meant.file)
+    if model.digest() != meant.digest:
         raise PlanError("model.file: has changed since the plan was read", where=plan.where, hint="read it again")
     problems = room.problems(outline(spec, model.card))
     if problems:

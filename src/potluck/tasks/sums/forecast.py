@@ -24,7 +24,7 @@ MANY = 1e9
 def forecast_of(spec: Spec, here: Collection[Tally]) -> Forecast | None:
     """Of metrics, or of statistics. here: what became of every site's rows; empty where they are not here. None without
     noise, and where a plan releases no metrics. Raises PlanError as `mechanism`."""
-    if spec.privacy.noise == "none":
+    if not spec.noisy:
         return None
     if spec.traits.counts:
         rows = sum(one.counted for one in here) if here else None

@@ -11,7 +11,7 @@ import msgspec
 from potluck.core.errors import DataError
 from potluck.core.party import Party
 from potluck.core.plan import Plan as Spec
-from potluck.core.plan import digest
+from potluck.core.plan import digest, required
 from potluck.core.rounds import Abort
 from potluck.drivers.memory import Memory
 from potluck.learning.data.table import Table
@@ -62,7 +62,7 @@ def compared(spec: Spec, tables: Mapping[Party, Table], outcome: Trained) -> Com
     return Comparison(
         federated=exact(outcome.model, every),
         by_site={str(site): exact(outcome.model, [table]) for site, table in tables.items()},
-        no_noise=judged(fitted(plain, tables) if spec.privacy.noise != "none" else outcome.model, every),
+        no_noise=judged(fitted(plain, tables) if spec.noisy else outcome.model, every),
         alone={str(site): judged(model, every) for site, model in alone.items()},
         alone_at_home={str(site): judged(model, [tables[site]]) for site, model in alone.items()},
         pooled=judged(fitted(best, tables), every),
@@ -71,10 +71,8 @@ def compared(spec: Spec, tables: Mapping[Party, Table], outcome: Trained) -> Com
 
 def _converged(plan: Spec) -> Spec:
     """The plan as somebody with all its rows at hand would run it: to convergence, where the method may matter."""
-    assert plan.training is not None
-    assert plan.model is not None
     if kind_of(plan).link is None:
         return plan
     method, rounds = next((word, one.settled) for word, one in METHODS.entries.items() if one.settled)
-    training = msgspec.structs.replace(plan.training, method=method, rounds=rounds)
+    training = msgspec.structs.replace(required(plan.training), method=method, rounds=rounds)
     return msgspec.structs.replace(plan, training=training)

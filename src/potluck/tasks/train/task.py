@@ -1,6 +1,6 @@
 """Training on rows at different owners, as one value."""
 
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.learning.evaluation import evaluate
 from potluck.tasks import trained
 from potluck.tasks.spec import TaskSpec
@@ -27,12 +27,10 @@ def _unknown(plan: Plan) -> str | None:
 
 
 def _learnt(plan: Plan, me: str) -> str:
-    assert plan.model is not None
-    assert plan.training is not None
-    assert plan.data.target is not None
+    training, target = required(plan.training), required(plan.data.target)
     then = ", then its metrics on held-out rows" if evaluate.allowed(plan) else ""
-    model = f"a {plan.model.kind} model of {plan.data.target.column!r}"
-    what = f"{model} is trained in {plan.training.rounds} rounds of {plan.training.method}{then}"
+    model = f"a {required(plan.model).kind} model of {target.column!r}"
+    what = f"{model} is trained in {training.rounds} rounds of {training.method}{then}"
     return f"{what}. It reads the columns {columns(plan)}.{left_out(plan)}"
 
 
