@@ -1,12 +1,13 @@
 """Potluck: organisations learn together while every row of data stays with its owner.
 
-The door: `Plan`, `run`, `check`, `explain`. Rooms behind it load when they are first used.
+The door: `Plan`, `run`, `check`, `explain`, `columns_from`. Rooms behind it load when they are first used.
 """
 
 import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from potluck.api.dictionary.columns import columns_from
     from potluck.api.local.check import check
     from potluck.api.local.explain import explain
     from potluck.api.local.run import run
@@ -19,10 +20,11 @@ _WHERE = {
     "Run": "potluck.api.results.outcome",
     "Model": "potluck.learning.models.model",
     "check": "potluck.api.local.check",
+    "columns_from": "potluck.api.dictionary.columns",
     "explain": "potluck.api.local.explain",
     "run": "potluck.api.local.run",
 }
-__all__ = ["Model", "Plan", "Run", "check", "explain", "run"]
+__all__ = ["Model", "Plan", "Run", "check", "columns_from", "explain", "run"]
 
 
 def __getattr__(name: str) -> object:

@@ -14,6 +14,7 @@ VERBS = {
     "check": "Can this plan run, and what will it cost?",
     "explain": "Who could see what, in what form, unless what breaks.",
     "schema": "What a plan or a policy may hold, as JSON Schema.",
+    "columns": "The columns of a plan from a data dictionary: Frictionless, pandera, OMOP or Croissant.",
     "run": "Do it, all parties in this process.",
     "model": "What a trained model says of itself: coefficients in the data's units, standard errors.",
     "score": "Score new rows with a model that you hold.",

@@ -1,0 +1,1 @@
+"""Data dictionaries of other tools -> the columns of a plan."""

@@ -1,0 +1,148 @@
+"""The columns of a plan from a data dictionary: Frictionless, pandera, OMOP or Croissant.
+
+What the dictionary says in full becomes an entry of [data.columns]. What it leaves open is a comment, with what is to
+be filled in: no range is guessed, and none is taken from data.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomli_w
+
+from potluck.api.dictionary.described import Described, Format, Sheet
+from potluck.api.dictionary.document import read
+from potluck.api.dictionary.formats import FORMATS
+from potluck.core.agree import agree
+from potluck.core.errors import UsageError, unwritable
+from potluck.core.visible import visible
+from potluck.learning.data.column import Key, key
+
+MOST, LONGEST = 100_000, 1_000
+"""Columns, and values of all of them; letters of a name or value. As of a plan."""
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """What a data dictionary says of one table. columns: entries of [data.columns], ready; confirm: by column, what its
+    author has to fill in or decide; missing: the texts that mean "no value", None where it does not say."""
+
+    format: str
+    table: str
+    columns: dict[str, dict[str, object]]
+    confirm: dict[str, str]
+    missing: tuple[str, ...] | None
+    sheet: Sheet
+
+    @property
+    def data(self) -> dict[str, object]:
+        """The [data] table of a plan, as far as it is known: `potluck.Plan(data=...)` takes it."""
+        return {"columns": self.columns} | ({} if self.missing is None else {"missing": list(self.missing)})
+
+    def document(self) -> dict[str, object]:
+        """The JSON."""
+        return {"format": self.format, "table": self.table or None, "data": self.data, "confirm": self.confirm}
+
+    def toml(self) -> str:
+        """The TOML of a plan's [data] and [data.columns]; what is to be confirmed stands there as comments."""
+        of = f" of {visible(self.table)}" if self.table else ""
+        count = len(self.confirm)
+        open_ = f", {count} to confirm" if count else ""
+        lines = [f"# {agree(len(self.sheet.columns), '1 column', f'{len(self.sheet.columns)} columns')}{of}{open_}"]
+        if self.missing is not None:
+            lines += ["[data]", f"missing = {_value(list(self.missing))}", ""]
+        lines += ["[data.columns]", *map(self._line, self.sheet.columns)]
+        return "\n".join(lines) + "\n"
+
+    def _line(self, one: Described) -> str:
+        asked = self.confirm.get(one.name)
+        note = "; ".join(filter(None, (asked, one.note)))
+        beside = f"  # {visible(note)}" if note else ""
+        if asked is not None and not one.kind:
+            return f"# {_key(one.name)}:{beside[3:]}"
+        entry = f"{_key(one.name)} = {_table(one.table)}"
+        return f"# {entry}{beside}" if asked is not None else f"{entry}{beside}"
+
+
+def columns_from(path: str | Path, table: str | None = None) -> Dictionary:
+    """What a data dictionary says of a table; table: which one, where it describes several.
+
+    Raises UsageError: it cannot be read, is of no known format, does not keep to it, or has no such table.
+    """
+    path = Path(path)
+    document = read(path)
+    found = next((one for one in FORMATS if one.claims(document)), None)
+    if found is None:
+        known = "Table Schema, Data Package, pandera, Croissant (JSON) or OMOP field level (CSV)"
+        raise UsageError("is of no known format", where=path.name, hint=f"known: {known}")
+    try:
+        sheet = found.read(document, _chosen(found, document, table))
+        _within(sheet)
+    except UsageError as error:
+        raise UsageError(error.what, where=path.name, hint=error.hint) from None
+    gone: frozenset[Key] = frozenset(key(text) for text in (("",) if sheet.missing is None else sheet.missing))
+    asked = {one.name: what for one in sheet.columns if (what := one.confirm(gone))}
+    ready = {one.name: one.table for one in sheet.columns if one.name not in asked}
+    return Dictionary(found.name, sheet.name, ready, asked, sheet.missing, sheet)
+
+
+def write(found: Dictionary, path: Path) -> None:
+    """The TOML into a new file. Raises UsageError: there is one, or it cannot be written."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(found.toml())
+    except FileExistsError:
+        raise UsageError("is there already", where=str(path), hint="name a new file with -o") from None
+    except OSError as error:
+        raise unwritable(error, path, "name another file with -o") from None
+
+
+def _chosen(one: Format, document: object, table: str | None) -> str:
+    """The table that is asked for, or the only one."""
+    names = one.sheets(document)
+    if not names:
+        raise UsageError("describes no table", hint="see the format's specification")
+    if table is None and len(names) == 1:
+        return names[0]
+    # OMOP's documents write a table's name in capitals, its databases in small letters
+    fitting = [name for name in names if table is not None and name in (table, table.lower())]
+    if not fitting:
+        what = f"describes {len(names)} tables" if table is None else f"has no table {table!r}"
+        shown = ", ".join(name[:100] for name in names[:20])
+        more = ", ..." if len(names) > 20 else ""
+        raise UsageError(what, hint=f"--table, one of: {shown}{more}" if shown else "leave --table out")
+    return fitting[0]
+
+
+def _within(sheet: Sheet) -> None:
+    """Raises UsageError: more than a plan can hold, a column twice, or one without a name."""
+    names = [one.name for one in sheet.columns]
+    if not all(map(str.strip, names)):
+        raise UsageError("a column has no name", hint="see the format's specification")
+    again = [name for name, times in Counter(names).items() if times > 1]
+    if again:
+        raise UsageError(f"column {again[0][:100]!r} is there twice", hint="each column has one entry")
+    count = max(len(names), sum(len(one.values) for one in sheet.columns), len(sheet.missing or ()))
+    if count > MOST:
+        raise UsageError(f"more than {MOST:,} columns or values", hint="describe the columns that a plan needs")
+    for text in (*names, *(value for one in sheet.columns for value in one.values), *(sheet.missing or ())):
+        if len(text) > LONGEST:
+            raise UsageError(f"a name or value has more than {LONGEST:,} letters", hint="shorten it")
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _value(name)
+
+
+def _table(entries: dict[str, object]) -> str:
+    return "{ " + ", ".join(f"{name} = {_value(value)}" for name, value in entries.items()) + " }"
+
+
+def _value(value: object) -> str:
+    """A value as TOML, on one line."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        value = int(value)
+    return tomli_w.dumps({"v": value})[len("v = ") : -1]
