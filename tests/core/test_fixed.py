@@ -31,7 +31,7 @@ def test_decoded_sum_is_the_sum_of_truncated_units(grid, rows):
 def test_truncation_never_raises_a_norm(row, exponent):
     norm = float(np.linalg.norm(row))
     b = bounded([row], 64, 2.0**exponent, Clip((norm * (1 + 1e-12) + 1e-300,)))
-    exact = sum(int(v) ** 2 for v in fixed.integers(b)[0])
+    exact = sum(int(v) ** 2 for v in fixed.signed(fixed.encode(b).words))
     assert exact <= (norm / 2.0**exponent) ** 2 * (1 + 1e-12)
 
 
@@ -39,13 +39,13 @@ def test_truncation_never_raises_a_norm(row, exponent):
 @pytest.mark.parametrize("limit", [Clip((1.0,)), Range((1.0,))])
 def test_a_contribution_beyond_its_bound_is_refused_in_integers(value, limit):
     with pytest.raises(Abort) as stop:
-        fixed.integers(bounded([[value, 0.0]], 64, 2.0**-10, limit))
+        fixed.encode(bounded([[value, 0.0]], 64, 2.0**-10, limit))
     assert stop.value.cause is Cause.RANGE
 
 
 def test_a_norm_just_over_the_clip_is_refused_although_each_value_is_inside():
     with pytest.raises(Abort):
-        fixed.integers(bounded([[0.75, 0.75]], 64, 2.0**-10, Clip((1.0,))))
+        fixed.encode(bounded([[0.75, 0.75]], 64, 2.0**-10, Clip((1.0,))))
 
 
 @given(st.integers(-(2**31), 2**31 - 1), st.sampled_from([32, 64]))

@@ -12,7 +12,7 @@ from scipy import optimize
 
 from potluck.core.asks import Ask, Block, Kind
 from potluck.core.errors import PlanError
-from potluck.core.fixed import decode, encode, fits, integers, signed
+from potluck.core.fixed import decode, encode, fits, signed
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Encoded, Opened, Update
 from potluck.core.wire import load
@@ -20,7 +20,7 @@ from potluck.dp import mechanism as module
 from potluck.dp.account import Cost, spent
 from potluck.dp.events import DiscreteGauss, zcdp
 from potluck.dp.mechanism import Exact, Noised, guarded, mechanism
-from potluck.dp.noise import gaussian
+from potluck.dp.noise import runs
 from potluck.dp.reveal import reveal
 from potluck.learning.training.newton import COARSEST
 from potluck.secret.random import system
@@ -88,7 +88,7 @@ def test_the_check_finds_halved_noise(word, monkeypatch):
     right = mechanism(a_plan, ask)
     halved = dataclasses.replace(right, share=tuple(one / 2 for one in right.share))
     assert "is left" in wrong(halved, a_plan, ask, 6)
-    monkeypatch.setattr(module, "gaussian", lambda sigma, size, draw: gaussian(sigma / 2, size, draw))
+    monkeypatch.setattr(module, "runs", lambda sigma, size, draw: runs(sigma / 2, size, draw))
     assert "claimed" in wrong(right, a_plan, ask, 6)
 
 
@@ -174,7 +174,8 @@ def test_reveal_noise_is_added_once_and_not_at_the_site():
 )
 def test_no_unit_exceeds_the_clip_in_integers_whatever_it_holds(values, clip, units):
     noised = mechanism(plan(), gradient(5, units, clip))
-    whole = integers(noised.clip(Update(values)))
+    clipped = noised.clip(Update(values))
+    whole = [signed(encode(dataclasses.replace(clipped, values=row[None, :])).words) for row in clipped.values]
     most = noised.limit.l2[0] / noised.grid.parts[0].step
     assert all(sum(int(v) ** 2 for v in row) <= most**2 for row in whole)
     assert noised.limit.l2[0] == pytest.approx(clip, rel=1e-12)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.rounds import Abort, Cause, Words
+from potluck.core.slices import blocks, slices
 from potluck.core.stages import Bounded, Clip, Encoded, Floats, Grid, GridBlock, Range
 
 L = TypeVar("L", Clip, Range)
@@ -39,49 +40,59 @@ def finest(high: float, bits: int) -> int:
     return max(FINEST, room + 1)
 
 
-def integers(bounded: Bounded[L]) -> NDArray[np.int64]:
-    """[units, d] whole steps, truncated toward zero and checked again against the limit, in integers.
+def encode(bounded: Bounded[L]) -> Encoded[L]:
+    """Units [units, d] -> words [d]: each unit on the grid, checked again in integers, then the sum of all units.
 
     Raises Abort(RANGE): a value is not finite or beyond its range (a fault at this site, told to its owner).
     """
-    grid, limit = bounded.grid, bounded.limit
-    scaled = bounded.values.astype(np.float64)  # a copy, worked on in place: models are large
-    for part, where in zip(grid.parts, grid.slices().values(), strict=True):
-        scaled[:, where] /= part.step
-    np.trunc(scaled, out=scaled)
-    if not np.isfinite(scaled).all():
-        raise Abort(Cause.RANGE, detail="a contribution is not a finite number")
+    grid, values = bounded.grid, bounded.values
+    total = np.zeros(grid.length, dtype=word(grid.bits))
     for index, (part, where) in enumerate(zip(grid.parts, grid.slices().values(), strict=True)):
-        block = scaled[:, where]
-        if isinstance(limit, Clip):
-            # Norms are compared in exact arithmetic where float64 could round: below 2^26 squares are exact.
-            inside = bool((_norms(block) <= limit.l2[index] / part.step).all())
-        else:
-            inside = block.size == 0 or max(block.max(), -block.min()) <= limit.high[index] / part.step
-        if not inside:
-            raise Abort(Cause.RANGE, detail=f"{part.name}: a contribution is beyond its bound")
-    return scaled.astype(np.int64)
+        clip = isinstance(bounded.limit, Clip)
+        most = (bounded.limit.l2 if isinstance(bounded.limit, Clip) else bounded.limit.high)[index] / part.step
+        squares = np.zeros(len(values))
+        for rows, columns in blocks(len(values), where):
+            steps = _truncated(values[rows, columns], part)
+            if np.abs(steps).max() > most:
+                raise _beyond(part)
+            if clip:
+                squares[rows] += np.einsum("ud,ud->u", steps, steps)
+            whole = steps.astype(np.int64)
+            total[columns] += (whole[0] if len(whole) == 1 else whole.sum(axis=0)).astype(total.dtype)
+        if clip and not (_norms(squares, part) <= most).all():
+            raise _beyond(part)
+    return Encoded(total, grid, bounded.limit)
 
 
-def _norms(block: Floats) -> Floats:
-    """[units] L2 norms, rounded up: the float result is widened by its own error bound."""
-    slack = 1 + (block.shape[1] + 4) * 2.0**-53
-    return np.asarray(np.sqrt(np.einsum("ud,ud->u", block, block)) * slack, dtype=np.float64)
+def _truncated(values: Floats, part: GridBlock) -> Floats:
+    """Values of one part in whole steps, truncated toward zero. Raises Abort(RANGE): one is not finite."""
+    steps = values / part.step
+    np.trunc(steps, out=steps)
+    if not np.isfinite(steps).all():
+        raise Abort(Cause.RANGE, detail="a contribution is not a finite number")
+    return steps
 
 
-def encode(bounded: Bounded[L]) -> Encoded[L]:
-    """Units [units, d] -> words [d]: each unit on the grid, then the sum of the site's units."""
-    units = integers(bounded)
-    total = units[0] if len(units) == 1 else units.sum(axis=0, dtype=np.int64)
-    return Encoded(total.astype(word(bounded.grid.bits)), bounded.grid, bounded.limit)
+def _norms(squares: Floats, part: GridBlock) -> Floats:
+    """[units] L2 norms, rounded up: the float result is widened by its own error bound, in whatever order it was added
+    up. Where squares add up to less than 2^53, they are exact."""
+    return np.asarray(np.sqrt(squares) * (1 + (part.size + 4) * 2.0**-53), dtype=np.float64)
+
+
+def _beyond(part: GridBlock) -> Abort:
+    return Abort(Cause.RANGE, detail=f"{part.name}: a contribution is beyond its bound")
 
 
 def add(batches: Iterable[Encoded[L]], grid: Grid, limit: L) -> Encoded[L]:
-    """The sum of batches of DISJOINT units; no batch at all is a sum of zero."""
-    total = np.zeros(grid.length, dtype=word(grid.bits))
+    """The sum of batches of DISJOINT units; no batch at all is a sum of zero. The words of the first batch are given
+    away: the others are added to them."""
+    total: Words | None = None
     for batch in batches:
-        total += batch.words
-    return Encoded(total, grid, limit)
+        if total is None:
+            total = batch.words
+        else:
+            total += batch.words
+    return Encoded(np.zeros(grid.length, dtype=word(grid.bits)) if total is None else total, grid, limit)
 
 
 def signed(words: Words) -> NDArray[np.int64]:
@@ -91,7 +102,8 @@ def signed(words: Words) -> NDArray[np.int64]:
 
 def decode(words: Words, grid: Grid) -> Floats:
     """words [d] -> real values [d]."""
-    values = signed(words).astype(np.float64)
+    values = np.empty(len(words))
     for part, where in zip(grid.parts, grid.slices().values(), strict=True):
-        values[where] *= part.step
+        for one in slices(where.stop, start=where.start):
+            np.multiply(signed(words[one]), part.step, out=values[one])
     return values

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from potluck.core.asks import Ask, Block
 from potluck.core.errors import PlanError
-from potluck.core.fixed import add, encode, word
+from potluck.core.fixed import add, encode
 from potluck.core.party import Draw
 from potluck.core.plan import Plan, required
-from potluck.core.rounds import Abort, Cause
+from potluck.core.rounds import Abort, Cause, Words
+from potluck.core.slices import blocks
 from potluck.core.stages import (
     Bounded,
     Clip,
@@ -50,7 +50,7 @@ from potluck.dp.account import (
 )
 from potluck.dp.calibration import least_share, releases, shares, target
 from potluck.dp.events import DiscreteGauss
-from potluck.dp.noise import gaussian
+from potluck.dp.noise import runs
 
 NoiseWord = Literal["site", "shared", "reveal"]
 TIGHT = 0.01
@@ -68,8 +68,9 @@ class Exact:
 
     def clip(self, update: Update) -> Bounded[Range]:
         """values [units, d], unchanged. Raises Abort(RANGE): a value is beyond its range or not finite."""
+        values = update.values
         for high, (name, where) in zip(self.limit.high, self.grid.slices().items(), strict=True):
-            if not (np.abs(update.values[:, where]) <= high).all():
+            if not all((np.abs(values[block]) <= high).all() for block in blocks(len(values), where)):
                 raise Abort(Cause.RANGE, detail=f"{name}: a contribution is beyond its range or not a finite number")
         return Bounded(update.values, self.grid, self.limit)
 
@@ -100,9 +101,12 @@ class Noised:
     def clip(self, update: Update) -> Bounded[Clip]:
         """values [units, d], each unit's part scaled down to its clip. A unit that is not finite counts as zero:
         an error would tell of it."""
-        values = np.where(np.isfinite(update.values).all(axis=1, keepdims=True), update.values, 0.0)
+        values, finite = update.values, np.ones(len(update.values), dtype=np.bool_)
+        for rows, columns in blocks(len(values), slice(0, self.grid.length)):
+            finite[rows] &= np.isfinite(values[rows, columns]).all(axis=1)
+        values = np.where(finite[:, None], values, 0.0)
         for most, where in zip(self.limit.l2, self.grid.slices().values(), strict=True):
-            values[:, where] = _clipped(values[:, where], most)
+            _clip(values[:, where], most)
         if isinstance(self.cost.event, DiscreteGauss):
             values = _one_coordinate(values)
         return Bounded(values, self.grid, self.limit)
@@ -114,24 +118,27 @@ class Noised:
             raise ValueError("encoded for another sum")
         if self.word == "reveal":
             return Guarded(encoded.words, dump(self.cost))
-        return Guarded(encoded.words + self._noise(self.share, draw), dump(self.cost))
+        return Guarded(self._noised(encoded.words, draw), dump(self.cost))
 
     def at_reveal(self, opened: Opened, draw: Draw) -> Settled:
         """The sum with all noise inside, and its standard deviation, given who gave. Reveals: the noised sum."""
         givers = 1 if self.word == "reveal" else len(opened.givers)
         std = np.repeat(np.array(self.real(self.share)) * math.sqrt(givers), [part.size for part in self.grid.parts])
         owed = self.word == "reveal" and not self.within
-        words = opened.words + self._noise(self.share, draw) if owed else opened.words
+        words = self._noised(opened.words, draw) if owed else opened.words
         return Settled(words, opened.givers, std)
 
     def real(self, steps: Sequence[float]) -> tuple[float, ...]:
         """Grid steps, for each part, in real units."""
         return tuple(one * part.step for one, part in zip(steps, self.grid.parts, strict=True))
 
-    def _noise(self, sigmas: tuple[float, ...], draw: Draw) -> NDArray[np.unsignedinteger]:
-        parts = zip(sigmas, self.grid.parts, strict=True)
-        noise = np.concatenate([gaussian(sigma, part.size, draw) for sigma, part in parts])
-        return noise.astype(word(self.grid.bits))
+    def _noised(self, words: Words, draw: Draw) -> Words:
+        """New words [d], with noise of `share` inside."""
+        out = words.copy()
+        for sigma, where in zip(self.share, self.grid.slices().values(), strict=True):
+            for at, noise in runs(sigma, where.stop - where.start, draw):
+                out[where.start + at : where.start + at + len(noise)] += noise.astype(out.dtype)
+        return out
 
 
 def guarded(privacy: Exact | Noised, given: Iterable[Contribution], draw: Draw) -> Guarded:
@@ -153,14 +160,14 @@ def _encoded(privacy: Privacy[L], one: Contribution) -> Encoded[L]:
     return made
 
 
-def _clipped(values: Floats, most: float) -> Floats:
-    """[units, d]: rows longer than `most` (which has a margin for rounding) are scaled down to just below it."""
+def _clip(values: Floats, most: float) -> None:
+    """[units, d], in place: rows longer than `most` (which has a margin for rounding) are scaled down to just below it."""
     margin = _margin(values.shape[1])
     with np.errstate(over="ignore"):
         norms = np.sqrt(np.einsum("ud,ud->u", values, values))
         over = norms > most / (1 + margin / 2)
         factor = np.where(over, most / (1 + margin) / np.where(over, norms, 1.0), 1.0)
-    return np.asarray(values * factor[:, None], dtype=np.float64)
+    values *= factor[:, None]
 
 
 def _one_coordinate(values: Floats) -> Floats:

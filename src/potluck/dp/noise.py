@@ -11,6 +11,7 @@ It does NOT run in constant time: how long sampling takes depends on the noise (
 
 import decimal
 import math
+from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 
@@ -27,20 +28,27 @@ _BLOCKS = 64
 
 
 def gaussian(sigma: float, size: int, draw: Draw, window: int = WINDOW) -> NDArray[np.int64]:
-    """[size] exact samples. sigma: in grid steps; window: comparisons closer than 2^-window are decided exactly.
+    """[size] exact samples. Raises ValueError: as `runs`."""
+    out = np.empty(size, np.int64)
+    for at, some in runs(sigma, size, draw, window):
+        out[at : at + len(some)] = some
+    return out
+
+
+def runs(sigma: float, size: int, draw: Draw, window: int = WINDOW) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """`size` exact samples in short runs: (where it begins, samples). sigma: in grid steps; window: comparisons closer
+    than 2^-window are decided exactly.
 
     Raises ValueError: sigma is not within (0, LARGEST].
     """
     if not 0 < sigma <= LARGEST:
         raise ValueError("sigma must be positive and at most 2^48 steps")
-    out = np.empty(size, np.int64)
     filled = 0
     while filled < size:
         # About half of all proposals are accepted.
         some = _accepted(sigma, min(CHUNK, 2 * (size - filled) + 64), draw, window)[: size - filled]
-        out[filled : filled + len(some)] = some
+        yield filled, some
         filled += len(some)
-    return out
 
 
 def _accepted(sigma: float, count: int, draw: Draw, window: int) -> NDArray[np.int64]:

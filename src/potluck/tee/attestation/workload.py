@@ -11,7 +11,7 @@ FILES = tuple(
     f"{folder}{name}.py"
     for folder, names in {
         "": "__init__",
-        "core/": "__init__ errors fixed party rounds schema stages visible wire",
+        "core/": "__init__ errors fixed party rounds schema slices stages visible wire",
         "dp/": "__init__ noise",
         "engines/": "__init__ frames serving",
         "parties/": "__init__",

@@ -1,0 +1,35 @@
+"""Slices of long vectors and of long bytes: what is done to one is done slice by slice, and no second one is made."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+SLICE = 1 << 15
+"""Numbers that are worked on at a time: they and what is made of them stay in the cache."""
+PIECE = 1 << 18
+"""Bytes that are worked on at a time."""
+
+
+class Sliced(Protocol):
+    """Bytes that are there in slices: `bytes` themselves, or what lies in a file or is opened as it is read."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, where: slice, /) -> bytes: ...
+
+
+def slices(stop: int, size: int = 0, start: int = 0) -> Iterator[slice]:
+    """[start, stop) in slices of `size` (0: SLICE), the last one shorter."""
+    step = size or SLICE
+    for at in range(start, stop, step):
+        yield slice(at, min(at + step, stop))
+
+
+def blocks(units: int, where: slice) -> Iterator[tuple[slice, slice]]:
+    """A stretch of columns of a table [units, d] in blocks of at most SLICE numbers: (rows, columns) of each.
+
+    Of a narrow stretch a block has several whole rows, of a wide one a slice of a single row.
+    """
+    width = where.stop - where.start
+    for rows in slices(units, max(1, SLICE // max(1, width))):
+        for columns in slices(where.stop, start=where.start):
+            yield rows, columns
