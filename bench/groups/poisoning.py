@@ -16,6 +16,7 @@ from potluck.core.asks import Ask, Kind, Lead
 from potluck.core.party import Draw, Party, site
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Sum
+from potluck.core.slices import Bytes
 from potluck.core.stages import Update
 from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.sums import Sums, drive
@@ -58,7 +59,7 @@ class Poisoned:
         """As it is."""
         return self.plain.lead()
 
-    def ask(self, kind: Kind, step: int, state: bytes) -> Ask:
+    def ask(self, kind: Kind, step: int, state: Bytes) -> Ask:
         """As it is."""
         return self.plain.ask(kind, step, state)
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from potluck.core.party import Draw, Party
+from potluck.core.slices import Bytes
 from potluck.core.stages import Contribution, Grid, Release
 
 
@@ -63,7 +64,7 @@ class Ask:
     kind: Kind
     step: int
     blocks: tuple[Block, ...]
-    state: bytes = field(repr=False)
+    state: Bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Task(Protocol[R_contra, T_co]):
 
     def lead(self) -> Lead[T_co]: ...
 
-    def ask(self, kind: Kind, step: int, state: bytes) -> Ask:
+    def ask(self, kind: Kind, step: int, state: Bytes) -> Ask:
         """The site's own view of the sum that the server announced. Raises Abort(TERMS) where it cannot be."""
         ...
 

@@ -8,13 +8,16 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
+from potluck.core.slices import Bytes
+
 FILE, FOLDER = 0o600, 0o700
 
 
-def write(path: Path, data: bytes | str) -> None:
+def write(path: Path, *parts: Bytes | str) -> None:
     """The file with these bytes, or this text in UTF-8, in place of what it held. Raises OSError."""
     with opened(path, os.O_TRUNC) as file:
-        file.write(data.encode() if isinstance(data, str) else data)
+        for part in parts:
+            file.write(part.encode() if isinstance(part, str) else part)
 
 
 def opened(path: Path, how: int) -> BinaryIO:

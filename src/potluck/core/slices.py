@@ -9,6 +9,10 @@ PIECE = 1 << 18
 """Bytes that are worked on at a time."""
 
 
+Bytes = bytes | memoryview
+"""Bytes, or a view of them that nobody writes to."""
+
+
 class Sliced(Protocol):
     """Bytes that are there in slices: `bytes` themselves, or what lies in a file or is opened as it is read."""
 

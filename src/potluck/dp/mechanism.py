@@ -161,7 +161,7 @@ def _encoded(privacy: Privacy[L], one: Contribution) -> Encoded[L]:
 
 
 def _clip(values: Floats, most: float) -> None:
-    """[units, d], in place: rows longer than `most` (which has a margin for rounding) are scaled down to just below it."""
+    """[units, d], in place: rows longer than `most` (with a margin for rounding) are scaled down to just below it."""
     margin = _margin(values.shape[1])
     with np.errstate(over="ignore"):
         norms = np.sqrt(np.einsum("ud,ud->u", values, values))

@@ -9,6 +9,7 @@ from potluck.core.asks import Ask, Block, Kind, Lead
 from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
+from potluck.core.slices import Bytes
 from potluck.core.stages import Contribution, Floats
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
@@ -38,9 +39,8 @@ class TrainTask:
         course = self._method().course()
         weights = next(course)
         for step in range(training(self.plan).rounds):
-            answer = yield Ask(Kind.TRAIN, step, self._blocks(Kind.TRAIN, weights), _state(weights))
-            try:
-                weights = course.send(answer)
+            try:  # the answer has no name here: it would be held until the next one
+                weights = course.send((yield Ask(Kind.TRAIN, step, self._blocks(Kind.TRAIN, weights), _state(weights))))
             except StopIteration as stop:
                 fitted = stop.value
         trained = model(self.plan, fitted.weights)
@@ -51,7 +51,7 @@ class TrainTask:
         metrics, more = evaluate.metrics(self.plan, trained, answer)
         return Trained(trained, metrics, (*fitted.warnings, *more), beside)
 
-    def ask(self, kind: Kind, step: int, state: bytes) -> Ask:
+    def ask(self, kind: Kind, step: int, state: Bytes) -> Ask:
         """The site's own view of a sum. Raises Abort(TERMS): no such sum in this plan, or no model of it."""
         steps = {Kind.TRAIN: training(self.plan).rounds, Kind.EVALUATE: int(self._evaluates)}.get(kind, 0)
         if not 0 <= step < steps:
@@ -60,14 +60,15 @@ class TrainTask:
         weights = np.frombuffer(state, dtype="<f8") if len(state) == 8 * len(start) else np.full(1, np.nan)
         if not np.isfinite(weights).all():
             raise Abort(Cause.TERMS, detail="the announced model is none of this plan")
-        if kind is Kind.TRAIN and step == 0 and state != _state(start):
+        if kind is Kind.TRAIN and step == 0 and not np.array_equal(weights.view("<u8"), start.view("<u8")):
             raise Abort(Cause.TERMS, detail="the first model is not the plan's initial one")
+        del start
         within(self.plan, weights)
         return Ask(kind, step, self._blocks(kind, weights), state)
 
     def contribute(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Contribution]:
         """Batches of disjoint units [units, d]: what this site adds."""
-        weights = np.frombuffer(ask.state, dtype="<f8").astype(np.float64)
+        weights = np.frombuffer(ask.state, dtype="<f8").astype(np.float64, copy=False)
         if ask.kind is Kind.EVALUATE:
             return evaluate.contribute(self.plan, model(self.plan, weights), rows)
         return self._method().contribute(weights, ask.step, rows, draw)
@@ -86,8 +87,9 @@ class TrainTask:
         return self._method().blocks(weights) if kind is Kind.TRAIN else evaluate.blocks(self.plan, weights)
 
 
-def _state(weights: Floats) -> bytes:
-    return weights.astype("<f8").tobytes()
+def _state(weights: Floats) -> memoryview:
+    """The model's bytes, which are not copied: a method makes new weights and does not change these."""
+    return weights.astype("<f8", copy=False).data.toreadonly().cast("B")
 
 
 def build(plan: Plan) -> TrainTask | StatisticsTask:

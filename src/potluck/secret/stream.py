@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from potluck.core.slices import Bytes
 from potluck.secret.container import Secret
 
 CHUNK = 1 << 18
@@ -17,7 +18,7 @@ def derive(secret: Secret, info: bytes, size: int = 32) -> Secret:
     return Secret(HKDF(SHA256(), size, None, info).derive(secret.expose()))
 
 
-def digest(*parts: bytes) -> bytes:
+def digest(*parts: Bytes) -> bytes:
     """SHA-256 over length-prefixed parts: no two different lists of parts give the same input."""
     state = hashlib.sha256()
     for part in parts:

@@ -16,12 +16,15 @@ BEGIN = "begin"
 
 
 class Announcement(msgspec.Struct, frozen=True, array_like=True):
-    """What the server says of a round. kind, step: which of the plan's; state: the public model, empty where none."""
+    """What the server says of a round. kind, step: which of the plan's; state: the public model, empty where none.
+
+    It is a view of the letter's bytes: a model is large, and is not copied.
+    """
 
     plan: bytes
     kind: Kind
     step: int
-    state: bytes
+    state: memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def only(plan: Plan) -> Ask:
 
 def announce(plan: Plan, ask: Ask, label: Label, to: Iterable[Party]) -> Half[None]:
     """The server says what the round is."""
-    body = dump(Announcement(digest(plan), ask.kind, ask.step, ask.state))
+    body = dump(Announcement(digest(plan), ask.kind, ask.step, memoryview(ask.state)))
     yield Exchange(label, send={party: Parcel(label, body) for party in to})
 
 

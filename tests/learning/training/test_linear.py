@@ -281,7 +281,7 @@ def test_a_site_refuses_a_sum_that_the_plan_has_not():
         ("train", 3, first.state),
         ("train", -1, first.state),
         ("train", 1, first.state[:-1]),
-        ("train", 1, first.state + b"\0" * 8),
+        ("train", 1, bytes(first.state) + b"\0" * 8),
         ("train", 1, np.array([np.nan, 0]).tobytes()),
         ("train", 1, np.array([np.inf, 0]).tobytes()),
         ("evaluate", 1, other),

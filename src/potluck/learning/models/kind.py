@@ -4,7 +4,7 @@ A kind is a file in `kinds/` and a line in its table. Keys of its own also take 
 of another shape than layers of weights takes fields of `models.model`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,8 +22,9 @@ from potluck.learning.models.layers import Shapes, size
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-Slope = Callable[[Floats, Floats, Floats], Floats]
-"""(weights [d], features [b, p], target [b]) -> [d], the gradient of the mean loss over a batch."""
+Slope = Callable[[Floats, Floats, Floats], Sequence[Floats]]
+"""(weights [d], features [b, p], target [b]) -> the gradient [d] of the mean loss over a batch, in parts that follow
+each other: a layer's need not be copied into one vector."""
 
 
 class Shape(Protocol):

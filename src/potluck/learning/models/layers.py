@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.errors import UsageError
 from potluck.core.seeded import generator
+from potluck.core.slices import Bytes, slices
 from potluck.core.stages import Floats
 
 Shapes = Sequence[tuple[int, int]]
@@ -26,12 +28,13 @@ def size(shapes: Shapes) -> int:
 
 def initial(seed: int, shapes: Shapes) -> Floats:
     """[d] uniform within 1/sqrt(inputs) of zero, biases zero."""
-    parts = []
-    for place, (inputs, outputs) in enumerate(shapes):
-        reach = 1 / math.sqrt(max(inputs, 1))
-        matrix = generator(seed, "network", place).uniform(-reach, reach, inputs * outputs)
-        parts += [matrix, np.zeros(outputs)]
-    return np.concatenate(parts)
+    weights = np.zeros(size(shapes))
+    for place, (matrix, _) in enumerate(unpacked(weights, shapes)):
+        reach = 1 / math.sqrt(max(matrix.shape[0], 1))
+        draw, flat = generator(seed, "network", place), matrix.reshape(-1)
+        for part in slices(len(flat)):
+            flat[part] = draw.uniform(-reach, reach, part.stop - part.start)
+    return weights
 
 
 def unpacked(weights: Floats, shapes: Shapes) -> Iterator[tuple[Floats, Floats]]:
@@ -60,8 +63,8 @@ def activate(values: Floats, activation: str) -> Floats:
     return np.tanh(values) if activation == "tanh" else values * values
 
 
-def dump(weights: Floats, shapes: Shapes) -> bytes:
-    """The weights in safetensors: an 8-byte length, a JSON header, little-endian float64."""
+def dump(weights: Floats, shapes: Shapes) -> tuple[bytes, Bytes]:
+    """The weights in safetensors: head, an 8-byte length and a JSON header, and the numbers, little-endian float64."""
     header: dict[str, object] = {}
     start = 0
     for place, (inputs, outputs) in enumerate(shapes):
@@ -71,20 +74,26 @@ def dump(weights: Floats, shapes: Shapes) -> bytes:
             start = stop
     text = msgspec.json.encode(header)
     text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + weights.astype("<f8").tobytes()
+    return len(text).to_bytes(8, "little") + text, weights.astype("<f8", copy=False).data.toreadonly().cast("B")
 
 
 def load(body: bytes) -> Floats:
     """The weights [d] of a file that `dump` made. Raises UsageError where its length does not fit."""
     length = int.from_bytes(body[:8], "little")
-    data = body[8 + length :]
+    data = memoryview(body)[8 + length :]
     if len(body) < 8 or len(data) % 8:
         raise UsageError("is no weights file")
     return np.frombuffer(data, dtype="<f8").astype(np.float64)
 
 
-def penalised(shapes: Shapes, *, intercept_first: bool) -> Floats:
-    """[d] 1 where the ridge penalty applies, 0 at biases; a linear model has its bias first."""
+def penalised(shapes: Shapes, *, intercept_first: bool) -> NDArray[np.bool_]:
+    """[d] whether the ridge penalty applies, not at biases; a linear model has its bias first."""
+    found = np.ones(size(shapes), dtype=np.bool_)
     if intercept_first:
-        return np.concatenate([np.zeros(1), np.ones(shapes[0][0])])
-    return np.concatenate([part for i, o in shapes for part in (np.ones(i * o), np.zeros(o))])
+        found[0] = False
+        return found
+    stop = 0
+    for inputs, outputs in shapes:
+        stop += (inputs + 1) * outputs
+        found[stop - outputs : stop] = False
+    return found

@@ -45,9 +45,9 @@ def residuals(by: Link, weights: Floats, rows: Floats, target: Floats) -> Floats
 def slope_of(by: Link) -> Callable[[Spec, Shapes, Goal], Slope]:
     """The gradient of the mean loss over a batch, of any model with this link."""
 
-    def of_batch(weights: Floats, x: Floats, y: Floats) -> Floats:
+    def of_batch(weights: Floats, x: Floats, y: Floats) -> tuple[Floats]:
         rows = design(x)
-        return np.asarray(rows.T @ residuals(by, weights, rows, y) / len(y), dtype=np.float64)
+        return (np.asarray(rows.T @ residuals(by, weights, rows, y) / len(y), dtype=np.float64),)
 
     return lambda spec, shapes, aim: of_batch
 

@@ -20,6 +20,7 @@ from potluck.core import private
 from potluck.core.errors import UsageError
 from potluck.core.plan import Plan, required
 from potluck.core.schema import readable
+from potluck.core.slices import Bytes
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import Encoding, encoding
 from potluck.learning.data.rows import Inputs, inputs, layout_of
@@ -168,13 +169,15 @@ class Model:
         columns = self.target.classes if self.target.side == "classes" else ("score",)
         return columns, tuple(tuple("" if math.isnan(v) else v for v in row) for row in table.tolist())
 
-    def files(self) -> tuple[bytes, bytes | None]:
-        """The model file's bytes, and those of the weights file of a network."""
-        body: bytes | None = None
+    def files(self) -> tuple[bytes, tuple[Bytes, ...]]:
+        """The model file's bytes, and those of the weights file of a network, in parts that follow each other."""
+        body: tuple[Bytes, ...] = ()
         network = self.network
         if network:
-            body = layers.dump(self.weights, self.shapes)
-            network = msgspec.structs.replace(network, weights=hashlib.sha256(body).hexdigest())
+            body, state = layers.dump(self.weights, self.shapes), hashlib.sha256()
+            for part in body:
+                state.update(part)
+            network = msgspec.structs.replace(network, weights=state.hexdigest())
         whole = File(
             kind=self.kind,
             encoding=self.encoding,
@@ -194,8 +197,8 @@ class Model:
         """Write the model file, readable by its owner alone; beside it, as .safetensors, a network's weights."""
         text, body = self.files()
         private.write(Path(path), text)
-        if body is not None:
-            private.write(Path(path).with_suffix(".safetensors"), body)
+        if body:
+            private.write(Path(path).with_suffix(".safetensors"), *body)
 
     @classmethod
     def read(cls, path: str | Path) -> "Model":

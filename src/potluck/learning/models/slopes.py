@@ -11,7 +11,7 @@ from potluck.core.errors import PlanError
 from potluck.core.stages import Floats
 from potluck.learning.data.target import Goal
 from potluck.learning.models.kind import Slope
-from potluck.learning.models.layers import Shapes
+from potluck.learning.models.layers import Shapes, unpacked
 
 HINT = "pip install 'potluck[torch]'"
 
@@ -22,7 +22,8 @@ def present() -> bool:
 
 
 def slope(shapes: Shapes, activation: str, aim: Goal) -> Slope:
-    """(weights [d], features [b, p], target [b]) -> [d], the gradient of the batch's mean loss.
+    """(weights [d], features [b, p], target [b]) -> the gradient of the batch's mean loss, layer by layer: a matrix,
+    then its bias.
 
     Log-loss of two sides, cross-entropy of classes, half the squared error of a number.
     Raises PlanError: torch is missing.
@@ -33,14 +34,11 @@ def slope(shapes: Shapes, activation: str, aim: Goal) -> Slope:
     except ImportError:
         raise PlanError("a network is trained with torch, which is missing", hint=HINT) from None
 
-    def forward(flat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        start = 0
-        for place, (inputs, outputs) in enumerate(shapes):
-            middle, stop = start + inputs * outputs, start + (inputs + 1) * outputs
-            x = x @ flat[start:middle].reshape(inputs, outputs) + flat[middle:stop]
+    def forward(parts: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+        for place in range(len(shapes)):
+            x = x @ parts[2 * place] + parts[2 * place + 1]
             if place + 1 < len(shapes):
                 x = torch.relu(x) if activation == "relu" else torch.tanh(x) if activation == "tanh" else x * x
-            start = stop
         return x
 
     def loss(margins: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -50,13 +48,14 @@ def slope(shapes: Shapes, activation: str, aim: Goal) -> Slope:
             return functional.cross_entropy(margins, y.long())
         return ((margins[:, 0] - y) ** 2).mean() / 2
 
-    def of_batch(weights: Floats, x: Floats, y: Floats) -> Floats:
+    def of_batch(weights: Floats, x: Floats, y: Floats) -> list[Floats]:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # sums in one order, whatever the machine
         try:
-            flat = torch.tensor(weights, requires_grad=True)
-            mean = loss(forward(flat, torch.from_numpy(x)), torch.from_numpy(y))
-            return np.asarray(torch.autograd.grad(mean, flat)[0].numpy(), dtype=np.float64)
+            layers = [torch.from_numpy(part).requires_grad_() for pair in unpacked(weights, shapes) for part in pair]
+            mean = loss(forward(layers, torch.from_numpy(x)), torch.from_numpy(y))
+            found = torch.autograd.grad(mean, layers)
+            return [np.asarray(part.numpy(), dtype=np.float64).reshape(-1) for part in found]
         finally:
             torch.set_num_threads(threads)
 

@@ -20,6 +20,7 @@ from potluck.core.asks import Answer, Ask, Block, Kind, Lead
 from potluck.core.party import Draw
 from potluck.core.plan import Plan, Statistic, named
 from potluck.core.rounds import Abort, Cause
+from potluck.core.slices import Bytes
 from potluck.core.stages import Floats, Update
 from potluck.learning.data.encode import other_last
 from potluck.learning.data.table import Table
@@ -71,7 +72,7 @@ class StatisticsTask:
         answer: Answer = yield Ask(Kind.STATISTICS, 0, self._blocks(), b"")
         return Counted(results(self.plan, answer))
 
-    def ask(self, kind: Kind, step: int, state: bytes) -> Ask:
+    def ask(self, kind: Kind, step: int, state: Bytes) -> Ask:
         """The site's own view of the sum. Raises Abort(TERMS): the plan has one sum and no model."""
         if (kind, step, state) != (Kind.STATISTICS, 0, b""):
             raise Abort(Cause.TERMS, detail="the plan has one sum of statistics")

@@ -17,6 +17,7 @@ from potluck.core.party import Draw
 from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import generator
+from potluck.core.slices import slices
 from potluck.core.stages import Floats, Update
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
@@ -68,13 +69,21 @@ class Average:
         x, y = rows.features[~rows.test], rows.target[~rows.test]
         if not len(y):
             return
-        change = self._descended(weights, step, x, y) - weights
-        if self.plan.noisy:
-            yield Update(change[None, :])
-            return
-        if not (np.abs(weights + change) <= training(self.plan).range).all():
-            raise Abort(Cause.RANGE, detail="a local coefficient is beyond training.range. hint: lower training.rate")
-        yield Update(np.concatenate([len(y) * change, tallied(self.aim, y).sum(axis=0)])[None, :])
+        exact = not self.plan.noisy
+        values = np.empty((1, len(weights) + exact * self.aim.cells))
+        change = values[0, : len(weights)]
+        change[:] = weights
+        self._descend(change, step, x, y)
+        for part in slices(len(weights)):
+            change[part] -= weights[part]
+            if exact:
+                if not (np.abs(weights[part] + change[part]) <= training(self.plan).range).all():
+                    hint = "hint: lower training.rate"
+                    raise Abort(Cause.RANGE, detail=f"a local coefficient is beyond training.range. {hint}")
+                change[part] *= len(y)
+        if exact:
+            values[0, len(weights) :] = tallied(self.aim, y).sum(axis=0)
+        yield Update(values)
 
     def course(self) -> ServerSteps:
         """The weighted mean of the sites' changes, a round."""
@@ -83,30 +92,45 @@ class Average:
             answer = yield weights
             givers = float(len(answer.release.givers))
             divisor = givers if self.plan.noisy else judge(self.plan, self.aim, answer)
-            weights = weights + answer.part("delta").values / divisor
+            weights = _moved(weights, answer.part("delta").values, divisor)
+            del answer
             within(self.plan, weights)
         return Fitted(weights)
 
-    def _descended(self, weights: Floats, step: int, x: Floats, y: Floats) -> Floats:
-        """Local SGD over public shuffles that depend on the plan, the round and the number of rows alone."""
+    def _descend(self, weights: Floats, step: int, x: Floats, y: Floats) -> None:
+        """Local SGD, in place, over public shuffles that depend on the plan, the round and the number of rows alone."""
         spec, slope = training(self.plan), self._slope()
         size = spec.batch or BATCH
         rows = spec.expected_rows or len(y) * len(self.plan.federation.sites)
-        pull = l2(self.plan) / rows * layers.penalised(self.shapes, intercept_first=kind_of(self.plan).link is not None)
+        pull = l2(self.plan) / rows
+        penalised = layers.penalised(self.shapes, intercept_first=kind_of(self.plan).link is not None)
         optimizer = optimizer_of(self.plan)
-        state = optimizer.begin(len(weights))
+        states: dict[int, Floats] = {}
         for epoch in range(spec.epochs):
             shuffle = generator(spec.seed, "average", step, epoch).permutation(len(y))
             for start in range(0, len(y), size):
                 batch = shuffle[start : start + size]
-                gradient = slope(weights, x[batch], y[batch]) + pull * weights
-                move, state = optimizer.step(gradient, 1.0, spec.rate, state)
-                weights = weights - move
-        return weights
+                at = 0
+                for gradient in slope(weights, x[batch], y[batch]):
+                    for part in slices(len(gradient)):
+                        here = slice(at + part.start, at + part.stop)
+                        total = gradient[part] + pull * penalised[here] * weights[here]
+                        state = states[here.start] if here.start in states else optimizer.begin(len(total))
+                        move, states[here.start] = optimizer.step(total, 1.0, spec.rate, state)
+                        weights[here] -= move
+                    at += len(gradient)
 
     def _slope(self) -> Slope:
         slope = required(kind_of(self.plan).slope)  # a kind without one is not trained on sums: see the plan's check
         return slope(required(self.plan.model), self.shapes, self.aim)
+
+
+def _moved(weights: Floats, change: Floats, divisor: float) -> Floats:
+    """New weights [d]: those before, and the change over the divisor."""
+    out = np.empty(len(weights))
+    for part in slices(len(weights)):
+        out[part] = weights[part] + change[part] / divisor
+    return out
 
 
 def _noised(plan: Plan) -> Iterator[str]:

@@ -13,6 +13,7 @@ from potluck.core.party import Draw
 from potluck.core.plan import Plan, required
 from potluck.core.registry import Registry, table
 from potluck.core.rounds import Abort, Cause
+from potluck.core.slices import slices
 from potluck.core.stages import Contribution, Floats
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
@@ -135,10 +136,11 @@ def within(plan: Plan, weights: Floats) -> None:
     """Raises Abort(RANGE): not finite, or a coefficient beyond a wide public bound, within which no row's margin
     overflows: refusing public weights tells nothing of the rows. Sites that train by themselves add changes that no
     row bounds: without noise their coefficients stay within training.range."""
-    if not np.isfinite(weights).all():
+    parts = [weights[part] for part in slices(len(weights))]
+    if not all(np.isfinite(part).all() for part in parts):
         raise Abort(Cause.RANGE, detail="a coefficient is not finite. hint: a lower training.rate, or more model.l2")
     held = method_of(plan).by_site and not plan.noisy
     reach = training(plan).range if held else WIDEST
-    if (np.abs(weights) > reach).any():
+    if any((np.abs(part) > reach).any() for part in parts):
         hint = "raise training.range or model.l2" if held else "a lower training.rate, or more model.l2"
         raise Abort(Cause.RANGE, detail=f"a coefficient is beyond its range ({reach:g}). hint: {hint}")

@@ -22,6 +22,7 @@ class Optimizer:
 
     begin: the state before the first step of d weights; a vector of any length.
     step: (total [d], count, rate, state) to (what is taken off the weights [d], state); the gradient is total / count.
+    Each coordinate is by itself: `average` asks for slices of the weights, each with a state of its own.
     plain: a step is the gradient times the rate. Of a quadratic, a gradient above the first one then proves that steps
     are too long to converge.
     """
