@@ -1,6 +1,7 @@
 """Slices of long vectors and of long bytes: what is done to one is done slice by slice, and no second one is made."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from io import BytesIO
 from typing import Protocol
 
 SLICE = 1 << 15
@@ -14,11 +15,12 @@ Bytes = bytes | memoryview
 
 
 class Sliced(Protocol):
-    """Bytes that are there in slices: `bytes` themselves, or what lies in a file or is opened as it is read."""
+    """Bytes that are there in slices: `bytes` themselves, or what lies in a file or is opened as it is read. A slice has
+    no step."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, where: slice, /) -> bytes: ...
+    def __getitem__(self, where: slice, /) -> Bytes: ...
 
 
 def slices(stop: int, size: int = 0, start: int = 0) -> Iterator[slice]:
@@ -37,3 +39,16 @@ def blocks(units: int, where: slice) -> Iterator[tuple[slice, slice]]:
     for rows in slices(units, max(1, SLICE // max(1, width))):
         for columns in slices(where.stop, start=where.start):
             yield rows, columns
+
+
+def whole(data: Sliced) -> bytes:
+    """All of it at once."""
+    return data if isinstance(data, bytes) else joined(data[part] for part in slices(len(data), PIECE))
+
+
+def joined(parts: Iterable[Bytes]) -> bytes:
+    """The parts as one, held once: each is let go as soon as it is there."""
+    out = BytesIO()
+    for part in parts:
+        out.write(part)
+    return out.getvalue()

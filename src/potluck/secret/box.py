@@ -4,6 +4,7 @@ Safe as long as either ML-KEM-768 or X25519 is. Base mode does not say who seale
 put (what, from, to) into `info`. Sealing draws its own randomness inside the library, so vectors replay `unseal` only.
 """
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -14,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause
+from potluck.core.slices import Bytes, Sliced
+from potluck.secret import long_box
 from potluck.secret.container import Secret
 from potluck.secret.keys import agreement_key
 
@@ -35,12 +38,18 @@ class PublicBoxKey:
         try:
             kem = MLKEM768PublicKey.from_public_bytes(raw[:1184])
             self._key = hpke.MLKEM768X25519PublicKey(kem, agreement_key(raw[1184:]))
+            self._raw = raw
         except (ValueError, Abort):
             raise Abort(Cause.KEYS, detail="a box key is malformed") from None
 
-    def seal(self, plaintext: bytes, info: bytes) -> bytes:
+    def seal(self, plaintext: Bytes, info: bytes) -> bytes:
         """plaintext of n bytes -> a box of n + OVERHEAD bytes that only the key's holder opens, with the same info."""
         return _SUITE.encrypt(plaintext, self._key, info=info)
+
+    def pieces(self, plaintext: Sliced, info: bytes) -> Iterator[bytes]:
+        """The same box in pieces that follow each other: neither it nor the plaintext need be held."""
+        kem, agree = MLKEM768PublicKey.from_public_bytes(self._raw[:1184]), agreement_key(self._raw[1184:])
+        return long_box.pieces(plaintext, kem, agree, info)
 
 
 def box_key(party: Party, raw: bytes, step: str = "") -> PublicBoxKey:
@@ -60,10 +69,16 @@ class BoxKey:
             raise ValueError(f"a box key's seed has {SEED} bytes")
         kem = MLKEM768PrivateKey.from_seed_bytes(raw[:64])
         agree = X25519PrivateKey.from_private_bytes(raw[64:])
+        self._kem, self._agree = kem, agree
         self._key = hpke.MLKEM768X25519PrivateKey(kem, agree)
         self.public = kem.public_key().public_bytes_raw() + agree.public_key().public_bytes_raw()
 
-    def unseal(self, box: bytes, info: bytes) -> bytes:
+    def opened(self, box: Sliced, info: bytes, start: int = 0) -> long_box.LongBox:
+        """The plaintext of a long box, which is opened as it is read. start: where the box begins. Raises as `unseal`,
+        at once."""
+        return long_box.LongBox(box, start, self._kem, self._agree, info)
+
+    def unseal(self, box: Bytes, info: bytes) -> bytes:
         """The plaintext. Raises Abort(BOX): tampered with, for somebody else, or sealed under another info."""
         try:
             return _SUITE.decrypt(box, self._key, info=info)
