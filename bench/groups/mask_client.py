@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from harness.measure import Row, in_turns, less
 from peers.libraries import FLOWER, MOD_RANGE, Arrays, flower
-from potluck.mpc.mask.pairs import masked
+from potluck.mpc.mask.pairs import mask
 from potluck.secret.container import Secret
 
 LENGTH = 1_000_000
@@ -22,14 +22,15 @@ CHUNK = 256 * 1024
 
 def rows() -> Iterator[Row]:
     """The masking step beside its floor, then beside Flower."""
-    words = np.frombuffer(os.urandom(4 * LENGTH), "<u4")
+    words = np.frombuffer(bytearray(os.urandom(4 * LENGTH)), "<u4")
     raw = [os.urandom(32) for _ in range(NEIGHBOURS + 1)]
     keys = [Secret(key) for key in raw]
     half = NEIGHBOURS // 2 + 1
     plain = [words.astype(np.int64)]
 
     def ours() -> object:
-        return masked(words, plus=keys[:half], minus=keys[half:])
+        mask(words, plus=keys[:half], minus=keys[half:])
+        return words
 
     ours_s, floor_s = in_turns(41, ours, lambda: _keystreams(raw))
     what = f"mask client d=1e6 k={NEIGHBOURS} u32"

@@ -19,7 +19,7 @@ from peers.libraries import FLOWER, MOD_RANGE, Arrays, flower
 from potluck.core.rounds import Words
 from potluck.mpc.mask import server as mask_server
 from potluck.mpc.mask import unmask
-from potluck.mpc.mask.pairs import masked
+from potluck.mpc.mask.pairs import mask
 from potluck.mpc.mask.protection import Mask
 from potluck.secret.container import Secret
 
@@ -66,11 +66,11 @@ def _last_step(fed: Federation) -> _Step:
         step.closing, step.replies = closing, replies
         return unmask.keys(closing, replies)
 
-    def remove(words: Words, plus: list[Secret], minus: list[Secret]) -> Words:
-        step.total = words
-        return masked(words, plus, minus)
+    def remove(words: Words, plus: list[Secret], minus: list[Secret]) -> None:
+        step.total = words.copy()
+        mask(words, plus, minus)
 
-    with patch.object(mask_server, "keys", keys), patch.object(mask_server, "masked", remove):
+    with patch.object(mask_server, "keys", keys), patch.object(mask_server, "mask", remove):
         one_round(fed, Mask(fed.shape), before_input(frozenset(fed.sites[:GONE])))
     return step
 
@@ -81,7 +81,9 @@ def _open(step: _Step) -> Words:
     unmask._weights.cache_clear()  # a real round computes them once
     for holder, body in step.replies.items():
         unmask.check_reply(step.closing, holder, body)
-    return masked(step.total, *unmask.keys(step.closing, step.replies))
+    total = step.total.copy()
+    mask(total, *unmask.keys(step.closing, step.replies))
+    return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,62 @@ def test_an_early_letter_waits_for_its_step():
     assert [inbox.got[A] for inbox in d.result] == [b"x", b"y"]
 
 
+def add_up(total, step="x", at_least=2):
+    """A half that adds up numbers, and holds none of them. One that is no number is not added."""
+
+    def take(sender, body):
+        if not body.isdigit():
+            raise Abort(Cause.MALFORMED, party=sender)
+        total.append(int(body))
+        return b"read: " + body
+
+    inbox = yield Exchange(Label(ROUND, step), expect=frozenset((A, B, C)), at_least=at_least, take=take)
+    return sum(total), inbox
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_what_is_taken_in_is_taken_once_from_those_who_count_and_is_not_held(early):
+    total, seen = [], []
+    d = desk(add_up(total))
+    d.on_read = lambda sender, label, body: seen.append((sender, label.step, body))
+    letters = [
+        letter(A, SERVER, "x", b"1"),
+        letter(A, SERVER, "x", b"10"),  # a second word
+        letter(B, SERVER, "x", b"many"),
+        letter(B, SERVER, "x", b"100"),  # B is gone by then
+        letter(C, SERVER, "x", b"1000", key=KEYS[A]),
+        letter(C, SERVER, "x", b"10000"),
+    ]
+    if early:
+        d._half.close()
+        d = desk(_then(add_up(total)))
+        d.on_read = lambda sender, label, body: seen.append((sender, label.step, body))
+        letters.append(letter(A, SERVER, "before", b""))
+    d.start()
+    for one in letters:
+        d.receive(one)
+    found, inbox = d.result
+    assert found == 10001
+    assert (inbox.got, inbox.gone) == ({A: b"", C: b""}, {B: Cause.MALFORMED})
+    assert sorted(one for one in seen if one[1] == "x") == [(A, "x", b"read: 1"), (C, "x", b"read: 10000")]
+
+
+def _then(half):
+    yield Exchange(Label(ROUND, "before"), expect=frozenset((A,)), at_least=1)
+    return (yield from half)
+
+
+def test_a_sum_that_too_few_gave_to_is_no_sum():
+    total = []
+    d = desk(add_up(total))
+    d.start()
+    d.receive(letter(A, SERVER, "x", b"1"))
+    d.leave(B, Cause.SILENT)
+    d.expire()
+    assert d.result is None
+    assert d.abort.cause is Cause.TOO_FEW
+
+
 def test_early_letters_are_bounded():
     d = desk(collect())
     d.start()

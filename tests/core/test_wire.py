@@ -6,15 +6,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from potluck.core import slices
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import fraction, generator
-from potluck.core.wire import dump, load, pack, unpack
+from potluck.core.wire import add, dump, load, pack, unpack
 
 
 class Note(msgspec.Struct, frozen=True, array_like=True):
     number: int
     text: str
     blob: bytes
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), max_size=20), st.sampled_from([32, 64]), st.sampled_from([1, 7, 64]))
+def test_words_are_added_slice_by_slice_and_none_of_a_body_of_another_length(numbers, bits, size):
+    words = np.array(numbers, dtype=f"<u{bits // 8}")
+    total = words + words.dtype.type(5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slices, "SLICE", size)
+        add(total, bytes(pack(words)))
+        add(total, pack(words))
+        for wrong in (bytes(pack(words)) + b"\0", bytes(pack(words))[:-1] if numbers else b"\0"):
+            with pytest.raises(Abort):
+                add(total, wrong)
+    assert total.tolist() == [(3 * one + 5) % 2**bits for one in numbers]
 
 
 @given(st.binary(max_size=200))
@@ -42,7 +57,7 @@ def test_words_round_trip_and_any_other_length_is_refused(numbers, bits):
     assert len(body) == len(numbers) * bits // 8
     assert unpack(body, len(numbers), bits).tolist() == numbers
     with pytest.raises(Abort):
-        unpack(body + b"\0", len(numbers), bits)
+        unpack(bytes(body) + b"\0", len(numbers), bits)
 
 
 def test_public_randomness_depends_on_seed_and_labels_only():

@@ -11,6 +11,7 @@ import pytest
 
 from potluck.core.errors import Unreachable, UsageError
 from potluck.core.party import SERVER, site
+from potluck.core.slices import whole
 from potluck.net import mailbox, topology
 from potluck.net.address import subject, token
 from potluck.net.configuration import Limits
@@ -45,7 +46,7 @@ def got(link, wait=60.0):
     letter = link.receive(wait)
     assert letter is not None
     letter.done()
-    return letter.data
+    return whole(letter.data)
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, PIECE, PIECE + 1, 20_000_000])

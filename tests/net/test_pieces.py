@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from potluck.core.errors import UsageError
+from potluck.core.slices import LONG, whole
 from potluck.net.pieces import (
     HEADER,
     MAGIC,
@@ -21,6 +23,7 @@ from potluck.net.pieces import (
     message,
     read,
 )
+from potluck.secret.spool import Spooled
 
 ID = b"i" * 16
 
@@ -79,6 +82,32 @@ def test_an_inconsistent_header_is_no_piece(change):
     payload = change.pop("payload", payload)
     with pytest.raises(Malformed):
         read(HEADER.pack(*(fields | change).values()) + payload, 2**30)
+
+
+def test_a_long_letter_lies_in_a_file_and_comes_back_in_any_order_with_repeats():
+    data = os.urandom(LONG + PIECE + 7)
+    messages = list(split(ID, data))
+    shuffled = messages[:-1] * 2 + messages[-1:]
+    random.Random(1).shuffle(shuffled)
+    assembler = Assembler()
+    assert not isinstance(found := joined(assembler, "s", shuffled), bytes)
+    assert whole(found) == data
+    assert list(split(b"j" * 16, found)) == [message(b"j" * 16, data, index) for index in range(len(messages))]
+
+
+@pytest.mark.parametrize("when", ["made", "written"])
+def test_a_long_letter_for_which_there_is_no_room_is_fetched_again_later(when, monkeypatch):
+    first, *rest = split(ID, bytes(2 * LONG))
+
+    def full(*_):
+        raise UsageError("no room")
+
+    assembler = Assembler()
+    with monkeypatch.context() as patch:
+        patch.setattr(Spooled, "__init__" if when == "made" else "write", full)
+        assert assembler.add("s", first, 0).later == (("s", ID),)
+        assert (len(assembler), assembler.size) == (0, 0)
+    assert whole(joined(assembler, "s", [first, *rest])) == bytes(2 * LONG)
 
 
 def test_pieces_of_one_id_cannot_disagree_about_the_length():

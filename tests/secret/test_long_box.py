@@ -1,4 +1,4 @@
-"""Boxes in pieces: byte for byte those of the library, opened by it and it by them, and no part of a broken one shown."""
+"""Boxes in pieces: byte for byte those of the library, each opened by the other, and nothing of a broken one shown."""
 
 import hashlib
 

@@ -14,6 +14,7 @@ import msgspec
 from potluck.core.ledger import Ledger
 from potluck.core.party import Party, Role
 from potluck.core.rounds import CHARGE, Abort, Cause, Exchange, Half, Inbox, Label, Parcel, Record, RoundId
+from potluck.core.slices import Sliced, whole
 from potluck.core.wire import dump, load
 
 T = TypeVar("T")
@@ -21,9 +22,9 @@ STOP = "stop"
 EARLY_PER_SENDER = 8
 EARLY_BYTES = 1 << 26
 
-Seal = Callable[[Party, Parcel], bytes]
+Seal = Callable[[Party, Parcel], Sliced]
 """(to, parcel) -> a signed letter."""
-Unseal = Callable[[bytes], tuple[Party, Parcel]]
+Unseal = Callable[[Sliced], tuple[Party, Parcel]]
 """A letter -> its verified (sender, parcel). Raises Abort where it is not for us or not from whom it says."""
 
 
@@ -34,7 +35,7 @@ class Letter:
     sender: Party
     to: Party
     label: Label
-    data: bytes = field(repr=False)
+    data: Sliced = field(repr=False)
 
 
 class Notice(msgspec.Struct, frozen=True, array_like=True):
@@ -71,7 +72,7 @@ class Desk(Generic[T]):
         self.done = False
         self.result: T | None = None
         self.abort: Abort | None = None
-        self.on_read: Callable[[Party, Label, bytes], None] | None = None
+        self.on_read: Callable[[Party, Label, Sliced], None] | None = None
         self.notices: list[tuple[Party, Cause, Party | None]] = []
         self.lost: dict[Party, Cause] = {}
         self.charged = False
@@ -83,7 +84,7 @@ class Desk(Generic[T]):
         self._ledger = ledger
         self._waiting: _Waiting | None = None
         self._passed: dict[Label, _Waiting] = {}
-        self._early: dict[tuple[Party, Label], bytes] = {}
+        self._early: dict[tuple[Party, Label], Sliced] = {}
         self._left: dict[Party, Cause] = {}
         self._told: set[Party] = set()
         self._partners: set[Party] = set()
@@ -120,7 +121,7 @@ class Desk(Generic[T]):
         self._advance(lambda: next(self._half))
         return self._flush()
 
-    def receive(self, data: bytes) -> list[Letter]:
+    def receive(self, data: Sliced) -> list[Letter]:
         """Take one letter from outside."""
         try:
             sender, parcel = self._unseal(data)
@@ -180,7 +181,7 @@ class Desk(Generic[T]):
             self._waiting.gone[party] = cause
             self._resume_if_complete()
 
-    def _stopped(self, sender: Party, body: bytes) -> None:
+    def _stopped(self, sender: Party, body: Sliced) -> None:
         try:
             notice = load(body, Notice, sender)
             cause = Cause(notice.cause)
@@ -191,15 +192,18 @@ class Desk(Generic[T]):
             self.notices.append((sender, cause, accused))
         self._gone(sender, cause)
 
-    def _accept(self, waiting: _Waiting, sender: Party, body: bytes) -> None:
-        read = waiting.exchange.read
+    def _accept(self, waiting: _Waiting, sender: Party, body: Sliced) -> None:
+        read, take, opened = waiting.exchange.read, waiting.exchange.take, b""
         try:
-            opened = read(sender, body) if read else body
+            if take:
+                said = take(sender, body)
+            else:
+                said = opened = read(sender, whole(body)) if read else whole(body)
         except Abort as abort:
             waiting.gone[sender] = abort.cause
             return
         if self.on_read:
-            self.on_read(sender, waiting.exchange.label, opened)
+            self.on_read(sender, waiting.exchange.label, said)
         waiting.got[sender] = opened
 
     def _keep(self, sender: Party, parcel: Parcel) -> None:

@@ -9,27 +9,31 @@ from typing import Protocol
 
 from potluck.core.errors import Unreachable
 from potluck.core.party import Party
+from potluck.core.slices import Sliced
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One whole letter as it came. `done` acknowledges it: called when what follows from it is durable or sent."""
+    """One whole letter as it came; a long one lies in a file.
 
-    data: bytes = field(repr=False)
+    `done` acknowledges it: called when what follows from it is durable or sent.
+    """
+
+    data: Sliced = field(repr=False)
     done: Callable[[], None] = field(repr=False)
 
 
 class Line(Protocol):
     """One party's connection to all others."""
 
-    def send(self, to: Party, data: bytes, patience: float) -> None:
+    def send(self, to: Party, data: Sliced, patience: float) -> None:
         """The letter is durable at the broker when this returns; tried again with back-off for `patience` seconds.
 
         Raises Unreachable: it could not be handed over in that time.
         """
         ...
 
-    def send_all(self, letters: Sequence[tuple[Party, bytes]], patience: float) -> Mapping[Party, Unreachable]:
+    def send_all(self, letters: Sequence[tuple[Party, Sliced]], patience: float) -> Mapping[Party, Unreachable]:
         """Hand over several letters at once, (to, data) each. Gives to whom one could not be handed over, and why."""
         ...
 

@@ -25,7 +25,7 @@ def opened(path: Path, how: int) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, FILE), "wb")
 
 
-def append(handle: int, data: bytes) -> None:
+def append(handle: int, data: Bytes) -> None:
     """All of it to an open file, at once where the system takes it whole: so are lines of several writers. Raises
     OSError."""
     written = 0

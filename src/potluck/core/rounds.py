@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from potluck.core.party import Draw, Party
+from potluck.core.slices import Sliced
 from potluck.core.stages import Guarded, Opened
 from potluck.core.visible import visible
 
@@ -40,10 +41,10 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A labelled body of bytes, on its way from one party to another."""
+    """A labelled body of bytes, on its way from one party to another. A long one may lie elsewhere: see `slices`."""
 
     label: Label
-    body: bytes = field(repr=False)
+    body: Sliced = field(repr=False)
 
 
 class Cause(StrEnum):
@@ -111,6 +112,11 @@ class Abort(Exception):
 
 Read = Callable[[Party, bytes], bytes]
 """(sender, body) -> the body as the half is given it. Raises Abort: the sender counts as gone."""
+Take = Callable[[Party, Sliced], Sliced]
+"""(sender, body) -> the body as it was read. What it says is taken in at once, and it counts from here on.
+
+Raises Abort: nothing of it was taken in, and the sender counts as gone.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,8 @@ class Exchange:
     """Record, send, then wait for `expect` under `label` until all answered or left, or `hops` x patience passed.
 
     `read` opens and checks one body as it arrives; where it raises `Abort`, that sender counts as gone.
+    `take`, in its stead, also takes in what a body says, as a sum does with a summand: none is held, and the inbox has
+    an empty one of each sender. The half may use what was taken in once it is resumed.
     Fewer than `at_least` answers: `Abort` is thrown into the half. An empty `expect` returns at once.
 
     later: the record may wait for the next exchange that records or sends. Until then the half does nothing that others
@@ -139,6 +147,7 @@ class Exchange:
     record: Record | None = None
     later: bool = False
     read: Read | None = None
+    take: Take | None = None
     contributes: bool = False
     fixes: frozenset[Party] = frozenset()
     stands: str = ""

@@ -8,6 +8,8 @@ SLICE = 1 << 15
 """Numbers that are worked on at a time: they and what is made of them stay in the cache."""
 PIECE = 1 << 18
 """Bytes that are worked on at a time."""
+LONG = 1 << 22
+"""Longer letters, and boxes in them, are not held whole where that can be helped."""
 
 
 Bytes = bytes | memoryview
@@ -15,8 +17,7 @@ Bytes = bytes | memoryview
 
 
 class Sliced(Protocol):
-    """Bytes that are there in slices: `bytes` themselves, or what lies in a file or is opened as it is read. A slice has
-    no step."""
+    """Bytes that are there in slices, without a step: `bytes`, or what lies in a file or is opened as it is read."""
 
     def __len__(self) -> int: ...
 

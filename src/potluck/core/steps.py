@@ -10,7 +10,8 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Abort, Cause, Exchange, Half, Label, Parcel, Read, Record, RoundId, Terms, Words
+from potluck.core.rounds import Abort, Cause, Exchange, Half, Label, Parcel, Read, Record, RoundId, Take, Terms, Words
+from potluck.core.slices import Sliced
 from potluck.core.stages import Guarded
 from potluck.core.wire import Message, OfSite, ascending, load
 
@@ -31,7 +32,7 @@ def recorded(record: Record, round_: RoundId, half: Half[T], *, later: bool = Fa
 def ask_server(
     label: Named,
     step: str,
-    body: bytes,
+    body: Sliced,
     answer: str,
     record: Record | None = None,
     *,
@@ -66,11 +67,12 @@ def hear(
     hops: int = 1,
     contributes: bool = False,
     stands: str = "",
+    take: Take | None = None,
 ) -> Exchange:
     """Wait for what parties say under a label, and say nothing. at_least: how many must; None: all."""
     everyone = frozenset(parties)
     least = len(everyone) if at_least is None else at_least
-    return Exchange(label, {}, everyone, least, hops, read=read, contributes=contributes, stands=stands)
+    return Exchange(label, {}, everyone, least, hops, read=read, take=take, contributes=contributes, stands=stands)
 
 
 def ask_sites(
@@ -78,7 +80,7 @@ def ask_sites(
     steps: tuple[str, str],
     bodies: Mapping[Party, bytes],
     at_least: int,
-    read: Read,
+    read: Read | None = None,
     *,
     contributes: bool = False,
     fixes: bool = False,

@@ -15,6 +15,7 @@ from potluck.core.fixed import word
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Words
 from potluck.core.schema import readable
+from potluck.core.slices import Bytes, Sliced, slices, whole
 
 VERSION = 1
 Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
@@ -49,18 +50,32 @@ class Giver(OfSite, frozen=True):
     signature: Signature
 
 
-def pack(words: Words) -> bytes:
-    """words [d] -> d little-endian words of 4 or 8 bytes."""
-    return np.ascontiguousarray(words).astype(words.dtype.newbyteorder("<"), copy=False).tobytes()
+def pack(words: Words) -> Bytes:
+    """words [d] -> d little-endian words of 4 or 8 bytes: a view of the same memory, whose words change no more."""
+    flat = np.ascontiguousarray(words).astype(words.dtype.newbyteorder("<"), copy=False)
+    return flat.view(np.uint8).data.toreadonly()
 
 
-def unpack(body: bytes, length: int, bits: int, sender: Party | None = None) -> Words:
+def unpack(body: Bytes, length: int, bits: int, sender: Party | None = None) -> Words:
     """The words [length] that `sender` packed. Raises Abort(MALFORMED) for any other length."""
     dtype = word(bits)
     if len(body) != length * dtype.itemsize:
-        detail = f"{len(body)} bytes where {length * dtype.itemsize} were expected"
-        raise Abort(Cause.MALFORMED, party=sender, detail=detail)
+        raise _another_length(len(body), length * dtype.itemsize, sender)
     return np.frombuffer(body, dtype=dtype)
+
+
+def _another_length(found: int, wanted: int, sender: Party | None) -> Abort:
+    return Abort(Cause.MALFORMED, party=sender, detail=f"{found} bytes where {wanted} were expected")
+
+
+def add(total: Words, body: Sliced, sender: Party | None = None) -> None:
+    """Add to `total` [d] the words that `sender` packed, slice by slice. Raises Abort(MALFORMED): of another length;
+    then nothing was added."""
+    size = total.dtype.itemsize
+    if len(body) != len(total) * size:
+        raise _another_length(len(body), len(total) * size, sender)
+    for part in slices(len(total)):
+        total[part] += np.frombuffer(body[part.start * size : part.stop * size], dtype=total.dtype)
 
 
 def dump(value: msgspec.Struct) -> bytes:
@@ -68,13 +83,14 @@ def dump(value: msgspec.Struct) -> bytes:
     return msgspec.msgpack.encode(value)
 
 
-def load(body: bytes, schema: type[S], sender: Party | None = None) -> S:
+def load(body: Sliced, schema: type[S], sender: Party | None = None) -> S:
     """The struct of type `schema` in `body`. Raises Abort(MALFORMED) where it does not fit, byte for byte."""
+    raw = whole(body)
     try:
-        value: S = _decoder(schema).decode(body)
+        value: S = _decoder(schema).decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, OverflowError, RecursionError):
         raise Abort(Cause.MALFORMED, party=sender, detail=schema.__name__) from None
-    if msgspec.msgpack.encode(value) != body:
+    if msgspec.msgpack.encode(value) != raw:
         raise Abort(Cause.MALFORMED, party=sender, detail=f"{schema.__name__} is not canonical")
     return value
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from potluck.core import private
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Label
+from potluck.core.slices import PIECE, Bytes, Sliced, slices
 from potluck.core.visible import json_line
 
 
@@ -60,14 +61,15 @@ class Transcript:
             os.close(self._open)
             self._open = None
 
-    def read(self, label: Label, sender: Party, to: Party, body: bytes) -> None:
+    def read(self, label: Label, sender: Party, to: Party, body: Sliced) -> None:
         """A body was read by its receiver, unsealed. Kept only where the transcript records."""
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True, mode=private.FOLDER)
         self._kept += 1
         name = f"{self._kept:06d}.bin"
-        _append(self._folder / name, body)
+        for part in slices(len(body), PIECE):
+            _append(self._folder / name, body[part])
         line = {"file": name, "from": str(sender), "round": label.round.number, "step": label.step, "to": str(to)}
         _append(self._folder / "index.jsonl", json_line(line))
 
@@ -90,7 +92,7 @@ class Transcript:
         it.steps[move.label.step] = size + move.size, letters + 1
 
 
-def _append(path: Path, data: bytes) -> None:
+def _append(path: Path, data: Bytes) -> None:
     handle = _opened(path)
     try:
         private.append(handle, data)

@@ -2,8 +2,8 @@
 
 Calls block; the work is done on one background thread for all links of the process. Connects when made and again for
 as long as it lives, a tenth of a second to two seconds after the last attempt. Letters arrive at least once, in any
-order, and are as hostile as the broker: whoever reads one verifies it. Memory: a letter is held whole, twice while it
-is joined.
+order, and are as hostile as the broker: whoever reads one verifies it. Memory: a long letter lies in
+a file (`secret.spool`), on its way here as on its way out.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from potluck.core.errors import PotluckError, Unreachable, UsageError
 from potluck.core.line import Delivery
 from potluck.core.party import Party
+from potluck.core.slices import Sliced
 from potluck.net import topology
 from potluck.net.address import stream, subject
 from potluck.net.connection import BrokerError, NoResponders, Silent
@@ -45,7 +46,7 @@ class _Outgoing:
 
     name: bytes
     to: Party
-    data: bytes = field(repr=False)
+    data: Sliced = field(repr=False)
 
 
 class Link:
@@ -81,7 +82,7 @@ class Link:
 
     # The line.
 
-    def send(self, to: Party, data: bytes, patience: float) -> None:
+    def send(self, to: Party, data: Sliced, patience: float) -> None:
         """Hand over a letter; it is durable at the broker when this returns.
 
         Raises Unreachable: not within `patience` seconds, with the last reason. Refused: the broker does not know or
@@ -90,7 +91,7 @@ class Link:
         self._fits(data)
         self.wait_for(self._send(to, data, time.monotonic() + patience), patience + 5)
 
-    def send_all(self, letters: Sequence[tuple[Party, bytes]], patience: float) -> Mapping[Party, Unreachable]:
+    def send_all(self, letters: Sequence[tuple[Party, Sliced]], patience: float) -> Mapping[Party, Unreachable]:
         """Hand over several letters at once. Gives to whom one could not be handed over within `patience`, and why.
 
         Raises Refused, UsageError: as `send`; then some may have gone.
@@ -99,7 +100,7 @@ class Link:
             self._fits(data)
         return self.wait_for(self._send_all(letters, time.monotonic() + patience), patience + 5)
 
-    def _fits(self, data: bytes) -> None:
+    def _fits(self, data: Sliced) -> None:
         if len(data) > self._largest:
             raise UsageError(f"a letter of {len(data)} bytes is longer than {self._largest}", hint="a smaller model")
 
@@ -216,7 +217,7 @@ class Link:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._alive.wait(), min(0.1, max(0.001, deadline - time.monotonic())))
 
-    async def _send_all(self, letters: Sequence[tuple[Party, bytes]], deadline: float) -> Mapping[Party, Unreachable]:
+    async def _send_all(self, letters: Sequence[tuple[Party, Sliced]], deadline: float) -> Mapping[Party, Unreachable]:
         done = await asyncio.gather(*(self._send(*one, deadline) for one in letters), return_exceptions=True)
         failed: dict[Party, Unreachable] = {}
         for (to, _), error in zip(letters, done, strict=True):
@@ -226,7 +227,7 @@ class Link:
                 raise error
         return failed
 
-    async def _send(self, to: Party, data: bytes, deadline: float) -> None:
+    async def _send(self, to: Party, data: Sliced, deadline: float) -> None:
         letter = _Outgoing(system(16), to, data)
         pieces = count(len(data))
         if pieces == 1:

@@ -13,6 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from potluck.core.slices import Sliced
 from potluck.net.address import inbox, stream, token
 from potluck.net.pieces import MESSAGE, Added, Assembler, Key, Malformed, read
 from potluck.net.protocol import Message
@@ -49,7 +50,7 @@ class Mailbox:
         self._account = account
         self._assembler = assembler
         self._ready = ready
-        self._letters: deque[tuple[Key, bytes]] = deque()
+        self._letters: deque[tuple[Key, Sliced]] = deque()
         self._waiting = 0
         self._room = asyncio.Event()
         self._replies: dict[Key, dict[int, str]] = {}
@@ -77,7 +78,7 @@ class Mailbox:
         """Whether fetching pauses until a letter is taken."""
         return self._waiting >= PREFETCH
 
-    def take(self) -> tuple[Key, bytes]:
+    def take(self) -> tuple[Key, Sliced]:
         """The next letter."""
         key, data = self._letters.popleft()
         self._waiting -= len(data)

@@ -10,6 +10,10 @@ import struct
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from potluck.core.errors import UsageError
+from potluck.core.slices import LONG, Sliced
+from potluck.secret.spool import Spooled
+
 MAGIC = b"PTLK"
 VERSION = 1
 HEADER = struct.Struct(">4sB16sIIQ")
@@ -33,7 +37,7 @@ class Piece:
     index: int
     count: int
     total: int
-    payload: bytes = field(repr=False)
+    payload: memoryview = field(repr=False)
 
 
 def count(total: int) -> int:
@@ -41,10 +45,10 @@ def count(total: int) -> int:
     return max(1, -(-total // PIECE))
 
 
-def message(letter: bytes, data: bytes, index: int) -> bytes:
+def message(letter: bytes, data: Sliced, index: int) -> bytes:
     """One message of `data`; letter: its id, 16 bytes that no other letter has."""
     head = HEADER.pack(MAGIC, VERSION, letter, index, count(len(data)), len(data))
-    return b"".join((head, memoryview(data)[index * PIECE : (index + 1) * PIECE]))
+    return b"".join((head, data[index * PIECE : (index + 1) * PIECE]))
 
 
 def read(message: bytes, largest: int) -> Piece:
@@ -58,7 +62,7 @@ def read(message: bytes, largest: int) -> Piece:
         raise Malformed("inconsistent header")
     if len(message) - HEADER.size != min(PIECE, total - index * PIECE):
         raise Malformed("wrong length")
-    return Piece(letter, index, pieces, total, message[HEADER.size :])
+    return Piece(letter, index, pieces, total, memoryview(message)[HEADER.size :])
 
 
 Key = tuple[str, bytes]
@@ -67,10 +71,23 @@ Key = tuple[str, bytes]
 
 @dataclass(slots=True)
 class _Partial:
+    """What has come of a letter: its pieces, or of a long one a file and which of its pieces are there."""
+
     total: int
     touched: float
+    file: Spooled | None
     size: int = OVERHEAD
     pieces: dict[int, bytes] = field(default_factory=dict)
+
+    def put(self, piece: Piece) -> None:
+        if self.file is None:
+            self.pieces[piece.index] = bytes(piece.payload)
+            return
+        self.file.write(piece.index * PIECE, piece.payload)
+        self.pieces[piece.index] = b""
+
+    def whole(self) -> Sliced:
+        return self.file or b"".join(self.pieces[index] for index in range(len(self.pieces)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +95,7 @@ class Added:
     """What became of a message."""
 
     key: Key
-    whole: bytes | None = field(default=None, repr=False)
+    whole: Sliced | None = field(default=None, repr=False)
     ended: tuple[Key, ...] = ()  # dropped for good: their sender has more unfinished letters than it may
     later: tuple[Key, ...] = ()  # dropped for want of room: fetch them again later
 
@@ -109,21 +126,29 @@ class Assembler:
         partial = self._open.get(key)
         if partial is None:
             if piece.count == 1:
-                return Added(key, whole=piece.payload)
-            partial = self._open[key] = _Partial(piece.total, now)
+                return Added(key, whole=bytes(piece.payload))
+            try:
+                file = Spooled(piece.total) if piece.total > LONG else None
+            except UsageError:
+                return Added(key, later=(key,))
+            partial = self._open[key] = _Partial(piece.total, now, file)
             self._senders.setdefault(sender, OrderedDict())[key] = None
             self.size += OVERHEAD
         elif partial.total != piece.total:
             raise Malformed("another length than its other pieces")
         if piece.index not in partial.pieces:
-            partial.pieces[piece.index] = piece.payload
+            try:
+                partial.put(piece)
+            except UsageError:  # no room on this disk: as where there is none in memory
+                self.drop(key)
+                return Added(key, later=(key,))
             partial.size += len(piece.payload)
             partial.touched = now
             self.size += len(piece.payload)
             self._open.move_to_end(key)
         if len(partial.pieces) == piece.count:
             self.drop(key)
-            return Added(key, whole=b"".join(partial.pieces[index] for index in range(piece.count)))
+            return Added(key, whole=partial.whole())
         return Added(key, ended=self._within(sender), later=self._room(key))
 
     def _within(self, sender: str) -> tuple[Key, ...]:

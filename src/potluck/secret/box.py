@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause
-from potluck.core.slices import Bytes, Sliced
+from potluck.core.slices import LONG, Bytes, Sliced
 from potluck.secret import long_box
 from potluck.secret.container import Secret
 from potluck.secret.keys import agreement_key
@@ -73,9 +73,11 @@ class BoxKey:
         self._key = hpke.MLKEM768X25519PrivateKey(kem, agree)
         self.public = kem.public_key().public_bytes_raw() + agree.public_key().public_bytes_raw()
 
-    def opened(self, box: Sliced, info: bytes, start: int = 0) -> long_box.LongBox:
-        """The plaintext of a long box, which is opened as it is read. start: where the box begins. Raises as `unseal`,
-        at once."""
+    def opened(self, box: Sliced, info: bytes, start: int = 0) -> Sliced:
+        """The plaintext, which where it is long is opened as it is read. start: where the box begins. Raises as
+        `unseal`, at once."""
+        if len(box) - start <= LONG:
+            return self.unseal(box[start:], info)
         return long_box.LongBox(box, start, self._kem, self._agree, info)
 
     def unseal(self, box: Bytes, info: bytes) -> bytes:

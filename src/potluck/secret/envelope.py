@@ -10,21 +10,30 @@ It does NOT give forward secrecy against theft of the receiver's long-term key: 
 the round.
 """
 
-import hashlib
 from collections.abc import Callable
+from hashlib import sha256
+from typing import Protocol
 
 import msgspec
 
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause, Label, Parcel, RoundId
+from potluck.core.slices import LONG, PIECE, Sliced, slices, whole
 from potluck.core.wire import dump, load
-from potluck.secret.box import BoxKey, PublicBoxKey
+from potluck.secret.box import OVERHEAD, BoxKey, PublicBoxKey
 from potluck.secret.keys import Roster, SigningKey
+from potluck.secret.spool import Spooled
 
 MAGIC = b"PLK\x01"
-MAX_HEADER = 1024
+MAX_HEADER, SIGNATURE = 1024, 64
 _TAG = b"potluck letter 1\0"
 _BOX_TAG = b"potluck closed letter 1\0"
+
+
+class _Hash(Protocol):
+    """What `hashlib` makes."""
+
+    def digest(self) -> bytes: ...
 
 
 class Header(msgspec.Struct, frozen=True, array_like=True):
@@ -41,32 +50,49 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
 
 def seal(key: SigningKey, federation: bytes, sender: Party, to: Party, parcel: Parcel) -> bytes:
     """A signed letter. federation: what it is bound to, so that no letter is valid elsewhere."""
-    return _signed(key, federation, _header(sender, to, parcel.label), parcel.body)
+    body = parcel.body[:]
+    return b"".join((_signed(key, federation, _header(sender, to, parcel.label), sha256(body)), body))
 
 
-def unseal(roster: Roster, federation: bytes, me: Party, letter: bytes) -> tuple[Party, Parcel]:
+def unseal(roster: Roster, federation: bytes, me: Party, letter: Sliced) -> tuple[Party, Parcel]:
     """The verified (sender, parcel) of a letter to `me`. Raises Abort(MALFORMED or SIGNATURE)."""
     header, raw = _read(letter)
-    return _verified(roster, federation, me, letter, header, raw)
+    sender, label = _verified(roster, federation, me, letter, header, raw)
+    return sender, Parcel(label, letter[_end(raw) :])
 
 
-def close(key: SigningKey, box: PublicBoxKey, federation: bytes, sender: Party, to: Party, parcel: Parcel) -> bytes:
-    """A signed letter whose body only `to`, the holder of `box`, can read."""
+def close(key: SigningKey, box: PublicBoxKey, federation: bytes, sender: Party, to: Party, parcel: Parcel) -> Sliced:
+    """A signed letter whose body only `to`, the holder of `box`, can read. A long one lies in a file; the body is not
+    needed any more.
+
+    Raises UsageError: there is no room for that.
+    """
     header = _header(sender, to, parcel.label)
-    return _signed(key, federation, header, box.seal(parcel.body, _info(federation, header)))
+    info = _info(federation, header)
+    if len(parcel.body) <= LONG:
+        sealed = box.seal(whole(parcel.body), info)
+        return b"".join((_signed(key, federation, header, sha256(sealed)), sealed))
+    at = _end(header)
+    letter, state = Spooled(at + len(parcel.body) + OVERHEAD), sha256()
+    for piece in box.pieces(parcel.body, info):
+        state.update(piece)
+        letter.write(at, piece)
+        at += len(piece)
+    letter.write(0, _signed(key, federation, header, state))
+    return letter
 
 
 def disclose(
-    roster: Roster, box: BoxKey, bound: Callable[[RoundId], bytes], me: Party, letter: bytes
+    roster: Roster, box: BoxKey, bound: Callable[[RoundId], bytes], me: Party, letter: Sliced
 ) -> tuple[Party, Parcel]:
     """The verified (sender, parcel) of a closed letter to `me`. bound: what letters of a round are bound to.
 
-    Raises Abort(MALFORMED, SIGNATURE or BOX).
+    A long body is opened as it is read. Raises Abort(MALFORMED, SIGNATURE or BOX).
     """
     header, raw = _read(letter)
     federation = bound(RoundId(header.run, header.number))
-    sender, sealed = _verified(roster, federation, me, letter, header, raw)
-    return sender, Parcel(sealed.label, box.unseal(sealed.body, _info(federation, raw)))
+    sender, label = _verified(roster, federation, me, letter, header, raw)
+    return sender, Parcel(label, box.opened(letter, _info(federation, raw), _end(raw)))
 
 
 def _header(sender: Party, to: Party, label: Label) -> bytes:
@@ -76,37 +102,44 @@ def _header(sender: Party, to: Party, label: Label) -> bytes:
     return header
 
 
-def _signed(key: SigningKey, federation: bytes, header: bytes, body: bytes) -> bytes:
+def _end(header: bytes) -> int:
+    """Where the body begins."""
+    return 8 + len(header) + SIGNATURE
+
+
+def _signed(key: SigningKey, federation: bytes, header: bytes, body: _Hash) -> bytes:
+    """All of a letter but its body."""
     signature = key.sign(_message(federation, header, body))
-    return b"".join((MAGIC, len(header).to_bytes(4, "big"), header, signature, body))
+    return b"".join((MAGIC, len(header).to_bytes(4, "big"), header, signature))
 
 
-def _message(federation: bytes, header: bytes, body: bytes) -> bytes:
-    return _TAG + hashlib.sha256(federation).digest() + header + hashlib.sha256(body).digest()
+def _message(federation: bytes, header: bytes, body: _Hash) -> bytes:
+    return _TAG + sha256(federation).digest() + header + body.digest()
 
 
 def _info(federation: bytes, header: bytes) -> bytes:
-    return _BOX_TAG + hashlib.sha256(federation).digest() + header
+    return _BOX_TAG + sha256(federation).digest() + header
 
 
-def _read(letter: bytes) -> tuple[Header, bytes]:
+def _read(letter: Sliced) -> tuple[Header, bytes]:
     """The header, unverified, and its bytes, which are the only ones that say so. Raises Abort(MALFORMED)."""
     if len(letter) < 72 or letter[:4] != MAGIC:
         raise Abort(Cause.MALFORMED, detail="not a letter of this version")
-    size = int.from_bytes(letter[4:8], "big")
+    size = int.from_bytes(bytes(letter[4:8]), "big")
     if size > MAX_HEADER or len(letter) < 72 + size:
         raise Abort(Cause.MALFORMED, detail="a letter is cut short")
-    raw = letter[8 : 8 + size]
+    raw = bytes(letter[8 : 8 + size])
     return load(raw, Header), raw
 
 
 def _verified(
-    roster: Roster, federation: bytes, me: Party, letter: bytes, header: Header, raw: bytes
-) -> tuple[Party, Parcel]:
-    end = 8 + len(raw)
-    signature, body = letter[end : end + 64], letter[end + 64 :]
+    roster: Roster, federation: bytes, me: Party, letter: Sliced, header: Header, raw: bytes
+) -> tuple[Party, Label]:
+    end, state = _end(raw), sha256()
+    for part in slices(len(letter), PIECE, end):
+        state.update(letter[part])
     sender = Party(header.from_role, header.from_name)
-    roster.verify(sender, _message(federation, raw, body), signature)
+    roster.verify(sender, _message(federation, raw, state), bytes(letter[end - SIGNATURE : end]))
     if Party(header.to_role, header.to_name) != me:
         raise Abort(Cause.SIGNATURE, party=sender, detail="a letter for somebody else")
-    return sender, Parcel(Label(RoundId(header.run, header.number), header.step), body)
+    return sender, Label(RoundId(header.run, header.number), header.step)

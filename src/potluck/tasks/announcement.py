@@ -9,6 +9,7 @@ from potluck.core.asks import Ask, Kind
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan, digest, required
 from potluck.core.rounds import Abort, Cause, Exchange, Half, Label, Parcel, RoundId
+from potluck.core.slices import Sliced
 from potluck.core.steps import hear
 from potluck.core.wire import dump, load
 
@@ -48,8 +49,14 @@ def announce(plan: Plan, ask: Ask, label: Label, to: Iterable[Party]) -> Half[No
 
 def announced(plan: Plan, round_: RoundId) -> Half[Announcement]:
     """What the server says. Raises Abort(TERMS): it runs another plan."""
-    inbox = yield hear(Label(round_, BEGIN), (SERVER,), hops=2)
-    said = load(inbox.got[SERVER], Announcement, SERVER)
+    heard: list[Announcement] = []
+
+    def take(sender: Party, body: Sliced) -> Sliced:
+        heard.append(load(body, Announcement, sender))
+        return body
+
+    yield hear(Label(round_, BEGIN), (SERVER,), hops=2, take=take)
+    said = heard.pop()  # nobody else holds the model that it is a view of
     if said.plan != digest(plan):
         raise Abort(Cause.TERMS, party=SERVER, detail="the server runs another plan")
     return said

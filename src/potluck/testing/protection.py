@@ -15,6 +15,7 @@ from potluck.core.desk import Desk
 from potluck.core.ledger import Ledger
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Abort, Credentials, Half, Sum, Terms, Words
+from potluck.core.slices import Sliced, whole
 from potluck.core.stages import Guarded, Opened
 from potluck.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
 from potluck.drivers.transcript import Transcript
@@ -34,9 +35,9 @@ class Bodies(Transcript):
     def __post_init__(self) -> None:
         Transcript.__init__(self)
 
-    def read(self, label: object, sender: Party, to: Party, body: bytes) -> None:
+    def read(self, label: object, sender: Party, to: Party, body: Sliced) -> None:
         """Keep the body."""
-        self.bodies.append((getattr(label, "step", ""), sender, to, body))
+        self.bodies.append((getattr(label, "step", ""), sender, to, whole(body)))
 
 
 def honestly(seat: Credentials, half: AnyHalf) -> AnyHalf:

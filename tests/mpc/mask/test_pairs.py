@@ -7,9 +7,10 @@ import pytest
 
 from potluck.core.party import site
 from potluck.core.rounds import Abort, RoundId, Terms
-from potluck.mpc.mask.pairs import Root, masked, pair_mask, self_mask, session
+from potluck.mpc.mask.pairs import Root, mask, pair_mask, self_mask, session
 from potluck.secret.container import Secret
 from potluck.testing.draws import seeded
+from support.mpc.masked import masked
 
 A, B = site("a"), site("b")
 TERMS = Terms(RoundId("run", 1), b"t" * 32, "once", (A, B), 2, 8, 32)
@@ -94,8 +95,9 @@ def test_the_mask_is_the_ciphers_keystream_as_little_endian_words():
     assert both.tobytes() == stream
 
 
-def test_masking_leaves_its_input_alone():
+def test_masks_go_into_the_words_themselves_which_are_little_endian():
     words = np.zeros(10, dtype="<u4")
-    words.flags.writeable = False
-    masked(words, plus=[Secret(b"k" * 32)])
-    assert not words.any()
+    mask(words, plus=[Secret(b"k" * 32)])
+    assert words.all()
+    with pytest.raises(ValueError, match="little-endian"):
+        mask(np.zeros(10, dtype=">u4"))

@@ -14,11 +14,12 @@ from potluck.core.rounds import Abort, Cause, RoundId, Terms
 from potluck.mpc.mask.graph import Graph, sound, thresholds
 from potluck.mpc.mask.messages import DealtHalf, Kept, Shares
 from potluck.mpc.mask.notes import open_half, open_shares
-from potluck.mpc.mask.pairs import Root, masked, pair_mask, self_mask, session
+from potluck.mpc.mask.pairs import Root, pair_mask, self_mask, session
 from potluck.mpc.mask.roster import SettledRoster
 from potluck.secret.box import BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.shamir import join, split
+from support.mpc.masked import masked
 from support.places import ROOT, TESTS
 
 FOLDER = ROOT / "vectors" / "mpc"

@@ -16,7 +16,7 @@ from potluck.core.wire import dump, load, unpack
 from potluck.mpc.mask import messages as m
 from potluck.mpc.mask.graph import Shape, thresholds
 from potluck.mpc.mask.notes import ROOT, SEED, open_half, open_shares
-from potluck.mpc.mask.pairs import Root, masked, pair_mask, self_mask, session
+from potluck.mpc.mask.pairs import Root, pair_mask, self_mask, session
 from potluck.mpc.mask.protection import Mask
 from potluck.mpc.mask.roster import fresh, table
 from potluck.secret.box import SEED as BOX_SEED
@@ -28,6 +28,7 @@ from potluck.secret.statement import indices
 from potluck.secret.stream import digest
 from potluck.testing.draws import seeded
 from potluck.testing.protection import RoundContext
+from support.mpc.masked import masked
 
 Hook = Callable[[int, Any], Any]
 

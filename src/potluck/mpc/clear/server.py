@@ -5,23 +5,22 @@ from functools import partial
 import numpy as np
 
 from potluck.core.party import Party
-from potluck.core.rounds import Half, Terms
+from potluck.core.rounds import Half, Terms, Words
+from potluck.core.slices import Sliced
 from potluck.core.stages import Opened
 from potluck.core.steps import hear
-from potluck.core.wire import unpack
+from potluck.core.wire import add
 from potluck.mpc.clear.site import INPUT
 
 
 def open_sum(terms: Terms) -> Half[Opened]:
     """The server's half: the sum [d] over those who answered, at least `terms.fewest`."""
-    check = partial(_checked, terms)
-    inbox = yield hear(terms.label(INPUT), terms.sites, check, at_least=terms.fewest, contributes=True)
     total = np.zeros(terms.length, terms.dtype)
-    for site, body in inbox.got.items():
-        total += unpack(body, terms.length, terms.bits, site)
+    take = partial(_added, total)
+    inbox = yield hear(terms.label(INPUT), terms.sites, at_least=terms.fewest, contributes=True, take=take)
     return Opened(total, frozenset(inbox.got))
 
 
-def _checked(terms: Terms, sender: Party, body: bytes) -> bytes:
-    unpack(body, terms.length, terms.bits, sender)
+def _added(total: Words, sender: Party, body: Sliced) -> Sliced:
+    add(total, body, sender)
     return body

@@ -61,20 +61,21 @@ def self_mask(seed: Secret, session: bytes, public: tuple[bytes, bytes]) -> Secr
     return derive(seed, digest(b"self mask", session, *public))
 
 
-def masked(words: Words, plus: Iterable[Secret] = (), minus: Iterable[Secret] = ()) -> Words:
-    """words [d] + the keystreams of `plus` - those of `minus`, mod 2^bits, as new words. Every key is used once.
+def mask(words: Words, plus: Iterable[Secret] = (), minus: Iterable[Secret] = ()) -> None:
+    """words [d], little-endian, in place: + the keystreams of `plus` - those of `minus`, mod 2^bits. Every key is used
+    once.
 
     Chunk by chunk, so that everything stays in the cache.
     """
-    out = words.astype(words.dtype.newbyteorder("<"), copy=True)
+    if words.dtype != words.dtype.newbyteorder("<"):
+        raise ValueError("words are little-endian")
     streams = [(Keystream(key), np.add) for key in plus] + [(Keystream(key), np.subtract) for key in minus]
     buffer = bytearray(CHUNK)
-    stream_words = np.frombuffer(buffer, dtype=out.dtype)
+    stream_words = np.frombuffer(buffer, dtype=words.dtype)
     view = memoryview(buffer)
-    for start in range(0, len(out), len(stream_words)):
-        piece = out[start : start + len(stream_words)]
+    for start in range(0, len(words), len(stream_words)):
+        piece = words[start : start + len(stream_words)]
         taken = stream_words[: len(piece)]
         for stream, combine in streams:
             stream.read_into(view[: piece.nbytes])
             combine(piece, taken, out=piece)
-    return out

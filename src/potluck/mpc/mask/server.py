@@ -5,19 +5,21 @@ drop-out; what shows only once a secret is rebuilt ends the round and names the 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import SURVIVORS, Credentials, Half, Terms
+from potluck.core.rounds import SURVIVORS, Credentials, Half, Terms, Words
+from potluck.core.slices import Sliced, whole
 from potluck.core.stages import Opened
 from potluck.core.steps import ask_sites, checked, handed_on, hear
-from potluck.core.wire import Signer, dump, load, unpack
+from potluck.core.wire import Signer, add, dump, load
 from potluck.mpc.mask import messages as m
 from potluck.mpc.mask.graph import Shape
 from potluck.mpc.mask.notes import check_dealt
-from potluck.mpc.mask.pairs import masked
+from potluck.mpc.mask.pairs import mask
 from potluck.mpc.mask.roster import SettledRoster, check_advert, check_keys, table
 from potluck.mpc.mask.unmask import Closing, check_reply, closing, keys
 from potluck.secret.box import SEED, BoxKey
@@ -47,8 +49,9 @@ def open_sum(shape: Shape, terms: Terms, me: Credentials) -> Half[Opened]:
 
     notes = handed_on({dealer: one.notes for dealer, one in dealt.items()})
     relays = {terms.sites[to]: dump(m.Relay(dealers, some)) for to, some in notes.items()}
-    check = partial(_read_input, settled, key)
-    inputs = yield ask_sites(terms, (m.RELAY, m.INPUT), relays, terms.fewest, check, contributes=True)
+    total = np.zeros(terms.length, terms.dtype)
+    take = partial(_added, total, settled, key)
+    inputs = yield replace(ask_sites(terms, (m.RELAY, m.INPUT), relays, terms.fewest, contributes=True), take=take)
     givers = tuple(sorted(index[site] for site in inputs.got))
 
     body = dump(m.Survivors(digest(indices(dealers)), givers))
@@ -63,10 +66,8 @@ def open_sum(shape: Shape, terms: Terms, me: Credentials) -> Half[Opened]:
     check = partial(_read_reply, fixed, key)
     replies = yield ask_sites(terms, (step, m.UNMASK), answers, shape.least, check, fixes=named, stands=SURVIVORS)
     plus, minus = keys(fixed, {index[site]: body for site, body in replies.got.items()})
-    total = np.zeros(terms.length, terms.dtype)
-    for site, words in inputs.got.items():
-        total += unpack(words, terms.length, terms.bits, site)
-    return Opened(masked(total, plus, minus), frozenset(inputs.got))
+    mask(total, plus, minus)
+    return Opened(total, frozenset(inputs.got))
 
 
 def _check_advert(shape: Shape, terms: Terms, me: Credentials, sender: Party, advert: m.Advert) -> None:
@@ -74,9 +75,11 @@ def _check_advert(shape: Shape, terms: Terms, me: Credentials, sender: Party, ad
     check_keys(sender, advert)
 
 
-def _read_input(settled: SettledRoster, key: BoxKey, sender: Party, body: bytes) -> bytes:
-    words = key.unseal(body, m.box_info(settled.hash, sender, SERVER, m.INPUT))
-    unpack(words, settled.terms.length, settled.terms.bits, sender)
+def _added(total: Words, settled: SettledRoster, key: BoxKey, sender: Party, body: Sliced) -> Sliced:
+    """What a site gave is in the sum from here on, whatever becomes of the site: the survivors that are named next are
+    those whose input was taken."""
+    words = key.opened(whole(body), m.box_info(settled.hash, sender, SERVER, m.INPUT))
+    add(total, words, sender)
     return words
 
 

@@ -8,14 +8,14 @@ answers. It does NOT check whether other sites' contributions are sensible: a su
 from dataclasses import dataclass
 
 from potluck.core.party import SERVER
-from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel, Record, Terms, Words, charge
+from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel, Record, Terms, charge
 from potluck.core.stages import Guarded
 from potluck.core.steps import ask_server, blaming, own_words, with_me
 from potluck.core.wire import Signer, by_site, dump, load, pack
 from potluck.mpc.mask import messages as m
 from potluck.mpc.mask.graph import Shape
 from potluck.mpc.mask.notes import Held, check_note, deal, expected, open_half, open_shares
-from potluck.mpc.mask.pairs import masked, pair_mask, self_mask, session
+from potluck.mpc.mask.pairs import mask, pair_mask, self_mask, session
 from potluck.mpc.mask.roster import Own, SettledRoster, accept, agree, fresh
 from potluck.secret.container import Secret
 from potluck.secret.statement import indices, survived
@@ -40,9 +40,11 @@ def give(shape: Shape, terms: Terms, me: Credentials, guarded: Guarded) -> Half[
     dealing = _receive(me, own, table, (yield from ask_server(terms.label, m.SHARE, dump(dealt), m.RELAY)))
     if kept:
         dealing.held[own.index] = kept
-    words = _mask(own, table, dealing, own_words(terms, guarded))
+    words, cost = own_words(terms, guarded).copy(), charge(terms, guarded)
+    del guarded
+    mask(words, [self_mask(own.seed, session(terms), own.advert.public), *dealing.plus], dealing.minus)
     sealed = table.server.seal(pack(words), m.box_info(table.hash, me.party, SERVER, m.INPUT))
-    cost = charge(terms, guarded)
+    del words
     answer = yield from ask_server(terms.label, m.INPUT, sealed, m.SURVIVORS, cost, contributes=True)
     givers = _agree(own, table, dealing, answer)
     agreed = frozenset(terms.sites[giver] for giver in givers)
@@ -105,11 +107,6 @@ def _cohort(own: Own, table: SettledRoster, sites: tuple[int, ...], step: str) -
     if len(table.graph.holders[own.index] & named_) < least:
         raise Abort(Cause.TOO_FEW, step=step, detail=f"of my neighbours fewer than {least} are left")
     return named_
-
-
-def _mask(own: Own, table: SettledRoster, dealing: _Dealing, words: Words) -> Words:
-    mine = self_mask(own.seed, session(table.terms), own.advert.public)
-    return masked(words, plus=[mine, *dealing.plus], minus=dealing.minus)
 
 
 def _agree(own: Own, table: SettledRoster, dealing: _Dealing, body: bytes) -> tuple[int, ...]:

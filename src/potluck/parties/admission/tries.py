@@ -12,6 +12,7 @@ from potluck.core.asks import Kind
 from potluck.core.party import SERVER
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause, Record, RoundId
+from potluck.core.slices import Sliced
 from potluck.core.wire import load
 from potluck.owner.budget import Budget
 from potluck.tasks.announcement import Announcement
@@ -30,7 +31,7 @@ def most(plan: Plan) -> int:
     return TRIES + (0 if plan.exact else plan.privacy.redo)
 
 
-def step_of(plan: Plan, body: bytes) -> str:
+def step_of(plan: Plan, body: Sliced) -> str:
     """Which step a round begins, as the marker says it. Raises Abort: MALFORMED; TERMS: the plan has no such step."""
     said = load(body, Announcement, SERVER)
     if not 0 <= said.step < _steps(plan, said.kind):

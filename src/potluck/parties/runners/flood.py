@@ -7,6 +7,8 @@ or the memory, or keep everybody else waiting. It does NOT keep a broker from dr
 from collections import OrderedDict
 from hashlib import sha256
 
+from potluck.core.slices import PIECE, Sliced, slices
+
 REMEMBERED = 4096
 
 
@@ -37,9 +39,12 @@ class Heard:
         self._most = most
         self._known: OrderedDict[bytes, None] = OrderedDict()
 
-    def before(self, letter: bytes) -> bool:
+    def before(self, letter: Sliced) -> bool:
         """Whether this very letter was heard before; from now on it was."""
-        digest = sha256(letter).digest()
+        state = sha256()
+        for part in slices(len(letter), PIECE):
+            state.update(letter[part])
+        digest = state.digest()
         if digest in self._known:
             return True
         self._known[digest] = None

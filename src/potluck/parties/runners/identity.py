@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from potluck.core.party import SERVER, Draw, Party, Role
 from potluck.core.rounds import Credentials, Parcel, RoundId
+from potluck.core.slices import Sliced
 from potluck.members.home import Membership
 from potluck.secret import envelope
 from potluck.secret.box import BoxKey, PublicBoxKey
@@ -24,11 +25,11 @@ class Identity:
     roster: Roster = field(repr=False)
     boxes: Mapping[Party, PublicBoxKey] = field(repr=False)
 
-    def close(self, to: Party, parcel: Parcel) -> bytes:
+    def close(self, to: Party, parcel: Parcel) -> Sliced:
         """A letter that only `to` can read. Raises KeyError: nobody I write to."""
         return envelope.close(self.key, self.boxes[to], self.bound(parcel.label.round), self.party, to, parcel)
 
-    def disclose(self, letter: bytes) -> tuple[Party, Parcel]:
+    def disclose(self, letter: Sliced) -> tuple[Party, Parcel]:
         """The verified (sender, parcel) of a letter to me. Raises Abort: forged, altered, not for me, or of a round
         and from a party that goes by another file."""
         return envelope.disclose(self.roster, self.box, self.bound, self.party, letter)

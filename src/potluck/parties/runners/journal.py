@@ -22,7 +22,8 @@ from potluck.core.errors import Refused, UsageError
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause
-from potluck.core.stages import Floats
+from potluck.core.slices import slices
+from potluck.core.stages import Floats, Grid
 from potluck.dp.mechanism import mechanism
 from potluck.dp.reveal import recalled
 from potluck.drivers.attempt import Attempt
@@ -30,14 +31,17 @@ from potluck.drivers.sums import Round
 from potluck.drivers.transcript import Traffic
 from potluck.members.federation import titled
 
-VERSION = 1
+VERSION = 2
 _SCHEMA = f"""
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE rounds (
     number INTEGER PRIMARY KEY, kind TEXT NOT NULL, step INTEGER NOT NULL, state BLOB NOT NULL, began REAL NOT NULL,
     ended REAL, may_have_left INTEGER NOT NULL DEFAULT 0, opened INTEGER NOT NULL DEFAULT 0, cause TEXT,
-    vals BLOB, std BLOB, told TEXT
+    told TEXT
 ) STRICT;
+CREATE TABLE numbers (
+    round INTEGER NOT NULL, of TEXT NOT NULL, place INTEGER NOT NULL, part BLOB NOT NULL, PRIMARY KEY (round, of, place)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE sites (
     name TEXT PRIMARY KEY, verdict TEXT NOT NULL, codes TEXT NOT NULL, seen REAL NOT NULL, epsilon REAL, head BLOB
 ) STRICT, WITHOUT ROWID;
@@ -116,9 +120,11 @@ class Journal:
         release = answer.release
         givers = sorted(party.name for party in release.givers)
         told = json.dumps(_entry_of(attempt.lost, attempt, done.seconds) | {"givers": givers})
-        values = (done.when, _floats(release.values), _floats(release.std) if release.std.any() else b"", told)
-        query = "UPDATE rounds SET opened = 1, ended = ?, vals = ?, std = ?, told = ? WHERE number = ?"
-        self._do(query, *values, done.number)
+        with self._at_once():
+            self._keep(done.number, "values", release.values)
+            if release.std.any():  # exact: none is kept
+                self._keep(done.number, "std", release.std)
+            self._do("UPDATE rounds SET opened = 1, ended = ?, told = ? WHERE number = ?", done.when, told, done.number)
 
     def finished(self, done: Round) -> None:
         """A round that is no sum ended well: it stands."""
@@ -133,20 +139,32 @@ class Journal:
 
     def recall(self, ask: Ask) -> tuple[Round, Answer] | None:
         """The finished round of this ask. Raises Refused: it was on another model, so the journal is not this run's."""
-        query = "SELECT number, state, ended, vals, std, told FROM rounds WHERE kind = ? AND step = ? AND opened = 1"
+        query = "SELECT number, state, ended, told FROM rounds WHERE kind = ? AND step = ? AND opened = 1"
         found = self._do(query, ask.kind.value, ask.step)
         if not found:
             return None
-        number, state, ended, values, std, told = found[0]
+        number, state, ended, told = found[0]
         if state != sha256(ask.state).digest():
             raise Refused("the journal is of another run", where=str(self._path), hint="start over with --fresh")
         known = json.loads(told)
         givers = frozenset(site(name) for name in known["givers"])
-        values = np.frombuffer(values, "<f8").astype(np.float64)
-        std = np.frombuffer(std, "<f8").astype(np.float64) if std else np.zeros_like(values)  # exact: none is kept
-        release = recalled(values, std, givers)
-        done = _round(ask, number, ended, known)
-        return done, Answer(release, mechanism(self._plan, ask).grid)
+        grid = mechanism(self._plan, ask).grid
+        release = recalled(self._kept(number, "values", grid), self._kept(number, "std", grid), givers)
+        return _round(ask, number, ended, known), Answer(release, grid)
+
+    def _keep(self, number: int, of: str, numbers: Floats) -> None:
+        for part in slices(len(numbers)):
+            data = numbers[part].astype("<f8", copy=False).tobytes()
+            self._do("INSERT INTO numbers VALUES (?, ?, ?, ?)", number, of, part.start, data)
+
+    def _kept(self, number: int, of: str, grid: Grid) -> Floats:
+        """What was kept of a round, zeros where nothing was."""
+        found = np.zeros(grid.length)
+        with _as_our_errors(self._path):
+            query = "SELECT place, part FROM numbers WHERE round = ? AND of = ?"
+            for place, part in self._db.execute(query, (number, of)):
+                found[place : place + len(part) // 8] = np.frombuffer(part, "<f8")
+        return found
 
     def unopened(self) -> int:
         """How many rounds began, came to nothing, and may have let contributions leave: each is a redone one."""
@@ -224,6 +242,18 @@ class Journal:
         """Let go of the file."""
         self._db.close()
 
+    @contextlib.contextmanager
+    def _at_once(self) -> Iterator[None]:
+        """What is changed within is durable all together, when this ends; none of it where it ends in an error."""
+        self._do("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._do("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            raise
+
     def _do(self, query: str, *values: object) -> list[Any]:
         """The rows that a query gives. What it changes is durable when this returns."""
         with _as_our_errors(self._path):
@@ -238,10 +268,6 @@ def _round(ask: Ask, number: int, ended: float, known: Mapping[str, Any]) -> Rou
     dropped = {name: Cause(cause) for name, cause in known["lost"].items()}
     steps = {step: (size, letters) for step, (size, letters) in known["steps"].items()}
     return Round(ask, number, dropped, known["seconds"], Traffic(known["up"], known["down"], steps), ended)
-
-
-def _floats(values: Floats) -> bytes:
-    return values.astype("<f8", copy=False).tobytes()
 
 
 def _entry_of(lost: Mapping[Any, Cause], attempt: Attempt, seconds: float) -> dict[str, Any]:

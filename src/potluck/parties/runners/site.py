@@ -19,6 +19,7 @@ from potluck.core.ledger import Ledger
 from potluck.core.line import Line
 from potluck.core.party import SERVER, Draw, Party
 from potluck.core.rounds import Abort, Cause, Parcel, RoundId
+from potluck.core.slices import Sliced
 from potluck.core.steps import recorded
 from potluck.core.wire import load
 from potluck.drivers.transcript import Transcript
@@ -107,7 +108,7 @@ class Site:
         ends = [seat.end for seat in self._seats.values() if seat.desk]
         return max(0.0, min([TICK, *(end - time.monotonic() for end in ends)]))
 
-    def _open(self, data: bytes) -> None:
+    def _open(self, data: Sliced) -> None:
         """One letter, whatever it is. A forgery proves nothing about anybody: it is noted and forgotten."""
         try:
             sender, said = self._me.disclose(data)
@@ -119,7 +120,7 @@ class Site:
         elif not self._heard.before(data):  # one that comes again says nothing new
             self._safely(said.label.round, lambda: self._said(said.label.round.run, said))
 
-    def _partner(self, sender: Party, said: Parcel, data: bytes) -> None:
+    def _partner(self, sender: Party, said: Parcel, data: Sliced) -> None:
         """A verified letter of another member's: it counts in a round of a run of which that one is a part."""
         seat, number = self._seats.get(said.label.round.run), said.label.round.number
         if seat is None or sender not in seat.partners or number < max(1, seat.number):
@@ -301,7 +302,7 @@ class Site:
     def _send(self, said: Parcel, seat: Seated | None = None) -> None:
         self._hand([(SERVER, self._me.close(SERVER, said))], seat)
 
-    def _hand(self, letters: list[tuple[Party, bytes]], seat: Seated | None) -> None:
+    def _hand(self, letters: list[tuple[Party, Sliced]], seat: Seated | None) -> None:
         """All at once: who cannot be reached keeps nobody else waiting."""
         if not letters:
             return

@@ -81,7 +81,9 @@ def join(context: RoundContext, rows: Table, me: Credentials) -> Half[None]:
     Abort(REPLAY): the same step on another model.
     """
     ask, privacy, agreed = yield from _heard(context, me)
-    yield from context.protection.give(agreed, me, contribution(context.task, ask, rows, privacy, me))
+    half = context.protection.give(agreed, me, contribution(context.task, ask, rows, privacy, me))
+    del ask  # a large model is let go before anything is sealed
+    yield from half
 
 
 def aid(context: RoundContext, me: Credentials) -> Half[None]:

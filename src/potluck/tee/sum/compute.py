@@ -129,7 +129,7 @@ class Room:
         names = digest(*(now.spec.members[giver.site].site for giver in now.givers))
         if self._opened.setdefault(now.spec.once, names) != names:
             raise Abort(Cause.REPLAY, party=HOST, detail="a step opens over one set of givers")
-        words = pack(self._noised(now.spec, self._joined(now), statement))
+        words = bytes(pack(self._noised(now.spec, self._joined(now), statement)))
         signed = self._sign.sign(m.output_statement(now.session, self.keys.sign, digest(statement), digest(words)))
         self._now = None
         return words, signed

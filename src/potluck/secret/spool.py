@@ -5,12 +5,10 @@ It lies where the system has its temporary files (TMPDIR). What is written there
 
 import os
 import tempfile
+import weakref
 
 from potluck.core.errors import UsageError
 from potluck.core.slices import Bytes
-
-LONG = 1 << 22
-"""Longer letters are not held in memory."""
 
 
 class Spooled:
@@ -20,17 +18,19 @@ class Spooled:
         """Raises UsageError: no file can be made."""
         self._size = size
         try:
-            self._file = tempfile.TemporaryFile(buffering=0)
-            os.ftruncate(self._file.fileno(), size)
+            with tempfile.TemporaryFile(buffering=0) as file:
+                os.ftruncate(file.fileno(), size)
+                self._file = os.dup(file.fileno())
         except OSError as error:
             raise _no_room(error) from None
+        weakref.finalize(self, os.close, self._file)
 
     def __len__(self) -> int:
         return self._size
 
     def __getitem__(self, where: slice, /) -> bytes:
         start, stop, _ = where.indices(self._size)
-        return os.pread(self._file.fileno(), max(0, stop - start), start)
+        return os.pread(self._file, max(0, stop - start), start)
 
     def write(self, at: int, data: Bytes) -> None:
         """These bytes, from `at` on. Raises UsageError: there is no room."""
@@ -39,7 +39,7 @@ class Spooled:
             raise ValueError("beyond the end")
         try:
             while done < len(view):
-                done += os.pwrite(self._file.fileno(), view[done:], at + done)
+                done += os.pwrite(self._file, view[done:], at + done)
         except OSError as error:
             raise _no_room(error) from None
 
