@@ -17,6 +17,8 @@ class Role(StrEnum):
     ENCLAVE = "enclave"
     BROKER = "broker"
 
+    __hash__ = str.__hash__  # an enum's own runs in Python, and parties are keys everywhere
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Party:
@@ -26,7 +28,7 @@ class Party:
     name: str
 
     def __str__(self) -> str:
-        return self.role.value if self.role in (Role.SERVER, Role.BROKER) else self.name
+        return str(self.role) if self.role is Role.SERVER or self.role is Role.BROKER else self.name
 
 
 SERVER = Party(Role.SERVER, "server")

@@ -218,6 +218,13 @@ class Link:
                 await asyncio.wait_for(self._alive.wait(), min(0.1, max(0.001, deadline - time.monotonic())))
 
     async def _send_all(self, letters: Sequence[tuple[Party, Sliced]], deadline: float) -> Mapping[Party, Unreachable]:
+        if len(letters) == 1:  # as a site's mostly are: it needs no task beside this one
+            to, data = letters[0]
+            try:
+                await self._send(to, data, deadline)
+            except Unreachable as reason:
+                return {to: reason}
+            return {}
         done = await asyncio.gather(*(self._send(*one, deadline) for one in letters), return_exceptions=True)
         failed: dict[Party, Unreachable] = {}
         for (to, _), error in zip(letters, done, strict=True):

@@ -26,10 +26,10 @@ PREFETCH = 64 * 1024**2
 """Bytes of whole letters that wait for the caller before fetching pauses."""
 BATCH, EXPIRES, BEAT, SILENCE = 512, 10.0, 1.5, 4.0
 KEEP, STALE, RETRY = 2.0, 300.0, 5.0
-LATER = 0.05
+LATER = 0.25
 """Seconds after which letters that are done with are acknowledged, all at once: out of the way of what is awaited."""
 REMEMBERED = 16384
-ACK, WORKING = b"+ACK", b"+WPI"
+ACK, WORKING, AGAIN = b"+ACK", b"+WPI", b'-NAK {"delay": %d}' % (RETRY * NANO)
 
 
 @dataclass(slots=True)
@@ -224,9 +224,8 @@ class Mailbox:
     def _dropped(self, added: Added) -> None:
         for key in added.ended:
             self._end(key)
-        again = json.dumps({"delay": int(RETRY * NANO)}).encode()
         for key in added.later:
-            self._say(self._replies.pop(key, {}).values(), b"-NAK " + again)
+            self._say(self._replies.pop(key, {}).values(), AGAIN)
 
     def _end(self, key: Key) -> None:
         """An unfinished letter is given up for good."""

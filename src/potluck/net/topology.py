@@ -12,6 +12,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from potluck.core.errors import Unreachable
 from potluck.core.party import Party
 from potluck.net.address import lease_stream, lease_subject, stream, token
@@ -54,8 +56,8 @@ async def api(session: Session, verb: str, body: object = None, wait: float = 5.
 def parse(data: bytes) -> dict[str, Any]:
     """An answer of the broker. Raises ApiError: an error, or nonsense."""
     try:
-        document = json.loads(data)
-    except ValueError:
+        document = msgspec.json.decode(data)
+    except (msgspec.DecodeError, ValueError, RecursionError):
         raise ApiError(0, "nonsense") from None
     if not isinstance(document, dict):
         raise ApiError(0, "nonsense")

@@ -10,7 +10,7 @@ from potluck.secret.stream import digest
 
 def named(party: Party) -> bytes:
     """A party as bytes."""
-    return f"{party.role.value}/{party.name}".encode()
+    return f"{party.role}/{party.name}".encode()
 
 
 def indices(values: Iterable[int]) -> bytes:
