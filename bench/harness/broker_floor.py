@@ -48,6 +48,7 @@ def floor(steps: Steps, sites: int, rounds: int) -> list[float]:
         process = subprocess.Popen(
             broker.arguments(Path(temp)),
             cwd=Path(temp) / broker.ROOM,
+            env=broker.environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +58,9 @@ def test_the_verb_serves_says_what_runs_and_ends_cleanly(made):
         until_it_answers(made)
         made.link(SERVER).open(10)
         child = running(made)
+        if Path("/proc/self/environ").exists():
+            given = dict(part.partition(b"=")[::2] for part in Path(f"/proc/{child}/environ").read_bytes().split(b"\0"))
+            assert given[b"GOMAXPROCS"] == broker.environment()["GOMAXPROCS"].encode()
         process.send_signal(signal.SIGHUP)
         made.links[0].send(SERVER, b"still there", 10)
         code, said = fails(made)
@@ -73,6 +77,15 @@ def test_the_verb_serves_says_what_runs_and_ends_cleanly(made):
     assert not broker.answers(made.folder)
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
+
+
+@pytest.mark.parametrize(("cores", "some"), [(1, "1"), (2, "1"), (3, "1"), (16, "8")])
+def test_the_program_gets_half_of_the_cores_unless_its_own_variable_says_how_many(monkeypatch, cores, some):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
+    monkeypatch.delenv("GOMAXPROCS", raising=False)
+    assert broker.environment() == {**os.environ, "GOMAXPROCS": some}
+    monkeypatch.setenv("GOMAXPROCS", "5")
+    assert broker.environment()["GOMAXPROCS"] == "5"
 
 
 def test_no_orphan_is_left_where_the_verb_is_killed(made):

@@ -74,6 +74,7 @@ def _child(command: list[str], room: Path) -> Iterator[subprocess.Popen[str]]:
     child = subprocess.Popen(  # noqa: S603
         command,
         cwd=room,
+        env=broker.environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
