@@ -26,6 +26,7 @@ from groups import (
     share_scores,
     share_sum,
     sites,
+    sums,
     traffic,
     unmask_server,
     whole_round,
@@ -53,6 +54,7 @@ MODULES = (
     network,
     sites,
     memory,
+    sums,
 )
 GROUPS: Mapping[str, Callable[[], Iterator[Row]]] = {
     module.__name__.removeprefix("groups."): module.rows for module in MODULES

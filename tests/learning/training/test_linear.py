@@ -307,10 +307,11 @@ def test_updates_come_in_batches_of_bounded_size():
     rng = np.random.default_rng(0)
     columns = {f"x{i}": number(0, 1) for i in range(30)} | {"y": category("0", "1")}
     data = Data(columns=columns, target=Target(column="y", positive=("1",)), split=Split(test=0.01))
-    spec = make(data=data)
+    descent = Training(method="gradient", expected_rows=1000)
+    spec = make(data=data, training=descent, privacy=noised("row"))
     frame = pd.DataFrame(rng.random((20_000, 30)), columns=[f"x{i}" for i in range(30)])
     table = frames(spec, frame.assign(y=rng.integers(0, 2, 20_000)))["a"]
     _, got = contributions(spec, table)
     assert len(got) > 4
-    assert max(values.nbytes for values in got) <= 16 << 20
+    assert max(values.nbytes for values in got) <= 1 << 20
     assert sum(len(values) for values in got) == int((~table.test).sum())

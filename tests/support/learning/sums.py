@@ -9,7 +9,7 @@ import pandas as pd
 
 import potluck
 from potluck.core.asks import Answer, Ask
-from potluck.core.fixed import add, decode, encode
+from potluck.core.fixed import decode
 from potluck.core.party import site
 from potluck.core.plan import (
     Column,
@@ -25,9 +25,10 @@ from potluck.core.plan import (
     Training,
 )
 from potluck.core.stages import Grid, GridBlock, Release
-from potluck.dp.mechanism import mechanism
+from potluck.dp.mechanism import guarded, mechanism
 from potluck.learning.data.table import Table, read
 from potluck.secret.random import system
+from support.learning.laid_out import laid_out
 
 HEART = Path(potluck.__file__).parent / "demo" / "heart"
 HOSPITALS = ("cleveland", "hungarian", "switzerland", "va")
@@ -116,8 +117,8 @@ def frames(plan: Plan, *given: pd.DataFrame) -> dict[str, Table]:
 def gridded(ask: Ask, task, tables: Mapping[str, Table]) -> Answer:
     """One sum as integers on the plan's own grid, without noise: what every protection opens."""
     bound = mechanism(task.plan, ask)
-    parts = [encode(bound.clip(update)) for table in tables.values() for update in task.contribute(ask, table, system)]
-    values = decode(add(parts, bound.grid, bound.limit).words, bound.grid)
+    given = [update for table in tables.values() for update in task.contribute(ask, table, system)]
+    values = decode(guarded(bound, given, system).words, bound.grid)
     return Answer(Release(values, np.zeros_like(values), frozenset(map(site, tables))), bound.grid)
 
 
@@ -128,11 +129,11 @@ def answer(ask: Ask, task, tables: Mapping[str, Table], noise: Noise | None = No
     for table in tables.values():
         own = task.ask(ask.kind, ask.step, ask.state)
         assert own == ask
-        for update in task.contribute(own, table, system):
-            assert update.values.shape[1] == length
+        for values in laid_out(task, own, table):
+            assert values.shape[1] == length
             if noise is None:
-                assert (np.abs(update.values) <= bounds * (1 + 1e-12)).all()
-            total += update.values.sum(axis=0)
+                assert (np.abs(values) <= bounds * (1 + 1e-12)).all()
+            total += values.sum(axis=0)
     std = np.zeros(length)
     if noise is not None:
         total, std = noise(ask, total)

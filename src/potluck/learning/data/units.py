@@ -1,6 +1,6 @@
 """Batches of disjoint privacy units: a row, all rows of one person, or the whole site.
 
-A batch is a few million numbers, whatever the site holds, so that memory stays bounded at a million rows.
+A batch is some hundred thousand numbers, whatever the site holds: they and what is made of them stay in the cache.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from potluck.core.errors import PlanError
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats, Update
 
-NUMBERS = 1 << 21
+NUMBERS = 1 << 17
 Index = NDArray[np.int64]
 Rows = Callable[[Index], Floats]
 """Row numbers [k] -> what each of these rows contributes [k, d]."""
@@ -32,14 +32,14 @@ def updates(plan: Plan, index: Index, person: Index | None, size: int, rows: Row
     elif unit == "person":
         yield from _by_person(index, _known(person)[index], size, rows)
     else:
-        for part in _parts(index, size):
+        for part in batches(index, size):
             yield Update(rows(part))
 
 
 def total(index: Index, size: int, rows: Rows) -> Floats:
     """[d]: the sum over the rows in `index`."""
     out = np.zeros(size)
-    for part in _parts(index, size):
+    for part in batches(index, size):
         out += rows(part).sum(axis=0)
     return out
 
@@ -69,7 +69,8 @@ def counted(plan: Plan, person: Index | None, index: Index) -> Index:
     return index[np.sort(order[place < most_rows(plan)])]
 
 
-def _parts(index: Index, size: int) -> Iterator[Index]:
+def batches(index: Index, size: int) -> Iterator[Index]:
+    """`index` in parts of about NUMBERS / size rows, for rows of so many numbers each."""
     step = max(1, NUMBERS // max(size, 1))
     for start in range(0, len(index), step):
         yield index[start : start + step]

@@ -34,12 +34,24 @@ def l2(plan: Plan) -> float:
 
 def design(features: Floats) -> Floats:
     """features [n, p] -> [n, p + 1] with a 1 for the intercept in front."""
-    return np.column_stack([np.ones(len(features)), features])
+    out = np.empty((len(features), features.shape[1] + 1))
+    out[:, 0] = 1.0
+    out[:, 1:] = features
+    return out
+
+
+def margins(weights: Floats, rows: Floats) -> Floats:
+    """rows [n, p + 1] -> [n] their products with the weights: the same bytes on every machine, in any order of rows.
+
+    NumPy adds the terms of a row in an order that depends on their number alone. That of a matrix product, and so its
+    last bits, depend on the BLAS, on its threads and on how many rows there are.
+    """
+    return np.asarray(np.multiply(rows, weights, order="C").sum(axis=1), dtype=np.float64)
 
 
 def residuals(by: Link, weights: Floats, rows: Floats, target: Floats) -> Floats:
     """rows [n, p + 1] -> [n] predicted mean minus target: within [-1, 1], but of squared errors."""
-    return np.asarray(by.mean(rows @ weights) - target, dtype=np.float64)
+    return np.asarray(by.mean(margins(weights, rows)) - target, dtype=np.float64)
 
 
 def slope_of(by: Link) -> Callable[[Spec, Shapes, Goal], Slope]:
@@ -47,7 +59,7 @@ def slope_of(by: Link) -> Callable[[Spec, Shapes, Goal], Slope]:
 
     def of_batch(weights: Floats, x: Floats, y: Floats) -> tuple[Floats]:
         rows = design(x)
-        return (np.asarray(rows.T @ residuals(by, weights, rows, y) / len(y), dtype=np.float64),)
+        return (np.asarray(rows.T @ (by.mean(rows @ weights) - y) / len(y), dtype=np.float64),)
 
     return lambda spec, shapes, aim: of_batch
 
@@ -72,7 +84,7 @@ def room(by: Link, weights: Floats) -> float:
 
 def curvature(by: Link, weights: Floats, rows: Floats) -> Floats:
     """rows [n, p + 1] -> [n] weights of the Gram matrix."""
-    return by.curved(rows @ weights)
+    return by.curved(margins(weights, rows))
 
 
 def penalty(strength: float, weights: Floats) -> Floats:

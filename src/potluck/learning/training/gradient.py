@@ -8,7 +8,7 @@ Smith, Thakurta 2014, arXiv 1405.7085 (full-batch form of noisy gradient descent
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,23 +16,25 @@ from potluck.core.asks import Block
 from potluck.core.party import Draw
 from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause
-from potluck.core.stages import Floats, Update
+from potluck.core.stages import Contribution, Encoded, Floats, Grid, L
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import Index, most_units, updates
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.linear import design, l2, link, penalty, residuals, room
 from potluck.learning.training.method import (
+    TALLY,
     ServerSteps,
     TrainingMethod,
+    counts,
     cut_off,
     few,
     judge,
-    tallied,
     tally,
     within,
 )
 from potluck.learning.training.optimizer import optimizer_of
+from potluck.learning.training.row_sums import encoded, exact, training_rows, weighted
 
 NEAR = 1e-4
 """Where less than this part of the largest coefficient is still to go, it has arrived: `training.newton.BLURRED`."""
@@ -66,17 +68,18 @@ class Gradient:
         high = room(link(self.plan), weights)
         return (Block("gradient", length, high, high * float(np.sqrt(length)), units), tally(self.plan, self.aim))
 
-    def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
+    def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Contribution]:
         """One unit a row, a person or a site: its summed gradient, not yet clipped."""
-        by, exact = link(self.plan), not self.plan.noisy
+        if not self.plan.noisy:
+            yield _Rows(self, weights, rows)
+            return
+        by = link(self.plan)
 
         def each(index: Index) -> Floats:
-            x, y = design(rows.features[index]), rows.target[index]
-            steep = residuals(by, weights, x, y)[:, None] * x
-            return np.hstack([steep, tallied(self.aim, y)]) if exact else steep
+            x = design(rows.features[index])
+            return residuals(by, weights, x, rows.target[index])[:, None] * x
 
-        size = sum(block.size for block in self.blocks(weights))
-        yield from updates(self.plan, np.flatnonzero(~rows.test), rows.person, size, each)
+        yield from updates(self.plan, np.flatnonzero(~rows.test), rows.person, self.features + 1, each)
 
     def course(self) -> ServerSteps:
         """One step down the opened gradient a round. Raises Abort(RANGE): the steps go up."""
@@ -111,6 +114,24 @@ class Gradient:
         if ahead <= NEAR * max(1.0, float(np.abs(weights).max())):
             return Fitted(weights, warnings, converged=True)
         return Fitted(weights, (*warnings, NOT_ARRIVED), converged=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What the training rows of a site add at these weights, without noise. See `core.stages.Unlaid`."""
+
+    method: Gradient
+    weights: Floats = field(repr=False)
+    rows: Table = field(repr=False)
+
+    def encode(self, grid: Grid, limit: L) -> Encoded[L]:
+        """The words of rows that are laid out, bit for bit. Raises Abort(RANGE): a row is beyond its range."""
+        by, part, high = link(self.method.plan), grid.parts[0], exact(limit).high[0]
+        totals = {one.name: np.zeros(one.size, dtype=np.int64) for one in grid.parts}
+        for x, y in training_rows(self.rows):
+            totals[part.name] += weighted(x, residuals(by, self.weights, x, y), part, high)
+            totals[TALLY] += counts(self.method.aim, y)
+        return encoded(totals, grid, limit)
 
 
 def _ahead(step: float, norm: float, before: float) -> float:

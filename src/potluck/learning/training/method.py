@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
@@ -102,6 +103,13 @@ def tallied(aim: Goal, target: Floats) -> Floats:
     return np.asarray(target[:, None] == np.arange(aim.cells), dtype=np.float64)
 
 
+def counts(aim: Goal, target: Floats) -> NDArray[np.int64]:
+    """[cells]: the rows in each cell."""
+    if aim.side == "number":
+        return np.array([len(target)])
+    return np.bincount(target.astype(np.int64), minlength=aim.cells)
+
+
 def judge(plan: Plan, aim: Goal, answer: Answer) -> float:
     """The opened number of training rows. Raises DataError: there are none, or all are of one class."""
     counts = answer.part(TALLY).values
@@ -117,7 +125,7 @@ def judge(plan: Plan, aim: Goal, answer: Answer) -> float:
 
 
 def cut_off(answer: Answer, name: str) -> float:
-    """How much every entry of a block may have lost: each row is cut off by at most a step of the grid."""
+    """How much every entry of a block may be off: the grid moves each row by at most a step."""
     step = next(part.step for part in answer.grid.parts if part.name == name)
     return step * float(answer.part(TALLY).values.sum())
 

@@ -1,5 +1,6 @@
 """Newton's method on exact sums: each round adds up every row's gradient and Gram matrix at the present weights.
 
+Rows are not laid out: a row's part of the Gram matrix would be as long as the matrix (`training.gram`).
 Undamped from zero, with one safeguard: where the gradient's norm rises, the next sum is taken half-way back. The
 Newton direction always lowers that norm for a short enough step, so halving ends. Exactly `rounds` sums. Without
 noise only; what the exact sums reveal is said in the views. Reference: Boyd and Vandenberghe, "Convex
@@ -7,7 +8,7 @@ Optimization", sections 9.5 and 10.2 (the norm of the residual as merit).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -17,26 +18,29 @@ from potluck.core.errors import DataError
 from potluck.core.fixed import finest
 from potluck.core.party import Draw
 from potluck.core.plan import Plan
-from potluck.core.stages import Floats, Update
+from potluck.core.stages import Encoded, Floats, Grid, L, Unlaid
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import encoding, inputs
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
-from potluck.learning.data.units import Index, most_units, updates
+from potluck.learning.data.units import most_units
 from potluck.learning.models.fitted import Fitted, Sums, training
-from potluck.learning.models.linear import curvature, design, l2, largest, link, penalty, residuals, room
+from potluck.learning.models.linear import l2, largest, link, margins, penalty, room
+from potluck.learning.training.gram import Gram
 from potluck.learning.training.method import (
     TALLY,
     ServerSteps,
     TrainingMethod,
+    counts,
     cut_off,
     few,
     judge,
-    tallied,
     tally,
     within,
 )
+from potluck.learning.training.row_sums import encoded, exact, training_rows, weighted
 
+GRAM = "gram"
 COARSEST = 2.0**-30
 """Coarser steps of the grid would move coefficients by 1e-6 of their size and more."""
 SETTLED = 1e-8
@@ -68,26 +72,15 @@ class Newton:
         """gradient [p + 1], the Gram matrix's upper triangle, of a linear model the squared errors and what their grid
         cuts off, and the rows of each side."""
         length, units, by = self.features + 1, most_units(self.plan), link(self.plan)
-        gram = _block("gram", length * (length + 1) // 2, by.steepest, units)
+        gram = _block(GRAM, length * (length + 1) // 2, by.steepest, units)
         widest = largest(by, weights) ** 2
         squares = (_block("squares", 1, widest, units), _block("rest", 1, 1.0, units)) if by.squares else ()
         steep = _block("gradient", length, room(by, weights), units)
         return (steep, gram, *squares, tally(self.plan, self.aim))
 
-    def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
+    def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Unlaid]:
         """One unit a row: its gradient, its Gram matrix, its squared error, its side."""
-        by, grain = link(self.plan), self._grain(weights)
-        upper = np.triu_indices(self.features + 1)
-
-        def each(index: Index) -> Floats:
-            x, y = design(rows.features[index]), rows.target[index]
-            off = residuals(by, weights, x, y)
-            curved = curvature(by, weights, x)[:, None] * x[:, upper[0]] * x[:, upper[1]]
-            squares = [_split(off**2, grain)] if by.squares else []
-            return np.hstack([off[:, None] * x, curved, *squares, tallied(self.aim, y)])
-
-        size = sum(block.size for block in self.blocks(weights))
-        yield from updates(self.plan, np.flatnonzero(~rows.test), rows.person, size, each)
+        yield _Rows(self, weights, rows)
 
     def course(self) -> ServerSteps:
         """Newton steps; half-way back where the gradient's norm rose. Raises DataError: there is no one fit."""
@@ -129,7 +122,7 @@ class Newton:
         rows = round(float(counts.sum()))
         return Sums(
             gram=tuple(map(tuple, self._gram(answer).tolist())),
-            gram_error=cut_off(answer, "gram"),
+            gram_error=cut_off(answer, GRAM),
             rows=rows,
             events=events,
             squares=squares,
@@ -140,17 +133,17 @@ class Newton:
         """The sum of squared errors at the final model, a quadratic's from its sums at `best`, and how far that may be
         off those of the exact fit: what the grid cut off, what float64 rounds in every row, and what the final model's
         gradient may still be, which the grid cut off too."""
-        moved, grain, rows = weights - best, self._grain(best), float(answer.part(TALLY).values.sum())
+        moved, grain, rows = weights - best, self.grain(best), float(answer.part(TALLY).values.sum())
         held = float(answer.part("squares").values[0]) + grain * float(answer.part("rest").values[0])
         slope, gram = answer.part("gradient").values, self._gram(answer)
         squares = held + float(2 * moved @ slope + moved @ gram @ moved)
-        far, lost, bent = float(np.abs(moved).sum()), cut_off(answer, "gradient"), cut_off(answer, "gram")
+        far, lost, bent = float(np.abs(moved).sum()), cut_off(answer, "gradient"), cut_off(answer, GRAM)
         cut = grain * cut_off(answer, "rest") + 2 * far * lost + far**2 * bent
         one = FLOAT * (len(weights) + 2) * (1 + float(np.abs(weights).sum()))
         rounded = 2 * one * float(np.sqrt(rows * max(squares, 0.0))) + rows * one**2
         return squares, cut + rounded + len(weights) * (lost + bent * far) ** 2 / lowest
 
-    def _grain(self, weights: Floats) -> float:
+    def grain(self, weights: Floats) -> float:
         """The step of the squared errors' grid."""
         return float(2.0 ** finest(most_units(self.plan) * largest(link(self.plan), weights) ** 2, 64))
 
@@ -158,7 +151,7 @@ class Newton:
         """[p + 1, p + 1], without the penalty."""
         length = self.features + 1
         gram = np.zeros((length, length))
-        gram[np.triu_indices(length)] = answer.part("gram").values
+        gram[np.triu_indices(length)] = answer.part(GRAM).values
         return np.asarray(gram + np.triu(gram, 1).T, dtype=np.float64)
 
     def _step(self, answer: Answer, slope: Floats, *, first: bool) -> tuple[Floats, float]:
@@ -168,8 +161,8 @@ class Newton:
         length, strength, gram = self.features + 1, l2(self.plan), self._gram(answer)
         gram[np.arange(1, length), np.arange(1, length)] += strength
         values, directions = np.linalg.eigh(gram)
-        # Each row was cut off by at most a step of the grid: below that a singular matrix can look regular.
-        blur = (cut_off(answer, "gram") * length if strength == 0 else 0.0) + 1e-14 * length * values[-1]
+        # Each row was moved by at most a step of the grid: below that a singular matrix can look regular.
+        blur = (cut_off(answer, GRAM) * length if strength == 0 else 0.0) + 1e-14 * length * values[-1]
         if values[0] <= blur:
             raise self._singular(directions[:, 0], first)
         return np.asarray(solve(gram, slope, assume_a="pos"), dtype=np.float64), float(values[0])
@@ -213,11 +206,40 @@ class Newton:
         return [name for name, size in zip(names, sizes, strict=True) if size > SHARE * sizes.max()]
 
 
-def _split(squares: Floats, grain: float) -> Floats:
-    """[n] -> [n, 2] whole steps of the grid, and what it would cut off, in steps: a good fit's errors are so far below
-    what a row might add that all of them, or all but a few, would be lost."""
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What the training rows of a site add at these weights. See `core.stages.Unlaid`."""
+
+    method: Newton
+    weights: Floats = field(repr=False)
+    rows: Table = field(repr=False)
+
+    def encode(self, grid: Grid, limit: L) -> Encoded[L]:
+        """Gradient, squares and counts are those of rows that are laid out, bit for bit; of the Gram matrix see
+        `training.gram`. Raises Abort(RANGE): a row is beyond its range."""
+        by, grain = link(self.method.plan), self.method.grain(self.weights)
+        high = dict(zip((part.name for part in grid.parts), exact(limit).high, strict=True))
+        parts = {part.name: part for part in grid.parts}
+        totals = {part.name: np.zeros(part.size, dtype=np.int64) for part in grid.parts}
+        gram = Gram(len(self.weights), high[GRAM], parts[GRAM].step)
+        for x, y in training_rows(self.rows):
+            at = margins(self.weights, x)
+            off = np.asarray(by.mean(at) - y, dtype=np.float64)
+            gram.add(x, by.curved(at))
+            totals["gradient"] += weighted(x, off, parts["gradient"], high["gradient"])
+            totals[TALLY] += counts(self.method.aim, y)
+            if by.squares:
+                for name, column in zip(("squares", "rest"), _split(off**2, grain), strict=True):
+                    totals[name] += weighted(np.ones((len(y), 1)), column, parts[name], high[name])
+        totals[GRAM] = gram.steps()[np.triu_indices(len(self.weights))]
+        return encoded(totals, grid, limit)
+
+
+def _split(squares: Floats, grain: float) -> tuple[Floats, Floats]:
+    """[n] -> whole steps of the grid, and what it would cut off, in steps: a good fit's errors are so far below what a
+    row might add that all of them, or all but a few, would be lost."""
     steps = np.floor(squares / grain)
-    return np.column_stack([steps * grain, squares / grain - steps])
+    return steps * grain, squares / grain - steps
 
 
 def _blurred(answer: Answer, lowest: float, weights: Floats) -> tuple[str, ...]:

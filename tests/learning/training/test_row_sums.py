@@ -1,0 +1,168 @@
+"""Sums over rows that are not laid out: the words of rows that are, on every machine, in any order."""
+
+import os
+import subprocess
+import sys
+import tracemalloc
+from decimal import Decimal, localcontext
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from potluck.core.fixed import encode, signed
+from potluck.core.rounds import Abort, Cause
+from potluck.core.stages import Clip, Grid, GridBlock, Range, Update
+from potluck.dp.mechanism import mechanism
+from potluck.learning.data import units
+from potluck.learning.data.table import Table
+from potluck.learning.loops import build
+from potluck.learning.models.kinds.logistic import mean
+from potluck.learning.training import row_sums
+from potluck.learning.training.row_sums import weighted
+from potluck.secret.random import system
+from support.learning import rows_by_hand
+from support.learning.laid_out import rows_of
+from support.learning.rows_by_hand import KINDS, METHODS, asked, plan, table, words
+from support.places import SRC, TESTS
+
+
+def laid(spec, rows, weights):
+    ask = asked(spec, weights)
+    made = mechanism(spec, ask)
+    return encode(made.clip(Update(rows_of(build(spec), ask, rows)))).words
+
+
+SIZES = st.sampled_from([0.0, 1e-9, 0.3, 5.0, 1e4, 9e8])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(KINDS), st.sampled_from(METHODS), st.integers(0, 2**32), st.integers(0, 300), SIZES,
+    st.sampled_from([1000, 10**6, 10**8]),
+)  # fmt: skip
+def test_words_are_those_of_rows_laid_out_but_for_the_gram_matrix(kind, method, seed, n, size, most):
+    spec, rows = plan(kind, method, most=most), table(kind, n=n, seed=seed)
+    weights = size * np.random.default_rng(seed).uniform(-1, 1, 4)
+    (grid, found), before = words(spec, rows, weights), laid(spec, rows, weights)
+    for name, where in grid.slices().items():
+        apart = np.abs(signed(found[where] - before[where]))
+        assert apart.max() <= (int((~rows.test).sum()) if name == "gram" else 0), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", METHODS)
+def test_neither_order_nor_batches_nor_how_rows_are_shared_out_matter(kind, method, monkeypatch):
+    spec, rows, weights = plan(kind, method), table(kind, n=500), np.array([0.3, -2.0, 1.5, 0.1])
+    _, whole = words(spec, rows, weights)
+    order = np.random.default_rng(1).permutation(500)
+    parts = [rows, *(part_of(rows, index) for index in (order, order[:170], order[170:]))]
+    monkeypatch.setattr(units, "NUMBERS", 64)
+    _, again, *shared = (words(spec, one, weights)[1] for one in parts)
+    assert np.array_equal(again, whole)
+    rounded = np.abs(signed(shared[0] + shared[1] - whole))
+    assert rounded.max() <= 1  # of the Gram matrix each site rounds its own sum
+    assert not rounded[:4].any()
+
+
+def part_of(rows, index):
+    return Table(rows.features[index], rows.target[index], None, rows.test[index], {}, ())
+
+
+MACHINES = [
+    {"OPENBLAS_NUM_THREADS": "1"},
+    {"OPENBLAS_NUM_THREADS": "2"},
+    {
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX2 FMA3 AVX512_SKX X86_V3 X86_V4",
+        "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA",
+    },
+]
+
+
+def test_the_same_words_with_any_blas_any_threads_and_any_processor():
+    """Other kernels of OpenBLAS and of NumPy, another exponential of the C library: what other machines would take."""
+    here = {"PYTHONPATH": os.pathsep.join((str(SRC.parent), str(TESTS)))}
+    command = [sys.executable, "-W", "ignore", "-m", rows_by_hand.__name__]
+    runs = [
+        subprocess.run(command, env=os.environ | here | machine, capture_output=True, text=True, check=True)
+        for machine in MACHINES
+    ]
+    assert len(runs[0].stdout.split()) == 4
+    assert len({run.stdout for run in runs}) == 1
+
+
+def test_no_copy_of_every_rows_contribution_is_made():
+    """Laid out, the Gram matrices of these rows take 79 MB."""
+    spec, rows = plan(p=30), table(p=30, n=20_000)
+    tracemalloc.start()
+    words(spec, rows, np.zeros(31))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12e6
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 200), st.integers(-48, 4), st.sampled_from([1.0, 8.0, 2.0**32]))
+def test_each_entry_is_truncated_toward_zero_as_rational_arithmetic_has_it(seed, n, power, high):
+    rng = np.random.default_rng(seed)
+    rows, factors = table(seed=seed, n=n).features, high * rng.choice([1.0, -1.0, rng.random(), 1e-12], n)
+    part = GridBlock("x", 3, max(2.0**power, high * 2.0**-54), high * n)  # whose sum fits a word
+    products = (factors[:, None] * rows).tolist()
+    expected = [sum(int(Fraction(row[j]) / Fraction(part.step)) for row in products) for j in range(3)]
+    assert weighted(rows, factors, part, high).tolist() == expected
+
+
+def test_control_rows_beyond_what_a_float_holds_are_found(monkeypatch):
+    rows, factors = np.full((4000, 1), 1 - 2.0**-48), np.full(4000, 1.0)
+    part = GridBlock("x", 1, 2.0**-48, 4000.0)
+    assert weighted(rows, factors, part, 1.0).tolist() == [4000 * (2**48 - 1)]
+    monkeypatch.setattr(row_sums, "EXACT", 2.0**70)
+    assert weighted(rows, factors, part, 1.0).tolist() != [4000 * (2**48 - 1)]
+
+
+@pytest.mark.parametrize(("value", "factor"), [(1.0000001, 0.5), (np.nan, 0.5), (0.5, 1.0000001), (0.5, -np.inf)])
+def test_what_is_beyond_its_range_stops_the_site(value, factor):
+    rows, factors = np.full((3, 2), 0.5), np.full(3, 0.5)
+    rows[1, 1], factors[2] = value, factor
+    with pytest.raises(Abort) as stop:
+        weighted(rows, factors, GridBlock("x", 2, 2.0**-40, 3.0), 1.0)
+    assert stop.value.cause is Cause.RANGE
+    assert str(value) not in str(stop.value)
+    assert str(factor) not in str(stop.value)
+
+
+def test_rows_that_are_added_up_exactly_refuse_a_clip():
+    grid = Grid((GridBlock("gradient", 4, 2.0**-40, 1.0), GridBlock("rows", 2, 1.0, 9.0)), 64)
+    for method in METHODS:
+        spec, rows = plan(method=method), table()
+        (given_,) = build(spec).contribute(asked(spec, np.zeros(4)), rows, system)
+        with pytest.raises(ValueError, match="nothing is clipped"):
+            given_.encode(grid, Clip((1.0, 1.0)))
+
+
+def test_a_mean_beyond_its_range_stops_the_site():
+    for method in METHODS:
+        spec, rows = plan(method=method), table()
+        rows.target[~rows.test] = 3.0  # of a side that cannot be
+        with pytest.raises(Abort) as stop:
+            words(spec, rows, np.zeros(4))
+        assert stop.value.cause is Cause.RANGE
+
+
+def test_probabilities_are_right_to_two_units_in_the_last_place():
+    margins = np.concatenate([np.linspace(-700, 700, 1401), np.random.default_rng(0).normal(size=1000) * 8])
+    with localcontext() as context:
+        context.prec = 40
+        for value, found in zip(margins.tolist(), mean(margins).tolist(), strict=True):
+            exact = 1 / (1 + (-Decimal(value)).exp())
+            assert abs(Decimal(found) / exact - 1) < Decimal(2) ** -52
+    ends = mean(np.array([0.0, -0.0, 1e4, -1e4, np.inf, -np.inf, np.nan]))
+    assert ends[:6].tolist() == [0.5, 0.5, 1.0, 0.0, 1.0, 0.0]
+    assert np.isnan(ends[6])
+
+
+def test_the_range_of_each_block_is_a_range():
+    assert row_sums.exact(Range((1.0,))) == Range((1.0,))

@@ -1,0 +1,50 @@
+"""Plans and rows as hard as they get, and what a site adds to a sum over them. As a program: the digests of that."""
+
+from hashlib import sha256
+
+import numpy as np
+
+from potluck.core.asks import Ask, Kind
+from potluck.core.plan import Data, Model, Plan, Target, Training
+from potluck.core.rounds import Words
+from potluck.core.stages import Grid
+from potluck.dp.mechanism import guarded, mechanism
+from potluck.learning.data.table import Table
+from potluck.learning.loops import build
+from potluck.secret.random import system
+from support.learning.sums import category, make, number
+
+KINDS = ["logistic", "linear"]
+METHODS = ["newton", "gradient"]
+
+
+def plan(kind: str = "logistic", method: str = "newton", p: int = 3, most: int = 1000) -> Plan:
+    columns = {f"x{i}": number(-1, 1) for i in range(p)}
+    columns["y"] = number(-1, 1) if kind == "linear" else category("0", "1")
+    target = Target(column="y") if kind == "linear" else Target(column="y", positive=("1",))
+    data = Data(columns=columns, target=target, max_rows=most)
+    return make(data=data, model=Model(kind=kind), training=Training(method=method, rounds=3))
+
+
+def table(kind: str = "logistic", p: int = 3, n: int = 200, seed: int = 0, hidden: float = 0.2) -> Table:
+    rng = np.random.default_rng(seed)
+    x = rng.choice([1.0, -1.0, 0.0, 1 - 2.0**-53, rng.random()], (n, p)) * rng.choice([1.0, rng.random()], (n, p))
+    y = rng.uniform(-1, 1, n) if kind == "linear" else rng.integers(0, 2, n).astype(np.float64)
+    return Table(x, y, None, rng.random(n) < hidden, {}, ())
+
+
+def asked(spec: Plan, weights: np.ndarray) -> Ask:
+    return build(spec).ask(Kind.TRAIN, 1, np.asarray(weights, dtype=np.float64).tobytes())
+
+
+def words(spec: Plan, rows: Table, weights: np.ndarray) -> tuple[Grid, Words]:
+    ask = asked(spec, weights)
+    made = mechanism(spec, ask)
+    return made.grid, guarded(made, build(spec).contribute(ask, rows, system), system).words
+
+
+if __name__ == "__main__":
+    for kind in KINDS:
+        for method in METHODS:
+            spec, rows = plan(kind, method, p=40, most=10**4), table(kind, p=40, n=3000)
+            print(sha256(words(spec, rows, np.linspace(-1, 1, 41))[1].tobytes()).hexdigest())
