@@ -50,11 +50,11 @@ def encode(bounded: Bounded[L]) -> Encoded[L]:
     for index, (part, where) in enumerate(zip(grid.parts, grid.slices().values(), strict=True)):
         clip = isinstance(bounded.limit, Clip)
         most = (bounded.limit.l2 if isinstance(bounded.limit, Clip) else bounded.limit.high)[index] / part.step
-        squares = np.zeros(len(values))
+        squares = np.zeros(len(values) * clip)
         for rows, columns in blocks(len(values), where):
             steps = _truncated(values[rows, columns], part)
-            if np.abs(steps).max() > most:
-                raise _beyond(part)
+            if not np.abs(steps).max() <= most:
+                raise _beyond(part) if np.isfinite(steps).all() else _not_finite()
             if clip:
                 squares[rows] += np.einsum("ud,ud->u", steps, steps)
             whole = steps.astype(np.int64)
@@ -65,11 +65,9 @@ def encode(bounded: Bounded[L]) -> Encoded[L]:
 
 
 def _truncated(values: Floats, part: GridBlock) -> Floats:
-    """Values of one part in whole steps, truncated toward zero. Raises Abort(RANGE): one is not finite."""
+    """Values of one part in whole steps, truncated toward zero."""
     steps = values / part.step
     np.trunc(steps, out=steps)
-    if not np.isfinite(steps).all():
-        raise Abort(Cause.RANGE, detail="a contribution is not a finite number")
     return steps
 
 
@@ -77,6 +75,10 @@ def _norms(squares: Floats, part: GridBlock) -> Floats:
     """[units] L2 norms, rounded up: the float result is widened by its own error bound, in whatever order it was added
     up. Where squares add up to less than 2^53, they are exact."""
     return np.asarray(np.sqrt(squares) * (1 + (part.size + 4) * 2.0**-53), dtype=np.float64)
+
+
+def _not_finite() -> Abort:
+    return Abort(Cause.RANGE, detail="a contribution is not a finite number")
 
 
 def _beyond(part: GridBlock) -> Abort:

@@ -37,6 +37,9 @@ def blocks(units: int, where: slice) -> Iterator[tuple[slice, slice]]:
     Of a narrow stretch a block has several whole rows, of a wide one a slice of a single row.
     """
     width = where.stop - where.start
+    if 0 < units * width <= SLICE:
+        yield slice(0, units), where
+        return
     for rows in slices(units, max(1, SLICE // max(1, width))):
         for columns in slices(where.stop, start=where.start):
             yield rows, columns
