@@ -110,7 +110,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     header: bool = True
     missing: Names = ("",)
     person: Text | None = None
-    max_rows: Annotated[int, Bounds(ge=1, le=1 << 40, hint="the most rows that a site may have")] = 1_000_000
+    max_rows: Annotated[int, Bounds(ge=1, le=1_000_000_000, hint="the most rows that a site may have")] = 1_000_000
     files: dict[Text, Text] = {}
     columns: Annotated[dict[Text, Column], Size(100_000)] = {}
     target: Target | None = None

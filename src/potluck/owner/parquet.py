@@ -1,76 +1,63 @@
-"""Rows of a Parquet file, a column at a time: what the plan does not name stays unread. Needs pyarrow."""
+"""Rows of a Parquet file, through DuckDB: what the plan does not name stays unread.
 
-from collections.abc import Iterator
+A value is what it would be in a CSV file: true and false are 1 and 0, a narrow float is its shortest text (.1 is not
+.10000000149), dates are ISO texts, an absent value is none. A value that has no text (bytes, lists) is refused with its
+column's name alone.
+"""
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from potluck.core.errors import DataError, UsageError
-from potluck.learning.data.source import Rows
-from potluck.learning.data.sources.memory import InMemory
-from potluck.owner.cells import column
-
-PIP = "pip install 'potluck[parquet]'"
+from potluck.core.errors import DataError
+from potluck.learning.data.problems import Problems
+from potluck.learning.data.source import Rows, by_place
+from potluck.learning.data.sql.duck import Duck, connection, path_text, typed
+from potluck.learning.data.sql.relation import Limits
 
 
-class ParquetRows:
-    """The rows as `learning.data.source.Frame` has them. The file is open while a column is read, not longer."""
+@dataclass(frozen=True, slots=True)
+class ParquetFile:
+    """See `learning.data.source.Rows`. where: the site's name, for messages."""
 
-    def __init__(self, path: Path, max_rows: int, where: str) -> None:
-        """Reads names and row count. Raises UsageError: no pyarrow. Raises DataError: no Parquet, too many rows."""
-        self._path, self._where = path, where
-        with _opened(path, where) as file:
-            self.columns: tuple[str, ...] = tuple(name.strip() for name in file.schema_arrow.names)
-            self._length = int(file.metadata.num_rows)
-        if self._length > max_rows:
-            raise DataError(f"has more rows than data.max_rows ({max_rows})", where=where, hint="raise it")
+    path: Path
+    where: str
+    limits: Limits
 
-    def __len__(self) -> int:
-        return self._length
+    @property
+    def _source(self) -> str:
+        return f"read_parquet({path_text(self.path)}, hive_partitioning = false)"
 
-    def __getitem__(self, name: str, /) -> NDArray[np.generic]:
-        place = self.columns.index(name)
-        with _opened(self._path, self._where) as file:
-            values = column(_values(file, place), name, self._where)
-        if len(values) != self._length:
-            raise DataError("was changed while it was read", where=self._where, hint="leave it alone during a run")
-        return values
+    def names(self) -> tuple[str, ...]:
+        """As the file has them."""
+        with self._connected() as found:
+            return tuple(name.strip() for name, _ in found.columns())
 
+    @contextmanager
+    def open(
+        self, wanted: Sequence[str], layout: Sequence[str] | None, problems: Problems, careful: bool
+    ) -> Iterator[Duck]:
+        """By name, or by place: see `by_place`."""
+        with self._connected() as found:
+            columns = found.columns()
+            index = by_place(wanted, layout, [name.strip() for name, _ in columns], self.where)
+            if found.count() > self.limits.rows:
+                what = f"has more rows than data.max_rows ({self.limits.rows})"
+                raise DataError(what, where=self.where, hint="raise it")
+            cells = {name: typed(*columns[place], self.where) for name, place in zip(wanted, index, strict=True)}
+            yield Duck(found.connection, self._source, cells, self.where, form=" as Parquet")
 
-def _values(file: Any, place: int) -> Iterator[object]:
-    """One column's values. A narrow float by its shortest text, as in a CSV: .1 is not .10000000149."""
-    name = file.schema_arrow.names[place]
-    narrow = {"float": np.float32, "halffloat": np.float16}.get(str(file.schema_arrow.types[place]))
-    for group in range(file.metadata.num_row_groups):
-        # By name: to ask for "a" also brings "a.b", which may stand before it.
-        values = file.read_row_group(group, columns=[name]).column(name).to_pylist()
-        if narrow is None:
-            yield from values
-        else:
-            yield from (None if value is None else float(str(narrow(value))) for value in values)
-
-
-@contextmanager
-def _opened(path: Path, where: str) -> Iterator[Any]:
-    try:
-        import pyarrow.lib
-        import pyarrow.parquet
-    except ImportError:
-        raise UsageError("reading Parquet needs pyarrow", where=where, hint=PIP) from None
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            yield file
-    except FileNotFoundError:
-        raise DataError(f"no such file: {path}", where=where, hint="correct the path of this site's data") from None
-    except (OSError, pyarrow.lib.ArrowException) as error:
-        raise DataError(f"{path} cannot be read as Parquet ({type(error).__name__})", where=where) from None
+    @contextmanager
+    def _connected(self) -> Iterator[Duck]:
+        if not self.path.is_file():
+            raise DataError(f"no such file: {self.path}", where=self.where, hint="correct the path of this site's data")
+        with connection(self.limits, self.path) as made:
+            yield Duck(made, self._source, {}, self.where, form=" as Parquet")
 
 
-def parquet(source: object, where: str, most: int) -> Rows | None:
+def parquet(source: object, where: str, limits: Limits) -> Rows | None:
     """A path that ends in `.parquet`, in any case."""
     if not isinstance(source, str | Path) or Path(source).suffix.lower() != ".parquet":
         return None
-    return InMemory(ParquetRows(Path(source), most, where))
+    return ParquetFile(Path(source), where, limits)

@@ -35,9 +35,13 @@ AtLeastOne = Annotated[int, Bounds(ge=1)]
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the rows are: a file (relative to the policy), or a query at an address (`url`, or in `url_file`)."""
+    """Where the rows are: a file (relative to the policy), or a query at an address (`url`, or in `url_file`).
+
+    memory: bytes that reading them may take.
+    """
 
     file: str | None = None
+    memory: Annotated[int, Bounds(ge=64 << 20, hint="e.g. 2_000_000_000; at least 67_108_864")] = 1 << 30
     url: Secret | None = None
     url_file: str | None = None
     query: str | None = None

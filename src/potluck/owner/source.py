@@ -9,6 +9,7 @@ from pathlib import Path
 
 from potluck.core.errors import UsageError, reason
 from potluck.learning.data.source import SOURCES, Rows, opened
+from potluck.learning.data.sql.relation import Limits
 from potluck.owner import policy
 from potluck.owner.parquet import parquet
 from potluck.owner.sql import Query, database
@@ -24,10 +25,11 @@ def open_source(source: policy.Source, base: Path, *, max_rows: int, where: str)
     A CSV file is only named here. Raises UsageError: a package is missing, the address or query cannot be used.
     Raises DataError: no such file, database unreachable, more than max_rows rows.
     """
+    limits = Limits(max_rows, source.memory)
     if source.file is not None:
-        return opened(base / source.file, where, max_rows)
+        return opened(base / source.file, where, limits)
     address = source.url if source.url is not None else _address(base / (source.url_file or ""), where)
-    return opened(Query(address, source.query or "", base), where, max_rows)
+    return opened(Query(address, source.query or "", base), where, limits)
 
 
 def _address(path: Path, where: str) -> Secret:

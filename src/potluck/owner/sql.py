@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from potluck.core.errors import DataError, UsageError
 from potluck.learning.data.source import Rows
 from potluck.learning.data.sources.memory import InMemory
+from potluck.learning.data.sql.relation import Limits
 from potluck.owner.cells import Fetched, column, joined
 from potluck.secret.container import Secret
 
@@ -58,8 +59,8 @@ class Query:
     base: Path
 
 
-def database(source: object, where: str, most: int) -> Rows | None:
-    """All rows of a query: at most `most` + 1 are fetched.
+def database(source: object, where: str, limits: Limits) -> Rows | None:
+    """All rows of a query: at most one more than the limit is fetched.
 
     Raises UsageError: no sqlalchemy, no usable address or query. Raises DataError: unreachable, refused, too many rows.
     """
@@ -69,7 +70,7 @@ def database(source: object, where: str, most: int) -> Rows | None:
     engine = _engine(source.address, source.base, where)
     try:
         with _as_our_errors(where), engine.connect() as connection:
-            return InMemory(_fetched(connection, statement, most, where))
+            return InMemory(_fetched(connection, statement, limits.rows, where), where, limits)
     finally:
         engine.dispose()
 

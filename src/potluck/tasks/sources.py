@@ -10,10 +10,12 @@ from potluck.core import plan as core
 from potluck.core.errors import PlanError
 from potluck.core.party import Party
 from potluck.learning.data.source import Source, opened
-from potluck.learning.data.table import Table, header, read, resolve
+from potluck.learning.data.sql.relation import Limits
+from potluck.learning.data.table import Table, header, resolve
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.tally_words import required
 from potluck.owner import source as _source  # noqa: F401  kinds of source that owners have
+from potluck.tasks.sums.rows import rows_of
 
 Sources = Mapping[str, Source]
 
@@ -40,7 +42,7 @@ def sources(plan: Written, data: Sources | None) -> Sources:
         if name not in names:
             hint = f"the sites are {', '.join(names)}"
             raise PlanError(f"{key}: {name} is no site of this plan", where=plan.where, hint=hint)
-    return {name: opened(source, name, plan.spec.data.max_rows) for name, source in given.items()}
+    return {name: opened(source, name, Limits(plan.spec.data.max_rows)) for name, source in given.items()}
 
 
 def tables(plan: Written, data: Sources | None) -> tuple[core.Plan, dict[Party, Table]]:
@@ -48,7 +50,7 @@ def tables(plan: Written, data: Sources | None) -> tuple[core.Plan, dict[Party, 
     a cell does not fit the plan, or of a whole column none does."""
     given = sources(plan, data)
     spec = resolve(plan.spec, {name: header(given[name], plan.spec, name) for name in plan.spec.federation.sites})
-    found = {site: read(given[site.name], spec, site.name) for site in spec.sites}
+    found = {site: rows_of(given[site.name], spec, site.name) for site in spec.sites}
     for site, table in found.items():
         required(table.tally, site.name)
     return spec, found

@@ -57,7 +57,9 @@ def by_order(plan: Plan) -> bool:
 
 
 def of_table(table: Table, key: Secret, ordered: bool = False) -> Tie:
-    """The rows of a site. ordered: their order counts."""
+    """The rows of a site, or, where it holds none, what they add. ordered: their order counts."""
+    if table.sums is not None:
+        return Tie(key, total(key, [table.sums.body()], b"potluck sums"))
     rows: Iterator[bytes] = _rows(table)
     if ordered:
         rows = (number.to_bytes(8, "little") + row for number, row in enumerate(rows))

@@ -5,15 +5,29 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from potluck.core.plan import Column
-from potluck.learning.data.column import OTHER, Field, key
-from potluck.learning.data.encode import Encoding, codes, encode, field, numbers, order, referred, scale, written
-from potluck.learning.data.problems import Unfit
+from potluck.learning.data.column import CASE, OTHER, Field, key
+from potluck.learning.data.encode import Encoding, encode, field, referred, scale
+from potluck.learning.data.parts import grounded, value_of
+from potluck.learning.data.problems import Problems
+from potluck.learning.data.source import opened
+from potluck.learning.data.sources.memory import ByName
 from potluck.learning.data.target import Goal
 from potluck.learning.models.card import Card, fault
+
+
+def values_of(one: Field, cells, missing) -> np.ndarray:
+    """What a column's cells are, by a query: +inf where a cell does not fit."""
+    frame = ByName({"c": cells if isinstance(cells, np.ndarray) else np.array([*cells, None], object)[:-1]}, len(cells))
+    with opened(frame, "home").open(["c"], None, Problems("home"), careful=True) as relation:
+        ground, found = grounded(relation)
+        layer = ground.above("b")
+        top = layer.above("v")
+        name = top.define(value_of(one, found["c"], missing, layer))
+        return np.array([math.nan if value is None else value for (value,) in relation.rows(top.ask([name]))])
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e3, 1e3), st.floats(1e-3, 1e3))
@@ -46,7 +60,7 @@ def test_values_compare_as_numbers_where_both_are_numbers(left, right, same):
 
 def test_undeclared_values_are_all_zeros_and_missing_ones_raise_the_flag():
     one = field("c", Column(kind="category", values=("0", "1"), missing="flag"))
-    values = codes(["1.0", "0", "9", "?", None, " 1 "], order(one.values), ("?",))
+    values = values_of(one, ["1.0", "0", "9", "?", None, " 1 "], ("?",))
     assert np.array_equal(values, [1, 0, OTHER, np.nan, np.nan, 1], equal_nan=True)
     features = encode(Encoding(fields=(one,), missing=("?",)), {"c": values})
     assert one.features == ("c=0", "c=1", "c?")
@@ -60,32 +74,62 @@ def test_a_flagged_number_is_zero_where_missing():
     assert features.tolist() == [[1, 0], [0, 1]]
 
 
+NUMBER = Field(name="x", kind="number", low=0.0, high=1.0)
+
+
 @given(st.lists(st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.just(None)), max_size=20))
 def test_numbers_are_read_back_bit_for_bit(values):
-    cells = [None if value is None else repr(value) for value in values]
-    found = numbers(cells, ("",))
-    assert [None if math.isnan(v) else v for v in found] == values
+    found = values_of(NUMBER, [None if value is None else repr(value) for value in values], ("",))
+    assert [None if math.isnan(v) else v.hex() for v in found] == [None if v is None else v.hex() for v in values]
 
 
-@given(st.lists(st.text(max_size=5), min_size=1, max_size=5), st.integers(0, 4))
-def test_unfit_tells_the_place_and_no_value(texts, place):
-    cells = ["1"] * place + ["x" + "".join(texts)]
-    with pytest.raises(Unfit) as caught:
-        numbers(cells, ("",))
-    assert caught.value.index == [place]
-    assert str(caught.value) == "nan, inf or text where a number is expected"
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.one_of(st.text("0123456789.-+eE_ \t\u00a0\u0661infa", max_size=8), st.text(max_size=3)), max_size=30)
+)
+@example(["1_0", "+-1", "1e400", "-1e400", "inf", "nan", "\u0661", "\u00a01", "1e-400", ".5", "5.", "0x1", "1e5_0"])
+def test_a_text_is_a_number_to_queries_where_it_is_one_to_the_keys(texts):
+    """Python says which texts compare as numbers, the engine which cells are: it must be the same ones."""
+    found = values_of(NUMBER, texts, ("?", "-9"))
+    for text, value in zip(texts, found.tolist(), strict=True):
+        if key(text) in (key("?"), key("-9")):
+            assert math.isnan(value)
+        elif isinstance(key(text), float):
+            assert value == key(text), text
+        else:
+            assert value == math.inf, text
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.text("01.eE ab\u00c4\u00e4'\"\\\0\u3000", max_size=4), max_size=30),
+    st.lists(st.text("01.ab\u00c4'\"\\\0", min_size=1, max_size=3), min_size=1, max_size=4, unique_by=key),
+)
+def test_a_text_is_a_declared_value_to_queries_where_it_has_its_key(texts, values):
+    one = Field(name="c", kind="category", values=tuple(values))
+    gone = "?" if key("") in map(key, values) else ""
+    found = values_of(one, texts, (gone,))
+    places = {key(value): float(place) for place, value in enumerate(values)}
+    for text, value in zip(texts, found.tolist(), strict=True):
+        if key(text) == key(gone):
+            assert math.isnan(value), text
+        elif key(text) in places:
+            assert value == places[key(text)], text
+        else:
+            alike = {v.strip().lower() for v in values if isinstance(key(v), str)}
+            assert value == (CASE if text.strip().lower() in alike else OTHER), text
 
 
 def test_numbers_of_a_frame_meet_categories_as_numbers():
-    assert np.array_equal(
-        codes(np.array([1.0, 2.0, np.nan]), order(("1", "x")), ()), [0, OTHER, np.nan], equal_nan=True
-    )
+    one = Field(name="c", kind="category", values=("1", "x"))
+    found = values_of(one, np.array([1.0, 2.0, np.nan, np.inf]), ())
+    assert np.array_equal(found, [0, OTHER, np.nan, OTHER], equal_nan=True)
 
 
 def test_a_reference_is_no_feature_and_what_is_not_declared_is_missing_beside_it():
     one = Field(name="stage", kind="category", values=("1", "2", "3"), reference="1.0", missing="flag")
     assert one.features == ("stage=2", "stage=3", "stage?")
-    cells = referred(one, written(one, ["1", "2.0", "3", "9", "?"], ("?",)))
+    cells = referred(one, values_of(one, ["1", "2.0", "3", "9", "?"], ("?",)))
     assert np.isnan(cells).tolist() == [False, False, False, True, True]
     found = encode(Encoding(fields=(one,), missing=("?",)), {"stage": cells})
     assert found.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]
@@ -93,7 +137,7 @@ def test_a_reference_is_no_feature_and_what_is_not_declared_is_missing_beside_it
 
 def test_control_without_a_reference_what_is_not_declared_is_all_zeros():
     one = Field(name="stage", kind="category", values=("1", "2", "3"))
-    found = encode(Encoding(fields=(one,), missing=()), {"stage": referred(one, written(one, ["1", "9"], ()))})
+    found = encode(Encoding(fields=(one,), missing=()), {"stage": referred(one, values_of(one, ["1", "9"], ()))})
     assert found.tolist() == [[1, 0, 0], [0, 0, 0]]
 
 

@@ -11,7 +11,7 @@ from potluck.learning.data.tally import rests_on
 from potluck.learning.loops import build
 from potluck.secret.random import system
 from potluck.tasks.sums.forecast import forecast_of, words
-from support.learning.sums import category, number, replaced, stats
+from support.learning.sums import category, number, replaced, stats, summed
 from support.learning.tiny import noised
 
 COLUMNS = {"age": number(20, 90), "sex": category("f", "m"), "chol": number(0, 500, "drop")}
@@ -59,7 +59,8 @@ def test_what_counts_in_a_forecast_is_what_the_sum_holds():
     spec, frame = plan(most=2), visits(each=5, persons=40, lacking=30)
     rows = read(frame, spec, "a")
     task = build(spec)
-    total = sum(one.values.sum(axis=0) for one in task.contribute(next(task.lead()), rows, system))
+    ask = next(task.lead())
+    total = sum(summed(one, ask) for one in task.contribute(ask, rows, system))
     held = {"rows": total[0], "age": total[1] + total[3] + total[5], "chol": total[7]}
     assert rows.tally.statistics == held == {"rows": 80, "age": 80, "chol": 50}
     assert rows.tally.counted == rests_on(spec, rows.tally) == 80

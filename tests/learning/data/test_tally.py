@@ -15,7 +15,7 @@ from potluck.learning.data.table import read
 from potluck.learning.data.tally_words import MOST, required, told, words
 from potluck.learning.statistics.statistics import StatisticsTask
 from potluck.secret.random import system
-from support.learning.sums import HEART, category, heart, hospitals, make, number, replaced, stats
+from support.learning.sums import HEART, category, heart, hospitals, make, number, replaced, stats, summed
 
 SECRET = "s3cr3t"
 
@@ -49,7 +49,9 @@ def test_27_lower_case_yes_are_told_to_the_owner(monkeypatch):
     (line,) = words(table.tally)
     assert "target 'y': 203 of 303 values are not declared and count as negative, of 2 kinds" in line
     assert "(27 differ in case alone)" in line
-    monkeypatch.setattr(tally.Counting, "_spelled", lambda *_: None)  # the control: nobody counts, nobody hears of it
+    monkeypatch.setattr(
+        tally.Counting, "_undeclared", lambda *_: None
+    )  # the control: nobody counts, nobody hears of it
     assert words(read(patients(), outcome(), "home").tally) == []
 
 
@@ -244,8 +246,9 @@ def test_a_missing_value_leaves_a_row_out_of_the_statistics_that_use_it_alone():
     assert table.tally.statistics == {"rows": 4, "age": 4, "chol": 1}
     assert words(table.tally) == ["statistic 'chol': 1 of 4 rows has a value"]
     task = StatisticsTask(spec)
-    (update,) = task.contribute(next(task.lead()), table, system)
-    total = update.values.sum(axis=0)
+    ask = next(task.lead())
+    (added,) = task.contribute(ask, table, system)
+    total = summed(added, ask)
     assert total[0] == 4
     assert (total[2] / total[1] + 1) / 2 * 100 == 50  # pencil and paper: (20 + 40 + 60 + 80) / 4
     # The control: where the row went as a whole, one missing cholesterol changed the age.
@@ -393,7 +396,7 @@ def test_20_lower_case_stages_that_leave_their_rows_out_are_told_to_the_owner(mo
     (found,) = (one for one in table.tally.document()["columns"] if one["column"] == "stage")
     assert (found["left_out"], found["left_out_case"], found["undeclared"]) == (20, 20, 0)
     # The control: counted over the rows that stay alone, nobody hears why.
-    monkeypatch.setattr(tally.Counting, "_spelled", lambda *_: None)
+    monkeypatch.setattr(tally.Counting, "_undeclared", lambda *_: None)
     assert words(read(staged(empty=5), stages("drop"), "home").tally) == [
         "25 of 60 rows are left out: 25 without 'stage'"
     ]

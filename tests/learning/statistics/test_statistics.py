@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from potluck.core.asks import Kind
 from potluck.core.plan import PrivacyPlan, Statistic
 from potluck.core.rounds import Abort
+from potluck.learning.data.table import read
 from potluck.learning.loops import build
 from potluck.secret.random import system
 from support.learning.sums import (
@@ -27,6 +28,7 @@ from support.learning.sums import (
     replaced,
     run,
     stats,
+    summed,
 )
 
 AGE, SEX, CP = number(20, 90), category("0", "1"), category("1", "2", "3", "4")
@@ -155,16 +157,22 @@ FIVE = (
 )
 
 
-def units(spec, frame=ROWS):
+def units(spec, frames_):
+    """What each of some frames adds, by block: a frame a privacy unit."""
     task = build(spec)
     ask = task.ask(Kind.STATISTICS, 0, b"")
-    values = np.vstack([update.values for update in task.contribute(ask, frames(spec, frame)["a"], system)])
+    given = [next(task.contribute(ask, read(frame, spec, "a"), system)) for frame in frames_]
+    values = np.vstack([summed(one, ask) for one in given])
     edges = np.cumsum([0] + [block.size for block in ask.blocks])
     return ask.blocks, [values[:, a:b] for a, b in itertools.pairwise(edges)]
 
 
+def each(frame):
+    return [frame.iloc[[place]] for place in range(len(frame))]
+
+
 def test_no_row_adds_more_than_its_blocks_sensitivity():
-    blocks, parts = units(small(*FIVE, privacy=noised()))
+    blocks, parts = units(small(*FIVE, privacy=noised()), each(ROWS))
     known = [1, 10, math.sqrt(2), math.sqrt(3), 1, 1]
     for block, part, limit in zip(blocks, parts, known, strict=True):
         assert len(part) == 6
@@ -180,13 +188,16 @@ def test_no_row_adds_more_than_its_blocks_sensitivity():
 @pytest.mark.parametrize("most", [1, 2])
 def test_a_person_adds_the_first_rows_only_summed_into_one_unit(most):
     privacy = noised("person", rows_per_person=most)
-    blocks, parts = units(small(*FIVE, privacy=privacy))
+    people = [ROWS[ROWS["who"] == name] for name in dict.fromkeys(ROWS["who"])]
+    blocks, parts = units(small(*FIVE, privacy=privacy), people)
     rows = small(*FIVE, privacy=noised())
-    _, single = units(rows)
-    for block, part, each in zip(blocks, parts, single, strict=True):
+    _, single = units(rows, each(ROWS))
+    _, (together, *_) = units(small(*FIVE, privacy=privacy), [ROWS])
+    assert np.allclose(together, parts[0].sum(axis=0))
+    for block, part, one in zip(blocks, parts, single, strict=True):
         assert len(part) == 4
-        assert np.allclose(part[0], each[:most].sum(axis=0))
-        assert np.allclose(part[1:], each[[2, 4, 5]])
+        assert np.allclose(part[0], one[:most].sum(axis=0))
+        assert np.allclose(part[1:], one[[2, 4, 5]])
         assert (np.linalg.norm(part, axis=1) <= block.l2 * (1 + 1e-12)).all()
         assert np.abs(part).max() <= block.high
     assert blocks[1].l2 == 10 * most

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 import potluck
-from potluck.core.asks import Answer, Ask
+from potluck.core.asks import Answer, Ask, Kind
 from potluck.core.fixed import decode
 from potluck.core.party import site
 from potluck.core.plan import (
@@ -24,7 +24,7 @@ from potluck.core.plan import (
     Target,
     Training,
 )
-from potluck.core.stages import Grid, GridBlock, Release
+from potluck.core.stages import Grid, GridBlock, Range, Release, Unlaid
 from potluck.dp.mechanism import guarded, mechanism
 from potluck.learning.data.table import Table, read
 from potluck.secret.random import system
@@ -122,6 +122,12 @@ def gridded(ask: Ask, task, tables: Mapping[str, Table]) -> Answer:
     return Answer(Release(values, np.zeros_like(values), frozenset(map(site, tables))), bound.grid)
 
 
+def summed(one: Unlaid, ask: Ask) -> np.ndarray:
+    """What rows add that are not laid out, in floats: by way of a grid that is far finer than any of theirs."""
+    fine = Grid(tuple(GridBlock(block.name, block.size, 2.0**-40, block.high) for block in ask.blocks), 64)
+    return decode(one.encode(fine, Range(tuple(block.high for block in ask.blocks))).words, fine)
+
+
 def answer(ask: Ask, task, tables: Mapping[str, Table], noise: Noise | None = None) -> Answer:
     """One sum in floats. Each site derives the ask for itself; every unit must be within its block's bound."""
     length = sum(block.size for block in ask.blocks)
@@ -129,6 +135,9 @@ def answer(ask: Ask, task, tables: Mapping[str, Table], noise: Noise | None = No
     for table in tables.values():
         own = task.ask(ask.kind, ask.step, ask.state)
         assert own == ask
+        if ask.kind is Kind.STATISTICS:
+            total += sum(summed(one, ask) for one in task.contribute(own, table, system))
+            continue
         for values in laid_out(task, own, table):
             assert values.shape[1] == length
             if noise is None:

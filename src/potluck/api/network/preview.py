@@ -21,7 +21,7 @@ from potluck.core.rounds import Half, RoundId
 from potluck.core.stages import Guarded
 from potluck.dp.mechanism import Exact, Noised, mechanism
 from potluck.drivers.memory import Memory, new_run
-from potluck.learning.data.table import Table, read
+from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Tally, rests_on
 from potluck.learning.data.tally_words import lines, required
 from potluck.learning.evaluation import evaluate
@@ -34,6 +34,7 @@ from potluck.owner.source import open_source
 from potluck.tasks import catalog
 from potluck.tasks.sums.halves import contribution, terms
 from potluck.tasks.sums.protections import across, rehearsed
+from potluck.tasks.sums.rows import rows_of
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def preview(folder: Path, which: str) -> Leaving:
         hint = "potluck site inbox says who sees what; nothing leaves but what it names"
         raise UsageError(f"{plan.traits.title} has no sum to show", where=plan.name, hint=hint)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
-    rows = read(source, plan, home.name)
+    rows = rows_of(source, plan, home.name)
     required(rows.tally, home.name)
     task: Task[Table, object] = build(plan)
     ask = next(task.lead())

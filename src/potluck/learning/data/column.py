@@ -7,7 +7,7 @@ A kind is a file in `kinds/` and a line in its table. Words that mean "no value"
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -15,10 +15,14 @@ from potluck.core.plan import Column, Plan
 from potluck.core.registry import Registry, table
 from potluck.core.stages import Floats
 from potluck.learning.data.problems import spelled
-from potluck.learning.data.source import Cells
 
-OTHER = -1.0
-"""The code of a category's undeclared value; NaN is a missing one."""
+if TYPE_CHECKING:
+    from potluck.learning.data.sql.layers import Layer
+    from potluck.learning.data.sql.values import Cell
+
+OTHER, CASE = -1.0, -2.0
+"""Codes of a category's undeclared value: any, and one whose case alone differs from a declared one. NaN is a missing
+value."""
 Key = float | str
 
 
@@ -30,12 +34,12 @@ def key(text: str) -> Key:
 
 
 def to_number(text: str) -> float | None:
-    """The finite number that a text is, or None."""
+    """The finite number that a text is, or None. Its digits are ASCII."""
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) and "_" not in text else None
+    return value if math.isfinite(value) and "_" not in text and text.strip().isascii() else None
 
 
 def missing_keys(plan: Plan) -> frozenset[Key]:
@@ -107,7 +111,8 @@ class ColumnKind:
 
     check: what of a declared column does not fit, at this key of the plan; the last are the keys of what means "no
     value". One line a problem.
-    field: a declared column as it is encoded. read: cells to numbers or codes [n], NaN where missing; raises Unfit.
+    field: a declared column as it is encoded. value: SQL of a cell's number or code (`sql.values`), given the texts
+    that mean "no value" and a layer to define parts of it in.
     names: of the features that it becomes, but for the flag of a missing value. features: [n] to [n, p].
     fault: what of a field of a model file cannot be, likewise.
     measured: its values are numbers on the declared range, to which they are clamped; else codes of declared values.
@@ -116,7 +121,7 @@ class ColumnKind:
 
     check: Callable[[str, Column, frozenset[Key]], list[str]]
     field: Callable[[str, Column], Field]
-    read: Callable[[Field, Cells, Sequence[str]], Floats]
+    value: "Callable[[Field, Cell, Sequence[str], Layer], str]"
     names: Callable[[Field], tuple[str, ...]]
     features: Callable[[Field, Floats], Floats]
     fault: Callable[[Field, frozenset[Key]], list[str]]

@@ -6,7 +6,6 @@ fit is a DataError that names column and line, never a value; rows that no other
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +14,13 @@ from potluck.core.plan import Column, Fit, Plan, required
 from potluck.core.seeded import generator
 from potluck.core.stages import Floats
 from potluck.learning.data import encode
-from potluck.learning.data.column import key
-from potluck.learning.data.encode import Encoding
-from potluck.learning.data.problems import GAP, Problems, together
-from potluck.learning.data.source import Source, chunks
+from potluck.learning.data.encode import Encoding, referred
+from potluck.learning.data.parts import Wish, parts
+from potluck.learning.data.problems import GAP, Problems, carefully, together
+from potluck.learning.data.source import Source
 from potluck.learning.data.split import by_key
 from potluck.learning.data.tally import Counting, Tally
-from potluck.learning.data.target import goal
-from potluck.learning.data.target import read as read_target
+from potluck.learning.data.target import goal, settled
 
 Mask = NDArray[np.bool_]
 
@@ -118,32 +116,31 @@ def read(source: Source, plan: Plan, owner: str) -> Own:
     """An owner's own columns. Raises DataError: a file that cannot be read, a column that is absent, a cell that does
     not fit."""
     how, mine = encoding(plan, owner), owner == target_owner(plan)
-    aim = goal(plan)
+    aim = goal(plan) if mine else None
     split = plan.data.split.column if plan.data.split and mine else None
-    wanted = [one.name for one in how.fields] + ([aim.column] if mine else []) + ([split] if split else [])
+    wish = Wish(how.fields, how.missing, goal=aim, held=split)
+    return carefully(lambda careful: _own(source, how, wish, Problems(owner, careful)))
+
+
+def _own(source: Source, how: Encoding, wish: Wish, problems: Problems) -> Own:
     columns: dict[str, list[Floats]] = {one.name: [np.empty(0)] for one in how.fields}
-    target, held, counting = [np.empty(0)], [np.empty(0, np.bool_)], Counting()
-    with Problems(owner) as problems:
-        for chunk in chunks(source, wanted, None, problems):
-            counting.read += len(chunk.lines)
-            every = np.ones(len(chunk.lines), np.bool_)
+    target, held, counting, aim = [np.empty(0)], [np.empty(0, np.bool_)], Counting(), wish.goal
+    with problems:
+        for part in parts(source, wish, problems):
+            counting.read += len(part.lines)
+            every = np.ones(len(part.lines), np.bool_)
             for one in how.fields:
-                cells = chunk.cells[one.name]
-                found = problems.column(one.name, chunk.lines, partial(encode.written, one, cells, how.missing))
-                counting.column(one, cells, found, every)
-                columns[one.name].append(encode.referred(one, found))
-            if mine:
-                cells = chunk.cells[aim.column]
-                found, settled = read_target(aim, cells, chunk.lines, how.missing, problems)
-                counting.target(aim, cells, found, ~np.isnan(found))
-                target.append(settled)
-            if split:
-                held.append(np.array([key(str(cell)) == "test" for cell in chunk.cells[split]], np.bool_))
+                counting.column(one, part.columns[one.name], every)
+                columns[one.name].append(referred(one, part.columns[one.name]))
+            if aim:
+                counting.target(aim, part.target, part.other, ~np.isnan(part.target))
+                target.append(settled(aim, part.target, part.lines, problems))
+            held.append(part.held)
     counting.used = counting.read
-    whole = {name: np.concatenate(parts) for name, parts in columns.items()}
-    test = np.concatenate(held) if split else None
-    tally = counting.done(how.fields, aim if mine else None)
-    return Own(whole, np.concatenate(target) if mine else None, test, counting.read, how, tally)
+    whole = {name: np.concatenate(found) for name, found in columns.items()}
+    test = np.concatenate(held) if wish.held else None
+    tally = counting.done(how.fields, aim)
+    return Own(whole, np.concatenate(target) if aim else None, test, counting.read, how, tally)
 
 
 def held_out(plan: Plan, own: Own, rows: NDArray[np.int64], keys: Sequence[bytes]) -> Mask | None:

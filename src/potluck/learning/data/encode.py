@@ -6,17 +6,14 @@ value that is not declared counts as missing: it would pass for the reference el
 carries it, so that training and scoring cannot differ.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 import numpy as np
 
 from potluck.core.plan import Column, Plan
 from potluck.core.stages import Floats
-from potluck.learning.data.column import COLUMNS, OTHER, Field, Key, key, to_number
-from potluck.learning.data.problems import Unfit
-from potluck.learning.data.source import Cells
+from potluck.learning.data.column import COLUMNS, OTHER, Field
 
 NARROWEST, WIDEST_RANGE = 1e-300, 1e300
 """Ranges in between can be scaled without overflow or underflow."""
@@ -64,96 +61,11 @@ def encoding(plan: Plan) -> Encoding:
     return Encoding(fields=fields, missing=data.missing, layout=() if data.header else tuple(data.columns))
 
 
-def numbers(cells: Cells, missing: Sequence[str]) -> Floats:
-    """[n] numbers, NaN where missing. Raises Unfit: text, nan or inf where a number is expected."""
-    if isinstance(cells, np.ndarray):
-        coded = [k for k in map(key, missing) if isinstance(k, float)]
-        values = np.where(np.isin(cells, coded), np.nan, cells) if coded else cells
-        infinite = np.isinf(values)
-        if infinite.any():
-            rest = np.where(infinite, 0.0, values)
-            raise Unfit(np.flatnonzero(infinite).tolist(), rest, "inf where a number is expected")
-        return np.asarray(values, dtype=np.float64)
-    gone = {key(text) for text in missing}
-    quick = _quickly(cells)
-    if quick is not None and not np.isin(quick, [k for k in gone if isinstance(k, float)]).any():
-        return quick
-    out, wrong = np.zeros(len(cells), dtype=np.float64), []
-    for index, cell in enumerate(cells):
-        number = None if cell is None else to_number(cell)
-        if number is not None and number not in gone:
-            out[index] = number
-        elif cell is None or key(cell) in gone:
-            out[index] = np.nan
-        else:
-            wrong.append(index)
-    if wrong:
-        raise Unfit(wrong, out, "nan, inf or text where a number is expected")
-    return out
-
-
-def _quickly(cells: Sequence[str | None]) -> Floats | None:
-    """The numbers of a column where every cell is one, else None."""
-    try:
-        values = np.fromiter(map(float, cells), np.float64, len(cells))  # type: ignore[arg-type]  # None: TypeError
-    except (ValueError, TypeError):
-        return None
-    plain = np.isfinite(values).all() and "_" not in "".join(filter(None, cells))
-    return values if plain else None
-
-
-def codes(cells: Cells, table: Mapping[Key, float], missing: Sequence[str]) -> Floats:
-    """[n] the code of each cell by `table`; OTHER where it is not there, NaN where missing."""
-    gone = {key(text) for text in missing}
-    known: dict[str, float] = {}
-
-    def code(text: str) -> float:
-        found = key(text)
-        return math.nan if found in gone else table.get(found, OTHER)
-
-    if isinstance(cells, np.ndarray):
-        distinct, inverse = np.unique(cells, return_inverse=True)
-        each = [math.nan if math.isnan(value) else code(repr(float(value))) for value in distinct]
-        return np.asarray(each, dtype=np.float64)[inverse]
-    out = np.empty(len(cells), dtype=np.float64)
-    for index, cell in enumerate(cells):
-        if cell is None:
-            out[index] = np.nan
-            continue
-        if cell not in known:
-            known[cell] = code(cell)
-        out[index] = known[cell]
-    return out
-
-
-def order(values: Sequence[str]) -> dict[Key, float]:
-    """The code of each declared value: its place."""
-    return {key(value): float(place) for place, value in enumerate(values)}
-
-
-def folded(text: str) -> str:
-    """A text as it would be if letters had no case."""
-    return text.strip().casefold()
-
-
-def folded_all(declared: Sequence[str]) -> frozenset[str]:
-    """Declared values likewise, but for those that compare as numbers."""
-    return frozenset(folded(text) for text in declared if to_number(text.strip()) is None)
-
-
-def written(one: Field, cells: Cells, missing: Sequence[str]) -> Floats:
-    """[n] a column as it stands: also beside a reference OTHER for a value that is not declared. Raises Unfit."""
-    return COLUMNS.of(one.kind).read(one, cells, missing)
-
-
 def referred(one: Field, found: Floats) -> Floats:
-    """[n] what `written` gives, where beside a reference a value that is not declared counts as missing."""
-    return np.where(found == OTHER, np.nan, found) if one.referred else found
-
-
-def other_last(found: Floats, values: int) -> Floats:
-    """[n] codes of a category with so many values, OTHER as one more behind them; NaN stays."""
-    return np.where(found == OTHER, float(values), found)
+    """[n] a column as read, where beside a reference a value that is not declared counts as missing."""
+    if COLUMNS.of(one.kind).measured:
+        return found
+    return np.where(found < 0, np.nan if one.referred else OTHER, found)
 
 
 def scale(values: Floats, low: float, high: float) -> Floats:

@@ -4,6 +4,7 @@ A cell of a file is the text that stands there; a whole number of a typed frame 
 DataError with line numbers and no value. It does NOT compare keys: `core.spelling` says which texts are one key.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from potluck.core.errors import DataError
 from potluck.core.plan import Plan, required
-from potluck.learning.data.problems import Problems
-from potluck.learning.data.source import Source, chunks, texts
+from potluck.learning.data.parts import grounded
+from potluck.learning.data.problems import Problems, carefully
+from potluck.learning.data.source import Source, opened, texts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,16 +33,30 @@ def keyed(source: Source, plan: Plan, site: str) -> Keyed:
     keys = required(plan.align).keys
     missing = frozenset(text.strip() for text in plan.data.missing)
     layout = None if plan.data.header else tuple(plan.data.columns)
+    return carefully(lambda careful: _keyed(source, keys, layout, missing, plan.data.max_rows, Problems(site, careful)))
+
+
+def _keyed(
+    source: Source,
+    keys: Sequence[str],
+    layout: Sequence[str] | None,
+    missing: frozenset[str],
+    most: int,
+    problems: Problems,
+) -> Keyed:
     found: list[tuple[str, ...]] = []
     lines = [np.empty(0, np.int64)]
-    with Problems(site) as problems:
-        for chunk in chunks(source, keys, layout, problems):
-            columns = [[_kept(cell, missing) for cell in texts(chunk.cells[name])] for name in keys]
+    with problems, opened(source, problems.where).open(keys, layout, problems, problems.careful) as relation:
+        ground, cells = grounded(relation)
+        names = [cells[name].words or cells[name].sql for name in keys]
+        line = [ground.define(relation.line)] if relation.line else []
+        for batch in relation.batches(ground.ask([*names, *line])):
+            columns = [[_kept(cell, missing) for cell in texts(one)] for one in batch[: len(keys)]]
+            lines.append(batch[-1].astype(np.int64) if line else np.arange(len(batch[0])) + len(found) + 1)
             found += zip(*columns, strict=True)
-            lines.append(chunk.lines)
-            if len(found) > plan.data.max_rows:
-                what = f"there are more rows than data.max_rows ({plan.data.max_rows})"
-                raise DataError(what, where=site, hint="raise data.max_rows, or leave rows out")
+            if len(found) > most:
+                what = f"there are more rows than data.max_rows ({most})"
+                raise DataError(what, where=problems.where, hint="raise data.max_rows, or leave rows out")
     return Keyed(found, np.concatenate(lines))
 
 

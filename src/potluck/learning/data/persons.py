@@ -21,14 +21,15 @@ from potluck.core.spelling import normal
 from potluck.core.visible import seen
 from potluck.learning.data.column import key
 from potluck.learning.data.problems import Problems
-from potluck.learning.data.source import Chunk, texts
 
 
-def persons(chunk: Chunk, column: str, missing: Sequence[str], problems: Problems) -> list[str]:
-    """Whose each row is. Rows that say nobody's go into `problems`."""
-    names = [normal(text) for text in texts(chunk.cells[column])]
+def persons(
+    cells: Sequence[str], lines: NDArray[np.int64], column: str, missing: Sequence[str], problems: Problems
+) -> list[str]:
+    """Whose each row is. Rows that say nobody's go into `problems`; lines [n]: of the cells."""
+    names = [normal(text) for text in cells]
     gone = {key(text) for text in (*missing, "")}
-    nobody = [line for line, name in zip(chunk.lines.tolist(), names, strict=True) if key(name) in gone]
+    nobody = [line for line, name in zip(lines.tolist(), names, strict=True) if key(name) in gone]
     problems.cells(column, nobody, "no person", "every row needs to say whose it is")
     return names
 

@@ -8,15 +8,12 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Self, TypeVar
 
 from potluck.core.agree import agree
 from potluck.core.errors import DataError
-from potluck.core.stages import Floats
 
+T = TypeVar("T")
 MOST = 20
 """Kinds of problem that are named."""
 LINES = 5
@@ -40,17 +37,8 @@ def _listed(key: str, declared: Sequence[str]) -> str:
     return f"{key} = [{texts}{more}]"
 
 
-class Unfit(Exception):
-    """Cells of a column are not what the plan declares. `why` never holds a value.
-
-    index [k]: their places; rest [n]: the column with 0 in their place, so that what else is wrong can be told too.
-    """
-
-    def __init__(self, index: Sequence[int], rest: Floats, why: str) -> None:
-        self.index = index
-        self.rest = rest
-        self.why = why
-        super().__init__(why)
+class Doubt(Exception):
+    """The quick way of reading found something that it does not place: the careful one is to read it again."""
 
 
 @dataclass(slots=True)
@@ -88,24 +76,23 @@ class _Kind:
         return f"{self.before}{at}{self.many if at.count > 1 else self.after}"
 
 
+def carefully(read: Callable[[bool], T]) -> T:
+    """What a way of reading gives: the quick one, or the careful one where that is in doubt."""
+    try:
+        return read(False)
+    except Doubt:
+        return read(True)
+
+
 class Problems:
     """What was found so far in the source of `where`. As a context it raises DataError at its end, if anything was
     found; an error that ends the reading is told with the rest."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, careful: bool = True) -> None:
+        """careful: what does not fit is told; else it is a `Doubt` at once."""
         self.where = where
+        self.careful = careful
         self._found: dict[_Kind, Places] = {}
-
-    def column(self, name: str, lines: NDArray[np.int64], read: Callable[[], Floats], hint: str = CELL) -> Floats:
-        """A column as `read` gives it; its cells that do not fit are noted, and the others are looked at all the same.
-
-        lines [n]: of the cells.
-        """
-        try:
-            return read()
-        except Unfit as unfit:
-            self.cells(name, lines[unfit.index].tolist(), unfit.why, hint)
-            return unfit.rest
 
     def cells(self, column: str, lines: Iterable[int], why: str, hint: str = CELL) -> None:
         """Cells of a column that are not what the plan declares."""
@@ -125,12 +112,14 @@ class Problems:
         places.add(lines)
         if places.count:
             self._found[kind] = places
+            if not self.careful:
+                raise Doubt
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if not self._found or not (error is None or isinstance(error, DataError)):
+        if not (self._found and self.careful) or not (error is None or isinstance(error, DataError)):
             return
         texts = [kind.text(places) for kind, places in self._found.items()]
         hints = [kind.hint for kind in self._found]

@@ -6,14 +6,14 @@ error: one row may well hold a value that no row of the training had.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
 from potluck.core.stages import Floats
-from potluck.learning.data.encode import Encoding, encode, referred, written
-from potluck.learning.data.problems import Problems
-from potluck.learning.data.source import Source, chunks, names_of
+from potluck.learning.data.encode import Encoding, encode, referred
+from potluck.learning.data.parts import Wish, parts
+from potluck.learning.data.problems import Problems, carefully
+from potluck.learning.data.source import Source, names_of
 from potluck.learning.data.tally import Counting, Tally
 
 AWAY = "or leave the row out: the model needs a value of this column"
@@ -33,30 +33,30 @@ def inputs(how: Encoding, layout: Sequence[str] | None, frame: Source, where: st
 
     layout: the columns in file order where the source does not name them. Raises DataError.
     """
-    wanted = [one.name for one in how.fields]
-    parts, counting = [np.zeros((0, len(how.names)))], Counting()
-    with Problems(where) as problems:
-        for chunk in chunks(frame, wanted, layout, problems):
-            given: dict[str, Floats] = {}
-            keep = np.ones(len(chunk.lines), dtype=np.bool_)
+    wish = Wish(how.fields, how.missing, tuple(layout) if layout else None)
+    return carefully(lambda careful: _inputs(how, wish, frame, Problems(where, careful)))
+
+
+def _inputs(how: Encoding, wish: Wish, frame: Source, problems: Problems) -> Inputs:
+    blocks, counting = [np.zeros((0, len(how.names)))], Counting()
+    with problems:
+        for part in parts(frame, wish, problems, f"correct the cell, {AWAY}"):
+            keep = np.ones(len(part.lines), dtype=np.bool_)
             for one in how.fields:
-                cells = chunk.cells[one.name]
-                read = partial(written, one, cells, how.missing)
-                given[one.name] = problems.column(one.name, chunk.lines, read, f"correct the cell, {AWAY}")
-                gone = np.isnan(referred(one, given[one.name]))
+                gone = np.isnan(referred(one, part.columns[one.name]))
                 if one.missing == "refuse":
-                    problems.gaps(one.name, one.lacks, chunk.lines[gone].tolist(), one.remedy(f"fill it, {AWAY}"))
+                    problems.gaps(one.name, one.lacks, part.lines[gone].tolist(), one.remedy(f"fill it, {AWAY}"))
                 if one.missing == "drop":
-                    counting.drop(one, cells, given[one.name], keep & gone)
+                    counting.drop(one, part.columns[one.name], keep & gone)
                     keep &= ~gone
             for one in how.fields:
-                counting.column(one, chunk.cells[one.name], given[one.name], keep)
-            counting.read += len(chunk.lines)
+                counting.column(one, part.columns[one.name], keep)
+            counting.read += len(part.lines)
             counting.used += int(keep.sum())
-            found = encode(how, {one.name: referred(one, given[one.name]) for one in how.fields})
+            found = encode(how, {one.name: referred(one, part.columns[one.name]) for one in how.fields})
             found[~keep] = np.nan
-            parts.append(found)
-    return Inputs(np.vstack(parts), counting.done(how.fields, None))
+            blocks.append(found)
+    return Inputs(np.vstack(blocks), counting.done(how.fields, None))
 
 
 def layout_of(how: Encoding, target: str, frame: Source, where: str) -> tuple[str, ...]:

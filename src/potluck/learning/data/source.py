@@ -1,26 +1,25 @@
 """Rows from outside: what every kind of source gives, whoever holds the rows. Only the wanted columns are taken.
 
 A kind is a function in a file of `sources/` and a line in its table; kinds that read what an owner's policy says are in
-`owner`. Cells stay as the owner wrote them (texts, or numbers of a typed frame); what they mean is `encode`'s business.
-Reading is strict: a line with another number of fields, a repeated or an absent column is a DataError that names
-column and line, never a value. It does NOT guess separators, encodings (UTF-8) or decimal commas.
+`owner`. An open source answers queries; what its cells mean is the business of column kinds. Reading is strict: a line
+with another number of fields, a repeated or an absent column is a DataError that names column and line, never a value.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.errors import UsageError
+from potluck.core.errors import DataError, UsageError
 from potluck.core.registry import Registry, table
 from potluck.core.stages import Floats
 from potluck.learning.data.problems import MOST, Problems, together
+from potluck.learning.data.sql.relation import Limits, Relation
 
-CHUNK = 50_000
-MOST_ROWS = 1 << 40
+NO_LIMITS = Limits(1 << 40)
 """Where no plan says how many rows there may be."""
 IN_ORDER = 'columns are declared in file order; kind = "ignore" for those that are not used'
 
@@ -36,31 +35,30 @@ class Frame(Protocol):
     def __getitem__(self, key: str, /) -> object: ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Chunk:
-    """Some rows: lines [n] (of the file, or row numbers of a frame from 1) and each wanted column's cells."""
-
-    lines: NDArray[np.int64] = field(repr=False)
-    cells: "Mapping[str, Cells]" = field(repr=False)
-
-
 class Rows(Protocol):
-    """An open source. It gives the same rows each time."""
+    """A source that is known to be one. It gives the same rows each time."""
 
     def names(self) -> tuple[str, ...]:
         """The names of its columns: a file's first line, a frame's labels, an array's places. Raises DataError."""
         ...
 
-    def chunks(self, wanted: Sequence[str], layout: Sequence[str] | None, problems: Problems) -> Iterator[Chunk]:
-        """See the function `chunks`."""
+    def open(
+        self, wanted: Sequence[str], layout: Sequence[str] | None, problems: Problems, careful: bool
+    ) -> AbstractContextManager[Relation]:
+        """The wanted columns, open to one query. layout: the columns in file order of a source without a header.
+        careful: the way that tells lines; else the quickest one, which may raise `Doubt`.
+
+        Lines that differ in length are left out, and told to `problems`. Raises DataError: no such file, not text,
+        columns absent, repeated or too many.
+        """
         ...
 
 
 Source = str | Path | NDArray[np.generic] | Frame | Rows
 Cells = Sequence[str | None] | Floats
-"""One column of some rows: texts (None: the frame has no value there), or numbers (NaN: no value)."""
-Opener = Callable[[object, str, int], Rows | None]
-"""A kind of source: opens what it is given for a site of this name, with at most so many rows; None: it is of another
+"""One column of some rows: texts (None: no value there), or numbers (NaN: no value)."""
+Opener = Callable[[object, str, Limits], Rows | None]
+"""A kind of source: takes what it is given for a site of this name, to be read within limits; None: it is of another
 kind. It goes by a path's ending, by the type of an object, or by what a policy says (`owner.sql.Query`).
 
 Raises UsageError, DataError: it cannot be opened. What is read only when it is asked for may have more rows.
@@ -69,19 +67,19 @@ SOURCES: Registry[Opener] = table("data.source")
 """Asked from the last to the first: a kind that takes one ending of paths stands behind one that takes all."""
 
 
-def texts(cells: Cells) -> list[str]:
-    """Cells as the owner wrote them; of a typed frame whole numbers without a decimal point; "" where there is none."""
-    if isinstance(cells, np.ndarray):
+def texts(cells: NDArray[np.generic]) -> list[str]:
+    """Cells as the owner wrote them; of numbers, whole ones without a decimal point; "" where there is none."""
+    if cells.dtype.kind == "f":
         return ["" if np.isnan(v) else str(int(v)) if float(v).is_integer() else repr(float(v)) for v in cells]
     return ["" if cell is None else cell for cell in cells]
 
 
-def opened(source: object, where: str, most: int = MOST_ROWS) -> Rows:
-    """The rows of a source; an open one is taken as it is. Raises UsageError: of no known kind; as its opener."""
-    if callable(getattr(type(source), "chunks", None)):  # of the type: a frame may have a column of this name
-        return source  # type: ignore[return-value]  # it is open
+def opened(source: object, where: str, limits: Limits = NO_LIMITS) -> Rows:
+    """The rows of a source; known ones are taken as they are. Raises UsageError: of no known kind; as its opener."""
+    if callable(getattr(type(source), "open", None)) and not isinstance(source, Path):  # of the type: not a column
+        return source  # type: ignore[return-value]  # it is known
     for kind in reversed(SOURCES.entries.values()):
-        rows = kind(source, where, most)
+        rows = kind(source, where, limits)
         if rows is not None:
             return rows
     what = f"rows cannot be read from a {type(source).__name__}"
@@ -93,13 +91,21 @@ def names_of(source: Source, where: str) -> tuple[str, ...]:
     return opened(source, where).names()
 
 
-def chunks(source: Source, wanted: Sequence[str], layout: Sequence[str] | None, problems: Problems) -> Iterator[Chunk]:
-    """The wanted columns, some rows at a time. layout: the columns in file order of a source without a header.
-
-    Lines that differ in length are left out, and told to `problems`, which raises at its end. Raises DataError: no such
-    file, not text, columns absent, repeated or too many.
-    """
-    return opened(source, problems.where).chunks(wanted, layout, problems)
+def by_place(
+    wanted: Sequence[str], layout: Sequence[str] | None, present: Sequence[str], where: str, named: bool = True
+) -> list[int]:
+    """Where each wanted column lies in a source whose columns may have names of their own: by name, or by place where
+    it has not all the wanted names and a layout says the order. named: it has names at all. Raises DataError."""
+    if named and (layout is None or set(wanted) <= set(present)):
+        return places(wanted, present, where)
+    order = tuple(layout if layout is not None else wanted)
+    if len(present) != len(order):
+        raise DataError(f"has {len(present)} columns where {len(order)} are expected", where=where, hint=IN_ORDER)
+    for name, found in zip(order, present, strict=True):
+        if name != found and name in present and not found.isdigit():
+            what = f"column {name!r} is there, but not in the plan's place, and others of the plan's names are not"
+            raise DataError(what, where=where, hint="give all columns the plan's names, or its order")
+    return places(wanted, order, where)
 
 
 def places(wanted: Sequence[str], present: Sequence[str], where: str) -> list[int]:

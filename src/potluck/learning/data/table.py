@@ -7,7 +7,7 @@ Columns that the plan does not name are not kept; with a header they are not eve
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from typing import Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -15,17 +15,27 @@ from numpy.typing import NDArray
 
 from potluck.core.errors import DataError
 from potluck.core.plan import Column, Plan
-from potluck.core.stages import Floats
-from potluck.learning.data.encode import Encoding, encode, encoding, referred, written
+from potluck.core.stages import Floats, Unlaid
+from potluck.learning.data.encode import Encoding, encode, encoding, referred
+from potluck.learning.data.parts import Part, Wish, parts
 from potluck.learning.data.persons import coded, one_side, persons
-from potluck.learning.data.problems import GAP, Problems
-from potluck.learning.data.source import Chunk, Source, chunks, names_of, texts
+from potluck.learning.data.problems import GAP, Problems, carefully
+from potluck.learning.data.source import Source, names_of
 from potluck.learning.data.split import by_person, by_row
 from potluck.learning.data.tally import Counting, Tally, with_value
 from potluck.learning.data.tally_words import nothing_left
-from potluck.learning.data.target import Goal, goal
-from potluck.learning.data.target import read as read_target
+from potluck.learning.data.target import Goal, goal, settled
 from potluck.learning.data.units import counted, most_rows
+
+T = TypeVar("T", bound=np.generic)
+
+
+class Added(Unlaid, Protocol):
+    """Rows that were added up while they were read."""
+
+    def body(self) -> bytes:
+        """What they add, as bytes."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +44,8 @@ class Table:
 
     features [n, p] on [-1, 1]; target [n] (side, class or scaled number; zeros where the plan has none);
     person [n] codes in order of appearance, or None; test [n]: held out; columns: for statistics, every declared
-    column [n] as numbers or codes (-1: undeclared value, NaN: missing); tally: what became of its values.
+    column [n] as numbers or codes (-1: undeclared value, NaN: missing); tally: what became of its values. sums: of
+    statistics, what the rows add, where they are not held: then all arrays are empty.
     """
 
     features: Floats = field(repr=False)
@@ -44,21 +55,23 @@ class Table:
     columns: Mapping[str, Floats] = field(repr=False)
     schema: tuple[tuple[str, Column], ...]
     tally: Tally = field(default=Tally(), repr=False)
+    sums: Added | None = field(default=None, repr=False)
 
     @property
     def rows(self) -> int:
         """How many rows there are."""
-        return len(self.target)
+        return len(self.target) if self.sums is None else self.tally.used
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Block:
-    """One chunk as read: raw columns, target, person names, held-out marks."""
+    """Some rows that stay: columns (for statistics), features (to train), target, person names, held-out marks."""
 
     columns: dict[str, Floats]
+    features: Floats
     target: Floats
     persons: list[str]
-    held: list[bool]
+    held: NDArray[np.bool_]
 
 
 def header(source: Source, plan: Plan, site: str) -> tuple[str, ...]:
@@ -119,92 +132,93 @@ def read(source: Source, plan: Plan, site: str) -> Table:
     """All rows of a site's source. Raises DataError, told to the site's owner only."""
     how = encoding(plan)
     aim = goal(plan) if plan.traits.labelled else None
-    extra = (plan.data.person, plan.data.split.column if plan.data.split and aim else None)
-    wanted = [one.name for one in how.fields] + ([aim.column] if aim else [])
-    wanted += [name for name in extra if name is not None]
-    layout = how.layout or None
-    blocks: list[_Block] = []
-    counting = Counting()
-    with Problems(site) as problems:
-        for chunk in chunks(source, wanted, layout, problems):
-            counting.read += len(chunk.lines)
-            if counting.read > plan.data.max_rows:
-                raise DataError(f"has more rows than data.max_rows ({plan.data.max_rows})", where=site, hint="raise it")
-            blocks.append(_block(chunk, plan, how, aim, problems, counting))
+    fold = plan.data.split.column if plan.data.split and aim else None
+    wish = Wish(how.fields, how.missing, how.layout or None, aim, plan.data.person, fold)
+    return carefully(lambda careful: _table(source, plan, how, wish, Problems(site, careful)))
+
+
+def _table(source: Source, plan: Plan, how: Encoding, wish: Wish, problems: Problems) -> Table:
+    site, counting, blocks, aim = problems.where, Counting(), [], wish.goal
+    with problems:
+        for part in parts(source, wish, problems):
+            counting.read += len(part.lines)
+            most_read(counting.read, plan, site)
+            blocks.append(_block(part, plan, how, wish, problems, counting))
     if not counting.used:
         raise nothing_left(counting.done(how.fields, aim), site)
-    return _table(blocks, plan, how, aim, counting, site)
+    train = plan.traits.labelled
+    target, features = joined([one.target for one in blocks]), joined([one.features for one in blocks])
+    columns = {one.name: joined([block.columns.pop(one.name) for block in blocks]) for one in how.fields if not train}
+    who = [name for block in blocks for name in block.persons]
+    held = joined([block.held for block in blocks])
+    person = coded(who, plan.data.person, site) if plan.data.person else None
+    test = _sides(plan, features, target, who, held)
+    if person is not None and plan.privacy.unit == "person" and wish.held:
+        one_side(person, test, site)
+    schema = tuple((one.name, plan.data.columns[one.name]) for one in how.fields)
+    tally = _sums(counting.done(how.fields, aim), plan, columns, person, test)
+    return Table(features, target, person, test, columns, schema, tally)
 
 
-def _block(chunk: Chunk, plan: Plan, how: Encoding, aim: Goal | None, problems: Problems, counting: Counting) -> _Block:
-    """The rows of a chunk that stay. What does not fit goes into `problems`, what the owner is told into `counting`."""
-    data = plan.data
-    given = {
-        one.name: problems.column(one.name, chunk.lines, partial(written, one, chunk.cells[one.name], how.missing))
-        for one in how.fields
-    }
-    columns = {one.name: referred(one, given[one.name]) for one in how.fields}
-    target, found = np.zeros(len(chunk.lines)), np.zeros(len(chunk.lines))
-    if aim:
-        found, target = read_target(aim, chunk.cells[aim.column], chunk.lines, how.missing, problems)
-    who = persons(chunk, data.person, how.missing, problems) if data.person else []
-    fold = data.split.column if data.split and aim else None
-    held = [text.strip() == "test" for text in texts(chunk.cells[fold])] if fold else []
-    keep = _kept(_Block(given, target, who, held), chunk, how, aim, problems, counting)
+def most_read(rows: int, plan: Plan, site: str) -> None:
+    """Raises DataError: a source has more rows than the plan says."""
+    if rows > plan.data.max_rows:
+        raise DataError(f"has more rows than data.max_rows ({plan.data.max_rows})", where=site, hint="raise it")
+
+
+def joined(parts: list[NDArray[T]]) -> NDArray[T]:
+    """Some rows after others, as one array. The parts are let go one by one, so that no second copy stands."""
+    found = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
+    end = len(found)
+    while parts:
+        last = parts.pop()
+        found[end - len(last) : end] = last
+        end -= len(last)
+    return found
+
+
+def _block(part: Part, plan: Plan, how: Encoding, wish: Wish, problems: Problems, counting: Counting) -> _Block:
+    """The rows of a part that stay. What does not fit goes into `problems`, what the owner is told into `counting`."""
+    aim, train = wish.goal, plan.traits.labelled
+    columns = {one.name: referred(one, part.columns[one.name]) for one in how.fields}
+    target = settled(aim, part.target, part.lines, problems) if aim else part.target
+    who = persons(part.persons, part.lines, wish.person, how.missing, problems) if wish.person else []
+    keep = _kept(part, columns, target, how, aim, problems, counting)
     for one in how.fields:
-        counting.column(one, chunk.cells[one.name], given[one.name], keep)
+        counting.column(one, part.columns[one.name], keep)
     if aim:
-        counting.target(aim, chunk.cells[aim.column], found, keep)
+        counting.target(aim, part.target, part.other, keep)
     counting.used += int(keep.sum())
-    return _rows(_Block(columns, target, who, held), keep)
+    columns = {name: values[keep] for name, values in columns.items()}
+    features = encode(how, columns) if train else np.zeros((int(keep.sum()), 0))
+    who = [name for name, stays in zip(who, keep.tolist(), strict=True) if stays] if who else []
+    return _Block({} if train else columns, features, target[keep], who, part.held[keep])
 
 
 def _kept(
-    block: _Block, chunk: Chunk, how: Encoding, aim: Goal | None, problems: Problems, counting: Counting
+    part: Part,
+    columns: Mapping[str, Floats],
+    target: Floats,
+    how: Encoding,
+    aim: Goal | None,
+    problems: Problems,
+    counting: Counting,
 ) -> NDArray[np.bool_]:
-    """Which rows stay [n], of a block whose columns are as they stand. Statistics keep all: a row without a value adds
-    nothing to those that need it."""
-    gaps = {one.name: np.isnan(referred(one, block.columns[one.name])) for one in how.fields}
-    keep = ~np.isnan(block.target)
+    """Which rows stay [n]. Statistics keep all: a row without a value adds nothing to those that need it."""
+    gaps = {name: np.isnan(values) for name, values in columns.items()}
+    keep = ~np.isnan(target)
     if aim:
         counting.dropped[aim.column] += int((~keep).sum())
         for one in how.fields:
             if one.missing == "drop":
                 gone = keep & gaps[one.name]
-                counting.drop(one, chunk.cells[one.name], block.columns[one.name], gone)
+                counting.drop(one, part.columns[one.name], gone)
                 keep &= ~gone
     for one in how.fields:
         if one.missing == "refuse":
-            lines = chunk.lines[keep & gaps[one.name]].tolist()
+            lines = part.lines[keep & gaps[one.name]].tolist()
             problems.gaps(one.name, one.lacks, lines, one.remedy(GAP))
     return keep
-
-
-def _rows(block: _Block, keep: NDArray[np.bool_]) -> _Block:
-    if keep.all():
-        return block
-    index = np.flatnonzero(keep)
-    columns = {name: values[index] for name, values in block.columns.items()}
-    who = [block.persons[i] for i in index] if block.persons else []
-    held = [block.held[i] for i in index] if block.held else []
-    return _Block(columns, block.target[index], who, held)
-
-
-def _table(blocks: list[_Block], plan: Plan, how: Encoding, aim: Goal | None, counting: Counting, site: str) -> Table:
-    train = plan.traits.labelled
-    target = np.concatenate([block.target for block in blocks])
-    features = np.vstack([encode(how, b.columns) if train else np.zeros((len(b.target), 0)) for b in blocks])
-    names = [one.name for one in how.fields] if not train else []
-    columns = {name: np.concatenate([block.columns[name] for block in blocks]) for name in names}
-    who = [name for block in blocks for name in block.persons]
-    held = [mark for block in blocks for mark in block.held]
-    person = coded(who, plan.data.person, site) if plan.data.person else None
-    test = _sides(plan, features, target, who, held)
-    if person is not None and plan.privacy.unit == "person" and held:
-        one_side(person, test, site)
-    schema = tuple((one.name, plan.data.columns[one.name]) for one in how.fields)
-    tally = _sums(counting.done(how.fields, aim), plan, columns, person, test)
-    return Table(features, target, person, test, columns, schema, tally)
 
 
 def _sums(
@@ -224,12 +238,12 @@ def _sums(
     )
 
 
-def _sides(plan: Plan, features: Floats, target: Floats, who: list[str], held: list[bool]) -> NDArray[np.bool_]:
+def _sides(plan: Plan, features: Floats, target: Floats, who: list[str], held: NDArray[np.bool_]) -> NDArray[np.bool_]:
     split = plan.data.split
     if not plan.traits.labelled or split is None:
         return np.zeros(len(target), dtype=np.bool_)
     if split.column is not None:
-        return np.array(held, dtype=np.bool_)
+        return held
     share = split.test or 0.0
     if who:
         return by_person(split.seed, share, who)

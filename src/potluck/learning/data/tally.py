@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from potluck.core.plan import Plan, Statistic, named
 from potluck.core.stages import Floats
-from potluck.learning.data.column import COLUMNS, OTHER, Field, key
-from potluck.learning.data.encode import folded, folded_all
-from potluck.learning.data.source import Cells
+from potluck.learning.data.column import CASE, COLUMNS, Field, Key, key
 from potluck.learning.data.target import Goal
 
 Mask = NDArray[np.bool_]
+WORD_OF_CASE = {"undeclared": "case", "left_out": "left_out_case"}
+"""Of undeclared values, those whose case alone differs: the word for them in a tally."""
 Index = NDArray[np.int64]
 
 
@@ -110,39 +110,43 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class Counting:
-    """A tally while rows are read, some at a time. spellings: by column, how often each one that is not declared occurs
-    in rows that stay; left_out: in rows that the column left out."""
+    """A tally while rows are read, some at a time. sums: by column, how many values are what; spellings: of a target,
+    what else its values are, as they are compared."""
 
     read: int = 0
     used: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     sums: dict[str, Counter[str]] = field(default_factory=dict)
-    spellings: dict[str, Counter[str]] = field(default_factory=dict)
-    left_out: dict[str, Counter[str]] = field(default_factory=dict)
+    spellings: set[Key] = field(default_factory=set)
 
-    def drop(self, one: Field, cells: Cells, values: Floats, gone: Mask) -> None:
-        """Some cells of a column, as they stand and as numbers or codes; gone: rows that this column leaves out."""
+    def drop(self, one: Field, values: Floats, gone: Mask) -> None:
+        """Some values of a column, before it is known whether they count as missing; gone: rows that it leaves out."""
         self.dropped[one.name] += int(gone.sum())
         if one.referred:
-            self._spelled(self.left_out, one.name, cells, gone & (values == OTHER))
+            self._undeclared(one.name, values, gone, "left_out")
 
-    def column(self, one: Field, cells: Cells, values: Floats, keep: Mask) -> None:
-        """Some cells of a column, as they stand and as numbers or codes; keep: which rows stay."""
+    def column(self, one: Field, values: Floats, keep: Mask) -> None:
+        """Some values of a column, likewise; keep: which rows stay."""
         gone = np.isnan(values)
-        self._add(one.name, {"missing": keep & gone, "values": keep & ~gone})
+        self.add(one.name, {"missing": int((keep & gone).sum()), "values": int((keep & ~gone).sum())})
         if COLUMNS.of(one.kind).measured:
             self._clamped(one.name, (one.low, one.high), values, keep)
         else:
-            self._spelled(self.spellings, one.name, cells, keep & (values == OTHER))
+            self._undeclared(one.name, values, keep, "undeclared")
 
-    def target(self, one: Goal, cells: Cells, values: Floats, keep: Mask) -> None:
-        """The same of a target, as `target.raw_targets` gives it."""
+    def target(self, one: Goal, values: Floats, other: NDArray[np.generic], keep: Mask) -> None:
+        """The same of a target. other: the texts of those that nothing declares."""
         if one.side == "number":
-            self._add(one.column, {"values": keep & ~np.isnan(values)})
+            self.add(one.column, {"values": int((keep & ~np.isnan(values)).sum())})
             self._clamped(one.column, (one.low, one.high), values, keep)
         elif one.side == "binary":
-            self._spelled(self.spellings, one.column, cells, keep & (values == OTHER))
-            self._add(one.column, {"values": keep, "positive": keep & (values == 1)})
+            self._undeclared(one.column, values, keep, "undeclared")
+            self.spellings.update(key(str(text)) for text in other[keep & (values < 0)])
+            self.add(one.column, {"values": int(keep.sum()), "positive": int((keep & (values == 1)).sum())})
+
+    def add(self, name: str, counts: Mapping[str, int]) -> None:
+        """More values of a column, counted elsewhere: of each kind that `ColumnTally` knows, how many."""
+        self.sums.setdefault(name, Counter()).update(counts)
 
     def done(self, fields: Sequence[Field], goal: Goal | None) -> Tally:
         """The tally, before any row is held out. Of a target that is a number as of any column, at the end."""
@@ -157,54 +161,31 @@ class Counting:
             target=self._target(goal) if goal is not None and goal.side == "binary" else None,
         )
 
-    def _add(self, name: str, counts: Mapping[str, Mask]) -> None:
-        mine = self.sums.setdefault(name, Counter())
-        for what, mask in counts.items():
-            mine[what] += int(mask.sum())
-
     def _clamped(self, name: str, bounds: tuple[float, float], values: Floats, keep: Mask) -> None:
-        self._add(name, {"below": keep & (values < bounds[0]), "above": keep & (values > bounds[1])})
+        below, above = keep & (values < bounds[0]), keep & (values > bounds[1])
+        self.add(name, {"below": int(below.sum()), "above": int(above.sum())})
 
-    def _spelled(self, into: dict[str, Counter[str]], name: str, cells: Cells, other: Mask) -> None:
-        if other.any():
-            found = (cells[place] for place in np.flatnonzero(other).tolist())
-            into.setdefault(name, Counter()).update(map(str, found))
+    def _undeclared(self, name: str, values: Floats, of: Mask, what: str) -> None:
+        case = of & (values == CASE)
+        self.add(name, {what: int((of & (values < 0)).sum()), WORD_OF_CASE[what]: int(case.sum())})
 
     def _column(self, name: str, declared: tuple[str, ...] = (), referred: bool = False) -> ColumnTally:
-        sums, spellings = self.sums.get(name, Counter()), self.spellings.get(name, Counter())
-        left_out = self.left_out.get(name, Counter())
-        return ColumnTally(
-            column=name,
-            values=sums["values"],
-            missing=sums["missing"],
-            undeclared=spellings.total(),
-            case=_case(spellings, declared),
-            left_out=left_out.total(),
-            left_out_case=_case(left_out, declared),
-            below=sums["below"],
-            above=sums["above"],
-            declared=declared,
-            referred=referred,
-        )
+        sums = {what: count for what, count in self.sums.get(name, Counter()).items() if what != "positive"}
+        counts = {"values": 0, "missing": 0} | sums
+        return ColumnTally(column=name, declared=declared, referred=referred, **counts)
 
     def _target(self, goal: Goal) -> TargetTally:
-        sums, spellings = self.sums.get(goal.column, Counter()), self.spellings.get(goal.column, Counter())
+        sums = self.sums.get(goal.column, Counter())
         return TargetTally(
             column=goal.column,
             rows=sums["values"],
             positive=sums["positive"],
-            other=spellings.total(),
-            kinds=len({key(text) for text in spellings}),
-            case=_case(spellings, goal.positive),
+            other=sums["undeclared"],
+            kinds=len(self.spellings),
+            case=sums["case"],
             open=goal.open,
             declared=goal.positive,
         )
-
-
-def _case(spellings: Counter[str], declared: Sequence[str]) -> int:
-    """How many values would be declared ones if letters had no case."""
-    known = folded_all(declared)
-    return sum(count for text, count in spellings.items() if folded(text) in known)
 
 
 def with_value(statistic: Statistic, columns: Mapping[str, Floats], index: Index) -> int:

@@ -1,6 +1,5 @@
 """What is predicted: one of two sides, one of several classes, or a number on its declared range."""
 
-from functools import partial
 from typing import Literal
 
 import msgspec
@@ -9,10 +8,11 @@ from numpy.typing import NDArray
 
 from potluck.core.plan import Plan, required
 from potluck.core.stages import Floats
-from potluck.learning.data.column import OTHER, Key, key
-from potluck.learning.data.encode import codes, folded, folded_all, numbers, order, scale
+from potluck.learning.data.column import CASE, OTHER, key
+from potluck.learning.data.encode import scale
 from potluck.learning.data.problems import NO_VALUE, Problems, spelled
-from potluck.learning.data.source import Cells
+from potluck.learning.data.sql.layers import Layer
+from potluck.learning.data.sql.values import Cell, code, number, order
 
 Side = Literal["binary", "classes", "number"]
 UNDECLARED = "a target value that the plan does not declare"
@@ -95,23 +95,18 @@ def score_error(one: Goal, bound: float) -> float:
     return min(1.0, bound / 2 if one.side == "classes" else bound / 4)
 
 
-def read(
-    one: Goal, cells: Cells, lines: NDArray[np.int64], missing: tuple[str, ...], problems: Problems
-) -> tuple[Floats, Floats]:
-    """(as `raw_targets` gives it, the target [n]: 0 or 1, the class's place, or the number on [-1, 1]; NaN where
-    missing). What does not fit goes into `problems`; lines [n]: of the cells."""
-    found = problems.column(one.column, lines, partial(raw_targets, one, cells, missing))
+def settled(one: Goal, found: Floats, lines: NDArray[np.int64], problems: Problems) -> Floats:
+    """The target [n] of what `valued` gives: 0 or 1, the class's place, or the number on [-1, 1]; NaN where missing.
+
+    What does not fit goes into `problems`; lines [n]: of the cells.
+    """
     if one.side == "number":
-        return found, scale(found, one.low, one.high)
-    other = found == OTHER
+        return scale(found, one.low, one.high)
     if not one.open:
-        known, hint = folded_all(one.classes or one.values), f"{_declared(one)}, or {NO_VALUE}"
-        places: dict[bool, list[int]] = {False: [], True: []}  # by whether it is case alone
-        for place in np.flatnonzero(other).tolist():
-            places[folded(str(cells[place])) in known].append(place)
-        problems.cells(one.column, lines[places[False]].tolist(), UNDECLARED, hint)
-        problems.cells(one.column, lines[places[True]].tolist(), f"{UNDECLARED} (only its case differs)", hint)
-    return found, np.where(other, 0.0, found)  # where nothing else was declared, whatever is not positive is negative
+        hint = f"{_declared(one)}, or {NO_VALUE}"
+        problems.cells(one.column, lines[found == OTHER].tolist(), UNDECLARED, hint)
+        problems.cells(one.column, lines[found == CASE].tolist(), f"{UNDECLARED} (only its case differs)", hint)
+    return np.where(found < 0, 0.0, found)  # where nothing else was declared, whatever is not positive is negative
 
 
 def _declared(one: Goal) -> str:
@@ -121,14 +116,12 @@ def _declared(one: Goal) -> str:
     return spelled(positive=one.positive, negative=[value for value in one.values if key(value) not in positive])
 
 
-def raw_targets(one: Goal, cells: Cells, missing: tuple[str, ...]) -> Floats:
-    """[n] numbers as they are, or 0 (negative), 1 (positive), the class's place, OTHER; NaN where missing.
-
-    Raises Unfit: text where a number is expected.
-    """
+def valued(one: Goal, cell: Cell, missing: tuple[str, ...], layer: Layer) -> str:
+    """SQL of a target's cell: the number as it is, or 0 (negative), 1 (positive), the class's place, OTHER or CASE."""
     if one.side == "number":
-        return numbers(cells, missing)
+        return number(cell, missing, layer)
     if one.side == "classes":
-        return codes(cells, order(one.classes), missing)
-    table: dict[Key, float] = {key(value): 0.0 for value in one.values} | {key(value): 1.0 for value in one.positive}
-    return codes(cells, table, missing)
+        return code(cell, order(one.classes), missing, layer, known=one.values)
+    table = dict.fromkeys(one.values, 0.0) | dict.fromkeys(one.positive, 1.0)
+    positive = {key(value) for value in one.positive}
+    return code(cell, {text: 1.0 if key(text) in positive else side for text, side in table.items()}, missing, layer)

@@ -7,17 +7,35 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from potluck.core.plan import Plan, Statistic
 from potluck.core.registry import Registry, table
 from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS
-from potluck.learning.data.encode import scale
+from potluck.learning.data.sql.layers import Layer, clipped
 from potluck.learning.statistics.result import Result, declared
 
 Check = Callable[[Plan, Statistic, str], Iterator[str]]
-Cells = Callable[[Plan, Statistic, Mapping[str, Floats], int], tuple[Floats, Floats]]
+ONE = "1"
+"""What a row adds to a number that counts rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """What a row adds to a statistic, in SQL. values [m]: doubles that it adds from its place on, or ONE.
+
+    digits: the place as digits, each a whole number (NULL: the row has no value) and how many there may be, the most
+    significant first; a cell holds `m` numbers, so that the place is their combination times m. What a row without a
+    value in a column of the statistic gives is not counted. clipped: each value was brought within the kind's `most` by
+    `layers.clipped`, and is NULL where the column has no value; else that is checked, and a row beyond it stops the
+    site.
+    """
+
+    values: tuple[str, ...]
+    digits: tuple[tuple[str, int], ...] = ()
+    clipped: bool = False
+
+
+MakeCells = Callable[[Plan, Statistic, Mapping[str, str], Layer], Cells]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +45,7 @@ class StatisticKind:
     keys: of `[[statistics]]`, those that it reads beside name, kind and by.
     check: what of a statistic, at this key of the plan, does not fit; one line a problem.
     width: how many numbers a cell holds. `by` makes several cells of them.
-    cells: of k rows, whose columns [k] are at hand: the place [k] of a row's first number in its cell (NaN: the row has
-    no value, and adds nothing), and the numbers [k, m] that it adds from there on.
+    cells: what a row adds, given the SQL of its columns' values, and a layer to define parts of it in.
     most: the largest absolute value of a number of one row; norm: the L2 norm of one row's numbers, in units of `most`.
     read: values [width] and the noise in each, std [width], to the result.
     whole: rows are counted, so numbers are whole; alone: a row adds to one number alone.
@@ -39,7 +56,7 @@ class StatisticKind:
 
     keys: frozenset[str]
     check: Check
-    cells: Cells
+    cells: MakeCells
     read: Callable[[Plan, Statistic, Floats, Floats], Result]
     width: Callable[[Plan, Statistic], int] = lambda plan, one: 1
     most: Callable[[Plan, Statistic], float] = lambda plan, one: 1.0
@@ -73,11 +90,19 @@ def of_numbers(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     yield from wanted(plan, f"{at}.column", one.column, measured=True)
 
 
-def powers(width: int) -> Cells:
+def scaled(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> str:
+    """SQL of the statistic's number on [-1, 1], clamped, in the arithmetic of `data.encode.scale`."""
+    low, high = declared(plan, one)
+    double = layer.dialect.double
+    inside = clipped(columns[one.column or ""], double(low), double(high))
+    return layer.define(f"{double(2)} * ({inside} - {double(low)}) / {double(high - low)} - {double(1)}")
+
+
+def powers(width: int) -> MakeCells:
     """The cells of a kind to which a row adds (1, x, x^2, ...), `width` numbers, with x scaled to [-1, 1]."""
 
-    def cells(plan: Plan, one: Statistic, columns: Mapping[str, Floats], rows: int) -> tuple[Floats, Floats]:
-        x = columns[one.column or ""]
-        return np.where(np.isnan(x), np.nan, 0.0), scale(x, *declared(plan, one))[:, None] ** np.arange(width)
+    def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> Cells:
+        x = scaled(plan, one, columns, layer)
+        return Cells((ONE, *(" * ".join([x] * power) for power in range(1, width))), clipped=True)
 
     return cells

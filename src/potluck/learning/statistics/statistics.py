@@ -11,20 +11,24 @@ sensitivity is that many times a row's. Noised values are neither clamped nor ro
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
 from potluck.core.asks import Answer, Ask, Block, Kind, Lead
 from potluck.core.party import Draw
-from potluck.core.plan import Plan, Statistic, named
+from potluck.core.plan import Plan, Statistic
 from potluck.core.rounds import Abort, Cause
 from potluck.core.slices import Bytes
-from potluck.core.stages import Floats, Update
-from potluck.learning.data.encode import other_last
+from potluck.core.stages import Contribution, Encoded, Grid, L
+from potluck.learning.data.parts import grounded
+from potluck.learning.data.problems import Problems
+from potluck.learning.data.source import opened
+from potluck.learning.data.sources.memory import ByName
 from potluck.learning.data.table import Table
-from potluck.learning.data.units import Index, counted, most_rows, most_units, updates
+from potluck.learning.data.units import counted, most_rows, most_units
+from potluck.learning.statistics.adding import Query
 from potluck.learning.statistics.kinds import KINDS
 from potluck.learning.statistics.result import Result
 
@@ -78,15 +82,9 @@ class StatisticsTask:
             raise Abort(Cause.TERMS, detail="the plan has one sum of statistics")
         return Ask(kind, step, self._blocks(), state)
 
-    def contribute(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Update]:
-        """What this site's rows add [units, d]."""
-        index = counted(self.plan, rows.person, np.arange(rows.rows, dtype=np.int64))
-        size = sum(block.size for block in ask.blocks)
-
-        def each(some: Index) -> Floats:
-            return np.hstack([_cells(self.plan, one, rows, some) for one in self.plan.statistics])
-
-        yield from updates(self.plan, index, rows.person, size, each)
+    def contribute(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Contribution]:
+        """What this site's rows add, already added up."""
+        yield rows.sums if rows.sums is not None else _Held(self.plan, rows)
 
     def _blocks(self) -> tuple[Block, ...]:
         return tuple(self._block(one) for one in self.plan.statistics)
@@ -99,15 +97,24 @@ class StatisticsTask:
         return Block(one.name, size, high, kind.norm * high, units, whole=kind.whole, single=single)
 
 
-def _cells(plan: Plan, one: Statistic, rows: Table, index: Index) -> Floats:
-    """[k, size]: what each row adds to one statistic; a row without a value in it adds zeros."""
-    kind, columns = KINDS.of(one.kind), {name: rows.columns[name][index] for name in named(one)}
-    place, values = kind.cells(plan, one, columns, len(index))
-    wide = kind.width(plan, one)
-    if one.by:
-        place = place + other_last(columns[one.by], len(plan.data.columns[one.by].values)) * wide
-    out = np.zeros((len(index), groups(plan, one) * wide))
-    there = np.flatnonzero(~np.isnan(place))
-    for offset in range(values.shape[1]):
-        out[there, place[there].astype(np.int64) + offset] = values[there, offset]
-    return out
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """Rows whose columns are in memory, as a contribution. See `core.stages.Unlaid`.
+
+    The bound is that of `adding`: with noise for persons a unit is the sum of at most `most_rows` rows, each within the
+    bound of one, so that it is within as many times that.
+    """
+
+    plan: Plan
+    rows: Table = field(repr=False)
+
+    def encode(self, grid: Grid, limit: L) -> Encoded[L]:
+        """See `core.stages.Unlaid`."""
+        index = counted(self.plan, self.rows.person, np.arange(self.rows.rows, dtype=np.int64))
+        frame = ByName({name: values[index] for name, values in self.rows.columns.items()}, len(index))
+        problems = Problems("rows")
+        with opened(frame, problems.where).open(list(self.rows.columns), None, problems, True) as relation:
+            ground, cells = grounded(relation)
+            top = ground.above("v")
+            values = {name: top.define(cell.sql) for name, cell in cells.items()}
+            return Query(self.plan, grid, top, values).answer(relation)[0].encode(grid, limit)

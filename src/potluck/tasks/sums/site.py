@@ -4,7 +4,6 @@ from potluck.core.party import Role
 from potluck.core.plan import Plan
 from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.core.steps import recorded
-from potluck.learning.data.table import read
 from potluck.learning.data.tally import rests_on
 from potluck.learning.data.tally_words import for_owner
 from potluck.learning.loops import build
@@ -18,6 +17,7 @@ from potluck.tasks.participation import HalfOf, Participation, computing, demand
 from potluck.tasks.sums.costs import calibrate
 from potluck.tasks.sums.halves import RoundContext, aid, join
 from potluck.tasks.sums.protections import across
+from potluck.tasks.sums.rows import rows_of
 from potluck.tasks.tie import by_order, key_of, of_table
 
 
@@ -35,7 +35,7 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     task = build(plan)
     calibrate(plan)
     source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
-    rows = read(source, plan, home.name)
+    rows = rows_of(source, plan, home.name)
     told = for_owner(plan, rows.tally, home.name)
     rows_allowed(rules, rests_on(plan, rows.tally))
     tie = of_table(rows, key_of(home.ties), by_order(plan))

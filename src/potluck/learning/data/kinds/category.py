@@ -8,8 +8,8 @@ import numpy as np
 from potluck.core.plan import Column
 from potluck.core.stages import Floats
 from potluck.learning.data.column import ColumnKind, Field, Key, key, not_missing, twice
-from potluck.learning.data.encode import codes, order
-from potluck.learning.data.source import Cells
+from potluck.learning.data.sql.layers import Layer
+from potluck.learning.data.sql.values import Cell, code, order
 
 
 def check(at: str, column: Column, gone: frozenset[Key]) -> list[str]:
@@ -33,9 +33,9 @@ def field(name: str, column: Column) -> Field:
     return Field(name=name, kind=column.kind, values=column.values, missing=column.missing, reference=reference)
 
 
-def read(one: Field, cells: Cells, missing: Sequence[str]) -> Floats:
-    """Each value's place; OTHER where the plan does not declare it."""
-    return codes(cells, order(one.values), missing)
+def value(one: Field, cell: Cell, missing: Sequence[str], layer: Layer) -> str:
+    """Each value's place; OTHER or CASE where the plan does not declare it."""
+    return code(cell, order(one.values), missing, layer)
 
 
 def names(one: Field) -> tuple[str, ...]:
@@ -60,4 +60,4 @@ def fault(one: Field, gone: frozenset[Key]) -> list[str]:
     return found
 
 
-CATEGORY = ColumnKind(check=check, field=field, read=read, names=names, features=features, fault=fault)
+CATEGORY = ColumnKind(check=check, field=field, value=value, names=names, features=features, fault=fault)

@@ -8,8 +8,9 @@ import numpy as np
 from potluck.core.plan import Column
 from potluck.core.stages import Floats
 from potluck.learning.data.column import ColumnKind, Field, Key
-from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, numbers, scale
-from potluck.learning.data.source import Cells
+from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, scale
+from potluck.learning.data.sql.layers import Layer
+from potluck.learning.data.sql.values import Cell, number
 
 
 def check(at: str, column: Column, gone: frozenset[Key]) -> list[str]:
@@ -36,9 +37,9 @@ def field(name: str, column: Column) -> Field:
     return Field(name=name, kind=column.kind, low=low, high=high, missing=column.missing)
 
 
-def read(one: Field, cells: Cells, missing: Sequence[str]) -> Floats:
-    """As they are. Raises Unfit: text, nan or inf."""
-    return numbers(cells, missing)
+def value(one: Field, cell: Cell, missing: Sequence[str], layer: Layer) -> str:
+    """As it is."""
+    return number(cell, missing, layer)
 
 
 def names(one: Field) -> tuple[str, ...]:
@@ -63,5 +64,5 @@ def fault(one: Field, gone: frozenset[Key]) -> list[str]:
 
 
 NUMBER = ColumnKind(
-    check=check, field=field, read=read, names=names, features=features, fault=fault, measured=True, spread=True
+    check=check, field=field, value=value, names=names, features=features, fault=fault, measured=True, spread=True
 )

@@ -1,19 +1,35 @@
-"""A CSV file in UTF-8, whatever its name: read line by line, each time that its rows are asked for."""
+"""A CSV file in UTF-8, whatever its name: read each time that its rows are asked for, in one of two ways.
+
+The quick one is DuckDB's reader in its strict mode. Where it stumbles, or finds a cell that does not fit, the careful
+one reads the file again, line by line, and names the lines. Both give the same texts. It does NOT guess separators or
+encodings.
+"""
 
 import csv
+import mmap
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
-
-import numpy as np
+from typing import TYPE_CHECKING, TextIO
 
 from potluck.core.errors import DataError, reason
 from potluck.learning.data.problems import Problems
-from potluck.learning.data.source import CHUNK, IN_ORDER, Chunk, Rows, places
+from potluck.learning.data.source import IN_ORDER, Rows, places
+from potluck.learning.data.sql.dialect import DUCKDB, ODD, PLAIN
+from potluck.learning.data.sql.duck import Duck, connection, path_text, streamed
+from potluck.learning.data.sql.relation import Limits
+from potluck.learning.data.sql.values import Cell
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 AS_NAMED = 'as many as the first line has; a cell that holds a comma needs quotes: "a, b"'
+CHUNK = 20_000
+MOST_COLUMNS = 100_000
+NOTHING = "8a1f6c05-no-cell-is-this-text-7d3e92b4"
+"""The reader wants a text that means NULL, and no cell is to be NULL: what a cell means is the plan's to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,39 +38,87 @@ class CsvFile:
 
     path: Path
     where: str
+    limits: Limits
 
     def names(self) -> tuple[str, ...]:
         """The first line."""
-        with _open(self.path, self.where) as file:
-            for _, cells in _rows(file, self.where):
-                return tuple(cell.strip() for cell in cells)
-        raise DataError("has no rows", where=self.where, hint="give a CSV file with at least one row")
+        found = self._first()
+        if found is None:
+            raise DataError("has no rows", where=self.where, hint="give a CSV file with at least one row")
+        return found[0]
 
-    def chunks(self, wanted: Sequence[str], layout: Sequence[str] | None, problems: Problems) -> Iterator[Chunk]:
+    def _first(self) -> tuple[tuple[str, ...], int] | None:
+        """The first line's cells, and on which line it ends."""
+        with _open(self.path, self.where) as file:
+            for line, cells in _rows(file, self.where):
+                if len(cells) > MOST_COLUMNS:
+                    raise DataError(f"has more than {MOST_COLUMNS:,} columns", where=self.where, hint="leave some out")
+                return tuple(cell.strip() for cell in cells), line
+        return None
+
+    @contextmanager
+    def open(
+        self, wanted: Sequence[str], layout: Sequence[str] | None, problems: Problems, careful: bool
+    ) -> Iterator[Duck]:
         """Lines that differ in length are left out."""
+        first = self._first()
+        if first is None and layout is None:
+            raise DataError("has no header", where=self.where, hint="header = false where the file has none")
+        present = layout if layout is not None else first[0] if first else ()
+        index = places(wanted, present, self.where)
+        if careful or first is None or first[1] > 1:  # blank lines come first, or a name has lines
+            with self._careful(wanted, index, present, layout is None, problems) as found:
+                yield found
+            return
+        names = [f"f{place}" for place in range(len(present))]
+        columns = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
+        options = (
+            f"auto_detect = false, header = {'true' if layout is None else 'false'}, columns = {{{columns}}}, "
+            "delim = ',', quote = '\"', escape = '\"', strict_mode = true, null_padding = false, "
+            "ignore_errors = false, compression = 'none', hive_partitioning = false, "
+            f"nullstr = ['{NOTHING}'], allow_quoted_nulls = false"
+        )
+        cells = {name: Cell(names[place]) for name, place in zip(wanted, index, strict=True)}
+        with connection(self.limits, self.path) as made:
+            source = f"read_csv({path_text(self.path)}, {options})"
+            yield Duck(made, source, cells, self.where, careful=False, dialect=DUCKDB if self._odd() else PLAIN)
+
+    def _odd(self) -> bool:
+        """Whether any text of the file may be a number to the engine alone."""
+        with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            return any(text.find(mark.encode()) >= 0 for mark in ODD)
+
+    @contextmanager
+    def _careful(
+        self, wanted: Sequence[str], index: Sequence[int], present: Sequence[str], header: bool, problems: Problems
+    ) -> Iterator[Duck]:
+        import pyarrow as pa
+
+        cells = {name: Cell(f"c{place}") for place, name in enumerate(wanted)}
+        fields = [("line", pa.int64()), *((cell.sql, pa.string()) for cell in cells.values())]
+        schema = pa.schema(fields)
+        batches = self._batches(schema, index, len(present), header, problems)
+        with streamed(schema, batches, cells, self.where, self.limits) as found:
+            yield found
+
+    def _batches(
+        self, schema: "pa.Schema", index: Sequence[int], wide: int, header: bool, problems: Problems
+    ) -> "Iterator[pa.RecordBatch]":
+        import pyarrow as pa
+
         with _open(self.path, self.where) as file:
             rows = _rows(file, self.where)
-            if layout is None:
-                first = next(rows, None)
-                if first is None:
-                    raise DataError("has no header", where=self.where, hint="header = false where the file has none")
-                present: Sequence[str] = [cell.strip() for cell in first[1]]
-            else:
-                present = layout
-            index = places(wanted, present, self.where)
+            if header:
+                next(rows)
             while block := list(islice(rows, CHUNK)):
-                whole = [(line, cells) for line, cells in block if len(cells) == len(present)]
+                whole = [(line, cells) for line, cells in block if len(cells) == wide]
                 if len(whole) < len(block):
                     for line, cells in block:
-                        if len(cells) != len(present):
-                            problems.widths(
-                                line, len(cells), len(present), IN_ORDER if layout is not None else AS_NAMED
-                            )
-                if not whole:
-                    continue
-                lines = np.array([line for line, _ in whole], dtype=np.int64)
-                columns = list(zip(*(cells for _, cells in whole), strict=True))
-                yield Chunk(lines, {name: columns[place] for name, place in zip(wanted, index, strict=True)})
+                        if len(cells) != wide:
+                            problems.widths(line, len(cells), wide, AS_NAMED if header else IN_ORDER)
+                lines = [line for line, _ in whole]
+                columns = [[cells[place] for _, cells in whole] for place in index]
+                yield pa.record_batch([lines, *columns], schema=schema)
 
 
 def _open(path: Path, where: str) -> TextIO:
@@ -68,7 +132,7 @@ def _open(path: Path, where: str) -> TextIO:
 
 def _rows(file: TextIO, where: str) -> Iterator[tuple[int, list[str]]]:
     """(line number, fields) of every line that is not blank."""
-    reader = csv.reader(file)
+    reader = csv.reader(file, skipinitialspace=True)
     try:
         for cells in reader:
             if cells:
@@ -79,6 +143,6 @@ def _rows(file: TextIO, where: str) -> Iterator[tuple[int, list[str]]]:
         raise DataError("is not UTF-8 text", where=where, hint="save the file as UTF-8 CSV") from None
 
 
-def csv_file(source: object, where: str, most: int) -> Rows | None:
+def csv_file(source: object, where: str, limits: Limits) -> Rows | None:
     """Any path. The file is only named here: whether it is there shows when it is read."""
-    return CsvFile(Path(source), where) if isinstance(source, str | Path) else None
+    return CsvFile(Path(source), where, limits) if isinstance(source, str | Path) else None

@@ -7,8 +7,9 @@ import numpy as np
 
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
-from potluck.learning.data.encode import other_last
-from potluck.learning.statistics.kind import StatisticKind, wanted
+from potluck.learning.data.sql.layers import Layer
+from potluck.learning.data.sql.values import other_last
+from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, wanted
 from potluck.learning.statistics.result import Result, Value, counts
 
 
@@ -31,13 +32,10 @@ def width(plan: Plan, one: Statistic) -> int:
     return math.prod(shape(plan, one))
 
 
-def cells(plan: Plan, one: Statistic, columns: Mapping[str, Floats], rows: int) -> tuple[Floats, Floats]:
+def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> Cells:
     """A 1 at the pair of each row."""
-    place, step = np.zeros(rows), width(plan, one)
-    for name, size in zip(one.columns, shape(plan, one), strict=True):
-        step //= size
-        place = place + other_last(columns[name], size - 1) * step
-    return place, np.ones((rows, 1))
+    places = zip(one.columns, shape(plan, one), strict=True)
+    return Cells((ONE,), tuple((other_last(columns[name], size - 1), size) for name, size in places))
 
 
 def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:

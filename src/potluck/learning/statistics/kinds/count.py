@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
-from potluck.learning.statistics.kind import StatisticKind, wanted
+from potluck.learning.data.sql.layers import Layer
+from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, wanted
 from potluck.learning.statistics.result import Result, single
 
 
@@ -16,10 +15,9 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
         yield from wanted(plan, f"{at}.column", one.column)
 
 
-def cells(plan: Plan, one: Statistic, columns: Mapping[str, Floats], rows: int) -> tuple[Floats, Floats]:
-    """A 1 for each row that has a value."""
-    place = np.zeros(rows) if one.column is None else np.where(np.isnan(columns[one.column]), np.nan, 0.0)
-    return place, np.ones((rows, 1))
+def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> Cells:
+    """A 1."""
+    return Cells((ONE,))
 
 
 def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:

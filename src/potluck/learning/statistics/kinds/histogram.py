@@ -6,16 +6,16 @@ import numpy as np
 
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
-from potluck.learning.statistics.kind import StatisticKind, of_numbers
+from potluck.learning.data.sql.layers import Layer, bisected, cases
+from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, of_numbers
 from potluck.learning.statistics.result import Result, counts, declared
 
 
-def cells(plan: Plan, one: Statistic, columns: Mapping[str, Floats], rows: int) -> tuple[Floats, Floats]:
+def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> Cells:
     """A 1 at the bin of each row, by the stated edges."""
-    x, bounds = columns[one.column or ""], declared(plan, one)
-    edges = np.linspace(*bounds, one.bins + 1)
-    found = np.clip(np.searchsorted(edges, np.clip(x, *bounds), side="right") - 1, 0, one.bins - 1)
-    return np.where(np.isnan(x), np.nan, found.astype(np.float64)), np.ones((rows, 1))
+    x, edges = columns[one.column or ""], np.linspace(*declared(plan, one), one.bins + 1)[1:-1]
+    place = cases([(f"{x} IS NULL", "NULL")], bisected(x, [*map(layer.dialect.double, edges)]))
+    return Cells((ONE,), ((place, one.bins),))
 
 
 def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:

@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
-from potluck.learning.statistics.kind import StatisticKind, of_numbers
+from potluck.learning.data.sql.layers import Layer, clipped
+from potluck.learning.statistics.kind import Cells, StatisticKind, of_numbers
 from potluck.learning.statistics.result import Result, declared, single
 
 
-def cells(plan: Plan, one: Statistic, columns: Mapping[str, Floats], rows: int) -> tuple[Floats, Floats]:
+def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> Cells:
     """Each row's clamped number, in the column's own units."""
-    x = columns[one.column or ""]
-    return np.where(np.isnan(x), np.nan, 0.0), np.clip(x, *declared(plan, one))[:, None]
+    low, high = map(layer.dialect.double, declared(plan, one))
+    return Cells((clipped(columns[one.column or ""], low, high),), clipped=True)
 
 
 def most(plan: Plan, one: Statistic) -> float:

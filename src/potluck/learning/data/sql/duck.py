@@ -1,0 +1,174 @@
+"""DuckDB in this process: sources as relations of it. Nothing is downloaded, nothing is written, no other file is read.
+
+Messages of the engine quote cells and paths, so none is passed on: the kind of error at most.
+"""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from potluck.core.errors import DataError
+from potluck.learning.data.problems import Doubt
+from potluck.learning.data.sql.dialect import DUCKDB, Dialect
+from potluck.learning.data.sql.relation import Column, Limits
+from potluck.learning.data.sql.values import Cell
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+BATCH = 1 << 16
+"""Rows of an answer at a time."""
+THREADS = 4
+"""At most: each holds some rows."""
+SMALL = 16 << 20
+"""Bytes of a file that one thread reads as soon as several."""
+STREAM = "stream"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Duck:
+    """See `relation.Relation`. where: the site's name, form: what it should be, both for messages; broken: what making
+    a stream of rows raised."""
+
+    connection: "duckdb.DuckDBPyConnection" = field(repr=False)
+    source: str
+    cells: Mapping[str, Cell]
+    where: str
+    line: str | None = None
+    careful: bool = True
+    form: str = ""
+    broken: list[BaseException] = field(default_factory=list, repr=False)
+    dialect: Dialect = DUCKDB
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """See `relation.Relation`."""
+        with self._as_our_errors():
+            return self.connection.execute(query).fetchall()
+
+    def batches(self, query: str) -> Iterator[list[Column]]:
+        """See `relation.Relation`."""
+        with self._as_our_errors():
+            for batch in self.connection.sql(query).to_arrow_reader(BATCH):
+                yield [np.asarray(one.to_numpy(zero_copy_only=False)) for one in batch.columns]
+
+    def columns(self) -> list[tuple[str, str]]:
+        """Names and types of the source's columns."""
+        return [(str(row[0]), str(row[1])) for row in self.rows(f"DESCRIBE SELECT * FROM {self.source}")]
+
+    def count(self) -> int:
+        """How many rows it has."""
+        return int(self.rows(f"SELECT count(*) FROM {self.source}")[0][0])
+
+    @contextmanager
+    def _as_our_errors(self) -> Iterator[None]:
+        import duckdb
+
+        try:
+            yield
+        except (duckdb.Error, OSError) as error:
+            if self.broken:
+                raise self.broken[0] from None
+            if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in str(error):
+                hint = "raise source.memory in the policy, or give the rows as Parquet"
+                raise DataError("needs more memory than source.memory", where=self.where, hint=hint) from None
+            if not self.careful:
+                raise Doubt from None
+            raise DataError(f"cannot be read{self.form} ({type(error).__name__})", where=self.where) from None
+
+
+def _database(limits: Limits, threads: int, paths: Sequence[Path]) -> "duckdb.DuckDBPyConnection":
+    import duckdb
+
+    options: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "allow_community_extensions": "false",
+        "python_enable_replacements": "false",
+        "temp_directory": "",  # rows are never written to disk
+        "memory_limit": f"{limits.memory // 1024}KiB",
+        "threads": str(threads),
+    }
+    made = duckdb.connect(":memory:", config=options)
+    if paths:
+        made.execute(f"SET allowed_paths = [{', '.join(DUCKDB.text(str(path)) for path in paths)}]")
+    made.execute("SET enable_external_access = false")
+    made.execute("SET lock_configuration = true")
+    return made
+
+
+@contextmanager
+def connection(limits: Limits, path: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """A database in memory that can read this file, and nothing else of this machine."""
+    threads = 1 if path.stat().st_size < SMALL else min(THREADS, os.cpu_count() or 1)
+    with closing(_database(limits, threads, [path.absolute()])) as made:
+        yield made
+
+
+@cache
+def _shared(memory: int, process: int) -> "duckdb.DuckDBPyConnection":
+    """A database in memory that reads no file: one a process, as to make one takes longer than most questions."""
+    return _database(Limits(0, memory), 1, [])
+
+
+def path_text(path: Path) -> str:
+    """A path as a literal that names this file alone: to the engine, `*` and `?` are patterns."""
+    return DUCKDB.text(glob.escape(str(path.absolute())))
+
+
+_DOUBLES = {"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"}
+_LONG = {"BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT"}
+_TEXTS = {"DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "UUID", "INTERVAL"}
+_TEXTS |= {"TIMESTAMP WITH TIME ZONE", "TIME WITH TIME ZONE"}
+
+
+def typed(name: str, kind: str, where: str) -> Cell:
+    """A column of this type as a cell. Raises DataError: no text stands for its values."""
+    sql = DUCKDB.name(name)
+    if kind == "VARCHAR" or kind.startswith("ENUM("):
+        return Cell(f"CAST({sql} AS VARCHAR)" if kind != "VARCHAR" else sql)
+    if kind in ("DOUBLE", "FLOAT"):
+        # A narrow float by its shortest text.
+        return Cell(sql if kind == "DOUBLE" else f"CAST(CAST({sql} AS VARCHAR) AS DOUBLE)", typed=True)
+    if kind == "BOOLEAN":
+        return Cell(f"CAST(CAST({sql} AS INTEGER) AS DOUBLE)", typed=True)
+    if kind in _DOUBLES:
+        return Cell(f"CAST({sql} AS DOUBLE)", typed=True)
+    if kind in _LONG:
+        return Cell(f"CAST({sql} AS DOUBLE)", typed=True, words=f"CAST({sql} AS VARCHAR)")
+    if kind.startswith("DECIMAL("):
+        words = f"CAST({sql} AS VARCHAR)"
+        return Cell(f"CAST({words} AS DOUBLE)", typed=True, words=words)
+    if kind in _TEXTS:
+        return Cell(f"CAST({sql} AS VARCHAR)")
+    what = f"column {name.strip()!r} holds values of type {kind.split('(')[0]}, which no text stands for"
+    raise DataError(what, where=where, hint="numbers, texts, true and false, dates and times can be read")
+
+
+@contextmanager
+def streamed(
+    schema: "pa.Schema", batches: Iterable["pa.RecordBatch"], cells: Mapping[str, Cell], where: str, limits: Limits
+) -> Iterator[Duck]:
+    """Rows that this process makes, some at a time. One query may be asked. What making them raises, the query does."""
+    import pyarrow as pa
+
+    broken: list[BaseException] = []
+
+    def guarded() -> "Iterator[pa.RecordBatch]":
+        try:
+            yield from batches
+        except BaseException as error:
+            broken.append(error)
+            raise
+
+    with closing(_shared(limits.memory, os.getpid()).cursor()) as made:
+        made.register(STREAM, pa.RecordBatchReader.from_batches(schema, guarded()))
+        line = "line" if "line" in schema.names else None
+        yield Duck(made, STREAM, cells, where, line, broken=broken)

@@ -1,0 +1,61 @@
+"""A query as layers: each is a SELECT that adds columns to those of the one below."""
+
+from collections.abc import Iterable, Sequence
+
+from potluck.learning.data.sql.dialect import Dialect
+
+
+class Layer:
+    """One SELECT. What is defined in it has a name in all layers above it."""
+
+    def __init__(self, dialect: Dialect, below: "Layer | str", prefix: str) -> None:
+        """below: a layer, or what stands after FROM; prefix: of its names, which no other layer's names begin with."""
+        self.dialect = dialect
+        self._below = below
+        self._prefix = prefix
+        self._names: dict[str, str] = {}
+        self._conditions: list[str] = []
+
+    def define(self, sql: str) -> str:
+        """The name of what an expression over the layer below gives; one name for the same expression."""
+        return self._names.setdefault(sql, f"{self._prefix}{len(self._names)}")
+
+    def require(self, condition: str) -> None:
+        """Keep only rows for which a condition over the layer below holds."""
+        self._conditions.append(condition)
+
+    def above(self, prefix: str) -> "Layer":
+        """A layer over this one."""
+        return Layer(self.dialect, self, prefix)
+
+    def select(self) -> str:
+        """The query."""
+        base = isinstance(self._below, str)
+        columns = [*([] if base else ["*"]), *(f"{sql} AS {name}" for sql, name in self._names.items())]
+        below = self._below if isinstance(self._below, str) else f"({self._below.select()}) AS {self._prefix}_"
+        where = f" WHERE {' AND '.join(f'({one})' for one in self._conditions)}" if self._conditions else ""
+        return f"SELECT {', '.join(columns or ['1 AS nothing'])} FROM {below}{where}"
+
+    def ask(self, names: Sequence[str], grouped: str = "") -> str:
+        """What is asked of the rows of this layer. grouped: what stands at the end."""
+        return f"SELECT {', '.join(names) or '1'} FROM ({self.select()}) AS rows_{grouped}"
+
+
+def cases(pairs: Iterable[tuple[str, str]], otherwise: str) -> str:
+    """CASE of conditions, in order, and what they give."""
+    found = " ".join(f"WHEN {condition} THEN {value}" for condition, value in pairs)
+    return f"CASE {found} ELSE {otherwise} END" if found else otherwise
+
+
+def clipped(value: str, low: str, high: str) -> str:
+    """A double between two; NULL stays."""
+    return cases([(f"{value} < {low}", low), (f"{value} > {high}", high)], value)
+
+
+def bisected(value: str, edges: list[str], first: int = 0) -> str:
+    """How many of some rising edges are at most this value, plus `first`: as a tree of comparisons."""
+    if not edges:
+        return str(first)
+    middle = len(edges) // 2
+    less, more = bisected(value, edges[:middle], first), bisected(value, edges[middle + 1 :], first + middle + 1)
+    return f"CASE WHEN {value} < {edges[middle]} THEN {less} ELSE {more} END"

@@ -1,0 +1,52 @@
+"""A source while it is open to queries: what its engine is, which columns it has, and what it answers."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.learning.data.sql.dialect import Dialect
+from potluck.learning.data.sql.values import Cell
+
+Column = NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What reading may take. rows: at most; memory: bytes of its engine."""
+
+    rows: int
+    memory: int = 1 << 30
+
+
+class Relation(Protocol):
+    """An open source.
+
+    source: what stands after FROM. cells: by name, the wanted columns. line: the column that says where a row stands;
+    None: rows are counted.
+    """
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def cells(self) -> Mapping[str, Cell]: ...
+
+    @property
+    def line(self) -> str | None: ...
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """A small answer. Raises DataError, Doubt."""
+        ...
+
+    def batches(self, query: str) -> Iterator[list[Column]]:
+        """A large one, some rows at a time, in order: an array a column, NaN (of texts None) where it is NULL.
+
+        Raises DataError, Doubt.
+        """
+        ...

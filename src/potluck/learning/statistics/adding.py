@@ -1,0 +1,209 @@
+"""Statistics added up inside a query, as integers: rows are never laid out, and every engine gives the same ones.
+
+What a row adds to a number is a double of basic arithmetic, the same in each engine, put on the grid's steps and
+truncated toward zero before it is summed. All statistics of a plan are one query: the places of their cells (the values
+of `by`, a histogram's bins) are what rows are grouped by, jointly, and the groups' sums are put together here.
+
+The bound: each number of a row lies within the kind's `most`, and its norm within `norm` times that: both are checked
+in the query, row by row, and truncation only shortens (`core.fixed`). So the sums are what `core.fixed.encode` would
+give of rows laid out, each within its limit.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from potluck.core.fixed import word
+from potluck.core.plan import Plan, Statistic
+from potluck.core.rounds import Abort, Cause
+from potluck.core.stages import Encoded, Grid, L
+from potluck.learning.data.sql.layers import Layer
+from potluck.learning.data.sql.relation import Relation
+from potluck.learning.data.sql.values import other_last
+from potluck.learning.statistics.kind import ONE, Cells, StatisticKind
+from potluck.learning.statistics.kinds import KINDS
+
+GROUPS = 1 << 16
+"""Most joint places of statistics that are grouped together."""
+NONE = -1
+"""The place of a row without a value."""
+ROUNDING = 2.0**-48
+"""More than what doubles can get wrong about a sum of a few squares, and less than what a clip leaves for it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sums:
+    """What a site's rows add. steps: by statistic, whole steps of the grid; rows: how many there are; counted: by
+    statistic, those that it counts; beyond: a row is beyond the bound of a statistic's kind."""
+
+    grid: Grid
+    steps: Mapping[str, Sequence[int]] = field(repr=False)
+    rows: int = field(repr=False)
+    counted: Mapping[str, int] = field(repr=False)
+    beyond: bool = False
+
+    def body(self) -> bytes:
+        """All of it, as bytes."""
+        return repr((self.grid, sorted(self.steps.items()), self.rows, self.beyond)).encode()
+
+    def encode(self, grid: Grid, limit: L) -> Encoded[L]:
+        """See `core.stages.Unlaid`. Raises Abort(RANGE): a row is beyond its bound."""
+        if grid != self.grid:
+            raise ValueError("added up for another sum")
+        if self.beyond:
+            raise Abort(Cause.RANGE, detail="a contribution to a statistic is beyond its bound")
+        ring = 1 << grid.bits
+        whole = [step % ring for part in grid.parts for step in self.steps[part.name]]
+        return Encoded(np.array(whole, dtype=word(grid.bits)), grid, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """One statistic in the query. digits: the names of its places, each with how many there may be; count: the key of
+    how many rows it counts; sums: the keys of its sums, None where rows are counted."""
+
+    name: str
+    digits: tuple[tuple[str, int], ...]
+    count: str
+    sums: tuple[str | None, ...]
+
+    @property
+    def places(self) -> list[str]:
+        """The names of its digits."""
+        return [name for name, _ in self.digits]
+
+
+class Query:
+    """The query of a plan's statistics over the values of its columns."""
+
+    def __init__(self, plan: Plan, grid: Grid, top: Layer, values: Mapping[str, str]) -> None:
+        """values: the names of the columns' values in `top`, NULL where there is none."""
+        self._plan, self._grid, self._values = plan, grid, values
+        self._helper = top.above("h")
+        self._layer = self._helper.above("t")
+        self._aggregates: dict[str, str] = {}
+        self._rows = self.ask("count(*)")
+        self._outside: list[str] = []
+        self._terms = [self._term(one) for one in plan.statistics]
+        self._beyond = self.any_of(self._outside)
+
+    def ask(self, aggregate: str) -> str:
+        """The key in an answer of an aggregate over all rows."""
+        return self._aggregates.setdefault(aggregate, f"g{len(self._aggregates)}")
+
+    def any_of(self, conditions: Sequence[str]) -> str:
+        """The key of how many rows meet any of these conditions."""
+        # A sum, as one aggregate with a FILTER costs as much as several without.
+        return self.ask(f"sum(CASE WHEN {' OR '.join(conditions) or '1 = 0'} THEN 1 ELSE 0 END)")
+
+    def answer(self, relation: Relation) -> tuple[Sums, Mapping[str, int]]:
+        """The sums, and by its key what else was asked for. Raises DataError, Doubt."""
+        sets = _sets(self._terms)
+        places = list(dict.fromkeys(name for places, _ in sets for name in places))
+        which = [f"GROUPING({name})" for name in places] if len(sets) > 1 else []
+        listed = "), (".join(", ".join(places) for places, _ in sets)
+        asked = [*places, *which, *self._aggregates]
+        grouped = f" GROUP BY GROUPING SETS (({listed}))" if len(sets) > 1 else f" GROUP BY {listed}" if places else ""
+        rows = relation.rows(self._layer.ask(asked, grouped))
+        steps = {part.name: [0] * part.size for part in self._grid.parts}
+        counted = dict.fromkeys(steps, 0)
+        everything: Counter[str] = Counter()
+        for row in rows:
+            place = dict(zip(places, row[: len(places)], strict=True))
+            left_out = {name for name, out in zip(places, row[len(places) :], strict=False) if which and out}
+            given = row[-len(self._aggregates) :]
+            sums = {key: int(one or 0) for key, one in zip(self._aggregates.values(), given, strict=True)}
+            for number, (mine, terms) in enumerate(sets):
+                if which and left_out != set(places) - set(mine):
+                    continue
+                for term in terms:
+                    _put(term, self._grid, place, sums, steps[term.name], counted)
+                if number == 0:
+                    everything.update(sums)
+        return Sums(self._grid, steps, everything[self._rows], counted, everything[self._beyond] > 0), everything
+
+    def _term(self, one: Statistic) -> _Term:
+        kind, helper = KINDS.of(one.kind), self._helper
+        cells = kind.cells(self._plan, one, self._values, helper)
+        own = [self._values[name] for name in (*one.columns, *((one.column,) if one.column else ()))]
+        there = " AND ".join(f"{value} IS NOT NULL" for value in own)
+        digits = []
+        if one.by:
+            size = len(self._plan.data.columns[one.by].values)
+            digits.append((self._digit(other_last(self._values[one.by], size)), size + 1))
+        digits += [(self._digit(sql), size) for sql, size in cells.digits]
+        if kind.alone and len(cells.values) > 1:
+            raise ValueError(f"{one.kind} says that a row adds to one number alone, and adds to {len(cells.values)}")
+        sums = tuple(None if value == ONE else self._sum(one, cells, value, there) for value in cells.values)
+        self._check(kind, cells, kind.most(self._plan, one), there)
+        # Rows that have places of all its columns are all of their group.
+        counted = "count(*)" if len(cells.digits) == len(own) else f"count(CASE WHEN {there} THEN 1 END)"
+        return _Term(one.name, tuple(digits), self.ask(counted), sums)
+
+    def _sum(self, one: Statistic, cells: Cells, value: str, there: str) -> str:
+        """The key of the sum of a value in whole steps."""
+        d, most = self._layer.dialect, KINDS.of(one.kind).most(self._plan, one)
+        whole = d.whole(f"({value}) * {d.double(1 / self._step(one.name))}")
+        if not cells.clipped:
+            inside = f"{value} >= {d.double(-most)} AND {value} <= {d.double(most)}"
+            whole = (
+                f"CASE WHEN {there} AND {inside} THEN {whole} END" if there else f"CASE WHEN {inside} THEN {whole} END"
+            )
+        return self.ask(d.total(self._layer.define(whole)))
+
+    def _check(self, kind: StatisticKind, cells: Cells, most: float, there: str) -> None:
+        """Note when a row is beyond the bound of a kind, where that could be."""
+        double, values = self._layer.dialect.double, [value for value in cells.values if value != ONE]
+        inside = [f"({value} >= {double(-most)} AND {value} <= {double(most)})" for value in values]
+        outside = [f"NOT {one}" for one in inside if not cells.clipped]
+        if kind.norm**2 * (1 + ROUNDING) < len(cells.values):
+            squares = " + ".join(f"({value}) * ({value})" for value in cells.values)
+            outside.append(f"{squares} > {double((kind.norm * most) ** 2 * (1 + ROUNDING))}")
+        if outside:
+            self._outside.append(f"{f'{there} AND ' if there else ''}({' OR '.join(outside)})")
+
+    def _digit(self, sql: str) -> str:
+        return self._layer.define(f"coalesce(CAST({sql} AS INTEGER), {NONE})")
+
+    def _step(self, name: str) -> float:
+        return next(part.step for part in self._grid.parts if part.name == name)
+
+
+def _sets(terms: Sequence[_Term]) -> list[tuple[list[str], list[_Term]]]:
+    """Places that are grouped jointly, and the statistics that each of these groupings gives. Their number stays small
+    enough to be held, but for a statistic that has more of them alone."""
+    sets: list[tuple[dict[str, int], list[_Term]]] = [({}, [])]
+    for term in terms:
+        for places, mine in sets:
+            joint = places | dict(term.digits)
+            if math.prod(joint.values()) <= GROUPS or joint == places:
+                places.update(term.digits)
+                mine.append(term)
+                break
+        else:
+            sets.append((dict(term.digits), [term]))
+    return [(list(places), mine) for places, mine in sets]
+
+
+def _put(
+    term: _Term,
+    grid: Grid,
+    place: Mapping[str, int],
+    sums: Mapping[str, int],
+    steps: list[int],
+    counted: dict[str, int],
+) -> None:
+    """Add what the rows of one group give to a statistic; of a group without a value nothing."""
+    at = 0
+    for name, size in term.digits:
+        if place[name] == NONE:
+            return
+        at = at * size + place[name]
+    one = int(1 / next(part.step for part in grid.parts if part.name == term.name))
+    rows = sums[term.count]
+    for offset, key in enumerate(term.sums, start=at * len(term.sums)):
+        steps[offset] += rows * one if key is None else sums[key]
+    counted[term.name] += rows

@@ -1,0 +1,89 @@
+"""A site's rows for statistics, added up while they are read: no row is held."""
+
+import msgspec
+import numpy as np
+
+from potluck.core.plan import Plan
+from potluck.core.stages import Grid
+from potluck.learning.data import table
+from potluck.learning.data.column import CASE, COLUMNS, Field
+from potluck.learning.data.encode import encoding
+from potluck.learning.data.parts import grounded, value_of
+from potluck.learning.data.problems import Doubt, Problems
+from potluck.learning.data.source import Source, opened
+from potluck.learning.data.sql.dialect import Dialect
+from potluck.learning.data.sql.layers import cases
+from potluck.learning.data.sql.values import unfit
+from potluck.learning.data.table import Table
+from potluck.learning.data.tally import Counting
+from potluck.learning.data.units import most_rows
+from potluck.learning.statistics.adding import Query
+
+COUNTER = 30
+"""Bits of a count: more rows than a plan may have."""
+
+
+def read(source: Source, plan: Plan, site: str, grid: Grid) -> Table:
+    """A site's rows, added up on this grid while they are read. Raises DataError, told to the site's owner only.
+
+    Where a row does not fit, the rows are read one by one, so that its line can be told.
+    """
+    problems = Problems(site, careful=False)
+    try:
+        return _added(source, plan, problems, grid)
+    except Doubt:
+        return table.read(source, plan, site)
+
+
+def _added(source: Source, plan: Plan, problems: Problems, grid: Grid) -> Table:
+    how, site = encoding(plan), problems.where
+    wanted = [one.name for one in how.fields]
+    with opened(source, site).open(wanted, how.layout or None, problems, careful=False) as relation:
+        ground, cells = grounded(relation)
+        layer = ground.above("b")
+        top = layer.above("v")
+        values = {one.name: top.define(value_of(one, cells[one.name], how.missing, layer)) for one in how.fields}
+        query = Query(plan, grid, top, values)
+        wrong = query.any_of([unfit(values[one.name], relation.dialect) for one in how.fields if measured(one)])
+        keys = {one.name: query.ask(_packed(one, values[one.name], relation.dialect)) for one in how.fields}
+        sums, found = query.answer(relation)
+    table.most_read(sums.rows, plan, site)
+    counts = {one.name: _unpacked(one, found[keys[one.name]], sums.rows) for one in how.fields}
+    gaps = any(one.missing == "refuse" and counts[one.name]["missing"] for one in how.fields)
+    if found[wrong] or gaps or not sums.rows:
+        raise Doubt
+    counting = Counting(read=sums.rows, used=sums.rows)
+    for name, mine in counts.items():
+        counting.add(name, mine)
+    told = counting.done(how.fields, None)
+    tally = msgspec.structs.replace(told, most=most_rows(plan), statistics=dict(sums.counted))
+    schema = tuple((one.name, plan.data.columns[one.name]) for one in how.fields)
+    nothing = np.zeros(0)
+    return Table(np.zeros((0, 0)), nothing, None, nothing.astype(np.bool_), {}, schema, tally, sums)
+
+
+def measured(one: Field) -> bool:
+    """Whether a column's values are numbers, not codes."""
+    return COLUMNS.of(one.kind).measured
+
+
+def _packed(one: Field, value: str, d: Dialect) -> str:
+    """What the owner is told of a column, as one sum: three counts of values that are not as they should be, each in
+    COUNTER bits of it. The conditions exclude one another."""
+    conditions = [f"{value} IS NULL", *_conditions(one, value, d)]
+    pairs = [(condition, str(1 << COUNTER * place)) for place, condition in enumerate(conditions)]
+    return d.total(cases(pairs, "0"))
+
+
+def _unpacked(one: Field, packed: int, rows: int) -> dict[str, int]:
+    missing, first, second = (packed >> COUNTER * place & (1 << COUNTER) - 1 for place in range(3))
+    counts = {"missing": missing, "values": rows - missing}
+    if measured(one):
+        return counts | {"below": first, "above": second}
+    return counts | {"undeclared": first + second, "case": first}
+
+
+def _conditions(one: Field, value: str, d: Dialect) -> list[str]:
+    if measured(one):
+        return [f"{value} < {d.double(one.low)}", f"{value} > {d.double(one.high)}"]
+    return [f"{value} = {d.double(CASE)}", f"{value} < 0"]
