@@ -13,6 +13,7 @@ import pytest
 
 import potluck
 from potluck.core.errors import PlanError, UsageError
+from potluck.core.plan import Data
 from potluck.learning.data.column import COLUMNS as COLUMN_KINDS
 from potluck.learning.data.kinds.category import CATEGORY
 from potluck.learning.data.table import header
@@ -165,7 +166,7 @@ def test_a_data_source_is_read_where_a_plan_and_a_policy_name_it(scheme, tmp_pat
     spec = counted(scheme, statistics=asked, data={"columns": COLUMNS, "files": files, "max_rows": 100})
     with added("data-source"):
         found = potluck.run(spec, out=tmp_path / "files")
-        own = open_source(Source(file="a.jsonl"), tmp_path, max_rows=100, where="a")
+        own = open_source(Source(file="a.jsonl"), tmp_path, Data(max_rows=100), "a")
         assert header(own, spec.spec, "a") == ("x", "y")
     assert found.document["results"] == potluck.run(spec, SITES, out=tmp_path / "frames").document["results"]
 

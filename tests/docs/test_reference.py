@@ -12,7 +12,7 @@ from potluck.cli import VERBS
 from potluck.core import errors
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause
-from potluck.core.strict import plain, words
+from potluck.core.strict import parts, plain, words
 from potluck.core.views import Form
 from potluck.learning.training.methods import METHODS
 from potluck.owner import judge
@@ -31,6 +31,8 @@ def takes(kind):
     if get_origin(kind) is tuple:
         inner = plain(get_args(kind)[0])
         return "list of " + ("tables" if inner not in WORDS else WORDS[inner] + "s")
+    if set(parts(kind)) >= {float, str}:
+        return "number or text"
     if get_origin(kind) is dict:
         return "table" if plain(get_args(kind)[1]) is str else "table of tables"
     return WORDS.get(kind, "table")

@@ -131,7 +131,7 @@ def as_postgres(port: int, query="select * from rows", password=PASSWORD) -> Sou
 
 
 def opened(source, folder, max_rows=10_000):
-    return open_source(source, folder, max_rows=max_rows, where="home")
+    return open_source(source, folder, Data(max_rows=max_rows), "home")
 
 
 def cells(rows, *names) -> dict[str, list]:

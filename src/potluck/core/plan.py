@@ -16,6 +16,7 @@ from potluck.core.bounds import Bounds, Size
 from potluck.core.party import Party, Role, site
 from potluck.core.registry import Known
 from potluck.core.schemes import Scheme, scheme_of
+from potluck.core.tables.derived import Derive, Names, Text, Where
 from potluck.core.traits import TRAITS, Traits
 
 CODE = version("potluck")
@@ -28,10 +29,7 @@ ServerWord = Literal["lying", "curious"]
 Task = Annotated[str, Known("task")]
 ModelKind = Annotated[str, Known("model.kind")]
 Shown = Literal["size", "members"]
-Text = Annotated[str, Size(1_000)]
 IGNORED = "ignore"
-Names = Annotated[tuple[Text, ...], Size(10_000)]
-"""At most 10 000 names: the most that `mask` supports."""
 Epsilon = Annotated[float, Bounds(ge=1e-9, le=1e12, hint="e.g. 1.0")]
 """The range of epsilon that the accountant supports."""
 MOST_COUNTED, WIDEST_LAYER, DEEPEST_TREE = 1 << 53, 4_096, 5
@@ -59,7 +57,7 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True):
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
     """One declared column. low, high: the declared range of a number; values: of a category; reference: the one of
-    them that becomes no feature, so that the others are told against it; None: each becomes one.
+    them that becomes no feature, so that the others are told against it; None: each becomes one; format: of a date.
 
     owner: with columns at different owners, the site that has it.
     """
@@ -72,6 +70,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     missing: Literal["refuse", "drop", "flag"] = "refuse"
     unit: Text = ""
     owner: Text | None = None
+    format: Text | None = None
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -105,14 +104,24 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the rows are and what their columns mean."""
+    """Where the rows are and what their columns mean.
+
+    separator, encoding: of CSV files; decimal: the mark in texts that are numbers; fold: declared values and texts that
+    mean "no value" are told whatever the case of their letters. derive: by name. where: all of them hold for a row.
+    """
 
     header: bool = True
+    separator: Text = ","
+    decimal: Literal[".", ","] = "."
+    encoding: Text = "utf-8"
+    fold: bool = False
     missing: Names = ("",)
     person: Text | None = None
     max_rows: Annotated[int, Bounds(ge=1, le=1_000_000_000, hint="the most rows that a site may have")] = 1_000_000
     files: dict[Text, Text] = {}
     columns: Annotated[dict[Text, Column], Size(100_000)] = {}
+    derive: Annotated[dict[Text, Derive], Size(1_000)] = {}
+    where: Annotated[tuple[Where, ...], Size(100)] = ()
     target: Target | None = None
     split: Split | None = None
 

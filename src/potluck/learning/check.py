@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 from potluck.core.plan import IGNORED, Plan, Training, required
 from potluck.learning.data.check import of_columns, of_features, of_split
-from potluck.learning.data.column import COLUMNS, missing_keys
+from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.derive import declared
 from potluck.learning.data.encode import encoding, inputs
+from potluck.learning.data.notation import notation
 from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.layers import MOST_VALUES
 from potluck.learning.models.target_check import of_target
@@ -19,7 +21,7 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     errors = of_columns(plan)
     if plan.traits.counts:
         return [*errors, *statistics_check.check(plan)], [*_ignored(plan), *_measured(plan)]
-    errors += [*of_target(plan, missing_keys(plan)), *of_split(plan), *_method(plan)]
+    errors += [*of_target(plan, notation(plan.data)), *of_split(plan), *_method(plan)]
     if not errors:
         errors += _features(plan)
     return errors, _pauses(plan)
@@ -28,7 +30,7 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
 def _ignored(plan: Plan) -> list[str]:
     given = {"model": plan.model, "training": plan.training}
     tables = [f"{at}: is ignored beside statistics. hint: remove the table" for at, table in given.items() if table]
-    named = [name for name, column in plan.data.columns.items() if column.reference is not None]
+    named = [name for name, column in declared(plan).items() if column.reference is not None]
     return [
         *tables,
         *(f"data.columns.{name}.reference: is ignored beside statistics. hint: leave it out" for name in named),
@@ -117,6 +119,6 @@ def _no_feature(plan: Plan) -> list[str]:
     inside = inputs(plan)
     return [
         f"data.columns.{name}.reference: is ignored: the column is no feature. hint: leave it out"
-        for name, column in plan.data.columns.items()
+        for name, column in declared(plan).items()
         if column.reference is not None and name not in inside
     ]

@@ -8,8 +8,8 @@ import stat
 from pathlib import Path
 
 from potluck.core.errors import UsageError, reason
-from potluck.learning.data.source import SOURCES, Rows, opened
-from potluck.learning.data.sql.relation import Limits
+from potluck.core.plan import Data
+from potluck.learning.data.source import SOURCES, Rows, limits_of, opened
 from potluck.owner import policy
 from potluck.owner.parquet import parquet
 from potluck.owner.sql import Query, database
@@ -19,13 +19,14 @@ SOURCES.register("parquet", parquet)
 SOURCES.register("database", database)
 
 
-def open_source(source: policy.Source, base: Path, *, max_rows: int, where: str) -> Rows:
-    """What `learning.data.table.read` reads. base: the policy's folder; where: the site's name, for messages.
+def open_source(source: policy.Source, base: Path, data: Data, where: str) -> Rows:
+    """What `learning.data.table.read` reads. base: the policy's folder; data: how a plan says that files are written;
+    where: the site's name, for messages.
 
     A CSV file is only named here. Raises UsageError: a package is missing, the address or query cannot be used.
     Raises DataError: no such file, database unreachable, more than max_rows rows.
     """
-    limits = Limits(max_rows, source.memory)
+    limits = limits_of(data, source.memory)
     if source.file is not None:
         return opened(base / source.file, where, limits)
     address = source.url if source.url is not None else _address(base / (source.url_file or ""), where)

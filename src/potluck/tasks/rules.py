@@ -23,7 +23,7 @@ def errors_of(plan: Plan) -> list[str]:
     """One line a problem: `key: what. hint: what to do`. Empty where the plan can be handed to the rooms."""
     if early := too_long(plan) or [*_words("", plan)]:
         return early
-    return [*_names(plan), *outside(plan, Bounds), *_federation(plan), *_tables(plan)]
+    return [*_names(plan), *outside(plan, Bounds), *_federation(plan), *_tables(plan), *_data(plan)]
 
 
 def too_long(plan: Plan) -> list[str]:
@@ -33,7 +33,8 @@ def too_long(plan: Plan) -> list[str]:
 
 
 def _values(plan: Plan) -> Iterator[str]:
-    values = sum(len(column.values) for column in plan.data.columns.values())
+    derived = sum(len(one.values) + len(one.map) + len(one.edges) for one in plan.data.derive.values())
+    values = sum(len(column.values) for column in plan.data.columns.values()) + derived
     if values > MOST_VALUES:
         what = f"{values} values of categories are more than the {MOST_VALUES} that a plan may have"
         yield f"data.columns: {what}. hint: fewer, or columns of numbers"
@@ -125,6 +126,21 @@ def _tables(plan: Plan) -> list[str]:
         if plan.data.target is None:
             found.append("data.target: is missing. hint: say which column is predicted")
     return found
+
+
+def _data(plan: Plan) -> Iterator[str]:
+    """Words of [data] that only tasks of sums have, or that nothing of the task reads."""
+    data, traits = plan.data, plan.traits
+    known = " or ".join(f'"{name}"' for name, one in TRAITS.entries.items() if one.sums)
+    for key in ("derive", "where"):
+        if getattr(data, key) and not traits.sums:
+            yield f"data.{key}: is for task = {known} in this version. hint: leave it out, or prepare the rows before"
+    if traits.scores and data.fold:
+        yield "data.fold: the model says how values compare. hint: leave it out"
+    if traits.keyed:
+        for key, value in (("fold", data.fold), ("decimal", data.decimal != ".")):
+            if value:
+                yield f"data.{key}: keys compare as they are written. hint: leave it out"
 
 
 def _trained(model: Model) -> list[str]:

@@ -9,8 +9,7 @@ import msgspec
 from potluck.core import plan as core
 from potluck.core.errors import PlanError
 from potluck.core.party import Party
-from potluck.learning.data.source import Source, opened
-from potluck.learning.data.sql.relation import Limits
+from potluck.learning.data.source import Source, limits_of, opened
 from potluck.learning.data.table import Table, header, resolve
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.tally_words import required
@@ -42,7 +41,7 @@ def sources(plan: Written, data: Sources | None) -> Sources:
         if name not in names:
             hint = f"the sites are {', '.join(names)}"
             raise PlanError(f"{key}: {name} is no site of this plan", where=plan.where, hint=hint)
-    return {name: opened(source, name, Limits(plan.spec.data.max_rows)) for name, source in given.items()}
+    return {name: opened(source, name, limits_of(plan.spec.data)) for name, source in given.items()}
 
 
 def tables(plan: Written, data: Sources | None) -> tuple[core.Plan, dict[Party, Table]]:

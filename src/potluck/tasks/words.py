@@ -1,6 +1,9 @@
 """What an owner is told of a plan before it agrees, in the words that tasks have in common."""
 
 from potluck.core.plan import Plan
+from potluck.learning.data.conditions import said
+from potluck.learning.data.derive import declared
+from potluck.learning.data.derive import named as made_of
 from potluck.learning.evaluation import evaluate
 from potluck.owner.reach import columns_read
 
@@ -16,11 +19,15 @@ def columns(plan: Plan) -> str:
 
 def left_out(plan: Plan) -> str:
     """Which rows are not in the sums, in the plan's words: a plan can pick rows by what it calls missing."""
-    dropping = [name for name, one in plan.data.columns.items() if one.missing == "drop" and not one.ignored]
+    dropping = [name for name, one in declared(plan).items() if one.missing == "drop" and not one.ignored]
     texts = [repr(text) for text in plan.data.missing if text]
     split = plan.data.split if plan.traits.labelled else None
     words = f" Taken as no value: {', '.join(texts)}." if texts else ""
     words += f" Rows without a value in {', '.join(dropping)} are left out." if dropping else ""
+    derived = [f"{name} ({one.kind} from {' and '.join(made_of(one))})" for name, one in plan.data.derive.items()]
+    words += f" Derived: {', '.join(derived)}." if derived else ""
+    conditions = [said(one) for one in plan.data.where]
+    words += f" Only rows count where {'; '.join(conditions)}." if conditions else ""
     what_for = " for metrics" if split and evaluate.allowed(plan) else ""
     words += f" {split.test:.4g} of the rows are held out{what_for}." if split and split.test is not None else ""
     return words

@@ -13,6 +13,7 @@ import pytest
 
 from potluck.core.errors import Refused
 from potluck.core.party import SERVER, site
+from potluck.core.plan import Data
 from potluck.core.rounds import Abort, Cause, Record
 from potluck.drivers.sums import Sums
 from potluck.learning.data.table import read
@@ -53,7 +54,7 @@ def appended(fed, spec, name="a"):
     """One more row at the end of a site's file; it is one to train on."""
     path = fed.folder / name / "rows.csv"
     pd.DataFrame([ROW], columns=["x", "z", "y"]).to_csv(path, mode="a", header=False, index=False)
-    rows = read(open_source(Source(file="rows.csv"), path.parent, max_rows=1000, where=name), spec, name)
+    rows = read(open_source(Source(file="rows.csv"), path.parent, Data(max_rows=1000), name), spec, name)
     assert not rows.test[-1]
 
 
@@ -291,7 +292,7 @@ def test_who_reads_a_ledger_cannot_guess_its_rows(fed):
     with Budget(fed.home("a").ledger) as ledger:
         marks = [ledger.fact(f"rows/{run}") for run in (RUN, "cd" * 16)]
     assert len({*marks}) == 2
-    rows = read(open_source(Source(file="rows.csv"), fed.folder / "a", max_rows=1000, where="a"), spec, "a")
+    rows = read(open_source(Source(file="rows.csv"), fed.folder / "a", Data(max_rows=1000), "a"), spec, "a")
     guess = tie.of_table(rows, Secret(bytes(32)))
     assert guess.record(RUN).value not in marks
     known = tie.of_table(rows, tie.key_of(fed.home("a").ties))

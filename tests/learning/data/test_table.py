@@ -143,7 +143,7 @@ def test_a_missing_text_that_is_a_number_also_means_the_number():
         ("x,c,Y\n1,u,1\n", "no column 'y'"),
         ("x,x,c,y\n1,1,u,1\n", "'x' is there more than once"),
         ("xx,c,y\n1,u,1\n", "no column 'x': 2 of 3 are there"),
-        ("x;c;y\n1;u;1\n", "parted by commas"),
+        ("x;c;y\n1;u;1\n", 'data.separator = ";"'),
         ("x,c,y\n1,u,1\n1,u\n", "line 3 has 2 columns where 3 are expected. hint: as many as the first line has"),
         ("x,c,y\n1,u,1,31337\n", "line 2 has 4 columns"),
         ("x,c,y\n", "has no rows"),

@@ -17,7 +17,7 @@ from potluck.api.dictionary.formats import FORMATS
 from potluck.core.agree import agree
 from potluck.core.errors import UsageError, unwritable
 from potluck.core.visible import visible
-from potluck.learning.data.column import Key, key
+from potluck.learning.data.notation import Notation
 
 MOST, LONGEST = 100_000, 1_000
 """Columns, and values of all of them; letters of a name or value. As of a plan."""
@@ -81,8 +81,8 @@ def columns_from(path: str | Path, table: str | None = None) -> Dictionary:
         _within(sheet)
     except UsageError as error:
         raise UsageError(error.what, where=path.name, hint=error.hint) from None
-    gone: frozenset[Key] = frozenset(key(text) for text in (("",) if sheet.missing is None else sheet.missing))
-    asked = {one.name: what for one in sheet.columns if (what := one.confirm(gone))}
+    how = Notation() if sheet.missing is None else Notation(sheet.missing)
+    asked = {one.name: what for one in sheet.columns if (what := one.confirm(how))}
     ready = {one.name: one.table for one in sheet.columns if one.name not in asked}
     return Dictionary(found.name, sheet.name, ready, asked, sheet.missing, sheet)
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from potluck.core.plan import Column
 from potluck.learning.data import kinds as _kinds  # noqa: F401  fills COLUMNS
-from potluck.learning.data.column import COLUMNS, Key, key
+from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.notation import Notation
 
 RANGE, VALUES = "range to confirm", "values to confirm"
 FLAGS = (False, True)
@@ -29,9 +30,8 @@ class Described:
     note: str = ""
     why: str = ""
 
-    def confirm(self, gone: frozenset[Key]) -> str:
-        """What its author has to fill in before it can be declared; empty: nothing. gone: the keys of texts that mean
-        "no value"."""
+    def confirm(self, how: Notation) -> str:
+        """What its author has to fill in before it can be declared; empty: nothing."""
         if not self.kind:
             return self.why
         kind = COLUMNS.of(self.kind)
@@ -39,7 +39,7 @@ class Described:
             return RANGE
         if not kind.measured and not self.values:
             return VALUES
-        wrong = kind.check(self.kind, self.column, gone)
+        wrong = kind.check(self.kind, self.column, how)
         return wrong[0].partition(". hint: ")[0].removeprefix(f"{self.kind}: ") if wrong else ""
 
     @property
@@ -95,12 +95,12 @@ def text(value: object) -> str | None:
     return str(value) if isinstance(value, str | int | float) else None
 
 
-def values(found: object, gone: frozenset[Key] = frozenset()) -> tuple[str, ...]:
+def values(found: object, how: Notation = Notation(())) -> tuple[str, ...]:  # noqa: B008  it is frozen
     """A list's values as texts, each once (1 and 1.0 are one), but for those that mean "no value"."""
-    out: dict[Key, str] = {}
+    out: dict[float | str, str] = {}
     for one in found if isinstance(found, list) else ():
-        if (said := text(one)) is not None and key(said) not in gone:
-            out.setdefault(key(said), said)
+        if (said := text(one)) is not None and how.key(said) not in how.gone:
+            out.setdefault(how.key(said), said)
     return tuple(out.values())
 
 

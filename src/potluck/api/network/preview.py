@@ -103,7 +103,7 @@ def preview(folder: Path, which: str) -> Leaving:
     if not plan.traits.sums:
         hint = "potluck site inbox says who sees what; nothing leaves but what it names"
         raise UsageError(f"{plan.traits.title} has no sum to show", where=plan.name, hint=hint)
-    source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
+    source = open_source(rules.source, home.folder, plan.data, home.name)
     rows = rows_of(source, plan, home.name)
     required(rows.tally, home.name)
     task: Task[Table, object] = build(plan)

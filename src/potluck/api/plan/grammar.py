@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 
 from potluck.core.errors import PlanError, UsageError, reason
@@ -91,7 +92,9 @@ def parse(tables: Toml, where: str) -> Plan:
 
 
 def _prepared(kind: object, value: object) -> object:
-    """values = [0, 1] means the texts "0" and "1"."""
+    """values = [0, 1] means the texts "0" and "1"; a day without quotes is its text."""
+    if type(value) is date:
+        return value.isoformat()
     if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return value

@@ -1,23 +1,33 @@
 """What is wrong with a plan's declared columns and its split. One line a problem, with a hint."""
 
+import codecs
 from collections.abc import Sequence
 
-from potluck.core.plan import Plan, repeated
-from potluck.learning.data.column import COLUMNS, missing_keys
+from potluck.core.plan import IGNORED, Plan, repeated
+from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.conditions import of_where
+from potluck.learning.data.derive import of_derive
+from potluck.learning.data.notation import notation
 
 
 def of_columns(plan: Plan) -> list[str]:
     """What is wrong with the declared columns. One line a problem."""
-    found, gone = [], missing_keys(plan)
+    found, how = [], notation(plan.data)
     for name, column in plan.data.columns.items():
         at = f"data.columns.{name}"
         if column.owner is not None and not plan.traits.joins:
             found.append(f'{at}: an owner is named where columns are at different ones. hint: task = "fit"')
         if not column.ignored:
-            found += COLUMNS.of(column.kind).check(at, column, gone)
+            found += COLUMNS.of(column.kind).check(at, column, how)
+            if COLUMNS.of(column.kind).dated and not plan.traits.sums:
+                found.append(
+                    f'{at}: a {column.kind} is of no use to this task. hint: kind = "{IGNORED}", or leave it out'
+                )
         if not plan.data.header and "*" in name:
             found.append(f"{at}: a pattern needs a header. hint: name the columns one by one, in file order")
-    found += _roles(plan)
+    derived = of_derive(plan, how)
+    found += derived or of_where(plan, how)
+    found += [*_roles(plan), *of_files(plan.data.separator, plan.data.encoding)]
     if not plan.data.header:
         needed = {"data.person": plan.data.person, "data.split.column": plan.data.split and plan.data.split.column}
         found += [
@@ -28,6 +38,27 @@ def of_columns(plan: Plan) -> list[str]:
     return found
 
 
+SEPARATORS = (",", ";", "\t", "|", ":")
+CODED = frozenset({"utf_7", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
+"""Codecs of texts in which no file of rows is written."""
+
+
+def of_files(separator: str, encoding: str) -> list[str]:
+    """What is wrong with how files are said to be written."""
+    found = list[str]()
+    if separator not in SEPARATORS:
+        known = "a comma, a semicolon, a tab, a bar or a colon"
+        found.append(f'data.separator: is none that is known. hint: {known}, as separator = ";"')
+    try:
+        codec = codecs.lookup(encoding) if encoding.isascii() and encoding.isprintable() else None
+    except LookupError:
+        codec = None
+    if codec is None or codec.name.replace("-", "_") in CODED or not codec._is_text_encoding:
+        hint = 'e.g. "utf-8", "latin-1", "cp1252", "utf-16", "shift_jis"'
+        found.append(f"data.encoding: is none that is known. hint: {hint}")
+    return found
+
+
 def _roles(plan: Plan) -> list[str]:
     """Columns that would be two of target, person and split."""
     data, taken, found = plan.data, dict[str, str](), []
@@ -35,6 +66,8 @@ def _roles(plan: Plan) -> list[str]:
     for at, name in {"data.target.column": target, "data.person": data.person, "data.split.column": split}.items():
         if name and taken.setdefault(name, at) != at:
             found.append(f"{at}: {name} is {taken[name]} too. hint: each takes a column of its own")
+        if name and name in data.derive and name != target:
+            found.append(f"{at}: {name} is derived. hint: name a column of the files")
     return found
 
 
@@ -51,6 +84,7 @@ def of_split(plan: Plan) -> list[str]:
 def of_features(names: Sequence[str]) -> list[str]:
     """What is wrong with the features that columns become, by name."""
     if not names:
-        return [f"data.columns: there is no feature. hint: declare columns of kind {' or '.join(COLUMNS.words())}"]
+        known = [word for word, one in COLUMNS.entries.items() if not one.dated]
+        return [f"data.columns: there is no feature. hint: declare columns of kind {' or '.join(known)}"]
     clash = sorted({*repeated(names), *({"intercept"} & set(names))})
     return [f"data.columns: two features would be called {clash[0]}. hint: rename a column"] if clash else []

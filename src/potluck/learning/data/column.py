@@ -1,22 +1,24 @@
 """A kind of column as one object: how its cells are read, and what features they become.
 
-A kind is a file in `kinds/` and a line in its table. Words that mean "no value" and declared values are compared by
-`key`, whatever the kind.
+A kind is a file in `kinds/` and a line in its table. Words that mean "no value" and declared values are compared as
+`notation` says, whatever the kind.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from potluck.core.plan import Column, Plan
+from potluck.core.plan import Column
 from potluck.core.registry import Registry, table
 from potluck.core.stages import Floats
+from potluck.core.tables.derived import Derive
 from potluck.learning.data.problems import spelled
 
 if TYPE_CHECKING:
+    from potluck.learning.data.notation import Notation
     from potluck.learning.data.sql.layers import Layer
     from potluck.learning.data.sql.values import Cell
 
@@ -42,33 +44,10 @@ def to_number(text: str) -> float | None:
     return value if math.isfinite(value) and "_" not in text and text.strip().isascii() else None
 
 
-def missing_keys(plan: Plan) -> frozenset[Key]:
-    """The keys of what means "no value". Made once a plan: a plan may list many columns and many such texts."""
-    return frozenset(map(key, plan.data.missing))
-
-
-def not_missing(at: str, values: tuple[str, ...], gone: frozenset[Key]) -> list[str]:
-    """Values that also mean "no value"."""
-    return [
-        f'{at}: "{value}" is in data.missing too. hint: a text is a value or means "no value"; list it in one place'
-        for value in values
-        if key(value) in gone
-    ][:1]
-
-
-def twice(values: tuple[str, ...]) -> str:
-    """The first value that repeats another ("1" and "1.0" are one), or ""."""
-    seen: set[Key] = set()
-    for value in values:
-        if key(value) in seen:
-            return value
-        seen.add(key(value))
-    return ""
-
-
 class Field(msgspec.Struct, frozen=True, kw_only=True):
     """One encoded column. low, high: of a number; values: of a category; reference: the one of them that is no feature
-    (unset: each is one); missing: what a missing value does."""
+    (unset: each is one); missing: what a missing value does; format: of a date; derive: what it is made of, where it
+    stands in no source."""
 
     name: str
     kind: str
@@ -77,11 +56,18 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     values: tuple[str, ...] = ()
     missing: Literal["refuse", "drop", "flag"] = "refuse"
     reference: str | msgspec.UnsetType = msgspec.UNSET
+    format: str | msgspec.UnsetType = msgspec.UNSET
+    derive: Derive | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def referred(self) -> bool:
         """Whether a value that is not declared counts as missing."""
         return self.reference is not msgspec.UNSET
+
+    @property
+    def numeric(self) -> bool:
+        """Whether its values are numbers or days, not codes: a cell may not fit."""
+        return COLUMNS.of(self.kind).bound is not None
 
     @property
     def lacks(self) -> str:
@@ -105,28 +91,38 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
         return (*plain, f"{self.name}?") if self.missing == "flag" else plain
 
 
+def not_number(typed: bool) -> tuple[str, str]:
+    """What is wrong with a cell that is no number, and a hint. typed: its source has numbers there."""
+    return ("inf" if typed else "nan, inf or text") + " where a number is expected", ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnKind:
     """One kind of column.
 
-    check: what of a declared column does not fit, at this key of the plan; the last are the keys of what means "no
-    value". One line a problem.
-    field: a declared column as it is encoded. value: SQL of a cell's number or code (`sql.values`), given the texts
-    that mean "no value" and a layer to define parts of it in.
+    check: what of a declared column does not fit, at this key of the plan, in this notation. One line a problem.
+    field: a declared column as it is encoded. value: SQL of a cell's number or code (`sql.values`), given the notation
+    and a layer to define parts of it in. unfit: what is wrong with a cell that does not fit, and a hint; typed: its
+    source has numbers there.
     names: of the features that it becomes, but for the flag of a missing value. features: [n] to [n, p].
     fault: what of a field of a model file cannot be, likewise.
     measured: its values are numbers on the declared range, to which they are clamped; else codes of declared values.
-    spread: its features lie anywhere on [-1, 1]; else they are 0 or 1.
+    spread: its features lie anywhere on [-1, 1]; else they are 0 or 1. dated: its values are days, and no feature.
+    bound: of a condition on it (`data.where`) the value that a word's number or text stands for, None where it is
+    none; without it a condition lists declared values.
     """
 
-    check: Callable[[str, Column, frozenset[Key]], list[str]]
+    check: "Callable[[str, Column, Notation], list[str]]"
     field: Callable[[str, Column], Field]
-    value: "Callable[[Field, Cell, Sequence[str], Layer], str]"
+    value: "Callable[[Field, Cell, Notation, Layer], str]"
     names: Callable[[Field], tuple[str, ...]]
     features: Callable[[Field, Floats], Floats]
-    fault: Callable[[Field, frozenset[Key]], list[str]]
+    fault: "Callable[[Field, Notation], list[str]]"
+    unfit: Callable[[Field, bool], tuple[str, str]] = lambda one, typed: not_number(typed)
     measured: bool = False
     spread: bool = False
+    dated: bool = False
+    bound: Callable[[float | str], float | None] | None = None
 
 
 COLUMNS: Registry[ColumnKind] = table("data.columns.kind")

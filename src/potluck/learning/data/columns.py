@@ -7,6 +7,7 @@ fit is a DataError that names column and line, never a value; rows that no other
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +18,7 @@ from potluck.learning.data import encode
 from potluck.learning.data.encode import Encoding, referred
 from potluck.learning.data.parts import Wish, parts
 from potluck.learning.data.problems import GAP, Problems, carefully, together
-from potluck.learning.data.source import Source
+from potluck.learning.data.source import Source, limits_of, opened
 from potluck.learning.data.split import by_key
 from potluck.learning.data.tally import Counting, Tally
 from potluck.learning.data.target import goal, settled
@@ -84,7 +85,15 @@ def features_of(plan: Plan, owner: str | None = None) -> dict[str, Column]:
 def encoding(plan: Plan, owner: str | None = None) -> Encoding:
     """How one owner's columns are encoded, or those of all, in the plan's order."""
     fields = tuple(encode.field(name, column) for name, column in features_of(plan, owner).items())
-    return Encoding(fields=fields, missing=plan.data.missing)
+    data = plan.data
+    return Encoding(
+        fields=fields,
+        missing=data.missing,
+        decimal="," if data.decimal == "," else msgspec.UNSET,
+        fold=data.fold or msgspec.UNSET,
+        separator=msgspec.UNSET if data.separator == "," else data.separator,
+        encoding=msgspec.UNSET if data.encoding == "utf-8" else data.encoding,
+    )
 
 
 def by_owner(plan: Plan) -> list[str]:
@@ -118,8 +127,9 @@ def read(source: Source, plan: Plan, owner: str) -> Own:
     how, mine = encoding(plan, owner), owner == target_owner(plan)
     aim = goal(plan) if mine else None
     split = plan.data.split.column if plan.data.split and mine else None
-    wish = Wish(how.fields, how.missing, goal=aim, held=split)
-    return carefully(lambda careful: _own(source, how, wish, Problems(owner, careful)))
+    wish = Wish(how.fields, how.notation, goal=aim, held=split)
+    rows = opened(source, owner, limits_of(plan.data))
+    return carefully(lambda careful: _own(rows, how, wish, Problems(owner, careful)))
 
 
 def _own(source: Source, how: Encoding, wish: Wish, problems: Problems) -> Own:

@@ -6,7 +6,8 @@ value that is not declared counts as missing: it would pass for the reference el
 carries it, so that training and scoring cannot differ.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -14,7 +15,12 @@ import numpy as np
 from potluck.core.plan import Column, Plan
 from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS, OTHER, Field
+from potluck.learning.data.derive import declared, named
+from potluck.learning.data.notation import Notation
+from potluck.learning.data.sql.relation import Limits
 
+MOST = 1 << 40
+"""Rows, where no plan says how many there may be."""
 NARROWEST, WIDEST_RANGE = 1e-300, 1e300
 """Ranges in between can be scaled without overflow or underflow."""
 
@@ -22,12 +28,34 @@ NARROWEST, WIDEST_RANGE = 1e-300, 1e300
 class Encoding(msgspec.Struct, frozen=True, kw_only=True):
     """The columns that become features, in order, and the texts that mean "no value".
 
-    layout: all columns in file order where the files have no header; else empty.
+    layout: all columns in file order where the files have no header; else empty. helpers: columns that others are
+    derived from, or that a condition is on. decimal, fold: of `Notation`;
+    separator, encoding: of CSV files; unset: as of `Notation` and of a plan that does not say it.
     """
 
     fields: tuple[Field, ...]
     missing: tuple[str, ...]
     layout: tuple[str, ...] = ()
+    helpers: tuple[Field, ...] | msgspec.UnsetType = msgspec.UNSET
+    decimal: Literal[","] | msgspec.UnsetType = msgspec.UNSET
+    fold: Literal[True] | msgspec.UnsetType = msgspec.UNSET
+    separator: str | msgspec.UnsetType = msgspec.UNSET
+    encoding: str | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def notation(self) -> Notation:
+        """How its cells are spelt."""
+        return Notation(self.missing, self.decimal or ".", bool(self.fold))
+
+    @property
+    def beside(self) -> tuple[Field, ...]:
+        """The helpers."""
+        return self.helpers or ()
+
+    @property
+    def limits(self) -> Limits:
+        """How a file of new rows is read."""
+        return Limits(MOST, separator=self.separator or ",", encoding=self.encoding or "utf-8")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -41,12 +69,39 @@ def field(name: str, column: Column) -> Field:
 
 
 def inputs(plan: Plan) -> dict[str, Column]:
-    """The columns that are read for themselves: to train those that become features."""
+    """The columns that are read for themselves: to train those that become features. There what is derived of a column
+    stands for it."""
     data = plan.data
     outside = {data.person}
     if plan.traits.labelled:
         outside |= {data.target.column if data.target else None, data.split.column if data.split else None}
-    return {name: one for name, one in data.columns.items() if name not in outside and not one.ignored}
+        outside |= {name for one in data.derive.values() for name in named(one)}
+    return {
+        name: one
+        for name, one in declared(plan).items()
+        if name not in outside and not one.ignored and not COLUMNS.of(one.kind).dated
+    }
+
+
+def helpers(plan: Plan, fields: Iterable[Field]) -> tuple[Field, ...]:
+    """The fields that these ones are derived from, or that conditions and a derived target need."""
+    data, columns = plan.data, declared(plan)
+    mine = {one.name for one in fields}
+    needed = dict.fromkeys(mine & data.derive.keys())
+    needed |= dict.fromkeys(one.column for one in data.where)
+    target = data.target.column if plan.traits.labelled and data.target else None
+    needed |= {target: None} if target in data.derive else {}
+    # What an entry is made of stands above it, so one pass from the last to the first finds all.
+    for name, one in reversed(data.derive.items()):
+        if name in needed:
+            needed |= dict.fromkeys(named(one))
+    return tuple(_field(plan, name, columns[name]) for name in columns if name in needed and name not in mine)
+
+
+def _field(plan: Plan, name: str, column: Column) -> Field:
+    made = field(name, column)
+    one = plan.data.derive.get(name)
+    return made if one is None else msgspec.structs.replace(made, derive=one)
 
 
 def encoding(plan: Plan) -> Encoding:
@@ -57,8 +112,17 @@ def encoding(plan: Plan) -> Encoding:
     data, inside = plan.data, inputs(plan)
     if plan.traits.counts:  # which counts every declared value, and needs none to compare with
         inside = {name: msgspec.structs.replace(column, reference=None) for name, column in inside.items()}
-    fields = tuple(field(name, column) for name, column in inside.items())
-    return Encoding(fields=fields, missing=data.missing, layout=() if data.header else tuple(data.columns))
+    fields = tuple(_field(plan, name, column) for name, column in inside.items())
+    return Encoding(
+        fields=fields,
+        missing=data.missing,
+        layout=() if data.header else tuple(data.columns),
+        helpers=helpers(plan, fields) or msgspec.UNSET,
+        decimal="," if data.decimal == "," else msgspec.UNSET,
+        fold=data.fold or msgspec.UNSET,
+        separator=msgspec.UNSET if data.separator == "," else data.separator,
+        encoding=msgspec.UNSET if data.encoding == "utf-8" else data.encoding,
+    )
 
 
 def referred(one: Field, found: Floats) -> Floats:

@@ -14,7 +14,7 @@ from potluck.core.errors import DataError
 from potluck.core.plan import Plan, required
 from potluck.learning.data.parts import grounded
 from potluck.learning.data.problems import Problems, carefully
-from potluck.learning.data.source import Source, opened, texts
+from potluck.learning.data.source import Source, limits_of, opened, texts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +33,8 @@ def keyed(source: Source, plan: Plan, site: str) -> Keyed:
     keys = required(plan.align).keys
     missing = frozenset(text.strip() for text in plan.data.missing)
     layout = None if plan.data.header else tuple(plan.data.columns)
-    return carefully(lambda careful: _keyed(source, keys, layout, missing, plan.data.max_rows, Problems(site, careful)))
+    rows = opened(source, site, limits_of(plan.data))
+    return carefully(lambda careful: _keyed(rows, keys, layout, missing, plan.data.max_rows, Problems(site, careful)))
 
 
 def _keyed(

@@ -1,51 +1,70 @@
 """Rows as values, some at a time: each declared column as numbers or codes, whoever reads them, for whatever task."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.stages import Floats
-from potluck.learning.data.column import COLUMNS, Field
+from potluck.core.tables.derived import Where
+from potluck.learning.data.column import Field, not_number
+from potluck.learning.data.expressions import Expressions, derived, expressions, misfit
+from potluck.learning.data.notation import Notation
 from potluck.learning.data.problems import CELL, Problems
 from potluck.learning.data.source import Source, opened, texts
+from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import Layer, cases
 from potluck.learning.data.sql.relation import Column, Relation
 from potluck.learning.data.sql.values import Cell, unfit
-from potluck.learning.data.target import Goal, valued
+from potluck.learning.data.target import Goal, of_derived, valued
 
 Index = NDArray[np.int64]
-TEXT = "nan, inf or text where a number is expected"
-INFINITE = "inf where a number is expected"
+MARKED, MARK = "a number with another decimal mark", 'data.decimal = "," or "." says which mark the file has'
 HELD = "test"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is read. layout: the columns in file order of a source without a header; goal: the target; person: whose
-    column; held: the one that says of a row that it is held out."""
+    column; held: the one that says of a row that it is held out; helpers: see `Encoding`; where: what rows meet."""
 
     fields: tuple[Field, ...]
-    missing: tuple[str, ...]
+    how: Notation
     layout: tuple[str, ...] | None = None
     goal: Goal | None = None
     person: str | None = None
     held: str | None = None
+    helpers: tuple[Field, ...] = ()
+    where: tuple[Where, ...] = ()
+
+    @property
+    def every(self) -> tuple[Field, ...]:
+        """All fields."""
+        return (*self.fields, *self.helpers)
+
+    @property
+    def early(self) -> tuple[Field, ...]:
+        """Those that others or conditions rest on: what does not fit there is told of every row."""
+        named = {one.name for one in self.helpers} | {one.column for one in self.where}
+        return tuple(one for one in self.every if one.name in named)
 
     @property
     def names(self) -> list[str]:
-        """The columns."""
+        """The columns of the source."""
+        made = {one.name for one in self.every if derived(one)}
         extra = (self.goal.column if self.goal else None, self.person, self.held)
-        return list(dict.fromkeys([*(one.name for one in self.fields), *(name for name in extra if name is not None)]))
+        names = (*(one.name for one in self.every), *extra)
+        return list(dict.fromkeys(name for name in names if name is not None and name not in made))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """Some rows. lines [n]: of the file, or row numbers from 1. columns: by field [n], numbers or codes, NaN where
     there is no value (OTHER or CASE where a category does not declare it). target [n]: likewise; other [n]: the text
-    of a target that is not declared, else None. persons [n], held [n]."""
+    of a target that is not declared, else None. persons [n], held [n]. unmet: rows that do not meet the conditions, and
+    are not among these."""
 
     lines: Index = field(repr=False)
     columns: dict[str, Floats] = field(repr=False)
@@ -53,6 +72,7 @@ class Part:
     other: Column = field(repr=False)
     persons: list[str] = field(repr=False)
     held: NDArray[np.bool_] = field(repr=False)
+    unmet: int = 0
 
 
 def grounded(relation: Relation) -> tuple[Layer, dict[str, Cell]]:
@@ -69,16 +89,10 @@ def parts(source: Source, wish: Wish, problems: Problems, hint: str = CELL) -> I
     Doubt."""
     with opened(source, problems.where).open(wish.names, wish.layout, problems, problems.careful) as relation:
         ground, cells = grounded(relation)
-        layer = ground.above("b")
-        top = layer.above("v")
-        asked = {f"column {one.name}": value_of(one, cells[one.name], wish.missing, layer) for one in wish.fields}
-        numeric = {f"column {one.name}" for one in wish.fields if COLUMNS.of(one.kind).measured}
-        numeric |= {"target"} if wish.goal and wish.goal.side == "number" else set()
+        made = expressions(wish.every, wish.where, wish.how, cells, ground)
+        asked = {f"column {name}": value for name, value in made.values.items()}
         if wish.goal:
-            cell = cells[wish.goal.column]
-            asked["target"] = valued(wish.goal, cell, wish.missing, layer)
-            if wish.goal.side != "number":
-                asked["other"] = cases([(f"{asked['target']} < 0", _said(cell, relation))], "NULL")
+            asked |= _target(wish.goal, wish, made, cells, relation)
         if wish.person:
             asked["person"] = cells[wish.person].words or cells[wish.person].sql
         if wish.held:
@@ -87,13 +101,14 @@ def parts(source: Source, wish: Wish, problems: Problems, hint: str = CELL) -> I
             asked["held"] = "0" if cell.typed else cases([(test, "1")], "0")
         if relation.line:
             asked["line"] = ground.define(relation.line)
+        if made.kept:
+            asked["kept"] = made.kept
+        top = made.top.above("x")
         names = [top.define(sql) for sql in asked.values()]
-        d, infinite = relation.dialect, relation.dialect.double(math.inf)
-        # In an answer NaN is NULL: what does not fit is to be told from it.
-        names = [
-            cases([(unfit(name, d), infinite)], name) if what in numeric else name
-            for what, name in zip(asked, names, strict=True)
-        ]
+        numeric = {f"column {one.name}" for one in wish.every if one.numeric}
+        numeric |= {"target"} if wish.goal and wish.goal.side == "number" else set()
+        d = relation.dialect
+        names = [_told(name, d) if what in numeric else name for what, name in zip(asked, names, strict=True)]
         seen = 0
         for batch in relation.batches(top.ask(names)):
             found = dict(zip(asked, batch, strict=True))
@@ -103,9 +118,23 @@ def parts(source: Source, wish: Wish, problems: Problems, hint: str = CELL) -> I
             yield _part(wish, lines, found, cells, problems, hint)
 
 
-def value_of(one: Field, cell: Cell, missing: tuple[str, ...], layer: Layer) -> str:
-    """SQL of a declared column's value."""
-    return COLUMNS.of(one.kind).value(one, cell, missing, layer)
+def _told(name: str, d: Dialect) -> str:
+    """A value as an answer gives it. There NaN is NULL: what does not fit is to be told from it."""
+    below, above = d.double(-math.inf), d.double(math.inf)
+    return cases([(f"{name} = {below}", below), (unfit(name, d), above)], name)
+
+
+def _target(goal: Goal, wish: Wish, made: Expressions, cells: Mapping[str, Cell], relation: Relation) -> dict[str, str]:
+    """SQL of the target, and of the text of one that is not declared."""
+    mine = next((one for one in wish.every if one.name == goal.column and derived(one)), None)
+    if mine is not None:
+        return {"target": of_derived(goal, mine, made.values[mine.name], wish.how, relation.dialect)}
+    cell = cells[goal.column]
+    found = {"target": valued(goal, cell, wish.how, made.below)}
+    if goal.side != "number":
+        below = f"{found['target']} < {relation.dialect.double(0)}"
+        found["other"] = cases([(below, _said(cell, relation))], "NULL")
+    return found
 
 
 def _said(cell: Cell, relation: Relation) -> str:
@@ -114,25 +143,53 @@ def _said(cell: Cell, relation: Relation) -> str:
 
 def _part(
     wish: Wish,
-    lines: NDArray[np.int64],
+    lines: Index,
     found: dict[str, Column],
     cells: dict[str, Cell],
     problems: Problems,
     hint: str,
 ) -> Part:
+    """What does not fit in a column that others or conditions rest on is told of every row, else of those that stay."""
+    early = {one.name for one in wish.early}
+    columns: dict[str, Floats] = {}
+    stays = found["kept"] == 1 if "kept" in found else None
+
+    def numbers(one: Field, at: Index) -> Floats:
+        values = found[f"column {one.name}"].astype(np.float64, copy=False)
+        typed = one.name in cells and cells[one.name].typed
+        return _fitting(values, at, one.name, typed, misfit(one, typed), problems, hint)
+
+    for one in wish.every:
+        if one.name in early:
+            columns[one.name] = numbers(one, lines)
+    unmet = 0
+    if stays is not None:
+        unmet = int((~stays).sum())
+        lines, columns = lines[stays], {name: values[stays] for name, values in columns.items()}
+        found = {what: values[stays] for what, values in found.items()}
+    for one in wish.fields:
+        if one.name not in early:
+            columns[one.name] = numbers(one, lines)
     length = len(lines)
-
-    def numbers(what: str, name: str) -> Floats:
-        values = found[what].astype(np.float64, copy=False)
-        wrong = np.isinf(values)
-        if wrong.any():
-            problems.cells(name, lines[wrong].tolist(), INFINITE if cells[name].typed else TEXT, hint)
-            values = np.where(wrong, 0.0, values)
-        return values
-
-    columns = {one.name: numbers(f"column {one.name}", one.name) for one in wish.fields}
-    target = numbers("target", wish.goal.column) if wish.goal else np.zeros(length)
+    target = np.zeros(length)
+    if wish.goal:
+        values = found["target"].astype(np.float64, copy=False)
+        typed = wish.goal.column in cells and cells[wish.goal.column].typed
+        target = _fitting(values, lines, wish.goal.column, typed, not_number(typed), problems, hint)
     other = found.get("other", np.full(length, None, dtype=object))
     persons = texts(found["person"]) if "person" in found else []
     held = found["held"] == 1 if "held" in found else np.zeros(length, np.bool_)
-    return Part(lines, columns, target, other, persons, held)
+    return Part(lines, columns, target, other, persons, held, unmet)
+
+
+def _fitting(
+    values: Floats, lines: Index, name: str, typed: bool, said: tuple[str, str], problems: Problems, hint: str
+) -> Floats:
+    """Values, 0 where a cell does not fit. said: what is wrong with it, and a hint."""
+    wrong = np.isinf(values)
+    if not wrong.any():
+        return values
+    marked = wrong & (values < 0) & (not typed)
+    problems.cells(name, lines[wrong & ~marked].tolist(), said[0], said[1] or hint)
+    problems.cells(name, lines[marked].tolist(), MARKED, MARK)
+    return np.where(wrong, 0.0, values)

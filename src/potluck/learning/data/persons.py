@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 from potluck.core.errors import DataError
 from potluck.core.spelling import normal
 from potluck.core.visible import seen
-from potluck.learning.data.column import key
+from potluck.learning.data.notation import Notation
 from potluck.learning.data.problems import Problems
 
 
 def persons(
-    cells: Sequence[str], lines: NDArray[np.int64], column: str, missing: Sequence[str], problems: Problems
+    cells: Sequence[str], lines: NDArray[np.int64], column: str, how: Notation, problems: Problems
 ) -> list[str]:
     """Whose each row is. Rows that say nobody's go into `problems`; lines [n]: of the cells."""
     names = [normal(text) for text in cells]
-    gone = {key(text) for text in (*missing, "")}
-    nobody = [line for line, name in zip(lines.tolist(), names, strict=True) if key(name) in gone]
+    gone = how.gone | {""}
+    nobody = [line for line, name in zip(lines.tolist(), names, strict=True) if how.key(name) in gone]
     problems.cells(column, nobody, "no person", "every row needs to say whose it is")
     return names
 

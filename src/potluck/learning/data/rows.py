@@ -13,7 +13,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.encode import Encoding, encode, referred
 from potluck.learning.data.parts import Wish, parts
 from potluck.learning.data.problems import Problems, carefully
-from potluck.learning.data.source import Source, names_of
+from potluck.learning.data.source import Source, names_of, opened
 from potluck.learning.data.tally import Counting, Tally
 
 AWAY = "or leave the row out: the model needs a value of this column"
@@ -33,7 +33,8 @@ def inputs(how: Encoding, layout: Sequence[str] | None, frame: Source, where: st
 
     layout: the columns in file order where the source does not name them. Raises DataError.
     """
-    wish = Wish(how.fields, how.missing, tuple(layout) if layout else None)
+    wish = Wish(how.fields, how.notation, tuple(layout) if layout else None, helpers=how.beside)
+    frame = opened(frame, where, how.limits)
     return carefully(lambda careful: _inputs(how, wish, frame, Problems(where, careful)))
 
 
@@ -62,4 +63,4 @@ def _inputs(how: Encoding, wish: Wish, frame: Source, problems: Problems) -> Inp
 def layout_of(how: Encoding, target: str, frame: Source, where: str) -> tuple[str, ...]:
     """The file order of a source without a header: as in the plan's files, with or without the target."""
     without = tuple(name for name in how.layout if name != target)
-    return without if len(names_of(frame, where)) == len(without) else how.layout
+    return without if len(names_of(frame, where, how.limits)) == len(without) else how.layout

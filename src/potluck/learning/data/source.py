@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.errors import DataError, UsageError
+from potluck.core.plan import Data
 from potluck.core.registry import Registry, table
 from potluck.core.stages import Floats
 from potluck.learning.data.problems import MOST, Problems, together
@@ -86,9 +87,14 @@ def opened(source: object, where: str, limits: Limits = NO_LIMITS) -> Rows:
     raise UsageError(what, where=where, hint="give a path, a frame or an array of rows")
 
 
-def names_of(source: Source, where: str) -> tuple[str, ...]:
+def limits_of(data: Data, memory: int = NO_LIMITS.memory) -> Limits:
+    """How a plan's files are read. memory: bytes of the engine."""
+    return Limits(data.max_rows, memory, data.separator, data.encoding)
+
+
+def names_of(source: Source, where: str, limits: Limits) -> tuple[str, ...]:
     """The names of a source's columns. Raises DataError."""
-    return opened(source, where).names()
+    return opened(source, where, limits).names()
 
 
 def by_place(
@@ -118,15 +124,21 @@ def places(wanted: Sequence[str], present: Sequence[str], where: str) -> list[in
         some = f"is no column {absent[0]!r}" if len(absent) == 1 else f"are no columns {_list(absent)}"
         said.append(f"there {some}: {len(set(wanted) & set(present))} of {len(wanted)} are there")
         hint = "name the columns as in the first line; data.header = false where the file has no names"
-        if len(present) == 1 and any(mark in present[0] for mark in ";\t|"):
-            hint = "columns are parted by commas: save the file as CSV with commas"
-        hints.append(hint)
+        hints.append(separated(present) or hint)
     if twice:
         said += [f"column {name!r} is there more than once" for name in twice]
         hints.append("rename one of them")
     if said:
         raise together(said, hints, where)
     return [list(present).index(name) for name in wanted]
+
+
+def separated(cells: Sequence[str]) -> str:
+    """A hint where a whole line is one cell, and holds what may be the separator; else empty."""
+    if len(cells) != 1:
+        return ""
+    found = [mark for mark in (";", "\\t", "|", ",") if mark.replace("\\t", "\t") in cells[0]]
+    return f'columns may be parted otherwise: data.separator = "{found[0]}"' if found else ""
 
 
 def _list(names: Sequence[str]) -> str:

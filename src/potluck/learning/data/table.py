@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from potluck.core.errors import DataError
 from potluck.core.plan import Column, Plan
 from potluck.core.stages import Floats, Unlaid
+from potluck.learning.data.derive import declared
 from potluck.learning.data.encode import Encoding, encode, encoding, referred
 from potluck.learning.data.parts import Part, Wish, parts
 from potluck.learning.data.persons import coded, one_side, persons
 from potluck.learning.data.problems import GAP, Problems, carefully
-from potluck.learning.data.source import Source, names_of
+from potluck.learning.data.source import Source, limits_of, names_of, opened
 from potluck.learning.data.split import by_person, by_row
 from potluck.learning.data.tally import Counting, Tally, with_value
 from potluck.learning.data.tally_words import nothing_left
@@ -76,7 +77,7 @@ class _Block:
 
 def header(source: Source, plan: Plan, site: str) -> tuple[str, ...]:
     """The names of a source's columns; those of the plan where it has no header. Raises DataError."""
-    return names_of(source, site) if plan.data.header else tuple(plan.data.columns)
+    return names_of(source, site, limits_of(plan.data)) if plan.data.header else tuple(plan.data.columns)
 
 
 def resolve(plan: Plan, headers: Mapping[str, Sequence[str]]) -> Plan:
@@ -133,15 +134,17 @@ def read(source: Source, plan: Plan, site: str) -> Table:
     how = encoding(plan)
     aim = goal(plan) if plan.traits.labelled else None
     fold = plan.data.split.column if plan.data.split and aim else None
-    wish = Wish(how.fields, how.missing, how.layout or None, aim, plan.data.person, fold)
-    return carefully(lambda careful: _table(source, plan, how, wish, Problems(site, careful)))
+    wish = Wish(how.fields, how.notation, how.layout or None, aim, plan.data.person, fold, how.beside, plan.data.where)
+    rows = opened(source, site, limits_of(plan.data))
+    return carefully(lambda careful: _table(rows, plan, how, wish, Problems(site, careful)))
 
 
 def _table(source: Source, plan: Plan, how: Encoding, wish: Wish, problems: Problems) -> Table:
     site, counting, blocks, aim = problems.where, Counting(), [], wish.goal
     with problems:
         for part in parts(source, wish, problems):
-            counting.read += len(part.lines)
+            counting.read += len(part.lines) + part.unmet
+            counting.unmet += part.unmet
             most_read(counting.read, plan, site)
             blocks.append(_block(part, plan, how, wish, problems, counting))
     if not counting.used:
@@ -155,7 +158,8 @@ def _table(source: Source, plan: Plan, how: Encoding, wish: Wish, problems: Prob
     test = _sides(plan, features, target, who, held)
     if person is not None and plan.privacy.unit == "person" and wish.held:
         one_side(person, test, site)
-    schema = tuple((one.name, plan.data.columns[one.name]) for one in how.fields)
+    columns_of = declared(plan)
+    schema = tuple((one.name, columns_of[one.name]) for one in how.fields)
     tally = _sums(counting.done(how.fields, aim), plan, columns, person, test)
     return Table(features, target, person, test, columns, schema, tally)
 
@@ -182,7 +186,7 @@ def _block(part: Part, plan: Plan, how: Encoding, wish: Wish, problems: Problems
     aim, train = wish.goal, plan.traits.labelled
     columns = {one.name: referred(one, part.columns[one.name]) for one in how.fields}
     target = settled(aim, part.target, part.lines, problems) if aim else part.target
-    who = persons(part.persons, part.lines, wish.person, how.missing, problems) if wish.person else []
+    who = persons(part.persons, part.lines, wish.person, how.notation, problems) if wish.person else []
     keep = _kept(part, columns, target, how, aim, problems, counting)
     for one in how.fields:
         counting.column(one, part.columns[one.name], keep)

@@ -67,8 +67,8 @@ class TargetTally(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """One site's source. read: rows that it has; used: rows that stay; dropped: rows left out, by the column that had
-    no value; held: of those that stay, held out.
+    """One site's source. read: rows that it has; used: rows that stay; unmet: rows that do not meet `data.where`;
+    dropped: rows left out, by the column that had no value; held: of those that stay, held out.
 
     beyond: with noise for persons, rows that stay and do not count in statistics, or, of the held-out ones, in metrics:
     each is beyond the first `most` (`privacy.rows_per_person`) of its person. statistics: by name, rows that count and
@@ -77,6 +77,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
     read: int = 0
     used: int = 0
+    unmet: int = 0
     held: int = 0
     beyond: int = 0
     most: int = 0
@@ -97,6 +98,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
         return {
             "read": self.read,
             "used": self.used,
+            "unmet": self.unmet,
             "beyond": self.beyond,
             "dropped": self.dropped,
             "columns": [
@@ -115,6 +117,7 @@ class Counting:
 
     read: int = 0
     used: int = 0
+    unmet: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     sums: dict[str, Counter[str]] = field(default_factory=dict)
     spellings: set[Key] = field(default_factory=set)
@@ -156,6 +159,7 @@ class Counting:
         return Tally(
             read=self.read,
             used=self.used,
+            unmet=self.unmet,
             dropped=dict(+self.dropped),
             columns=tuple(columns),
             target=self._target(goal) if goal is not None and goal.side == "binary" else None,

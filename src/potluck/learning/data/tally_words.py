@@ -56,8 +56,10 @@ def notes(tally: Tally) -> list[str]:
 def words(tally: Tally) -> list[str]:
     """What the owner has to mind, a line each; nothing where every value is used as it stands."""
     found = []
+    if tally.unmet:
+        found.append(f"{_share(tally.unmet, tally.read, 'row')} left out: not what data.where says")
     if tally.dropped:
-        found.append(f"{_share(tally.read - tally.used, tally.read, 'row')} left out: {_dropped(tally)}")
+        found.append(f"{_share(tally.read - tally.unmet - tally.used, tally.read, 'row')} left out: {_dropped(tally)}")
     found += _beyond(tally)
     found += [*_target(tally.target), *(line for one in tally.columns for line in _column(one))]
     for name, count in tally.statistics.items():
@@ -83,6 +85,8 @@ def _beyond(tally: Tally) -> list[str]:
 
 def nothing_left(tally: Tally, where: str) -> DataError:
     """What is wrong with a source of which no row stays."""
+    if tally.unmet == tally.read > 0:
+        return DataError("no row meets data.where", where=where, hint="see its conditions, and data.missing")
     if not tally.dropped:
         return DataError("has no rows", where=where, hint="see data.missing")
     hints = [spelled(values=one.declared) for one in tally.columns if one.left_out]

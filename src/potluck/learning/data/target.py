@@ -8,10 +8,13 @@ from numpy.typing import NDArray
 
 from potluck.core.plan import Plan, required
 from potluck.core.stages import Floats
-from potluck.learning.data.column import CASE, OTHER, key
+from potluck.learning.data.column import CASE, OTHER, Field, key
+from potluck.learning.data.derive import find
 from potluck.learning.data.encode import scale
+from potluck.learning.data.notation import Notation
 from potluck.learning.data.problems import NO_VALUE, Problems, spelled
-from potluck.learning.data.sql.layers import Layer
+from potluck.learning.data.sql.dialect import Dialect
+from potluck.learning.data.sql.layers import Layer, cases
 from potluck.learning.data.sql.values import Cell, code, number, order
 
 Side = Literal["binary", "classes", "number"]
@@ -48,7 +51,7 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, rename={"side": "kind"}):
 def goal(plan: Plan) -> Goal:
     """The target that a plan declares."""
     target = required(plan.data.target)
-    column = plan.data.columns.get(target.column)
+    column = find(plan, target.column)
     if target.positive is None and target.classes is None:
         low, high = required(column).bounds
         return Goal(column=target.column, side="number", low=low, high=high)
@@ -116,12 +119,30 @@ def _declared(one: Goal) -> str:
     return spelled(positive=one.positive, negative=[value for value in one.values if key(value) not in positive])
 
 
-def valued(one: Goal, cell: Cell, missing: tuple[str, ...], layer: Layer) -> str:
+def valued(one: Goal, cell: Cell, how: Notation, layer: Layer) -> str:
     """SQL of a target's cell: the number as it is, or 0 (negative), 1 (positive), the class's place, OTHER or CASE."""
     if one.side == "number":
-        return number(cell, missing, layer)
+        return number(cell, how, layer)
     if one.side == "classes":
-        return code(cell, order(one.classes), missing, layer, known=one.values)
-    table = dict.fromkeys(one.values, 0.0) | dict.fromkeys(one.positive, 1.0)
-    positive = {key(value) for value in one.positive}
-    return code(cell, {text: 1.0 if key(text) in positive else side for text, side in table.items()}, missing, layer)
+        return code(cell, order(one.classes), how, layer, known=one.values)
+    return code(cell, _sides(one, how), how, layer)
+
+
+def _sides(one: Goal, how: Notation) -> dict[str, float]:
+    """1 of the positive values, 0 of the others that are declared."""
+    positive = {how.key(value) for value in one.positive}
+    return {text: float(how.key(text) in positive) for text in (*one.values, *one.positive)}
+
+
+def of_derived(one: Goal, field: Field, value: str, how: Notation, d: Dialect) -> str:
+    """The same of a target that is derived. value: the name of its field's value."""
+    if one.side == "number":
+        return value
+    sides = order(one.classes) if one.side == "classes" else _sides(one, how)
+    codes = {how.key(text): side for text, side in sides.items()}
+    pairs = [
+        (f"{value} = {d.double(place)}", d.double(codes[how.key(text)]))
+        for place, text in enumerate(field.values)
+        if how.key(text) in codes
+    ]
+    return cases([(f"{value} IS NULL", "NULL"), *pairs], d.double(OTHER))

@@ -15,6 +15,7 @@ from potluck.core.errors import UsageError, reason
 from potluck.core.plan import NoiseWord, Plan
 from potluck.core.schema import readable
 from potluck.core.visible import json_text
+from potluck.learning.data.derive import declared
 from potluck.learning.models.fitted import Fitted, Sums, training
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.linear import l2
@@ -47,7 +48,7 @@ def basis(plan: Plan, digest: str, fitted: Fitted) -> Basis | None:
     """What a plan's run leaves beside a model whose coefficients are summed up; None of others."""
     if not kind_of(plan).summed:
         return None
-    units = {name: column.unit for name, column in plan.data.columns.items() if column.unit}
+    units = {name: column.unit for name, column in declared(plan).items() if column.unit}
     return Basis(
         model=digest,
         method=training(plan).method,

@@ -11,8 +11,10 @@ from typing import Literal
 import msgspec
 
 from potluck.core.plan import WIDEST_LAYER
-from potluck.learning.data.column import COLUMNS, key
+from potluck.learning.data.check import of_files
+from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Encoding
+from potluck.learning.data.expressions import made_wrong
 from potluck.learning.data.target import Goal
 from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.layers import MOST_VALUES
@@ -43,12 +45,17 @@ def _faults(card: Card) -> Iterator[str]:
         yield "it is of a kind that is not in this version"
         return
     how = card.encoding
-    if any(one.kind not in COLUMNS.entries for one in how.fields):
+    every = (*how.fields, *how.beside)
+    if any(one.kind not in COLUMNS.entries for one in every):
         yield "a column of it is of a kind that is not in this version"
         return
-    gone = frozenset(map(key, how.missing))
-    for one in how.fields:
-        yield from COLUMNS.of(one.kind).fault(one, gone)
+    for one in every:
+        yield from COLUMNS.of(one.kind).fault(one, how.notation)
+    yield from made_wrong(every)
+    if any(COLUMNS.of(one.kind).dated for one in how.fields):
+        yield "a date of it would be a feature"
+    if of_files(how.separator or ",", how.encoding or "utf-8"):
+        yield "nobody knows how its files are written"
     if not how.names:
         yield "it has no column"
     if len(set(how.names)) < len(how.names) or "intercept" in how.names:

@@ -125,7 +125,7 @@ class Model:
     def _layout(self, frame: Source) -> tuple[str, ...] | None:
         """The column order of a source that does not name the wanted columns, where the plan's files had no header."""
         wanted = {one.name for one in self.encoding.fields}
-        present = names_of(frame, "rows")
+        present = names_of(frame, "rows", self.encoding.limits)
         named = wanted <= set(present)
         if not self.encoding.layout or named or (isinstance(frame, np.ndarray) and len(present) == len(wanted)):
             return None

@@ -107,11 +107,13 @@ def _ranges(how: Encoding) -> tuple[Floats, Floats]:
 def encoded(card: Card, data: Data, source: Source, where: str) -> Inputs:
     """Raw rows as a card's features [n, inputs]; a row that the encoding drops is NaN.
 
-    The plan's `missing` texts are added to the card's, so that the client's files may say "no value" in their own way.
+    The plan's `missing` texts are added to the card's, so that the client's files may say "no value" in their own way,
+    and its `decimal` takes the place of the card's.
     Raises DataError: a row that cannot be encoded, by column and line; columns that are not there.
     """
     both = tuple(dict.fromkeys((*card.encoding.missing, *data.missing)))
-    how = msgspec.structs.replace(card.encoding, missing=both)
+    decimal: Literal[","] | msgspec.UnsetType = "," if data.decimal == "," else msgspec.UNSET
+    how = msgspec.structs.replace(card.encoding, missing=both, decimal=decimal)
     wrong = fault(msgspec.structs.replace(card, encoding=how))
     if wrong:
         hint = "data.missing names texts that the model takes for values: list those of this file alone"

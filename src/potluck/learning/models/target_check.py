@@ -1,7 +1,9 @@
 """What is wrong with a plan's target, and with lists of values. One line a problem."""
 
 from potluck.core.plan import Column, Plan, Target
-from potluck.learning.data.column import COLUMNS, Key, key, not_missing, twice
+from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.derive import find
+from potluck.learning.data.notation import Notation
 from potluck.learning.data.target import Side
 from potluck.learning.models.kinds import MODELS
 
@@ -10,12 +12,12 @@ KEYS: dict[Side, str] = {"number": "leave positive and classes out", "binary": '
 """What a target of each sort says."""
 
 
-def of_target(plan: Plan, gone: frozenset[Key]) -> list[str]:
-    """What is wrong with the target, for the plan's kind of model. gone: the keys of what means "no value"."""
+def of_target(plan: Plan, how: Notation) -> list[str]:
+    """What is wrong with the target, for the plan's kind of model."""
     target = plan.data.target
     if target is None or plan.model is None or plan.model.kind is None:
         return []
-    column = plan.data.columns.get(target.column)
+    column = find(plan, target.column)
     at = "data.target"
     if target.positive is not None and target.classes is not None:
         return [f"{at}: has both positive and classes. hint: positive for two sides, classes for several"]
@@ -23,17 +25,20 @@ def of_target(plan: Plan, gone: frozenset[Key]) -> list[str]:
         return [f"{at}.column: {target.column} is not among data.columns. hint: without a header declare every column"]
     if column is not None and column.ignored:
         return [f"{at}.column: {target.column} is ignored. hint: declare its kind, or leave its entry out"]
+    if column is not None and COLUMNS.of(column.kind).dated:
+        hint = "predict what data.derive makes of it"
+        return [f"{at}.column: {target.column} is a {column.kind}. hint: {hint}"]
     if target.positive is None and target.classes is None:
-        odd = _negative(f"{at}.negative", target, column, gone)
+        odd = _negative(f"{at}.negative", target, column, how)
         return odd or _predicts(at, plan.model.kind, "number") or _regression(at, target.column, column)
     key_, given = ("classes", target.classes) if target.classes is not None else ("positive", target.positive)
     assert given is not None
     found = _predicts(f"{at}.{key_}", plan.model.kind, "binary" if key_ == "positive" else "classes")
-    found += [*_sides(at, key_, given, column), *not_missing(f"{at}.{key_}", given, gone)]
-    return [*found, *_negative(f"{at}.negative", target, column, gone)]
+    found += [*_sides(at, key_, given, column, how), *how.not_missing(f"{at}.{key_}", given)]
+    return [*found, *_negative(f"{at}.negative", target, column, how)]
 
 
-def _negative(at: str, target: Target, column: Column | None, gone: frozenset[Key]) -> list[str]:
+def _negative(at: str, target: Target, column: Column | None, how: Notation) -> list[str]:
     given = target.negative
     if given is None:
         return []
@@ -41,26 +46,26 @@ def _negative(at: str, target: Target, column: Column | None, gone: frozenset[Ke
         return [f"{at}: goes with positive. hint: leave it out"]
     if not given:
         return [f"{at}: lists none. hint: list the values that count as 0, or leave it out"]
-    again = twice((*target.positive, *given))
+    again = how.twice((*target.positive, *given))
     if again:
         return [f"{at}: {again} is there twice, or positive too. hint: list each once, on one side"]
-    values = {key(value) for value in column.values} if column is not None and column.values else None
-    odd = [value for value in given if values is not None and key(value) not in values]
+    values = {how.key(value) for value in column.values} if column is not None and column.values else None
+    odd = [value for value in given if values is not None and how.key(value) not in values]
     if column is not None and odd:
         return [f"{at}: {odd[0]} is no value of the target's column. hint: values are {', '.join(column.values)}"]
-    return not_missing(at, given, gone)
+    return how.not_missing(at, given)
 
 
-def _sides(at: str, name: str, given: tuple[str, ...], column: Column | None) -> list[str]:
+def _sides(at: str, name: str, given: tuple[str, ...], column: Column | None, how: Notation) -> list[str]:
     least = 1 if name == "positive" else 2
     if len(given) < least:
         return [f"{at}.{name}: the target has one class. hint: list at least {least}"]
-    if twice(given):
-        return [f"{at}.{name}: {twice(given)} is there twice. hint: list each once"]
+    if again := how.twice(given):
+        return [f"{at}.{name}: {again} is there twice. hint: list each once"]
     if column is None or not column.values:
         return []
-    values, chosen = {key(value) for value in column.values}, {key(value) for value in given}
-    odd = [value for value in given if key(value) not in values]
+    values, chosen = {how.key(value) for value in column.values}, {how.key(value) for value in given}
+    odd = [value for value in given if how.key(value) not in values]
     if odd:
         return [f"{at}.{name}: {odd[0]} is no value of {at}.column. hint: values are {', '.join(column.values)}"]
     if name == "positive" and values == chosen:

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from potluck.core.fixed import word
-from potluck.core.plan import Plan, Statistic
+from potluck.core.plan import Plan, Statistic, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Encoded, Grid, L
+from potluck.learning.data.derive import find
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.sql.relation import Relation
 from potluck.learning.data.sql.values import other_last
@@ -79,13 +80,15 @@ class _Term:
 class Query:
     """The query of a plan's statistics over the values of its columns."""
 
-    def __init__(self, plan: Plan, grid: Grid, top: Layer, values: Mapping[str, str]) -> None:
-        """values: the names of the columns' values in `top`, NULL where there is none."""
+    def __init__(self, plan: Plan, grid: Grid, top: Layer, values: Mapping[str, str], kept: str | None = None) -> None:
+        """values: the names of the columns' values in `top`, NULL where there is none; kept: of what is 1 where a row
+        counts, else 0; None: all count."""
+        self._kept = [kept] if kept else []
         self._plan, self._grid, self._values = plan, grid, values
         self._helper = top.above("h")
         self._layer = self._helper.above("t")
         self._aggregates: dict[str, str] = {}
-        self._rows = self.ask("count(*)")
+        self.rows = self.ask("count(*)")
         self._outside: list[str] = []
         self._terms = [self._term(one) for one in plan.statistics]
         self._beyond = self.any_of(self._outside)
@@ -99,18 +102,19 @@ class Query:
         # A sum, as one aggregate with a FILTER costs as much as several without.
         return self.ask(f"sum(CASE WHEN {' OR '.join(conditions) or '1 = 0'} THEN 1 ELSE 0 END)")
 
-    def answer(self, relation: Relation) -> tuple[Sums, Mapping[str, int]]:
-        """The sums, and by its key what else was asked for. Raises DataError, Doubt."""
+    def answer(self, relation: Relation) -> tuple[Sums, Mapping[str, int], Mapping[str, int]]:
+        """The sums, and by its key what else was asked for: of rows that count, and of the others. Raises DataError,
+        Doubt."""
         sets = _sets(self._terms)
         places = list(dict.fromkeys(name for places, _ in sets for name in places))
         which = [f"GROUPING({name})" for name in places] if len(sets) > 1 else []
-        listed = "), (".join(", ".join(places) for places, _ in sets)
-        asked = [*places, *which, *self._aggregates]
-        grouped = f" GROUP BY GROUPING SETS (({listed}))" if len(sets) > 1 else f" GROUP BY {listed}" if places else ""
+        listed = "), (".join(", ".join([*self._kept, *places]) for places, _ in sets)
+        asked = [*places, *which, *self._kept, *self._aggregates]
+        grouped = f" GROUP BY GROUPING SETS (({listed}))" if len(sets) > 1 else f" GROUP BY {listed}" if listed else ""
         rows = relation.rows(self._layer.ask(asked, grouped))
         steps = {part.name: [0] * part.size for part in self._grid.parts}
         counted = dict.fromkeys(steps, 0)
-        everything: Counter[str] = Counter()
+        everything, others = Counter[str](), Counter[str]()
         for row in rows:
             place = dict(zip(places, row[: len(places)], strict=True))
             left_out = {name for name, out in zip(places, row[len(places) :], strict=False) if which and out}
@@ -119,11 +123,15 @@ class Query:
             for number, (mine, terms) in enumerate(sets):
                 if which and left_out != set(places) - set(mine):
                     continue
+                if self._kept and not row[-len(self._aggregates) - 1]:
+                    others.update(sums if number == 0 else {})
+                    continue
                 for term in terms:
                     _put(term, self._grid, place, sums, steps[term.name], counted)
                 if number == 0:
                     everything.update(sums)
-        return Sums(self._grid, steps, everything[self._rows], counted, everything[self._beyond] > 0), everything
+        found = Sums(self._grid, steps, everything[self.rows], counted, everything[self._beyond] > 0)
+        return found, everything, others
 
     def _term(self, one: Statistic) -> _Term:
         kind, helper = KINDS.of(one.kind), self._helper
@@ -132,7 +140,7 @@ class Query:
         there = " AND ".join(f"{value} IS NOT NULL" for value in own)
         digits = []
         if one.by:
-            size = len(self._plan.data.columns[one.by].values)
+            size = len(required(find(self._plan, one.by)).values)
             digits.append((self._digit(other_last(self._values[one.by], size)), size + 1))
         digits += [(self._digit(sql), size) for sql, size in cells.digits]
         if kind.alone and len(cells.values) > 1:

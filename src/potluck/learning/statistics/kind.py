@@ -10,7 +10,8 @@ from typing import Literal
 from potluck.core.plan import Plan, Statistic
 from potluck.core.registry import Registry, table
 from potluck.core.stages import Floats
-from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.column import COLUMNS, ColumnKind
+from potluck.learning.data.derive import find
 from potluck.learning.data.sql.layers import Layer, clipped
 from potluck.learning.statistics.result import Result, declared
 
@@ -74,15 +75,19 @@ KINDS: Registry[StatisticKind] = table("statistics.kind")
 def wanted(plan: Plan, at: str, name: str | None, measured: bool | None = None) -> Iterator[str]:
     """What is wrong with a column that a statistic names. measured: whether it takes numbers on a declared range, or
     else declared values; None: any column."""
-    known = " or ".join(word for word, one in COLUMNS.entries.items() if measured in (None, one.measured))
+    known = " or ".join(word for word, one in COLUMNS.entries.items() if _fits(one, measured))
     if name is None:
         yield f"{at}: is missing. hint: name a declared column of kind {known}"
         return
-    column = plan.data.columns.get(name)
+    column = find(plan, name)
     if column is None or column.ignored or name == plan.data.person:
         yield f"{at}: {name} is not a declared column. hint: declare it in data.columns"
-    elif measured not in (None, COLUMNS.of(column.kind).measured):
+    elif not _fits(COLUMNS.of(column.kind), measured):
         yield f"{at}: {name} is a {column.kind}. hint: it takes a {known}"
+
+
+def _fits(kind: ColumnKind, measured: bool | None) -> bool:
+    return not kind.dated and measured in (None, kind.measured)
 
 
 def of_numbers(plan: Plan, one: Statistic, at: str) -> Iterator[str]:

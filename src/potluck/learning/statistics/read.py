@@ -7,10 +7,12 @@ from potluck.core.plan import Plan
 from potluck.core.stages import Grid
 from potluck.learning.data import table
 from potluck.learning.data.column import CASE, COLUMNS, Field
+from potluck.learning.data.derive import declared
 from potluck.learning.data.encode import encoding
-from potluck.learning.data.parts import grounded, value_of
+from potluck.learning.data.expressions import expressions
+from potluck.learning.data.parts import Wish, grounded
 from potluck.learning.data.problems import Doubt, Problems
-from potluck.learning.data.source import Source, opened
+from potluck.learning.data.source import Source, limits_of, opened
 from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import cases
 from potluck.learning.data.sql.values import unfit
@@ -37,27 +39,29 @@ def read(source: Source, plan: Plan, site: str, grid: Grid) -> Table:
 
 def _added(source: Source, plan: Plan, problems: Problems, grid: Grid) -> Table:
     how, site = encoding(plan), problems.where
-    wanted = [one.name for one in how.fields]
-    with opened(source, site).open(wanted, how.layout or None, problems, careful=False) as relation:
+    wish = Wish(how.fields, how.notation, how.layout or None, helpers=how.beside, where=plan.data.where)
+    with opened(source, site, limits_of(plan.data)).open(wish.names, wish.layout, problems, careful=False) as relation:
         ground, cells = grounded(relation)
-        layer = ground.above("b")
-        top = layer.above("v")
-        values = {one.name: top.define(value_of(one, cells[one.name], how.missing, layer)) for one in how.fields}
-        query = Query(plan, grid, top, values)
-        wrong = query.any_of([unfit(values[one.name], relation.dialect) for one in how.fields if measured(one)])
+        made = expressions(wish.every, wish.where, wish.how, cells, ground)
+        values, d = made.values, relation.dialect
+        query = Query(plan, grid, made.top, values, made.kept)
+        wrong = query.any_of([unfit(values[one.name], d) for one in how.fields if one.numeric])
+        early = query.any_of([unfit(values[one.name], d) for one in wish.early if one.numeric])
         keys = {one.name: query.ask(_packed(one, values[one.name], relation.dialect)) for one in how.fields}
-        sums, found = query.answer(relation)
-    table.most_read(sums.rows, plan, site)
+        sums, found, others = query.answer(relation)
+    unmet = others[query.rows]
+    table.most_read(sums.rows + unmet, plan, site)
     counts = {one.name: _unpacked(one, found[keys[one.name]], sums.rows) for one in how.fields}
     gaps = any(one.missing == "refuse" and counts[one.name]["missing"] for one in how.fields)
-    if found[wrong] or gaps or not sums.rows:
+    if found[wrong] or found[early] or others[early] or gaps or not sums.rows:
         raise Doubt
-    counting = Counting(read=sums.rows, used=sums.rows)
+    counting = Counting(read=sums.rows + unmet, used=sums.rows, unmet=unmet)
     for name, mine in counts.items():
         counting.add(name, mine)
     told = counting.done(how.fields, None)
     tally = msgspec.structs.replace(told, most=most_rows(plan), statistics=dict(sums.counted))
-    schema = tuple((one.name, plan.data.columns[one.name]) for one in how.fields)
+    columns = declared(plan)
+    schema = tuple((one.name, columns[one.name]) for one in how.fields)
     nothing = np.zeros(0)
     return Table(np.zeros((0, 0)), nothing, None, nothing.astype(np.bool_), {}, schema, tally, sums)
 

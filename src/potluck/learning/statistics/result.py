@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from potluck.core.plan import Plan, Statistic
+from potluck.core.plan import Plan, Statistic, required
 from potluck.core.stages import Floats
+from potluck.learning.data.derive import find
 from potluck.learning.evaluation.intervals import Noised
 from potluck.learning.evaluation.ranking import Z
 
@@ -32,7 +33,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def declared(plan: Plan, one: Statistic) -> tuple[float, float]:
     """The declared range of the statistic's column, a number."""
-    return plan.data.columns[one.column or ""].bounds
+    return required(find(plan, one.column or "")).bounds
 
 
 def plain(value: float, std: float, whole: bool) -> float | int:

@@ -18,10 +18,11 @@ import numpy as np
 
 from potluck.core.asks import Answer, Ask, Block, Kind, Lead
 from potluck.core.party import Draw
-from potluck.core.plan import Plan, Statistic
+from potluck.core.plan import Plan, Statistic, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.slices import Bytes
 from potluck.core.stages import Contribution, Encoded, Grid, L
+from potluck.learning.data.derive import find
 from potluck.learning.data.parts import grounded
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import opened
@@ -47,7 +48,7 @@ class Counted:
 
 def groups(plan: Plan, one: Statistic) -> int:
     """How many cells `by` makes: one a declared value and "other"; 1 without `by`."""
-    return len(plan.data.columns[one.by].values) + 1 if one.by else 1
+    return len(required(find(plan, one.by)).values) + 1 if one.by else 1
 
 
 def results(plan: Plan, answer: Answer) -> dict[str, Result]:
@@ -58,7 +59,7 @@ def results(plan: Plan, answer: Answer) -> dict[str, Result]:
         values, std = (numbers.reshape(groups(plan, one), -1) for numbers in (part.values, part.std))
         whole = read(plan, one, values.sum(axis=0), np.sqrt((std**2).sum(axis=0)))
         if one.by:
-            names = plan.data.columns[one.by].values
+            names = required(find(plan, one.by)).values
             cells = {name: read(plan, one, values[i], std[i]) for i, name in enumerate(names)}
             whole = msgspec.structs.replace(whole, by=cells)
         found[one.name] = whole

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from potluck.core.plan import Plan, Training, required
 from potluck.learning.data.check import of_columns, of_features, of_split
-from potluck.learning.data.column import missing_keys
 from potluck.learning.data.columns import by_owner, least
+from potluck.learning.data.notation import notation
 from potluck.learning.models.fitted import training
 from potluck.learning.models.target_check import of_target
 from potluck.learning.training.methods import FITS, fit_of
@@ -19,7 +19,7 @@ def check(plan: Plan) -> list[str]:
     owners = [*_owners(plan)]
     return [
         *of_columns(plan),
-        *of_target(plan, missing_keys(plan)),
+        *of_target(plan, notation(plan.data)),
         *of_split(plan),
         *(owners or of_features(by_owner(plan))),
         *_model(plan),

@@ -78,7 +78,7 @@ def _computes(plan: Plan, engine: Engine) -> HalfOf:
 
 def _brings(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     here = reached(plan, rules, home)
-    source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
+    source = open_source(rules.source, home.folder, plan.data, home.name)
     keys, own = read_keys(source, plan, home.name), columns.read(source, plan, home.name)
     told = for_owner(plan, own.tally, home.name)
     tie = of_columns(keys, own, key_of(home.ties))

@@ -18,8 +18,7 @@ from potluck.drivers.sums import Log
 from potluck.engines.environment import require
 from potluck.he.predict.circuit import Outline
 from potluck.learning.data.rows import Inputs
-from potluck.learning.data.source import Source, opened
-from potluck.learning.data.sql.relation import Limits
+from potluck.learning.data.source import Source, limits_of, opened
 from potluck.learning.data.tally import Tally
 from potluck.learning.models.card import Card
 from potluck.learning.models.model import Model
@@ -134,7 +133,7 @@ def rows_of(plan: Written, data: Sources | None) -> Source:
         raise PlanError(f"{key}: {strangers[0]} has none to be scored", where=plan.where, hint=hint)
     if client not in given:
         raise PlanError(f"{key}: there is none for {client}", where=plan.where, hint="name the client's rows")
-    return opened(given[client], client, Limits(spec.data.max_rows))
+    return opened(given[client], client, limits_of(spec.data))
 
 
 def outline(spec: Plan, card: Card) -> Outline:

@@ -76,7 +76,7 @@ def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
 def _asks(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     """The client's: rows are encoded when the card is there, whose columns its policy has to allow."""
     demand = demanded(plan, rules, home)
-    source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
+    source = open_source(rules.source, home.folder, plan.data, home.name)
     scoring = scorer(plan).build(plan, demand)
 
     def half(round_: RoundId, seat: Credentials) -> Half[Predicted]:

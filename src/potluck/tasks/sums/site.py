@@ -34,7 +34,7 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     protection = across(plan, demand)  # first: where it cannot be had, no row is read
     task = build(plan)
     calibrate(plan)
-    source = open_source(rules.source, home.folder, max_rows=plan.data.max_rows, where=home.name)
+    source = open_source(rules.source, home.folder, plan.data, home.name)
     rows = rows_of(source, plan, home.name)
     told = for_owner(plan, rows.tally, home.name)
     rows_allowed(rules, rests_on(plan, rows.tally))

@@ -6,7 +6,7 @@ A schema that is named by a path or an address is not opened.
 from potluck.api.dictionary.described import FLAGS, Described, Format, Sheet, highest, lowest, number, values
 from potluck.api.dictionary.document import name, part, parts, word
 from potluck.core.errors import UsageError
-from potluck.learning.data.column import Key, key
+from potluck.learning.data.notation import Notation
 
 NUMBERS = ("integer", "number", "year")
 
@@ -32,8 +32,8 @@ def read(document: object, sheet: str) -> Sheet:
     if not isinstance(part(found, "fields"), list):
         raise UsageError("there is a schema without fields", hint="a Table Schema lists them under fields")
     missing = _missing(found)
-    gone = frozenset(key(one) for one in missing or ("",))
-    return Sheet(sheet, tuple(_column(one, gone, _keys(found)) for one in parts(found, "fields")), missing)
+    how = Notation(missing or ("",))
+    return Sheet(sheet, tuple(_column(one, how, _keys(found)) for one in parts(found, "fields")), missing)
 
 
 def _missing(schema: object) -> tuple[str, ...] | None:
@@ -48,7 +48,7 @@ def _keys(schema: object) -> frozenset[str]:
     return frozenset(one for one in parts(schema, "primaryKey") if isinstance(one, str))
 
 
-def _column(field: object, gone: frozenset[Key], keys: frozenset[str]) -> Described:
+def _column(field: object, how: Notation, keys: frozenset[str]) -> Described:
     called, kind, rules = name(field, "a field"), word(field, "type") or "any", part(field, "constraints")
     note = "" if part(rules, "required") is True else "may be missing"
     listed = parts(rules, "enum") or [
@@ -59,9 +59,9 @@ def _column(field: object, gone: frozenset[Key], keys: frozenset[str]) -> Descri
     if kind == "boolean":
         written = [*parts(field, "falseValues"), *parts(field, "trueValues")]
         note = note if written else _both(note, "as the file writes them")
-        return Described(called, "category", values=values(written or list(FLAGS), gone), note=note)
+        return Described(called, "category", values=values(written or list(FLAGS), how), note=note)
     if listed:
-        return Described(called, "category", values=values(listed, gone), note=note)
+        return Described(called, "category", values=values(listed, how), note=note)
     if kind in NUMBERS:
         low = highest([number(part(rules, "minimum")), number(part(rules, "exclusiveMinimum"))])
         high = lowest([number(part(rules, "maximum")), number(part(rules, "exclusiveMaximum"))])

@@ -1,7 +1,8 @@
 """The kinds of column, a file and a line each."""
 
 from potluck.learning.data.column import COLUMNS
-from potluck.learning.data.kinds import category, number
+from potluck.learning.data.kinds import category, date, number
 
 COLUMNS.register("number", number.NUMBER)
 COLUMNS.register("category", category.CATEGORY)
+COLUMNS.register("date", date.DATE)

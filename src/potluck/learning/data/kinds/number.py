@@ -1,23 +1,25 @@
 """A number on a declared range: one feature, 2 (x - low)/(high - low) - 1, clamped to [-1, 1]."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from potluck.core.plan import Column
 from potluck.core.stages import Floats
-from potluck.learning.data.column import ColumnKind, Field, Key
+from potluck.learning.data.column import ColumnKind, Field
 from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, scale
+from potluck.learning.data.notation import Notation
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.sql.values import Cell, number
 
 
-def check(at: str, column: Column, gone: frozenset[Key]) -> list[str]:
+def check(at: str, column: Column, how: Notation) -> list[str]:
     """A range that can be computed with, and nothing of a category."""
     low, high = column.low, column.high
     if column.reference is not None:
         return [f'{at}.reference: a number has none. hint: kind = "category", or leave it out']
+    if column.format is not None:
+        return [f'{at}.format: a number has none. hint: kind = "date", or leave it out']
     if column.values:
         return [f'{at}: a number has no values. hint: kind = "category", or leave values out']
     if low is None or high is None:
@@ -37,9 +39,9 @@ def field(name: str, column: Column) -> Field:
     return Field(name=name, kind=column.kind, low=low, high=high, missing=column.missing)
 
 
-def value(one: Field, cell: Cell, missing: Sequence[str], layer: Layer) -> str:
+def value(one: Field, cell: Cell, how: Notation, layer: Layer) -> str:
     """As it is."""
-    return number(cell, missing, layer)
+    return number(cell, how, layer)
 
 
 def names(one: Field) -> tuple[str, ...]:
@@ -52,7 +54,7 @@ def features(one: Field, values: Floats) -> Floats:
     return np.nan_to_num(scale(values, one.low, one.high))[:, None]
 
 
-def fault(one: Field, gone: frozenset[Key]) -> list[str]:
+def fault(one: Field, how: Notation) -> list[str]:
     """A range that cannot be computed with, or a reference."""
     found = []
     finite = math.isfinite(one.low) and math.isfinite(one.high)
@@ -63,6 +65,19 @@ def fault(one: Field, gone: frozenset[Key]) -> list[str]:
     return found
 
 
+def bound(word: float | str) -> float | None:
+    """A finite number."""
+    return float(word) if not isinstance(word, str) and math.isfinite(word) else None
+
+
 NUMBER = ColumnKind(
-    check=check, field=field, value=value, names=names, features=features, fault=fault, measured=True, spread=True
+    check=check,
+    field=field,
+    value=value,
+    names=names,
+    features=features,
+    fault=fault,
+    measured=True,
+    spread=True,
+    bound=bound,
 )

@@ -1,10 +1,11 @@
-"""A CSV file in UTF-8, whatever its name: read each time that its rows are asked for, in one of two ways.
+"""A CSV file, whatever its name: read each time that its rows are asked for, in one of two ways.
 
 The quick one is DuckDB's reader in its strict mode. Where it stumbles, or finds a cell that does not fit, the careful
-one reads the file again, line by line, and names the lines. Both give the same texts. It does NOT guess separators or
-encodings.
+one reads the file again, line by line, and names the lines. Both give the same texts. Files in another encoding than
+UTF-8 are read by the careful one. Separator and encoding are the plan's to say: it does NOT guess them.
 """
 
+import codecs
 import csv
 import mmap
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from potluck.core.errors import DataError, reason
 from potluck.learning.data.problems import Problems
-from potluck.learning.data.source import IN_ORDER, Rows, places
+from potluck.learning.data.source import IN_ORDER, Rows, places, separated
 from potluck.learning.data.sql.dialect import DUCKDB, ODD, PLAIN
 from potluck.learning.data.sql.duck import Duck, connection, path_text, streamed
 from potluck.learning.data.sql.relation import Limits
@@ -25,7 +26,7 @@ from potluck.learning.data.sql.values import Cell
 if TYPE_CHECKING:
     import pyarrow as pa
 
-AS_NAMED = 'as many as the first line has; a cell that holds a comma needs quotes: "a, b"'
+AS_NAMED = 'as many as the first line has; a cell that holds a separator needs quotes: "a, b"'
 CHUNK = 20_000
 MOST_COLUMNS = 100_000
 NOTHING = "8a1f6c05-no-cell-is-this-text-7d3e92b4"
@@ -49,8 +50,8 @@ class CsvFile:
 
     def _first(self) -> tuple[tuple[str, ...], int] | None:
         """The first line's cells, and on which line it ends."""
-        with _open(self.path, self.where) as file:
-            for line, cells in _rows(file, self.where):
+        with self._opened() as file:
+            for line, cells in self._rows(file):
                 if len(cells) > MOST_COLUMNS:
                     raise DataError(f"has more than {MOST_COLUMNS:,} columns", where=self.where, hint="leave some out")
                 return tuple(cell.strip() for cell in cells), line
@@ -66,7 +67,7 @@ class CsvFile:
             raise DataError("has no header", where=self.where, hint="header = false where the file has none")
         present = layout if layout is not None else first[0] if first else ()
         index = places(wanted, present, self.where)
-        if careful or first is None or first[1] > 1:  # blank lines come first, or a name has lines
+        if careful or first is None or first[1] > 1 or not self._plain:  # blank lines come first, or a name has lines
             with self._careful(wanted, index, present, layout is None, problems) as found:
                 yield found
             return
@@ -74,7 +75,8 @@ class CsvFile:
         columns = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
         options = (
             f"auto_detect = false, header = {'true' if layout is None else 'false'}, columns = {{{columns}}}, "
-            "delim = ',', quote = '\"', escape = '\"', strict_mode = true, null_padding = false, "
+            f"delim = {DUCKDB.text(self.limits.separator)}, "
+            "quote = '\"', escape = '\"', strict_mode = true, null_padding = false, "
             "ignore_errors = false, compression = 'none', hive_partitioning = false, "
             f"nullstr = ['{NOTHING}'], allow_quoted_nulls = false"
         )
@@ -106,41 +108,48 @@ class CsvFile:
     ) -> "Iterator[pa.RecordBatch]":
         import pyarrow as pa
 
-        with _open(self.path, self.where) as file:
-            rows = _rows(file, self.where)
+        with self._opened() as file:
+            rows = self._rows(file)
             if header:
                 next(rows)
+            usual = AS_NAMED if header else IN_ORDER
             while block := list(islice(rows, CHUNK)):
                 whole = [(line, cells) for line, cells in block if len(cells) == wide]
                 if len(whole) < len(block):
                     for line, cells in block:
                         if len(cells) != wide:
-                            problems.widths(line, len(cells), wide, AS_NAMED if header else IN_ORDER)
+                            problems.widths(line, len(cells), wide, separated(cells) or usual)
                 lines = [line for line, _ in whole]
                 columns = [[cells[place] for _, cells in whole] for place in index]
                 yield pa.record_batch([lines, *columns], schema=schema)
 
+    @property
+    def _plain(self) -> bool:
+        return codecs.lookup(self.limits.encoding).name == "utf-8"
 
-def _open(path: Path, where: str) -> TextIO:
-    try:
-        return path.open(encoding="utf-8-sig", newline="")
-    except FileNotFoundError:
-        raise DataError(f"no such file: {path}", where=where, hint="correct the path of this site's data") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({reason(error)})", where=where) from None
+    def _opened(self) -> TextIO:
+        encoding = "utf-8-sig" if self._plain else self.limits.encoding
+        try:
+            return self.path.open(encoding=encoding, newline="")
+        except FileNotFoundError:
+            hint = "correct the path of this site's data"
+            raise DataError(f"no such file: {self.path}", where=self.where, hint=hint) from None
+        except OSError as error:
+            raise DataError(f"{self.path} cannot be read ({reason(error)})", where=self.where) from None
 
-
-def _rows(file: TextIO, where: str) -> Iterator[tuple[int, list[str]]]:
-    """(line number, fields) of every line that is not blank."""
-    reader = csv.reader(file, skipinitialspace=True)
-    try:
-        for cells in reader:
-            if cells:
-                yield reader.line_num, cells
-    except csv.Error:
-        raise DataError(f"line {reader.line_num + 1} is not CSV", where=where) from None
-    except UnicodeDecodeError:
-        raise DataError("is not UTF-8 text", where=where, hint="save the file as UTF-8 CSV") from None
+    def _rows(self, file: TextIO) -> Iterator[tuple[int, list[str]]]:
+        """(line number, fields) of every line that is not blank."""
+        reader = csv.reader(file, delimiter=self.limits.separator, skipinitialspace=True)
+        try:
+            for cells in reader:
+                if cells:
+                    yield reader.line_num, cells
+        except csv.Error:
+            raise DataError(f"line {reader.line_num + 1} is not CSV", where=self.where) from None
+        except UnicodeError:
+            what = "is not UTF-8 text" if self._plain else "is not text in the encoding that data.encoding says"
+            hint = 'data.encoding says how the file is written, e.g. encoding = "latin-1" or "cp1252"'
+            raise DataError(what, where=self.where, hint=hint) from None
 
 
 def csv_file(source: object, where: str, limits: Limits) -> Rows | None:

@@ -22,7 +22,8 @@ class Dialect:
 
     double_type, whole_type: its floats and its integers, of 64 bits. parsed: of a text the double that it spells, NULL
     where it spells none; infinity and NaN may come out of it. total: the sum of integers, which never wraps. finite:
-    whether a double is neither infinite nor NaN. escape: what stands before a backslash in a literal.
+    whether a double is neither infinite nor NaN. captured: of a text that a regular expression (a literal) matches, one
+    of its groups; else NULL, or an empty text. escape: what stands before a backslash in a literal.
     """
 
     engine: str
@@ -32,6 +33,7 @@ class Dialect:
     parsed: Callable[[str], str]
     total: Callable[[str], str]
     finite: Callable[[str], str]
+    captured: Callable[[str, str, int], str]
     escape: str = ""
 
     def text(self, value: str) -> str:
@@ -67,8 +69,12 @@ def _guarded(value: str) -> str:
     return f"CASE WHEN {odd} THEN NULL ELSE {_plain(value)} END"
 
 
+def _group(value: str, pattern: str, group: int) -> str:
+    return f"regexp_extract({value}, {pattern}, {group})"
+
+
 ODD = ("_", "+-")
 """What DuckDB's cast takes in a number, and nobody else does: underscores between digits, and two signs."""
-DUCKDB = Dialect("duckdb", "DOUBLE", "BIGINT", '"', _guarded, "sum({})".format, "isfinite({})".format)
+DUCKDB = Dialect("duckdb", "DOUBLE", "BIGINT", '"', _guarded, "sum({})".format, "isfinite({})".format, _group)
 PLAIN = replace(DUCKDB, parsed=_plain)
 """Where no text holds anything of ODD: to look for it in every cell takes as long as to read it."""

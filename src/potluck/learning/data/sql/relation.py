@@ -15,10 +15,12 @@ Column = NDArray[np.generic]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What reading may take. rows: at most; memory: bytes of its engine."""
+    """What reading may take, and how a CSV file is written. rows: at most; memory: bytes of its engine."""
 
     rows: int
     memory: int = 1 << 30
+    separator: str = ","
+    encoding: str = "utf-8"
 
 
 class Relation(Protocol):

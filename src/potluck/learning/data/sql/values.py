@@ -1,6 +1,7 @@
 """Cells as values: what a declared column says of each row, as one double.
 
-NULL: no value. Not finite: a cell that is not what the plan declares. A category's code is its place among the declared
+NULL: no value. Not finite: a cell that is not what the plan declares; of a text that would be a number with another
+decimal mark, infinity below zero. A category's code is its place among the declared
 values; OTHER a value that is not declared, CASE one whose case alone differs from a declared one. Numbers are as they
 are, not yet clamped. A text that spells a finite number is that number, whatever its spelling; any other is compared
 without blanks around it (`learning.data.column.key`).
@@ -10,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from potluck.learning.data.column import CASE, OTHER, Key, key
+from potluck.learning.data.column import CASE, OTHER, Key
+from potluck.learning.data.notation import Notation, folding
 from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import Layer, cases
 
@@ -25,58 +27,57 @@ class Cell:
     words: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Gone:
-    """What means "no value": numbers, texts, and the texts as the plan writes them."""
-
-    numbers: tuple[float, ...]
-    texts: tuple[str, ...]
-    written: tuple[str, ...]
-
-
-def number(cell: Cell, missing: Iterable[str], layer: Layer) -> str:
+def number(cell: Cell, how: Notation, layer: Layer) -> str:
     """The value of a number's cell."""
-    d, gone = layer.dialect, _gone(missing)
+    d = layer.dialect
     if cell.typed:
-        return _given(cell.sql, gone, d)
-    plain, bare = layer.define(d.parsed(cell.sql)), d.trimmed(cell.sql)
-    spelt = f"({d.parsed(bare)})"
+        return _given(cell.sql, how, d)
+    plain, bare = layer.define(_spelt(cell.sql, how, d)), d.trimmed(cell.sql)
+    spelt = f"({_spelt(bare, how, d)})"
+    other = Notation(decimal="." if how.decimal == "," else ",")
+    has = f"replace({bare}, {d.text(other.decimal)}, '') <> {bare}"
+    marked = (f"{has} AND ({_spelt(bare, other, d)}) IS NOT NULL", d.double(-inf))
     # In the order of how often cells are so: what comes first is all that is computed for most.
     none = [(f"{cell.sql} IS NULL", "NULL")]
-    none += [(_among(cell.sql, gone.written, d), "NULL")] if gone.written else []
-    none += [(_among(bare, gone.texts, d), "NULL")] if gone.texts else []
-    rest = cases([*none, (d.finite(spelt), _given(spelt, gone, d))], d.double(inf))
-    return cases([(d.finite(plain), _given(plain, gone, d))], rest)
+    none += [(_among(cell.sql, how.missing, d), "NULL")] if how.missing else []
+    none += _none(bare, how, d)
+    rest = cases([*none, (d.finite(spelt), _given(spelt, how, d)), marked], d.double(inf))
+    return cases([(d.finite(plain), _given(plain, how, d))], rest)
 
 
-def code(
-    cell: Cell, table: Mapping[str, float], missing: Iterable[str], layer: Layer, known: Iterable[str] = ()
-) -> str:
+def absent(bare: str, how: Notation, d: Dialect) -> list[tuple[str, str]]:
+    """Cases in which a text without blanks around it means "no value"."""
+    none = [(f"{bare} IS NULL", "NULL"), *_none(bare, how, d)]
+    return [*none, (_one_of(_spelt(bare, how, d), how.numbers, d), "NULL")] if how.numbers else none
+
+
+def code(cell: Cell, table: Mapping[str, float], how: Notation, layer: Layer, known: Iterable[str] = ()) -> str:
     """The value of a category's cell. table: the code of each declared text; known: declared texts by which the case of
     others is judged, where they are not those of the table."""
-    d, gone = layer.dialect, _gone(missing)
+    d = layer.dialect
     codes: dict[Key, float] = {}
     for text, value in table.items():
-        codes.setdefault(key(text), value)
+        codes.setdefault(how.key(text), value)
     numbers = [(k, d.double(v)) for k, v in codes.items() if isinstance(k, float)]
     other = d.double(OTHER)
     if cell.typed:
         none = [(f"{cell.sql} IS NULL", "NULL")]
-        none += [(_one_of(cell.sql, gone.numbers, d), "NULL")] if gone.numbers else []
+        none += [(_one_of(cell.sql, how.numbers, d), "NULL")] if how.numbers else []
         return cases([*none, *((f"{cell.sql} = {d.double(k)}", value) for k, value in numbers)], other)
     bare = d.trimmed(cell.sql)
-    tail = [(f"{bare} = {d.text(k)}", d.double(v)) for k, v in codes.items() if isinstance(k, str)]
-    tail = [(_among(bare, gone.texts, d), "NULL"), *tail] if gone.texts else tail
-    spelt = d.parsed(bare)
-    if gone.numbers:
-        tail.append((_one_of(spelt, gone.numbers, d), "NULL"))
+    texts = [k for k in codes if isinstance(k, str)]
+    plain = _folded(bare, texts, d) if how.fold else bare
+    tail = [*_none(bare, how, d), *((f"{plain} = {d.text(k)}", d.double(codes[k])) for k in texts)]
+    spelt = _spelt(bare, how, d)
+    if how.numbers:
+        tail.append((_one_of(spelt, how.numbers, d), "NULL"))
     tail += [(f"{spelt} = {d.double(k)}", value) for k, value in numbers]
-    plain = {text.strip().lower() for text in (*table, *known) if isinstance(key(text), str)}
-    if plain:
-        tail.append((_among(f"lower({bare})", sorted(plain), d), d.double(CASE)))
+    small = {text.strip().lower() for text in (*table, *known) if isinstance(how.key(text), str)}
+    if small:
+        tail.append((_among(f"lower({bare})", sorted(small), d), d.double(CASE)))
     none = [(f"{cell.sql} IS NULL", "NULL")]
-    none += [(_among(cell.sql, gone.written, d), "NULL")] if gone.written else []
-    quick = [(f"{cell.sql} = {d.text(text)}", d.double(codes[key(text)])) for text in table]
+    none += [(_among(cell.sql, how.missing, d), "NULL")] if how.missing else []
+    quick = [(f"{cell.sql} = {d.text(text)}", d.double(codes[how.key(text)])) for text in table]
     return cases([*none, *quick], cases(tail, other))
 
 
@@ -90,10 +91,10 @@ def other_last(value: str, values: int) -> str:
     return cases([(f"{value} < 0", str(values))], value)
 
 
-def _gone(missing: Iterable[str]) -> _Gone:
-    keys = list(dict.fromkeys(map(key, missing)))
-    numbers = tuple(k for k in keys if isinstance(k, float))
-    return _Gone(numbers, tuple(k for k in keys if isinstance(k, str)), tuple(dict.fromkeys(missing)))
+def _none(bare: str, how: Notation, d: Dialect) -> list[tuple[str, str]]:
+    """The case in which a text is one of those that mean "no value", and no number."""
+    plain = _folded(bare, how.texts, d) if how.fold else bare
+    return [(_among(plain, how.texts, d), "NULL")] if how.texts else []
 
 
 def unfit(value: str, d: Dialect) -> str:
@@ -101,9 +102,22 @@ def unfit(value: str, d: Dialect) -> str:
     return f"NOT {d.finite(value)}"
 
 
-def _given(value: str, gone: _Gone, d: Dialect) -> str:
+def _given(value: str, how: Notation, d: Dialect) -> str:
     """A number, NULL where it means "no value"."""
-    return cases([(_one_of(value, gone.numbers, d), "NULL")] if gone.numbers else [], value)
+    return cases([(_one_of(value, how.numbers, d), "NULL")] if how.numbers else [], value)
+
+
+def _folded(bare: str, texts: Iterable[str], d: Dialect) -> str:
+    large, small = folding(texts)
+    return f"translate({bare}, {d.text(large)}, {d.text(small)})" if large else bare
+
+
+def _spelt(text: str, how: Notation, d: Dialect) -> str:
+    """The double that a text spells, NULL where it spells none."""
+    if how.decimal == ".":
+        return d.parsed(text)
+    pointed = f"CASE WHEN replace({text}, '.', '') = {text} THEN replace({text}, ',', '.') END"
+    return d.parsed(f"({pointed})")
 
 
 def _among(value: str, texts: Iterable[str], d: Dialect) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from potluck.core.plan import Plan, Statistic
+from potluck.core.plan import Plan, Statistic, required
 from potluck.core.stages import Floats
+from potluck.learning.data.derive import find
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.sql.values import other_last
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, wanted
@@ -24,7 +25,7 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
 
 def shape(plan: Plan, one: Statistic) -> tuple[int, ...]:
     """Declared values and "other", of each column."""
-    return tuple(len(plan.data.columns[name].values) + 1 for name in one.columns)
+    return tuple(len(required(find(plan, name)).values) + 1 for name in one.columns)
 
 
 def width(plan: Plan, one: Statistic) -> int:

@@ -1,0 +1,1 @@
+"""Tables of a plan that are too long to stand in `core.plan`."""

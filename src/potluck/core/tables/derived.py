@@ -1,0 +1,50 @@
+"""Of a plan: columns that others give, and the conditions by which rows are chosen."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from potluck.core.bounds import Size
+from potluck.core.registry import Known
+
+Text = Annotated[str, Size(1_000)]
+Names = Annotated[tuple[Text, ...], Size(10_000)]
+"""At most 10 000 names: the most that `mask` supports."""
+
+
+class Derive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"source": "from"}):
+    """A column that each row's other columns give. source, to: the columns that it is made of; to: may be a day
+    instead, as 2025-12-31. low, high, values, reference, missing, unit: as of a column; edges: of bins; map: old values
+    to new ones."""
+
+    kind: Annotated[str, Known("data.derive.kind")]
+    source: Text
+    to: Text | None = None
+    low: float | None = None
+    high: float | None = None
+    values: tuple[Text, ...] = ()
+    edges: Annotated[tuple[float, ...], Size(1_000)] = ()
+    map: Annotated[dict[Text, Text], Size(10_000)] = {}
+    reference: Text | None = None
+    missing: Literal["refuse", "drop", "flag"] = "refuse"
+    unit: Text = ""
+
+
+class Where(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"within": "in"}):
+    """One condition that a row meets, or is left out. A number or a day, as 2025-12-31; of a category some of its
+    values. One of them is said."""
+
+    column: Text
+    at_least: float | str | None = None
+    at_most: float | str | None = None
+    above: float | str | None = None
+    below: float | str | None = None
+    within: Names | None = None
+    not_in: Names | None = None
+
+    @property
+    def said(self) -> dict[str, float | str | tuple[str, ...]]:
+        """What it demands, by the word of the plan."""
+        words = ("at_least", "at_most", "above", "below")
+        found = {word: getattr(self, word) for word in words} | {"in": self.within, "not_in": self.not_in}
+        return {word: value for word, value in found.items() if value is not None}

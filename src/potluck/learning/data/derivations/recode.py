@@ -1,0 +1,49 @@
+"""A category in other words, or in fewer: `map` says of old values what they become.
+
+A value that `map` does not name is not declared any more, as one that the old column does not declare.
+"""
+
+from collections.abc import Sequence
+
+from potluck.core.plan import Column
+from potluck.core.tables.derived import Derive
+from potluck.learning.data.column import OTHER, Field
+from potluck.learning.data.derive import Derivation
+from potluck.learning.data.sql.layers import Layer, cases
+
+
+def check(at: str, one: Derive, source: Column) -> list[str]:
+    """Old values that there are, and new ones that are listed."""
+    if not one.map:
+        return [f'{at}.map: is missing. hint: map = {{ "I" = "early", "II" = "early", "III" = "late" }}']
+    odd = [old for old in one.map if old not in source.values]
+    if odd:
+        return [f"{at}.map: {odd[0]} is no value of {one.source}. hint: values are {', '.join(source.values)}"]
+    new = [text for text in one.map.values() if one.values and text not in one.values]
+    if new:
+        return [f"{at}.map: {new[0]} is not among its values. hint: add it to values, or leave values out"]
+    return []
+
+
+def column(one: Derive) -> Column:
+    """A category: the values that are listed, else those that come of it, in the order of the map."""
+    return Column(kind="category", values=one.values or tuple(dict.fromkeys(one.map.values())))
+
+
+def value(one: Derive, source: Field, of: Sequence[str], layer: Layer) -> str:
+    """A code for a code."""
+    d, values = layer.dialect, column(one).values
+    pairs = [
+        (f"{of[0]} = {d.double(source.values.index(old))}", d.double(values.index(new))) for old, new in one.map.items()
+    ]
+    return cases(pairs, d.double(OTHER))
+
+
+RECODE = Derivation(
+    keys=frozenset({"map", "values", "reference"}),
+    taken="a category",
+    takes=lambda kind: not kind.measured and not kind.dated,
+    check=check,
+    column=column,
+    value=value,
+)

@@ -1,0 +1,482 @@
+"""How files are written, dates, derived columns and conditions: the same values as pandas and `datetime` give."""
+
+import math
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import UNSET
+
+from potluck.core.errors import DataError
+from potluck.core.plan import Column, Data, Statistic, Target
+from potluck.core.tables.derived import Derive, Where
+from potluck.dp.mechanism import mechanism
+from potluck.learning.data.table import read
+from potluck.learning.models.card import fault
+from potluck.learning.models.model import model
+from potluck.learning.statistics.read import read as read_sums
+from potluck.learning.statistics.statistics import StatisticsTask
+from potluck.owner import source as _source  # noqa: F401  Parquet is a kind of source that owners have
+from support.learning.sums import category, make, number, replaced, stats
+
+BIRTH = Column(kind="date", format="%d.%m.%Y")
+
+
+def plan(**keys):
+    base = make()
+    return replaced(base, data=replaced(base.data, **keys))
+
+
+def written(folder, text, encoding="utf-8", name="rows.csv"):
+    path = folder / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def columns(source, spec):
+    """Of statistics all declared columns, as read."""
+    return {name: values.tolist() for name, values in read(source, spec, "home").columns.items()}
+
+
+def fails(source, spec):
+    with pytest.raises(DataError) as caught:
+        read(source, spec, "home")
+    assert "31337" not in str(caught.value)
+    return str(caught.value)
+
+
+def of(data):
+    """A plan of statistics over such data."""
+    return replaced(stats({}), data=data)
+
+
+# Files
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", ":"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16"])
+def test_a_file_is_read_as_the_plan_says_that_it_is_written(tmp_path, separator, encoding):
+    rows = [("größe", "ort"), ("1.5", "Köln"), ("2", '"a\nb"'), ("3.25", "x")]
+    path = written(tmp_path, "\r\n".join(separator.join(row) for row in rows) + "\r\n", encoding)
+    data = Data(
+        separator=separator,
+        encoding="utf-8" if encoding.startswith("utf-8") else encoding,
+        columns={"größe": number(0, 10), "ort": category("Köln", "a\nb")},
+    )
+    assert columns(path, of(data)) == {"größe": [1.5, 2.0, 3.25], "ort": [0.0, 1.0, -1.0]}
+
+
+def test_a_decimal_comma_is_read_where_the_plan_says_it(tmp_path):
+    path = written(tmp_path, "x;c\n1,5;1,0\n-0,25;2\n 3 ;n\n1e2;\n-9,0;2,5\n")
+    data = Data(
+        separator=";",
+        decimal=",",
+        missing=("", "-9,00"),
+        columns={"x": number(-100, 200, "flag"), "c": category("1", "2", "2,50", "n", missing="flag")},
+    )
+    found = columns(path, of(data))
+    assert found["x"][:4] == [1.5, -0.25, 3.0, 100.0]
+    assert math.isnan(found["x"][4])
+    assert found["c"][:3] == [0.0, 1.0, 3.0]
+    assert found["c"][4] == 2.0
+
+
+@pytest.mark.parametrize(("decimal", "cell"), [(".", "3,1337"), (",", "3.1337")])
+def test_another_decimal_mark_is_named_with_the_key_to_set(tmp_path, decimal, cell):
+    said = fails(
+        written(tmp_path, f"x;c\n1;u\n{cell};u\n"),
+        of(Data(separator=";", decimal=decimal, columns={"x": number(0, 10)})),
+    )
+    assert "line 3" in said
+    assert "data.decimal" in said
+
+
+def test_a_wrong_separator_is_named_with_the_key_to_set(tmp_path):
+    said = fails(written(tmp_path, "x;c;y\n1;u;0\n"), plan())
+    assert 'data.separator = ";"' in said
+
+
+def test_a_wrong_encoding_is_named_with_the_key_to_set(tmp_path):
+    path = written(tmp_path, "x,c,y\n1,ü,0\n", "latin-1")
+    assert "data.encoding" in fails(path, plan())
+    said = fails(path, plan(encoding="ascii"))
+    assert "data.encoding" in said
+
+
+def test_case_is_folded_where_the_plan_says_so_and_nowhere_else(tmp_path):
+    path = written(tmp_path, "c\nJa\nNEIN\n ja \nÄRGER\nnA\nstraße\nSTRASSE\n")
+    declared = {"c": category("ja", "Nein", "ärger", "Straße", missing="flag")}
+    found = columns(path, of(Data(fold=True, missing=("na",), columns=declared)))["c"]
+    assert found[:4] == [0, 1, 0, 2]
+    assert math.isnan(found[4])
+    assert found[5:] == [3, -1]  # a letter that folds to two is left alone
+    strict = columns(path, of(Data(missing=("na",), columns=declared)))["c"]
+    assert strict == [-1, -1, 0, -1, -1, -1, -1]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), max_size=6), min_size=1, max_size=8),
+    st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=4), max_size=3),
+)
+def test_folding_is_that_of_single_letters(cells, more):
+    """The independent rule: letter by letter `str.lower`, where that is one letter."""
+
+    def small(text):
+        return "".join(one.lower() if len(one.lower()) == 1 else one for one in text.strip())
+
+    def as_number(text):
+        try:
+            return math.isfinite(float(text)) and text.isascii() and "_" not in text
+        except ValueError:
+            return False
+
+    values = [one for one in dict.fromkeys(map(small, [*more, *cells[:2], "Ω", "K"])) if one and not as_number(one)]
+    spec = of(Data(fold=True, missing=(), columns={"c": category(*values)}))
+    some = [one for one in cells if not as_number(one.strip())] or ["K"]
+    found = columns(pd.DataFrame({"c": some}), spec)["c"]
+    assert found == [values.index(small(one)) if small(one) in values else -1 for one in some]
+
+
+# Dates
+
+
+def dates(*cells, form="%d.%m.%Y", to="2025-01-01", kind="years"):
+    entry = Derive(kind=kind, source="birth", to=to, low=-1e6, high=1e6, missing="flag")
+    data = Data(columns={"birth": Column(kind="date", format=form)}, derive={"age": entry})
+    return columns(pd.DataFrame({"birth": pd.Series(cells, dtype=object)}), of(data))["age"]
+
+
+def years(birth, to):
+    return to.year - birth.year - ((to.month, to.day) < (birth.month, birth.day))
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.lists(st.dates(min_value=date(1, 1, 1)), min_size=1, max_size=20),
+    st.dates(min_value=date(1, 1, 1)),
+    st.sampled_from(["%d.%m.%Y", "%Y-%m-%d", "%m/%d/%Y", "%Y%m%d", "%d-%m-%Y %H:%M:%S", "%Y-%m-%dT%H:%M"]),
+)
+def test_years_and_days_are_those_of_the_calendar(births, to, form):
+    cells = [
+        form.replace("%d", f"{one.day:02}").replace("%m", f"{one.month:02}").replace("%Y", f"{one.year:04}")
+        .replace("%H", "23").replace("%M", "59").replace("%S", "07")
+        for one in births
+    ]  # fmt: skip
+    assert dates(*cells, form=form, to=f"{to.year:04}-{to:%m-%d}") == [years(one, to) for one in births]
+    found = dates(*cells, form=form, to=f"{to.year:04}-{to:%m-%d}", kind="days")
+    assert found == [(to - one).days for one in births]
+
+
+def test_a_birthday_on_the_leap_day_is_on_the_first_of_march():
+    assert dates("29.02.2000", to="2021-02-28") == [20]
+    assert dates("29.02.2000", to="2021-03-01") == [21]
+    assert dates("29.02.2000", to="2024-02-29") == [24]
+
+
+def test_days_and_months_may_have_one_digit_where_the_format_parts_them():
+    assert dates("1.2.2000", "01.2.2000", " 1.02.2000 ", form="%d.%m.%Y", to="2000-02-11", kind="days") == [10, 10, 10]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["31.04.2000", "29.02.1900", "00.01.2000", "01.13.2000", "1.1.99", "2000/01/01", "01.01.2000x", "x01.01.2000",
+     "01.01.2000 00:00", "01,01,2000", "١.١.2000", "1.1.20000", "-1.1.2000", "01.01.0000"],
+)  # fmt: skip
+def test_what_is_no_day_is_told_by_line_and_key(cell):
+    frame = pd.DataFrame({"birth": ["01.01.2000", cell]})
+    entry = Derive(kind="years", source="birth", to="2025-01-01", low=0.0, high=110.0)
+    said = fails(frame, of(Data(columns={"birth": BIRTH}, derive={"age": entry})))
+    assert "column 'birth', line 2" in said
+    assert "data.columns.birth.format" in said
+
+
+def test_days_of_a_typed_source_are_read_whatever_the_format(tmp_path):
+    days = [date(1960, 2, 29), date(2000, 12, 31)]
+    entry = Derive(kind="years", source="birth", to="2025-01-01", low=0.0, high=110.0)
+    spec = of(Data(columns={"birth": BIRTH}, derive={"age": entry}))
+    frame = pd.DataFrame({"birth": pd.to_datetime(days)})
+    frame.to_parquet(tmp_path / "rows.parquet")
+    pd.DataFrame({"birth": days}).to_parquet(tmp_path / "days.parquet")
+    text = written(tmp_path, "birth\n29.02.1960\n31.12.2000\n")
+    for source in (frame, pd.DataFrame({"birth": days}), tmp_path / "rows.parquet", tmp_path / "days.parquet", text):
+        assert columns(source, spec) == {"age": [64.0, 24.0]}
+
+
+# Derived columns
+
+
+def test_a_number_becomes_bins_whose_edges_belong_above():
+    entry = Derive(kind="bins", source="x", edges=(2.0, 4.5, 6.0))
+    spec = of(Data(columns={"x": number(0, 10, "flag")}, derive={"g": replaced(entry, missing="flag")}))
+    found = columns(pd.DataFrame({"x": [1.0, 2.0, 4.4, 4.5, 6.0, 99.0, None]}), spec)["g"]
+    assert found[:6] == [0, 1, 1, 2, 3, 3]
+    assert math.isnan(found[6])
+
+
+def test_values_are_recoded_and_what_is_not_named_is_not_declared():
+    entry = Derive(kind="recode", source="c", map={"I": "early", "II": "early", "IV": "late"})
+    spec = of(Data(columns={"c": category("I", "II", "III", "IV")}, derive={"s": entry}))
+    found = columns(pd.DataFrame({"c": ["I", "II", "III", "IV", "V"]}), spec)
+    assert found["s"] == [0, 0, -1, 1, -1]
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.floats(min_value=1e-21, max_value=1e21), min_size=1, max_size=200))
+def test_the_logarithm_is_within_two_units_in_the_last_place(values):
+    entry = Derive(kind="log", source="x", low=-50, high=50)
+    spec = of(Data(columns={"x": number(0, 1e22)}, derive={"l": entry}))
+    found = np.array(columns(pd.DataFrame({"x": values}), spec)["l"])
+    truth = np.log(np.array(values))
+    assert (np.abs(found - truth) <= 2 * np.spacing(np.maximum(np.abs(truth), 2**-52))).all()
+
+
+def test_beyond_its_range_a_logarithm_is_still_beyond_it():
+    entry = Derive(kind="log", source="x", low=0, high=5)
+    spec = of(Data(columns={"x": number(0, 10)}, derive={"l": entry}))
+    found = columns(pd.DataFrame({"x": [5e-324, 1e-300, 0.5, 0.99, 150.0, 1e9, 1.7e308]}), spec)["l"]
+    assert all(value < 0 for value in found[:4])
+    assert all(value > 5 for value in found[4:])
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, -1e308])
+def test_what_has_no_logarithm_is_told(value):
+    entry = Derive(kind="log", source="x", low=0, high=5)
+    spec = of(Data(columns={"x": number(0, 10)}, derive={"l": entry}))
+    said = fails(pd.DataFrame({"x": [1.0, value]}), spec)
+    assert "column 'l', line 2" in said
+    assert "no logarithm" in said
+
+
+def test_what_is_derived_may_be_derived_again():
+    derive = {
+        "age": Derive(kind="years", source="birth", to="seen", low=0.0, high=110.0),
+        "group": Derive(kind="bins", source="age", edges=(18.0, 65.0), values=("child", "adult", "old")),
+        "grown": Derive(kind="recode", source="group", map={"child": "no", "adult": "yes", "old": "yes"}),
+    }
+    dated = Column(kind="date", format="%Y-%m-%d")
+    spec = of(Data(columns={"birth": dated, "seen": dated}, derive=derive))
+    frame = pd.DataFrame({"birth": ["2000-06-01"] * 3, "seen": ["2018-05-31", "2018-06-01", "2065-06-01"]})
+    assert columns(frame, spec) == {"age": [17, 18, 65], "group": [0, 1, 2], "grown": [0, 1, 1]}
+
+
+def test_without_what_it_is_made_of_a_derived_column_has_no_value(tmp_path):
+    entry = Derive(kind="years", source="birth", to="2025-01-01", low=0.0, high=110.0)
+    path = written(tmp_path, "birth\n01.01.2000\n\n?\n")
+    spec = of(Data(missing=("?",), columns={"birth": BIRTH}, derive={"age": entry}))
+    assert "'age' has no value" in fails(path, spec)
+    dropped = replaced(spec, data=replaced(spec.data, derive={"age": replaced(entry, missing="drop")}))
+    assert math.isnan(columns(path, dropped)["age"][1])
+
+
+# Conditions
+
+
+@pytest.mark.parametrize(
+    ("condition", "rows"),
+    [
+        (Where(column="x", at_least=2.0), [1, 2, 3]),
+        (Where(column="x", above=2.0), [2, 3]),
+        (Where(column="x", at_most=2.0), [0, 1]),
+        (Where(column="x", below=2.0), [0]),
+        (Where(column="c", within=("u",)), [0, 2]),
+        (Where(column="c", not_in=("u",)), [1, 3, 4]),
+        (Where(column="d", above="2020-01-31"), [2, 3, 4]),
+        (Where(column="d", at_most="2020-01-31"), [0, 1]),
+        (Where(column="age", at_least=20.0), [0, 1]),
+    ],
+)
+def test_only_rows_that_meet_every_condition_are_read(condition, rows):
+    frame = pd.DataFrame(
+        {
+            "x": [1.0, 2.0, 3.0, 99.0, None],
+            "c": ["u", "v", "u", "strange", "v"],
+            "d": ["2000-01-01", "2005-01-31", "2020-02-01", "2021-01-01", "2024-01-01"],
+        }
+    )
+    entry = Derive(kind="years", source="d", to="2025-01-30", low=0.0, high=110.0)
+    entry = entry if condition.column != "age" else replaced(entry, to="2025-01-31")
+    data = Data(
+        columns={"x": number(0, 10, "flag"), "c": category("u", "v"), "d": Column(kind="date", format="%Y-%m-%d")},
+        derive={"age": entry},
+        where=(condition,),
+    )
+    table = read(frame, of(data), "home")
+    expected = frame["x"].to_numpy()[rows]
+    assert np.array_equal(table.columns["x"], expected, equal_nan=True)
+    assert (table.tally.read, table.tally.used, table.tally.unmet) == (5, len(rows), 5 - len(rows))
+
+
+def test_lines_are_those_of_the_file_whatever_is_left_out(tmp_path):
+    path = written(tmp_path, "x,z\n1,1\n9,31337x\n2,1\n9,nope\n")
+    data = Data(columns={"x": number(0, 10), "z": number(0, 10)}, where=(Where(column="x", at_least=5.0),))
+    assert "lines 3, 5" in fails(path, of(data))
+    other = replaced(data, where=(Where(column="x", below=5.0),))
+    assert columns(path, of(other)) == {"x": [1, 2], "z": [1, 1]}
+
+
+def test_what_does_not_fit_a_condition_is_never_left_out_in_silence(tmp_path):
+    path = written(tmp_path, "x\n1\nmany\n")
+    assert "line 3" in fails(path, of(Data(columns={"x": number(0, 10)}, where=(Where(column="x", at_least=5.0),))))
+
+
+def test_conditions_that_no_row_meets_are_said(tmp_path):
+    path = written(tmp_path, "x\n1\n2\n")
+    said = fails(path, of(Data(columns={"x": number(0, 10)}, where=(Where(column="x", at_least=5.0),))))
+    assert "no row meets data.where" in said
+
+
+# Training, and scoring what is new
+
+
+def trained_plan():
+    derive = {"age": Derive(kind="years", source="birth", to="2025-01-01", low=0.0, high=110.0)}
+    return plan(
+        columns={"birth": BIRTH, "x": number(0, 10), "c": category("ja", "nein"), "y": category("0", "1")},
+        derive=derive,
+        where=(Where(column="age", at_least=18.0),),
+        separator=";",
+        decimal=",",
+        encoding="latin-1",
+        fold=True,
+    )
+
+
+def test_a_model_file_says_how_new_rows_are_read_and_derived(tmp_path):
+    spec = trained_plan()
+    text = "birth;x;c;y\n01.01.1960;1,5;JA;1\n1.1.2020;2,5;ja;0\n31.12.2000;10;Nein;0\n"
+    table = read(written(tmp_path, text, "latin-1"), spec, "home")
+    assert table.features.tolist() == [[-0.7, 1, 0, 2 * 65 / 110 - 1], [1, 0, 1, 2 * 24 / 110 - 1]]
+    made = model(spec, np.array([0.1, 0.2, 0.3, 0.4, 0.5]))
+    assert made.encoding.names == ("x", "c=ja", "c=nein", "age")
+    made.write(tmp_path / "model.json")
+    again = type(made).read(tmp_path / "model.json")
+    assert again.digest() == made.digest()
+    new = written(tmp_path, "c;x;birth\nja;1,5;01.01.1960\nNEIN;10;31.12.2000\n", "latin-1", "new.csv")
+    assert again.features(new).tolist() == table.features.tolist()
+
+
+def test_a_plan_without_the_words_has_the_encoding_that_it_had():
+    text = model(make(), np.zeros(4)).files()[0].decode()
+    for word in ("helpers", "decimal", "fold", "separator", "derive", "format"):
+        assert f'"{word}"' not in text.replace('"format": "potluck model 1"', "")
+
+
+def test_a_derived_column_may_be_the_target(tmp_path):
+    derive = {"s": Derive(kind="recode", source="c", map={"I": "early", "II": "late", "III": "late"})}
+    spec = plan(
+        columns={"x": number(0, 10), "c": category("I", "II", "III")},
+        derive=derive,
+        target=Target(column="s", positive=("late",)),
+    )
+    table = read(pd.DataFrame({"x": [1.0, 2.0, 3.0], "c": ["I", "II", "III"]}), spec, "home")
+    assert table.target.tolist() == [0, 1, 1]
+    assert table.features.shape == (3, 1)
+
+
+def test_a_date_of_a_table_counts_by_one_day():
+    start = date(1999, 12, 25)
+    cells = [f"{start + timedelta(days=k):%d.%m.%Y}" for k in range(400)]
+    assert dates(*cells, to="1999-12-25", kind="days") == [-k for k in range(400)]
+
+
+# Known answers by pandas, over every kind of source
+
+
+CELLS = {
+    "birth": st.dates(date(1930, 1, 1), date(2024, 12, 31)),
+    "x": st.one_of(st.none(), st.integers(-3000, 13000).map(lambda n: n / 1000)),
+    "c": st.sampled_from(["ja", "JA", "nein", "Nein", "weiß nicht", ""]),
+}
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.lists(st.fixed_dictionaries(CELLS), min_size=1, max_size=40), st.integers(0, 90), st.booleans())
+def test_sums_are_those_of_pandas_from_every_kind_of_source(tmp_path_factory, rows, age, negated):
+    folder = tmp_path_factory.mktemp("rows")
+    frame = pd.DataFrame(rows)
+    text = frame.assign(
+        birth=[f"{one:%d.%m.}{one.year:04}" for one in frame["birth"]],
+        x=["" if one is None or one != one else repr(float(one)).replace(".", ",") for one in frame["x"]],
+    )
+    text.to_csv(folder / "rows.csv", sep=";", index=False, encoding="cp1252")
+    text.to_parquet(folder / "texts.parquet", index=False)
+    typed = frame.assign(birth=pd.to_datetime(frame["birth"]), x=frame["x"].astype(float))
+    typed.to_parquet(folder / "typed.parquet", index=False)
+    condition = Where(column="c", not_in=("nein",)) if negated else Where(column="c", within=("ja",))
+    data = Data(
+        separator=";",
+        decimal=",",
+        encoding="cp1252",
+        fold=True,
+        columns={"birth": BIRTH, "x": number(0, 10, "flag"), "c": category("ja", "nein", missing="flag")},
+        derive={
+            "age": Derive(kind="years", source="birth", to="2025-01-01", low=0.0, high=110.0),
+            "group": Derive(kind="bins", source="age", edges=(18.0, 65.0)),
+        },
+        where=(Where(column="age", at_least=float(age)), condition),
+    )
+    wanted = (
+        Statistic(name="n", kind="count"),
+        Statistic(name="x", kind="mean", column="x", by="group"),
+        Statistic(name="age", kind="mean", column="age"),
+    )
+    spec = replaced(stats({}, *wanted), data=data)
+    grid = mechanism(spec, next(StatisticsTask(spec).lead())).grid
+    small = frame["c"].str.lower()
+    ages = pd.Series([years(one, date(2025, 1, 1)) for one in frame["birth"]])
+    keep = (ages >= age) & (small.isin(["ja", "weiß nicht"]) if negated else small == "ja")
+    found = []
+    for source in (folder / "rows.csv", folder / "texts.parquet", folder / "typed.parquet", typed, text):
+        if not keep.any():
+            with pytest.raises(DataError, match="no row meets"):
+                read_sums(source, spec, "home", grid)
+            continue
+        table = read_sums(source, spec, "home", grid)
+        assert (table.tally.used, table.tally.unmet) == (int(keep.sum()), int((~keep).sum()))
+        assert table.sums is not None
+        found.append(table.sums.encode(grid, None).words.tolist())
+    assert all(one == found[0] for one in found)
+    if found:
+        steps = {part.name: part.step for part in grid.parts}
+        assert table.sums.steps["n"][0] * steps["n"] == keep.sum()
+        scaled = 2 * ages[keep] / 110 - 1
+        # Each row is truncated on the grid, toward zero.
+        assert table.sums.steps["age"][1] == sum(int(value / steps["age"]) for value in scaled)
+        inside = frame["x"].astype(float).clip(0, 10)[keep] / 5 - 1
+        for place, mask in enumerate([ages < 18, (ages >= 18) & (ages < 65), ages >= 65]):
+            mine = inside[mask[keep]].dropna()
+            assert table.sums.steps["x"][2 * place] * steps["x"] == len(mine)
+            assert table.sums.steps["x"][2 * place + 1] * steps["x"] == pytest.approx(mine.sum(), abs=1e-6)
+
+
+# Model files from elsewhere
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda how: {"helpers": how.helpers * 2}, "there twice"),
+        (lambda how: {"helpers": UNSET}, "made of what is not there"),
+        (lambda how: {"fields": (*how.fields[:-1], replaced(how.fields[-1], high=5.0))}, "cannot be derived"),
+        (lambda how: {"fields": (*how.fields[:-1], around(how.fields[-1], source="age"))}, "not there"),
+        (lambda how: {"fields": (*how.fields[:-1], around(how.fields[-1], kind="eval"))}, "not in this version"),
+        (lambda how: {"fields": (*how.fields[:-1], around(how.fields[-1], to="x"))}, "cannot be derived"),
+        (lambda how: {"helpers": (replaced(how.helpers[0], format="%y"),)}, "no format"),
+        (lambda how: {"fields": (*how.fields, *how.helpers), "helpers": UNSET}, "would be a feature"),
+        (lambda how: {"encoding": "rot13"}, "how its files are written"),
+        (lambda how: {"separator": "'"}, "how its files are written"),
+    ],
+)
+def test_a_model_file_that_derives_what_cannot_be_is_refused(change, said):
+    made = model(trained_plan(), np.zeros(5))
+    assert fault(made.card) == ""
+    broken = replaced(made.card, encoding=replaced(made.encoding, **change(made.encoding)))
+    assert said in fault(broken)
+
+
+def around(one, **keys):
+    return replaced(one, derive=replaced(one.derive, **keys))
