@@ -86,11 +86,10 @@ def acknowledged(monkeypatch, link):
     messages, letters = [], []
     tell, finish_all = mailbox._tell, link._mailbox._finish_all
 
-    def told(session, replies, word):
-        replies = list(replies)
+    async def told(session, replies, word):
         if word == mailbox.ACK:
             messages.extend(replies)
-        tell(session, replies, word)
+        await tell(session, replies, word)
 
     def finished():
         letters.append(len(link._mailbox._finished))
@@ -328,8 +327,8 @@ def test_a_site_that_names_anothers_queue_for_the_answer_places_only_the_brokers
 
     async def trick():
         session = await a.session(time.monotonic() + 60)
-        session.tell(subject("fed", SERVER, A), b"chosen", reply=subject("fed", SERVER, B))
-        await session.flush(60)
+        await session.client.publish(subject("fed", SERVER, A), b"chosen", reply=subject("fed", SERVER, B))
+        await session.client.flush(60)
 
     a.wait_for(trick(), 60)
     b = broker.link(B)

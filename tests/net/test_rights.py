@@ -2,12 +2,12 @@
 
 import asyncio
 
+import nats.errors
 import pytest
 
 from potluck.core.errors import Refused
 from potluck.core.party import SERVER, site
 from potluck.net.address import inbox, lease_stream, lease_subject, stream, subject, token
-from potluck.net.connection import NoResponders, Silent
 from potluck.net.session import Session, connect
 from support.net.broker_rig import rig
 
@@ -31,9 +31,9 @@ async def ask(session: Session, where: str, data: bytes) -> str:
         return (await session.request(where, data, 2)).data.decode(errors="replace")
     except Refused:
         return "denied"
-    except NoResponders:
+    except nats.errors.NoRespondersError:
         return "nobody"
-    except Silent:
+    except nats.errors.TimeoutError:
         return "silent"
 
 
@@ -55,9 +55,9 @@ def fetched(broker, party, reader):
         session = await connect(broker.account(party))
         try:
             got = asyncio.Queue()
-            session.listen(f"{inbox(party)}.x", got.put_nowait)
-            session.tell(next_of(reader), PULL, f"{inbox(party)}.x")
-            await session.flush(2)
+            await session.listen(f"{inbox(party)}.x", got.put)
+            await session.tell(next_of(reader), PULL, f"{inbox(party)}.x")
+            await session.client.flush(2)
             await asyncio.sleep(0.05)
             return "denied" if session.denied else (await asyncio.wait_for(got.get(), 2)).data
         finally:
@@ -72,8 +72,12 @@ def listens(broker, party, where):
     async def work():
         session = await connect(broker.account(party))
         try:
-            session.listen(where, lambda message: None)
-            await session.flush(2)
+
+            async def hear(message):
+                pass
+
+            await session.listen(where, hear)
+            await session.client.flush(2)
             await asyncio.sleep(0.05)
             return not session.denied
         finally:

@@ -29,7 +29,7 @@ class UserKey:
 
     def __init__(self, seed: Secret) -> None:
         text = nkeys.encode_seed(seed.expose(), nkeys.PREFIX_BYTE_USER)
-        self.seed = Secret(bytes(text))  # the text `SU...`, as nkeys writes it
+        self.seed = Secret(bytes(text))  # the text `SU...` that nats-py takes
         self.public: str = nkeys.from_seed(bytearray(text)).public_key.decode()
 
     def __repr__(self) -> str:

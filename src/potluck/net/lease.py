@@ -12,9 +12,10 @@ import json
 import time
 from dataclasses import dataclass
 
+import nats.errors
+
 from potluck.core.errors import PotluckError, Refused, Unreachable
 from potluck.net.address import lease_stream, lease_subject
-from potluck.net.connection import BrokerError
 from potluck.net.link import Link
 from potluck.net.session import Session
 from potluck.net.topology import ApiError, api, parse
@@ -88,7 +89,7 @@ class Lease:
             except ApiError as error:
                 if error.code in MOVED:
                     seen = -1 if seen is None else seen  # somebody was quicker: whoever it is has moved the word
-            except (BrokerError, OSError, TimeoutError):
+            except (nats.errors.Error, OSError, TimeoutError):
                 pass
             if time.monotonic() >= deadline:
                 raise Unreachable("the broker does not answer for the server's lease", where=self._link.account.url)
@@ -116,7 +117,7 @@ class Lease:
                     raise self._lost from None
                 # My own word whose confirmation was lost, or a broker that lost its store.
                 await self._write(session, self._boot, 0 if word is None else word.sequence)
-        except (ApiError, BrokerError, OSError, TimeoutError):
+        except (ApiError, nats.errors.Error, OSError, TimeoutError):
             raise Unreachable("the server's lease cannot be renewed", where=self._link.account.url) from None
 
     async def _last(self, session: Session) -> _Word | None:
@@ -146,7 +147,7 @@ class Lease:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=1)
         if self._lost is None and self._sequence:
-            with contextlib.suppress(ApiError, BrokerError, OSError, TimeoutError):
+            with contextlib.suppress(ApiError, nats.errors.Error, OSError, TimeoutError):
                 session = await self._link.session(time.monotonic() + 1)
                 await self._write(session, "", self._sequence)
         self._lost = self._lost or Refused("this server has given its lease back", where=self._link.account.url)

@@ -16,13 +16,14 @@ from concurrent.futures import TimeoutError as Overdue
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import nats.errors
+
 from potluck.core.errors import PotluckError, Unreachable, UsageError
 from potluck.core.line import Delivery
 from potluck.core.party import Party
 from potluck.core.slices import Sliced
 from potluck.net import topology
 from potluck.net.address import stream, subject
-from potluck.net.connection import BrokerError, NoResponders, Silent
 from potluck.net.mailbox import Mailbox
 from potluck.net.pieces import LARGEST, Assembler, Key, count, message
 from potluck.net.session import Account, Session, connect
@@ -187,7 +188,7 @@ class Link:
                 await self._mailbox.serve(session)
             except PotluckError as error:
                 self._state(None, error)
-            except (OSError, BrokerError):
+            except (OSError, nats.errors.Error):
                 pass  # it ended while it was being set up
             finally:
                 if session is not None:
@@ -270,18 +271,18 @@ class Link:
                 return
             except ApiError as error:
                 reason = _said(error, letter.to)
-            except NoResponders:
+            except nats.errors.NoRespondersError:
                 reason = "the broker has no queues for this federation yet: the coordinator's server makes them"
-            except (Silent, TimeoutError):
+            except (nats.errors.TimeoutError, TimeoutError):
                 reason = "the broker did not confirm a letter"
-            except (BrokerError, OSError):
+            except (nats.errors.Error, OSError):
                 reason, pause = "the connection to the broker was lost", SHORTEST
 
     async def _end(self) -> None:
-        self._mailbox.settle()
+        await self._mailbox.settle()
         if self._session is not None:
-            with contextlib.suppress(BrokerError, OSError, TimeoutError):
-                await self._session.flush(2)
+            with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+                await self._session.client.flush(2)
             await self._session.end()
         if self._task is not None:
             self._task.cancel()

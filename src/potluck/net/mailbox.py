@@ -13,10 +13,11 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from nats.aio.msg import Msg
+
 from potluck.core.slices import Sliced
 from potluck.net.address import inbox, stream, token
 from potluck.net.pieces import MESSAGE, Added, Assembler, Key, Malformed, read
-from potluck.net.protocol import Message
 from potluck.net.session import Account, Session
 from potluck.net.topology import NANO
 
@@ -65,6 +66,7 @@ class Mailbox:
         self._window = SMALL
         self._inbox = f"{inbox(account.me)}.letters"
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream(account.federation)}.{token(account.me)}"
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # From the caller's thread; `take` under the condition.
 
@@ -111,9 +113,11 @@ class Mailbox:
         self._whole.discard(key)
         self._say(self._replies.pop(key, {}).values(), ACK)
 
-    def settle(self) -> None:
-        """Say now what is done with."""
+    async def settle(self) -> None:
+        """Wait until what was to be said is said."""
         self._finish_all()
+        while self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=2)
 
     async def serve(self, session: Session) -> None:
         """Fetch over this connection until it ends."""
@@ -123,7 +127,7 @@ class Mailbox:
         self._broker = session.broker
         keeper = asyncio.ensure_future(self._keep(session))
         try:
-            session.listen(f"{self._inbox}.*", self._arrived)
+            await session.listen(f"{self._inbox}.*", self._arrived)
             silent = 0
             while not session.ended.is_set():
                 if self.full:
@@ -144,7 +148,7 @@ class Mailbox:
         pull = self._pull = _Pull(self._number, now, now, self._window)
         body = {"batch": BATCH, "max_bytes": pull.window, "expires": int(EXPIRES * NANO)}
         body["idle_heartbeat"] = int(BEAT * NANO)
-        session.tell(self._next, json.dumps(body).encode(), f"{self._inbox}.{pull.number}")
+        await session.tell(self._next, json.dumps(body).encode(), f"{self._inbox}.{pull.number}")
         while not pull.over.is_set():
             await _first(pull.over.wait(), session.ended.wait(), SILENCE / 4)
             if session.ended.is_set():
@@ -163,7 +167,7 @@ class Mailbox:
             factor = 2.0 if took < 0.5 else 0.5 if took > 2 else 1.0
             self._window = int(min(LARGE, max(SMALL, pull.window * factor)))
 
-    def _arrived(self, message: Message) -> None:
+    async def _arrived(self, message: Msg) -> None:
         pull = self._pull
         if pull is not None:
             pull.heard = time.monotonic()
@@ -177,10 +181,12 @@ class Mailbox:
         if message.reply.startswith("$JS.ACK."):
             self._take(message.subject.rsplit(".", 1)[-1], message.data, message.reply)
 
-    def _status(self, pull: _Pull | None, message: Message) -> None:
-        if pull is None or message.status.startswith("100") or not message.subject.endswith(f".{pull.number}"):
+    def _status(self, pull: _Pull | None, message: Msg) -> None:
+        headers = message.headers or {}
+        status = headers.get("Status", "")
+        if pull is None or status == "100" or not message.subject.endswith(f".{pull.number}"):
             return
-        pull.status = message.status
+        pull.status = f"{status} {headers.get('Description', '')}".strip()
         pull.over.set()
 
     def _renumbered(self, reply: str) -> None:
@@ -233,8 +239,12 @@ class Mailbox:
         self.finish(key)
 
     def _say(self, replies: Iterable[str], word: bytes) -> None:
-        if self._session is not None:
-            _tell(self._session, replies, word)
+        session, all_of_them = self._session, list(replies)
+        if session is None or not all_of_them:
+            return
+        task = asyncio.ensure_future(_tell(session, all_of_them, word))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _keep(self, session: Session) -> None:
         while True:
@@ -242,7 +252,7 @@ class Mailbox:
             for key in self._assembler.stale(time.monotonic() - STALE):
                 self._end(key)
             for replies in list(self._replies.values()):
-                _tell(session, replies.values(), WORKING)
+                await _tell(session, list(replies.values()), WORKING)
 
 
 def _numbers(reply: str) -> tuple[int, int]:
@@ -255,9 +265,11 @@ def _numbers(reply: str) -> tuple[int, int]:
         return 0, 0
 
 
-def _tell(session: Session, replies: Iterable[str], word: bytes) -> None:
+async def _tell(session: Session, replies: list[str], word: bytes) -> None:
     for reply in replies:
-        session.tell(reply, word)
+        if session.ended.is_set():
+            return
+        await session.tell(reply, word)
 
 
 async def _first(one: object, other: object, wait: float) -> None:

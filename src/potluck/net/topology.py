@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from nats.errors import Error
 
 from potluck.core.errors import Unreachable
 from potluck.core.party import Party
 from potluck.net.address import lease_stream, lease_subject, stream, token
-from potluck.net.connection import BrokerError
 from potluck.net.pieces import LARGEST, MESSAGE, count
 from potluck.net.session import Session
 
@@ -47,7 +47,7 @@ class ApiError(Exception):
 
 
 async def api(session: Session, verb: str, body: object = None, wait: float = 5.0) -> dict[str, Any]:
-    """One call of JetStream's API. Raises ApiError, BrokerError, Refused."""
+    """One call of JetStream's API. Raises ApiError, nats.errors.Error, Refused."""
     data = b"" if body is None else json.dumps(body).encode()
     answer = await session.request(f"$JS.API.{verb}", data, wait)
     return parse(answer.data)
@@ -83,7 +83,7 @@ async def ensure(session: Session, parties: Collection[Party], queues: Queues, a
         await asyncio.gather(*(_reader(session, identity, party, gate, afresh) for party in parties))
     except ApiError as error:
         raise Unreachable(f"the broker cannot set up its queues: {error}", where=session.account.url) from None
-    except BrokerError as error:
+    except Error as error:
         what = f"the broker does not set up its queues ({type(error).__name__})"
         raise Unreachable(what, where=session.account.url) from None
 
