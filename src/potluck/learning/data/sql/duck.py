@@ -5,7 +5,7 @@ Messages of the engine quote cells and paths, so none is passed on: the kind of 
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -84,7 +84,7 @@ class Duck:
             raise DataError(f"cannot be read{self.form} ({type(error).__name__})", where=self.where) from None
 
 
-def _database(limits: Limits, threads: int, paths: Sequence[Path]) -> "duckdb.DuckDBPyConnection":
+def _database(limits: Limits, threads: int, path: Path | None = None) -> "duckdb.DuckDBPyConnection":
     import duckdb
 
     options: dict[str, str | bool | int | float | list[str]] = {
@@ -97,8 +97,10 @@ def _database(limits: Limits, threads: int, paths: Sequence[Path]) -> "duckdb.Du
         "threads": str(threads),
     }
     made = duckdb.connect(":memory:", config=options)
-    if paths:
-        made.execute(f"SET allowed_paths = [{', '.join(DUCKDB.text(str(path)) for path in paths)}]")
+    if path:
+        made.execute(f"SET allowed_paths = [{DUCKDB.text(str(path))}]")
+        if glob.has_magic(str(path)):  # as the file is then looked for in its folder
+            made.execute(f"SET allowed_directories = [{DUCKDB.text(str(path.parent))}]")
     made.execute("SET enable_external_access = false")
     made.execute("SET lock_configuration = true")
     return made
@@ -108,14 +110,14 @@ def _database(limits: Limits, threads: int, paths: Sequence[Path]) -> "duckdb.Du
 def connection(limits: Limits, path: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
     """A database in memory that can read this file, and nothing else of this machine."""
     threads = 1 if path.stat().st_size < SMALL else min(THREADS, os.cpu_count() or 1)
-    with closing(_database(limits, threads, [path.absolute()])) as made:
+    with closing(_database(limits, threads, path.absolute())) as made:
         yield made
 
 
 @cache
 def _shared(memory: int, process: int) -> "duckdb.DuckDBPyConnection":
     """A database in memory that reads no file: one a process, as to make one takes longer than most questions."""
-    return _database(Limits(0, memory), 1, [])
+    return _database(Limits(0, memory), 1)
 
 
 def path_text(path: Path) -> str:

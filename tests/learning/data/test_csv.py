@@ -1,0 +1,162 @@
+"""A CSV file is read in two ways, which give the same rows; hostile files are refused, or harmless."""
+
+import gzip
+import io
+import math
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from potluck.core.errors import DataError
+from potluck.learning.data.problems import Doubt, Problems
+from potluck.learning.data.source import opened
+from potluck.learning.data.sources import csv_file
+from potluck.learning.data.table import read
+from support.learning.sums import category, number, stats
+
+
+def rows(path, names, *, careful, layout=None):
+    """The texts of some columns, in order. Raises Doubt, DataError."""
+    problems = Problems("home", careful)
+    with problems, opened(path, "home").open(names, layout, problems, careful) as relation:
+        wanted = ", ".join(f"{cell.sql} as c{place}" for place, cell in enumerate(relation.cells.values()))
+        return relation.rows(f"select {wanted} from {relation.source}")
+
+
+CELLS = st.text("ab1,\"; \t\n\r'\\#_\u00e4", max_size=4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans())
+@example([("a", "b"), (' "1"', "2")], "\n", False)
+@example([("a", "b"), ("", "")], "\n", True)
+def test_the_quick_way_gives_the_rows_of_the_careful_one_or_is_in_doubt(tmp_path_factory, table, line, mark):
+    """Files as spreadsheets write them, quoted where they need it."""
+    path = tmp_path_factory.mktemp("csv") / "rows.csv"
+    frame = pd.DataFrame(table, columns=["x", "y"])
+    text = frame.to_csv(index=False, lineterminator=line)
+    path.write_bytes(b"\xef\xbb\xbf" * mark + text.encode())
+    _same(path, ["x", "y"])
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text('ab1,"\n\r \t\x00_', max_size=30))
+@example('"x"y,2\n')
+@example('x"y,2\n')
+@example(' "1",2\n"1" ,2\n')
+@example("1,2\n3\n")
+@example("1,2\r\n3,4\n")
+@example('"1\n')
+@example("\n\n1,2\n")
+@example("1,2\n\n\n3,4")
+def test_whatever_a_file_holds_both_ways_give_the_same_or_one_is_in_doubt(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("csv") / "rows.csv"
+    path.write_bytes(b"x,y\n" + text.encode())
+    _same(path, ["x", "y"])
+
+
+def _same(path, names):
+    try:
+        quick = rows(path, names, careful=False)
+    except Doubt:
+        return
+    careful = rows(path, names, careful=True)
+    # Blanks beside quotes are read in two ways, and are no part of a cell's value in any.
+    assert [[cell.strip() for cell in row] for row in quick] == [[cell.strip() for cell in row] for row in careful]
+
+
+def test_the_quick_way_is_taken_and_doubts_what_it_must(tmp_path):
+    """The control of the two tests above: they would hold as well if the quick way always doubted."""
+    path = tmp_path / "rows.csv"
+    path.write_text('x,y\n1,"a, b"\n2,"c ""d"""\n')
+    assert rows(path, ["x", "y"], careful=False) == [("1", "a, b"), ("2", 'c "d"')]
+    path.write_text("x,y\n1,2\n3\n")
+    with pytest.raises(Doubt):
+        rows(path, ["x", "y"], careful=False)
+    with pytest.raises(DataError, match="line 3 has 1 columns where 2 are expected"):
+        rows(path, ["x", "y"], careful=True)
+
+
+@pytest.mark.parametrize("name", ["a*.csv", "a?.csv", "a[bc].csv", "o'clock.csv", 'a"b.csv', "a b;--.csv", "{ab}.csv"])
+def test_a_path_names_one_file_whatever_letters_it_has(name, tmp_path):
+    (tmp_path / "ab.csv").write_text("x\n9\n9\n")
+    (tmp_path / name).write_text("x\n1\n")
+    assert rows(tmp_path / name, ["x"], careful=False) == [("1",)]
+
+
+def test_a_compressed_file_is_no_csv_whatever_its_name_says(tmp_path):
+    """A bomb of a few kilobytes would unpack to gigabytes."""
+    path = tmp_path / "rows.csv.gz"
+    path.write_bytes(gzip.compress(b"x\n" + b"1\n" * 1_000_000))
+    with pytest.raises(DataError, match="is not UTF-8 text"):
+        read(path, stats({"x": number(0, 9)}), "home")
+
+
+def test_names_of_columns_are_never_run(tmp_path):
+    name = "x\"; drop table rows; select '1"
+    path = tmp_path / "rows.csv"
+    pd.DataFrame({name: [1, 2], "y'": ["a", "b"]}).to_csv(path, index=False)
+    table = read(path, stats({name: number(0, 9), "y'": category("a", "b'); --")}), "home")
+    assert table.columns[name].tolist() == [1, 2]
+    assert table.columns["y'"].tolist() == [0, -1]
+
+
+def test_formulas_are_texts(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text('x\n"=1+1"\n')
+    with pytest.raises(DataError, match="nan, inf or text where a number is expected"):
+        read(path, stats({"x": number(0, 9)}), "home")
+
+
+def test_a_million_columns_are_refused_by_their_number(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text(",".join(map(str, range(1_000_000))) + "\n")
+    with pytest.raises(DataError, match="more than 100,000 columns"):
+        read(path, stats({"7": number(0, 9)}), "home")
+
+
+def test_a_file_that_is_a_pipe_or_a_folder_is_an_error(tmp_path):
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(DataError, match="cannot be read"):
+        read(tmp_path / "folder.csv", stats({"x": number(0, 9)}), "home")
+
+
+def test_an_underscore_anywhere_is_no_part_of_a_number(tmp_path):
+    """To DuckDB's cast 1_0 is 10, and +-1 is -1. It is asked to look only where the file has such letters."""
+    for cell in ("1_0", "+-1"):
+        path = tmp_path / "rows.csv"
+        path.write_text(f"x\n1\n{cell}\n")
+        with pytest.raises(DataError, match=r"column 'x', line 3: nan, inf or text"):
+            read(path, stats({"x": number(-9, 99)}), "home")
+
+
+def test_control_without_the_look_at_the_file_an_underscore_would_pass(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_file, "ODD", ())
+    path = tmp_path / "rows.csv"
+    path.write_text("x\n1\n1_0\n")
+    assert read(path, stats({"x": number(-9, 99)}), "home").columns["x"].tolist() == [1, 10]
+
+
+def test_rows_behind_quotes_over_many_lines_are_told_by_their_last_line(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text('x,note\n1,"a\nb\nc"\nten,d\n')
+    with pytest.raises(DataError, match="column 'x', line 5:"):
+        read(path, stats({"x": number(0, 9), "note": category("d")}), "home")
+
+
+def test_large_files_keep_their_order_and_every_row(tmp_path):
+    """Several threads read it, each a part."""
+    count = 400_000
+    path, out = tmp_path / "rows.csv", io.StringIO()
+    pd.DataFrame({"x": np.arange(count), "note": ["y" * (40 + place % 7) for place in range(count)]}).to_csv(
+        out, index=False
+    )
+    path.write_text(out.getvalue())
+    assert path.stat().st_size > 16 << 20 or os.cpu_count() == 1
+    table = read(path, stats({"x": number(0, count)}), "home")
+    assert np.array_equal(table.columns["x"], np.arange(count))
+    assert not math.isnan(table.columns["x"].sum())
