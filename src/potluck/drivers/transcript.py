@@ -4,6 +4,7 @@ With `record` (for the attacks and the owner's own preview) the bodies are kept 
 """
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,10 +69,9 @@ class Transcript:
         self._folder.mkdir(parents=True, exist_ok=True, mode=private.FOLDER)
         self._kept += 1
         name = f"{self._kept:06d}.bin"
-        for part in slices(len(body), PIECE):
-            _append(self._folder / name, body[part])
+        _append(self._folder / name, (body[part] for part in slices(len(body), PIECE)))
         line = {"file": name, "from": str(sender), "round": label.round.number, "step": label.step, "to": str(to)}
-        _append(self._folder / "index.jsonl", json_line(line))
+        _append(self._folder / "index.jsonl", [json_line(line)])
 
     def write(self, path: Path) -> None:
         """One line of JSON a letter: round, step, from, to, bytes."""
@@ -92,10 +92,11 @@ class Transcript:
         it.steps[move.label.step] = size + move.size, letters + 1
 
 
-def _append(path: Path, data: Bytes) -> None:
+def _append(path: Path, parts: Iterable[Bytes]) -> None:
     handle = _opened(path)
     try:
-        private.append(handle, data)
+        for part in parts:
+            private.append(handle, part)
     finally:
         os.close(handle)
 

@@ -46,14 +46,14 @@ class ParquetFile:
                 what = f"has more rows than data.max_rows ({self.limits.rows})"
                 raise DataError(what, where=self.where, hint="raise it")
             cells = {name: typed(*columns[place], self.where) for name, place in zip(wanted, index, strict=True)}
-            yield Duck(found.connection, self._source, cells, self.where, form=" as Parquet")
+            yield Duck(found.connection, self._source, cells, self.where, what=f"{self.path} cannot be read as Parquet")
 
     @contextmanager
     def _connected(self) -> Iterator[Duck]:
         if not self.path.is_file():
             raise DataError(f"no such file: {self.path}", where=self.where, hint="correct the path of this site's data")
         with connection(self.limits, self.path) as made:
-            yield Duck(made, self._source, {}, self.where, form=" as Parquet")
+            yield Duck(made, self._source, {}, self.where, what=f"{self.path} cannot be read as Parquet")
 
 
 def parquet(source: object, where: str, limits: Limits) -> Rows | None:

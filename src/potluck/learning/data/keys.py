@@ -4,7 +4,6 @@ A cell of a file is the text that stands there; a whole number of a typed frame 
 DataError with line numbers and no value. It does NOT compare keys: `core.spelling` says which texts are one key.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from potluck.core.errors import DataError
 from potluck.core.plan import Plan, required
 from potluck.learning.data.parts import grounded
-from potluck.learning.data.problems import Problems, carefully
+from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Source, limits_of, opened, texts
 
 
@@ -34,20 +33,11 @@ def keyed(source: Source, plan: Plan, site: str) -> Keyed:
     missing = frozenset(text.strip() for text in plan.data.missing)
     layout = None if plan.data.header else tuple(plan.data.columns)
     rows = opened(source, site, limits_of(plan.data))
-    return carefully(lambda careful: _keyed(rows, keys, layout, missing, plan.data.max_rows, Problems(site, careful)))
-
-
-def _keyed(
-    source: Source,
-    keys: Sequence[str],
-    layout: Sequence[str] | None,
-    missing: frozenset[str],
-    most: int,
-    problems: Problems,
-) -> Keyed:
+    most, problems = plan.data.max_rows, Problems(site)
     found: list[tuple[str, ...]] = []
     lines = [np.empty(0, np.int64)]
-    with problems, opened(source, problems.where).open(keys, layout, problems, problems.careful) as relation:
+    # Carefully, as what is wrong with keys, which is found out later, is told by its line.
+    with problems, rows.open(keys, layout, problems, careful=True) as relation:
         ground, cells = grounded(relation)
         names = [cells[name].words or cells[name].sql for name in keys]
         line = [ground.define(relation.line)] if relation.line else []
@@ -57,7 +47,7 @@ def _keyed(
             found += zip(*columns, strict=True)
             if len(found) > most:
                 what = f"there are more rows than data.max_rows ({most})"
-                raise DataError(what, where=problems.where, hint="raise data.max_rows, or leave rows out")
+                raise DataError(what, where=site, hint="raise data.max_rows, or leave rows out")
     return Keyed(found, np.concatenate(lines))
 
 

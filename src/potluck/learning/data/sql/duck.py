@@ -35,8 +35,8 @@ STREAM = "stream"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Duck:
-    """See `relation.Relation`. where: the site's name, form: what it should be, both for messages; broken: what making
-    a stream of rows raised."""
+    """See `relation.Relation`. where: the site's name, what: is wrong where it cannot be read, both for messages;
+    broken: what making a stream of rows raised."""
 
     connection: "duckdb.DuckDBPyConnection" = field(repr=False)
     source: str
@@ -44,7 +44,7 @@ class Duck:
     where: str
     line: str | None = None
     careful: bool = True
-    form: str = ""
+    what: str = "cannot be read"
     broken: list[BaseException] = field(default_factory=list, repr=False)
     dialect: Dialect = DUCKDB
 
@@ -81,7 +81,7 @@ class Duck:
                 raise DataError("needs more memory than source.memory", where=self.where, hint=hint) from None
             if not self.careful:
                 raise Doubt from None
-            raise DataError(f"cannot be read{self.form} ({type(error).__name__})", where=self.where) from None
+            raise DataError(f"{self.what} ({type(error).__name__})", where=self.where) from None
 
 
 def _database(limits: Limits, threads: int, path: Path | None = None) -> "duckdb.DuckDBPyConnection":
