@@ -19,6 +19,12 @@ from potluck.learning.data.table import read
 from support.learning.sums import category, number, stats
 
 
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch):
+    """Small files are read as large ones are."""
+    monkeypatch.setattr(csv_file, "FEW", 0)
+
+
 def rows(path, names, *, careful, layout=None):
     """The texts of some columns, in order. Raises Doubt, DataError."""
     problems = Problems("home", careful)

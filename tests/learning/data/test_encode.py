@@ -17,6 +17,7 @@ from potluck.learning.data.parts import grounded
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import opened
 from potluck.learning.data.sources.memory import ByName
+from potluck.learning.data.sql.values import looked_at
 from potluck.learning.data.target import Goal
 from potluck.learning.models.card import Card, fault
 
@@ -26,7 +27,7 @@ def values_of(one: Field, cells, missing) -> np.ndarray:
     frame = ByName({"c": cells if isinstance(cells, np.ndarray) else np.array([*cells, None], object)[:-1]}, len(cells))
     with opened(frame, "home").open(["c"], None, Problems("home"), careful=True) as relation:
         ground, found = grounded(relation)
-        layer = ground.above("b")
+        layer = looked_at(ground)
         top = layer.above("v")
         name = top.define(value_of(one, found["c"], Notation(tuple(missing)), layer))
         return np.array([math.nan if value is None else value for (value,) in relation.rows(top.ask([name]))])

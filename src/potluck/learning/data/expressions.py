@@ -12,7 +12,7 @@ from potluck.learning.data.conditions import kept
 from potluck.learning.data.derive import DERIVATIONS, column_of, day, named, wrong_with
 from potluck.learning.data.notation import Notation
 from potluck.learning.data.sql.layers import Layer, cases
-from potluck.learning.data.sql.values import Cell, unfit
+from potluck.learning.data.sql.values import Cell, looked_at, unfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def expressions(
     fields: Sequence[Field], where: tuple[Where, ...], how: Notation, cells: Mapping[str, Cell], ground: Layer
 ) -> Expressions:
     """The values of fields, those of a source over its cells, derived ones over the others."""
-    first = ground.above("b")
+    first = looked_at(ground)
     top = first.above("v")
     values = {one.name: top.define(value_of(one, cells[one.name], how, first)) for one in fields if not derived(one)}
     known = {one.name: one for one in fields}

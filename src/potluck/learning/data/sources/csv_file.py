@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 AS_NAMED = 'as many as the first line has; a cell that holds a separator needs quotes: "a, b"'
 CHUNK = 20_000
+FEW = 1 << 18
+"""Bytes of a file that is read carefully at once."""
 MOST_COLUMNS = 100_000
 NOTHING = "8a1f6c05-no-cell-is-this-text-7d3e92b4"
 """The reader wants a text that means NULL, and no cell is to be NULL: what a cell means is the plan's to say."""
@@ -67,7 +69,9 @@ class CsvFile:
             raise DataError("has no header", where=self.where, hint="header = false where the file has none")
         present = layout if layout is not None else first[0] if first else ()
         index = places(wanted, present, self.where)
-        if careful or first is None or first[1] > 1 or not self._plain:  # blank lines come first, or a name has lines
+        # Blank lines come first, or a name has lines; or the quick way's start takes longer than the careful one does.
+        few = first is None or first[1] > 1 or self.path.stat().st_size < FEW
+        if careful or few or not self._plain:
             with self._careful(wanted, index, present, layout is None, problems) as found:
                 yield found
             return

@@ -28,6 +28,13 @@ class Layer:
         """A layer over this one."""
         return Layer(self.dialect, self, prefix)
 
+    @property
+    def beneath(self) -> "Layer":
+        """The layer below."""
+        if isinstance(self._below, str):
+            raise LookupError("below the lowest layer lies the source")
+        return self._below
+
     def select(self) -> str:
         """The query."""
         base = isinstance(self._below, str)

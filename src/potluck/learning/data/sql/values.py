@@ -19,30 +19,41 @@ from potluck.learning.data.sql.layers import Layer, cases
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A column of a source. typed: it is a double; else a text. words: as a text, where the
-    double does not say all its digits."""
+    """A column of a source. typed: it is a double; else a text. words: as a text, where the double does not say all its
+    digits."""
 
     sql: str
     typed: bool = False
     words: str = ""
 
 
+UNKNOWN = -9.0
+"""In place of a code: the text is not spelled as the plan spells one."""
+
+
+def looked_at(ground: Layer) -> Layer:
+    """The layer for parts of values over these cells, with two more beneath it.
+
+    What most cells are is found in the lowest. Only what is left is trimmed in the next and looked at again in the
+    last, so that it costs nothing where nothing is left, and the query stays short.
+    """
+    return ground.above("b").above("r").above("q")
+
+
 def number(cell: Cell, how: Notation, layer: Layer) -> str:
-    """The value of a number's cell."""
+    """The value of a number's cell. layer: as `looked_at` gives it."""
     d = layer.dialect
     if cell.typed:
         return _given(cell.sql, how, d)
-    plain, bare = layer.define(_spelt(cell.sql, how, d)), d.trimmed(cell.sql)
-    spelt = f"({_spelt(bare, how, d)})"
+    plain = layer.beneath.beneath.define(_spelt(cell.sql, how, d))
+    bare = layer.beneath.define(cases([(d.finite(plain), "NULL")], d.trimmed(cell.sql)))
+    spelt = layer.define(_spelt(bare, how, d))
     other = Notation(decimal="." if how.decimal == "," else ",")
     has = f"replace({bare}, {d.text(other.decimal)}, '') <> {bare}"
     marked = (f"{has} AND ({_spelt(bare, other, d)}) IS NOT NULL", d.double(-inf))
-    # In the order of how often cells are so: what comes first is all that is computed for most.
-    none = [(f"{cell.sql} IS NULL", "NULL")]
-    none += [(_among(cell.sql, how.missing, d), "NULL")] if how.missing else []
-    none += _none(bare, how, d)
-    rest = cases([*none, (d.finite(spelt), _given(spelt, how, d)), marked], d.double(inf))
-    return cases([(d.finite(plain), _given(plain, how, d))], rest)
+    usual = (d.finite(plain), _given(plain, how, d))
+    none = [(f"{bare} IS NULL", "NULL"), *_none(bare, how, d)]
+    return cases([usual, *none, (d.finite(spelt), _given(spelt, how, d)), marked], d.double(inf))
 
 
 def absent(bare: str, how: Notation, d: Dialect) -> list[tuple[str, str]]:
@@ -53,7 +64,7 @@ def absent(bare: str, how: Notation, d: Dialect) -> list[tuple[str, str]]:
 
 def code(cell: Cell, table: Mapping[str, float], how: Notation, layer: Layer, known: Iterable[str] = ()) -> str:
     """The value of a category's cell. table: the code of each declared text; known: declared texts by which the case of
-    others is judged, where they are not those of the table."""
+    others is judged, where they are not those of the table; layer: as `looked_at` gives it."""
     d = layer.dialect
     codes: dict[Key, float] = {}
     for text, value in table.items():
@@ -64,21 +75,23 @@ def code(cell: Cell, table: Mapping[str, float], how: Notation, layer: Layer, kn
         none = [(f"{cell.sql} IS NULL", "NULL")]
         none += [(_one_of(cell.sql, how.numbers, d), "NULL")] if how.numbers else []
         return cases([*none, *((f"{cell.sql} = {d.double(k)}", value) for k, value in numbers)], other)
-    bare = d.trimmed(cell.sql)
+    quick = [(f"{cell.sql} = {d.text(text)}", d.double(codes[how.key(text)])) for text in table]
+    none = [(f"{cell.sql} IS NULL", "NULL")]
+    none += [(_among(cell.sql, how.missing, d), "NULL")] if how.missing else []
+    usual = layer.beneath.beneath.define(cases([*none, *quick], d.double(UNKNOWN)))
+    unknown = f"{usual} = {d.double(UNKNOWN)}"
+    bare = layer.beneath.define(cases([(unknown, d.trimmed(cell.sql))], "NULL"))
     texts = [k for k in codes if isinstance(k, str)]
     plain = _folded(bare, texts, d) if how.fold else bare
     tail = [*_none(bare, how, d), *((f"{plain} = {d.text(k)}", d.double(codes[k])) for k in texts)]
-    spelt = _spelt(bare, how, d)
-    if how.numbers:
-        tail.append((_one_of(spelt, how.numbers, d), "NULL"))
-    tail += [(f"{spelt} = {d.double(k)}", value) for k, value in numbers]
+    if how.numbers or numbers:
+        spelt = layer.define(_spelt(bare, how, d))
+        tail += [(_one_of(spelt, how.numbers, d), "NULL")] if how.numbers else []
+        tail += [(f"{spelt} = {d.double(k)}", value) for k, value in numbers]
     small = {text.strip().lower() for text in (*table, *known) if isinstance(how.key(text), str)}
     if small:
         tail.append((_among(f"lower({bare})", sorted(small), d), d.double(CASE)))
-    none = [(f"{cell.sql} IS NULL", "NULL")]
-    none += [(_among(cell.sql, how.missing, d), "NULL")] if how.missing else []
-    quick = [(f"{cell.sql} = {d.text(text)}", d.double(codes[how.key(text)])) for text in table]
-    return cases([*none, *quick], cases(tail, other))
+    return cases([(unknown, cases(tail, other))], usual)
 
 
 def order(values: Sequence[str]) -> dict[str, float]:
