@@ -50,8 +50,8 @@ def test_no_letter_holds_words_or_slots(workers, n, d, leaves, recheck):
     wanted = []
     for words in sat.words.values():
         plain, slots = words_as_bytes(words), flat(pack(words, layout))[: layout.slots * 8]
-        wanted += [plain[at : at + 8] for at in range(0, len(plain), 8)]
-        wanted += [slots[at : at + 8] for at in range(0, len(slots), 8)]
+        wanted += [bytes(plain[at : at + 8]) for at in range(0, len(plain), 8)]
+        wanted += [bytes(slots[at : at + 8]) for at in range(0, len(slots), 8)]
     seen = b"".join(overheard(sat))
     assert len(set(wanted)) > 50 * n
     assert not any(one in seen for one in wanted)

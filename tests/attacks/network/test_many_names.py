@@ -7,8 +7,7 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from potluck.core.plan import Column, Fit, Statistic, canonical
-from potluck.learning.data.encode import key as key_of
-from potluck.learning.data.kinds import category
+from potluck.learning.data.notation import Notation
 from potluck.members.home import CoordinatorHome
 from potluck.parties.admission import proposal as proposals
 from potluck.parties.admission.proposal import Denied, plan_of
@@ -158,17 +157,9 @@ def test_no_check_of_a_plan_looks_at_each_name_once_for_each_other(where):
 
 
 def test_control_keys_of_missing_made_once_a_column_are_quadratic(monkeypatch):
-    real, one = category.not_missing, {}
-
-    def again(at, values, _):
-        return real(at, values, frozenset(map(key_of, one["plan"].data.missing)))
-
-    def work(count):
-        one["plan"] = marked(count)
-        catalog.check(one["plan"])
-
-    monkeypatch.setattr(category, "not_missing", again)
-    assert grows(work) > 3
+    real = Notation.not_missing
+    monkeypatch.setattr(Notation, "not_missing", lambda self, *asked: real(Notation(self.missing), *asked))
+    assert grows(lambda count: catalog.check(marked(count))) > 3
 
 
 @pytest.mark.parametrize(

@@ -346,7 +346,7 @@ def test_the_host_carries_sealed_bytes_alone():
     assert isinstance(judged(sat, sat.run()), Opened)
     handed = [buffer for _, buffers in enclave.asked for buffer in buffers]
     seen = b"".join([*letters, *(body for *_, body in sat.transcript.bodies), *handed])
-    plain = [pack(one)[at : at + 8] for one in words for at in range(0, 480, 8)]
+    plain = [bytes(pack(one)[at : at + 8]) for one in words for at in range(0, 480, 8)]
     assert len(set(plain)) == N * 60
     assert not any(value in seen for value in plain)
     assert {step for step, _, to, _ in sat.transcript.bodies if to == SERVER} == {a.NONCE, m.INPUT, m.CONFIRM}
