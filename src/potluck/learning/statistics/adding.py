@@ -148,7 +148,8 @@ class Query:
         sums = tuple(None if value == ONE else self._sum(one, cells, value, there) for value in cells.values)
         self._check(kind, cells, kind.most(self._plan, one), there)
         # Rows that have places of all its columns are all of their group.
-        counted = "count(*)" if len(cells.digits) == len(own) else f"count(CASE WHEN {there} THEN 1 END)"
+        counted = f"count({own[0]})" if len(own) == 1 else f"count(CASE WHEN {there} THEN 1 END)"
+        counted = "count(*)" if len(cells.digits) == len(own) else counted
         return _Term(one.name, tuple(digits), self.ask(counted), sums)
 
     def _sum(self, one: Statistic, cells: Cells, value: str, there: str) -> str:

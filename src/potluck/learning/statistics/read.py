@@ -45,15 +45,15 @@ def _added(source: Source, plan: Plan, problems: Problems, grid: Grid) -> Table:
         made = expressions(wish.every, wish.where, wish.how, cells, ground)
         values, d = made.values, relation.dialect
         query = Query(plan, grid, made.top, values, made.kept)
-        wrong = query.any_of([unfit(values[one.name], d) for one in how.fields if one.numeric])
+        dates = query.any_of([unfit(values[one.name], d) for one in how.fields if one.numeric and not measured(one)])
         early = query.any_of([unfit(values[one.name], d) for one in wish.early if one.numeric])
-        keys = {one.name: query.ask(_packed(one, values[one.name], relation.dialect)) for one in how.fields}
+        keys = {one.name: query.ask(_packed(one, values[one.name], made.kept, d)) for one in how.fields}
         sums, found, others = query.answer(relation)
     unmet = others[query.rows]
     table.most_read(sums.rows + unmet, plan, site)
     counts = {one.name: _unpacked(one, found[keys[one.name]], sums.rows) for one in how.fields}
     gaps = any(one.missing == "refuse" and counts[one.name]["missing"] for one in how.fields)
-    if found[wrong] or found[early] or others[early] or gaps or not sums.rows:
+    if found[dates] or found[early] or others[early] or gaps or not sums.rows:
         raise Doubt
     counting = Counting(read=sums.rows + unmet, used=sums.rows, unmet=unmet)
     for name, mine in counts.items():
@@ -71,12 +71,20 @@ def measured(one: Field) -> bool:
     return COLUMNS.of(one.kind).measured
 
 
-def _packed(one: Field, value: str, d: Dialect) -> str:
+def _packed(one: Field, value: str, kept: str | None, d: Dialect) -> str:
     """What the owner is told of a column, as one sum: three counts of values that are not as they should be, each in
-    COUNTER bits of it. The conditions exclude one another."""
-    conditions = [f"{value} IS NULL", *_conditions(one, value, d)]
-    pairs = [(condition, str(1 << COUNTER * place)) for place, condition in enumerate(conditions)]
-    return d.total(cases(pairs, "0"))
+    COUNTER bits of it. A number that does not fit ends the query. What most values are comes first."""
+    left_out = [(f"{kept} = 0", "0")] if kept else []
+    missing = (f"{value} IS NULL", "1")
+    first, second = (str(1 << COUNTER * place) for place in (1, 2))
+    if not measured(one):
+        zero, case = d.double(0), f"{value} = {d.double(CASE)}"
+        return d.total(cases([*left_out, (f"{value} >= {zero}", "0"), missing, (case, first)], second))
+    low, high = d.double(one.low), d.double(one.high)
+    inside = (f"{value} >= {low} AND {value} <= {high}", "0")
+    above = (f"{value} > {high} AND {d.finite(value)}", second)
+    below = (f"{value} < {low} AND {d.finite(value)}", first)
+    return d.total(cases([*left_out, inside, missing, below, above], f"CAST({d.stop(value)} AS {d.whole_type})"))
 
 
 def _unpacked(one: Field, packed: int, rows: int) -> dict[str, int]:
@@ -85,9 +93,3 @@ def _unpacked(one: Field, packed: int, rows: int) -> dict[str, int]:
     if measured(one):
         return counts | {"below": first, "above": second}
     return counts | {"undeclared": first + second, "case": first}
-
-
-def _conditions(one: Field, value: str, d: Dialect) -> list[str]:
-    if measured(one):
-        return [f"{value} < {d.double(one.low)}", f"{value} > {d.double(one.high)}"]
-    return [f"{value} = {d.double(CASE)}", f"{value} < 0"]

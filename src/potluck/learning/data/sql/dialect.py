@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 _CODES = (*range(9, 14), *range(28, 33), 133, 160, 5760, *range(8192, 8203), 8232, 8233, 8239, 8287, 12288)
 BLANKS = "".join(map(chr, _CODES))
 """What `str.strip` takes away."""
+STOPPED = "a cell does not fit"
+"""The words of an error that a query raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class Dialect:
     double_type, whole_type: its floats and its integers, of 64 bits. parsed: of a text the double that it spells, NULL
     where it spells none; infinity and NaN may come out of it. total: the sum of integers, which never wraps. finite:
     whether a double is neither infinite nor NaN. captured: of a text that a regular expression (a literal) matches, one
-    of its groups; else NULL, or an empty text. escape: what stands before a backslash in a literal.
+    of its groups; else NULL, or an empty text. stop: ends the query, as STOPPED, where a value is not NULL. escape:
+    what stands before a backslash in a literal.
     """
 
     engine: str
@@ -34,6 +37,7 @@ class Dialect:
     total: Callable[[str], str]
     finite: Callable[[str], str]
     captured: Callable[[str, str, int], str]
+    stop: Callable[[str], str]
     escape: str = ""
 
     def text(self, value: str) -> str:
@@ -69,12 +73,17 @@ def _guarded(value: str) -> str:
     return f"CASE WHEN {odd} THEN NULL ELSE {_plain(value)} END"
 
 
+def _stop(value: str) -> str:
+    # Of a constant it would be done while the query is read.
+    return f"error(CASE WHEN {value} IS NULL THEN '' ELSE '{STOPPED}' END)"
+
+
 def _group(value: str, pattern: str, group: int) -> str:
     return f"regexp_extract({value}, {pattern}, {group})"
 
 
 ODD = ("_", "+-")
 """What DuckDB's cast takes in a number, and nobody else does: underscores between digits, and two signs."""
-DUCKDB = Dialect("duckdb", "DOUBLE", "BIGINT", '"', _guarded, "sum({})".format, "isfinite({})".format, _group)
+DUCKDB = Dialect("duckdb", "DOUBLE", "BIGINT", '"', _guarded, "sum({})".format, "isfinite({})".format, _group, _stop)
 PLAIN = replace(DUCKDB, parsed=_plain)
 """Where no text holds anything of ODD: to look for it in every cell takes as long as to read it."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from potluck.core.errors import DataError
 from potluck.learning.data.problems import Doubt
-from potluck.learning.data.sql.dialect import DUCKDB, Dialect
+from potluck.learning.data.sql.dialect import DUCKDB, STOPPED, Dialect
 from potluck.learning.data.sql.relation import Column, Limits
 from potluck.learning.data.sql.values import Cell
 
@@ -76,6 +76,8 @@ class Duck:
         except (duckdb.Error, OSError) as error:
             if self.broken:
                 raise self.broken[0] from None
+            if STOPPED in str(error):
+                raise Doubt from None
             if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in str(error):
                 hint = "raise source.memory in the policy, or give the rows as Parquet"
                 raise DataError("needs more memory than source.memory", where=self.where, hint=hint) from None
@@ -92,6 +94,8 @@ def _database(limits: Limits, threads: int, path: Path | None = None) -> "duckdb
         "autoload_known_extensions": "false",
         "allow_community_extensions": "false",
         "python_enable_replacements": "false",
+        # It takes NaN for no larger than what a Parquet file says is its largest number.
+        "disabled_optimizers": "statistics_propagation",
         "temp_directory": "",  # rows are never written to disk
         "memory_limit": f"{limits.memory // 1024}KiB",
         "threads": str(threads),

@@ -55,8 +55,9 @@ def cases(pairs: Iterable[tuple[str, str]], otherwise: str) -> str:
 
 
 def clipped(value: str, low: str, high: str) -> str:
-    """A double between two; NULL stays."""
-    return cases([(f"{value} < {low}", low), (f"{value} > {high}", high)], value)
+    """A double between two; NULL stays. What most values are comes first."""
+    inside = f"{value} >= {low} AND {value} <= {high}"
+    return cases([(inside, value), (f"{value} < {low}", low), (f"{value} > {high}", high)], "NULL")
 
 
 def bisected(value: str, edges: list[str], first: int = 0) -> str:
