@@ -17,6 +17,7 @@ from potluck.learning.loops import build
 from potluck.learning.statistics import adding
 from potluck.learning.statistics.kind import Cells
 from potluck.learning.statistics.kinds import KINDS
+from potluck.owner import source as _source  # noqa: F401  Parquet is a source of owners
 from potluck.secret.random import system
 from potluck.tasks.sums.rows import rows_of
 from support.learning.sums import category, number, replaced, stats
