@@ -54,7 +54,7 @@ def test_steps_are_those_of_plain_descent_over_the_same_batches(mpc_engine, tmp_
 
 
 def test_tumours_are_told_as_well_in_batches(mpc_engine, tmp_path):
-    made, given, whole, names = tumours()
+    made, given, whole, names = tumours(30)
     made.set("training", {"method": "gradient", "rounds": 120, "rate": 2.0, "batch": 64})
     run = done(made, given, tmp_path / "run")
     train, test = sides(whole, names)
