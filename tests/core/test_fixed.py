@@ -65,3 +65,12 @@ def test_the_finest_step_fits_and_half_of_it_does_not(high, bits):
 def test_no_batch_at_all_is_a_sum_of_zero():
     grid = Grid((GridBlock("x", 4, 1.0, 10.0),), 32)
     assert fixed.add([], grid, Range((1.0,))).words.tolist() == [0, 0, 0, 0]
+
+
+def test_batches_that_are_added_up_stay_as_they_were():
+    """Whoever made them may hand them over again: a retry would else add to what was added."""
+    grid = Grid((GridBlock("g", 2, 1.0, 100.0),), 32)
+    given = [fixed.Encoded(np.array([n, n], "<u4"), grid, Range((9.0,))) for n in (3, 4, 5)]
+    for _ in range(2):
+        assert fixed.add(given, grid, Range((9.0,))).words.tolist() == [12, 12]
+    assert [one.words.tolist() for one in given] == [[3, 3], [4, 4], [5, 5]]

@@ -55,3 +55,16 @@ def test_where_there_is_no_place_the_error_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with pytest.raises(UsageError, match="missing"):
         Spooled(10)
+
+
+def test_where_no_folder_can_be_written_at_all_the_error_says_what_to_set(monkeypatch):
+    """To ask for the name of the folder raises as well: the error must not."""
+
+    def nowhere(*_, **__):
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    monkeypatch.setattr(tempfile, "TemporaryFile", nowhere)
+    with pytest.raises(UsageError, match="set TMPDIR"):
+        Spooled(10)

@@ -86,12 +86,13 @@ def _beyond(part: GridBlock) -> Abort:
 
 
 def add(batches: Iterable[Encoded[L]], grid: Grid, limit: L) -> Encoded[L]:
-    """The sum of batches of DISJOINT units; no batch at all is a sum of zero. The words of the first batch are given
-    away: the others are added to them."""
+    """The sum of batches of DISJOINT units; no batch at all is a sum of zero. One batch alone is not copied."""
     total: Words | None = None
-    for batch in batches:
+    for count, batch in enumerate(batches):
         if total is None:
             total = batch.words
+        elif count == 1:
+            total = total + batch.words  # whoever made the first may keep it
         else:
             total += batch.words
     return Encoded(np.zeros(grid.length, dtype=word(grid.bits)) if total is None else total, grid, limit)

@@ -45,5 +45,6 @@ class Spooled:
 
 
 def _no_room(error: OSError) -> UsageError:
-    where = tempfile.gettempdir()
+    # Not gettempdir(): where there is no such folder it raises once more.
+    where = tempfile.tempdir or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - named, not used
     return UsageError(f"a long letter cannot be kept there ({error.strerror})", where=where, hint="set TMPDIR")
