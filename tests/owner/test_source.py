@@ -2,13 +2,16 @@
 
 import contextlib
 import datetime as dt
+import os
 import random
 import sqlite3
+import subprocess
 import sys
 from decimal import Decimal
 from urllib.parse import quote
 
 import msgspec
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +22,7 @@ from hypothesis import strategies as st
 from potluck.core.errors import DataError, UsageError
 from potluck.core.plan import Column, Data, Split, Target
 from potluck.learning.data.problems import Problems
+from potluck.learning.data.source import opened as source_of
 from potluck.learning.data.table import header, read
 from potluck.owner.cells import column, joined
 from potluck.owner.policy import Source
@@ -285,6 +289,51 @@ def test_a_number_that_is_none_is_refused_as_in_a_csv(tmp_path, postgres):
     ):
         with pytest.raises(DataError, match=r"nan, inf or text|inf where a number"):
             read(opened(source, tmp_path), spec, "home")
+
+
+READS_MOMENTS = """
+import sys
+from potluck.learning.data.problems import Problems
+from potluck.learning.data.source import opened
+from potluck.owner import source
+with opened(sys.argv[1], "home").open(["seen"], None, Problems("home"), True) as relation:
+    print(relation.rows(f"select {relation.cells['seen'].sql} from {relation.source}"))
+"""
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])
+def test_a_moment_is_of_the_same_day_wherever_the_machine_is(zone, tmp_path):
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"seen": pa.array([dt.datetime(2024, 1, 1, 0, 30)], pa.timestamp("us", "UTC"))}), path)
+    environment = os.environ | {"TZ": zone}
+    done = subprocess.run(
+        [sys.executable, "-c", READS_MOMENTS, path], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout == "[('2024-01-01 00:30:00',)]\n"
+
+
+def test_columns_whose_names_differ_in_case_alone_are_not_taken_for_each_other(tmp_path):
+    """To the engine `Age` is `age`, and the second one of a file is called `Age_1`."""
+    pq.write_table(pa.table({"age": [1], "Age": [2], "Age_1": [3], "sex": [4]}), tmp_path / "rows.parquet")
+    for name in ("age", "Age", "Age_1"):
+        assert f"column {name!r} is there more than once" in fails(Source(file="rows.parquet"), tmp_path, names=(name,))
+    assert cells(opened(Source(file="rows.parquet"), tmp_path), "sex") == {"sex": [4]}
+
+
+def test_a_column_without_any_value_has_none(tmp_path):
+    pq.write_table(pa.table({"x": pa.nulls(2), "y": [1, 2]}), tmp_path / "rows.parquet")
+    assert cells(opened(Source(file="rows.parquet"), tmp_path), "x") == {"x": [None, None]}
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_narrow_floats_and_days_of_frames_are_those_of_files(unit, tmp_path):
+    frame = pd.DataFrame({"x": np.array([0.1, 0.2], np.float32), "day": pd.to_datetime(["2024-02-03", None])})
+    frame["day"] = frame["day"].astype(f"datetime64[{unit}]")
+    frame.to_parquet(tmp_path / "rows.parquet")
+    held = cells(source_of(frame, "home"), "x", "day")
+    assert held["x"] == [0.1, 0.2] == cells(opened(Source(file="rows.parquet"), tmp_path), "x")["x"]
+    assert held["day"][0].startswith("2024-02-03")
+    assert held["day"][1] is None
 
 
 def test_values_without_a_text_are_refused_by_their_columns_name(tmp_path):

@@ -5,6 +5,8 @@ A value is what it would be in a CSV file: true and false are 1 and 0, a narrow 
 column's name alone.
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,12 +43,27 @@ class ParquetFile:
         """By name, or by place: see `by_place`."""
         with self._connected() as found:
             columns = found.columns()
+            self._alone(wanted)
             index = by_place(wanted, layout, [name.strip() for name, _ in columns], self.where)
             if found.count() > self.limits.rows:
                 what = f"has more rows than data.max_rows ({self.limits.rows})"
                 raise DataError(what, where=self.where, hint="raise it")
             cells = {name: typed(*columns[place], self.where) for name, place in zip(wanted, index, strict=True)}
             yield Duck(found.connection, self._source, cells, self.where, what=f"{self.path} cannot be read as Parquet")
+
+    def _alone(self, wanted: Sequence[str]) -> None:
+        """Raises DataError: a column's name differs from another's in case alone, which the engine takes for one."""
+        import pyarrow.parquet
+
+        # Of names that it takes for one the engine calls the second `name_1`, which may be another's name.
+        names = Counter(name.strip().lower() for name in pyarrow.parquet.read_schema(self.path).names)
+        again = {name for name, count in names.items() if count > 1}
+        twice = [
+            one for one in wanted if any(re.fullmatch(re.escape(name) + "(_[0-9]+)?", one.lower()) for name in again)
+        ]
+        if twice:
+            what = f"column {twice[0]!r} is there more than once, but for its case"
+            raise DataError(what, where=self.where, hint="rename one of them")
 
     @contextmanager
     def _connected(self) -> Iterator[Duck]:

@@ -166,3 +166,14 @@ def test_large_files_keep_their_order_and_every_row(tmp_path):
     table = read(path, stats({"x": number(0, count)}), "home")
     assert np.array_equal(table.columns["x"], np.arange(count))
     assert not math.isnan(table.columns["x"].sum())
+
+
+@pytest.mark.parametrize("few", [0, 1 << 20])
+@pytest.mark.parametrize("row", ['41,"see letter', '41,"see "letter"', '41,"x\\""'])
+def test_a_quote_that_is_not_closed_swallows_no_rows(row, few, tmp_path, monkeypatch):
+    """Rows behind it were gone without a word, though only another column was read."""
+    monkeypatch.setattr(csv_file, "FEW", few)
+    path = tmp_path / "rows.csv"
+    path.write_text("age,note\n40,a\n40,b\n" + row + "\n" + "40,c\n" * 500)
+    with pytest.raises(DataError, match="is not CSV"):
+        read(path, stats({"age": number(0, 99)}), "home")

@@ -8,6 +8,7 @@ UTF-8 are read by the careful one. Separator and encoding are the plan's to say:
 import codecs
 import csv
 import mmap
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -143,13 +144,18 @@ class CsvFile:
 
     def _rows(self, file: TextIO) -> Iterator[tuple[int, list[str]]]:
         """(line number, fields) of every line that is not blank."""
-        reader = csv.reader(file, delimiter=self.limits.separator, skipinitialspace=True)
+        # Strictly: a quote that is not closed would else swallow what follows it. Blanks behind a quote mean nothing.
+        behind = re.compile(f'(?<!")" +(?=[{re.escape(self.limits.separator)}\\r\\n]|$)')
+        lines = (behind.sub('"', line) for line in file)
+        reader = csv.reader(lines, delimiter=self.limits.separator, skipinitialspace=True, strict=True)
         try:
             for cells in reader:
                 if cells:
                     yield reader.line_num, cells
         except csv.Error:
-            raise DataError(f"line {reader.line_num + 1} is not CSV", where=self.where) from None
+            hint = 'a quote within a cell is written twice, and one that begins a cell ends it: "say ""a"""'
+            what = f"what ends in line {reader.line_num} is not CSV"
+            raise DataError(what, where=self.where, hint=hint) from None
         except UnicodeError:
             what = "is not UTF-8 text" if self._plain else "is not text in the encoding that data.encoding says"
             hint = 'data.encoding says how the file is written, e.g. encoding = "latin-1" or "cp1252"'

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck.core.errors import DataError
 from potluck.core.stages import Floats
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Cells, Frame, Rows, by_place
@@ -44,6 +45,8 @@ class InMemory:
 
         index = by_place(wanted, layout, self.names(), self.where, named=not isinstance(self.frame, np.ndarray))
         columns = [self._column(place) for place in index]
+        if any(len(column) != len(self.frame) for column in columns):
+            raise DataError("has columns of different lengths", where=self.where, hint="give a frame, or an array")
         cells = {name: Cell(f"c{i}", typed=isinstance(columns[i], np.ndarray)) for i, name in enumerate(wanted)}
         fields = [(cell.sql, pa.float64() if cell.typed else pa.string()) for cell in cells.values()]
         schema = pa.schema([("line", pa.int64()), *fields])
@@ -87,6 +90,11 @@ def _batches(schema: "pa.Schema", columns: Sequence[Cells], length: int) -> "Ite
 
 
 def _cells(values: NDArray[np.generic]) -> Cells:
+    if values.dtype.kind == "f" and values.dtype.itemsize < 8:  # by its shortest text: .1 is not .10000000149
+        return np.array([float(str(value)) for value in values], np.float64)
+    if values.dtype.kind == "M":
+        said = np.datetime_as_string(values.astype("datetime64", copy=False)).tolist()
+        return [None if text == "NaT" else text.replace("T", " ") for text in said]
     exact = values.dtype.kind == "f" or (values.dtype.kind in "iu" and bool((np.abs(values) < 2**53).all()))
     if exact:
         return values.astype(np.float64, copy=False)

@@ -132,7 +132,7 @@ def path_text(path: Path) -> str:
 _DOUBLES = {"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"}
 _LONG = {"BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT"}
 _TEXTS = {"DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "UUID", "INTERVAL"}
-_TEXTS |= {"TIMESTAMP WITH TIME ZONE", "TIME WITH TIME ZONE"}
+_TEXTS |= {"TIME WITH TIME ZONE"}
 
 
 def typed(name: str, kind: str, where: str) -> Cell:
@@ -154,6 +154,11 @@ def typed(name: str, kind: str, where: str) -> Cell:
         return Cell(f"CAST({words} AS DOUBLE)", typed=True, words=words)
     if kind in _TEXTS:
         return Cell(f"CAST({sql} AS VARCHAR)")
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        # In UTC, as a moment has another day wherever else the machine says that it is.
+        return Cell(f"CAST({sql} AT TIME ZONE 'UTC' AS VARCHAR)")
+    if kind in ("NULL", '"NULL"'):  # no row has a value
+        return Cell("CAST(NULL AS DOUBLE)", typed=True)
     what = f"column {name.strip()!r} holds values of type {kind.split('(')[0]}, which no text stands for"
     raise DataError(what, where=where, hint="numbers, texts, true and false, dates and times can be read")
 
