@@ -116,6 +116,17 @@ def test_a_derived_column_that_cannot_be_is_named(derive, said):
     assert said in errors(derive=derive)
 
 
+def test_columns_are_not_derived_from_one_another_without_end():
+    """Each time is a layer of the query; 500 of them ended in an error of recursion at the site."""
+
+    def chain(count):
+        link = 'd{} = {{ kind = "log", from = "{}", low = 0, high = 1 }}'.format
+        return "\n".join(link(place, f"d{place - 1}" if place else "x") for place in range(count))
+
+    assert errors(derive=chain(20)) == ""
+    assert "data.derive.d20: is derived from derived columns 20 times over" in errors(derive=chain(500))
+
+
 @pytest.mark.parametrize(
     ("condition", "said"),
     [

@@ -75,10 +75,15 @@ def day(text: str) -> float | None:
     return dated.bound(text) if dated.bound else None
 
 
+DEEPEST = 20
+"""How often a column may be derived from a derived one: each time is a layer of the query."""
+
+
 def of_derive(plan: Plan, how: Notation) -> list[str]:
     """What is wrong with the derived columns. One line a problem."""
     data, found = plan.data, list[str]()
     above: dict[str, Column] = dict(data.columns)
+    depth: dict[str, int] = {}
     for name, one in data.derive.items():
         at = f"data.derive.{name}"
         if name in data.columns:
@@ -88,6 +93,9 @@ def of_derive(plan: Plan, how: Notation) -> list[str]:
             found.append(f"{at}: is no name. hint: letters, and no *")
             continue
         wrong = wrong_with(at, one, above, data.person) or _becomes(at, one, how)
+        depth[name] = 1 + max((depth.get(other, 0) for other in named(one)), default=0)
+        if depth[name] > DEEPEST:
+            wrong = [f"{at}: is derived from derived columns {DEEPEST} times over. hint: derive it from fewer"]
         found += wrong
         if not wrong:
             above[name] = column_of(one)

@@ -9,7 +9,7 @@ from potluck.core.plan import Column
 from potluck.core.tables.derived import Derive, Where
 from potluck.learning.data.column import COLUMNS, Field
 from potluck.learning.data.conditions import kept
-from potluck.learning.data.derive import DERIVATIONS, column_of, day, named, wrong_with
+from potluck.learning.data.derive import DEEPEST, DERIVATIONS, column_of, day, named, wrong_with
 from potluck.learning.data.notation import Notation
 from potluck.learning.data.sql.layers import Layer, cases
 from potluck.learning.data.sql.values import Cell, looked_at, unfit
@@ -70,7 +70,7 @@ def by_depth(fields: Sequence[Field]) -> list[list[Field]]:
     found: list[list[Field]] = []
     while rest:
         found.append([one for one in rest if known.issuperset(named(_of(one)))])
-        if not found[-1]:
+        if not found[-1] or len(found) > DEEPEST:
             raise LookupError(f"column {rest[0].name!r} is made of what is not there")
         known |= {one.name for one in found[-1]}
         rest = [one for one in rest if one.name not in known]
