@@ -1,4 +1,4 @@
-"""Typed values of a Parquet file or a database as cells: what the same rows in a CSV file would say.
+"""Typed values of a database as cells: what the same rows in a CSV file would say.
 
 Whole numbers keep all their digits, a Decimal its own, an absent value is None; true and false are "1" and "0", as
 SQLite has them; dates are ISO texts. A value that has no text (bytes, lists) is refused with its column's name alone.

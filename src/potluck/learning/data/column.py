@@ -65,6 +65,11 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
         return self.reference is not msgspec.UNSET
 
     @property
+    def measured(self) -> bool:
+        """Whether its values are numbers on the declared range, not codes."""
+        return COLUMNS.of(self.kind).measured
+
+    @property
     def numeric(self) -> bool:
         """Whether its values are numbers or days, not codes: a cell may not fit."""
         return COLUMNS.of(self.kind).bound is not None

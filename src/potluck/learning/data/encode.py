@@ -127,7 +127,7 @@ def encoding(plan: Plan) -> Encoding:
 
 def referred(one: Field, found: Floats) -> Floats:
     """[n] a column as read, where beside a reference a value that is not declared counts as missing."""
-    if COLUMNS.of(one.kind).measured:
+    if one.measured:
         return found
     return np.where(found < 0, np.nan if one.referred else OTHER, found)
 

@@ -131,12 +131,16 @@ def _natural(name: str) -> tuple[tuple[int, int, str], ...]:
 
 def read(source: Source, plan: Plan, site: str) -> Table:
     """All rows of a site's source. Raises DataError, told to the site's owner only."""
+    return carefully(lambda careful: read_once(source, plan, Problems(site, careful)))
+
+
+def read_once(source: Source, plan: Plan, problems: Problems) -> Table:
+    """The same in one way of reading. Raises DataError, Doubt."""
     how = encoding(plan)
     aim = goal(plan) if plan.traits.labelled else None
     fold = plan.data.split.column if plan.data.split and aim else None
     wish = Wish(how.fields, how.notation, how.layout or None, aim, plan.data.person, fold, how.beside, plan.data.where)
-    rows = opened(source, site, limits_of(plan.data))
-    return carefully(lambda careful: _table(rows, plan, how, wish, Problems(site, careful)))
+    return _table(opened(source, problems.where, limits_of(plan.data)), plan, how, wish, problems)
 
 
 def _table(source: Source, plan: Plan, how: Encoding, wish: Wish, problems: Problems) -> Table:

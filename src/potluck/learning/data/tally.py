@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from potluck.core.plan import Plan, Statistic, named
 from potluck.core.stages import Floats
-from potluck.learning.data.column import CASE, COLUMNS, Field, Key, key
+from potluck.learning.data.column import CASE, Field, Key, key
 from potluck.learning.data.target import Goal
 
 Mask = NDArray[np.bool_]
@@ -132,7 +132,7 @@ class Counting:
         """Some values of a column, likewise; keep: which rows stay."""
         gone = np.isnan(values)
         self.add(one.name, {"missing": int((keep & gone).sum()), "values": int((keep & ~gone).sum())})
-        if COLUMNS.of(one.kind).measured:
+        if one.measured:
             self._clamped(one.name, (one.low, one.high), values, keep)
         else:
             self._undeclared(one.name, values, keep, "undeclared")

@@ -11,7 +11,6 @@ import numpy as np
 from potluck.core.plan import Plan
 from potluck.core.seeded import generator
 from potluck.core.stages import Floats
-from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import encode
 from potluck.learning.data.split import held_out
 from potluck.learning.models.model import Model
@@ -44,7 +43,7 @@ def _scores(model: Model, batch: int) -> Floats:
     draw = generator(0, "bins", batch)
     columns = {
         one.name: draw.uniform(one.low, one.high, _BATCH)
-        if COLUMNS.of(one.kind).measured
+        if one.measured
         else draw.integers(0, len(one.values), _BATCH).astype(np.float64)
         for one in model.encoding.fields
     }

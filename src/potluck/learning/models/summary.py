@@ -156,7 +156,7 @@ def _turn(how: Encoding, aim: Goal) -> Floats:
     """
     turn, place = np.eye(1 + len(how.names)), 1
     for one in how.fields:
-        if COLUMNS.of(one.kind).measured:
+        if one.measured:
             turn[place, place] = 2 / (one.high - one.low)
             turn[0, place] = -(one.high + one.low) / (one.high - one.low)
         place += len(one.features)
@@ -177,10 +177,9 @@ def _plain(how: Encoding, aim: Goal, known: Basis | None, values: Floats) -> lis
 
 def _unit_and_base(one: Field, name: str, units: Mapping[str, str], known: Basis | None) -> tuple[str, str]:
     """(unit, against) of a feature of this column."""
-    measured = COLUMNS.of(one.kind).measured
     if name == f"{one.name}?" and one.missing == "flag":
-        return "", "the middle of its range" if measured else "its reference" if one.reference else ""
-    if measured:
+        return "", "the middle of its range" if one.measured else "its reference" if one.reference else ""
+    if one.measured:
         return units.get(one.name, ""), ""
     if one.reference:
         return "", one.reference

@@ -64,17 +64,13 @@ class Sums:
 @dataclass(frozen=True, slots=True)
 class _Term:
     """One statistic in the query. digits: the names of its places, each with how many there may be; count: the key of
-    how many rows it counts; sums: the keys of its sums, None where rows are counted."""
+    how many rows it counts; sums: the keys of its sums, None where rows are counted; one: a row in whole steps."""
 
     name: str
     digits: tuple[tuple[str, int], ...]
     count: str
     sums: tuple[str | None, ...]
-
-    @property
-    def places(self) -> list[str]:
-        """The names of its digits."""
-        return [name for name, _ in self.digits]
+    one: int
 
 
 class Query:
@@ -85,6 +81,7 @@ class Query:
         counts, else 0; None: all count."""
         self._kept = [kept] if kept else []
         self._plan, self._grid, self._values = plan, grid, values
+        self._steps = {part.name: part.step for part in grid.parts}
         self._helper = top.above("h")
         self._layer = self._helper.above("t")
         self._aggregates: dict[str, str] = {}
@@ -127,7 +124,7 @@ class Query:
                     others.update(sums if number == 0 else {})
                     continue
                 for term in terms:
-                    _put(term, self._grid, place, sums, steps[term.name], counted)
+                    _put(term, place, sums, steps[term.name], counted)
                 if number == 0:
                     everything.update(sums)
         found = Sums(self._grid, steps, everything[self.rows], counted, everything[self._beyond] > 0)
@@ -150,12 +147,12 @@ class Query:
         # Rows that have places of all its columns are all of their group.
         counted = f"count({own[0]})" if len(own) == 1 else f"count(CASE WHEN {there} THEN 1 END)"
         counted = "count(*)" if len(cells.digits) == len(own) else counted
-        return _Term(one.name, tuple(digits), self.ask(counted), sums)
+        return _Term(one.name, tuple(digits), self.ask(counted), sums, int(1 / self._steps[one.name]))
 
     def _sum(self, one: Statistic, cells: Cells, value: str, there: str) -> str:
         """The key of the sum of a value in whole steps."""
         d, most = self._layer.dialect, KINDS.of(one.kind).most(self._plan, one)
-        whole = d.whole(f"({value}) * {d.double(1 / self._step(one.name))}")
+        whole = d.whole(f"({value}) * {d.double(1 / self._steps[one.name])}")
         if not cells.clipped:
             inside = f"{value} >= {d.double(-most)} AND {value} <= {d.double(most)}"
             whole = (
@@ -177,9 +174,6 @@ class Query:
     def _digit(self, sql: str) -> str:
         return self._layer.define(f"coalesce(CAST({sql} AS INTEGER), {NONE})")
 
-    def _step(self, name: str) -> float:
-        return next(part.step for part in self._grid.parts if part.name == name)
-
 
 def _sets(terms: Sequence[_Term]) -> list[tuple[list[str], list[_Term]]]:
     """Places that are grouped jointly, and the statistics that each of these groupings gives. Their number stays small
@@ -198,12 +192,7 @@ def _sets(terms: Sequence[_Term]) -> list[tuple[list[str], list[_Term]]]:
 
 
 def _put(
-    term: _Term,
-    grid: Grid,
-    place: Mapping[str, int],
-    sums: Mapping[str, int],
-    steps: list[int],
-    counted: dict[str, int],
+    term: _Term, place: Mapping[str, int], sums: Mapping[str, int], steps: list[int], counted: dict[str, int]
 ) -> None:
     """Add what the rows of one group give to a statistic; of a group without a value nothing."""
     at = 0
@@ -211,8 +200,7 @@ def _put(
         if place[name] == NONE:
             return
         at = at * size + place[name]
-    one = int(1 / next(part.step for part in grid.parts if part.name == term.name))
     rows = sums[term.count]
     for offset, key in enumerate(term.sums, start=at * len(term.sums)):
-        steps[offset] += rows * one if key is None else sums[key]
+        steps[offset] += rows * term.one if key is None else sums[key]
     counted[term.name] += rows

@@ -6,12 +6,12 @@ import numpy as np
 from potluck.core.plan import Plan
 from potluck.core.stages import Grid
 from potluck.learning.data import table
-from potluck.learning.data.column import CASE, COLUMNS, Field
+from potluck.learning.data.column import CASE, Field
 from potluck.learning.data.derive import declared
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.expressions import expressions
 from potluck.learning.data.parts import Wish, grounded
-from potluck.learning.data.problems import Doubt, Problems
+from potluck.learning.data.problems import Doubt, Problems, carefully
 from potluck.learning.data.source import Source, limits_of, opened
 from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import cases
@@ -30,11 +30,12 @@ def read(source: Source, plan: Plan, site: str, grid: Grid) -> Table:
 
     Where a row does not fit, the rows are read one by one, so that its line can be told.
     """
-    problems = Problems(site, careful=False)
-    try:
-        return _added(source, plan, problems, grid)
-    except Doubt:
-        return table.read(source, plan, site)
+
+    def reading(careful: bool) -> Table:
+        problems = Problems(site, careful)
+        return table.read_once(source, plan, problems) if careful else _added(source, plan, problems, grid)
+
+    return carefully(reading)
 
 
 def _added(source: Source, plan: Plan, problems: Problems, grid: Grid) -> Table:
@@ -45,7 +46,7 @@ def _added(source: Source, plan: Plan, problems: Problems, grid: Grid) -> Table:
         made = expressions(wish.every, wish.where, wish.how, cells, ground)
         values, d = made.values, relation.dialect
         query = Query(plan, grid, made.top, values, made.kept)
-        dates = query.any_of([unfit(values[one.name], d) for one in how.fields if one.numeric and not measured(one)])
+        dates = query.any_of([unfit(values[one.name], d) for one in how.fields if one.numeric and not one.measured])
         early = query.any_of([unfit(values[one.name], d) for one in wish.early if one.numeric])
         keys = {one.name: query.ask(_packed(one, values[one.name], made.kept, d)) for one in how.fields}
         sums, found, others = query.answer(relation)
@@ -66,18 +67,13 @@ def _added(source: Source, plan: Plan, problems: Problems, grid: Grid) -> Table:
     return Table(np.zeros((0, 0)), nothing, None, nothing.astype(np.bool_), {}, schema, tally, sums)
 
 
-def measured(one: Field) -> bool:
-    """Whether a column's values are numbers, not codes."""
-    return COLUMNS.of(one.kind).measured
-
-
 def _packed(one: Field, value: str, kept: str | None, d: Dialect) -> str:
     """What the owner is told of a column, as one sum: three counts of values that are not as they should be, each in
     COUNTER bits of it. A number that does not fit ends the query. What most values are comes first."""
     left_out = [(f"{kept} = 0", "0")] if kept else []
     missing = (f"{value} IS NULL", "1")
     first, second = (str(1 << COUNTER * place) for place in (1, 2))
-    if not measured(one):
+    if not one.measured:
         zero, case = d.double(0), f"{value} = {d.double(CASE)}"
         return d.total(cases([*left_out, (f"{value} >= {zero}", "0"), missing, (case, first)], second))
     low, high = d.double(one.low), d.double(one.high)
@@ -90,6 +86,6 @@ def _packed(one: Field, value: str, kept: str | None, d: Dialect) -> str:
 def _unpacked(one: Field, packed: int, rows: int) -> dict[str, int]:
     missing, first, second = (packed >> COUNTER * place & (1 << COUNTER) - 1 for place in range(3))
     counts = {"missing": missing, "values": rows - missing}
-    if measured(one):
+    if one.measured:
         return counts | {"below": first, "above": second}
     return counts | {"undeclared": first + second, "case": first}

@@ -14,15 +14,10 @@ class Layer:
         self._below = below
         self._prefix = prefix
         self._names: dict[str, str] = {}
-        self._conditions: list[str] = []
 
     def define(self, sql: str) -> str:
         """The name of what an expression over the layer below gives; one name for the same expression."""
         return self._names.setdefault(sql, f"{self._prefix}{len(self._names)}")
-
-    def require(self, condition: str) -> None:
-        """Keep only rows for which a condition over the layer below holds."""
-        self._conditions.append(condition)
 
     def above(self, prefix: str) -> "Layer":
         """A layer over this one."""
@@ -40,8 +35,7 @@ class Layer:
         base = isinstance(self._below, str)
         columns = [*([] if base else ["*"]), *(f"{sql} AS {name}" for sql, name in self._names.items())]
         below = self._below if isinstance(self._below, str) else f"({self._below.select()}) AS {self._prefix}_"
-        where = f" WHERE {' AND '.join(f'({one})' for one in self._conditions)}" if self._conditions else ""
-        return f"SELECT {', '.join(columns or ['1 AS nothing'])} FROM {below}{where}"
+        return f"SELECT {', '.join(columns or ['1 AS nothing'])} FROM {below}"
 
     def ask(self, names: Sequence[str], grouped: str = "") -> str:
         """What is asked of the rows of this layer. grouped: what stands at the end."""
