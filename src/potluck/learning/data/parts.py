@@ -88,6 +88,7 @@ def parts(source: Source, wish: Wish, problems: Problems, hint: str = CELL) -> I
     """All rows, in order. Cells that do not fit go into `problems`, with this hint, and are 0 here. Raises DataError,
     Doubt."""
     with opened(source, problems.where).open(wish.names, wish.layout, problems, problems.careful) as relation:
+        problems.placed = relation.placed
         ground, cells = grounded(relation)
         made = expressions(wish.every, wish.where, wish.how, cells, ground)
         asked = {f"column {name}": value for name, value in made.values.items()}
@@ -138,7 +139,7 @@ def _target(goal: Goal, wish: Wish, made: Expressions, cells: Mapping[str, Cell]
 
 
 def _said(cell: Cell, relation: Relation) -> str:
-    return cell.words or (f"CAST({cell.sql} AS VARCHAR)" if cell.typed else cell.sql)
+    return cell.words or (f"CAST({cell.sql} AS {relation.dialect.text_type})" if cell.typed else cell.sql)
 
 
 def _part(

@@ -55,7 +55,10 @@ class Places:
             if len(self.first) < LINES:
                 self.first.append(int(line))
 
-    def __str__(self) -> str:
+    def said(self, placed: bool) -> str:
+        """As a message has it. placed: lines mean something to whoever reads it."""
+        if not placed:
+            return f"{self.count:,} {agree(self.count, 'row', 'rows')}"
         more = f" and {self.count - LINES:,} more" if self.count > LINES else ""
         return f"{agree(self.count, 'line', 'lines')} {', '.join(map(str, self.first))}{more}"
 
@@ -70,10 +73,10 @@ class _Kind:
     hint: str
     counted: bool = False
 
-    def text(self, at: Places) -> str:
+    def text(self, at: Places, placed: bool) -> str:
         if self.counted:
-            return f"{self.before} {at.count:,} {agree(at.count, 'row', 'rows')} ({at})"
-        return f"{self.before}{at}{self.many if at.count > 1 else self.after}"
+            return f"{self.before} {at.said(False)}{f' ({at.said(True)})' if placed else ''}"
+        return f"{self.before}{at.said(placed)}{self.many if at.count > 1 else self.after}"
 
 
 def carefully(read: Callable[[bool], T]) -> T:
@@ -89,9 +92,11 @@ class Problems:
     found; an error that ends the reading is told with the rest."""
 
     def __init__(self, where: str, careful: bool = True) -> None:
-        """careful: what does not fit is told; else it is a `Doubt` at once."""
+        """careful: what does not fit is told; else it is a `Doubt` at once. Lines are named unless `placed` is unset:
+        the rows came in no order that their owner knows."""
         self.where = where
         self.careful = careful
+        self.placed = True
         self._found: dict[_Kind, Places] = {}
 
     def cells(self, column: str, lines: Iterable[int], why: str, hint: str = CELL) -> None:
@@ -121,7 +126,7 @@ class Problems:
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if not (self._found and self.careful) or not (error is None or isinstance(error, DataError)):
             return
-        texts = [kind.text(places) for kind, places in self._found.items()]
+        texts = [kind.text(places, self.placed) for kind, places in self._found.items()]
         hints = [kind.hint for kind in self._found]
         if isinstance(error, DataError):
             texts, hints = [*texts, error.what], [*hints, error.hint]

@@ -152,7 +152,7 @@ class Query:
     def _sum(self, one: Statistic, cells: Cells, value: str, there: str) -> str:
         """The key of the sum of a value in whole steps."""
         d, most = self._layer.dialect, KINDS.of(one.kind).most(self._plan, one)
-        whole = d.whole(f"({value}) * {d.double(1 / self._steps[one.name])}")
+        whole = d.whole(f"{d.tame(f'({value})')} * {d.double(1 / self._steps[one.name])}")
         if not cells.clipped:
             inside = f"{value} >= {d.double(-most)} AND {value} <= {d.double(most)}"
             whole = (

@@ -98,9 +98,10 @@ def of_numbers(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
 def scaled(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> str:
     """SQL of the statistic's number on [-1, 1], clamped, in the arithmetic of `data.encode.scale`."""
     low, high = declared(plan, one)
-    double = layer.dialect.double
+    d, double = layer.dialect, layer.dialect.double
     inside = clipped(columns[one.column or ""], double(low), double(high))
-    return layer.define(f"{double(2)} * ({inside} - {double(low)}) / {double(high - low)} - {double(1)}")
+    above = d.tame(f"({inside} - {double(low)})")
+    return layer.define(f"{double(2)} * {above} / {double(high - low)} - {double(1)}")
 
 
 def powers(width: int) -> MakeCells:

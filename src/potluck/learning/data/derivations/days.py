@@ -25,9 +25,9 @@ def _count(date: str, d: Dialect) -> str:
     since = f"(CASE WHEN {early} THEN {month} + {d.double(9)} ELSE {month} - {d.double(3)} END)"
 
     def every(count: int) -> str:
-        return f"floor({begun} / {d.double(count)})"
+        return d.floor(f"{begun} / {d.double(count)}")
 
-    months = f"floor(({d.double(153)} * {since} + {d.double(2)}) / {d.double(5)})"
+    months = d.floor(f"({d.double(153)} * {since} + {d.double(2)}) / {d.double(5)}")
     return f"{begun} * {d.double(365)} + {every(4)} - {every(100)} + {every(400)} + {months} + {day}"
 
 

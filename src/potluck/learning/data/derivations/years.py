@@ -26,7 +26,7 @@ def column(one: Derive) -> Column:
 
 def value(one: Derive, source: Field, of: Sequence[str], layer: Layer) -> str:
     """Of days as yyyymmdd the difference has the years in front of its last four digits."""
-    return f"floor(({of[1]} - {of[0]}) / {layer.dialect.double(10_000)})"
+    return layer.dialect.floor(f"({of[1]} - {of[0]}) / {layer.dialect.double(10_000)}")
 
 
 YEARS = Derivation(

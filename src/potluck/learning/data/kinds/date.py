@@ -85,7 +85,7 @@ def value(one: Field, cell: Cell, how: Notation, layer: Layer) -> str:
     if cell.typed:
         none = [(f"{cell.sql} IS NULL OR {cell.sql} > {wrong}", "NULL")]
         none += [(f"{cell.sql} = {d.double(number)}", "NULL") for number in how.numbers]
-        return cases(none, _packed(cell.sql, d) if form == PACKED else wrong)
+        return cases(none, _packed(d.tame(cell.sql), d) if form == PACKED else wrong)
     text = d.trimmed(cell.sql)
     bare = layer.define(text)
 
@@ -109,7 +109,7 @@ def _is_day(year: str, month: str, day: str, d: Dialect) -> str:
     whole = d.double
 
     def divides(by: int) -> str:
-        return f"floor({year} / {whole(by)}) * {whole(by)} = {year}"
+        return f"{d.floor(f'{year} / {whole(by)}')} * {whole(by)} = {year}"
 
     leap = f"({divides(4)} AND NOT {divides(100)} OR {divides(400)})"
     short = " OR ".join(f"{month} = {whole(one)}" for one in (4, 6, 9, 11))
@@ -124,14 +124,14 @@ def _is_day(year: str, month: str, day: str, d: Dialect) -> str:
 def _packed(number: str, d: Dialect) -> str:
     """A number that is yyyymmdd already."""
     year, month, day = parts(number, d)
-    whole = f"floor({number}) = {number} AND {number} < {d.double(1e8)} AND {number} > {d.double(0)}"
+    whole = f"{d.floor(number)} = {number} AND {number} < {d.double(1e8)} AND {number} > {d.double(0)}"
     return cases([(f"{whole} AND {_is_day(year, month, day, d)}", number)], d.double(math.inf))
 
 
 def parts(number: str, d: Dialect) -> tuple[str, str, str]:
     """Year, month and day of a value."""
     hundred, large = d.double(100), d.double(10_000)
-    year, months = f"floor({number} / {large})", f"floor({number} / {hundred})"
+    year, months = d.floor(f"{number} / {large}"), d.floor(f"{number} / {hundred}")
     return year, f"({months} - {year} * {hundred})", f"({number} - {months} * {hundred})"
 
 

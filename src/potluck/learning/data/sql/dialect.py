@@ -4,7 +4,8 @@ A query is a text built from the plan's words alone: whatever comes from a plan 
 `double`. All else that is written is common to the engines: CASE, comparisons, and arithmetic of doubles, which is the
 same in each (IEEE 754), so that each gives the same integers. Traps, all measured: `greatest` skips NULL, so it is
 CASE; a cast rounds half to even, so it is truncated first; a bare literal is a decimal; NaN is the largest number, but
-what a Parquet file says of its largest number leaves it out, so that no comparison finds it.
+what a Parquet file says of its largest number leaves it out, so that no comparison finds it; a text in small letters
+depends on a database's language, so letters are folded by a table. Dialects but DuckDB's have a file of their own.
 """
 
 import math
@@ -16,35 +17,49 @@ BLANKS = "".join(map(chr, _CODES))
 """What `str.strip` takes away."""
 STOPPED = "a cell does not fit"
 """The words of an error that a query raises."""
+NUMBER = "^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$"
+"""A text that spells a number, as a regular expression: no blanks, no words, ASCII digits alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One engine's spelling.
 
-    double_type, whole_type: its floats and its integers, of 64 bits. parsed: of a text the double that it spells, NULL
-    where it spells none; infinity and NaN may come out of it. total: the sum of integers, which never wraps. finite:
-    whether a double is neither infinite nor NaN. captured: of a text that a regular expression (a literal) matches, one
-    of its groups; else NULL, or an empty text. stop: ends the query, as STOPPED, where a value is not NULL. escape:
-    what stands before a backslash in a literal.
+    double_type, whole_type, text_type: its floats and its integers, of 64 bits, and its texts. parsed: of a text the
+    double that it spells, NULL where it spells none; infinity and NaN may come out of it. total: the sum of integers,
+    which never wraps. whole: a double without its fraction, as an integer. floor: of a double, as one. finite: whether
+    a double is neither infinite nor NaN. trim: a text without these letters around it. captured: of a text that a
+    regular expression (a literal) matches, one of its groups; else NULL, or an empty text. stop: ends the query, as
+    STOPPED, where a value is not NULL. tame: a double that may be multiplied and divided: where a result too near to 0
+    is an error, one below 1e-290 is 0. escape: what stands before a backslash in a literal. nul: the letter that no
+    literal holds; empty: no text has it. fence: what ends a layer of a query, so that layers are computed one by one.
     """
 
     engine: str
     double_type: str
     whole_type: str
+    text_type: str
     quote: str
     parsed: Callable[[str], str]
     total: Callable[[str], str]
+    whole: Callable[[str], str]
+    floor: Callable[[str], str]
     finite: Callable[[str], str]
+    trim: Callable[[str, str], str]
     captured: Callable[[str, str, int], str]
     stop: Callable[[str], str]
+    tame: Callable[[str], str] = str
     escape: str = ""
+    nul: str = "chr(0)"
+    fence: str = ""
 
     def text(self, value: str) -> str:
         """A literal."""
+        if "\0" in value and not self.nul:
+            return f"CAST(NULL AS {self.text_type})"
         quoted = value.replace("\\", self.escape + "\\").replace("'", (self.escape or "'") + "'")
         parts = [f"'{part}'" for part in quoted.split("\0")]
-        return parts[0] if len(parts) == 1 else f"({' || chr(0) || '.join(parts)})"
+        return parts[0] if len(parts) == 1 else f"({f' || {self.nul} || '.join(parts)})"
 
     def name(self, value: str) -> str:
         """An identifier."""
@@ -55,13 +70,9 @@ class Dialect:
         word = repr(float(value)) if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
         return f"CAST('{word}' AS {self.double_type})"
 
-    def whole(self, value: str) -> str:
-        """A double without its fraction, as an integer."""
-        return f"CAST(trunc({value}) AS {self.whole_type})"
-
     def trimmed(self, value: str) -> str:
         """A text without blanks around it."""
-        return f"trim({value}, {self.text(BLANKS)})"
+        return self.trim(value, self.text(BLANKS))
 
 
 def _plain(value: str) -> str:
@@ -84,6 +95,20 @@ def _group(value: str, pattern: str, group: int) -> str:
 
 ODD = ("_", "+-")
 """What DuckDB's cast takes in a number, and nobody else does: underscores between digits, and two signs."""
-DUCKDB = Dialect("duckdb", "DOUBLE", "BIGINT", '"', _guarded, "sum({})".format, "isfinite({})".format, _group, _stop)
+DUCKDB = Dialect(
+    engine="duckdb",
+    double_type="DOUBLE",
+    whole_type="BIGINT",
+    text_type="VARCHAR",
+    quote='"',
+    parsed=_guarded,
+    total="sum({})".format,
+    whole="CAST(trunc({}) AS BIGINT)".format,
+    floor="floor({})".format,
+    finite="isfinite({})".format,
+    trim="trim({}, {})".format,
+    captured=_group,
+    stop=_stop,
+)
 PLAIN = replace(DUCKDB, parsed=_plain)
 """Where no text holds anything of ODD: to look for it in every cell takes as long as to read it."""

@@ -47,6 +47,7 @@ class Duck:
     what: str = "cannot be read"
     broken: list[BaseException] = field(default_factory=list, repr=False)
     dialect: Dialect = DUCKDB
+    placed: bool = True
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """See `relation.Relation`."""

@@ -35,7 +35,7 @@ class Layer:
         base = isinstance(self._below, str)
         columns = [*([] if base else ["*"]), *(f"{sql} AS {name}" for sql, name in self._names.items())]
         below = self._below if isinstance(self._below, str) else f"({self._below.select()}) AS {self._prefix}_"
-        return f"SELECT {', '.join(columns or ['1 AS nothing'])} FROM {below}"
+        return f"SELECT {', '.join(columns or ['1 AS nothing'])} FROM {below}{self.dialect.fence}"
 
     def ask(self, names: Sequence[str], grouped: str = "") -> str:
         """What is asked of the rows of this layer. grouped: what stands at the end."""

@@ -27,7 +27,7 @@ class Relation(Protocol):
     """An open source.
 
     source: what stands after FROM. cells: by name, the wanted columns. line: the column that says where a row stands;
-    None: rows are counted.
+    None: rows are counted. placed: their owner can find a row by where it stands.
     """
 
     @property
@@ -41,6 +41,9 @@ class Relation(Protocol):
 
     @property
     def line(self) -> str | None: ...
+
+    @property
+    def placed(self) -> bool: ...
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """A small answer. Raises DataError, Doubt."""

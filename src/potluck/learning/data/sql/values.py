@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import inf
 
 from potluck.learning.data.column import CASE, OTHER, Key
-from potluck.learning.data.notation import Notation, folding
+from potluck.learning.data.notation import Notation, folded, folding
 from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import Layer, cases
 
@@ -88,9 +88,9 @@ def code(cell: Cell, table: Mapping[str, float], how: Notation, layer: Layer, kn
         spelt = layer.define(_spelt(bare, how, d))
         tail += [(_one_of(spelt, how.numbers, d), "NULL")] if how.numbers else []
         tail += [(f"{spelt} = {d.double(k)}", value) for k, value in numbers]
-    small = {text.strip().lower() for text in (*table, *known) if isinstance(how.key(text), str)}
+    small = {folded(text.strip()) for text in (*table, *known) if isinstance(how.key(text), str)}
     if small:
-        tail.append((_among(f"lower({bare})", sorted(small), d), d.double(CASE)))
+        tail.append((_among(_folded(bare, small, d), sorted(small), d), d.double(CASE)))
     return cases([(unknown, cases(tail, other))], usual)
 
 
