@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from potluck.core.asks import Answer
+from potluck.core.fixed import decode
 from potluck.core.plan import Data, PrivacyPlan, Split, Target, Training
 from potluck.core.plan import Model as Learner
-from potluck.core.stages import Grid, GridBlock, Release
+from potluck.core.stages import Clip, Grid, GridBlock, Release, Update
 from potluck.learning import forecast
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.split import held_out
@@ -53,8 +54,11 @@ def heard(task, rows, wide=3.0, seed=0):
     some = blocks(spec, model.weights)
     std = {"linear": 9.91, "logistic": 4.57}[task]  # of three sites at epsilon 1
     table = read(pd.DataFrame(x, columns=list("abc")).assign(y=y), spec, "a")
-    sums = sum(one.values.sum(axis=0) for one in contribute(spec, model, table))
     parts = Grid(tuple(GridBlock(one.name, one.size, 1.0, 1.0) for one in some), 64)
+    sums = sum(
+        one.values.sum(axis=0) if isinstance(one, Update) else decode(one.encode(parts, Clip((1.0,))).words, parts)
+        for one in contribute(spec, model, table)
+    )
     every = {}
     for _ in range(DRAWS):
         release = Release(sums + rng.normal(0, std, len(sums)), np.full(len(sums), std), frozenset("ab"))

@@ -40,6 +40,11 @@ def finest(high: float, bits: int) -> int:
     return max(FINEST, room + 1)
 
 
+def margin(size: int) -> float:
+    """More than what float64 can get wrong about the L2 norm of `size` values: a clip leaves so much of itself."""
+    return (size + 16) * 2.0**-50
+
+
 def encode(bounded: Bounded[L]) -> Encoded[L]:
     """Units [units, d] -> words [d]: each unit on the grid, checked again in integers, then the sum of all units.
 

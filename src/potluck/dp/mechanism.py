@@ -17,7 +17,7 @@ import numpy as np
 
 from potluck.core.asks import Ask, Block
 from potluck.core.errors import PlanError
-from potluck.core.fixed import add, encode
+from potluck.core.fixed import add, encode, margin
 from potluck.core.party import Draw
 from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause, Words
@@ -162,11 +162,11 @@ def _encoded(privacy: Privacy[L], one: Contribution) -> Encoded[L]:
 
 def _clip(values: Floats, most: float) -> None:
     """[units, d], in place: rows longer than `most` (with a margin for rounding) are scaled down to just below it."""
-    margin = _margin(values.shape[1])
+    spare = margin(values.shape[1])
     with np.errstate(over="ignore"):
         norms = np.sqrt(np.einsum("ud,ud->u", values, values))
-        over = norms > most / (1 + margin / 2)
-        factor = np.where(over, most / (1 + margin) / np.where(over, norms, 1.0), 1.0)
+        over = norms > most / (1 + spare / 2)
+        factor = np.where(over, most / (1 + spare) / np.where(over, norms, 1.0), 1.0)
     values *= factor[:, None]
 
 
@@ -174,11 +174,6 @@ def _one_coordinate(values: Floats) -> Floats:
     """[units, d]: the largest coordinate of each unit, all others zero: what the tight accounting relies on."""
     largest = np.abs(values).argmax(axis=1)
     return np.where(np.arange(values.shape[1]) == largest[:, None], values, 0.0)
-
-
-def _margin(size: int) -> float:
-    """More than what float64 can get wrong about the norm of `size` values."""
-    return (size + 16) * 2.0**-50
 
 
 def mechanism(plan: Plan, ask: Ask) -> Exact | Noised:
@@ -194,7 +189,7 @@ def _noised(plan: Plan, ask: Ask, how: NoiseWord) -> Noised:
     count, sure, sites = releases(plan, ask.kind), shares(plan), len(plan.federation.sites)
     slack = shares_slack(sure)
     extra = slack * sum(block.size for block in ask.blocks) / 2
-    limits = tuple(block.l2 * (1 + _margin(block.size)) for block in ask.blocks)
+    limits = tuple(block.l2 * (1 + margin(block.size)) for block in ask.blocks)
     try:
         ratio = calibrate(epsilon, delta, count, extra)
     except ValueError as error:

@@ -15,7 +15,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.learning.data.table import Table
 from potluck.learning.loops import TrainTask, build
 from potluck.learning.training.newton import Newton
-from potluck.secret.random import system
+from support.learning.laid_out import laid_out
 from support.learning.sums import answer, category, frames, heart, hospitals, make, number, replaced, run
 from support.learning.tiny import FOLD, noised, pooled, rows, tiny
 
@@ -228,7 +228,7 @@ def contributions(spec, table: Table, state=None):
     task = build(spec)
     first = next(task.lead())
     ask = task.ask(first.kind, 1 if state is not None else 0, first.state if state is None else state)
-    return ask, [u.values for u in task.contribute(ask, table, system)]
+    return ask, list(laid_out(task, ask, table))
 
 
 def person_table(spec):
@@ -303,14 +303,14 @@ def kind_of(word):
     return Kind(word)
 
 
-def test_updates_come_in_batches_of_bounded_size():
+def test_persons_come_in_batches_of_bounded_size():
     rng = np.random.default_rng(0)
     columns = {f"x{i}": number(0, 1) for i in range(30)} | {"y": category("0", "1")}
-    data = Data(columns=columns, target=Target(column="y", positive=("1",)), split=Split(test=0.01))
+    data = Data(columns=columns, target=Target(column="y", positive=("1",)), split=Split(test=0.01), person="who")
     descent = Training(method="gradient", expected_rows=1000)
-    spec = make(data=data, training=descent, privacy=noised("row"))
+    spec = make(data=data, training=descent, privacy=noised("person"))
     frame = pd.DataFrame(rng.random((20_000, 30)), columns=[f"x{i}" for i in range(30)])
-    table = frames(spec, frame.assign(y=rng.integers(0, 2, 20_000)))["a"]
+    table = frames(spec, frame.assign(y=rng.integers(0, 2, 20_000), who=np.arange(20_000)))["a"]
     _, got = contributions(spec, table)
     assert len(got) > 4
     assert max(values.nbytes for values in got) <= 1 << 20

@@ -90,7 +90,7 @@ def test_the_same_words_with_any_blas_any_threads_and_any_processor():
         subprocess.run(command, env=os.environ | here | machine, capture_output=True, text=True, check=True)
         for machine in MACHINES
     ]
-    assert len(runs[0].stdout.split()) == 4
+    assert len(runs[0].stdout.split()) == 6
     assert len({run.stdout for run in runs}) == 1
 
 
@@ -164,5 +164,90 @@ def test_probabilities_are_right_to_two_units_in_the_last_place():
     assert np.isnan(ends[6])
 
 
-def test_the_range_of_each_block_is_a_range():
+def test_the_limit_of_each_block_is_a_range_without_noise_and_a_clip_with_it():
     assert row_sums.exact(Range((1.0,))) == Range((1.0,))
+    assert row_sums.noised(Clip((1.0,))) == Clip((1.0,))
+    with pytest.raises(ValueError, match="each is clipped"):
+        row_sums.noised(Range((1.0,)))
+
+
+CLIPS = st.sampled_from([2.0**-10, 0.3, 1.0, 5.0, 32.0, 1e3])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(KINDS), st.integers(0, 2**32), st.integers(0, 300), SIZES, CLIPS)
+def test_clipped_rows_add_what_they_would_laid_out_but_for_a_step(kind, seed, n, size, clip):
+    """Those that are not clipped to the bit. Clipped ones are scaled by other operations."""
+    spec, rows = plan(kind, "gradient", clip=clip), table(kind, n=n, seed=seed)
+    weights = size * np.random.default_rng(seed).uniform(-1, 1, 4)
+    (_, found), before = words(spec, rows, weights), laid(spec, rows, weights)
+    values = rows_of(build(spec), asked(spec, weights), rows)
+    cut = int((np.linalg.norm(values, axis=1) > clip * (1 - 1e-9)).sum())
+    assert np.abs(signed(found - before)).max() <= cut
+
+
+HARD = st.sampled_from([1.0, -1.0, 0.0, 1 - 2.0**-53, 0.5, 2.0**-30, 5e-324, 1e-170, 0.1, 1e3, 1e150, 1e300])
+FACTORS = st.sampled_from([0.0, 5e-324, 1e-300, 0.25, 1 / 3, 1.0, -1.0, 7.3, 1e9, -1e300])
+
+
+def longest(rows, factors, part, most):
+    """The largest norm that a row alone adds, over the clip: in whole numbers and fractions."""
+    found = 0
+    for row, factor in zip(rows, factors, strict=True):
+        steps = row_sums.clipped(row[None, :], np.array([factor]), part, most)
+        found = max(found, sum(step * step for step in steps.tolist()))
+    return found * Fraction(part.step) ** 2 / Fraction(most) ** 2
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.lists(HARD, min_size=6, max_size=6), min_size=1, max_size=12), st.data(), st.integers(0, 40), CLIPS,
+)  # fmt: skip
+def test_no_row_adds_more_than_its_clip_in_whole_numbers(given_, data, fine, most):
+    rows = np.column_stack([np.ones(len(given_)), np.array(given_)])
+    factors = np.array(data.draw(st.lists(FACTORS, min_size=len(rows), max_size=len(rows))))
+    part = GridBlock("x", 7, 2.0 ** (np.frexp(most)[1] - 10 - fine), most * len(rows))
+    assert longest(rows, factors, part, most) <= 1
+    # and all together are the sum of each alone
+    alone = sum(row_sums.clipped(rows[[i]], factors[[i]], part, most) for i in range(len(rows)))
+    assert np.array_equal(row_sums.clipped(rows, factors, part, most), alone)
+
+
+def test_a_row_is_scaled_to_just_below_its_clip_and_a_short_one_stays():
+    """Known answer: a row (1, 2, 2) has the norm 3."""
+    part = GridBlock("x", 3, 2.0**-40, 2.0)
+    rows = np.array([[1.0, 2.0, 2.0]])
+    assert row_sums.clipped(rows, np.array([0.25]), part, 1.5).tolist() == [2**38, 2**39, 2**39]
+    scaled = row_sums.clipped(rows, np.array([-8.0]), part, 1.5) * part.step
+    assert scaled.tolist() == pytest.approx([-0.5, -1.0, -1.0], rel=1e-11)
+
+
+def test_control_a_clip_that_is_too_long_by_rounding_is_found(monkeypatch):
+    part, most = GridBlock("x", 4, 2.0**-48, 32.0), 32.0
+    rng = np.random.default_rng(0)
+    rows = np.column_stack([np.ones(300), rng.choice([1.0, -1.0, 0.75, 0.3], (300, 3))])
+    factors = np.full(300, 100.0)
+    assert longest(rows, factors, part, most) <= 1
+    monkeypatch.setattr(row_sums, "margin", lambda size: -(2.0**-44))
+    assert longest(rows, factors, part, most) > 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e200])
+def test_a_row_that_is_not_finite_counts_as_zero_and_says_nothing(value):
+    """Also one whose norm is beyond a float."""
+    part = GridBlock("x", 2, 2.0**-40, 9.0)
+    rows, factors = np.array([[1.0, 0.5], [1.0, value], [1.0, 0.25]]), np.array([0.5, 0.5, 0.5])
+    assert row_sums.clipped(rows, factors, part, 1.0).tolist() == [2**40, 3 * 2**37]
+    rows[1, 1], factors[1] = 0.5, value
+    found = row_sums.clipped(rows, factors, part, 1.0).tolist()
+    assert (found == [2**40, 3 * 2**37]) == (value != 1e200)  # so large a residual is clipped as any other
+
+
+def test_rows_that_are_clipped_are_not_copied():
+    """Laid out in one piece they take 25 MB."""
+    spec, rows = plan(p=30, method="gradient", clip=1.0), table(p=30, n=100_000)
+    tracemalloc.start()
+    words(spec, rows, np.zeros(31))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6e6

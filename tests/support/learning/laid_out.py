@@ -7,14 +7,17 @@ import numpy as np
 from potluck.core.asks import Ask, Kind
 from potluck.core.stages import Update
 from potluck.learning.data.table import Table
+from potluck.learning.evaluation.bins import edges
 from potluck.learning.models.linear import largest, link, margins
+from potluck.learning.models.model import model
 from potluck.secret.random import system
 
 
 def laid_out(task, ask: Ask, table: Table) -> Iterator[np.ndarray]:
     """[units, d] in batches: as the task hands them over, and else by the definition of its blocks."""
+    by_definition = cells_of if ask.kind is Kind.EVALUATE else rows_of
     for given in task.contribute(ask, table, system):
-        yield given.values if isinstance(given, Update) else rows_of(task, ask, table)
+        yield given.values if isinstance(given, Update) else by_definition(task, ask, table)
 
 
 def rows_of(task, ask: Ask, table: Table) -> np.ndarray:
@@ -36,3 +39,27 @@ def rows_of(task, ask: Ask, table: Table) -> np.ndarray:
         "rows": lambda: (y[:, None] == np.arange(2)) if ask.blocks[-1].size == 2 else np.ones((len(y), 1)),
     }
     return np.hstack([blocks[block.name]() for block in ask.blocks]).astype(np.float64)
+
+
+def cells_of(task, ask: Ask, table: Table) -> np.ndarray:
+    """[units, cells]: a 1 for each held-out row in the cell of its side and score, or of its class and whether the
+    model is right. A person's first rows are added up."""
+    (block,) = ask.blocks
+    plan, known = task.plan, model(task.plan, np.frombuffer(ask.state, dtype="<f8"))
+    margins, target = np.nan_to_num(known.margins(table.features)), table.target.astype(int)
+    if known.target.side == "binary":
+        half = block.size // 2
+        with np.errstate(over="ignore"):
+            place = np.minimum(np.floor(half / (1 + np.exp(-margins[:, 0] / 2))), half - 1)
+        if plan.noisy:
+            place = (margins[:, :1] >= edges(known, half)).sum(axis=1)
+        cell = target * half + place.astype(int)
+    else:
+        cell = 2 * target + (margins.argmax(axis=1) == target)
+    laid = np.zeros((table.rows, block.size))
+    laid[np.arange(table.rows), cell] = 1
+    index = np.flatnonzero(table.test)
+    if not plan.noisy or plan.privacy.unit != "person":
+        return laid[index]
+    mine = {who: [at for at in index if table.person[at] == who] for who in dict.fromkeys(table.person[index])}
+    return np.array([laid[rows[: plan.privacy.rows_per_person or 1]].sum(axis=0) for rows in mine.values()])

@@ -5,25 +5,32 @@ from hashlib import sha256
 import numpy as np
 
 from potluck.core.asks import Ask, Kind
-from potluck.core.plan import Data, Model, Plan, Target, Training
+from potluck.core.plan import Data, Model, Plan, PrivacyPlan, Target, Training
 from potluck.core.rounds import Words
 from potluck.core.stages import Grid
-from potluck.dp.mechanism import guarded, mechanism
+from potluck.dp.mechanism import mechanism
 from potluck.learning.data.table import Table
 from potluck.learning.loops import build
 from potluck.secret.random import system
-from support.learning.sums import category, make, number
+from support.learning.sums import NONE, category, make, number
 
 KINDS = ["logistic", "linear"]
 METHODS = ["newton", "gradient"]
 
 
-def plan(kind: str = "logistic", method: str = "newton", p: int = 3, most: int = 1000) -> Plan:
+def plan(
+    kind: str = "logistic", method: str = "newton", p: int = 3, most: int = 1000, clip: float | None = None
+) -> Plan:
+    """clip: with noise, whose every row is clipped to it; None: without."""
     columns = {f"x{i}": number(-1, 1) for i in range(p)}
     columns["y"] = number(-1, 1) if kind == "linear" else category("0", "1")
     target = Target(column="y") if kind == "linear" else Target(column="y", positive=("1",))
     data = Data(columns=columns, target=target, max_rows=most)
-    return make(data=data, model=Model(kind=kind), training=Training(method=method, rounds=3))
+    privacy = NONE
+    if clip is not None:
+        privacy = PrivacyPlan(noise="reveal", unit="row", epsilon=1.0, delta=1e-5, clip=clip)
+    steps = Training(method=method, rounds=3, expected_rows=100)
+    return make(data=data, privacy=privacy, model=Model(kind=kind), training=steps)
 
 
 def table(kind: str = "logistic", p: int = 3, n: int = 200, seed: int = 0, hidden: float = 0.2) -> Table:
@@ -40,11 +47,12 @@ def asked(spec: Plan, weights: np.ndarray) -> Ask:
 def words(spec: Plan, rows: Table, weights: np.ndarray) -> tuple[Grid, Words]:
     ask = asked(spec, weights)
     made = mechanism(spec, ask)
-    return made.grid, guarded(made, build(spec).contribute(ask, rows, system), system).words
+    (given,) = build(spec).contribute(ask, rows, system)
+    return made.grid, given.encode(made.grid, made.limit).words
 
 
 if __name__ == "__main__":
     for kind in KINDS:
-        for method in METHODS:
-            spec, rows = plan(kind, method, p=40, most=10**4), table(kind, p=40, n=3000)
+        for method, clip in (*((method, None) for method in METHODS), ("gradient", 0.5)):
+            spec, rows = plan(kind, method, p=40, most=10**4, clip=clip), table(kind, p=40, n=3000)
             print(sha256(words(spec, rows, np.linspace(-1, 1, 41))[1].tobytes()).hexdigest())

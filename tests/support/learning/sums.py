@@ -9,7 +9,7 @@ import pandas as pd
 
 import potluck
 from potluck.core.asks import Answer, Ask, Kind
-from potluck.core.fixed import decode
+from potluck.core.fixed import decode, encode
 from potluck.core.party import site
 from potluck.core.plan import (
     Column,
@@ -24,8 +24,8 @@ from potluck.core.plan import (
     Target,
     Training,
 )
-from potluck.core.stages import Grid, GridBlock, Range, Release, Unlaid
-from potluck.dp.mechanism import guarded, mechanism
+from potluck.core.stages import Contribution, Grid, GridBlock, Range, Release, Unlaid, Update
+from potluck.dp.mechanism import Exact, Noised, guarded, mechanism
 from potluck.learning.data.table import Table, read
 from potluck.secret.random import system
 from support.learning.laid_out import laid_out
@@ -120,6 +120,12 @@ def gridded(ask: Ask, task, tables: Mapping[str, Table]) -> Answer:
     given = [update for table in tables.values() for update in task.contribute(ask, table, system)]
     values = decode(guarded(bound, given, system).words, bound.grid)
     return Answer(Release(values, np.zeros_like(values), frozenset(map(site, tables))), bound.grid)
+
+
+def before_noise(bound: Exact | Noised, given: Contribution) -> np.ndarray:
+    """A batch of units, bounded and added up on the grid, in real numbers."""
+    made = encode(bound.clip(given)) if isinstance(given, Update) else given.encode(bound.grid, bound.limit)
+    return decode(made.words, bound.grid)
 
 
 def summed(one: Unlaid, ask: Ask) -> np.ndarray:

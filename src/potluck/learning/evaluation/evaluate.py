@@ -19,11 +19,11 @@ import numpy as np
 from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
 from potluck.core.plan import Plan
-from potluck.core.stages import Floats, Update
+from potluck.core.stages import Contribution, Floats, Update
 from potluck.learning.data.table import Table
-from potluck.learning.data.target import Goal, goal, sigmoid
+from potluck.learning.data.target import Goal, goal
 from potluck.learning.data.units import Index, counted, most_rows, most_units, total, updates
-from potluck.learning.evaluation import bins, metric_intervals
+from potluck.learning.evaluation import bins, cells, metric_intervals
 from potluck.learning.evaluation.intervals import Interval, Noised
 from potluck.learning.evaluation.metric_intervals import Within
 from potluck.learning.evaluation.ranking import auc_of, curve, wilson
@@ -32,7 +32,6 @@ from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.linear import room
 from potluck.learning.models.model import Model
 
-BINS = 1024
 TIES = 0.2
 """Bins that part scores evenly leave less than half of this many pairs within one bin."""
 
@@ -81,7 +80,7 @@ def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
             Block("errors", 1, reach, reach, units),
             Block("targets", 2, 1.0, math.sqrt(2), units),
         )
-    size = 2 * (bins.count(plan) if plan.noisy else BINS) if aim.side == "binary" else 2 * aim.cells
+    size = cells.size(plan, aim.cells, binary=aim.side == "binary")
     single = most == 1 and not shares
     return (Block("cells", size, float(most), float(most), units, whole=not shares, single=single),)
 
@@ -92,15 +91,16 @@ def _reach(plan: Plan, weights: Floats) -> float:
     return room(by, weights) if by else training(plan).range
 
 
-def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Update]:
+def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Contribution]:
     """What the held-out rows of a site add, by unit."""
+    if model.target.side != "number":
+        yield from cells.contribute(plan, model, rows)
+        return
     index = np.flatnonzero(rows.test)
     size = sum(block.size for block in blocks(plan, model.weights))
 
-    bounds = bins.edges(model, bins.count(plan)) if plan.noisy and model.target.side == "binary" else None
-
     def each(some: Index) -> Floats:
-        return _cells(plan, model, bounds, rows.features[some], rows.target[some])
+        return _numbers(plan, model, rows.features[some], rows.target[some])
 
     if plan.noisy and plan.privacy.unit == "site":
         yield Update((total(index, size, each) / max(len(index), 1))[None, :])
@@ -108,26 +108,12 @@ def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Update]:
     yield from updates(plan, counted(plan, rows.person, index), rows.person, size, each)
 
 
-def _cells(plan: Plan, model: Model, bounds: Floats | None, features: Floats, target: Floats) -> Floats:
-    """features [k, p], target [k] -> [k, size]. bounds: edges of the bins of a noised sum."""
-    # Whatever the announced model, every row falls into some cell: a failure would tell of a row.
-    aim, margins = model.target, np.nan_to_num(model.margins(features))
-    if aim.side == "number":
-        if plan.noisy:
-            half = (np.clip(margins[:, 0], -1, 1) - target) / 2
-            return np.column_stack([np.ones(len(target)), half**2, target, target**2])
-        return np.column_stack([np.ones(len(target)), (margins[:, 0] - target) ** 2, target, target**2])
-    if aim.side == "binary":
-        # Half the log-odds spreads rare outcomes over many bins.
-        spread = np.minimum(np.floor(sigmoid(margins[:, 0] / 2) * BINS), BINS - 1)
-        count, place = (BINS, spread) if bounds is None else (len(bounds) + 1, bins.place(bounds, margins[:, 0]))
-        cell, size = target * count + place, 2 * count
-    else:
-        cell = 2 * target + (margins.argmax(axis=1) == target)
-        size = 2 * aim.cells
-    out = np.zeros((len(target), size))
-    out[np.arange(len(target)), cell.astype(np.int64)] = 1.0
-    return out
+def _numbers(plan: Plan, model: Model, features: Floats, target: Floats) -> Floats:
+    """features [k, p], target [k] -> [k, 4]: 1, the squared error, target, and its square."""
+    # Whatever the announced model, every row has an error: a failure would tell of a row.
+    guess = np.nan_to_num(model.margins(features))[:, 0]
+    off = (np.clip(guess, -1, 1) - target) / 2 if plan.noisy else guess - target
+    return np.column_stack([np.ones(len(target)), off**2, target, target**2])
 
 
 def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[str, ...]]:
@@ -136,16 +122,16 @@ def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[st
     if aim.side == "number":
         return _regression(plan, aim, answer), ()
     part = answer.part("cells")
-    cells, std = part.values, float(part.std.max())
-    rows = float(cells.sum())
+    by_cell, std = part.values, float(part.std.max())
+    rows = float(by_cell.sum())
     _not_empty(plan, rows)
-    count = Noised(rows, std * math.sqrt(len(cells)))
+    count = Noised(rows, std * math.sqrt(len(by_cell)))
     if aim.side == "classes":
-        right = cells[1::2]
+        right = by_cell[1::2]
         found = Metrics(None, accuracy=_share(float(right.sum()), rows))
         return _with(plan, found, count, {"accuracy": _hits(right, rows, std)}), ()
-    negative, positive = cells.reshape(2, -1)
-    middle = bins.positive_from(bins.edges(model, len(negative))) if plan.noisy else BINS // 2
+    negative, positive = by_cell.reshape(2, -1)
+    middle = bins.positive_from(bins.edges(model, len(negative))) if plan.noisy else cells.BINS // 2
     right = np.concatenate([negative[:middle], positive[middle:]])
     area = auc_of(negative, positive)
     found = Metrics(None, auc=area, accuracy=_share(float(right.sum()), rows))

@@ -34,7 +34,7 @@ from potluck.learning.training.method import (
     within,
 )
 from potluck.learning.training.optimizer import optimizer_of
-from potluck.learning.training.row_sums import encoded, exact, training_rows, weighted
+from potluck.learning.training.row_sums import clipped, encoded, exact, noised, training_rows, weighted
 
 NEAR = 1e-4
 """Where less than this part of the largest coefficient is still to go, it has arrived: `training.newton.BLURRED`."""
@@ -69,8 +69,9 @@ class Gradient:
         return (Block("gradient", length, high, high * float(np.sqrt(length)), units), tally(self.plan, self.aim))
 
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Contribution]:
-        """One unit a row, a person or a site: its summed gradient, not yet clipped."""
-        if not self.plan.noisy:
+        """One unit a row, a person or a site: its summed gradient. Those of persons and sites are laid out, not yet
+        clipped: the norm of a sum over rows does not follow from theirs."""
+        if not self.plan.noisy or self.plan.privacy.unit == "row":
             yield _Rows(self, weights, rows)
             return
         by = link(self.plan)
@@ -118,19 +119,23 @@ class Gradient:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """What the training rows of a site add at these weights, without noise. See `core.stages.Unlaid`."""
+    """What the training rows of a site add at these weights, each a unit of its own. See `core.stages.Unlaid`."""
 
     method: Gradient
     weights: Floats = field(repr=False)
     rows: Table = field(repr=False)
 
     def encode(self, grid: Grid, limit: L) -> Encoded[L]:
-        """The words of rows that are laid out, bit for bit. Raises Abort(RANGE): a row is beyond its range."""
-        by, part, high = link(self.method.plan), grid.parts[0], exact(limit).high[0]
+        """Without a clip the words of rows that are laid out, bit for bit. With one each row is within it, as
+        `training.row_sums.clipped` proves. Raises Abort(RANGE): a row is beyond its range."""
+        plan, part = self.method.plan, grid.parts[0]
+        by, most = link(plan), noised(limit).l2[0] if plan.noisy else exact(limit).high[0]
         totals = {one.name: np.zeros(one.size, dtype=np.int64) for one in grid.parts}
         for x, y in training_rows(self.rows):
-            totals[part.name] += weighted(x, residuals(by, self.weights, x, y), part, high)
-            totals[TALLY] += counts(self.method.aim, y)
+            off = residuals(by, self.weights, x, y)
+            totals[part.name] += (clipped if plan.noisy else weighted)(x, off, part, most)
+            if not plan.noisy:
+                totals[TALLY] += counts(self.method.aim, y)
         return encoded(totals, grid, limit)
 
 

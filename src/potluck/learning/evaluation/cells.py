@@ -1,0 +1,77 @@
+"""Held-out rows counted in cells, without laying rows out: each adds a 1 to one of (side, score bin) or (class, right).
+
+The bound: of a unit `learning.data.units.most_rows` rows count at most, and each adds 1 to one cell. So what a unit
+adds is no longer than that in L2 norm, whichever cells they are, and where one row counts it changes one cell alone.
+Counts are whole numbers and the grid's steps whole parts of 1: nothing is rounded and nothing is left to clip.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.fixed import word
+from potluck.core.plan import Plan
+from potluck.core.stages import Clip, Contribution, Encoded, Floats, Grid, L, Update
+from potluck.learning.data.table import Table
+from potluck.learning.data.target import sigmoid
+from potluck.learning.data.units import Index, batches, counted, most_rows
+from potluck.learning.evaluation import bins
+from potluck.learning.models.model import Model
+
+BINS = 1024
+
+
+def size(plan: Plan, cells: int, *, binary: bool) -> int:
+    """How many there are, of a target with so many sides or classes."""
+    return 2 * (bins.count(plan) if plan.noisy else BINS) if binary else 2 * cells
+
+
+def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Contribution]:
+    """What the held-out rows of a site add: their counts, or with noise for sites its cells' shares."""
+    index = np.flatnonzero(rows.test)
+    if plan.noisy and plan.privacy.unit == "site":
+        yield Update((_counts(plan, model, rows, index) / max(len(index), 1))[None, :])
+    else:
+        yield _Counts(plan, model, rows, counted(plan, rows.person, index))
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """The rows of a site that count. See `core.stages.Unlaid`."""
+
+    plan: Plan
+    model: Model = field(repr=False)
+    rows: Table = field(repr=False)
+    index: Index = field(repr=False)
+
+    def encode(self, grid: Grid, limit: L) -> Encoded[L]:
+        """See the module. Raises ValueError: a clip below what a unit adds, or counts that would be rounded."""
+        (part,) = grid.parts
+        one = 1 / part.step
+        if one != round(one) or (isinstance(limit, Clip) and limit.l2[0] < most_rows(self.plan)):
+            raise ValueError("these rows are counted: nothing is rounded or clipped")
+        found = _counts(self.plan, self.model, self.rows, self.index) * round(one)
+        return Encoded(found.astype(word(grid.bits)), grid, limit)
+
+
+def _counts(plan: Plan, model: Model, rows: Table, index: Index) -> NDArray[np.int64]:
+    """[size]: how many of the rows in `index` are in each cell."""
+    binary = model.target.side == "binary"
+    bounds = bins.edges(model, bins.count(plan)) if plan.noisy and binary else None
+    total = np.zeros(size(plan, model.target.cells, binary=binary), dtype=np.int64)
+    for some in batches(index, rows.features.shape[1] + 1):
+        # Whatever the announced model, every row falls into some cell: a failure would tell of a row.
+        margins, target = np.nan_to_num(model.margins(rows.features[some])), rows.target[some]
+        cell = _binary(margins[:, 0], target, bounds) if binary else 2 * target + (margins.argmax(axis=1) == target)
+        total += np.bincount(cell.astype(np.int64), minlength=len(total))
+    return total
+
+
+def _binary(margins: Floats, target: Floats, bounds: Floats | None) -> Floats:
+    """[k] the cell of each row. bounds: edges of the bins of a noised sum."""
+    if bounds is not None:
+        return target * (len(bounds) + 1) + bins.place(bounds, margins)
+    # Half the log-odds spreads rare outcomes over many bins.
+    return target * BINS + np.minimum(np.floor(sigmoid(margins / 2) * BINS), BINS - 1)
