@@ -323,14 +323,13 @@ dead = Dying(anchor.path, anchor.site, anchor.federation, anchor.public, anchor.
 with Budget(home / "ledger.sqlite", anchor=dead) as budget:
     budget.rejoin("run", "a plan", bytes(32), "row", 1e-6, 1.0) if point not in ("committed", "moved") else None
     budget._mine.add("run")
-    if point == "drafted": dying("replace", "before")
-    if point == "replaced": dying("replace", "after")
-    if point == "syncing": dying("fsync", "before")
+    if point == "written": dying("fsync", "before")
+    if point == "synced": dying("fsync", "after")
     budget.write(Record(f"{CHARGE}run/2", value))
 """
 
 
-@pytest.mark.parametrize("point", ["committed", "syncing", "drafted", "replaced", "moved"])
+@pytest.mark.parametrize("point", ["committed", "written", "synced", "moved"])
 def test_a_kill_between_ledger_and_anchor_is_no_rollback(home, point):
     run = subprocess.run(
         [sys.executable, "-c", KILLED, str(home), point, dump(COST).hex()], capture_output=True, text=True, check=False
@@ -338,7 +337,7 @@ def test_a_kill_between_ledger_and_anchor_is_no_rollback(home, point):
     assert run.returncode == -signal.SIGKILL, run.stderr
     behind = anchor_in(home).read()
     assert behind is not None
-    assert behind.seq == (4 if point in ("replaced", "moved") else 3)
+    assert behind.seq == (3 if point == "committed" else 4)
     with opened(home) as budget:
         assert budget.head().seq == 4
         assert len(budget._costs("run")) == 2
@@ -348,6 +347,50 @@ def test_a_kill_between_ledger_and_anchor_is_no_rollback(home, point):
     assert sorted(path.name for path in home.iterdir()) == ["ledger.head", "ledger.sqlite"]
 
 
+def test_entries_that_were_lost_with_the_log_beside_the_ledger_are_missed(home):
+    died = [sys.executable, "-c", KILLED, str(home), "moved", dump(COST).hex()]
+    subprocess.run(died, capture_output=True, check=False)
+    log = home / "ledger.sqlite-wal"
+    assert log.stat().st_size > 0
+    kept = log.read_bytes()
+    log.unlink()
+    (home / "ledger.sqlite-shm").unlink()
+    with pytest.raises(Refused, match="ends at entry 3, and entry 4"):
+        opened(home)
+    log.write_bytes(kept)
+    with opened(home) as budget:  # control: with it all is there
+        assert budget.head().seq == 4
+    assert sorted(path.name for path in home.iterdir()) == ["ledger.head", "ledger.sqlite"]
+
+
+def test_a_write_of_the_anchor_that_a_power_cut_tore_leaves_the_head_before(home):
+    anchor = anchor_in(home)
+    with opened(home) as budget:
+        heads = [budget.head()]
+        for number in range(2, 5):
+            before = anchor.path.read_bytes()
+            budget.write(Record(f"round/run/{number}", b""))
+            heads.append(budget.head())
+            after = anchor.path.read_bytes()
+            changed = [at for at in range(len(after)) if before[at : at + 1] != after[at : at + 1]]
+            for cut in range(changed[0] + 1, changed[-1] + 1):
+                anchor.path.write_bytes(after[:cut] + before[cut:])
+                assert anchor.read() == heads[-2]
+            anchor.path.write_bytes(after)
+            assert anchor.read() == heads[-1]
+
+
+def test_an_anchor_of_before_there_were_slots_is_read_and_made_anew(home):
+    anchor = anchor_in(home)
+    known = anchor.read()
+    assert known is not None
+    anchor.path.write_bytes(msgspec.json.encode(sign(known, anchor.site, anchor.federation, anchor.sign)) + b"\n")
+    assert anchor.read() == known
+    with opened(home) as budget:
+        budget.write(Record("round/run/2", b""))
+        assert anchor.read() == budget.head() != known
+
+
 def test_an_anchor_that_cannot_be_written_lets_nothing_leave_and_forgets_no_charge(home, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -355,7 +398,7 @@ def test_an_anchor_that_cannot_be_written_lets_nothing_leave_and_forgets_no_char
     with opened(home) as budget:
         rejoin(budget)
         with monkeypatch.context() as patch:
-            patch.setattr(os, "replace", full)
+            patch.setattr(os, "fsync", full)
             with pytest.raises(Abort) as stop:
                 budget.write(charge(2))
         assert (stop.value.cause, "No space" in stop.value.detail) == (Cause.BUDGET, True)

@@ -1,7 +1,7 @@
 """A site's durable budget: what left it, what that cost, and never twice under one key.
 
 One append-only chain of entries (`chain`), readable by its owner alone; what a run is and what it cost is derived from
-them. A charge is on the disk before `write` returns (`synchronous=EXTRA` with a rollback journal: the directory too),
+them. A charge is on the disk before `write` returns (`synchronous=EXTRA`: with a rollback journal the directory too),
 hence before a contribution leaves. A run that was begun and not finished has charges whose fate nobody knows: they
 count as spent, and nothing more is charged until the owner has settled it. A run that was joined (`rejoin`) may go on
 after a crash: its site writes a marker before each round, and refuses a round that it had begun.
@@ -72,6 +72,7 @@ class Budget:
             self._tally = Tally(self._chain, str(path))
             if anchor:
                 anchor.hold(self._chain)
+                self._chain.write_ahead()
             undo.pop_all()
 
     def limit(self, yearly: float | None, delta: float) -> None:

@@ -25,8 +25,8 @@ from potluck.secret.keys import Roster
 from potluck.secret.stream import digest
 
 _TAG = b"potluck ledger head 1\0"
-_LARGEST = 4096
-"""Bytes of an anchor file: far more than any head takes."""
+_SLOT = 4096
+"""Bytes of an anchor file's slot: far more than any head takes, and what a disk writes at once."""
 
 
 class SignedHead(msgspec.Struct, frozen=True, array_like=True):
@@ -64,7 +64,16 @@ def verify(signed: SignedHead, public: bytes, site: str, federation: bytes) -> H
 
 
 def _written(signed: SignedHead) -> bytes:
-    return msgspec.json.encode(signed) + b"\n"
+    return msgspec.json.encode(signed).ljust(_SLOT - 1) + b"\n"
+
+
+def _read(slot: bytes) -> SignedHead | None:
+    """What stands in a slot, not yet verified; None: nothing, or what a write that was cut off left."""
+    try:
+        signed = msgspec.json.decode(slot, type=readable(SignedHead))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return signed if _written(signed) == slot else None
 
 
 def _message(head: Head, site: str, federation: bytes) -> bytes:
@@ -73,7 +82,11 @@ def _message(head: Head, site: str, federation: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The file that holds a ledger's latest signed head. sign: as in `sign`; public: the key it belongs to."""
+    """The file that holds a ledger's latest signed head, and the one before. sign: as in `sign`; public: the key it
+    belongs to.
+
+    It has two slots. A head is written over the older one, so that a write that is cut off leaves the newer.
+    """
 
     path: Path
     site: str
@@ -82,22 +95,28 @@ class Anchor:
     sign: Callable[[bytes], bytes] = field(repr=False)
 
     def read(self) -> Head | None:
-        """The head in the file, None without a file. Raises Refused: damaged, or not signed by this site."""
+        """The newest head in the file, None without a file. Raises Refused: damaged, or not signed by this site."""
         with self._as_our_errors():
             if not self.path.exists():
                 return None
             with self.path.open("rb") as file:
-                raw = file.read(_LARGEST)
+                found = self._slots(file.read(2 * _SLOT + 1))
         what = "the ledger's anchor is damaged"
-        try:
-            signed = msgspec.json.decode(raw, type=readable(SignedHead))
-            if _written(signed) == raw:
-                return verify(signed, self.public, self.site, self.federation)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            pass
-        except Refused as error:
-            what = f"the ledger's anchor is not this site's: {error.what}"
+        heads: list[Head] = []
+        for signed in filter(None, found):
+            try:
+                heads.append(verify(signed, self.public, self.site, self.federation))
+            except Refused as error:
+                what = f"the ledger's anchor is not this site's: {error.what}"
+        if heads:
+            return max(heads, key=lambda head: head.seq)
         raise Refused(what, where=str(self.path), hint="restore the site's folder: ledger, anchor and keys together")
+
+    @staticmethod
+    def _slots(raw: bytes) -> tuple[SignedHead | None, SignedHead | None]:
+        if len(raw) < _SLOT:  # of before there were slots
+            raw = raw.removesuffix(b"\n").ljust(_SLOT - 1) + b"\n"
+        return _read(raw[:_SLOT]), _read(raw[_SLOT:])
 
     def adopt(self, head: Head) -> None:
         """The first anchor of a ledger that had none: from here on it cannot be put back unnoticed.
@@ -116,11 +135,21 @@ class Anchor:
             settle(self.path.parent)
 
     def move(self, head: Head) -> None:
-        """The anchor holds `head` when this returns; a kill leaves the old one, and a power cut may: the ledger is then
-        ahead of it, as after a kill. For one caller at a time. Raises UsageError: it cannot be written.
+        """The anchor holds `head` when this returns, also after a power cut; a kill may leave the one before: the
+        ledger is then ahead of it. For one caller at a time. Raises UsageError: it cannot be written.
         """
         with self._as_our_errors():
-            os.replace(self._drafted(head), self.path)
+            if not self.path.exists() or self.path.stat().st_size < _SLOT:
+                os.replace(self._drafted(head), self.path)
+                settle(self.path.parent)
+                return
+            with self.path.open("r+b") as file:
+                first, second = self._slots(file.read(2 * _SLOT))
+                older = second is None or (first is not None and first.seq > second.seq)
+                file.seek(older * _SLOT)
+                file.write(_written(sign(head, self.site, self.federation, self.sign)))
+                file.flush()
+                os.fsync(file.fileno())
 
     def expects(self, ledger: Path) -> None:
         """Raises Refused: the ledger is gone, although there is an anchor for it."""
