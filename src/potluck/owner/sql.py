@@ -8,23 +8,23 @@ It does NOT sandbox the query, which is the owner's own: whatever its functions 
 import contextlib
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from potluck.core.errors import DataError, UsageError
-from potluck.learning.data.source import Rows
-from potluck.learning.data.sources.memory import InMemory
+from potluck.learning.data.cells import text_of
+from potluck.learning.data.problems import Problems
+from potluck.learning.data.source import Rows, by_place
+from potluck.learning.data.sql.duck import Duck, streamed
 from potluck.learning.data.sql.relation import Limits
-from potluck.owner.cells import Fetched, column, joined
+from potluck.learning.data.sql.values import Cell
 from potluck.secret.container import Secret
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, Engine
+    import pyarrow as pa
+    from sqlalchemy import URL, CursorResult, Engine
 
 PIP = "pip install 'potluck[sql]'"
 CHUNK = 10_000
@@ -59,41 +59,80 @@ class Query:
     base: Path
 
 
-def database(source: object, where: str, limits: Limits) -> Rows | None:
-    """All rows of a query: at most one more than the limit is fetched.
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """See `learning.data.source.Rows`: what a query gives, asked anew each time, and held some rows at a time.
 
-    Raises UsageError: no sqlalchemy, no usable address or query. Raises DataError: unreachable, refused, too many rows.
+    Every value comes as the text that a CSV file would have, since SQLite's columns may hold of every kind.
+    """
+
+    engine: "Engine" = field(repr=False)
+    statement: str = field(repr=False)
+    where: str
+    limits: Limits
+
+    def names(self) -> tuple[str, ...]:
+        """As the database has them. No row is fetched."""
+        with self._asked(1) as found:
+            return tuple(str(name).strip() for name in found.keys())  # noqa: SIM118  not a dict
+
+    @contextlib.contextmanager
+    def open(
+        self, wanted: Sequence[str], layout: Sequence[str] | None, problems: Problems, careful: bool
+    ) -> Iterator[Duck]:
+        """By name, or by place: see `by_place`. At most one row more than the limit is fetched."""
+        import pyarrow as pa
+
+        with self._asked(CHUNK) as found:
+            names = [str(name).strip() for name in found.keys()]  # noqa: SIM118
+            index = by_place(wanted, layout, names, self.where)
+            schema = pa.schema([(f"c{place}", pa.string()) for place in range(len(wanted))])
+            cells = {name: Cell(one) for name, one in zip(wanted, schema.names, strict=True)}
+            with streamed(schema, self._batches(found, wanted, index, schema), cells, self.where, self.limits) as rows:
+                yield rows
+
+    @contextlib.contextmanager
+    def _asked(self, chunk: int) -> "Iterator[CursorResult[Any]]":
+        with our_errors(self.where), self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection = connection.execution_options(postgresql_readonly=True)
+            # As it is, to the driver: in a text() `:name` would be a parameter, and with parameters `%` would be one.
+            most = min(chunk, self.limits.rows + 1)
+            options = connection.execution_options(stream_results=True, no_parameters=True, yield_per=most)
+            with contextlib.closing(options.exec_driver_sql(self.statement)) as found:
+                yield found
+
+    def _batches(
+        self, found: "CursorResult[Any]", names: Sequence[str], index: Sequence[int], schema: "pa.Schema"
+    ) -> "Iterator[pa.RecordBatch]":
+        import pyarrow as pa
+
+        length, most, mark = 0, self.limits.rows, self.limits.decimal
+        with our_errors(self.where):
+            while block := found.fetchmany(min(CHUNK, most + 1 - length)):
+                length += len(block)
+                if length > most:
+                    raise DataError(f"has more rows than data.max_rows ({most})", where=self.where, hint="raise it")
+                arrays = [
+                    pa.array([text_of(row[place], name, self.where, mark) for row in block], pa.string())
+                    for name, place in zip(names, index, strict=True)
+                ]
+                yield pa.record_batch(arrays, schema=schema)
+
+
+def database(source: object, where: str, limits: Limits) -> Rows | None:
+    """All rows of a query. The database is asked when they are read.
+
+    Raises UsageError: no sqlalchemy, no usable address or query. What is unreachable, or refused, or has too many rows,
+    is a DataError when it is read.
     """
     if not isinstance(source, Query):
         return None
-    statement = select(source.text, where)
-    engine = _engine(source.address, source.base, where)
-    try:
-        with _as_our_errors(where), engine.connect() as connection:
-            return InMemory(_fetched(connection, statement, limits.rows, where), where, limits)
-    finally:
-        engine.dispose()
+    return Answer(engine_of(source.address, source.base, where), select(source.text, where), where, limits)
 
 
-def _fetched(connection: "Connection", statement: str, max_rows: int, where: str) -> Fetched:
-    if connection.dialect.name == "postgresql":
-        connection = connection.execution_options(postgresql_readonly=True)
-    # As it is, to the driver: in a text() `:name` would be a parameter, and with parameters `%` would be one.
-    options = connection.execution_options(stream_results=True, no_parameters=True, yield_per=min(CHUNK, max_rows + 1))
-    with contextlib.closing(options.exec_driver_sql(statement)) as found:
-        names = tuple(str(name).strip() for name in tuple(found.keys()))
-        parts: list[list[NDArray[np.generic]]] = [[] for _ in names]
-        length = 0
-        while block := found.fetchmany(min(CHUNK, max_rows + 1 - length)):
-            length += len(block)
-            if length > max_rows:
-                raise DataError(f"has more rows than data.max_rows ({max_rows})", where=where, hint="raise it")
-            for name, part, values in zip(names, parts, zip(*block, strict=True), strict=True):
-                part.append(column(values, name, where))
-    return Fetched(names, tuple(joined(part) for part in parts), length)
-
-
-def _engine(address: Secret, base: Path, where: str) -> "Engine":
+def engine_of(address: Secret, base: Path, where: str) -> "Engine":
+    """How a database is connected to; no connection is kept. Raises UsageError, DataError: there is no such file."""
     try:
         import sqlalchemy
         from sqlalchemy.pool import NullPool
@@ -145,13 +184,14 @@ def _sqlite_path(url: "URL", base: Path, where: str) -> Path:
 
 
 def _sqlite(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, check_same_thread=False)
     connection.execute("PRAGMA query_only = ON")
     return connection
 
 
 @contextlib.contextmanager
-def _as_our_errors(where: str) -> Iterator[None]:
+def our_errors(where: str) -> Iterator[None]:
     """Errors of a database without what its messages quote."""
     from sqlalchemy.exc import SQLAlchemyError
 

@@ -143,7 +143,7 @@ def test_a_number_of_a_parquet_file_that_is_none_is_refused_though_its_statistic
 
     columns = {"x": [1.0, 2.0], "y": pa.array([1.0, cell], pa.float64()), "g": ["a", "b"], "h": ["0", "1"]}
     pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
-    with pytest.raises(DataError, match="column 'y', line 2: inf where a number is expected"):
+    with pytest.raises(DataError, match="column 'y', line 2: nan or inf where a number is expected"):
         rows_of(tmp_path / "rows.parquet", PLAN, "a")
 
 

@@ -98,7 +98,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 def not_number(typed: bool) -> tuple[str, str]:
     """What is wrong with a cell that is no number, and a hint. typed: its source has numbers there."""
-    return ("inf" if typed else "nan, inf or text") + " where a number is expected", ""
+    return ("nan or inf" if typed else "nan, inf or text") + " where a number is expected", ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

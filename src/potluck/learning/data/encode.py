@@ -55,7 +55,8 @@ class Encoding(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def limits(self) -> Limits:
         """How a file of new rows is read."""
-        return Limits(MOST, separator=self.separator or ",", encoding=self.encoding or "utf-8")
+        decimal = self.decimal or "."
+        return Limits(MOST, separator=self.separator or ",", encoding=self.encoding or "utf-8", decimal=decimal)
 
     @property
     def names(self) -> tuple[str, ...]:

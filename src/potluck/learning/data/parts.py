@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,7 @@ def grounded(relation: Relation) -> tuple[Layer, dict[str, Cell]]:
     """The lowest layer of a relation's queries, and its columns as that layer names them."""
     ground = Layer(relation.dialect, relation.source, "a")
     return ground, {
-        name: Cell(ground.define(cell.sql), cell.typed, ground.define(cell.words) if cell.words else "")
+        name: replace(cell, sql=ground.define(cell.sql), words=ground.define(cell.words) if cell.words else "")
         for name, cell in relation.cells.items()
     }
 

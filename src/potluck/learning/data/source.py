@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from potluck.core.errors import DataError, UsageError
 from potluck.core.plan import Data
 from potluck.core.registry import Registry, table
-from potluck.core.stages import Floats
 from potluck.learning.data.problems import MOST, Problems, together
 from potluck.learning.data.sql.relation import Limits, Relation
 
@@ -56,8 +55,6 @@ class Rows(Protocol):
 
 
 Source = str | Path | NDArray[np.generic] | Frame | Rows
-Cells = Sequence[str | None] | Floats
-"""One column of some rows: texts (None: no value there), or numbers (NaN: no value)."""
 Opener = Callable[[object, str, Limits], Rows | None]
 """A kind of source: takes what it is given for a site of this name, to be read within limits; None: it is of another
 kind. It goes by a path's ending, by the type of an object, or by what a policy says (`owner.sql.Query`).
@@ -89,7 +86,7 @@ def opened(source: object, where: str, limits: Limits = NO_LIMITS) -> Rows:
 
 def limits_of(data: Data, memory: int = NO_LIMITS.memory) -> Limits:
     """How a plan's files are read. memory: bytes of the engine."""
-    return Limits(data.max_rows, memory, data.separator, data.encoding)
+    return Limits(data.max_rows, memory, data.separator, data.encoding, data.decimal)
 
 
 def names_of(source: Source, where: str, limits: Limits) -> tuple[str, ...]:

@@ -1,25 +1,31 @@
-"""Rows in memory: a pandas or polars frame, or whatever has named columns as they have, and a NumPy array."""
+"""Rows in memory: a pandas frame, or whatever has named columns as it has, and a NumPy array.
+
+They are handed on as Arrow, some rows at a time. Numbers, moments, true and false keep their types; all else becomes
+the texts that a file would have. As pandas has it, NaN is no value.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.errors import DataError
 from potluck.core.stages import Floats
+from potluck.learning.data.cells import text_of
 from potluck.learning.data.problems import Problems
-from potluck.learning.data.source import Cells, Frame, Rows, by_place
+from potluck.learning.data.source import Frame, Rows, by_place
 from potluck.learning.data.sql.duck import Duck, streamed
 from potluck.learning.data.sql.relation import Limits
-from potluck.learning.data.sql.values import Cell
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 CHUNK = 1 << 16
+WIDTHS = (4, 8)
+"""Bytes of floats that DuckDB knows, too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,17 +53,37 @@ class InMemory:
         columns = [self._column(place) for place in index]
         if any(len(column) != len(self.frame) for column in columns):
             raise DataError("has columns of different lengths", where=self.where, hint="give a frame, or an array")
-        cells = {name: Cell(f"c{i}", typed=isinstance(columns[i], np.ndarray)) for i, name in enumerate(wanted)}
-        fields = [(cell.sql, pa.float64() if cell.typed else pa.string()) for cell in cells.values()]
-        schema = pa.schema([("line", pa.int64()), *fields])
-        with streamed(schema, _batches(schema, columns, len(self.frame)), cells, self.where, self.limits) as found:
+        schema = pa.schema([(f"c{place}", _type(column)) for place, column in enumerate(columns)])
+        with streamed(schema, self._batches(schema, wanted, columns), wanted, self.where, self.limits) as found:
             yield found
 
-    def _column(self, place: int) -> Cells:
+    def _column(self, place: int) -> Any:
+        """What is cut to pieces by places, and may have a dtype."""
         if isinstance(self.frame, np.ndarray):
-            return _cells(self.frame[:, place])
+            return self.frame[:, place]
         label = list(self.frame.columns)[place]
-        return _cells(np.asarray(self.frame[label]))  # type: ignore[index]  # a pandas label need not be a text
+        column = self.frame[label]  # type: ignore[index]  # a pandas label need not be a text
+        return column if hasattr(column, "dtype") else np.asarray(column)
+
+    def _batches(self, schema: "pa.Schema", names: Sequence[str], columns: Sequence[Any]) -> "Iterator[pa.RecordBatch]":
+        import pyarrow as pa
+
+        for start in range(0, len(self.frame) if columns else 0, CHUNK):
+            parts = [np.asarray(getattr(one, "iloc", one)[start : start + CHUNK]) for one in columns]
+            arrays = [self._array(*one) for one in zip(parts, schema.types, names, strict=True)]
+            yield pa.record_batch(arrays, schema=schema)
+
+    def _array(self, part: NDArray[np.generic], kind: "pa.DataType", name: str) -> "pa.Array":
+        import pandas as pd
+        import pyarrow as pa
+
+        if kind != pa.string():
+            known = part.dtype.kind != "f" or part.dtype.itemsize in WIDTHS
+            values = part if known else _widened(part)
+            return pa.array(values, type=kind, from_pandas=True)
+        gone = pd.isna(part).tolist()
+        some = zip(part.tolist(), gone, strict=True)
+        return pa.array([None if no else text_of(v, name, self.where, self.limits.decimal) for v, no in some], kind)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,29 +105,28 @@ class ByName:
         return self.by_name[name]
 
 
-def _batches(schema: "pa.Schema", columns: Sequence[Cells], length: int) -> "Iterator[pa.RecordBatch]":
+def _type(column: Any) -> "pa.DataType":
+    """The type of a column's cells as they are handed on."""
+    import pandas as pd
     import pyarrow as pa
 
-    for start in range(0, length, CHUNK):
-        stop = min(start + CHUNK, length)
-        parts = [np.arange(start + 1, stop + 1), *(column[start:stop] for column in columns)]
-        arrays = [pa.array(part, type=one.type, from_pandas=True) for part, one in zip(parts, schema, strict=True)]
-        yield pa.record_batch(arrays, schema=schema)
+    dtype = column.dtype
+    if dtype.name in ("object", "boolean", "bool[pyarrow]"):
+        return pa.bool_() if pd.api.types.infer_dtype(column, skipna=True) == "boolean" else pa.string()
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "biufMm":
+        return pa.string()
+    if dtype.kind in "Mm":
+        unit = np.datetime_data(dtype)[0]
+        unit = unit if unit in ("s", "ms", "us", "ns") else "s"
+        return pa.timestamp(unit) if dtype.kind == "M" else pa.duration(unit)
+    if dtype.kind == "f" and dtype.itemsize not in WIDTHS:
+        return pa.float64()
+    return pa.from_numpy_dtype(dtype)
 
 
-def _cells(values: NDArray[np.generic]) -> Cells:
-    if values.dtype.kind == "f" and values.dtype.itemsize < 8:  # by its shortest text: .1 is not .10000000149
-        return np.array([float(str(value)) for value in values], np.float64)
-    if values.dtype.kind == "M":
-        said = np.datetime_as_string(values.astype("datetime64", copy=False)).tolist()
-        return [None if text == "NaT" else text.replace("T", " ") for text in said]
-    exact = values.dtype.kind == "f" or (values.dtype.kind in "iu" and bool((np.abs(values) < 2**53).all()))
-    if exact:
-        return values.astype(np.float64, copy=False)
-    import pandas as pd
-
-    missing = pd.isna(values)
-    return [None if gone else str(value) for value, gone in zip(values.tolist(), missing.tolist(), strict=True)]
+def _widened(part: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Floats that few know: narrow ones by their shortest text, as .1 is not .0999755859375."""
+    return np.array([float(str(value)) for value in part], np.float64)
 
 
 def in_memory(source: object, where: str, limits: Limits) -> Rows | None:

@@ -5,7 +5,7 @@ Messages of the engine quote cells and paths, so none is passed on: the kind of 
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from potluck.core.errors import DataError
+from potluck.learning.data.cells import unsaid
 from potluck.learning.data.problems import Doubt
 from potluck.learning.data.sql.dialect import DUCKDB, STOPPED, Dialect
 from potluck.learning.data.sql.relation import Column, Limits
@@ -133,19 +134,20 @@ def path_text(path: Path) -> str:
 _DOUBLES = {"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"}
 _LONG = {"BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT"}
 _TEXTS = {"DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "UUID", "INTERVAL"}
-_TEXTS |= {"TIME WITH TIME ZONE"}
+_TEXTS |= {"TIME WITH TIME ZONE", "TIME_NS"}
 
 
-def typed(name: str, kind: str, where: str) -> Cell:
-    """A column of this type as a cell. Raises DataError: no text stands for its values."""
-    sql = DUCKDB.name(name)
+def typed(name: str, kind: str, where: str, sql: str = "") -> Cell:
+    """A column of this type as a cell. sql: what the query calls it, where that is not its name. Raises DataError: no
+    text stands for its values."""
+    sql = sql or DUCKDB.name(name)
     if kind == "VARCHAR" or kind.startswith("ENUM("):
         return Cell(f"CAST({sql} AS VARCHAR)" if kind != "VARCHAR" else sql)
     if kind in ("DOUBLE", "FLOAT"):
         # A narrow float by its shortest text.
         return Cell(sql if kind == "DOUBLE" else f"CAST(CAST({sql} AS VARCHAR) AS DOUBLE)", typed=True)
     if kind == "BOOLEAN":
-        return Cell(f"CAST(CAST({sql} AS INTEGER) AS DOUBLE)", typed=True)
+        return Cell(f"CAST(CAST({sql} AS INTEGER) AS DOUBLE)", typed=True, truth=True)
     if kind in _DOUBLES:
         return Cell(f"CAST({sql} AS DOUBLE)", typed=True)
     if kind in _LONG:
@@ -160,15 +162,22 @@ def typed(name: str, kind: str, where: str) -> Cell:
         return Cell(f"CAST({sql} AT TIME ZONE 'UTC' AS VARCHAR)")
     if kind in ("NULL", '"NULL"'):  # no row has a value
         return Cell("CAST(NULL AS DOUBLE)", typed=True)
-    what = f"column {name.strip()!r} holds values of type {kind.split('(')[0]}, which no text stands for"
-    raise DataError(what, where=where, hint="numbers, texts, true and false, dates and times can be read")
+    raise unsaid(name, kind.split("(")[0], where)
 
 
 @contextmanager
 def streamed(
-    schema: "pa.Schema", batches: Iterable["pa.RecordBatch"], cells: Mapping[str, Cell], where: str, limits: Limits
+    schema: "pa.Schema",
+    batches: Iterable["pa.RecordBatch"],
+    cells: Mapping[str, Cell] | Sequence[str],
+    where: str,
+    limits: Limits,
 ) -> Iterator[Duck]:
-    """Rows that this process makes, some at a time. One query may be asked. What making them raises, the query does."""
+    """Rows that this process makes, some at a time. One query may be asked. What making them raises, the query does.
+
+    cells: also as names alone, in the order of the schema, whose types then say what its columns are. Raises DataError:
+    no text stands for a column's values.
+    """
     import pyarrow as pa
 
     broken: list[BaseException] = []
@@ -181,6 +190,10 @@ def streamed(
             raise
 
     with closing(_shared(limits.memory, os.getpid()).cursor()) as made:
+        if not isinstance(cells, Mapping):
+            made.register("typed", schema.empty_table())
+            kinds = made.execute("DESCRIBE SELECT * FROM typed").fetchall()
+            cells = {name: typed(name, kind, where, sql) for name, (sql, kind, *_) in zip(cells, kinds, strict=True)}
         made.register(STREAM, pa.RecordBatchReader.from_batches(schema, guarded()))
         line = "line" if "line" in schema.names else None
         yield Duck(made, STREAM, cells, where, line, broken=broken)

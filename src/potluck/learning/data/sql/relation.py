@@ -15,12 +15,14 @@ Column = NDArray[np.generic]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What reading may take, and how a CSV file is written. rows: at most; memory: bytes of its engine."""
+    """What reading may take, and how a CSV file is written. rows: at most; memory: bytes of its engine; decimal: the
+    mark in texts that are numbers."""
 
     rows: int
     memory: int = 1 << 30
     separator: str = ","
     encoding: str = "utf-8"
+    decimal: str = "."
 
 
 class Relation(Protocol):

@@ -20,13 +20,16 @@ from potluck.learning.data.sql.layers import Layer, cases
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A column of a source. typed: it is a double; else a text. words: as a text, where the double does not say all its
-    digits."""
+    digits. truth: it is true or false, which are 1 and 0."""
 
     sql: str
     typed: bool = False
     words: str = ""
+    truth: bool = False
 
 
+TRUTHS = {"true": 1.0, "false": 0.0}
+"""What a plan may call them, too, where it does not declare the number."""
 UNKNOWN = -9.0
 """In place of a code: the text is not spelled as the plan spells one."""
 
@@ -72,6 +75,10 @@ def code(cell: Cell, table: Mapping[str, float], how: Notation, layer: Layer, kn
     numbers = [(k, d.double(v)) for k, v in codes.items() if isinstance(k, float)]
     other = d.double(OTHER)
     if cell.typed:
+        if cell.truth:
+            said = {k.lower(): value for k, value in codes.items() if isinstance(k, str)}
+            meant = [(k, said[word]) for word, k in TRUTHS.items() if word in said and k not in codes]
+            numbers += [(k, d.double(value)) for k, value in meant]
         none = [(f"{cell.sql} IS NULL", "NULL")]
         none += [(_one_of(cell.sql, how.numbers, d), "NULL")] if how.numbers else []
         return cases([*none, *((f"{cell.sql} = {d.double(k)}", value) for k, value in numbers)], other)
