@@ -17,7 +17,7 @@ from potluck.core.errors import DataError, UsageError
 from potluck.learning.data.cells import text_of
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Rows, by_place
-from potluck.learning.data.sql.duck import Duck, streamed
+from potluck.learning.data.sql.duck import Duck, numbered, streamed
 from potluck.learning.data.sql.relation import Limits
 from potluck.learning.data.sql.values import Cell
 from potluck.secret.container import Secret
@@ -86,8 +86,8 @@ class Answer:
         with self._asked(CHUNK) as found:
             names = [str(name).strip() for name in found.keys()]  # noqa: SIM118
             index = by_place(wanted, layout, names, self.where)
-            schema = pa.schema([(f"c{place}", pa.string()) for place in range(len(wanted))])
-            cells = {name: Cell(one) for name, one in zip(wanted, schema.names, strict=True)}
+            schema = numbered([pa.string() for _ in wanted])
+            cells = {name: Cell(one) for name, one in zip(wanted, schema.names[1:], strict=True)}
             with streamed(schema, self._batches(found, wanted, index, schema), cells, self.where, self.limits) as rows:
                 yield rows
 
@@ -110,12 +110,16 @@ class Answer:
         length, most, mark = 0, self.limits.rows, self.limits.decimal
         with our_errors(self.where):
             while block := found.fetchmany(min(CHUNK, most + 1 - length)):
+                lines = range(length + 1, length + len(block) + 1)
                 length += len(block)
                 if length > most:
                     raise DataError(f"has more rows than data.max_rows ({most})", where=self.where, hint="raise it")
                 arrays = [
-                    pa.array([text_of(row[place], name, self.where, mark) for row in block], pa.string())
-                    for name, place in zip(names, index, strict=True)
+                    pa.array(lines, pa.int64()),
+                    *(
+                        pa.array([text_of(row[place], name, self.where, mark) for row in block], pa.string())
+                        for name, place in zip(names, index, strict=True)
+                    ),
                 ]
                 yield pa.record_batch(arrays, schema=schema)
 

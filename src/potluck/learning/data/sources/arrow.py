@@ -16,7 +16,7 @@ import numpy as np
 from potluck.core.errors import DataError, UsageError
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Rows, by_place
-from potluck.learning.data.sql.duck import Duck, streamed
+from potluck.learning.data.sql.duck import Duck, numbered, streamed
 from potluck.learning.data.sql.relation import Limits
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class ArrowRows:
                 source, index = lazy.select([labels[place] for place in index]).collect(), list(range(len(index)))
             reader = pa.RecordBatchReader.from_stream(source)
         types = [_plain(reader.schema.field(place).type) for place in index]
-        schema = pa.schema([(f"c{place}", kind) for place, kind in enumerate(types)])
+        schema = numbered(types)
         with streamed(schema, self._batches(reader, index, schema), wanted, self.where, self.limits) as found:
             yield found
 
@@ -71,12 +71,17 @@ class ArrowRows:
     ) -> "Iterator[pa.RecordBatch]":
         import pyarrow as pa
 
+        seen = 0
         with self._as_our_errors():
             for whole in reader:
                 for start in range(0, len(whole), CHUNK):
                     cut = whole.slice(start, CHUNK)
-                    some = [_decoded(cut.column(place), kind) for place, kind in zip(index, schema.types, strict=True)]
-                    yield pa.record_batch(some, schema=schema)
+                    lines = np.arange(seen + 1, seen + len(cut) + 1)
+                    seen += len(cut)
+                    pairs = zip(index, schema.types[1:], strict=True)
+                    yield pa.record_batch(
+                        [lines, *(_decoded(cut.column(place), kind) for place, kind in pairs)], schema=schema
+                    )
 
     @contextmanager
     def _as_our_errors(self) -> Iterator[None]:

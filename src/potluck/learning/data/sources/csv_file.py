@@ -20,7 +20,7 @@ from potluck.core.errors import DataError, reason
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import IN_ORDER, Rows, places, separated
 from potluck.learning.data.sql.dialect import DUCKDB, ODD, PLAIN
-from potluck.learning.data.sql.duck import Duck, connection, path_text, streamed
+from potluck.learning.data.sql.duck import Duck, connection, numbered, path_text, streamed
 from potluck.learning.data.sql.relation import Limits
 from potluck.learning.data.sql.values import Cell
 
@@ -102,8 +102,7 @@ class CsvFile:
         import pyarrow as pa
 
         cells = {name: Cell(f"c{place}") for place, name in enumerate(wanted)}
-        fields = [("line", pa.int64()), *((cell.sql, pa.string()) for cell in cells.values())]
-        schema = pa.schema(fields)
+        schema = numbered([pa.string() for _ in wanted])
         batches = self._batches(schema, index, len(present), header, problems)
         with streamed(schema, batches, cells, self.where, self.limits) as found:
             yield found

@@ -17,7 +17,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.cells import text_of
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Frame, Rows, by_place
-from potluck.learning.data.sql.duck import Duck, streamed
+from potluck.learning.data.sql.duck import Duck, numbered, streamed
 from potluck.learning.data.sql.relation import Limits
 
 if TYPE_CHECKING:
@@ -47,13 +47,11 @@ class InMemory:
         self, wanted: Sequence[str], layout: Sequence[str] | None, problems: Problems, careful: bool
     ) -> Iterator[Duck]:
         """By name, or by place where it has not all the wanted names and a layout says the order."""
-        import pyarrow as pa
-
         index = by_place(wanted, layout, self.names(), self.where, named=not isinstance(self.frame, np.ndarray))
         columns = [self._column(place) for place in index]
         if any(len(column) != len(self.frame) for column in columns):
             raise DataError("has columns of different lengths", where=self.where, hint="give a frame, or an array")
-        schema = pa.schema([(f"c{place}", _type(column)) for place, column in enumerate(columns)])
+        schema = numbered(map(_type, columns))
         with streamed(schema, self._batches(schema, wanted, columns), wanted, self.where, self.limits) as found:
             yield found
 
@@ -68,10 +66,11 @@ class InMemory:
     def _batches(self, schema: "pa.Schema", names: Sequence[str], columns: Sequence[Any]) -> "Iterator[pa.RecordBatch]":
         import pyarrow as pa
 
-        for start in range(0, len(self.frame) if columns else 0, CHUNK):
-            parts = [np.asarray(getattr(one, "iloc", one)[start : start + CHUNK]) for one in columns]
-            arrays = [self._array(*one) for one in zip(parts, schema.types, names, strict=True)]
-            yield pa.record_batch(arrays, schema=schema)
+        for start in range(0, len(self.frame), CHUNK):
+            parts = [_part(one, start) for one in columns]
+            arrays = [self._array(*one) for one in zip(parts, schema.types[1:], names, strict=True)]
+            lines = np.arange(start + 1, min(start + CHUNK, len(self.frame)) + 1)
+            yield pa.record_batch([lines, *arrays], schema=schema)
 
     def _array(self, part: NDArray[np.generic], kind: "pa.DataType", name: str) -> "pa.Array":
         import pandas as pd
@@ -122,6 +121,12 @@ def _type(column: Any) -> "pa.DataType":
     if dtype.kind == "f" and dtype.itemsize not in WIDTHS:
         return pa.float64()
     return pa.from_numpy_dtype(dtype)
+
+
+def _part(column: Any, start: int) -> NDArray[np.generic]:
+    part = getattr(column, "iloc", column)[start : start + CHUNK]
+    # As they are: numbers of pandas that may be absent would become floats.
+    return np.asarray(part) if isinstance(column.dtype, np.dtype) else np.asarray(part, dtype=object)
 
 
 def _widened(part: NDArray[np.generic]) -> NDArray[np.generic]:

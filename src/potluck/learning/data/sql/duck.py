@@ -165,6 +165,13 @@ def typed(name: str, kind: str, where: str, sql: str = "") -> Cell:
     raise unsaid(name, kind.split("(")[0], where)
 
 
+def numbered(types: Iterable["pa.DataType"]) -> "pa.Schema":
+    """Rows that this process makes: which line each one is, and c0, c1, ... of these types."""
+    import pyarrow as pa
+
+    return pa.schema([("line", pa.int64()), *((f"c{place}", kind) for place, kind in enumerate(types))])
+
+
 @contextmanager
 def streamed(
     schema: "pa.Schema",
@@ -175,8 +182,8 @@ def streamed(
 ) -> Iterator[Duck]:
     """Rows that this process makes, some at a time. One query may be asked. What making them raises, the query does.
 
-    cells: also as names alone, in the order of the schema, whose types then say what its columns are. Raises DataError:
-    no text stands for a column's values.
+    cells: also as names alone, of the columns of a schema that is `numbered`, whose types then say what they are.
+    Raises DataError: no text stands for a column's values.
     """
     import pyarrow as pa
 
@@ -192,7 +199,7 @@ def streamed(
     with closing(_shared(limits.memory, os.getpid()).cursor()) as made:
         if not isinstance(cells, Mapping):
             made.register("typed", schema.empty_table())
-            kinds = made.execute("DESCRIBE SELECT * FROM typed").fetchall()
+            kinds = made.execute("DESCRIBE SELECT * EXCLUDE line FROM typed").fetchall() if cells else []
             cells = {name: typed(name, kind, where, sql) for name, (sql, kind, *_) in zip(cells, kinds, strict=True)}
         made.register(STREAM, pa.RecordBatchReader.from_batches(schema, guarded()))
         line = "line" if "line" in schema.names else None
