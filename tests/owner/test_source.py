@@ -518,8 +518,8 @@ def test_a_value_of_any_kind_is_the_text_that_it_has_in_a_file(values, decimal):
 def test_a_column_of_many_kinds_is_read_in_whatever_chunks_it_comes(tmp_path, monkeypatch):
     """SQLite's columns hold what they are given: numbers first and then texts, in another chunk."""
     monkeypatch.setattr(sql, "CHUNK", 2)
-    values = [1, 2.5, None, 3, "x", 2**60, " 7 ", "", 1e300]
+    values = [1, 2.5, None, 3, "x", 2**60, " 7 ", "", 1e300, 0, 0.0, -0.0]
     source = as_sqlite(tmp_path, [(one,) for one in values], names=("x",))
     assert cells(opened(source, tmp_path), "x")["x"] == [
-        "1", "2.5", None, "3", "x", str(2**60), " 7 ", "", "1e+300"
+        "1", "2.5", None, "3", "x", str(2**60), " 7 ", "", "1e+300", "0", "0", "-0.0"
     ]  # fmt: skip

@@ -17,7 +17,7 @@ from potluck.core.errors import DataError, UsageError
 from potluck.learning.data.cells import text_of
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Rows, by_place
-from potluck.learning.data.sql.duck import Duck, numbered, streamed
+from potluck.learning.data.sql.duck import Duck, either, numbered, streamed
 from potluck.learning.data.sql.relation import Limits
 from potluck.learning.data.sql.values import Cell
 from potluck.secret.container import Secret
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PIP = "pip install 'potluck[sql]'"
 CHUNK = 10_000
+NUMBERS = frozenset((int, float, type(None)))
 PATIENCE = 15
 """Seconds to reach a database."""
 _COMMENT = re.compile(r"\s+|--[^\n]*(?:\n|$)|/\*.*?\*/", re.DOTALL)
@@ -63,7 +64,8 @@ class Query:
 class Answer:
     """See `learning.data.source.Rows`: what a query gives, asked anew each time, and held some rows at a time.
 
-    Every value comes as the text that a CSV file would have, since SQLite's columns may hold of every kind.
+    Every cell is the text that a CSV file would have, as a column of SQLite's may hold values of every kind. Numbers
+    become texts in the engine, which is quicker at it.
     """
 
     engine: "Engine" = field(repr=False)
@@ -86,42 +88,51 @@ class Answer:
         with self._asked(CHUNK) as found:
             names = [str(name).strip() for name in found.keys()]  # noqa: SIM118
             index = by_place(wanted, layout, names, self.where)
-            schema = numbered([pa.string() for _ in wanted])
-            cells = {name: Cell(one) for name, one in zip(wanted, schema.names[1:], strict=True)}
+            schema = numbered([pa.float64(), pa.string()] * len(wanted))
+            pairs = zip(wanted, schema.names[1::2], schema.names[2::2], strict=True)
+            cells = {name: Cell(either(number, text, self.limits.decimal)) for name, number, text in pairs}
             with streamed(schema, self._batches(found, wanted, index, schema), cells, self.where, self.limits) as rows:
                 yield rows
 
     @contextlib.contextmanager
     def _asked(self, chunk: int) -> "Iterator[CursorResult[Any]]":
-        with our_errors(self.where), self.engine.connect() as connection:
-            if connection.dialect.name == "postgresql":
-                connection = connection.execution_options(postgresql_readonly=True)
-            # As it is, to the driver: in a text() `:name` would be a parameter, and with parameters `%` would be one.
-            most = min(chunk, self.limits.rows + 1)
-            options = connection.execution_options(stream_results=True, no_parameters=True, yield_per=most)
-            with contextlib.closing(options.exec_driver_sql(self.statement)) as found:
-                yield found
+        with contextlib.ExitStack() as stack:
+            with our_errors(self.where):
+                connection = stack.enter_context(self.engine.connect())
+                if connection.dialect.name == "postgresql":
+                    connection = connection.execution_options(postgresql_readonly=True)
+                # As it is, to the driver: in a text() `:name` would be a parameter, and with parameters `%` would be.
+                most = min(chunk, self.limits.rows + 1)
+                options = connection.execution_options(stream_results=True, no_parameters=True, yield_per=most)
+                found = stack.enter_context(contextlib.closing(options.exec_driver_sql(self.statement)))
+            yield found
 
     def _batches(
         self, found: "CursorResult[Any]", names: Sequence[str], index: Sequence[int], schema: "pa.Schema"
     ) -> "Iterator[pa.RecordBatch]":
         import pyarrow as pa
 
-        length, most, mark = 0, self.limits.rows, self.limits.decimal
+        length, most = 0, self.limits.rows
         with our_errors(self.where):
             while block := found.fetchmany(min(CHUNK, most + 1 - length)):
-                lines = range(length + 1, length + len(block) + 1)
+                arrays = [pa.array(range(length + 1, length + len(block) + 1), pa.int64())]
                 length += len(block)
                 if length > most:
                     raise DataError(f"has more rows than data.max_rows ({most})", where=self.where, hint="raise it")
-                arrays = [
-                    pa.array(lines, pa.int64()),
-                    *(
-                        pa.array([text_of(row[place], name, self.where, mark) for row in block], pa.string())
-                        for name, place in zip(names, index, strict=True)
-                    ),
-                ]
+                columns = list(zip(*block, strict=True))
+                for name, place in zip(names, index, strict=True):
+                    arrays += self._numbers_and_texts(columns[place], name)
                 yield pa.record_batch(arrays, schema=schema)
+
+    def _numbers_and_texts(self, values: Sequence[object], name: str) -> "tuple[pa.Array, pa.Array]":
+        """Some cells of a column: where all are numbers, numbers; else all are texts."""
+        import pyarrow as pa
+
+        if NUMBERS.issuperset(map(type, values)):
+            with contextlib.suppress(pa.ArrowInvalid):  # more digits than a double has
+                return pa.array(values, pa.float64()), pa.nulls(len(values), pa.string())
+        texts = [text_of(value, name, self.where, self.limits.decimal) for value in values]
+        return pa.nulls(len(values), pa.float64()), pa.array(texts, pa.string())
 
 
 def database(source: object, where: str, limits: Limits) -> Rows | None:

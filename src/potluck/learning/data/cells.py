@@ -5,6 +5,7 @@ are ISO texts, and a moment that has a zone is what it is in UTC. These are the 
 values. A value that has no text (bytes, lists) is refused with its column's name alone.
 """
 
+import math
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -40,7 +41,8 @@ def text_of(value: object, name: str, where: str, decimal: str = ".") -> str | N
 
 
 def _of_float(value: float) -> str:
-    return str(int(value)) if value.is_integer() and 0 != abs(value) < EXACT else repr(float(value))
+    whole = value.is_integer() and abs(value) <= EXACT and (value != 0 or math.copysign(1, value) > 0)
+    return str(int(value)) if whole else repr(float(value))
 
 
 def _of_moment(value: datetime) -> str:

@@ -85,12 +85,15 @@ class ArrowRows:
 
     @contextmanager
     def _as_our_errors(self) -> Iterator[None]:
-        """Whatever a library raises while it computes its rows, without the values that its message may quote."""
+        """What libraries raise while they compute rows, without the values that their messages may quote."""
+        import duckdb
+        import pyarrow as pa
+
+        polars = sys.modules.get("polars")
+        more = (polars.exceptions.PolarsError,) if polars else ()
         try:
             yield
-        except (GeneratorExit, DataError):
-            raise
-        except Exception as error:
+        except (pa.ArrowException, duckdb.Error, OSError, TypeError, ValueError, *more) as error:
             what = f"cannot be read as an Arrow stream ({type(error).__name__})"
             hint = "give a frame or a table of numbers, texts, true and false, dates and times"
             raise DataError(what, where=self.where, hint=hint) from None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from potluck.core.errors import DataError
-from potluck.learning.data.cells import unsaid
+from potluck.learning.data.cells import EXACT, unsaid
 from potluck.learning.data.problems import Doubt
 from potluck.learning.data.sql.dialect import DUCKDB, STOPPED, Dialect
 from potluck.learning.data.sql.relation import Column, Limits
@@ -170,6 +170,17 @@ def numbered(types: Iterable["pa.DataType"]) -> "pa.Schema":
     import pyarrow as pa
 
     return pa.schema([("line", pa.int64()), *((f"c{place}", kind) for place, kind in enumerate(types))])
+
+
+def either(number: str, text: str, decimal: str) -> str:
+    """A cell as a text: the text of a stream's column where it has one, else that of its number."""
+    # Zero below zero stays what it is.
+    whole = f"{number} = trunc({number}) AND abs({number}) <= {DUCKDB.double(EXACT)}"
+    whole += f" AND ({number} <> 0 OR NOT signbit({number}))"
+    said = f"CASE WHEN {whole} THEN CAST(CAST({number} AS BIGINT) AS VARCHAR) ELSE CAST({number} AS VARCHAR) END"
+    if decimal != ".":
+        said = f"replace({said}, '.', {DUCKDB.text(decimal)})"
+    return f"coalesce({text}, {said})"
 
 
 @contextmanager
