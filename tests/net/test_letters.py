@@ -1,5 +1,6 @@
 """Letters over a real broker that is killed, restarted, filled, emptied: none is lost, none comes twice to a caller."""
 
+import errno
 import os
 import re
 import shutil
@@ -11,12 +12,13 @@ import pytest
 
 from potluck.core.errors import Unreachable, UsageError
 from potluck.core.party import SERVER, site
-from potluck.core.slices import whole
+from potluck.core.slices import LONG, whole
 from potluck.net import mailbox, topology
 from potluck.net.address import subject, token
 from potluck.net.configuration import Limits
 from potluck.net.pieces import MESSAGE, PIECE
 from potluck.net.topology import Queues
+from potluck.secret import spool
 from support.net.broker_rig import Rig, rig, until
 
 A, B = site("a"), site("b")
@@ -57,6 +59,29 @@ def test_a_letter_arrives_both_ways_as_it_was_sent(broker, size):
     assert got(server) == data
     server.send(A, data, 60)
     assert got(a) == data
+
+
+def test_a_long_letter_for_which_there_is_no_room_is_said_and_comes_when_there_is(broker, monkeypatch):
+    server, a = pair(broker)
+    data = os.urandom(LONG + PIECE)
+    with monkeypatch.context() as patch:
+        patch.setattr(spool.os, "pwrite", _full)
+        server.send(A, data, 60)
+        assert a.receive(0.5) is None
+        assert isinstance(a.trouble, UsageError)
+        assert (a.trouble.what, a.trouble.hint) == (
+            f"a long letter cannot be kept there ({os.strerror(errno.ENOSPC)})",
+            "set TMPDIR",
+        )
+        server.send(A, b"a short one comes", 60)
+        assert got(a) == b"a short one comes"
+        assert a.trouble is not None
+    assert got(a) == data
+    assert a.trouble is None
+
+
+def _full(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_letters_wait_for_a_party_that_comes_later_and_for_a_broker_that_restarts(broker):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from potluck.core.errors import Unreachable
+from potluck.core.errors import PotluckError, Unreachable
 from potluck.core.party import Party
 from potluck.core.slices import Sliced
 
@@ -39,6 +39,11 @@ class Line(Protocol):
 
     def receive(self, wait: float) -> Delivery | None:
         """The next whole letter, or None after `wait` seconds. Raises Unreachable: the line is closed or refused."""
+        ...
+
+    @property
+    def trouble(self) -> PotluckError | None:
+        """Why nothing comes now; None where all is well. UsageError: there is no room here for a letter."""
         ...
 
     def close(self) -> None:

@@ -139,8 +139,8 @@ class Link:
 
     @property
     def trouble(self) -> PotluckError | None:
-        """Why there is no connection now; None where there is one."""
-        return self._trouble
+        """Why there is no connection now, or why a long letter cannot be kept here; None where all is well."""
+        return self._trouble or self._mailbox.cramped
 
     def open(self, patience: float) -> None:
         """Wait for the connection (the server: and its queues). Raises Unreachable, Refused, UsageError."""

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 from nats.aio.msg import Msg
 
-from potluck.core.slices import Sliced
+from potluck.core.errors import UsageError
+from potluck.core.slices import LONG, Sliced
 from potluck.net.address import inbox, stream, token
 from potluck.net.pieces import MESSAGE, Added, Assembler, Key, Malformed, read
 from potluck.net.session import Account, Session
@@ -58,6 +59,7 @@ class Mailbox:
         self._whole: set[Key] = set()  # joined, not done with
         self._newest = 0
         self._broker = ""
+        self.cramped: UsageError | None = None  # why the last long letter was not kept; None: it was
         self._done: OrderedDict[Key, None] = OrderedDict()
         self._finished: deque[Key] = deque()
         self._session: Session | None = None
@@ -219,6 +221,8 @@ class Mailbox:
             self._say([reply], ACK)
             return
         self._replies.setdefault(key, {})[piece.index] = reply
+        if piece.total > LONG:
+            self.cramped = added.cramped
         self._dropped(added)
         if added.whole is not None:
             self._whole.add(key)

@@ -98,6 +98,7 @@ class Added:
     whole: Sliced | None = field(default=None, repr=False)
     ended: tuple[Key, ...] = ()  # dropped for good: their sender has more unfinished letters than it may
     later: tuple[Key, ...] = ()  # dropped for want of room: fetch them again later
+    cramped: UsageError | None = None  # why there was none on the disk
 
 
 class Assembler:
@@ -129,8 +130,8 @@ class Assembler:
                 return Added(key, whole=bytes(piece.payload))
             try:
                 file = Spooled(piece.total) if piece.total > LONG else None
-            except UsageError:
-                return Added(key, later=(key,))
+            except UsageError as error:
+                return Added(key, later=(key,), cramped=error)
             partial = self._open[key] = _Partial(piece.total, now, file)
             self._senders.setdefault(sender, OrderedDict())[key] = None
             self.size += OVERHEAD
@@ -139,9 +140,9 @@ class Assembler:
         if piece.index not in partial.pieces:
             try:
                 partial.put(piece)
-            except UsageError:  # no room on this disk: as where there is none in memory
+            except UsageError as error:  # as where there is none in memory
                 self.drop(key)
-                return Added(key, later=(key,))
+                return Added(key, later=(key,), cramped=error)
             partial.size += len(piece.payload)
             partial.touched = now
             self.size += len(piece.payload)

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from potluck.api.network import members
-from potluck.core.errors import Refused
+from potluck.core.errors import Refused, UsageError
 from potluck.core.party import site
 from potluck.core.plan import digest
 from potluck.core.rounds import Cause
@@ -45,6 +45,18 @@ def test_the_model_is_the_one_of_a_run_in_one_process(fed, word):
     assert [one.number for one in log.rounds] == [1, 2, 3, 4]
     assert all(not one.dropped for one in log.rounds)
     assert all(one.ask.state == b"" for one in log.rounds)  # no model a round is kept
+
+
+def test_a_server_without_room_for_a_letter_says_so_and_calls_nobody_silent(fed):
+    with fed.attending(*"abcd"), fed.coordinator(quick(scene.plan()), RUN) as (coordinator, journal):
+        coordinator.gather()
+        coordinator._line.trouble = UsageError("a long letter cannot be kept there", hint="set TMPDIR")
+        with pytest.raises(UsageError, match="cannot be kept there"):
+            drive(build(scene.plan().spec), Sums(quick(scene.plan()), coordinator, store=journal))
+        coordinator._line.trouble = None  # control: with room the run goes on where it was
+        outcome = drive(build(scene.plan().spec), Sums(quick(scene.plan()), coordinator, store=journal))
+        coordinator.close(b"")
+    assert outcome.model.digest() == in_one_process(scene.plan())
 
 
 def test_noise_costs_what_it_costs_in_one_process(fed, tmp_path):

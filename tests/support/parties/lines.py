@@ -4,7 +4,7 @@ import queue
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from potluck.core.errors import Unreachable
+from potluck.core.errors import PotluckError, Unreachable
 from potluck.core.line import Delivery
 from potluck.core.party import Party
 
@@ -46,6 +46,7 @@ class MemoryLine:
     exchange: Exchange
     party: Party
     closed: bool = False
+    trouble: PotluckError | None = None
 
     def send(self, to: Party, data: bytes, patience: float) -> None:
         """Raises Unreachable: closed."""

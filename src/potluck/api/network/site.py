@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from potluck.core import private
-from potluck.core.errors import Refused, unwritable
+from potluck.core.errors import Refused, UsageError, unwritable
 from potluck.members import keys as keyring
 from potluck.members.federation import Federation, accept
 from potluck.members.files import locked
@@ -66,7 +66,8 @@ def _watching(link: Link, stop: Callable[[], bool], say: Callable[[str], None]) 
     known: list[str] = []
 
     def look() -> bool:
-        now = str(link.trouble.what) if link.trouble else "connected"
+        trouble = link.trouble
+        now = str(trouble if isinstance(trouble, UsageError) else trouble.what) if trouble else "connected"
         if known != [now]:
             known[:] = [now]
             say(f"broker: {now}")

@@ -16,7 +16,7 @@ import msgspec
 
 from potluck.core.asks import Answer, Ask, Kind, Task
 from potluck.core.desk import Desk, Letter
-from potluck.core.errors import Unreachable
+from potluck.core.errors import Unreachable, UsageError
 from potluck.core.ledger import Volatile
 from potluck.core.line import Line
 from potluck.core.party import SERVER, Draw, Party
@@ -277,6 +277,8 @@ class Coordinator:
         """Take one letter. False: none came."""
         delivery = self._line.receive(wait)
         if delivery is None:
+            if isinstance(self._line.trouble, UsageError):  # else whoever sent it would be called silent
+                raise self._line.trouble
             return False
         try:
             sender, body = self._me.disclose(delivery.data)
