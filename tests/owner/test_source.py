@@ -183,14 +183,6 @@ def fails(source, folder, kind=DataError, max_rows=10_000, names=()) -> str:
     return str(caught.value)
 
 
-def test_the_same_rows_give_the_same_table_from_csv_parquet_and_sqlite(tmp_path):
-    expected = read(opened(as_csv(tmp_path, ROWS), tmp_path), plan(), "home")
-    assert 300 < expected.rows < 400
-    assert set(expected.target.tolist()) == {0, 1}
-    for source in (as_parquet(tmp_path, ROWS), as_sqlite(tmp_path, ROWS)):
-        same(read(opened(source, tmp_path), plan(), "home"), expected)
-
-
 def test_the_same_rows_give_the_same_table_from_postgresql(tmp_path, postgres):
     expected = read(opened(as_csv(tmp_path, ROWS), tmp_path), plan(), "home")
     same(read(opened(as_postgres(postgres), tmp_path), plan(), "home"), expected)

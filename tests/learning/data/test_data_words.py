@@ -11,14 +11,11 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from potluck.core.errors import DataError
-from potluck.core.plan import Column, Data, Statistic, Target
+from potluck.core.plan import Column, Data, Target
 from potluck.core.tables.derived import Derive, Where
-from potluck.dp.mechanism import mechanism
 from potluck.learning.data.table import read
 from potluck.learning.models.card import fault
 from potluck.learning.models.model import model
-from potluck.learning.statistics.read import read as read_sums
-from potluck.learning.statistics.statistics import StatisticsTask
 from potluck.owner import source as _source  # noqa: F401  Parquet is a kind of source that owners have
 from support.learning.sums import category, make, number, replaced, stats
 
@@ -381,76 +378,6 @@ def test_a_date_of_a_table_counts_by_one_day():
     start = date(1999, 12, 25)
     cells = [f"{start + timedelta(days=k):%d.%m.%Y}" for k in range(400)]
     assert dates(*cells, to="1999-12-25", kind="days") == [-k for k in range(400)]
-
-
-# Known answers by pandas, over every kind of source
-
-
-CELLS = {
-    "birth": st.dates(date(1930, 1, 1), date(2024, 12, 31)),
-    "x": st.one_of(st.none(), st.integers(-3000, 13000).map(lambda n: n / 1000)),
-    "c": st.sampled_from(["ja", "JA", "nein", "Nein", "weiß nicht", ""]),
-}
-
-
-@settings(max_examples=6, deadline=None)
-@given(st.lists(st.fixed_dictionaries(CELLS), min_size=1, max_size=40), st.integers(0, 90), st.booleans())
-def test_sums_are_those_of_pandas_from_every_kind_of_source(tmp_path_factory, rows, age, negated):
-    folder = tmp_path_factory.mktemp("rows")
-    frame = pd.DataFrame(rows)
-    text = frame.assign(
-        birth=[f"{one:%d.%m.}{one.year:04}" for one in frame["birth"]],
-        x=["" if one is None or one != one else repr(float(one)).replace(".", ",") for one in frame["x"]],
-    )
-    text.to_csv(folder / "rows.csv", sep=";", index=False, encoding="cp1252")
-    text.to_parquet(folder / "texts.parquet", index=False)
-    typed = frame.assign(birth=pd.to_datetime(frame["birth"]), x=frame["x"].astype(float))
-    typed.to_parquet(folder / "typed.parquet", index=False)
-    condition = Where(column="c", not_in=("nein",)) if negated else Where(column="c", within=("ja",))
-    data = Data(
-        separator=";",
-        decimal=",",
-        encoding="cp1252",
-        fold=True,
-        columns={"birth": BIRTH, "x": number(0, 10, "flag"), "c": category("ja", "nein", missing="flag")},
-        derive={
-            "age": Derive(kind="years", source="birth", to="2025-01-01", low=0.0, high=110.0),
-            "group": Derive(kind="bins", source="age", edges=(18.0, 65.0)),
-        },
-        where=(Where(column="age", at_least=float(age)), condition),
-    )
-    wanted = (
-        Statistic(name="n", kind="count"),
-        Statistic(name="x", kind="mean", column="x", by="group"),
-        Statistic(name="age", kind="mean", column="age"),
-    )
-    spec = replaced(stats({}, *wanted), data=data)
-    grid = mechanism(spec, next(StatisticsTask(spec).lead())).grid
-    small = frame["c"].str.lower()
-    ages = pd.Series([years(one, date(2025, 1, 1)) for one in frame["birth"]])
-    keep = (ages >= age) & (small.isin(["ja", "weiß nicht"]) if negated else small == "ja")
-    found = []
-    for source in (folder / "rows.csv", folder / "texts.parquet", folder / "typed.parquet", typed, text):
-        if not keep.any():
-            with pytest.raises(DataError, match="no row meets"):
-                read_sums(source, spec, "home", grid)
-            continue
-        table = read_sums(source, spec, "home", grid)
-        assert (table.tally.used, table.tally.unmet) == (int(keep.sum()), int((~keep).sum()))
-        assert table.sums is not None
-        found.append(table.sums.encode(grid, None).words.tolist())
-    assert all(one == found[0] for one in found)
-    if found:
-        steps = {part.name: part.step for part in grid.parts}
-        assert table.sums.steps["n"][0] * steps["n"] == keep.sum()
-        scaled = 2 * ages[keep] / 110 - 1
-        # Each row is truncated on the grid, toward zero.
-        assert table.sums.steps["age"][1] == sum(int(value / steps["age"]) for value in scaled)
-        inside = frame["x"].astype(float).clip(0, 10)[keep] / 5 - 1
-        for place, mask in enumerate([ages < 18, (ages >= 18) & (ages < 65), ages >= 65]):
-            mine = inside[mask[keep]].dropna()
-            assert table.sums.steps["x"][2 * place] * steps["x"] == len(mine)
-            assert table.sums.steps["x"][2 * place + 1] * steps["x"] == pytest.approx(mine.sum(), abs=1e-6)
 
 
 # Model files from elsewhere
