@@ -16,7 +16,7 @@ from potluck.core.bounds import Bounds, Size
 from potluck.core.party import Party, Role, site
 from potluck.core.registry import Known
 from potluck.core.schemes import Scheme, scheme_of
-from potluck.core.tables.derived import Derive, Names, Text, Where
+from potluck.core.tables.derived import Derive, Names, Reduce, Text, Where
 from potluck.core.traits import TRAITS, Traits
 
 CODE = version("potluck")
@@ -122,6 +122,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     columns: Annotated[dict[Text, Column], Size(100_000)] = {}
     derive: Annotated[dict[Text, Derive], Size(1_000)] = {}
     where: Annotated[tuple[Where, ...], Size(100)] = ()
+    reduce: Reduce | None = None
     target: Target | None = None
     split: Split | None = None
 

@@ -67,7 +67,8 @@ def _unit(plan: Plan) -> Iterator[Finding]:
         yield "data.person", 'is missing: unit = "person" needs to know whose row it is', "name its column"
     if plan.traits.counts and wanted.unit == "site":
         yield "privacy.unit", "statistics cannot hide a whole site yet", 'use "row" or "person"'
-    if plan.traits.counts and wanted.unit == "person" and wanted.rows_per_person is None:
+    several = wanted.unit == "person" and plan.data.reduce is None
+    if plan.traits.counts and several and wanted.rows_per_person is None:
         what = "is missing: it bounds what one person adds to a statistic"
         yield "privacy.rows_per_person", what, "further rows of a person are left out"
 

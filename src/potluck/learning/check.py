@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from potluck.core.plan import IGNORED, Plan, Training, required
 from potluck.learning.data.check import of_columns, of_features, of_split
 from potluck.learning.data.column import COLUMNS
-from potluck.learning.data.derive import declared
+from potluck.learning.data.declared import declared
 from potluck.learning.data.encode import encoding, inputs
 from potluck.learning.data.notation import notation
 from potluck.learning.models.kinds import MODELS

@@ -23,8 +23,10 @@ def columns_read(plan: Plan, owner: str | None = None) -> tuple[str, ...]:
     names = keys + [name for name, column in data.columns.items() if not column.ignored]
     names += [data.person] if data.person is not None else []
     if not plan.traits.counts:
-        # What is derived stands in no file: the columns that it is made of are declared, and so among these.
-        names += [data.target.column] if data.target and data.target.column not in data.derive else []
+        # What is derived, or is a person's, stands in no file: the columns that it is made of are declared, and so
+        # among these.
+        made = data.derive.keys() | (data.reduce.columns.keys() if data.reduce else set())
+        names += [data.target.column] if data.target and data.target.column not in made else []
         names += [data.split.column] if data.split and data.split.column is not None else []
     if plan.traits.joins and owner is not None:
         names = [name for name in names if _owner(plan, name) in (None, owner)]

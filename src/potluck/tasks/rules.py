@@ -34,7 +34,9 @@ def too_long(plan: Plan) -> list[str]:
 
 def _values(plan: Plan) -> Iterator[str]:
     derived = sum(len(one.values) + len(one.map) + len(one.edges) for one in plan.data.derive.values())
-    values = sum(len(column.values) for column in plan.data.columns.values()) + derived
+    reduce = plan.data.reduce
+    reduced = sum(len(one.values) for one in reduce.columns.values()) if reduce else 0
+    values = sum(len(column.values) for column in plan.data.columns.values()) + derived + reduced
     if values > MOST_VALUES:
         what = f"{values} values of categories are more than the {MOST_VALUES} that a plan may have"
         yield f"data.columns: {what}. hint: fewer, or columns of numbers"
@@ -132,7 +134,7 @@ def _data(plan: Plan) -> Iterator[str]:
     """Words of [data] that only tasks of sums have, or that nothing of the task reads."""
     data, traits = plan.data, plan.traits
     known = " or ".join(f'"{name}"' for name, one in TRAITS.entries.items() if one.sums)
-    for key in ("derive", "where"):
+    for key in ("derive", "where", "reduce"):
         if getattr(data, key) and not traits.sums:
             yield f"data.{key}: is for task = {known} in this version. hint: leave it out, or prepare the rows before"
     if traits.scores and data.fold:

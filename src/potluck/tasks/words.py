@@ -2,8 +2,9 @@
 
 from potluck.core.plan import Plan
 from potluck.learning.data.conditions import said
-from potluck.learning.data.derive import declared
+from potluck.learning.data.declared import declared
 from potluck.learning.data.derive import named as made_of
+from potluck.learning.data.reduce import said as reduced
 from potluck.learning.evaluation import evaluate
 from potluck.owner.reach import columns_read
 
@@ -23,11 +24,13 @@ def left_out(plan: Plan) -> str:
     texts = [repr(text) for text in plan.data.missing if text]
     split = plan.data.split if plan.traits.labelled else None
     words = f" Taken as no value: {', '.join(texts)}." if texts else ""
-    words += f" Rows without a value in {', '.join(dropping)} are left out." if dropping else ""
+    who = "persons" if plan.data.reduce else "rows"
+    words += f" {who.capitalize()} without a value in {', '.join(dropping)} are left out." if dropping else ""
     derived = [f"{name} ({one.kind} from {' and '.join(made_of(one))})" for name, one in plan.data.derive.items()]
     words += f" Derived: {', '.join(derived)}." if derived else ""
     conditions = [said(one) for one in plan.data.where]
     words += f" Only rows count where {'; '.join(conditions)}." if conditions else ""
+    words += f" {reduced(plan)}." if plan.data.reduce else ""
     what_for = " for metrics" if split and evaluate.allowed(plan) else ""
-    words += f" {split.test:.4g} of the rows are held out{what_for}." if split and split.test is not None else ""
+    words += f" {split.test:.4g} of the {who} are held out{what_for}." if split and split.test is not None else ""
     return words

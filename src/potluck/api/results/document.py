@@ -10,6 +10,7 @@ import msgspec
 from potluck.api.results.facts import Facts
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
+from potluck.learning.data.declared import declared
 from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.models.scoring import Predicted
 from potluck.report import details
@@ -194,7 +195,7 @@ def matched(plan: Spec, outcome: Outcome, beside: Beside) -> details.Intersectio
 
 
 def _questions(facts: Facts) -> tuple[details.Question, ...]:
-    columns = facts.spec.data.columns
+    columns = declared(facts.spec)
     found = []
     for one in facts.spec.statistics:
         names = one.columns or ((one.column,) if one.column else ())

@@ -1,4 +1,4 @@
-"""Of a plan: columns that others give, and the conditions by which rows are chosen."""
+"""Of a plan: columns that others give, the conditions by which rows are chosen, and how rows become persons."""
 
 from typing import Annotated, Literal
 
@@ -48,3 +48,23 @@ class Where(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
         words = ("at_least", "at_most", "above", "below")
         found = {word: getattr(self, word) for word in words} | {"in": self.within, "not_in": self.not_in}
         return {word: value for word, value in found.items() if value is not None}
+
+
+class Reduced(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"source": "from"}):
+    """A column that a person's rows give. source: the column that it is made of, by default that of its own name, and
+    for a count none: it then counts rows; values: of `any`; low, high: of a count; reference: of `any`."""
+
+    kind: Annotated[str, Known("data.reduce.columns.kind")]
+    source: Text | None = None
+    values: Names = ()
+    low: float | None = None
+    high: float | None = None
+    reference: Text | None = None
+
+
+class Reduce(msgspec.Struct, frozen=True, kw_only=True):
+    """All rows of a person become one. order: the date or number by which they follow one another; columns: all that is
+    left, by name."""
+
+    order: Text | None = None
+    columns: Annotated[dict[Text, Reduced], Size(10_000)] = {}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from potluck.core.plan import Column, Plan
 from potluck.core.tables.derived import Where
 from potluck.learning.data.column import COLUMNS, Field
-from potluck.learning.data.derive import declared
+from potluck.learning.data.declared import of_rows
 from potluck.learning.data.notation import Notation
 from potluck.learning.data.sql.dialect import Dialect
 
@@ -20,7 +20,7 @@ LISTS = ("in", "not_in")
 
 def of_where(plan: Plan, how: Notation) -> list[str]:
     """What is wrong with the conditions. One line a problem."""
-    columns = declared(plan) if plan.data.where else {}
+    columns = of_rows(plan) if plan.data.where else {}
     found = []
     for number, one in enumerate(plan.data.where, 1):
         at = f"data.where.{number}"

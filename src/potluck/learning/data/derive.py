@@ -1,4 +1,4 @@
-"""A kind of derived column as one object: what it is made of, and how. And all columns that a plan declares with them.
+"""A kind of derived column as one object: what it is made of, and how.
 
 A kind is a file in `derivations/` and a line in its table. It is arithmetic that every engine does alike. What it is
 made of may itself be derived, by an entry that stands above it.
@@ -48,20 +48,6 @@ def column_of(one: Derive) -> Column:
     """What an entry becomes, as a plan would declare it."""
     found = DERIVATIONS.of(one.kind).column(one)
     return msgspec.structs.replace(found, missing=one.missing, unit=one.unit, reference=one.reference)
-
-
-def declared(plan: Plan) -> Mapping[str, Column]:
-    """The columns of a plan, with those that it derives behind them."""
-    data = plan.data
-    if not data.derive:
-        return data.columns
-    return {**data.columns, **{name: column_of(one) for name, one in data.derive.items()}}
-
-
-def find(plan: Plan, name: str) -> Column | None:
-    """A column of a plan, of its files or derived; None: it declares none."""
-    one = plan.data.derive.get(name)
-    return plan.data.columns.get(name) if one is None else column_of(one)
 
 
 def named(one: Derive) -> tuple[str, ...]:

@@ -6,17 +6,19 @@ value that is not declared counts as missing: it would pass for the reference el
 carries it, so that training and scoring cannot differ.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 import msgspec
 import numpy as np
 
-from potluck.core.plan import Column, Plan
+from potluck.core.plan import Column, Plan, required
 from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS, OTHER, Field
-from potluck.learning.data.derive import declared, named
+from potluck.learning.data.declared import declared, of_rows
+from potluck.learning.data.derive import named
 from potluck.learning.data.notation import Notation
+from potluck.learning.data.reduce import source_of
 from potluck.learning.data.sql.relation import Limits
 
 MOST = 1 << 40
@@ -76,7 +78,7 @@ def inputs(plan: Plan) -> dict[str, Column]:
     outside = {data.person}
     if plan.traits.labelled:
         outside |= {data.target.column if data.target else None, data.split.column if data.split else None}
-        outside |= {name for one in data.derive.values() for name in named(one)}
+        outside |= {name for one in data.derive.values() for name in named(one)} if data.reduce is None else set()
     return {
         name: one
         for name, one in declared(plan).items()
@@ -86,17 +88,29 @@ def inputs(plan: Plan) -> dict[str, Column]:
 
 def helpers(plan: Plan, fields: Iterable[Field]) -> tuple[Field, ...]:
     """The fields that these ones are derived from, or that conditions and a derived target need."""
-    data, columns = plan.data, declared(plan)
+    data = plan.data
     mine = {one.name for one in fields}
-    needed = dict.fromkeys(mine & data.derive.keys())
-    needed |= dict.fromkeys(one.column for one in data.where)
+    needed = mine & data.derive.keys() | {one.column for one in data.where}
     target = data.target.column if plan.traits.labelled and data.target else None
-    needed |= {target: None} if target in data.derive else {}
+    needed |= {target} if target in data.derive else set()
+    return tuple(one for one in _with_parts(plan, needed) if one.name not in mine)
+
+
+def fields_of_rows(plan: Plan) -> tuple[Field, ...]:
+    """The fields of rows that are reduced to persons, with those that conditions and the order need."""
+    reduce = required(plan.data.reduce)
+    needed = {source_of(name, one) for name, one in reduce.columns.items()} | {one.column for one in plan.data.where}
+    return _with_parts(plan, needed | {reduce.order})
+
+
+def _with_parts(plan: Plan, needed: Collection[str | None]) -> tuple[Field, ...]:
+    """Fields of rows of these names, and all that they are derived from."""
+    columns, found = of_rows(plan), set(needed)
     # What an entry is made of stands above it, so one pass from the last to the first finds all.
-    for name, one in reversed(data.derive.items()):
-        if name in needed:
-            needed |= dict.fromkeys(named(one))
-    return tuple(_field(plan, name, columns[name]) for name in columns if name in needed and name not in mine)
+    for name, one in reversed(plan.data.derive.items()):
+        if name in found:
+            found |= set(named(one))
+    return tuple(_field(plan, name, column) for name, column in columns.items() if name in found)
 
 
 def _field(plan: Plan, name: str, column: Column) -> Field:
@@ -108,17 +122,19 @@ def _field(plan: Plan, name: str, column: Column) -> Field:
 def encoding(plan: Plan) -> Encoding:
     """What a plan declares: all its columns but the person's, and to train also but the target's and the split's.
 
-    Of statistics the features are not used, but each column's ranges, values and rule for missing values are.
+    Of statistics the features are not used, but each column's ranges, values and rule for missing values are. Where
+    rows become persons, the columns are the persons': what is scored later has one row a person.
     """
     data, inside = plan.data, inputs(plan)
     if plan.traits.counts:  # which counts every declared value, and needs none to compare with
         inside = {name: msgspec.structs.replace(column, reference=None) for name, column in inside.items()}
-    fields = tuple(_field(plan, name, column) for name, column in inside.items())
+    reduced = data.reduce is not None
+    fields = tuple(field(*one) if reduced else _field(plan, *one) for one in inside.items())
     return Encoding(
         fields=fields,
         missing=data.missing,
-        layout=() if data.header else tuple(data.columns),
-        helpers=helpers(plan, fields) or msgspec.UNSET,
+        layout=() if data.header else tuple(declared(plan) if reduced else data.columns),
+        helpers=msgspec.UNSET if reduced else helpers(plan, fields) or msgspec.UNSET,
         decimal="," if data.decimal == "," else msgspec.UNSET,
         fold=data.fold or msgspec.UNSET,
         separator=msgspec.UNSET if data.separator == "," else data.separator,

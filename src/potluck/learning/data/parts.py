@@ -63,8 +63,9 @@ class Wish:
 class Part:
     """Some rows. lines [n]: of the file, or row numbers from 1. columns: by field [n], numbers or codes, NaN where
     there is no value (OTHER or CASE where a category does not declare it). target [n]: likewise; other [n]: the text
-    of a target that is not declared, else None. persons [n], held [n]. unmet: rows that do not meet the conditions, and
-    are not among these."""
+    of a target that is not declared, else None. persons [n], held [n]. rows: how many these are of; unmet: rows that do
+    not meet the conditions, and are not among them. counts: of persons, by column of their rows how many values are
+    what; None: each is a row."""
 
     lines: Index = field(repr=False)
     columns: dict[str, Floats] = field(repr=False)
@@ -73,6 +74,8 @@ class Part:
     persons: list[str] = field(repr=False)
     held: NDArray[np.bool_] = field(repr=False)
     unmet: int = 0
+    rows: int = 0
+    counts: Mapping[str, Mapping[str, int]] | None = None
 
 
 def grounded(relation: Relation) -> tuple[Layer, dict[str, Cell]]:
@@ -180,7 +183,7 @@ def _part(
     other = found.get("other", np.full(length, None, dtype=object))
     persons = texts(found["person"]) if "person" in found else []
     held = found["held"] == 1 if "held" in found else np.zeros(length, np.bool_)
-    return Part(lines, columns, target, other, persons, held, unmet)
+    return Part(lines, columns, target, other, persons, held, unmet, length)
 
 
 def _fitting(

@@ -41,14 +41,24 @@ def coded(names: Sequence[str], column: str, site: str) -> NDArray[np.int64]:
     return np.array([known[name] for name in names], dtype=np.int64)
 
 
+def one_row_each(names: Sequence[str], column: str, site: str) -> None:
+    """Raises DataError: a person who has one row is there twice, in other letters that are composed into the same."""
+    if again := len(names) - len(set(names)):
+        raise twice(again, column, site)
+
+
 def _clashes(names: dict[str, int], column: str, site: str) -> None:
     """Either guess could give one person two units, or two persons one."""
     seen: dict[Decimal | str, str] = {}
-    twice = sum(seen.setdefault(_alike(name), name) != name for name in names)
-    if twice:
-        what = f"column {column!r} spells names or numbers in two ways ({twice} of them): one person, or two?"
-        hint = "write every person one way at all sites: without leading zeros, decimals or letters that are not seen"
-        raise DataError(what, where=site, hint=hint)
+    if again := sum(seen.setdefault(_alike(name), name) != name for name in names):
+        raise twice(again, column, site)
+
+
+def twice(count: int, column: str, site: str) -> DataError:
+    """What is wrong where so many names are spelt in two ways."""
+    what = f"column {column!r} spells names or numbers in two ways ({count} of them): one person, or two?"
+    hint = "write every person one way at all sites: without leading zeros, decimals or letters that are not seen"
+    return DataError(what, where=site, hint=hint)
 
 
 def _alike(name: str) -> Decimal | str:

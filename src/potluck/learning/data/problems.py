@@ -65,15 +65,19 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """One kind of problem. It reads `before`, the lines, `after`; with several lines `many` instead of `after`."""
+    """One kind of problem. It reads `before`, the lines, `after`; with several lines `many` instead of `after`.
+    counted: also how many rows; plain: no lines."""
 
     before: str
     after: str
     many: str
     hint: str
     counted: bool = False
+    plain: bool = False
 
     def text(self, at: Places, placed: bool) -> str:
+        if self.plain:
+            return self.before
         if self.counted:
             return f"{self.before} {at.said(False)}{f' ({at.said(True)})' if placed else ''}"
         return f"{self.before}{at.said(placed)}{self.many if at.count > 1 else self.after}"
@@ -98,6 +102,17 @@ class Problems:
         self.careful = careful
         self.placed = True
         self._found: dict[_Kind, Places] = {}
+
+    @property
+    def found(self) -> bool:
+        """Whether there is any."""
+        return bool(self._found)
+
+    def persons(self, column: str, lacks: str, count: int, hint: str = GAP) -> None:
+        """Persons without a value of a column that needs one, in any of their rows."""
+        if count:
+            what = f"column {column!r} {lacks} in any row of {count:,} {agree(count, 'person', 'persons')}"
+            self._add(_Kind(what, "", "", hint, plain=True), [0])
 
     def cells(self, column: str, lines: Iterable[int], why: str, hint: str = CELL) -> None:
         """Cells of a column that are not what the plan declares."""

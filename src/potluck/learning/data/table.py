@@ -5,7 +5,7 @@ Columns that the plan does not name are not kept; with a header they are not eve
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from potluck.core.errors import DataError
 from potluck.core.plan import Column, Plan
 from potluck.core.stages import Floats, Unlaid
-from potluck.learning.data.derive import declared
+from potluck.learning.data.declared import declared
 from potluck.learning.data.encode import Encoding, encode, encoding, referred
 from potluck.learning.data.parts import Part, Wish, parts
-from potluck.learning.data.persons import coded, one_side, persons
+from potluck.learning.data.persons import coded, one_row_each, one_side, persons
 from potluck.learning.data.problems import GAP, Problems, carefully
+from potluck.learning.data.reduced import reduced
+from potluck.learning.data.reducing import reducing
 from potluck.learning.data.source import Source, limits_of, names_of, opened
 from potluck.learning.data.split import by_person, by_row
 from potluck.learning.data.tally import Counting, Tally, with_value
@@ -139,33 +141,57 @@ def read_once(source: Source, plan: Plan, problems: Problems) -> Table:
     how = encoding(plan)
     aim = goal(plan) if plan.traits.labelled else None
     fold = plan.data.split.column if plan.data.split and aim else None
-    wish = Wish(how.fields, how.notation, how.layout or None, aim, plan.data.person, fold, how.beside, plan.data.where)
+    if plan.data.reduce is not None:
+        wish = Wish(how.fields, how.notation, goal=aim, person=plan.data.person)
+    else:
+        wish = Wish(
+            how.fields, how.notation, how.layout or None, aim, plan.data.person, fold, how.beside, plan.data.where
+        )
     return _table(opened(source, problems.where, limits_of(plan.data)), plan, how, wish, problems)
 
 
 def _table(source: Source, plan: Plan, how: Encoding, wish: Wish, problems: Problems) -> Table:
     site, counting, blocks, aim = problems.where, Counting(), [], wish.goal
+    told = how.fields if plan.data.reduce is None else reducing(plan).told
     with problems:
-        for part in parts(source, wish, problems):
-            counting.read += len(part.lines) + part.unmet
+        for part in _parts(source, plan, wish, problems):
+            counting.read += part.rows + part.unmet
             counting.unmet += part.unmet
+            counting.persons += len(part.lines) if part.counts is not None else 0
             most_read(counting.read, plan, site)
             blocks.append(_block(part, plan, how, wish, problems, counting))
     if not counting.used:
-        raise nothing_left(counting.done(how.fields, aim), site)
+        raise nothing_left(counting.done(told, aim), site)
     train = plan.traits.labelled
     target, features = joined([one.target for one in blocks]), joined([one.features for one in blocks])
     columns = {one.name: joined([block.columns.pop(one.name) for block in blocks]) for one in how.fields if not train}
     who = [name for block in blocks for name in block.persons]
     held = joined([block.held for block in blocks])
+    if plan.data.reduce is not None:
+        one_row_each(who, plan.data.person or "", site)
+        order = _by_name(who)
+        target, features, who = target[order], features[order], [who[place] for place in order]
+        columns = {name: values[order] for name, values in columns.items()}
     person = coded(who, plan.data.person, site) if plan.data.person else None
     test = _sides(plan, features, target, who, held)
     if person is not None and plan.privacy.unit == "person" and wish.held:
         one_side(person, test, site)
     columns_of = declared(plan)
     schema = tuple((one.name, columns_of[one.name]) for one in how.fields)
-    tally = _sums(counting.done(how.fields, aim), plan, columns, person, test)
+    tally = _sums(counting.done(told, aim), plan, columns, person, test)
     return Table(features, target, person, test, columns, schema, tally)
+
+
+def _parts(source: Source, plan: Plan, wish: Wish, problems: Problems) -> Iterator[Part]:
+    """Rows, or the persons that a plan reduces them to."""
+    if plan.data.reduce is None:
+        return parts(source, wish, problems)
+    return reduced(source, wish, reducing(plan), problems)
+
+
+def _by_name(names: list[str]) -> NDArray[np.int64]:
+    """[n] the places of persons by name: the order in which an engine gives them means nothing."""
+    return np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
 
 
 def most_read(rows: int, plan: Plan, site: str) -> None:
@@ -192,9 +218,11 @@ def _block(part: Part, plan: Plan, how: Encoding, wish: Wish, problems: Problems
     target = settled(aim, part.target, part.lines, problems) if aim else part.target
     who = persons(part.persons, part.lines, wish.person, how.notation, problems) if wish.person else []
     keep = _kept(part, columns, target, how, aim, problems, counting)
-    for one in how.fields:
+    for name, some in (part.counts or {}).items():
+        counting.add(name, some)
+    for one in how.fields if part.counts is None else ():
         counting.column(one, part.columns[one.name], keep)
-    if aim:
+    if aim and (part.counts is None or aim.side != "number"):
         counting.target(aim, part.target, part.other, keep)
     counting.used += int(keep.sum())
     columns = {name: values[keep] for name, values in columns.items()}
@@ -224,8 +252,11 @@ def _kept(
                 keep &= ~gone
     for one in how.fields:
         if one.missing == "refuse":
-            lines = part.lines[keep & gaps[one.name]].tolist()
-            problems.gaps(one.name, one.lacks, lines, one.remedy(GAP))
+            gone = keep & gaps[one.name]
+            if part.counts is not None:
+                problems.persons(one.name, one.lacks, int(gone.sum()), one.remedy(GAP))
+            else:
+                problems.gaps(one.name, one.lacks, part.lines[gone].tolist(), one.remedy(GAP))
     return keep
 
 

@@ -70,6 +70,9 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """One site's source. read: rows that it has; used: rows that stay; unmet: rows that do not meet `data.where`;
     dropped: rows left out, by the column that had no value; held: of those that stay, held out.
 
+    persons: to whom the other rows were reduced (`data.reduce`), 0 where they are not: then a row that stays is a
+    person, and `columns` are those of the rows that were reduced.
+
     beyond: with noise for persons, rows that stay and do not count in statistics, or, of the held-out ones, in metrics:
     each is beyond the first `most` (`privacy.rows_per_person`) of its person. statistics: by name, rows that count and
     have a value in each of its columns.
@@ -78,6 +81,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     read: int = 0
     used: int = 0
     unmet: int = 0
+    persons: int = 0
     held: int = 0
     beyond: int = 0
     most: int = 0
@@ -99,6 +103,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
             "read": self.read,
             "used": self.used,
             "unmet": self.unmet,
+            **({"persons": self.persons} if self.persons else {}),
             "beyond": self.beyond,
             "dropped": self.dropped,
             "columns": [
@@ -112,21 +117,23 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class Counting:
-    """A tally while rows are read, some at a time. sums: by column, how many values are what; spellings: of a target,
-    what else its values are, as they are compared."""
+    """A tally while rows are read, some at a time. sums: by column, how many values are what; sides: the same of a
+    target of two sides; spellings: what else its values are, as they are compared."""
 
     read: int = 0
     used: int = 0
     unmet: int = 0
+    persons: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     sums: dict[str, Counter[str]] = field(default_factory=dict)
+    sides: Counter[str] = field(default_factory=Counter)
     spellings: set[Key] = field(default_factory=set)
 
     def drop(self, one: Field, values: Floats, gone: Mask) -> None:
         """Some values of a column, before it is known whether they count as missing; gone: rows that it leaves out."""
         self.dropped[one.name] += int(gone.sum())
         if one.referred:
-            self._undeclared(one.name, values, gone, "left_out")
+            self._undeclared(self._of(one.name), values, gone, "left_out")
 
     def column(self, one: Field, values: Floats, keep: Mask) -> None:
         """Some values of a column, likewise; keep: which rows stay."""
@@ -135,7 +142,7 @@ class Counting:
         if one.measured:
             self._clamped(one.name, (one.low, one.high), values, keep)
         else:
-            self._undeclared(one.name, values, keep, "undeclared")
+            self._undeclared(self._of(one.name), values, keep, "undeclared")
 
     def target(self, one: Goal, values: Floats, other: NDArray[np.generic], keep: Mask) -> None:
         """The same of a target. other: the texts of those that nothing declares."""
@@ -143,23 +150,27 @@ class Counting:
             self.add(one.column, {"values": int((keep & ~np.isnan(values)).sum())})
             self._clamped(one.column, (one.low, one.high), values, keep)
         elif one.side == "binary":
-            self._undeclared(one.column, values, keep, "undeclared")
+            self._undeclared(self.sides, values, keep, "undeclared")
             self.spellings.update(key(str(text)) for text in other[keep & (values < 0)])
-            self.add(one.column, {"values": int(keep.sum()), "positive": int((keep & (values == 1)).sum())})
+            self.sides.update(values=int(keep.sum()), positive=int((keep & (values == 1)).sum()))
 
     def add(self, name: str, counts: Mapping[str, int]) -> None:
         """More values of a column, counted elsewhere: of each kind that `ColumnTally` knows, how many."""
-        self.sums.setdefault(name, Counter()).update(counts)
+        self._of(name).update(counts)
 
     def done(self, fields: Sequence[Field], goal: Goal | None) -> Tally:
-        """The tally, before any row is held out. Of a target that is a number as of any column, at the end."""
+        """The tally, before any row is held out. Of a target that is a number as of any column, at the end.
+
+        fields: of the rows, also where these become persons: a target is then made of one of them.
+        """
         columns = [self._column(one.name, one.values, one.referred) for one in fields]
-        if goal is not None and goal.side == "number":
+        if goal is not None and goal.side == "number" and not self.persons:
             columns.append(self._column(goal.column))
         return Tally(
             read=self.read,
             used=self.used,
             unmet=self.unmet,
+            persons=self.persons,
             dropped=dict(+self.dropped),
             columns=tuple(columns),
             target=self._target(goal) if goal is not None and goal.side == "binary" else None,
@@ -169,17 +180,19 @@ class Counting:
         below, above = keep & (values < bounds[0]), keep & (values > bounds[1])
         self.add(name, {"below": int(below.sum()), "above": int(above.sum())})
 
-    def _undeclared(self, name: str, values: Floats, of: Mask, what: str) -> None:
+    def _of(self, name: str) -> Counter[str]:
+        return self.sums.setdefault(name, Counter())
+
+    def _undeclared(self, into: Counter[str], values: Floats, of: Mask, what: str) -> None:
         case = of & (values == CASE)
-        self.add(name, {what: int((of & (values < 0)).sum()), WORD_OF_CASE[what]: int(case.sum())})
+        into.update({what: int((of & (values < 0)).sum()), WORD_OF_CASE[what]: int(case.sum())})
 
     def _column(self, name: str, declared: tuple[str, ...] = (), referred: bool = False) -> ColumnTally:
-        sums = {what: count for what, count in self.sums.get(name, Counter()).items() if what != "positive"}
-        counts = {"values": 0, "missing": 0} | sums
+        counts = {"values": 0, "missing": 0} | self.sums.get(name, {})
         return ColumnTally(column=name, declared=declared, referred=referred, **counts)
 
     def _target(self, goal: Goal) -> TargetTally:
-        sums = self.sums.get(goal.column, Counter())
+        sums = self.sides
         return TargetTally(
             column=goal.column,
             rows=sums["values"],

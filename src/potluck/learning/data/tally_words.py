@@ -46,11 +46,16 @@ def lines(tally: Tally) -> list[str]:
 def notes(tally: Tally) -> list[str]:
     """What is as the plan says and may still be worth a look, without a warning: one value beside the positive ones, of
     which nothing looks misspelt, counts as negative."""
-    one = tally.target
+    one, found = tally.target, list[str]()
+    if tally.persons:
+        rows = tally.read - tally.unmet
+        found.append(
+            f"{rows:,} {agree(rows, 'row', 'rows')} of {tally.persons:,} {agree(tally.persons, 'person', 'persons')}"
+        )
     if one is None or not one.other or _doubtful(one):
-        return []
+        return found
     what = f"{one.other:,} of {one.rows:,} rows {agree(one.other, 'counts', 'count')} as negative"
-    return [f"target {one.column!r}: {what}, all with one value, which data.target.negative may declare"]
+    return [*found, f"target {one.column!r}: {what}, all with one value, which data.target.negative may declare"]
 
 
 def words(tally: Tally) -> list[str]:
@@ -59,12 +64,14 @@ def words(tally: Tally) -> list[str]:
     if tally.unmet:
         found.append(f"{_share(tally.unmet, tally.read, 'row')} left out: not what data.where says")
     if tally.dropped:
-        found.append(f"{_share(tally.read - tally.unmet - tally.used, tally.read, 'row')} left out: {_dropped(tally)}")
+        noun, of = ("person", tally.persons) if tally.persons else ("row", tally.read)
+        gone = of - tally.used - (0 if tally.persons else tally.unmet)
+        found.append(f"{_share(gone, of, noun)} left out: {_dropped(tally)}")
     found += _beyond(tally)
     found += [*_target(tally.target), *(line for one in tally.columns for line in _column(one))]
     for name, count in tally.statistics.items():
         if count < tally.counted:
-            rows = agree(tally.counted, "row", "rows")
+            rows = agree(tally.counted, "person", "persons") if tally.persons else agree(tally.counted, "row", "rows")
             found.append(
                 f"statistic {name!r}: {count:,} of {tally.counted:,} {rows} {agree(count, 'has', 'have')} a value"
             )

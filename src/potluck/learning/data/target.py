@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from potluck.core.plan import Plan, required
 from potluck.core.stages import Floats
 from potluck.learning.data.column import CASE, OTHER, Field, key
-from potluck.learning.data.derive import find
+from potluck.learning.data.declared import find
 from potluck.learning.data.encode import scale
 from potluck.learning.data.notation import Notation
 from potluck.learning.data.problems import NO_VALUE, Problems, spelled

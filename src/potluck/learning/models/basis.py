@@ -15,7 +15,7 @@ from potluck.core.errors import UsageError, reason
 from potluck.core.plan import NoiseWord, Plan
 from potluck.core.schema import readable
 from potluck.core.visible import json_text
-from potluck.learning.data.derive import declared
+from potluck.learning.data.declared import declared
 from potluck.learning.models.fitted import Fitted, Sums, training
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.linear import l2

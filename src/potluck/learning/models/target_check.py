@@ -2,7 +2,7 @@
 
 from potluck.core.plan import Column, Plan, Target
 from potluck.learning.data.column import COLUMNS
-from potluck.learning.data.derive import find
+from potluck.learning.data.declared import find
 from potluck.learning.data.notation import Notation
 from potluck.learning.data.target import Side
 from potluck.learning.models.kinds import MODELS

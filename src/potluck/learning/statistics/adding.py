@@ -20,7 +20,7 @@ from potluck.core.fixed import word
 from potluck.core.plan import Plan, Statistic, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Encoded, Grid, L
-from potluck.learning.data.derive import find
+from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.sql.relation import Relation
 from potluck.learning.data.sql.values import other_last

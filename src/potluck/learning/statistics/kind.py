@@ -11,7 +11,7 @@ from potluck.core.plan import Plan, Statistic
 from potluck.core.registry import Registry, table
 from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS, ColumnKind
-from potluck.learning.data.derive import find
+from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer, clipped
 from potluck.learning.statistics.result import Result, declared
 

@@ -1,5 +1,7 @@
 """A site's rows for statistics, added up while they are read: no row is held."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 import numpy as np
 
@@ -7,11 +9,12 @@ from potluck.core.plan import Plan
 from potluck.core.stages import Grid
 from potluck.learning.data import table
 from potluck.learning.data.column import CASE, Field
-from potluck.learning.data.derive import declared
+from potluck.learning.data.declared import declared
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.expressions import expressions
 from potluck.learning.data.parts import Wish, grounded
 from potluck.learning.data.problems import Doubt, Problems, carefully
+from potluck.learning.data.reducing import gathered, reducing
 from potluck.learning.data.source import Source, limits_of, opened
 from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import cases
@@ -19,7 +22,7 @@ from potluck.learning.data.sql.values import unfit
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Counting
 from potluck.learning.data.units import most_rows
-from potluck.learning.statistics.adding import Query
+from potluck.learning.statistics.adding import Query, Sums
 
 COUNTER = 30
 """Bits of a count: more rows than a plan may have."""
@@ -33,7 +36,9 @@ def read(source: Source, plan: Plan, site: str, grid: Grid) -> Table:
 
     def reading(careful: bool) -> Table:
         problems = Problems(site, careful)
-        return table.read_once(source, plan, problems) if careful else _added(source, plan, problems, grid)
+        if careful:
+            return table.read_once(source, plan, problems)
+        return (_added if plan.data.reduce is None else _reduced)(source, plan, problems, grid)
 
     return carefully(reading)
 
@@ -51,18 +56,58 @@ def _added(source: Source, plan: Plan, problems: Problems, grid: Grid) -> Table:
         keys = {one.name: query.ask(_packed(one, values[one.name], made.kept, d)) for one in how.fields}
         sums, found, others = query.answer(relation)
     unmet = others[query.rows]
-    table.most_read(sums.rows + unmet, plan, site)
     counts = {one.name: _unpacked(one, found[keys[one.name]], sums.rows) for one in how.fields}
     gaps = any(one.missing == "refuse" and counts[one.name]["missing"] for one in how.fields)
-    if found[dates] or found[early] or others[early] or gaps or not sums.rows:
+    if found[dates] or found[early] or others[early] or gaps:
         raise Doubt
     counting = Counting(read=sums.rows + unmet, used=sums.rows, unmet=unmet)
+    return _table(plan, site, sums, counting, counts, how.fields)
+
+
+def _reduced(source: Source, plan: Plan, problems: Problems, grid: Grid) -> Table:
+    """The same of persons."""
+    how, site, persons = encoding(plan), problems.where, reducing(plan)
+    wish = persons.rows
+    with opened(source, site, limits_of(plan.data)).open(wish.names, wish.layout, problems, careful=False) as relation:
+        ground, cells = grounded(relation)
+        made = gathered(expressions(wish.every, wish.where, wish.how, cells, ground), persons, cells)
+        d = relation.dialect
+        query = Query(plan, grid, made.layer, made.values, made.kept)
+        gaps = query.any_of([f"{made.values[one.name]} IS NULL" for one in how.fields if one.missing == "refuse"])
+        doubts = query.any_of([f"{name} = 1" for name in (made.wrong, made.twice, made.odd)])
+        read, met = query.ask(d.total(made.read)), query.ask(d.total(made.met))
+        keys = {
+            name: {what: query.ask(d.total(sql)) for what, sql in some.items()} for name, some in made.columns.items()
+        }
+        sums, found, others = query.answer(relation)
+    if found[gaps] or found[doubts] or others[doubts]:
+        raise Doubt
+    rows, every = found[met], found[read] + others[read]
+    counts = {name: {what: found[key] for what, key in some.items()} for name, some in keys.items()}
+    counts = {name: some | {"missing": rows - some["values"]} for name, some in counts.items()}
+    counting = Counting(read=every, used=sums.rows, unmet=every - rows, persons=sums.rows)
+    return _table(plan, site, sums, counting, counts, persons.told)
+
+
+def _table(
+    plan: Plan,
+    site: str,
+    sums: Sums,
+    counting: Counting,
+    counts: Mapping[str, Mapping[str, int]],
+    fields: Sequence[Field],
+) -> Table:
+    """What rows or persons add, with what their owner is told. fields: of the rows."""
+    table.most_read(counting.read, plan, site)
+    if not sums.rows:
+        raise Doubt
     for name, mine in counts.items():
         counting.add(name, mine)
-    told = counting.done(how.fields, None)
+    told = counting.done(fields, None)
     tally = msgspec.structs.replace(told, most=most_rows(plan), statistics=dict(sums.counted))
-    columns = declared(plan)
-    schema = tuple((one.name, columns[one.name]) for one in how.fields)
+    schema = tuple(
+        (name, one) for name, one in declared(plan).items() if name in {one.name for one in encoding(plan).fields}
+    )
     nothing = np.zeros(0)
     return Table(np.zeros((0, 0)), nothing, None, nothing.astype(np.bool_), {}, schema, tally, sums)
 

@@ -6,7 +6,7 @@ import msgspec
 
 from potluck.core.plan import Plan, Statistic, required
 from potluck.core.stages import Floats
-from potluck.learning.data.derive import find
+from potluck.learning.data.declared import find
 from potluck.learning.evaluation.intervals import Noised
 from potluck.learning.evaluation.ranking import Z
 

@@ -22,7 +22,7 @@ from potluck.core.plan import Plan, Statistic, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.slices import Bytes
 from potluck.core.stages import Contribution, Encoded, Grid, L
-from potluck.learning.data.derive import find
+from potluck.learning.data.declared import find
 from potluck.learning.data.parts import grounded
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import opened

@@ -9,6 +9,7 @@ from potluck.core.asks import Ask, Kind
 from potluck.core.plan import Plan as Spec
 from potluck.dp.mechanism import Noised, mechanism
 from potluck.learning import forecast
+from potluck.learning.data.declared import find
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.units import most_rows
 from potluck.learning.evaluation import evaluate
@@ -100,8 +101,8 @@ def _statistics(spec: Spec, found: Forecast) -> str:
     said = []
     for one in spec.statistics:
         half, kind = found.noise[one.name], KINDS.of(one.kind)
-        unit = spec.data.columns[one.column].unit if one.column and kind.unit == "same" else ""
-        unit = f" {unit}" if unit else ""
+        column = find(spec, one.column) if one.column and kind.unit == "same" else None
+        unit = f" {column.unit}" if column and column.unit else ""
         rest = per_row[one.name]
         of = " each" if kind.lists else ""
         if half is None and found.rows is None and rest is not None:

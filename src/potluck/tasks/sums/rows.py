@@ -10,8 +10,9 @@ from potluck.learning.statistics import read as statistics
 
 
 def rows_of(source: Source, plan: Plan, site: str) -> Table:
-    """Statistics are added up while the rows are read, but for noise that hides persons: which rows of a person count
-    is known when all are there. Raises DataError, told to the site's owner only."""
-    if not plan.traits.counts or (plan.noisy and plan.privacy.unit == "person"):
+    """Statistics are added up while the rows are read, but for noise that hides persons with several rows: which of
+    them count is known when all are there. Raises DataError, told to the site's owner only."""
+    several = plan.noisy and plan.privacy.unit == "person" and plan.data.reduce is None
+    if not plan.traits.counts or several:
         return table.read(source, plan, site)
     return statistics.read(source, plan, site, mechanism(plan, next(build(plan).lead())).grid)

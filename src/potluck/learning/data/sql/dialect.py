@@ -32,7 +32,8 @@ class Dialect:
     regular expression (a literal) matches, one of its groups; else NULL, or an empty text. stop: ends the query, as
     STOPPED, where a value is not NULL. tame: a double that may be multiplied and divided: where a result too near to 0
     is an error, one below 1e-290 is 0. escape: what stands before a backslash in a literal. nul: the letter that no
-    literal holds; empty: no text has it. fence: what ends a layer of a query, so that layers are computed one by one.
+    literal holds; empty: no text has it. fence: what ends a layer of a query, so that layers are computed one by one. pair:
+    of two doubles what min and max compare by the first, and then by the second; second: of a pair that.
     """
 
     engine: str
@@ -52,6 +53,8 @@ class Dialect:
     escape: str = ""
     nul: str = "chr(0)"
     fence: str = ""
+    pair: Callable[[str, str], str] = "ARRAY[{}, {}]".format
+    second: Callable[[str], str] = "({})[2]".format
 
     def text(self, value: str) -> str:
         """A literal."""
@@ -89,6 +92,10 @@ def _stop(value: str) -> str:
     return f"error(CASE WHEN {value} IS NULL THEN '' ELSE '{STOPPED}' END)"
 
 
+def _pair(first: str, second: str) -> str:
+    return f"{{'first': {first}, 'second': {second}}}"
+
+
 def _group(value: str, pattern: str, group: int) -> str:
     return f"regexp_extract({value}, {pattern}, {group})"
 
@@ -109,6 +116,8 @@ DUCKDB = Dialect(
     trim="trim({}, {})".format,
     captured=_group,
     stop=_stop,
+    pair=_pair,  # a list takes a third longer
+    second="({}).second".format,
 )
 PLAIN = replace(DUCKDB, parsed=_plain)
 """Where no text holds anything of ODD: to look for it in every cell takes as long as to read it."""

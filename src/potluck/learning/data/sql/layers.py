@@ -1,6 +1,6 @@
 """A query as layers: each is a SELECT that adds columns to those of the one below."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from potluck.learning.data.sql.dialect import Dialect
 
@@ -22,6 +22,13 @@ class Layer:
     def above(self, prefix: str) -> "Layer":
         """A layer over this one."""
         return Layer(self.dialect, self, prefix)
+
+    def grouped(self, by: str, named: Mapping[str, str], prefix: str) -> "Layer":
+        """A layer over one row for each value of what rows are grouped by. named: what aggregates are called in it."""
+        listed = ", ".join(f"{sql} AS {name}" for name, sql in named.items())
+        return Layer(
+            self.dialect, f"(SELECT {listed} FROM ({self.select()}) AS {prefix}_ GROUP BY {by}) AS {prefix}__", prefix
+        )
 
     @property
     def beneath(self) -> "Layer":

@@ -7,7 +7,7 @@ import numpy as np
 
 from potluck.core.plan import Plan, Statistic, required
 from potluck.core.stages import Floats
-from potluck.learning.data.derive import find
+from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.sql.values import other_last
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, wanted
