@@ -32,8 +32,8 @@ class Dialect:
     regular expression (a literal) matches, one of its groups; else NULL, or an empty text. stop: ends the query, as
     STOPPED, where a value is not NULL. tame: a double that may be multiplied and divided: where a result too near to 0
     is an error, one below 1e-290 is 0. escape: what stands before a backslash in a literal. nul: the letter that no
-    literal holds; empty: no text has it. fence: what ends a layer of a query, so that layers are computed one by one. pair:
-    of two doubles what min and max compare by the first, and then by the second; second: of a pair that.
+    literal holds; empty: no text has it. fence: what ends a layer of a query, so that layers are computed one by one.
+    pair: of two doubles what min and max compare by the first, and then by the second; second: of a pair that.
     """
 
     engine: str
