@@ -15,7 +15,7 @@ from potluck.core.agree import agree
 @click.option("-o", "--output", type=PATH, help="Write the TOML into this new file.")
 @spoken
 def command(file: Path, table: str | None, output: Path | None) -> None:
-    """The [data.columns] of a plan from FILE: Frictionless, pandera, Croissant (JSON) or OMOP (CSV)."""
+    """The [data.columns] of a plan from FILE: Frictionless, pandera, Croissant (JSON, YAML) or OMOP (CSV)."""
     say = voice()
     found = columns_from(file, table)
     if output:

@@ -4,6 +4,7 @@ import json
 import tomllib
 
 import pytest
+import yaml
 
 import potluck
 from potluck.core.errors import UsageError
@@ -167,6 +168,23 @@ def test_pandera_checks_are_ranges_and_values_in_each_of_their_spellings(tmp_pat
         "x_.*": "a regular expression for several columns",
         "seen": "of type datetime64[ns]",
     }
+
+
+def test_a_dictionary_in_yaml_says_what_it_says_in_json(tmp_path):
+    for document, table in ((PANDERA, None), (PACKAGE, "patients"), (CROISSANT, None)):
+        (tmp_path / "d.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+        found = potluck.columns_from(tmp_path / "d.yaml", table)
+        wanted = said(tmp_path, document, table)
+        assert (found.columns, found.confirm, found.missing) == (wanted.columns, wanted.confirm, wanted.missing)
+
+
+def test_plain_words_of_yaml_are_texts_unless_json_has_them(tmp_path):
+    listed = "[yes, no, 010, 1:30, 2020-01-01, 1_000, 0x1, .inf, on, 1, 2.5, -1e3, true]"
+    schema = "schema_type: dataframe\ncolumns:\n  a:\n    dtype: object\n    checks:\n      isin:\n        value: "
+    (tmp_path / "d.yml").write_text(schema + listed)
+    values = potluck.columns_from(tmp_path / "d.yml").columns["a"]["values"]
+    words = ["yes", "no", "010", "1:30", "2020-01-01", "1_000", "0x1", ".inf", "on", "1", "2.5", "-1000.0", "true"]
+    assert values == words
 
 
 def test_omop_says_types_and_leaves_every_range_open(tmp_path):

@@ -104,7 +104,14 @@ def test_more_columns_or_values_than_a_plan_holds_are_refused(tmp_path):
         (b"a,a\n1,2\n", "d.csv", "twice"),
         (b"a,b\n1,2\n", "d.csv", "of no known format"),
         (b'a,b\n"1,2\n', "d.csv", "is not CSV"),
-        (b"columns: 1", "d.yaml", "YAML is not read"),
+        (b"columns: 1", "d.yaml", "of no known format"),
+        (b"a: [1", "d.yml", "is not YAML"),
+        (b"a: &b [1]\nc: *b", "d.yaml", "refers to another place"),
+        (b"a: !!python/object/apply:os.system ['true']", "d.yaml", "is not YAML"),
+        (b"[" * 100_000, "d.yaml", "nest"),
+        (b"? " * 5_000, "d.yaml", "is nested too deeply"),
+        (b"schema_type: dataframe\ncolumns: 3", "d.yaml", "no columns"),
+        (b"a: \x00", "d.yaml", "is not YAML"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, data, name, what):

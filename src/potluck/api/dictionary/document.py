@@ -5,25 +5,36 @@ Nothing is fetched and no other file is opened, whatever a dictionary names.
 
 import csv
 import io
+import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from potluck.core.errors import UsageError, reason
 
+if TYPE_CHECKING:
+    import yaml
+
 LARGEST = 16 << 20
 """Bytes. The whole of OMOP has a tenth of a mebibyte."""
+DEEPEST = 64
+PLAIN = (
+    ("null", r"^(?:~|null|Null|NULL|)$", ("~", "n", "N", "")),
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", "-+0123456789"),
+    ("float", r"^[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
+)
+"""Words of YAML that are no texts: their kind, their spelling, and how they begin. An int is looked for first."""
 CSV = ".csv"
 YAML = (".yaml", ".yml")
 
 
 def read(path: Path) -> object:
-    """The JSON value of a file, or of a CSV file its rows, each a dict by header. Raises UsageError."""
+    """The value of a JSON or YAML file, or of a CSV file its rows, each a dict by header. Raises UsageError."""
     where = path.name
-    if path.suffix.lower() in YAML:
-        hint = "write it as JSON: pandera has schema.to_json(FILE), frictionless has schema.to_json(FILE)"
-        raise UsageError("YAML is not read", where=where, hint=hint)
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
@@ -37,7 +48,8 @@ def read(path: Path) -> object:
         said = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"cannot be read ({reason(error)})", where=where, hint="save it in UTF-8") from None
-    return _rows(said, where) if path.suffix.lower() == CSV else _json(said, where)
+    ending = path.suffix.lower()
+    return _rows(said, where) if ending == CSV else _yaml(said, where) if ending in YAML else _json(said, where)
 
 
 def _json(said: str, where: str) -> object:
@@ -47,6 +59,39 @@ def _json(said: str, where: str) -> object:
         raise UsageError("is nested too deeply", where=where, hint="a dictionary has a few levels") from None
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
         raise UsageError(f"is not JSON ({error})", where=where, hint="or, of OMOP, CSV named .csv") from None
+
+
+def _yaml(said: str, where: str) -> object:
+    """A YAML file. What refers to another place of it is refused: few words could stand for very many."""
+    try:
+        import yaml
+    except ImportError:
+        hint = "pip install 'potluck[yaml]'; or write it as JSON: schema.to_json(FILE)"
+        raise UsageError("reading YAML needs PyYAML", where=where, hint=hint) from None
+    loader, depth = _loader(), 0
+    try:
+        for event in yaml.parse(said, Loader=loader):
+            if isinstance(event, yaml.AliasEvent):
+                raise UsageError("refers to another place of itself (*)", where=where, hint="write it out")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise UsageError("is nested too deeply", where=where, hint="a dictionary has a few levels")
+        return yaml.load(said, Loader=loader)  # noqa: S506 - it is made of the safe one
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        what = f"is not YAML ({getattr(error, 'problem', None) or type(error).__name__})"
+        raise UsageError(what, where=where, hint="or save it as JSON") from None
+
+
+@cache
+def _loader() -> "type[yaml.CSafeLoader]":
+    """PyYAML's safe loader, but for plain words it goes by YAML 1.2's core schema (section 10.3), as JSON would have
+    them: yes, no, 1:30, 010 and days are texts."""
+    import yaml
+
+    made: type[yaml.CSafeLoader] = type("Loader", (yaml.CSafeLoader,), {"yaml_implicit_resolvers": {}})
+    for kind, shape, first in PLAIN:
+        made.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", re.compile(shape), list(first))
+    return made
 
 
 def _rows(said: str, where: str) -> list[dict[str, str]]:

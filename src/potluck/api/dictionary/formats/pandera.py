@@ -1,4 +1,4 @@
-"""Pandera: a DataFrameSchema as its `to_json` writes it (pandera.io, since 0.6).
+"""Pandera: a DataFrameSchema as its `to_json` and `to_yaml` write it (pandera.io, since 0.6).
 
 A check stands under its name or in a list, alone or beside options: all of these spellings are read. What pandera's
 own code would check by a function is not in the file.
