@@ -59,6 +59,22 @@ def test_a_server_without_room_for_a_letter_says_so_and_calls_nobody_silent(fed)
     assert outcome.model.digest() == in_one_process(scene.plan())
 
 
+@pytest.mark.parametrize("harm", ["DELETE FROM numbers", "UPDATE numbers SET part = substr(part, 9)", ""])
+def test_a_journal_that_lost_numbers_is_refused_and_never_read_as_zeros(fed, harm):
+    plan = scene.plan()
+    with fed.attending(*"abcd"), fed.coordinator(quick(plan), RUN) as (coordinator, journal):
+        coordinator.gather()
+        ours = drive(build(plan.spec), Sums(quick(plan), coordinator, store=journal))
+        coordinator.close(b"")
+        again = Sums(quick(plan), coordinator, store=journal)
+        if not harm:  # control: the rounds that are kept give the model again
+            assert drive(build(plan.spec), again).model.digest() == ours.model.digest()
+            return
+        journal._db.execute(f"{harm} WHERE round = 2")
+        with pytest.raises(Refused, match="the journal is damaged"):
+            drive(build(plan.spec), again)
+
+
 def test_noise_costs_what_it_costs_in_one_process(fed, tmp_path):
     plan = scene.plan(privacy=scene.SHARED)
     with fed.attending(*"abcd"), fed.coordinator(quick(plan), RUN) as (coordinator, journal):

@@ -158,13 +158,21 @@ class Journal:
             self._do("INSERT INTO numbers VALUES (?, ?, ?, ?)", number, of, part.start, data)
 
     def _kept(self, number: int, of: str, grid: Grid) -> Floats:
-        """What was kept of a round, zeros where nothing was."""
-        found = np.zeros(grid.length)
+        """What was kept of a round; zeros where no `std` was. Raises Refused: not all of it is there."""
+        found, end = np.zeros(grid.length), 0
         with _as_our_errors(self._path):
-            query = "SELECT place, part FROM numbers WHERE round = ? AND of = ?"
+            query = "SELECT place, part FROM numbers WHERE round = ? AND of = ? ORDER BY place"
             for place, part in self._db.execute(query, (number, of)):
-                found[place : place + len(part) // 8] = np.frombuffer(part, "<f8")
+                if place != end or len(part) % 8 or end + len(part) // 8 > grid.length:
+                    raise self._damaged()
+                end += len(part) // 8
+                found[place:end] = np.frombuffer(part, "<f8")
+        if end < grid.length and (end or of == "values"):
+            raise self._damaged()
         return found
+
+    def _damaged(self) -> Refused:
+        return Refused("the journal is damaged", where=str(self._path), hint="start over with --fresh")
 
     def unopened(self) -> int:
         """How many rounds began, came to nothing, and may have let contributions leave: each is a redone one."""
