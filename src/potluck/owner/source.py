@@ -11,12 +11,14 @@ from potluck.core.errors import UsageError, reason
 from potluck.core.plan import Data
 from potluck.learning.data.source import SOURCES, Rows, limits_of, opened
 from potluck.owner import policy
+from potluck.owner.duckdb_file import duckdb_file
 from potluck.owner.parquet import parquet
 from potluck.owner.sql import Query, database
 from potluck.secret.container import Secret
 
 SOURCES.register("parquet", parquet)
 SOURCES.register("database", database)
+SOURCES.register("duckdb", duckdb_file)
 
 
 def open_source(source: policy.Source, base: Path, data: Data, where: str) -> Rows:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import URL, CursorResult, Engine
 
+REFUSED = "the database did not give the rows"
+HINT = "try source.query with the database's own program, as the same user"
 PIP = "pip install 'potluck[sql]'"
 CHUNK = 10_000
 NUMBERS = frozenset((int, float, type(None)))
@@ -178,7 +180,7 @@ def _url(address: Secret, where: str) -> "URL":
     except (SQLAlchemyError, ValueError, TypeError) as error:  # their messages may quote the address
         raise _no_address(where, type(error).__name__) from None
     if url.drivername not in {"postgresql+psycopg", "sqlite+pysqlite"}:
-        hint = "postgresql+psycopg://... and sqlite:///... can be read; export other databases to Parquet or CSV"
+        hint = "postgresql+psycopg://..., sqlite:///... and duckdb:///... can be read; export others to Parquet or CSV"
         raise UsageError("source.url names no database that is known here", where=where, hint=hint)
     return url
 
@@ -215,6 +217,5 @@ def our_errors(where: str) -> Iterator[None]:
     except (SQLAlchemyError, sqlite3.Error, OSError, UnicodeError) as error:
         cause = getattr(error, "orig", None) or error
         named = _NAMED.fullmatch(str(cause))
-        what = f"the database did not give the rows ({named.group() if named else type(cause).__name__})"
-        hint = "try source.query with the database's own program, as the same user"
-        raise DataError(what, where=where, hint=hint) from None
+        what = f"{REFUSED} ({named.group() if named else type(cause).__name__})"
+        raise DataError(what, where=where, hint=HINT) from None

@@ -101,6 +101,16 @@ def as_sqlite(folder: Path, rows: Sequence[Row], data: Data) -> object:
     return open_source(Source(url=Secret(b"sqlite:///rows.sqlite"), query="select * from rows"), folder, data, "a")
 
 
+def as_duckdb(folder: Path, rows: Sequence[Row], data: Data) -> object:
+    path = folder / "rows.duckdb"
+    path.unlink(missing_ok=True)
+    with contextlib.closing(duckdb.connect(str(path))) as made:
+        made.register("given", table_of(rows))
+        made.execute("CREATE TABLE rows AS SELECT * FROM given")
+    source = Source(url=Secret(b"duckdb:///rows.duckdb"), query="SELECT * FROM rows")
+    return open_source(source, folder, data, "a")
+
+
 def as_pandas(folder: Path, rows: Sequence[Row], data: Data) -> object:
     frame = pd.DataFrame(rows, columns=list(TYPES), dtype=object)
     frame = frame.astype({"who": "int64", "x": "float64", "n": "Int32"})
@@ -111,6 +121,7 @@ IN_PROCESS: list[tuple[str, Maker]] = [
     ("csv, carefully", lambda folder, rows, data: Carefully(as_csv(folder, rows, data))),
     ("csv", as_csv),
     ("parquet", as_parquet),
+    ("duckdb file", as_duckdb),
     ("sqlite", as_sqlite),
     ("pandas", as_pandas),
     ("polars", lambda folder, rows, data: pl.from_arrow(table_of(rows))),

@@ -5,7 +5,7 @@ Messages of the engine quote cells and paths, so none is passed on: the kind of 
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -36,8 +36,8 @@ STREAM = "stream"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Duck:
-    """See `relation.Relation`. where: the site's name, what: is wrong where it cannot be read, both for messages;
-    broken: what making a stream of rows raised."""
+    """See `relation.Relation`. where: the site's name, what: is wrong where it cannot be read, hint: what to do then,
+    all for messages; broken: what making a stream of rows raised."""
 
     connection: "duckdb.DuckDBPyConnection" = field(repr=False)
     source: str
@@ -49,6 +49,7 @@ class Duck:
     broken: list[BaseException] = field(default_factory=list, repr=False)
     dialect: Dialect = DUCKDB
     placed: bool = True
+    hint: str = ""
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """See `relation.Relation`."""
@@ -63,7 +64,8 @@ class Duck:
 
     def columns(self) -> list[tuple[str, str]]:
         """Names and types of the source's columns."""
-        return [(str(row[0]), str(row[1])) for row in self.rows(f"DESCRIBE SELECT * FROM {self.source}")]
+        asked = self.source if self.source.startswith("(") else f"SELECT * FROM {self.source}"
+        return [(str(row[0]), str(row[1])) for row in self.rows(f"DESCRIBE {asked}")]
 
     def count(self) -> int:
         """How many rows it has."""
@@ -85,10 +87,14 @@ class Duck:
                 raise DataError("needs more memory than source.memory", where=self.where, hint=hint) from None
             if not self.careful:
                 raise Doubt from None
-            raise DataError(f"{self.what} ({type(error).__name__})", where=self.where) from None
+            what = f"{self.what} ({type(error).__name__})"
+            raise DataError(what, where=self.where, hint=self.hint) from None
 
 
-def _database(limits: Limits, threads: int, path: Path | None = None) -> "duckdb.DuckDBPyConnection":
+def _database(
+    limits: Limits, threads: int, path: Path | None = None, attach: bool = False
+) -> "duckdb.DuckDBPyConnection":
+    """path: of a file that it can read; attach: it is a DuckDB file, whose tables have their own names."""
     import duckdb
 
     options: dict[str, str | bool | int | float | list[str]] = {
@@ -103,7 +109,10 @@ def _database(limits: Limits, threads: int, path: Path | None = None) -> "duckdb
         "threads": str(threads),
     }
     made = duckdb.connect(":memory:", config=options)
-    if path:
+    if path and attach:
+        made.execute(f"ATTACH {DUCKDB.text(str(path))} AS source (READ_ONLY, TYPE duckdb)")
+        made.execute("USE source")
+    elif path:
         made.execute(f"SET allowed_paths = [{DUCKDB.text(str(path))}]")
         if glob.has_magic(str(path)):  # as the file is then looked for in its folder
             made.execute(f"SET allowed_directories = [{DUCKDB.text(str(path.parent))}]")
@@ -115,9 +124,28 @@ def _database(limits: Limits, threads: int, path: Path | None = None) -> "duckdb
 @contextmanager
 def connection(limits: Limits, path: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
     """A database in memory that can read this file, and nothing else of this machine."""
-    threads = 1 if path.stat().st_size < SMALL else min(THREADS, os.cpu_count() or 1)
-    with closing(_database(limits, threads, path.absolute())) as made:
+    with closing(_database(limits, _threads(path), path.absolute())) as made:
         yield made
+
+
+@contextmanager
+def attached(
+    limits: Limits, path: Path, unread: Callable[[Exception], Exception]
+) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """The tables of a DuckDB file, to be read, and nothing else of this machine. unread: the error that stands for the
+    engine's where the file cannot be attached."""
+    import duckdb
+
+    try:
+        found = _database(limits, _threads(path), path.absolute(), attach=True)
+    except (duckdb.Error, OSError) as error:
+        raise unread(error) from None
+    with closing(found) as made:
+        yield made
+
+
+def _threads(path: Path) -> int:
+    return 1 if path.stat().st_size < SMALL else min(THREADS, os.cpu_count() or 1)
 
 
 @cache
