@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from potluck.core.errors import UsageError
 from potluck.core.slices import LONG, whole
 from potluck.net.pieces import (
+    FILES,
     HEADER,
     MAGIC,
     MESSAGE,
@@ -108,6 +109,24 @@ def test_a_long_letter_for_which_there_is_no_room_is_fetched_again_later(when, m
         assert assembler.add("s", first, 0).later == (("s", ID),)
         assert (len(assembler), assembler.size) == (0, 0)
     assert whole(joined(assembler, "s", [first, *rest])) == bytes(2 * LONG)
+
+
+def test_unfinished_long_letters_of_many_senders_have_few_files_open_and_none_is_lost():
+    senders, assembler = [f"s{k}" for k in range(FILES + 20)], Assembler()
+    before = len(os.listdir("/proc/self/fd"))
+    first, *rest = split(ID, bytes(2 * LONG))
+    short = list(split(ID, bytes(2 * PIECE)))
+    assembler.add("patient", short[0], 0)
+    later = [key for sender in senders for key in assembler.add(sender, first, 0).later]
+    assert later == [(sender, ID) for sender in senders[:-FILES]]
+    assert len(os.listdir("/proc/self/fd")) - before == FILES
+    assert whole(joined(assembler, "patient", short[1:])) == bytes(2 * PIECE)  # what has no file was let be
+    for sender in senders[-FILES:]:
+        assert whole(joined(assembler, sender, rest)) == bytes(2 * LONG)
+    for sender in senders[:-FILES]:
+        assert whole(joined(assembler, sender, [first, *rest])) == bytes(2 * LONG)
+    assert (len(assembler), assembler.size) == (0, 0)
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_pieces_of_one_id_cannot_disagree_about_the_length():

@@ -21,6 +21,8 @@ PIECE = 512 * 1024
 LARGEST = 256 * 1024**2
 MESSAGE = PIECE + 4096
 """The most bytes a message has, headers of the broker's included."""
+FILES = 256
+"""Long letters that are unfinished at a time, of all senders: each has a file open, and a process may have 1,024."""
 OVERHEAD = 1024
 """What a partial letter counts for beside its bytes."""
 
@@ -105,7 +107,7 @@ class Assembler:
     """Joins pieces, in any order and repeated, within hard bounds.
 
     largest: bytes of a letter. partials, each: unfinished letters and bytes a sender. hold: bytes of all senders.
-    Beyond a sender's bounds its own oldest unfinished letter goes, beyond `hold` the one untouched for longest.
+    Beyond a sender's bounds its own oldest unfinished letter goes, beyond `hold` or FILES the one untouched for longest.
     """
 
     def __init__(self, largest: int = LARGEST, partials: int = 8, each: int | None = None, hold: int | None = None):
@@ -116,6 +118,7 @@ class Assembler:
         self._open: OrderedDict[Key, _Partial] = OrderedDict()  # oldest first
         self._senders: dict[str, OrderedDict[Key, None]] = {}
         self.size = 0
+        self._files = 0
 
     def __len__(self) -> int:
         return len(self._open)
@@ -133,6 +136,7 @@ class Assembler:
             except UsageError as error:
                 return Added(key, later=(key,), cramped=error)
             partial = self._open[key] = _Partial(piece.total, now, file)
+            self._files += file is not None
             self._senders.setdefault(sender, OrderedDict())[key] = None
             self.size += OVERHEAD
         elif partial.total != piece.total:
@@ -162,12 +166,12 @@ class Assembler:
 
     def _room(self, key: Key) -> tuple[Key, ...]:
         later: list[Key] = []
-        while self.size > self._hold and len(self._open) > 1:
-            oldest = next(iter(self._open))
-            if oldest == key:  # never the one that has just moved
+        for oldest, partial in list(self._open.items()):
+            if oldest == key or (self.size <= self._hold and self._files <= FILES):  # never the one that has just moved
                 break
-            later.append(oldest)
-            self.drop(oldest)
+            if self.size > self._hold or partial.file is not None:
+                later.append(oldest)
+                self.drop(oldest)
         return tuple(later)
 
     def stale(self, before: float) -> list[Key]:
@@ -180,6 +184,7 @@ class Assembler:
         if partial is None:
             return
         self.size -= partial.size
+        self._files -= partial.file is not None
         own = self._senders[key[0]]
         del own[key]
         if not own:
