@@ -107,7 +107,8 @@ class Assembler:
     """Joins pieces, in any order and repeated, within hard bounds.
 
     largest: bytes of a letter. partials, each: unfinished letters and bytes a sender. hold: bytes of all senders.
-    Beyond a sender's bounds its own oldest unfinished letter goes, beyond `hold` or FILES the one untouched for longest.
+    Beyond a sender's bounds its own oldest unfinished letter goes, beyond `hold` and FILES the one that was untouched
+    for longest.
     """
 
     def __init__(self, largest: int = LARGEST, partials: int = 8, each: int | None = None, hold: int | None = None):
