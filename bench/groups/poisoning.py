@@ -17,7 +17,7 @@ from potluck.core.party import Draw, Party, site
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Sum
 from potluck.core.slices import Bytes
-from potluck.core.stages import Update
+from potluck.core.stages import Contribution, Update
 from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.sums import Sums, drive
 from potluck.learning.data.table import Table
@@ -63,14 +63,16 @@ class Poisoned:
         """As it is."""
         return self.plain.ask(kind, step, state)
 
-    def contribute(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Update]:
+    def contribute(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Contribution]:
         """The change of weights, multiplied; rows are counted as they are."""
         for update in self.plain.contribute(ask, rows, draw):
-            assert isinstance(update, Update)
-            values = update.values.copy()
             if ask.kind is Kind.TRAIN and rows is self.victim:
+                assert isinstance(update, Update)
+                values = update.values.copy()
                 values[:, : -self.cells] *= self.factor
-            yield Update(values)
+                yield Update(values)
+            else:
+                yield update
 
 
 def rows() -> Iterator[Row]:

@@ -240,10 +240,12 @@ def trained(rule, factor):
 
     def poisoned(self, ask, rows, draw):
         for update in plain(self, ask, rows, draw):
-            values = update.values.copy()
             if ask.kind is Kind.TRAIN and rows is victim["a"]:
+                values = update.values.copy()
                 values[:, :-2] *= factor
-            yield Update(values)
+                yield Update(values)
+            else:
+                yield update
 
     from potluck.tasks.sources import tables
 
