@@ -16,7 +16,7 @@ from potluck.core.bounds import Bounds, Size
 from potluck.core.party import Party, Role, site
 from potluck.core.registry import Known
 from potluck.core.schemes import Scheme, scheme_of
-from potluck.core.tables.derived import Derive, Names, Reduce, Text, Where
+from potluck.core.tables.derived import Derive, Join, Names, Reduce, Text, Where
 from potluck.core.traits import TRAITS, Traits
 
 CODE = version("potluck")
@@ -108,6 +108,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
 
     separator, encoding: of CSV files; decimal: the mark in texts that are numbers; fold: declared values and texts that
     mean "no value" are told whatever the case of their letters. derive: by name. where: all of them hold for a row.
+    join: a second table; reduce: how the rows that are left become one row a person.
     """
 
     header: bool = True
@@ -120,6 +121,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     max_rows: Annotated[int, Bounds(ge=1, le=1_000_000_000, hint="the most rows that a site may have")] = 1_000_000
     files: dict[Text, Text] = {}
     columns: Annotated[dict[Text, Column], Size(100_000)] = {}
+    join: Join | None = None
     derive: Annotated[dict[Text, Derive], Size(1_000)] = {}
     where: Annotated[tuple[Where, ...], Size(100)] = ()
     reduce: Reduce | None = None

@@ -23,6 +23,7 @@ Code = Literal[
     "tasks",
     "models",
     "columns",
+    "tables",
     "protect",
     "intersect",
     "readers",
@@ -96,7 +97,7 @@ def judge(
     """
     case = Case(plan, asker, now, year, promised, policy.approve.rule != "policy", owner)
     found = (rule(policy.allow, case) for rule in _RULES)
-    return tuple(denial for denial in (*found, _attestation(policy, plan)) if denial is not None)
+    return tuple(denial for denial in (*found, _table(policy, plan), _attestation(policy, plan)) if denial is not None)
 
 
 def rows_allowed(policy: Policy, rows: int) -> None:
@@ -186,6 +187,15 @@ def _attestation(policy: Policy, plan: Plan) -> Denial | None:
     what = "rows and model" if plan.traits.scores else "the updates"
     words = f"{what} would be opened in an enclave, and nothing says which may open this site's"
     return Denial("attestation", words, 'attestation.policy = "enclave.toml" says which: docs/concepts/tee.md')
+
+
+def _table(policy: Policy, plan: Plan) -> Denial | None:
+    join = plan.data.join
+    if join is None or join.table in policy.source.tables:
+        return None
+    known = _list(list(policy.source.tables)) if policy.source.tables else "none"
+    words = f"the plan joins the table {_list([join.table])}, and the policy knows {known}"
+    return Denial("tables", words, "source.tables says where each table is that a plan may join")
 
 
 def _server(allow: Allow, case: Case) -> Denial | None:

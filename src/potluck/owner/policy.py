@@ -34,10 +34,19 @@ Cap = Annotated[float, Bounds(ge=0, le=math.inf, hint="0 allows no plan with noi
 AtLeastOne = Annotated[int, Bounds(ge=1)]
 
 
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a second table is, as `Source` says it of the rows."""
+
+    file: str | None = None
+    url: Secret | None = None
+    url_file: str | None = None
+    query: str | None = None
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where the rows are: a file (relative to the policy), or a query at an address (`url`, or in `url_file`).
 
-    memory: bytes that reading them may take.
+    memory: bytes that reading them may take. tables: others of the same owner that a plan may join, by name.
     """
 
     file: str | None = None
@@ -45,6 +54,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     url: Secret | None = None
     url_file: str | None = None
     query: str | None = None
+    tables: dict[str, Table] = {}
 
 
 class Allow(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +125,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 def exposed(policy: Policy, path: Path) -> str | None:
     """A warning for the owner where the policy holds an address of a database and others may read the file."""
-    if policy.source.url is None or not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    urls = [policy.source.url, *(one.url for one in policy.source.tables.values())]
+    if all(one is None for one in urls) or not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return None
     return f"{path} holds an address that others on this machine may read: chmod 600 it, or use source.url_file"
 

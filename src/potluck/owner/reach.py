@@ -21,6 +21,7 @@ def columns_read(plan: Plan, owner: str | None = None) -> tuple[str, ...]:
     if plan.traits.keyed:
         return tuple(dict.fromkeys(keys))
     names = keys + [name for name, column in data.columns.items() if not column.ignored]
+    names += data.join.keys if data.join is not None else []
     names += [data.person] if data.person is not None else []
     if not plan.traits.counts:
         # What is derived, or is a person's, stands in no file: the columns that it is made of are declared, and so

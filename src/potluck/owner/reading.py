@@ -11,7 +11,7 @@ from potluck.core.errors import UsageError, reason
 from potluck.core.strict import Strict
 from potluck.mpc.peers import place
 from potluck.owner.hours import ANY, span
-from potluck.owner.policy import LONGEST, Allow, Approve, Engine, Policy, Source
+from potluck.owner.policy import LONGEST, Allow, Approve, Engine, Policy, Source, Table
 from potluck.secret.container import Secret
 
 
@@ -44,7 +44,9 @@ def parse(text: str, where: str) -> Policy:
     tables = _tables(text, where)
     policy = form.struct(Policy, tables)
     if "source" in tables or "engine" not in tables:  # a compute party has an engine, and no rows
-        _source(policy.source, where)
+        _source(policy.source, "source", where)
+        for name, one in policy.source.tables.items():
+            _source(one, f"source.tables.{name}", where)
     _engine(policy.engine, where)
     for line in outside(policy, Bounds):
         what, _, hint = line.partition(". hint: ")
@@ -68,20 +70,20 @@ def _prepared(kind: object, value: object) -> object:
     return [value] if get_origin(kind) is tuple and value == ANY else value
 
 
-def _source(source: Source, where: str) -> None:
+def _source(source: Source | Table, at: str, where: str) -> None:
     """One source, said one way. An address under `file` is not shown: it may hold a password."""
     given = [name for name in ("file", "url", "url_file") if getattr(source, name) is not None]
     if len(given) != 1:
-        what = f"source needs one of file, url and url_file, and has {' and '.join(given) or 'none'}"
+        what = f"{at} needs one of file, url and url_file, and has {' and '.join(given) or 'none'}"
         raise UsageError(what, where=where, hint="keep one of them")
     for name in ("file", "url_file"):
         text = getattr(source, name)
         if text is not None and (not text.strip() or not text.isprintable() or "://" in text):
-            raise UsageError(f"source.{name} is no path", where=where, hint="an address goes under source.url")
+            raise UsageError(f"{at}.{name} is no path", where=where, hint=f"an address goes under {at}.url")
     if source.file is not None and source.query is not None:
-        raise UsageError("source.query goes with a database", where=where, hint="leave it out beside source.file")
+        raise UsageError(f"{at}.query goes with a database", where=where, hint="leave it out beside source.file")
     if source.file is None and not (source.query or "").strip():
-        raise UsageError("source.query is missing", where=where, hint='query = "select ..." says which rows')
+        raise UsageError(f"{at}.query is missing", where=where, hint='query = "select ..." says which rows')
 
 
 def _engine(engine: Engine, where: str) -> None:

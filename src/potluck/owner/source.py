@@ -9,7 +9,9 @@ from pathlib import Path
 
 from potluck.core.errors import UsageError, reason
 from potluck.core.plan import Data
+from potluck.learning.data.joining import joined
 from potluck.learning.data.source import SOURCES, Rows, limits_of, opened
+from potluck.learning.data.sql.relation import Limits
 from potluck.owner import policy
 from potluck.owner.duckdb_file import duckdb_file
 from potluck.owner.parquet import parquet
@@ -29,6 +31,16 @@ def open_source(source: policy.Source, base: Path, data: Data, where: str) -> Ro
     Raises DataError: no such file, database unreachable, more than max_rows rows.
     """
     limits = limits_of(data, source.memory)
+    rows = _opened(source, base, limits, where)
+    if data.join is None:
+        return rows
+    table = source.tables.get(data.join.table)
+    if table is None:  # the plan was judged before
+        raise UsageError(f"there is no source.tables.{data.join.table}", where=where, hint="the plan joins this table")
+    return joined(rows, _opened(table, base, limits, where), data, where)
+
+
+def _opened(source: policy.Source | policy.Table, base: Path, limits: Limits, where: str) -> Rows:
     if source.file is not None:
         return opened(base / source.file, where, limits)
     address = source.url if source.url is not None else _address(base / (source.url_file or ""), where)

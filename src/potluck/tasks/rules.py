@@ -134,7 +134,7 @@ def _data(plan: Plan) -> Iterator[str]:
     """Words of [data] that only tasks of sums have, or that nothing of the task reads."""
     data, traits = plan.data, plan.traits
     known = " or ".join(f'"{name}"' for name, one in TRAITS.entries.items() if one.sums)
-    for key in ("derive", "where", "reduce"):
+    for key in ("join", "derive", "where", "reduce"):
         if getattr(data, key) and not traits.sums:
             yield f"data.{key}: is for task = {known} in this version. hint: leave it out, or prepare the rows before"
     if traits.scores and data.fold:

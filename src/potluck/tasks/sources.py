@@ -9,14 +9,17 @@ import msgspec
 from potluck.core import plan as core
 from potluck.core.errors import PlanError
 from potluck.core.party import Party
-from potluck.learning.data.source import Source, limits_of, opened
+from potluck.learning.data.joining import joined
+from potluck.learning.data.source import Rows, Source, limits_of, opened
 from potluck.learning.data.table import Table, header, resolve
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.tally_words import required
 from potluck.owner import source as _source  # noqa: F401  kinds of source that owners have
 from potluck.tasks.sums.rows import rows_of
 
-Sources = Mapping[str, Source]
+Sources = Mapping[str, Source | Mapping[str, Source]]
+"""By site: its rows; or, where a plan joins a table, `rows` and the table, by name."""
+ROWS = "rows"
 
 
 class Written(Protocol):
@@ -27,10 +30,10 @@ class Written(Protocol):
     where: str
 
 
-def sources(plan: Written, data: Sources | None) -> Sources:
+def sources(plan: Written, data: Sources | None) -> Mapping[str, Rows]:
     """The source of every site, by name. Raises PlanError: a site without data, or data without a site; as `opened`."""
     names = plan.spec.federation.sites
-    given: Sources = data if data is not None else {n: plan.folder / f for n, f in plan.spec.data.files.items()}
+    given = data if data is not None else _files(plan)
     key = "data.files" if data is None else "data"
     for name in names:
         if name not in given:
@@ -41,7 +44,32 @@ def sources(plan: Written, data: Sources | None) -> Sources:
         if name not in names:
             hint = f"the sites are {', '.join(names)}"
             raise PlanError(f"{key}: {name} is no site of this plan", where=plan.where, hint=hint)
-    return {name: opened(source, name, limits_of(plan.spec.data)) for name, source in given.items()}
+    return {name: _opened(plan, source, name, key) for name, source in given.items()}
+
+
+def _files(plan: Written) -> Sources:
+    """The plan's own, `site.table` beside `site`."""
+    spec, files = plan.spec, {name: plan.folder / file for name, file in plan.spec.data.files.items()}
+    tables = {f"{name}.{spec.data.join.table}": name for name in spec.federation.sites} if spec.data.join else {}
+    found: dict[str, Source | Mapping[str, Source]] = {n: file for n, file in files.items() if n not in tables}
+    for name, site in tables.items():
+        if spec.data.join and site in files and name in files:
+            found[site] = {ROWS: files[site], spec.data.join.table: files[name]}
+    return found
+
+
+def _opened(plan: Written, source: Source | Mapping[str, Source], site: str, key: str) -> Rows:
+    """A site's rows, with the table that the plan joins to them. Raises PlanError: one of them is not given."""
+    data, join = plan.spec.data, plan.spec.data.join
+    given = source if isinstance(source, Mapping) else {ROWS: source}
+    wanted = [ROWS, *([join.table] if join else [])]
+    for name in wanted:
+        if name not in given:
+            what = f"{key}: there is no table {name!r} of site {site}"
+            hint = f'"{site}.{name}" beside "{site}" in data.files; in Python {{"rows": ..., "{name}": ...}}'
+            raise PlanError(what, where=plan.where, hint=hint)
+    rows, *tables = (opened(given[name], site, limits_of(data)) for name in wanted)
+    return joined(rows, tables[0], data, site) if tables else rows
 
 
 def tables(plan: Written, data: Sources | None) -> tuple[core.Plan, dict[Party, Table]]:
@@ -60,7 +88,8 @@ def not_here(plan: Written) -> dict[str, str | None]:
     not). Empty where it names no file of rows, which then are read across machines alone."""
     spec, files = plan.spec, plan.spec.data.files
     readers = (spec.predict.client,) if spec.predict else spec.federation.sites
-    wanted = {f"data.files.{name}": files.get(name) for name in readers} if files else {}
+    names = [*readers, *(f"{name}.{spec.data.join.table}" for name in readers if spec.data.join)]
+    wanted = {f"data.files.{name}": files.get(name) for name in names} if files else {}
     if spec.predict and spec.model and spec.model.file:
         wanted["model.file"] = spec.model.file
     return {key: file for key, file in wanted.items() if file is None or not (plan.folder / file).is_file()}

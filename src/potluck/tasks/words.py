@@ -4,6 +4,7 @@ from potluck.core.plan import Plan
 from potluck.learning.data.conditions import said
 from potluck.learning.data.declared import declared
 from potluck.learning.data.derive import named as made_of
+from potluck.learning.data.joining import said as joined
 from potluck.learning.data.reduce import said as reduced
 from potluck.learning.evaluation import evaluate
 from potluck.owner.reach import columns_read
@@ -26,6 +27,7 @@ def left_out(plan: Plan) -> str:
     words = f" Taken as no value: {', '.join(texts)}." if texts else ""
     who = "persons" if plan.data.reduce else "rows"
     words += f" {who.capitalize()} without a value in {', '.join(dropping)} are left out." if dropping else ""
+    words += f" {joined(plan)}." if plan.data.join else ""
     derived = [f"{name} ({one.kind} from {' and '.join(made_of(one))})" for name, one in plan.data.derive.items()]
     words += f" Derived: {', '.join(derived)}." if derived else ""
     conditions = [said(one) for one in plan.data.where]

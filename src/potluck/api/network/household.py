@@ -32,7 +32,7 @@ POLICY = """\
 version = 1
 [source]
 file = {file}
-[allow]
+{tables}[allow]
 who = ["*"]
 tasks = ["*"]
 models = ["*"]
@@ -109,7 +109,11 @@ def settle(plan: Plan, spec: Spec, folder: Path, ledgers: Path, record: bool) ->
         sites.found(home, name, COMPUTES + _engine(), ledger, role="compute")
     for name, home in homes.items():
         source = _source(plan, spec, name)
-        policy = POLICY.format(file=json.dumps(str(source))) + _attestation(plan) + (_engine() if engines else "")
+        policy = (
+            POLICY.format(file=json.dumps(str(source)), tables=_tables(plan, spec, name))
+            + _attestation(plan)
+            + (_engine() if engines else "")
+        )
         ledger = os.path.relpath(ledger_file(ledgers, name).absolute(), home.absolute())
         sites.found(home, name, policy, ledger)
         if spec.protect.facts.enclave and spec.protect.policy is None:
@@ -131,6 +135,15 @@ def _source(plan: Plan, spec: Spec, name: str) -> Path:
     if spec.predict is not None and spec.predict.owner == name and spec.model is not None:
         return (plan.folder / (spec.model.file or "")).resolve()
     return (plan.folder / spec.data.files[name]).resolve()
+
+
+def _tables(plan: Plan, spec: Spec, name: str) -> str:
+    """What its policy says of the table that the plan joins."""
+    join = spec.data.join
+    if join is None:
+        return ""
+    file = (plan.folder / spec.data.files[f"{name}.{join.table}"]).resolve()
+    return f"[source.tables.{json.dumps(join.table)}]\nfile = {json.dumps(str(file))}\n"
 
 
 def _engine() -> str:

@@ -1,4 +1,4 @@
-"""Of a plan: columns that others give, the conditions by which rows are chosen, and how rows become persons."""
+"""Of a plan: columns that others give or that another table has, which rows are chosen, and how they become persons."""
 
 from typing import Annotated, Literal
 
@@ -48,6 +48,21 @@ class Where(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
         words = ("at_least", "at_most", "above", "below")
         found = {word: getattr(self, word) for word in words} | {"in": self.within, "not_in": self.not_in}
         return {word: value for word, value in found.items() if value is not None}
+
+
+class Join(msgspec.Struct, frozen=True, kw_only=True):
+    """A second table of each owner. on: the key in the rows; to: in the table, by default called the same; columns:
+    those declared ones that the table has."""
+
+    table: Text
+    on: Text
+    to: Text | None = None
+    columns: Names = ()
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """The key's column in the rows, and in the table."""
+        return self.on, self.on if self.to is None else self.to
 
 
 class Reduced(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"source": "from"}):

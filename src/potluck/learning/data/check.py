@@ -8,6 +8,7 @@ from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.conditions import of_where
 from potluck.learning.data.declared import of_rows
 from potluck.learning.data.derive import of_derive
+from potluck.learning.data.joining import of_join
 from potluck.learning.data.notation import notation
 from potluck.learning.data.reduce import of_reduce
 
@@ -29,7 +30,7 @@ def of_columns(plan: Plan) -> list[str]:
             found.append(f"{at}: a pattern needs a header. hint: name the columns one by one, in file order")
     derived = of_derive(plan, how)
     found += derived or [*of_where(plan, how), *of_reduce(plan, how, of_rows(plan))]
-    found += [*_roles(plan), *of_files(plan.data.separator, plan.data.encoding)]
+    found += [*of_join(plan), *_roles(plan), *of_files(plan.data.separator, plan.data.encoding)]
     if not plan.data.header:
         needed = {"data.person": plan.data.person, "data.split.column": plan.data.split and plan.data.split.column}
         found += [

@@ -1,7 +1,7 @@
 """Rows as values, some at a time: each declared column as numbers or codes, whoever reads them, for whatever task."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -82,7 +82,12 @@ def grounded(relation: Relation) -> tuple[Layer, dict[str, Cell]]:
     """The lowest layer of a relation's queries, and its columns as that layer names them."""
     ground = Layer(relation.dialect, relation.source, "a")
     return ground, {
-        name: replace(cell, sql=ground.define(cell.sql), words=ground.define(cell.words) if cell.words else "")
+        name: replace(
+            cell,
+            sql=ground.define(cell.sql),
+            words=ground.define(cell.words) if cell.words else "",
+            line=ground.define(cell.line) if cell.line else "",
+        )
         for name, cell in relation.cells.items()
     }
 
@@ -105,6 +110,7 @@ def parts(source: Source, wish: Wish, problems: Problems, hint: str = CELL) -> I
             asked["held"] = "0" if cell.typed else cases([(test, "1")], "0")
         if relation.line:
             asked["line"] = ground.define(relation.line)
+        asked |= {f"line of {cell.table}": cell.line for cell in cells.values() if cell.line}
         if made.kept:
             asked["kept"] = made.kept
         top = made.top.above("x")
@@ -113,8 +119,8 @@ def parts(source: Source, wish: Wish, problems: Problems, hint: str = CELL) -> I
         numeric |= {"target"} if wish.goal and wish.goal.side == "number" else set()
         d = relation.dialect
         names = [_told(name, d) if what in numeric else name for what, name in zip(asked, names, strict=True)]
-        seen = 0
-        for batch in relation.batches(top.ask(names)):
+        seen, place = 0, names[list(asked).index("line")] if relation.mixed else ""
+        for batch in relation.batches(top.ask(names, f" ORDER BY {place}" if place else "")):
             found = dict(zip(asked, batch, strict=True))
             length = len(batch[0])
             lines = found["line"].astype(np.int64) if "line" in found else np.arange(seen + 1, seen + length + 1)
@@ -158,14 +164,21 @@ def _part(
     columns: dict[str, Floats] = {}
     stays = found["kept"] == 1 if "kept" in found else None
 
-    def numbers(one: Field, at: Index) -> Floats:
-        values = found[f"column {one.name}"].astype(np.float64, copy=False)
-        typed = one.name in cells and cells[one.name].typed
-        return _fitting(values, at, one.name, typed, misfit(one, typed), problems, hint)
+    def fitting(what: str, name: str, said: Callable[[bool], tuple[str, str]]) -> Floats:
+        values, cell = found[what].astype(np.float64, copy=False), cells.get(name)
+        if cell is not None and cell.table:  # it is told where it stands there
+            name, at = f"{cell.table}.{name}", found[f"line of {cell.table}"]
+        else:
+            at = lines
+        typed = cell is not None and cell.typed
+        return _fitting(values, at, name, typed, said(typed), problems, hint)
+
+    def numbers(one: Field) -> Floats:
+        return fitting(f"column {one.name}", one.name, lambda typed: misfit(one, typed))
 
     for one in wish.every:
         if one.name in early:
-            columns[one.name] = numbers(one, lines)
+            columns[one.name] = numbers(one)
     unmet = 0
     if stays is not None:
         unmet = int((~stays).sum())
@@ -173,13 +186,11 @@ def _part(
         found = {what: values[stays] for what, values in found.items()}
     for one in wish.fields:
         if one.name not in early:
-            columns[one.name] = numbers(one, lines)
+            columns[one.name] = numbers(one)
     length = len(lines)
     target = np.zeros(length)
     if wish.goal:
-        values = found["target"].astype(np.float64, copy=False)
-        typed = wish.goal.column in cells and cells[wish.goal.column].typed
-        target = _fitting(values, lines, wish.goal.column, typed, not_number(typed), problems, hint)
+        target = fitting("target", wish.goal.column, not_number)
     other = found.get("other", np.full(length, None, dtype=object))
     persons = texts(found["person"]) if "person" in found else []
     held = found["held"] == 1 if "held" in found else np.zeros(length, np.bool_)
@@ -187,13 +198,20 @@ def _part(
 
 
 def _fitting(
-    values: Floats, lines: Index, name: str, typed: bool, said: tuple[str, str], problems: Problems, hint: str
+    values: Floats,
+    lines: NDArray[np.generic],
+    name: str,
+    typed: bool,
+    said: tuple[str, str],
+    problems: Problems,
+    hint: str,
 ) -> Floats:
     """Values, 0 where a cell does not fit. said: what is wrong with it, and a hint."""
     wrong = np.isinf(values)
     if not wrong.any():
         return values
     marked = wrong & (values < 0) & (not typed)
-    problems.cells(name, lines[wrong & ~marked].tolist(), said[0], said[1] or hint)
-    problems.cells(name, lines[marked].tolist(), MARKED, MARK)
+    # One row of a second table may be there for several rows.
+    problems.cells(name, np.unique(lines[wrong & ~marked]).tolist(), said[0], said[1] or hint)
+    problems.cells(name, np.unique(lines[marked]).tolist(), MARKED, MARK)
     return np.where(wrong, 0.0, values)

@@ -125,7 +125,8 @@ def rows_of(plan: Written, data: Sources | None) -> Source:
     """The client's rows. Raises PlanError, and as `opened`."""
     spec = plan.spec
     client = spec_of(spec).client
-    given: Sources = data if data is not None else {name: plan.folder / f for name, f in spec.data.files.items()}
+    files = {name: plan.folder / f for name, f in spec.data.files.items()}
+    given: Mapping[str, object] = data if data is not None else files
     key = "data.files" if data is None else "data"
     strangers = [name for name in given if name != client]
     if strangers:

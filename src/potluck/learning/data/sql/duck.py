@@ -7,7 +7,7 @@ import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,7 @@ class Duck:
     dialect: Dialect = DUCKDB
     placed: bool = True
     hint: str = ""
+    mixed: bool = False
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """See `relation.Relation`."""
@@ -61,6 +62,27 @@ class Duck:
         with self._as_our_errors():
             for batch in self.connection.sql(query).to_arrow_reader(BATCH):
                 yield [np.asarray(one.to_numpy(zero_copy_only=False)) for one in batch.columns]
+
+    def take(self, name: str, other: "Duck", query: str) -> None:
+        """Put the answer of another relation into a table of this database, some rows at a time. Raises as the other's
+        `rows`."""
+        import pyarrow as pa
+
+        broken: list[BaseException] = []
+        with other._as_our_errors():
+            reader = other.connection.sql(query).to_arrow_reader(BATCH)
+
+        def guarded() -> "Iterator[pa.RecordBatch]":
+            try:
+                with other._as_our_errors():
+                    yield from reader
+            except BaseException as error:
+                broken.append(error)
+                raise
+
+        self.connection.register("taken", pa.RecordBatchReader.from_batches(reader.schema, guarded()))
+        replace(self, broken=broken).rows(f"CREATE TEMP TABLE {name} AS SELECT * FROM taken")
+        self.connection.unregister("taken")
 
     def columns(self) -> list[tuple[str, str]]:
         """Names and types of the source's columns."""

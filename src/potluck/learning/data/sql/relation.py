@@ -29,7 +29,8 @@ class Relation(Protocol):
     """An open source.
 
     source: what stands after FROM. cells: by name, the wanted columns. line: the column that says where a row stands;
-    None: rows are counted. placed: their owner can find a row by where it stands.
+    None: rows are counted. placed: their owner can find a row by where it stands. mixed: the engine gives rows in no
+    order of its own, and is to be asked for one.
     """
 
     @property
@@ -46,6 +47,9 @@ class Relation(Protocol):
 
     @property
     def placed(self) -> bool: ...
+
+    @property
+    def mixed(self) -> bool: ...
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """A small answer. Raises DataError, Doubt."""

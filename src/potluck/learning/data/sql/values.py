@@ -20,12 +20,15 @@ from potluck.learning.data.sql.layers import Layer, cases
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A column of a source. typed: it is a double; else a text. words: as a text, where the double does not say all its
-    digits. truth: it is true or false, which are 1 and 0."""
+    digits. truth: it is true or false, which are 1 and 0. table: the name of the second table that has it; line: where
+    its row stands there; empty: it is one of the rows' own."""
 
     sql: str
     typed: bool = False
     words: str = ""
     truth: bool = False
+    table: str = ""
+    line: str = ""
 
 
 TRUTHS = {"true": 1.0, "false": 0.0}
