@@ -23,7 +23,9 @@ def keys(kind, prefix=""):
     for field in msgspec.structs.fields(kind):
         yield f"{prefix}{field.encode_name}", field
         if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            yield from keys(field.type, f"{field.encode_name}.")
+            yield from keys(field.type, f"{prefix}{field.encode_name}.")
+        elif get_origin(field.type) is dict:
+            yield from keys(get_args(field.type)[1], f"{prefix}{field.encode_name}.*.")
 
 
 def takes(kind):
@@ -34,7 +36,7 @@ def takes(kind):
     if get_origin(kind) is tuple:
         inner = takes(get_args(kind)[0])
         return inner if isinstance(inner, set) else f"list of {inner}s"
-    return WORDS.get(kind, "table")
+    return "table of tables" if get_origin(kind) is dict else WORDS.get(kind, "table")
 
 
 def default_of(field):
@@ -43,7 +45,7 @@ def default_of(field):
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
     if value is None:
         return "–"
-    return "empty" if value == () or isinstance(value, msgspec.Struct) else f"`{value}`"
+    return "empty" if value in ((), {}) or isinstance(value, msgspec.Struct) else f"`{value}`"
 
 
 def test_every_key_of_the_policy_is_documented_and_nothing_else():

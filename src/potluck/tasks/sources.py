@@ -61,9 +61,9 @@ def _files(plan: Written) -> Sources:
 def _opened(plan: Written, source: Source | Mapping[str, Source], site: str, key: str) -> Rows:
     """A site's rows, with the table that the plan joins to them. Raises PlanError: one of them is not given."""
     data, join = plan.spec.data, plan.spec.data.join
-    given = source if isinstance(source, Mapping) else {ROWS: source}
+    given = source if isinstance(source, Mapping) and ROWS in source else {ROWS: source}
     wanted = [ROWS, *([join.table] if join else [])]
-    for name in wanted:
+    for name in wanted[1:]:
         if name not in given:
             what = f"{key}: there is no table {name!r} of site {site}"
             hint = f'"{site}.{name}" beside "{site}" in data.files; in Python {{"rows": ..., "{name}": ...}}'
