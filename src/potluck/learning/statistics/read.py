@@ -50,10 +50,12 @@ def _added(source: Source, plan: Plan, problems: Problems, grid: Grid) -> Table:
         ground, cells = grounded(relation)
         made = expressions(wish.every, wish.where, wish.how, cells, ground)
         values, d = made.values, relation.dialect
-        query = Query(plan, grid, made.top, values, made.kept)
+        top = made.top.above("o")
+        top.usual = f"{top.define(_odd(how.fields, values, d))} = 0"
+        query = Query(plan, grid, top, values, made.kept)
         dates = query.any_of([unfit(values[one.name], d) for one in how.fields if one.numeric and not one.measured])
         early = query.any_of([unfit(values[one.name], d) for one in wish.early if one.numeric])
-        keys = {one.name: query.ask(_packed(one, values[one.name], made.kept, d)) for one in how.fields}
+        keys = {one.name: query.ask(_packed(one, values[one.name], top.usual, made.kept, d)) for one in how.fields}
         sums, found, others = query.answer(relation)
     unmet = others[query.rows]
     counts = {one.name: _unpacked(one, found[keys[one.name]], sums.rows) for one in how.fields}
@@ -112,20 +114,32 @@ def _table(
     return Table(np.zeros((0, 0)), nothing, None, nothing.astype(np.bool_), {}, schema, tally, sums)
 
 
-def _packed(one: Field, value: str, kept: str | None, d: Dialect) -> str:
+def _odd(fields: Sequence[Field], values: Mapping[str, str], d: Dialect) -> str:
+    """0 where all values of a row are as they should be, else 1: of most rows nothing has to be counted."""
+    usual = " AND ".join(_usual(one, values[one.name], d) for one in fields)
+    return cases([(usual, "0")], "1") if usual else "0"
+
+
+def _usual(one: Field, value: str, d: Dialect) -> str:
+    low, high = d.double(one.low), d.double(one.high)
+    return f"{value} >= {low} AND {value} <= {high}" if one.measured else f"{value} >= {d.double(0)}"
+
+
+def _packed(one: Field, value: str, usual: str, kept: str | None, d: Dialect) -> str:
     """What the owner is told of a column, as one sum: three counts of values that are not as they should be, each in
-    COUNTER bits of it. A number that does not fit ends the query. What most values are comes first."""
-    left_out = [(f"{kept} = 0", "0")] if kept else []
+    COUNTER bits of it. A number that does not fit ends the query. usual: the condition of rows of which nothing is
+    counted: NULL, which an engine adds up faster than 0.
+    """
+    left_out = [(usual, "NULL"), *([(f"{kept} = 0", "NULL")] if kept else []), (_usual(one, value, d), "NULL")]
     missing = (f"{value} IS NULL", "1")
     first, second = (str(1 << COUNTER * place) for place in (1, 2))
     if not one.measured:
-        zero, case = d.double(0), f"{value} = {d.double(CASE)}"
-        return d.total(cases([*left_out, (f"{value} >= {zero}", "0"), missing, (case, first)], second))
+        case = (f"{value} = {d.double(CASE)}", first)
+        return d.total(cases([*left_out, missing, case], second))
     low, high = d.double(one.low), d.double(one.high)
-    inside = (f"{value} >= {low} AND {value} <= {high}", "0")
     above = (f"{value} > {high} AND {d.finite(value)}", second)
     below = (f"{value} < {low} AND {d.finite(value)}", first)
-    return d.total(cases([*left_out, inside, missing, below, above], f"CAST({d.stop(value)} AS {d.whole_type})"))
+    return d.total(cases([*left_out, missing, below, above], f"CAST({d.stop(value)} AS {d.whole_type})"))
 
 
 def _unpacked(one: Field, packed: int, rows: int) -> dict[str, int]:

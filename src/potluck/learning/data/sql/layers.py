@@ -6,11 +6,16 @@ from potluck.learning.data.sql.dialect import Dialect
 
 
 class Layer:
-    """One SELECT. What is defined in it has a name in all layers above it."""
+    """One SELECT. What is defined in it has a name in all layers above it.
 
-    def __init__(self, dialect: Dialect, below: "Layer | str", prefix: str) -> None:
+    usual: the condition of a row all of whose values are there, and as declared, also in layers above; empty: none is
+    known.
+    """
+
+    def __init__(self, dialect: Dialect, below: "Layer | str", prefix: str, usual: str = "") -> None:
         """below: a layer, or what stands after FROM; prefix: of its names, which no other layer's names begin with."""
         self.dialect = dialect
+        self.usual = usual
         self._below = below
         self._prefix = prefix
         self._names: dict[str, str] = {}
@@ -21,7 +26,7 @@ class Layer:
 
     def above(self, prefix: str) -> "Layer":
         """A layer over this one."""
-        return Layer(self.dialect, self, prefix)
+        return Layer(self.dialect, self, prefix, self.usual)
 
     def grouped(self, by: str, named: Mapping[str, str], prefix: str) -> "Layer":
         """A layer over one row for each value of what rows are grouped by. named: what aggregates are called in it."""
@@ -55,10 +60,11 @@ def cases(pairs: Iterable[tuple[str, str]], otherwise: str) -> str:
     return f"CASE {found} ELSE {otherwise} END" if found else otherwise
 
 
-def clipped(value: str, low: str, high: str) -> str:
-    """A double between two; NULL stays. What most values are comes first."""
+def clipped(value: str, low: str, high: str, usual: str = "") -> str:
+    """A double between two; NULL stays. What most values are comes first. usual: a condition of values between them."""
+    known = [(usual, value)] if usual else []
     inside = f"{value} >= {low} AND {value} <= {high}"
-    return cases([(inside, value), (f"{value} < {low}", low), (f"{value} > {high}", high)], "NULL")
+    return cases([*known, (inside, value), (f"{value} < {low}", low), (f"{value} > {high}", high)], "NULL")
 
 
 def bisected(value: str, edges: list[str], first: int = 0) -> str:

@@ -33,8 +33,6 @@ class Cell:
 
 TRUTHS = {"true": 1.0, "false": 0.0}
 """What a plan may call them, too, where it does not declare the number."""
-UNKNOWN = -9.0
-"""In place of a code: the text is not spelled as the plan spells one."""
 
 
 def looked_at(ground: Layer) -> Layer:
@@ -85,15 +83,15 @@ def code(cell: Cell, table: Mapping[str, float], how: Notation, layer: Layer, kn
         none = [(f"{cell.sql} IS NULL", "NULL")]
         none += [(_one_of(cell.sql, how.numbers, d), "NULL")] if how.numbers else []
         return cases([*none, *((f"{cell.sql} = {d.double(k)}", value) for k, value in numbers)], other)
-    quick = [(f"{cell.sql} = {d.text(text)}", d.double(codes[how.key(text)])) for text in table]
-    none = [(f"{cell.sql} IS NULL", "NULL")]
-    none += [(_among(cell.sql, how.missing, d), "NULL")] if how.missing else []
-    usual = layer.beneath.beneath.define(cases([*none, *quick], d.double(UNKNOWN)))
-    unknown = f"{usual} = {d.double(UNKNOWN)}"
-    bare = layer.beneath.define(cases([(unknown, d.trimmed(cell.sql))], "NULL"))
+    quick = [(text, codes[how.key(text)]) for text in table if text not in how.missing]
+    nothing = f"CAST(NULL AS {d.double_type})"
+    usual = cases([(f"{cell.sql} = {d.text(text)}", d.double(value)) for text, value in quick], nothing)
+    usual = layer.beneath.beneath.define(usual)
+    bare = layer.beneath.define(cases([(f"{usual} IS NULL", d.trimmed(cell.sql))], "NULL"))
     texts = [k for k in codes if isinstance(k, str)]
     plain = _folded(bare, texts, d) if how.fold else bare
-    tail = [*_none(bare, how, d), *((f"{plain} = {d.text(k)}", d.double(codes[k])) for k in texts)]
+    tail = [(f"{bare} IS NULL", "NULL"), *_none(bare, how, d)]
+    tail += [*((f"{plain} = {d.text(k)}", d.double(codes[k])) for k in texts)]
     if how.numbers or numbers:
         spelt = layer.define(_spelt(bare, how, d))
         tail += [(_one_of(spelt, how.numbers, d), "NULL")] if how.numbers else []
@@ -101,7 +99,7 @@ def code(cell: Cell, table: Mapping[str, float], how: Notation, layer: Layer, kn
     small = {folded(text.strip()) for text in (*table, *known) if isinstance(how.key(text), str)}
     if small:
         tail.append((_among(_folded(bare, small, d), sorted(small), d), d.double(CASE)))
-    return cases([(unknown, cases(tail, other))], usual)
+    return cases([(f"{usual} IS NOT NULL", usual)], cases(tail, other))
 
 
 def order(values: Sequence[str]) -> dict[str, float]:
