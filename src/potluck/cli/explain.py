@@ -28,8 +28,16 @@ def command(plan: Path, collude: str, every: bool, settings: tuple[str, ...]) ->
     say = voice()
     names = [name.strip() for name in collude.split(",") if name.strip()]
     found = explain(Plan.read(plan, settings), names)
-    document = {"views": found.rows(), "collude": list(found.collude)}
-    say.data(document, lambda out: _whole(found, out) if every or found.collude else _short(found, out))
+    document = {"views": found.rows(), "collude": list(found.collude), "rows": list(found.about)}
+
+    def text(out: Terminal) -> None:
+        if found.about:
+            out.say("Which rows", "bold")
+            out.lines(found.about)
+            out.print()
+        (_whole if every or found.collude else _short)(found, out)
+
+    say.data(document, text)
 
 
 def _whole(found: Explanation, out: Terminal) -> None:

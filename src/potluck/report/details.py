@@ -173,6 +173,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a report shows beyond `run.json`.
 
     created: ISO 8601, UTC. plan_toml: the plan's text as run; overrides: each `--set` as typed.
+    rows: which rows the plan is about and what it makes of them, a sentence each.
     interval: what the intervals in `comparison` are made of. in_process: all parties ran in one process.
     network: the run was across machines. aborts: why rounds or the run ended early. simulated: an enclave was only
     simulated. exposed: the host of an enclave could read what was inside, as of a simulated one.
@@ -185,6 +186,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     plan_toml: str = ""
     overrides: tuple[str, ...] = ()
     plan_hash: str = ""
+    rows: tuple[str, ...] = ()
     task: str = ""
     protect: str = ""
     server: str = ""

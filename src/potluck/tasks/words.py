@@ -1,9 +1,9 @@
 """What an owner is told of a plan before it agrees, in the words that tasks have in common."""
 
 from potluck.core.plan import Plan
-from potluck.learning.data.conditions import said
+from potluck.learning.data.conditions import said as conditions
 from potluck.learning.data.declared import declared
-from potluck.learning.data.derive import named as made_of
+from potluck.learning.data.derive import said as derived
 from potluck.learning.data.joining import said as joined
 from potluck.learning.data.reduce import said as reduced
 from potluck.learning.evaluation import evaluate
@@ -19,6 +19,12 @@ def columns(plan: Plan) -> str:
     return ", ".join(f"{name} (number {place[name]})" if name in place else name for name in names)
 
 
+def about_rows(plan: Plan) -> tuple[str, ...]:
+    """What rows a plan is about and what it makes of them, in the order in which it happens: sentences without their
+    points. Empty of a plan that takes rows as they stand."""
+    return tuple(filter(None, (joined(plan), derived(plan), conditions(plan), reduced(plan))))
+
+
 def left_out(plan: Plan) -> str:
     """Which rows are not in the sums, in the plan's words: a plan can pick rows by what it calls missing."""
     dropping = [name for name, one in declared(plan).items() if one.missing == "drop" and not one.ignored]
@@ -27,12 +33,7 @@ def left_out(plan: Plan) -> str:
     words = f" Taken as no value: {', '.join(texts)}." if texts else ""
     who = "persons" if plan.data.reduce else "rows"
     words += f" {who.capitalize()} without a value in {', '.join(dropping)} are left out." if dropping else ""
-    words += f" {joined(plan)}." if plan.data.join else ""
-    derived = [f"{name} ({one.kind} from {' and '.join(made_of(one))})" for name, one in plan.data.derive.items()]
-    words += f" Derived: {', '.join(derived)}." if derived else ""
-    conditions = [said(one) for one in plan.data.where]
-    words += f" Only rows count where {'; '.join(conditions)}." if conditions else ""
-    words += f" {reduced(plan)}." if plan.data.reduce else ""
+    words += "".join(f" {sentence}." for sentence in about_rows(plan))
     what_for = " for metrics" if split and evaluate.allowed(plan) else ""
     words += f" {split.test:.4g} of the {who} are held out{what_for}." if split and split.test is not None else ""
     return words

@@ -184,7 +184,10 @@ def test_a_decimal_mark_is_a_point_or_a_comma():
 def test_an_owner_is_told_every_condition_and_what_is_derived():
     told = catalog.task_of(plan()).learnt(plan(), "a")
     assert "Only rows count where age is at least 18; birth is below 2000-01-01; stage is not 'i'." in told
-    assert "age (years from birth)" in told
+    assert (
+        "Derived: age is the whole years from birth to 2025-01-01; group is age parted at 40, 60; "
+        "late is stage with 'I' as 'no', 'II' as 'no', 'III' as 'yes'; size is the natural logarithm of x." in told
+    )
     assert "birth, x, stage" in told
 
 

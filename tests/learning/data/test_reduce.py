@@ -285,6 +285,15 @@ def test_persons_of_any_letters_are_told_apart(names):
     assert rows_of(frame, replaced(spec, statistics=(Statistic(name="m", kind="mean", column="x"),)), "home").rows == 2
 
 
+@pytest.mark.parametrize("names", [["a", " a", "b\u00a0"], ["7\t", "7", "\u30008"]])
+def test_blanks_around_a_name_are_nothing(tmp_path, names):
+    frame = pd.DataFrame({"id": names, "x": [1.0, 2.0, 3.0]})
+    spec = plan({"id": ID, "x": number(0, 8)}, {"x": Reduced(kind="max")}, order=None)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    for source in (frame, tmp_path / "rows.parquet"):
+        assert sorted(values(source, spec)["x"]) == [2.0, 3.0]
+
+
 def test_numbers_of_a_typed_source_are_persons_by_value(tmp_path):
     spec = plan({"id": ID, "x": number(0, 8)}, {"x": Reduced(kind="max")}, order=None)
     for ids in ([10, 9, 10], [10.0, 9.0, 10.0], ["10", "9", "10"], [2**60 + 1, 2**60, 2**60 + 1]):

@@ -13,6 +13,7 @@ from potluck.learning.data.tally import Tally
 from potluck.learning.data.tally_words import noted, told
 from potluck.tasks.catalog import task_of
 from potluck.tasks.sources import not_here
+from potluck.tasks.words import about_rows
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Verdict:
     forecast: of a prediction, what it will use and send; seconds are then of one row of zeros. With noise, half the
     interval of each result (`sums.forecast`), and `outlook` the same in words. data: by site what became of its
     values, where its rows are here: for their owner. absent: files that `run` and `up` need and do not find, by key
-    (None: the plan names none): across machines owners name their own.
+    (None: the plan names none): across machines owners name their own. about: which rows it is about and what it makes
+    of them, a sentence each.
     """
 
     errors: list[str]
@@ -37,6 +39,7 @@ class Verdict:
     outlook: str = ""
     data: Mapping[str, Tally] = field(default_factory=dict)
     absent: Mapping[str, str | None] = field(default_factory=dict)
+    about: tuple[str, ...] = ()
 
     @property
     def unit(self) -> object:
@@ -62,6 +65,7 @@ class Verdict:
             "rounds": self.rounds,
             "grid": dict(self.grid),
             "values": dict(self.values),
+            "rows": list(self.about),
             "data": {site: tally.document() for site, tally in self.data.items()},
             "files_not_found": dict(self.absent),
         }
@@ -125,6 +129,7 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         found.outlook,
         found.data,
         not_here(plan),
+        about_rows(plan.spec),
     )
 
 

@@ -19,6 +19,7 @@ from potluck.tasks.catalog import task_of
 from potluck.tasks.here import Beside, Json, Outcome
 from potluck.tasks.intersect.halves import Intersected
 from potluck.tasks.train.compare import Comparison
+from potluck.tasks.words import about_rows
 
 MANY, FEW = 12, 3
 """With more sites than MANY the report shows who sees what for FEW of them: the whole grows with their square."""
@@ -76,6 +77,7 @@ def evidence(facts: Facts) -> details.Details:
         plan_toml=facts.plan.text(),
         overrides=facts.plan.overrides,
         plan_hash=facts.plan.hash,
+        rows=about_rows(spec),
         task=spec.task,
         protect=spec.protect.scheme,
         server=spec.federation.server,

@@ -55,8 +55,13 @@ def _demanded(at: str, one: Where, column: Column, how: Notation) -> list[str]:
     return []
 
 
-def said(one: Where) -> str:
-    """A condition as people read it."""
+def said(plan: Plan) -> str:
+    """The conditions, as people read them; empty where there are none."""
+    each = [_said(one) for one in plan.data.where]
+    return f"Only rows count where {'; '.join(each)}" if each else ""
+
+
+def _said(one: Where) -> str:
     word, value = next(iter(one.said.items()))
     if isinstance(value, tuple):
         listed = ", ".join(map(repr, value))

@@ -26,6 +26,7 @@ class Derivation:
 
     keys: of `data.derive`, those that it reads beside kind, from, missing and unit. takes: whether it is made of a
     column of this kind, which `taken` calls by name.
+    said: in a few words what it is.
     check: what of an entry at this key of the plan does not fit, given the column that it is made of.
     column: what it becomes, as a plan would declare it. value: SQL of it, given what it is made of, the names of the
     values of `from` and, where it has one, `to`, and a layer to define parts of it in; the values are there.
@@ -35,6 +36,7 @@ class Derivation:
     keys: frozenset[str]
     taken: str
     takes: Callable[[ColumnKind], bool]
+    said: Callable[[Derive], str]
     check: Callable[[str, Derive, Column], list[str]]
     column: Callable[[Derive], Column]
     value: Callable[[Derive, Field, Sequence[str], Layer], str]
@@ -59,6 +61,22 @@ def day(text: str) -> float | None:
     """A day that an entry names, as a value; None: it names a column."""
     dated = next(kind for kind in COLUMNS.entries.values() if kind.dated)
     return dated.bound(text) if dated.bound else None
+
+
+SHOWN = 8
+"""Edges, or values, of one entry that people are told; the plan has the others."""
+
+
+def said(plan: Plan) -> str:
+    """The derived columns, as people read them; empty where there are none."""
+    each = [f"{name} is {DERIVATIONS.of(one.kind).said(one)}" for name, one in plan.data.derive.items()]
+    return f"Derived: {'; '.join(each)}" if each else ""
+
+
+def listed(some: Sequence[str]) -> str:
+    """The first few of these, and how many there are besides."""
+    more = f" and {len(some) - SHOWN} more" if len(some) > SHOWN else ""
+    return ", ".join(some[:SHOWN]) + more
 
 
 DEEPEST = 20

@@ -32,7 +32,7 @@ def reduced(source: Source, wish: Wish, how: Reducing, problems: Problems) -> It
     rows = how.rows
     with opened(source, problems.where).open(rows.names, rows.layout, problems, problems.careful) as relation:
         ground, cells = grounded(relation)
-        found = gathered(expressions(rows.every, rows.where, rows.how, cells, ground), how, cells)
+        found = gathered(expressions(rows.every, rows.where, rows.how, cells, ground), how, cells, problems.careful)
         asked = {f"column {one.name}": found.values[one.name] for one in wish.fields}
         if how.goal:
             aim, field = how.goal

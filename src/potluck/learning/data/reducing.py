@@ -104,13 +104,16 @@ class Persons:
     columns: Mapping[str, Mapping[str, str]]
 
 
-def gathered(made: Expressions, how: Reducing, cells: Mapping[str, Cell]) -> Persons:
-    """The query, over the values of rows."""
+def gathered(made: Expressions, how: Reducing, cells: Mapping[str, Cell], careful: bool) -> Persons:
+    """The query, over the values of rows. careful: names are trimmed; else one with a blank around it is `odd`, as to
+    trim each takes as long as all else."""
     d, notation, person = made.top.dialect, how.rows.how, cells[how.person]
     below = made.top.above("y")
-    name = below.define(_only(made, _person(person, notation, below)))
+    spelt = bool(person.words) or not person.typed
+    said = _number(person, notation, d) if not spelt else person.words or person.sql
+    name = below.define(_only(made, _text(said, notation, d) if spelt and careful else said))
     rows = below.above("z")
-    key, spelt = name, person.words or not person.typed
+    key = name
     if spelt:
         digits = d.captured(name, d.text(DIGITS), 1)
         key = rows.define(f"CASE WHEN {name} LIKE '0%' AND {digits} <> '' THEN {digits} ELSE {name} END")
@@ -135,6 +138,7 @@ def gathered(made: Expressions, how: Reducing, cells: Mapping[str, Cell]) -> Per
     }
     first, last = ask(f"min({name})"), ask(f"max({name})")
     read, met, failed = ask("count(*)"), ask(f"count({meant})"), ask(f"max({wrong})")
+    nobody = [condition for condition, _ in absent(first, notation, d)] if spelt and not careful else []
     persons = rows.grouped(key, {alias: sql for sql, alias in asked.items()}, "m")
     return Persons(
         persons,
@@ -146,7 +150,7 @@ def gathered(made: Expressions, how: Reducing, cells: Mapping[str, Cell]) -> Per
         persons.define(first),
         persons.define(read),
         persons.define(met),
-        persons.define(failed),
+        persons.define(cases([(f"{met} > 0 AND ({condition})", "1") for condition in nobody], failed)),
         persons.define(cases([(f"{first} <> {last}", "1")], "0")),
         persons.define(_odd(first, d) if spelt else "0"),
         {name: {what: persons.define(sql) for what, sql in some.items()} for name, some in counts.items()},
@@ -163,13 +167,15 @@ def _fits(one: Field, made: Expressions, d: Dialect) -> str:
     return d.finite(made.values[one.name]) if one.numeric else ""
 
 
-def _person(cell: Cell, how: Notation, layer: Layer) -> str:
-    """Whose a row is; NULL: nobody's."""
-    d = layer.dialect
-    if cell.typed and not cell.words:
-        gone = [(f"{cell.sql} = {d.double(number)}", "NULL") for number in how.numbers]
-        return cases(gone, f"{cell.sql} + {d.double(0)}")  # minus zero is zero
-    bare = d.trimmed(cell.words or cell.sql)
+def _number(cell: Cell, how: Notation, d: Dialect) -> str:
+    """Whose a row is that says it by a number; NULL: nobody's."""
+    gone = [(f"{cell.sql} = {d.double(number)}", "NULL") for number in how.numbers]
+    return cases(gone, f"{cell.sql} + {d.double(0)}")  # minus zero is zero
+
+
+def _text(said: str, how: Notation, d: Dialect) -> str:
+    """The same of a text, without blanks around it."""
+    bare = d.trimmed(said)
     return cases([*absent(bare, how, d), (f"{bare} = ''", "NULL")], bare)
 
 

@@ -72,7 +72,7 @@ def _reduced(source: Source, plan: Plan, problems: Problems, grid: Grid) -> Tabl
     wish = persons.rows
     with opened(source, site, limits_of(plan.data)).open(wish.names, wish.layout, problems, careful=False) as relation:
         ground, cells = grounded(relation)
-        made = gathered(expressions(wish.every, wish.where, wish.how, cells, ground), persons, cells)
+        made = gathered(expressions(wish.every, wish.where, wish.how, cells, ground), persons, cells, careful=False)
         d = relation.dialect
         query = Query(plan, grid, made.layer, made.values, made.kept)
         gaps = query.any_of([f"{made.values[one.name]} IS NULL" for one in how.fields if one.missing == "refuse"])

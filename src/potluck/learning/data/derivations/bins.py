@@ -7,7 +7,7 @@ from itertools import pairwise
 from potluck.core.plan import Column
 from potluck.core.tables.derived import Derive
 from potluck.learning.data.column import Field
-from potluck.learning.data.derive import Derivation
+from potluck.learning.data.derive import Derivation, listed
 from potluck.learning.data.sql.layers import Layer, bisected
 
 
@@ -44,6 +44,7 @@ def value(one: Derive, source: Field, of: Sequence[str], layer: Layer) -> str:
 
 BINS = Derivation(
     keys=frozenset({"edges", "values", "reference"}),
+    said=lambda one: f"{one.source} parted at {listed([f'{edge:.15g}' for edge in one.edges])}",
     taken="a number",
     takes=lambda kind: kind.measured,
     check=check,

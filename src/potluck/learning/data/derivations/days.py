@@ -35,6 +35,7 @@ DAYS = Derivation(
     keys=years.YEARS.keys,
     taken=years.YEARS.taken,
     takes=years.YEARS.takes,
+    said=lambda one: f"the days from {one.source} to {one.to}",
     check=years.check,
     column=years.column,
     value=value,

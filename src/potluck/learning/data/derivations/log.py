@@ -65,6 +65,7 @@ LOG = Derivation(
     keys=frozenset({"low", "high"}),
     taken="a number",
     takes=lambda kind: kind.measured,
+    said=lambda one: f"the natural logarithm of {one.source}",
     check=check,
     column=years.column,
     value=value,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from potluck.core.plan import Column
 from potluck.core.tables.derived import Derive
 from potluck.learning.data.column import OTHER, Field
-from potluck.learning.data.derive import Derivation
+from potluck.learning.data.derive import Derivation, listed
 from potluck.learning.data.sql.layers import Layer, cases
 
 
@@ -42,6 +42,7 @@ def value(one: Derive, source: Field, of: Sequence[str], layer: Layer) -> str:
 RECODE = Derivation(
     keys=frozenset({"map", "values", "reference"}),
     taken="a category",
+    said=lambda one: f"{one.source} with {listed([f'{old!r} as {new!r}' for old, new in one.map.items()])}",
     takes=lambda kind: not kind.measured and not kind.dated,
     check=check,
     column=column,

@@ -33,6 +33,7 @@ YEARS = Derivation(
     keys=frozenset({"to", "low", "high"}),
     taken="a date",
     takes=lambda kind: kind.dated,
+    said=lambda one: f"the whole years from {one.source} to {one.to}",
     check=check,
     column=column,
     value=value,
