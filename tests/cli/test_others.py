@@ -54,7 +54,7 @@ def test_explain_says_once_what_holds_of_every_site_alike(shops, cli):
 
 def test_explain_lists_views_and_computes_collusion(shops, cli):
     j = cli("explain", shops / "plan.toml", "--json").json
-    assert set(j) == {"views", "collude"}
+    assert set(j) == {"views", "collude", "rows"}
     assert {"party", "of", "form", "breaks_if", "source"} <= set(j["views"][0])
     server = {v["of"]: v["form"] for v in j["views"] if v["party"] == "server"}
     assert server["a's update"] == "masked"
