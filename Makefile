@@ -19,7 +19,7 @@ demo: .venv/.core
 test: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines .venv/.tpm .venv/.he .venv/.mpc
 	$(RUN) pytest -n 4 --dist worksteal --timeout 300 -m "not slow"
 
-test-all: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines .venv/.tpm .venv/.he .venv/.mpc
+test-all: check .venv/.browser .venv/.postgres .venv/.spark .venv/.broker .venv/.machines .venv/.tpm .venv/.he .venv/.mpc
 	$(RUN) pytest -n 4 --dist worksteal --timeout 1800
 
 # For whoever writes code: the rooms that start no process and no engine, and the rules of the house.
@@ -89,6 +89,18 @@ ifeq ($(SUDO),)
 else
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null \
 	  || echo "postgresql is missing (apt-get install postgresql): the PostgreSQL tests will be skipped"
+endif
+	touch $@
+
+# And inside Spark, on this machine. Where it or Java cannot be installed, those tests say so and are skipped.
+.venv/.spark: locks/spark.txt .venv/.dev
+	@$(LOCKED) locks/spark.txt --no-build-isolation || echo "pyspark cannot be installed here: the Spark tests will be skipped"
+ifeq ($(SUDO),)
+	@command -v java >/dev/null \
+	  || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq default-jre-headless >/dev/null; } \
+	  || echo "Java cannot be installed here: the Spark tests will be skipped"
+else
+	@command -v java >/dev/null || echo "Java is missing (apt-get install default-jre-headless): the Spark tests will be skipped"
 endif
 	touch $@
 

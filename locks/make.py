@@ -26,7 +26,8 @@ OF_TORCH = ("filelock", "fsspec", "jinja2", "networkx", "sympy", "typing-extensi
 TOOLS = ("pip",)
 """What installs the rest."""
 EXTRAS = ("torch", "sklearn", "sql", "yaml", "dev")
-"""Extras of a checkout; `broker` has a lock of its own, for machines that lack the program."""
+"""Extras of a checkout. `broker` and `spark` have locks of their own: for machines that lack the program, and for
+`make test-all`."""
 PROJECT = """\
 [project]
 name = "engine"
@@ -61,6 +62,7 @@ def main(words: Sequence[str]) -> None:
     alike = [*oldest, "--constraint", str(LOCKS / "dev.txt")]
     _write(alike, LOCKS / "program.txt", program)
     _write(alike, LOCKS / "broker.txt", extras["broker"])
+    _write(alike, LOCKS / "spark.txt", extras["spark"])
     _write(alike, LOCKS / "bench.txt", _lines("requirements.txt"))
     _write([*oldest, "--no-deps"], LOCKS / "peers.txt", _lines("peers.txt"))
     for name in PACKAGES:

@@ -58,6 +58,7 @@ def test_every_line_of_a_lock_is_a_version_with_its_hashes_and_names_no_host(pat
         ("program", PROJECT["project"]["dependencies"] + PROJECT["build-system"]["requires"] + ["pip"]),
         ("dev", [line for name in ("torch", "sklearn", "sql", "yaml", "dev") for line in EXTRAS[name]]),
         ("broker", EXTRAS["broker"]),
+        ("spark", EXTRAS["spark"]),
         ("bench", [line for line in (ROOT / "bench/requirements.txt").read_text().splitlines() if line[0] != "#"]),
         ("peers", [line for line in (ROOT / "bench/peers.txt").read_text().splitlines() if line[0] != "#"]),
     ],

@@ -2,6 +2,8 @@
 and the integers that Python's own arithmetic gives of the typed rows."""
 
 import math
+import re
+from collections import defaultdict
 from datetime import date
 
 import numpy as np
@@ -15,7 +17,20 @@ from potluck.learning.data.table import read
 from potluck.learning.loops import build
 from potluck.tasks.sums.rows import rows_of
 from support.learning.sums import replaced, stats
-from support.owner.engines import DATA, IN_PROCESS, ROWS, VALUES, WANTED, first_rows, opened, statistics, trainings
+from support.owner.engines import (
+    DATA,
+    IN_PROCESS,
+    ROWS,
+    VALUES,
+    WANTED,
+    first_rows,
+    in_postgresql,
+    in_spark,
+    opened,
+    persons,
+    statistics,
+    trainings,
+)
 
 FIELDS = ("features", "target", "test", "person")
 
@@ -32,6 +47,12 @@ def engines():
     return IN_PROCESS
 
 
+@pytest.fixture
+def fetched_and_asked(engines, database):
+    """A file, and a table of PostgreSQL whose rows are fetched, or added up where they are."""
+    return [engines[0], *((f"postgresql, {one}", in_postgresql(database, one)) for one in ("duckdb", "postgresql"))]
+
+
 def outcomes(engines, folder, rows, plan, how):
     """By engine, what is made of the rows, or the words of the error."""
     found = {}
@@ -39,8 +60,19 @@ def outcomes(engines, folder, rows, plan, how):
         try:
             found[name] = how(opened(make(folder, rows, plan.data), plan.data), plan)
         except DataError as error:
-            found[name] = str(error)
+            found[name] = unplaced(str(error))
     return found
+
+
+def unplaced(text):
+    """An error without lines, which engines that have no order do not know: how many there are."""
+
+    def counted(match):
+        count = match[1].count(",") + 1 + int((match[2] or "0").replace(",", ""))
+        return f"{count:,} row{'s' * (count > 1)}"
+
+    bare = re.sub(r" \(lines? [^)]*\)", "", text)
+    return re.sub(r"lines? ((?:\d+, )*\d+)(?: and ([\d,]+) more)?", counted, bare)
 
 
 def alike(found):
@@ -64,6 +96,19 @@ def laid_out(source, plan):
     table = read(source, plan, "a")
     columns = {name: values.tobytes() for name, values in table.columns.items()}
     return [getattr(table, name).tobytes() for name in FIELDS], table.schema, table.tally, columns
+
+
+def in_any_order(source, plan):
+    """The same, without the order of rows and the numbers of persons, who are told by their rows."""
+    table = read(source, plan, "a")
+    rows = [
+        (one.tobytes(), float(target), bool(test))
+        for one, target, test in zip(table.features, table.target, table.test, strict=True)
+    ]
+    persons = defaultdict(list)
+    for person, row in zip(table.person, rows, strict=True):
+        persons[int(person)].append(row)
+    return sorted(map(sorted, persons.values())), table.schema, table.tally
 
 
 @settings(max_examples=10, deadline=None)
@@ -90,6 +135,76 @@ def test_training_rows_are_the_same_from_every_source(tmp_path_factory, engines,
 @given(ROWS, trainings())
 def test_training_rows_are_the_same_often(tmp_path_factory, engines, rows, plan):
     alike(outcomes(engines, tmp_path_factory.mktemp("rows"), rows, plan, laid_out))
+
+
+def test_statistics_are_added_up_inside_postgresql(tmp_path_factory, fetched_and_asked):
+    @settings(max_examples=15, deadline=None)
+    @given(ROWS, statistics())
+    def check(rows, plan):
+        check_statistics(tmp_path_factory.mktemp("rows"), fetched_and_asked, rows, plan)
+
+    check()
+
+
+@pytest.mark.slow
+def test_statistics_are_added_up_inside_postgresql_often(tmp_path_factory, fetched_and_asked):
+    @settings(max_examples=150, deadline=None)
+    @given(ROWS, statistics())
+    def check(rows, plan):
+        check_statistics(tmp_path_factory.mktemp("rows"), fetched_and_asked, rows, plan)
+
+    check()
+
+
+def test_training_rows_of_postgresql_are_those_of_a_file(tmp_path_factory, fetched_and_asked):
+    @settings(max_examples=10, deadline=None)
+    @given(ROWS, trainings())
+    def check(rows, plan):
+        alike(outcomes(fetched_and_asked, tmp_path_factory.mktemp("rows"), rows, plan, in_any_order))
+
+    check()
+
+
+def test_persons_are_reduced_inside_postgresql(tmp_path_factory, fetched_and_asked):
+    @settings(max_examples=15, deadline=None)
+    @given(ROWS, persons())
+    def check(rows, plan):
+        alike(outcomes(fetched_and_asked, tmp_path_factory.mktemp("rows"), rows, plan, added))
+
+    check()
+
+
+@pytest.mark.slow
+def test_persons_are_reduced_inside_spark(tmp_path_factory, engines, spark):
+    @settings(max_examples=10, deadline=None)
+    @given(ROWS, persons())
+    def check(rows, plan):
+        pair = [engines[0], ("spark", in_spark)]
+        alike(outcomes(pair, tmp_path_factory.mktemp("rows"), rows, plan, added))
+
+    check()
+
+
+@pytest.mark.slow
+def test_statistics_are_added_up_inside_spark(tmp_path_factory, engines, spark):
+    @settings(max_examples=15, deadline=None)
+    @given(ROWS, statistics())
+    def check(rows, plan):
+        pair = [engines[0], ("spark", in_spark)]
+        check_statistics(tmp_path_factory.mktemp("rows"), pair, rows, plan)
+
+    check()
+
+
+@pytest.mark.slow
+def test_training_rows_of_spark_are_those_of_a_file(tmp_path_factory, engines, spark):
+    @settings(max_examples=8, deadline=None)
+    @given(ROWS, trainings())
+    def check(rows, plan):
+        pair = [engines[0], ("spark", in_spark)]
+        alike(outcomes(pair, tmp_path_factory.mktemp("rows"), rows, plan, in_any_order))
+
+    check()
 
 
 def test_control_an_engine_that_loses_a_digit_or_a_row_is_told(tmp_path):

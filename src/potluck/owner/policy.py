@@ -46,9 +46,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where the rows are: a file (relative to the policy), or a query at an address (`url`, or in `url_file`).
 
+    engine: which program reads, cleans and adds them up: DuckDB in this process, or the database where they are.
     memory: bytes that reading them may take. tables: others of the same owner that a plan may join, by name.
     """
 
+    engine: Literal["duckdb", "postgresql", "spark"] = "duckdb"
     file: str | None = None
     memory: Annotated[int, Bounds(ge=64 << 20, hint="e.g. 2_000_000_000; at least 67_108_864")] = 1 << 30
     url: Secret | None = None

@@ -80,6 +80,9 @@ def _source(source: Source | Table, at: str, where: str) -> None:
         text = getattr(source, name)
         if text is not None and (not text.strip() or not text.isprintable() or "://" in text):
             raise UsageError(f"{at}.{name} is no path", where=where, hint=f"an address goes under {at}.url")
+    if isinstance(source, Source) and source.file is not None and source.engine != "duckdb":
+        hint = "leave engine out: a file is read by DuckDB; in Spark a query names it, beside url"
+        raise UsageError(f'{at}.engine = "{source.engine}" goes with a query', where=where, hint=hint)
     if source.file is not None and source.query is not None:
         raise UsageError(f"{at}.query goes with a database", where=where, hint="leave it out beside source.file")
     if source.file is None and not (source.query or "").strip():

@@ -15,12 +15,16 @@ from potluck.learning.data.sql.relation import Limits
 from potluck.owner import policy
 from potluck.owner.duckdb_file import duckdb_file
 from potluck.owner.parquet import parquet
+from potluck.owner.postgresql import in_postgresql
+from potluck.owner.spark import in_spark
 from potluck.owner.sql import Query, database
 from potluck.secret.container import Secret
 
 SOURCES.register("parquet", parquet)
 SOURCES.register("database", database)
 SOURCES.register("duckdb", duckdb_file)
+SOURCES.register("inside postgresql", in_postgresql)
+SOURCES.register("inside spark", in_spark)
 
 
 def open_source(source: policy.Source, base: Path, data: Data, where: str) -> Rows:
@@ -44,7 +48,8 @@ def _opened(source: policy.Source | policy.Table, base: Path, limits: Limits, wh
     if source.file is not None:
         return opened(base / source.file, where, limits)
     address = source.url if source.url is not None else _address(base / (source.url_file or ""), where)
-    return opened(Query(address, source.query or "", base), where, limits)
+    engine = source.engine if isinstance(source, policy.Source) else "duckdb"
+    return opened(Query(address, source.query or "", base, engine), where, limits)
 
 
 def _address(path: Path, where: str) -> Secret:

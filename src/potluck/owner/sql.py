@@ -55,11 +55,12 @@ def select(query: str, where: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a policy says of a database. base: the folder from which an SQLite file is named."""
+    """What a policy says of a database. base: the folder from which an SQLite file is named; engine: what answers."""
 
     address: Secret
     text: str = field(repr=False)
     base: Path
+    engine: str = "duckdb"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +144,7 @@ def database(source: object, where: str, limits: Limits) -> Rows | None:
     Raises UsageError: no sqlalchemy, no usable address or query. What is unreachable, or refused, or has too many rows,
     is a DataError when it is read.
     """
-    if not isinstance(source, Query):
+    if not isinstance(source, Query) or source.engine != "duckdb":
         return None
     return Answer(engine_of(source.address, source.base, where), select(source.text, where), where, limits)
 

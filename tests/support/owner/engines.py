@@ -21,13 +21,15 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 from potluck.core.plan import Column, Data, Plan, Split, Statistic, Target
-from potluck.core.tables.derived import Derive, Where
+from potluck.core.tables.derived import Derive, Reduce, Reduced, Where
 from potluck.learning.data.source import limits_of
 from potluck.learning.data.source import opened as source_of
 from potluck.owner.policy import Source
 from potluck.owner.source import open_source
 from potluck.secret.container import Secret
 from support.learning.sums import category, make, number, replaced, stats
+from support.owner.postgres import address, connected
+from support.owner.spark import MASTER
 
 TYPES = {
     "who": pa.int64(),
@@ -131,6 +133,28 @@ IN_PROCESS: list[tuple[str, Maker]] = [
 ]
 
 
+def in_postgresql(port: int, engine: str) -> Maker:
+    """A table of its database. engine: what answers."""
+    kinds = ("bigint", "double precision", "integer", "numeric(9, 2)", "boolean", "text", "date", "text")
+
+    def made(folder: Path, rows: Sequence[Row], data: Data) -> object:
+        with contextlib.closing(connected(port)) as db, db.cursor() as cursor:
+            cursor.execute("drop table if exists drawn")
+            cursor.execute(f"create table drawn ({', '.join(map(' '.join, zip(TYPES, kinds, strict=True)))})")
+            cursor.executemany(f"insert into drawn values ({', '.join(['%s'] * len(TYPES))})", rows)
+        source = Source(url=Secret(address(port).encode()), query="select * from drawn", engine=engine)
+        return open_source(source, folder, data, "a")
+
+    return made
+
+
+def in_spark(folder: Path, rows: Sequence[Row], data: Data) -> object:
+    """A Parquet file that Spark reads, in two parts at most."""
+    pq.write_table(table_of(rows), folder / "spark.parquet", row_group_size=7)
+    query = f"SELECT * FROM parquet.`{folder / 'spark.parquet'}`"
+    return open_source(Source(url=Secret(MASTER.encode()), query=query, engine="spark"), folder, data, "a")
+
+
 def opened(source: object, data: Data) -> object:
     """A frame as the rows that a run makes of it."""
     return source_of(source, "a", limits_of(data))
@@ -225,6 +249,46 @@ def statistics(draw: st.DrawFn) -> Plan:
     """Some of the statistics of every kind, over such data."""
     wanted = draw(st.lists(st.sampled_from(WANTED), min_size=1, max_size=len(WANTED), unique=True))
     return replaced(stats({}, *wanted), data=draw(datas()))
+
+
+OF_PERSONS = replaced(
+    DATA,
+    columns=DATA.columns | {name: Column(kind="ignore") for name in ("price", "b")},
+    derive={},
+    person="who",
+    reduce=Reduce(
+        order="d",
+        columns={
+            "x": Reduced(kind="last"),
+            "first": Reduced(kind="first", source="x"),
+            "mean": Reduced(kind="mean", source="x"),
+            "least": Reduced(kind="min", source="n"),
+            "n": Reduced(kind="max"),
+            "c": Reduced(kind="last"),
+            "ever": Reduced(kind="any", source="c", values=("ja", "1")),
+            "visits": Reduced(kind="count", low=0, high=20),
+            "known": Reduced(kind="count", source="x", low=0, high=20),
+        },
+    ),
+)
+REDUCED = (
+    Statistic(name="x", kind="mean", column="x", by="ever"),
+    Statistic(name="first", kind="sum", column="first"),
+    Statistic(name="mean", kind="variance", column="mean", by="c"),
+    Statistic(name="least", kind="histogram", column="least", bins=5),
+    Statistic(name="most", kind="mean", column="n"),
+    Statistic(name="visits", kind="histogram", column="visits", bins=4),
+    Statistic(name="known", kind="sum", column="known", by="c"),
+)
+
+
+@st.composite
+def persons(draw: st.DrawFn) -> Plan:
+    """The same, of persons: all rows of one become one."""
+    conditions = [Where(column="x", at_least=-1.0), Where(column="c", not_in=("ja",))]
+    wanted = draw(st.lists(st.sampled_from(REDUCED), min_size=1, max_size=len(REDUCED), unique=True))
+    where = tuple(draw(st.lists(st.sampled_from(conditions), max_size=1)))
+    return replaced(stats({}, *wanted), data=replaced(OF_PERSONS, fold=draw(st.booleans()), where=where))
 
 
 @st.composite

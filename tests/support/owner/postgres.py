@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 
@@ -75,6 +76,10 @@ def server() -> Iterator[int]:
             process.wait(30)
     finally:
         shutil.rmtree(folder)
+
+
+def address(port: int, base: str = "postgres", user: str = "owner") -> str:
+    return f"postgresql+psycopg://{user}:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/{base}"
 
 
 def connected(port: int) -> psycopg.Connection:

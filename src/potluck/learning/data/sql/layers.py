@@ -54,6 +54,17 @@ class Layer:
         return f"SELECT {', '.join(names) or '1'} FROM ({self.select()}) AS rows_{grouped}"
 
 
+def nested(query: str, columns: int) -> str:
+    """Somebody's query as what stands after FROM, its columns as c0, c1, ..., whatever their names."""
+    # On a line of its own: the query may end in a comment.
+    return f"({query}\n) AS source_ ({', '.join(f'c{place}' for place in range(columns))})"
+
+
+def described(query: str) -> str:
+    """What asks for the columns of a query, and for none of its rows."""
+    return f"SELECT * FROM ({query}\n) AS source_ LIMIT 0"
+
+
 def cases(pairs: Iterable[tuple[str, str]], otherwise: str) -> str:
     """CASE of conditions, in order, and what they give."""
     found = " ".join(f"WHEN {condition} THEN {value}" for condition, value in pairs)
