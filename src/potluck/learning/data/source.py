@@ -21,6 +21,7 @@ from potluck.learning.data.sql.relation import Limits, Relation
 
 NO_LIMITS = Limits(1 << 40)
 """Where no plan says how many rows there may be."""
+MOST_COLUMNS = 100_000
 IN_ORDER = 'columns are declared in file order; kind = "ignore" for those that are not used'
 
 
@@ -99,6 +100,7 @@ def by_place(
 ) -> list[int]:
     """Where each wanted column lies in a source whose columns may have names of their own: by name, or by place where
     it has not all the wanted names and a layout says the order. named: it has names at all. Raises DataError."""
+    few_enough(len(present), where)
     if named and (layout is None or set(wanted) <= set(present)):
         return places(wanted, present, where)
     order = tuple(layout if layout is not None else wanted)
@@ -109,6 +111,12 @@ def by_place(
             what = f"column {name!r} is there, but not in the plan's place, and others of the plan's names are not"
             raise DataError(what, where=where, hint="give all columns the plan's names, or its order")
     return places(wanted, order, where)
+
+
+def few_enough(columns: int, where: str) -> None:
+    """Raises DataError: a source has more columns than anybody means."""
+    if columns > MOST_COLUMNS:
+        raise DataError(f"has more than {MOST_COLUMNS:,} columns", where=where, hint="leave some out")
 
 
 def places(wanted: Sequence[str], present: Sequence[str], where: str) -> list[int]:

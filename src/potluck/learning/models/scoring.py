@@ -18,7 +18,7 @@ from potluck.core.errors import DataError, UsageError
 from potluck.core.plan import Data
 from potluck.core.predicting import Dense, Net, Scored
 from potluck.core.stages import Floats
-from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.column import COLUMNS, to_number
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.rows import Inputs, inputs, layout_of
 from potluck.learning.data.source import Source
@@ -28,6 +28,9 @@ from potluck.learning.models import layers
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.model import Model
+
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,10 +162,16 @@ def table_text(columns: Sequence[str], table: Iterable[Sequence[float | str]]) -
     """Scores as CSV with a header: the row's number from 0, then its scores in full precision, "" where it has none."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("row", *columns))
+    writer.writerow(("row", *map(_told, columns)))
     for number, row in enumerate(table):
-        writer.writerow((number, *("" if one != one else one for one in row)))  # a NaN is no score
+        writer.writerow((number, *("" if one != one else _told(one) for one in row)))  # a NaN is no score
     return out.getvalue()
+
+
+def _told(cell: float | str) -> float | str:
+    """A cell that no spreadsheet takes for a formula. The names of classes are those of the model's author, who may be
+    another party."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULAS) and to_number(cell) is None else cell
 
 
 def agreement(found: Predicted, plain: Floats) -> Agreement:

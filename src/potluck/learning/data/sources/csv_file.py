@@ -9,16 +9,15 @@ import codecs
 import csv
 import mmap
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from potluck.core.errors import DataError, reason
 from potluck.learning.data.problems import Problems
-from potluck.learning.data.source import IN_ORDER, Rows, places, separated
+from potluck.learning.data.source import IN_ORDER, Rows, few_enough, places, separated
 from potluck.learning.data.sql.dialect import DUCKDB, ODD, PLAIN
 from potluck.learning.data.sql.duck import Duck, connection, numbered, path_text, streamed
 from potluck.learning.data.sql.relation import Limits
@@ -28,10 +27,22 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 AS_NAMED = 'as many as the first line has; a cell that holds a separator needs quotes: "a, b"'
-CHUNK = 20_000
+CHUNK, LETTERS = 20_000, 1 << 25
+"""Rows that the careful way holds at most, and letters after which it holds no more rows."""
 FEW = 1 << 18
 """Bytes of a file that is read carefully at once."""
-MOST_COLUMNS = 100_000
+LONGEST, LINE = 2_000_000, 1 << 26
+"""Letters of a cell and of a line, at most. Of a line that is longer than a cell may be the quick way is in doubt."""
+OTHERS = {
+    b"\x1f\x8b": ("is compressed (gzip)", "unpack it, e.g. with gunzip"),
+    b"PK\x03\x04": ("is a zip archive or a spreadsheet", "unpack it; a spreadsheet can be saved as CSV"),
+    b"BZh": ("is compressed (bzip2)", "unpack it, e.g. with bunzip2"),
+    b"\xfd7zXZ": ("is compressed (xz)", "unpack it, e.g. with unxz"),
+    b"\x28\xb5\x2f\xfd": ("is compressed (zstd)", "unpack it, e.g. with unzstd"),
+    b"PAR1": ("is a Parquet file", "call it .parquet"),
+    b"SQLite format 3": ("is a database", "source.url and source.query name one in the policy"),
+}
+"""How files begin that are no CSV, whatever they are called. Nothing is unpacked: a few bytes may stand for many."""
 NOTHING = "8a1f6c05-no-cell-is-this-text-7d3e92b4"
 """The reader wants a text that means NULL, and no cell is to be NULL: what a cell means is the plan's to say."""
 
@@ -54,11 +65,17 @@ class CsvFile:
     def _first(self) -> tuple[tuple[str, ...], int] | None:
         """The first line's cells, and on which line it ends."""
         with self._opened() as file:
+            self._recognised(file.buffer.read(16))
+            file.seek(0)
             for line, cells in self._rows(file):
-                if len(cells) > MOST_COLUMNS:
-                    raise DataError(f"has more than {MOST_COLUMNS:,} columns", where=self.where, hint="leave some out")
+                few_enough(len(cells), self.where)
                 return tuple(cell.strip() for cell in cells), line
         return None
+
+    def _recognised(self, start: bytes) -> None:
+        for mark, (what, hint) in OTHERS.items():
+            if start.startswith(mark):
+                raise DataError(f"{what}, not CSV", where=self.where, hint=hint)
 
     @contextmanager
     def open(
@@ -83,7 +100,7 @@ class CsvFile:
             f"delim = {DUCKDB.text(self.limits.separator)}, "
             "quote = '\"', escape = '\"', strict_mode = true, null_padding = false, "
             "ignore_errors = false, compression = 'none', hive_partitioning = false, "
-            f"nullstr = ['{NOTHING}'], allow_quoted_nulls = false"
+            f"nullstr = ['{NOTHING}'], allow_quoted_nulls = false, max_line_size = {LONGEST}"
         )
         cells = {name: Cell(names[place]) for name, place in zip(wanted, index, strict=True)}
         with connection(self.limits, self.path) as made:
@@ -117,7 +134,7 @@ class CsvFile:
             if header:
                 next(rows)
             usual = AS_NAMED if header else IN_ORDER
-            while block := list(islice(rows, CHUNK)):
+            for block in _blocks(rows):
                 whole = [(line, cells) for line, cells in block if len(cells) == wide]
                 if len(whole) < len(block):
                     for line, cells in block:
@@ -141,17 +158,31 @@ class CsvFile:
         except OSError as error:
             raise DataError(f"{self.path} cannot be read ({reason(error)})", where=self.where) from None
 
+    def _lines(self, file: TextIO) -> Iterator[str]:
+        number = 0
+        while line := file.readline(LINE):
+            number += 1
+            if len(line) == LINE:
+                what = f"line {number} has more than {LINE:,} letters"
+                raise DataError(what, where=self.where, hint="is it a CSV file, and data.encoding its encoding?")
+            yield line
+
     def _rows(self, file: TextIO) -> Iterator[tuple[int, list[str]]]:
         """(line number, fields) of every line that is not blank."""
         # Strictly: a quote that is not closed would else swallow what follows it. Blanks behind a quote mean nothing.
         behind = re.compile(f'(?<!")" +(?=[{re.escape(self.limits.separator)}\\r\\n]|$)')
-        lines = (behind.sub('"', line) for line in file)
+        lines = (behind.sub('"', line) for line in self._lines(file))
         reader = csv.reader(lines, delimiter=self.limits.separator, skipinitialspace=True, strict=True)
+        csv.field_size_limit(LONGEST)
         try:
             for cells in reader:
                 if cells:
                     yield reader.line_num, cells
-        except csv.Error:
+        except csv.Error as error:
+            if "field limit" in str(error):
+                what = f"a cell that ends in line {reader.line_num} or later has more than {LONGEST:,} letters"
+                hint = "shorten it, or take its column out; a quote that is not closed swallows all that follows"
+                raise DataError(what, where=self.where, hint=hint) from None
             hint = 'a quote within a cell is written twice, and one that begins a cell ends it: "say ""a"""'
             what = f"what ends in line {reader.line_num} is not CSV"
             raise DataError(what, where=self.where, hint=hint) from None
@@ -159,6 +190,19 @@ class CsvFile:
             what = "is not UTF-8 text" if self._plain else "is not text in the encoding that data.encoding says"
             hint = 'data.encoding says how the file is written, e.g. encoding = "latin-1" or "cp1252"'
             raise DataError(what, where=self.where, hint=hint) from None
+
+
+def _blocks(rows: Iterable[tuple[int, list[str]]]) -> Iterator[list[tuple[int, list[str]]]]:
+    """Some rows at a time, and fewer where they are long."""
+    block, letters = [], 0
+    for row in rows:
+        block.append(row)
+        letters += sum(map(len, row[1]))
+        if len(block) == CHUNK or letters > LETTERS:
+            yield block
+            block, letters = [], 0
+    if block:
+        yield block
 
 
 def csv_file(source: object, where: str, limits: Limits) -> Rows | None:
