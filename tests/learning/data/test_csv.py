@@ -67,6 +67,9 @@ def test_the_quick_way_gives_the_rows_of_the_careful_one_or_is_in_doubt(tmp_path
 @example('"1\n')
 @example("\n\n1,2\n")
 @example("1,2\n\n\n3,4")
+@example(',  "')
+@example('1,  "a" \n')
+@example('  "1",2\n')
 def test_whatever_a_file_holds_both_ways_give_the_same_or_one_is_in_doubt(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("csv") / "rows.csv"
     path.write_bytes(b"x,y\n" + text.encode())
@@ -217,6 +220,16 @@ def test_names_of_columns_are_never_run(tmp_path):
     table = read(path, stats({name: number(0, 9), "y'": category("a", "b'); --")}), "home")
     assert table.columns[name].tolist() == [1, 2]
     assert table.columns["y'"].tolist() == [0, -1]
+
+
+@pytest.mark.parametrize("few", [0, 1 << 30])
+@pytest.mark.parametrize("blanks", [0, 1, 2, 7])
+def test_blanks_before_a_quote_are_no_part_of_a_value(blanks, few, tmp_path, monkeypatch):
+    """With two of them DuckDB takes the quotes for letters."""
+    monkeypatch.setattr(csv_file, "FEW", few)
+    path = tmp_path / "rows.csv"
+    path.write_text("x,c\n" + f'1,{" " * blanks}"a"\n' * 3)
+    assert read(path, stats({"x": number(0, 9), "c": category("a")}), "home").columns["c"].tolist() == [0, 0, 0]
 
 
 def test_formulas_are_texts(tmp_path):

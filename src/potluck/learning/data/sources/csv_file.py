@@ -89,7 +89,7 @@ class CsvFile:
         index = places(wanted, present, self.where)
         # Blank lines come first, or a name has lines; or the quick way's start takes longer than the careful one does.
         few = first is None or first[1] > 1 or self.path.stat().st_size < FEW
-        if careful or few or not self._plain:
+        if careful or few or not self._plain or self._indented():
             with self._careful(wanted, index, present, layout is None, problems) as found:
                 yield found
             return
@@ -107,10 +107,21 @@ class CsvFile:
             source = f"read_csv({path_text(self.path)}, {options})"
             yield Duck(made, source, cells, self.where, careful=False, dialect=DUCKDB if self._odd() else PLAIN)
 
+    @contextmanager
+    def _bytes(self) -> Iterator[mmap.mmap]:
+        with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as found:
+            yield found
+
     def _odd(self) -> bool:
         """Whether any text of the file may be a number to the engine alone."""
-        with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        with self._bytes() as text:
             return any(text.find(mark.encode()) >= 0 for mark in ODD)
+
+    def _indented(self) -> bool:
+        """Whether a quote that begins a cell has several blanks before it: the engine overlooks but one."""
+        begins = re.compile(b'[%b\\r\\n] {2,}"' % re.escape(self.limits.separator.encode()))
+        with self._bytes() as text:
+            return text.find(b'  "') >= 0 and begins.search(text) is not None
 
     @contextmanager
     def _careful(
