@@ -7,6 +7,7 @@ import random
 import sqlite3
 import subprocess
 import sys
+import weakref
 from decimal import Decimal
 from urllib.parse import quote
 
@@ -515,3 +516,24 @@ def test_a_column_of_many_kinds_is_read_in_whatever_chunks_it_comes(tmp_path, mo
     assert cells(opened(source, tmp_path), "x")["x"] == [
         "1", "2.5", None, "3", "x", str(2**60), " 7 ", "", "1e+300", "0", "0", "-0.0"
     ]  # fmt: skip
+
+
+def test_of_a_databases_rows_a_few_batches_are_held_at_a_time(tmp_path, monkeypatch):
+    """Whatever their number: each is let go when the next ones are there."""
+    monkeypatch.setattr(sql, "CHUNK", 500)
+    seen, most, made = [], [], sql.Answer._batches
+
+    def watched(*args):
+        for batch in made(*args):
+            seen.append(weakref.ref(batch))
+            most.append(sum(one() is not None for one in seen))
+            yield batch
+            del batch
+
+    monkeypatch.setattr(sql.Answer, "_batches", watched)
+    numbers = "with recursive n(x) as (select 0 union all select x + 1 from n limit 50000) select x % 7 as age from n"
+    source = as_sqlite(tmp_path, ROWS, numbers)
+    spec = statistics(noise="none", data=Data(columns={"age": number(0, 10)}, max_rows=60_000))
+    table = read(opened(source, tmp_path, 60_000), spec, "home")
+    assert (table.rows, len(most)) == (50_000, 100)
+    assert max(most) <= 3

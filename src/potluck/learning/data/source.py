@@ -36,6 +36,18 @@ class Frame(Protocol):
     def __getitem__(self, key: str, /) -> object: ...
 
 
+class Stream(Protocol):
+    """What hands its rows on as an Arrow stream: Arrow tables, frames of polars, relations of DuckDB."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+class Lazy(Protocol):
+    """A frame of polars that is not yet computed."""
+
+    def collect_schema(self) -> object: ...
+
+
 class Rows(Protocol):
     """A source that is known to be one. It gives the same rows each time."""
 
@@ -55,7 +67,7 @@ class Rows(Protocol):
         ...
 
 
-Source = str | Path | NDArray[np.generic] | Frame | Rows
+Source = str | Path | NDArray[np.generic] | Frame | Stream | Lazy | Rows
 Opener = Callable[[object, str, Limits], Rows | None]
 """A kind of source: takes what it is given for a site of this name, to be read within limits; None: it is of another
 kind. It goes by a path's ending, by the type of an object, or by what a policy says (`owner.sql.Query`).
