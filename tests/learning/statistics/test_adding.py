@@ -13,6 +13,8 @@ from potluck.core.plan import Statistic
 from potluck.core.rounds import Abort
 from potluck.dp.mechanism import mechanism
 from potluck.learning.data.sources import csv_file
+from potluck.learning.data.sql.dialect import DUCKDB
+from potluck.learning.data.sql.layers import Layer, clipped, inside
 from potluck.learning.loops import build
 from potluck.learning.statistics import adding
 from potluck.learning.statistics.kind import Cells
@@ -181,3 +183,28 @@ def test_sums_for_another_grid_are_not_taken():
     assert bound.grid != grid()
     with pytest.raises(ValueError, match="another sum"):
         table.sums.encode(bound.grid, bound.limit)
+
+
+@settings(max_examples=40, deadline=None)
+@given(ROWS)
+def test_what_the_owner_is_told_of_each_column_is_pandas_own_count(rows):
+    """Of a query, whose counts are of odd values alone: rows are odd in one column, in several, or in none."""
+    frame = frame_of(rows)
+    told = {one.column: one for one in rows_of(frame, PLAN, "a").tally.columns}
+    for name, (low, high) in {"x": (LOW, HIGH), "y": (0.0, 3.0)}.items():
+        values = frame[name]
+        counts = (int(values.isna().sum()), int((values < low).sum()), int((values > high).sum()))
+        assert (told[name].missing, told[name].below, told[name].above) == counts, name
+    case, other = int((frame.g == "A").sum()), int((frame.g == "c").sum())
+    assert (told["g"].missing, told["g"].undeclared, told["g"].case) == (int((frame.g == "").sum()), case + other, case)
+    assert told["h"].undeclared == int((frame.h == "7").sum())
+
+
+def test_a_number_is_clamped_to_its_own_range_though_another_is_known_to_lie_in_its():
+    ground = Layer(DUCKDB, "t", "a")
+    value = ground.define('"x"')
+    known = ground.above("b")
+    name = known.define(inside(value, "0", "1"))
+    top = known.above("c").above("d")
+    assert clipped(value, "0", "1", top).startswith(f"CASE WHEN {name} THEN {value} ")
+    assert clipped(value, "0", "2", top) == clipped(value, "0", "2")

@@ -99,7 +99,7 @@ def scaled(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer)
     """SQL of the statistic's number on [-1, 1], clamped, in the arithmetic of `data.encode.scale`."""
     low, high = declared(plan, one)
     d, double = layer.dialect, layer.dialect.double
-    inside = clipped(columns[one.column or ""], double(low), double(high), layer.usual)
+    inside = clipped(columns[one.column or ""], double(low), double(high), layer)
     above = d.tame(f"({inside} - {double(low)})")
     return layer.define(f"{double(2)} * {above} / {double(high - low)} - {double(1)}")
 

@@ -17,7 +17,7 @@ from potluck.learning.data.problems import Doubt, Problems, carefully
 from potluck.learning.data.reducing import gathered, reducing
 from potluck.learning.data.source import Source, limits_of, opened
 from potluck.learning.data.sql.dialect import Dialect
-from potluck.learning.data.sql.layers import cases
+from potluck.learning.data.sql.layers import cases, inside
 from potluck.learning.data.sql.values import unfit
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Counting
@@ -51,11 +51,14 @@ def _added(source: Source, plan: Plan, problems: Problems, grid: Grid) -> Table:
         made = expressions(wish.every, wish.where, wish.how, cells, ground)
         values, d = made.values, relation.dialect
         top = made.top.above("o")
-        top.usual = f"{top.define(_odd(how.fields, values, d))} = 0"
+        usual = [top.define(_usual(one, values[one.name], d)) for one in how.fields]
         query = Query(plan, grid, top, values, made.kept)
         dates = query.any_of([unfit(values[one.name], d) for one in how.fields if one.numeric and not one.measured])
         early = query.any_of([unfit(values[one.name], d) for one in wish.early if one.numeric])
-        keys = {one.name: query.ask(_packed(one, values[one.name], top.usual, made.kept, d)) for one in how.fields}
+        counts_of = [
+            _packed(one, values[one.name], name, made.kept, d) for one, name in zip(how.fields, usual, strict=True)
+        ]
+        keys = {one.name: query.ask(sql) for one, sql in zip(how.fields, counts_of, strict=True)}
         sums, found, others = query.answer(relation)
     unmet = others[query.rows]
     counts = {one.name: _unpacked(one, found[keys[one.name]], sums.rows) for one in how.fields}
@@ -114,23 +117,17 @@ def _table(
     return Table(np.zeros((0, 0)), nothing, None, nothing.astype(np.bool_), {}, schema, tally, sums)
 
 
-def _odd(fields: Sequence[Field], values: Mapping[str, str], d: Dialect) -> str:
-    """0 where all values of a row are as they should be, else 1: of most rows nothing has to be counted."""
-    usual = " AND ".join(_usual(one, values[one.name], d) for one in fields)
-    return cases([(usual, "0")], "1") if usual else "0"
-
-
 def _usual(one: Field, value: str, d: Dialect) -> str:
-    low, high = d.double(one.low), d.double(one.high)
-    return f"{value} >= {low} AND {value} <= {high}" if one.measured else f"{value} >= {d.double(0)}"
+    """Whether a value is there and as declared."""
+    return inside(value, d.double(one.low), d.double(one.high)) if one.measured else f"{value} >= {d.double(0)}"
 
 
 def _packed(one: Field, value: str, usual: str, kept: str | None, d: Dialect) -> str:
     """What the owner is told of a column, as one sum: three counts of values that are not as they should be, each in
-    COUNTER bits of it. A number that does not fit ends the query. usual: the condition of rows of which nothing is
-    counted: NULL, which an engine adds up faster than 0.
+    COUNTER bits of it. A number that does not fit ends the query. usual: whether a value is as it should be. It is
+    NULL then, which an engine adds up faster than 0.
     """
-    left_out = [(usual, "NULL"), *([(f"{kept} = 0", "NULL")] if kept else []), (_usual(one, value, d), "NULL")]
+    left_out = [(usual, "NULL"), *([(f"{kept} = 0", "NULL")] if kept else [])]
     missing = (f"{value} IS NULL", "1")
     first, second = (str(1 << COUNTER * place) for place in (1, 2))
     if not one.measured:

@@ -6,16 +6,11 @@ from potluck.learning.data.sql.dialect import Dialect
 
 
 class Layer:
-    """One SELECT. What is defined in it has a name in all layers above it.
+    """One SELECT. What is defined in it has a name in all layers above it."""
 
-    usual: the condition of a row all of whose values are there, and as declared, also in layers above; empty: none is
-    known.
-    """
-
-    def __init__(self, dialect: Dialect, below: "Layer | str", prefix: str, usual: str = "") -> None:
+    def __init__(self, dialect: Dialect, below: "Layer | str", prefix: str) -> None:
         """below: a layer, or what stands after FROM; prefix: of its names, which no other layer's names begin with."""
         self.dialect = dialect
-        self.usual = usual
         self._below = below
         self._prefix = prefix
         self._names: dict[str, str] = {}
@@ -26,7 +21,16 @@ class Layer:
 
     def above(self, prefix: str) -> "Layer":
         """A layer over this one."""
-        return Layer(self.dialect, self, prefix, self.usual)
+        return Layer(self.dialect, self, prefix)
+
+    def called(self, sql: str) -> str:
+        """The name of an expression that a layer below defines, so that it is computed once; else the expression."""
+        below = self._below
+        while isinstance(below, Layer):
+            if sql in below._names:
+                return below._names[sql]
+            below = below._below
+        return sql
 
     def grouped(self, by: str, named: Mapping[str, str], prefix: str) -> "Layer":
         """A layer over one row for each value of what rows are grouped by. named: what aggregates are called in it."""
@@ -71,11 +75,17 @@ def cases(pairs: Iterable[tuple[str, str]], otherwise: str) -> str:
     return f"CASE {found} ELSE {otherwise} END" if found else otherwise
 
 
-def clipped(value: str, low: str, high: str, usual: str = "") -> str:
-    """A double between two; NULL stays. What most values are comes first. usual: a condition of values between them."""
-    known = [(usual, value)] if usual else []
-    inside = f"{value} >= {low} AND {value} <= {high}"
-    return cases([*known, (inside, value), (f"{value} < {low}", low), (f"{value} > {high}", high)], "NULL")
+def inside(value: str, low: str, high: str) -> str:
+    """Whether a double lies between two: of NULL neither yes nor no."""
+    return f"{value} >= {low} AND {value} <= {high}"
+
+
+def clipped(value: str, low: str, high: str, layer: Layer | None = None) -> str:
+    """A double between two; NULL stays. What most values are comes first. layer: that in which it will stand, where one
+    below may know whether the double lies between."""
+    usual = inside(value, low, high)
+    usual = layer.called(usual) if layer else usual
+    return cases([(usual, value), (f"{value} < {low}", low), (f"{value} > {high}", high)], "NULL")
 
 
 def bisected(value: str, edges: list[str], first: int = 0) -> str:

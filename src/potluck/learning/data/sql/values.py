@@ -87,7 +87,8 @@ def code(cell: Cell, table: Mapping[str, float], how: Notation, layer: Layer, kn
     nothing = f"CAST(NULL AS {d.double_type})"
     usual = cases([(f"{cell.sql} = {d.text(text)}", d.double(value)) for text, value in quick], nothing)
     usual = layer.beneath.beneath.define(usual)
-    bare = layer.beneath.define(cases([(f"{usual} IS NULL", d.trimmed(cell.sql))], "NULL"))
+    gone = f" AND NOT {_among(cell.sql, how.missing, d)}" if how.missing else ""
+    bare = layer.beneath.define(cases([(f"{usual} IS NULL{gone}", d.trimmed(cell.sql))], "NULL"))
     texts = [k for k in codes if isinstance(k, str)]
     plain = _folded(bare, texts, d) if how.fold else bare
     tail = [(f"{bare} IS NULL", "NULL"), *_none(bare, how, d)]

@@ -12,7 +12,7 @@ from potluck.learning.statistics.result import Result, declared, single
 def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> Cells:
     """Each row's clamped number, in the column's own units."""
     low, high = map(layer.dialect.double, declared(plan, one))
-    return Cells((clipped(columns[one.column or ""], low, high, layer.usual),), clipped=True)
+    return Cells((clipped(columns[one.column or ""], low, high, layer),), clipped=True)
 
 
 def most(plan: Plan, one: Statistic) -> float:
