@@ -11,9 +11,11 @@ import re
 import sqlite3
 import zipfile
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
@@ -146,11 +148,15 @@ def test_a_file_of_another_kind_is_told_by_what_it_is(tmp_path):
     pq.write_table(pa.table({"x": [1]}), path)
     with pytest.raises(DataError, match=r"is a Parquet file, not CSV. hint: call it .parquet"):
         read(path, stats({"x": number(0, 9)}), "home")
-    path.unlink()
-    with contextlib.closing(sqlite3.connect(path)) as made, made:
-        made.execute("create table rows (x)")
-    with pytest.raises(DataError, match=r"is a database, not CSV. hint: source.url"):
+    feather.write_feather(pa.table({"x": [1]}), path)
+    with pytest.raises(DataError, match=r"is an Arrow file, not CSV. hint: write it as Parquet"):
         read(path, stats({"x": number(0, 9)}), "home")
+    for connect in (sqlite3.connect, duckdb.connect):
+        path.unlink()
+        with contextlib.closing(connect(str(path))) as made:
+            made.execute("create table rows (x integer)")
+        with pytest.raises(DataError, match=r"is a database, not CSV. hint: source.url"):
+            read(path, stats({"x": number(0, 9)}), "home")
 
 
 @pytest.mark.parametrize("few", [0, 1 << 30])

@@ -40,9 +40,13 @@ OTHERS = {
     b"\xfd7zXZ": ("is compressed (xz)", "unpack it, e.g. with unxz"),
     b"\x28\xb5\x2f\xfd": ("is compressed (zstd)", "unpack it, e.g. with unzstd"),
     b"PAR1": ("is a Parquet file", "call it .parquet"),
+    b"ARROW1": ("is an Arrow file", "write it as Parquet"),
     b"SQLite format 3": ("is a database", "source.url and source.query name one in the policy"),
+    b"DUCK": ("is a database", "source.url and source.query name one in the policy"),
 }
 """How files begin that are no CSV, whatever they are called. Nothing is unpacked: a few bytes may stand for many."""
+CHECKSUM = 8
+"""Bytes before the name of its kind in a file of DuckDB."""
 NOTHING = "8a1f6c05-no-cell-is-this-text-7d3e92b4"
 """The reader wants a text that means NULL, and no cell is to be NULL: what a cell means is the plan's to say."""
 
@@ -74,7 +78,7 @@ class CsvFile:
 
     def _recognised(self, start: bytes) -> None:
         for mark, (what, hint) in OTHERS.items():
-            if start.startswith(mark):
+            if start.startswith(mark, CHECKSUM if mark == b"DUCK" else 0):
                 raise DataError(f"{what}, not CSV", where=self.where, hint=hint)
 
     @contextmanager
