@@ -35,7 +35,8 @@ SETTINGS = {
     "standard_conforming_strings": "on",
     "timezone": "UTC",
 }
-"""On them hang what texts of values look like, and what a literal says."""
+"""On them hang what texts of values look like, and what a literal says. They hold for the transaction alone, as others
+may take the same connection after it."""
 TOO_WIDE = {"54000", "54001", "54011"}
 """The database's codes for a query of more columns, or of deeper expressions, than it takes."""
 OTHERS = "SELECT oid FROM pg_catalog.pg_type WHERE typcategory IN ('E', 'S')"
@@ -81,7 +82,7 @@ class InPostgreSQL:
     def _connected(self) -> Iterator["Connection"]:
         with our_errors(self.where), self.engine.connect() as connection:
             connection = connection.execution_options(postgresql_readonly=True, no_parameters=True)
-            said = ", ".join(f"set_config('{key}', '{value}', false)" for key, value in SETTINGS.items())
+            said = ", ".join(f"set_config('{key}', '{value}', true)" for key, value in SETTINGS.items())
             connection.exec_driver_sql(f"SELECT {said}")
             if connection.exec_driver_sql("SELECT current_setting('server_encoding')").scalar_one() != "UTF8":
                 hint = "leave source.engine out: the rows are fetched, and added up here"

@@ -99,7 +99,8 @@ class InSpark:
 
         with as_our_errors(self.where), _silent():
             running = SparkContext._active_spark_context is not None
-            begun = self._builder(SparkSession.builder).getOrCreate()
+            with warnings.catch_warnings(action="ignore"):  # versions of other packages
+                begun = self._builder(SparkSession.builder).getOrCreate()
             begun.sparkContext.setLogLevel("OFF")  # its messages quote values
             try:
                 made = begun.newSession()
