@@ -50,7 +50,15 @@ def engines():
 @pytest.fixture
 def fetched_and_asked(engines, database):
     """A file, and a table of PostgreSQL whose rows are fetched, or added up where they are."""
-    return [engines[0], *((f"postgresql, {one}", in_postgresql(database, one)) for one in ("duckdb", "postgresql"))]
+    fetched = ("postgresql, fetched", in_postgresql(database, "duckdb"))
+    inside = [(f"postgresql, texts: {one}", in_postgresql(database, "postgresql", one)) for one in (False, True)]
+    return [engines[0], fetched, *inside]
+
+
+@pytest.fixture
+def file_and_spark(engines, spark):
+    """A file, and Spark."""
+    return [engines[0], *((f"spark, texts: {one}", in_spark(one)) for one in (False, True))]
 
 
 def outcomes(engines, folder, rows, plan, how):
@@ -175,34 +183,31 @@ def test_persons_are_reduced_inside_postgresql(tmp_path_factory, fetched_and_ask
 
 
 @pytest.mark.slow
-def test_persons_are_reduced_inside_spark(tmp_path_factory, engines, spark):
+def test_persons_are_reduced_inside_spark(tmp_path_factory, file_and_spark):
     @settings(max_examples=10, deadline=None)
     @given(ROWS, persons())
     def check(rows, plan):
-        pair = [engines[0], ("spark", in_spark)]
-        alike(outcomes(pair, tmp_path_factory.mktemp("rows"), rows, plan, added))
+        alike(outcomes(file_and_spark, tmp_path_factory.mktemp("rows"), rows, plan, added))
 
     check()
 
 
 @pytest.mark.slow
-def test_statistics_are_added_up_inside_spark(tmp_path_factory, engines, spark):
+def test_statistics_are_added_up_inside_spark(tmp_path_factory, file_and_spark):
     @settings(max_examples=15, deadline=None)
     @given(ROWS, statistics())
     def check(rows, plan):
-        pair = [engines[0], ("spark", in_spark)]
-        check_statistics(tmp_path_factory.mktemp("rows"), pair, rows, plan)
+        check_statistics(tmp_path_factory.mktemp("rows"), file_and_spark, rows, plan)
 
     check()
 
 
 @pytest.mark.slow
-def test_training_rows_of_spark_are_those_of_a_file(tmp_path_factory, engines, spark):
+def test_training_rows_of_spark_are_those_of_a_file(tmp_path_factory, file_and_spark):
     @settings(max_examples=8, deadline=None)
     @given(ROWS, trainings())
     def check(rows, plan):
-        pair = [engines[0], ("spark", in_spark)]
-        alike(outcomes(pair, tmp_path_factory.mktemp("rows"), rows, plan, in_any_order))
+        alike(outcomes(file_and_spark, tmp_path_factory.mktemp("rows"), rows, plan, in_any_order))
 
     check()
 

@@ -435,6 +435,8 @@ def test_errors_of_databases_quote_no_value_and_no_password(tmp_path, postgres):
         (f"mysql://u:{HIDDEN}@h/d", "no database that is known here"),
         (f"postgresql+psycopg2://u:{HIDDEN}@h/d", "no database that is known here"),
         (f"{HIDDEN}", "no address of a database"),
+        ("local[2]", 'an address of Spark goes with source.engine = "spark"'),
+        (f"spark://{HIDDEN}:7077", 'an address of Spark goes with source.engine = "spark"'),
         (f"postgresql://u:{HIDDEN}@h:{HIDDEN}/d", "no address of a database"),
         ("sqlite://", "names no SQLite file"),
         ("sqlite:///:memory:", "names no SQLite file"),

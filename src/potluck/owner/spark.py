@@ -237,7 +237,7 @@ def as_our_errors(where: str) -> Iterator[None]:
 
     try:
         yield
-    except (PySparkException, Py4JError, EOFError, OSError, RuntimeError) as error:
+    except (PySparkException, Py4JError, EOFError, OSError) as error:
         text = str(error)
         if STOPPED in text:
             raise Doubt from None

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, CursorResult, Engine
 
 REFUSED = "the database did not give the rows"
+SPARK = 'an address of Spark goes with source.engine = "spark"'
 HINT = "try source.query with the database's own program, as the same user"
 PIP = "pip install 'potluck[sql]'"
 CHUNK = 10_000
@@ -182,12 +183,14 @@ def _url(address: Secret, where: str) -> "URL":
         raise _no_address(where, type(error).__name__) from None
     if url.drivername not in {"postgresql+psycopg", "sqlite+pysqlite"}:
         hint = "postgresql+psycopg://..., sqlite:///... and duckdb:///... can be read; export others to Parquet or CSV"
+        hint += f"; {SPARK}"
         raise UsageError("source.url names no database that is known here", where=where, hint=hint)
     return url
 
 
 def _no_address(where: str, kind: str) -> UsageError:
     hint = "postgresql+psycopg://user:password@host/base or sqlite:///rows.sqlite; special letters of a password as %40"
+    hint += f"; {SPARK}"
     return UsageError(f"source.url is no address of a database ({kind})", where=where, hint=hint)
 
 

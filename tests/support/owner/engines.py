@@ -133,26 +133,36 @@ IN_PROCESS: list[tuple[str, Maker]] = [
 ]
 
 
-def in_postgresql(port: int, engine: str) -> Maker:
-    """A table of its database. engine: what answers."""
-    kinds = ("bigint", "double precision", "integer", "numeric(9, 2)", "boolean", "text", "date", "text")
+KINDS = ("bigint", "double precision", "integer", "numeric(9, 2)", "boolean", "text", "date", "text")
+
+
+def in_postgresql(port: int, engine: str, texts: bool = False) -> Maker:
+    """A table of its database. engine: what answers; texts: its columns are texts, as a file has them."""
+    columns = ", ".join(f"{name} {'text' if texts else kind}" for name, kind in zip(TYPES, KINDS, strict=True))
 
     def made(folder: Path, rows: Sequence[Row], data: Data) -> object:
+        cells = [[written(value, data) for value in row] for row in rows] if texts else rows
         with contextlib.closing(connected(port)) as db, db.cursor() as cursor:
             cursor.execute("drop table if exists drawn")
-            cursor.execute(f"create table drawn ({', '.join(map(' '.join, zip(TYPES, kinds, strict=True)))})")
-            cursor.executemany(f"insert into drawn values ({', '.join(['%s'] * len(TYPES))})", rows)
+            cursor.execute(f"create table drawn ({columns})")
+            cursor.executemany(f"insert into drawn values ({', '.join(['%s'] * len(TYPES))})", cells)
         source = Source(url=Secret(address(port).encode()), query="select * from drawn", engine=engine)
         return open_source(source, folder, data, "a")
 
     return made
 
 
-def in_spark(folder: Path, rows: Sequence[Row], data: Data) -> object:
-    """A Parquet file that Spark reads, in two parts at most."""
-    pq.write_table(table_of(rows), folder / "spark.parquet", row_group_size=7)
-    query = f"SELECT * FROM parquet.`{folder / 'spark.parquet'}`"
-    return open_source(Source(url=Secret(MASTER.encode()), query=query, engine="spark"), folder, data, "a")
+def in_spark(texts: bool) -> Maker:
+    """A Parquet file that Spark reads. texts: its columns are texts, as a file has them."""
+
+    def made(folder: Path, rows: Sequence[Row], data: Data) -> object:
+        cells = zip(*([written(value, data) for value in row] for row in rows), strict=True)
+        table = pa.table(dict(zip(TYPES, map(list, cells), strict=True))) if texts else table_of(rows)
+        pq.write_table(table, folder / "spark.parquet", row_group_size=7)
+        query = f"SELECT * FROM parquet.`{folder / 'spark.parquet'}`"
+        return open_source(Source(url=Secret(MASTER.encode()), query=query, engine="spark"), folder, data, "a")
+
+    return made
 
 
 def opened(source: object, data: Data) -> object:
