@@ -12,9 +12,10 @@ from hypothesis import given, settings
 
 from potluck.core.errors import DataError
 from potluck.dp.mechanism import mechanism
-from potluck.learning.data.sources import csv_file
+from potluck.learning.data.sources import arrow, csv_file, memory
 from potluck.learning.data.table import read
 from potluck.learning.loops import build
+from potluck.owner import sql
 from potluck.tasks.sums.rows import rows_of
 from support.learning.sums import replaced, stats
 from support.owner.engines import (
@@ -36,9 +37,11 @@ FIELDS = ("features", "target", "test", "person")
 
 
 @pytest.fixture(autouse=True)
-def quickly(monkeypatch):
-    """Small files are read as large ones are."""
+def as_large(monkeypatch):
+    """Small files are read as large ones are, and all that is streamed comes in several batches."""
     monkeypatch.setattr(csv_file, "FEW", 0)
+    for streaming in (csv_file, arrow, memory, sql):
+        monkeypatch.setattr(streaming, "CHUNK", 5)
 
 
 @pytest.fixture(scope="session")
@@ -119,7 +122,7 @@ def in_any_order(source, plan):
     return sorted(map(sorted, persons.values())), table.schema, table.tally
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(ROWS, statistics())
 def test_statistics_are_the_same_words_from_every_source_and_those_of_python(tmp_path_factory, engines, rows, plan):
     check_statistics(tmp_path_factory.mktemp("rows"), engines, rows, plan)
@@ -132,7 +135,7 @@ def test_statistics_are_the_same_words_often(tmp_path_factory, engines, rows, pl
     check_statistics(tmp_path_factory.mktemp("rows"), engines, rows, plan)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(ROWS, trainings())
 def test_training_rows_are_the_same_from_every_source(tmp_path_factory, engines, rows, plan):
     alike(outcomes(engines, tmp_path_factory.mktemp("rows"), rows, plan, laid_out))
