@@ -1,5 +1,6 @@
 """Reading rows: what is kept, what is dropped and counted, and what stops a site; never a value in a message."""
 
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 
 from potluck.core.errors import DataError
 from potluck.core.plan import Column, Data, PrivacyPlan, Split, Target
+from potluck.learning.data import table as table_module
+from potluck.learning.data.sql import duck
 from potluck.learning.data.table import header, read, resolve
 from support.learning.sums import HEART, HOSPITALS, category, heart, hospitals, make, number, replaced, stats
 
@@ -300,3 +303,22 @@ def test_a_number_target_is_scaled_like_a_number():
     data = Data(columns={"x": number(0, 10), "y": number(100, 200)}, target=Target(column="y"), split=Split(test=0.5))
     frame = pd.DataFrame({"x": [1, 2, 3], "y": [100, 175, 900]})
     assert read(frame, make(data=data), "home").target.tolist() == [-1, 0.5, 1]
+
+
+def test_features_are_let_go_as_they_are_joined_so_that_no_second_copy_stands(monkeypatch):
+    left = []
+
+    def watched(parts, joined=table_module.joined):
+        refs = [weakref.ref(part) for part in parts]
+        made = joined(parts)
+        if made.ndim == 2:
+            left.append((len(refs), sum(ref() is not None for ref in refs)))
+        return made
+
+    monkeypatch.setattr(table_module, "joined", watched)
+    monkeypatch.setattr(duck, "BATCH", 2048)
+    frame = pd.DataFrame({"x": np.arange(10_000) % 10, "c": "u", "y": [0, 1] * 5000})
+    assert read(frame, plan(), "a").features.shape == (10_000, 3)
+    ((parts, held),) = left
+    assert parts > 2
+    assert held == 0

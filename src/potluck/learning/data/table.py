@@ -163,10 +163,12 @@ def _table(source: Source, plan: Plan, how: Encoding, wish: Wish, problems: Prob
     if not counting.used:
         raise nothing_left(counting.done(told, aim), site)
     train = plan.traits.labelled
-    target, features = joined([one.target for one in blocks]), joined([one.features for one in blocks])
     columns = {one.name: joined([block.columns.pop(one.name) for block in blocks]) for one in how.fields if not train}
     who = [name for block in blocks for name in block.persons]
-    held = joined([block.held for block in blocks])
+    target, held = joined([one.target for one in blocks]), joined([one.held for one in blocks])
+    rows = [one.features for one in blocks]
+    del blocks  # which would hold what is let go here
+    features = joined(rows)
     if plan.data.reduce is not None:
         one_row_each(who, plan.data.person or "", site)
         order = _by_name(who)
