@@ -29,6 +29,7 @@ from groups import (
     sites,
     sums,
     traffic,
+    training,
     unmask_server,
     whole_round,
 )
@@ -57,6 +58,7 @@ MODULES = (
     sites,
     memory,
     sums,
+    training,
 )
 GROUPS: Mapping[str, Callable[[], Iterator[Row]]] = {
     module.__name__.removeprefix("groups."): module.rows for module in MODULES

@@ -17,16 +17,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from harness.measure import Row, less
-from potluck.core.asks import Answer, Ask
-from potluck.core.party import site
+from harness.one_site import answered, weights
 from potluck.core.plan import Column, Data, Federation, Model, Plan, PrivacyPlan, Protect, Target, Training
-from potluck.core.stages import Floats, Opened
-from potluck.dp.mechanism import Noised, guarded, mechanism
-from potluck.dp.reveal import reveal
-from potluck.drivers.sums import drive
+from potluck.core.stages import Floats
+from potluck.dp.mechanism import Noised, mechanism
 from potluck.learning.data.table import Table
 from potluck.learning.loops import TrainTask
-from potluck.secret.random import system
 
 ROWS, FEATURES, ROUNDS, TURNS, RATE = 30_000, 100, 10, 5, 0.01
 GOALS = {("logistic", "newton"): 1 / 5, ("logistic", "gradient"): 1 / 3, ("linear", "gradient"): 1 / 3}
@@ -59,16 +55,16 @@ def main() -> None:
             plan = _plan(kind, method)
             taken: tuple[list[float], list[float]] = ([], [])
             for _ in range(TURNS + 1):
-                for into, work in zip(taken, (lambda: _ours(plan, table), lambda: peer(kind, table)), strict=True):  # noqa: B023
+                for into, work in zip(taken, (lambda: weights(plan, table), lambda: peer(kind, table)), strict=True):  # noqa: B023
                     into.append(_taken(work))
-            if np.abs(_ours(plan, table) - peer(kind, table)).max() > _apart(plan):
+            if np.abs(weights(plan, table) - peer(kind, table)).max() > _apart(plan):
                 raise ValueError(f"{method} and NumPy found two {kind} models")
             seconds.append((kind, method, *(statistics.median(one[1:]) for one in taken)))
     table, plan = _table("logistic"), _plan("logistic", "newton")
     task = TrainTask(plan, evaluated=False)
     ask = next(task.lead())
     tracemalloc.start()
-    _sum(plan, task, table, ask)
+    answered(task, table, ask)
     peak = tracemalloc.get_traced_memory()[1]
     print(json.dumps({"seconds": seconds, "bytes": [peak, table.features.nbytes]}))
 
@@ -113,18 +109,6 @@ def _table(kind: str) -> Table:
     noisy = np.clip(margins / 20 + 0.05 * rng.normal(size=ROWS), -1, 1)
     y = noisy if kind == "linear" else (rng.random(ROWS) < 1 / (1 + np.exp(-margins))).astype(np.float64)
     return Table(x, y, None, np.zeros(ROWS, dtype=np.bool_), {}, ())
-
-
-def _sum(plan: Plan, task: TrainTask, table: Table, ask: Ask) -> Answer:
-    made = mechanism(plan, ask)
-    words = guarded(made, task.contribute(ask, table, system), system).words
-    opened = Opened(words, frozenset([site("a")]))
-    return Answer(reveal(made.at_reveal(opened, system), made.grid), made.grid)
-
-
-def _ours(plan: Plan, table: Table) -> Floats:
-    task = TrainTask(plan, evaluated=False)
-    return drive(task, lambda ask: _sum(plan, task, table, ask)).model.weights
 
 
 def _newton(kind: str, table: Table) -> Floats:
