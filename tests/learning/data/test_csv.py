@@ -159,6 +159,13 @@ def test_a_file_of_another_kind_is_told_by_what_it_is(tmp_path):
             read(path, stats({"x": number(0, 9)}), "home")
 
 
+@pytest.mark.parametrize("name", ["PAR1", "BZh9", "PK", "ARROW1", "SQLite format 3", "patient,DUCK", "7zXZ"])
+def test_names_of_columns_may_be_those_of_other_kinds_of_file(name, tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text(f"{name},x\n" + ("1," * len(name.split(","))) + "2\n")
+    assert read(path, stats({"x": number(0, 9)}), "home").columns["x"].tolist() == [2]
+
+
 @pytest.mark.parametrize("few", [0, 1 << 30])
 def test_a_cell_has_so_many_letters_at_most_in_both_ways(few, tmp_path, monkeypatch):
     monkeypatch.setattr(csv_file, "FEW", few)
@@ -258,8 +265,11 @@ def test_a_million_columns_are_refused_by_their_number(tmp_path):
 
 def test_a_file_that_is_a_pipe_or_a_folder_is_an_error(tmp_path):
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(DataError, match="cannot be read"):
-        read(tmp_path / "folder.csv", stats({"x": number(0, 9)}), "home")
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "link.csv").symlink_to("/dev/zero")
+    for name in ("folder.csv", "pipe.csv", "link.csv"):
+        with pytest.raises(DataError, match="cannot be read"):
+            read(tmp_path / name, stats({"x": number(0, 9)}), "home")
 
 
 def test_an_underscore_anywhere_is_no_part_of_a_number(tmp_path):
