@@ -129,7 +129,7 @@ def test_statistics_are_the_same_words_from_every_source_and_those_of_python(tmp
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(ROWS, statistics())
 def test_statistics_are_the_same_words_often(tmp_path_factory, engines, rows, plan):
     check_statistics(tmp_path_factory.mktemp("rows"), engines, rows, plan)
@@ -142,7 +142,7 @@ def test_training_rows_are_the_same_from_every_source(tmp_path_factory, engines,
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(ROWS, trainings())
 def test_training_rows_are_the_same_often(tmp_path_factory, engines, rows, plan):
     alike(outcomes(engines, tmp_path_factory.mktemp("rows"), rows, plan, laid_out))
