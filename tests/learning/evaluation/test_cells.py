@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from potluck.core.asks import Kind
-from potluck.core.fixed import encode
+from potluck.core.fixed import encode, signed
 from potluck.core.plan import Data, Model, PrivacyPlan, Split, Target, Training
 from potluck.core.stages import Clip, Grid, GridBlock, Update
 from potluck.dp.mechanism import mechanism
@@ -101,3 +101,38 @@ def test_a_clip_that_would_cut_or_a_grid_that_would_round_is_refused(step, most)
     (given,) = task.contribute(task.ask(Kind.EVALUATE, 0, np.zeros(3).tobytes()), rows, system)
     with pytest.raises(ValueError, match="nothing is rounded or clipped"):
         given.encode(Grid((GridBlock("cells", 22, step, 1e6),), 64), Clip((most,)))
+
+
+def edged(features, seed):
+    """A row and weights [p + 1] whose log-odds are 0 but for the order in which they are added up: a bin's edge."""
+    rng = np.random.default_rng(seed)
+    row, weights = rng.uniform(-1, 1, features), np.append(0.0, rng.uniform(-1, 1, features))
+    weights[-1] = -(row[:-1] @ weights[1:-1]) / row[-1]
+    return row, weights
+
+
+def test_a_row_that_is_taken_away_moves_one_cell_and_no_other_row():
+    """A matrix product adds up the last rows of a batch in another order: then other rows would move as well."""
+    features = 50
+    columns = {f"c{place}": number(-1, 1) for place in range(features)} | {"y": category("0", "1")}
+    said = Target(column="y", positive=("1",))
+    data = Data(columns=columns, target=said, split=Split(test=0.5), max_rows=10**5)
+    spec = make(
+        data=data,
+        privacy=hidden("row"),
+        model=Model(kind="logistic"),
+        training=Training(method="gradient", expected_rows=50),
+    )
+    task = build(spec)
+    for seed in range(200):
+        row, weights = edged(features, seed)
+        ask = task.ask(Kind.EVALUATE, 0, weights.tobytes())
+        bound = mechanism(spec, ask)
+
+        def words(n, row=row, ask=ask, bound=bound):
+            rows = Table(np.tile(row, (n, 1)), np.zeros(n), None, np.ones(n, dtype=bool), {}, ())
+            (given,) = task.contribute(ask, rows, system)
+            return signed(given.encode(bound.grid, bound.limit).words) * bound.grid.parts[0].step
+
+        moved = words(8) - words(7)
+        assert np.abs(moved).sum() == 1, seed

@@ -26,7 +26,7 @@ from potluck.learning.data.encode import Encoding, encoding
 from potluck.learning.data.rows import Inputs, inputs, layout_of
 from potluck.learning.data.source import Source, names_of
 from potluck.learning.data.target import Goal, goal, scores
-from potluck.learning.models import forest, layers
+from potluck.learning.models import forest, layers, linear
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.forest import Forest
 from potluck.learning.models.kinds import MODELS, kind_of
@@ -99,12 +99,15 @@ class Model:
         return MODELS.of(self.kind).summed
 
     def margins(self, features: Floats) -> Floats:
-        """features [n, p] -> [n, outputs]: log-odds, class logits, or the number on its scale."""
+        """features [n, p] -> [n, outputs]: log-odds, class logits, or the number on its scale.
+
+        Of a linear model a row's has the same bytes wherever the row stands: a row that is taken away moves no other.
+        """
         if self.network:
             return layers.forward(self.weights, features, self.shapes, self.network.activation)
         if self.forest:
             return forest.margins(self.forest, self.encoding.names, features)[:, None]
-        return np.asarray(features @ self.weights[1:] + self.weights[0], dtype=np.float64)[:, None]
+        return linear.margins(self.weights, linear.design(features))[:, None]
 
     def scored_features(self, features: Floats) -> Floats:
         """features [n, p] -> [n]: probability of positive, or the number in its own units; [n, K] for classes."""
