@@ -260,12 +260,15 @@ def test_no_byte_of_an_anchor_can_be_changed(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("anchor")
     anchor = anchor_in(folder)
     anchor.adopt(HEAD)
+    anchor.move(Head(8, b"i" * 32))
     raw = bytearray(anchor.path.read_bytes())
-    assert anchor.read() == HEAD
+    newest = anchor.read()
+    assert newest == anchor.known(newest) == Head(8, b"i" * 32)
     raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     anchor.path.write_bytes(raw)
-    with pytest.raises(Refused):
-        anchor.read()
+    assert anchor.read() in (HEAD, newest)
+    with pytest.raises(Refused, match="anchor is damaged"):  # whichever slot it is
+        anchor.known(anchor.read())
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff" * 9, b"[1,2,3,4,5]", b"[" * 5000], ids=range(6))
@@ -378,6 +381,78 @@ def test_a_write_of_the_anchor_that_a_power_cut_tore_leaves_the_head_before(home
                 assert anchor.read() == heads[-2]
             anchor.path.write_bytes(after)
             assert anchor.read() == heads[-1]
+
+
+DAMAGES = {
+    "a byte": lambda raw, at: raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :],
+    "zeros": lambda raw, at: raw[:at] + bytes(4096) + raw[at + 4096 :],
+    "blanks": lambda raw, at: raw[:at] + b" " * 4095 + b"\n" + raw[at + 4096 :],
+    "cut": lambda raw, at: raw[:4096] if at else raw[4096:],
+    "longer": lambda raw, at: raw + b"\n",
+    "the other twice": lambda raw, at: 2 * raw[4096 - at : 8192 - at],
+}
+
+
+@pytest.mark.parametrize("harm", DAMAGES)
+def test_a_damaged_slot_does_not_let_a_ledger_be_put_back(home, harm):
+    """Of the two heads the newer one is damaged, and the ledger ends at the older one."""
+    with opened(home) as budget:
+        budget.write(Record("round/run/2", b""))
+    old = (home / "ledger.sqlite").read_bytes()
+    with opened(home) as budget:
+        budget.write(Record("round/run/3", b""))
+    raw = (home / "ledger.head").read_bytes()
+    newer = max((0, 4096), key=lambda at: msgspec.json.decode(raw[at : at + 4096])[2])
+    (home / "ledger.head").write_bytes(DAMAGES[harm](raw, newer))
+    if harm != "the other twice":  # that is an older anchor put back with its ledger, which the server alone can tell
+        kept = (home / "ledger.sqlite").read_bytes()
+        (home / "ledger.sqlite").write_bytes(old)
+        assert refused(home).what in ("the ledger's anchor is damaged", "the ledger ends at entry 4, and entry 5")
+        (home / "ledger.sqlite").write_bytes(kept)
+    if harm == "longer":
+        assert "anchor is damaged" in refused(home).what  # no power cut writes that
+        return
+    with opened(home) as budget:  # control: as a power cut in that write leaves it, with the ledger that was written
+        assert budget.head() == anchor_in(home).read()
+
+
+def test_new_keys_that_a_power_cut_meets_in_the_next_write_stand(home):
+    with opened(home) as budget:
+        budget.write(Record("round/run/2", b""))
+        head = budget.head()
+    anchor_in(home, key=OTHER).renew(head)
+    with opened(home, anchor_in(home, key=OTHER)) as budget:
+        before = (home / "ledger.head").read_bytes()
+        budget.write(Record("round/run/3", b""))
+    after = (home / "ledger.head").read_bytes()
+    changed = [at for at in range(8192) if before[at] != after[at]]
+    for cut in (changed[0] + 1, changed[len(changed) // 2], changed[-1]):
+        (home / "ledger.head").write_bytes(after[:cut] + before[cut:])
+        assert anchor_in(home, key=OTHER).read() == head
+        with opened(home, anchor_in(home, key=OTHER)) as budget:
+            assert budget.head().seq == head.seq + 1
+
+
+def test_a_change_whose_anchor_was_not_written_is_anchored_by_the_next_call(home, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with opened(home) as budget:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            with pytest.raises(Abort):
+                budget.write(Record("step/1", b"x", again=True))
+            with pytest.raises(Abort):
+                budget.write(Record("step/1", b"x", again=True))
+        budget.write(Record("step/1", b"x", again=True))
+        assert anchor_in(home).read() == budget.head()
+
+
+def test_a_log_whose_ledger_is_gone_is_named(home):
+    for name in ("ledger.sqlite", "ledger.head"):
+        (home / name).unlink()
+    (home / "ledger.sqlite-wal").write_bytes(b"a log")
+    assert "the ledger is missing, its log ledger.sqlite-wal is there" in refused(home).what
 
 
 def test_an_anchor_of_before_there_were_slots_is_read_and_made_anew(home):

@@ -64,6 +64,7 @@ class Budget:
         self._delta = delta
         self._mine: set[str] = set()
         self._closed: dict[str, Spending] = {}
+        self._anchored: Head | None = None
         if anchor:
             anchor.expects(path)
         with contextlib.ExitStack() as undo:
@@ -72,6 +73,7 @@ class Budget:
             self._tally = Tally(self._chain, str(path))
             if anchor:
                 anchor.hold(self._chain)
+                self._anchored = self._chain.last
                 self._chain.write_ahead()
             undo.pop_all()
 
@@ -308,11 +310,12 @@ class Budget:
     @contextlib.contextmanager
     def _change(self) -> Iterator[None]:
         """One transaction, alone from its first look on; then the anchor follows. Raises UsageError, Refused."""
-        with self._chain.change() as before:
+        with self._chain.change():
             yield
-        if self._anchor and self._chain.last != before:
+        if self._anchor and self._chain.last != self._anchored:
             with self._chain.change() as now:  # alone again: an older head never replaces a newer one
                 self._anchor.move(now)
+                self._anchored = now
 
     def close(self) -> None:
         """Let go of the file."""

@@ -117,6 +117,7 @@ class Chain:
         self._head = GENESIS
         self._draft: Head | None = None
         if not path.exists():
+            _lacks_log(path)
             _create(path)
         with contextlib.ExitStack() as undo:
             self._db = _connect(path)
@@ -208,8 +209,8 @@ class Chain:
     def close(self) -> None:
         """Let go of the file."""
         with contextlib.suppress(sqlite3.Error):
-            if _mode(self._db) != "wal":  # whose files go with the last who has them open
-                self._db.execute("PRAGMA journal_mode = DELETE")  # removes the journal, empty between changes
+            self._db.execute("PRAGMA busy_timeout = 0")
+            self._db.execute("PRAGMA journal_mode = DELETE")  # the last who has it open leaves one file
         self._db.close()
 
     def _catch_up(self) -> None:
@@ -223,6 +224,14 @@ class Chain:
                     what = f"entry {self._head.seq} of the ledger is gone or another one, while this process used it"
                     raise Refused(what, where=str(self._path), hint=_HINT_BACK)
             self._head = follow(self._head, rows, str(self._path))
+
+
+def _lacks_log(path: Path) -> None:
+    """Raises Refused: a log of a ledger that is gone."""
+    log = path.with_name(f"{path.name}-wal")
+    if os.path.lexists(log):
+        hint = f"put the newest {path.name} back beside it; to start anew move both away"
+        raise Refused(f"the ledger is missing, its log {log.name} is there", where=str(path), hint=hint)
 
 
 def _create(path: Path) -> None:

@@ -63,6 +63,9 @@ def verify(signed: SignedHead, public: bytes, site: str, federation: bytes) -> H
     return head
 
 
+DAMAGED = "the ledger's anchor is damaged"
+
+
 def _written(signed: SignedHead) -> bytes:
     return msgspec.json.encode(signed).ljust(_SLOT - 1) + b"\n"
 
@@ -85,7 +88,8 @@ class Anchor:
     """The file that holds a ledger's latest signed head, and the one before. sign: as in `sign`; public: the key it
     belongs to.
 
-    It has two slots. A head is written over the older one, so that a write that is cut off leaves the newer.
+    It has two slots. A head is written over the older one, so that a write that a power cut tears leaves the newer; the
+    ledger is then ahead of it, as it is on the disk before. A slot that is damaged where it is not is no torn write.
     """
 
     path: Path
@@ -96,27 +100,44 @@ class Anchor:
 
     def read(self) -> Head | None:
         """The newest head in the file, None without a file. Raises Refused: damaged, or not signed by this site."""
+        found = self._look()
+        return found and found[0]
+
+    def known(self, now: Head) -> Head | None:
+        """The same, of a ledger that ends at `now`. Raises Refused: also where one slot is damaged, and the ledger is
+        not ahead of the other."""
+        found = self._look()
+        if found is not None and not found[1] and now.seq <= found[0].seq:
+            raise self._refused(DAMAGED)
+        return found and found[0]
+
+    def _look(self) -> tuple[Head, bool] | None:
+        """The newest head, and whether the file is as it was written."""
         with self._as_our_errors():
             if not self.path.exists():
                 return None
             with self.path.open("rb") as file:
-                found = self._slots(file.read(2 * _SLOT + 1))
-        what = "the ledger's anchor is damaged"
-        heads: list[Head] = []
-        for signed in filter(None, found):
+                raw = file.read(2 * _SLOT + 1)
+        what, heads, slots = DAMAGED, [], self._slots(raw)
+        for signed in filter(None, slots):
             try:
                 heads.append(verify(signed, self.public, self.site, self.federation))
             except Refused as error:
                 what = f"the ledger's anchor is not this site's: {error.what}"
-        if heads:
-            return max(heads, key=lambda head: head.seq)
-        raise Refused(what, where=str(self.path), hint="restore the site's folder: ledger, anchor and keys together")
+        if not heads:
+            raise self._refused(what)
+        whole = len(heads) == len(slots) and (len(slots) == 1 or len(raw) == 2 * _SLOT)
+        return max(heads, key=lambda head: head.seq), whole
+
+    def _refused(self, what: str) -> Refused:
+        hint = "restore the site's folder: ledger, anchor and keys together"
+        return Refused(what, where=str(self.path), hint=hint)
 
     @staticmethod
-    def _slots(raw: bytes) -> tuple[SignedHead | None, SignedHead | None]:
+    def _slots(raw: bytes) -> list[SignedHead | None]:
         if len(raw) < _SLOT:  # of before there were slots
-            raw = raw.removesuffix(b"\n").ljust(_SLOT - 1) + b"\n"
-        return _read(raw[:_SLOT]), _read(raw[_SLOT:])
+            return [_read(raw.removesuffix(b"\n").ljust(_SLOT - 1) + b"\n")]
+        return [_read(raw[:_SLOT]), _read(raw[_SLOT : 2 * _SLOT])]
 
     def adopt(self, head: Head) -> None:
         """The first anchor of a ledger that had none: from here on it cannot be put back unnoticed.
@@ -136,20 +157,24 @@ class Anchor:
 
     def move(self, head: Head) -> None:
         """The anchor holds `head` when this returns, also after a power cut; a kill may leave the one before: the
-        ledger is then ahead of it. For one caller at a time. Raises UsageError: it cannot be written.
+        ledger is then ahead of it. For one caller at a time, who has read it. Raises UsageError: it cannot be written.
         """
-        with self._as_our_errors():
-            if not self.path.exists() or self.path.stat().st_size < _SLOT:
-                os.replace(self._drafted(head), self.path)
-                settle(self.path.parent)
+        with self._as_our_errors(), self.path.open("r+b") as file:
+            raw = file.read(2 * _SLOT)
+            if len(raw) < 2 * _SLOT:
+                self.renew(head)
                 return
-            with self.path.open("r+b") as file:
-                first, second = self._slots(file.read(2 * _SLOT))
-                older = second is None or (first is not None and first.seq > second.seq)
-                file.seek(older * _SLOT)
-                file.write(_written(sign(head, self.site, self.federation, self.sign)))
-                file.flush()
-                os.fsync(file.fileno())
+            first, second = (signed.seq if signed else -1 for signed in self._slots(raw))
+            file.seek(_SLOT if first > second else 0)
+            file.write(_written(sign(head, self.site, self.federation, self.sign)))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def renew(self, head: Head) -> None:
+        """A new file in place of the old one: both slots hold `head`. Raises UsageError: it cannot be written."""
+        with self._as_our_errors():
+            os.replace(self._drafted(head), self.path)
+            settle(self.path.parent)
 
     def expects(self, ledger: Path) -> None:
         """Raises Refused: the ledger is gone, although there is an anchor for it."""
@@ -164,7 +189,7 @@ class Anchor:
         Raises Refused: the ledger is behind or forked, or holds entries although the anchor is gone.
         """
         with chain.change() as now:
-            known = self.read()
+            known = self.known(now)
             if known is None and now.seq:
                 raise Refused(
                     f"the ledger has {now.seq} entries and its anchor is gone",
@@ -174,7 +199,7 @@ class Anchor:
             if known is not None:
                 chain.holds(known)
             if known != now:
-                self.move(now)
+                self.renew(now)
 
     def _drafted(self, head: Head) -> Path:
         """The file's new content under another name, 0600 and on the disk: one name, so that kills leave one file."""
@@ -182,7 +207,7 @@ class Anchor:
         draft.unlink(missing_ok=True)
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, private.FILE)
         with open(handle, "wb") as file:
-            file.write(_written(sign(head, self.site, self.federation, self.sign)))
+            file.write(2 * _written(sign(head, self.site, self.federation, self.sign)))
             file.flush()
             os.fsync(file.fileno())
         return draft

@@ -102,12 +102,12 @@ def hand_over(home: SiteHome, offered: Federation, now: float) -> None:
     )
     with Budget(home.ledger) as ledger:
         try:
-            known = after.read()  # an earlier try came so far
+            known = after.known(ledger.head())  # an earlier try came so far
         except Refused:
-            known = before.read()
+            known = before.known(ledger.head())
         if known is not None:
             ledger.holds(known)
-        after.move(ledger.head())
+        after.renew(ledger.head())
 
 
 def adopt(home: SiteHome, member: Membership) -> None:
