@@ -129,6 +129,30 @@ def test_unfinished_long_letters_of_many_senders_have_few_files_open_and_none_is
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+def test_where_the_disk_is_full_whoever_holds_most_gives_way(monkeypatch):
+    """One sender's unfinished letters fill the disk, and it adds a piece to them now and then, so that none is late."""
+    assembler, used, real = Assembler(), {}, Spooled.write
+
+    def write(file, at, data):
+        held = sum(partial.size - OVERHEAD for partial in assembler._open.values())
+        if held + len(data) > 5 * LONG:
+            raise UsageError("no room")
+        real(file, at, data)
+
+    monkeypatch.setattr(Spooled, "write", write)
+    hoard = [list(split(bytes([place]) * 16, bytes(3 * LONG))) for place in range(2)]
+    for messages in hoard:
+        for message_ in messages[: len(messages) * 5 // 6]:
+            assembler.add("hoarder", message_, 0)
+    other, found = list(split(ID, bytes(2 * LONG))), None
+    for turn in range(10):
+        for messages in hoard:
+            assembler.add("hoarder", messages[turn], turn)
+        found = found or joined(assembler, "patient", other, turn)
+        used[turn] = found is not None
+    assert whole(found) == bytes(2 * LONG), used
+
+
 def test_pieces_of_one_id_cannot_disagree_about_the_length():
     assembler = Assembler()
     assembler.add("s", next(split(ID, bytes(2 * PIECE))), 0)

@@ -7,6 +7,7 @@ this process a letter is handed out once (the last 16,384 are remembered). Acros
 
 import asyncio
 import json
+import math
 import threading
 import time
 from collections import OrderedDict, deque
@@ -59,7 +60,8 @@ class Mailbox:
         self._whole: set[Key] = set()  # joined, not done with
         self._newest = 0
         self._broker = ""
-        self.cramped: UsageError | None = None  # why the last long letter was not kept; None: it was
+        self._cramped: tuple[float, UsageError] | None = None
+        self._fetching = math.inf  # since when without a pause
         self._done: OrderedDict[Key, None] = OrderedDict()
         self._finished: deque[Key] = deque()
         self._session: Session | None = None
@@ -81,6 +83,12 @@ class Mailbox:
     def full(self) -> bool:
         """Whether fetching pauses until a letter is taken."""
         return self._waiting >= PREFETCH
+
+    @property
+    def cramped(self) -> UsageError | None:
+        """Why a long letter was not kept a moment ago; None: none was refused."""
+        when, error = self._cramped or (-math.inf, None)
+        return error if time.monotonic() - when < 3 * RETRY else None
 
     def take(self) -> tuple[Key, Sliced]:
         """The next letter."""
@@ -130,11 +138,12 @@ class Mailbox:
         keeper = asyncio.ensure_future(self._keep(session))
         try:
             await session.listen(f"{self._inbox}.*", self._arrived)
-            silent = 0
+            silent, self._fetching = 0, time.monotonic()
             while not session.ended.is_set():
                 if self.full:
                     self._room.clear()
                     await _first(self._room.wait(), session.ended.wait(), KEEP)
+                    self._fetching = time.monotonic()
                     continue
                 silent = silent + 1 if await self._fetch(session) else 0
                 if silent == 3:  # connected, yet mute: a new connection tells
@@ -222,7 +231,7 @@ class Mailbox:
             return
         self._replies.setdefault(key, {})[piece.index] = reply
         if piece.total > LONG:
-            self.cramped = added.cramped
+            self._cramped = (time.monotonic(), added.cramped) if added.cramped else None
         self._dropped(added)
         if added.whole is not None:
             self._whole.add(key)
@@ -253,7 +262,9 @@ class Mailbox:
     async def _keep(self, session: Session) -> None:
         while True:
             await asyncio.sleep(KEEP)
-            for key in self._assembler.stale(time.monotonic() - STALE):
+            before = time.monotonic() - STALE
+            # What waits at the broker while nothing is fetched is not late.
+            for key in self._assembler.stale(before) if self._fetching < before else ():
                 self._end(key)
             for replies in list(self._replies.values()):
                 await _tell(session, list(replies.values()), WORKING)

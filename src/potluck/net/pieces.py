@@ -135,7 +135,7 @@ class Assembler:
             try:
                 file = Spooled(piece.total) if piece.total > LONG else None
             except UsageError as error:
-                return Added(key, later=(key,), cramped=error)
+                return Added(key, later=(key, *self._eased(sender)), cramped=error)
             partial = self._open[key] = _Partial(piece.total, now, file)
             self._files += file is not None
             self._senders.setdefault(sender, OrderedDict())[key] = None
@@ -147,7 +147,7 @@ class Assembler:
                 partial.put(piece)
             except UsageError as error:  # as where there is none in memory
                 self.drop(key)
-                return Added(key, later=(key,), cramped=error)
+                return Added(key, later=(key, *self._eased(sender)), cramped=error)
             partial.size += len(piece.payload)
             partial.touched = now
             self.size += len(piece.payload)
@@ -174,6 +174,17 @@ class Assembler:
                 later.append(oldest)
                 self.drop(oldest)
         return tuple(later)
+
+    def _eased(self, sender: str) -> tuple[Key, ...]:
+        """Another sender that holds more than this one lets go of its longest open letter, so that nobody keeps the
+        others out."""
+        held = {who: sum(self._open[key].size for key in keys) for who, keys in self._senders.items()}
+        most = max(held, key=lambda who: held[who], default=sender)
+        if most == sender or held[most] <= held.get(sender, 0):
+            return ()
+        key = next(iter(self._senders[most]))
+        self.drop(key)
+        return (key,)
 
     def stale(self, before: float) -> list[Key]:
         """Unfinished letters that no piece has joined since `before`."""

@@ -24,7 +24,7 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Cause
 from potluck.core.slices import slices
 from potluck.core.stages import Floats, Grid
-from potluck.dp.mechanism import mechanism
+from potluck.dp.mechanism import Noised, mechanism
 from potluck.dp.reveal import recalled
 from potluck.drivers.attempt import Attempt
 from potluck.drivers.sums import Round
@@ -148,17 +148,18 @@ class Journal:
             raise Refused("the journal is of another run", where=str(self._path), hint="start over with --fresh")
         known = json.loads(told)
         givers = frozenset(site(name) for name in known["givers"])
-        grid = mechanism(self._plan, ask).grid
-        release = recalled(self._kept(number, "values", grid), self._kept(number, "std", grid), givers)
-        return _round(ask, number, ended, known), Answer(release, grid)
+        how = mechanism(self._plan, ask)
+        values = self._kept(number, "values", how.grid, always=True)
+        std = self._kept(number, "std", how.grid, always=isinstance(how, Noised))
+        return _round(ask, number, ended, known), Answer(recalled(values, std, givers), how.grid)
 
     def _keep(self, number: int, of: str, numbers: Floats) -> None:
         for part in slices(len(numbers)):
             data = numbers[part].astype("<f8", copy=False).tobytes()
             self._do("INSERT INTO numbers VALUES (?, ?, ?, ?)", number, of, part.start, data)
 
-    def _kept(self, number: int, of: str, grid: Grid) -> Floats:
-        """What was kept of a round; zeros where no `std` was. Raises Refused: not all of it is there."""
+    def _kept(self, number: int, of: str, grid: Grid, always: bool) -> Floats:
+        """What was kept of a round; zeros where nothing was, and need not be. Raises Refused: not all of it is there."""
         found, end = np.zeros(grid.length), 0
         with _as_our_errors(self._path):
             query = "SELECT place, part FROM numbers WHERE round = ? AND of = ? ORDER BY place"
@@ -167,7 +168,7 @@ class Journal:
                     raise self._damaged()
                 end += len(part) // 8
                 found[place:end] = np.frombuffer(part, "<f8")
-        if end < grid.length and (end or of == "values"):
+        if end < grid.length and (end or always):
             raise self._damaged()
         return found
 
