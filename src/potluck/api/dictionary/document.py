@@ -5,8 +5,9 @@ Nothing is fetched and no other file is opened, whatever a dictionary names.
 
 import csv
 import io
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 LARGEST = 16 << 20
 """Bytes. The whole of OMOP has a tenth of a mebibyte."""
-DEEPEST = 64
+DEEPEST, MOST = 64, 1_000_000
+"""Levels of YAML, and words, brackets and line ends that it is read as."""
 PLAIN = (
     ("null", r"^(?:~|null|Null|NULL|)$", ("~", "n", "N", "")),
     ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
@@ -54,10 +56,11 @@ def read(path: Path) -> object:
 
 def _json(said: str, where: str) -> object:
     try:
-        return msgspec.json.decode(said)
+        msgspec.json.decode(said)  # strictly, and with the place of what is wrong
+        return json.loads(said, object_pairs_hook=_once)
     except RecursionError:
         raise UsageError("is nested too deeply", where=where, hint="a dictionary has a few levels") from None
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except (msgspec.DecodeError, ValueError) as error:
         raise UsageError(f"is not JSON ({error})", where=where, hint="or, of OMOP, CSV named .csv") from None
 
 
@@ -70,15 +73,19 @@ def _yaml(said: str, where: str) -> object:
         raise UsageError("reading YAML needs PyYAML", where=where, hint=hint) from None
     loader, depth = _loader(), 0
     try:
-        for event in yaml.parse(said, Loader=loader):
+        for number, event in enumerate(yaml.parse(said, Loader=loader)):
             if isinstance(event, yaml.AliasEvent):
                 raise UsageError("refers to another place of itself (*)", where=where, hint="write it out")
+            if getattr(event, "tag", None) is not None:
+                raise UsageError("says of a value what type it is (!)", where=where, hint="leave tags out")
+            if number > MOST:
+                raise UsageError(f"has more than {MOST:,} parts", where=where, hint="save it as JSON")
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > DEEPEST:
                 raise UsageError("is nested too deeply", where=where, hint="a dictionary has a few levels")
         return yaml.load(said, Loader=loader)  # noqa: S506 - it is made of the safe one
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
-        what = f"is not YAML ({getattr(error, 'problem', None) or type(error).__name__})"
+    except (yaml.YAMLError, ValueError) as error:
+        what = f"is not YAML ({getattr(error, 'problem', None) or error})"
         raise UsageError(what, where=where, hint="or save it as JSON") from None
 
 
@@ -89,9 +96,25 @@ def _loader() -> "type[yaml.CSafeLoader]":
     import yaml
 
     made: type[yaml.CSafeLoader] = type("Loader", (yaml.CSafeLoader,), {"yaml_implicit_resolvers": {}})
+    made.add_constructor("tag:yaml.org,2002:map", _mapping)
     for kind, shape, first in PLAIN:
         made.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", re.compile(shape), list(first))
     return made
+
+
+def _mapping(loader: "yaml.CSafeLoader", node: "yaml.MappingNode") -> dict[str, object]:
+    """Keys as they are written, each once."""
+    return _once((str(key.value), loader.construct_object(value, deep=True)) for key, value in node.value)
+
+
+def _once(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    """Raises ValueError: a key is there twice, and which is meant cannot be told."""
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"{key!r} is there twice")
+        found[key] = value
+    return found
 
 
 def _rows(said: str, where: str) -> list[dict[str, str]]:

@@ -159,7 +159,7 @@ class Journal:
             self._do("INSERT INTO numbers VALUES (?, ?, ?, ?)", number, of, part.start, data)
 
     def _kept(self, number: int, of: str, grid: Grid, always: bool) -> Floats:
-        """What was kept of a round; zeros where nothing was, and need not be. Raises Refused: not all of it is there."""
+        """What was kept of a round; zeros where nothing was, and may be. Raises Refused: not all of it is there."""
         found, end = np.zeros(grid.length), 0
         with _as_our_errors(self._path):
             query = "SELECT place, part FROM numbers WHERE round = ? AND of = ? ORDER BY place"
