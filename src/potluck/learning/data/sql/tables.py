@@ -9,7 +9,7 @@ from potluck.learning.data.sql.duck import Duck
 from potluck.learning.data.sql.layers import cases
 from potluck.learning.data.sql.values import Cell, absent
 
-TABLE = "joined"
+TABLE = "potluck_second_table"
 WHOLE = "^[+]?(-?)0*([0-9]+)([.]0*)?$"
 MOST = 2.0**53
 
