@@ -114,7 +114,7 @@ ROW = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=25), st.randoms(use_true_random=False))
 def test_every_kind_is_as_by_hand_from_every_source_in_any_order(tmp_path_factory, rows, drawn):
     spec, folder = plan(statistics=STATISTICS), tmp_path_factory.mktemp("rows")
