@@ -124,8 +124,9 @@ def _database(
         "autoload_known_extensions": "false",
         "allow_community_extensions": "false",
         "python_enable_replacements": "false",
-        # It takes NaN for no larger than what a Parquet file says is its largest number.
-        "disabled_optimizers": "statistics_propagation",
+        # The first takes NaN for no larger than what a Parquet file says is its largest number. The second writes out,
+        # layer by layer, what is grouped above a join: seconds for a question over three rows.
+        "disabled_optimizers": "statistics_propagation,partial_aggregate_pushdown",
         "temp_directory": "",  # rows are never written to disk
         "memory_limit": f"{limits.memory // 1024}KiB",
         "threads": str(threads),
