@@ -16,7 +16,7 @@ from potluck.learning.data.table import read
 from potluck.learning.loops import build
 from potluck.tasks.sums.rows import rows_of
 from support.learning.sums import category, number, replaced, stats
-from support.owner.engines import IN_PROCESS, opened
+from support.owner.engines import IN_PROCESS, in_postgresql, in_spark, opened
 
 DAY = Column(kind="date", format="%Y-%m-%d")
 COLUMNS = {
@@ -87,11 +87,30 @@ def outcome(source, plan):
 @settings(max_examples=5, deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_persons_are_the_same_from_every_source_and_in_any_order(tmp_path_factory, rows, drawn):
+    check_persons(IN_PROCESS, tmp_path_factory, rows, drawn)
+
+
+@settings(max_examples=3, deadline=None)
+@given(st.lists(ROW, min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_persons_are_the_same_inside_postgresql(tmp_path_factory, database, rows, drawn):
+    inside = [(f"postgresql, texts: {one}", in_postgresql(database, "postgresql", one)) for one in (False, True)]
+    check_persons([IN_PROCESS[0], *inside], tmp_path_factory, rows, drawn)
+
+
+@pytest.mark.slow
+@settings(max_examples=3, deadline=None)
+@given(st.lists(ROW, min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_persons_are_the_same_inside_spark(tmp_path_factory, spark, rows, drawn):
+    inside = [(f"spark, texts: {one}", in_spark(one)) for one in (False, True)]
+    check_persons([IN_PROCESS[0], *inside], tmp_path_factory, rows, drawn)
+
+
+def check_persons(engines, tmp_path_factory, rows, drawn):
     if not any(row[6] and row[6] >= date(1900, 1, 1) for row in rows):
         rows = [(*rows[0][:6], date(2000, 1, 1), None), *rows]
     plan = replaced(stats({}, *(STATISTICS[name] for name in ("x", "n", "rows"))), data=PERSONS)
     found, folder = {}, tmp_path_factory.mktemp("rows")
-    for name, make in IN_PROCESS:
+    for name, make in engines:
         mixed = list(rows)
         drawn.shuffle(mixed)
         found[name] = outcome(opened(make(folder, mixed, plan.data), plan.data), plan)
