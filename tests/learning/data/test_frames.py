@@ -16,6 +16,7 @@ from potluck.core.plan import Data, Target
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import opened
 from potluck.learning.data.sources import arrow, memory
+from potluck.learning.data.sql import duck
 from potluck.learning.data.sql.relation import Limits
 from potluck.learning.data.table import read
 from potluck.owner import source as _source  # noqa: F401  Parquet is a kind of source that owners have
@@ -229,3 +230,56 @@ def test_a_frame_may_be_read_again_and_is_not_changed():
     rows = opened(frame, "home", Limits(10))
     assert said(rows, "x") == said(rows, "x") == {"x": [1, 2, 3]}
     assert frame["x"].to_list() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin"])
+def test_moments_with_a_zone_are_said_in_utc_whatever_their_unit(zone, tmp_path):
+    for unit in ("s", "ms", "us", "ns"):
+        moments = pa.table({"x": pa.array([1_600_000_000, None, 0], pa.timestamp("s")).cast(pa.timestamp(unit, zone))})
+        for kind, make_frame in FRAMES.items():
+            found = said(make_frame(moments, tmp_path), "x")["x"]
+            assert found == ["2020-09-13 12:26:40", None, "1970-01-01 00:00:00"], (kind, unit)
+
+
+BEYOND = {
+    "seconds": pa.table({"x": pa.array([0, None, 10**13], pa.timestamp("s"))}),
+    "milliseconds": pa.table({"x": pa.array([0, None, -(2**62)], pa.timestamp("ms"))}),
+    "zone": pa.table({"x": pa.array([0, None, 2**62], pa.timestamp("ms", "UTC"))}),
+    "time": pa.table({"x": pa.array([0, None, -1], pa.time32("s"))}),
+    "nanoseconds": pa.table({"x": pa.array([0, None, 2**62], pa.time64("ns"))}),
+    "pandas": pd.DataFrame({"x": np.array([0, 1, 2**62], "M8[s]")}),
+    "array": np.array([[0], [1], [2**62]], "M8[ms]"),
+}
+
+
+@pytest.mark.parametrize("kind", BEYOND)
+def test_a_moment_that_is_in_no_calendar_is_refused_and_others_are_read_afterwards(kind, tmp_path):
+    with pytest.raises(DataError, match=r"column '[x0]', line 3: a moment that is in no calendar"):
+        said(BEYOND[kind], "0" if kind == "array" else "x")
+    (tmp_path / "rows.csv").write_text("x\nu\n")
+    assert said(tmp_path / "rows.csv", "x") == {"x": ["u"]}
+
+
+def test_a_fault_of_the_engine_is_told_and_others_are_read_afterwards(tmp_path, monkeypatch):
+    """Whatever breaks its database: here a moment that nobody has looked at."""
+    monkeypatch.setattr(duck, "_in_calendar", lambda *_: None)
+    with pytest.raises(DataError, match=r"cannot be read \(InternalException\)"):
+        said(BEYOND["seconds"], "x")
+    (tmp_path / "rows.csv").write_text("x\nu\n")
+    assert said(tmp_path / "rows.csv", "x") == {"x": ["u"]}
+
+
+UNKNOWN = {
+    "wide decimal": pa.table({"x": pa.array([1, 0]).cast(pa.decimal256(60, 2))}),
+    "decimal of hundreds": pa.table({"x": pa.array([100]).cast(pa.decimal128(20, 0)).cast(pa.decimal128(5, -2))}),
+    "union": pa.table(
+        {"x": pa.UnionArray.from_dense(pa.array([0], pa.int8()), pa.array([0], pa.int32()), [pa.array([1])])}
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UNKNOWN)
+def test_types_that_the_engine_does_not_know_are_refused_by_their_columns_name(kind):
+    with pytest.raises(DataError, match="column 'x' holds values of type"):
+        said(UNKNOWN[kind], "x")
+    assert said(pa.table({"x": ["u"]}), "x") == {"x": ["u"]}

@@ -32,6 +32,11 @@ THREADS = 4
 SMALL = 16 << 20
 """Bytes of a file that one thread reads as soon as several."""
 STREAM = "stream"
+DECIMAL = 128
+"""Bits of a decimal at most."""
+DAY, YEARS = 86_400, 9_223_371_331_200
+"""Seconds of a day, and from 1970 to the end of the engine's calendar."""
+SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +105,8 @@ class Duck:
         try:
             yield
         except (duckdb.Error, OSError) as error:
+            if isinstance(error, duckdb.InternalException | duckdb.FatalException):
+                _shared.cache_clear()  # such a database answers nothing from now on
             if self.broken:
                 raise self.broken[0] from None
             if STOPPED in str(error):
@@ -218,7 +225,7 @@ def typed(name: str, kind: str, where: str, sql: str = "") -> Cell:
         return Cell(f"CAST({words} AS DOUBLE)", typed=True, words=words)
     if kind in _TEXTS:
         return Cell(f"CAST({sql} AS VARCHAR)")
-    if kind == "TIMESTAMP WITH TIME ZONE":
+    if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
         # In UTC, as a moment has another day wherever else the machine says that it is.
         return Cell(f"CAST({sql} AT TIME ZONE 'UTC' AS VARCHAR)")
     if kind in ("NULL", '"NULL"'):  # no row has a value
@@ -261,18 +268,69 @@ def streamed(
 
     broken: list[BaseException] = []
 
+    names = [] if isinstance(cells, Mapping) else list(cells)
+
     def guarded() -> "Iterator[pa.RecordBatch]":
         try:
-            yield from batches
+            for batch in batches:
+                for place, name in enumerate(names, 1):
+                    _in_calendar(batch, place, name, where)
+                yield batch
         except BaseException as error:
             broken.append(error)
             raise
 
     with closing(_shared(limits.memory, os.getpid()).cursor()) as made:
-        if not isinstance(cells, Mapping):
-            made.register("typed", schema.empty_table())
-            kinds = made.execute("DESCRIBE SELECT * EXCLUDE line FROM typed").fetchall() if cells else []
-            cells = {name: typed(name, kind, where, sql) for name, (sql, kind, *_) in zip(cells, kinds, strict=True)}
-        made.register(STREAM, pa.RecordBatchReader.from_batches(schema, guarded()))
         line = "line" if "line" in schema.names else None
-        yield Duck(made, STREAM, cells, where, line, broken=broken)
+        found = Duck(made, STREAM, {}, where, line, broken=broken)
+        if not isinstance(cells, Mapping):
+            cells = _typed(found, schema, names)
+        with found._as_our_errors():
+            made.register(STREAM, pa.RecordBatchReader.from_batches(schema, guarded()))
+        yield replace(found, cells=cells)
+
+
+def _typed(found: Duck, schema: "pa.Schema", names: Sequence[str]) -> dict[str, Cell]:
+    """The columns of a schema that is `numbered`, as cells, by these names."""
+    for name, kind in zip(names, schema.types[1:], strict=True):
+        if _unknown(kind):
+            raise unsaid(name, str(kind), found.where)
+    if not names:
+        return {}
+    with found._as_our_errors():
+        found.connection.register("typed", schema.empty_table())
+        kinds = found.connection.execute("DESCRIBE SELECT * EXCLUDE line FROM typed").fetchall()
+    return {name: typed(name, kind, found.where, sql) for name, (sql, kind, *_) in zip(names, kinds, strict=True)}
+
+
+def _unknown(kind: "pa.DataType") -> bool:
+    """Whether the engine has no such type: of some it stumbles over the mere name."""
+    import pyarrow as pa
+
+    if pa.types.is_decimal(kind):
+        return bool(kind.bit_width > DECIMAL or kind.scale < 0)
+    return bool(pa.types.is_union(kind))
+
+
+def _in_calendar(batch: "pa.RecordBatch", place: int, name: str, where: str) -> None:
+    """Raises DataError: a column has a moment or a time of day that there is not. To the engine that is a fault of its
+    own, after which its database answers nothing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = batch.column(place)
+    if pa.types.is_timestamp(column.type):
+        most = YEARS * SECOND[column.type.unit]
+        least = -most
+    elif pa.types.is_time(column.type):
+        least, most = 0, DAY * SECOND[column.type.unit]
+    else:
+        return
+    if most >= 1 << 63:  # any that fits
+        return
+    numbers = column.view(pa.int64() if column.type.bit_width == 64 else pa.int32())
+    wrong = pc.or_(pc.less(numbers, least), pc.greater(numbers, most))
+    if pc.any(wrong).as_py():
+        line = batch.column(0)[pc.index(wrong, True).as_py()].as_py()
+        what = f"column {name.strip()!r}, line {line}: a moment that is in no calendar"
+        raise DataError(what, where=where, hint="correct the cell: dates lie in the years of four digits")
