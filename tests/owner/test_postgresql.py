@@ -12,7 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from potluck.core.errors import DataError, UsageError
-from potluck.core.plan import Data, Statistic, Target
+from potluck.core.plan import Column, Data, Statistic, Target
+from potluck.core.tables.derived import Reduce, Reduced
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.sql.dialect import BLANKS
 from potluck.learning.data.sql.postgresql import POSTGRESQL, decimal
@@ -263,6 +264,21 @@ def test_a_number_that_is_none_is_refused(value, database, tmp_path):
     assert "inf where a number is expected" in fails(
         asked(database, f"select {value} as x, 'f' as sex"), tmp_path, NUMBERS
     )
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "postgresql"])
+@pytest.mark.parametrize("kind", ["float8", "float4", "numeric", "text"])
+@pytest.mark.parametrize("value", ["NaN", "-Infinity"])
+def test_a_number_that_is_none_is_nobody(value, kind, engine, database, tmp_path):
+    data = Data(
+        person="id",
+        columns={"id": Column(kind="ignore"), "x": number(0, 9)},
+        reduce=Reduce(columns={"x": Reduced(kind="max")}),
+    )
+    query = f"select * from (values ('1'::{kind}, 1), ('{value}', 2), ('{value}', 3), ('2', 4)) as s (id, x)"
+    spec = counting(data, Statistic(name="n", kind="count"))
+    said = fails(asked(database, query, engine), tmp_path, spec)
+    assert "column 'id', lines 2, 3: no person" in said or "column 'id', 2 rows: no person" in said
 
 
 def test_errors_of_the_database_quote_no_value_and_no_address(database, tmp_path):

@@ -5,6 +5,8 @@ from fractions import Fraction
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -257,6 +259,25 @@ def test_a_row_of_nobody_is_told_by_its_line():
     frame = pd.DataFrame({"id": ["a", " ", "n/a"], "x": [1.0, 2.0, 3.0]})
     spec = plan({"id": ID, "x": number(0, 9)}, {"x": Reduced(kind="mean")}, order=None, missing=("", "n/a"))
     assert "column 'id', lines 2, 3: no person" in fails(frame, spec)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        pa.array([1.0, float("nan"), float("nan"), 2.0]),
+        pa.array([1.0, float("inf"), -float("inf"), 2.0]),
+        pa.array([1.0, float("nan"), None, 2.0], pa.float32()),
+        pa.array(["1", "NaN", "nan", "2"]),
+        pa.array(["a", "inf", "-Infinity", "b"]),
+        pa.array(["1", " nan ", "+inf\t", "2"]),
+    ],
+)
+def test_a_number_that_is_none_is_nobody(tmp_path, ids):
+    table = pa.table({"id": ids, "x": [1.0, 2.0, 3.0, 4.0]})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    spec = plan({"id": ID, "x": number(0, 9)}, {"x": Reduced(kind="mean")}, order=None)
+    for source in (table, tmp_path / "rows.parquet", *([table.to_pandas()] if ids.type == pa.string() else [])):
+        assert "column 'id', lines 2, 3: no person" in fails(source, spec)
 
 
 @pytest.mark.parametrize(

@@ -22,14 +22,22 @@ from potluck.core.visible import seen
 from potluck.learning.data.notation import Notation
 from potluck.learning.data.problems import Problems
 
+NOBODY = tuple(
+    sign + word
+    for sign in ("", "+", "-")
+    for word in ("nan", "NaN", "NAN", "inf", "Inf", "INF", "infinity", "Infinity")
+)
+"""What programs write for a number that is none. `Nan` may be a name."""
+
 
 def persons(
     cells: Sequence[str], lines: NDArray[np.int64], column: str, how: Notation, problems: Problems
 ) -> list[str]:
-    """Whose each row is. Rows that say nobody's go into `problems`; lines [n]: of the cells."""
+    """Whose each row is. Rows that say nobody's go into `problems`, those of a number that is none too; lines [n]: of
+    the cells."""
     names = [normal(text) for text in cells]
     gone = how.gone | {""}
-    nobody = [line for line, name in zip(lines.tolist(), names, strict=True) if how.key(name) in gone]
+    nobody = [line for line, name in zip(lines.tolist(), names, strict=True) if name in NOBODY or how.key(name) in gone]
     problems.cells(column, nobody, "no person", "every row needs to say whose it is")
     return names
 

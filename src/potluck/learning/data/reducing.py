@@ -15,6 +15,7 @@ from potluck.learning.data.declared import declared
 from potluck.learning.data.expressions import Expressions
 from potluck.learning.data.notation import Notation
 from potluck.learning.data.parts import Wish
+from potluck.learning.data.persons import NOBODY
 from potluck.learning.data.reduce import REDUCTIONS, ROWS, Given, source_of
 from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import Layer, cases
@@ -120,7 +121,7 @@ def gathered(made: Expressions, how: Reducing, cells: Mapping[str, Cell], carefu
     meant = rows.define(_only(made, "1"))
     values = {one.name: rows.define(_only(made, made.values[one.name], _fits(one, made, d))) for one in how.rows.fields}
     order = values[how.order.name] if how.order else ""
-    wrong = rows.define(cases([(_wrong(how, made, name), "1")], "0"))
+    wrong = rows.define(cases([(_wrong(how, made, name, spelt), "1")], "0"))
     asked: dict[str, str] = {}
 
     def ask(aggregate: str) -> str:
@@ -188,13 +189,14 @@ def _odd(name: str, d: Dialect) -> str:
     return cases([(f"{name} IS NULL OR {digits}", "0"), (number, "1"), (plain, "0")], "1")
 
 
-def _wrong(how: Reducing, made: Expressions, name: str) -> str:
+def _wrong(how: Reducing, made: Expressions, name: str, spelt: bool) -> str:
     """Whether something of a row does not fit: of columns that others or conditions rest on in every row, else in rows
-    that count."""
+    that count. spelt: its person is a text."""
     d, early = made.top.dialect, {one.name for one in how.rows.early}
     found = [unfit(made.values[one.name], d) for one in how.rows.every if one.numeric and one.name in early]
     mine = [unfit(made.values[one.name], d) for one in how.rows.every if one.numeric and one.name not in early]
     mine.append(f"{name} IS NULL")
+    mine.append(f"{name} IN ({', '.join(map(d.text, NOBODY))})" if spelt else unfit(name, d))
     if how.order is not None:
         mine.append(f"{made.values[how.order.name]} IS NULL")
     if how.values is not None:
