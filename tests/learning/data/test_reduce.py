@@ -18,7 +18,7 @@ from potluck.dp.mechanism import mechanism
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.rows import inputs
 from potluck.learning.data.table import read
-from potluck.learning.data.tally_words import lines
+from potluck.learning.data.tally_words import lines, required
 from potluck.learning.statistics.read import read as read_sums
 from potluck.learning.statistics.statistics import StatisticsTask
 from potluck.owner import source as _source  # noqa: F401  Parquet is a kind of source that owners have
@@ -223,6 +223,42 @@ def test_the_owner_hears_of_rows_persons_and_values():
     assert "1 of 3 persons is left out: 1 without 'hb'" in said
     assert "5 rows of 3 persons" in said
     assert tally.document()["persons"] == 3
+
+
+def test_the_owner_hears_of_counts_beyond_their_range():
+    """Of persons, as of a column that a file has."""
+    frame = pd.DataFrame({"id": list("aabbbbcd"), "x": [1.0, np.nan, *[2.0] * 4, np.nan, 3.0], "y": [1.0] * 8})
+    columns = {"id": ID, "x": number(0, 9, "flag"), "y": number(0, 9)}
+    entries = {
+        "n": Reduced(kind="count", low=2, high=3),
+        "x": Reduced(kind="count", source="x", low=0, high=2),
+        "y": Reduced(kind="mean"),
+    }
+    spec = plan(columns, entries, order=None, where=(Where(column="y", above=0),))
+    expected = [("x", 6, 2, 0, 0), ("y", 8, 0, 0, 0), ("n", 4, 0, 2, 1), ("x (count)", 4, 0, 0, 1)]
+    counting = replaced(spec, statistics=(Statistic(name="m", kind="mean", column="n"),))
+    more = pd.concat([frame, pd.DataFrame({"id": ["e"], "x": [1.0], "y": [-1.0]})])
+    for found in (
+        read(frame, spec, "home").tally,
+        rows_of(frame, counting, "home").tally,
+        read(more, spec, "home").tally,
+        rows_of(more, counting, "home").tally,
+    ):
+        assert [(one.column, one.values, one.missing, one.below, one.above) for one in found.columns] == expected
+        assert "column 'n': 3 of 4 values are clamped (2 below low, 1 above high)" in lines(found)
+
+
+def test_counts_that_are_all_beyond_their_range_stop_the_site():
+    frame = pd.DataFrame({"id": list("aabb"), "x": [1.0] * 4})
+    spec = plan(
+        {"id": ID, "x": number(0, 9)}, {"x": Reduced(kind="max"), "n": Reduced(kind="count", low=0, high=1)}, None
+    )
+    counting = replaced(spec, statistics=(Statistic(name="m", kind="mean", column="n"),))
+    for found in (read(frame, spec, "home").tally, rows_of(frame, counting, "home").tally):
+        with pytest.raises(
+            DataError, match=r"column 'n': all 2 values are outside the declared range \(2 above high\)"
+        ):
+            required(found, "home")
 
 
 # What does not fit

@@ -95,4 +95,4 @@ def _part(
 def _counts(name: str, some: Iterable[str], found: Mapping[str, Column], rows: int) -> Mapping[str, int]:
     """Of the values of one column of so many rows, how many are what."""
     counts = {what: int(found[f"{what} {name}"].sum()) for what in some}
-    return counts | {"missing": rows - counts["values"]}
+    return {"missing": rows - counts["values"]} | counts

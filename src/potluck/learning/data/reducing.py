@@ -16,7 +16,7 @@ from potluck.learning.data.expressions import Expressions
 from potluck.learning.data.notation import Notation
 from potluck.learning.data.parts import Wish
 from potluck.learning.data.persons import NOBODY
-from potluck.learning.data.reduce import REDUCTIONS, ROWS, Given, source_of
+from potluck.learning.data.reduce import REDUCTIONS, ROWS, Given, column_of_persons, source_of
 from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import Layer, cases
 from potluck.learning.data.sql.values import Cell, absent, unfit
@@ -47,9 +47,25 @@ class Reducing:
         return required(self.rows.person)
 
     @property
-    def told(self) -> tuple[Field, ...]:
+    def shown(self) -> tuple[Field, ...]:
         """The fields of rows that their owner hears of."""
         return tuple(one for one in self.rows.fields if not COLUMNS.of(one.kind).dated)
+
+    @property
+    def counted(self) -> dict[str, Field]:
+        """Columns of persons that count rows, as fields that their owner hears of: only then it is known which are
+        beyond their range."""
+        taken = {one.name for one in self.shown}
+        return {
+            name: encode.field(f"{name} (count)" if name in taken else name, column_of_persons(one, None))
+            for name, one in self.entries.items()
+            if REDUCTIONS.of(one.kind).counts
+        }
+
+    @property
+    def told(self) -> tuple[Field, ...]:
+        """All that their owner hears of."""
+        return (*self.shown, *self.counted.values())
 
     def source(self, name: str) -> Field | None:
         """The field that a column of persons is made of; None: it counts rows."""
@@ -91,7 +107,8 @@ class Persons:
     column; kept: 1 of a person, 0 of nobody; None: there is none; name: of the person. Numbers of rows: read, and of
     them met, which count; wrong: 1 where something of a row does not fit, or a row that counts is nobody's; twice: 1
     where a number is spelt in two ways; odd: 1 where only `persons` can tell; columns: by column of rows that count,
-    how many values are what, as `Counting.add` takes them."""
+    and of persons that count rows, how many values are what, as `Counting.add` takes them: `missing` where it is not
+    the rest of the rows."""
 
     layer: Layer
     values: Mapping[str, str]
@@ -135,18 +152,20 @@ def gathered(made: Expressions, how: Reducing, cells: Mapping[str, Cell], carefu
         parts[column] = [ask(one) for one in some]
     counts = {
         one.name: {what: ask(f"count({sql})") for what, sql in _counts(one, values[one.name], d).items()}
-        for one in how.told
+        for one in how.shown
     }
     first, last = ask(f"min({name})"), ask(f"max({name})")
     read, met, failed = ask("count(*)"), ask(f"count({meant})"), ask(f"max({wrong})")
     nobody = [condition for condition, _ in absent(first, notation, d)] if spelt and not careful else []
     persons = rows.grouped(key, {alias: sql for sql, alias in asked.items()}, "m")
+    found = {
+        column: REDUCTIONS.of(entry.kind).value(how.source(column) or NOTHING, parts[column], d)
+        for column, entry in how.entries.items()
+    }
+    counts |= {one.name: _beyond(one, found[column], met, d) for column, one in how.counted.items()}
     return Persons(
         persons,
-        {
-            column: persons.define(REDUCTIONS.of(entry.kind).value(how.source(column) or NOTHING, parts[column], d))
-            for column, entry in how.entries.items()
-        },
+        {column: persons.define(value) for column, value in found.items()},
         persons.define(cases([(f"{first} IS NULL", "0")], "1")) if made.kept else None,
         persons.define(first),
         persons.define(read),
@@ -213,6 +232,16 @@ def _counts(one: Field, value: str, d: Dialect) -> dict[str, str]:
         return {"values": value, "below": _one(below), "above": _one(above)}
     undeclared, case = f"{value} < {d.double(0)}", f"{value} = {d.double(CASE)}"
     return {"values": value, "undeclared": _one(undeclared), "case": _one(case)}
+
+
+def _beyond(one: Field, value: str, met: str, d: Dialect) -> dict[str, str]:
+    """The same of a column of persons, of whom each has a value."""
+    conditions = {
+        "values": f"{met} > 0",
+        "below": f"{met} > 0 AND {value} < {d.double(one.low)}",
+        "above": f"{met} > 0 AND {value} > {d.double(one.high)}",
+    }
+    return {what: cases([(condition, "1")], "0") for what, condition in conditions.items()} | {"missing": "0"}
 
 
 def _one(condition: str) -> str:

@@ -89,7 +89,7 @@ def _reduced(source: Source, plan: Plan, problems: Problems, grid: Grid) -> Tabl
         raise Doubt
     rows, every = found[met], found[read] + others[read]
     counts = {name: {what: found[key] for what, key in some.items()} for name, some in keys.items()}
-    counts = {name: some | {"missing": rows - some["values"]} for name, some in counts.items()}
+    counts = {name: {"missing": rows - some["values"]} | some for name, some in counts.items()}
     counting = Counting(read=every, used=sums.rows, unmet=every - rows, persons=sums.rows)
     return _table(plan, site, sums, counting, counts, persons.told)
 
