@@ -25,7 +25,8 @@ def test_score_tells_of_values_that_no_declaration_fits(shops, cli, model, monke
     assert said.err.splitlines() == [
         "warning: column 'x1': 1 of 4 values is clamped (1 above high)",
         "warning: column 'x 2': 1 of 4 values is clamped (1 below low)",
-        "warning: column 'kind': 2 of 4 values are not declared: their features are 0 (1 differs in case alone)",
+        "warning: column 'kind': 2 of 4 values are not declared: their features are 0 (1 differs in case alone). "
+        "hint: data.fold = true takes them for what they are",
     ]
     columns = {one["column"]: one for one in said.json["data"]["columns"]}
     assert (columns["x1"]["above"], columns["x 2"]["below"], columns["kind"]["undeclared"]) == (1, 1, 2)

@@ -1,6 +1,7 @@
 """Runs as text for a terminal."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rich.table import Table
 
@@ -154,12 +155,30 @@ def _statistics(results: Mapping[str, object]) -> Table:
 
 
 def _rows(table: Table, name: str, cell: str, result: Mapping[str, object]) -> None:
-    table.add_row(name, cell, *(_compact(result.get(key)) for key in ("value", "low", "high")))
+    """A row a number. Without noise there is no interval."""
+    for label, value, low, high in _numbers(result):
+        ends = ("-", "-") if value == low == high else (_compact(low), _compact(high))
+        table.add_row(
+            name, ", ".join(filter(None, ("" if label and cell == "all" else cell, label))), _compact(value), *ends
+        )
+
+
+def _numbers(result: Mapping[str, object]) -> Iterator[tuple[str, object, object, object]]:
+    """(which, value, low, high) of a number, of each bin or of each cell of a table."""
+    value, low, high = (result.get(key) for key in ("value", "low", "high"))
+    edges, labels = result.get("edges"), result.get("labels")
+    if not (isinstance(value, list) and isinstance(low, list) and isinstance(high, list)):
+        yield "", value, low, high
+    elif isinstance(edges, list):
+        bins = [f"{first:.6g} to {last:.6g}" for first, last in itertools.pairwise(edges)]
+        yield from zip(bins, value, low, high, strict=True)
+    elif isinstance(labels, list):
+        outer, inner = labels
+        for label, *lists in zip(outer, value, low, high, strict=True):
+            yield from ((f"{label}, {of}", *numbers) for of, *numbers in zip(inner, *lists, strict=True))
 
 
 def _compact(value: object) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(_compact(item) for item in value) + "]"
     return f"{value:.6g}" if isinstance(value, int | float) else "-"
 
 

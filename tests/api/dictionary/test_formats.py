@@ -133,12 +133,12 @@ def test_a_data_package_is_read_as_its_specification_says(tmp_path):
         "sex": {"kind": "category", "values": ["f", "m"]},
         "stage": {"kind": "category", "values": ["1", "2"]},
         "smoker": {"kind": "category", "values": ["nein", "ja"]},
+        "birth": {"kind": "date", "format": "%d.%m.%Y"},
     }
     assert found.confirm == {
         "id": "a key, no two rows have the same",
         "creatinine": "range to confirm",
         "note": "text without declared values",
-        "birth": "of type date",
     }
 
 

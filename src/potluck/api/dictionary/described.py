@@ -20,13 +20,14 @@ FLAGS = (False, True)
 @dataclass(frozen=True, slots=True)
 class Described:
     """One column. kind: "number", "category", or "" where it is neither; low, high: None where nobody says; values: of
-    a category. note: what else a reader should know, on one line; why: of a column without a kind, what it is."""
+    a category; format: of a date. note: what else a reader should know, on one line; why: of a column without a kind, what it is."""
 
     name: str
     kind: str = ""
     low: float | None = None
     high: float | None = None
     values: tuple[str, ...] = ()
+    format: str | None = None
     note: str = ""
     why: str = ""
 
@@ -37,7 +38,7 @@ class Described:
         kind = COLUMNS.of(self.kind)
         if kind.measured and (self.low is None or self.high is None):
             return RANGE
-        if not kind.measured and not self.values:
+        if not kind.measured and not kind.dated and not self.values:
             return VALUES
         wrong = kind.check(self.kind, self.column, how)
         return wrong[0].partition(". hint: ")[0].removeprefix(f"{self.kind}: ") if wrong else ""
@@ -45,12 +46,18 @@ class Described:
     @property
     def column(self) -> Column:
         """As a plan declares it."""
-        return Column(kind=self.kind, low=self.low, high=self.high, values=self.values)
+        return Column(kind=self.kind, low=self.low, high=self.high, values=self.values, format=self.format)
 
     @property
     def table(self) -> dict[str, object]:
         """What a plan's entry would say of it, as far as it is known."""
-        said = {"kind": self.kind, "low": self.low, "high": self.high, "values": list(self.values)}
+        said = {
+            "kind": self.kind,
+            "low": self.low,
+            "high": self.high,
+            "values": list(self.values),
+            "format": self.format,
+        }
         return {name: value for name, value in said.items() if value not in (None, "", [])}
 
 

@@ -68,7 +68,10 @@ def words(tally: Tally) -> list[str]:
         gone = of - tally.used - (0 if tally.persons else tally.unmet)
         found.append(f"{_share(gone, of, noun)} left out: {_dropped(tally)}")
     found += _beyond(tally)
-    found += [*_target(tally.target), *(line for one in tally.columns for line in _column(one))]
+    found += [
+        *_target(tally.target),
+        *(line for one in tally.columns for line in _column(one, counted=bool(tally.statistics))),
+    ]
     for name, count in tally.statistics.items():
         if count < tally.counted:
             rows = agree(tally.counted, "person", "persons") if tally.persons else agree(tally.counted, "row", "rows")
@@ -143,12 +146,17 @@ def _target(one: TargetTally | None) -> list[str]:
     return [f"target {one.column!r}: {agree(one.rows, 'the one row is not', f'none of {one.rows:,} rows is')} positive"]
 
 
-def _column(one: ColumnTally) -> list[str]:
+def _column(one: ColumnTally, *, counted: bool) -> list[str]:
+    """counted: for statistics, which have no features."""
     if one.undeclared:
         zeros = agree(one.undeclared, ": its features are 0", ": their features are 0")
+        zeros = (
+            agree(one.undeclared, " and is in no group or cell", " and are in no group or cell") if counted else zeros
+        )
         gaps = agree(one.undeclared, " and counts as missing", " and count as missing")
         what = f"{_share(one.undeclared, one.values, 'value')} not declared{gaps if one.referred else zeros}"
-        return [f"column {one.column!r}: {what}{_in_case(one.case)}"]
+        fold = ". hint: data.fold = true takes them for what they are" if one.case else ""
+        return [f"column {one.column!r}: {what}{_in_case(one.case)}{fold}"]
     if one.below or one.above:
         what = f"{_share(one.below + one.above, one.values, 'value')} clamped"
         return [f"column {one.column!r}: {what} ({_sides(one)})"]

@@ -30,7 +30,7 @@ def mean(rows: Noised, total: Noised, widest: Interval) -> Interval:
     """Of total / rows."""
     square = Z * Z
     curved, level = rows.value**2 - square * rows.std**2, total.value**2 - square * total.std**2
-    return _between(curved, -2 * total.value * rows.value, level) or widest
+    return _within(_between(curved, -2 * total.value * rows.value, level), widest)
 
 
 def variance(rows: Noised, total: Noised, squares: Noised, widest: Interval) -> Interval:
@@ -48,7 +48,14 @@ def variance(rows: Noised, total: Noised, squares: Noised, widest: Interval) -> 
     curved = 4 * vn * n * n - 2 * vn * vn
     square = Z * Z
     first, second = slope * slope - square * curved, -2 * level * slope - square * linear
-    return _between(first, second, level * level - square * constant) or widest
+    return _within(_between(first, second, level * level - square * constant), widest)
+
+
+def _within(found: Interval | None, widest: Interval) -> Interval:
+    """What lies in the widest one, in which the truth is; all of that where nothing does."""
+    low, high = found or widest
+    low, high = max(low, widest[0]), min(high, widest[1])
+    return (low, high) if low <= high else widest
 
 
 def _between(a: float, b: float, c: float) -> Interval | None:

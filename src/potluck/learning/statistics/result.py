@@ -16,13 +16,15 @@ Value = float | int | tuple["Value", ...] | None
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One statistic. value, low, high: a number, a list or nested lists (in declared order).
 
-    None where it is not defined (no rows). edges: of a list of bins; by: of each declared value.
+    None where it is not defined (no rows). edges: of a list of bins; labels: of nested lists, of the outer ones and of
+    those in them; by: of each declared value.
     """
 
     value: Value
     low: Value
     high: Value
     edges: tuple[float, ...] | None = None
+    labels: tuple[tuple[str, ...], ...] | None = None
     by: "dict[str, Result] | None" = None
 
     def document(self) -> dict[str, object]:
@@ -59,10 +61,11 @@ def counts(
     std: Floats,
     shape: Callable[[Sequence[float | int]], Value],
     edges: tuple[float, ...] | None = None,
+    labels: tuple[tuple[str, ...], ...] | None = None,
 ) -> Result:
     """Of counts [d], in lists as `shape` makes them."""
     made = [
         shape([plain(float(v + side * Z * s), float(s), True) for v, s in zip(values, std, strict=True)])
         for side in (0, -1, 1)
     ]
-    return Result(value=made[0], low=made[1], high=made[2], edges=edges)
+    return Result(value=made[0], low=made[1], high=made[2], edges=edges, labels=labels)

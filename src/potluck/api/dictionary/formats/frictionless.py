@@ -9,6 +9,8 @@ from potluck.core.errors import UsageError
 from potluck.learning.data.notation import Notation
 
 NUMBERS = ("integer", "number", "year")
+DAYS = {"date": "%Y-%m-%d", "datetime": "%Y-%m-%dT%H:%M:%S"}
+"""What it writes where it names no format."""
 
 
 def claims(document: object) -> bool:
@@ -67,6 +69,10 @@ def _column(field: object, how: Notation, keys: frozenset[str]) -> Described:
         high = lowest([number(part(rules, "maximum")), number(part(rules, "exclusiveMaximum"))])
         comma = "decimal comma" if word(field, "decimalChar") == "," else ""
         return Described(called, "number", low, high, note=_both(note, comma))
+    if kind in DAYS:
+        said = word(field, "format") or "default"
+        form = DAYS[kind] if said == "default" else said
+        return Described(called, "" if said == "any" else "date", format=form, note=note, why="a date of any format")
     return Described(called, why="text without declared values" if kind == "string" else f"of type {kind}")
 
 

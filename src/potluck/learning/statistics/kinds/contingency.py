@@ -47,7 +47,8 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
         table = np.array(cells, dtype=object).reshape(sizes)[:-1, :-1]  # without the cells of undeclared values
         return tuple(tuple(row) for row in table.tolist())
 
-    return counts(values, std, nested)
+    labels = tuple(required(find(plan, name)).values for name in one.columns)
+    return counts(values, std, nested, labels=labels)
 
 
 CONTINGENCY = StatisticKind(
