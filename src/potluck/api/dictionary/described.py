@@ -20,7 +20,8 @@ FLAGS = (False, True)
 @dataclass(frozen=True, slots=True)
 class Described:
     """One column. kind: "number", "category", or "" where it is neither; low, high: None where nobody says; values: of
-    a category; format: of a date. note: what else a reader should know, on one line; why: of a column without a kind, what it is."""
+    a category; format: of a date. note: what else a reader should know, on one line; why: of a column without a kind,
+    what it is."""
 
     name: str
     kind: str = ""

@@ -46,11 +46,24 @@ def unpacked(weights: Floats, shapes: Shapes) -> Iterator[tuple[Floats, Floats]]
         start = stop
 
 
+def margins(weights: Floats, rows: Floats) -> Floats:
+    """rows [n, p + 1] -> [n] their products with the weights: the same bytes on every machine, in any order of rows.
+
+    NumPy adds the terms of a row in an order that depends on their number alone. That of a matrix product, and so its
+    last bits, depend on the BLAS, on its threads and on how many rows there are.
+    """
+    return np.asarray(np.multiply(rows, weights, order="C").sum(axis=1), dtype=np.float64)
+
+
 def forward(weights: Floats, features: Floats, shapes: Shapes, activation: str) -> Floats:
     """features [n, p] -> [n, outputs] of the last layer, with nothing after it."""
     values = features
     for place, (matrix, bias) in enumerate(unpacked(weights, shapes)):
-        values = values @ matrix + bias
+        if len(bias) == 1:
+            rows = np.column_stack([np.ones(len(values)), values])
+            values = margins(np.concatenate([bias, matrix[:, 0]]), rows)[:, None]
+        else:
+            values = values @ matrix + bias
         if place + 1 < len(shapes):
             values = activate(values, activation)
     return values

@@ -17,6 +17,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.target import Goal
 from potluck.learning.models.kind import Link, Slope, kind_of
 from potluck.learning.models.layers import Shapes
+from potluck.learning.models.layers import margins as margins
 
 ROOM = 8.0
 """Sums of a linear model have room for errors so large from the first on, and for larger ones as its model grows."""
@@ -38,15 +39,6 @@ def design(features: Floats) -> Floats:
     out[:, 0] = 1.0
     out[:, 1:] = features
     return out
-
-
-def margins(weights: Floats, rows: Floats) -> Floats:
-    """rows [n, p + 1] -> [n] their products with the weights: the same bytes on every machine, in any order of rows.
-
-    NumPy adds the terms of a row in an order that depends on their number alone. That of a matrix product, and so its
-    last bits, depend on the BLAS, on its threads and on how many rows there are.
-    """
-    return np.asarray(np.multiply(rows, weights, order="C").sum(axis=1), dtype=np.float64)
 
 
 def residuals(by: Link, weights: Floats, rows: Floats, target: Floats) -> Floats:

@@ -41,26 +41,19 @@ def margins(layers: Sequence[Layer], activation: str, rows: Floats) -> tuple[Flo
     with np.errstate(all="ignore"):  # whether a score overflows is for the client alone to see
         for place, layer in enumerate(layers):
             off = _off(layer, np.abs(values), off)
-            values = _linear(layer, values) if len(layers) == 1 else _dense(layer, values)
+            values = _dense(layer, values)
             if place + 1 < len(layers):
                 values, off = _activated(activation, values, off)
         most = 2 * _SLACK * float(off.max())
     return values, upwards(most)
 
 
-def _linear(layer: Layer, values: Floats) -> Floats:
-    """A model without hidden layers, as plain scoring has it: each row's terms are added up in an order of its own."""
-    if layer.matrix.shape[1] != 1:
-        return _dense(layer, values)
-    rows = np.column_stack([np.ones(len(values)), values])
-    terms = np.multiply(rows, np.concatenate([layer.bias, layer.matrix[:, 0]]), order="C")
-    return np.asarray(terms.sum(axis=1)[:, None], np.float64)
-
-
 def _dense(layer: Layer, values: Floats) -> Floats:
-    """A layer of one output is a product with a vector, in plain scoring as here."""
+    """Where there is one output each row's terms are added up in an order of its own, in plain scoring as here."""
     if layer.matrix.shape[1] == 1:
-        return np.asarray((values @ layer.matrix[:, 0] + layer.bias[0])[:, None], np.float64)
+        rows = np.column_stack([np.ones(len(values)), values])
+        terms = np.multiply(rows, np.concatenate([layer.bias, layer.matrix[:, 0]]), order="C")
+        return np.asarray(terms.sum(axis=1)[:, None], np.float64)
     return np.asarray(values @ layer.matrix + layer.bias, np.float64)
 
 
