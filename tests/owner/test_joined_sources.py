@@ -35,6 +35,7 @@ PLAN = replaced(
     data=Data(columns=COLUMNS, join=Join(table="labs", on="patient", to="id", columns=("lab", "sex"))),
 )
 SELECT = "select * from {}"
+OURS = ("taken", "joined", "stream", "typed", "source", "mine", "both_", "potluck_second_table")
 KINDS = {
     "csv": Source(file="{}.csv"),
     "parquet": Source(file="{}.parquet"),
@@ -63,9 +64,16 @@ def folder(tmp_path_factory):
             first.register("given", pa.Table.from_pandas(frame))
             first.execute(f"CREATE TABLE {name} AS SELECT * FROM given")
             first.unregister("given")
-        for name in ("taken", "joined", "stream", "typed", "source"):
-            first.execute(f"CREATE TABLE {name} AS SELECT 9 AS x")
+        for name in OURS:
+            first.execute(f"CREATE TABLE {name} AS SELECT * FROM rows")
     return made
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_an_owners_table_is_read_whatever_its_name(name, folder):
+    rows = open_source(replaced(KINDS["duckdb"], query=SELECT.format(name)), folder, Data(), "home")
+    both = joined(rows, source("csv", "labs", LABS, folder), PLAN.data, "home")
+    assert read(both, PLAN, "home").columns["x"].tolist() == [1.0, 2.0, 3.0, 4.0]
 
 
 def source(kind, name, frame, folder):

@@ -67,6 +67,11 @@ def _unit(plan: Plan) -> Iterator[Finding]:
         yield "data.person", 'is missing: unit = "person" needs to know whose row it is', "name its column"
     if plan.traits.counts and wanted.unit == "site":
         yield "privacy.unit", "statistics cannot hide a whole site yet", 'use "row" or "person"'
+    join, person = plan.data.join, plan.data.person
+    if join is not None and (wanted.unit == "row" or (wanted.unit == "person" and join.on != person)):
+        what = f"noise would hide no row of the table {join.table}, which may stand in many rows"
+        hint = 'unit = "person" with data.person = data.join.on, or noise = "none"; or owners join in source.query'
+        yield "data.join", what, hint
     several = wanted.unit == "person" and plan.data.reduce is None
     if plan.traits.counts and several and wanted.rows_per_person is None:
         what = "is missing: it bounds what one person adds to a statistic"

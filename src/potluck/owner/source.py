@@ -9,7 +9,7 @@ from pathlib import Path
 
 from potluck.core.errors import UsageError, reason
 from potluck.core.plan import Data
-from potluck.learning.data.joining import joined
+from potluck.learning.data.joining import beside, joined
 from potluck.learning.data.source import SOURCES, Rows, limits_of, opened
 from potluck.learning.data.sql.relation import Limits
 from potluck.owner import policy
@@ -41,7 +41,7 @@ def open_source(source: policy.Source, base: Path, data: Data, where: str) -> Ro
     table = source.tables.get(data.join.table)
     if table is None:  # the plan was judged before
         raise UsageError(f"there is no source.tables.{data.join.table}", where=where, hint="the plan joins this table")
-    return joined(rows, _opened(table, base, limits, where), data, where)
+    return joined(rows, _opened(table, base, limits, beside(where, data.join.table)), data, where)
 
 
 def _opened(source: policy.Source | policy.Table, base: Path, limits: Limits, where: str) -> Rows:

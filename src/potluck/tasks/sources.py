@@ -9,7 +9,7 @@ import msgspec
 from potluck.core import plan as core
 from potluck.core.errors import PlanError
 from potluck.core.party import Party
-from potluck.learning.data.joining import joined
+from potluck.learning.data.joining import beside, joined
 from potluck.learning.data.source import Rows, Source, limits_of, opened
 from potluck.learning.data.table import Table, header, resolve
 from potluck.learning.data.tally import Tally
@@ -62,14 +62,15 @@ def _opened(plan: Written, source: Source | Mapping[str, Source], site: str, key
     """A site's rows, with the table that the plan joins to them. Raises PlanError: one of them is not given."""
     data, join = plan.spec.data, plan.spec.data.join
     given = source if isinstance(source, Mapping) and ROWS in source else {ROWS: source}
-    wanted = [ROWS, *([join.table] if join else [])]
-    for name in wanted[1:]:
-        if name not in given:
-            what = f"{key}: there is no table {name!r} of site {site}"
-            hint = f'"{site}.{name}" beside "{site}" in data.files; in Python {{"rows": ..., "{name}": ...}}'
-            raise PlanError(what, where=plan.where, hint=hint)
-    rows, *tables = (opened(given[name], site, limits_of(data)) for name in wanted)
-    return joined(rows, tables[0], data, site) if tables else rows
+    rows = opened(given[ROWS], site, limits_of(data))
+    if join is None:
+        return rows
+    name = join.table
+    if name not in given:
+        what = f"{key}: there is no table {name!r} of site {site}"
+        hint = f'"{site}.{name}" beside "{site}" in data.files; in Python {{"rows": ..., "{name}": ...}}'
+        raise PlanError(what, where=plan.where, hint=hint)
+    return joined(rows, opened(given[name], beside(site, name), limits_of(data)), data, site)
 
 
 def tables(plan: Written, data: Sources | None) -> tuple[core.Plan, dict[Party, Table]]:

@@ -8,7 +8,7 @@ import pytest
 
 import potluck
 from potluck.api.plan.grammar import parse, read_toml
-from potluck.core.errors import PlanError, UsageError
+from potluck.core.errors import DataError, PlanError, UsageError
 from potluck.core.plan import canonical
 from potluck.learning.data.table import read
 from potluck.owner.judge import Year, judge
@@ -158,6 +158,35 @@ def test_a_site_reads_both_tables_where_its_policy_says_and_the_plan_says_nothin
     assert {name: values.tolist() for name, values in found.columns.items()} == {"age": [30, 40], "hb": [14, 10]}
     with pytest.raises(PlanError):
         plan(JOIN + '\nfile = "labs.csv"')
+
+
+BROKEN = {
+    "there is no column 'hb'": b"id,age\np,1\n",
+    "is not UTF-8 text": b"id,hb\n\xff,1\n",
+    "has no header": b"",
+    "is not CSV": b'id,hb\n"p,1\n',
+    "has 3 columns where 2 are expected": b"id,hb\np,1,2\n",
+    "no such file": None,
+}
+
+
+@pytest.mark.parametrize("said", BROKEN)
+def test_what_is_wrong_with_the_table_is_said_of_it_and_not_of_the_rows(tmp_path, said):
+    ROWS.to_csv(tmp_path / "rows.csv", index=False)
+    if BROKEN[said] is not None:
+        (tmp_path / "labs.csv").write_bytes(BROKEN[said])
+    policy = parse_policy(POLICY.format(tables=TABLES.replace("parquet", "csv"), columns="[]"), "policy")
+    spec = plan()
+    with pytest.raises(DataError) as caught:
+        read(open_source(policy.source, tmp_path, spec.data, "a"), spec, "a")
+    assert caught.value.where == "a, table 'labs'"
+    assert said in str(caught.value)
+    (tmp_path / "plan.toml").write_text(PLAN.format(join=JOIN, data=""))
+    given = {site: {"rows": ROWS, "labs": tmp_path / "labs.csv"} for site in ("a", "b")}
+    with pytest.raises(DataError) as caught:
+        potluck.run(tmp_path / "plan.toml", given, out=tmp_path / "out", ledger=tmp_path / "ledger")
+    assert caught.value.where == "a, table 'labs'"
+    assert said in str(caught.value)
 
 
 def test_a_run_takes_two_tables_a_site_in_python_and_from_files(tmp_path):

@@ -1,7 +1,11 @@
 """A second table of the same owner: the same as pandas' merge gives, whatever kinds of source the two are."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -115,6 +119,39 @@ def test_keys_are_texts_without_blanks_and_whole_numbers_by_value(tmp_path, mine
             assert columns(one, other, plan())["lab"] == [5.0, 6.0]
 
 
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        (["7", "8,0"], ["7,0", "8"]),
+        (["7,0", "008"], [7, 8]),
+        (["7,5", "8,5"], [7.5, 8.5]),
+        (["7,5", "8,5"], [Decimal("7.50"), Decimal("8.50")]),
+        ([Decimal("7.50"), Decimal("8.00")], [7.5, 8.0]),
+        ([-0.0, 2.0], ["-0,0", "2"]),
+    ],
+)
+def test_keys_have_the_decimal_mark_of_the_plan(tmp_path, mine, theirs):
+    rows = pa.table({"patient": mine, "x": ["1", "1"]})
+    table = pa.table({"id": theirs, "lab": ["5", "6"], "sex": ["f", "f"]})
+    spec = plan(decimal=",", separator=";")
+    assert columns(rows, table, spec)["lab"] == [5.0, 6.0]
+    pq.write_table(table, tmp_path / "labs.parquet")
+    assert columns(rows, tmp_path / "labs.parquet", spec)["lab"] == [5.0, 6.0]
+
+
+def test_what_is_no_whole_number_where_the_mark_is_a_comma_is_another_key(tmp_path):
+    (tmp_path / "rows.csv").write_text("patient;x\n7.000;1\n7.0;1\n8,50;1\n9;1\n")
+    (tmp_path / "labs.csv").write_text("id;lab;sex\n7;1;f\n8,5;2;f\n9;3;f\n")
+    found = columns(tmp_path / "rows.csv", tmp_path / "labs.csv", plan(decimal=",", separator=";"))["lab"]
+    np.testing.assert_array_equal(found, [np.nan, np.nan, np.nan, 3.0])
+
+
+def test_numbers_that_are_not_finite_are_no_keys():
+    rows = pa.table({"patient": [np.nan, np.inf, 1.0], "x": [1, 1, 1]})
+    table = pa.table({"id": [np.nan, np.inf, np.nan, 1.0], "lab": [1, 2, 3, 4], "sex": ["f"] * 4})
+    np.testing.assert_array_equal(columns(rows, table, plan())["lab"], [np.nan, np.nan, 4.0])
+
+
 def test_texts_that_are_not_equal_do_not_match():
     rows = pd.DataFrame({"patient": ["a", "A", "1.5", "10", ""], "x": 1.0})
     table = pd.DataFrame({"id": ["a ", "b", "1", "", "n/a"], "lab": [1.0, 2.0, 3.0, 4.0, 5.0], "sex": "f"})
@@ -207,6 +244,45 @@ def test_a_joined_column_is_derived_from_reduced_and_a_condition_as_any():
     found = read(both(rows, table, spec), spec, "home")
     assert {name: values.tolist() for name, values in found.columns.items()} == {"age": [21.0], "lab": [3.0]}
     assert (found.tally.read, found.tally.unmet) == (4, 2)
+
+
+@pytest.mark.parametrize("persons", [False, True])
+def test_what_is_derived_of_what_is_derived_of_a_joined_column_is_known_at_once(persons):
+    """The engine once planned this for minutes."""
+    rows = {"patient": ["a", "b", "c"], "day": ["2020-01-01", "2021-01-01", "2020-01-01"]}
+    table = {"id": ["a", "b"], "birth": ["1990-01-01", "1950-01-01"], "lab": ["5", "50"]}
+    day, most = Column(kind="date", format="%Y-%m-%d"), {"missing": "flag", "low": 0.0}
+    derive = {
+        "age": Derive(kind="years", source="birth", to="day", high=110.0, **most),
+        "days": Derive(kind="days", source="day", to="2021-01-02", high=2000.0, **most),
+        "log": Derive(kind="log", source="lab", high=5.0, **most),
+        "part": Derive(kind="bins", source="lab", edges=(10.0,), missing="flag"),
+        "some": Derive(kind="recode", source="part", map={"below 10": "few", "10 or more": "many"}, missing="flag"),
+        "last": Derive(kind="recode", source="some", map={"few": "no", "many": "yes"}, missing="flag"),
+    }
+    names = ("age", "days", "log", "last")
+    reduce = Reduce(order="day", columns={name: Reduced(kind="last") for name in names})
+    spec = replaced(
+        plan(
+            {"day": day, "birth": day, "lab": number(0, 90, "flag"), "patient": Column(kind="ignore")},
+            replaced(JOIN, columns=("birth", "lab")),
+            derive=derive,
+            where=(Where(column="age", at_most=90.0), Where(column="last", within=("no", "yes"))),
+            **({"person": "patient", "reduce": reduce} if persons else {}),
+        ),
+        statistics=(
+            Statistic(name="age", kind="sum", column="age", by="last"),
+            Statistic(name="log", kind="sum", column="log"),
+            Statistic(name="days", kind="sum", column="days"),
+        ),
+    )
+    found = read(both(pa.table(rows), pa.table(table), spec), spec, "home").columns
+    expected = {"age": [30, 71], "days": [367, 1], "log": [np.log(5), np.log(50)], "last": [0, 1]}
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-15)
+    grid = mechanism(spec, next(StatisticsTask(spec).lead())).grid
+    sums = read_sums(both(pa.table(rows), pa.table(table), spec), spec, "home", grid).sums
+    assert (sums.rows, sums.counted) == (2, {"age": 2, "log": 2, "days": 2})
 
 
 def test_a_table_has_at_most_so_many_rows():

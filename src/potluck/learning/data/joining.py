@@ -1,9 +1,10 @@
 """A second table of the same owner, joined to its rows by a key: the columns that a plan says it has.
 
 Keys are compared as texts without blanks around them, in Unicode's composed form; whole numbers by value, so that 7,
-7.0 and 007 are one key. A key that the table has more than once is an error that names its lines. A row without a match
-stays, and has no value in the table's columns: what becomes of it they say themselves (`missing`). The table is put
-into the database that reads the rows, where it has to find room; it is a source as any other, read as the plan says
+7.0 and 007 are one key (7,0 where a plan says that its decimal mark is a comma). What a source holds as a number is the
+shortest text that says it. A key that the table has more than once is an error that names its lines. A row without a
+match stays, and has no value in the table's columns: what becomes of it they say themselves (`missing`). The table is
+put into the database that reads the rows, where it has to find room; it is a source as any other, read as the plan says
 that files are written. It does NOT join what two engines hold.
 """
 
@@ -59,7 +60,7 @@ class Joined:
     def _taken(self, outer: Duck, names: Sequence[str], careful: bool) -> Taken:
         """The table, in the rows' database."""
         _, key = self.join.keys
-        told = Problems(f"{self.where}, table {self.join.table!r}", careful)
+        told = Problems(beside(self.where, self.join.table), careful)
         with told, self.table.open(list(dict.fromkeys([key, *names])), None, told, careful) as rows:
             inner = self._here(rows)
             taken = take(outer, inner, key, names, self.how, self.join.table)
@@ -74,6 +75,11 @@ class Joined:
             return rows
         hint = "join the tables in source.query, or export them"
         raise DataError(f"the table {self.join.table!r} cannot be joined in this engine", where=self.where, hint=hint)
+
+
+def beside(where: str, table: str) -> str:
+    """What messages call a site's second table."""
+    return f"{where}, table {table!r}"
 
 
 def joined(rows: Rows, table: Rows, data: Data, where: str) -> Rows:

@@ -70,11 +70,11 @@ def twice(count: int, column: str, site: str) -> DataError:
 
 
 def _alike(name: str) -> Decimal | str:
-    """What names share that look alike: a number's value; else the letters that are seen, in Unicode's plainest form
-    (NFKC), with one blank where there are any."""
+    """What names share that look alike: a number's value, whatever its decimal mark; else the letters that are seen, in
+    Unicode's plainest form (NFKC), with one blank where there are any."""
     plain = name if name.isascii() else _plain(name)
     try:
-        number = Decimal(plain)
+        number = Decimal(plain.replace(",", "."))
     except InvalidOperation:
         return " ".join(plain.split())
     return number if number.is_finite() else plain

@@ -24,7 +24,7 @@ from potluck.learning.data.target import Goal, goal, of_derived
 
 DIGITS = "^0*([0-9]+)$"
 SEEN = "^([!-~]+( [!-~]+)*)$"
-NUMBER = "^([+-]?([0-9_]+[.]?[0-9_]*|[.][0-9_]+)([eE][+-]?[0-9_]+)?)$"
+NUMBER = "^([+-]?([0-9_]+[.,]?[0-9_]*|[.,][0-9_]+)([eE][+-]?[0-9_]+)?)$"
 """Names that are digits, but for zeros before them; of letters that everybody sees; that may be numbers."""
 NOTHING = encode.field("", ROWS)
 
