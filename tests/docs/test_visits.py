@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 import potluck
-from potluck.cli import main
 from support.docs.pages import ROOT
+from support.spoken import spoken
 
 PLAN = ROOT / "examples" / "visits.toml"
 WEIGHT = "Gewicht (kg, nüchtern)"
@@ -44,7 +44,8 @@ def test_the_plan_gives_what_pandas_gives(tmp_path, monkeypatch):
 
 def test_the_page_says_what_check_says(capsys):
     page = (ROOT / "docs" / "guides" / "visits.md").read_text(encoding="utf-8")
-    assert main(["check", str(PLAN)]) == 0
-    shown = capsys.readouterr().out.replace("\n", " ")
+    said = spoken(capsys, "check", PLAN)
+    assert said.code == 0
+    shown = (said.out + said.err).replace("\n", " ")
     for line in page.partition("anything is computed:")[2].split("```")[1].strip().splitlines():
         assert line.removesuffix(" ...") in shown
