@@ -23,6 +23,7 @@ from potluck.owner.reading import parse
 from potluck.owner.source import open_source
 from potluck.secret.container import Secret
 from potluck.tasks.sums.rows import rows_of
+from support.learning import days
 from support.learning.numbers import ODD, TEXTS, spelt
 from support.owner.plans import category, number, statistics, train
 from support.owner.postgres import address, connected
@@ -279,6 +280,25 @@ def test_a_number_that_is_none_is_nobody(value, kind, engine, database, tmp_path
     spec = counting(data, Statistic(name="n", kind="count"))
     said = fails(asked(database, query, engine), tmp_path, spec)
     assert "column 'id', lines 2, 3: no person" in said or "column 'id', 2 rows: no person" in said
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "postgresql"])
+def test_behind_a_day_stands_a_time_of_day_at_most_and_no_day_is_before_christ(engine, database, tmp_path):
+    spec = counting(days.plan("%d.%m.%Y"), Statistic(name="n", kind="sum", column="n"))
+
+    def query(texts):
+        return asked(database, f"select * from (values {', '.join(f'({text})' for text in texts)}) as s (d)", engine)
+
+    told = rows_of(opened(query(map(POSTGRESQL.text, days.DAYS)), tmp_path), spec, "home").tally
+    assert (told.used, told.columns[0].values, told.columns[0].below, told.columns[0].above) == (
+        len(days.DAYS),
+    ) * 2 + (0, 0)
+    said = fails(query(map(POSTGRESQL.text, days.WRONG)), tmp_path, spec)
+    assert f"column 'd', {len(days.WRONG)} rows: no date" in said or f"and {len(days.WRONG) - 5} more: no date" in said
+    for kind in ("date", "timestamp", "timestamptz"):
+        said = fails(query([f"'0044-03-15 BC'::{kind}"]), tmp_path, spec)
+        # The driver has no such days.
+        assert ("column 'd', 1 row: no date" if engine == "postgresql" else "did not give the rows") in said
 
 
 def test_errors_of_the_database_quote_no_value_and_no_address(database, tmp_path):

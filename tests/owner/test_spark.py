@@ -24,6 +24,7 @@ from potluck.owner.policy import Source
 from potluck.owner.source import open_source
 from potluck.secret.container import Secret
 from potluck.tasks.sums.rows import rows_of
+from support.learning import days
 from support.learning.numbers import ODD, TEXTS, spelt
 from support.owner.plans import category, number, replaced, statistics, train
 from support.owner.spark import MASTER
@@ -221,6 +222,18 @@ def test_what_does_not_fit_is_counted_and_no_line_is_made_up(spark, tmp_path, ca
 @pytest.mark.parametrize("value", ["CAST('NaN' AS DOUBLE)", "CAST('Infinity' AS FLOAT)", "-1e308D * 10"])
 def test_a_number_that_is_none_is_refused(value, spark, tmp_path):
     assert "inf where a number is expected" in fails(asked(f"SELECT {value} AS x, 'f' AS sex"), tmp_path)
+
+
+@slow
+def test_behind_a_day_stands_a_time_of_day_at_most(spark, tmp_path):
+    spec = counting(days.plan("%d.%m.%Y"), Statistic(name="n", kind="sum", column="n"))
+
+    def query(texts):
+        pq.write_table(pa.table({"d": texts}), tmp_path / "days.parquet")
+        return asked(f"SELECT * FROM parquet.`{tmp_path}/days.parquet`")
+
+    assert rows_of(opened(query(days.DAYS), tmp_path), spec, "home").tally.used == len(days.DAYS)
+    assert f"column 'd', {len(days.WRONG)} rows: no date" in fails(query(days.WRONG), tmp_path, spec)
 
 
 @slow

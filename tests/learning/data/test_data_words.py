@@ -1,8 +1,10 @@
 """How files are written, dates, derived columns and conditions: the same values as pandas and `datetime` give."""
 
 import math
+import re
 from datetime import date, timedelta
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +20,7 @@ from potluck.learning.data.table import read
 from potluck.learning.models.card import fault
 from potluck.learning.models.model import model
 from potluck.owner import source as _source  # noqa: F401  Parquet is a kind of source that owners have
+from support.learning import days
 from support.learning.sums import category, make, number, replaced, stats
 
 BIRTH = Column(kind="date", format="%d.%m.%Y")
@@ -503,6 +506,26 @@ def test_a_date_is_read_in_its_format_and_in_no_other(tmp_path, form, cells):
             said = fails(path, spec(other))
             assert "data.columns.birth.format" in said
             assert "column 'birth', line" in said
+
+
+@pytest.mark.parametrize("few", [0, 1 << 30])
+@pytest.mark.parametrize("form", ["%d.%m.%Y", "%Y-%m-%d"])
+def test_behind_an_iso_date_stands_a_time_of_day_at_most(tmp_path, monkeypatch, few, form):
+    monkeypatch.setattr(csv_file, "FEW", few)
+    spec = of(days.plan(form))
+    path = written(tmp_path, "d,x\n" + "".join(f'"{text}",1\n' for text in days.DAYS))
+    assert columns(path, spec) == {"n": [10.0] * len(days.DAYS)}
+    for text in days.WRONG:
+        path = written(tmp_path, f'd,x\n2020-01-01,1\n"{text}",1\n')
+        said = fails(path, spec)
+        assert re.search("column 'd', line [34]: no date as its format says", said), text
+        assert "2020-01" not in said
+
+
+@pytest.mark.parametrize("day", ["DATE '0044-03-15 (BC)'", "TIMESTAMPTZ '0044-03-15 (BC) 10:00:00+00'"])
+def test_no_day_is_before_christ(day):
+    said = fails(duckdb.sql(f"SELECT {day} AS d"), of(days.plan("%Y-%m-%d")))
+    assert "column 'd', line 1: no date" in said
 
 
 @pytest.mark.parametrize("few", [0, 1 << 30])

@@ -22,7 +22,9 @@ from potluck.learning.data.sql.values import Cell, absent
 DAY, TIME = ("Y", "m", "d"), {"H": 23.0, "M": 59.0, "S": 59.0}
 BETWEEN = "[A-Za-z ./,:_-]*"
 """What may stand between the parts."""
-ISO = "^([0-9]{4})-([0-9]{2})-([0-9]{2})([ T].*)?$"
+_TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]+)?)?"
+ISO = f"^([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}})(?:[ T]{_TIME}(?:Z|[+-]00(?::?00)?)?)?$"
+"""Behind the day only a time of day, also one in UTC: with another zone it may be of another day."""
 PACKED = "%Y%m%d"
 EXAMPLE = 'e.g. format = "%d.%m.%Y"'
 
@@ -148,7 +150,10 @@ def bound(word: float | str) -> float | None:
 
 def unfit(one: Field, typed: bool) -> tuple[str, str]:
     """No such day."""
-    hint = f'data.columns.{one.name}.format says how it is written, now "{one.format}"'
+    hint = (
+        f'data.columns.{one.name}.format says how it is written, now "{one.format}"; an ISO date, too, has four digits '
+    )
+    hint += "of a year after Christ, and behind it at most a time of day, in no zone but UTC"
     return "no date as its format says, or no such day", hint
 
 
