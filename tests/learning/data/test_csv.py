@@ -72,6 +72,10 @@ def test_the_quick_way_gives_the_rows_of_the_careful_one_or_is_in_doubt(tmp_path
 @example(',  "')
 @example('1,  "a" \n')
 @example('  "1",2\n')
+@example('"x,y" "x",2\n')
+@example('"x,y"  "\n')
+@example('""  ,2\n')
+@example('1,""  ')
 def test_whatever_a_file_holds_both_ways_give_the_same_or_one_is_in_doubt(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("csv") / "rows.csv"
     path.write_bytes(b"x,y\n" + text.encode())

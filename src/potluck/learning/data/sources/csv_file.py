@@ -90,7 +90,7 @@ class CsvFile:
         index = places(wanted, present, self.where)
         # Blank lines come first, or a name has lines; or the quick way's start takes longer than the careful one does.
         few = first is None or first[1] > 1 or self.path.stat().st_size < FEW
-        if careful or few or not self._plain or self._indented():
+        if careful or few or not self._plain or self._spaced():
             with self._careful(wanted, index, present, layout is None, problems) as found:
                 yield found
             return
@@ -118,11 +118,14 @@ class CsvFile:
         with self._bytes() as text:
             return any(text.find(mark.encode()) >= 0 for mark in ODD)
 
-    def _indented(self) -> bool:
-        """Whether a quote that begins a cell has several blanks before it: the engine overlooks but one."""
-        begins = re.compile(b'[%b\\r\\n] {2,}"' % re.escape(self.limits.separator.encode()))
+    def _spaced(self) -> bool:
+        """Whether blanks stand beside quotes where the engine reads on and the careful way does not: several before a
+        quote that begins a cell, of which the engine overlooks but one; some between two quotes, or behind two."""
+        mark = re.escape(self.limits.separator.encode())
+        begins, ends = re.compile(b'[%b\\r\\n] {2,}"' % mark), re.compile(b'" +"|"" +(?:[%b\\r\\n]|\\Z)' % mark)
         with self._bytes() as text:
-            return text.find(b'  "') >= 0 and begins.search(text) is not None
+            indented = text.find(b'  "') >= 0 and begins.search(text) is not None
+            return indented or (text.find(b'" ') >= 0 and ends.search(text) is not None)
 
     @contextmanager
     def _careful(
