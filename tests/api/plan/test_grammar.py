@@ -95,3 +95,10 @@ def test_settings_are_put_over_a_file_and_never_dropped_beside_a_plan(tmp_path):
     with pytest.raises(UsageError, match=r"not for a Plan. hint: plan\.set"):
         opened(read, ['name="m"'])
     assert "not for a Plan" in check(read, ['name="m"']).errors[0]
+
+
+def test_a_key_with_a_point_that_lacks_its_quotes_is_said():
+    text = '[data.files]\nnorth = "rows.csv"\nnorth.labs = "labs.csv"\n'
+    with pytest.raises(PlanError, match="needs quotes, as in"):
+        read_toml(text, "plan.toml")
+    assert read_toml(text.replace("north.labs", '"north.labs"'), "plan.toml")["data"]

@@ -35,7 +35,10 @@ def read_toml(text: str, where: str) -> Toml:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise PlanError(f"not TOML: {error}", where=where, hint="texts need quotes, keys need `=`") from None
+        hint = "texts need quotes, keys need `=`"
+        if "overwrite" in str(error):
+            hint = 'each key stands once; one with a point in it needs quotes, as in "north.labs" = "labs.csv"'
+        raise PlanError(f"not TOML: {error}", where=where, hint=hint) from None
 
 
 def override(tables: Toml, setting: str) -> Toml:
