@@ -283,3 +283,65 @@ def test_types_that_the_engine_does_not_know_are_refused_by_their_columns_name(k
     with pytest.raises(DataError, match="column 'x' holds values of type"):
         said(UNKNOWN[kind], "x")
     assert said(pa.table({"x": ["u"]}), "x") == {"x": ["u"]}
+
+
+@pytest.mark.parametrize("unit", ["Y", "M", "W", "D", "h", "m", "s", "25s", "ms", "us", "ns", "ps"])
+def test_moments_of_an_array_are_what_numpy_says_in_whatever_steps(unit):
+    moments = np.array([["1970-01-01"], ["NaT"], ["1970-03-01"]], "M8[s]").astype(f"M8[{unit}]")
+    expected = [str(one)[:19].replace("T", " ") for one in moments[[0, 2], 0].astype("M8[s]")]
+    assert said(moments, "0") == {"0": [expected[0], None, expected[1]]}
+
+
+def test_steps_of_no_certain_length_and_moments_beyond_any_are_refused_by_their_column():
+    with pytest.raises(DataError, match=r"column '0' holds values of type timedelta64\[Y\]"):
+        said(np.array([[1]], "m8[Y]"), "0")
+    with pytest.raises(DataError, match=r"column '0' holds a moment that is in no calendar"):
+        said(np.array([[2**60]], "M8[D]"), "0")
+    assert said(np.array([[36]], "m8[h]"), "0") == {"0": ["36:00:00"]}
+
+
+@pytest.mark.parametrize("make_frame", [lambda cells: pd.DataFrame({"0": pd.Series(cells, dtype=object)}),
+                                        lambda cells: np.array([[cell] for cell in cells], dtype=object)])  # fmt: skip
+def test_half_a_letter_is_refused_by_its_line_and_not_repeated(make_frame):
+    with pytest.raises(DataError, match="column '0', line 3: half of a letter") as caught:
+        said(make_frame(["a", None, "\ud800" + HIDDEN]), "0")
+    assert HIDDEN not in str(caught.value)
+    assert "ud800" not in ascii(str(caught.value))
+    assert caught.value.__suppress_context__
+
+
+def test_a_decimal_that_may_not_be_compared_is_no_value():
+    frame = pd.DataFrame({"x": pd.Series([Decimal("sNaN"), Decimal("NaN"), Decimal("1.50"), None, "u"], dtype=object)})
+    assert said(frame, "x") == {"x": [None, None, "1.50", None, "u"]}
+
+
+def test_narrow_floats_among_other_values_are_their_shortest_texts():
+    values = [np.float32(0.1), np.float16(0.1), np.float64(0.1), np.longdouble("0.1"), np.int8(7), np.bool_(True), "u"]
+    frame = pd.DataFrame({"x": pd.Series(values, dtype=object)})
+    assert said(frame, "x") == {"x": ["0.1", "0.1", "0.1", "0.1", "7", "1", "u"]}
+
+
+def test_true_and_false_of_a_categorical_are_met_by_their_words_too():
+    frame = pd.DataFrame({"b": pd.Categorical([True, False, None])})
+    found = read(frame, stats({"b": category("True", "False", missing="flag")}), "home").columns["b"].tolist()
+    assert found[:2] == [0, 1]
+    assert np.isnan(found[2])
+    assert said(pd.DataFrame({"b": pd.Categorical(["u", "v"])}), "b") == {"b": ["u", "v"]}
+
+
+def test_blanks_around_a_label_are_no_part_of_it():
+    assert said(pd.DataFrame({" x ": [1.5]}), "x") == {"x": [1.5]}
+    with pytest.raises(DataError, match="column 'x' is there more than once"):
+        said(pd.DataFrame({" x ": [1.5], "x": [2.5]}), "x")
+
+
+def test_what_is_no_table_is_told_by_what_it_is():
+    for one in (np.array([1, 0]), np.array([(1,)], dtype=[("x", "i4")]), np.zeros((1, 1, 1))):
+        with pytest.raises(DataError, match=r"is an array of shape .*, not of rows and columns"):
+            said(one, "0")
+    with pytest.raises(DataError, match="column 'x' holds values of type Int128"):
+        said(pl.DataFrame({"y": [1], "x": pl.Series([1]).cast(pl.Int128)}), "x")
+    several = pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("c", "d")]))
+    with pytest.raises(DataError, match="there is no column 'c'") as caught:
+        said(several, "c")
+    assert "separator" not in str(caught.value)

@@ -31,6 +31,9 @@ def text_of(value: object, name: str, where: str, decimal: str = ".") -> str | N
         return value  # type: ignore[return-value]
     found = _TEXTS.get(kind)
     if found is None:
+        if isinstance(value, np.floating) and not isinstance(value, float):
+            # Any but NumPy's doubles, by its shortest text: .1 is not .10000000149.
+            return text_of(float(str(value)), name, where, decimal)
         if isinstance(value, np.generic):
             return text_of(value.item(), name, where, decimal)
         found = next((make for kind, make in _TEXTS.items() if isinstance(value, kind)), None)

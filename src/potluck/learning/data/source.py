@@ -131,8 +131,9 @@ def few_enough(columns: int, where: str) -> None:
         raise DataError(f"has more than {MOST_COLUMNS:,} columns", where=where, hint="leave some out")
 
 
-def places(wanted: Sequence[str], present: Sequence[str], where: str) -> list[int]:
-    """Where each wanted column lies among those present. Raises DataError: some are absent, or there more than once."""
+def places(wanted: Sequence[str], present: Sequence[str], where: str, parted: bool = False) -> list[int]:
+    """Where each wanted column lies among those present. parted: they were one text, which a separator parts. Raises
+    DataError: some are absent, or there more than once."""
     absent = [name for name in dict.fromkeys(wanted) if name not in present]
     twice = [name for name in dict.fromkeys(wanted) if list(present).count(name) > 1]
     said, hints = [], []
@@ -141,7 +142,7 @@ def places(wanted: Sequence[str], present: Sequence[str], where: str) -> list[in
         some = f"is no column {absent[0]!r}" if len(absent) == 1 else f"are no columns {_list(absent)}"
         said.append(f"there {some}: {len(set(wanted) & set(present))} of {len(wanted)} are there")
         hint = "name the columns as in the first line; data.header = false where the file has no names"
-        hints.append(separated(present) or hint)
+        hints.append((separated(present) if parted else "") or hint)
     if twice:
         said += [f"column {name!r} is there more than once" for name in twice]
         hints.append("rename one of them")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from potluck.core.errors import DataError, UsageError
+from potluck.learning.data.cells import unsaid
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Rows, by_place
 from potluck.learning.data.sql.duck import Duck, numbered, streamed
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 STREAM = "__arrow_c_stream__"
 CHUNK = 1 << 16
+WIDE = ("Int128", "UInt128")
+"""Types of polars that Arrow has not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +52,8 @@ class ArrowRows:
         index = by_place(wanted, layout, [name.strip() for name in labels], self.where)
         source, lazy = self.source, _lazy(self.source)
         with self._as_our_errors():
+            if lazy is not None:
+                self._known(lazy.collect_schema(), [labels[place] for place in index])
             if lazy is not None:  # what is not wanted is not computed
                 source, index = lazy.select([labels[place] for place in index]).collect(), list(range(len(index)))
             reader = pa.RecordBatchReader.from_stream(source)
@@ -56,6 +61,12 @@ class ArrowRows:
         schema = numbered(types)
         with streamed(schema, self._batches(reader, index, schema), wanted, self.where, self.limits) as found:
             yield found
+
+    def _known(self, schema: Any, labels: Sequence[str]) -> None:
+        """Raises DataError: a column's type is not one of Arrow's."""
+        for label in labels:
+            if str(schema[label]) in WIDE:
+                raise unsaid(label, str(schema[label]), self.where)
 
     def _labels(self) -> list[str]:
         import pyarrow as pa
@@ -95,7 +106,7 @@ class ArrowRows:
             yield
         except (pa.ArrowException, duckdb.Error, OSError, TypeError, ValueError, *more) as error:
             what = f"cannot be read as an Arrow stream ({type(error).__name__})"
-            hint = "give a frame or a table of numbers, texts, true and false, dates and times"
+            hint = "give a frame or a table, not a column alone, of numbers, texts, true and false, dates and times"
             raise DataError(what, where=self.where, hint=hint) from None
 
 

@@ -87,7 +87,7 @@ class CsvFile:
         if first is None and layout is None:
             raise DataError("has no header", where=self.where, hint="header = false where the file has none")
         present = layout if layout is not None else first[0] if first else ()
-        index = places(wanted, present, self.where)
+        index = places(wanted, present, self.where, parted=True)
         # Blank lines come first, or a name has lines; or the quick way's start takes longer than the careful one does.
         few = first is None or first[1] > 1 or self.path.stat().st_size < FEW
         if careful or few or not self._plain or self._spaced():
