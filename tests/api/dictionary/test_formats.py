@@ -145,7 +145,22 @@ def test_a_data_package_is_read_as_its_specification_says(tmp_path):
 def test_a_table_schema_alone_is_one_table(tmp_path):
     found = said(tmp_path, PACKAGE["resources"][0]["schema"])
     assert found.table == ""
-    assert set(found.columns) == {"age", "sex", "stage", "smoker"}
+    assert set(found.columns) == {"age", "sex", "stage", "smoker", "birth"}
+
+
+def test_dates_have_the_format_that_the_specification_says(tmp_path):
+    fields = [
+        {"name": "day", "type": "date"},
+        {"name": "moment", "type": "datetime", "format": "default"},
+        {"name": "short", "type": "date", "format": "%d/%m/%y"},
+        {"name": "loose", "type": "date", "format": "any"},
+    ]
+    found = said(tmp_path, {"fields": fields})
+    assert found.columns == {
+        "day": {"kind": "date", "format": "%Y-%m-%d"},
+        "moment": {"kind": "date", "format": "%Y-%m-%dT%H:%M:%S"},
+    }
+    assert found.confirm == {"short": "%y leaves the century open", "loose": "a date of any format"}
 
 
 def test_a_schema_in_another_file_is_not_opened(tmp_path):
@@ -232,7 +247,7 @@ def test_the_toml_says_what_is_declared_and_comments_what_is_not(tmp_path, docum
 def test_what_is_half_known_stands_in_the_comment(tmp_path):
     text = said(tmp_path, PACKAGE, "patients").toml()
     assert '# creatinine = { kind = "number", low = 0.1 }  # range to confirm; may be missing' in text.splitlines()
-    assert text.splitlines()[0] == "# 8 columns of patients, 4 to confirm"
+    assert text.splitlines()[0] == "# 8 columns of patients, 3 to confirm"
 
 
 def test_a_plan_takes_what_is_ready(tmp_path):

@@ -42,7 +42,7 @@ class Described:
         if not kind.measured and not kind.dated and not self.values:
             return VALUES
         wrong = kind.check(self.kind, self.column, how)
-        return wrong[0].partition(". hint: ")[0].removeprefix(f"{self.kind}: ") if wrong else ""
+        return wrong[0].partition(". hint: ")[0].partition(": ")[2] if wrong else ""
 
     @property
     def column(self) -> Column:
