@@ -30,7 +30,7 @@ WRONG = {
     "no row at all": (lambda g: g.update(o1=g["o1"].iloc[:0]), "no row is common"),
     "a number that is infinite": (
         lambda g: g["o1"].__setitem__("x2", np.inf),
-        "o1: column 'x2', lines 1, 2, 3, 4, 5 and 58 more: inf",
+        "o1: column 'x2', lines 1, 2, 3, 4, 5 and 58 more: nan or inf",
     ),
     "a target of another kind": (lambda g: g["o0"].__setitem__("y", SECRET), "a target value that the plan does not"),
     "a word for a number": (lambda g: g["o1"].__setitem__("x2", f"about {SECRET}"), "o1: column 'x2', lines 1, 2"),

@@ -175,6 +175,6 @@ def test_a_person_whose_names_look_alike_is_not_two(pair, monkeypatch):
 
 
 def test_names_that_do_not_look_alike_are_persons_of_their_own():
-    names = ["P01", "p01", "P 01", "\u5317\u4eac", "\u5317", "Zo\u00eb", "Zoe", "nan", "inf"]
+    names = ["P01", "p01", "P 01", "\u5317\u4eac", "\u5317", "Zo\u00eb", "Zoe", "Nan", "Inf."]
     frame = pd.DataFrame({"x": 1, "c": "u", "y": ["0", "1"] * 4 + ["0"], "who": names})
     assert len(set(read(frame, plan(person="who"), "a").person.tolist())) == len(names)

@@ -11,6 +11,7 @@ from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load
+from potluck.learning.models.linear import design, margins
 from potluck.secret.box import BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
@@ -330,9 +331,9 @@ def test_the_honest_ends_are_served():
     """The control of all that follows."""
     ends, asked = ready()
     body = ends.room.score(dump(ends.model(asked)))
-    assert (
-        ends.read(body, asked).tobytes() == (rows(7) @ net().layers[0].weights[0] + net().layers[0].bias[0]).tobytes()
-    )
+    (layer,) = net().layers
+    plain = margins(np.append(layer.bias, layer.weights[0]), design(rows(7)))
+    assert ends.read(body, asked).tobytes() == plain.tobytes()
 
 
 def test_swapped_parcels_are_refused():

@@ -25,6 +25,7 @@ from potluck.core.errors import DataError
 from potluck.learning.data.problems import Doubt, Problems
 from potluck.learning.data.source import opened
 from potluck.learning.data.sources import csv_file
+from potluck.learning.data.sql.duck import Duck
 from potluck.learning.data.table import read
 from support.learning.sums import category, number, replaced, stats
 
@@ -322,3 +323,15 @@ def test_a_quote_that_is_not_closed_swallows_no_rows(row, few, tmp_path, monkeyp
     path.write_text("age,note\n40,a\n40,b\n" + row + "\n" + "40,c\n" * 500)
     with pytest.raises(DataError, match="is not CSV"):
         read(path, stats({"age": number(0, 99)}), "home")
+
+
+class Interrupted:
+    """A connection of the engine while a signal comes."""
+
+    def execute(self, query):
+        raise RuntimeError("Query interrupted")
+
+
+def test_a_signal_while_the_engine_works_is_no_fault_of_the_program():
+    with pytest.raises(KeyboardInterrupt):
+        Duck(Interrupted(), "a", {}, "a").rows("SELECT 1")

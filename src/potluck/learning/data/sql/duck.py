@@ -32,6 +32,8 @@ THREADS = 4
 SMALL = 16 << 20
 """Bytes of a file that one thread reads as soon as several."""
 STREAM = "stream"
+INTERRUPTED = "Query interrupted"
+"""What the engine says where a signal comes while it works, in place of Python's own exception."""
 DECIMAL = 128
 """Bits of a decimal at most."""
 DAY, YEARS = 86_400, 9_223_371_331_200
@@ -118,6 +120,10 @@ class Duck:
                 raise Doubt from None
             what = f"{self.what} ({type(error).__name__})"
             raise DataError(what, where=self.where, hint=self.hint) from None
+        except RuntimeError as error:
+            if str(error) == INTERRUPTED:
+                raise KeyboardInterrupt from None
+            raise
 
 
 @cache
