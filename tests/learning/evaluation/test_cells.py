@@ -124,7 +124,7 @@ def test_a_row_that_is_taken_away_moves_one_cell_and_no_other_row():
         training=Training(method="gradient", expected_rows=50),
     )
     task = build(spec)
-    for seed in range(200):
+    for seed in range(30):
         row, weights = edged(features, seed)
         ask = task.ask(Kind.EVALUATE, 0, weights.tobytes())
         bound = mechanism(spec, ask)

@@ -101,6 +101,7 @@ def by_hand(frame):
     return np.array([value for part in grid().parts for value in out[part.name]], np.int64)
 
 
+@pytest.mark.slow  # tests/owner/test_engines_equal.py draws other plans from all sources
 @settings(max_examples=60, deadline=None)
 @given(ROWS)
 def test_sums_are_those_of_rows_taken_one_by_one_from_every_source(tmp_path_factory, rows):
