@@ -14,7 +14,7 @@ from pathlib import Path
 
 from potluck.core.errors import DataError
 from potluck.learning.data.problems import Problems
-from potluck.learning.data.source import Rows, by_place, few_enough
+from potluck.learning.data.source import Rows, by_place, few_enough, most_read
 from potluck.learning.data.sql.duck import Duck, connection, path_text, typed
 from potluck.learning.data.sql.relation import Limits
 
@@ -33,7 +33,7 @@ class ParquetFile:
 
     def names(self) -> tuple[str, ...]:
         """As the file has them."""
-        with self._connected() as found:
+        with self._connected() as (found, _):
             return tuple(name.strip() for name, _ in found.columns())
 
     @contextmanager
@@ -41,13 +41,11 @@ class ParquetFile:
         self, wanted: Sequence[str], layout: Sequence[str] | None, problems: Problems, careful: bool
     ) -> Iterator[Duck]:
         """By name, or by place: see `by_place`."""
-        with self._connected() as found:
+        with self._connected() as (found, labels):
             columns = found.columns()
-            self._alone(wanted)
+            self._alone(wanted, labels)
             index = by_place(wanted, layout, [name.strip() for name, _ in columns], self.where)
-            if found.count() > self.limits.rows:
-                what = f"has more rows than data.max_rows ({self.limits.rows})"
-                raise DataError(what, where=self.where, hint="raise it")
+            most_read(found.count(), self.limits.rows, self.where)
             cells = {name: typed(*columns[place], self.where) for name, place in zip(wanted, index, strict=True)}
             yield Duck(found.connection, self._source, cells, self.where, what=f"{self.path} cannot be read as Parquet")
 
@@ -61,10 +59,10 @@ class ParquetFile:
         except (pa.ArrowException, OSError):
             return []
 
-    def _alone(self, wanted: Sequence[str]) -> None:
+    def _alone(self, wanted: Sequence[str], labels: Sequence[str]) -> None:
         """Raises DataError: a column's name differs from another's in case alone, which the engine takes for one."""
         # Of names that it takes for one the engine calls the second `name_1`, which may be another's name.
-        names = Counter(name.strip().lower() for name in self._labels())
+        names = Counter(name.strip().lower() for name in labels)
         again = {name for name, count in names.items() if count > 1}
         twice = [
             one for one in wanted if any(re.fullmatch(re.escape(name) + "(_[0-9]+)?", one.lower()) for name in again)
@@ -74,12 +72,14 @@ class ParquetFile:
             raise DataError(what, where=self.where, hint="rename one of them")
 
     @contextmanager
-    def _connected(self) -> Iterator[Duck]:
+    def _connected(self) -> Iterator[tuple[Duck, list[str]]]:
+        """The file, open to the engine, and its columns' names as they are in it."""
         if not self.path.is_file():
             raise DataError(f"no such file: {self.path}", where=self.where, hint="correct the path of this site's data")
-        few_enough(len(self._labels()), self.where)
+        labels = self._labels()
+        few_enough(len(labels), self.where)
         with connection(self.limits, self.path) as made:
-            yield Duck(made, self._source, {}, self.where, what=f"{self.path} cannot be read as Parquet")
+            yield Duck(made, self._source, {}, self.where, what=f"{self.path} cannot be read as Parquet"), labels
 
 
 def parquet(source: object, where: str, limits: Limits) -> Rows | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from potluck.core.errors import DataError, UsageError
 from potluck.learning.data.cells import text_of
 from potluck.learning.data.problems import Problems
-from potluck.learning.data.source import Rows, by_place
+from potluck.learning.data.source import Rows, by_place, most_read
 from potluck.learning.data.sql.duck import Duck, either, numbered, streamed
 from potluck.learning.data.sql.relation import Limits
 from potluck.learning.data.sql.values import Cell
@@ -121,8 +121,7 @@ class Answer:
             while block := found.fetchmany(min(CHUNK, most + 1 - length)):
                 arrays = [pa.array(range(length + 1, length + len(block) + 1), pa.int64())]
                 length += len(block)
-                if length > most:
-                    raise DataError(f"has more rows than data.max_rows ({most})", where=self.where, hint="raise it")
+                most_read(length, most, self.where)
                 columns = list(zip(*block, strict=True))
                 for name, place in zip(names, index, strict=True):
                     arrays += self._numbers_and_texts(columns[place], name)

@@ -11,7 +11,7 @@ from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load
-from potluck.learning.models.linear import design, margins
+from potluck.learning.models.layers import design, margins
 from potluck.secret.box import BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey

@@ -8,7 +8,8 @@ from potluck.core.asks import Ask, Kind
 from potluck.core.stages import Update
 from potluck.learning.data.table import Table
 from potluck.learning.evaluation.bins import edges
-from potluck.learning.models.linear import largest, link, margins
+from potluck.learning.models.layers import margins
+from potluck.learning.models.linear import largest, link
 from potluck.learning.models.model import model
 from potluck.secret.random import system
 

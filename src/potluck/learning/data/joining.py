@@ -17,7 +17,7 @@ from potluck.core.plan import Data, Plan, repeated, required
 from potluck.core.tables.derived import Join
 from potluck.learning.data.notation import Notation, notation
 from potluck.learning.data.problems import Problems
-from potluck.learning.data.source import Rows
+from potluck.learning.data.source import Rows, most_read
 from potluck.learning.data.sql.duck import Duck
 from potluck.learning.data.sql.relation import Relation
 from potluck.learning.data.sql.tables import Taken, both, take
@@ -64,8 +64,7 @@ class Joined:
         with told, self.table.open(list(dict.fromkeys([key, *names])), None, told, careful) as rows:
             inner = self._here(rows)
             taken = take(outer, inner, key, names, self.how, self.join.table)
-            if taken.rows > self.most:
-                raise DataError(f"has more rows than data.max_rows ({self.most})", where=told.where, hint="raise it")
+            most_read(taken.rows, self.most, told.where)
             told.cells(key, taken.again, TWICE, ONCE)
             return taken
 

@@ -131,6 +131,12 @@ def few_enough(columns: int, where: str) -> None:
         raise DataError(f"has more than {MOST_COLUMNS:,} columns", where=where, hint="leave some out")
 
 
+def most_read(rows: int, most: int, where: str) -> None:
+    """Raises DataError: a source has more rows than the plan says."""
+    if rows > most:
+        raise DataError(f"has more rows than data.max_rows ({most})", where=where, hint="raise it")
+
+
 def places(wanted: Sequence[str], present: Sequence[str], where: str, parted: bool = False) -> list[int]:
     """Where each wanted column lies among those present. parted: they were one text, which a separator parts. Raises
     DataError: some are absent, or there more than once."""

@@ -23,7 +23,7 @@ from potluck.learning.data.persons import coded, one_row_each, one_side, persons
 from potluck.learning.data.problems import GAP, Problems, carefully
 from potluck.learning.data.reduced import reduced
 from potluck.learning.data.reducing import reducing
-from potluck.learning.data.source import Source, limits_of, names_of, opened
+from potluck.learning.data.source import Source, limits_of, most_read, names_of, opened
 from potluck.learning.data.split import by_person, by_row
 from potluck.learning.data.tally import Counting, Tally, with_value
 from potluck.learning.data.tally_words import nothing_left
@@ -158,7 +158,7 @@ def _table(source: Source, plan: Plan, how: Encoding, wish: Wish, problems: Prob
             counting.read += part.rows + part.unmet
             counting.unmet += part.unmet
             counting.persons += len(part.lines) if part.counts is not None else 0
-            most_read(counting.read, plan, site)
+            most_read(counting.read, plan.data.max_rows, site)
             blocks.append(_block(part, plan, how, wish, problems, counting))
     if not counting.used:
         raise nothing_left(counting.done(told, aim), site)
@@ -194,12 +194,6 @@ def _parts(source: Source, plan: Plan, wish: Wish, problems: Problems) -> Iterat
 def _by_name(names: list[str]) -> NDArray[np.int64]:
     """[n] the places of persons by name: the order in which an engine gives them means nothing."""
     return np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
-
-
-def most_read(rows: int, plan: Plan, site: str) -> None:
-    """Raises DataError: a source has more rows than the plan says."""
-    if rows > plan.data.max_rows:
-        raise DataError(f"has more rows than data.max_rows ({plan.data.max_rows})", where=site, hint="raise it")
 
 
 def joined(parts: list[NDArray[T]]) -> NDArray[T]:

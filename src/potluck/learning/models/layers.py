@@ -46,6 +46,14 @@ def unpacked(weights: Floats, shapes: Shapes) -> Iterator[tuple[Floats, Floats]]
         start = stop
 
 
+def design(features: Floats) -> Floats:
+    """features [n, p] -> [n, p + 1] with a 1 for the intercept in front."""
+    out = np.empty((len(features), features.shape[1] + 1))
+    out[:, 0] = 1.0
+    out[:, 1:] = features
+    return out
+
+
 def margins(weights: Floats, rows: Floats) -> Floats:
     """rows [n, p + 1] -> [n] their products with the weights: the same bytes on every machine, in any order of rows.
 
@@ -60,8 +68,7 @@ def forward(weights: Floats, features: Floats, shapes: Shapes, activation: str) 
     values = features
     for place, (matrix, bias) in enumerate(unpacked(weights, shapes)):
         if len(bias) == 1:
-            rows = np.column_stack([np.ones(len(values)), values])
-            values = margins(np.concatenate([bias, matrix[:, 0]]), rows)[:, None]
+            values = margins(np.concatenate([bias, matrix[:, 0]]), design(values))[:, None]
         else:
             values = values @ matrix + bias
         if place + 1 < len(shapes):

@@ -16,8 +16,7 @@ from potluck.core.plan import Plan, required
 from potluck.core.stages import Floats
 from potluck.learning.data.target import Goal
 from potluck.learning.models.kind import Link, Slope, kind_of
-from potluck.learning.models.layers import Shapes
-from potluck.learning.models.layers import margins as margins
+from potluck.learning.models.layers import Shapes, design, margins
 
 ROOM = 8.0
 """Sums of a linear model have room for errors so large from the first on, and for larger ones as its model grows."""
@@ -31,14 +30,6 @@ def link(plan: Plan) -> Link:
 def l2(plan: Plan) -> float:
     """The plan's ridge penalty."""
     return required(plan.model).l2
-
-
-def design(features: Floats) -> Floats:
-    """features [n, p] -> [n, p + 1] with a 1 for the intercept in front."""
-    out = np.empty((len(features), features.shape[1] + 1))
-    out[:, 0] = 1.0
-    out[:, 1:] = features
-    return out
 
 
 def residuals(by: Link, weights: Floats, rows: Floats, target: Floats) -> Floats:

@@ -26,7 +26,7 @@ from potluck.learning.data.encode import Encoding, encoding
 from potluck.learning.data.rows import Inputs, inputs, layout_of
 from potluck.learning.data.source import Source, names_of
 from potluck.learning.data.target import Goal, goal, scores
-from potluck.learning.models import forest, layers, linear
+from potluck.learning.models import forest, layers
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.forest import Forest
 from potluck.learning.models.kinds import MODELS, kind_of
@@ -107,7 +107,7 @@ class Model:
             return layers.forward(self.weights, features, self.shapes, self.network.activation)
         if self.forest:
             return forest.margins(self.forest, self.encoding.names, features)[:, None]
-        return linear.margins(self.weights, linear.design(features))[:, None]
+        return layers.margins(self.weights, layers.design(features))[:, None]
 
     def scored_features(self, features: Floats) -> Floats:
         """features [n, p] -> [n]: probability of positive, or the number in its own units; [n, K] for classes."""

@@ -15,7 +15,7 @@ from potluck.learning.data.expressions import expressions
 from potluck.learning.data.parts import Wish, grounded
 from potluck.learning.data.problems import Doubt, Problems, carefully
 from potluck.learning.data.reducing import gathered, reducing
-from potluck.learning.data.source import Source, limits_of, opened
+from potluck.learning.data.source import Source, limits_of, most_read, opened
 from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import cases, inside
 from potluck.learning.data.sql.values import unfit
@@ -103,7 +103,7 @@ def _table(
     fields: Sequence[Field],
 ) -> Table:
     """What rows or persons add, with what their owner is told. fields: of the rows."""
-    table.most_read(counting.read, plan, site)
+    most_read(counting.read, plan.data.max_rows, site)
     if not sums.rows:
         raise Doubt
     for name, mine in counts.items():

@@ -16,7 +16,8 @@ from potluck.learning.data.columns import Columns, by_owner, encoding, least, sh
 from potluck.learning.data.target import goal
 from potluck.learning.evaluation.fit_metrics import gives, metrics
 from potluck.learning.models.fitted import training
-from potluck.learning.models.linear import curvature, design, l2, link, penalty, residuals
+from potluck.learning.models.layers import design
+from potluck.learning.models.linear import curvature, l2, link, penalty, residuals
 from potluck.learning.models.model import Model, word
 from potluck.learning.training import fit_linear_check
 from potluck.learning.training.fit import Fitting

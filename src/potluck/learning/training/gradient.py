@@ -21,7 +21,8 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import Index, most_units, updates
 from potluck.learning.models.fitted import Fitted, training
-from potluck.learning.models.linear import design, l2, link, penalty, residuals, room
+from potluck.learning.models.layers import design
+from potluck.learning.models.linear import l2, link, penalty, residuals, room
 from potluck.learning.training.method import (
     TALLY,
     ServerSteps,

@@ -25,7 +25,8 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import most_units
 from potluck.learning.models.fitted import Fitted, Sums, training
-from potluck.learning.models.linear import l2, largest, link, margins, penalty, room
+from potluck.learning.models.layers import margins
+from potluck.learning.models.linear import l2, largest, link, penalty, room
 from potluck.learning.training.gram import Gram
 from potluck.learning.training.method import (
     TALLY,

@@ -16,7 +16,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Clip, Encoded, Floats, Grid, GridBlock, L, Range
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import batches
-from potluck.learning.models.linear import design
+from potluck.learning.models.layers import design
 
 Whole = NDArray[np.int64]
 EXACT = 2.0**53
