@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from potluck.core import slices
 from potluck.core.rounds import Abort, Cause
+from potluck.secret import long_box
 from potluck.secret.box import OVERHEAD, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.random import system
@@ -22,7 +23,8 @@ LENGTHS = st.sampled_from([0, 1, 15, 16, 17, 255, slices.PIECE - 1, slices.PIECE
 
 
 def in_pieces(plaintext: bytes, info: bytes) -> bytes:
-    return b"".join(PUBLIC.pieces(plaintext, info))
+    head, schedule = PUBLIC.encapsulated(info)
+    return head + b"".join(long_box.pieces(plaintext, schedule.key, schedule.nonce))
 
 
 @settings(deadline=None, max_examples=30)

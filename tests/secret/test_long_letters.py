@@ -7,8 +7,9 @@ import pytest
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause, Label, Parcel, RoundId
 from potluck.core.slices import LONG, PIECE, whole
-from potluck.secret.box import OVERHEAD, BoxKey, PublicBoxKey
+from potluck.secret.box import BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
+from potluck.secret.context import OVERHEAD, Receivers, Senders
 from potluck.secret.envelope import close, disclose, unseal
 from potluck.secret.keys import Roster, SigningKey
 from potluck.secret.spool import Spooled
@@ -22,11 +23,11 @@ BODY = hashlib.shake_128(b"body").digest(LONG + PIECE + 5)
 
 
 def closed(body=BODY):
-    return close(KEY, PublicBoxKey(BOX.public), b"fed", A, SERVER, Parcel(LABEL, body))
+    return close(KEY, Senders({SERVER: PublicBoxKey(BOX.public)}), b"fed", A, SERVER, Parcel(LABEL, body))
 
 
 def read(letter, federation=b"fed", box=BOX, me=SERVER):
-    sender, parcel = disclose(ROSTER, box, lambda round_: federation, me, letter)
+    sender, parcel = disclose(ROSTER, Receivers(box), lambda round_: federation, me, letter)
     return sender, Parcel(parcel.label, whole(parcel.body))
 
 

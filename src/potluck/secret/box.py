@@ -4,7 +4,6 @@ Safe as long as either ML-KEM-768 or X25519 is. Base mode does not say who seale
 put (what, from, to) into `info`. Sealing draws its own randomness inside the library, so vectors replay `unseal` only.
 """
 
-from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -16,13 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause
 from potluck.core.slices import LONG, Bytes, Sliced
-from potluck.secret import long_box
+from potluck.secret import long_box, schedule
 from potluck.secret.container import Secret
 from potluck.secret.keys import agreement_key
+from potluck.secret.schedule import HEAD, TAG, Schedule
 
 SEED = 96
 PUBLIC = 1184 + 32
-OVERHEAD = 1088 + 32 + 16
+OVERHEAD = HEAD + TAG
 BoxPublic = Annotated[bytes, msgspec.Meta(min_length=PUBLIC, max_length=PUBLIC)]
 """A public key in a message: its length is checked as it is read, all else by `PublicBoxKey`."""
 _SUITE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
@@ -46,10 +46,10 @@ class PublicBoxKey:
         """plaintext of n bytes -> a box of n + OVERHEAD bytes that only the key's holder opens, with the same info."""
         return _SUITE.encrypt(plaintext, self._key, info=info)
 
-    def pieces(self, plaintext: Sliced, info: bytes) -> Iterator[bytes]:
-        """The same box in pieces that follow each other: neither it nor the plaintext need be held."""
+    def encapsulated(self, info: bytes) -> tuple[bytes, Schedule]:
+        """What several messages to the key's holder are sealed with, and the HEAD bytes that tell it to the holder."""
         kem, agree = MLKEM768PublicKey.from_public_bytes(self._raw[:1184]), agreement_key(self._raw[1184:])
-        return long_box.pieces(plaintext, kem, agree, info)
+        return schedule.encapsulated(kem, agree, info)
 
 
 def box_key(party: Party, raw: bytes, step: str = "") -> PublicBoxKey:
@@ -78,7 +78,12 @@ class BoxKey:
         `unseal`, at once."""
         if len(box) - start <= LONG:
             return self.unseal(box[start:], info)
-        return long_box.LongBox(box, start, self._kem, self._agree, info)
+        found = self.decapsulated(bytes(box[start : start + HEAD]), info)
+        return long_box.LongBox(box, start + HEAD, found.key, found.nonce)
+
+    def decapsulated(self, head: bytes, info: bytes) -> Schedule:
+        """What the sender of `head` sealed with. Raises Abort(BOX): it cannot be one."""
+        return schedule.decapsulated(self._kem, self._agree, head, info)
 
     def unseal(self, box: Bytes, info: bytes) -> bytes:
         """The plaintext. Raises Abort(BOX): tampered with, for somebody else, or sealed under another info."""

@@ -3,9 +3,10 @@
 Layout: 4 bytes magic and version, 4 bytes header length, header (MessagePack, fixed schema), 64 bytes Ed25519
 signature over (tag, federation, header, SHA-256 of the body), body.
 
-A closed letter is the same with its body sealed to the receiver (HPKE, `secret.box`), under an `info` that names
-federation, round, step, sender and receiver: whoever carries it learns sizes and labels, and cannot have it opened as
-anybody else's. The box comes first and the signature over it, so that nothing unsigned is ever opened.
+A closed letter is the same with its body sealed to the receiver (HPKE, `secret.context`), in a context of its own for
+each round, sender and receiver (the `info`) and bound to its header: whoever carries it learns sizes and labels, and
+cannot have it opened as anybody else's or as another step. The box comes first and the signature over it, so that
+nothing unsigned is ever opened.
 It does NOT give forward secrecy against theft of the receiver's long-term key: protections seal once more to keys of
 the round.
 """
@@ -20,14 +21,14 @@ from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause, Label, Parcel, RoundId
 from potluck.core.slices import LONG, PIECE, Sliced, slices, whole
 from potluck.core.wire import dump, load
-from potluck.secret.box import OVERHEAD, BoxKey, PublicBoxKey
+from potluck.secret.context import OVERHEAD, Receivers, Senders
 from potluck.secret.keys import Roster, SigningKey
 from potluck.secret.spool import Spooled
 
 MAGIC = b"PLK\x01"
 MAX_HEADER, SIGNATURE = 1024, 64
 _TAG = b"potluck letter 1\0"
-_BOX_TAG = b"potluck closed letter 1\0"
+_BOX_TAG = b"potluck closed letter 2\0"
 
 
 class _Hash(Protocol):
@@ -61,20 +62,19 @@ def unseal(roster: Roster, federation: bytes, me: Party, letter: Sliced) -> tupl
     return sender, Parcel(label, letter[_end(raw) :])
 
 
-def close(key: SigningKey, box: PublicBoxKey, federation: bytes, sender: Party, to: Party, parcel: Parcel) -> Sliced:
-    """A signed letter whose body only `to`, the holder of `box`, can read. A long one lies in a file; the body is not
-    needed any more.
+def close(key: SigningKey, senders: Senders, federation: bytes, sender: Party, to: Party, parcel: Parcel) -> Sliced:
+    """A signed letter whose body only `to` can read. A long one lies in a file; the body is not needed any more.
 
-    Raises UsageError: there is no room for that.
+    Raises UsageError: there is no room for that. KeyError: `senders` know no box key of `to`.
     """
     header = _header(sender, to, parcel.label)
-    info = _info(federation, header)
+    context = senders.to(to, _info(federation, sender, to, parcel.label.round))
     if len(parcel.body) <= LONG:
-        sealed = box.seal(whole(parcel.body), info)
+        sealed = context.seal(whole(parcel.body), header)
         return b"".join((_signed(key, federation, header, sha256(sealed)), sealed))
     at = _end(header)
     letter, state = Spooled(at + len(parcel.body) + OVERHEAD), sha256()
-    for piece in box.pieces(parcel.body, info):
+    for piece in context.pieces(parcel.body, header):
         state.update(piece)
         letter.write(at, piece)
         at += len(piece)
@@ -83,7 +83,7 @@ def close(key: SigningKey, box: PublicBoxKey, federation: bytes, sender: Party, 
 
 
 def disclose(
-    roster: Roster, box: BoxKey, bound: Callable[[RoundId], bytes], me: Party, letter: Sliced
+    roster: Roster, receivers: Receivers, bound: Callable[[RoundId], bytes], me: Party, letter: Sliced
 ) -> tuple[Party, Parcel]:
     """The verified (sender, parcel) of a closed letter to `me`. bound: what letters of a round are bound to.
 
@@ -92,7 +92,8 @@ def disclose(
     header, raw = _read(letter)
     federation = bound(RoundId(header.run, header.number))
     sender, label = _verified(roster, federation, me, letter, header, raw)
-    return sender, Parcel(label, box.opened(letter, _info(federation, raw), _end(raw)))
+    info = _info(federation, sender, me, label.round)
+    return sender, Parcel(label, receivers.opened(sender, letter, _end(raw), info, raw))
 
 
 def _header(sender: Party, to: Party, label: Label) -> bytes:
@@ -117,8 +118,9 @@ def _message(federation: bytes, header: bytes, body: _Hash) -> bytes:
     return _TAG + sha256(federation).digest() + header + body.digest()
 
 
-def _info(federation: bytes, header: bytes) -> bytes:
-    return _BOX_TAG + sha256(federation).digest() + header
+def _info(federation: bytes, sender: Party, to: Party, round_: RoundId) -> bytes:
+    """Of all letters from one to another in a round: a header without a step."""
+    return _BOX_TAG + sha256(federation).digest() + _header(sender, to, Label(round_, ""))
 
 
 def _read(letter: Sliced) -> tuple[Header, bytes]:

@@ -1,6 +1,5 @@
 """What one party is to all others: its long-term keys, and everybody's pinned public ones."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from potluck.core.party import SERVER, Draw, Party, Role
@@ -8,7 +7,8 @@ from potluck.core.rounds import Credentials, Parcel, RoundId
 from potluck.core.slices import Sliced
 from potluck.members.home import Membership
 from potluck.secret import envelope
-from potluck.secret.box import BoxKey, PublicBoxKey
+from potluck.secret.box import PublicBoxKey
+from potluck.secret.context import Receivers, Senders
 from potluck.secret.keys import Roster, SigningKey
 
 
@@ -21,18 +21,18 @@ class Identity:
     federation: bytes
     file: bytes
     key: SigningKey = field(repr=False)
-    box: BoxKey = field(repr=False)
     roster: Roster = field(repr=False)
-    boxes: Mapping[Party, PublicBoxKey] = field(repr=False)
+    senders: Senders = field(repr=False)
+    receivers: Receivers = field(repr=False)
 
     def close(self, to: Party, parcel: Parcel) -> Sliced:
         """A letter that only `to` can read. Raises KeyError: nobody I write to."""
-        return envelope.close(self.key, self.boxes[to], self.bound(parcel.label.round), self.party, to, parcel)
+        return envelope.close(self.key, self.senders, self.bound(parcel.label.round), self.party, to, parcel)
 
     def disclose(self, letter: Sliced) -> tuple[Party, Parcel]:
         """The verified (sender, parcel) of a letter to me. Raises Abort: forged, altered, not for me, or of a round
         and from a party that goes by another file."""
-        return envelope.disclose(self.roster, self.box, self.bound, self.party, letter)
+        return envelope.disclose(self.roster, self.receivers, self.bound, self.party, letter)
 
     def bound(self, round_: RoundId) -> bytes:
         """What a letter is bound to: the federation, and in a round the very file. Words around a run name no file, so
@@ -51,4 +51,5 @@ def identity(membership: Membership) -> Identity:
     partners = {SERVER, *it.computes} if membership.me.role is Role.SITE else it.cards.keys() - {membership.me}
     boxes = {party: PublicBoxKey(raw) for party, raw in it.boxes().items() if party in partners}
     keys = membership.keys
-    return Identity(membership.me, bytes.fromhex(it.id), it.digest, keys.signing, keys.box, it.roster(), boxes)
+    ends = Senders(boxes), Receivers(keys.box)
+    return Identity(membership.me, bytes.fromhex(it.id), it.digest, keys.signing, it.roster(), *ends)
