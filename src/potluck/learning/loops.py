@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from potluck.learning.training.methods import method_of
 from potluck.learning.training.trained import Trained
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrainTask:
     """Train, then evaluate on the held-out rows: `rounds` sums and one more. See `core.asks.Task`.
 
@@ -36,7 +37,7 @@ class TrainTask:
 
     def lead(self) -> Lead[Trained]:
         """The server's side. Raises DataError: one class, an empty side; Abort(RANGE): a coefficient beyond range."""
-        course = self._method().course()
+        course = self._method.course()
         weights = next(course)
         for step in range(training(self.plan).rounds):
             try:  # the answer has no name here: it would be held until the next one
@@ -56,7 +57,7 @@ class TrainTask:
         steps = {Kind.TRAIN: training(self.plan).rounds, Kind.EVALUATE: int(self._evaluates)}.get(kind, 0)
         if not 0 <= step < steps:
             raise Abort(Cause.TERMS, detail=f"the plan has no sum {kind.value} {step}")
-        start = self._method().initial()
+        start = self._method.initial()
         weights = np.frombuffer(state, dtype="<f8") if len(state) == 8 * len(start) else np.full(1, np.nan)
         if not np.isfinite(weights).all():
             raise Abort(Cause.TERMS, detail="the announced model is none of this plan")
@@ -71,8 +72,9 @@ class TrainTask:
         weights = np.frombuffer(ask.state, dtype="<f8").astype(np.float64, copy=False)
         if ask.kind is Kind.EVALUATE:
             return evaluate.contribute(self.plan, model(self.plan, weights), rows)
-        return self._method().contribute(weights, ask.step, rows, draw)
+        return self._method.contribute(weights, ask.step, rows, draw)
 
+    @cached_property
     def _method(self) -> Method:
         start = method_of(self.plan).start
         assert start is not None  # a plan whose method has none does not pass its check
@@ -84,7 +86,7 @@ class TrainTask:
 
     def _blocks(self, kind: Kind, weights: Floats) -> tuple[Block, ...]:
         """What the sum at this public model is made of: the grid follows it, so all parties find the same one."""
-        return self._method().blocks(weights) if kind is Kind.TRAIN else evaluate.blocks(self.plan, weights)
+        return self._method.blocks(weights) if kind is Kind.TRAIN else evaluate.blocks(self.plan, weights)
 
 
 def _state(weights: Floats) -> memoryview:

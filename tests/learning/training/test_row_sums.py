@@ -19,6 +19,7 @@ from potluck.dp.mechanism import mechanism
 from potluck.learning.data import units
 from potluck.learning.data.table import Table
 from potluck.learning.loops import build
+from potluck.learning.models import layers
 from potluck.learning.models.kinds.logistic import mean
 from potluck.learning.training import row_sums
 from potluck.learning.training.row_sums import weighted
@@ -110,28 +111,82 @@ def test_each_entry_is_truncated_toward_zero_as_rational_arithmetic_has_it(seed,
     rng = np.random.default_rng(seed)
     rows, factors = table(seed=seed, n=n).features, high * rng.choice([1.0, -1.0, rng.random(), 1e-12], n)
     part = GridBlock("x", 3, max(2.0**power, high * 2.0**-54), high * n)  # whose sum fits a word
-    products = (factors[:, None] * rows).tolist()
-    expected = [sum(int(Fraction(row[j]) / Fraction(part.step)) for row in products) for j in range(3)]
+    products = (factors[:, None] * np.column_stack([np.ones(n), rows])).tolist()
+    expected = [sum(int(Fraction(row[j]) / Fraction(part.step)) for row in products) for j in range(4)]
     assert weighted(rows, factors, part, high).tolist() == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32), st.sampled_from([1, 2, 80, 81, 82, 163, 700]), st.sampled_from([0, 1, 100, 128, 129, 300]),
+    st.sampled_from([-48, -40, -20]), st.booleans(),
+)  # fmt: skip
+def test_sums_in_pieces_are_those_of_integers(seed, n, p, power, given_space):
+    """Rows and columns that fill a piece, or do not, or by one; with space that holds other numbers."""
+    rng = np.random.default_rng(seed)
+    rows, factors = rng.uniform(-1, 1, (n, p)), rng.uniform(-1, 1, n)
+    part = GridBlock("x", p + 1, 2.0**power, 1000.0)
+    steps = np.trunc(factors[:, None] * np.column_stack([np.ones(n), rows]) / part.step).astype(np.int64)
+    space = np.full(n * (p + 1) + 7, np.nan) if given_space else None
+    assert np.array_equal(weighted(rows, factors, part, 1.0, space), steps.sum(axis=0))
 
 
 def test_control_rows_beyond_what_a_float_holds_are_found(monkeypatch):
     rows, factors = np.full((4000, 1), 1 - 2.0**-48), np.full(4000, 1.0)
     part = GridBlock("x", 1, 2.0**-48, 4000.0)
-    assert weighted(rows, factors, part, 1.0).tolist() == [4000 * (2**48 - 1)]
+    expected = [4000 * 2**48, 4000 * (2**48 - 1)]
+    assert weighted(rows, factors, part, 1.0).tolist() == expected
     monkeypatch.setattr(row_sums, "EXACT", 2.0**70)
-    assert weighted(rows, factors, part, 1.0).tolist() != [4000 * (2**48 - 1)]
+    assert weighted(rows, factors, part, 1.0).tolist() != expected
 
 
-@pytest.mark.parametrize(("value", "factor"), [(1.0000001, 0.5), (np.nan, 0.5), (0.5, 1.0000001), (0.5, -np.inf)])
-def test_what_is_beyond_its_range_stops_the_site(value, factor):
+@pytest.mark.parametrize("factor", [1.0000001, -1.0000001, -np.inf, np.nan])
+def test_a_factor_beyond_its_range_stops_the_site(factor):
     rows, factors = np.full((3, 2), 0.5), np.full(3, 0.5)
-    rows[1, 1], factors[2] = value, factor
+    factors[2] = factor
     with pytest.raises(Abort) as stop:
-        weighted(rows, factors, GridBlock("x", 2, 2.0**-40, 3.0), 1.0)
+        weighted(rows, factors, GridBlock("x", 3, 2.0**-40, 3.0), 1.0)
     assert stop.value.cause is Cause.RANGE
-    assert str(value) not in str(stop.value)
     assert str(factor) not in str(stop.value)
+
+
+@pytest.mark.parametrize("value", [1.0000001, -1.0000001, np.nan, np.inf])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_feature_beyond_its_range_stops_the_site_unless_its_row_is_held_out(method, value):
+    spec, rows, weights = plan(method=method), table(), np.array([0.3, -2.0, 1.5, 0.1])
+    whole = words(spec, rows, weights)[1]
+    for row in np.flatnonzero(~rows.test)[-1], np.flatnonzero(rows.test)[0]:
+        features = rows.features.copy()
+        features[row, 1] = value
+        beyond = Table(features, rows.target, None, rows.test, {}, ())
+        assert not beyond.within
+        if rows.test[row]:
+            assert np.array_equal(words(spec, beyond, weights)[1], whole)
+            continue
+        with pytest.raises(Abort) as stop:
+            words(spec, beyond, weights)
+        assert stop.value.cause is Cause.RANGE
+        assert str(value) not in str(stop.value)
+
+
+def test_a_table_knows_whether_its_features_are_within_their_range():
+    for values, within in (([[1.0, -1.0], [0.0, 5e-324]], True), ([[1.0, -1.1]], False), ([[0.0, np.nan]], False)):
+        rows = len(values)
+        one = Table(np.array(values), np.zeros(rows), None, np.zeros(rows, dtype=np.bool_), {}, ())
+        assert one.within is within
+    for shape in ((0, 3), (3, 0)):
+        assert Table(np.zeros(shape), np.zeros(shape[0]), None, np.zeros(shape[0], dtype=np.bool_), {}, ()).within
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 40), st.sampled_from([0, 1, 6, 7, 8, 100, 127, 128, 300]))
+def test_margins_are_the_sums_of_rows_with_a_one_in_front_whatever_the_space_held(seed, n, p):
+    rng = np.random.default_rng(seed)
+    features, weights = rng.uniform(-1, 1, (n, p)), rng.normal(size=p + 1)
+    expected = (np.column_stack([np.ones(n), features]) * weights).sum(axis=1)
+    for space in (None, np.full(n * (p + 1), np.nan), np.full(n * (p + 1) + 5, 1e300)):
+        assert layers.margins(weights, features, space).tobytes() == expected.tobytes()
+    assert layers.margins(weights, np.asfortranarray(features)).tobytes() == expected.tobytes()
 
 
 def test_rows_that_are_added_up_exactly_refuse_a_clip():
@@ -191,10 +246,10 @@ FACTORS = st.sampled_from([0.0, 5e-324, 1e-300, 0.25, 1 / 3, 1.0, -1.0, 7.3, 1e9
 
 
 def longest(rows, factors, part, most):
-    """The largest norm that a row alone adds, over the clip: in whole numbers and fractions."""
+    """The largest norm that a row alone adds, over the clip: in whole numbers and fractions. A row has a 1 in front."""
     found = 0
     for row, factor in zip(rows, factors, strict=True):
-        steps = row_sums.clipped(row[None, :], np.array([factor]), part, most)
+        steps = row_sums.clipped(row[None, 1:], np.array([factor]), part, most)
         found = max(found, sum(step * step for step in steps.tolist()))
     return found * Fraction(part.step) ** 2 / Fraction(most) ** 2
 
@@ -209,14 +264,14 @@ def test_no_row_adds_more_than_its_clip_in_whole_numbers(given_, data, fine, mos
     part = GridBlock("x", 7, 2.0 ** (np.frexp(most)[1] - 10 - fine), most * len(rows))
     assert longest(rows, factors, part, most) <= 1
     # and all together are the sum of each alone
-    alone = sum(row_sums.clipped(rows[[i]], factors[[i]], part, most) for i in range(len(rows)))
-    assert np.array_equal(row_sums.clipped(rows, factors, part, most), alone)
+    alone = sum(row_sums.clipped(rows[[i], 1:], factors[[i]], part, most) for i in range(len(rows)))
+    assert np.array_equal(row_sums.clipped(rows[:, 1:], factors, part, most), alone)
 
 
 def test_a_row_is_scaled_to_just_below_its_clip_and_a_short_one_stays():
     """Known answer: a row (1, 2, 2) has the norm 3."""
     part = GridBlock("x", 3, 2.0**-40, 2.0)
-    rows = np.array([[1.0, 2.0, 2.0]])
+    rows = np.array([[2.0, 2.0]])
     assert row_sums.clipped(rows, np.array([0.25]), part, 1.5).tolist() == [2**38, 2**39, 2**39]
     scaled = row_sums.clipped(rows, np.array([-8.0]), part, 1.5) * part.step
     assert scaled.tolist() == pytest.approx([-0.5, -1.0, -1.0], rel=1e-11)
@@ -236,9 +291,9 @@ def test_control_a_clip_that_is_too_long_by_rounding_is_found(monkeypatch):
 def test_a_row_that_is_not_finite_counts_as_zero_and_says_nothing(value):
     """Also one whose norm is beyond a float."""
     part = GridBlock("x", 2, 2.0**-40, 9.0)
-    rows, factors = np.array([[1.0, 0.5], [1.0, value], [1.0, 0.25]]), np.array([0.5, 0.5, 0.5])
+    rows, factors = np.array([[0.5], [value], [0.25]]), np.array([0.5, 0.5, 0.5])
     assert row_sums.clipped(rows, factors, part, 1.0).tolist() == [2**40, 3 * 2**37]
-    rows[1, 1], factors[1] = 0.5, value
+    rows[1, 0], factors[1] = 0.5, value
     found = row_sums.clipped(rows, factors, part, 1.0).tolist()
     assert (found == [2**40, 3 * 2**37]) == (value != 1e200)  # so large a residual is clipped as any other
 

@@ -26,7 +26,7 @@ def rows_of(task, ask: Ask, table: Table) -> np.ndarray:
     assert ask.kind is Kind.TRAIN
     by, weights = link(task.plan), np.frombuffer(ask.state, dtype="<f8")
     x = np.column_stack([np.ones(int((~table.test).sum())), table.features[~table.test]])
-    y, at = table.target[~table.test], margins(weights, x)
+    y, at = table.target[~table.test], margins(weights, x[:, 1:])
     off, upper = by.mean(at) - y, np.triu_indices(x.shape[1])
     grain = 2.0**-48
     if by.squares:

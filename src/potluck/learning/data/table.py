@@ -43,7 +43,7 @@ class Added(Unlaid, Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """One site's rows. Never leaves the site; its repr shows no value.
+    """One site's rows. Never leaves the site; its repr shows no value. Nobody writes to its arrays.
 
     features [n, p] on [-1, 1]; target [n] (side, class or scaled number; zeros where the plan has none);
     person [n] codes in order of appearance, or None; test [n]: held out; columns: for statistics, every declared
@@ -59,6 +59,12 @@ class Table:
     schema: tuple[tuple[str, Column], ...]
     tally: Tally = field(default=Tally(), repr=False)
     sums: Added | None = field(default=None, repr=False)
+    within: bool = field(init=False, repr=False)
+    """Whether all features are where they should be: looked at once, not in each of many sums."""
+
+    def __post_init__(self) -> None:
+        some = self.features
+        object.__setattr__(self, "within", some.size == 0 or bool(some.max() <= 1 and some.min() >= -1))
 
     @property
     def rows(self) -> int:

@@ -69,11 +69,19 @@ def counted(plan: Plan, person: Index | None, index: Index) -> Index:
     return index[np.sort(order[place < most_rows(plan)])]
 
 
-def batches(index: Index, size: int) -> Iterator[Index]:
-    """`index` in parts of about NUMBERS / size rows, for rows of so many numbers each."""
-    step = max(1, NUMBERS // max(size, 1))
+def batches(index: Index, size: int, times: int = 1) -> Iterator[Index]:
+    """`index` in parts of about NUMBERS / size rows, for rows of so many numbers each.
+
+    times: so many more, where so much less is made of them. A batch has a price of its own, beside that of its rows.
+    """
+    step = max(1, times * NUMBERS // max(size, 1))
     for start in range(0, len(index), step):
         yield index[start : start + step]
+
+
+def space(size: int, times: int = 1) -> Floats:
+    """Space for the numbers of one batch, to be written over by the next: fresh memory for each would cost more."""
+    return np.empty(max(times * NUMBERS, size))
 
 
 def _by_person(index: Index, person: Index, size: int, rows: Rows) -> Iterator[Update]:

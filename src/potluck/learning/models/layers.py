@@ -54,13 +54,24 @@ def design(features: Floats) -> Floats:
     return out
 
 
-def margins(weights: Floats, rows: Floats) -> Floats:
-    """rows [n, p + 1] -> [n] their products with the weights: the same bytes on every machine, in any order of rows.
+def margins(weights: Floats, features: Floats, space: Floats | None = None) -> Floats:
+    """features [n, p] -> [n] the intercept and their products with the other weights [p + 1], added up. See `added`."""
+    return added(weights[0], features, weights[1:], space)
+
+
+def added(first: float, features: Floats, factors: Floats, space: Floats | None = None) -> Floats:
+    """[n]: first, and each row's features times factors, [p] or [n, p]: the same bytes on every machine, in any order
+    of rows.
 
     NumPy adds the terms of a row in an order that depends on their number alone. That of a matrix product, and so its
     last bits, depend on the BLAS, on its threads and on how many rows there are.
+    space: n (p + 1) numbers or more, to be written over; None: they are found here.
     """
-    return np.asarray(np.multiply(rows, weights, order="C").sum(axis=1), dtype=np.float64)
+    rows, columns = features.shape
+    terms = np.empty((rows, columns + 1)) if space is None else space[: rows * (columns + 1)].reshape(rows, columns + 1)
+    terms[:, 0] = first
+    np.multiply(features, factors, out=terms[:, 1:])
+    return np.asarray(terms.sum(axis=1), dtype=np.float64)
 
 
 def forward(weights: Floats, features: Floats, shapes: Shapes, activation: str) -> Floats:
@@ -68,7 +79,7 @@ def forward(weights: Floats, features: Floats, shapes: Shapes, activation: str) 
     values = features
     for place, (matrix, bias) in enumerate(unpacked(weights, shapes)):
         if len(bias) == 1:
-            values = margins(np.concatenate([bias, matrix[:, 0]]), design(values))[:, None]
+            values = margins(np.concatenate([bias, matrix[:, 0]]), values)[:, None]
         else:
             values = values @ matrix + bias
         if place + 1 < len(shapes):

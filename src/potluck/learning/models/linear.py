@@ -32,9 +32,10 @@ def l2(plan: Plan) -> float:
     return required(plan.model).l2
 
 
-def residuals(by: Link, weights: Floats, rows: Floats, target: Floats) -> Floats:
-    """rows [n, p + 1] -> [n] predicted mean minus target: within [-1, 1], but of squared errors."""
-    return np.asarray(by.mean(margins(weights, rows)) - target, dtype=np.float64)
+def residuals(by: Link, weights: Floats, features: Floats, target: Floats, space: Floats | None = None) -> Floats:
+    """features [n, p] -> [n] predicted mean minus target: within [-1, 1], but of squared errors. room: see
+    `layers.added`."""
+    return np.asarray(by.mean(margins(weights, features, space)) - target, dtype=np.float64)
 
 
 def slope_of(by: Link) -> Callable[[Spec, Shapes, Goal], Slope]:
@@ -65,9 +66,9 @@ def room(by: Link, weights: Floats) -> float:
     return max(ROOM, largest(by, weights)) if by.squares else 1.0
 
 
-def curvature(by: Link, weights: Floats, rows: Floats) -> Floats:
-    """rows [n, p + 1] -> [n] weights of the Gram matrix."""
-    return by.curved(margins(weights, rows))
+def curvature(by: Link, weights: Floats, features: Floats) -> Floats:
+    """features [n, p] -> [n] weights of the Gram matrix."""
+    return by.curved(margins(weights, features))
 
 
 def penalty(strength: float, weights: Floats) -> Floats:

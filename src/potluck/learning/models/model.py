@@ -107,7 +107,7 @@ class Model:
             return layers.forward(self.weights, features, self.shapes, self.network.activation)
         if self.forest:
             return forest.margins(self.forest, self.encoding.names, features)[:, None]
-        return layers.margins(self.weights, layers.design(features))[:, None]
+        return layers.margins(self.weights, features)[:, None]
 
     def scored_features(self, features: Floats) -> Floats:
         """features [n, p] -> [n]: probability of positive, or the number in its own units; [n, K] for classes."""

@@ -117,12 +117,12 @@ def solved(plan: Plan, features: Floats, target: Floats) -> Model:
     best = point = np.zeros(rows.shape[1])
     merit = np.inf
     for _ in range(STEPS):
-        slope = rows.T @ residuals(by, point, rows, target) + penalty(strength, point)
+        slope = rows.T @ residuals(by, point, features, target) + penalty(strength, point)
         if np.linalg.norm(slope) > merit:
             point = (best + point) / 2
             continue
         best, merit = point, float(np.linalg.norm(slope))
-        gram = rows.T @ (curvature(by, best, rows)[:, None] * rows)
+        gram = rows.T @ (curvature(by, best, features)[:, None] * rows)
         gram[np.arange(1, len(gram)), np.arange(1, len(gram))] += strength
         try:
             point = best - np.linalg.solve(gram, slope)

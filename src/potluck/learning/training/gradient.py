@@ -19,7 +19,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Contribution, Encoded, Floats, Grid, L
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
-from potluck.learning.data.units import Index, most_units, updates
+from potluck.learning.data.units import Index, most_units, space, updates
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.layers import design
 from potluck.learning.models.linear import l2, link, penalty, residuals, room
@@ -35,12 +35,14 @@ from potluck.learning.training.method import (
     within,
 )
 from potluck.learning.training.optimizer import optimizer_of
-from potluck.learning.training.row_sums import clipped, encoded, exact, noised, training_rows, weighted
+from potluck.learning.training.row_sums import bounded_rows, clipped, encoded, exact, noised, training_rows, weighted
 
 NEAR = 1e-4
 """Where less than this part of the largest coefficient is still to go, it has arrived: `training.newton.BLURRED`."""
 FLAT = 1e-6
 """A gradient's norm rises where it does by more than this a row: below lies what the grid cuts off."""
+TIMES = 2
+"""So many more rows in a batch: of each number of theirs one is made at a time."""
 NOT_ARRIVED = (
     "gradient descent has not arrived: coefficients may be nearer to 0 than the fit's. Raise training.rounds or "
     'training.rate, or take method = "newton"'
@@ -78,8 +80,8 @@ class Gradient:
         by = link(self.plan)
 
         def each(index: Index) -> Floats:
-            x = design(rows.features[index])
-            return residuals(by, weights, x, rows.target[index])[:, None] * x
+            x = rows.features[index]
+            return residuals(by, weights, x, rows.target[index])[:, None] * design(x)
 
         yield from updates(self.plan, np.flatnonzero(~rows.test), rows.person, self.features + 1, each)
 
@@ -132,9 +134,11 @@ class _Rows:
         plan, part = self.method.plan, grid.parts[0]
         by, most = link(plan), noised(limit).l2[0] if plan.noisy else exact(limit).high[0]
         totals = {one.name: np.zeros(one.size, dtype=np.int64) for one in grid.parts}
-        for x, y in training_rows(self.rows):
-            off = residuals(by, self.weights, x, y)
-            totals[part.name] += (clipped if plan.noisy else weighted)(x, off, part, most)
+        read, add = (training_rows, clipped) if plan.noisy else (bounded_rows, weighted)
+        batch = space(part.size, TIMES)
+        for x, y in read(self.rows, TIMES):
+            off = residuals(by, self.weights, x, y, batch)
+            totals[part.name] += add(x, off, part, most, batch)
             if not plan.noisy:
                 totals[TALLY] += counts(self.method.aim, y)
         return encoded(totals, grid, limit)

@@ -25,7 +25,7 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import most_units
 from potluck.learning.models.fitted import Fitted, Sums, training
-from potluck.learning.models.layers import margins
+from potluck.learning.models.layers import design, margins
 from potluck.learning.models.linear import l2, largest, link, penalty, room
 from potluck.learning.training.gram import Gram
 from potluck.learning.training.method import (
@@ -39,7 +39,7 @@ from potluck.learning.training.method import (
     tally,
     within,
 )
-from potluck.learning.training.row_sums import encoded, exact, training_rows, weighted
+from potluck.learning.training.row_sums import bounded_rows, encoded, exact, weighted
 
 GRAM = "gram"
 COARSEST = 2.0**-30
@@ -223,15 +223,15 @@ class _Rows:
         parts = {part.name: part for part in grid.parts}
         totals = {part.name: np.zeros(part.size, dtype=np.int64) for part in grid.parts}
         gram = Gram(len(self.weights), high[GRAM], parts[GRAM].step)
-        for x, y in training_rows(self.rows):
+        for x, y in bounded_rows(self.rows):
             at = margins(self.weights, x)
             off = np.asarray(by.mean(at) - y, dtype=np.float64)
-            gram.add(x, by.curved(at))
+            gram.add(design(x), by.curved(at))
             totals["gradient"] += weighted(x, off, parts["gradient"], high["gradient"])
             totals[TALLY] += counts(self.method.aim, y)
             if by.squares:
                 for name, column in zip(("squares", "rest"), _split(off**2, grain), strict=True):
-                    totals[name] += weighted(np.ones((len(y), 1)), column, parts[name], high[name])
+                    totals[name] += weighted(x[:, :0], column, parts[name], high[name])
         totals[GRAM] = gram.steps()[np.triu_indices(len(self.weights))]
         return encoded(totals, grid, limit)
 

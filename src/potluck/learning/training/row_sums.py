@@ -4,6 +4,7 @@ As `core.fixed` has it for what is laid out, each product is truncated toward ze
 clip the words are the same, bit for bit, but a batch of rows is gone through a few times in the cache, and no row's
 contribution is kept. float64 holds whole numbers up to 2^53, and sums of them below that are exact in any order.
 With a clip a row's norm is |residual| |features|, so that it is enough to clip its residual: see `clipped`.
+A row is its features with a 1 in front. That 1 is not laid out: its products are the residuals themselves.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,37 +17,60 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Clip, Encoded, Floats, Grid, GridBlock, L, Range
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import batches
-from potluck.learning.models.layers import design
+from potluck.learning.models.layers import added
 
 Whole = NDArray[np.int64]
 EXACT = 2.0**53
 FEW = 8
 """Where fewer rows than this add up to whole numbers that a float64 holds, they are added up as integers."""
+BROAD, ALONE = 128, 1 << 13
+"""Columns of one sum of rows, and its numbers. OpenBLAS shares more of them among threads, which would wait longer for
+each other than they work."""
 
 
-def training_rows(rows: Table) -> Iterator[tuple[Floats, Floats]]:
-    """Batches of the rows that are trained on: features with a 1 in front [n, p + 1], target [n]."""
-    for index in batches(np.flatnonzero(~rows.test), rows.features.shape[1] + 1):
+def training_rows(rows: Table, times: int = 1) -> Iterator[tuple[Floats, Floats]]:
+    """Batches of the rows that are trained on: features [n, p], target [n]. times: see `data.units.batches`.
+
+    A batch may be written over by the next.
+    """
+    columns = rows.features.shape[1]
+    gathered = np.empty((0, columns))
+    for index in batches(np.flatnonzero(~rows.test), columns + 1, times):
         first, last = index[0], index[-1] + 1
-        here = slice(first, last) if last - first == len(index) else index  # a stretch need not be gathered
-        yield design(rows.features[here]), rows.target[here]
+        if last - first == len(index):  # a stretch need not be gathered
+            yield rows.features[first:last], rows.target[first:last]
+            continue
+        if len(gathered) < len(index):
+            gathered = np.empty((len(index), columns))
+        features = gathered[: len(index)]
+        np.take(rows.features, index, axis=0, out=features, mode="clip")  # whose other mode makes a copy first
+        yield features, rows.target[index]
 
 
-def weighted(rows: Floats, factors: Floats, part: GridBlock, high: float) -> Whole:
-    """The sum of factor x row [p] in whole steps of a part of the grid, each entry truncated toward zero.
+def bounded_rows(rows: Table, times: int = 1) -> Iterator[tuple[Floats, Floats]]:
+    """The same. Raises Abort(RANGE): a feature is not on [-1, 1]."""
+    for features, target in training_rows(rows, times):
+        if not rows.within and features.size and not (features.max() <= 1 and features.min() >= -1):
+            raise Abort(Cause.RANGE, detail="a feature is beyond its range or not a finite number")
+        yield features, target
 
-    rows [n, p] on [-1, 1]; |factors [n]| <= high. So no entry is beyond high: Raises Abort(RANGE).
+
+def weighted(features: Floats, factors: Floats, part: GridBlock, high: float, space: Floats | None = None) -> Whole:
+    """The sum of factor x row [p + 1] in whole steps of a part of the grid, each entry truncated toward zero.
+
+    features [n, p] on [-1, 1], as `bounded_rows` has them; |factors [n]| <= high. So no entry is beyond high.
+    space: see `layers.added`. Raises Abort(RANGE): a factor is beyond.
     """
     largest = max(factors.max(), -factors.min())
-    if not (largest <= high and rows.max() <= 1 and rows.min() >= -1):  # not so either where one is no number
+    if not largest <= high:  # not so either where one is no number
         raise Abort(Cause.RANGE, detail=f"{part.name}: a contribution is beyond its range or not a finite number")
-    return _truncated(rows, factors / part.step, largest / part.step)
+    return _truncated(features, factors / part.step, largest / part.step, space)
 
 
-def clipped(rows: Floats, factors: Floats, part: GridBlock, most: float) -> Whole:
-    """The same sum [p] of rows that are clipped one by one: no row adds more than most / step steps, in L2 norm.
+def clipped(features: Floats, factors: Floats, part: GridBlock, most: float, space: Floats | None = None) -> Whole:
+    """The same sum of rows that are clipped one by one: no row adds more than most / step steps, in L2 norm.
 
-    rows [n, p], the first column 1, factors [n]: any numbers. A row that is not finite, or whose norm is not, counts as
+    features [n, p - 1], factors [n]: any numbers. A row that is not finite, or whose norm is not, counts as
     zero: an error would tell of it. most: the clip, between 2^-900 and 2^900.
 
     The bound. Let |x| be the norm of a row, n what float64 finds for it, and u = 2^-53. The first square is 1, beside
@@ -57,27 +81,39 @@ def clipped(rows: Floats, factors: Floats, part: GridBlock, most: float) -> Whol
     most |f| |x| (1 + u) / step <= most / step. The whole numbers are added up exactly.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        norms = np.sqrt(np.multiply(rows, rows, order="C").sum(axis=1))
-        spare = margin(rows.shape[1])
+        norms = np.sqrt(added(1.0, features, features, space))
+        spare = margin(features.shape[1] + 1)
         over = np.abs(factors) * norms > most / (1 + spare / 2)
         kept = np.where(over, np.copysign(most / (1 + spare) / norms, factors), factors)
     lost = ~(np.isfinite(factors) & np.isfinite(norms))
     if lost.any():
-        rows, kept = np.where(lost[:, None], 0.0, rows), np.where(lost, 0.0, kept)
-    return _truncated(rows, kept / part.step, most / part.step)
+        features, kept = np.where(lost[:, None], 0.0, features), np.where(lost, 0.0, kept)
+    return _truncated(features, kept / part.step, most / part.step, space)
 
 
-def _truncated(rows: Floats, factors: Floats, largest: float) -> Whole:
-    """The sum of factor x row [p], each entry truncated toward zero: none is larger than `largest`."""
-    steps = rows * factors[:, None]  # exact but for the product's own rounding: factors were divided by a power of two
-    np.trunc(steps, out=steps)
-    tall = int(EXACT / max(largest, 1.0))
+def _truncated(features: Floats, factors: Floats, largest: float, space: Floats | None) -> Whole:
+    """The sum of factor x row [p + 1], each entry truncated toward zero: none is larger than `largest`."""
+    rows, columns = features.shape
+    steps = np.empty((rows, columns)) if space is None else space[: rows * columns].reshape(rows, columns)
+    # exact but for the product's own rounding: factors were divided by a power of two
+    np.trunc(np.multiply(features, factors[:, None], out=steps), out=steps)
+    total = np.empty(columns + 1, dtype=np.int64)
+    total[0] = factors.astype(np.int64).sum()
+    for left in range(0, columns, BROAD):
+        here = slice(left, left + BROAD)
+        total[1:][here] = _whole_sum(steps[:, here], largest)
+    return total
+
+
+def _whole_sum(steps: Floats, largest: float) -> Whole:
+    """[n, p] -> [p]: the sum of whole numbers, of which none is larger than `largest`."""
+    rows, columns = steps.shape
+    tall = min(int(EXACT / max(largest, 1.0)), ALONE // columns)
     if tall < FEW:
         return np.asarray(steps.astype(np.int64).sum(axis=0))
-    total = np.zeros(rows.shape[1], dtype=np.int64)
-    for start in range(0, len(rows), tall):
-        total += steps[start : start + tall].sum(axis=0).astype(np.int64)
-    return total
+    last, ones = rows - rows % tall, np.ones(tall)
+    sums = (ones @ steps[:last].reshape(-1, tall, columns)).astype(np.int64).sum(axis=0)
+    return np.asarray(sums + (ones[: rows - last] @ steps[last:]).astype(np.int64))
 
 
 def encoded(totals: Mapping[str, Whole], grid: Grid, limit: L) -> Encoded[L]:
