@@ -226,6 +226,12 @@ def test_the_limit_of_each_block_is_a_range_without_noise_and_a_clip_with_it():
         row_sums.noised(Range((1.0,)))
 
 
+def test_one_coefficient_does_not_stand_for_all_features():
+    for features, weights in (((4, 3), 2), ((4, 1), 4), ((4, 3), 3), ((4, 0), 2)):
+        with pytest.raises(ValueError, match="reshape"):
+            layers.margins(np.ones(weights), np.ones(features))
+
+
 CLIPS = st.sampled_from([2.0**-10, 0.3, 1.0, 5.0, 32.0, 1e3])
 
 

@@ -55,8 +55,11 @@ def design(features: Floats) -> Floats:
 
 
 def margins(weights: Floats, features: Floats, space: Floats | None = None) -> Floats:
-    """features [n, p] -> [n] the intercept and their products with the other weights [p + 1], added up. See `added`."""
-    return added(weights[0], features, weights[1:], space)
+    """features [n, p] -> [n] the intercept and their products with the other weights [p + 1], added up. See `added`.
+
+    Raises ValueError: there are not as many weights.
+    """
+    return added(weights[0], features, weights[1:].reshape(features.shape[1]), space)  # one must not stand for all
 
 
 def added(first: float, features: Floats, factors: Floats, space: Floats | None = None) -> Floats:
