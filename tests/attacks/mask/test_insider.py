@@ -20,6 +20,8 @@ from potluck.mpc.mask.protection import Mask
 from potluck.mpc.mask.roster import fresh, table
 from potluck.secret.box import PublicBoxKey
 from potluck.secret.container import Secret
+from potluck.secret.context import Sending
+from potluck.secret.schedule import HEAD
 from potluck.secret.shamir import split
 from potluck.testing.draws import seeded
 from potluck.testing.protection import RoundContext, check_protection, judged
@@ -303,12 +305,25 @@ def test_a_wrong_share_at_the_end_is_its_submitters_fault_and_the_sum_is_right(s
         if step != m.UNMASK:
             return body
         settled = liar.settled(sat)
-        return settled.server.seal(bytes(32 * 6), m.box_info(settled.hash, LIAR, SERVER, m.UNMASK))
+        return Sending(settled.server, m.server_info(settled.hash, LIAR)).seal(bytes(32 * 6), m.UNMASK.encode())
 
     sat.play = {LIAR: lambda seat, half: altering(turn)(seat, liar.spy(half))}
     opened = check_protection(sat)
     assert isinstance(opened, Opened)
     assert opened.givers == set(sat.terms.sites)
+
+
+def test_a_sealed_input_is_no_answer_to_the_survivors_although_both_are_of_one_context():
+    said = {}
+
+    def turn(seat, to, step, body):
+        said[step] = body
+        return said[m.INPUT] if step == m.UNMASK else body
+
+    opened = check_protection(sitting(play={LIAR: altering(turn)}))
+    assert isinstance(opened, Opened)
+    assert said[m.INPUT][:HEAD] == said[m.UNMASK][:HEAD]
+    assert said[m.INPUT] != said[m.UNMASK]
 
 
 def test_a_signature_over_another_survivor_set_is_a_drop_out_and_the_sum_is_right():

@@ -22,6 +22,7 @@ from potluck.mpc.mask.roster import fresh, table
 from potluck.secret.box import SEED as BOX_SEED
 from potluck.secret.box import BoxKey
 from potluck.secret.container import Secret
+from potluck.secret.context import Receivers
 from potluck.secret.keys import Roster, SigningKey
 from potluck.secret.shamir import SIZE, join
 from potluck.secret.statement import indices
@@ -92,8 +93,7 @@ class Rogue:
         relays = self._each(self.relay, {to: m.Relay(dealers, notes[to]) for to in dealers})
         sealed = yield from self._ask(m.RELAY, relays, m.INPUT)
         for i, body in sealed.items():
-            info = m.box_info(self.table.hash, self.terms.sites[i], SERVER, m.INPUT)
-            self.inputs[i] = unpack(self.key.unseal(body, info), self.terms.length, self.terms.bits)
+            self.inputs[i] = unpack(self._opened(i, body, m.INPUT), self.terms.length, self.terms.bits)
         for i in self.corrupt & self.dealt.keys():
             self._betray(i)
 
@@ -126,14 +126,17 @@ class Rogue:
 
     def _learn(self, holder, body):
         """Sort a reply by what its commitments say it is. An honest site's reply has one share a dealer."""
-        info = m.box_info(self.table.hash, self.terms.sites[holder], SERVER, m.UNMASK)
-        opened = self.key.unseal(body, info)
+        opened = self._opened(holder, body, m.UNMASK)
         self.replied[holder] = []
         for start in range(0, len(opened), SIZE):
             share = Secret(opened[start : start + SIZE])
             dealer, kind = self._whose(holder, share)
             self.replied[holder].append((dealer, kind))
             self.shares[dealer, kind][holder + 1] = share
+
+    def _opened(self, sender, body, step):
+        party = self.terms.sites[sender]
+        return Receivers(self.key).opened(party, body, 0, m.server_info(self.table.hash, party), step.encode())
 
     def _whose(self, holder, share):
         for dealer in self.dealt:

@@ -154,6 +154,11 @@ def box_info(roster: bytes, sender: Party, to: Party, step: str) -> bytes:
     return b"potluck mask box 1\0" + digest(roster, named(sender), named(to), step.encode())
 
 
+def server_info(roster: bytes, sender: Party) -> bytes:
+    """What a site's two messages to the server's key of the round are sealed under, each bound to its step."""
+    return b"potluck mask to server 1\0" + digest(roster, named(sender))
+
+
 def commitment(roster: bytes, dealer: Party, holder: Party, kind: str, value: Secret) -> bytes:
     """SHA-256 of a uniform 32-byte value and its place: binding, and hiding since nobody can guess the value."""
     return digest(b"potluck mask commitment 1", roster, named(dealer), named(holder), kind.encode(), value.expose())

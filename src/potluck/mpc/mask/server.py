@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from potluck.core.party import SERVER, Party
+from potluck.core.party import Party
 from potluck.core.rounds import SURVIVORS, Credentials, Half, Terms, Words
 from potluck.core.slices import Sliced, whole
 from potluck.core.stages import Opened
@@ -24,6 +24,7 @@ from potluck.mpc.mask.roster import SettledRoster, check_advert, check_keys, tab
 from potluck.mpc.mask.unmask import Closing, check_reply, closing, keys
 from potluck.secret.box import SEED, BoxKey
 from potluck.secret.container import Secret
+from potluck.secret.context import Receivers
 from potluck.secret.statement import indices
 from potluck.secret.stream import digest
 
@@ -50,7 +51,8 @@ def open_sum(shape: Shape, terms: Terms, me: Credentials) -> Half[Opened]:
     notes = handed_on({dealer: one.notes for dealer, one in dealt.items()})
     relays = {terms.sites[to]: dump(m.Relay(dealers, some)) for to, some in notes.items()}
     total = np.zeros(terms.length, terms.dtype)
-    take = partial(_added, total, settled, key)
+    receivers = Receivers(key)
+    take = partial(_added, total, settled, receivers)
     inputs = yield replace(ask_sites(terms, (m.RELAY, m.INPUT), relays, terms.fewest, contributes=True), take=take)
     givers = tuple(sorted(index[site] for site in inputs.got))
 
@@ -63,7 +65,7 @@ def open_sum(shape: Shape, terms: Terms, me: Credentials) -> Half[Opened]:
         step, answers, named = m.SIGNED, _signatures(settled, index, signed.got), False
 
     fixed = closing(settled, dealt, frozenset(givers))
-    check = partial(_read_reply, fixed, key)
+    check = partial(_read_reply, fixed, receivers)
     replies = yield ask_sites(terms, (step, m.UNMASK), answers, shape.least, check, fixes=named, stands=SURVIVORS)
     plus, minus = keys(fixed, {index[site]: body for site, body in replies.got.items()})
     mask(total, plus, minus)
@@ -75,10 +77,10 @@ def _check_advert(shape: Shape, terms: Terms, me: Credentials, sender: Party, ad
     check_keys(sender, advert)
 
 
-def _added(total: Words, settled: SettledRoster, key: BoxKey, sender: Party, body: Sliced) -> Sliced:
+def _added(total: Words, settled: SettledRoster, receivers: Receivers, sender: Party, body: Sliced) -> Sliced:
     """What a site gave is in the sum from here on, whatever becomes of the site: the survivors that are named next are
     those whose input was taken."""
-    words = key.opened(whole(body), m.box_info(settled.hash, sender, SERVER, m.INPUT))
+    words = receivers.opened(sender, whole(body), 0, m.server_info(settled.hash, sender), m.INPUT.encode())
     add(total, words, sender)
     return words
 
@@ -89,8 +91,8 @@ def _read_signature(me: Credentials, statement: bytes, sender: Party, body: byte
     return signature
 
 
-def _read_reply(fixed: Closing, key: BoxKey, sender: Party, body: bytes) -> bytes:
-    shares = key.unseal(body, m.box_info(fixed.table.hash, sender, SERVER, m.UNMASK))
+def _read_reply(fixed: Closing, receivers: Receivers, sender: Party, body: bytes) -> bytes:
+    shares = whole(receivers.opened(sender, body, 0, m.server_info(fixed.table.hash, sender), m.UNMASK.encode()))
     check_reply(fixed, fixed.table.terms.sites.index(sender), shares)
     return shares
 

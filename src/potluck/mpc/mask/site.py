@@ -18,6 +18,7 @@ from potluck.mpc.mask.notes import Held, check_note, deal, expected, open_half, 
 from potluck.mpc.mask.pairs import mask, pair_mask, self_mask, session
 from potluck.mpc.mask.roster import Own, SettledRoster, accept, agree, fresh
 from potluck.secret.container import Secret
+from potluck.secret.context import Sending
 from potluck.secret.statement import indices, survived
 from potluck.secret.stream import digest
 
@@ -43,7 +44,8 @@ def give(shape: Shape, terms: Terms, me: Credentials, guarded: Guarded) -> Half[
     words, cost = own_words(terms, guarded).copy(), charge(terms, guarded)
     del guarded
     mask(words, [self_mask(own.seed, session(terms), own.advert.public), *dealing.plus], dealing.minus)
-    sealed = table.server.seal(pack(words), m.box_info(table.hash, me.party, SERVER, m.INPUT))
+    to_server = Sending(table.server, m.server_info(table.hash, me.party))
+    sealed = to_server.seal(pack(words), m.INPUT.encode())
     del words
     answer = yield from ask_server(terms.label, m.INPUT, sealed, m.SURVIVORS, cost, contributes=True)
     givers = _agree(own, table, dealing, answer)
@@ -57,7 +59,7 @@ def give(shape: Shape, terms: Terms, me: Credentials, guarded: Guarded) -> Half[
         _enough(me, table, table.graph.holders[own.index] & frozenset(givers), statement, mine, answer)
         record = None
     shares = _one_share_each(dealing, frozenset(givers))
-    sealed = table.server.seal(shares, m.box_info(table.hash, me.party, SERVER, m.UNMASK))
+    sealed = to_server.seal(shares, m.UNMASK.encode())
     label = terms.label(m.UNMASK)
     yield Exchange(label, send={SERVER: Parcel(label, sealed)}, record=record, fixes=agreed)
 
