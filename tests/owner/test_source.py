@@ -314,6 +314,32 @@ def test_columns_whose_names_differ_in_case_alone_are_not_taken_for_each_other(t
     assert cells(opened(Source(file="rows.parquet"), tmp_path), "sex") == {"sex": [4]}
 
 
+def test_columns_that_hold_others_are_one_name_each(tmp_path):
+    """What they consist of may be called as a column is."""
+    odd = {"age": {"SEX": 1, "more": [{"sex": 2}]}}
+    rows = pa.Table.from_pylist([{"age": 5, "deep": odd, "sex": 6, "lists": [[7]], "last": 8}])
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    assert opened(Source(file="rows.parquet"), tmp_path).names() == ("age", "deep", "sex", "lists", "last")
+    held = cells(opened(Source(file="rows.parquet"), tmp_path), "age", "sex", "last")
+    assert held == {"age": [5], "sex": [6], "last": [8]}
+    assert "column 'deep'" in fails(Source(file="rows.parquet"), tmp_path, names=("deep",))
+
+
+def test_the_engine_prints_nothing_where_a_program_has_no_file():
+    """DuckDB takes it for a person at a prompt, and shows how far a long query has come."""
+    shown = "SELECT current_setting('enable_progress_bar')"
+    program = f"""
+import duckdb
+from potluck.learning.data.sql.duck import _database
+from potluck.learning.data.sql.relation import Limits
+for made in (duckdb.connect(), _database(Limits(0, 1 << 30), 1)):
+    print(made.execute("{shown}").fetchone()[0], made.cursor().execute("{shown}").fetchone()[0])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    engine, ours = done.stdout.splitlines()
+    assert (engine.split()[0], ours) == ("True", "False False")
+
+
 def test_a_column_without_any_value_has_none(tmp_path):
     pq.write_table(pa.table({"x": pa.nulls(2), "y": [1, 2]}), tmp_path / "rows.parquet")
     assert cells(opened(Source(file="rows.parquet"), tmp_path), "x") == {"x": [None, None]}

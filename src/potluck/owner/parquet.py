@@ -15,7 +15,7 @@ from pathlib import Path
 from potluck.core.errors import DataError
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Rows, by_place, few_enough, most_read
-from potluck.learning.data.sql.duck import Duck, connection, path_text, typed
+from potluck.learning.data.sql.duck import Duck, connection, parquet_names, path_text, typed
 from potluck.learning.data.sql.relation import Limits
 
 
@@ -49,16 +49,6 @@ class ParquetFile:
             cells = {name: typed(*columns[place], self.where) for name, place in zip(wanted, index, strict=True)}
             yield Duck(found.connection, self._source, cells, self.where, what=f"{self.path} cannot be read as Parquet")
 
-    def _labels(self) -> list[str]:
-        """The names of its columns, none where it is no Parquet file, which the engine tells."""
-        import pyarrow as pa
-        import pyarrow.parquet
-
-        try:
-            return list(pa.parquet.read_schema(self.path).names)
-        except (pa.ArrowException, OSError):
-            return []
-
     def _alone(self, wanted: Sequence[str], labels: Sequence[str]) -> None:
         """Raises DataError: a column's name differs from another's in case alone, which the engine takes for one."""
         # Of names that it takes for one the engine calls the second `name_1`, which may be another's name.
@@ -76,10 +66,11 @@ class ParquetFile:
         """The file, open to the engine, and its columns' names as they are in it."""
         if not self.path.is_file():
             raise DataError(f"no such file: {self.path}", where=self.where, hint="correct the path of this site's data")
-        labels = self._labels()
-        few_enough(len(labels), self.where)
         with connection(self.limits, self.path) as made:
-            yield Duck(made, self._source, {}, self.where, what=f"{self.path} cannot be read as Parquet"), labels
+            found = Duck(made, self._source, {}, self.where, what=f"{self.path} cannot be read as Parquet")
+            labels = parquet_names(found, self.path)
+            few_enough(len(labels), self.where)
+            yield found, labels
 
 
 def parquet(source: object, where: str, limits: Limits) -> Rows | None:

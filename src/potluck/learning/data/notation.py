@@ -14,6 +14,8 @@ from potluck.learning.data.column import Key, to_number
 
 CASED = 0x1E944
 """No letter from here on has a small form."""
+BLOCK = 256
+"""Letters that are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,13 @@ def _small(letter: str) -> str:
 def _large() -> dict[str, str]:
     """By small letter, all letters that fold to it."""
     found: dict[str, str] = {}
-    for letter in map(chr, range(CASED)):
-        if (small := _small(letter)) != letter:
-            found[small] = found.get(small, "") + letter
+    for start in range(0, CASED, BLOCK):
+        block = "".join(map(chr, range(start, min(start + BLOCK, CASED))))
+        if block.lower() == block:  # as most are
+            continue
+        for letter in block:
+            if (small := _small(letter)) != letter:
+                found[small] = found.get(small, "") + letter
     return found
 
 

@@ -29,8 +29,8 @@ from potluck.learning.statistics.kinds import KINDS
 
 GROUPS = 1 << 16
 """Most joint places of statistics that are grouped together."""
-NONE = -1
-"""The place of a row without a value."""
+COUNTER = 30
+"""Bits of a count: more rows than a plan may have."""
 ROUNDING = 2.0**-48
 """More than what doubles can get wrong about a sum of a few squares, and less than what a clip leaves for it."""
 
@@ -63,12 +63,13 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class _Term:
-    """One statistic in the query. digits: the names of its places, each with how many there may be; count: the key of
-    how many rows it counts; sums: the keys of its sums, None where rows are counted; one: a row in whole steps."""
+    """One statistic in the query. digits: the names of its places, each with how many there may be; gaps: the key of
+    how many rows with such places it does not count, in the lowest COUNTER bits; sums: the keys of its sums, None where
+    rows are counted; one: a row in whole steps."""
 
     name: str
     digits: tuple[tuple[str, int], ...]
-    count: str
+    gaps: str
     sums: tuple[str | None, ...]
     one: int
 
@@ -76,11 +77,21 @@ class _Term:
 class Query:
     """The query of a plan's statistics over the values of its columns."""
 
-    def __init__(self, plan: Plan, grid: Grid, top: Layer, values: Mapping[str, str], kept: str | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        grid: Grid,
+        top: Layer,
+        values: Mapping[str, str],
+        kept: str | None = None,
+        gaps: Mapping[str, str] | None = None,
+    ) -> None:
         """values: the names of the columns' values in `top`, NULL where there is none; kept: of what is 1 where a row
-        counts, else 0; None: all count."""
+        counts, else 0; None: all count; gaps: of a column an aggregate that is asked for anyhow, and that counts in its
+        lowest COUNTER bits the rows that have no value there."""
         self._kept = [kept] if kept else []
         self._plan, self._grid, self._values = plan, grid, values
+        self._gaps = gaps or {}
         self._steps = {part.name: part.step for part in grid.parts}
         self._helper = top.above("h")
         self._layer = self._helper.above("t")
@@ -96,8 +107,8 @@ class Query:
 
     def any_of(self, conditions: Sequence[str]) -> str:
         """The key of how many rows meet any of these conditions."""
-        # A sum, as one aggregate with a FILTER costs as much as several without.
-        return self.ask(f"sum(CASE WHEN {' OR '.join(conditions) or '1 = 0'} THEN 1 ELSE 0 END)")
+        # Engines add up NULL faster than 0, and one aggregate with a FILTER costs as much as several without.
+        return self.ask(f"sum(CASE WHEN {' OR '.join(conditions)} THEN 1 END)" if conditions else "0")
 
     def answer(self, relation: Relation) -> tuple[Sums, Mapping[str, int], Mapping[str, int]]:
         """The sums, and by its key what else was asked for: of rows that count, and of the others. Raises DataError,
@@ -124,7 +135,7 @@ class Query:
                     others.update(sums if number == 0 else {})
                     continue
                 for term in terms:
-                    _put(term, place, sums, steps[term.name], counted)
+                    _put(term, place, sums[self.rows], sums, steps[term.name], counted)
                 if number == 0:
                     everything.update(sums)
         found = Sums(self._grid, steps, everything[self.rows], counted, everything[self._beyond] > 0)
@@ -133,7 +144,8 @@ class Query:
     def _term(self, one: Statistic) -> _Term:
         kind, helper = KINDS.of(one.kind), self._helper
         cells = kind.cells(self._plan, one, self._values, helper)
-        own = [self._values[name] for name in (*one.columns, *((one.column,) if one.column else ()))]
+        columns = (*one.columns, *((one.column,) if one.column else ()))
+        own = [self._values[name] for name in columns]
         there = " AND ".join(f"{value} IS NOT NULL" for value in own)
         digits = []
         if one.by:
@@ -144,10 +156,13 @@ class Query:
             raise ValueError(f"{one.kind} says that a row adds to one number alone, and adds to {len(cells.values)}")
         sums = tuple(None if value == ONE else self._sum(one, cells, value, there) for value in cells.values)
         self._check(kind, cells, kind.most(self._plan, one), there)
-        # Rows that have places of all its columns are all of their group.
-        counted = f"count({own[0]})" if len(own) == 1 else f"count(CASE WHEN {there} THEN 1 END)"
-        counted = "count(*)" if len(cells.digits) == len(own) else counted
-        return _Term(one.name, tuple(digits), self.ask(counted), sums, int(1 / self._steps[one.name]))
+        if len(cells.digits) == len(own):  # rows that have places of all its columns are all of their group
+            gaps = self.any_of([])
+        elif len(columns) == 1 and columns[0] in self._gaps:
+            gaps = self.ask(self._gaps[columns[0]])
+        else:
+            gaps = self.any_of([f"{value} IS NULL" for value in own])
+        return _Term(one.name, tuple(digits), gaps, sums, int(1 / self._steps[one.name]))
 
     def _sum(self, one: Statistic, cells: Cells, value: str, there: str) -> str:
         """The key of the sum of a value in whole steps."""
@@ -172,7 +187,7 @@ class Query:
             self._outside.append(f"{f'{there} AND ' if there else ''}({' OR '.join(outside)})")
 
     def _digit(self, sql: str) -> str:
-        return self._layer.define(f"coalesce(CAST({sql} AS INTEGER), {NONE})")
+        return self._layer.define(f"CAST({sql} AS INTEGER)")
 
 
 def _sets(terms: Sequence[_Term]) -> list[tuple[list[str], list[_Term]]]:
@@ -192,15 +207,21 @@ def _sets(terms: Sequence[_Term]) -> list[tuple[list[str], list[_Term]]]:
 
 
 def _put(
-    term: _Term, place: Mapping[str, int], sums: Mapping[str, int], steps: list[int], counted: dict[str, int]
+    term: _Term,
+    place: Mapping[str, int | None],
+    rows: int,
+    sums: Mapping[str, int],
+    steps: list[int],
+    counted: dict[str, int],
 ) -> None:
     """Add what the rows of one group give to a statistic; of a group without a value nothing."""
     at = 0
     for name, size in term.digits:
-        if place[name] == NONE:
+        digit = place[name]
+        if digit is None:
             return
-        at = at * size + place[name]
-    rows = sums[term.count]
+        at = at * size + digit
+    rows -= sums[term.gaps] & ((1 << COUNTER) - 1)
     for offset, key in enumerate(term.sums, start=at * len(term.sums)):
         steps[offset] += rows * term.one if key is None else sums[key]
     counted[term.name] += rows

@@ -22,10 +22,7 @@ from potluck.learning.data.sql.values import unfit
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Counting
 from potluck.learning.data.units import most_rows
-from potluck.learning.statistics.adding import Query, Sums
-
-COUNTER = 30
-"""Bits of a count: more rows than a plan may have."""
+from potluck.learning.statistics.adding import COUNTER, Query, Sums
 
 
 def read(source: Source, plan: Plan, site: str, grid: Grid) -> Table:
@@ -52,13 +49,14 @@ def _added(source: Source, plan: Plan, problems: Problems, grid: Grid) -> Table:
         values, d = made.values, relation.dialect
         top = made.top.above("o")
         usual = [top.define(_usual(one, values[one.name], d)) for one in how.fields]
-        query = Query(plan, grid, top, values, made.kept)
+        counts_of = {
+            one.name: _packed(one, values[one.name], name, made.kept, d)
+            for one, name in zip(how.fields, usual, strict=True)
+        }
+        query = Query(plan, grid, top, values, made.kept, counts_of)
         dates = query.any_of([unfit(values[one.name], d) for one in how.fields if one.numeric and not one.measured])
         early = query.any_of([unfit(values[one.name], d) for one in wish.early if one.numeric])
-        counts_of = [
-            _packed(one, values[one.name], name, made.kept, d) for one, name in zip(how.fields, usual, strict=True)
-        ]
-        keys = {one.name: query.ask(sql) for one, sql in zip(how.fields, counts_of, strict=True)}
+        keys = {name: query.ask(sql) for name, sql in counts_of.items()}
         sums, found, others = query.answer(relation)
     unmet = others[query.rows]
     counts = {one.name: _unpacked(one, found[keys[one.name]], sums.rows) for one in how.fields}

@@ -9,7 +9,7 @@ depends on a database's language, so letters are folded by a table. Dialects but
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 _CODES = (*range(9, 14), *range(28, 33), 133, 160, 5760, *range(8192, 8203), 8232, 8233, 8239, 8287, 12288)
@@ -21,6 +21,10 @@ NUMBER = "^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$"
 """A text that spells a number, as a regular expression: no blanks, no words, ASCII digits alone."""
 
 
+def _compared(value: str, table: Mapping[str, str]) -> str:
+    return f"CASE {value} {' '.join(f'WHEN {text} THEN {given}' for text, given in table.items())} END"
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One engine's spelling.
@@ -29,7 +33,8 @@ class Dialect:
     double that it spells, NULL where it spells none; infinity and NaN may come out of it. total: the sum of integers,
     which never wraps. whole: a double without its fraction, as an integer. floor: of a double, as one. finite: whether
     a double is neither infinite nor NaN. trim: a text without these letters around it. captured: of a text that a
-    regular expression (a literal) matches, one of its groups; else NULL, or an empty text. stop: ends the query, as
+    regular expression (a literal) matches, one of its groups; else NULL, or an empty text. known: of a text what stands
+    beside it in a table of literals, with at least one line; NULL where it is not in it. stop: ends the query, as
     STOPPED, where a value is not NULL. tame: a double that may be multiplied and divided: where a result too near to 0
     is an error, one below 1e-290 is 0. escape: what stands before a backslash in a literal. nul: the letter that no
     literal holds; empty: no text has it. fence: what ends a layer of a query, so that layers are computed one by one.
@@ -49,6 +54,7 @@ class Dialect:
     trim: Callable[[str, str], str]
     captured: Callable[[str, str, int], str]
     stop: Callable[[str], str]
+    known: Callable[[str, Mapping[str, str]], str] = _compared
     tame: Callable[[str], str] = str
     escape: str = ""
     nul: str = "chr(0)"
@@ -96,6 +102,11 @@ def _pair(first: str, second: str) -> str:
     return f"{{'first': {first}, 'second': {second}}}"
 
 
+def _listed(value: str, table: Mapping[str, str]) -> str:
+    # Functions, unlike CASE, are computed once for each entry of the dictionary that a column of Parquet may have.
+    return f"list_extract([{', '.join(table.values())}], list_position([{', '.join(table)}], {value}))"
+
+
 def _group(value: str, pattern: str, group: int) -> str:
     return f"regexp_extract({value}, {pattern}, {group})"
 
@@ -115,6 +126,7 @@ DUCKDB = Dialect(
     finite="isfinite({})".format,
     trim="trim({}, {})".format,
     captured=_group,
+    known=_listed,
     stop=_stop,
     pair=_pair,  # a list takes a third longer
     second="({}).second".format,

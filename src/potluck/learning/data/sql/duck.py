@@ -34,6 +34,11 @@ SMALL = 16 << 20
 STREAM = "stream"
 INTERRUPTED = "Query interrupted"
 """What the engine says where a signal comes while it works, in place of Python's own exception."""
+PRUNING = "statistics_propagation"
+"""Not to be optimized: it takes NaN for no larger than what a Parquet file says is its largest number."""
+PUSHDOWN = "partial_aggregate_pushdown"
+"""Nor this, which not every version has: it writes out what is grouped above a join, layer by layer, which takes
+seconds for a question over three rows."""
 DECIMAL = 128
 """Bits of a decimal at most."""
 DAY, YEARS = 86_400, 9_223_371_331_200
@@ -126,18 +131,6 @@ class Duck:
             raise
 
 
-@cache
-def _unwanted() -> str:
-    """What is not to be optimized: the first takes NaN for no larger than what a Parquet file says is its largest
-    number; the second, which not every version has, writes out what is grouped above a join, layer by layer, which
-    takes seconds for a question over three rows."""
-    import duckdb
-
-    with closing(duckdb.connect(":memory:")) as made:
-        known = {str(name) for (name,) in made.execute("SELECT name FROM duckdb_optimizers()").fetchall()}
-    return ",".join(["statistics_propagation", *({"partial_aggregate_pushdown"} & known)])
-
-
 def _database(
     limits: Limits, threads: int, path: Path | None = None, attach: bool = False
 ) -> "duckdb.DuckDBPyConnection":
@@ -149,12 +142,13 @@ def _database(
         "autoload_known_extensions": "false",
         "allow_community_extensions": "false",
         "python_enable_replacements": "false",
-        "disabled_optimizers": _unwanted(),
         "temp_directory": "",  # rows are never written to disk
         "memory_limit": f"{limits.memory // 1024}KiB",
         "threads": str(threads),
     }
     made = duckdb.connect(":memory:", config=options)
+    known = {str(name) for (name,) in made.execute("SELECT name FROM duckdb_optimizers()").fetchall()}
+    made.execute(f"SET disabled_optimizers = {DUCKDB.text(','.join([PRUNING, *({PUSHDOWN} & known)]))}")
     if path and attach:
         made.execute(f"ATTACH {DUCKDB.text(str(path))} AS source (READ_ONLY, TYPE duckdb)")
         made.execute("USE source")
@@ -162,6 +156,7 @@ def _database(
         made.execute(f"SET allowed_paths = [{DUCKDB.text(str(path))}]")
         if glob.has_magic(str(path)):  # as the file is then looked for in its folder
             made.execute(f"SET allowed_directories = [{DUCKDB.text(str(path.parent))}]")
+    made.execute("SET enable_progress_bar = false")  # it would stand among what a program without a file prints
     made.execute("SET enable_external_access = false")
     made.execute("SET lock_configuration = true")
     return made
@@ -203,6 +198,17 @@ def _shared(memory: int, process: int) -> "duckdb.DuckDBPyConnection":
 def path_text(path: Path) -> str:
     """A path as a literal that names this file alone: to the engine, `*` and `?` are patterns."""
     return DUCKDB.text(glob.escape(str(path.absolute())))
+
+
+def parquet_names(found: Duck, path: Path) -> list[str]:
+    """The names of a Parquet file's columns, as they are in it. Raises DataError: it is none."""
+    listed = found.rows(f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({path_text(path)})")
+    names, within = [], 0
+    for name, children in listed[1:]:  # the first is the whole; what a column consists of follows it
+        if not within:
+            names.append(str(name))
+        within = max(within - 1, 0) + int(children)
+    return names
 
 
 _DOUBLES = {"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"}

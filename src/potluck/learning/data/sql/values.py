@@ -83,9 +83,8 @@ def code(cell: Cell, table: Mapping[str, float], how: Notation, layer: Layer, kn
         none = [(f"{cell.sql} IS NULL", "NULL")]
         none += [(_one_of(cell.sql, how.numbers, d), "NULL")] if how.numbers else []
         return cases([*none, *((f"{cell.sql} = {d.double(k)}", value) for k, value in numbers)], other)
-    quick = [(text, codes[how.key(text)]) for text in table if text not in how.missing]
-    nothing = f"CAST(NULL AS {d.double_type})"
-    usual = cases([(f"{cell.sql} = {d.text(text)}", d.double(value)) for text, value in quick], nothing)
+    quick = {d.text(text): d.double(codes[how.key(text)]) for text in table if text not in how.missing}
+    usual = d.known(cell.sql, quick) if quick else f"CAST(NULL AS {d.double_type})"
     usual = layer.beneath.beneath.define(usual)
     gone = f" AND NOT {_among(cell.sql, how.missing, d)}" if how.missing else ""
     bare = layer.beneath.define(cases([(f"{usual} IS NULL{gone}", d.trimmed(cell.sql))], "NULL"))
