@@ -277,6 +277,18 @@ def test_one_full_queue_keeps_the_letters_of_others_from_nothing_when_they_go_ou
     assert got(a) == b"once more"
 
 
+def test_a_letter_that_another_stream_keeps_is_not_handed_over(broker, monkeypatch):
+    server, a = pair(broker)
+    real = topology.parse
+    monkeypatch.setattr(topology, "parse", lambda data: real(data) | {"stream": "other"})
+    with pytest.raises(Unreachable, match="elsewhere"):
+        server.send(A, b"1", 1)
+    monkeypatch.undo()
+    server.send(A, b"2", 60)
+    assert got(a) == b"1"
+    assert got(a) == b"2"
+
+
 def test_letters_at_once_cannot_go_out_where_one_is_too_long(broker):
     _, _ = pair(broker)
     small = broker.link(B, largest=1000)

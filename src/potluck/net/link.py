@@ -254,7 +254,7 @@ class Link:
 
     async def _publish(self, letter: _Outgoing, index: int, deadline: float) -> None:
         identity, where = self._account.federation, subject(self._account.federation, letter.to, self._account.me)
-        headers = {"Nats-Msg-Id": f"{letter.name.hex()}.{index}", "Nats-Expected-Stream": stream(identity)}
+        headers = {"Nats-Msg-Id": f"{letter.name.hex()}.{index}"}
         pause, reason = SHORTEST, ""
         while True:
             if reason and time.monotonic() + pause >= deadline:
@@ -267,8 +267,10 @@ class Link:
                 async with self._gate:  # a message is made here, so that no more of them are held than may be sent
                     wait = min(ANSWER, max(0.05, deadline - time.monotonic()))
                     data = message(letter.name, letter.data, index)
-                    topology.parse((await session.request(where, data, wait, headers)).data)
-                return
+                    said = topology.parse((await session.request(where, data, wait, headers)).data)
+                if said.get("stream") == stream(identity):
+                    return
+                reason = "the broker keeps letters of this federation elsewhere than in its queues"
             except ApiError as error:
                 reason = _said(error, letter.to)
             except nats.errors.NoRespondersError:
