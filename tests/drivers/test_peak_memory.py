@@ -25,6 +25,7 @@ from potluck.mpc.mask.pairs import mask
 from potluck.net.pieces import Assembler, count, message
 from potluck.secret.box import BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
+from potluck.secret.context import Receivers, Senders
 from potluck.secret.envelope import close, disclose
 from potluck.secret.keys import Roster, SigningKey
 from potluck.secret.random import system
@@ -81,27 +82,26 @@ def test_masks_are_added_in_place():
 def test_a_sum_takes_long_letters_one_by_one_and_holds_none():
     keys = {party: SigningKey(Secret(party.name.encode() * 16)) for party in SITES}
     roster, box = Roster({party: key.public for party, key in keys.items()}), BoxKey(Secret(b"s" * 96))
-    label = Label(TERMS.round, INPUT)
+    senders, receivers, label = Senders({SERVER: PublicBoxKey(box.public)}), Receivers(box), Label(TERMS.round, INPUT)
     words = [np.arange(LENGTH, dtype="<u8") * (i + 1) for i in range(5)]
     letters = [
-        close(keys[who], PublicBoxKey(box.public), b"fed", who, SERVER, Parcel(label, pack(some)))
+        close(keys[who], senders, b"fed", who, SERVER, Parcel(label, pack(some)))
         for who, some in zip(SITES, words, strict=True)
     ]
     desk = Desk(SERVER, TERMS.round, Clear().open(TERMS, None), None, None, Volatile())
     with at_most(1.25):
         desk.start()
         for letter in letters:
-            desk.accept(*disclose(roster, box, lambda round_: b"fed", SERVER, letter))
+            desk.accept(*disclose(roster, receivers, lambda round_: b"fed", SERVER, letter))
     assert np.array_equal(desk.result.words, np.arange(LENGTH, dtype="<u8") * 15)
 
 
 def test_words_are_sealed_and_joined_from_pieces_in_files():
     key, box, words = SigningKey(Secret(b"k" * 32)), BoxKey(Secret(b"s" * 96)), np.arange(LENGTH, dtype="<u8")
     assert VECTOR > LONG
+    senders = Senders({SERVER: PublicBoxKey(box.public)})
     with at_most(0.5):
-        letter = close(
-            key, PublicBoxKey(box.public), b"", SITES[0], SERVER, Parcel(Label(TERMS.round, INPUT), pack(words))
-        )
+        letter = close(key, senders, b"", SITES[0], SERVER, Parcel(Label(TERMS.round, INPUT), pack(words)))
         assembler = Assembler()
         for index in range(count(len(letter))):
             added = assembler.add("s", message(b"i" * 16, letter, index), 0)
