@@ -13,7 +13,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs(path, tmp_path, monkeypatch, capsys, request):
     if path.stem == "network" and find_spec("torch") is None:
-        pytest.skip("needs the torch extra")
+        pytest.skip("needs the networks extra")
     if path.stem == "predict_heart":
         request.getfixturevalue("he_engine")
     monkeypatch.chdir(tmp_path)

@@ -56,7 +56,7 @@ def test_every_line_of_a_lock_is_a_version_with_its_hashes_and_names_no_host(pat
     ("lock", "lines"),
     [
         ("program", PROJECT["project"]["dependencies"] + PROJECT["build-system"]["requires"] + ["pip"]),
-        ("dev", [line for name in ("torch", "sklearn", "sql", "yaml", "dev") for line in EXTRAS[name]]),
+        ("dev", [line for name in ("networks", "sklearn", "sql", "yaml", "dev") for line in EXTRAS[name]]),
         ("broker", EXTRAS["broker"]),
         ("spark", EXTRAS["spark"]),
         ("bench", [line for line in (ROOT / "bench/requirements.txt").read_text().splitlines() if line[0] != "#"]),
@@ -88,7 +88,7 @@ def test_an_engines_lock_has_its_pins_and_more(name):
 
 def test_torch_is_in_no_lock_and_its_range_in_the_makefile_is_that_of_the_project():
     assert not any("torch" in pins(path) for path in (*LOCKS.values(), *ENGINES.values()))
-    (asked,) = [line for line in EXTRAS["torch"] if line.startswith("torch")]
+    (asked,) = [line for line in EXTRAS["networks"] if line.startswith("torch")]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     installs = re.findall(r"pip install (.*)", makefile)
     loose = [line for line in installs if "--require-hashes" not in line]

@@ -147,7 +147,7 @@ def test_a_method_says_what_of_a_plan_with_noise_does_not_fit_it(method, unit, k
 def test_a_network_without_torch_says_the_one_command(monkeypatch):
     monkeypatch.setattr("potluck.learning.models.slopes.present", lambda: False)
     plan = make(model=Model(kind="network"), training=Training(method="average"))
-    said(plan, "model.kind", "pip install 'potluck[torch]'")
+    said(plan, "model.kind", "pip install 'potluck[networks]'")
 
 
 def test_no_feature_and_two_of_one_name_are_refused():

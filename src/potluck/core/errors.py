@@ -36,6 +36,12 @@ class DataError(PotluckError):
     exit_code = 2
 
 
+class GraphError(PotluckError):
+    """A graph cannot be made, or a file of one is not what it has to be (exit 2)."""
+
+    exit_code = 2
+
+
 class UsageError(PotluckError):
     """A path, a flag or an argument is wrong (exit 2)."""
 

@@ -13,7 +13,7 @@ from potluck.learning.models import layers
 from support.learning.sums import category, frames, heart, hospitals, make, number, replaced, run
 from support.learning.tiny import FOLD
 
-pytestmark = [pytest.mark.torch, pytest.mark.skipif(find_spec("torch") is None, reason="the torch extra is missing")]
+pytestmark = [pytest.mark.torch, pytest.mark.skipif(find_spec("torch") is None, reason="the networks extra is missing")]
 
 AVERAGE = Training(method="average", rounds=30, epochs=2, batch=16, rate=0.3)
 

@@ -13,7 +13,7 @@ from potluck.learning.data.target import Goal
 from potluck.learning.models.kind import Slope
 from potluck.learning.models.layers import Shapes, unpacked
 
-HINT = "pip install 'potluck[torch]'"
+HINT = "pip install 'potluck[networks]'"
 
 
 def present() -> bool:

@@ -1,0 +1,122 @@
+"""A torch module as the bytes of a graph's file, compared with the module itself before anybody gets them."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from potluck.core.errors import GraphError
+from potluck.learning.graph.file import Network, parsed, written
+from potluck.learning.graph.interpreter import Program, forward, program, tensors
+from potluck.learning.graph.make.exported import InputShape, as_written, examples, exported
+from potluck.learning.graph.make.reduction import numbers, reduced
+from potluck.learning.graph.schema import Graph, Special
+from potluck.learning.graph.steps import torch
+from potluck.learning.graph.tensors import Array, digest, kind_of, unpacked
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+BATCHES = (4, 7)
+"""Sizes of the batches that are compared."""
+
+
+def made(module: "Module", inputs: Mapping[str, InputShape], base: bytes | None = None) -> tuple[bytes, Network]:
+    """The file's bytes, and what the strict reader makes of them.
+
+    inputs: in the order of the module's own arguments. base: a safetensors file; frozen weights that it holds are left
+    out of the graph's file. Raises GraphError: the module does what no graph may do, or the graph does not compute the
+    same bits.
+    """
+    with as_written(module):
+        graph, arrays = reduced(module, exported(module, inputs), dict(inputs))
+        held: dict[str, Array] = {}
+        if base is not None:
+            held = unpacked(base, "base")
+            graph, arrays = _without(graph, arrays, held, f"sha256:{hashlib.sha256(base).hexdigest()}")
+        data = written(graph, arrays)
+        network = parsed(data, "graph", held or None)
+        _compare(module, inputs, network)
+    return data, network
+
+
+def _without(
+    graph: Graph, arrays: dict[str, Array], base: Mapping[str, Array], digest_of_base: str
+) -> tuple[Graph, dict[str, Array]]:
+    """The graph without frozen weights that the base holds, under whatever name. Raises GraphError: it holds none."""
+    keys = {_content(array): key for key, array in reversed(list(base.items()))}
+    weights, left = [], dict(arrays)
+    for one in graph.weights:
+        key = None if one.train else keys.get(_content(arrays[one.name]))
+        if key is not None:
+            del left[one.name]
+        weights.append(one if key is None else msgspec.structs.replace(one, tensor=key))
+    if len(left) == len(arrays):
+        raise GraphError("the base holds no frozen weight of the module", hint="freeze them: p.requires_grad_(False)")
+    return msgspec.structs.replace(graph, base=digest_of_base, weights=tuple(weights)), left
+
+
+def _content(array: Array) -> tuple[str, tuple[int, ...], str]:
+    return kind_of(array), tuple(array.shape), digest(array)
+
+
+def _compare(module: "Module", inputs: Mapping[str, InputShape], network: Network) -> None:
+    """Raises GraphError: outputs or gradients differ in a bit from the module's own."""
+    ready, held = program(network.graph, network.checked), tensors(network)
+    below = _below(network.graph)
+    if module.training:
+        _same(module, ready, held, inputs, examples(inputs, BATCHES[0], below, 1), train=True)
+    module.eval()
+    for batch in BATCHES:
+        _same(module, ready, held, inputs, examples(inputs, batch, below, batch), train=False)
+
+
+def _same(
+    module: "Module",
+    ready: Program,
+    held: Mapping[str, "Tensor"],
+    inputs: Mapping[str, InputShape],
+    rows: list["Tensor"],
+    *,
+    train: bool,
+) -> None:
+    loaded = torch()
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    trained = [one.name for one in ready.graph.weights if one.train]
+    found: list[list[Array]] = []
+    for run, weights in (
+        (lambda: module(*rows), [parameters[name] for name in trained]),
+        (
+            lambda: forward(ready, held, dict(zip(inputs, rows, strict=True)), train=train),
+            [held[name] for name in trained],
+        ),
+    ):
+        with loaded.random.fork_rng(devices=[]):  # dropout draws the same for both
+            loaded.manual_seed(1)
+            output: Any = run()
+            grads = loaded.autograd.grad(output, weights, loaded.ones_like(output)) if weights else ()
+        found.append([numbers(one) for one in (output, *grads)])
+    for name, ours, theirs in zip(("its output", *trained), found[1], found[0], strict=True):
+        if ours.shape != theirs.shape or ours.tobytes() != theirs.tobytes():
+            what = (
+                "the graph gives another output than the module"
+                if name == "its output"
+                else (f"the graph gives {name} another gradient than the module")
+            )
+            hint = "no branches on data, no changes in place of a view, nothing beside tensors"
+            raise GraphError(f"{what} ({'training' if train else 'not training'})", hint=hint)
+
+
+def _below(graph: Graph) -> dict[str, int]:
+    """By input of whole numbers that goes into a table: how long the shortest such table is."""
+    found: dict[str, int] = {}
+    sizes = {one.name: one.shape for one in graph.weights}
+    for node in graph.nodes:
+        if node.op == "embedding" and len(node.args) > 1:
+            table, index = node.args[:2]
+            if isinstance(table, Special) and isinstance(index, Special) and table.v in sizes and index.v:
+                size = sizes[table.v][0]
+                found[index.v] = min(size, found.get(index.v, size))
+    return found

@@ -1,0 +1,57 @@
+"""The table of torch's operators that a module may use, a line each, and hints for some that none may."""
+
+from potluck.learning.graph.make import lowering
+from potluck.learning.graph.make.lowering import Lowered, along, joined, same
+from potluck.learning.graph.op import OPS
+
+_ELSEWHERE = (
+    *("reshape", "permute", "expand", "select", "slice", "split", "unbind", "cat", "pad", "mean", "sum", "softmax"),
+    *("add", "sub", "mul", "div", "matmul", "cast", "dropout"),
+)
+"""Operations that stand for several operators of torch, below."""
+OPERATORS: dict[str, Lowered] = {OPS.of(word).run: same(word) for word in OPS.words() if word not in _ELSEWHERE}
+"""By torch's name and overload."""
+for _names, _lowered in (
+    ("contiguous.default clone.default alias.default lift_fresh_copy.default lift_fresh.default", lowering.alias),
+    (
+        "view.default reshape.default _unsafe_view.default flatten.using_ints unflatten.int view_as.default",
+        lowering.reshape,
+    ),
+    ("unsqueeze.default squeeze.default squeeze.dim squeeze.dims reshape_as.default", lowering.reshape),
+    ("expand.default expand_as.default broadcast_to.default", lowering.expand),
+    ("to.dtype to.dtype_layout to.device to.other _to_copy.default type_as.default", lowering.cast),
+    ("permute.default transpose.int t.default swapaxes.default", lowering.permute),
+    ("split.Tensor split_with_sizes.default split.sizes chunk.default", lowering.split),
+    ("unbind.int", lowering.unbind),
+    ("select.int", lowering.select),
+    ("slice.Tensor", lowering.cut),
+    ("cat.default concat.default", along("cat", "tensors")),
+    ("mean.dim", along("mean", "self")),
+    ("sum.dim_IntList", along("sum", "self")),
+    ("softmax.int", along("softmax", "self")),
+    ("add.Tensor add.Scalar", joined("add")),
+    ("sub.Tensor sub.Scalar", joined("sub")),
+    ("mul.Tensor mul.Scalar", joined("mul")),
+    ("div.Tensor div.Scalar true_divide.Tensor", joined("div")),
+    ("matmul.default mm.default bmm.default", lowering.matmul),
+    ("dropout.default", lowering.dropout),
+    ("masked_fill.Scalar masked_fill.Tensor", lowering.masked_fill),
+    ("clamp_min.default", lowering.clamp_min),
+    ("pad.default constant_pad_nd.default", lowering.padded),
+    ("square.default", lowering.square),
+    ("relu6.default", lowering.relu6),
+    ("conv1d.padding conv2d.padding conv3d.padding", lowering.convolution),
+):
+    OPERATORS.update(dict.fromkeys(_names.split(), _lowered))
+HINTS = {
+    "mean": "name the axes, such as x.mean(1): a mean over all of them mixes rows",
+    "sum": "name the axes, such as x.sum(1): a sum over all of them mixes rows",
+    "detach": "freeze parameters with requires_grad_(False) instead",
+    "lstm": "recurrent layers are in no graph: use convolutions or attention",
+    "gru": "recurrent layers are in no graph: use convolutions or attention",
+    "einsum": "write it with matmul, reshape and permute",
+    "feature_dropout": "use plain dropout",
+    "arange": "make it a buffer of the module",
+    "index": "make what does not depend on the input a buffer of the module",
+}
+"""By torch's name, what to write instead."""

@@ -1,0 +1,90 @@
+"""The table of operations beside torch itself: arguments, types, shapes, and rows that stay apart in every one."""
+
+import pytest
+import torch
+
+from potluck.learning.graph.bound import Bound
+from potluck.learning.graph.check import made_by
+from potluck.learning.graph.make.operators import OPERATORS
+from potluck.learning.graph.ops import OPS
+from support.graph.examples import EXAMPLES
+from support.graph.running import of_row, run_node, same
+
+pytestmark = pytest.mark.torch
+BATCH, ROW = 6, 2
+
+
+def schema(word):
+    name, overload = OPS.of(word).run.split(".")
+    return getattr(getattr(torch.ops.aten, name), overload)._schema
+
+
+@pytest.mark.parametrize("word", OPS.words())
+def test_arguments_are_those_of_torch_in_its_order(word):
+    op, found = OPS.of(word), schema(word).arguments
+    by_place = [one.name for one in found if not one.kwarg_only]
+    assert list(op.arguments) == by_place[: len(op.arguments)]
+    assert set(op.keywords) <= {one.name for one in found if one.kwarg_only}
+    assert op.required == sum(not one.has_default_value() for one in found[: len(op.arguments)]) or word in (
+        "slice",  # a node says where it begins and ends
+        "split",  # and along which axis parts, pads and joins go
+        "cat",
+        "unbind",
+    )
+    assert all(one.has_default_value() for one in found[len(op.arguments) :] if one.name not in op.keywords)
+    for name, _ in [op.evaluating] if op.evaluating else []:
+        assert name in op.arguments
+
+
+def test_every_operation_has_an_example():
+    assert {one.op for one in EXAMPLES.values()} == set(OPS.words())
+
+
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
+def test_a_rule_looks_at_every_argument(example):
+    op = OPS.of(example.op)
+    bound = Bound(op.bound(example.node), example.known)
+    made = op.rule(bound)
+    op.cost(bound, made)
+    assert bound.read >= set(op.arguments) | set(op.keywords)
+
+
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
+def test_types_and_shapes_are_those_that_torch_makes_at_any_batch(example):
+    _, _, made = made_by(example.node, example.known)
+    for batch in (1, 3, 8) if example.op == "instance_norm" else (0, 1, 3, 8):  # of no row torch itself makes none
+        given = example.given(batch, seed=1)
+        for value, tensor in zip(made, run_node(example.node, given, batch), strict=True):
+            assert tuple(tensor.shape) == value.of_batch(batch)
+            assert str(tensor.dtype) == f"torch.{value.dtype}"
+
+
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
+def test_a_row_of_the_result_keeps_its_bits_whatever_other_rows_are(example):
+    _, _, made = made_by(example.node, example.known)
+    first, second = example.given(BATCH, seed=1), example.given(BATCH, seed=2)
+    mixed = {}
+    for name, tensor in first.items():
+        value = example.known[name]
+        mixed[name] = tensor
+        if value.rows:
+            mixed[name] = second[name].clone()
+            length = value.rows.outer * value.rows.inner * BATCH
+            places = torch.tensor([i for i in range(length) if i // value.rows.inner % BATCH == ROW])
+            mixed[name].index_copy_(value.rows.axis, places, tensor.index_select(value.rows.axis, places))
+    before, after = run_node(example.node, first, BATCH), run_node(example.node, mixed, BATCH)
+    for value, one, other in zip(made, before, after, strict=True):
+        assert value.rows is not None
+        assert same(of_row(one, value, BATCH, ROW), of_row(other, value, BATCH, ROW))
+        # The control: another row does change, unless the result says nothing of the inputs' numbers.
+        assert not same(of_row(one, value, BATCH, ROW + 1), of_row(other, value, BATCH, ROW + 1))
+
+
+def test_every_operation_is_made_of_an_operator_of_torch():
+    lowered = {name.partition(".")[0] for name in OPERATORS}
+    elsewhere = {"cast": "to", "split": "split_with_sizes", "pad": "constant_pad_nd", "rsub": "rsub"}
+    assert {elsewhere.get(word, word) for word in OPS.words()} <= lowered
+
+
+def test_none_has_a_norm_rule_yet():
+    assert all(OPS.of(word).norm is None for word in OPS.words())
