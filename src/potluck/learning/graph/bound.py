@@ -109,10 +109,10 @@ class Bound:
             raise Misfit(f"{name} has to be true or false")
         return raw
 
-    def fixed(self, name: str, only: bool, why: str) -> None:
+    def fixed(self, name: str, only: bool, why: str, hint: str = "") -> None:
         """True or false, of which one alone is allowed; a node has to say it."""
         if self._raw(name) is not only:
-            raise Misfit(f"{name} has to be {str(only).lower()}: {why}")
+            raise Misfit(f"{name} has to be {str(only).lower()}: {why}", hint)
 
     def absent(self, name: str) -> None:
         """Nothing: null, or not given."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
-from potluck.core.errors import GraphError, PlanError
+from potluck.core.errors import GraphError
 from potluck.core.visible import visible
 from potluck.learning.graph import schema
 from potluck.learning.graph.bound import Bound
-from potluck.learning.graph.op import Op
+from potluck.learning.graph.op import Op, nearest_op
 from potluck.learning.graph.ops import OPS
 from potluck.learning.graph.schema import Constant, Graph, Node, Weight
 from potluck.learning.graph.value import FLOATS, Misfit, Rows, Value
@@ -81,10 +81,9 @@ def check(graph: Graph, where: str = "graph") -> Checked:
 
 def made_by(node: Node, known: dict[str, Value]) -> tuple[Op, Bound, tuple[Value, ...]]:
     """What a node makes of values above it: its operation, its arguments, and the values. Raises Misfit."""
-    try:
-        op = OPS.of(node.op)
-    except PlanError as error:
-        raise Misfit("is no operation that graphs may use", error.hint) from None
+    op = OPS.entries.get(node.op)
+    if op is None:
+        raise Misfit("is no operation that graphs may use", nearest_op(node.op))
     bound = Bound(op.bound(node), known)
     made = op.rule(bound)
     if len(made) != len(node.out):

@@ -4,6 +4,7 @@ A graph names operations and nothing else. What is not in the table does not run
 arguments are those of torch's operator `run`, which a test compares with torch itself.
 """
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
@@ -73,6 +74,13 @@ class Op:
 
 
 OPS: Registry[Op] = table("graph.op")
+
+
+def nearest_op(word: str) -> str:
+    """The hint where an operation is unknown."""
+    near = difflib.get_close_matches(word[:100], OPS.words(), 1)
+    listed = "docs/reference/graphs.md lists those that may be used"
+    return f'did you mean "{near[0]}"? {listed}' if near else listed
 
 
 def floating(value: Value, name: str = "input") -> Value:

@@ -14,7 +14,7 @@ from potluck.learning.graph.schema import Argument, Node, Special
 if TYPE_CHECKING:
     from torch import Tensor
 
-_FAILURES = (
+FAILURES = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -25,7 +25,7 @@ _FAILURES = (
     TypeError,
     ValueError,
 )
-"""What torch raises where a graph asks for something that it does not do."""
+"""What torch raises where a graph or a module asks for something that it does not do."""
 Values = dict[str, "Tensor"]
 _Ready = Callable[[Values, int], object]
 
@@ -105,6 +105,6 @@ def run_step(step: Step, values: Values, batch: int, *, train: bool) -> None:
                 kw[key] = value
         result: Any = step.run(*args, **kw)
         values.update(zip(step.out, result if step.many else (result,), strict=True))
-    except _FAILURES as failure:
+    except FAILURES as failure:
         said = str(failure).partition("\n")[0][:200]
         raise GraphError(f"torch does not run it: {said}", where=step.where) from None

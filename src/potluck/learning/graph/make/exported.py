@@ -3,6 +3,7 @@
 It runs the module's own code, so it belongs on the machine of whoever wrote that. Sites never do this.
 """
 
+import logging
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from potluck.core.errors import GraphError
-from potluck.learning.graph.steps import torch
+from potluck.learning.graph.steps import FAILURES, torch
 from potluck.learning.graph.value import DType
 
 if TYPE_CHECKING:
@@ -38,12 +39,15 @@ def as_written(module: "Module") -> Iterator[None]:
     loaded = torch()
     modes = [(one, one.training) for one in module.modules()]
     fast = loaded.backends.mha.get_fastpath_enabled()
+    quiet = logging.root.manager.disable
     loaded.backends.mha.set_fastpath_enabled(False)
+    logging.disable(logging.CRITICAL)  # what torch has to say is in its errors
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
+        logging.disable(quiet)
         loaded.backends.mha.set_fastpath_enabled(fast)
         for one, training in modes:
             one.training = training
@@ -71,14 +75,11 @@ def exported(module: "Module", inputs: Mapping[str, InputShape]) -> Any:
     shapes = tuple({0: rows} for _ in inputs)
     try:
         return loaded.export.export(module, tuple(examples(inputs, BATCH, {}, 0)), dynamic_shapes=shapes, strict=False)
-    except Exception as error:
-        fault = _refusal(error)
-        if fault is None:
-            raise
-        raise fault from None
+    except FAILURES as error:
+        raise _refusal(error) from None
 
 
-def _refusal(error: Exception) -> GraphError | None:
+def _refusal(error: Exception) -> GraphError:
     """What is said of a module that torch does not export."""
     said = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
     line = next((one.strip() for one in said.splitlines() if one.strip()), type(error).__name__)[:300]
@@ -128,6 +129,9 @@ def _times(dim: Any, node: "Node") -> tuple[int, bool]:
 def refused(node: "Node", what: str, hint: str = "") -> GraphError:
     """A refusal of torch's operator, by its name and the line of code that asks for it."""
     where = place(node.meta.get("stack_trace"))
+    if not where or "/torch/" in where:  # torch's own code: say which of its modules
+        held = list(node.meta.get("nn_module_stack", {}).values())
+        where = f"module {held[-1][0] or 'itself'} ({str(held[-1][1]).rpartition('.')[2]})" if held else where
     return GraphError(f"{name_of(node)} {what}", where=where, hint=hint)
 
 

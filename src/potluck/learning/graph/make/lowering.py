@@ -14,6 +14,7 @@ from potluck.learning.graph.make.exported import refused, size_of
 from potluck.learning.graph.make.written import Growing, arguments_of
 from potluck.learning.graph.op import OPS
 from potluck.learning.graph.schema import Argument, Special
+from potluck.learning.graph.value import WIDTHS
 
 if TYPE_CHECKING:
     from torch.fx import Node
@@ -53,7 +54,10 @@ class Call:
         if isinstance(raw, str):
             return Special(t=raw)
         if type(raw).__name__ == "dtype":
-            return Special(d=str(raw).removeprefix("torch."))  # type: ignore[arg-type]  # the op's rule looks at it
+            kind = next((one for one in WIDTHS if str(raw) == f"torch.{one}"), None)
+            if kind is None:
+                raise refused(self.node, f"makes {str(raw).removeprefix('torch.')}", f"known: {', '.join(WIDTHS)}")
+            return Special(d=kind)
         if type(getattr(raw, "meta", {}).get("val")).__name__.startswith("Sym"):
             raise refused(self.node, "takes the size of the batch as a number", "only shapes may depend on it")
         return Special(v=self.name(raw))
@@ -146,10 +150,13 @@ def permute(call: Call) -> Names:
     if "dims" in call.arguments:
         order = [one % rank for one in call.arguments["dims"]]
     else:
-        first, second = (call.axis("dim0", "self"), call.axis("dim1", "self")) if "dim0" in call.arguments else (0, 1)
+        names = [name for name in call.arguments if name != "self"]
         order = list(range(rank))
-        if rank > 1:
+        if names:
+            first, second = (call.axis(name, "self") for name in names)
             order[first], order[second] = order[second], order[first]
+        else:
+            order.reverse()
     if order == list(range(rank)):
         return alias(call)
     return call.emit("permute", call.given(call.arguments["self"]), tuple(order))

@@ -96,6 +96,8 @@ def _same(
         with loaded.random.fork_rng(devices=[]):  # dropout draws the same for both
             loaded.manual_seed(1)
             output: Any = run()
+            if not isinstance(output, loaded.Tensor):
+                raise GraphError(f"the module gives a {type(output).__name__}", hint="let it give one tensor")
             grads = loaded.autograd.grad(output, weights, loaded.ones_like(output)) if weights else ()
         found.append([numbers(one) for one in (output, *grads)])
     for name, ours, theirs in zip(("its output", *trained), found[1], found[0], strict=True):

@@ -20,7 +20,7 @@ for _names, _lowered in (
     ("unsqueeze.default squeeze.default squeeze.dim squeeze.dims reshape_as.default", lowering.reshape),
     ("expand.default expand_as.default broadcast_to.default", lowering.expand),
     ("to.dtype to.dtype_layout to.device to.other _to_copy.default type_as.default", lowering.cast),
-    ("permute.default transpose.int t.default swapaxes.default", lowering.permute),
+    ("permute.default transpose.int swapaxes.default t.default numpy_T.default", lowering.permute),
     ("split.Tensor split_with_sizes.default split.sizes chunk.default", lowering.split),
     ("unbind.int", lowering.unbind),
     ("select.int", lowering.select),
@@ -51,6 +51,8 @@ HINTS = {
     "gru": "recurrent layers are in no graph: use convolutions or attention",
     "einsum": "write it with matmul, reshape and permute",
     "feature_dropout": "use plain dropout",
+    "zeros": "expand a buffer of the module to the batch",
+    "ones": "expand a buffer of the module to the batch",
     "arange": "make it a buffer of the module",
     "index": "make what does not depend on the input a buffer of the module",
 }

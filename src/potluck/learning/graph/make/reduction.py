@@ -13,7 +13,7 @@ from potluck.learning.graph.make.exported import InputShape, name_of, refused
 from potluck.learning.graph.make.lowering import Call
 from potluck.learning.graph.make.operators import HINTS, OPERATORS
 from potluck.learning.graph.make.written import Growing
-from potluck.learning.graph.ops import OPS
+from potluck.learning.graph.op import nearest_op
 from potluck.learning.graph.schema import Graph
 from potluck.learning.graph.steps import torch
 from potluck.learning.graph.tensors import Array
@@ -38,8 +38,6 @@ def reduced(module: "Module", program: Any, inputs: dict[str, InputShape]) -> tu
             walk.call(node)
         elif node.op == "output":
             result = node.args[0]
-        else:
-            raise refused(node, "is no operation that graphs may use", "graphs have no branches, loops or calls")
     if not isinstance(result, list | tuple) or len(result) != 1 or not hasattr(result[0], "meta"):
         raise GraphError("the module gives several values, or changes its buffers", hint="let it give one tensor")
     return walk.graph.finished(walk.named(result[0]))
@@ -96,7 +94,7 @@ class _Walk:
         """The name of a traced value; a constant that has none gets one."""
         if raw not in self.names:
             if raw not in self.folded:
-                raise GraphError(f"{raw} is no value that a graph has")
+                raise GraphError(f"{raw} is no value that a graph has", hint="graphs have no branches, loops or calls")
             node: Any = raw
             name = node.name.removeprefix("b_") if node.op == "placeholder" else f"constant_{node.name}"
             self.names[raw] = (self.graph.constant(name, numbers(self.folded[raw])),)
@@ -125,7 +123,7 @@ class _Walk:
         plain = word.removesuffix("_")
         lowered = OPERATORS.get(f"{plain}.{overload}")
         if lowered is None:
-            hint = HINTS.get(plain, f"known: {', '.join(OPS.words())}")
+            hint = HINTS.get(plain) or nearest_op(plain)
             raise refused(node, "is no operation that graphs may use", hint)
         self.names[node] = lowered(Call(node, _arguments(node), self.graph, self.named))
         if word != plain:  # what was changed in place is, from here on, what it was changed to

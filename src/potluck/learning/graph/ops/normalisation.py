@@ -53,7 +53,8 @@ def _instance_norm(bound: Bound) -> Outputs:
 def _batch_norm(bound: Bound) -> Outputs:
     value = _channels(bound)
     _affine(bound, value)
-    bound.fixed("training", False, "mixes rows: statistics of a batch would enter every row of it")
+    why = "it mixes rows, for statistics of a batch would enter every row of it"
+    bound.fixed("training", False, why, "use GroupNorm, or call eval() on the module to freeze its statistics")
     for name in ("running_mean", "running_var"):
         public(bound.value(name), (value.shape[1],), value, name)
     bound.number("momentum")
