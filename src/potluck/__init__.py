@@ -1,6 +1,6 @@
 """Potluck: organisations learn together while every row of data stays with its owner.
 
-The door: `Plan`, `run`, `check`, `explain`, `columns_from`. Rooms behind it load when they are first used.
+The door: `Plan`, `run`, `check`, `explain`, `columns_from`, `graph`. Rooms behind it load when they are first used.
 """
 
 import importlib
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from potluck.api.dictionary.columns import columns_from
+    from potluck.api.graph.make import graph
     from potluck.api.local.check import check
     from potluck.api.local.explain import explain
     from potluck.api.local.run import run
@@ -22,9 +23,10 @@ _WHERE = {
     "check": "potluck.api.local.check",
     "columns_from": "potluck.api.dictionary.columns",
     "explain": "potluck.api.local.explain",
+    "graph": "potluck.api.graph.make",
     "run": "potluck.api.local.run",
 }
-__all__ = ["Model", "Plan", "Run", "check", "columns_from", "explain", "run"]
+__all__ = ["Model", "Plan", "Run", "check", "columns_from", "explain", "graph", "run"]
 
 
 def __getattr__(name: str) -> object:

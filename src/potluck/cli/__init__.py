@@ -15,6 +15,7 @@ VERBS = {
     "explain": "Who could see what, in what form, unless what breaks.",
     "schema": "What a plan or a policy may hold, as JSON Schema.",
     "columns": "The columns of a plan from a data dictionary: Frictionless, pandera, OMOP or Croissant.",
+    "graph": "A network as data: make one of a torch module, and see what is in one.",
     "run": "Do it, all parties in this process.",
     "model": "What a trained model says of itself: coefficients in the data's units, standard errors.",
     "score": "Score new rows with a model that you hold.",

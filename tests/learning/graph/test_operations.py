@@ -7,6 +7,7 @@ from potluck.learning.graph.bound import Bound
 from potluck.learning.graph.check import made_by
 from potluck.learning.graph.make.operators import OPERATORS
 from potluck.learning.graph.ops import OPS
+from support.docs.pages import DOCS, ticks
 from support.graph.examples import EXAMPLES
 from support.graph.running import of_row, run_node, same
 
@@ -88,3 +89,9 @@ def test_every_operation_is_made_of_an_operator_of_torch():
 
 def test_none_has_a_norm_rule_yet():
     assert all(OPS.of(word).norm is None for word in OPS.words())
+
+
+def test_the_reference_lists_every_operation():
+    page = (DOCS / "reference" / "graphs.md").read_text(encoding="utf-8").partition("\n## Operations")[2]
+    listed = [word for line in page.splitlines() if line.startswith("|") for word in ticks(line)]
+    assert sorted(listed) == sorted(OPS.words())

@@ -9,7 +9,7 @@ from potluck.tasks.catalog import TASKS
 from potluck.tasks.sums.protections import PROTECTIONS
 from support.docs.pages import DOCS, FENCE
 
-ADDING = ("statistic", "model", "method", "optimizer", "data-source", "task", "protection")
+ADDING = ("statistic", "model", "method", "optimizer", "data-source", "operation", "task", "protection")
 PAGES = [page for page in sorted(DOCS.glob("add-a*.md")) if re.sub("^add-an?-", "", page.stem) in ADDING]
 
 

@@ -28,13 +28,15 @@ MOST_FLOPS = 2**43
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A graph's values by name, and bounds: a row's numbers until its gradient is known, the most that one node needs
-    beside them, floating-point operations a row (forward), and numbers in values without rows."""
+    beside them, floating-point operations a row (forward), and numbers in values without rows; costs: operations by
+    node."""
 
     values: dict[str, Value]
     floats: int
     scratch: int
     flops: int
     public: int
+    costs: tuple[int, ...]
 
 
 def check(graph: Graph, where: str = "graph") -> Checked:
@@ -45,7 +47,8 @@ def check(graph: Graph, where: str = "graph") -> Checked:
         known[name] = value
     if len(graph.nodes) > schema.MOST_NODES or not graph.nodes:
         raise GraphError(f"it has {len(graph.nodes)} nodes", where=where, hint=f"1 to {schema.MOST_NODES}")
-    kept = scratch = flops = public = 0
+    kept = scratch = public = 0
+    costs: list[int] = []
     used: set[str] = {graph.output}
     for i, node in enumerate(graph.nodes):
         place = f"{where}: node {i + 1} ({visible(node.op[:40])})"
@@ -63,12 +66,12 @@ def check(graph: Graph, where: str = "graph") -> Checked:
         size = sum(value.size for value in made) + cost.kept
         # A value without rows may still be used by each of them: what its node needs is then needed once.
         if any(value.rows for value in made):
-            kept, flops = kept + size, flops + cost.flops
+            kept += size
         else:
             public += size
-            flops += cost.flops
+        costs.append(cost.flops)
         scratch = max(scratch, cost.scratch)
-        if max(kept, public, scratch) > MOST_A_ROW or flops > MOST_FLOPS:
+        if max(kept, public, scratch) > MOST_A_ROW or sum(costs) > MOST_FLOPS:
             raise GraphError(
                 "the graph needs too much memory or arithmetic up to here",
                 where=place,
@@ -76,7 +79,8 @@ def check(graph: Graph, where: str = "graph") -> Checked:
             )
     _all_used(graph, used, where)
     _output(graph, known, where)
-    return Checked(known, kept + sum(prod(_sizes(one.shape)) for one in graph.inputs), scratch, flops, public)
+    inputs = sum(prod(_sizes(one.shape)) for one in graph.inputs)
+    return Checked(known, kept + inputs, scratch, sum(costs), public, tuple(costs))
 
 
 def made_by(node: Node, known: dict[str, Value]) -> tuple[Op, Bound, tuple[Value, ...]]:

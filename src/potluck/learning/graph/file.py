@@ -140,8 +140,8 @@ def _taken(
 
 def _numbers(array: Array, *, infinite: bool) -> bool:
     """Whether every entry is a number. infinite: minus infinity counts, which masks hold."""
-    floats = array.astype(np.float64, copy=False)
-    return bool((np.isfinite(floats) | (infinite & np.isneginf(floats))).all())
+    finite = np.isfinite(array)
+    return bool((finite | (array == -np.inf)).all() if infinite else finite.all())
 
 
 def _bytes(path: Path) -> bytes:

@@ -13,7 +13,7 @@ from potluck.learning.graph.make.exported import InputShape, as_written, example
 from potluck.learning.graph.make.reduction import numbers, reduced
 from potluck.learning.graph.schema import Graph, Special
 from potluck.learning.graph.steps import torch
-from potluck.learning.graph.tensors import Array, digest, kind_of, unpacked
+from potluck.learning.graph.tensors import Array, digest, kind_of, packed, unpacked
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +40,14 @@ def made(module: "Module", inputs: Mapping[str, InputShape], base: bytes | None 
         network = parsed(data, "graph", held or None)
         _compare(module, inputs, network)
     return data, network
+
+
+def frozen(module: "Module") -> bytes:
+    """A safetensors file of a module's frozen weights. Raises GraphError: it has none."""
+    held = {name: numbers(one) for name, one in module.named_parameters() if not one.requires_grad}
+    if not held:
+        raise GraphError("the module has no frozen weight", hint="freeze them: p.requires_grad_(False)")
+    return packed(held)
 
 
 def _without(
