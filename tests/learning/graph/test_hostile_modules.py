@@ -110,9 +110,13 @@ OTHERS = {
     "the batch fixed": (Gives(lambda y: y.view(4, 2)), ROW, "size of the batch"),
     "its own bug": (Gives(lambda y: y.nope), ROW, "nope"),
     "a hidden bug": (Layer(lambda x: x[:, :3]), ROW, "does not export"),
-    "an input that is not used": (Layer(lambda x: torch.zeros(4, 4)), ROW, "output"),
-    "weights in half precision": (Gives(lambda y: y).half(), ROW, "does not export"),
-    "everything in half precision": (Gives(lambda y: y).to(torch.bfloat16), ROW, "does not export"),
+    "an input that is not used": (Layer(lambda x: torch.zeros(4, 4)), ROW, 'nothing uses "x"'),
+    "weights in half precision": (Gives(lambda y: y).half(), ROW, "last.weight: a tensor is of float16"),
+    "everything in half precision": (
+        Gives(lambda y: y).to(torch.bfloat16),
+        ROW,
+        "last.weight: a tensor is of bfloat16",
+    ),
 }
 
 

@@ -86,7 +86,7 @@ class _Walk:
                 ):
                     raise GraphError(f"{target} and {name} share numbers in part", hint="tie whole parameters")
                 if name not in self.graph.known:
-                    self.graph.weight(name, numbers(found), bool(found.requires_grad))
+                    self.graph.weight(name, numbers(found, name), bool(found.requires_grad))
                 return name
         raise GraphError(f"{target} is no parameter of the module")
 
@@ -97,7 +97,7 @@ class _Walk:
                 raise GraphError(f"{raw} is no value that a graph has", hint="graphs have no branches, loops or calls")
             node: Any = raw
             name = node.name.removeprefix("b_") if node.op == "placeholder" else f"constant_{node.name}"
-            self.names[raw] = (self.graph.constant(name, numbers(self.folded[raw])),)
+            self.names[raw] = (self.graph.constant(name, numbers(self.folded[raw], name)),)
         (name,) = self.names[raw]
         return name
 
@@ -169,10 +169,10 @@ def _arguments(node: "Node") -> dict[str, Any]:
     return found
 
 
-def numbers(tensor: "Tensor") -> Array:
-    """A tensor's numbers. Raises GraphError: of a type that graphs do not compute with."""
+def numbers(tensor: "Tensor", name: str = "") -> Array:
+    """A tensor's numbers. name: for the message. Raises GraphError: of a type that graphs do not compute with."""
     kind = str(tensor.dtype).removeprefix("torch.")
     if kind not in ("float32", "float64", "int64", "bool"):
-        raise GraphError(f"a tensor is of {kind}", hint="use float32, float64, int64 or bool")
+        raise GraphError(f"a tensor is of {kind}", where=name, hint="use float32, float64, int64 or bool")
     found: Array = tensor.detach().cpu().contiguous().numpy().copy()
     return found
