@@ -60,6 +60,11 @@ class Senders:
         self._boxes = boxes
         self._open: dict[Party, Sending] = {}
 
+    @property
+    def parties(self) -> frozenset[Party]:
+        """All that one may write to."""
+        return frozenset(self._boxes)
+
     def to(self, party: Party, info: bytes) -> Sending:
         """The context towards a party. Raises KeyError: nobody I write to."""
         found = self._open.get(party)
