@@ -62,7 +62,7 @@ class Desk(Generic[T]):
     `notices`: (who stopped, why, whom it accuses), one for each party that said so.
     `lost`: who did not answer, and the first cause.
     `charged`: whether a charge was written. `contributing`: the labels under which contributions left, or are awaited.
-    `fixed`: the parties whose sum an exchange said it is; empty: none has said so yet.
+    `fixed`: the parties in the sum, once an exchange has named them; empty before.
     When `done`, `result` holds what the half returned, or `abort` holds why it ended.
     """
 

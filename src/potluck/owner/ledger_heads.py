@@ -89,7 +89,8 @@ class Anchor:
     belongs to.
 
     It has two slots. A head is written over the older one, so that a write that a power cut tears leaves the newer; the
-    ledger is then ahead of it, as it is on the disk before. A slot that is damaged where it is not is no torn write.
+    ledger is then ahead of it, as it is on the disk before. If a slot is damaged and the ledger is not ahead, no torn
+    write did it.
     """
 
     path: Path

@@ -68,12 +68,14 @@ class Link:
     mean, curved: margins [n] -> [n], the mean, and what a row weighs in the Gram matrix, from 0 to `steepest`. Where
     they take +, -, *, / and rounding alone, every machine adds the same bytes to an exact sum.
     squares: the loss is half the squared error, of a target on [-1, 1]; else targets and means lie on [0, 1].
+    odds: margins are logarithms of odds, so that exp of a coefficient is an odds ratio.
     """
 
     mean: Callable[[Floats], Floats]
     curved: Callable[[Floats], Floats]
     steepest: float
     squares: bool = False
+    odds: bool = False
 
 
 def zeros(spec: Spec, shapes: Shapes) -> Floats:

@@ -255,7 +255,7 @@ class Model:
             )
             raise UsageError(what, where=str(self.beside or ""), hint=hint)
         known = basis.read(self.beside) if self.beside is not None else None
-        return summary(self.digest(), self.weights, self.encoding, self.target, known)
+        return summary(self.digest(), self.kind, self.weights, self.encoding, self.target, known)
 
     def to_sklearn(self) -> "Pipeline":
         """A fitted scikit-learn pipeline with the same predictions. Raises UsageError: none for this model."""

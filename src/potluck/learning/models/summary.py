@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from potluck.core.plan import required
 from potluck.core.stages import Floats
 from potluck.core.visible import visible
 from potluck.learning.data.column import COLUMNS, Field
@@ -21,6 +22,7 @@ from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import Goal
 from potluck.learning.models import uncertainty
 from potluck.learning.models.basis import Basis
+from potluck.learning.models.kind import MODELS
 
 LEVEL = 0.975
 """Two-sided 95 %."""
@@ -110,8 +112,10 @@ def _chance(p: float | None) -> str:
     return "-" if p is None else "< .0001" if p < 1e-4 else f"{p:.4f}"
 
 
-def summary(digest: str, weights: Floats, how: Encoding, aim: Goal, known: Basis | None) -> Summary:
-    """The summary of a linear or logistic model with these weights [p + 1]. known: what stands beside it."""
+def summary(digest: str, kind: str, weights: Floats, how: Encoding, aim: Goal, known: Basis | None) -> Summary:
+    """The summary of a model that is linear in its features, with these weights [p + 1]. known: what stands beside
+    it."""
+    by = required(MODELS.of(kind).link)
     notes: list[str] = []
     if known is not None and known.model != digest:
         notes.append(f"the summary.json beside the model is of another one ({known.model[:19]})")
@@ -120,28 +124,27 @@ def summary(digest: str, weights: Floats, how: Encoding, aim: Goal, known: Basis
     if sums is not None and len(sums.gram) != len(weights):
         sums = None
         notes.append("the sums beside the model do not fit it")
-    logistic = aim.side == "binary"
     turn = _turn(how, aim)
     values = turn @ weights
-    if not logistic:
+    if aim.side == "number":
         values[0] += aim.low + (aim.high - aim.low) / 2
     strength = known.l2 if known else None
     terms = dict(zip(("intercept", *how.names), _plain(how, aim, known, values), strict=True))
     df = dispersion = errors = None
     why = ""
     if sums is not None:
-        df = None if logistic else sums.rows - len(weights)
+        df = sums.rows - len(weights) if by.squares else None
         why = uncertainty.unsure(sums, df)
         if not why:
             dispersion = None if df is None else uncertainty.dispersion(sums, df, aim)
             errors, why = uncertainty.errors(sums, strength or 0.0, turn, df)
     if errors is not None:
         found = zip(terms.items(), errors.tolist(), strict=True)
-        terms = {name: _judged(term, error, logistic, df) for (name, term), error in found}
-    elif logistic:
+        terms = {name: _judged(term, error, by.odds, df) for (name, term), error in found}
+    elif by.odds:
         terms = {name: replace(term, ratio=_exp(term.value)) for name, term in terms.items()}
     return Summary(
-        model=digest, kind="logistic" if logistic else "linear", target=aim.column, terms=terms,
+        model=digest, kind=kind, target=aim.column, terms=terms,
         n=sums.rows if sums else None, events=sums.events if sums else None, l2=strength,
         converged=known.converged if known else None, dispersion=dispersion, df=df,
         notes=(*notes, *_notes(how, known, errors is not None, why)),
@@ -186,7 +189,7 @@ def _unit_and_base(one: Field, name: str, units: Mapping[str, str], known: Basis
     return "", "values not declared" if known is not None and known.l2 == 0 else ""
 
 
-def _judged(term: Term, error: float, logistic: bool, df: int | None) -> Term:
+def _judged(term: Term, error: float, odds: bool, df: int | None) -> Term:
     """With its interval, its statistic and its p."""
     from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
@@ -197,7 +200,7 @@ def _judged(term: Term, error: float, logistic: bool, df: int | None) -> Term:
     if statistic is not None:
         p = float(2 * (ndtr(-abs(statistic)) if df is None else stdtr(df, -abs(statistic))))
     found = replace(term, se=error, low=low, high=high, statistic=statistic, p=p)
-    if not logistic:
+    if not odds:
         return found
     return replace(found, ratio=_exp(term.value), ratio_low=_exp(low), ratio_high=_exp(high))
 

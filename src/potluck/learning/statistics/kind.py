@@ -50,8 +50,8 @@ class StatisticKind:
     most: the largest absolute value of a number of one row; norm: the L2 norm of one row's numbers, in units of `most`.
     read: values [width] and the noise in each, std [width], to the result.
     whole: rows are counted, so numbers are whole; alone: a row adds to one number alone.
-    typical: what a row adds on average where values are even over the declared range, for a forecast of a value that
-    rests on several numbers; empty: the value is one number of the sum itself, and known as well as that.
+    typical: what a row adds on average if values are even over the declared range. A forecast needs it for a value that
+    is made of several numbers; empty: the value is one number of the sum.
     unit: of the value, beside the column's: the same, its square, or none. lists: the value is several numbers.
     """
 

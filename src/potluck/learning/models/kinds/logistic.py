@@ -44,7 +44,7 @@ def curved(margins: Floats) -> Floats:
     return np.asarray(p * (1 - p), dtype=np.float64)
 
 
-LOGIT = Link(mean=mean, curved=curved, steepest=0.25)
+LOGIT = Link(mean=mean, curved=curved, steepest=0.25, odds=True)
 
 LOGISTIC = ModelKind(
     title="a logistic regression",
