@@ -6,7 +6,14 @@ import sys
 HEAVY = {"scipy", "pandas", "pyarrow", "sklearn", "torch", "sqlalchemy", "dp_accounting"}
 
 
-MODULES = ("api.local.check", "api.local.run", "api.network.site", "api.network.server")
+MODULES = (
+    "api.local.check",
+    "api.local.run",
+    "api.network.site",
+    "api.network.server",
+    "api.graph.make",
+    "api.graph.show",
+)
 
 
 def test_the_libraries_of_single_tasks_are_loaded_by_those_tasks():

@@ -149,6 +149,14 @@ def test_batch_norm_says_what_to_do_and_runs_once_it_is_frozen():
     assert [one.op for one in network.graph.nodes] == ["linear", "batch_norm", "linear"]
 
 
+def test_a_part_that_does_not_train_drops_nothing_out_where_the_rest_does():
+    parts = nn.Sequential(nn.Dropout(0.5), nn.Linear(4, 4), nn.Dropout(0.5), nn.Linear(4, 2))
+    parts[0].eval()
+    assert [one.op for one in made(parts, ROW)[1].graph.nodes] == ["linear", "dropout", "linear"]
+    whole = [one.op for one in made(parts.eval(), ROW)[1].graph.nodes]
+    assert whole == ["dropout", "linear", "dropout", "linear"]
+
+
 def test_a_module_is_left_as_it_was():
     module = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.Linear(4, 2).eval())
     torch.manual_seed(3)
@@ -181,3 +189,13 @@ def test_a_module_that_does_something_else_when_it_trains_is_refused():
 
     with pytest.raises(GraphError, match=r"another output than the module \(not training\)"):
         made(Other(), ROW)
+
+
+def test_what_a_module_computes_and_does_not_use_is_left_out():
+    def unused(x):
+        x.sort(0)
+        x.flip(0)
+        return x
+
+    _, network = made(Layer(unused), ROW)
+    assert [one.op for one in network.graph.nodes] == ["linear"]

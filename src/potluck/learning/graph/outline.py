@@ -66,6 +66,9 @@ class Outline:
             "row": {"numbers": checked.floats, "flops": checked.flops, "bytes": memory(checked, 1)},
         }
 
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
     def _parameters(self) -> dict[str, int]:
         graph, missing = self.network.graph, set(self.network.missing)
         return {

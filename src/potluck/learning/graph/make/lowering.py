@@ -241,7 +241,10 @@ def matmul(call: Call) -> Names:
 
 
 def dropout(call: Call) -> Names:
-    """Dropout: whoever runs the graph says whether it trains."""
+    """Dropout: whoever runs the graph says whether it trains. In a part that does not train while the rest does, it is
+    left out."""
+    if call.graph.training and not call.arguments["train"]:
+        return alias(call)
     return call.emit("dropout", call.given(next(iter(call.arguments.values()))), call.given(call.arguments["p"]), True)
 
 

@@ -29,12 +29,13 @@ _DRAWS = ("dropout", "scaled_dot_product_attention")
 
 def reduced(module: "Module", program: Any, inputs: dict[str, InputShape]) -> tuple[Graph, dict[str, Array]]:
     """The graph of an ExportedProgram, and its tensors by name. Raises GraphError."""
-    walk = _Walk(module, program, Growing(inputs))
+    walk = _Walk(module, program, Growing(inputs, module.training))
     result = None
+    needed = _needed(program.graph.nodes)
     for node in program.graph.nodes:
         if node.op == "placeholder":
             walk.placeholder(node)
-        elif node.op == "call_function":
+        elif node.op == "call_function" and node in needed:
             walk.call(node)
         elif node.op == "output":
             result = node.args[0]
@@ -149,6 +150,16 @@ class _Walk:
             self.folded[node] = target(*args, **kwargs)
         if target._schema.is_mutable:
             self.folded[node.args[0]] = self.folded[node]
+
+
+def _needed(nodes: Any) -> set[Any]:
+    """What the output rests on, and whatever changes something in place."""
+    needed: set[Any] = set()
+    for node in reversed(nodes):
+        changes = getattr(getattr(node.target, "_schema", None), "is_mutable", False)
+        if node in needed or node.op == "output" or changes:
+            needed |= {node, *node.all_input_nodes}
+    return needed
 
 
 def _sizes(node: "Node") -> bool:

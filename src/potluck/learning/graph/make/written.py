@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Growing:
-    """known: values so far; arrays: of weights and constants; trained: names of weights that training moves."""
+    """training: whether the module as a whole was in training mode; known: values so far; arrays: of weights and
+    constants."""
 
     inputs: Mapping[str, InputShape]
+    training: bool
     known: dict[str, Value] = field(default_factory=dict)
     arrays: dict[str, Array] = field(default_factory=dict)
     weights: list[Weight] = field(default_factory=list)
