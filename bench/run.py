@@ -15,6 +15,7 @@ from groups import (
     encrypted_prediction,
     encrypted_sum,
     fit,
+    graphs,
     headline,
     heart,
     mask_client,
@@ -59,6 +60,7 @@ MODULES = (
     memory,
     sums,
     training,
+    graphs,
 )
 GROUPS: Mapping[str, Callable[[], Iterator[Row]]] = {
     module.__name__.removeprefix("groups."): module.rows for module in MODULES

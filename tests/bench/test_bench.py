@@ -67,6 +67,7 @@ PROMISED = [
     ),
     "poisoning, heart, va x-10: best rule",
     *(f"round of tee, 4 sites in memory, {size}" for size in ("d=1e4", "d=1e6")),
+    *(f"a step of a graph, {network}" for network in ("MLP", "CNN", "transformer")),
 ]
 
 

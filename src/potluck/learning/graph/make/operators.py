@@ -54,6 +54,7 @@ HINTS = {
     "zeros": "expand a buffer of the module to the batch",
     "ones": "expand a buffer of the module to the batch",
     "arange": "make it a buffer of the module",
+    "diff": "give positions, and a mask of four axes, as buffers of the module",
     "index": "make what does not depend on the input a buffer of the module",
 }
 """By torch's name, what to write instead."""

@@ -1,0 +1,114 @@
+"""What a batch takes stays within what was said of it before, forward and back; inputs that do not fit are refused."""
+
+import builtins
+
+import pytest
+import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from potluck.core.errors import GraphError
+from potluck.learning.graph import steps
+from potluck.learning.graph.interpreter import forward, memory, program
+from support.graph.modules import CASES
+from support.graph.running import case, network, numbers, ready
+
+pytestmark = pytest.mark.torch
+BATCH = 24
+
+
+class Peak(TorchDispatchMode):
+    """The most bytes that tensors made meanwhile hold at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.live, self.peak = {}, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for one in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(one, torch.Tensor):
+                storage = one.untyped_storage()
+                self.live.setdefault(storage.data_ptr(), (StorageWeakRef(storage), storage.nbytes()))
+        self.live = {key: held for key, held in self.live.items() if not held[0].expired()}
+        self.peak = max(self.peak, sum(size for _, size in self.live.values()))
+        return result
+
+
+def given(name, batch=BATCH):
+    draw = torch.Generator().manual_seed(2)
+    values = network(name).checked.values
+    return {one.name: numbers(values[one.name], batch, draw, 12) for one in network(name).graph.inputs}
+
+
+@pytest.mark.parametrize("one", CASES, ids=lambda one: one.name)
+def test_a_batch_takes_no_more_than_its_bound_forward_and_back(one):
+    made, weights = ready(network(one.name))
+    inputs = given(one.name)
+    trained = [weights[weight.name] for weight in made.graph.weights if weight.train]
+    with Peak() as peak:
+        output = forward(made, weights, inputs, train=True)
+        torch.autograd.grad(output, trained, torch.ones_like(output))
+    # Gradients of weights are beside the rows', and torch may hold two while it adds them up.
+    beside = 2 * sum(held.numel() * held.element_size() for held in trained)
+    assert 0 < peak.peak <= memory(made.checked, BATCH) + beside
+
+
+def test_a_batch_beyond_the_bound_is_refused_before_anything_is_computed(monkeypatch):
+    made, weights = ready(network("resnet"))
+    need = memory(made.checked, BATCH)
+    forward(made, weights, given("resnet"), most_memory=need)
+    monkeypatch.setattr("potluck.learning.graph.interpreter.run_step", lambda *_, **__: pytest.fail("it ran"))
+    with pytest.raises(GraphError, match=f"24 rows may take {need} bytes.*take fewer rows at once"):
+        forward(made, weights, given("resnet"), most_memory=need - 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda held: {}, "its inputs are others.*it takes ids, there"),
+        (lambda held: {**held, "more": held["ids"]}, "its inputs are others"),
+        (lambda held: {**held, "ids": held["ids"].float()}, r'"ids" is float32 \[24, 6\].*it takes int64 \[b, 6\]'),
+        (lambda held: {**held, "there": held["there"][:, :5]}, r'"there" is float32 \[24, 5\]'),
+        (lambda held: {**held, "there": held["there"][:5]}, r'"there" is float32 \[5, 6\]'),
+        (lambda held: {**held, "there": held["there"][None]}, r'"there" is float32 \[1, 24, 6\]'),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(change, words):
+    made, weights = ready(network("bert"))
+    with pytest.raises(GraphError, match=words):
+        forward(made, weights, change(given("bert")))
+
+
+def test_a_word_beyond_the_table_is_refused_without_a_number_of_it():
+    made, weights = ready(network("bert"))
+    inputs = given("bert")
+    inputs["ids"][3, 2] = 77_345
+    with pytest.raises(GraphError, match=r"node \d+ \(embedding\): torch does not run it") as error:
+        forward(made, weights, inputs)
+    assert "77345" not in str(error.value)
+
+
+def test_without_torch_the_one_command_is_said(monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *rest):
+        if name == "torch":
+            raise ImportError(name)
+        return real(name, *rest)
+
+    made = network("mlp")
+    monkeypatch.setattr(builtins, "__import__", without)
+    for work in (steps.torch, lambda: program(made.graph, made.checked)):
+        with pytest.raises(GraphError, match=r"torch is missing. hint: pip install 'potluck\[networks\]'"):
+            work()
+
+
+def test_what_a_site_counts_is_what_pencil_and_paper_count():
+    """[b, 5] through 5 -> 8, ReLU, dropout, 8 -> 8, tanh, 8 -> 1: numbers that stay, and two operations a product."""
+    checked = network("mlp").checked
+    assert checked.floats == 5 + 8 + 8 + 8 + 8 + 8 + 1
+    assert checked.scratch == checked.public == 0
+    products = 2 * 8 * (5 + 1) + 2 * 8 * (8 + 1) + 2 * 1 * (8 + 1)
+    assert checked.flops == products + 4 * (8 + 8 + 8)
+    assert case("mlp").inputs["features"].shape == (5,)
