@@ -59,7 +59,15 @@ def many():
             yield Kill(role, step, moment, word="clear")
 
 
-FAST = [*few()][::4]
+def stateful():
+    """Servers whose next model follows from more than the last sum: the state is replayed from those that are stored."""
+    yield Kill("server", "mask/unmask", "on receipt", round=3, optimizer="adam")
+    yield Kill("server", "begin", "before send", round=3, optimizer="yogi")
+    yield Kill("server", "clear/input", "when done", word="clear", round=3, optimizer="nesterov")
+    yield Kill("site", "mask/input", "after send", optimizer="momentum")
+
+
+FAST = [*[*few()][::4], *[*stateful()][:1]]
 
 
 @pytest.mark.parametrize("kill", FAST, ids=str)
@@ -68,6 +76,8 @@ def test_a_kill_cannot_change_a_sum_or_lose_a_charge(shared, kill):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kill", [*(kill for kill in few() if kill not in FAST), *fewer(), *many()], ids=str)
+@pytest.mark.parametrize(
+    "kill", [*(kill for kill in (*few(), *stateful()) if kill not in FAST), *fewer(), *many()], ids=str
+)
 def test_no_kill_can_change_a_sum_or_lose_a_charge(shared, kill):
     print(kill, undergo(shared, kill))

@@ -26,6 +26,8 @@ def command(plan: Path, settings: tuple[str, ...]) -> int:
             out.say(f"{plan.name} {verdict.can}: {verdict.summary()}")
             if verdict.outlook:
                 out.say(verdict.outlook)
+            if verdict.pace:
+                out.say(verdict.pace)
             out.lines(verdict.about)
         if verdict.ok and say.verbose:
             out.lines(f"  {key} = {value}" for key, value in verdict.flat())

@@ -147,12 +147,16 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
-    """How it is trained. batch: rows of one step, of methods that take some of their rows; None: all of them."""
+    """How it is trained. batch: rows of one step, of methods that take some of their rows; None: all of them.
+
+    iterates: of `gradient`, the model after the last round, or the mean of those after each of the last half of them.
+    """
 
     method: Annotated[str, Known("training.method")]
     rounds: Annotated[int, Bounds(ge=1, le=1_000_000)] = 20
     rate: Annotated[float, Bounds(gt=0)] = 1.0
     optimizer: Annotated[str, Known("training.optimizer")] = "sgd"
+    iterates: Literal["last", "averaged"] = "last"
     expected_rows: Annotated[int | None, Bounds(ge=1, le=MOST_COUNTED, hint="as many as there may be")] = None
     range: Annotated[float, Bounds(gt=0, hint="e.g. 8")] = 8.0
     epochs: Annotated[int, Bounds(ge=1, le=10_000)] = 1

@@ -103,6 +103,8 @@ def _of_method(plan: Plan) -> Iterator[str]:
     yield from method.pauses(plan)
     if not method.steps and spec.optimizer != Training(method=spec.method).optimizer:
         yield f"training.optimizer: is ignored: {spec.method} takes no steps down a gradient. hint: leave it out"
+    if spec.iterates != Training(method=spec.method).iterates and (method.by_site or not method.steps):
+        yield f"training.iterates: is ignored: {spec.method} releases its last model. hint: leave it out"
     if method.by_site:
         return
     others = " or ".join(f'"{word}"' for word, one in METHODS.entries.items() if one.by_site)

@@ -87,7 +87,8 @@ class Here(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """What a run would cost, beside epsilon. bytes_up: one site's in one round; seconds: of one round here; None: not
-    measured. forecast, outlook: how well results will be known, as JSON and in words; data: as `Here.tallies`."""
+    measured. forecast, outlook: how well results will be known, as JSON and in words; data: as `Here.tallies`.
+    rate, pace: of descent, which rate is recommended, likewise."""
 
     warnings: list[str] = field(default_factory=list)
     bytes_up: int | None = None
@@ -96,3 +97,5 @@ class Estimate:
     forecast: Mapping[str, object] | None = None
     outlook: str = ""
     data: Mapping[str, Tally] = field(default_factory=dict)
+    rate: Mapping[str, object] | None = None
+    pace: str = ""

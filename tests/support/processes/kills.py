@@ -2,9 +2,11 @@
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from potluck import Plan
 from potluck.api.network.site import spending
 from support.processes.hospitals import NAMES, NONE, SHARED, plan, reference
 from support.processes.rig import BROKER, SERVER, Ended, Rig, Trap, wait_for
@@ -37,9 +39,18 @@ class Kill:
     noise: str = "none"
     word: str = "mask"
     round: int = 2
+    optimizer: str = "sgd"
 
     def __str__(self) -> str:
-        return f"{self.role}-{self.step}-{self.moment}-{self.noise}-{self.round}".replace(" ", "_").replace("/", ".")
+        said = f"{self.role}-{self.step}-{self.moment}-{self.noise}-{self.round}".replace(" ", "_").replace("/", ".")
+        return said if self.optimizer == "sgd" else f"{said}-{self.optimizer}"
+
+    def plan(self, privacy: Mapping[str, Any]) -> Plan:
+        """What is run. Where an optimizer has a state, models are averaged too, which is another."""
+        made = plan(self.word, privacy)
+        if self.optimizer == "sgd":
+            return made
+        return made.set("training.optimizer", self.optimizer).set("training.iterates", "averaged")
 
     @property
     def driven(self) -> str:
@@ -62,7 +73,7 @@ def undergo(rig: Rig, kill: Kill) -> dict[str, Any]:
     began = time.monotonic()
     rig.start(BROKER, *NAMES)
     privacy = NONE if kill.noise == "none" else SHARED
-    of = plan(kill.word, privacy)
+    of = kill.plan(privacy)
     name = f"{kill}-{rig.starts}"
     path = rig.plan(of, name)
     out = rig.folder / "runs" / name
@@ -141,12 +152,12 @@ def result(rig: Rig, kill: Kill, run: str, document: dict[str, Any]) -> None:
     assert [(one["kind"], one["step"]) for one in opened] == [*(("train", n) for n in range(3)), ("evaluate", 0)]
     givers = [one["givers"] for one in opened]
     if kill.noise == "none":
-        clean = plan(kill.word, NONE)
+        clean = kill.plan(NONE)
         assert document["model"]["digest"] == reference(clean, givers).digest()
         if kill.round > 1 and kill.word != "clear":  # mask: the sites of the first sum or none (decision 0011)
             assert document["model"]["digest"] == reference(clean).digest()
         return
     quiet = {**SHARED, "noise": "shared"}
-    wanted = reference(plan(kill.word, quiet), givers).coefficients
+    wanted = reference(kill.plan(quiet), givers).coefficients
     for key, value in document["model"]["coefficients"].items():
         assert abs(value - wanted[key]) < 2.0, (key, value, wanted[key])

@@ -24,7 +24,7 @@ class Verdict:
     interval of each result (`sums.forecast`), and `outlook` the same in words. data: by site what became of its
     values, where its rows are here: for their owner. absent: files that `run` and `up` need and do not find, by key
     (None: the plan names none): across machines owners name their own. about: which rows it is about and what it makes
-    of them, a sentence each.
+    of them, a sentence each. rate: of descent, which one is recommended, and `pace` the same in words.
     """
 
     errors: list[str]
@@ -40,6 +40,8 @@ class Verdict:
     data: Mapping[str, Tally] = field(default_factory=dict)
     absent: Mapping[str, str | None] = field(default_factory=dict)
     about: tuple[str, ...] = ()
+    rate: Mapping[str, object] | None = None
+    pace: str = ""
 
     @property
     def unit(self) -> object:
@@ -69,7 +71,8 @@ class Verdict:
             "data": {site: tally.document() for site, tally in self.data.items()},
             "files_not_found": dict(self.absent),
         }
-        return found if self.forecast is None else found | {"forecast": dict(self.forecast)}
+        more = {"forecast": self.forecast, "rate": self.rate}
+        return found | {name: dict(part) for name, part in more.items() if part is not None}
 
     def told(self) -> list[str]:
         """What the owners have to mind of their rows, a line each."""
@@ -130,6 +133,8 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         found.data,
         not_here(plan),
         about_rows(plan.spec),
+        found.rate,
+        found.pace,
     )
 
 

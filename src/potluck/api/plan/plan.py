@@ -12,6 +12,7 @@ from potluck.core.errors import PlanError, UsageError
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import layered, mode_of
 from potluck.learning.training.methods import method_of
+from potluck.learning.training.rates import usual_rate
 from potluck.tasks import catalog
 
 
@@ -129,7 +130,7 @@ def _defaults(plan: core.Plan, tables: Toml) -> core.Plan:
     training = msgspec.structs.replace(
         plan.training,
         rounds=plan.training.rounds if "rounds" in written else rounds,
-        rate=plan.training.rate if "rate" in written else method.rate,
+        rate=plan.training.rate if "rate" in written else usual_rate(plan),
         batch=plan.training.batch if "batch" in written else method.batch,
     )
     return msgspec.structs.replace(plan, training=training)

@@ -27,7 +27,7 @@ FILE = "summary.json"
 class Basis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """model: the digest of the model file that it stands beside; units: of columns, as the plan names them; converged:
     whether the fit had, None where that is not known; warnings: of the fit; sums: None where the run opened no Gram
-    matrix."""
+    matrix; iterates: averaged where the model is the mean of several, unset where it is the last."""
 
     format: Literal["potluck summary 1"] = "potluck summary 1"
     model: str
@@ -38,6 +38,7 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     converged: bool | None
     warnings: tuple[str, ...]
     sums: Sums | None
+    iterates: Literal["averaged"] | msgspec.UnsetType = msgspec.UNSET
 
     def dump(self) -> bytes:
         """The file's bytes."""
@@ -58,6 +59,7 @@ def basis(plan: Plan, digest: str, fitted: Fitted) -> Basis | None:
         converged=fitted.converged,
         warnings=fitted.warnings,
         sums=fitted.curvature,
+        iterates="averaged" if fitted.averaged else msgspec.UNSET,
     )
 
 

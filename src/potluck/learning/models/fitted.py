@@ -24,12 +24,13 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
     """Final weights [d], what to mind, whether the fit has converged (None: not known), and where the method opened it
-    the curvature there."""
+    the curvature there. averaged: they are the mean of those after several rounds."""
 
     weights: Floats = field(repr=False)
     warnings: tuple[str, ...] = ()
     converged: bool | None = None
     curvature: Sums | None = field(default=None, repr=False)
+    averaged: bool = False
 
 
 def training(plan: Plan) -> Training:

@@ -233,6 +233,8 @@ def _notes(how: Encoding, known: Basis | None, judged: bool, why: str) -> Sequen
                 "difference of two coefficients, or the quotient of two ratios"
             )
     found.extend(known.warnings)
+    if known.iterates == "averaged":
+        found.append("coefficients are the mean of those after each of the last half of the rounds")
     if known.sums is None and not known.converged:
         found.append(
             f"{known.method} stops after training.rounds and does not check that it has arrived: coefficients may be "

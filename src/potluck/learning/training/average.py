@@ -3,7 +3,9 @@
 The local objective is the mean loss over the site's rows plus l2/(2 expected rows) |w|^2, intercept and biases free.
 Where the plan gives no `expected_rows`, the site's own rows times the number of sites stand in: weighted by rows,
 the sites' penalties then add up to l2/(2 all rows) |w|^2 exactly. With noise the unit is the site: every site weighs
-1, and its change is clipped. Reference: McMahan et al. 2017, arXiv 1602.05629, algorithm 1.
+1, and its change is clipped. The server takes the mean of the changes as a gradient, turned round, and steps as
+`training.optimizer` says; a plain step adds it. References: McMahan et al. 2017, arXiv 1602.05629, algorithm 1; Reddi
+et al. 2021, arXiv 2003.00295, algorithm 1 (the server's step).
 """
 
 from collections.abc import Iterator
@@ -27,7 +29,7 @@ from potluck.learning.models.kind import Slope
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.linear import l2
 from potluck.learning.training.method import TALLY, ServerSteps, TrainingMethod, judge, tallied, within
-from potluck.learning.training.optimizer import optimizer_of
+from potluck.learning.training.optimizer import Step, optimizer_of
 
 BATCH = 32
 """Rows of a step where the plan does not say."""
@@ -86,13 +88,17 @@ class Average:
         yield Update(values)
 
     def course(self) -> ServerSteps:
-        """The weighted mean of the sites' changes, a round."""
-        weights = self.initial()
+        """A step along the weighted mean of the sites' changes, a round."""
+        weights, optimizer = self.initial(), optimizer_of(self.plan)
+        step, states = (
+            optimizer.join or optimizer.step,
+            [optimizer.begin(len(weights[part])) for part in slices(len(weights))],
+        )
         for _ in range(training(self.plan).rounds):
             answer = yield weights
             givers = float(len(answer.release.givers))
             divisor = givers if self.plan.noisy else judge(self.plan, self.aim, answer)
-            weights = _moved(weights, answer.part("delta").values, divisor)
+            weights = _moved(weights, answer.part("delta").values, divisor, step, states)
             del answer
             within(self.plan, weights)
         return Fitted(weights)
@@ -104,8 +110,6 @@ class Average:
         rows = spec.expected_rows or len(y) * len(self.plan.federation.sites)
         pull = l2(self.plan) / rows
         penalised = layers.penalised(self.shapes, intercept_first=kind_of(self.plan).link is not None)
-        optimizer = optimizer_of(self.plan)
-        states: dict[int, Floats] = {}
         for epoch in range(spec.epochs):
             shuffle = generator(spec.seed, "average", step, epoch).permutation(len(y))
             for start in range(0, len(y), size):
@@ -114,10 +118,7 @@ class Average:
                 for gradient in slope(weights, x[batch], y[batch]):
                     for part in slices(len(gradient)):
                         here = slice(at + part.start, at + part.stop)
-                        total = gradient[part] + pull * penalised[here] * weights[here]
-                        state = states[here.start] if here.start in states else optimizer.begin(len(total))
-                        move, states[here.start] = optimizer.step(total, 1.0, spec.rate, state)
-                        weights[here] -= move
+                        weights[here] -= spec.rate * (gradient[part] + pull * penalised[here] * weights[here])
                     at += len(gradient)
 
     def _slope(self) -> Slope:
@@ -125,11 +126,12 @@ class Average:
         return slope(required(self.plan.model), self.shapes, self.aim)
 
 
-def _moved(weights: Floats, change: Floats, divisor: float) -> Floats:
-    """New weights [d]: those before, and the change over the divisor."""
+def _moved(weights: Floats, change: Floats, divisor: float, step: Step, states: list[Floats]) -> Floats:
+    """New weights [d]: a step from those before, down the change turned round. states: of each slice, made new."""
     out = np.empty(len(weights))
-    for part in slices(len(weights)):
-        out[part] = weights[part] + change[part] / divisor
+    for place, part in enumerate(slices(len(weights))):
+        move, states[place] = step(-change[part], divisor, 1.0, states[place])
+        out[part] = weights[part] - move
     return out
 
 

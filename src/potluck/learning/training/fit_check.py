@@ -71,6 +71,8 @@ def _model(plan: Plan) -> Iterator[str]:
     kind, spec = required(plan.model).kind, training(plan)
     if spec.optimizer != Training(method=spec.method).optimizer:
         yield "training.optimizer: programs on shares take plain steps. hint: leave it out"
+    if spec.iterates != Training(method=spec.method).iterates:
+        yield "training.iterates: programs on shares open their last model alone. hint: leave it out"
     if kind in FITS.entries:
         yield from fit_of(plan).check(plan)
         return

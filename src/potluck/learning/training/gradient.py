@@ -2,19 +2,21 @@
 
 With noise each unit's gradient (a row's; all rows of a person; a site's) is clipped before it is added up, so that
 T rounds are a T-fold composition of one Gaussian mechanism, and the divisor is the plan's public `expected_rows`,
-never a count of the data. Without noise and without that key the opened row count stands in. Reference: Bassily,
-Smith, Thakurta 2014, arXiv 1405.7085 (full-batch form of noisy gradient descent).
+never a count of the data. Without noise and without that key the opened row count stands in. What the server makes of
+opened sums costs nothing more: neither an optimizer's state nor the mean of models is charged.
+References: Bassily, Smith, Thakurta 2014, arXiv 1405.7085 (full-batch form of noisy gradient descent); Polyak and
+Juditsky 1992 (the mean of iterates); Rakhlin, Shamir, Sridharan 2012, arXiv 1109.5647 (that of the last half of them).
 """
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from potluck.core.asks import Block
 from potluck.core.party import Draw
-from potluck.core.plan import Plan, required
+from potluck.core.plan import Plan, Training, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Contribution, Encoded, Floats, Grid, L
 from potluck.learning.data.table import Table
@@ -36,6 +38,7 @@ from potluck.learning.training.method import (
 )
 from potluck.learning.training.optimizer import optimizer_of
 from potluck.learning.training.row_sums import bounded_rows, clipped, encoded, exact, noised, training_rows, weighted
+from potluck.learning.training.units import units
 
 NEAR = 1e-4
 """Where less than this part of the largest coefficient is still to go, it has arrived: `training.newton.BLURRED`."""
@@ -88,8 +91,9 @@ class Gradient:
     def course(self) -> ServerSteps:
         """One step down the opened gradient a round. Raises Abort(RANGE): the steps go up."""
         spec, weights, optimizer = training(self.plan), self.initial(), optimizer_of(self.plan)
-        state = optimizer.begin(len(weights))
+        state, inside = optimizer.begin(len(weights)), units(self.plan) if optimizer.even else None
         warnings: tuple[str, ...] = ()
+        mean = _Mean(spec)
         steepest = risen = norm = before = 0.0
         for number in range(spec.rounds):
             answer = yield weights
@@ -106,18 +110,43 @@ class Gradient:
                 risen = norm / steepest
                 if risen > 1 and optimizer.plain and link(self.plan).squares:
                     raise Abort(Cause.RANGE, detail=f"gradient descent diverges. hint: {TOO_FAST}")
-            move, state = optimizer.step(slope, divisor, spec.rate, state)
+            move, state = optimizer.step(inside.gradient(slope) if inside else slope, divisor, spec.rate, state)
+            move = inside.moved(move) if inside else move
             weights = weights - move
             within(self.plan, weights)
+            mean.add(number, weights)
+        found = Fitted(mean.of(weights), warnings, averaged=mean.total is not None)
         if risen > 1:
-            return Fitted(weights, (*warnings, f"gradient descent has gone up: {TOO_FAST}"), converged=False)
+            said = f"gradient descent has gone up: {TOO_FAST}"
+            return replace(found, warnings=(*warnings, said), converged=False)
         if self.plan.noisy:
-            return Fitted(weights, warnings)
+            return found
         least = cut_off(answer, "gradient") * math.sqrt(self.features + 1)
-        ahead = 0.0 if norm <= least else _ahead(float(np.linalg.norm(move)), norm, before)
-        if ahead <= NEAR * max(1.0, float(np.abs(weights).max())):
-            return Fitted(weights, warnings, converged=True)
-        return Fitted(weights, (*warnings, NOT_ARRIVED), converged=False)
+        ahead = float(np.abs(found.weights - weights).max())
+        if norm > least and optimizer.plain:
+            ahead += _ahead(float(np.linalg.norm(move)), norm, before)
+        elif norm > least:
+            ahead += _at_most(norm, l2(self.plan))
+        if ahead <= NEAR * max(1.0, float(np.abs(found.weights).max())):
+            return replace(found, converged=True)
+        return replace(found, warnings=(*warnings, NOT_ARRIVED), converged=False)
+
+
+@dataclass(slots=True)
+class _Mean:
+    """The mean of the models after each of the last half of the rounds, where a plan asks for it."""
+
+    spec: Training
+    total: Floats | None = field(default=None, repr=False)
+
+    def add(self, number: int, weights: Floats) -> None:
+        """The model after round `number`, from 0."""
+        if self.spec.iterates == "averaged" and number >= self.spec.rounds // 2:
+            self.total = weights if self.total is None else self.total + weights
+
+    def of(self, last: Floats) -> Floats:
+        """The model of the run."""
+        return last if self.total is None else self.total / (self.spec.rounds - self.spec.rounds // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +178,12 @@ def _ahead(step: float, norm: float, before: float) -> float:
     gradients say: a geometric series. norm, before: of the last gradient and of the one before it, 0 where there was
     none."""
     return step * norm / (before - norm) if norm < before else math.inf
+
+
+def _at_most(norm: float, strength: float) -> float:
+    """The same where steps do not shrink as gradients do: no direction but the intercept's is flatter than the ridge.
+    Without one nothing is known."""
+    return norm / strength if strength else math.inf
 
 
 def _noised(plan: Plan) -> Iterator[str]:

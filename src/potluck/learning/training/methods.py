@@ -8,7 +8,8 @@ from potluck.learning.training.fit_trees import BOOSTING, TREES
 from potluck.learning.training.gradient import GRADIENT
 from potluck.learning.training.method import METHODS, method_of
 from potluck.learning.training.newton import NEWTON
-from potluck.learning.training.optimizer import OPTIMIZERS, SGD
+from potluck.learning.training.optimizer import OPTIMIZERS
+from potluck.learning.training.steps import ADAM, HEAVY, NESTEROV, SGD, YOGI
 
 __all__ = ["FITS", "METHODS", "fit_of", "method_of"]
 
@@ -18,6 +19,10 @@ METHODS.register("average", AVERAGE)
 METHODS.register("boosting", BOOSTING)
 
 OPTIMIZERS.register("sgd", SGD)
+OPTIMIZERS.register("momentum", HEAVY)
+OPTIMIZERS.register("nesterov", NESTEROV)
+OPTIMIZERS.register("adam", ADAM)
+OPTIMIZERS.register("yogi", YOGI)
 
 FITS.register("linear", REGRESSION)
 FITS.register("logistic", REGRESSION)

@@ -13,6 +13,8 @@ from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.once import played
 from potluck.learning.data.tally import Tally
 from potluck.learning.loops import build
+from potluck.learning.models.fitted import training
+from potluck.learning.training import rates
 from potluck.net.pieces import LARGEST
 from potluck.tasks.demands import demand_of
 from potluck.tasks.here import Estimate
@@ -31,14 +33,17 @@ def estimate(plan: Written) -> Estimate:
     ahead = forecast_of(spec, data.values())
     size, seconds, largest = _rehearsal(spec, ask)
     outlook, useless = words(spec, ahead) if ahead else ("", [])
+    pace = rates.advice(spec) if spec.traits.labelled else None
     return Estimate(
-        warnings=[*more, *useless, *_heavy(largest)],
+        warnings=[*more, *useless, *_heavy(largest), *(rates.warnings(spec, pace) if pace else ())],
         bytes_up=size,
         seconds=seconds,
         grid=grid,
         forecast=ahead.document() if ahead else None,
         outlook=outlook,
         data=data,
+        rate=pace.document() if pace else None,
+        pace=pace.words(training(spec).rate) if pace else "",
     )
 
 

@@ -1,0 +1,69 @@
+"""A census at four sites: 40 rounds of an optimizer at its defaults are nearly the pooled fit; and what `check` says."""
+
+import pytest
+
+import potluck
+from support.learning.census import ROWS, census, columns
+
+SITES = ("north", "east", "south", "west")
+NEAR = 0.003
+"""Of the area under the curve."""
+
+
+def plan(**training):
+    return potluck.Plan(
+        name="census",
+        purpose="how near an optimizer comes",
+        task="train",
+        federation={"sites": list(SITES), "server": "curious"},
+        data={
+            "columns": columns(),
+            "target": {"column": "rich", "positive": ["1"]},
+            "split": {"test": 0.25},
+            "max_rows": 20_000,
+        },
+        model={"kind": "logistic"},
+        training=training,
+        protect={"with": "mask"},
+        privacy={"noise": "none"},
+    )
+
+
+def areas(rows, tmp_path, *optimizers):
+    """Of the pooled fit, and of 40 rounds by each optimizer, on the same held-out rows."""
+    whole = census(rows)
+    parts = {name: whole.iloc[place::4] for place, name in enumerate(SITES)}
+    plans = [plan(method="newton"), *(plan(method="gradient", rounds=40, optimizer=word) for word in optimizers)]
+    found = [potluck.run(one, parts, out=tmp_path / str(place)).document for place, one in enumerate(plans)]
+    assert len(found[0]["model"]["coefficients"]) == 92
+    return [document["metrics"]["federated"]["auc"] for document in found]
+
+
+def test_forty_rounds_are_nearly_the_pooled_fit(tmp_path):
+    best, adam = areas(12_000, tmp_path, "adam")
+    assert best > 0.87
+    assert adam > best - NEAR
+
+
+@pytest.mark.slow
+def test_forty_rounds_on_a_whole_census_are_nearly_the_pooled_fit(tmp_path):
+    best, adam, yogi, plain, nesterov = areas(ROWS, tmp_path, "adam", "yogi", "sgd", "nesterov")
+    assert best > 0.88
+    assert min(adam, yogi) > best - NEAR
+    assert plain < nesterov < best - NEAR  # the control: it is not easy
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_check_recommends_a_rate_from_the_plan_alone(optimizer):
+    found = potluck.check(plan(method="gradient", optimizer=optimizer))
+    rate = found.document()["rate"]
+    bound = (1 + 6 + 8) / 4
+    wanted = (1 / bound, bound, 2 / bound) if optimizer == "sgd" else (0.4, None, None)
+    assert tuple(rate[key] for key in ("recommended", "curvature_at_most", "safe_below")) == wanted
+    assert found.pace.startswith("training.rate: ")
+    assert not any("training.rate" in line for line in found.warnings)
+    assert any("may diverge" in line for line in potluck.check(plan(method="gradient", rate=50.0)).warnings)
+
+
+def test_check_recommends_nothing_where_there_is_no_descent():
+    assert "rate" not in potluck.check(plan(method="newton")).document()
