@@ -1,4 +1,4 @@
-"""A census at four sites: 40 rounds of an optimizer at its defaults are nearly the pooled fit; and what `check` says."""
+"""A census at four sites: 40 rounds at the defaults are nearly the pooled fit; and the rate that `check` recommends."""
 
 import pytest
 

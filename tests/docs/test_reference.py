@@ -15,6 +15,7 @@ from potluck.core.rounds import Cause
 from potluck.core.strict import parts, plain, words
 from potluck.core.views import Form
 from potluck.learning.training.methods import METHODS
+from potluck.learning.training.optimizer import OPTIMIZERS
 from potluck.owner import judge
 from potluck.tasks import catalog as _catalog  # noqa: F401  its rooms fill the tables of words
 from support.docs.pages import DOCS, ROOT, rows, ticks
@@ -82,6 +83,9 @@ def test_defaults_that_depend_on_the_method_are_documented():
     for word, method in METHODS.entries.items():
         for value, name in ((method.rounds, "training.rounds"), (method.rate, "training.rate")):
             assert (word == "newton" and name == "training.rate") or f"`{word}`: {value}" in DOCUMENTED[name][3]
+    for word, one in OPTIMIZERS.entries.items():
+        usual = one.rates and f"`{word}`: {one.rates.log_loss} and {one.rates.squared}"
+        assert usual is None or usual in DOCUMENTED["training.rate"][3]
 
 
 def commands():

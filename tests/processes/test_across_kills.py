@@ -60,7 +60,7 @@ def many():
 
 
 def stateful():
-    """Servers whose next model follows from more than the last sum: the state is replayed from those that are stored."""
+    """Servers whose next model follows from more than the last sum: a state, replayed from those that are stored."""
     yield Kill("server", "mask/unmask", "on receipt", round=3, optimizer="adam")
     yield Kill("server", "begin", "before send", round=3, optimizer="yogi")
     yield Kill("server", "clear/input", "when done", word="clear", round=3, optimizer="nesterov")
