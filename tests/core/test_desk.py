@@ -54,7 +54,7 @@ def test_a_forgery_is_discarded_and_the_true_letter_still_counts():
         forged,
         bytes(flipped),
         b"",
-        b"PLK\x01",
+        b"PLK\x02",
         letter(A, B, "x", b"for b"),
         letter(A, SERVER, "x", b"old", 0),
     ):

@@ -290,6 +290,7 @@ class Desk(Generic[T]):
     def _finish(self, result: T | None, abort: Abort | None) -> None:
         self.done = True
         self.result, self.abort = result, abort
+        _bare(abort)
         self._waiting = None
         self._early.clear()
         if abort:
@@ -304,6 +305,13 @@ class Desk(Generic[T]):
     def _flush(self) -> list[Letter]:
         letters, self._out = self._out, []
         return letters
+
+
+def _bare(abort: Abort | None) -> None:
+    """What an abort knows of where it came from are frames, and in them the keys of the round: they go with the round,
+    not with whoever keeps the abort."""
+    if abort is not None:
+        abort.__traceback__ = abort.__context__ = abort.__cause__ = None
 
 
 def farewell(round: RoundId, abort: Abort) -> Parcel:

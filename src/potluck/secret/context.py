@@ -60,6 +60,10 @@ class Senders:
         self._boxes = boxes
         self._open: dict[Party, Sending] = {}
 
+    def forget(self) -> None:
+        """Let go of all contexts, as at the end of a round: the next letter begins another."""
+        self._open.clear()
+
     @property
     def parties(self) -> frozenset[Party]:
         """All that one may write to."""

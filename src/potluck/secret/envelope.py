@@ -25,7 +25,8 @@ from potluck.secret.context import OVERHEAD, Receivers, Senders
 from potluck.secret.keys import Roster, SigningKey
 from potluck.secret.spool import Spooled
 
-MAGIC = b"PLK\x01"
+MAGIC = b"PLK\x02"
+"""The last byte is the version of the format: another one for every change of what a letter looks like."""
 MAX_HEADER, SIGNATURE = 1024, 64
 _TAG = b"potluck letter 1\0"
 _BOX_TAG = b"potluck closed letter 2\0"
@@ -125,8 +126,11 @@ def _info(federation: bytes, sender: Party, to: Party, round_: RoundId) -> bytes
 
 def _read(letter: Sliced) -> tuple[Header, bytes]:
     """The header, unverified, and its bytes, which are the only ones that say so. Raises Abort(MALFORMED)."""
-    if len(letter) < 72 or letter[:4] != MAGIC:
-        raise Abort(Cause.MALFORMED, detail="not a letter of this version")
+    start = bytes(letter[:4])
+    if start[:3] == MAGIC[:3] and start != MAGIC:
+        raise Abort(Cause.MALFORMED, detail="of another version of potluck: update all parties")
+    if len(letter) < 72 or start != MAGIC:
+        raise Abort(Cause.MALFORMED, detail="not a letter")
     size = int.from_bytes(bytes(letter[4:8]), "big")
     if size > MAX_HEADER or len(letter) < 72 + size:
         raise Abort(Cause.MALFORMED, detail="a letter is cut short")

@@ -37,7 +37,7 @@ def strangers(rng: random.Random, real: list[bytes], count: int) -> Iterator[byt
         elif kind == 6:  # one letter's header over another's signature and body
             yield letter[: 8 + size] + other[8 + int.from_bytes(other[4:8], "big") :]
         elif kind == 7:
-            yield rng.choice([b"PLK\x00", b"PLK\x02", b"plk\x01", bytes(4)]) + letter[4:]
+            yield rng.choice([b"PLK\x01", b"PLK\x03", b"plk\x01", bytes(4)]) + letter[4:]
         elif kind == 8:
             yield (
                 letter[:4] + rng.choice([0, size - 1, size + 1, 1024, 1025, 2**32 - 1]).to_bytes(4, "big") + letter[8:]
@@ -103,6 +103,9 @@ class Confidant:
     def disclose(self, letter: bytes) -> tuple[Party, Parcel]:
         known = self.said.pop(letter, None)
         return (self._sender, known) if known is not None else self._real.disclose(letter)
+
+    def forget(self) -> None:
+        self._real.forget()
 
     def close(self, to: Party, parcel: Parcel) -> bytes:
         return b"a letter"

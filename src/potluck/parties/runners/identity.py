@@ -34,6 +34,10 @@ class Identity:
         and from a party that goes by another file."""
         return envelope.disclose(self.roster, self.receivers, self.bound, self.party, letter)
 
+    def forget(self) -> None:
+        """A round is over: no key with which its letters were sealed is kept."""
+        self.senders.forget()
+
     def bound(self, round_: RoundId) -> bytes:
         """What a letter is bound to: the federation, and in a round the very file. Words around a run name no file, so
         that parties with different ones can say so to each other."""

@@ -174,6 +174,7 @@ class Coordinator:
             return told
         finally:
             desk.close()
+            self._me.forget()
             self._round = None
 
     def _doubt(self, told: Attempt, round_: _Round) -> None:
@@ -285,16 +286,16 @@ class Coordinator:
             if sender in self.participants.of and not self._heard.before(delivery.data):
                 self._take(sender, body, len(delivery.data))
         except Abort as abort:
-            self._discarded(abort.cause)
+            self._discarded(abort)
         delivery.done()
         return True
 
-    def _discarded(self, cause: Cause) -> None:
+    def _discarded(self, abort: Abort) -> None:
         """Said, but not each time: whoever floods the server does not fill its log."""
-        now = time.monotonic()
+        now, cause = time.monotonic(), abort.cause
         if now >= self._quiet_until.get(cause, 0.0):
             self._quiet_until[cause] = now + QUIET
-            self._say("discarded", cause.value)
+            self._say("discarded", f"{cause.value}: {abort.detail}" if abort.detail else cause.value)
 
     def _take(self, sender: Party, body: Parcel, size: int) -> None:
         """Raises Abort: a word that does not fit its schema, a head that is not the site's, or too many letters."""

@@ -113,7 +113,7 @@ class Site:
         try:
             sender, said = self._me.disclose(data)
         except Abort as abort:
-            self._consent.noticed("discarded", "", abort.cause)
+            self._consent.noticed("discarded", "", abort.cause, detail=abort.detail)
             return
         if sender != SERVER:
             self._safely(said.label.round, lambda: self._partner(sender, said, data))
@@ -276,6 +276,7 @@ class Site:
         seat.used = time.monotonic()
         if desk.done:
             seat.desk = None
+            self._me.forget()
             cause, detail = (desk.abort.cause, desk.abort.detail) if desk.abort else (None, "")
             if desk.abort is None:
                 self._consent.counted(desk.round.run, seat.part.done(desk.round.run, desk.result))
@@ -297,6 +298,7 @@ class Site:
         if seat is not None:
             if seat.desk:
                 seat.desk.close()
+            self._me.forget()
             seat.part.close()
 
     def _send(self, said: Parcel, seat: Seated | None = None) -> None:
