@@ -67,3 +67,16 @@ def test_check_recommends_a_rate_from_the_plan_alone(optimizer):
 
 def test_check_recommends_nothing_where_there_is_no_descent():
     assert "rate" not in potluck.check(plan(method="newton")).document()
+
+
+def test_a_state_and_a_mean_spend_nothing_more_of_a_run_with_noise(tmp_path):
+    noise = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0}
+    whole = census(800)
+    parts = {name: whole.iloc[place::4] for place, name in enumerate(SITES)}
+    spent = []
+    for word, iterates in (("sgd", "last"), ("adam", "averaged")):
+        one = plan(method="gradient", rounds=3, optimizer=word, iterates=iterates, expected_rows=600)
+        run = potluck.run(one.set("privacy", noise), parts, out=tmp_path / word)
+        spent.append(run.document["privacy"]["epsilon"])
+    assert spent[0] == spent[1]
+    assert 0.9 < spent[0]["north"] <= 1.0
