@@ -1,8 +1,10 @@
 """The JSON reference is complete: every key of a real document is on its page."""
 
 import msgspec
+import pytest
 
 import potluck
+from potluck.api.graph.show import show
 from potluck.api.network.budget import budget
 from support.docs.keys import SITES, keys, section
 
@@ -32,3 +34,13 @@ def test_every_key_of_explain_and_budget_is_documented(plan):
     assert keys(potluck.explain(potluck.Plan.read(plan)).rows(), frozenset()) <= section("explain")
     owners = {name: owner.document() for name, owner in budget(plan, None).items()}
     assert keys({"owners": owners}, frozenset(SITES)) <= section("budget")
+
+
+def test_every_key_of_a_graph_is_documented(tmp_path):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "net.graph"
+    potluck.graph(torch.nn.Linear(3, 1), {"features": [3]}, path)
+    document = {"file": str(path), **show(path).document()}
+    operations = document.pop("operations")
+    assert operations == {"linear": 1}
+    assert keys(document, frozenset()) | {"operations"} <= section("graph")

@@ -100,6 +100,7 @@ OTHERS = {
     "no gradients": (Layer(torch.no_grad()(lambda x: x * 2)), ROW, "wrap_with_set_grad_enabled"),
     "a number of the data": (Layer(lambda x: x * x.max().item()), ROW, "max"),
     "rows that are chosen": (Layer(lambda x: x[x[:, 0] > 0]), ROW, "index"),
+    "rows by their places": (Layer(lambda x: x[torch.tensor([0, 1])]), ROW, "embedding"),
     "detached": (Layer(lambda x: x.detach()), ROW, "detach"),
     "fourier": (Layer(lambda x: torch.fft.fft(x).real), ROW, "fft"),
     "half precision": (Layer(lambda x: x.half().float()), ROW, "float16"),
@@ -147,6 +148,40 @@ def test_batch_norm_says_what_to_do_and_runs_once_it_is_frozen():
         made(module, ROW)
     _, network = made(module.eval(), ROW)
     assert [one.op for one in network.graph.nodes] == ["linear", "batch_norm", "linear"]
+
+
+def test_a_table_that_is_indexed_is_an_embedding():
+    class Biased(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table = nn.Parameter(torch.randn(5, 2))
+            self.register_buffer("places", torch.tensor([0, 4, 4, 1]))
+
+        def forward(self, x):
+            return x @ self.table[self.places]
+
+    assert [one.op for one in made(Biased(), ROW)[1].graph.nodes] == ["embedding", "matmul"]
+
+
+def test_a_roll_within_a_row_is_two_slices_and_one_over_rows_is_refused():
+    graph = made(Layer(lambda x: x.roll((1, 0, -3), (1, 1, 1))), ROW)[1].graph
+    assert [one.op for one in graph.nodes] == ["slice", "slice", "cat", "slice", "slice", "cat", "linear"]
+    for mixing in (lambda x: x.roll(1, 0), lambda x: x.roll(1)):
+        with pytest.raises(GraphError, match=r"aten\.roll .*mixes rows"):
+            made(Layer(mixing), ROW)
+
+
+def test_a_module_may_take_its_inputs_as_they_come():
+    class Any(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = nn.Linear(4, 2)
+
+        def forward(self, *inputs):
+            return self.last(inputs[0] + inputs[1])
+
+    inputs = {"first": InputShape("float32", (4,)), "second": InputShape("float32", (4,))}
+    assert [one.op for one in made(Any(), inputs)[1].graph.nodes] == ["add", "linear"]
 
 
 def test_a_part_that_does_not_train_drops_nothing_out_where_the_rest_does():

@@ -3,6 +3,7 @@
 It runs the module's own code, so it belongs on the machine of whoever wrote that. Sites never do this.
 """
 
+import inspect
 import logging
 import re
 import warnings
@@ -72,7 +73,11 @@ def exported(module: "Module", inputs: Mapping[str, InputShape]) -> Any:
     """torch's ExportedProgram. Raises GraphError: the module cannot be exported, or depends on the batch's size."""
     loaded = torch()
     rows = loaded.export.Dim("rows", min=2, max=MOST_BATCH)
-    shapes = tuple({0: rows} for _ in inputs)
+    shapes: tuple[Any, ...] = tuple({0: rows} for _ in inputs)
+    kinds = [one.kind for one in inspect.signature(module.forward).parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL in kinds:  # torch sees such inputs as one tuple
+        before = kinds.index(inspect.Parameter.VAR_POSITIONAL)
+        shapes = (*shapes[:before], shapes[before:])
     try:
         return loaded.export.export(module, tuple(examples(inputs, BATCH, {}, 0)), dynamic_shapes=shapes, strict=False)
     except FAILURES as error:

@@ -39,6 +39,8 @@ for _names, _lowered in (
     ("clamp_min.default", lowering.clamp_min),
     ("pad.default constant_pad_nd.default", lowering.padded),
     ("square.default", lowering.square),
+    ("index.Tensor", lowering.looked_up),
+    ("roll.default", lowering.roll),
     ("relu6.default", lowering.relu6),
     ("conv1d.padding conv2d.padding conv3d.padding", lowering.convolution),
 ):
@@ -55,6 +57,5 @@ HINTS = {
     "ones": "expand a buffer of the module to the batch",
     "arange": "make it a buffer of the module",
     "diff": "give positions, and a mask of four axes, as buffers of the module",
-    "index": "make what does not depend on the input a buffer of the module",
 }
 """By torch's name, what to write instead."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from potluck.core.errors import GraphError
+from potluck.learning.graph.make.call import Call
 from potluck.learning.graph.make.exported import InputShape, name_of, refused
-from potluck.learning.graph.make.lowering import Call
 from potluck.learning.graph.make.operators import HINTS, OPERATORS
 from potluck.learning.graph.make.written import Growing
 from potluck.learning.graph.op import nearest_op
