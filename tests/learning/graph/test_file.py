@@ -191,6 +191,27 @@ def test_a_fault_of_a_node_is_refused_by_name(name):
         parsed(data, "net.graph")
 
 
+LONG = "x" * 100_000
+SHOUTS = (
+    changed(**{LONG: 1}),
+    changed(output=LONG),
+    changed(base=LONG),
+    changed(inputs=[{"name": LONG, "dtype": "float32", "shape": ["b", 3]}]),
+    nodes(op=LONG),
+    nodes(args=[{"v": LONG}, {"v": "w"}]),
+    nodes(kw={LONG: 1}),
+    nodes(out=[LONG]),
+    nodes(args=[{"v": "x"}, {"d": LONG}]),
+)
+
+
+@pytest.mark.parametrize("data", SHOUTS, ids=range(len(SHOUTS)))
+def test_a_long_name_makes_no_long_message(data):
+    with pytest.raises(GraphError) as error:
+        parsed(data, "net.graph")
+    assert len(str(error.value)) < 600
+
+
 def weights(**fields):
     return changed(weights=[{"name": "w", "tensor": "w", "dtype": "float32", "shape": [2, 3], "train": True} | fields])
 

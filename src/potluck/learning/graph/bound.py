@@ -24,7 +24,7 @@ class Bound:
         if not isinstance(raw, Special) or raw.v is None:
             raise Misfit(f"{name} has to be a value")
         if raw.v not in self.known:
-            raise Misfit(f'{name} is "{raw.v}", which nothing above makes', "a node takes what stands before it")
+            raise Misfit(f'{name} is "{raw.v[:80]}", which nothing above makes', "a node takes what stands before it")
         return self.known[raw.v]
 
     def value(self, name: str) -> Value:

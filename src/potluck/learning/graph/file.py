@@ -95,7 +95,7 @@ def _graph(header: bytes, where: str) -> Graph:
         graph = msgspec.json.decode(header, type=readable(Graph))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         hint = "this version reads version 1"
-        raise GraphError(f"its header does not fit: {error}", where=where, hint=hint) from None
+        raise GraphError(f"its header does not fit: {str(error)[:200]}", where=where, hint=hint) from None
     if encoded(graph) != header:
         hint = "take the file as `potluck graph make` wrote it"
         raise GraphError("its header is spelt in another way than it would be written", where=where, hint=hint)

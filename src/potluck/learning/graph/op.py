@@ -59,7 +59,7 @@ class Op:
         found = dict(zip(self.arguments, node.args, strict=False))
         for name, given in node.kw.items():
             if name not in self.arguments + self.keywords:
-                raise Misfit(f'has no argument "{name}"', f"known: {', '.join(self.arguments + self.keywords)}")
+                raise Misfit(f'has no argument "{name[:80]}"', f"known: {', '.join(self.arguments + self.keywords)}")
             if name in found:
                 raise Misfit(f"has the argument {name} twice")
             found[name] = given
