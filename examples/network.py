@@ -1,6 +1,6 @@
 """Train a small network by FedAvg on frames: three kinds of wine-like samples at four made-up laboratories.
 
-Needs the torch extra: pip install 'potluck[torch]'
+Needs the networks extra: pip install 'potluck[networks]'
 
     python examples/network.py
 """
