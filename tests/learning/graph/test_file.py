@@ -251,6 +251,11 @@ TENSORS = {
     "a key twice": (raw(b'{"w":%s,"w":%s}' % ((json.dumps(entry()).encode(),) * 2)), "has a key twice"),
     "a field that nobody knows": (raw({"w": entry() | {"path": "/etc/passwd"}}), "is not described"),
     "no table": (raw([]), "is no table"),
+    "a shape of nothing that cannot be": (
+        raw({"w": entry(), "v": entry(24, 24, (0, 2**47, 2**47))}),
+        "a shape that cannot be",
+    ),
+    "notes that no digest covers": (raw({"__metadata__": {"a": "b"}, "w": entry()}), "has notes"),
     "a huge header of tensors": (with_tensors(struct.pack("<Q", 2**50), b"{}"), "header of its tensors says"),
     "no header of tensors": (with_tensors(b"\0\0"), "cut off"),
     "no number": (written(LINEAR, {"w": TENSOR * np.nan}), "no number"),
@@ -318,7 +323,7 @@ def test_tensors_are_those_of_the_safetensors_library():
     for name, one in theirs(packed(arrays)).items():
         assert one.dtype == arrays[name].dtype
         assert np.array_equal(one, arrays[name])
-    found = unpacked(their_file(arrays, metadata={"format": "pt"}), "x")
+    found = unpacked(their_file(arrays, metadata={"format": "pt"}), "x", notes=True)
     assert set(found) == set(arrays)
     for name, one in found.items():
         assert one.shape == arrays[name].shape

@@ -59,7 +59,7 @@ def read(path: Path, base: Path | None = None) -> Network:
         return parsed(data, str(path))
     held = _bytes(base)
     found = f"sha256:{hashlib.sha256(held).hexdigest()}"
-    network = parsed(data, str(path), unpacked(held, str(base)))
+    network = parsed(data, str(path), unpacked(held, str(base), notes=True))
     if network.graph.base != found:
         raise GraphError("is another base than the graph names", where=str(base), hint=f"it names {network.graph.base}")
     return network

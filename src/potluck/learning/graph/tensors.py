@@ -35,8 +35,9 @@ class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data_offsets: tuple[_Size, _Size]
 
 
-def unpacked(data: bytes | memoryview, where: str) -> dict[str, Array]:
-    """The tensors by name, views of the bytes. Raises GraphError."""
+def unpacked(data: bytes | memoryview, where: str, *, notes: bool = False) -> dict[str, Array]:
+    """The tensors by name, views of the bytes. notes: its header may have some, which are not read. Raises
+    GraphError."""
 
     def fault(what: str, hint: str = "") -> GraphError:
         return GraphError(what, where=where, hint=hint or "take the file as it was written")
@@ -51,7 +52,8 @@ def unpacked(data: bytes | memoryview, where: str) -> dict[str, Array]:
     said = loads(bytes(data[_LENGTH.size : _LENGTH.size + length]), where)
     if not isinstance(said, dict):
         raise fault("the header of its tensors is no table")
-    said.pop("__metadata__", None)
+    if said.pop("__metadata__", None) is not None and not notes:
+        raise fault("the header of its tensors has notes (__metadata__)", "no digest would cover them")
     entries = {name: _entry(name, table, where) for name, table in said.items()}
     start, found = _LENGTH.size + length, {}
     end = start
@@ -64,7 +66,10 @@ def unpacked(data: bytes | memoryview, where: str) -> dict[str, Array]:
         numbers = np.frombuffer(data, np.uint8, until - begin, begin)
         if entry.dtype == "BOOL" and (numbers > 1).any():
             raise fault(f'the tensor "{name}" has a truth value beyond 1')
-        found[name] = numbers.view(_TYPES[entry.dtype]).reshape(entry.shape)
+        try:
+            found[name] = numbers.view(_TYPES[entry.dtype]).reshape(entry.shape)
+        except ValueError:  # NumPy takes no such shape, even of nothing
+            raise fault(f'the tensor "{name}" has a shape that cannot be') from None
         end = until
     if end != len(data):
         raise fault("bytes are left over after its tensors")

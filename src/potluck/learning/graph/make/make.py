@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from potluck.core.errors import GraphError
 from potluck.learning.graph.file import Network, parsed, written
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-BATCHES = (4, 7)
-"""Sizes of the batches that are compared."""
+BATCHES = ((4, 1.0), (7, 1.0), (1, 1.0), (4, 1000.0))
+"""Batches that are compared: rows, and how large their numbers are. Limits and clips are seen in large ones."""
 
 
 def made(module: "Module", inputs: Mapping[str, InputShape], base: bytes | None = None) -> tuple[bytes, Network]:
@@ -34,7 +35,7 @@ def made(module: "Module", inputs: Mapping[str, InputShape], base: bytes | None 
         graph, arrays = reduced(module, exported(module, inputs), dict(inputs))
         held: dict[str, Array] = {}
         if base is not None:
-            held = unpacked(base, "base")
+            held = unpacked(base, "base", notes=True)
             graph, arrays = _without(graph, arrays, held, f"sha256:{hashlib.sha256(base).hexdigest()}")
         data = written(graph, arrays)
         network = parsed(data, "graph", held or None)
@@ -75,10 +76,11 @@ def _compare(module: "Module", inputs: Mapping[str, InputShape], network: Networ
     ready, held = program(network.graph, network.checked), tensors(network)
     below = _below(network.graph)
     if module.training:
-        _same(module, ready, held, inputs, examples(inputs, BATCHES[0], below, 1), train=True)
+        _same(module, ready, held, inputs, examples(inputs, BATCHES[0][0], below, 1), train=True)
     module.eval()
-    for batch in BATCHES:
-        _same(module, ready, held, inputs, examples(inputs, batch, below, batch), train=False)
+    for batch, scale in BATCHES:
+        rows = [one * scale if one.is_floating_point() else one for one in examples(inputs, batch, below, batch)]
+        _same(module, ready, held, inputs, rows, train=False)
 
 
 def _same(
@@ -95,7 +97,7 @@ def _same(
     trained = [one.name for one in ready.graph.weights if one.train]
     found: list[list[Array]] = []
     for run, weights in (
-        (lambda: module(*rows), [parameters[name] for name in trained]),
+        (lambda: module(*(one.clone() for one in rows)), [parameters[name] for name in trained]),
         (
             lambda: forward(ready, held, dict(zip(inputs, rows, strict=True)), train=train),
             [held[name] for name in trained],
@@ -106,8 +108,11 @@ def _same(
             output: Any = run()
             if not isinstance(output, loaded.Tensor):
                 raise GraphError(f"the module gives a {type(output).__name__}", hint="let it give one tensor")
-            grads = loaded.autograd.grad(output, weights, loaded.ones_like(output)) if weights else ()
-        found.append([numbers(one) for one in (output, *grads)])
+            # Ones alone would not see what a sum over the output cancels.
+            draw = loaded.Generator().manual_seed(2)
+            along = loaded.randn(output.shape, dtype=output.dtype, generator=draw)
+            grads = loaded.autograd.grad(output, weights, along) if weights else ()
+        found.append([_plain(numbers(one)) for one in (output, *grads)])
     for name, ours, theirs in zip(("its output", *trained), found[1], found[0], strict=True):
         if ours.shape != theirs.shape or ours.tobytes() != theirs.tobytes():
             what = (
@@ -117,6 +122,13 @@ def _same(
             )
             hint = "no branches on data, no changes in place of a view, nothing beside tensors"
             raise GraphError(f"{what} ({'training' if train else 'not training'})", hint=hint)
+
+
+def _plain(array: Array) -> Array:
+    """With one spelling of what is no number: which of many torch gives says nothing."""
+    if np.issubdtype(array.dtype, np.floating):
+        array[np.isnan(array)] = np.nan
+    return array
 
 
 def _below(graph: Graph) -> dict[str, int]:

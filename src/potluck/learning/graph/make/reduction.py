@@ -68,18 +68,28 @@ class _Walk:
                 self.names[node] = (self._weight(spec.target),)
         elif kind in ("BUFFER", "CONSTANT_TENSOR"):
             held = self.program.state_dict if spec.target in self.program.state_dict else self.program.constants
+            self._apart(spec.target, held[spec.target])
             self.folded[node] = held[spec.target].detach()
         elif kind == "USER_INPUT" and hasattr(node.meta.get("val"), "shape"):
             self.names[node] = (self.waiting.pop(0),)
         else:
             raise refused(node, f"is a {kind.lower()}, which no graph has")
 
+    def _apart(self, target: str, held: "Tensor") -> None:
+        """Raises GraphError: a tensor that is kept as a constant shares its memory with a weight that trains, so the
+        module would see it change."""
+        for name, weight in self.module.named_parameters():
+            if weight.requires_grad and held.numel() and _memory(weight) == _memory(held):
+                raise GraphError(
+                    f"{target} shares its memory with {name}, which trains", hint="use the parameter itself"
+                )
+
     def _weight(self, target: str) -> str:
         """The name of a parameter: of those that share their numbers the first."""
         parameters = dict(self.module.named_parameters(remove_duplicate=False))
         found = parameters[target]
         for name, other in parameters.items():
-            if other.untyped_storage().data_ptr() == found.untyped_storage().data_ptr():
+            if _memory(other) == _memory(found):
                 if (other.shape, other.stride(), other.storage_offset()) != (
                     found.shape,
                     found.stride(),
@@ -109,7 +119,7 @@ class _Walk:
             self._item(node)
             return
         value = node.meta.get("val")
-        if type(value).__name__.startswith("Sym") or type(value) in (int, float, bool):
+        if _is_size(node):
             return  # sizes: shapes are taken as torch has found them
         if value is None and name_of(node).startswith(("aten._assert", "aten.sym_constrain")):
             return
@@ -118,6 +128,8 @@ class _Walk:
         word, overload = target._schema.name.removeprefix("aten::"), target._overloadname or "default"
         if torch().Tag.nondeterministic_seeded in target.tags and word.rstrip("_") not in _DRAWS:
             raise refused(node, "draws at random", "dropout alone may")
+        if target._schema.is_mutable:
+            self._alone(node, word)
         if all(one in self.folded for one in node.all_input_nodes) and not _sizes(node):
             self._fold(node)
             return
@@ -131,6 +143,18 @@ class _Walk:
             changed = node.args[0]
             self.folded.pop(changed, None)
             self.names[changed] = self.names[node]
+
+    def _alone(self, node: "Node", word: str) -> None:
+        """Raises GraphError: what a node changes in place is seen under another name after it: as a view of it, or as
+        what it is a view of. A graph does not follow such names."""
+        changed: Any = node.args[0]
+        if not word.endswith("_") or not hasattr(changed, "meta"):
+            raise refused(node, "writes into what it is given", "make a new value")
+        nodes, own = list(self.program.graph.nodes), _storages(changed)
+        at = nodes.index(node)
+        others = {one for one in nodes[:at] if one is not changed and own & _storages(one)}
+        if any(others.intersection(one.all_input_nodes) for one in nodes[at + 1 :] if not _is_size(one)):
+            raise refused(node, "changes in place what a view sees", "make a new value, such as x = x.clamp(0, 1)")
 
     def _item(self, node: "Node") -> None:
         source, index = node.args
@@ -160,6 +184,22 @@ def _needed(nodes: Any) -> set[Any]:
         if node in needed or node.op == "output" or changes:
             needed |= {node, *node.all_input_nodes}
     return needed
+
+
+def _memory(tensor: "Tensor") -> int:
+    return int(tensor.untyped_storage().data_ptr())
+
+
+def _storages(node: "Node") -> set[int]:
+    """Which memory a traced value lies in."""
+    value: Any = node.meta.get("val")
+    parts = value if isinstance(value, list | tuple) else [value]
+    return {one.untyped_storage()._cdata for one in parts if hasattr(one, "untyped_storage")}
+
+
+def _is_size(node: "Node") -> bool:
+    value = node.meta.get("val")
+    return type(value).__name__.startswith("Sym") or type(value) in (int, float, bool)
 
 
 def _sizes(node: "Node") -> bool:
