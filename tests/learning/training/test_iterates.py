@@ -55,9 +55,8 @@ def test_what_stands_beside_the_model_says_so_and_else_nothing_does():
     for word in ("averaged", "last"):
         spec = averaged(iterates=word)
         found = run(build(spec), hospitals(spec))
-        notes = summary(
-            found.model.digest(), found.model.weights, found.model.encoding, found.model.target, found.basis
-        ).notes
+        one = found.model
+        notes = summary(one.digest(), one.kind, one.weights, one.encoding, one.target, found.basis).notes
         told.append(sum("the mean of those after each of the last half" in note for note in notes))
         assert (b"iterates" in found.basis.dump()) == (word == "averaged")
     assert told == [1, 0]
