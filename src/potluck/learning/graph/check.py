@@ -16,6 +16,7 @@ from potluck.learning.graph import schema
 from potluck.learning.graph.bound import Bound
 from potluck.learning.graph.op import Op, nearest_op
 from potluck.learning.graph.ops import OPS
+from potluck.learning.graph.origins import below
 from potluck.learning.graph.schema import Constant, Graph, Node, Weight
 from potluck.learning.graph.value import FLOATS, Misfit, Rows, Value
 
@@ -23,20 +24,25 @@ MOST_A_ROW = 2**28
 """Numbers that one row may take while its gradient is computed, and those of public values in all."""
 MOST_FLOPS = 2**43
 """Floating-point operations a row, forward."""
+MOST_NAMES = 2**16
+"""Values that all nodes take and make, counted as often as they are named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A graph's values by name, and bounds: a row's numbers until its gradient is known, the most that one node needs
-    beside them, floating-point operations a row (forward), and numbers in values without rows; costs: operations by
-    node."""
+    beside them, floating-point operations a row (forward), and numbers in values without rows; trained: numbers in
+    weights that train; costs: operations by node; below: by name of an input or constant whose entries are places in
+    tables, what they have to stay below. Whoever loads rows has to look at that, and refuse those that do not fit."""
 
     values: dict[str, Value]
     floats: int
     scratch: int
     flops: int
     public: int
+    trained: int
     costs: tuple[int, ...]
+    below: dict[str, int]
 
 
 def check(graph: Graph, where: str = "graph") -> Checked:
@@ -47,6 +53,8 @@ def check(graph: Graph, where: str = "graph") -> Checked:
         known[name] = value
     if len(graph.nodes) > schema.MOST_NODES or not graph.nodes:
         raise GraphError(f"it has {len(graph.nodes)} nodes", where=where, hint=f"1 to {schema.MOST_NODES}")
+    if sum(len(node.takes) + len(node.out) for node in graph.nodes) > MOST_NAMES:
+        raise GraphError("its nodes take and make too many values", where=where, hint=f"at most {MOST_NAMES} in all")
     kept = scratch = public = 0
     costs: list[int] = []
     used: set[str] = {graph.output}
@@ -80,7 +88,9 @@ def check(graph: Graph, where: str = "graph") -> Checked:
     _all_used(graph, used, where)
     _output(graph, known, where)
     inputs = sum(prod(_sizes(one.shape)) for one in graph.inputs)
-    return Checked(known, kept + inputs, scratch, sum(costs), public, tuple(costs))
+    trained = sum(prod(one.shape) for one in graph.weights if one.train)
+    places = below(graph, known, where)
+    return Checked(known, kept + inputs, scratch, sum(costs), public, trained, tuple(costs), places)
 
 
 def made_by(node: Node, known: dict[str, Value]) -> tuple[Op, Bound, tuple[Value, ...]]:

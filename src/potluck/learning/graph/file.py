@@ -20,6 +20,7 @@ import numpy as np
 from potluck.core.errors import GraphError, UsageError, reason, unwritable
 from potluck.core.schema import readable
 from potluck.learning.graph.check import Checked, check
+from potluck.learning.graph.origins import fitting
 from potluck.learning.graph.schema import MOST_WEIGHTS, Graph, Weight, encoded
 from potluck.learning.graph.strict_json import MOST_HEADER, loads
 from potluck.learning.graph.tensors import Array, digest, kind_of, packed, unpacked
@@ -79,6 +80,7 @@ def parsed(data: bytes | memoryview, where: str, base: Mapping[str, Array] | Non
     checked = check(graph, where)
     held = unpacked(data[begin + length :], where)
     tensors, missing = _taken(graph, held, base, where)
+    fitting(graph, tensors, checked.below, where)
     constants = [tensors[one.name] for one in graph.constants]
     weights = [
         part
@@ -108,10 +110,14 @@ def _taken(
     """Tensors by the name of weight or constant, and the names of those that are not here."""
     found: dict[str, Array] = {}
     missing = []
+    lacked = False
     for one in graph.held:
         place = f"{where}: {one.name}"
         array = held.get(one.tensor)
+        if array is not None and isinstance(one, Weight) and not one.train and base is not None and one.tensor in base:
+            raise GraphError("the file and its base both hold this frozen weight", where=place, hint=_TWICE)
         if array is None:
+            lacked = True
             if not isinstance(one, Weight) or one.train or graph.base is None:
                 hint = "frozen weights alone may lie in a base"
                 raise GraphError(f'there is no tensor "{one.tensor}"', where=place, hint=hint)
@@ -130,12 +136,15 @@ def _taken(
         if one.dtype.startswith("float") and not _numbers(array, infinite=not isinstance(one, Weight)):
             raise GraphError("holds something that is no number", where=place)
         found[one.name] = array
-    if graph.base is not None and base is None and not missing:
+    if graph.base is not None and not lacked:
         raise GraphError("it names a base and lacks no weight", where=where, hint="leave the base out")
     more = set(held) - {one.tensor for one in graph.held}
     if more:
         raise GraphError(f'nothing names the tensor "{min(more)}"', where=where, hint="leave it out")
     return found, tuple(missing)
+
+
+_TWICE = "the base's number would not be used: leave it out of the file, or make the graph without a base"
 
 
 def _numbers(array: Array, *, infinite: bool) -> bool:

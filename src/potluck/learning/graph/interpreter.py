@@ -1,7 +1,7 @@
 """A graph, run: node by node with torch on this machine's processor, forward; torch derives the gradient.
 
 A graph names operations of the table and nothing else, so nothing of it is code. Before it runs, `meta` follows the
-same operations on torch's device without memory, at two sizes of batch, and whatever differs from what the walk
+same operations on torch's device without memory, at one size of batch, and whatever differs from what the walk
 (`check`) has found is refused.
 
 It does NOT promise the same bits on every machine: torch adds up in an order that follows from the processor, its
@@ -24,10 +24,12 @@ from potluck.learning.graph.tensors import Array
 if TYPE_CHECKING:
     from torch import Tensor
 
-BATCHES = (5, 7)
-"""Sizes of the batches that `meta` tries."""
+BATCH = 7
+"""Rows of the batch that `meta` tries: tests compare each operation's rule with torch at others."""
 MOST_MEMORY = 2**33
 """Bytes that a batch may take, where nobody says another bound."""
+MOST_FLOPS = 2**46
+"""Floating-point operations that a batch may take forward, where nobody says another bound."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +54,7 @@ def program(graph: Graph, checked: Checked, where: str = "graph") -> Program:
         done = tuple(name for name in dict.fromkeys((*node.takes, *node.out)) if last[name] == i and name in inner)
         steps.append(step_of(node, f"{where}: node {i + 1} ({node.op})", done))
     made = Program(graph, checked, tuple(steps))
-    for batch in BATCHES:
-        meta(made, batch)
+    meta(made, BATCH)
     return made
 
 
@@ -81,23 +82,30 @@ def forward(
     *,
     train: bool = False,
     most_memory: int = MOST_MEMORY,
+    most_flops: int = MOST_FLOPS,
 ) -> "Tensor":
     """The output [b, ...] for inputs by name, each [b, ...]; weights and constants by name.
 
-    train: dropout draws. Nothing is computed where the bound of what the batch takes is beyond most_memory (bytes).
-    Raises GraphError: the inputs do not fit, the bound does not, or torch fails.
+    train: dropout draws. Nothing is computed where the bound of what the batch takes is beyond most_memory (bytes) or
+    most_flops (operations). Raises GraphError: the inputs do not fit, a bound does not, or torch fails. Inputs that are
+    places in a table have to lie within it (`Checked.below`): that is for whoever loads rows, before any batch.
     """
     batch = _batch(made, inputs)
     need = memory(made.checked, batch)
     if need > most_memory:
         hint = f"at most {most_memory}: take fewer rows at once"
         raise GraphError(f"{batch} rows may take {need} bytes", where="graph", hint=hint)
+    if (work := made.checked.flops * batch) > most_flops:
+        hint = f"at most {most_flops}: take fewer rows at once"
+        raise GraphError(f"{batch} rows may take {work} operations", where="graph", hint=hint)
     return _run(made, {**weights, **inputs}, batch, train=train)
 
 
 def memory(checked: Checked, rows: int) -> int:
-    """Bytes that a batch may take at most, forward and back: each number and its gradient, in the widest type."""
-    return 8 * (2 * (checked.floats * rows + checked.public) + checked.scratch * rows)
+    """Bytes that a batch may take at most, forward and back, beside the weights: each number, its gradient, and one
+    more while gradients are added up, in the widest type."""
+    held = checked.floats * rows + checked.public + checked.trained
+    return 8 * (3 * held + checked.scratch * rows)
 
 
 def _batch(made: Program, inputs: Mapping[str, "Tensor"]) -> int:

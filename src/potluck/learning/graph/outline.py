@@ -85,7 +85,10 @@ class Outline:
         rows = [("layer", "operation", "parameters", "trained", "makes")]
         rows += [(one.name, one.op, f"{one.parameters:,}", _trained(one), _written(one.shape)) for one in self.layers]
         words = ", ".join(f"{word} {many}" for word, many in sorted(self.operations.items()))
-        base = [f"base    {graph.base}: holds {held['missing']:,} of the frozen"] if self.network.missing else []
+        base = []
+        if graph.base is not None:
+            said = f"not given, holds {held['missing']:,} of the frozen" if self.network.missing else "given"
+            base = [f"base    {graph.base}: {said}"]
         return [
             *(f"takes   {one.name}: {one.dtype} {_written(one.shape)}" for one in graph.inputs),
             f"makes   {checked.values[graph.output].dtype} {_written(_shape(checked.values[graph.output]))}",

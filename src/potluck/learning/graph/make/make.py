@@ -12,7 +12,7 @@ from potluck.learning.graph.file import Network, parsed, written
 from potluck.learning.graph.interpreter import Program, forward, program, tensors
 from potluck.learning.graph.make.exported import InputShape, as_written, examples, exported
 from potluck.learning.graph.make.reduction import numbers, reduced
-from potluck.learning.graph.schema import Graph, Special
+from potluck.learning.graph.schema import Graph
 from potluck.learning.graph.steps import torch
 from potluck.learning.graph.tensors import Array, digest, kind_of, packed, unpacked
 
@@ -74,7 +74,7 @@ def _content(array: Array) -> tuple[str, tuple[int, ...], str]:
 def _compare(module: "Module", inputs: Mapping[str, InputShape], network: Network) -> None:
     """Raises GraphError: outputs or gradients differ in a bit from the module's own."""
     ready, held = program(network.graph, network.checked), tensors(network)
-    below = _below(network.graph)
+    below = network.checked.below
     if module.training:
         _same(module, ready, held, inputs, examples(inputs, BATCHES[0][0], below, 1), train=True)
     module.eval()
@@ -129,16 +129,3 @@ def _plain(array: Array) -> Array:
     if np.issubdtype(array.dtype, np.floating):
         array[np.isnan(array)] = np.nan
     return array
-
-
-def _below(graph: Graph) -> dict[str, int]:
-    """By input of whole numbers that goes into a table: how long the shortest such table is."""
-    found: dict[str, int] = {}
-    sizes = {one.name: one.shape for one in graph.weights}
-    for node in graph.nodes:
-        if node.op == "embedding" and len(node.args) > 1:
-            table, index = node.args[:2]
-            if isinstance(table, Special) and isinstance(index, Special) and table.v in sizes and index.v:
-                size = sizes[table.v][0]
-                found[index.v] = min(size, found.get(index.v, size))
-    return found

@@ -90,7 +90,13 @@ def _embedding(bound: Bound) -> Outputs:
     return (Value(weight.dtype, (*indices.shape, weight.shape[1]), indices.rows),)
 
 
+def _embedding_cost(bound: Bound, out: Outputs) -> Cost:
+    # The gradient of the table is laid out in full.
+    return Cost(4 * out[0].size + bound.value("weight").size)
+
+
 LINEAR = Op("linear.default", ("input", "weight", "bias"), 2, _linear, _linear_cost)
 MATMUL = Op("matmul.default", ("self", "other"), 2, _matmul, _matmul_cost)
 ADDMM = Op("addmm.default", ("self", "mat1", "mat2"), 3, _addmm, _addmm_cost)
-EMBEDDING = Op("embedding.default", ("weight", "indices", "padding_idx", "scale_grad_by_freq", "sparse"), 2, _embedding)
+_TABLE = ("weight", "indices", "padding_idx", "scale_grad_by_freq", "sparse")
+EMBEDDING = Op("embedding.default", _TABLE, 2, _embedding, _embedding_cost)

@@ -70,6 +70,11 @@ def _unbind(bound: Bound) -> Outputs:
     return (_without(value, (axis,)),) * value.shape[axis]
 
 
+def _part_cost(bound: Bound, out: Outputs) -> Cost:
+    # The gradient of a part is laid out as large as the whole.
+    return Cost(bound.value("self").size)
+
+
 def _cat(bound: Bound) -> Outputs:
     values = bound.values("tensors")
     first = values[0]
@@ -126,10 +131,10 @@ def _without(value: Value, axes: tuple[int, ...]) -> Value:
 RESHAPE = Op("reshape.default", ("self", "shape"), 2, _reshape)
 PERMUTE = Op("permute.default", ("self", "dims"), 2, _permute)
 EXPAND = Op("expand.default", ("self", "size"), 2, _expand)
-SELECT = Op("select.int", ("self", "dim", "index"), 3, _select)
-SLICE = Op("slice.Tensor", ("self", "dim", "start", "end", "step"), 4, _slice)
-SPLIT = Op("split_with_sizes.default", ("self", "split_sizes", "dim"), 3, _split)
-UNBIND = Op("unbind.int", ("self", "dim"), 2, _unbind)
+SELECT = Op("select.int", ("self", "dim", "index"), 3, _select, _part_cost)
+SLICE = Op("slice.Tensor", ("self", "dim", "start", "end", "step"), 4, _slice, _part_cost)
+SPLIT = Op("split_with_sizes.default", ("self", "split_sizes", "dim"), 3, _split, _part_cost)
+UNBIND = Op("unbind.int", ("self", "dim"), 2, _unbind, _part_cost)
 PAD = Op("constant_pad_nd.default", ("self", "pad", "value"), 2, _pad)
 CAT = Op("cat.default", ("tensors", "dim"), 2, _cat)
 MEAN = _reduction("mean.dim")
