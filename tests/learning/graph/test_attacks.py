@@ -135,3 +135,20 @@ def test_a_constant_that_is_a_weight_in_memory_is_refused(way):
     with pytest.raises(GraphError, match=r"held shares its memory with last\.weight, which trains"):
         made(Shared(True), ROW)
     made(Shared(False), ROW)
+
+
+class Odd(Exception):
+    """An exception that torch does not know."""
+
+
+@pytest.mark.parametrize("error", [Odd("\x1b[2J"), SystemExit(0), Odd()], ids=["screen", "exit", "plain"])
+@pytest.mark.parametrize("alone", [False, True], ids=["always", "where it runs"])
+def test_an_exception_of_the_module_is_said_to_be_its_own(error, alone):
+    def fail(x):
+        if not (alone and torch.compiler.is_exporting()):
+            raise error
+        return x
+
+    with pytest.raises(GraphError, match=f"the module raised {type(error).__name__}") as said:
+        made(Layer(fail), ROW)
+    assert "\x1b" not in str(said.value)

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from potluck.core.errors import PlanError, UsageError, reason
+from potluck.core.errors import UsageError, reason
+from potluck.core.visible import visible
 from potluck.learning.graph.file import write
 from potluck.learning.graph.make.exported import InputShape
 from potluck.learning.graph.make.make import frozen, made
 from potluck.learning.graph.outline import Outline, outline
-from potluck.learning.graph.steps import FAILURES, torch
+from potluck.learning.graph.steps import torch
 from potluck.learning.graph.value import DType
 
 if TYPE_CHECKING:
@@ -83,10 +84,11 @@ def named(where: str) -> "tuple[Module, dict[str, Sizes]]":
         found = getattr(importlib.import_module(place), name)
         if not isinstance(found, loaded.nn.Module) and callable(found):
             found = found()
-    except (*FAILURES, ImportError, SyntaxError, OSError, PlanError) as error:
-        raise UsageError(f"{type(error).__name__} in it: {str(error)[:200]}", where=where) from None
+    except (Exception, SystemExit) as error:  # what runs here is code of its author's
+        raise UsageError(f"{type(error).__name__} in it: {visible(str(error)[:200])}", where=where) from None
     finally:
-        sys.path.remove("")
+        if "" in sys.path:
+            sys.path.remove("")
     inputs: dict[str, Sizes] = {}
     if isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], dict):
         found, inputs = found

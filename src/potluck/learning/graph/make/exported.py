@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from potluck.core.errors import GraphError
+from potluck.core.visible import visible
 from potluck.learning.graph.steps import FAILURES, torch
 from potluck.learning.graph.value import DType
 
@@ -82,6 +83,13 @@ def exported(module: "Module", inputs: Mapping[str, InputShape]) -> Any:
         return loaded.export.export(module, tuple(examples(inputs, BATCH, {}, 0)), dynamic_shapes=shapes, strict=False)
     except FAILURES as error:
         raise _refusal(error) from None
+    except (Exception, SystemExit) as error:  # the module is code of its author's
+        raise raised(error) from None
+
+
+def raised(error: BaseException) -> GraphError:
+    """What is said where the module's own code ends in an error."""
+    return GraphError(f"the module raised {type(error).__name__}: {visible(str(error)[:200])}")
 
 
 def _refusal(error: Exception) -> GraphError:

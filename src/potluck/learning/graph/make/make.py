@@ -10,7 +10,7 @@ import numpy as np
 from potluck.core.errors import GraphError
 from potluck.learning.graph.file import Network, parsed, written
 from potluck.learning.graph.interpreter import Program, forward, program, tensors
-from potluck.learning.graph.make.exported import InputShape, as_written, examples, exported
+from potluck.learning.graph.make.exported import InputShape, as_written, examples, exported, raised
 from potluck.learning.graph.make.reduction import numbers, reduced
 from potluck.learning.graph.schema import Graph
 from potluck.learning.graph.steps import torch
@@ -96,16 +96,12 @@ def _same(
     parameters = dict(module.named_parameters(remove_duplicate=False))
     trained = [one.name for one in ready.graph.weights if one.train]
     found: list[list[Array]] = []
-    for run, weights in (
-        (lambda: module(*(one.clone() for one in rows)), [parameters[name] for name in trained]),
-        (
-            lambda: forward(ready, held, dict(zip(inputs, rows, strict=True)), train=train),
-            [held[name] for name in trained],
-        ),
-    ):
+    given = dict(zip(inputs, rows, strict=True))
+    for of_graph in (False, True):
+        weights = [held[name] if of_graph else parameters[name] for name in trained]
         with loaded.random.fork_rng(devices=[]):  # dropout draws the same for both
             loaded.manual_seed(1)
-            output: Any = run()
+            output: Any = forward(ready, held, given, train=train) if of_graph else _output(module, rows)
             if not isinstance(output, loaded.Tensor):
                 raise GraphError(f"the module gives a {type(output).__name__}", hint="let it give one tensor")
             # Ones alone would not see what a sum over the output cancels.
@@ -122,6 +118,13 @@ def _same(
             )
             hint = "no branches on data, no changes in place of a view, nothing beside tensors"
             raise GraphError(f"{what} ({'training' if train else 'not training'})", hint=hint)
+
+
+def _output(module: "Module", rows: list["Tensor"]) -> object:
+    try:
+        return module(*(one.clone() for one in rows))
+    except (Exception, SystemExit) as error:  # the module is code of its author's
+        raise raised(error) from None
 
 
 def _plain(array: Array) -> Array:
