@@ -11,7 +11,7 @@ from potluck.core.ledger import Volatile
 from potluck.core.party import SERVER
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load
-from potluck.learning.models.layers import design, margins
+from potluck.learning.models.layers import margins
 from potluck.secret.box import BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
@@ -332,7 +332,7 @@ def test_the_honest_ends_are_served():
     ends, asked = ready()
     body = ends.room.score(dump(ends.model(asked)))
     (layer,) = net().layers
-    plain = margins(np.append(layer.bias, layer.weights[0]), design(rows(7)))
+    plain = margins(np.append(layer.bias, layer.weights[0]), rows(7))
     assert ends.read(body, asked).tobytes() == plain.tobytes()
 
 
