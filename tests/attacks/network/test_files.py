@@ -96,6 +96,10 @@ class TwoFaced:
         except Abort:
             return self.false.disclose(letter)
 
+    def forget(self):
+        self.true.forget()
+        self.false.forget()
+
     def seat(self, draw):
         return replace(self.true.seat(draw), verify=lambda party, message, signature: None)
 

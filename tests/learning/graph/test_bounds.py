@@ -13,7 +13,7 @@ from potluck.learning.graph.check import check
 from potluck.learning.graph.interpreter import forward, memory, program
 from potluck.learning.graph.schema import Special
 from support.graph.examples import v as V
-from support.graph.modules import CASES
+from support.graph.modules import SOME_SLOW
 from support.graph.running import case, graph, network, node, numbers, ready
 
 pytestmark = pytest.mark.torch
@@ -44,7 +44,7 @@ def given(name, batch=BATCH):
     return {one.name: numbers(values[one.name], batch, draw, 12) for one in network(name).graph.inputs}
 
 
-@pytest.mark.parametrize("one", CASES, ids=lambda one: one.name)
+@pytest.mark.parametrize("one", SOME_SLOW)
 def test_a_batch_takes_no_more_than_its_bound_forward_and_back(one):
     made, weights = ready(network(one.name))
     inputs = given(one.name)

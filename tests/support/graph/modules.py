@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -299,3 +300,6 @@ CASES = (
     Case("lora", lora, {"features": floats(6)}),
     Case("cnn3d", cnn3d, {"scan": floats(1, 6, 6, 6)}),
 )
+FEW = ("mlp", "resnet", "vit", "gpt2")
+"""Of these the fast tests look at what needs many runs of a graph."""
+SOME_SLOW = [pytest.param(one, id=one.name, marks=() if one.name in FEW else pytest.mark.slow) for one in CASES]
