@@ -106,6 +106,24 @@ class Strict:
         return self.error(what, where=self.where, hint=hint)
 
 
+class Twice(ValueError):
+    """A key is there twice, and which is meant cannot be told."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key!r} is there twice")
+        self.key = key
+
+
+def once(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    """A table of JSON or YAML, by its keys and values. Raises Twice."""
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise Twice(key)
+        found[key] = value
+    return found
+
+
 def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause
-from potluck.core.slices import LONG, Bytes, Sliced
-from potluck.secret import long_box, schedule
+from potluck.core.slices import Bytes
+from potluck.secret import schedule
 from potluck.secret.container import Secret
 from potluck.secret.keys import agreement_key
 from potluck.secret.schedule import HEAD, TAG, Schedule
@@ -72,14 +72,6 @@ class BoxKey:
         self._kem, self._agree = kem, agree
         self._key = hpke.MLKEM768X25519PrivateKey(kem, agree)
         self.public = kem.public_key().public_bytes_raw() + agree.public_key().public_bytes_raw()
-
-    def opened(self, box: Sliced, info: bytes, start: int = 0) -> Sliced:
-        """The plaintext, which where it is long is opened as it is read. start: where the box begins. Raises as
-        `unseal`, at once."""
-        if len(box) - start <= LONG:
-            return self.unseal(box[start:], info)
-        found = self.decapsulated(bytes(box[start : start + HEAD]), info)
-        return long_box.LongBox(box, start + HEAD, found.key, found.nonce)
 
     def decapsulated(self, head: bytes, info: bytes) -> Schedule:
         """What the sender of `head` sealed with. Raises Abort(BOX): it cannot be one."""

@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from potluck.core.errors import UsageError, reason
+from potluck.core.strict import once
 
 if TYPE_CHECKING:
     import yaml
@@ -57,7 +58,7 @@ def read(path: Path) -> object:
 def _json(said: str, where: str) -> object:
     try:
         msgspec.json.decode(said)  # strictly, and with the place of what is wrong
-        return json.loads(said, object_pairs_hook=_once)
+        return json.loads(said, object_pairs_hook=once)
     except RecursionError:
         raise UsageError("is nested too deeply", where=where, hint="a dictionary has a few levels") from None
     except (msgspec.DecodeError, ValueError) as error:
@@ -104,17 +105,7 @@ def _loader() -> "type[yaml.CSafeLoader]":
 
 def _mapping(loader: "yaml.CSafeLoader", node: "yaml.MappingNode") -> dict[str, object]:
     """Keys as they are written, each once."""
-    return _once((str(key.value), loader.construct_object(value, deep=True)) for key, value in node.value)
-
-
-def _once(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
-    """Raises ValueError: a key is there twice, and which is meant cannot be told."""
-    found: dict[str, object] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"{key!r} is there twice")
-        found[key] = value
-    return found
+    return once((str(key.value), loader.construct_object(value, deep=True)) for key, value in node.value)
 
 
 def _rows(said: str, where: str) -> list[dict[str, str]]:

@@ -59,11 +59,15 @@ def read(path: Path, base: Path | None = None) -> Network:
     if base is None:
         return parsed(data, str(path))
     held = _bytes(base)
-    found = f"sha256:{hashlib.sha256(held).hexdigest()}"
     network = parsed(data, str(path), unpacked(held, str(base), notes=True))
-    if network.graph.base != found:
+    if network.graph.base != base_of(held):
         raise GraphError("is another base than the graph names", where=str(base), hint=f"it names {network.graph.base}")
     return network
+
+
+def base_of(data: bytes) -> str:
+    """How graphs name a base: by the SHA-256 of its file's bytes."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def parsed(data: bytes | memoryview, where: str, base: Mapping[str, Array] | None = None) -> Network:

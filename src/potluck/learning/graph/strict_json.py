@@ -3,6 +3,7 @@
 import json
 
 from potluck.core.errors import GraphError
+from potluck.core.strict import Twice, once
 
 MOST_HEADER = 4 * 2**20
 """Bytes of a header."""
@@ -11,29 +12,14 @@ MOST_HEADER = 4 * 2**20
 def loads(data: bytes, where: str) -> object:
     """What a header says. Raises GraphError."""
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
-    except _Twice as twice:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=once, parse_constant=_no_number)
+    except Twice as twice:
         raise GraphError(f"has a key twice: {twice.key[:80]!r}", where=where, hint=_HINT) from None
     except (ValueError, RecursionError):
         raise GraphError("is no JSON that can be read", where=where, hint=_HINT) from None
 
 
 _HINT = "take the file as `potluck graph make` wrote it"
-
-
-class _Twice(Exception):
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for key, value in pairs:
-        if key in found:
-            raise _Twice(key)
-        found[key] = value
-    return found
 
 
 def _no_number(word: str) -> object:

@@ -33,7 +33,7 @@ def l2(plan: Plan) -> float:
 
 
 def residuals(by: Link, weights: Floats, features: Floats, target: Floats, space: Floats | None = None) -> Floats:
-    """features [n, p] -> [n] predicted mean minus target: within [-1, 1], but of squared errors. room: see
+    """features [n, p] -> [n] predicted mean minus target: within [-1, 1], but of squared errors. space: see
     `layers.added`."""
     return np.asarray(by.mean(margins(weights, features, space)) - target, dtype=np.float64)
 

@@ -90,10 +90,8 @@ class Average:
     def course(self) -> ServerSteps:
         """A step along the weighted mean of the sites' changes, a round."""
         weights, optimizer = self.initial(), optimizer_of(self.plan)
-        step, states = (
-            optimizer.join or optimizer.step,
-            [optimizer.begin(len(weights[part])) for part in slices(len(weights))],
-        )
+        step = optimizer.join or optimizer.step
+        states = [optimizer.begin(len(weights[part])) for part in slices(len(weights))]
         for _ in range(training(self.plan).rounds):
             answer = yield weights
             givers = float(len(answer.release.givers))
