@@ -16,7 +16,7 @@ FILES = tuple(
         "engines/": "__init__ frames serving",
         "parties/": "__init__",
         "parties/runners/": "__init__ enclave",
-        "secret/": "__init__ box container keys long_box random schedule stream",
+        "secret/": "__init__ box container keys random schedule stream",
         "tee/": "__init__ serve",
         "tee/attestation/": "__init__ binding evidence messages verdict workload",
         "tee/attestation/attesters/": "__init__ nsm simulated tpm tsm",
