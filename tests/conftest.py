@@ -11,7 +11,7 @@ from potluck.engines import environment
 
 # No claim here is about time: a machine with other work to do is no failure.
 settings.register_profile("thorough", deadline=None)
-settings.register_profile("fast", deadline=None, max_examples=40)
+settings.register_profile("fast", deadline=None, max_examples=25)
 
 # A shell's background job ignores Ctrl-C, and so would every program that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():

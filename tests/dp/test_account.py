@@ -62,7 +62,7 @@ def test_known_samples(row):
     [
         (Gauss(4.0), loss.NEIGHBOURS),
         (SampledGauss(3.0, 0.5), loss.NEIGHBOURS),
-        (SampledGauss(3.0, 0.5), loss.REPLACE),
+        pytest.param(SampledGauss(3.0, 0.5), loss.REPLACE, marks=pytest.mark.slow),
         (Laplace(5.0), loss.NEIGHBOURS),
         (DiscreteGauss(20.0, 5), loss.NEIGHBOURS),
         (RandomisedResponse(1.0, 4), loss.REPLACE),

@@ -122,7 +122,7 @@ def in_any_order(source, plan):
     return sorted(map(sorted, persons.values())), table.schema, table.tally
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(ROWS, statistics())
 def test_statistics_are_the_same_words_from_every_source_and_those_of_python(tmp_path_factory, engines, rows, plan):
     check_statistics(tmp_path_factory.mktemp("rows"), engines, rows, plan)
@@ -135,7 +135,7 @@ def test_statistics_are_the_same_words_often(tmp_path_factory, engines, rows, pl
     check_statistics(tmp_path_factory.mktemp("rows"), engines, rows, plan)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(ROWS, trainings())
 def test_training_rows_are_the_same_from_every_source(tmp_path_factory, engines, rows, plan):
     alike(outcomes(engines, tmp_path_factory.mktemp("rows"), rows, plan, laid_out))
@@ -149,7 +149,7 @@ def test_training_rows_are_the_same_often(tmp_path_factory, engines, rows, plan)
 
 
 def test_statistics_are_added_up_inside_postgresql(tmp_path_factory, fetched_and_asked):
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=8, deadline=None)
     @given(ROWS, statistics())
     def check(rows, plan):
         check_statistics(tmp_path_factory.mktemp("rows"), fetched_and_asked, rows, plan)
@@ -168,7 +168,7 @@ def test_statistics_are_added_up_inside_postgresql_often(tmp_path_factory, fetch
 
 
 def test_training_rows_of_postgresql_are_those_of_a_file(tmp_path_factory, fetched_and_asked):
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=6, deadline=None)
     @given(ROWS, trainings())
     def check(rows, plan):
         alike(outcomes(fetched_and_asked, tmp_path_factory.mktemp("rows"), rows, plan, in_any_order))
@@ -177,7 +177,7 @@ def test_training_rows_of_postgresql_are_those_of_a_file(tmp_path_factory, fetch
 
 
 def test_persons_are_reduced_inside_postgresql(tmp_path_factory, fetched_and_asked):
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=8, deadline=None)
     @given(ROWS, persons())
     def check(rows, plan):
         alike(outcomes(fetched_and_asked, tmp_path_factory.mktemp("rows"), rows, plan, added))

@@ -51,7 +51,7 @@ def alone(tmp_path: Path, *settings: str) -> dict[str, Any]:
     return potluck.run(Plan.read(HEART, settings), out=tmp_path / "run", ledger=tmp_path / "ledger").document
 
 
-@pytest.mark.parametrize("word", ["mask", pytest.param("clear", marks=pytest.mark.slow), "he"])
+@pytest.mark.parametrize("word", ["mask", *(pytest.param(word, marks=pytest.mark.slow) for word in ("clear", "he"))])
 def test_the_model_is_that_of_a_run_in_one_process(hearts, tmp_path, word, he_engine):
     settings = (EXACT, SHORT, f"protect.with='{word}'", 'federation.server="curious"')
     there, here = across(hearts, word, *settings), alone(tmp_path, *settings)
@@ -63,6 +63,7 @@ def test_the_model_is_that_of_a_run_in_one_process(hearts, tmp_path, word, he_en
     assert there.keys() == here.keys()
 
 
+@pytest.mark.slow
 def test_with_noise_every_site_is_charged_what_a_run_in_one_process_charges(hearts, tmp_path):
     there, here = across(hearts, "noise", SHORT), alone(tmp_path, SHORT)
     told, wanted = there["privacy"], here["privacy"]

@@ -23,7 +23,8 @@ from support.parties.fit_scene import frames, plan, pooled
 from support.parties.fit_tumours import NEAR, done, sides, tumours
 
 
-@pytest.mark.parametrize("width", [8, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [8, 30])
 def test_tumours_split_by_columns_are_told_as_well_as_pooled(mpc_engine, tmp_path, width):
     made, given, whole, names = tumours(width)
     run = done(made, given, tmp_path / "run", compare=True)
@@ -53,7 +54,6 @@ def test_three_owners_and_unseen_columns(mpc_engine, tmp_path):
     assert abs(run.document["metrics"]["federated"]["auc"] - auc) < 0.002
 
 
-@pytest.mark.slow
 def test_a_line_is_that_of_ridge_regression(mpc_engine, tmp_path):
     given = frames(rows=600, number=True)
     made = plan(model={"kind": "linear", "l2": 2.0}, data__target={"column": "y"})

@@ -72,7 +72,7 @@ def test_every_network_that_a_plan_allows_is_scored_within_the_bound(shape, acti
     assert bool(fitted) == (bool(shape) and activation != "square")
 
 
-@pytest.mark.parametrize("target", [sets.BINARY, sets.NUMBER], ids=["binary", "number"])
+@pytest.mark.parametrize("target", [sets.BINARY, pytest.param(sets.NUMBER, marks=slow)], ids=["binary", "number"])
 def test_a_network_scores_two_sides_and_numbers_too(target):
     table, columns = sets.heart(), sets.heart_columns("flag", target)
     model = {"kind": "network", "layers": [4], "activation": "square"}

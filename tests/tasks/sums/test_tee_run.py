@@ -220,6 +220,7 @@ def test_krum_is_said_to_open_one_sites_update():
     assert any("krum opens one site's update" in line for line in robust("krum").problems()[1])
 
 
+@pytest.mark.slow
 def test_one_update_times_ten_moves_the_mean_and_not_the_rules():
     """A site sends ten times its change, turned round: by the mean it decides, by the rules it does not."""
     moved = {}
