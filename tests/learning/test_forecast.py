@@ -15,7 +15,7 @@ from potluck.learning import forecast
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.split import held_out
 from potluck.learning.data.table import read
-from potluck.learning.data.target import goal
+from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation.evaluate import blocks, contribute, metrics
 from potluck.learning.models.model import Model
 from support.learning.sums import category, make, number, replaced
@@ -50,7 +50,7 @@ def heard(task, rows, wide=3.0, seed=0):
     columns = {name: number(-wide, wide) for name in "abc"} | {"y": declared}
     spec = plan(0.7 * rows, model=Learner(kind=task), data=Data(columns=columns, target=target))
     spec = replaced(spec, data=replaced(spec.data, split=Split(test=0.3)))
-    model = Model(task, encoding(spec), goal(spec), np.append(0.0, wide * slopes * np.array([1.2, -0.8, 0.3])))
+    model = Model(task, encoding(spec), goal_of(spec), np.append(0.0, wide * slopes * np.array([1.2, -0.8, 0.3])))
     some = blocks(spec, model.weights)
     std = {"linear": 9.91, "logistic": 4.57}[task]  # of three sites at epsilon 1
     table = read(pd.DataFrame(x, columns=list("abc")).assign(y=y), spec, "a")

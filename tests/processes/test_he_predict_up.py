@@ -44,11 +44,11 @@ def network(wide, hidden):
         rng.normal(size=hidden * 3) / hidden,
         np.zeros(3),
     ]
-    aim, shape = (
+    goal, shape = (
         Goal(column="y", side="classes", classes=("a", "b", "c")),
         Network(layers=(hidden,), activation="square"),
     )
-    return Model("network", columns(wide), aim, np.concatenate(parts), shape)
+    return Model("network", columns(wide), goal, np.concatenate(parts), shape)
 
 
 def settled(scene, folder, model, rows, *settings):

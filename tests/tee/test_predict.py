@@ -37,16 +37,16 @@ def model(kind, inputs, hidden=(), activation="relu", outputs=1, seed=0) -> Mode
     fields = tuple(Field(name=f"c{i}", kind="number", low=-1.0, high=1.0) for i in range(inputs))
     how = Encoding(fields=fields, missing=("",))
     rng = np.random.default_rng(seed)
-    aim = {
+    goal = {
         "linear": Goal(column="y", side="number", low=0.0, high=9.0),
         "logistic": Goal(column="y", side="binary", positive=("1",)),
     }.get(kind, Goal(column="y", side="classes", classes=tuple("abcdefgh"[:outputs])))
     if kind != "network":
-        return Model(kind, how, aim, rng.normal(size=inputs + 1))
-    aim = Goal(column="y", side="binary", positive=("1",)) if outputs == 1 else aim
+        return Model(kind, how, goal, rng.normal(size=inputs + 1))
+    goal = Goal(column="y", side="binary", positive=("1",)) if outputs == 1 else goal
     widths = (inputs, *hidden, outputs)
     size = sum((a + 1) * b for a, b in pairwise(widths))
-    return Model(kind, how, aim, rng.normal(size=size) / 3, Network(layers=hidden, activation=activation))
+    return Model(kind, how, goal, rng.normal(size=size) / 3, Network(layers=hidden, activation=activation))
 
 
 MODELS = {

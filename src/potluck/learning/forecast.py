@@ -21,7 +21,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.split import held_out
-from potluck.learning.data.target import goal
+from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import metric_intervals
 from potluck.learning.evaluation.intervals import Interval, Noised
 from potluck.learning.evaluation.metric_intervals import Within
@@ -80,8 +80,8 @@ def metrics(plan: Plan, blocks: tuple[Block, ...], std: float, held: float | Non
 
 
 def _within(plan: Plan, cells: int, rows: float, std: float) -> dict[str, Within]:
-    aim = goal(plan)
-    if aim.side == "number":
+    goal = goal_of(plan)
+    if goal.side == "number":
         square = FILLED**2
         known = (
             Noised(rows, std),
@@ -89,10 +89,10 @@ def _within(plan: Plan, cells: int, rows: float, std: float) -> dict[str, Within
             Noised(0.0, std),
             Noised(square * rows, std),
         )
-        return metric_intervals.regression(*known, most=4.0, width=(aim.high - aim.low) / 2)
+        return metric_intervals.regression(*known, most=4.0, width=(goal.high - goal.low) / 2)
     right, each = RIGHT, std * math.sqrt(cells / 2)
     found = {}
-    if aim.side == "binary":
+    if goal.side == "binary":
         negative, positive = (rows / 2 * one for one in _scores(cells // 2, _spread(plan)))
         found["auc"] = metric_intervals.area(negative, positive, std)
         right = NormalDist().cdf(_apart() / 2)

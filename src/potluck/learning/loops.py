@@ -14,7 +14,7 @@ from potluck.core.slices import Bytes
 from potluck.core.stages import Contribution, Floats
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
-from potluck.learning.data.target import goal
+from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
 from potluck.learning.models.basis import basis
 from potluck.learning.models.fitted import training
@@ -78,7 +78,7 @@ class TrainTask:
     def _method(self) -> Method:
         start = method_of(self.plan).start
         assert start is not None  # a plan whose method has none does not pass its check
-        return start(self.plan, goal(self.plan), len(encoding(self.plan).names))
+        return start(self.plan, goal_of(self.plan), len(encoding(self.plan).names))
 
     @property
     def _evaluates(self) -> bool:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from potluck.core.errors import DataError
-from potluck.learning.data.target import goal
+from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation.fit_metrics import metrics
 from potluck.tasks.matching.alignment import read_keys
 from support.parties.fit_scene import frames, newton, plan, result
@@ -58,16 +58,16 @@ def test_a_word_that_is_not_test_holds_out_nothing_and_the_reader_is_told():
 
 
 def test_held_out_rows_that_are_all_incomplete_give_no_metrics_of_either_kind():
-    sides = goal(plan().spec)
-    number = goal(
+    sides = goal_of(plan().spec)
+    number = goal_of(
         plan(
             data__columns__y={"kind": "number", "low": -1, "high": 1, "owner": "o0"},
             data__target={"column": "y"},
             model__kind="linear",
         ).spec
     )
-    for aim, none in ((sides, np.zeros((2, 256))), (number, np.zeros(4))):
-        found, warnings = metrics(aim, [none])
+    for goal, none in ((sides, np.zeros((2, 256))), (number, np.zeros(4))):
+        found, warnings = metrics(goal, [none])
         assert found is None
         assert warnings == ("the test split is empty: there are no metrics",)
 

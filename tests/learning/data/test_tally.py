@@ -68,10 +68,10 @@ def test_27_lower_case_yes_are_refused_where_the_plan_says_what_is_negative():
 
 
 def test_a_plan_that_declares_negative_gives_the_model_file_of_one_that_declares_the_columns_values():
-    from potluck.learning.data.target import goal
+    from potluck.learning.data.target import goal_of
 
     declared = outcome(y=category("Yes", "No"))
-    assert goal(outcome(negative=("No",))) == goal(declared)
+    assert goal_of(outcome(negative=("No",))) == goal_of(declared)
 
 
 @pytest.mark.parametrize(

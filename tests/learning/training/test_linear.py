@@ -159,7 +159,7 @@ def test_newton_steps_are_halved_when_the_merit_rises():
     """Forced: the second sum is answered with a gradient that is larger than the first."""
     plan = tiny(rounds=3)
     tables = frames(plan, rows((1, 0, ""), (9, 1, ""), (2, 1, ""), (3, 0, "test")))
-    course = Newton(plan, build(plan)._method.aim, 1).course()
+    course = Newton(plan, build(plan)._method.goal, 1).course()
     first = next(course)
     ask = build(plan).ask(kind_of("train"), 0, first.tobytes())
     real = answer(ask, build(plan), tables)

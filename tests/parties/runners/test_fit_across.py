@@ -14,7 +14,7 @@ import pytest
 
 from potluck.core.errors import UsageError
 from potluck.learning.data.columns import encoding
-from potluck.learning.data.target import goal
+from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.models.model import Model
 from potluck.learning.training.trained import Trained
@@ -135,7 +135,7 @@ def test_what_a_reader_keeps_is_what_it_had(tmp_path):
     assert FITTED.find(tmp_path, "a run") is None
     weights = np.array([0.5, 1.0, -1.0, 0.25, 0.0])
     made = plan().spec
-    model = Model("logistic", encoding(made), goal(made), weights)
+    model = Model("logistic", encoding(made), goal_of(made), weights)
     ends = {"auc": (0.5, 0.875), "rmse": (0.25, math.inf), "r2": (-math.inf, 1.0)}  # of few rows an end may be open
     keep(tmp_path, "a run", Trained(model, Metrics(7, auc=0.75, accuracy=0.5, population=ends), ("mind",)))
     found = kept(tmp_path, "a run")

@@ -116,30 +116,30 @@ ROW = scorers.Scorer(views, problems, forecast, lambda plan, demand=None: Insecu
 
 def logistic(*fields: Field, layout: tuple[str, ...] = (), missing: tuple[str, ...] = ("",)) -> Model:
     how = Encoding(fields=fields or (AGE, SEX), missing=missing, layout=layout)
-    aim = Goal(column="ill", side="binary", positive=("1",))
-    return Model("logistic", how, aim, np.linspace(-1.5, 1.7, 1 + len(how.names)))
+    goal = Goal(column="ill", side="binary", positive=("1",))
+    return Model("logistic", how, goal, np.linspace(-1.5, 1.7, 1 + len(how.names)))
 
 
 def linear() -> Model:
     how = Encoding(fields=(AGE, SEX), missing=("",))
-    aim = Goal(column="days", side="number", low=0.0, high=30.0)
-    return Model("linear", how, aim, np.array([0.1, -0.4, 0.2, 0.3]))
+    goal = Goal(column="days", side="number", low=0.0, high=30.0)
+    return Model("linear", how, goal, np.array([0.1, -0.4, 0.2, 0.3]))
 
 
 def network() -> Model:
     how = Encoding(fields=(AGE, SEX), missing=("",))
-    aim = Goal(column="kind", side="classes", classes=("a", "b", "c"))
+    goal = Goal(column="kind", side="classes", classes=("a", "b", "c"))
     size = 4 * 5 + 6 * 3
     weights = np.random.default_rng(1).normal(size=size)
-    return Model("network", how, aim, weights, Network(layers=(5,), activation="square"))
+    return Model("network", how, goal, weights, Network(layers=(5,), activation="square"))
 
 
 def deep(depth: int) -> Model:
     """A network with `depth` hidden layers of two units."""
     how = Encoding(fields=(AGE, SEX), missing=("",))
-    aim = Goal(column="ill", side="binary", positive=("1",))
+    goal = Goal(column="ill", side="binary", positive=("1",))
     size = (3 + 1) * 2 + (depth - 1) * 6 + 3
-    return Model("network", how, aim, np.full(size, 0.5), Network(layers=(2,) * depth, activation="square"))
+    return Model("network", how, goal, np.full(size, 0.5), Network(layers=(2,) * depth, activation="square"))
 
 
 def rows(count: int = 7) -> str:

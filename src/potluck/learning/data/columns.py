@@ -21,7 +21,7 @@ from potluck.learning.data.problems import GAP, Problems, carefully, together
 from potluck.learning.data.source import Source, limits_of, opened
 from potluck.learning.data.split import by_key
 from potluck.learning.data.tally import Counting, Tally
-from potluck.learning.data.target import goal, settled
+from potluck.learning.data.target import goal_of, settled
 
 Mask = NDArray[np.bool_]
 
@@ -125,16 +125,16 @@ def read(source: Source, plan: Plan, owner: str) -> Own:
     """An owner's own columns. Raises DataError: a file that cannot be read, a column that is absent, a cell that does
     not fit."""
     how, mine = encoding(plan, owner), owner == target_owner(plan)
-    aim = goal(plan) if mine else None
+    goal = goal_of(plan) if mine else None
     split = plan.data.split.column if plan.data.split and mine else None
-    wish = Wish(how.fields, how.notation, goal=aim, held=split)
+    wish = Wish(how.fields, how.notation, goal=goal, held=split)
     rows = opened(source, owner, limits_of(plan.data))
     return carefully(lambda careful: _own(rows, how, wish, Problems(owner, careful)))
 
 
 def _own(source: Source, how: Encoding, wish: Wish, problems: Problems) -> Own:
     columns: dict[str, list[Floats]] = {one.name: [np.empty(0)] for one in how.fields}
-    target, held, counting, aim = [np.empty(0)], [np.empty(0, np.bool_)], Counting(), wish.goal
+    target, held, counting, goal = [np.empty(0)], [np.empty(0, np.bool_)], Counting(), wish.goal
     with problems:
         for part in parts(source, wish, problems):
             counting.read += len(part.lines)
@@ -142,15 +142,15 @@ def _own(source: Source, how: Encoding, wish: Wish, problems: Problems) -> Own:
             for one in how.fields:
                 counting.column(one, part.columns[one.name], every)
                 columns[one.name].append(referred(one, part.columns[one.name]))
-            if aim:
-                counting.target(aim, part.target, part.other, ~np.isnan(part.target))
-                target.append(settled(aim, part.target, part.lines, problems))
+            if goal:
+                counting.target(goal, part.target, part.other, ~np.isnan(part.target))
+                target.append(settled(goal, part.target, part.lines, problems))
             held.append(part.held)
     counting.used = counting.read
     whole = {name: np.concatenate(found) for name, found in columns.items()}
     test = np.concatenate(held) if wish.held else None
-    tally = counting.done(how.fields, aim)
-    return Own(whole, np.concatenate(target) if aim else None, test, counting.read, how, tally)
+    tally = counting.done(how.fields, goal)
+    return Own(whole, np.concatenate(target) if goal else None, test, counting.read, how, tally)
 
 
 def held_out(plan: Plan, own: Own, rows: NDArray[np.int64], keys: Sequence[bytes]) -> Mask | None:

@@ -35,8 +35,8 @@ def reduced(source: Source, wish: Wish, how: Reducing, problems: Problems) -> It
         found = gathered(expressions(rows.every, rows.where, rows.how, cells, ground), how, cells, problems.careful)
         asked = {f"column {one.name}": found.values[one.name] for one in wish.fields}
         if how.goal:
-            aim, field = how.goal
-            asked["target"] = of_derived(aim, field, found.values[field.name], rows.how, relation.dialect)
+            goal, field = how.goal
+            asked["target"] = of_derived(goal, field, found.values[field.name], rows.how, relation.dialect)
         asked |= {"person": found.name} | {what: getattr(found, what) for what in NUMBERS}
         for name, some in found.columns.items():
             asked |= {f"{what} {name}": sql for what, sql in some.items()}
@@ -54,14 +54,14 @@ def _fit(source: Source, how: Reducing, problems: Problems) -> bool:
             gone = np.isnan(part.columns[how.order.name])
             problems.gaps(how.order.name, how.order.lacks, part.lines[gone].tolist(), ORDERED)
         if how.values is not None:
-            aim, field = how.values
-            settled(aim, _refused(aim, field, part.columns[field.name], how.rows.how), part.lines, problems)
+            goal, field = how.values
+            settled(goal, _refused(goal, field, part.columns[field.name], how.rows.how), part.lines, problems)
     return not problems.found
 
 
-def _refused(aim: Goal, field: Field, codes: Floats, how: Notation) -> Floats:
+def _refused(goal: Goal, field: Field, codes: Floats, how: Notation) -> Floats:
     """[n] codes of a category's values, OTHER of those that a target does not declare."""
-    known = {how.key(text) for text in aim.classes or aim.values}
+    known = {how.key(text) for text in goal.classes or goal.values}
     declared = [float(place) for place, text in enumerate(field.values) if how.key(text) in known]
     return np.where((codes >= 0) & ~np.isin(codes, declared), OTHER, codes)
 

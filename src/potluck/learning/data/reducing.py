@@ -20,7 +20,7 @@ from potluck.learning.data.reduce import REDUCTIONS, ROWS, Given, column_of_pers
 from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import Layer, cases
 from potluck.learning.data.sql.values import Cell, absent, unfit
-from potluck.learning.data.target import Goal, goal, of_derived
+from potluck.learning.data.target import Goal, goal_of, of_derived
 
 DIGITS = "^0*([0-9]+)$"
 SEEN = "^([!-~]+( [!-~]+)*)$"
@@ -89,15 +89,15 @@ def reducing(plan: Plan) -> Reducing:
     found = Reducing(rows, reduce.columns, next((one for one in fields if one.name == reduce.order), None))
     if not plan.traits.labelled:
         return found
-    aim = goal(plan)
-    source, kind = found.source(aim.column), REDUCTIONS.of(found.entries[aim.column].kind)
-    kept = source is not None and kind.keeps and aim.side != "number" and not aim.open
+    goal = goal_of(plan)
+    source, kind = found.source(goal.column), REDUCTIONS.of(found.entries[goal.column].kind)
+    kept = source is not None and kind.keeps and goal.side != "number" and not goal.open
     return Reducing(
         rows,
         found.entries,
         found.order,
-        (aim, encode.field(aim.column, declared(plan)[aim.column])),
-        (aim, source) if kept and source is not None else None,
+        (goal, encode.field(goal.column, declared(plan)[goal.column])),
+        (goal, source) if kept and source is not None else None,
     )
 
 
@@ -219,8 +219,8 @@ def _wrong(how: Reducing, made: Expressions, name: str, spelt: bool) -> str:
     if how.order is not None:
         mine.append(f"{made.values[how.order.name]} IS NULL")
     if how.values is not None:
-        aim, field = how.values
-        mine.append(f"{of_derived(aim, field, made.values[field.name], how.rows.how, d)} < {d.double(0)}")
+        goal, field = how.values
+        mine.append(f"{of_derived(goal, field, made.values[field.name], how.rows.how, d)} < {d.double(0)}")
     counts = f"{made.kept} = 1 AND " if made.kept else ""
     return " OR ".join([*found, f"({counts}({' OR '.join(mine)}))"])
 

@@ -27,7 +27,7 @@ from potluck.learning.data.source import Source, limits_of, most_read, names_of,
 from potluck.learning.data.split import by_person, by_row
 from potluck.learning.data.tally import Counting, Tally, with_value
 from potluck.learning.data.tally_words import nothing_left
-from potluck.learning.data.target import Goal, goal, settled
+from potluck.learning.data.target import Goal, goal_of, settled
 from potluck.learning.data.units import counted, most_rows
 
 T = TypeVar("T", bound=np.generic)
@@ -145,19 +145,19 @@ def read(source: Source, plan: Plan, site: str) -> Table:
 def read_once(source: Source, plan: Plan, problems: Problems) -> Table:
     """The same in one way of reading. Raises DataError, Doubt."""
     how = encoding(plan)
-    aim = goal(plan) if plan.traits.labelled else None
-    fold = plan.data.split.column if plan.data.split and aim else None
+    goal = goal_of(plan) if plan.traits.labelled else None
+    fold = plan.data.split.column if plan.data.split and goal else None
     if plan.data.reduce is not None:
-        wish = Wish(how.fields, how.notation, goal=aim, person=plan.data.person)
+        wish = Wish(how.fields, how.notation, goal=goal, person=plan.data.person)
     else:
         wish = Wish(
-            how.fields, how.notation, how.layout or None, aim, plan.data.person, fold, how.beside, plan.data.where
+            how.fields, how.notation, how.layout or None, goal, plan.data.person, fold, how.beside, plan.data.where
         )
     return _table(opened(source, problems.where, limits_of(plan.data)), plan, how, wish, problems)
 
 
 def _table(source: Source, plan: Plan, how: Encoding, wish: Wish, problems: Problems) -> Table:
-    site, counting, blocks, aim = problems.where, Counting(), [], wish.goal
+    site, counting, blocks, goal = problems.where, Counting(), [], wish.goal
     told = how.fields if plan.data.reduce is None else reducing(plan).told
     with problems:
         for part in _parts(source, plan, wish, problems):
@@ -167,7 +167,7 @@ def _table(source: Source, plan: Plan, how: Encoding, wish: Wish, problems: Prob
             most_read(counting.read, plan.data.max_rows, site)
             blocks.append(_block(part, plan, how, wish, problems, counting))
     if not counting.used:
-        raise nothing_left(counting.done(told, aim), site)
+        raise nothing_left(counting.done(told, goal), site)
     train = plan.traits.labelled
     columns = {one.name: joined([block.columns.pop(one.name) for block in blocks]) for one in how.fields if not train}
     who = [name for block in blocks for name in block.persons]
@@ -186,7 +186,7 @@ def _table(source: Source, plan: Plan, how: Encoding, wish: Wish, problems: Prob
         one_side(person, test, site)
     columns_of = declared(plan)
     schema = tuple((one.name, columns_of[one.name]) for one in how.fields)
-    tally = _sums(counting.done(told, aim), plan, columns, person, test)
+    tally = _sums(counting.done(told, goal), plan, columns, person, test)
     return Table(features, target, person, test, columns, schema, tally)
 
 
@@ -215,17 +215,17 @@ def joined(parts: list[NDArray[T]]) -> NDArray[T]:
 
 def _block(part: Part, plan: Plan, how: Encoding, wish: Wish, problems: Problems, counting: Counting) -> _Block:
     """The rows of a part that stay. What does not fit goes into `problems`, what the owner is told into `counting`."""
-    aim, train = wish.goal, plan.traits.labelled
+    goal, train = wish.goal, plan.traits.labelled
     columns = {one.name: referred(one, part.columns[one.name]) for one in how.fields}
-    target = settled(aim, part.target, part.lines, problems) if aim else part.target
+    target = settled(goal, part.target, part.lines, problems) if goal else part.target
     who = persons(part.persons, part.lines, wish.person, how.notation, problems) if wish.person else []
-    keep = _kept(part, columns, target, how, aim, problems, counting)
+    keep = _kept(part, columns, target, how, goal, problems, counting)
     for name, some in (part.counts or {}).items():
         counting.add(name, some)
     for one in how.fields if part.counts is None else ():
         counting.column(one, part.columns[one.name], keep)
-    if aim and (part.counts is None or aim.side != "number"):
-        counting.target(aim, part.target, part.other, keep)
+    if goal and (part.counts is None or goal.side != "number"):
+        counting.target(goal, part.target, part.other, keep)
     counting.used += int(keep.sum())
     columns = {name: values[keep] for name, values in columns.items()}
     features = encode(how, columns) if train else np.zeros((int(keep.sum()), 0))
@@ -238,15 +238,15 @@ def _kept(
     columns: Mapping[str, Floats],
     target: Floats,
     how: Encoding,
-    aim: Goal | None,
+    goal: Goal | None,
     problems: Problems,
     counting: Counting,
 ) -> NDArray[np.bool_]:
     """Which rows stay [n]. Statistics keep all: a row without a value adds nothing to those that need it."""
     gaps = {name: np.isnan(values) for name, values in columns.items()}
     keep = ~np.isnan(target)
-    if aim:
-        counting.dropped[aim.column] += int((~keep).sum())
+    if goal:
+        counting.dropped[goal.column] += int((~keep).sum())
         for one in how.fields:
             if one.missing == "drop":
                 gone = keep & gaps[one.name]

@@ -48,7 +48,7 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, rename={"side": "kind"}):
         return len(self.classes) if self.side == "classes" else 1
 
 
-def goal(plan: Plan) -> Goal:
+def goal_of(plan: Plan) -> Goal:
     """The target that a plan declares."""
     target = required(plan.data.target)
     column = find(plan, target.column)

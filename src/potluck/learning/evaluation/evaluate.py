@@ -21,7 +21,7 @@ from potluck.core.errors import DataError
 from potluck.core.plan import Plan
 from potluck.core.stages import Contribution, Floats, Update
 from potluck.learning.data.table import Table
-from potluck.learning.data.target import Goal, goal
+from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import Index, counted, most_rows, most_units, total, updates
 from potluck.learning.evaluation import bins, cells, metric_intervals
 from potluck.learning.evaluation.intervals import Interval, Noised
@@ -69,9 +69,9 @@ def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
     """
     if not allowed(plan):
         return ()
-    aim, units, most = goal(plan), most_units(plan), most_rows(plan)
+    goal, units, most = goal_of(plan), most_units(plan), most_rows(plan)
     shares = plan.noisy and plan.privacy.unit == "site"
-    if aim.side == "number":
+    if goal.side == "number":
         if plan.noisy:
             return (Block("sums", 4, float(most), 2.0 * most, units),)
         reach = _reach(plan, weights) ** 2
@@ -80,7 +80,7 @@ def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
             Block("errors", 1, reach, reach, units),
             Block("targets", 2, 1.0, math.sqrt(2), units),
         )
-    size = cells.size(plan, aim.cells, binary=aim.side == "binary")
+    size = cells.size(plan, goal.cells, binary=goal.side == "binary")
     single = most == 1 and not shares
     return (Block("cells", size, float(most), float(most), units, whole=not shares, single=single),)
 
@@ -118,15 +118,15 @@ def _numbers(plan: Plan, model: Model, features: Floats, target: Floats) -> Floa
 
 def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[str, ...]]:
     """(metrics, warnings) of the opened sum. Raises DataError: without noise, an empty test split."""
-    aim = model.target
-    if aim.side == "number":
-        return _regression(plan, aim, answer), ()
+    goal = model.target
+    if goal.side == "number":
+        return _regression(plan, goal, answer), ()
     part = answer.part("cells")
     by_cell, std = part.values, float(part.std.max())
     rows = float(by_cell.sum())
     _not_empty(plan, rows)
     count = Noised(rows, std * math.sqrt(len(by_cell)))
-    if aim.side == "classes":
+    if goal.side == "classes":
         right = by_cell[1::2]
         found = Metrics(None, accuracy=_share(float(right.sum()), rows))
         return _with(plan, found, count, {"accuracy": _hits(right, rows, std)}), ()
@@ -183,7 +183,7 @@ def _share(part: float, whole: float) -> float | None:
     return part / whole if whole > 0 and 0 <= part <= whole else None
 
 
-def _regression(plan: Plan, aim: Goal, answer: Answer) -> Metrics:
+def _regression(plan: Plan, goal: Goal, answer: Answer) -> Metrics:
     if plan.noisy:
         part = answer.part("sums")
         rows, quarter, mean, square = (Noised(v, float(part.std.max())) for v in part.values.tolist())
@@ -193,7 +193,7 @@ def _regression(plan: Plan, aim: Goal, answer: Answer) -> Metrics:
         rows, errors, mean, square = (Noised(float(value), 0.0) for value in counts)
         most = math.inf
         _not_empty(plan, rows.value)
-    width = (aim.high - aim.low) / 2
+    width = (goal.high - goal.low) / 2
     found = Metrics(None)
     if rows.value > 0 and errors.value >= 0:
         spread = square.value - mean.value**2 / rows.value

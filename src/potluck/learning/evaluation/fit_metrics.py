@@ -22,20 +22,20 @@ UNCOUNTED = ("no held-out row was counted: there are no metrics",)
 EMPTY = ("the test split is empty: there are no metrics",)
 
 
-def gives(aim: Goal, test: int) -> tuple[Give, ...]:
+def gives(goal: Goal, test: int) -> tuple[Give, ...]:
     """What a program opens to the model's readers about held-out rows; nothing where there are none."""
     if not test:
         return ()
-    return (Give("integer", (2, BINS)) if aim.side == "binary" else Give("fixed", (4,)),)
+    return (Give("integer", (2, BINS)) if goal.side == "binary" else Give("fixed", (4,)),)
 
 
-def metrics(aim: Goal, opened: Sequence[Array]) -> tuple[Metrics | None, tuple[str, ...]]:
+def metrics(goal: Goal, opened: Sequence[Array]) -> tuple[Metrics | None, tuple[str, ...]]:
     """(metrics, warnings) of what was opened; no metrics where none was counted, or none is complete."""
     if not opened:
         return None, UNCOUNTED
-    if aim.side == "binary":
+    if goal.side == "binary":
         return _sides(opened[0].astype(np.float64))
-    found = _numbers(aim, opened[0].astype(np.float64))
+    found = _numbers(goal, opened[0].astype(np.float64))
     return found, () if found else EMPTY
 
 
@@ -54,14 +54,14 @@ def _sides(cells: Floats) -> tuple[Metrics | None, tuple[str, ...]]:
     return Metrics(round(rows), auc=area, accuracy=right / rows, population=population), warnings
 
 
-def _numbers(aim: Goal, sums: Floats) -> Metrics | None:
+def _numbers(goal: Goal, sums: Floats) -> Metrics | None:
     rows, errors, total, squares = sums.tolist()
     if rows < 1:
         return None
     spread = squares - total**2 / rows
     # Below what the fixed point adds up, a spread is no spread.
     r2 = 1 - errors / spread if spread > rows * STEP else None
-    width = (aim.high - aim.low) / 2
+    width = (goal.high - goal.low) / 2
     known = Noised(rows, 0.0), Noised(max(errors, 0.0), 0.0), Noised(total, 0.0), Noised(squares, 0.0)
     within = metric_intervals.regression(*known, most=math.inf, width=width)
     population = {name: one.population for name, one in within.items()}

@@ -75,10 +75,10 @@ def _range(low: float, high: float) -> bool:
 
 
 def _target(card: Card) -> Iterator[str]:
-    aim = card.target
-    if aim.side not in MODELS.of(card.kind).targets:
+    goal = card.target
+    if goal.side not in MODELS.of(card.kind).targets:
         yield "its target does not fit its kind"
-    if aim.side == "number" and not _range(aim.low, aim.high):
+    if goal.side == "number" and not _range(goal.low, goal.high):
         yield "the range of its target cannot be computed with"
-    if aim.side == "classes" and (len(aim.classes) < 2 or len(set(aim.classes)) < len(aim.classes)):
+    if goal.side == "classes" and (len(goal.classes) < 2 or len(set(goal.classes)) < len(goal.classes)):
         yield "it has fewer than two classes, or one of them twice"

@@ -45,7 +45,7 @@ def slope_of(by: Link) -> Callable[[Spec, Shapes, Goal], Slope]:
         rows = design(x)
         return (np.asarray(rows.T @ (by.mean(rows @ weights) - y) / len(y), dtype=np.float64),)
 
-    return lambda spec, shapes, aim: of_batch
+    return lambda spec, shapes, goal: of_batch
 
 
 def largest(by: Link, weights: Floats) -> float:

@@ -25,7 +25,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.encode import Encoding, encoding
 from potluck.learning.data.rows import Inputs, inputs, layout_of
 from potluck.learning.data.source import Source, names_of
-from potluck.learning.data.target import Goal, goal, scores
+from potluck.learning.data.target import Goal, goal_of, scores
 from potluck.learning.models import forest, layers
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.forest import Forest
@@ -264,10 +264,10 @@ class Model:
         return pipeline(self)
 
 
-def _card(kind: str, how: Encoding, aim: Goal, network: Network | None) -> Card:
+def _card(kind: str, how: Encoding, goal: Goal, network: Network | None) -> Card:
     if network is None:
-        return Card(kind=kind, encoding=how, target=aim)
-    return Card(kind=kind, encoding=how, target=aim, layers=network.layers, activation=network.activation)
+        return Card(kind=kind, encoding=how, target=goal)
+    return Card(kind=kind, encoding=how, target=goal, layers=network.layers, activation=network.activation)
 
 
 def _grown(whole: File) -> str:
@@ -297,4 +297,4 @@ def model(plan: Plan, weights: Floats) -> Model:
     spec, kind = required(plan.model), kind_of(plan)
     assert kind.layered
     network = Network(layers=spec.layers, activation=spec.activation) if kind.deep else None
-    return Model(word(plan), encoding(plan), goal(plan), weights, network)
+    return Model(word(plan), encoding(plan), goal_of(plan), weights, network)

@@ -21,7 +21,7 @@ def present() -> bool:
     return find_spec("torch") is not None
 
 
-def slope(shapes: Shapes, activation: str, aim: Goal) -> Slope:
+def slope(shapes: Shapes, activation: str, goal: Goal) -> Slope:
     """(weights [d], features [b, p], target [b]) -> the gradient of the batch's mean loss, layer by layer: a matrix,
     then its bias.
 
@@ -42,9 +42,9 @@ def slope(shapes: Shapes, activation: str, aim: Goal) -> Slope:
         return x
 
     def loss(margins: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        if aim.side == "binary":
+        if goal.side == "binary":
             return functional.binary_cross_entropy_with_logits(margins[:, 0], y)
-        if aim.side == "classes":
+        if goal.side == "classes":
             return functional.cross_entropy(margins, y.long())
         return ((margins[:, 0] - y) ** 2).mean() / 2
 

@@ -112,7 +112,7 @@ def _chance(p: float | None) -> str:
     return "-" if p is None else "< .0001" if p < 1e-4 else f"{p:.4f}"
 
 
-def summary(digest: str, kind: str, weights: Floats, how: Encoding, aim: Goal, known: Basis | None) -> Summary:
+def summary(digest: str, kind: str, weights: Floats, how: Encoding, goal: Goal, known: Basis | None) -> Summary:
     """The summary of a model that is linear in its features, with these weights [p + 1]. known: what stands beside
     it."""
     by = required(MODELS.of(kind).link)
@@ -124,19 +124,19 @@ def summary(digest: str, kind: str, weights: Floats, how: Encoding, aim: Goal, k
     if sums is not None and len(sums.gram) != len(weights):
         sums = None
         notes.append("the sums beside the model do not fit it")
-    turn = _turn(how, aim)
+    turn = _turn(how, goal)
     values = turn @ weights
-    if aim.side == "number":
-        values[0] += aim.low + (aim.high - aim.low) / 2
+    if goal.side == "number":
+        values[0] += goal.low + (goal.high - goal.low) / 2
     strength = known.l2 if known else None
-    terms = dict(zip(("intercept", *how.names), _plain(how, aim, known, values), strict=True))
+    terms = dict(zip(("intercept", *how.names), _plain(how, goal, known, values), strict=True))
     df = dispersion = errors = None
     why = ""
     if sums is not None:
         df = sums.rows - len(weights) if by.squares else None
         why = uncertainty.unsure(sums, df)
         if not why:
-            dispersion = None if df is None else uncertainty.dispersion(sums, df, aim)
+            dispersion = None if df is None else uncertainty.dispersion(sums, df, goal)
             errors, why = uncertainty.errors(sums, strength or 0.0, turn, df)
     if errors is not None:
         found = zip(terms.items(), errors.tolist(), strict=True)
@@ -144,14 +144,14 @@ def summary(digest: str, kind: str, weights: Floats, how: Encoding, aim: Goal, k
     elif by.odds:
         terms = {name: replace(term, ratio=_exp(term.value)) for name, term in terms.items()}
     return Summary(
-        model=digest, kind=kind, target=aim.column, terms=terms,
+        model=digest, kind=kind, target=goal.column, terms=terms,
         n=sums.rows if sums else None, events=sums.events if sums else None, l2=strength,
         converged=known.converged if known else None, dispersion=dispersion, df=df,
         notes=(*notes, *_notes(how, known, errors is not None, why)),
     )  # fmt: skip
 
 
-def _turn(how: Encoding, aim: Goal) -> Floats:
+def _turn(how: Encoding, goal: Goal) -> Floats:
     """[d, d] such that turn @ weights are the coefficients in the data's units, but for where a number's scale begins.
 
     An encoded number is (2 x - low - high) / (high - low), so the intercept takes what its middle adds; a target's unit
@@ -163,10 +163,10 @@ def _turn(how: Encoding, aim: Goal) -> Floats:
             turn[place, place] = 2 / (one.high - one.low)
             turn[0, place] = -(one.high + one.low) / (one.high - one.low)
         place += len(one.features)
-    return turn if aim.side == "binary" else turn * (aim.high - aim.low) / 2
+    return turn if goal.side == "binary" else turn * (goal.high - goal.low) / 2
 
 
-def _plain(how: Encoding, aim: Goal, known: Basis | None, values: Floats) -> list[Term]:
+def _plain(how: Encoding, goal: Goal, known: Basis | None, values: Floats) -> list[Term]:
     """Terms without errors, the intercept first."""
     units = known.units if known else {}
     found, place = [Term(float(values[0]))], 1

@@ -29,10 +29,10 @@ def unsure(sums: Sums, df: int | None) -> str:
     )
 
 
-def dispersion(sums: Sums, df: int, aim: Goal) -> float:
+def dispersion(sums: Sums, df: int, goal: Goal) -> float:
     """The variance of a linear model's errors, in the target's units."""
     assert sums.squares is not None
-    return sums.squares / df * ((aim.high - aim.low) / 2) ** 2
+    return sums.squares / df * ((goal.high - goal.low) / 2) ** 2
 
 
 def errors(sums: Sums, strength: float, turn: Floats, df: int | None) -> tuple[Floats | None, str]:

@@ -40,14 +40,14 @@ class Average:
     """See `training.method.Method`. features: p."""
 
     plan: Plan
-    aim: Goal
+    goal: Goal
     features: int
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
         """(inputs, outputs) of each layer; one layer for a linear model."""
         hidden = kind_of(self.plan).hidden(required(self.plan.model))
-        return tuple(pairwise((self.features, *hidden, self.aim.outputs)))
+        return tuple(pairwise((self.features, *hidden, self.goal.outputs)))
 
     def initial(self) -> Floats:
         """As the kind of model begins."""
@@ -63,7 +63,7 @@ class Average:
         high = training(self.plan).range * most
         return (
             Block("delta", length, high, high * float(np.sqrt(length)), sites),
-            Block(TALLY, self.aim.cells, most, most, sites, whole=True),
+            Block(TALLY, self.goal.cells, most, most, sites, whole=True),
         )
 
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
@@ -72,7 +72,7 @@ class Average:
         if not len(y):
             return
         exact = not self.plan.noisy
-        values = np.empty((1, len(weights) + exact * self.aim.cells))
+        values = np.empty((1, len(weights) + exact * self.goal.cells))
         change = values[0, : len(weights)]
         change[:] = weights
         self._descend(change, step, x, y)
@@ -84,7 +84,7 @@ class Average:
                     raise Abort(Cause.RANGE, detail=f"a local coefficient is beyond training.range. {hint}")
                 change[part] *= len(y)
         if exact:
-            values[0, len(weights) :] = tallied(self.aim, y).sum(axis=0)
+            values[0, len(weights) :] = tallied(self.goal, y).sum(axis=0)
         yield Update(values)
 
     def course(self) -> ServerSteps:
@@ -95,7 +95,7 @@ class Average:
         for _ in range(training(self.plan).rounds):
             answer = yield weights
             givers = float(len(answer.release.givers))
-            divisor = givers if self.plan.noisy else judge(self.plan, self.aim, answer)
+            divisor = givers if self.plan.noisy else judge(self.plan, self.goal, answer)
             weights = _moved(weights, answer.part("delta").values, divisor, step, states)
             del answer
             within(self.plan, weights)
@@ -121,7 +121,7 @@ class Average:
 
     def _slope(self) -> Slope:
         slope = required(kind_of(self.plan).slope)  # a kind without one is not trained on sums: see the plan's check
-        return slope(required(self.plan.model), self.shapes, self.aim)
+        return slope(required(self.plan.model), self.shapes, self.goal)
 
 
 def _moved(weights: Floats, change: Floats, divisor: float, step: Step, states: list[Floats]) -> Floats:

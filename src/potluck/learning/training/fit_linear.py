@@ -13,7 +13,7 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats
 from potluck.learning.data.columns import Columns, by_owner, encoding, least, shuffled, target_owner
-from potluck.learning.data.target import goal
+from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation.fit_metrics import gives, metrics
 from potluck.learning.models.fitted import training
 from potluck.learning.models.layers import design
@@ -50,7 +50,7 @@ class Regression:
     def recipe(self, train: int, test: int) -> Recipe:
         """The program for so many rows, from public numbers alone."""
         test = 0 if self.share else test
-        owners, rows, logistic = self.plan.federation.sites, train + test, goal(self.plan).side == "binary"
+        owners, rows, logistic = self.plan.federation.sites, train + test, goal_of(self.plan).side == "binary"
         counts = [len(encoding(self.plan, owner).names) for owner in owners]
         target, spec = owners.index(target_owner(self.plan)), training(self.plan)
         takes: list[Take] = []
@@ -71,7 +71,7 @@ class Regression:
             numbers |= {"divisor": spec.expected_rows, "clip": self.plan.privacy.clip, "noises": len(self.plan.compute)}
             numbers["least"] = 0  # whether a row is kept is what noise hides: one bit about it would be outside of it
             noise = Noise(shape, self.share)
-        return Recipe(PROGRAM, numbers, tuple(takes), (*opened, *gives(goal(self.plan), test)), noise)
+        return Recipe(PROGRAM, numbers, tuple(takes), (*opened, *gives(goal_of(self.plan), test)), noise)
 
     def shared(self, owner: str, columns: Columns) -> list[Array]:
         """An owner's arguments: its features, which rows it keeps, and the target where it is its own.
@@ -85,28 +85,28 @@ class Regression:
         found: list[Array] = [columns.features] if columns.features.shape[1] else []
         found.append(columns.keep.astype(np.int64))
         if columns.target is not None:
-            found.append(columns.target.astype(np.int64) if goal(self.plan).side == "binary" else columns.target)
+            found.append(columns.target.astype(np.int64) if goal_of(self.plan).side == "binary" else columns.target)
         return found
 
     def outcome(self, opened: Sequence[Array], train: int, test: int) -> Trained:
         """The model and its metrics. Raises DataError: one class; Abort(RANGE): a coefficient beyond."""
         weights, said = opened[0].astype(np.float64), [int(one) for one in opened[1]]
         settled, at_limit, rows, positive = said
-        aim = goal(self.plan)
+        goal = goal_of(self.plan)
         noisy = self.share is not None
-        if aim.side == "binary" and positive in (0, rows) and not noisy:
-            raise DataError(f"the target {aim.column!r} has one class on the training side", hint="see data.target")
+        if goal.side == "binary" and positive in (0, rows) and not noisy:
+            raise DataError(f"the target {goal.column!r} has one class on the training side", hint="see data.target")
         if at_limit:
             hint = "a lower training.rate, or more model.l2"
             raise Abort(Cause.RANGE, detail=f"a coefficient grew beyond what the computation carries. hint: {hint}")
         warnings = (UNMEASURED,) if noisy else few(rows, len(weights))
         if not settled:
             warnings = (*warnings, "newton has not converged: raise training.rounds or model.l2")
-        found, more = (None, ()) if noisy else metrics(aim, opened[2:])
+        found, more = (None, ()) if noisy else metrics(goal, opened[2:])
         how = encoding(self.plan)
         named = dict(zip(by_owner(self.plan), weights[1:].tolist(), strict=True))
         ordered = np.array([float(weights[0]), *(named[name] for name in how.names)])
-        model = Model(word(self.plan), how, aim, ordered)
+        model = Model(word(self.plan), how, goal, ordered)
         return Trained(model, found, (*warnings, *more))
 
 
@@ -128,7 +128,7 @@ def solved(plan: Plan, features: Floats, target: Floats) -> Model:
             point = best - np.linalg.solve(gram, slope)
         except np.linalg.LinAlgError:
             raise DataError("the pooled fit is singular", hint="set model.l2 above 0") from None
-    return Model(word(plan), encoding(plan), goal(plan), best)
+    return Model(word(plan), encoding(plan), goal_of(plan), best)
 
 
 def reads(plan: Plan) -> frozenset[str]:

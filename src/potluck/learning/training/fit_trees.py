@@ -17,7 +17,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.columns import Columns, by_owner, encoding, least, target_owner
 from potluck.learning.data.encode import Encoding
-from potluck.learning.data.target import goal
+from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation.fit_metrics import gives, metrics
 from potluck.learning.models.fitted import training
 from potluck.learning.models.forest import MOST, Forest, Tree, fault
@@ -63,7 +63,7 @@ class Boosting:
             Give("fixed", (how.rounds, nodes + 1)),
             Give("fixed", (1,)),
             Give("integer", (2,)),
-            *gives(goal(self.plan), test),
+            *gives(goal_of(self.plan), test),
         )
         numbers: dict[str, object] = {
             "train": train, "test": test, "cuts": counts, "target": target, "depth": how.depth, "rounds": how.rounds,
@@ -88,10 +88,10 @@ class Boosting:
     def outcome(self, opened: Sequence[Array], train: int, test: int) -> Trained:
         """The model and its metrics. Raises DataError: one class, or results that no trees give."""
         splits, values, leaves, first, counted = opened[:5]
-        aim, how = goal(self.plan), encoding(self.plan)
+        goal, how = goal_of(self.plan), encoding(self.plan)
         rows, positive = (int(one) for one in counted)
-        if aim.side == "binary" and positive in (0, rows):
-            raise DataError(f"the target {aim.column!r} has one class on the training side", hint="see data.target")
+        if goal.side == "binary" and positive in (0, rows):
+            raise DataError(f"the target {goal.column!r} has one class on the training side", hint="see data.target")
         names = cut_names(self.plan)
         if not ((splits >= 0) & (splits < len(names))).all():
             raise DataError("the results are no trees", hint="run it again; a compute party may not follow the rules")
@@ -103,7 +103,7 @@ class Boosting:
         wrong = fault(forest, how.names)
         if wrong:
             raise DataError(f"the results are no trees: {wrong}", hint="run it again")
-        found, more = metrics(aim, opened[5:])
+        found, more = metrics(goal, opened[5:])
         return Trained(of_forest(self.plan, forest), found, more)
 
 
@@ -111,7 +111,7 @@ def growth(plan: Plan) -> Growth:
     """How the plan's trees are grown; rate and ridge as the engine has them."""
     spec = training(plan)
     rate, ridge = (round(one * STEPS) / STEPS for one in (spec.rate, l2(plan)))
-    return Growth(required(plan.model).depth, spec.rounds, rate, ridge, goal(plan).side == "binary")
+    return Growth(required(plan.model).depth, spec.rounds, rate, ridge, goal_of(plan).side == "binary")
 
 
 def cut_counts(plan: Plan, how: Encoding) -> list[int]:
@@ -128,7 +128,7 @@ def cut_names(plan: Plan) -> list[str]:
 
 def of_forest(plan: Plan, forest: Forest) -> Model:
     """The model of a plan, with these trees."""
-    return Model("trees", encoding(plan), goal(plan), np.zeros(0), forest=forest)
+    return Model("trees", encoding(plan), goal_of(plan), np.zeros(0), forest=forest)
 
 
 def grown(plan: Plan, features: Floats, target: Floats) -> Model:

@@ -58,7 +58,7 @@ class Gradient:
     """See `training.method.Method`. features: p."""
 
     plan: Plan
-    aim: Goal
+    goal: Goal
     features: int
 
     def initial(self) -> Floats:
@@ -72,7 +72,7 @@ class Gradient:
             clip = required(self.plan.privacy.clip)
             return (Block("gradient", length, clip, clip, units),)
         high = room(link(self.plan), weights)
-        return (Block("gradient", length, high, high * float(np.sqrt(length)), units), tally(self.plan, self.aim))
+        return (Block("gradient", length, high, high * float(np.sqrt(length)), units), tally(self.plan, self.goal))
 
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Contribution]:
         """One unit a row, a person or a site: its summed gradient. Those of persons and sites are laid out, not yet
@@ -99,7 +99,7 @@ class Gradient:
             answer = yield weights
             divisor = float(spec.expected_rows or 0)
             if not self.plan.noisy:
-                rows = judge(self.plan, self.aim, answer)
+                rows = judge(self.plan, self.goal, answer)
                 divisor = divisor or rows
                 if number == 0:
                     warnings = few(rows, self.features + 1)
@@ -169,7 +169,7 @@ class _Rows:
             off = residuals(by, self.weights, x, y, batch)
             totals[part.name] += add(x, off, part, most, batch)
             if not plan.noisy:
-                totals[TALLY] += counts(self.method.aim, y)
+                totals[TALLY] += counts(self.method.goal, y)
         return encoded(totals, grid, limit)
 
 

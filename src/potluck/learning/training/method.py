@@ -91,36 +91,36 @@ def method_of(plan: Plan) -> TrainingMethod:
     return METHODS.of(training(plan).method)
 
 
-def tally(plan: Plan, aim: Goal) -> Block:
+def tally(plan: Plan, goal: Goal) -> Block:
     """Without noise: how many training rows there are, of each side or class."""
-    return Block(TALLY, aim.cells, 1.0, 1.0, most_units(plan), whole=True)
+    return Block(TALLY, goal.cells, 1.0, 1.0, most_units(plan), whole=True)
 
 
-def tallied(aim: Goal, target: Floats) -> Floats:
+def tallied(goal: Goal, target: Floats) -> Floats:
     """[k, cells]: a 1 in each row's cell."""
-    if aim.side == "number":
+    if goal.side == "number":
         return np.ones((len(target), 1))
-    return np.asarray(target[:, None] == np.arange(aim.cells), dtype=np.float64)
+    return np.asarray(target[:, None] == np.arange(goal.cells), dtype=np.float64)
 
 
-def counts(aim: Goal, target: Floats) -> NDArray[np.int64]:
+def counts(goal: Goal, target: Floats) -> NDArray[np.int64]:
     """[cells]: the rows in each cell."""
-    if aim.side == "number":
+    if goal.side == "number":
         return np.array([len(target)])
-    return np.bincount(target.astype(np.int64), minlength=aim.cells)
+    return np.bincount(target.astype(np.int64), minlength=goal.cells)
 
 
-def judge(plan: Plan, aim: Goal, answer: Answer) -> float:
+def judge(plan: Plan, goal: Goal, answer: Answer) -> float:
     """The opened number of training rows. Raises DataError: there are none, or all are of one class."""
     counts = answer.part(TALLY).values
     rows = float(counts.sum())
     if rows == 0:
         side = "the training side of the split is empty" if plan.data.split else "there are no rows to train on"
         raise DataError(side, hint="lower data.split.test, or see the split column")
-    if aim.side != "number" and np.count_nonzero(counts) < 2:
+    if goal.side != "number" and np.count_nonzero(counts) < 2:
         hint = "see data.target, or the split" if plan.data.split else "see data.target"
         where = " on the training side" if plan.data.split else ""
-        raise DataError(f"the target {aim.column!r} has one class{where}", hint=hint)
+        raise DataError(f"the target {goal.column!r} has one class{where}", hint=hint)
     return rows
 
 

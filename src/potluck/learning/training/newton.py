@@ -62,7 +62,7 @@ class Newton:
     """See `training.method.Method`. features: p."""
 
     plan: Plan
-    aim: Goal
+    goal: Goal
     features: int
 
     def initial(self) -> Floats:
@@ -77,7 +77,7 @@ class Newton:
         widest = largest(by, weights) ** 2
         squares = (_block("squares", 1, widest, units), _block("rest", 1, 1.0, units)) if by.squares else ()
         steep = _block("gradient", length, room(by, weights), units)
-        return (steep, gram, *squares, tally(self.plan, self.aim))
+        return (steep, gram, *squares, tally(self.plan, self.goal))
 
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Unlaid]:
         """One unit a row: its gradient, its Gram matrix, its squared error, its side."""
@@ -92,7 +92,7 @@ class Newton:
         for number in range(training(self.plan).rounds):
             answer = yield point
             if number == 0:
-                warnings = few(judge(self.plan, self.aim, answer), self.features + 1)
+                warnings = few(judge(self.plan, self.goal, answer), self.features + 1)
             slope = answer.part("gradient").values + penalty(l2(self.plan), point)
             norm = float(np.linalg.norm(slope))
             accepted = settled or norm <= merit
@@ -119,7 +119,7 @@ class Newton:
         counts, squares, error = answer.part(TALLY).values, None, None
         if link(self.plan).squares:
             squares, error = self._squares(answer, best, weights, lowest)
-        events = round(float(counts[1])) if self.aim.side == "binary" else None
+        events = round(float(counts[1])) if self.goal.side == "binary" else None
         rows = round(float(counts.sum()))
         return Sums(
             gram=tuple(map(tuple, self._gram(answer).tolist())),
@@ -228,7 +228,7 @@ class _Rows:
             off = np.asarray(by.mean(at) - y, dtype=np.float64)
             gram.add(design(x), by.curved(at))
             totals["gradient"] += weighted(x, off, parts["gradient"], high["gradient"])
-            totals[TALLY] += counts(self.method.aim, y)
+            totals[TALLY] += counts(self.method.goal, y)
             if by.squares:
                 for name, column in zip(("squares", "rest"), _split(off**2, grain), strict=True):
                     totals[name] += weighted(x[:, :0], column, parts[name], high[name])

@@ -15,9 +15,9 @@ def initial(spec: Spec, shapes: Shapes) -> Floats:
     return layers.initial(spec.seed, shapes)
 
 
-def slope(spec: Spec, shapes: Shapes, aim: Goal) -> Slope:
+def slope(spec: Spec, shapes: Shapes, goal: Goal) -> Slope:
     """By torch. Raises PlanError: it is missing."""
-    return slopes.slope(shapes, spec.activation, aim)
+    return slopes.slope(shapes, spec.activation, goal)
 
 
 def check(spec: Spec) -> Iterator[str]:
