@@ -9,15 +9,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from potluck.core.plan import Column
-from potluck.learning.data.column import CASE, OTHER, Field, key
+from potluck.learning.data.column import Field
 from potluck.learning.data.encode import Encoding, encode, field, referred, scale
 from potluck.learning.data.expressions import value_of
-from potluck.learning.data.notation import Notation
+from potluck.learning.data.notation import Notation, key
 from potluck.learning.data.parts import grounded
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import opened
 from potluck.learning.data.sources.memory import ByName
-from potluck.learning.data.sql.values import looked_at
+from potluck.learning.data.sql.values import CASE, OTHER, looked_at
 from potluck.learning.data.target import Goal
 from potluck.learning.models.card import Card, fault
 

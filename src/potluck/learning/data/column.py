@@ -4,10 +4,9 @@ A kind is a file in `kinds/` and a line in its table. Words that mean "no value"
 `notation` says, whatever the kind.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
@@ -15,33 +14,10 @@ from potluck.core.plan import Column
 from potluck.core.registry import Registry, table
 from potluck.core.stages import Floats
 from potluck.core.tables.derived import Derive
+from potluck.learning.data.notation import Notation, key
 from potluck.learning.data.problems import spelled
-
-if TYPE_CHECKING:
-    from potluck.learning.data.notation import Notation
-    from potluck.learning.data.sql.layers import Layer
-    from potluck.learning.data.sql.values import Cell
-
-OTHER, CASE = -1.0, -2.0
-"""Codes of a category's undeclared value: any, and one whose case alone differs from a declared one. NaN is a missing
-value."""
-Key = float | str
-
-
-def key(text: str) -> Key:
-    """What a text is compared by: as a number where it is one, else as trimmed text."""
-    trimmed = text.strip()
-    number = to_number(trimmed)
-    return trimmed if number is None else number
-
-
-def to_number(text: str) -> float | None:
-    """The finite number that a text is, or None. Its digits are ASCII."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and "_" not in text and text.strip().isascii() else None
+from potluck.learning.data.sql.layers import Layer
+from potluck.learning.data.sql.values import Cell
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,12 +93,12 @@ class ColumnKind:
     none; without it a condition lists declared values.
     """
 
-    check: "Callable[[str, Column, Notation], list[str]]"
+    check: Callable[[str, Column, Notation], list[str]]
     field: Callable[[str, Column], Field]
-    value: "Callable[[Field, Cell, Notation, Layer], str]"
+    value: Callable[[Field, Cell, Notation, Layer], str]
     names: Callable[[Field], tuple[str, ...]]
     features: Callable[[Field, Floats], Floats]
-    fault: "Callable[[Field, Notation], list[str]]"
+    fault: Callable[[Field, Notation], list[str]]
     unfit: Callable[[Field, bool], tuple[str, str]] = lambda one, typed: not_number(typed)
     measured: bool = False
     spread: bool = False

@@ -14,12 +14,13 @@ import numpy as np
 
 from potluck.core.plan import Column, Plan, required
 from potluck.core.stages import Floats
-from potluck.learning.data.column import COLUMNS, OTHER, Field
+from potluck.learning.data.column import COLUMNS, Field
 from potluck.learning.data.declared import declared, of_rows
 from potluck.learning.data.derive import named
 from potluck.learning.data.notation import Notation
 from potluck.learning.data.reduce import source_of
 from potluck.learning.data.sql.relation import Limits
+from potluck.learning.data.sql.values import OTHER
 
 MOST = 1 << 40
 """Rows, where no plan says how many there may be."""

@@ -5,17 +5,34 @@ Letters are folded one by one, by a table that is written into the query, so tha
 whose small form is more than one letter stays as it is.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
 from potluck.core.plan import Data
-from potluck.learning.data.column import Key, to_number
 
 CASED = 0x1E944
 """No letter from here on has a small form."""
 BLOCK = 256
 """Letters that are looked at together."""
+Key = float | str
+
+
+def key(text: str) -> Key:
+    """What a text is compared by: as a number where it is one, else as trimmed text."""
+    trimmed = text.strip()
+    number = to_number(trimmed)
+    return trimmed if number is None else number
+
+
+def to_number(text: str) -> float | None:
+    """The finite number that a text is, or None. Its digits are ASCII."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in text and text.strip().isascii() else None
 
 
 @dataclass(frozen=True)

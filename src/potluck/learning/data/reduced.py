@@ -9,7 +9,7 @@ import numpy as np
 
 from potluck.core.errors import DataError
 from potluck.core.stages import Floats
-from potluck.learning.data.column import OTHER, Field
+from potluck.learning.data.column import Field
 from potluck.learning.data.expressions import expressions
 from potluck.learning.data.notation import Notation
 from potluck.learning.data.parts import Part, Wish, grounded, parts
@@ -18,6 +18,7 @@ from potluck.learning.data.problems import Doubt, Problems
 from potluck.learning.data.reducing import Reducing, gathered
 from potluck.learning.data.source import Source, opened, texts
 from potluck.learning.data.sql.relation import Column
+from potluck.learning.data.sql.values import OTHER
 from potluck.learning.data.target import Goal, of_derived, settled
 
 ORDERED = "rows follow one another by it: fill it, or leave such rows out by a condition on it (data.where)"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from potluck.core.plan import Plan, required
 from potluck.core.tables.derived import Reduced
 from potluck.learning.data import encode
-from potluck.learning.data.column import CASE, COLUMNS, Field
+from potluck.learning.data.column import COLUMNS, Field
 from potluck.learning.data.declared import declared
 from potluck.learning.data.expressions import Expressions
 from potluck.learning.data.notation import Notation
@@ -19,7 +19,7 @@ from potluck.learning.data.persons import NOBODY
 from potluck.learning.data.reduce import REDUCTIONS, ROWS, Given, column_of_persons, source_of
 from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import Layer, cases
-from potluck.learning.data.sql.values import Cell, absent, unfit
+from potluck.learning.data.sql.values import CASE, Cell, absent, unfit
 from potluck.learning.data.target import Goal, goal_of, of_derived
 
 DIGITS = "^0*([0-9]+)$"

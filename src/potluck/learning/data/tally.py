@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from potluck.core.plan import Plan, Statistic, named
 from potluck.core.stages import Floats
-from potluck.learning.data.column import CASE, Field, Key, key
+from potluck.learning.data.column import Field
+from potluck.learning.data.notation import Key, key
+from potluck.learning.data.sql.values import CASE
 from potluck.learning.data.target import Goal
 
 Mask = NDArray[np.bool_]

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from potluck.core.plan import Plan, required
 from potluck.core.stages import Floats
-from potluck.learning.data.column import CASE, OTHER, Field, key
+from potluck.learning.data.column import Field
 from potluck.learning.data.declared import find
 from potluck.learning.data.encode import scale
-from potluck.learning.data.notation import Notation
+from potluck.learning.data.notation import Notation, key
 from potluck.learning.data.problems import NO_VALUE, Problems, spelled
 from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import Layer, cases
-from potluck.learning.data.sql.values import Cell, code, number, order
+from potluck.learning.data.sql.values import CASE, OTHER, Cell, code, number, order
 
 Side = Literal["binary", "classes", "number"]
 UNDECLARED = "a target value that the plan does not declare"

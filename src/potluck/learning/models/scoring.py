@@ -18,8 +18,9 @@ from potluck.core.errors import DataError, UsageError
 from potluck.core.plan import Data
 from potluck.core.predicting import Dense, Net, Scored
 from potluck.core.stages import Floats
-from potluck.learning.data.column import COLUMNS, to_number
+from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import Encoding
+from potluck.learning.data.notation import to_number
 from potluck.learning.data.rows import Inputs, inputs, layout_of
 from potluck.learning.data.source import Source
 from potluck.learning.data.tally import Tally

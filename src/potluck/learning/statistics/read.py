@@ -8,7 +8,7 @@ import numpy as np
 from potluck.core.plan import Plan
 from potluck.core.stages import Grid
 from potluck.learning.data import table
-from potluck.learning.data.column import CASE, Field
+from potluck.learning.data.column import Field
 from potluck.learning.data.declared import declared
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.expressions import expressions
@@ -18,7 +18,7 @@ from potluck.learning.data.reducing import gathered, reducing
 from potluck.learning.data.source import Source, limits_of, most_read, opened
 from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import cases, inside
-from potluck.learning.data.sql.values import unfit
+from potluck.learning.data.sql.values import CASE, unfit
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Counting
 from potluck.learning.data.units import most_rows

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from potluck.core.plan import Column
 from potluck.core.tables.derived import Derive
-from potluck.learning.data.column import OTHER, Field
+from potluck.learning.data.column import Field
 from potluck.learning.data.derive import Derivation, listed
 from potluck.learning.data.sql.layers import Layer, cases
+from potluck.learning.data.sql.values import OTHER
 
 
 def check(at: str, one: Derive, source: Column) -> list[str]:

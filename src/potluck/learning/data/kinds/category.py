@@ -5,8 +5,8 @@ import numpy as np
 
 from potluck.core.plan import Column
 from potluck.core.stages import Floats
-from potluck.learning.data.column import ColumnKind, Field, key
-from potluck.learning.data.notation import Notation
+from potluck.learning.data.column import ColumnKind, Field
+from potluck.learning.data.notation import Notation, key
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.sql.values import Cell, code, order
 

@@ -4,17 +4,20 @@ NULL: no value. Not finite: a cell that is not what the plan declares; of a text
 decimal mark, infinity below zero. A category's code is its place among the declared
 values; OTHER a value that is not declared, CASE one whose case alone differs from a declared one. Numbers are as they
 are, not yet clamped. A text that spells a finite number is that number, whatever its spelling; any other is compared
-without blanks around it (`learning.data.column.key`).
+without blanks around it (`learning.data.notation.key`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from potluck.learning.data.column import CASE, OTHER, Key
-from potluck.learning.data.notation import Notation, folded, folding
+from potluck.learning.data.notation import Key, Notation, folded, folding
 from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import Layer, cases
+
+OTHER, CASE = -1.0, -2.0
+"""Codes of a category's undeclared value: any, and one whose case alone differs from a declared one. NaN is a missing
+value."""
 
 
 @dataclass(frozen=True, slots=True)
