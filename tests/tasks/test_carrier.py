@@ -9,7 +9,7 @@ from potluck.core.errors import UsageError
 from potluck.core.party import BROKER, SERVER
 from potluck.core.schemes import scheme_of
 from potluck.core.views import Form, breaks, together
-from potluck.members.names import checked_name
+from potluck.members.names import checked_name, file_name
 from potluck.secret.envelope import MAGIC
 from potluck.tasks import catalog
 from potluck.tasks.sums import protections
@@ -156,6 +156,17 @@ def test_no_site_is_called_as_a_party_without_rows_is(name):
     assert any('"server", "broker"' in error for error in errors)
     with pytest.raises(UsageError, match='"server", "broker"'):
         checked_name(name)
+
+
+def test_sites_whose_names_give_one_file_are_refused():
+    """Their ledgers would be one: a name that is no file's name gets a hash, which another name may end in."""
+    first, second = "a b", file_name("a b")
+    assert file_name(second) == second
+    for sites in (["a", first, second], ["a", second, first]):
+        errors, _ = catalog.check(plan().set("federation.sites", sites).spec)
+        assert errors == [
+            f"federation.sites: {sites[1]} and {sites[2]} would share one file. hint: give one another name"
+        ]
 
 
 def test_who_opens_a_letter_of_ciphertext_has_ciphertext():

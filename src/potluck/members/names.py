@@ -19,6 +19,8 @@ def checked_name(name: str, where: str = "") -> str:
 
 
 def file_name(text: str) -> str:
-    """A name as a file or folder name: letters, digits, dash, dot; anything else becomes a dash and a short hash."""
+    """A name as a file or folder name: letters, digits, dash, dot; anything else becomes a dash and a short hash.
+
+    Two names may give one: a plan with two such sites is refused (`tasks.rules`)."""
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in text)[:60]
-    return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"

@@ -11,6 +11,7 @@ from potluck.core.plan import Model, Plan, repeated
 from potluck.core.registry import Known, known_of
 from potluck.core.traits import OWN, TRAITS
 from potluck.learning.models.kinds import MODELS
+from potluck.members.names import file_name
 
 TAKEN = (SERVER.name, BROKER.name)
 MOST_VALUES = 100_000
@@ -105,6 +106,11 @@ def _federation(plan: Plan) -> list[str]:
         found.append("federation.sites: is empty. hint: name the sites")
     if twice:
         found.append(f"federation.sites: {', '.join(twice)} is there twice. hint: name each site once")
+    files: dict[str, str] = {}
+    for name in fed.sites:
+        first = files.setdefault(file_name(name), name)
+        if first != name:
+            found.append(f"federation.sites: {first} and {name} would share one file. hint: give one another name")
     if any(not name.strip() or len(name) > 100 or name in TAKEN for name in fed.sites):
         what = 'a name is empty, "server", "broker" or over 100 letters'
         found.append(f"federation.sites: {what}. hint: use short names")

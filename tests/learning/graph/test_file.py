@@ -12,9 +12,10 @@ import torch
 from safetensors.numpy import load as theirs
 from safetensors.numpy import save as their_file
 
+from potluck.api.graph.make import graph as make_file
 from potluck.core.errors import GraphError, UsageError
 from potluck.learning.graph.check import check
-from potluck.learning.graph.file import MAGIC, parsed, read, write, written
+from potluck.learning.graph.file import MAGIC, MOST_BYTES, parsed, read, write, written
 from potluck.learning.graph.interpreter import forward, program, tensors
 from potluck.learning.graph.make.make import frozen, made
 from potluck.learning.graph.schema import Special
@@ -49,6 +50,15 @@ def test_what_is_written_is_read_and_written_again_in_the_same_bytes(case):
     for name, parameter in case.make().named_parameters():
         if name in again.tensors:
             assert again.tensors[name].tobytes() == parameter.detach().numpy().tobytes()
+
+
+def test_a_base_is_read_within_the_bound_of_every_file_of_a_graph(tmp_path):
+    base = tmp_path / "base.safetensors"
+    base.touch()
+    os.truncate(base, MOST_BYTES + 1)
+    with pytest.raises(UsageError, match=f"is larger than {MOST_BYTES} bytes"):
+        make_file(torch.nn.Linear(3, 1), {"x": [3]}, tmp_path / "net.graph", base=base)
+    assert not (tmp_path / "net.graph").exists()
 
 
 def test_a_file_on_disk_is_never_written_over(tmp_path):

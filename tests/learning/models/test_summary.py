@@ -13,8 +13,10 @@ from potluck.core.plan import Data, Model, PrivacyPlan, Target, Training
 from potluck.learning.loops import build
 from potluck.learning.models import basis, uncertainty
 from potluck.learning.models.model import Model as Trained
+from potluck.learning.models.summary import Summary, Term
 from potluck.learning.training import newton
 from potluck.learning.training.gram import Gram
+from support.docs.variants import added
 from support.learning.sums import category, frames, make, number, replaced, run
 
 with warnings.catch_warnings():
@@ -463,3 +465,17 @@ def test_a_gradient_on_a_narrow_column_has_not_arrived_however_flat_it_is(tmp_pa
     data = Data(columns=columns(age=number(0, 1e5)), target=Target(column="y", positive=("1",)))
     spec = logistic(data=data, training=Training(method="gradient", rounds=60, rate=4.0))
     assert told(spec, tmp_path, frame).converged is False
+
+
+def test_a_model_of_two_sides_without_odds_is_judged_by_z_and_a_model_of_numbers_by_t():
+    """As its p values are: the normal distribution, and Student's."""
+    with added("model"):
+        heads = {kind: str(empty(kind)).splitlines()[1].split() for kind in ("straight", "linear", "logistic")}
+    assert heads["straight"] == ["coefficient", "low", "high", "se", "z", "p"]
+    assert heads["linear"] == ["coefficient", "low", "high", "se", "t", "p"]
+    assert "z" in heads["logistic"]
+
+
+def empty(kind):
+    """A summary of one coefficient, of which nothing is known."""
+    return Summary(kind, kind, "y", {"x": Term(1.0)}, None, None, None, None, None, None, ())

@@ -1,14 +1,15 @@
 """A torch module becomes a graph's file, on the machine of whoever wrote the module."""
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from potluck.core.errors import UsageError, reason
+from potluck.core.errors import UsageError
 from potluck.core.visible import visible
-from potluck.learning.graph.file import write
+from potluck.learning.graph.file import contents, write
 from potluck.learning.graph.make.exported import InputShape
 from potluck.learning.graph.make.make import frozen, made
 from potluck.learning.graph.outline import Outline, outline
@@ -39,7 +40,7 @@ def graph(
         raise UsageError("a graph has to have an input", hint='inputs={"features": [13]}')
     new, held = None, None
     if base is not None:
-        held = _bytes(Path(base))
+        held = contents(Path(base)) if os.path.lexists(base) else None
         new = None if held is not None else frozen(module)
     data, network = made(module, shapes, held if new is None else new)
     if base is not None and new is not None:
@@ -58,15 +59,6 @@ def _shape(name: str, given: Sizes) -> InputShape:
         hint = f"[13], or (dtype, [32]) with {', '.join(known)}"
         raise UsageError(f'the input "{name}" is no shape of a row', hint=hint)
     return InputShape(known[str(kind)], tuple(int(str(size)) for size in sizes))
-
-
-def _bytes(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise UsageError(f"cannot be read ({reason(error)})", where=str(path)) from None
 
 
 def named(where: str) -> "tuple[Module, dict[str, Sizes]]":

@@ -55,10 +55,10 @@ def written(graph: Graph, tensors: Mapping[str, Array]) -> bytes:
 
 def read(path: Path, base: Path | None = None) -> Network:
     """The graph in a file, and with the base its frozen weights. Raises UsageError: it cannot be read; GraphError."""
-    data = _bytes(path)
+    data = contents(path)
     if base is None:
         return parsed(data, str(path))
-    held = _bytes(base)
+    held = contents(base)
     network = parsed(data, str(path), unpacked(held, str(base), notes=True))
     if network.graph.base != base_of(held):
         raise GraphError("is another base than the graph names", where=str(base), hint=f"it names {network.graph.base}")
@@ -157,7 +157,8 @@ def _numbers(array: Array, *, infinite: bool) -> bool:
     return bool((finite | (array == -np.inf)).all() if infinite else finite.all())
 
 
-def _bytes(path: Path) -> bytes:
+def contents(path: Path) -> bytes:
+    """All of the file of a graph or a base. Raises UsageError: it is no file, larger than any, or cannot be read."""
     try:
         # A pipe without a writer would be waited for: whatever is no file is seen before it is read.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:

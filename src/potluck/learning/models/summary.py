@@ -74,9 +74,9 @@ class Summary:
 
     def __str__(self) -> str:
         logistic = any(term.ratio is not None for term in self.terms.values())
-        head = ("", "odds ratio", "low", "high", "coefficient", "se", "z", "p") if logistic else (
-            "", "coefficient", "low", "high", "se", "t", "p"
-        )  # fmt: skip
+        test = "t" if required(MODELS.of(self.kind).link).squares else "z"
+        numbers = ("odds ratio", "low", "high", "coefficient") if logistic else ("coefficient", "low", "high")
+        head = ("", *numbers, "se", test, "p")
         rows = [head, *(self._row(name, term, logistic) for name, term in self.terms.items())]
         widths = [max(len(row[place]) for row in rows) for place in range(len(head))]
         lines = [f"{self.kind} model of '{visible(self.target)}'" + self._counts()]
