@@ -17,6 +17,8 @@ from potluck.core.party import Party, Role, site
 from potluck.core.registry import Known
 from potluck.core.schemes import Scheme, scheme_of
 from potluck.core.tables.derived import Derive, Join, Names, Reduce, Text, Where
+from potluck.core.tables.model import Model as Model
+from potluck.core.tables.model import ModelKind as ModelKind
 from potluck.core.traits import TRAITS, Traits
 
 CODE = version("potluck")
@@ -27,13 +29,11 @@ NoiseWord = Literal["none", "site", "shared", "reveal"]
 Unit = Literal["row", "person", "site"]
 ServerWord = Literal["lying", "curious"]
 Task = Annotated[str, Known("task")]
-ModelKind = Annotated[str, Known("model.kind")]
 Shown = Literal["size", "members"]
 IGNORED = "ignore"
 Epsilon = Annotated[float, Bounds(ge=1e-9, le=1e12, hint="e.g. 1.0")]
 """The range of epsilon that the accountant supports."""
-MOST_COUNTED, WIDEST_LAYER, DEEPEST_TREE = 1 << 53, 4_096, 5
-"""Networks and trees here are small: larger ones would only exhaust the memory."""
+MOST_COUNTED = 1 << 53
 
 
 T = TypeVar("T")
@@ -127,23 +127,6 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     reduce: Reduce | None = None
     target: Target | None = None
     split: Split | None = None
-
-
-class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """What is trained, or, to predict, which trained model: `file`, or where that is not at hand its `digest`.
-
-    digest: sha256:... as `run` printed it; parties agree on it, not on where the file lies.
-    """
-
-    kind: ModelKind | None = None
-    file: Text | None = None
-    digest: Text | None = None
-    l2: Annotated[float, Bounds(ge=0, le=1e12)] = 1.0
-    layers: Annotated[tuple[Annotated[int, Bounds(ge=1, le=WIDEST_LAYER, hint="e.g. 64")], ...], Size(100)] = (64,)
-    activation: Literal["relu", "tanh", "square"] = "relu"
-    seed: int = 0
-    depth: Annotated[int, Bounds(ge=1, le=DEEPEST_TREE)] = 3
-    bins: Annotated[int, Bounds(ge=2, le=256, hint="e.g. 16")] = 16
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
@@ -274,6 +257,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return TRAITS.of(self.task)
 
     @property
+    def drawn(self) -> bool:
+        """Whether it trains a network that a graph says, and not layers."""
+        return self.traits.learns and self.model is not None and (self.model.graph or self.model.digest) is not None
+
+    @property
     def sums(self) -> int:
         """How many sums it takes, without one on held-out rows; 1 also of what is one round and no sum."""
         return self.training.rounds if self.training and self.traits.labelled else 1
@@ -316,6 +304,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.federation.sites) - self.federation.dropouts
 
 
+def bare(plan: Plan) -> Plan:
+    """The plan as it is hashed and written: without the graph that stands beside it (`learning.models.graphs`)."""
+    return plan if type(plan) is Plan else Plan(**{name: getattr(plan, name) for name in Plan.__struct_fields__})
+
+
 def repeated(names: Iterable[str]) -> list[str]:
     """The names that are there more than once, sorted; in time linear in their number, since a plan may come from
     anybody."""
@@ -323,14 +316,15 @@ def repeated(names: Iterable[str]) -> list[str]:
 
 
 def canonical(plan: Plan) -> bytes:
-    """Every key of the plan but `[data.files]`, `model.file` and `protect.policy`, always the same bytes.
+    """Every key of the plan but `[data.files]`, `model.file`, `model.graph` and `protect.policy`, in one spelling.
 
-    Where a file lies is its owner's business: a model's digest is in, by which all parties know it.
+    Where a file lies is its owner's business. A model's or graph's digest is in: by it all parties know the file.
 
     Keys come in the order of the structs, columns in the plan's own: without a header their order is what they are.
     """
+    plan = bare(plan)
     data = msgspec.structs.replace(plan.data, files={})
-    model = msgspec.structs.replace(plan.model, file=None) if plan.model else None
+    model = msgspec.structs.replace(plan.model, file=None, graph=None) if plan.model else None
     protect = msgspec.structs.replace(plan.protect, policy=None)
     return msgspec.json.encode(msgspec.structs.replace(plan, data=data, model=model, protect=protect))
 

@@ -9,6 +9,7 @@ from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import declared
 from potluck.learning.data.encode import encoding, inputs
 from potluck.learning.data.notation import notation
+from potluck.learning.models import graphs
 from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.layers import MOST_VALUES
 from potluck.learning.models.target_check import of_target
@@ -22,6 +23,8 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     if plan.traits.counts:
         return [*errors, *statistics_check.check(plan)], [*_ignored(plan), *_measured(plan)]
     errors += [*of_target(plan, notation(plan.data)), *of_split(plan), *_method(plan)]
+    if not errors and plan.drawn:
+        errors += graphs.faults(plan)
     if not errors:
         errors += _features(plan)
     return errors, _pauses(plan)
@@ -63,6 +66,10 @@ def _method(plan: Plan) -> list[str]:
         found.append(f'training.aggregation: {what}. hint: method = {by_site}, or aggregation = "mean"')
     if method.linear and kind.link is None:
         found.append(f"training.method: a {model.kind} is not trained by {spec.method}. hint: method = {by_site}")
+    if not plan.drawn and model.trainable != graphs.ALL:
+        found.append("model.trainable: names weights of a graph, and there is none. hint: leave it out, or model.graph")
+    if plan.drawn and not kind.deep:
+        found.append(f'model.graph: a {model.kind} model has no graph. hint: kind = "network"')
     found += kind.check(model)
     if plan.noisy:
         found += method.noised(plan)

@@ -130,7 +130,7 @@ def _tables(plan: Plan) -> list[str]:
             found.append(f"{key}: is for task = {words}. hint: leave the table out, or change the task")
     if traits.learns:
         if plan.model is not None:
-            found += _trained(plan.model)
+            found += _trained(plan, plan.model)
         if plan.data.target is None:
             found.append("data.target: is missing. hint: say which column is predicted")
     return found
@@ -151,12 +151,13 @@ def _data(plan: Plan) -> Iterator[str]:
                 yield f"data.{key}: keys compare as they are written. hint: leave it out"
 
 
-def _trained(model: Model) -> list[str]:
+def _trained(plan: Plan, model: Model) -> list[str]:
     """What training needs of its model table, which a prediction's has not."""
     found = []
     if model.kind is None:
         found.append(f"model.kind: is missing. hint: add it: one of {', '.join(MODELS.words())}")
-    for key in ("file", "digest"):
-        if getattr(model, key) is not None:
-            found.append(f'model.{key}: is for task = "predict". hint: leave it out')
+    if model.file is not None:
+        found.append('model.file: is for task = "predict". hint: leave it out')
+    if plan.drawn and not plan.traits.labelled:
+        found.append(f'model.graph: task = "{plan.task}" trains none. hint: task = "train", or leave it out')
     return found

@@ -136,6 +136,8 @@ def _written(kept: Session, say: Say) -> Say:
 def _across(plan: Plan, member: Membership) -> None:
     """Raises PlanError: it cannot be carried out across machines."""
     spec = plan.spec
+    if spec.drawn:
+        raise PlanError("model.graph: is for `run` in this version", where=plan.where, hint="model.layers")
     for key, wanted in (("federation.sites", spec.sites), ("protect.compute", spec.compute)):
         strangers = [str(party) for party in wanted if party not in member.federation.cards]
         if strangers:

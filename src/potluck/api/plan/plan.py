@@ -9,6 +9,7 @@ import msgspec
 from potluck.api.plan.grammar import Toml, override, parse, read_text, read_toml, replaced
 from potluck.core import plan as core
 from potluck.core.errors import PlanError, UsageError
+from potluck.learning.models.graphs import with_file
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import layered, mode_of
 from potluck.learning.training.methods import method_of
@@ -52,7 +53,7 @@ class Plan:
         self._adopt(tables, Path.cwd(), "plan")
 
     def _adopt(self, tables: Toml, folder: Path, where: str) -> None:
-        self.spec = _known(_defaults(parse(tables, where), tables), folder, where)
+        self.spec = with_file(_known(_defaults(parse(tables, where), tables), folder, where), folder, where)
         self.tables = tables
         self.folder = folder
         self.where = where
@@ -102,7 +103,7 @@ class Plan:
 
     def values(self) -> dict[str, object]:
         """Every key in force, defaults filled in."""
-        return dict(msgspec.to_builtins(self.spec))
+        return dict(msgspec.to_builtins(core.bare(self.spec)))
 
     def __repr__(self) -> str:
         return f"Plan({self.spec.name!r}, task={self.spec.task!r}, with={self.spec.protect.scheme!r})"

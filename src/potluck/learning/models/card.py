@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from potluck.core.plan import WIDEST_LAYER
+from potluck.core.tables.model import WIDEST_LAYER
 from potluck.learning.data.check import of_files
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Encoding
@@ -35,12 +35,15 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return tuple(pairwise((len(self.encoding.names), *self.layers, self.target.outputs)))
 
 
-def fault(card: Card) -> str:
-    """The first thing that cannot be, in words that name columns and no value; empty where there is none."""
-    return next(_faults(card), "")
+def fault(card: Card, *, drawn: bool = False) -> str:
+    """The first thing that cannot be, in words that name columns and no value; empty where there is none.
+
+    drawn: a graph stands beside it, instead of layers.
+    """
+    return next(_faults(card, drawn), "")
 
 
-def _faults(card: Card) -> Iterator[str]:
+def _faults(card: Card, drawn: bool) -> Iterator[str]:
     if card.kind not in MODELS.entries:
         yield "it is of a kind that is not in this version"
         return
@@ -62,7 +65,9 @@ def _faults(card: Card) -> Iterator[str]:
         yield "two of its features have one name"
     yield from _target(card)
     deep = MODELS.of(card.kind).deep
-    if deep != bool(card.activation) or (card.layers and not deep):
+    if drawn and (card.activation or card.layers or not deep):
+        yield "a graph does not fit its kind or layers"
+    elif (deep and not drawn) != bool(card.activation) or (card.layers and not deep):
         yield "its layers do not fit its kind"
     if not all(1 <= width <= WIDEST_LAYER for width in card.layers):
         yield f"a layer has 1 to {WIDEST_LAYER} units"

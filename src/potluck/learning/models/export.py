@@ -25,6 +25,8 @@ def _names(transformer: "FunctionTransformer", _: object) -> NDArray[np.object_]
 def pipeline(model: Trained) -> "Pipeline":
     """A fitted pipeline on raw frames. Raises UsageError: scikit-learn is missing, or has no such network or trees."""
     estimator = MODELS.of(model.kind).sklearn
+    if model.graph is not None:
+        raise UsageError("scikit-learn has no network of a graph", hint="use predict and predict_proba")
     if estimator is None:
         raise UsageError(f"scikit-learn takes no {model.kind} made elsewhere", hint="use predict and predict_proba")
     try:

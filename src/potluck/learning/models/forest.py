@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import numpy as np
 
-from potluck.core.plan import DEEPEST_TREE
 from potluck.core.stages import Floats
+from potluck.core.tables.model import DEEPEST_TREE
 
 MOST = 1000
 """Trees of a forest."""

@@ -2,7 +2,8 @@
 
 The file is canonical JSON (sorted keys, no times, no paths, no protection named), so that equal plans give equal
 bytes however their sums were protected. A network's weights lie beside it in safetensors; the JSON holds their
-SHA-256, so that the digest of the JSON names the whole model. Trees are in the JSON. Nothing is ever unpickled.
+SHA-256, so that the digest of the JSON names the whole model; a graph with its weights lies beside it likewise, as
+.graph. Trees are in the JSON. Nothing is ever unpickled.
 """
 
 import hashlib
@@ -26,15 +27,22 @@ from potluck.learning.data.encode import Encoding, encoding
 from potluck.learning.data.rows import Inputs, inputs, layout_of
 from potluck.learning.data.source import Source, names_of
 from potluck.learning.data.target import Goal, goal_of, scores
+from potluck.learning.graph.file import contents, parsed
 from potluck.learning.models import forest, layers
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.forest import Forest
+from potluck.learning.models.graph_model import GraphModel
+from potluck.learning.models.graphs import digest_of, network_of, shape_faults, trained_of
 from potluck.learning.models.kinds import MODELS, kind_of
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from potluck.learning.models.summary import Summary
+
+
+WEIGHTS, GRAPH = ".safetensors", ".graph"
+"""What the file beside a model file ends in."""
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +54,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model file holds. coefficients: of encoded features (linear and logistic)."""
+    """What a model file holds. coefficients: of encoded features (linear and logistic); graph: the SHA-256 of the file
+    of a network that is a graph."""
 
     format: Literal["potluck model 1"] = "potluck model 1"
     kind: str
@@ -55,6 +64,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     coefficients: dict[str, float] | None = None
     network: Network | None = None
     forest: Forest | msgspec.UnsetType = msgspec.UNSET
+    graph: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -66,7 +76,8 @@ class _Kind(msgspec.Struct, frozen=True):
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
     """A model. weights [d]: intercept, then a coefficient a feature; of a network layer by layer, matrix then bias; of
-    trees none, which are in `forest`. beside: the folder of its file, where it was read from one."""
+    trees and of a graph none, which are in `forest` and `graph`. beside: the folder of its file, where it was read from
+    one."""
 
     kind: str
     encoding: Encoding
@@ -74,6 +85,7 @@ class Model:
     weights: Floats = field(repr=False)
     network: Network | None = None
     forest: Forest | None = field(default=None, repr=False)
+    graph: GraphModel | None = field(default=None, repr=False)
     beside: Path | None = field(default=None, repr=False)
 
     @property
@@ -83,13 +95,13 @@ class Model:
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
-        """(inputs, outputs) of each layer of a network; of a linear model its one layer."""
+        """(inputs, outputs) of each layer of a network of layers; of a linear model its one layer."""
         return self.card.shapes
 
     @property
     def coefficients(self) -> Mapping[str, float]:
         """intercept and a coefficient an encoded feature; empty for a network and for trees."""
-        if self.network or self.forest:
+        if self.network or self.forest or self.graph:
             return {}
         return dict(zip(("intercept", *self.encoding.names), map(float, self.weights), strict=True))
 
@@ -103,6 +115,8 @@ class Model:
 
         Of a linear model a row's has the same bytes wherever the row stands: a row that is taken away moves no other.
         """
+        if self.graph:
+            return self.graph.margins(features)
         if self.network:
             return layers.forward(self.weights, features, self.shapes, self.network.activation)
         if self.forest:
@@ -173,7 +187,8 @@ class Model:
         return columns, tuple(tuple("" if math.isnan(v) else v for v in row) for row in table.tolist())
 
     def files(self) -> tuple[bytes, tuple[Bytes, ...]]:
-        """The model file's bytes, and those of the weights file of a network, in parts that follow each other."""
+        """The model file's bytes, and those of the file beside it (weights of layers, or a graph), in parts that
+        follow each other."""
         body: tuple[Bytes, ...] = ()
         network = self.network
         if network:
@@ -181,6 +196,8 @@ class Model:
             for part in body:
                 state.update(part)
             network = msgspec.structs.replace(network, weights=state.hexdigest())
+        if self.graph:
+            body = (self.graph.content,)
         whole = File(
             kind=self.kind,
             encoding=self.encoding,
@@ -188,6 +205,7 @@ class Model:
             coefficients=dict(self.coefficients) or None,
             network=network,
             forest=self.forest or msgspec.UNSET,
+            graph=digest_of(self.graph.content) if self.graph else msgspec.UNSET,
         )
         text = msgspec.json.format(msgspec.json.encode(whole, order="sorted"), indent=1)
         return text + b"\n", body
@@ -197,11 +215,12 @@ class Model:
         return "sha256:" + hashlib.sha256(self.files()[0]).hexdigest()
 
     def write(self, path: str | Path) -> None:
-        """Write the model file, readable by its owner alone; beside it, as .safetensors, a network's weights."""
+        """Write the model file, readable by its owner alone; beside it a network's weights, as .safetensors, or
+        its graph, as .graph."""
         text, body = self.files()
         private.write(Path(path), text)
         if body:
-            private.write(Path(path).with_suffix(".safetensors"), *body)
+            private.write(Path(path).with_suffix(GRAPH if self.graph else WEIGHTS), *body)
 
     @classmethod
     def read(cls, path: str | Path) -> "Model":
@@ -221,13 +240,16 @@ class Model:
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             raise UsageError("is no model file", where=where, hint="give model.json as `run` wrote it") from None
         trees = whole.forest or None
-        wrong = fault(_card(whole.kind, whole.encoding, whole.target, whole.network)) or _grown(whole)
+        drawn = bool(whole.graph)
+        card = _card(whole.kind, whole.encoding, whole.target, whole.network)
+        wrong = fault(card, drawn=drawn) or _grown(whole)
         if wrong:
             raise UsageError(f"is a broken model file: {wrong}", where=where, hint="give model.json as `run` wrote it")
         names = ("intercept", *whole.encoding.names)
+        graph = _graph(Path(path).with_suffix(GRAPH), whole) if whole.graph else None
         if whole.network is not None:
-            weights = _weights(Path(path).with_suffix(".safetensors"), whole.network.weights)
-        elif trees is not None:
+            weights = _weights(Path(path).with_suffix(WEIGHTS), whole.network.weights)
+        elif trees is not None or graph is not None:
             weights = np.zeros(0)
         else:
             given = whole.coefficients or {}
@@ -235,7 +257,7 @@ class Model:
                 raise UsageError("its coefficients do not fit its encoding", where=where)
             weights = np.array([given[name] for name in names])
         network = msgspec.structs.replace(whole.network, weights="") if whole.network else None
-        model = cls(whole.kind, whole.encoding, whole.target, weights, network, trees, Path(path).parent)
+        model = cls(whole.kind, whole.encoding, whole.target, weights, network, trees, graph, Path(path).parent)
         if network and len(weights) != layers.size(model.shapes):
             raise UsageError("its weights do not fit its layers", where=where)
         if not np.isfinite(weights).all():
@@ -277,6 +299,17 @@ def _grown(whole: File) -> str:
     return forest.fault(whole.forest, whole.encoding.names) if whole.forest else ""
 
 
+def _graph(path: Path, whole: File) -> GraphModel:
+    content = contents(path)
+    if digest_of(content) != whole.graph:
+        raise UsageError("this is not the graph that the model file names", where=str(path))
+    network = parsed(content, str(path))
+    wrong = next(shape_faults(network, len(whole.encoding.names), whole.target), "")
+    if wrong:
+        raise UsageError(f"does not fit its model file: {wrong}", where=str(path))
+    return GraphModel(network)
+
+
 def _weights(path: Path, expected: str) -> Floats:
     try:
         body = path.read_bytes()
@@ -296,5 +329,8 @@ def model(plan: Plan, weights: Floats) -> Model:
     """The model that a plan trains, with these weights."""
     spec, kind = required(plan.model), kind_of(plan)
     assert kind.layered
+    if plan.drawn:
+        whole = GraphModel(network_of(plan)).moved(weights, trained_of(plan))
+        return Model(word(plan), encoding(plan), goal_of(plan), np.zeros(0), graph=whole)
     network = Network(layers=spec.layers, activation=spec.activation) if kind.deep else None
     return Model(word(plan), encoding(plan), goal_of(plan), weights, network)

@@ -82,7 +82,11 @@ def mode_of(kind: str) -> Literal["batch", "single"]:
 
 
 def layered(model: Model, where: str) -> Model:
-    """The model, which is made of layers. Raises UsageError, by name: another kind, which is scored in the open."""
+    """The model, which is made of layers. Raises UsageError, by name: another kind, or a graph, which are scored in the
+    open."""
+    if model.graph:
+        hint = "networks of layers are scored for others; at home: potluck score MODEL CSV"
+        raise UsageError("is a network of a graph, which no protection scores with", where=where, hint=hint)
     if not MODELS.of(model.kind).layered:
         known = ", ".join(word for word, one in MODELS.entries.items() if one.layered)
         hint = f"models of these kinds are scored for others: {known}; at home: potluck score MODEL CSV"

@@ -10,7 +10,7 @@ et al. 2021, arXiv 2003.00295, algorithm 1 (the server's step).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
 
 import numpy as np
 
@@ -23,10 +23,9 @@ from potluck.core.slices import slices
 from potluck.core.stages import Floats, Update
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
-from potluck.learning.models import layers
 from potluck.learning.models.fitted import Fitted, training
-from potluck.learning.models.kind import Slope
-from potluck.learning.models.kinds import kind_of
+from potluck.learning.models.form import Batch, Form, Steps
+from potluck.learning.models.forms import form_of
 from potluck.learning.models.linear import l2
 from potluck.learning.training.method import TALLY, ServerSteps, TrainingMethod, judge, tallied, within
 from potluck.learning.training.optimizer import Step, optimizer_of
@@ -35,7 +34,7 @@ BATCH = 32
 """Rows of a step where the plan does not say."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Average:
     """See `training.method.Method`. features: p."""
 
@@ -43,19 +42,18 @@ class Average:
     goal: Goal
     features: int
 
-    @property
-    def shapes(self) -> tuple[tuple[int, int], ...]:
-        """(inputs, outputs) of each layer; one layer for a linear model."""
-        hidden = kind_of(self.plan).hidden(required(self.plan.model))
-        return tuple(pairwise((self.features, *hidden, self.goal.outputs)))
+    @cached_property
+    def form(self) -> Form:
+        """What trains of the model."""
+        return form_of(self.plan, self.goal, self.features)
 
     def initial(self) -> Floats:
-        """As the kind of model begins."""
-        return kind_of(self.plan).initial(required(self.plan.model), self.shapes)
+        """As the kind of model begins, or the graph."""
+        return self.form.initial()
 
     def blocks(self, weights: Floats) -> tuple[Block, ...]:
         """delta [d]: rows x (local - common weights), or with noise the clipped change; without noise also rows."""
-        length, sites = layers.size(self.shapes), len(self.plan.federation.sites)
+        length, sites = self.form.size, len(self.plan.federation.sites)
         if self.plan.noisy:
             clip = required(self.plan.privacy.clip)
             return (Block("delta", length, clip, clip, sites),)
@@ -102,26 +100,20 @@ class Average:
         return Fitted(weights)
 
     def _descend(self, weights: Floats, step: int, x: Floats, y: Floats) -> None:
-        """Local SGD, in place, over public shuffles that depend on the plan, the round and the number of rows alone."""
-        spec, slope = training(self.plan), self._slope()
-        size = spec.batch or BATCH
-        rows = spec.expected_rows or len(y) * len(self.plan.federation.sites)
-        pull = l2(self.plan) / rows
-        penalised = layers.penalised(self.shapes, intercept_first=kind_of(self.plan).link is not None)
-        for epoch in range(spec.epochs):
-            shuffle = generator(spec.seed, "average", step, epoch).permutation(len(y))
-            for start in range(0, len(y), size):
-                batch = shuffle[start : start + size]
-                at = 0
-                for gradient in slope(weights, x[batch], y[batch]):
-                    for part in slices(len(gradient)):
-                        here = slice(at + part.start, at + part.stop)
-                        weights[here] -= spec.rate * (gradient[part] + pull * penalised[here] * weights[here])
-                    at += len(gradient)
+        """Local SGD, in place."""
+        rows = training(self.plan).expected_rows or len(y) * len(self.plan.federation.sites)
+        steps = Steps(training(self.plan).rate, l2(self.plan) / rows)
+        self.form.descend(weights, self._batches(step, len(y)), x, y, steps)
 
-    def _slope(self) -> Slope:
-        slope = required(kind_of(self.plan).slope)  # a kind without one is not trained on sums: see the plan's check
-        return slope(required(self.plan.model), self.shapes, self.goal)
+    def _batches(self, step: int, rows: int) -> Iterator[Batch]:
+        """Public shuffles that depend on the plan, the round and the number of rows alone."""
+        spec = training(self.plan)
+        size = spec.batch or BATCH
+        for epoch in range(spec.epochs):
+            shuffle = generator(spec.seed, "average", step, epoch).permutation(rows)
+            seeds = generator(spec.seed, "average", step, epoch, "draws")
+            for start in range(0, rows, size):
+                yield Batch(shuffle[start : start + size], int(seeds.integers(2**63)))
 
 
 def _moved(weights: Floats, change: Floats, divisor: float, step: Step, states: list[Floats]) -> Floats:

@@ -19,6 +19,7 @@ from potluck.core.stages import Contribution, Floats
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import most_units
+from potluck.learning.models import graphs
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.kinds import kind_of
 
@@ -47,6 +48,8 @@ class Method(Protocol):
 
 def weights_of(plan: Plan, features: int) -> int:
     """About how many weights the plan's model has."""
+    if plan.drawn:
+        return graphs.length_of(plan)
     classes = plan.data.target.classes if plan.data.target else None
     widths = (features, *kind_of(plan).hidden(required(plan.model)), len(classes or "1"))
     return sum((before + 1) * after for before, after in pairwise(widths))

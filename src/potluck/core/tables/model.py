@@ -1,0 +1,35 @@
+"""The table of a plan that says what is trained, or which trained model scores."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from potluck.core.bounds import Bounds, Size
+from potluck.core.registry import Known
+from potluck.core.tables.derived import Names, Text
+
+ModelKind = Annotated[str, Known("model.kind")]
+WIDEST_LAYER, DEEPEST_TREE = 4_096, 5
+"""Layers and trees here are small: larger ones would only exhaust the memory."""
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """What is trained, or, to predict, which trained model: `file`, or where that is not at hand its `digest`.
+
+    graph: the file of a network's graph, instead of layers; trainable: names of its parameters, or patterns of them
+    (`*`, `?`, `[ab]`): the rest is frozen.
+    digest: sha256:... of the model file as `run` printed it, or of the graph's file; parties agree on it, not on where
+    the file lies.
+    """
+
+    kind: ModelKind | None = None
+    file: Text | None = None
+    digest: Text | None = None
+    l2: Annotated[float, Bounds(ge=0, le=1e12)] = 1.0
+    layers: Annotated[tuple[Annotated[int, Bounds(ge=1, le=WIDEST_LAYER, hint="e.g. 64")], ...], Size(100)] = (64,)
+    graph: Text | None = None
+    trainable: Names = ("*",)
+    activation: Literal["relu", "tanh", "square"] = "relu"
+    seed: int = 0
+    depth: Annotated[int, Bounds(ge=1, le=DEEPEST_TREE)] = 3
+    bins: Annotated[int, Bounds(ge=2, le=256, hint="e.g. 16")] = 16

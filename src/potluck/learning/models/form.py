@@ -1,0 +1,43 @@
+"""What trains of a model, whatever it is made of: how many weights, the first ones, and steps down its mean loss."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.stages import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of one step, by number. seed: public, of whatever the step draws."""
+
+    rows: NDArray[np.int64]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How far a step goes: rate times the gradient and `pull` times each weight that a ridge holds."""
+
+    rate: float
+    pull: float
+
+
+class Form(Protocol):
+    """Weights that train, as one vector [d]."""
+
+    @property
+    def size(self) -> int:
+        """d."""
+        ...
+
+    def initial(self) -> Floats:
+        """The first weights [d], from the plan alone."""
+        ...
+
+    def descend(self, weights: Floats, batches: Iterable[Batch], x: Floats, y: Floats, steps: Steps) -> None:
+        """Steps of SGD, a batch each, on rows x [n, p] with targets y [n]; weights [d] change in place."""
+        ...

@@ -1,0 +1,63 @@
+"""A graph's weights that train: steps of SGD in the graph's own type, by the interpreter.
+
+Weights arrive as float64, become numbers of the graph's type (mostly float32), move, and are float64 again: the change
+of a site that makes no step is what that rounding takes away. A ridge holds weights of two axes or more (matrices,
+kernels, tables); biases and scales of norms are free. Dropout draws by a public seed a batch. The bits of a change
+are those of one machine; the model's bytes follow from the opened sums of changes alone.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+
+from potluck.core.stages import Floats
+from potluck.learning.data.target import Goal
+from potluck.learning.graph.file import Network
+from potluck.learning.graph.interpreter import forward, program, tensors
+from potluck.learning.graph.schema import Weight
+from potluck.learning.graph.steps import torch
+from potluck.learning.models.form import Batch, Steps
+from potluck.learning.models.graph_model import parts, vector
+from potluck.learning.models.one_thread import one_thread
+from potluck.learning.models.slopes import loss_of
+
+
+@dataclass(frozen=True, slots=True)
+class GraphForm:
+    """See `form.Form`. trained: in the graph's order."""
+
+    network: Network = field(repr=False)
+    trained: tuple[Weight, ...] = field(repr=False)
+    goal: Goal
+
+    @property
+    def size(self) -> int:
+        """All numbers of weights that train."""
+        return sum(prod(one.shape) for one in self.trained)
+
+    def initial(self) -> Floats:
+        """As the graph's file has them."""
+        return vector(self.network, self.trained)
+
+    def descend(self, weights: Floats, batches: Iterable[Batch], x: Floats, y: Floats, steps: Steps) -> None:
+        """Steps in the graph's type. Raises GraphError: torch is missing, or a batch is beyond a bound."""
+        loaded, loss, entry = torch(), loss_of(self.goal), self.network.graph.inputs[0]
+        ready = program(self.network.graph, self.network.checked)
+        held = {name: one.requires_grad_(False) for name, one in tensors(self.network).items()}
+        moved = {name: loaded.from_numpy(part) for name, part in parts(weights, self.trained).items()}
+        held |= {name: one.requires_grad_(True) for name, one in moved.items()}
+        given, target = loaded.from_numpy(x.astype(entry.dtype)), loaded.from_numpy(y.astype(entry.dtype))
+        with one_thread(), loaded.random.fork_rng(devices=[]):
+            for batch in batches:
+                loaded.default_generator.manual_seed(batch.seed)
+                some = loaded.from_numpy(batch.rows)
+                mean = loss(forward(ready, held, {entry.name: given[some]}, train=True), target[some])
+                found = loaded.autograd.grad(mean, list(moved.values()), materialize_grads=True)
+                with loaded.no_grad():
+                    for one, gradient in zip(moved.values(), found, strict=True):
+                        pull = steps.pull if one.dim() > 1 else 0.0
+                        one.sub_(steps.rate * (gradient + pull * one if pull else gradient))
+        done = [np.asarray(one.detach().numpy(), np.float64).reshape(-1) for one in moved.values()]
+        weights[:] = np.concatenate([np.zeros(0), *done])

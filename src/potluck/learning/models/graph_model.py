@@ -1,0 +1,92 @@
+"""A graph with its weights, as a model: what it says of rows, its file, and the same graph with other weights.
+
+Weights that train are one vector [d] of float64, those of the graph one after another in its order; they become
+numbers of the graph's own type (mostly float32) whenever it runs, and in its file. So a model's file and digest follow
+from the vector alone. It runs on one thread: torch then adds up in one order on a machine, which is NOT that of every
+other machine.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from potluck.core.slices import slices
+from potluck.core.stages import Floats
+from potluck.learning.graph.file import Network, parsed, written
+from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, Program, forward, memory, program, tensors
+from potluck.learning.graph.schema import Weight
+from potluck.learning.graph.steps import torch
+from potluck.learning.graph.tensors import Array
+from potluck.learning.models.one_thread import one_thread
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ROWS = 1024
+"""Rows that are scored at a time, where fewer do not have to."""
+
+
+def vector(network: Network, weights: Sequence[Weight]) -> Floats:
+    """[d] these weights of a graph, one after another."""
+    return np.concatenate([np.zeros(0), *(network.tensors[one.name].reshape(-1) for one in weights)], dtype=np.float64)
+
+
+def parts(weights: Floats, trained: Sequence[Weight]) -> dict[str, Array]:
+    """A vector [d] as these weights of a graph, each of its own type and shape."""
+    found: dict[str, Array] = {}
+    start = 0
+    for one in trained:
+        stop = start + prod(one.shape)
+        found[one.name] = weights[start:stop].astype(one.dtype).reshape(one.shape)
+        start = stop
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class GraphModel:
+    """See the module."""
+
+    network: Network = field(repr=False)
+
+    def moved(self, weights: Floats, trained: Sequence[Weight]) -> "GraphModel":
+        """The same graph, with this vector [d] in place of the weights that train."""
+        data = written(self.network.graph, {**self.network.tensors, **parts(weights, trained)})
+        return GraphModel(parsed(data, "model.graph"))
+
+    @cached_property
+    def content(self) -> bytes:
+        """The bytes of its file."""
+        return written(self.network.graph, self.network.tensors)
+
+    @cached_property
+    def _program(self) -> Program:
+        return program(self.network.graph, self.network.checked)
+
+    @cached_property
+    def _tensors(self) -> "dict[str, Tensor]":
+        return {name: one.requires_grad_(False) for name, one in tensors(self.network).items()}
+
+    def margins(self, features: Floats) -> Floats:
+        """features [n, p] -> [n, outputs]. Raises GraphError: torch is missing."""
+        loaded = torch()
+        checked, entry = self.network.checked, self.network.graph.inputs[0]
+        outputs = checked.values[self.network.graph.output].shape[1]
+        found = np.empty((len(features), outputs))
+        with one_thread(), loaded.no_grad():
+            for some in slices(len(features), rows_at_once(self.network)):
+                given = loaded.from_numpy(features[some].astype(entry.dtype))
+                made = forward(self._program, self._tensors, {entry.name: given})
+                found[some] = made.numpy()
+        return found
+
+
+def rows_at_once(network: Network) -> int:
+    """How many rows are scored at a time: as many as the bounds of memory and arithmetic let, up to ROWS."""
+    checked = network.checked
+    each = max(1, memory(checked, 1) - memory(checked, 0))
+    room = max(0, MOST_MEMORY - memory(checked, 0)) // each
+    return max(1, min(ROWS, room, MOST_FLOPS // max(1, checked.flops)))

@@ -1,0 +1,170 @@
+"""The graph of a plan's network: what of it does not fit the plan, and which of its weights train.
+
+A plan names a graph's file by the SHA-256 of its bytes (`model.digest`), which enters the plan's hash. The graph was
+checked by itself when its bytes were read (`learning.graph`); here are the rules between a graph and a plan.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from potluck.core.errors import GraphError, PlanError
+from potluck.core.plan import Plan, required
+from potluck.core.visible import visible
+from potluck.learning.data.encode import encoding
+from potluck.learning.data.target import Goal, goal_of
+from potluck.learning.graph.file import MOST_BYTES, Network, contents, parsed
+from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, memory
+from potluck.learning.graph.schema import Weight
+from potluck.learning.graph.value import FLOATS
+from potluck.learning.models.fitted import training
+
+INPUT = "features"
+"""The one input of a graph that a plan trains: the encoded table."""
+ALL = ("*",)
+
+
+class Equipped(Plan, frozen=True, kw_only=True):
+    """A plan whose graph is at hand: what no plan's JSON or TOML holds, since a plan names it by its hash.
+
+    content: the bytes of the graph's file; network: what was read of them.
+    """
+
+    content: bytes
+    network: Network
+
+
+def equipped(plan: Plan, content: bytes, network: Network) -> Equipped:
+    """The plan with its graph. Whoever calls has compared the hash."""
+    found = {name: getattr(plan, name) for name in Plan.__struct_fields__}
+    return Equipped(**found, content=content, network=network)
+
+
+def digest_of(content: bytes) -> str:
+    """How a plan names a graph: by the SHA-256 of its file's bytes."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def with_file(plan: Plan, folder: Path, where: str) -> Plan:
+    """A plan with the graph in the file that it names, and its hash; as it is where it names none.
+
+    Raises UsageError: the file cannot be read; GraphError: it is no graph; PlanError: not the one of `model.digest`.
+    """
+    model = plan.model
+    if model is None or model.graph is None:
+        return plan
+    path = folder / model.graph
+    content = contents(path)
+    digest = digest_of(content)
+    if model.digest not in (None, digest):
+        raise PlanError("model.digest: is not that of model.graph", where=where, hint=f"this file's is {digest}")
+    named = type(model)(**{name: getattr(model, name) for name in model.__struct_fields__} | {"digest": digest})
+    whole = Plan(**{name: getattr(plan, name) for name in Plan.__struct_fields__} | {"model": named})
+    return equipped(whole, content, parsed(content, str(path)))
+
+
+def with_bytes(plan: Plan, content: bytes) -> Equipped:
+    """A plan with the graph of these bytes, which come from elsewhere. Nothing is parsed before the hash is right.
+
+    Raises GraphError: they are others than the plan names, or no graph.
+    """
+    if len(content) > MOST_BYTES or digest_of(content) != required(plan.model).digest:
+        raise GraphError("is another graph than the plan names", where="model.graph", hint="take the plan's own file")
+    return equipped(plan, content, parsed(content, "model.graph"))
+
+
+def network_of(plan: Plan) -> Network:
+    """The graph that a plan names. Raises PlanError: it is not at hand."""
+    if not isinstance(plan, Equipped):
+        hint = 'graph = "net.graph": the file that `potluck graph make` wrote'
+        raise PlanError("model.graph: the graph that the plan names is not here", where=plan.name, hint=hint)
+    return plan.network
+
+
+def trained_of(plan: Plan) -> tuple[Weight, ...]:
+    """The weights that train, in the graph's order: those that the graph lets train and the plan's patterns name."""
+    names = required(plan.model).trainable
+    return tuple(
+        one
+        for one in network_of(plan).graph.weights
+        if one.train and any(fnmatchcase(one.name, pattern) for pattern in names)
+    )
+
+
+def length_of(plan: Plan) -> int:
+    """How many numbers train."""
+    return sum(prod(one.shape) for one in trained_of(plan))
+
+
+def faults(plan: Plan) -> Iterator[str]:
+    """What of a plan with a graph does not fit it. Lines as `check` makes them."""
+    model = required(plan.model)
+    if not isinstance(plan, Equipped):
+        yield 'model.graph: is not here. hint: graph = "net.graph", the file that `potluck graph make` wrote'
+        return
+    if (model.layers, model.activation, model.seed) != (type(model)().layers, "relu", 0):
+        keys = "model.layers, model.activation and model.seed"
+        yield f"model.graph: stands instead of layers. hint: leave out {keys}"
+    yield from _named(plan)
+    yield from shape_faults(network_of(plan), len(encoding(plan).names), goal_of(plan))
+    yield from _bounded(plan)
+
+
+def _named(plan: Plan) -> Iterator[str]:
+    network = network_of(plan)
+    if network.missing:
+        what = f"{len(network.missing)} frozen weights lie in a base ({network.graph.base})"
+        yield f"model.graph: {what}, which this version does not train on. hint: make the graph without a base"
+    if not required(plan.model).trainable:
+        yield 'model.trainable: names nothing. hint: ["*"] is all that the graph lets train'
+    for pattern in required(plan.model).trainable:
+        found = [one for one in network.graph.weights if fnmatchcase(one.name, pattern)]
+        if not found:
+            names = ", ".join(one.name for one in network.graph.weights if one.train)
+            hint = f"it has {names[:400]}" if names else "nothing of it trains"
+            yield f'model.trainable: "{visible(pattern[:80])}" matches no weight of the graph. hint: {hint}'
+        elif not any(one.train for one in found):
+            what = f'"{visible(pattern[:80])}" matches frozen weights alone, such as {found[0].name}'
+            yield f"model.trainable: {what}. hint: let them require gradients when the graph is made"
+
+
+def shape_faults(network: Network, features: int, target: Goal) -> Iterator[str]:
+    """What of a graph does not fit so many features and a target."""
+    graph, values = network.graph, network.checked.values
+    inputs = ", ".join(one.name for one in graph.inputs)
+    if [one.name for one in graph.inputs] != [INPUT]:
+        what = f"it takes {inputs}, and a plan gives the encoded table"
+        yield f"model.graph: {what}. hint: one input, --input {INPUT}={features}"
+        return
+    given = values[INPUT]
+    if given.dtype not in FLOATS or given.shape != (1, features):
+        shape = ", ".join(("b", *map(str, given.shape[1:])))
+        what = f"it takes {given.dtype} [{shape}], and the plan has {features} features"
+        yield f"model.graph: {what}. hint: make it with --input {INPUT}={features}"
+    made = values[graph.output].shape
+    if made != (1, target.outputs):
+        of = {"classes": f"{target.outputs} classes", "binary": "two sides", "number": "a number"}[target.side]
+        what = f"it makes [b, {', '.join(map(str, made[1:]))}], and the target has {of}"
+        yield f"model.graph: {what}. hint: logits [b, {target.outputs}]; or another data.target"
+
+
+def _bounded(plan: Plan) -> Iterator[str]:
+    network, rows = network_of(plan), training(plan).batch or 0
+    need, work = memory(network.checked, rows), network.checked.flops * rows
+    if need > MOST_MEMORY:
+        what = f"a batch of {rows} rows may take {need} bytes, {MOST_MEMORY} are the most"
+        yield f"model.graph: {what}. hint: a smaller training.batch"
+    if work > MOST_FLOPS:
+        what = f"a batch of {rows} rows may take {work} operations, {MOST_FLOPS} are the most"
+        yield f"model.graph: {what}. hint: a smaller training.batch"
+    reach = training(plan).range
+    for one in trained_of(plan):
+        array = network.tensors.get(one.name)
+        if not plan.noisy and array is not None and not (np.abs(array) <= reach).all():
+            what = f"{one.name} begins beyond training.range ({reach:g})"
+            yield f"model.graph: {what}. hint: a larger training.range, or other initial weights"
+            return

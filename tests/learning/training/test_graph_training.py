@@ -1,0 +1,213 @@
+"""Plans that name a graph: sites train it by the interpreter, as torch would, and every protection gives one model."""
+
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+if find_spec("torch") is None:
+    pytest.skip("the networks extra is missing", allow_module_level=True)
+
+import torch
+from torch.nn import functional
+
+import potluck
+from potluck.core.errors import GraphError, PlanError, UsageError
+from potluck.core.plan import bare, canonical, digest
+from potluck.core.seeded import generator
+from potluck.learning.data.table import read
+from potluck.learning.loops import build
+from potluck.learning.models.model import Model
+from support.graph import trained as drawn
+from support.learning.sums import run
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory):
+    """By name: graph files, made once."""
+    folder = tmp_path_factory.mktemp("graphs")
+    modules = {
+        "binary": drawn.mlp(), "number": drawn.mlp(), "classes": drawn.mlp(3), "drop": drawn.mlp(drop=0.5),
+        "convolution": drawn.convolution(), "wide": drawn.mlp(features=5),
+    }  # fmt: skip
+    sizes = {"wide": 5}
+    return {name: drawn.made(module, folder / f"{name}.graph", sizes.get(name, 2)) for name, module in modules.items()}
+
+
+def site_tables(plan, kind):
+    return {name: read(frame, plan.spec, name) for name, frame in drawn.frames(kind=kind).items()}
+
+
+def by_torch(kind, plan, tables):
+    """FedAvg of the same module by torch's own autograd and nothing of ours but the public shuffles."""
+    module = drawn.mlp(drawn.TARGETS[kind][2])
+    common = {name: one.detach().double() for name, one in module.named_parameters()}
+    for step in range(2):
+        changes, total = [], 0
+        for table in tables.values():
+            x = torch.tensor(table.features[~table.test], dtype=torch.float32)
+            y = torch.tensor(table.target[~table.test], dtype=torch.float32)
+            with torch.no_grad():
+                for name, one in module.named_parameters():
+                    one.copy_(common[name])
+            order = generator(0, "average", step, 0).permutation(len(y))
+            for start in range(0, len(y), 16):
+                some = order[start : start + 16]
+                out = module(x[some])
+                if kind == "binary":
+                    loss = functional.binary_cross_entropy_with_logits(out[:, 0], y[some])
+                elif kind == "classes":
+                    loss = functional.cross_entropy(out, y[some].long())
+                else:
+                    loss = functional.mse_loss(out[:, 0], y[some]) / 2
+                pull = 0.01 / (len(y) * len(tables)) / 2
+                loss = loss + sum(pull * one.pow(2).sum() for one in module.parameters() if one.dim() > 1)
+                module.zero_grad()
+                loss.backward()
+                with torch.no_grad():
+                    for one in module.parameters():
+                        one -= 0.2 * one.grad
+            changes.append((len(y), {name: one.detach().double() for name, one in module.named_parameters()}))
+            total += len(y)
+        common = {name: sum(rows * one[name] for rows, one in changes) / total for name in common}
+    return common
+
+
+@pytest.mark.parametrize("kind", ["binary", "classes", "number"])
+def test_a_graph_is_trained_as_torch_trains_its_module(graphs, kind):
+    plan = drawn.plan(graphs[kind], kind)
+    tables = site_tables(plan, kind)
+    network = run(build(plan.spec), tables).model.graph.network
+    for name, one in by_torch(kind, plan, tables).items():
+        np.testing.assert_allclose(network.tensors[name], one.numpy(), rtol=0, atol=2e-6)
+        assert network.tensors[name].dtype == np.float32
+
+
+def test_every_protection_gives_the_same_model(graphs, tmp_path):
+    """One of a convolution, one with dropout: the same bytes whoever adds up."""
+    frames = drawn.frames()
+    for name in ("convolution", "drop"):
+        found = {
+            word: potluck.run(
+                drawn.plan(graphs[name], scheme=word), frames, out=tmp_path / f"{name}-{word}", ledger=tmp_path / "l"
+            )
+            for word in ("clear", "mask", "tee")
+        }
+        files = {word: (tmp_path / f"{name}-{word}" / "model.graph").read_bytes() for word in found}
+        assert len(set(files.values())) == 1
+        assert len({one.document["model"]["digest"] for one in found.values()}) == 1
+        assert files["clear"] != graphs[name].read_bytes()  # it has learnt
+
+
+def test_a_model_file_is_read_back_and_scores_alike(graphs, tmp_path):
+    frames = drawn.frames(kind="classes")
+    done = potluck.run(drawn.plan(graphs["classes"], "classes"), frames, out=tmp_path / "run", ledger=tmp_path / "l")
+    model = Model.read(tmp_path / "run" / "model.json")
+    assert model.digest() == done.document["model"]["digest"]
+    assert done.document["metrics"]["federated"]["rows"] == sum(one.sum() for one in _held(frames, graphs))
+    scores = model.scores(frames["a"])
+    module = drawn.mlp(3).eval()
+    with torch.no_grad():
+        for name, one in module.named_parameters():
+            one.copy_(torch.from_numpy(np.array(model.graph.network.tensors[name])))
+        x = torch.tensor(frames["a"][["x", "z"]].to_numpy(), dtype=torch.float32)
+        expected = torch.softmax(module(x).double(), 1).numpy()
+    np.testing.assert_allclose(scores, expected, atol=1e-7)
+    file = tmp_path / "run" / "model.graph"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match="not the graph that the model file names"):
+        Model.read(tmp_path / "run" / "model.json")
+
+
+def _held(frames, graphs):
+    spec = drawn.plan(graphs["classes"], "classes").spec
+    return [read(frame, spec, name).test for name, frame in frames.items()]
+
+
+def test_dropout_draws_by_the_plans_public_seed(graphs):
+    def weights(name, **training):
+        plan = drawn.plan(graphs[name], training={"rounds": 1, **training})
+        return run(build(plan.spec), site_tables(plan, "binary")).model.graph.content
+
+    torch.manual_seed(1)
+    first = weights("drop")
+    torch.manual_seed(2)
+    assert weights("drop") == first
+    assert weights("drop", seed=1) != first
+    state = torch.get_rng_state()
+    weights("drop")
+    assert torch.equal(torch.get_rng_state(), state)  # the program's own draws are left as they were
+
+
+def test_frozen_weights_do_not_move(graphs):
+    plan = drawn.plan(graphs["binary"], model={"trainable": ["4.*", "1.weigh?"]})
+    before = plan.spec.network
+    after = run(build(plan.spec), site_tables(plan, "binary")).model.graph.network
+    moved = {name for name, one in after.tensors.items() if (one != before.tensors[name]).any()}
+    assert moved == {"4.weight", "4.bias", "1.weight"}
+    block = next(build(plan.spec).lead()).blocks[0]
+    assert block.size == 8 + 1 + 8
+
+
+def test_a_plans_hash_pins_the_graph_and_not_its_path(graphs, tmp_path):
+    first = drawn.plan(graphs["binary"])
+    (tmp_path / "moved.graph").write_bytes(graphs["binary"].read_bytes())
+    assert drawn.plan(tmp_path / "moved.graph").hash == first.hash
+    others = [drawn.plan(graphs["drop"]), drawn.plan(graphs["binary"], model={"trainable": ["4.*"]})]
+    assert len({first.hash, *(one.hash for one in others)}) == 3
+    assert str(tmp_path).encode() not in canonical(first.spec)
+    assert b"content" not in canonical(first.spec)
+    assert digest(bare(first.spec)) == digest(first.spec)
+    assert "content" not in first.values()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "model", "training", "said"),
+    [
+        ("wide", "binary", {}, {}, r"takes float32 \[b, 5\], and the plan has 2 features"),
+        ("classes", "binary", {}, {}, r"makes \[b, 3\], and the target has two sides"),
+        ("binary", "classes", {}, {}, r"makes \[b, 1\], and the target has 3 classes"),
+        ("binary", "binary", {"trainable": ["7.*"]}, {}, r'model.trainable: "7\.\*" matches no weight'),
+        ("binary", "binary", {"trainable": []}, {}, "model.trainable: names nothing"),
+        ("binary", "binary", {"layers": [3]}, {}, "stands instead of layers"),
+        ("binary", "binary", {"kind": "logistic"}, {}, "a logistic model has no graph"),
+        ("binary", "binary", {"digest": "sha256:" + 64 * "0"}, {}, "model.digest: is not that of model.graph"),
+        ("binary", "binary", {}, {"method": "gradient"}, "a network is not trained by gradient"),
+        ("binary", "binary", {}, {"range": 0.1}, "begins beyond training.range"),
+        ("binary", "binary", {}, {"batch": 10**9}, "a batch of 1000000000 rows may take"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(graphs, name, kind, model, training, said):
+    with pytest.raises(PlanError, match=said):
+        drawn.plan(graphs[name], kind, model=model, training=training).require()
+
+
+def test_a_graph_that_is_not_here_or_none_is_refused_by_name(graphs, tmp_path):
+    with pytest.raises(UsageError, match="cannot be read"):
+        drawn.plan(tmp_path / "gone.graph")
+    (tmp_path / "none.graph").write_bytes(b"\x80\x04K\x01.")
+    with pytest.raises(GraphError, match="is no graph"):
+        drawn.plan(tmp_path / "none.graph")
+    layers = drawn.tables("x", model={"trainable": ["a"]})
+    del layers["model"]["graph"]
+    with pytest.raises(PlanError, match="names weights of a graph, and there is none"):
+        potluck.Plan(**layers).require()
+
+
+def test_nobody_scores_for_others_or_exports_a_graph(graphs, tmp_path):
+    done = potluck.run(drawn.plan(graphs["binary"]), drawn.frames(), out=tmp_path / "run", ledger=tmp_path / "l")
+    with pytest.raises(UsageError, match="no network of a graph"):
+        done.model.to_sklearn()
+    with pytest.raises(UsageError, match="no coefficients"):
+        done.model.summary()
+    scoring = {
+        "name": "s", "purpose": "p", "task": "predict", "federation": {"sites": ["a", "b"]},
+        "model": {"file": str(tmp_path / "run" / "model.json")}, "predict": {"owner": "a", "client": "b"},
+        "protect": {"with": "tee"}, "privacy": {"noise": "none"},
+    }  # fmt: skip
+    with pytest.raises(UsageError, match="a network of a graph, which no protection scores with"):
+        potluck.Plan(**scoring)
