@@ -21,11 +21,13 @@ Schema = dict[str, object]
 @dataclass(frozen=True, slots=True)
 class JsonSchema:
     """How one kind of file reads its structs. texts: types of JSON that are read as a text; alone: a word that stands
-    for a list of it, empty: none does; filled: tables that may be missing although their struct needs them."""
+    for a list of it, empty: none does; filled: tables that may be missing although their struct needs them; varied:
+    structs, each with a key whose default depends on other keys, so that none stands beside them."""
 
     texts: tuple[str, ...] = ("string",)
     alone: str = ""
     filled: frozenset[str] = frozenset()
+    varied: frozenset[tuple[object, str]] = frozenset()
 
     def document(self, kind: type[msgspec.Struct]) -> Schema:
         """The schema of a whole file."""
@@ -35,12 +37,13 @@ class JsonSchema:
 
     def _table(self, kind: type[msgspec.Struct]) -> Schema:
         found: Schema = {"type": "object", "description": _first(kind.__doc__ or "")}
-        found["properties"] = {one.encode_name: self._key(one) for one in msgspec.structs.fields(kind)}
+        found["properties"] = {one.encode_name: self._key(kind, one) for one in msgspec.structs.fields(kind)}
         return {**found, "required": _required(kind), "additionalProperties": False}
 
-    def _key(self, one: msgspec.structs.FieldInfo) -> Schema:
+    def _key(self, table: type[msgspec.Struct], one: msgspec.structs.FieldInfo) -> Schema:
         default = one.default if isinstance(one.default, str | int | float | tuple) else None
-        return self._value(one.type) | ({} if default is None else {"default": default})
+        varies = (table, one.encode_name) in self.varied
+        return self._value(one.type) | ({} if default is None or varies else {"default": default})
 
     def _value(self, kind: object) -> Schema:
         bare, marks = plain(kind), _marks(kind)

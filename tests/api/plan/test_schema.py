@@ -3,16 +3,23 @@
 import json
 import tomllib
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from potluck.api.plan.grammar import parse, replaced
+from potluck.api.plan.plan import Plan
 from potluck.api.plan.schema import schema as schema_of
 from potluck.core.bounds import Bounds, Size, outside
 from potluck.core.errors import PotluckError
+from potluck.core.traits import TRAITS
+from potluck.learning.models.kinds import MODELS
+from potluck.learning.training.methods import METHODS
+from potluck.learning.training.optimizer import OPTIMIZERS
 from potluck.owner import reading
 from potluck.owner.policy import template
+from support.docs.variants import added
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted(path for path in (*ROOT.glob("examples/*.toml"), *ROOT.glob("src/**/*.toml")))
@@ -46,12 +53,12 @@ def same(value, other):
 
 
 def accepts(rule, value):
-    """JSON Schema, as much of it as ours use: a keyword that is not known here fails."""
+    """JSON Schema, as much of it as ours use: a keyword that is not known here fails. Defaults refuse nothing."""
     if "anyOf" in rule:
         return any(accepts(one, value) for one in rule["anyOf"])
     if "enum" in rule or "const" in rule:
         return any(same(value, word) for word in rule.get("enum", [rule.get("const")]))
-    assert set(rule) <= SAID | INNER | {"type", *LIMITS}, rule
+    assert set(rule) <= SAID | INNER | {"allOf"} | {"type", *LIMITS}, rule
     words = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
     if not any(typed(value, word) for word in words):
         return False
@@ -171,3 +178,64 @@ def test_a_policys_schema_takes_what_the_program_takes_key_by_key(key):
         if not isinstance(value, dict):
             tables = {"version": 1, "source": {"file": "a.csv"}, "allow": {key: value}}
             assert accepts(schema("policy"), tables) == taken(key, value), (key, value)
+
+
+def holds(rule, value):
+    """JSON Schema, as much of it as the conditions of defaults use."""
+    assert set(rule) <= {"allOf", "anyOf", "not", "enum", "properties", "required"}, rule
+    inner = value if isinstance(value, dict) else {}
+    return (
+        all(holds(one, value) for one in rule.get("allOf", ()))
+        and ("anyOf" not in rule or any(holds(one, value) for one in rule["anyOf"]))
+        and not ("not" in rule and holds(rule["not"], value))
+        and value in rule.get("enum", [value])
+        and all(holds(one, inner[key]) for key, one in rule.get("properties", {}).items() if key in inner)
+        and set(rule.get("required", ())) <= set(inner)
+    )
+
+
+def defaults(tables):
+    """What the schema says of each key of [training] that these tables leave out, every rule that holds."""
+    document = schema_of("plan")
+    found = {}
+    for rule in document["allOf"]:
+        if holds(rule["if"], tables):
+            for key, one in rule["then"]["properties"]["training"]["properties"].items():
+                assert key not in found
+                assert "default" not in document["properties"]["training"]["properties"][key]
+                found[key] = one["default"]
+    return found
+
+
+def told(task, training, kind, noise):
+    """The defaults as the schema says them, and as a plan takes them."""
+    privacy = {"noise": noise} if noise == "none" else {"noise": noise, "unit": "row", "epsilon": 1, "delta": 1e-5}
+    tables = PLAN | {"task": task, "training": training, "model": {"kind": kind}, "privacy": privacy}
+    spec = Plan(**tables).spec.training
+    taken = {"rounds": spec.rounds, "rate": spec.rate, "batch": spec.batch}
+    return defaults(tables), {key: value for key, value in taken.items() if value is not None}
+
+
+CHOICES = list(product(TRAITS.words(), MODELS.words(), ("none", "reveal")))
+
+
+@pytest.mark.parametrize("word", METHODS.words())
+def test_a_plans_schema_says_what_a_method_takes_where_a_plan_does_not_say_it(word):
+    for task, kind, noise in CHOICES:
+        if TRAITS.of(task).learns:
+            for more in ({}, *({"optimizer": one} for one in OPTIMIZERS.words())):
+                said, taken = told(task, {"method": word} | more, kind, noise)
+                assert said == taken, (task, kind, noise, more)
+
+
+def test_a_method_of_ones_own_is_in_the_schema_with_its_defaults():
+    with added("method"):
+        said, taken = told("train", {"method": "shortening"}, "logistic", "none")
+        assert said == taken
+        assert taken["rounds"] == METHODS.of("shortening").rounds
+    assert "shortening" not in json.dumps(schema_of("plan"))
+
+
+def test_a_plan_without_a_method_has_no_defaults_of_one():
+    assert defaults({}) == {}
+    assert defaults(PLAN | {"training": {"method": "zzz"}}) == {}

@@ -1,19 +1,18 @@
 """`potluck.Plan`: a plan as its author wrote it, and the checked data behind it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from potluck.api.plan.defaults import filled
 from potluck.api.plan.grammar import Toml, override, parse, read_text, read_toml, replaced
 from potluck.core import plan as core
 from potluck.core.errors import PlanError, UsageError
 from potluck.learning.models.graphs import with_file
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import layered, mode_of
-from potluck.learning.training.methods import method_of
-from potluck.learning.training.rates import usual_rate
 from potluck.tasks import catalog
 
 
@@ -53,7 +52,7 @@ class Plan:
         self._adopt(tables, Path.cwd(), "plan")
 
     def _adopt(self, tables: Toml, folder: Path, where: str) -> None:
-        self.spec = with_file(_known(_defaults(parse(tables, where), tables), folder, where), folder, where)
+        self.spec = with_file(_known(filled(parse(tables, where), tables), folder, where), folder, where)
         self.tables = tables
         self.folder = folder
         self.where = where
@@ -118,23 +117,6 @@ def opened(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Plan:
     if isinstance(plan, str | Path):
         return Plan.read(plan, settings)
     raise UsageError(f"a plan or its path, not {type(plan).__name__}", hint="potluck.Plan.read(PATH)")
-
-
-def _defaults(plan: core.Plan, tables: Toml) -> core.Plan:
-    """Fill in the defaults that depend on other keys."""
-    if plan.training is None:
-        return plan
-    written = tables.get("training")
-    written = written if isinstance(written, Mapping) else {}
-    method = method_of(plan)
-    rounds = method.on_shares if plan.traits.joins and method.on_shares else method.rounds
-    training = msgspec.structs.replace(
-        plan.training,
-        rounds=plan.training.rounds if "rounds" in written else rounds,
-        rate=plan.training.rate if "rate" in written else usual_rate(plan),
-        batch=plan.training.batch if "batch" in written else method.batch,
-    )
-    return msgspec.structs.replace(plan, training=training)
 
 
 def _known(plan: core.Plan, folder: Path, where: str) -> core.Plan:

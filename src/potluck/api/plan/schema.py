@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from potluck.api.plan.defaults import USUAL, rules
 from potluck.core.json_schema import JsonSchema
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, Training
 from potluck.core.traits import TRAITS
 from potluck.owner.hours import ANY
 from potluck.owner.policy import Policy
@@ -12,8 +13,9 @@ from potluck.tasks import catalog as _catalog  # noqa: F401  its rooms fill the 
 
 
 def schema(of: Literal["plan", "policy"]) -> Mapping[str, object]:
-    """What each single key of a plan or a policy may be; rules between keys are not in it."""
+    """What each single key of a plan or a policy may be, and the default of each; rules between keys are not in it."""
     if of == "policy":
         return JsonSchema(alone=ANY).document(Policy)
     filled = frozenset(table for one in TRAITS.entries.values() for table in one.given)
-    return JsonSchema(texts=("string", "number"), filled=filled).document(Plan)
+    varied = frozenset((Training, key) for key in USUAL)
+    return {**JsonSchema(texts=("string", "number"), filled=filled, varied=varied).document(Plan), "allOf": [*rules()]}

@@ -85,6 +85,10 @@ class TrainingMethod:
     pauses: Callable[[Plan], Iterator[str]] = lambda plan: iter(())
     values: Callable[[Plan, int], int] = weights_of
 
+    def usual_rounds(self, joins: bool) -> int:
+        """Where a plan does not say them. joins: over columns of different owners, computed on shares."""
+        return self.on_shares if joins and self.on_shares else self.rounds
+
 
 METHODS: Registry[TrainingMethod] = table("training.method")
 

@@ -20,7 +20,7 @@ from potluck.learning.data.encode import encoding
 from potluck.learning.models.fitted import training
 from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.linear import l2, link
-from potluck.learning.training.methods import method_of
+from potluck.learning.training.methods import METHODS, method_of
 from potluck.learning.training.optimizer import OPTIMIZERS, Optimizer, optimizer_of
 
 NOISED = 0.25
@@ -53,14 +53,18 @@ class Advice:
 
 def usual_rate(plan: Plan) -> float:
     """Where a plan does not say its rate."""
-    method = method_of(plan)
-    optimizer = OPTIMIZERS.of(training(plan).optimizer)
+    spec = training(plan)
+    return rate_of(spec.method, spec.optimizer, plan.model.kind if plan.model else None, plan.noisy)
+
+
+def rate_of(word: str, optimized: str, kind: str | None, noisy: bool) -> float:
+    """The same by the words of a plan's method, optimizer and kind of model."""
+    method, optimizer = METHODS.of(word), OPTIMIZERS.of(optimized)
     if method.by_site or not method.steps or optimizer.rates is None:
         return method.rate
-    kind = plan.model.kind if plan.model else None
     by = MODELS.of(kind).link if kind in MODELS.entries else None
     rate = optimizer.rates.squared if by and by.squares else optimizer.rates.log_loss
-    return rate * NOISED if plan.noisy and optimizer.even else rate
+    return rate * NOISED if noisy and optimizer.even else rate
 
 
 def advice(plan: Plan) -> Advice | None:
