@@ -10,6 +10,7 @@ from potluck.core.party import BROKER, SERVER
 from potluck.core.plan import Model, Plan, repeated
 from potluck.core.registry import Known, known_of
 from potluck.core.traits import OWN, TRAITS
+from potluck.learning.data.reduce import REDUCTIONS
 from potluck.learning.models.kinds import MODELS
 from potluck.members.names import file_name
 
@@ -34,10 +35,14 @@ def too_long(plan: Plan) -> list[str]:
 
 
 def _values(plan: Plan) -> Iterator[str]:
-    derived = sum(len(one.values) + len(one.map) + len(one.edges) for one in plan.data.derive.values())
-    reduce = plan.data.reduce
-    reduced = sum(len(one.values) for one in reduce.columns.values()) if reduce else 0
-    values = sum(len(column.values) for column in plan.data.columns.values()) + derived + reduced
+    data = plan.data
+    of_rows = {name: len(column.values) for name, column in data.columns.items()}
+    of_rows |= {name: len(one.values) + len(one.map) + len(one.edges) for name, one in data.derive.items()}
+    values = sum(of_rows.values())
+    for name, one in data.reduce.columns.items() if data.reduce else ():
+        kind = REDUCTIONS.entries.get(one.kind)
+        kept = of_rows.get(one.source or name, 0) if kind and kind.keeps else 0  # persons have each of them again
+        values += len(one.values) + kept
     if values > MOST_VALUES:
         what = f"{values} values of categories are more than the {MOST_VALUES} that a plan may have"
         yield f"data.columns: {what}. hint: fewer, or columns of numbers"

@@ -7,6 +7,8 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from potluck.core.plan import Column, Fit, Statistic, canonical
+from potluck.core.tables.derived import Derive, Reduce, Reduced, Where
+from potluck.learning.data.derivations import recode
 from potluck.learning.data.notation import Notation
 from potluck.members.home import CoordinatorHome
 from potluck.parties.admission import proposal as proposals
@@ -148,12 +150,53 @@ def plans(count):
         ),
         "align.to": replaced(match, align=replaced(match.align, to=names(count))),
         "matched sites": replaced(match, federation=replaced(match.federation, sites=names(count))),
+    } | about_one(count)
+
+
+def about_one(count):
+    """Plans with many entries about one category of many values."""
+    spec = replaced(scene.plan().spec, task="statistics", model=None, training=None)
+    rows = replaced(spec.data, target=None, split=None, columns={"k": Column(kind="category", values=names(count))})
+    value, every = str(rows.columns["k"].values[-1]), range(count)
+    persons = {
+        "any": {f"p{one}": Reduced(kind="any", source="k", values=(value,)) for one in every},
+        "last": {f"p{one}": Reduced(kind="last", source="k") for one in every},
+    }
+    parts = {
+        "conditions": replaced(rows, where=(Where(column="k", within=(value,)),) * (count // 10)),
+        "a long map": replaced(
+            rows, derive={"m": Derive(kind="recode", source="k", map=dict.fromkeys(names(count), "new"))}
+        ),
+    }
+    parts |= {
+        f"columns of persons: {kind}": replaced(rows, person="who", reduce=Reduce(columns=columns))
+        for kind, columns in persons.items()
+    }
+    return {
+        name: replaced(spec, data=data, statistics=(Statistic(name="n", kind="count"),)) for name, data in parts.items()
     }
 
 
 @pytest.mark.parametrize("where", plans(1))
 def test_no_check_of_a_plan_looks_at_each_name_once_for_each_other(where):
     assert grows(lambda count: catalog.check(plans(count)[where])) < 2.5
+
+
+@pytest.mark.parametrize("where", ["conditions", "columns of persons: any"])
+def test_control_keys_of_values_made_once_an_entry_are_quadratic(where, monkeypatch):
+    real = Notation.places
+    monkeypatch.setattr(Notation, "places", lambda self, values: real(Notation(self.missing), values))
+    assert grows(lambda count: catalog.check(plans(count)[where])) > 3
+
+
+def test_control_a_map_whose_values_are_looked_for_one_by_one_is_quadratic(monkeypatch):
+    monkeypatch.setattr(recode, "_places", lambda values: values)
+    assert grows(lambda count: catalog.check(plans(count)["a long map"])) > 3
+
+
+def test_control_values_that_each_column_of_persons_has_again_are_quadratic(monkeypatch):
+    monkeypatch.setattr(rules, "MOST_VALUES", 10**9)
+    assert grows(lambda count: catalog.check(plans(count)["columns of persons: last"])) > 3
 
 
 def test_control_keys_of_missing_made_once_a_column_are_quadratic(monkeypatch):
@@ -198,6 +241,8 @@ def test_texts_and_values_beyond_what_a_plan_needs_are_refused_by_key():
     spec = scene.plan().spec
     crowd = {f"k{n}": Column(kind="category", values=tuple(f"v{m}" for m in range(1000))) for n in range(101)}
     wide = {f"{n:0999d}": Column(kind="ignore") for n in range(3100)}
+    persons = Reduce(columns={f"p{n}": Reduced(kind="last", source="k0") for n in range(100)})
+    again = replaced(spec.data, columns={"k0": crowd["k0"]}, reduce=persons)
     wrong = {
         "name: 201 letters": replaced(spec, name="n" * 201),
         "purpose: 4001 letters": replaced(spec, purpose="p" * 4001),
@@ -205,6 +250,7 @@ def test_texts_and_values_beyond_what_a_plan_needs_are_refused_by_key():
         "data.columns: 1001 letters": with_column(spec, "c" * 1001, Column(kind="ignore")),
         "data.columns.k.values: 1001 letters": with_column(spec, "k", Column(kind="category", values=("v" * 1001,))),
         "data.columns: 101000 values": replaced(spec, data=replaced(spec.data, columns=spec.data.columns | crowd)),
+        "data.columns: 101000 values of": replaced(spec, data=again),
         "name: all its texts have 3": replaced(spec, data=replaced(spec.data, columns=spec.data.columns | wide)),
     }
     for start, plan in wrong.items():

@@ -40,7 +40,7 @@ def _demanded(at: str, one: Where, column: Column, how: Notation) -> list[str]:
     (word, value), bound = next(iter(one.said.items())), COLUMNS.of(column.kind).bound
     if bound is None:
         if isinstance(value, tuple):
-            known = {how.key(text) for text in column.values}
+            known = how.places(column.values)
             odd = [text for text in value if how.key(text) not in known]
             if odd:
                 hint = f"values are {', '.join(column.values)}"
@@ -83,7 +83,7 @@ def kept(
 def _condition(one: Where, field: Field, value: str, how: Notation, d: Dialect) -> str:
     word, demanded = next(iter(one.said.items()))
     if isinstance(demanded, tuple):
-        codes = {how.key(text): place for place, text in enumerate(field.values)}
+        codes = how.places(field.values)
         listed = ", ".join(d.double(codes[how.key(text)]) for text in demanded)
         return f"{value} {'' if word == 'in' else 'NOT '}IN ({listed})"
     bound = COLUMNS.of(field.kind).bound

@@ -6,7 +6,7 @@ whose small form is more than one letter stays as it is.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -63,6 +63,18 @@ class Notation:
     def gone(self) -> frozenset[Key]:
         """The keys of what means "no value"."""
         return frozenset(map(self.key, self.missing))
+
+    def places(self, values: tuple[str, ...]) -> Mapping[Key, int]:
+        """By key the place of each declared value. Made once for each tuple: thousands of a plan's entries may be about
+        one long category."""
+        if id(values) not in self._places:
+            self._places[id(values)] = values, {self.key(text): place for place, text in enumerate(values)}
+        return self._places[id(values)][1]
+
+    @cached_property
+    def _places(self) -> dict[int, tuple[tuple[str, ...], Mapping[Key, int]]]:
+        """The tuples themselves are kept, so that no other one gets their `id`."""
+        return {}
 
     @cached_property
     def numbers(self) -> tuple[float, ...]:

@@ -3,7 +3,8 @@
 A value that `map` does not name is not declared any more, as one that the old column does not declare.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from potluck.core.plan import Column
 from potluck.core.tables.derived import Derive
@@ -17,10 +18,12 @@ def check(at: str, one: Derive, source: Column) -> list[str]:
     """Old values that there are, and new ones that are listed."""
     if not one.map:
         return [f'{at}.map: is missing. hint: map = {{ "I" = "early", "II" = "early", "III" = "late" }}']
-    odd = [old for old in one.map if old not in source.values]
+    known = _places(source.values)
+    odd = [old for old in one.map if old not in known]
     if odd:
         return [f"{at}.map: {odd[0]} is no value of {one.source}. hint: values are {', '.join(source.values)}"]
-    new = [text for text in one.map.values() if one.values and text not in one.values]
+    named = _places(one.values)
+    new = [text for text in one.map.values() if named and text not in named]
     if new:
         return [f"{at}.map: {new[0]} is not among its values. hint: add it to values, or leave values out"]
     return []
@@ -33,11 +36,15 @@ def column(one: Derive) -> Column:
 
 def value(one: Derive, source: Field, of: Sequence[str], layer: Layer) -> str:
     """A code for a code."""
-    d, values = layer.dialect, column(one).values
-    pairs = [
-        (f"{of[0]} = {d.double(source.values.index(old))}", d.double(values.index(new))) for old, new in one.map.items()
-    ]
+    d, before, after = layer.dialect, _places(source.values), _places(column(one).values)
+    pairs = [(f"{of[0]} = {d.double(before[old])}", d.double(after[new])) for old, new in one.map.items()]
     return cases(pairs, d.double(OTHER))
+
+
+@lru_cache(maxsize=4)
+def _places(values: tuple[str, ...]) -> Mapping[str, int]:
+    """By value its place. Kept, as a thousand entries of a plan may be about one long category."""
+    return {text: place for place, text in enumerate(values)}
 
 
 RECODE = Derivation(

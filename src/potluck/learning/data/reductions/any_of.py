@@ -16,7 +16,7 @@ ANSWERS = ("yes", "no")
 
 def check(at: str, one: Reduced, source: Column, how: Notation) -> list[str]:
     """Values that there are."""
-    known = {how.key(text) for text in source.values}
+    known = how.places(source.values)
     odd = [text for text in one.values if how.key(text) not in known]
     if odd:
         return [f"{at}.values: {odd[0]} is no value of it. hint: values are {', '.join(source.values)}"]
@@ -30,7 +30,7 @@ def column(one: Reduced, source: Column) -> Column:
 
 def gathered(one: Reduced, source: Field, rows: Given, how: Notation, d: Dialect) -> tuple[str, ...]:
     """The smallest code: that of yes where there is one."""
-    places = {how.key(text): place for place, text in enumerate(source.values)}
+    places = how.places(source.values)
     listed = ", ".join(d.double(places[how.key(text)]) for text in one.values)
     yes, no = (d.double(place) for place in range(len(ANSWERS)))
     return (f"min({cases([(f'{rows.value} IN ({listed})', yes), (f'{rows.value} >= {d.double(0)}', no)], 'NULL')})",)
