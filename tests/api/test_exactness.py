@@ -24,12 +24,12 @@ from potluck.dp.account import promise
 from potluck.dp.mechanism import Noised, mechanism
 from potluck.drivers.sums import Log
 from potluck.learning.loops import build
-from potluck.learning.models.scoring import Carried
 from potluck.members.home import SiteHome
 from potluck.owner.policy import Approve
 from potluck.owner.requests import Request, Requests, State
 from potluck.report.page import render
 from potluck.tasks.fit.learner import learner
+from potluck.tasks.here import Elsewhere
 from potluck.tasks.intersect.halves import Intersected
 
 TASKS = ("train", "statistics", "fit", "predict", "intersect")
@@ -155,7 +155,7 @@ def test_the_runs_text_and_its_report_say_what_the_plan_did(task, noise, frames,
         document = potluck.run(made, frames, out=folder, ledger=tmp_path / "ledger").document
     else:  # across machines, where the server knows no more than this
         folder.mkdir()
-        outcome = Intersected(None) if task == "intersect" else Carried()
+        outcome = Intersected(None) if task == "intersect" else Elsewhere()
         cost = dict.fromkeys(made.spec.federation.sites, promise(made.spec))
         write(folder, Facts(made, made.spec, datetime.now(UTC), outcome, Log([]), cost, []))
         document = potluck.Run.read(folder).document

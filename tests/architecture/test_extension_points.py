@@ -4,7 +4,7 @@ All toys but the column kind are those of the pages on how to add one.
 """
 
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,18 @@ import pytest
 import potluck
 from potluck.core.errors import PlanError, UsageError
 from potluck.core.plan import Data
+from potluck.core.traits import TRAITS
 from potluck.learning.data.column import COLUMNS as COLUMN_KINDS
 from potluck.learning.data.kinds.category import CATEGORY
 from potluck.learning.data.table import header
+from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.training.optimizer import OPTIMIZERS
 from potluck.owner.policy import Source
 from potluck.owner.reading import parse
 from potluck.owner.source import open_source
+from potluck.tasks.catalog import TASKS
+from potluck.tasks.shown import Measured, Shown
+from potluck.tasks.statistics.task import STATISTICS
 from support.docs.variants import added
 
 COLUMNS = {"x": {"kind": "number", "low": 0, "high": 10}, "y": {"kind": "category", "values": ["0", "1"]}}
@@ -192,6 +197,59 @@ def test_a_task_runs_under_every_protection_and_policies_know_its_word(scheme, t
         assert parse('version = 1\nsource.file = "rows.csv"\nallow.tasks = ["headcount"]\n', "policy").allow.tasks
     assert found.document["rows"] == 120
     assert found.document["task"] == "headcount"
+    assert "The sites counted 120 rows." in (found.folder / "report.html").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Heads:
+    """An outcome that no room knows."""
+
+    rows: int
+    warnings: tuple[str, ...] = ("heads are rows here",)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What all parties of a toy bring, as its own statistics bring it."""
+
+    room: object
+
+    def __getattr__(self, name):
+        return getattr(self.room, name)
+
+    def play(self, begun):
+        outcome, log = self.room.play(begun)
+        return Heads(round(outcome.results["rows"].value)), log
+
+    def beside(self, outcome):
+        return outcome.rows
+
+
+HEADS = replace(
+    STATISTICS,
+    here=lambda plan, data: Heard(STATISTICS.here(plan, data)),
+    leave=lambda outcome, folder: (folder / "heads.txt").write_text(f"{outcome.rows}\n"),
+    document=lambda outcome, plan, folder, beside: {"heads": outcome.rows, "pooled": beside},
+    shown=lambda outcome, plan, beside: Shown(
+        title="Heads", many=f"{outcome.rows} heads", what="<counted>", did="Heads were counted.", left="None left."
+    ),
+    measured=lambda plan, beside: [Measured("pooled", None, Metrics(beside, auc=0.625))] if beside else [],
+)
+
+
+@pytest.mark.parametrize("compare", [False, True])
+def test_a_tasks_own_outcome_comes_out_as_file_document_and_report(compare, tmp_path):
+    facts = replace(TRAITS.of("statistics"), title="heads")
+    with registered(TASKS, "heads", HEADS), registered(TRAITS, "heads", facts):
+        found = potluck.run(counted("mask", task="heads"), SITES, out=tmp_path / "run", compare=compare)
+    assert (found.document["heads"], found.document["pooled"]) == (120, 120 if compare else None)
+    assert "heads are rows here" in found.document["warnings"]
+    assert (found.folder / "heads.txt").read_text() == "120\n"
+    page = (found.folder / "report.html").read_text(encoding="utf-8")
+    for words in ("Heads were counted. None left.", "120 heads", "&lt;counted&gt;"):
+        assert words in page
+    assert ("0.625" in page) is compare
+    assert "ended without a result" not in page
 
 
 @pytest.mark.parametrize("task", ["train", "statistics"])

@@ -101,6 +101,17 @@ def test_every_task_has_its_facts_its_line_its_folder_and_its_kind_of_round():
         assert TRAITS.of(word).kind is not None
 
 
+def test_nobody_but_the_catalog_and_the_task_itself_imports_from_its_folder():
+    """So that nobody names its outcome: what others need of it is in `tasks.spec`."""
+    found = []
+    for path in sources():
+        for node in nodes(path):
+            of = (node.module or "").split(".") if isinstance(node, ast.ImportFrom) else []
+            if of[:2] == ["potluck", "tasks"] and of[2:3] and of[2] in TASKS.words():
+                found += [path] if not path.startswith(f"tasks/{of[2]}/") else []
+    assert set(found) == {"tasks/catalog.py"}
+
+
 @pytest.mark.parametrize("rows", [TASKS, PROTECTIONS, SCORERS], ids=lambda rows: rows.key)
 def test_a_word_that_is_taken_is_refused_by_every_table_of_tasks_and_protections(rows):
     word = rows.words()[0]

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from potluck.core import prose
 from potluck.report import details as d
 from potluck.report import matrix, network, words
 from support.report.samples import HEADS, HEART, across, carried, clear, heart, statistics
@@ -76,7 +77,7 @@ def test_the_helper_that_the_page_names_exists():
 def test_a_site_without_a_last_word_is_named(page):
     assert "No last word came from va: of its ledger this page knows no end." in said(page)
     text = said(page, None, {"heads": ()})
-    assert f"No last word came from {words.listed(HEART)}: of their ledgers" in text
+    assert f"No last word came from {prose.listed(HEART)}: of their ledgers" in text
     assert "Signed ledger heads" not in text
     whole = (*HEADS, msgspec.structs.replace(HEADS[0], site="va"))
     assert "No last word" not in said(page, None, {"heads": whole})

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from potluck.core import prose
 from potluck.dp.odds import odds as ceiling
 from potluck.report import words
 
@@ -78,7 +79,7 @@ def test_durations(value, said):
     ],
 )
 def test_numbers(value, said):
-    assert words.number(value) == said
+    assert prose.number(value) == said
 
 
 def test_numbers_of_a_table_share_their_decimals():
@@ -91,10 +92,10 @@ def test_numbers_of_a_table_share_their_decimals():
 
 
 def test_counts_lists_and_moments():
-    assert words.count(1, "site") == "one site"
-    assert words.count(4, "site") == "four sites"
-    assert words.count(60, "site") == "60 sites"
-    assert [words.listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+    assert prose.count(1, "site") == "one site"
+    assert prose.count(4, "site") == "four sites"
+    assert prose.count(60, "site") == "60 sites"
+    assert [prose.listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
         "",
         "a",
         "a and b",

@@ -9,7 +9,7 @@ from potluck.api.results.outcome import Run
 from potluck.cli.door import Voice
 from potluck.cli.terminal import Terminal
 from potluck.core.traits import traits_of
-from potluck.tasks.train.compare import NOT_PRIVATE
+from potluck.tasks.trained import NOT_PRIVATE
 
 CAVEAT = (
     "alone and pooled are fitted to convergence by Newton's method, federated is what the plan says.",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from potluck.core import prose
 from potluck.report import words
 from potluck.report.drawing import (
     ACCENT,
@@ -79,7 +80,7 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[tuple[float, str]]:
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     values = [index * step for index in range(first, last + 1)]
     if digits > 6 or abs(high) >= 1e7:
-        return [(value, words.number(value, 3)) for value in values]
+        return [(value, prose.number(value, 3)) for value in values]
     return [(value, f"{value:,.{digits}f}".replace("-", "−")) for value in values]
 
 

@@ -7,10 +7,12 @@ reader of the report may see it (`comparison` and row counts by site only where 
 
 import msgspec
 
+from potluck.core.traits import traits_of
 from potluck.core.views import Form, View
 from potluck.core.visible import json_text
+from potluck.tasks.shown import Shown
 
-VERSION = 1
+VERSION = 2
 FILE = "details.json"
 
 
@@ -84,7 +86,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """One sum. kind: "train" | "evaluate" | "statistics" | "predict" | "intersect".
+    """One round. kind: as `core.asks.Kind` calls it.
 
     dropped: the sites that left while it ran.
 
@@ -138,45 +140,15 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...] = ()
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose model scored whose rows. rows, bound: how many, and of |error| of any score; None where only the client
-    knows. compared: rows that were scored in plain as well, how many labels agree (None: numbers have none), and the
-    largest error seen."""
-
-    owner: str
-    client: str
-    max_rows: int = 0
-    rows: int | None = None
-    bound: float | None = None
-    notes: tuple[str, ...] = ()
-    compared: int | None = None
-    same_labels: int | None = None
-    largest_error: float | None = None
-
-
-class Intersection(msgspec.Struct, frozen=True, kw_only=True):
-    """Which columns were matched, and who (`to`) learnt what (`reveal`: "size" or "members").
-
-    size: how many keys all have; None where no one who learnt it is here. reused: an earlier alignment was taken.
-    plain: the size as all keys in one process give it, with --compare.
-    """
-
-    keys: tuple[str, ...]
-    reveal: str
-    to: tuple[str, ...]
-    size: int | None = None
-    reused: bool | None = None
-    plain: int | None = None
-
-
 class Details(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a report shows beyond `run.json`.
 
     created: ISO 8601, UTC. plan_toml: the plan's text as run; overrides: each `--set` as typed.
     rows: which rows the plan is about and what it makes of them, a sentence each.
     interval: what the intervals in `comparison` are made of. in_process: all parties ran in one process.
-    network: the run was across machines. aborts: why rounds or the run ended early. simulated: an enclave was only
-    simulated. exposed: the host of an enclave could read what was inside, as of a simulated one.
+    shown: an outcome that is neither a model nor statistics. network: the run was across machines. aborts: why rounds
+    or the run ended early. simulated: an enclave was only simulated. exposed: the host of an enclave could read what
+    was inside, as of a simulated one.
     """
 
     version: int = VERSION
@@ -200,14 +172,19 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     views: tuple[Seen, ...] = ()
     timeline: tuple[Round, ...] = ()
     questions: tuple[Question, ...] = ()
-    prediction: Prediction | None = None
-    intersection: Intersection | None = None
+    shown: Shown | None = None
     warnings: tuple[str, ...] = ()
     aborts: tuple[str, ...] = ()
     in_process: bool = False
     network: Network | None = None
     simulated: bool = False
     exposed: bool = False
+
+    @property
+    def joint(self) -> bool:
+        """Whether its rounds are no sums."""
+        facts = traits_of(self.task)
+        return facts.joins or (self.shown is not None and not facts.sums)
 
 
 def seen(view: View) -> Seen:

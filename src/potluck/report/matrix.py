@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from potluck.core import prose
 from potluck.core.views import Form, Never
-from potluck.report import words
 from potluck.report.details import Seen
 
 FULL = 12  # most sites for which the table of every party and every thing is written out
@@ -95,8 +95,8 @@ def short(views: Sequence[Seen], sites: Sequence[str]) -> Matrix:
     speech = _Speech(sites)
     for view in views:
         whose = owner(view.of, sites)
-        thing = f"A site's{view.of[len(whose) + 2 :]}" if whose else words.capital(view.of)
-        roles = [words.capital(view.party)]
+        thing = f"A site's{view.of[len(whose) + 2 :]}" if whose else prose.capital(view.of)
+        roles = [prose.capital(view.party)]
         if view.party in sites:
             roles = [OWNER, OTHERS] if whose is None else [OWNER if view.party == whose else OTHERS]
         for role in roles:
@@ -110,8 +110,8 @@ def full(views: Sequence[Seen], sites: Sequence[str]) -> Matrix | None:
         return None
     cells: dict[tuple[str, str], list[Seen]] = {}
     for view in sorted(views, key=lambda view: view.party in sites):
-        thing = view.of if owner(view.of, sites) else words.capital(view.of)
-        party = view.party if view.party in sites else words.capital(view.party)
+        thing = view.of if owner(view.of, sites) else prose.capital(view.of)
+        party = view.party if view.party in sites else prose.capital(view.party)
         cells.setdefault((thing, party), []).append(view)
     return _table(cells, own=lambda thing, role: owner(thing, sites) == role)
 

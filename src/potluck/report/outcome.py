@@ -122,8 +122,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     privacy: Privacy | None = None
     rounds: tuple[TrainRound, ...] = ()
     results: dict[str, Result | None] | None = None
-    predictions: str | None = None
-    members: str | None = None
     warnings: tuple[str, ...] = ()
     stamp: str | None = None
 

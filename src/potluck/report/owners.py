@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from potluck.core import prose
 from potluck.report import symbols, words
 from potluck.report.details import Budget, Details, Spend
 from potluck.report.outcome import Outcome
@@ -91,7 +92,7 @@ def owners(found: Sequence[Budget], *, ledgers: bool, person: str | None = None)
         covers=COVERS.get(first.unit, first.unit) + ("" if person is None else BY.format(person)),
         neighbours=first.neighbours,
         unit=first.unit,
-        delta=words.number(first.delta, 2),
+        delta=prose.number(first.delta, 2),
         epsilon=words.epsilon(_cost(worst)),
         reach=reach,
         odds=odds,

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from potluck.core import prose
 from potluck.core.party import BROKER
 from potluck.core.schemes import scheme_of
 from potluck.core.traits import traits_of
 from potluck.report import (
     charts,
     comparison,
-    joint,
     matrix,
     network,
     owners,
@@ -64,11 +64,7 @@ def render(folder: Path) -> str:
             sentences=summary.sentences(outcome, details, measured, spent),
             facts=summary.facts(outcome, details, moved),
             warnings=tuple(dict.fromkeys([*details.warnings, *outcome.warnings])),
-            ended=outcome.model is None
-            and not outcome.results
-            and not (details.prediction or details.intersection or _fitted(details)),
-            prediction=joint.prediction(outcome, details),
-            matched=joint.intersection(outcome, details),
+            ended=outcome.model is None and not outcome.results and not (details.shown or _fitted(details)),
             fitted=_fitted(details),
             metrics=comparison.metrics(measured, details),
             models=comparison.MODELS,
@@ -119,10 +115,10 @@ def _matrices(details: Details) -> tuple[Matrix | None, Matrix | None]:
 
 
 def _gathering(details: Details) -> str:
-    if not details.sites or details.prediction or _fitted(details) or not scheme_of(details.protect).left:
+    if not details.sites or details.joint or not scheme_of(details.protect).left:
         return ""
     covered = scheme_of(details.protect).hides and not (details.exposed or details.simulated)
-    desc = f"{words.count(len(details.sites), 'site')} around a table. The rows of each stay outside. "
+    desc = f"{prose.count(len(details.sites), 'site')} around a table. The rows of each stay outside. "
     desc += f"Its update, {'covered' if covered else 'open'}, goes into one sum in the middle."
     return symbols.gathering("gathering", "How this run works", desc, len(details.sites), covered)
 
@@ -144,13 +140,13 @@ def _environment() -> Environment:
     )
     made.filters["key"] = lambda label: charts.key(comparison.SHAPES.get(label, "ring"))
     made.filters |= {
-        "capital": words.capital,
+        "capital": prose.capital,
         "clock": words.clock,
-        "count": words.count,
+        "count": prose.count,
         "duration": words.duration,
         "epsilon": words.epsilon,
         "left": traffic.left,
-        "listed": words.listed,
+        "listed": prose.listed,
         "short": network.short,
         "size": words.size,
     }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from potluck.core import prose
 from potluck.learning.statistics.kinds import KINDS
 from potluck.report import charts, words
 from potluck.report.charts import Bar, Mark, Row
@@ -116,7 +117,7 @@ def _histogram(ident: str, question: Question, name: str, one: Result) -> str:
     counts, lows, highs, edges = _list(one.value), _list(one.low), _list(one.high), one.edges or []
     bars = [Bar(count or 0.0, low=_pick(lows, i), high=_pick(highs, i)) for i, count in enumerate(counts)]
     step = max(1, -(-len(edges) // 6))
-    labels = [(i / max(1, len(edges) - 1), words.number(edges[i])) for i in range(0, len(edges), step)]
+    labels = [(i / max(1, len(edges) - 1), prose.number(edges[i])) for i in range(0, len(edges), step)]
     title = f"{question.name}: {question.column or 'values'}{'' if name == EVERYBODY else f', {name}'}"
     said = "; ".join(f"{where}: {count}" for where, count, _ in _bins("", one, words.places(counts))[:40])
     return charts.columns(ident, title, f"{len(counts)} bins. {said}", bars, labels)
@@ -128,7 +129,7 @@ def _bins(name: str, one: Result, decimals: int) -> list[tuple[str, str, str]]:
     for i, count in enumerate(counts):
         last = "]" if i + 1 == len(counts) else ")"
         known = i + 1 < len(edges)
-        where = f"[{words.number(edges[i])}, {words.number(edges[i + 1])}{last}" if known else f"bin {i + 1}"
+        where = f"[{prose.number(edges[i])}, {prose.number(edges[i + 1])}{last}" if known else f"bin {i + 1}"
         interval = _interval(_pick(lows, i), _pick(highs, i), decimals)
         lines.append((f"{name}: {where}" if name else where, words.fixed(count, decimals), interval))
     return lines
@@ -164,7 +165,7 @@ def _asks(question: Question) -> str:
         of = f" of {question.row_title} and {question.column_title}"
     by = f" by {question.by}" if question.by else ""
     unit = f", in {question.unit}{'²' if _unit(question) == 'square' else ''}" if question.unit else ""
-    return words.capital(f"{question.kind}{of}{by}{unit}")
+    return prose.capital(f"{question.kind}{of}{by}{unit}")
 
 
 def _interval(low: object, high: object, decimals: int) -> str:

@@ -5,6 +5,7 @@ The sentences say only what the documents of the run hold; where a fact is absen
 
 from collections.abc import Sequence
 
+from potluck.core import prose
 from potluck.core.schemes import scheme_of
 from potluck.core.traits import traits_of
 from potluck.learning.models.kinds import MODELS
@@ -18,14 +19,7 @@ SERVERS = {"lying": "against a lying server", "curious": "server follows the pro
 TPM = (
     "updates went to an enclave that only a TPM vouches for, which encrypts no memory: its host could read each of them"
 )
-SCORED_TPM = (
-    "Rows and model went to an enclave that only a TPM vouches for, which encrypts no memory: its host could read "
-    "them, and the scores."
-)
 SIMULATED = "updates went to a simulated enclave, which protects nothing: its host could read each of them"
-SCORED_SIMULATED = (
-    "Rows and model went to a simulated enclave, which protects nothing: its host could read them, and the scores."
-)
 
 
 def sentences(
@@ -44,34 +38,25 @@ def _title(kind: str) -> str:
 
 
 def _did(outcome: Outcome, details: Details) -> str:
-    if details.prediction is not None:
-        one = details.prediction
-        what = words.count(one.rows, "row") if one.rows is not None else "rows"
-        return f"{words.capital(what)} of {one.client} were scored by a model of {one.owner}."
-    matched = details.intersection
-    if matched is not None:
-        found = f": {words.count(matched.size, 'key')}" if matched.size is not None else ""
-        return f"{words.capital(words.count(len(details.sites), 'site'))} matched their keys{found} in common."
-    who = words.capital(words.count(len(details.sites), "site")) if details.sites else "The sites"
+    if details.shown is not None:
+        return details.shown.did
+    who = prose.capital(prose.count(len(details.sites), "site")) if details.sites else "The sites"
     if traits_of(outcome.task).joins:
         what = _title(outcome.model.kind) if outcome.model else "a model, which its readers have"
         return f"{who} fitted {what} over columns that each has of the same rows."
     if outcome.results:
-        return f"{who} computed {words.count(len(outcome.results), 'statistic')} together, from one sum."
+        return f"{who} computed {prose.count(len(outcome.results), 'statistic')} together, from one sum."
     if outcome.model is None:
         return f"{who} set out together, but this run ended without a result."
     what = _title(outcome.model.kind)
     rounds = sum(one.kind == "train" for one in details.timeline) or len(outcome.rounds)
-    often = f" in {words.count(rounds, 'round')}" if rounds else ""
+    often = f" in {prose.count(rounds, 'round')}" if rounds else ""
     return f"{who} trained {what} together{often}."
 
 
 def _left(outcome: Outcome, details: Details) -> str:
-    if details.prediction is not None:
-        scored = SCORED_SIMULATED if details.simulated else SCORED_TPM
-        return scored if details.exposed or details.simulated else scheme_of(details.protect).scored
-    if details.intersection is not None:
-        return "Keys left only blinded: no site saw another's but those in common, where the plan reveals them."
+    if details.shown is not None:
+        return details.shown.left
     if traits_of(outcome.task).joins:
         return "No column was sent anywhere but in shares, of which no single party can read one."
     exposed = SIMULATED if details.simulated else TPM
@@ -110,7 +95,7 @@ def _result(scores: Sequence[Score]) -> str:
         for label, said in (("federated, no noise", "without noise"), ("pooled", "with all rows in one place"))
         if label in overall
     ]
-    return f"{text}; {words.listed(beside)}." if beside else f"{text}."
+    return f"{text}; {prose.listed(beside)}." if beside else f"{text}."
 
 
 def _an(title: str) -> str:
@@ -141,7 +126,7 @@ def facts(outcome: Outcome, details: Details, moved: Timeline | None) -> tuple[t
         found.append(("Noise", privacy.noise, cost))
     if moved is not None:
         found.append(("Moved", words.size(moved.up + moved.down), f"{words.size(moved.up)} of it up"))
-        sums = not (details.prediction or details.intersection or traits_of(outcome.task).joins)
-        count = words.count(len(moved.rounds), "sum" if sums else "round")
+        sums = not details.joint
+        count = prose.count(len(moved.rounds), "sum" if sums else "round")
         found.append(("Time in rounds", words.duration(moved.seconds), count))
     return tuple(found)

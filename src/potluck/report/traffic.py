@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from potluck.core import prose
 from potluck.report import charts, words
 from potluck.report.charts import Bar, Mark, Row
 from potluck.report.details import Details, Round
@@ -42,8 +43,8 @@ def timeline(outcome: Outcome, details: Details) -> Timeline | None:
     up, down = sum(r.bytes_up for r in rounds), sum(r.bytes_down for r in rounds)
     every = -(-len(rounds) // COLUMNS)
     bars = [_bar(rounds[start : start + every]) for start in range(0, len(rounds), every)]
-    lost = tuple(f"round {r.round}: {words.listed(left(r))}" for r in rounds if r.dropped)
-    desc = f"{words.count(len(rounds), 'round')}, {words.size(up)} up and {words.size(down)} down in all. "
+    lost = tuple(f"round {r.round}: {prose.listed(left(r))}" for r in rounds if r.dropped)
+    desc = f"{prose.count(len(rounds), 'round')}, {words.size(up)} up and {words.size(down)} down in all. "
     desc += f"Drop-outs: {'; '.join(lost[:20])}." if lost else "No site dropped out."
     shown = range(0, len(bars), -(-len(bars) // 8))
     labels = [((index + 0.5) / len(bars), f"{rounds[index * every].round}") for index in shown]
@@ -72,7 +73,7 @@ def left(one: Round) -> list[str]:
 
 
 def _bar(rounds: Sequence[Round]) -> Bar:
-    lost = [f"round {r.round}: {words.listed(r.dropped)} left" for r in rounds if r.dropped]
+    lost = [f"round {r.round}: {prose.listed(r.dropped)} left" for r in rounds if r.dropped]
     return Bar(
         float(sum(r.bytes_up for r in rounds)),
         float(sum(r.bytes_down for r in rounds)),

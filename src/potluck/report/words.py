@@ -8,16 +8,14 @@ ceiling for the strongest adversary, not an estimate of what an attack reaches.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from potluck.core.agree import agree
+from potluck.core import prose
 from potluck.core.visible import seen
 from potluck.dp.odds import odds as ceiling
 
-SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 WHO = {"row": "one row", "person": "one person", "site": "one whole site"}
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def secret(unit: str, neighbours: str) -> str:
@@ -32,22 +30,6 @@ def clean(text: str) -> str:
         return text
     stays = "\t\n\r\N{NO-BREAK SPACE}"
     return "".join(one if one in stays or seen(one) else "\N{REPLACEMENT CHARACTER}" for one in text)
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """ "one round", "four sites", "60 sites"."""
-    word = SMALL[number] if 0 <= number < len(SMALL) else f"{number:,}"
-    return f"{word} {agree(number, noun, plural or noun + 's')}"
-
-
-def capital(text: str) -> str:
-    """With a capital at its start, the rest untouched."""
-    return text[:1].upper() + text[1:]
-
-
-def listed(items: Sequence[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
-    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
 def size(number: float) -> str:
@@ -70,22 +52,6 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def number(value: float | None, digits: int = 4) -> str:
-    """A number in `digits` significant digits, thousands apart; whole numbers in full."""
-    if value is None or math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    if value == round(value) and abs(value) < 1e15:
-        text = f"{value:,.0f}"
-    elif abs(value) >= 1e7 or 0 < abs(value) < 1e-4:
-        return power(value, digits)
-    else:
-        places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-        text = f"{value:,.{min(places, 6)}f}"
-    return text.replace("-", "−")
-
-
 def places(values: Iterable[float | None], digits: int = 4) -> int:
     """The decimals that numbers of one table share: so many that the largest has `digits` digits; whole ones none."""
     known = [value for value in values if value is not None and math.isfinite(value)]
@@ -102,19 +68,11 @@ def fixed(value: float | None, decimals: int) -> str:
     return f"{value:,.{decimals}f}".replace("-", "−")
 
 
-def power(value: float, digits: int) -> str:
-    """ "1.2 × 10⁻⁷"; a power of ten without the factor."""
-    factor, exponent = f"{value:.{digits - 1}e}".split("e")
-    factor = factor.rstrip("0").rstrip(".") if "." in factor else factor
-    ten = "10" + str(int(exponent)).translate(RAISED)
-    return (ten if factor == "1" else f"{factor} × {ten}").replace("-", "−")
-
-
 def score(value: float | None, metric: str) -> str:
     """A metric: three decimals where it lies between 0 and 1, else significant digits."""
     if value is None:
         return "–"
-    return number(value) if metric == "rmse" else f"{value:.3f}".replace("-", "−")
+    return prose.number(value) if metric == "rmse" else f"{value:.3f}".replace("-", "−")
 
 
 def epsilon(value: float | None) -> str:

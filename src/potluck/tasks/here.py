@@ -11,31 +11,28 @@ from potluck.core.plan import Plan
 from potluck.drivers.memory import Memory
 from potluck.drivers.sums import Log
 from potluck.learning.data.tally import Tally
-from potluck.learning.evaluation.evaluate import Metrics
-from potluck.learning.models.scoring import Agreement, Carried, Predicted
-from potluck.learning.statistics.statistics import Counted
-from potluck.learning.training.trained import Trained
-from potluck.tasks.intersect.halves import Intersected
-from potluck.tasks.train.compare import Comparison
 from potluck.tee.attestation.demand import Demand
 
 Json = dict[str, object]
-Outcome = Trained | Counted | Predicted | Carried | Intersected
+Beside = object
+"""What a run is compared with where one process holds all rows, which is not private: a type of the task's own. None:
+it was not asked for, or there is nothing."""
+
+
+class Outcome(Protocol):
+    """What comes of a run: a type of the task's own."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to mind of it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """What a run is compared with where one process holds all rows: not private. Each is None where it was not asked
-    for, or is not of this task.
+class Elsewhere:
+    """The outcome of a round whose results others have: the server knows that it was carried out."""
 
-    comparison: of training; agreement: scores beside plain ones; pooled: of a
-    fit in one place; shared: how many keys all have.
-    """
-
-    comparison: Comparison | None = None
-    agreement: Agreement | None = None
-    pooled: Metrics | None = None
-    shared: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ class Here(Protocol):
         ...
 
     def beside(self, outcome: Outcome) -> Beside:
-        """What no owner could do alone."""
+        """What no owner could do alone; None: nothing."""
         ...
 
     def fetch(self, homes: Mapping[str, Path], run: str) -> Outcome | None:

@@ -12,13 +12,12 @@ from potluck.core.party import Party
 from potluck.core.plan import Plan
 from potluck.core.views import View
 from potluck.dp.account import Cost
-from potluck.learning.models.scoring import Carried
 from potluck.members.home import SiteHome
 from potluck.owner.policy import Policy
 from potluck.tasks.announcement import only
-from potluck.tasks.here import Beside, Estimate, Here, Json, Outcome
-from potluck.tasks.intersect.halves import Intersected
+from potluck.tasks.here import Beside, Elsewhere, Estimate, Here, Json, Outcome
 from potluck.tasks.participation import HalfOf, Participation, idle
+from potluck.tasks.shown import Measured, Shown
 from potluck.tasks.sources import Sources, Written
 
 EXACT = "no noise: exact sums are released; no epsilon is charged, and none could be stated"
@@ -55,7 +54,8 @@ class TaskSpec:
     that is one round; elsewhere: what comes of that where the results are others'.
     here: what all parties bring, where one process has them all; keeps: whose ledgers a run writes; estimate: what a
     run would cost.
-    leave: writes what comes of a run into its folder; document: what the run's document says of it.
+    leave: writes what comes of a run into its folder; document: what the run's document says of it; shown, measured:
+    what its report shows beside a model and statistics. seal: what the server signs of it, in its last word.
     learnt: what an owner of this name is asked for, in a sentence or two; exact: what a plan without noise costs it.
     """
 
@@ -66,12 +66,15 @@ class TaskSpec:
     costs: Callable[[Plan], Mapping[Kind, Cost]]
     part: Callable[[Plan, Policy, SiteHome], Participation]
     serve: Callable[[Plan], Serving] = serves_sums
-    elsewhere: Callable[[], Carried | Intersected] = Carried
+    elsewhere: Callable[[], Outcome] = Elsewhere
     unknown: Callable[[Plan], str | None] = lambda plan: None
     here: Callable[[Written, Sources | None], Here]
     estimate: Callable[[Written], Estimate]
     leave: Callable[[Outcome, Path], None]
     document: Callable[[Outcome, Plan, Path, Beside], Json]
+    shown: Callable[[Outcome, Plan, Beside], Shown | None] = lambda outcome, plan, beside: None
+    measured: Callable[[Plan, Beside], Sequence[Measured]] = lambda plan, beside: ()
+    seal: Callable[[Outcome], bytes] = lambda outcome: b""
     learnt: Callable[[Plan, str], str]
     exact: Callable[[Plan], str] = lambda plan: EXACT
     keeps: Callable[[Plan], Sequence[Party]] = charged

@@ -1,6 +1,8 @@
 """What a trained model leaves in a run's folder, and what the run's document says of it."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from potluck.core import private
@@ -9,10 +11,26 @@ from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.models.basis import FILE as SUMMARY
 from potluck.learning.training.trained import Trained
 from potluck.tasks.here import Beside, Json, Outcome
-from potluck.tasks.train.compare import Comparison
+from potluck.tasks.shown import Measured
 
 MODEL = "model.json"
 """A run's model, in its folder."""
+NOT_PRIVATE = "not private: all rows are in one process here"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Exact metrics on the same held-out rows of all sites; by_site, alone_at_home: on each site's own.
+
+    None where there is no model: a site with one class only, or whose few rows do not determine a fit.
+    """
+
+    federated: Metrics
+    by_site: Mapping[str, Metrics]
+    no_noise: Metrics | None
+    alone: Mapping[str, Metrics | None]
+    alone_at_home: Mapping[str, Metrics | None]
+    pooled: Metrics | None
 
 
 def leave(outcome: Outcome, folder: Path) -> None:
@@ -22,6 +40,11 @@ def leave(outcome: Outcome, folder: Path) -> None:
     outcome.model.write(folder / MODEL)
     if outcome.basis is not None:
         private.write(folder / SUMMARY, outcome.basis.dump())
+
+
+def seal(outcome: Outcome) -> bytes:
+    """The model's digest."""
+    return bytes.fromhex(outcome.model.digest().removeprefix("sha256:")) if isinstance(outcome, Trained) else b""
 
 
 def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json:
@@ -63,10 +86,10 @@ def metrics(outcome: Trained, beside: Beside) -> Json:
     """Metrics as released, and exact ones beside them where one process holds all rows."""
     number = outcome.model.target.side == "number"
     released = scores(outcome.metrics, number)
-    if beside.comparison is not None:
-        return compared(released, beside.comparison, number)
+    if isinstance(beside, Comparison):
+        return compared(released, beside, number)
     found: Json = {"federated": released}
-    return found if beside.pooled is None else found | {"pooled": scores(beside.pooled, number)}
+    return found | {"pooled": scores(beside, number)} if isinstance(beside, Metrics) else found
 
 
 def compared(released: Json, comparison: Comparison, number: bool) -> Json:
@@ -83,3 +106,16 @@ def compared(released: Json, comparison: Comparison, number: bool) -> Json:
         "alone": {name: told(one) for name, one in comparison.alone.items()},
         "pooled": told(comparison.pooled),
     }
+
+
+def measured(plan: Plan, beside: Beside) -> list[Measured]:
+    """The comparison as the report shows it."""
+    if not isinstance(beside, Comparison):
+        return []
+    rows = [Measured("federated", None, beside.federated)]
+    if beside.pooled:
+        rows.append(Measured("pooled", None, beside.pooled))
+    if plan.noisy and beside.no_noise:
+        rows.append(Measured("federated, no noise", None, beside.no_noise))
+    rows += [Measured("alone", name, one) for name, one in beside.alone_at_home.items() if one]
+    return [*rows, *(Measured("federated", name, one) for name, one in beside.by_site.items())]

@@ -14,9 +14,8 @@ from potluck.api.network.inbox import Asked
 from potluck.api.plan.plan import Plan
 from potluck.cli import potluck
 from potluck.cli.door import run as command
-from potluck.learning.models.scoring import Carried
 from potluck.owner.requests import Request
-from potluck.tasks.here import Beside
+from potluck.tasks.here import Elsewhere
 from potluck.tasks.predict import scorers
 from potluck.tasks.predict.local import document
 from support.parties import predict_scene as scene
@@ -179,5 +178,5 @@ def test_every_key_of_a_prediction_is_documented(tmp_path):
 
 def test_the_server_says_that_it_has_no_scores(tmp_path):
     plan = Plan.read(scene.settle(tmp_path))
-    told = document(Carried(), plan.spec, tmp_path, Beside())
+    told = document(Elsewhere(), plan.spec, tmp_path, None)
     assert told == {"predictions": None, "max_error_bound": None, "notes": []}

@@ -22,7 +22,7 @@ from potluck.report import details
 from potluck.report.page import render
 from potluck.tasks.catalog import task_of
 from potluck.tasks.demands import demand_of, stamp_of
-from potluck.tasks.here import Begun, Beside
+from potluck.tasks.here import Begun
 from potluck.tasks.sources import Sources
 
 Progress = Callable[[Ask], None]
@@ -65,7 +65,7 @@ def run(
         memory = Memory((*spec.sites, *spec.compute), digest(spec), ledgers=held, transcript=transcript)
         charged = partial(charging, held if noisy else {}, spec, name, now)
         outcome, log = here.play(Begun(name, memory, holding, demand, charged, progress))
-        beside = here.beside(outcome) if compare else Beside()
+        beside = here.beside(outcome) if compare else None
         spent: dict[str, float | None] = dict.fromkeys(spec.federation.sites)
         if noisy:
             spent |= {site.name: one.spent_by(name) for site, one in held.items()}

@@ -29,9 +29,6 @@ from potluck.drivers.sums import Log, Sums, drive
 from potluck.drivers.transcript import Transcript
 from potluck.learning.data.table import Table
 from potluck.learning.loops import build
-from potluck.learning.models.scoring import Carried
-from potluck.learning.statistics.statistics import Counted
-from potluck.learning.training.trained import Trained
 from potluck.members.federation import Federation
 from potluck.members.files import locked, replace
 from potluck.members.home import CoordinatorHome, Membership
@@ -49,7 +46,7 @@ from potluck.parties.runners.server import Run as Running
 from potluck.report import details
 from potluck.tasks.catalog import task_of
 from potluck.tasks.demands import stamp_of
-from potluck.tasks.intersect.halves import Intersected
+from potluck.tasks.here import Outcome
 from potluck.tasks.sums.protections import across
 
 REPEATS = 5
@@ -57,7 +54,6 @@ REPEATS = 5
 CONNECT = 15.0
 """Seconds to reach the broker at the start."""
 Say = Callable[[str, str], None]
-Outcome = Trained | Counted | Carried | Intersected
 
 
 def serve(
@@ -93,7 +89,7 @@ def serve(
     ):
         say = _written(kept, say)
         heads = KnownHeads(home.folder / "heads.json", member.federation)
-        task: Task[Table, Trained | Counted] | None = build(spec) if spec.traits.sums else None
+        task: Task[Table, Outcome] | None = build(spec) if spec.traits.sums else None
         protection, proposal = across(spec) if task else None, _proposal(spec, member.federation)
         running = Running(spec, task, protection, kept.name, proposal, wait, transcript)
         coordinator = Coordinator(running, identity(member), link, kept.journal, heads, say)
@@ -111,8 +107,7 @@ def serve(
         else:
             outcome, log = _run_sums(spec, task, coordinator, kept.journal, begin)
         kept.became(SUMMED)
-        model = outcome.model.digest() if isinstance(outcome, Trained) else ""
-        coordinator.close(bytes.fromhex(model.removeprefix("sha256:")))
+        coordinator.close(task_of(spec).seal(outcome))
         place = taken(spec.name, Path(out) if out else None, kept.began)
         with kept.transcript.open("rb") as lines, private.opened(place / "transcript.jsonl", os.O_TRUNC) as file:
             shutil.copyfileobj(lines, file)
@@ -181,7 +176,7 @@ def _run_round(spec: Spec, coordinator: Coordinator, journal: Journal, progress:
 
 
 def _run_sums(
-    spec: Spec, task: Task[Table, Trained | Counted], coordinator: Coordinator, journal: Journal, progress: Progress
+    spec: Spec, task: Task[Table, Outcome], coordinator: Coordinator, journal: Journal, progress: Progress
 ) -> tuple[Outcome, Log]:
     """All sums, those that stand from the journal. Raises Abort."""
     redone = journal.unopened() if not spec.exact else 0

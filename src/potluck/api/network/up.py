@@ -20,7 +20,7 @@ from potluck.api.network.household import Household, settle
 from potluck.api.network.processes import Processes
 from potluck.api.network.status import Live, live
 from potluck.api.plan.plan import Plan, opened
-from potluck.api.results.document import compared_scores, matched, scored
+from potluck.api.results.document import compared_scores
 from potluck.api.results.folder import run_folder
 from potluck.api.results.outcome import Run
 from potluck.core import private
@@ -34,9 +34,9 @@ from potluck.report import details
 from potluck.report.page import render
 from potluck.tasks.catalog import task_of
 from potluck.tasks.demands import demand_of, stamp_of
-from potluck.tasks.here import Beside, Here, Outcome
+from potluck.tasks.here import Here, Outcome
 from potluck.tasks.sums.protections import row
-from potluck.tasks.trained import MODEL, compared
+from potluck.tasks.trained import MODEL, Comparison, compared
 
 TICK = 0.2
 DROPPED = "dropped: "
@@ -128,21 +128,19 @@ def _complete(folder: Path, plan: Plan, here: Here, outcome: Outcome | None, com
     if stamp:
         document["stamp"] = stamp
     if outcome is not None:
-        beside = here.beside(outcome) if compare else Beside()
+        beside = here.beside(outcome) if compare else None
         task.leave(outcome, folder)
         document |= task.document(outcome, spec, folder, beside)
         warnings = (*here.warnings(), *outcome.warnings)
         document["warnings"] += warnings
-        prediction, intersection = scored(spec, outcome, beside), matched(spec, outcome, beside)
-        known = msgspec.structs.replace(
-            known, prediction=prediction, intersection=intersection, warnings=(*known.warnings, *warnings)
-        )
+        shown = task.shown(outcome, spec, beside)
+        known = msgspec.structs.replace(known, shown=shown, warnings=(*known.warnings, *warnings))
     elif compare and spec.traits.learns:
         beside = here.beside(Trained(Model.read(folder / MODEL), None))
-        assert beside.comparison is not None
+        assert isinstance(beside, Comparison)
         number = "r2" in document["metrics"]["federated"]
-        document["metrics"] = compared(document["metrics"]["federated"], beside.comparison, number)
-        known = msgspec.structs.replace(known, comparison=compared_scores(spec, beside.comparison))
+        document["metrics"] = compared(document["metrics"]["federated"], beside, number)
+        known = msgspec.structs.replace(known, comparison=compared_scores(task.measured(spec, beside)))
     known = msgspec.structs.replace(known, plan_toml=plan.text(), overrides=plan.overrides, plan_hash=plan.hash)
     private.write(folder / "plan.toml", plan.text())
     private.write(folder / details.FILE, details.dump(known))

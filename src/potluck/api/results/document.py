@@ -1,24 +1,21 @@
 """The JSON of a run, as the reference documents it, and the evidence that the report adds."""
 
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-
-import msgspec
 
 from potluck.api.results.facts import Facts
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
 from potluck.learning.data.declared import declared
 from potluck.learning.evaluation.evaluate import Metrics
-from potluck.learning.models.scoring import Predicted
 from potluck.report import details
 from potluck.tasks import catalog
 from potluck.tasks.catalog import task_of
-from potluck.tasks.here import Beside, Json, Outcome
-from potluck.tasks.intersect.halves import Intersected
-from potluck.tasks.train.compare import Comparison
+from potluck.tasks.here import Json
+from potluck.tasks.shown import Measured
 from potluck.tasks.words import about_rows
 
 MANY, FEW = 12, 3
@@ -70,6 +67,7 @@ def _rounds(facts: Facts) -> list[Json]:
 def evidence(facts: Facts) -> details.Details:
     """What the report shows beyond the JSON."""
     spec = facts.spec
+    task = task_of(spec)
     return details.Details(
         name=spec.name,
         purpose=spec.purpose,
@@ -85,14 +83,13 @@ def evidence(facts: Facts) -> details.Details:
         dropouts=spec.federation.dropouts,
         versions=_versions(),
         sites=tuple(details.Site(name=name) for name in spec.federation.sites),
-        comparison=compared_scores(facts.spec, facts.beside.comparison),
+        comparison=compared_scores(task.measured(spec, facts.beside)),
         interval="95 %: DeLong for AUC, Wilson for accuracy",
         budget=facts.budgets,
         views=_views(spec),
         timeline=_timeline(facts),
         questions=_questions(facts),
-        prediction=scored(spec, facts.outcome, facts.beside),
-        intersection=matched(spec, facts.outcome, facts.beside),
+        shown=task.shown(facts.outcome, spec, facts.beside),
         warnings=tuple(facts.warnings),
         aborts=tuple(facts.log.aborts),
         in_process=facts.network is None,
@@ -140,19 +137,9 @@ def _moment(when: float | None) -> str:
     return datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds") if when else ""
 
 
-def compared_scores(spec: Spec, compared: Comparison | None) -> tuple[details.Score, ...]:
-    """The comparison as the report shows it."""
-    if compared is None:
-        return ()
-    noisy = spec.noisy
-    rows = [_score("federated", None, compared.federated)]
-    if compared.pooled:
-        rows.append(_score("pooled", None, compared.pooled))
-    if noisy and compared.no_noise:
-        rows.append(_score("federated, no noise", None, compared.no_noise))
-    rows += [_score("alone", name, one) for name, one in compared.alone_at_home.items() if one]
-    rows += [_score("federated", name, one) for name, one in compared.by_site.items()]
-    return tuple(score for group in rows for score in group)
+def compared_scores(measured: Sequence[Measured]) -> tuple[details.Score, ...]:
+    """A comparison as the report shows it."""
+    return tuple(score for one in measured for score in _score(one.label, one.site, one.metrics))
 
 
 def _score(label: str, site: str | None, metrics: Metrics) -> list[details.Score]:
@@ -166,34 +153,6 @@ def _score(label: str, site: str | None, metrics: Metrics) -> list[details.Score
                 details.Score(label=label, metric=metric, value=value, site=site, low=low, high=high, rows=rows)
             )
     return found
-
-
-def scored(plan: Spec, outcome: Outcome, beside: Beside) -> details.Prediction | None:
-    """Of a run that predicts, as far as its scores are here."""
-    spec, same = plan.predict, beside.agreement
-    if spec is None:
-        return None
-    head = details.Prediction(owner=spec.owner, client=spec.client, max_rows=spec.max_rows)
-    if isinstance(outcome, Predicted):
-        head = msgspec.structs.replace(head, rows=outcome.rows, bound=outcome.bound, notes=outcome.notes)
-    if same is None:
-        return head
-    return msgspec.structs.replace(head, compared=same.rows, same_labels=same.same, largest_error=same.largest)
-
-
-def matched(plan: Spec, outcome: Outcome, beside: Beside) -> details.Intersection | None:
-    """Of a run that intersects, as far as common keys are here."""
-    spec = plan.align
-    if spec is None or not isinstance(outcome, Intersected):
-        return None
-    return details.Intersection(
-        keys=spec.keys,
-        reveal=spec.reveal,
-        to=tuple(one for one in plan.federation.sites if not spec.to or one in spec.to),
-        size=outcome.size,
-        reused=outcome.reused,
-        plain=beside.shared,
-    )
 
 
 def _questions(facts: Facts) -> tuple[details.Question, ...]:

@@ -31,7 +31,7 @@ class Facts:
     spent: Mapping[str, float | None]
     warnings: list[str]
     budgets: tuple[details.Budget, ...] = ()
-    beside: Beside = field(default_factory=Beside)
+    beside: Beside = None
     network: details.Network | None = None
     tries: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     stamp: str = ""

@@ -61,13 +61,6 @@ class Predicted:
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """A prediction as the server knows it: it was carried out, and the scores are the client's."""
-
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Agreement:
     """Scores beside plain ones of the same rows. same: how many labels agree (None: of numbers there are none)."""
 

@@ -75,7 +75,7 @@ class Room:
 
     def beside(self, outcome: Outcome) -> Beside:
         """The model that the same rows give in one place."""
-        return Beside(pooled=pooled(self.spec, self.keys, self.own))
+        return pooled(self.spec, self.keys, self.own)
 
     def fetch(self, homes: Mapping[str, Path], run: str) -> Trained:
         """The model that its first reader kept in its home."""

@@ -36,5 +36,6 @@ FIT = TaskSpec(
     estimate=local.estimate,
     leave=trained.leave,
     document=trained.document,
+    seal=trained.seal,
     serve=lambda plan: Serving(lambda round_, me: direct(RoundContext(plan, round_), me)),
 )

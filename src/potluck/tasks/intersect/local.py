@@ -63,7 +63,7 @@ class Room:
 
     def beside(self, outcome: Outcome) -> Beside:
         """How many keys all have, where one process holds them all."""
-        return Beside(shared=len(set.intersection(*(set(split(one.digests, DIGEST)) for one in self.keys.values()))))
+        return len(set.intersection(*(set(split(one.digests, DIGEST)) for one in self.keys.values())))
 
     def fetch(self, homes: Mapping[str, Path], run: str) -> Intersected:
         """What the first receiver wrote into its home."""
@@ -105,7 +105,7 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
     assert isinstance(outcome, Intersected)
     members = None if outcome.members is None else str(folder / MEMBERS)
     found: Json = {"size": outcome.size, "members": members, "reused": outcome.reused}
-    return found if beside.shared is None else found | {"plain_size": beside.shared}
+    return found if beside is None else found | {"plain_size": beside}
 
 
 def estimate(plan: Written) -> Estimate:

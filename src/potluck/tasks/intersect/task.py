@@ -5,6 +5,7 @@ from potluck.mpc.psi import check, views
 from potluck.tasks.announcement import RoundContext
 from potluck.tasks.intersect import local, site
 from potluck.tasks.intersect.halves import Intersected, conduct
+from potluck.tasks.intersect.report import shown
 from potluck.tasks.spec import Serving, TaskSpec
 
 EXACT = "no epsilon: what it shows is exact; whoever puts in keys that it made up learns which of them all have"
@@ -34,6 +35,7 @@ INTERSECT = TaskSpec(
     estimate=local.estimate,
     leave=local.leave,
     document=local.document,
+    shown=shown,
     elsewhere=lambda: Intersected(None),
     serve=lambda plan: Serving(lambda round_, me: conduct(RoundContext(plan, round_), me)),
 )

@@ -22,7 +22,7 @@ from potluck.learning.data.source import Source, limits_of, opened
 from potluck.learning.data.tally import Tally
 from potluck.learning.models.card import Card
 from potluck.learning.models.model import Model
-from potluck.learning.models.scoring import Predicted, agreement, encoded, text_of
+from potluck.learning.models.scoring import Agreement, Predicted, agreement, encoded, text_of
 from potluck.members.files import PRIVATE, create
 from potluck.tasks.announcement import only
 from potluck.tasks.demands import demand_of
@@ -76,7 +76,7 @@ class Room:
         """The scores that the same model gives in plain."""
         assert isinstance(outcome, Predicted)
         plain = self.model.scored_features(self.encoded(self.model.card).features)
-        return Beside(agreement=agreement(outcome, plain))
+        return agreement(outcome, plain)
 
     def fetch(self, homes: Mapping[str, Path], run: str) -> Predicted:
         """The scores that the client's site wrote into its home."""
@@ -166,11 +166,12 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
     """What is said of scores; null where they are somewhere else."""
     if not isinstance(outcome, Predicted):
         return {"predictions": None, "max_error_bound": None, "notes": []}
-    scores, same = str(folder / PREDICTIONS), beside.agreement
+    scores = str(folder / PREDICTIONS)
     found: Json = {"predictions": scores, "max_error_bound": outcome.bound, "notes": list(outcome.notes)}
-    if same is None:
+    if not isinstance(beside, Agreement):
         return found
-    return found | {"agreement": {"rows": same.rows, "same_labels": same.same, "largest_error": same.largest}}
+    same = {"rows": beside.rows, "same_labels": beside.same, "largest_error": beside.largest}
+    return found | {"agreement": same}
 
 
 def estimate(plan: Written) -> Estimate:

@@ -9,6 +9,7 @@ from potluck.learning.views import of_card
 from potluck.mpc.predict import protection as shared
 from potluck.tasks.predict import local, site
 from potluck.tasks.predict.halves import RoundContext, lead
+from potluck.tasks.predict.report import shown
 from potluck.tasks.predict.scorers import SCORERS, scorer
 from potluck.tasks.spec import Serving, TaskSpec
 from potluck.tasks.words import left_out
@@ -60,5 +61,6 @@ PREDICT = TaskSpec(
     estimate=local.estimate,
     leave=local.leave,
     document=local.document,
+    shown=shown,
     serve=_serve,
 )

@@ -1,6 +1,6 @@
 """Sums with all parties in this process: their tables, all rounds, and what a run would cost."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,21 +11,21 @@ from potluck.drivers.sums import Log, Sums, drive
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Tally
 from potluck.learning.loops import build
-from potluck.learning.statistics.statistics import Counted
-from potluck.learning.training.trained import Trained
 from potluck.tasks.here import Begun, Beside, Outcome
 from potluck.tasks.sources import Sources, Written, tables, tallies
 from potluck.tasks.sums.protections import row
 from potluck.tasks.sums.together import Together
-from potluck.tasks.train.compare import compared
+
+Compare = Callable[[Plan, Mapping[Party, Table], Outcome], Beside]
 
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """All sites' tables. See `tasks.here.Here`."""
+    """All sites' tables. See `tasks.here.Here`. compare: `beside`, by plan and tables."""
 
     spec: Plan
     rows: Mapping[Party, Table] = field(repr=False)
+    compare: Compare = field(repr=False)
 
     def tallies(self, outcome: Outcome | None = None) -> dict[str, Tally]:
         """By site."""
@@ -35,10 +35,10 @@ class Room:
         """Nothing more."""
         return []
 
-    def play(self, begun: Begun) -> tuple[Trained | Counted, Log]:
+    def play(self, begun: Begun) -> tuple[Outcome, Log]:
         """Every sum."""
         spec = self.spec
-        task: Task[Table, Trained | Counted] = build(spec)
+        task: Task[Table, Outcome] = build(spec)
         protection = row(spec).build(spec, begun.demand)
         parties = Together(spec, task, protection, self.rows, begun.memory, begun.name)
         sums = Sums(spec, parties, progress=begun.progress)
@@ -47,15 +47,13 @@ class Room:
         return outcome, sums.log
 
     def beside(self, outcome: Outcome) -> Beside:
-        """Of training: each site alone, and all rows in one place."""
-        if not isinstance(outcome, Trained):
-            return Beside()
-        return Beside(compared(self.spec, self.rows, outcome))
+        """As the task says."""
+        return self.compare(self.spec, self.rows, outcome)
 
     def fetch(self, homes: Mapping[str, Path], run: str) -> None:
         """The server has all that comes of sums."""
 
 
-def here(plan: Written, data: Sources | None) -> Room:
+def here(plan: Written, data: Sources | None, compare: Compare = lambda spec, rows, outcome: None) -> Room:
     """All sites' tables. Raises as `sources.tables`."""
-    return Room(*tables(plan, data))
+    return Room(*tables(plan, data), compare)

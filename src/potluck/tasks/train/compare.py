@@ -4,7 +4,6 @@ Exact values, for a demonstration or a rehearsal where one process holds all row
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -21,29 +20,15 @@ from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.model import Model
 from potluck.learning.training.methods import METHODS
 from potluck.learning.training.trained import Trained
+from potluck.tasks.here import Outcome
 from potluck.tasks.sources import without_noise
 from potluck.tasks.sums.together import by_hand
-
-NOT_PRIVATE = "not private: all rows are in one process here"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Exact metrics on the same held-out rows of all sites; by_site, alone_at_home: on each site's own.
-
-    None where there is no model: a site with one class only, or whose few rows do not determine a fit.
-    """
-
-    federated: Metrics
-    by_site: Mapping[str, Metrics]
-    no_noise: Metrics | None
-    alone: Mapping[str, Metrics | None]
-    alone_at_home: Mapping[str, Metrics | None]
-    pooled: Metrics | None
+from potluck.tasks.trained import Comparison
 
 
-def compared(spec: Spec, tables: Mapping[Party, Table], outcome: Trained) -> Comparison:
+def compared(spec: Spec, tables: Mapping[Party, Table], outcome: Outcome) -> Comparison:
     """Compare the outcome's model with what each could have had otherwise."""
+    assert isinstance(outcome, Trained)
     plain = without_noise(spec)
     every = list(tables.values())
     memory = Memory(spec.sites, digest(spec))

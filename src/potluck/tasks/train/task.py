@@ -6,6 +6,7 @@ from potluck.tasks import trained
 from potluck.tasks.spec import TaskSpec
 from potluck.tasks.sums import costs, estimate, local, site, task
 from potluck.tasks.sums.protections import PROTECTIONS
+from potluck.tasks.train.compare import compared
 from potluck.tasks.words import columns, left_out
 
 
@@ -43,8 +44,10 @@ TRAIN = TaskSpec(
     first=costs.first,
     costs=costs.costs,
     part=site.part,
-    here=local.here,
+    here=lambda plan, data: local.here(plan, data, compared),
     estimate=estimate.estimate,
     leave=trained.leave,
     document=trained.document,
+    seal=trained.seal,
+    measured=trained.measured,
 )
