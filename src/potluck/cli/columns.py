@@ -6,7 +6,7 @@ import click
 
 from potluck.api.dictionary.columns import columns_from, write
 from potluck.cli.door import PATH, spoken, voice
-from potluck.core.agree import agree
+from potluck.core.prose import agree
 
 
 @click.command("columns")

@@ -15,7 +15,7 @@ from potluck.api.network.site import attend, evidence, spending
 from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import scored
-from potluck.core.agree import agree
+from potluck.core.prose import agree
 from potluck.learning.data.tally_words import lines
 from potluck.owner.access import Event
 from potluck.owner.requests import REPEATED

@@ -3,10 +3,13 @@
 import math
 from collections.abc import Sequence
 
-from potluck.core.agree import agree
-
 SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def agree(number: int, one: str, many: str) -> str:
+    """`one` beside 1, else `many`."""
+    return one if number == 1 else many
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

@@ -14,8 +14,8 @@ import tomli_w
 from potluck.api.dictionary.described import Described, Format, Sheet
 from potluck.api.dictionary.document import read
 from potluck.api.dictionary.formats import FORMATS
-from potluck.core.agree import agree
 from potluck.core.errors import UsageError, unwritable
+from potluck.core.prose import agree
 from potluck.core.visible import visible
 from potluck.learning.data.notation import Notation
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from potluck.api.plan.grammar import dotted
 from potluck.api.plan.plan import Plan, opened
-from potluck.core.agree import agree
 from potluck.core.errors import PotluckError
+from potluck.core.prose import agree
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.tally_words import noted, told

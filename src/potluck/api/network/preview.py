@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from potluck.api.network.inbox import Asked, note_rows, one_request
-from potluck.core.agree import agree
 from potluck.core.asks import Ask, Task
 from potluck.core.errors import PlanError, UsageError
 from potluck.core.fixed import decode
 from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
+from potluck.core.prose import agree
 from potluck.core.rounds import Half, RoundId
 from potluck.core.stages import Guarded
 from potluck.dp.mechanism import Exact, Noised, mechanism

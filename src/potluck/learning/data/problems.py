@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeVar
 
-from potluck.core.agree import agree
 from potluck.core.errors import DataError
+from potluck.core.prose import agree
 
 T = TypeVar("T")
 MOST = 20

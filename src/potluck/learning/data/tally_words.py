@@ -5,9 +5,9 @@ Words name columns and counts, and of the plan's declared values a few. They hol
 
 from collections.abc import Mapping
 
-from potluck.core.agree import agree
 from potluck.core.errors import DataError
 from potluck.core.plan import Plan
+from potluck.core.prose import agree
 from potluck.learning.data.problems import spelled, together
 from potluck.learning.data.tally import ColumnTally, Tally, TargetTally
 

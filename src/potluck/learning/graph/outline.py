@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from potluck.core.agree import agree
+from potluck.core.prose import agree
 from potluck.learning.graph.file import Network
 from potluck.learning.graph.interpreter import memory
 from potluck.learning.graph.schema import Weight
