@@ -126,7 +126,9 @@ def test_every_cause_is_documented():
 def test_every_code_that_a_site_may_answer_is_documented():
     said = {code for row in rows(REFERENCE / "exit-codes.md") if len(row) == 3 for code in ticks(row[0])}
     parties = ROOT / "src" / "potluck" / "parties" / "admission"
-    consent = "".join((parties / name).read_text(encoding="utf-8") for name in ("consent.py", "proposal.py"))
+    consent = "".join(
+        (parties / name).read_text(encoding="utf-8") for name in ("consent.py", "graphs.py", "proposal.py")
+    )
     own = set(re.findall(r'Denied\("(\w+)"|"unable", \("(\w+)",\)', consent))
     codes = {code for pair in own for code in pair if code} | set(get_args(judge.Code)) | {"denied", "revoked"}
     assert len(codes) >= 20

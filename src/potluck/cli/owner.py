@@ -62,6 +62,9 @@ def _show(out: Terminal, one: Asked) -> None:
     out.say(f"  what: {one.learnt}")
     out.say(f"  with: {one.together}")
     out.lines(f"  sees: {line}" for line in one.seen)
+    if one.network is not None:
+        out.say(f"  network: {one.plan.model.digest if one.plan.model else ''}; trained: {', '.join(one.trained)}")
+        out.lines(f"    {line}" for line in one.network.lines())
     out.say(f"  cost: {one.cost}")
     out.lines(f"  rows: {line}" for line in one.rows)
     if one.missing:

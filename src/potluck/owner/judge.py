@@ -14,6 +14,7 @@ from typing import Literal
 from potluck.core.errors import Refused
 from potluck.core.plan import Plan
 from potluck.learning.data.columns import least
+from potluck.learning.models.graphs import needed
 from potluck.owner.hours import ANY, within
 from potluck.owner.policy import MOST_DELTA, Allow, Policy
 from potluck.owner.reach import columns_read, covers, read_by
@@ -39,6 +40,7 @@ Code = Literal[
     "min_sites",
     "min_corrupt",
     "hours",
+    "memory",
 ]
 
 
@@ -97,7 +99,7 @@ def judge(
     """
     case = Case(plan, asker, now, year, promised, policy.approve.rule != "policy", owner)
     found = (rule(policy.allow, case) for rule in _RULES)
-    return tuple(denial for denial in (*found, _table(policy, plan), _attestation(policy, plan)) if denial is not None)
+    return tuple(denial for denial in (*found, *_of_tables(policy, plan)) if denial is not None)
 
 
 def rows_allowed(policy: Policy, rows: int) -> None:
@@ -187,6 +189,20 @@ def _attestation(policy: Policy, plan: Plan) -> Denial | None:
     what = "rows and model" if plan.traits.scores else "the updates"
     words = f"{what} would be opened in an enclave, and nothing says which may open this site's"
     return Denial("attestation", words, 'attestation.policy = "enclave.toml" says which: docs/concepts/tee.md')
+
+
+def _of_tables(policy: Policy, plan: Plan) -> tuple[Denial | None, ...]:
+    """What other tables of the policy than [allow] have against it."""
+    return _table(policy, plan), _attestation(policy, plan), _memory(policy, plan)
+
+
+def _memory(policy: Policy, plan: Plan) -> Denial | None:
+    """A batch of a graph's, forward and back; of a plan whose graph is here."""
+    need, most = needed(plan), policy.source.memory
+    if need is None or need <= most:
+        return None
+    words = f"a batch of the plan's graph may take {need} bytes"
+    return Denial("memory", words, f"source.memory lets it have {most}; the plan may take smaller batches")
 
 
 def _table(policy: Policy, plan: Plan) -> Denial | None:

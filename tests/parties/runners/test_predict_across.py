@@ -124,5 +124,5 @@ def test_a_run_whose_name_is_a_path_stays_in_the_home(folder):
 def test_nothing_of_the_model_is_in_the_proposal(folder):
     sent = msgspec.json.decode(canonical(plan(folder)))["model"]
     assert sent.pop("digest") == scene.logistic().digest()
-    defaults = {"l2": 1.0, "layers": [64], "activation": "relu", "depth": 3, "bins": 16}
+    defaults = {"l2": 1.0, "layers": [64], "trainable": ["*"], "activation": "relu", "depth": 3, "bins": 16}
     assert {key: value for key, value in sent.items() if value} == defaults

@@ -181,6 +181,8 @@ def _plan(plan: Plan, spec: Spec, room: Path) -> Path:
         whole["protect"] = {key: value for key, value in dict(tables["protect"]).items() if key != "policy"}
     if spec.model is not None and spec.predict is not None:
         whole |= {"model": {"digest": spec.model.digest}, "predict": msgspec.to_builtins(spec.predict)}
+    if spec.model is not None and spec.model.graph is not None:
+        whole["model"] = {**dict(tables["model"]), "graph": str((plan.folder / spec.model.graph).resolve())}
     path = room / "plan.toml"
     private.write(path, tomli_w.dumps(_present(whole)))
     return path

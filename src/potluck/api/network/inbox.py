@@ -17,6 +17,8 @@ from potluck.core.plan import Plan as Spec
 from potluck.core.views import Never, View
 from potluck.dp import claim
 from potluck.dp.account import promise
+from potluck.learning.graph.outline import Outline, outline
+from potluck.learning.models.graphs import Equipped, trained_of
 from potluck.members.federation import titled
 from potluck.members.home import SiteHome
 from potluck.mpc.share.views import OPENS
@@ -24,6 +26,7 @@ from potluck.owner.access import AccessLog, Entry, Event, Subject
 from potluck.owner.access import read as read_log
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Decision, Request, Requests, State
+from potluck.parties.admission import graphs
 from potluck.parties.admission.consent import asked_of
 from potluck.tasks import catalog
 from potluck.tasks.catalog import task_of
@@ -62,6 +65,16 @@ class Asked:
     def learnt(self) -> str:
         """What will be learnt, in a sentence or two."""
         return f"asked {self.plan.purpose!r}: {task_of(self.plan).learnt(self.plan, self.me)}"
+
+    @property
+    def network(self) -> Outline | None:
+        """What the plan's graph holds; None where it has none, or it did not come."""
+        return outline(self.plan.network) if isinstance(self.plan, Equipped) else None
+
+    @property
+    def trained(self) -> list[str]:
+        """Weights of the graph that train."""
+        return [one.name for one in trained_of(self.plan)] if isinstance(self.plan, Equipped) else []
 
     @property
     def together(self) -> str:
@@ -138,6 +151,7 @@ class Asked:
             "epsilon": promise(self.plan),
             "spent": self.spent,
             **self.year.document(),
+            "network": None if self.network is None else {**self.network.document(), "trains": self.trained},
             "settings": msgspec.json.decode(self.request.plan),
         }
 
@@ -167,12 +181,18 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
         pinned = home.pinned() if home.federation.is_file() else None
         file = titled(pinned.version, pinned.digest) if pinned else ""
         for one in found:
-            plan = asked_of(one)
+            plan = with_kept(home, asked_of(one))
             missing = requests.missing(one.run, rules.approve) if one.state is State.PENDING else 0
-            year = Composed() if computes else would(ledger, plan, one.run, delta, True)
+            known_cost = isinstance(plan, Equipped) or not plan.drawn
+            year = Composed() if computes or not known_cost else would(ledger, plan, one.run, delta, True)
             known = counted.get(one.hash)
             asked.append(Asked(one, plan, missing, spent, year, home.name, computes, file, known))
         return asked
+
+
+def with_kept(home: SiteHome, plan: Spec) -> Spec:
+    """A plan with the graph that it names, where this home keeps it. Raises GraphError: what lies there is none."""
+    return (graphs.kept(home.folder, plan) or plan) if plan.drawn else plan
 
 
 def _counted(home: SiteHome) -> dict[str, tuple[str, ...]]:

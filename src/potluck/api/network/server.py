@@ -29,6 +29,7 @@ from potluck.drivers.sums import Log, Sums, drive
 from potluck.drivers.transcript import Transcript
 from potluck.learning.data.table import Table
 from potluck.learning.loops import build
+from potluck.learning.models.graphs import graph_of
 from potluck.members.federation import Federation
 from potluck.members.files import locked, replace
 from potluck.members.home import CoordinatorHome, Membership
@@ -37,7 +38,7 @@ from potluck.net.link import Link
 from potluck.net.session import Account
 from potluck.owner.ledger_heads import SignedHead
 from potluck.parties.admission.proposal import first_sum
-from potluck.parties.admission.session import Proposal
+from potluck.parties.admission.session import MOST_GRAPH, Proposal
 from potluck.parties.runners.identity import identity
 from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
@@ -91,7 +92,7 @@ def serve(
         heads = KnownHeads(home.folder / "heads.json", member.federation)
         task: Task[Table, Outcome] | None = build(spec) if spec.traits.sums else None
         protection, proposal = across(spec) if task else None, _proposal(spec, member.federation)
-        running = Running(spec, task, protection, kept.name, proposal, wait, transcript)
+        running = Running(spec, task, protection, kept.name, proposal, wait, transcript, graph_of(spec))
         coordinator = Coordinator(running, identity(member), link, kept.journal, heads, say)
         if kept.resumed:
             say("resumed", f"{sum(one['opened'] for one in kept.journal.rounds())} rounds stand")
@@ -131,8 +132,9 @@ def _written(kept: Session, say: Say) -> Say:
 def _across(plan: Plan, member: Membership) -> None:
     """Raises PlanError: it cannot be carried out across machines."""
     spec = plan.spec
-    if spec.drawn:
-        raise PlanError("model.graph: is for `run` in this version", where=plan.where, hint="model.layers")
+    if len(graph_of(spec)) > MOST_GRAPH:
+        what = f"model.graph: has {len(graph_of(spec))} bytes, and across machines at most {MOST_GRAPH} travel"
+        raise PlanError(what, where=plan.where, hint="a smaller network, or frozen weights in a base")
     for key, wanted in (("federation.sites", spec.sites), ("protect.compute", spec.compute)):
         strangers = [str(party) for party in wanted if party not in member.federation.cards]
         if strangers:

@@ -7,18 +7,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from potluck.api.plan.plan import Plan
 from potluck.core import private
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import canonical
+from potluck.core.schema import readable
 from potluck.drivers.memory import new_run
 from potluck.learning.evaluation import evaluate
+from potluck.learning.models.graphs import graph_of, with_bytes
 from potluck.members.federation import Federation
 from potluck.members.home import CoordinatorHome
 from potluck.parties.runners.journal import Journal
 
 OPEN, SUMMED, FINISHED, GIVEN_UP = "open", "summed", "finished", "given up"
 """States of a run: sums are still to be done; all are, the sites are to be told; over; started anew instead."""
+
+GRAPH = "plan.graph"
+"""The graph that a run's plan names, beside its journal."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,12 @@ class Session:
         self.journal.note("state", state)
 
 
+def planned_in(folder: Path, journal: Journal) -> Spec:
+    """The plan of the run in a folder, with its graph."""
+    spec = msgspec.json.decode((journal.fact("spec") or "").encode(), type=readable(Spec))
+    return with_bytes(spec, (folder / GRAPH).read_bytes()) if spec.drawn and (folder / GRAPH).is_file() else spec
+
+
 @contextmanager
 def session(home: CoordinatorHome, plan: Plan, spec: Spec, fresh: bool, federation: Federation) -> Iterator[Session]:
     """The unfinished run of this plan, or a new one. fresh: give up the unfinished one; federation: the file in force.
@@ -75,6 +88,8 @@ def session(home: CoordinatorHome, plan: Plan, spec: Spec, fresh: bool, federati
             facts |= {"spec": canonical(spec).decode(), "sums": str(sums)}
             for name, value in {**facts, "state": OPEN}.items():
                 journal.note(name, value)
+        if graph_of(spec):
+            private.write(folder / GRAPH, graph_of(spec))
         journal.begun_under(federation.version, federation.digest)
         if journal.rounds():
             journal.note("resumed", str(int(journal.fact("resumed") or "0") + 1))

@@ -14,14 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from potluck.api.network.reckoning import reckoning
-from potluck.api.network.sessions import OPEN
+from potluck.api.network.sessions import OPEN, planned_in
 from potluck.core.errors import PotluckError
 from potluck.core.party import SERVER, Party, Role
 from potluck.core.plan import Plan as Spec
-from potluck.core.schema import readable
 from potluck.members.home import CoordinatorHome
 from potluck.parties.runners.journal import Journal
 
@@ -137,18 +134,18 @@ def live(folder: Path, running: bool = True) -> Iterator[Live]:
     paths = list(CoordinatorHome(folder).runs.glob("*/journal.sqlite"))
     for path in sorted(paths, key=lambda one: one.stat().st_mtime, reverse=True):
         with contextlib.suppress(PotluckError), closing(Journal.look(path)) as journal:
-            yield _live(path.parent.name, journal, running)
+            yield _live(path.parent, journal, running)
 
 
-def _live(run: str, journal: Journal, running: bool) -> Live:
-    plan = msgspec.json.decode((journal.fact("spec") or "").encode(), type=readable(Spec))
+def _live(folder: Path, journal: Journal, running: bool) -> Live:
+    plan = planned_in(folder, journal)
     rounds = journal.rounds()
     flying = [one for one in rounds if not one["ended"]]
     state = journal.fact("state") or OPEN
     open_now = flying and state == OPEN
     unheard = "silent" if running and state == OPEN else "not heard"
     return Live(
-        run=run,
+        run=folder.name,
         plan=plan.name,
         hash=journal.fact("plan") or "",
         state=state,

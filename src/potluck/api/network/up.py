@@ -24,7 +24,7 @@ from potluck.api.results.document import compared_scores
 from potluck.api.results.folder import run_folder
 from potluck.api.results.outcome import Run
 from potluck.core import private
-from potluck.core.errors import PlanError, PotluckError
+from potluck.core.errors import PotluckError
 from potluck.core.schema import readable
 from potluck.core.visible import json_text
 from potluck.learning.models.model import Model
@@ -73,8 +73,6 @@ def up(
     """
     plan = opened(plan)
     plan.require()
-    if plan.spec.drawn:
-        raise PlanError("model.graph: is for `run` in this version", where=plan.where, hint="model.layers")
     demand = demand_of(plan)
     binary()  # what the plan's processes need is installed, or each would die of it and start again
     if plan.spec.traits.sums:

@@ -8,6 +8,7 @@ are those of one machine; the model's bytes follow from the opened sums of chang
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from potluck.core.stages import Floats
 from potluck.learning.data.target import Goal
 from potluck.learning.graph.file import Network
-from potluck.learning.graph.interpreter import forward, program, tensors
+from potluck.learning.graph.interpreter import Program, forward, program, tensors
 from potluck.learning.graph.schema import Weight
 from potluck.learning.graph.steps import torch
 from potluck.learning.models.form import Batch, Steps
@@ -24,7 +25,7 @@ from potluck.learning.models.one_thread import one_thread
 from potluck.learning.models.slopes import loss_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GraphForm:
     """See `form.Form`. trained: in the graph's order."""
 
@@ -41,10 +42,13 @@ class GraphForm:
         """As the graph's file has them."""
         return vector(self.network, self.trained)
 
+    @cached_property
+    def _program(self) -> Program:
+        return program(self.network.graph, self.network.checked)
+
     def descend(self, weights: Floats, batches: Iterable[Batch], x: Floats, y: Floats, steps: Steps) -> None:
         """Steps in the graph's type. Raises GraphError: torch is missing, or a batch is beyond a bound."""
         loaded, loss, entry = torch(), loss_of(self.goal), self.network.graph.inputs[0]
-        ready = program(self.network.graph, self.network.checked)
         held = {name: one.requires_grad_(False) for name, one in tensors(self.network).items()}
         moved = {name: loaded.from_numpy(part) for name, part in parts(weights, self.trained).items()}
         held |= {name: one.requires_grad_(True) for name, one in moved.items()}
@@ -53,7 +57,7 @@ class GraphForm:
             for batch in batches:
                 loaded.default_generator.manual_seed(batch.seed)
                 some = loaded.from_numpy(batch.rows)
-                mean = loss(forward(ready, held, {entry.name: given[some]}, train=True), target[some])
+                mean = loss(forward(self._program, held, {entry.name: given[some]}, train=True), target[some])
                 found = loaded.autograd.grad(mean, list(moved.values()), materialize_grads=True)
                 with loaded.no_grad():
                     for one, gradient in zip(moved.values(), found, strict=True):

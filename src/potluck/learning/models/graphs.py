@@ -18,7 +18,7 @@ from potluck.core.visible import visible
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.graph.file import MOST_BYTES, Network, contents, parsed
-from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, memory
+from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, memory, program
 from potluck.learning.graph.schema import Weight
 from potluck.learning.graph.value import FLOATS
 from potluck.learning.models.fitted import training
@@ -26,6 +26,7 @@ from potluck.learning.models.fitted import training
 INPUT = "features"
 """The one input of a graph that a plan trains: the encoded table."""
 ALL = ("*",)
+NOT_HERE = 'model.graph: is not here. hint: graph = "net.graph", the file that `potluck graph make` wrote'
 
 
 class Equipped(Plan, frozen=True, kw_only=True):
@@ -85,6 +86,21 @@ def network_of(plan: Plan) -> Network:
     return plan.network
 
 
+def graph_of(plan: Plan) -> bytes:
+    """The bytes of the file of a plan's graph; none where it names none, or it is not at hand."""
+    return plan.content if isinstance(plan, Equipped) else b""
+
+
+def follow(plan: Plan) -> None:
+    """Load torch and follow a plan's graph, where it names one, before a round's clock runs: loading takes seconds.
+
+    Raises GraphError: torch is missing, or finds other shapes.
+    """
+    if plan.drawn:
+        network = network_of(plan)
+        program(network.graph, network.checked)
+
+
 def trained_of(plan: Plan) -> tuple[Weight, ...]:
     """The weights that train, in the graph's order: those that the graph lets train and the plan's patterns name."""
     names = required(plan.model).trainable
@@ -100,11 +116,18 @@ def length_of(plan: Plan) -> int:
     return sum(prod(one.shape) for one in trained_of(plan))
 
 
+def needed(plan: Plan) -> int | None:
+    """Bytes that a batch of a plan's graph may take; None of a plan that has none at hand."""
+    if not isinstance(plan, Equipped):
+        return None
+    return memory(plan.network.checked, training(plan).batch or 0)
+
+
 def faults(plan: Plan) -> Iterator[str]:
     """What of a plan with a graph does not fit it. Lines as `check` makes them."""
     model = required(plan.model)
     if not isinstance(plan, Equipped):
-        yield 'model.graph: is not here. hint: graph = "net.graph", the file that `potluck graph make` wrote'
+        yield NOT_HERE
         return
     if (model.layers, model.activation, model.seed) != (type(model)().layers, "relu", 0):
         keys = "model.layers, model.activation and model.seed"

@@ -20,10 +20,12 @@ from potluck.core.party import Role
 from potluck.core.plan import Plan, canonical, digest
 from potluck.core.rounds import Abort, Cause, Record, RoundId
 from potluck.core.schema import readable
+from potluck.core.slices import Sliced
 from potluck.core.visible import visible
 from potluck.core.wire import load
 from potluck.dp.account import promise
 from potluck.engines.environment import NotInstalled
+from potluck.learning.models.graphs import Equipped
 from potluck.members.card import fingerprint
 from potluck.members.federation import Federation, titled
 from potluck.members.home import SiteHome
@@ -35,8 +37,10 @@ from potluck.owner.policy import Policy
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Request, Requests, State
 from potluck.parties.admission import tries
+from potluck.parties.admission.decision import OUTCOMES, Decision
+from potluck.parties.admission.graphs import with_graph
 from potluck.parties.admission.proposal import first_sum, of_now, plan_of
-from potluck.parties.admission.session import Proposal, Verdict
+from potluck.parties.admission.session import Proposal
 from potluck.tasks.catalog import planned, task_of
 from potluck.tasks.participation import Denied, Participation, forget, impossible
 from potluck.tasks.tie import TIED, by_order
@@ -47,7 +51,7 @@ KNOWN = 16
 """Runs whose plans are remembered, of those that are not over here."""
 FILE = "file/"
 """Prefix of the record of the federation file under which a run began."""
-FORM = ("federation", "expired", "version", "ledger", "plan", "initial")
+FORM = ("federation", "expired", "version", "ledger", "plan", "initial", "graph")
 """Codes of proposals that are wrong in themselves, whatever the owner wants."""
 CHANGED = (
     "the rows here are not those that run {run} of {plan} began with, and it takes no others. Put them back as they "
@@ -56,20 +60,6 @@ CHANGED = (
 IN_ORDER = ". This plan's sums depend on the order of rows: they have to come in the same order (SQL: ORDER BY)"
 LONGEST = 2000
 """Letters of one line of words for the owner."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What is answered; part: where it is granted. words: why not, for the owner alone.
-
-    form: the proposal itself is wrong, which says nothing about a run of its name that goes on.
-    """
-
-    verdict: Verdict
-    codes: tuple[str, ...] = ()
-    part: Participation | None = None
-    words: tuple[str, ...] = ()
-    form: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +97,17 @@ class Consent:
         """The file that this party goes by."""
         return self._owner.federation
 
-    def decide(self, run: str, proposal: Proposal, known: Participation | None = None) -> Decision:
-        """Verify, judge, ask, and read the rows where the answer is yes. Never raises for what a server may send."""
+    def decide(
+        self, run: str, proposal: Proposal, known: Participation | None = None, graph: Sliced | None = None
+    ) -> Decision:
+        """Verify, judge, ask, and read the rows where the answer is yes. Never raises for what a server may send.
+
+        graph: what the server sent when it was asked for the plan's.
+        """
         file = titled(proposal.membership, proposal.file)
         about = Subject(asker=self._owner.federation.name, run=run, file=file)
         try:
-            plan = self._verified(proposal, known)
+            plan = self._verified(proposal, known, graph)
             self._remember(run, plan)
             about = replace(self._about(run), file=file)
             decision = self._asked(run, plan, proposal, known)
@@ -124,7 +119,7 @@ class Consent:
             decision = Decision("unable", ("data",), words=(str(error),))
         if decision.verdict in ("denied", "unable") and not decision.form:
             self._plans.pop(run, None)
-        self._write("request", _OUTCOME[decision.verdict], about, decision)
+        self._write("request", OUTCOMES[decision.verdict], about, decision)
         if decision.part is not None and decision.part is not known:
             self.counted(run, decision.part.told)
         return decision
@@ -216,14 +211,15 @@ class Consent:
             self._owner.log.write("refusal", _now(), outcome="refused", about=about, round=number, why=(cause.value,))
             self._say(f"{what}: {cause.value}{why}")
 
-    def _verified(self, proposal: Proposal, known: Participation | None) -> Plan:
-        """Everything that has nothing to do with what the owner wants. Raises Denied."""
+    def _verified(self, proposal: Proposal, known: Participation | None, graph: Sliced | None) -> Plan:
+        """Everything that has nothing to do with what the owner wants. Raises Denied. What needs the plan's graph is
+        not looked at where that is not here."""
         of_now(proposal, self._owner.federation)
         self._own_head(proposal.head)
         plan = plan_of(proposal, self._owner.federation, self._owner.home.me)
         if known is not None and digest(plan) != digest(known.plan):
             raise Denied("plan", "a run that goes on is proposed with another plan")
-        return plan
+        return known.plan if known is not None else with_graph(self._owner.home.folder, plan, graph)
 
     def _own_head(self, shown: bytes) -> None:
         """The server shows the latest head of our own ledger that it knows: a ledger behind it was put back."""
@@ -247,10 +243,13 @@ class Consent:
         self._owner.ledger.limit(yearly if math.isfinite(yearly) else None, rules.allow.delta)
         now = time.time()
         computes = self._owner.home.me.role is Role.COMPUTE
-        denials = self._denials(run, plan, rules, now)
+        lacking = plan.drawn and not isinstance(plan, Equipped)
+        denials = self._denials(run, plan, rules, now, lacking)
         codes = tuple(denial.code for denial in denials)
         if codes == ("hours",) and any(one.run == run for one in self._owner.ledger.history()):
             codes = ()  # taken on in time: it goes on
+        if not codes and lacking:
+            return Decision("lacking", ("graph",))
         if not codes and sha256(first_sum(plan).state).digest() != proposal.initial:
             raise Denied("initial", "the first model is not the one that the plan says")
         asker = self._owner.federation.name
@@ -290,8 +289,8 @@ class Consent:
             words = f"the run began under another federation file than {titled(it.version, it.digest)}"
             raise Denied("federation", f"{words}: the server has to begin a new one, with --fresh") from None
 
-    def _denials(self, run: str, plan: Plan, rules: Policy, now: float) -> tuple[Denial, ...]:
-        """What the policy has against the plan."""
+    def _denials(self, run: str, plan: Plan, rules: Policy, now: float, lacking: bool) -> tuple[Denial, ...]:
+        """What the policy has against the plan. lacking: its graph, so that its cost is not known yet."""
         here = datetime.now().astimezone()
         if self._owner.home.me.role is Role.COMPUTE:
             return computing(rules, plan, asker=self._asker, now=here)
@@ -299,7 +298,7 @@ class Consent:
         name, promised = self._owner.home.name, promise(plan)
         rule = partial(judge, rules, plan, asker=self._asker, now=here, promised=promised, owner=name)
         denials = rule(year=Year(before, before))
-        if any(one.code != "hours" for one in denials):
+        if lacking or any(one.code != "hours" for one in denials):
             return denials  # what the plan would add can take seconds to reckon, and changes nothing
         return rule(year=Year(before, self._with(run, plan, now)))
 
@@ -327,14 +326,6 @@ class Consent:
         self._owner.log.write(event, _now(), outcome=outcome, about=about, why=decision.codes)
         why = f" ({'; '.join(decision.words or decision.codes)})" if decision.codes else ""
         self._say(f"{event} {about.plan or '?'}: {outcome}{why}")
-
-
-_OUTCOME: dict[Verdict, Outcome] = {
-    "granted": "approved",
-    "pending": "pending",
-    "denied": "denied",
-    "unable": "refused",
-}
 
 
 def _now() -> datetime:

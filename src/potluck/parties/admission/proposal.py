@@ -10,8 +10,10 @@ import msgspec
 from potluck.core.asks import Ask
 from potluck.core.errors import PlanError, Refused
 from potluck.core.party import Party
-from potluck.core.plan import CODE, Plan, canonical
+from potluck.core.plan import CODE, Plan, canonical, required
 from potluck.core.schema import readable
+from potluck.learning.graph.schema import DIGEST
+from potluck.learning.models.graphs import NOT_HERE
 from potluck.members.federation import Federation, titled
 from potluck.owner.requests import LARGEST
 from potluck.parties.admission.session import Proposal
@@ -37,7 +39,8 @@ def of_now(proposal: Proposal, federation: Federation) -> None:
 
 
 def plan_of(proposal: Proposal, federation: Federation, me: Party) -> Plan:
-    """The plan, in its one spelling, with every check passed. Raises Denied: it cannot be carried out here."""
+    """The plan, in its one spelling, with every check passed that needs no graph. Raises Denied: it cannot be carried
+    out here."""
     if len(proposal.plan) > LARGEST:
         raise impossible(f"a plan of {len(proposal.plan)} bytes, {LARGEST} are the most")
     try:
@@ -45,6 +48,8 @@ def plan_of(proposal: Proposal, federation: Federation, me: Party) -> Plan:
         _members(plan, federation, me)  # before any look that costs more than one at each name
         whole = canonical(plan) == proposal.plan and plan.data.files == {}
         errors = catalog.check(plan)[0] if whole else ["not in its one spelling"]
+        if plan.drawn and errors == [NOT_HERE] and DIGEST.fullmatch(required(plan.model).digest or ""):
+            errors = []  # it is asked for where the policy has nothing against the plan
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, ValueError, PlanError):
         raise impossible("not a plan of this version") from None
     if errors:

@@ -18,13 +18,18 @@ PROPOSE = "propose"
 ANSWER = "answer"
 CLOSE = "close"
 CLOSED = "closed"
+GRAPH = "graph"
+"""The graph that the run's plan names: whoever lacks it asks."""
+MOST_GRAPH = 255 * 1024**2
+"""Bytes of a graph that travels: a letter has room for no more."""
 
 Boot = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 Head = Annotated[bytes, msgspec.Meta(max_length=512)]
 Code = Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,64}\Z")]
 Version = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z.+_-]{1,64}\Z")]
 Epsilon = Annotated[float, msgspec.Meta(ge=0, le=1.7976931348623157e308)]
-Verdict = Literal["granted", "pending", "denied", "unable"]
+Verdict = Literal["granted", "pending", "denied", "unable", "lacking"]
+"""lacking: the graph that the plan names is not here, and nothing else is known against the plan."""
 
 
 class Hello(Message, frozen=True):
@@ -78,10 +83,13 @@ class Closed(Message, frozen=True):
     head: Head
 
 
-Word = Hello | Proposal | Answer | Close | Closed
+Word = Hello | Proposal | Answer | Close | Closed | bytes
+"""bytes: a graph's file, which counts by its hash alone."""
 _STEPS: dict[type, str] = {Hello: HELLO, Proposal: PROPOSE, Answer: ANSWER, Close: CLOSE, Closed: CLOSED}
 
 
 def parcel(run: str, word: Word) -> Parcel:
     """A word about `run` as a parcel."""
+    if isinstance(word, bytes):
+        return Parcel(Label(RoundId(run, 0), GRAPH), word)
     return Parcel(Label(RoundId(run, 0), _STEPS[type(word)]), dump(word))

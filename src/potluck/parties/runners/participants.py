@@ -29,6 +29,7 @@ class Participant:
     codes: tuple[str, ...] = ()
     boot: bytes = b""
     asked: float | None = None
+    given: float | None = None
     last: Closed | None = None
     words: str = ""
     file: str = ""
@@ -64,9 +65,17 @@ class Participants:
     def due(self, now: float) -> Iterator[tuple[Party, Proposal]]:
         """The proposals to send now: to whoever has not answered, and again after a while."""
         for site, one in self.of.items():
-            if one.verdict == "silent" and (one.asked is None or now - one.asked > AGAIN):
+            if one.verdict in ("silent", "lacking") and (one.asked is None or now - one.asked > AGAIN):
                 one.asked = now
                 yield site, msgspec.structs.replace(self._proposal, head=self._heads.latest(site))
+
+    def may_have(self, party: Party, now: float) -> bool:
+        """Whether it is sent the plan's graph now: it says that it lacks it, and was not sent it a moment ago."""
+        one = self.of[party]
+        if one.verdict != "lacking" or (one.given is not None and now - one.given <= AGAIN):
+            return False
+        one.given = now
+        return True
 
     def hear(self, sender: Party, said: Parcel) -> bytes | None:
         """Take a word from one of them. Gives the name of its process where it tells one.

@@ -55,9 +55,8 @@ Say = Callable[[str, str], None]
 class Run:
     """What is run: the plan, its name, and what every site is asked (but for its own head).
 
-    task, protection: of sums; None of a prediction, whose halves `once` is given.
-
-    wait: seconds to wait for sites that are needed and away; transcript: where every letter gets a line.
+    task, protection: of sums; None of a prediction, whose halves `once` is given. wait: seconds to wait for sites that
+    are needed and away; transcript: where every letter gets a line; graph: the plan's, for those who lack it, or empty.
     """
 
     plan: Plan
@@ -67,6 +66,7 @@ class Run:
     proposal: Proposal
     wait: float
     transcript: Transcript
+    graph: bytes = b""
 
 
 @dataclass(slots=True)
@@ -322,6 +322,8 @@ class Coordinator:
             if sender in self._computes:
                 round_.restarted.append(sender)
             self._post(round_, round_.desk.leave(sender, Cause.SILENT))
+        if self._run.graph and self.participants.may_have(sender, time.monotonic()):
+            self._tell({sender: self._run.graph})
         self._propose()
 
     def _attempt_of(self, round_: _Round, away: Mapping[Party, Cause]) -> Attempt:

@@ -25,7 +25,7 @@ from potluck.core.wire import load
 from potluck.drivers.transcript import Transcript
 from potluck.parties.admission import tries
 from potluck.parties.admission.consent import Consent
-from potluck.parties.admission.session import CLOSE, PROPOSE, Answer, Close, Closed, Hello, Proposal, parcel
+from potluck.parties.admission.session import CLOSE, GRAPH, PROPOSE, Answer, Close, Closed, Hello, Proposal, parcel
 from potluck.parties.runners.flood import Heard, Pace
 from potluck.parties.runners.identity import Identity
 from potluck.parties.runners.seated import Seated
@@ -75,6 +75,7 @@ class Site:
         self._boot = draw(16)
         self._seats: dict[str, Seated] = {}
         self._asked: dict[str, Proposal] = {}
+        self._lacking: dict[str, Proposal] = {}
         self._heard = Heard()
         self._heard_of: dict[Party, Heard] = {}
         self._pace = Pace(WORDS, WORDS_A_SECOND)
@@ -157,6 +158,8 @@ class Site:
             raise Abort(Cause.REPLAY, party=SERVER, detail="more words than a run takes")
         elif said.label.step == PROPOSE:
             self._proposed(run, load(said.body, Proposal, SERVER))
+        elif said.label.step == GRAPH:
+            self._given(run, said.body)
         elif said.label.step == CLOSE:
             self._close(run, load(said.body, Close, SERVER))
 
@@ -167,26 +170,39 @@ class Site:
         self._consent.noticed("dropped", round_.run, abort.cause, round_.number, abort.detail)
 
     def _proposed(self, run: str, proposal: Proposal) -> None:
+        self._lacking.pop(run, None)
         self._asked[run] = proposal
         if len(self._asked) > MOST_RUNS:
             del self._asked[next(iter(self._asked))]
         self._answer(run)
 
-    def _answer(self, run: str) -> None:
+    def _given(self, run: str, graph: Sliced) -> None:
+        """The graph of a plan that was asked for it. Raises Abort(REPLAY): nobody asked."""
+        proposal = self._lacking.pop(run, None)
+        if proposal is None:
+            raise Abort(Cause.REPLAY, party=SERVER, detail="a graph that nobody asked for")
+        self._asked[run] = proposal
+        self._answer(run, graph)
+
+    def _answer(self, run: str, graph: Sliced | None = None) -> None:
         """Decide about a proposal and say so. A run that goes on keeps its seat and the rows that were read for it,
         also where its owner is asked again or the proposal is wrong in itself: only a no, or its end, takes it away."""
         proposal = self._asked[run]
         seat = self._seats.get(run)
-        decision = self._consent.decide(run, proposal, seat.part if seat else None)
+        decision = self._consent.decide(run, proposal, seat.part if seat else None, graph)
         if decision.part is not None:
             self._seated(run, decision.part, proposal)
-        elif decision.verdict != "pending" and not decision.form:
+        elif decision.verdict not in ("pending", "lacking") and not decision.form:
             self._leave(run)
         head, it = self._consent.head(), self._consent.federation
         answer = Answer(decision.verdict, decision.codes, head, self._boot, it.version, it.digest, proposal.asker)
         self._send(parcel(run, answer))
         if decision.verdict != "pending":
             del self._asked[run]
+        if decision.verdict == "lacking":
+            self._lacking[run] = proposal
+            if len(self._lacking) > MOST_RUNS:
+                del self._lacking[next(iter(self._lacking))]
 
     def _seated(self, run: str, part: Participation, proposal: Proposal) -> None:
         made = self._consent.tries(run)
@@ -291,6 +307,7 @@ class Site:
         epsilon = self._consent.close(run, said.model)
         self._leave(run)
         self._asked.pop(run, None)
+        self._lacking.pop(run, None)
         self._send(parcel(run, Closed(epsilon, self._consent.head())))
 
     def _leave(self, run: str) -> None:

@@ -7,6 +7,7 @@ from potluck.core.steps import recorded
 from potluck.learning.data.tally import rests_on
 from potluck.learning.data.tally_words import for_owner
 from potluck.learning.loops import build
+from potluck.learning.models.graphs import follow
 from potluck.members.home import SiteHome
 from potluck.mpc.engine import Engine
 from potluck.mpc.share import protection as share
@@ -34,6 +35,7 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     protection = across(plan, demand)  # first: where it cannot be had, no row is read
     task = build(plan)
     calibrate(plan)
+    follow(plan)
     source = open_source(rules.source, home.folder, plan.data, home.name)
     rows = rows_of(source, plan, home.name)
     told = for_owner(plan, rows.tally, home.name)

@@ -1,0 +1,30 @@
+"""What a site answers to a proposal, and how its access log calls that."""
+
+from dataclasses import dataclass
+
+from potluck.owner.access import Outcome
+from potluck.parties.admission.session import Verdict
+from potluck.tasks.participation import Participation
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is answered; part: where it is granted. words: why not, for the owner alone.
+
+    form: the proposal itself is wrong, which says nothing about a run of its name that goes on.
+    """
+
+    verdict: Verdict
+    codes: tuple[str, ...] = ()
+    part: Participation | None = None
+    words: tuple[str, ...] = ()
+    form: bool = False
+
+
+OUTCOMES: dict[Verdict, Outcome] = {
+    "granted": "approved",
+    "pending": "pending",
+    "denied": "denied",
+    "unable": "refused",
+    "lacking": "pending",
+}

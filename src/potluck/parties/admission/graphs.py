@@ -1,0 +1,82 @@
+"""Graphs that plans name by their hash, as a party keeps them: the server sends one when it is asked for it.
+
+A file is named by the hash that a plan names, and is taken for nothing else: whoever put it there, bytes of another
+hash are no graph of that plan. So a process that was killed goes on with what lies here, and trusts nobody anew.
+"""
+
+import hashlib
+from pathlib import Path
+
+from potluck.core import private
+from potluck.core.errors import GraphError
+from potluck.core.plan import Plan, required
+from potluck.core.slices import PIECE, Sliced, slices, whole
+from potluck.learning.models.graphs import Equipped, digest_of, with_bytes
+from potluck.members.files import PRIVATE, replace
+from potluck.parties.admission.session import MOST_GRAPH
+from potluck.tasks.catalog import check
+from potluck.tasks.participation import Denied, impossible
+
+FOLDER = "graphs"
+"""Its name, in a party's home."""
+KEPT, BYTES = 16, 1 << 30
+"""Graphs that are kept, and how large they are together: others cannot fill the disk. One that went is asked for
+again."""
+
+
+def with_graph(folder: Path, plan: Plan, sent: Sliced | None) -> Plan:
+    """The plan with its graph, every check passed; as it is where it names none, or it is not here.
+
+    sent: by the server, which was asked for it. Raises Denied: it is another, or does not fit the plan.
+    """
+    if not plan.drawn:
+        return plan
+    try:
+        found = kept(folder, plan) if sent is None else received(folder, plan, sent)
+    except GraphError as error:
+        raise Denied("graph", str(error)) from None
+    errors = check(found)[0] if found is not None else []
+    if errors:
+        raise impossible(errors[0])
+    return found or plan
+
+
+def kept(folder: Path, plan: Plan) -> Equipped | None:
+    """The plan with the graph that lies in a home's folder; None where it does not. Raises GraphError: what has its
+    hash is no graph."""
+    try:
+        content = _path(folder, plan).read_bytes()
+    except OSError:
+        return None
+    return with_bytes(plan, content) if digest_of(content) == required(plan.model).digest else None
+
+
+def received(folder: Path, plan: Plan, body: Sliced) -> Equipped:
+    """The plan with the graph that the server sent, which is kept from now on. Its length and then its hash are looked
+    at before a byte of it is read for what it says. Raises GraphError: it is another, or no graph."""
+    if len(body) > MOST_GRAPH:
+        raise GraphError(f"the server sent {len(body)} bytes", where="model.graph", hint=f"at most {MOST_GRAPH}")
+    state = hashlib.sha256()
+    for part in slices(len(body), PIECE):
+        state.update(body[part])
+    if f"sha256:{state.hexdigest()}" != required(plan.model).digest:
+        raise GraphError("the server sent another graph than the plan names", where="model.graph")
+    found = with_bytes(plan, whole(body))
+    private.folder(folder / FOLDER, taken=True)
+    replace(_path(folder, plan), found.content, PRIVATE)
+    _forget(folder / FOLDER)
+    return found
+
+
+def _path(folder: Path, plan: Plan) -> Path:
+    return folder / FOLDER / f"{(required(plan.model).digest or '').removeprefix('sha256:')}.graph"
+
+
+def _forget(folder: Path) -> None:
+    """The oldest go where there are too many."""
+    total = 0
+    newest = sorted(folder.glob("*.graph"), key=lambda one: one.stat().st_mtime_ns, reverse=True)
+    for number, path in enumerate(newest):
+        total += path.stat().st_size
+        if number and (number >= KEPT or total > BYTES):
+            path.unlink(missing_ok=True)

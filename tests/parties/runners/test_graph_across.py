@@ -1,0 +1,119 @@
+"""Plans that name a graph, across machines: the server sends it to who lacks it, and one that was sent stays."""
+
+from importlib.util import find_spec
+
+import pytest
+
+if find_spec("torch") is None:
+    pytest.skip("the networks extra is missing", allow_module_level=True)
+
+import potluck
+from potluck.api.network import inbox
+from potluck.api.network.preview import preview
+from potluck.core.errors import Refused
+from potluck.core.plan import digest
+from potluck.drivers.sums import Sums
+from potluck.learning.loops import build
+from potluck.parties.admission import graphs
+from support.graph import trained as drawn
+from support.hostile.proposals import by_person
+from support.parties import across, scene
+from support.parties.across import Across, quick
+
+pytestmark = pytest.mark.torch
+RUN = "ab" * 16
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory):
+    return across.found(tmp_path_factory.mktemp("federation"))
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory):
+    return drawn.made(drawn.mlp(drop=0.2), tmp_path_factory.mktemp("graph") / "net.graph")
+
+
+@pytest.fixture
+def fed(founded, tmp_path):
+    return Across(across.copy(founded, tmp_path / "f"))
+
+
+def planned(graph, word="mask", **model):
+    """The plan of `scene`, with a graph."""
+    tables = dict(scene.plan(word=word).tables)
+    tables["model"] = {"kind": "network", "graph": str(graph), "l2": 0.1, **model}
+    tables["training"] = {"method": "average", "rounds": 2, "rate": 0.1}
+    return potluck.Plan(**tables)
+
+
+def kept(fed, name="a"):
+    return sorted((fed.folder / name / graphs.FOLDER).glob("*.graph"))
+
+
+def answered(fed, plan, verdict):
+    """Gather until the first site has said so."""
+    with fed.coordinator(quick(plan), RUN) as (coordinator, _):
+        of = coordinator.participants.of
+        coordinator.participants.hopeless = lambda: of[min(of)].verdict == verdict
+        coordinator.gather()
+
+
+def answers(fed):
+    return [text for event, text in fed.said if event == "answer"]
+
+
+def test_the_model_is_that_of_one_process_and_each_site_was_sent_the_graph_once(fed, graph):
+    plan = planned(graph)
+    with fed.attending(*"abcd"):
+        outcome, log = fed.run(quick(plan))
+    assert outcome.model.digest() == scene.Scene(plan).run().model.digest()
+    assert [one.number for one in log.rounds] == [1, 2, 3]
+    assert sorted(text for text in answers(fed) if "lacking" in text) == [f"{name}: lacking graph" for name in "abcd"]
+    for name in "abcd":
+        assert [path.read_bytes() for path in kept(fed, name)] == [graph.read_bytes()]
+
+
+def test_server_and_sites_that_died_go_on_with_the_graph_that_they_kept(fed, graph):
+    plan = quick(planned(graph))
+    with fed.attending(*"abcd"), fed.coordinator(plan, RUN) as (coordinator, journal):
+        coordinator.gather()
+        first = Sums(plan, coordinator, store=journal)
+        steps = build(plan).lead()
+        ask = steps.send(first(next(steps)))
+        journal.begin(ask)  # the second round's number is taken, and then all processes are gone
+    fed.said.clear()
+    with fed.attending(*"abcd"):
+        outcome, log = fed.run(plan)
+    assert [one.number for one in log.rounds] == [1, 3, 4]
+    assert outcome.model.digest() == scene.Scene(planned(graph)).run().model.digest()
+    assert not any("lacking" in text for text in answers(fed))
+
+
+def test_the_inbox_shows_what_the_graph_holds_and_approval_pins_it(fed, graph):
+    by_person(fed, "a")
+    plan = planned(graph, trainable=["4.*"])
+    with fed.attending("a"), pytest.raises(Refused, match="a has not approved it yet"):
+        answered(fed, plan, "pending")
+    (asked,) = inbox.inbox(fed.folder / "a")
+    found = asked.document()["network"]
+    assert [one["name"] for one in found["layers"]] == ["0", "1", "4"]
+    assert found["trains"] == ["4.weight", "4.bias"]
+    assert found["graph"] == plan.spec.network.digest
+    assert asked.request.hash == digest(quick(plan)).hex() != digest(quick(planned(graph))).hex()
+    leaving = preview(fed.folder / "a", asked.request.hash)
+    assert len(leaving.values["delta"]) == 9
+    (path,) = kept(fed)
+    path.unlink()
+    (asked,) = inbox.inbox(fed.folder / "a")
+    assert asked.document()["network"] is None
+
+
+def test_a_graph_beyond_the_policys_memory_is_refused_by_name(fed, graph):
+    policy = fed.folder / "a" / "policy.toml"
+    policy.write_text(policy.read_text().replace("[allow]", "memory = 67108864\n[allow]"))
+    plan = planned(graph)
+    plan.set("training.batch", 100_000)
+    with fed.attending("a"), pytest.raises(Refused, match=r"a refuses this plan \(memory\)"):
+        answered(fed, plan, "denied")
+    assert any("a batch of the plan's graph may take" in line for line in fed.heard["a"])
