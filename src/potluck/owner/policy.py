@@ -34,7 +34,7 @@ Cap = Annotated[float, Bounds(ge=0, le=math.inf, hint="0 allows no plan with noi
 AtLeastOne = Annotated[int, Bounds(ge=1)]
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
+class TableSource(msgspec.Struct, frozen=True, kw_only=True):
     """Where a second table is, as `Source` says it of the rows."""
 
     file: str | None = None
@@ -56,7 +56,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     url: Secret | None = None
     url_file: str | None = None
     query: str | None = None
-    tables: dict[str, Table] = {}
+    tables: dict[str, TableSource] = {}
 
 
 class Allow(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from potluck.core.errors import UsageError, reason
 from potluck.core.strict import Strict
 from potluck.mpc.peers import place
 from potluck.owner.hours import ANY, span
-from potluck.owner.policy import LONGEST, Allow, Approve, Engine, Policy, Source, Table
+from potluck.owner.policy import LONGEST, Allow, Approve, Engine, Policy, Source, TableSource
 from potluck.secret.container import Secret
 
 
@@ -70,7 +70,7 @@ def _prepared(kind: object, value: object) -> object:
     return [value] if get_origin(kind) is tuple and value == ANY else value
 
 
-def _source(source: Source | Table, at: str, where: str) -> None:
+def _source(source: Source | TableSource, at: str, where: str) -> None:
     """One source, said one way. An address under `file` is not shown: it may hold a password."""
     given = [name for name in ("file", "url", "url_file") if getattr(source, name) is not None]
     if len(given) != 1:

@@ -18,7 +18,7 @@ from typing import Self
 from potluck.core.errors import Refused, UsageError
 from potluck.owner.decisions import approvers, carry, denied, void
 from potluck.owner.policy import Approve
-from potluck.owner.store import opened, told
+from potluck.owner.store import as_our_errors, opened
 
 SHORTEST = 16
 """Hex letters of a hash that name a plan: 64 bits. Another plan with the same 8 letters is found within hours."""
@@ -186,23 +186,23 @@ class Requests:
 
     def state(self, run: str) -> State:
         """To be asked before every round: only APPROVED goes on. Raises UsageError: no such run."""
-        with told(self._path):
+        with as_our_errors(self._path):
             return self._known(run).state
 
     def missing(self, run: str, approve: Approve) -> int:
         """How many persons must still approve a pending run. Raises UsageError: no such run."""
-        with told(self._path):
+        with as_our_errors(self._path):
             request = self._known(run)
             return self._still(request.hash, approve) if request.state is State.PENDING else 0
 
     def pending(self) -> tuple[Request, ...]:
         """What waits, oldest first: the inbox."""
-        with told(self._path):
+        with as_our_errors(self._path):
             return self._select("state = 'pending'")
 
     def find(self, prefix: str) -> tuple[Request, ...]:
         """All requests for one plan, oldest first. Raises UsageError: none or more than one plan begins so."""
-        with told(self._path):
+        with as_our_errors(self._path):
             return self._select("hash = ?", self._hash(prefix))
 
     def _judged_again(self, known: Request, codes: Sequence[str], approve: Approve) -> Request:
@@ -312,7 +312,7 @@ class Requests:
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
         """One transaction, durable when it ends; another process waits for it."""
-        with told(self._path):
+        with as_our_errors(self._path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db

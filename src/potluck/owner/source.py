@@ -44,7 +44,7 @@ def open_source(source: policy.Source, base: Path, data: Data, where: str) -> Ro
     return joined(rows, _opened(table, base, limits, beside(where, data.join.table)), data, where)
 
 
-def _opened(source: policy.Source | policy.Table, base: Path, limits: Limits, where: str) -> Rows:
+def _opened(source: policy.Source | policy.TableSource, base: Path, limits: Limits, where: str) -> Rows:
     if source.file is not None:
         return opened(base / source.file, where, limits)
     address = source.url if source.url is not None else _address(base / (source.url_file or ""), where)

@@ -32,7 +32,7 @@ PRAGMA user_version = {VERSION};
 
 def opened(path: Path) -> sqlite3.Connection:
     """The file, made where it is absent. Raises UsageError: it cannot be used. Raises Refused: it is another file."""
-    with told(path):
+    with as_our_errors(path):
         if not path.exists():
             make(path, _SCHEMA)
         if not path.is_file():
@@ -46,7 +46,7 @@ def opened(path: Path) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def told(path: Path) -> Iterator[None]:
+def as_our_errors(path: Path) -> Iterator[None]:
     """SQLite's errors as ours."""
     try:
         yield

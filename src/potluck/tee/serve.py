@@ -26,7 +26,7 @@ from potluck.tee.attestation.evidence import Evidence
 from potluck.tee.attestation.workload import workload
 from potluck.tee.predict.compute import Scorer, scoring
 from potluck.tee.predict.margins import Layer, margins
-from potluck.tee.sum.compute import Room, Sample, operations
+from potluck.tee.sum.compute import Sample, SumEnclave, operations
 from potluck.tee.sum.rules import RULES, joined
 
 _SCORED = {"relu": 1.0, "square": 7.0}
@@ -38,9 +38,9 @@ def main(sample: Sample) -> None:
     """Serve until stdin closes. Arguments: the attester's word, then the memory limit in bytes. sample: exact noise."""
     code = workload()
     attest, files = attester(sys.argv[1], code)
-    room = Room(system, attest, code, sample)
+    enclave = SumEnclave(system, attest, code, sample)
     scorer = Scorer(system, attest, code)
-    serve([operations(room), scoring(scorer)], lambda: ready(attest, sample), files)
+    serve([operations(enclave), scoring(scorer)], lambda: ready(attest, sample), files)
 
 
 def attester(word: str, code: bytes) -> tuple[Attest, int]:

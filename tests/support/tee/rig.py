@@ -16,7 +16,7 @@ from potluck.tee.attestation.demand import built_in
 from potluck.tee.attestation.judge import Judge
 from potluck.tee.attestation.workload import workload
 from potluck.tee.host import Enclave
-from potluck.tee.sum.compute import Room, operations
+from potluck.tee.sum.compute import SumEnclave, operations
 from potluck.tee.sum.protection import Tee
 from potluck.testing.draws import seeded
 from potluck.testing.protection import RoundContext
@@ -58,14 +58,14 @@ def attest(data, code=CODE, now=NOW):
 
 def room(*seed, attest=attest, code=CODE):
     """An enclave's inside. One seed: one boot, so a second of it is the first rolled back."""
-    return Room(seeded("room", *seed), attest, code, gaussian)
+    return SumEnclave(seeded("room", *seed), attest, code, gaussian)
 
 
 @dataclass
 class Near:
     """Stands where the worker process does. hooks: op -> what is asked and answered instead."""
 
-    room: Room
+    room: SumEnclave
     hooks: dict = field(default_factory=dict)
     generation: int = 1
     asked: list = field(default_factory=list)

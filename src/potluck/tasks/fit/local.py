@@ -36,7 +36,7 @@ ASSUMED = 10_000
 
 
 @dataclass(frozen=True, eq=False)
-class Room:
+class AllColumns:
     """All owners' rows. See `tasks.here.Here`."""
 
     spec: Plan
@@ -102,19 +102,19 @@ def pooled(plan: Plan, keys: Mapping[Party, Keys], own: Mapping[Party, Own]) -> 
     return exact(model, [table])
 
 
-def here(plan: Written, data: Sources | None) -> Room:
+def here(plan: Written, data: Sources | None) -> AllColumns:
     """Columns of a plan whose owners are all here. Raises PlanError, DataError; UsageError: the engine is missing."""
     require("mpc")
     return _read(plan, data)
 
 
-def _read(plan: Written, data: Sources | None) -> Room:
+def _read(plan: Written, data: Sources | None) -> AllColumns:
     given, spec = sources(plan, data), plan.spec
     keys = {one: read_keys(given[one.name], spec, one.name) for one in spec.sites}
-    room = Room(spec, keys, {one: read(given[one.name], spec, one.name) for one in spec.sites})
-    for name, tally in room.tallies().items():
+    found = AllColumns(spec, keys, {one: read(given[one.name], spec, one.name) for one in spec.sites})
+    for name, tally in found.tallies().items():
         required(tally, name)
-    return room
+    return found
 
 
 def estimate(plan: Written) -> Estimate:
@@ -126,10 +126,10 @@ def estimate(plan: Written) -> Estimate:
     if missing or not spec.data.files:
         warned = [*none_read(missing), f"bytes are of {ASSUMED} common rows: the files are not here"]
         return Estimate(warnings=warned, bytes_up=uploaded(spec, ASSUMED))
-    room = _read(plan, None)
-    least = min(len(keys.rows) for keys in room.keys.values())
+    found = _read(plan, None)
+    least = min(len(keys.rows) for keys in found.keys.values())
     warned = [f"bytes are of {least} common rows, as many as the smallest file has"]
-    return Estimate(warnings=warned, bytes_up=uploaded(spec, least), data=room.tallies())
+    return Estimate(warnings=warned, bytes_up=uploaded(spec, least), data=found.tallies())
 
 
 def uploaded(spec: Plan, rows: int) -> int:

@@ -36,7 +36,7 @@ MEMBERS = "members.csv"
 
 
 @dataclass(frozen=True, eq=False)
-class Room:
+class AllKeys:
     """All owners' keys. See `tasks.here.Here`."""
 
     spec: Plan
@@ -85,13 +85,13 @@ def _tools(spec: Plan, kept_in: Path | None) -> Iterator[dict[Party, Tools]]:
         yield every
 
 
-def here(plan: Written, data: Sources | None) -> Room:
+def here(plan: Written, data: Sources | None) -> AllKeys:
     """Keys of a plan whose owners are all here. Raises PlanError, DataError; UsageError: the engine is not installed,
     which RR22 needs."""
     if needs_engine(plan.spec):
         require("mpc")
     given = sources(plan, data)
-    return Room(plan.spec, {one: read_keys(given[one.name], plan.spec, one.name) for one in plan.spec.sites})
+    return AllKeys(plan.spec, {one: read_keys(given[one.name], plan.spec, one.name) for one in plan.spec.sites})
 
 
 def leave(outcome: Outcome, folder: Path) -> None:

@@ -37,7 +37,7 @@ PREDICTIONS = "predictions.csv"
 
 
 @dataclass(frozen=True, eq=False)
-class Room:
+class ModelAndRows:
     """Both sites' part: the owner's model, the client's rows. See `tasks.here.Here`."""
 
     spec: Plan
@@ -59,7 +59,7 @@ class Room:
 
     def warnings(self) -> list[str]:
         """What the scores themselves tell of the model."""
-        return [*telling(self.spec, self.model.card)]
+        return [*card_warnings(self.spec, self.model.card)]
 
     def play(self, begun: Begun) -> tuple[Predicted, Log]:
         """The round; what its client has."""
@@ -92,12 +92,12 @@ def spec_of(spec: Plan) -> Predict:
     return required(spec.predict)
 
 
-def here(plan: Written, data: Sources | None) -> Room:
+def here(plan: Written, data: Sources | None) -> ModelAndRows:
     """Model and rows of a plan whose parties are all here. data: the client's rows; without it the plan's file.
 
     Raises PlanError: no rows, or rows of somebody else; UsageError: no model, or the engine is not installed.
     """
-    return Room(plan.spec, model_of(plan), rows_of(plan, data))
+    return ModelAndRows(plan.spec, model_of(plan), rows_of(plan, data))
 
 
 def model_of(plan: Written) -> Model:
@@ -145,7 +145,7 @@ def outline(spec: Plan, card: Card) -> Outline:
     return Outline(widths, activation, required(wanted.mode), wanted.max_rows, patience, len(spec.compute))
 
 
-def telling(spec: Plan, card: Card) -> Iterator[str]:
+def card_warnings(spec: Plan, card: Card) -> Iterator[str]:
     """What the scores themselves tell of the model, as a warning."""
     inputs, most = len(card.encoding.names), spec_of(spec).max_rows
     if not card.activation and most > inputs:
@@ -183,11 +183,11 @@ def estimate(plan: Written) -> Estimate:
         )
     demand_of(plan)
     held = model_of(plan)
-    warned, data = [*telling(plan.spec, held.card)], {}
+    warned, data = [*card_warnings(plan.spec, held.card)], {}
     if missing and plan.spec.data.files:
         warned.append("data.files: there is none to read. hint: `run` and `up` need the client's rows")
     elif plan.spec.data.files:
-        data = Room(plan.spec, held, rows_of(plan, None)).tallies()
+        data = ModelAndRows(plan.spec, held, rows_of(plan, None)).tallies()
     try:
         seconds = _rehearsed(plan.spec, held)
     except Abort as abort:

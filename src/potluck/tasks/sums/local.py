@@ -20,7 +20,7 @@ Compare = Callable[[Plan, Mapping[Party, Table], Outcome], Beside]
 
 
 @dataclass(frozen=True, eq=False)
-class Room:
+class AllTables:
     """All sites' tables. See `tasks.here.Here`. compare: `beside`, by plan and tables."""
 
     spec: Plan
@@ -54,6 +54,6 @@ class Room:
         """The server has all that comes of sums."""
 
 
-def here(plan: Written, data: Sources | None, compare: Compare = lambda spec, rows, outcome: None) -> Room:
+def here(plan: Written, data: Sources | None, compare: Compare = lambda spec, rows, outcome: None) -> AllTables:
     """All sites' tables. Raises as `sources.tables`."""
-    return Room(*tables(plan, data), compare)
+    return AllTables(*tables(plan, data), compare)

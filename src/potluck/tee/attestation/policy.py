@@ -13,7 +13,7 @@ from potluck.core.bounds import Bounds
 from potluck.tee.attestation.evidence import Format
 
 Texts = tuple[str, ...]
-Part = Annotated[int | None, Bounds(ge=0, le=255)]
+Component = Annotated[int | None, Bounds(ge=0, le=255)]
 Number = Annotated[int | None, Bounds(ge=0, le=65535)]
 Days = Annotated[int | None, Bounds(ge=0, le=100_000)]
 Status = Literal[
@@ -59,11 +59,11 @@ are in Azure's guests, which measure what they boot into a virtual TPM, and unde
 class Tcb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The least security versions of an AMD platform; what is absent is not compared. fmc: Turin alone."""
 
-    bootloader: Part = None
-    tee: Part = None
-    snp: Part = None
-    microcode: Part = None
-    fmc: Part = None
+    bootloader: Component = None
+    tee: Component = None
+    snp: Component = None
+    microcode: Component = None
+    fmc: Component = None
 
 
 class Snp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -43,7 +43,7 @@ Sample = Callable[[float, int, Draw], NDArray[np.int64]]
 """(sigma, size, draw) -> exact samples of the discrete Gaussian [size]."""
 
 
-class Room:
+class SumEnclave:
     """One enclave from boot to end. attest: 64 bytes of report data -> evidence; workload: digest of its code."""
 
     def __init__(self, draw: Draw, attest: Callable[[bytes], Evidence], workload: bytes, sample: Sample) -> None:
@@ -171,15 +171,15 @@ def _party(index: int) -> Party:
 Op = Callable[..., list[bytes]]
 
 
-def operations(room: Room) -> dict[str, Op]:
+def operations(enclave: SumEnclave) -> dict[str, Op]:
     """What a host may ask. Each answers with an empty cause and its result, or with the cause of a refusal alone."""
     return {
-        "tee.keys": answering(lambda: (room.keys.box, room.keys.sign, room.workload)),
-        "tee.begin": answering(room.begin),
-        "tee.show": answering(lambda site, body: room.show(int.from_bytes(site, "big"), body)),
-        "tee.take": answering(room.take),
-        "tee.survivors": answering(room.survivors),
-        "tee.open": answering(room.open),
+        "tee.keys": answering(lambda: (enclave.keys.box, enclave.keys.sign, enclave.workload)),
+        "tee.begin": answering(enclave.begin),
+        "tee.show": answering(lambda site, body: enclave.show(int.from_bytes(site, "big"), body)),
+        "tee.take": answering(enclave.take),
+        "tee.survivors": answering(enclave.survivors),
+        "tee.open": answering(enclave.open),
     }
 
 

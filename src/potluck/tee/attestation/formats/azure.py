@@ -34,7 +34,7 @@ REPORT = 16 << 10
 MAGIC, HEAD = b"HCLA", 32
 SNP, SHA256 = 2, 1
 ATTESTATION_KEY = "HCLAkPub"
-Part = Annotated[str, msgspec.Meta(max_length=2 * REPORT)]
+Encoded = Annotated[str, msgspec.Meta(max_length=2 * REPORT)]
 Byte = Annotated[int, msgspec.Meta(ge=0, le=255)]
 Bytes = Annotated[tuple[Byte, ...], msgspec.Meta(max_length=REPORT)]
 Registers = Annotated[tuple[Bytes, ...], msgspec.Meta(max_length=s.REGISTERS)]
@@ -43,8 +43,8 @@ Registers = Annotated[tuple[Bytes, ...], msgspec.Meta(max_length=s.REGISTERS)]
 class Hexed(msgspec.Struct, frozen=True):
     """`tpm_quote`; signature: bare RSA."""
 
-    message: Part
-    signature: Part
+    message: Encoded
+    signature: Encoded
     pcrs: tpm.Registers
 
 
@@ -60,8 +60,8 @@ class Numbered(msgspec.Struct, frozen=True):
     """Evidence that says its version."""
 
     version: Literal[1, 2]
-    hcl_report: Part
-    vcek: Part
+    hcl_report: Encoded
+    vcek: Encoded
     tpm_quote: Hexed
 
 
@@ -69,7 +69,7 @@ class Older(msgspec.Struct, frozen=True):
     """Evidence that says none."""
 
     report: Bytes
-    vcek: Part
+    vcek: Encoded
     quote: Listed
 
 

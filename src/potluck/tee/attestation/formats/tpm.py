@@ -35,7 +35,7 @@ LONGEST = 32 << 10
 """Bytes of the JSON."""
 REPORT = 64
 """Bytes of report data."""
-Part = Annotated[str, msgspec.Meta(max_length=4096)]
+Base64 = Annotated[str, msgspec.Meta(max_length=4096)]
 Value = Annotated[str, msgspec.Meta(max_length=2 * s.DIGEST)]
 Registers = Annotated[tuple[Value | None, ...], msgspec.Meta(max_length=s.REGISTERS)]
 
@@ -43,15 +43,15 @@ Registers = Annotated[tuple[Value | None, ...], msgspec.Meta(max_length=s.REGIST
 class QuoteFile(msgspec.Struct, frozen=True):
     """`tpm_quote` of the file; of a register that was not quoted, any value or null."""
 
-    message: Part
-    signature: Part
+    message: Base64
+    signature: Base64
     pcrs: Registers
 
 
 class EvidenceFile(msgspec.Struct, frozen=True):
     """The file."""
 
-    ak_public: Part
+    ak_public: Base64
     tpm_quote: QuoteFile
 
 
