@@ -29,7 +29,8 @@ def toml(text: str) -> str:
 
 @pytest.fixture
 def evil(shops):
-    """The shops, where plan, purpose, a category and a statistic are named by somebody who means harm."""
+    """The shops, where plan, purpose, a category, a derived column and a statistic are named by somebody who means
+    harm."""
     text = (shops / "plan.toml").read_text()
     text = text.replace('name = "shops"', f"name = {toml('evil' + EVIL)}")
     text = text.replace('"Test the face"', toml("harm" + EVIL)).replace('["red", "green"]', f'["red", {toml(EVIL)}]')
@@ -37,6 +38,9 @@ def evil(shops):
     (shops / "plan.toml").write_text(text)
     named = f"[[statistics]]\nname = {toml('mean' + EVIL)}\nkind = 'mean'\ncolumn = 'x1'\nby = 'kind'\n"
     kept = text[: text.index("[data.target]")] + text[text.index("[protect]") :]
+    tint, warm = toml("tint" + EVIL), toml("warm" + EVIL)
+    named += f"[data.derive.{tint}]\nkind = 'recode'\nfrom = 'kind'\nmap = {{ red = {warm}, {toml(EVIL)} = 'cold' }}\n"
+    named += f"[[data.where]]\ncolumn = {tint}\nin = [{warm}]\n"
     (shops / "statistics.toml").write_text(kept.replace('task = "train"', 'task = "statistics"') + named)
     return shops
 
@@ -51,6 +55,8 @@ CALLS = [
     ("explain", "plan.toml", "--collude", f"server,{EVIL}"),
     ("run", "plan.toml", "--out", "run-a"),
     ("run", "plan.toml", "--out", "run-b", "--json"),
+    ("check", "statistics.toml"),
+    ("explain", "statistics.toml"),
     ("run", "statistics.toml", "--out", "run-c"),
     ("run", "plan.toml", "--set", f"data.target.column={toml(EVIL)}"),
     ("report", f"absent{EVIL}"),
