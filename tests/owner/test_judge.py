@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from potluck.api.plan.plan import Plan as Written
 from potluck.core.errors import Refused
-from potluck.core.plan import Align, Column, Data, Federation, Model, Protect
+from potluck.core.plan import Align, Column, Data, Federation, Model, Protect, Training
 from potluck.owner.judge import Code, Year, judge, rows_allowed
 from potluck.owner.policy import Allow, Approve, Policy, Source
 from potluck.owner.reach import columns_read, covers
@@ -121,6 +121,14 @@ def test_a_plan_that_names_the_columns_itself_needs_somebody_who_looks(listed, r
     )
     found = judge(policy, plan, asker=ASKER, now=NOON, year=Year(), promised=1.0)
     assert [one.code for one in found] == (["person"] if denied else [])
+
+
+def test_looks_at_validation_rows_are_counted():
+    plan = train("none", training=Training(method="gradient", rounds=10, evaluate_every=3))
+    assert codes(replaced(EVERYTHING, looks=3), plan) == {"looks"}
+    for enough in (4, None):
+        assert codes(replaced(EVERYTHING, looks=enough), plan) == set()
+    assert codes(replaced(EVERYTHING, looks=0), train("none")) == set()
 
 
 def test_what_is_no_sum_is_not_asked_for_colluders():

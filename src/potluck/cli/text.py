@@ -34,6 +34,7 @@ def show_run(out: Terminal, run: Run) -> None:
         out.say("no split: no row is held out, there are no metrics")
     elif isinstance(metrics, Mapping):
         out.print(_measured(_table(metrics, "federated"), "metrics on held-out rows"))
+    _history(out, document)
     results = document.get("results")
     if isinstance(results, Mapping):
         out.print(_statistics(results))
@@ -53,6 +54,16 @@ def show_run(out: Terminal, run: Run) -> None:
             words = "coefficients in the data's units" + (", with standard errors" if judged else "")
             out.say(f"{words}: potluck model summary {run.folder}")
     out.say(f"report: {document['report']}")
+
+
+def _history(out: Terminal, document: Mapping[str, object]) -> None:
+    """Looks at validation rows: how many, and what the one said whose model is kept."""
+    looks, kept = document.get("history"), _table(document, "model").get("round")
+    if not isinstance(looks, Sequence) or not looks:
+        return
+    said = next(one for one in looks if one["round"] == kept)
+    told = ", ".join(f"{name} {_number(value)}" for name, value in said.items() if name != "round")
+    out.say(f"looks at validation rows: {len(looks)}; the model is that of round {kept}: {told}")
 
 
 def _prediction(out: Terminal, document: Mapping[str, object]) -> None:

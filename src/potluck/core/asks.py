@@ -16,13 +16,15 @@ from potluck.core.stages import Contribution, Grid, Release
 
 
 class Kind(StrEnum):
-    """What a round of a run computes. The first three are sums; the others are a round of their own.
+    """What a round of a run computes. The first four are sums; the others are a round of their own.
 
-    A task takes one of them. They are a closed list because they are the protocol's: the word is in announcements,
-    terms, markers and ledgers, and a ledger has to know how one kind's costs compose with another's.
+    A task takes one of them, and of rows that are held out `validate` and `evaluate` beside. They are a closed list
+    because they are the protocol's: the word is in announcements, terms, markers and ledgers, and a ledger has to know
+    how one kind's costs compose with another's.
     """
 
     TRAIN = "train"
+    VALIDATE = "validate"
     EVALUATE = "evaluate"
     STATISTICS = "statistics"
     PREDICT = "predict"

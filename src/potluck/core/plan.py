@@ -19,6 +19,8 @@ from potluck.core.schemes import Scheme, scheme_of
 from potluck.core.tables.derived import Derive, Join, Names, Reduce, Text, Where
 from potluck.core.tables.model import Model as Model
 from potluck.core.tables.model import ModelKind as ModelKind
+from potluck.core.tables.training import Split as Split
+from potluck.core.tables.training import Training as Training
 from potluck.core.traits import TRAITS, Traits
 
 CODE = version("potluck")
@@ -33,7 +35,6 @@ Shown = Literal["size", "members"]
 IGNORED = "ignore"
 Epsilon = Annotated[float, Bounds(ge=1e-9, le=1e12, hint="e.g. 1.0")]
 """The range of epsilon that the accountant supports."""
-MOST_COUNTED = 1 << 53
 
 
 T = TypeVar("T")
@@ -95,14 +96,6 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     classes: Names | None = None
 
 
-class Split(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rows are held out: a share of them by a keyed hash, or those whose `column` says "test"."""
-
-    test: Annotated[float | None, Bounds(gt=0, lt=1, hint="e.g. 0.25")] = None
-    seed: int = 0
-    column: Text | None = None
-
-
 class Data(msgspec.Struct, frozen=True, kw_only=True):
     """Where the rows are and what their columns mean.
 
@@ -127,25 +120,6 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     reduce: Reduce | None = None
     target: Target | None = None
     split: Split | None = None
-
-
-class Training(msgspec.Struct, frozen=True, kw_only=True):
-    """How it is trained. batch: rows of one step, of methods that take some of their rows; None: all of them.
-
-    iterates: of `gradient`, the model after the last round, or the mean of those after each of the last half of them.
-    """
-
-    method: Annotated[str, Known("training.method")]
-    rounds: Annotated[int, Bounds(ge=1, le=1_000_000)] = 20
-    rate: Annotated[float, Bounds(gt=0)] = 1.0
-    optimizer: Annotated[str, Known("training.optimizer")] = "sgd"
-    iterates: Literal["last", "averaged"] = "last"
-    expected_rows: Annotated[int | None, Bounds(ge=1, le=MOST_COUNTED, hint="as many as there may be")] = None
-    range: Annotated[float, Bounds(gt=0, hint="e.g. 8")] = 8.0
-    epochs: Annotated[int, Bounds(ge=1, le=10_000)] = 1
-    batch: Annotated[int | None, Bounds(ge=1, le=MOST_COUNTED, hint="e.g. 32")] = None
-    seed: int = 0
-    aggregation: Literal["mean", "median", "trimmed", "krum", "norm"] = "mean"
 
 
 class Align(msgspec.Struct, frozen=True, kw_only=True):
@@ -263,8 +237,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sums(self) -> int:
-        """How many sums it takes, without one on held-out rows; 1 also of what is one round and no sum."""
+        """How many sums over training rows it takes, or of statistics; 1 also of what is one round and no sum."""
         return self.training.rounds if self.training and self.traits.labelled else 1
+
+    @property
+    def looks(self) -> int:
+        """How many sums over validation rows it takes: one after every `evaluate_every` rounds, and after the last."""
+        return self.training.looks if self.training and self.traits.labelled else 0
 
     @property
     def sites(self) -> tuple[Party, ...]:

@@ -9,6 +9,8 @@ from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import declared
 from potluck.learning.data.encode import encoding, inputs
 from potluck.learning.data.notation import notation
+from potluck.learning.data.target import goal_of
+from potluck.learning.evaluation import validation
 from potluck.learning.models import graphs
 from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.layers import MOST_VALUES
@@ -22,7 +24,9 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     errors = of_columns(plan)
     if plan.traits.counts:
         return [*errors, *statistics_check.check(plan)], [*_ignored(plan), *_measured(plan)]
-    errors += [*of_target(plan, notation(plan.data)), *of_split(plan), *_method(plan)]
+    errors += [*of_target(plan, notation(plan.data)), *of_split(plan), *_method(plan), *_looks(plan)]
+    if not errors:
+        errors += _stops(plan)
     if not errors and plan.drawn:
         errors += graphs.faults(plan)
     if not errors:
@@ -76,6 +80,31 @@ def _method(plan: Plan) -> list[str]:
     return found
 
 
+def _looks(plan: Plan) -> Iterator[str]:
+    """What looks at validation rows need."""
+    spec, split = plan.training, plan.data.split
+    if spec is None or spec.every is None:
+        return
+    key = "training.stop" if spec.stop else "training.evaluate_every"
+    if split is None or split.validation is None:
+        yield f"{key}: there are no validation rows to look at. hint: data.split.validation = 0.1"
+    if plan.noisy:
+        what = "each look at validation rows would be a release that the plan's epsilon does not pay for"
+        yield f"{key}: {what}. hint: leave it out with noise; metrics on test rows are charged, and told at the end"
+    if spec.iterates != Training(method=spec.method).iterates:
+        what = "looks are at each round's model, and what is released is a mean of several"
+        yield f'{key}: {what}. hint: iterates = "last"'
+
+
+def _stops(plan: Plan) -> Iterator[str]:
+    """The metric by which training stops, of a plan whose target holds."""
+    stop = plan.training.stop if plan.training else None
+    known = validation.metrics(goal_of(plan))
+    if stop is not None and stop.metric not in known:
+        words = ", ".join(f'"{word}"' for word in known)
+        yield f'training.stop.metric: this target has no "{stop.metric}". hint: one of {words}'
+
+
 def _features(plan: Plan) -> list[str]:
     names = encoding(plan).names
     if wrong := of_features(names):
@@ -108,6 +137,9 @@ def _of_method(plan: Plan) -> Iterator[str]:
         return
     method = METHODS.of(spec.method)
     yield from method.pauses(plan)
+    if plan.data.split and plan.data.split.validation is not None and spec.every is None:
+        what = "these rows are left out of training, and nothing looks at them"
+        yield f"data.split.validation: {what}. hint: training.evaluate_every or training.stop, or leave it out"
     if not method.steps and spec.optimizer != Training(method=spec.method).optimizer:
         yield f"training.optimizer: is ignored: {spec.method} takes no steps down a gradient. hint: leave it out"
     if spec.iterates != Training(method=spec.method).iterates and (method.by_site or not method.steps):

@@ -1,12 +1,12 @@
 """The loop over sums that trains, as drivers see it. The other is in `learning/statistics/statistics.py`."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from potluck.core.asks import Ask, Block, Kind, Lead
+from potluck.core.asks import Answer, Ask, Block, Kind, Lead
 from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
@@ -15,11 +15,12 @@ from potluck.core.stages import Contribution, Floats
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import goal_of
-from potluck.learning.evaluation import evaluate
+from potluck.learning.evaluation import evaluate, validation
 from potluck.learning.models.basis import basis
-from potluck.learning.models.fitted import training
+from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.model import model
 from potluck.learning.statistics.statistics import StatisticsTask
+from potluck.learning.training.looks import Looks, ended
 from potluck.learning.training.method import Method, within
 from potluck.learning.training.methods import method_of
 from potluck.learning.training.trained import Trained
@@ -27,7 +28,7 @@ from potluck.learning.training.trained import Trained
 
 @dataclass(frozen=True)
 class TrainTask:
-    """Train, then evaluate on the held-out rows: `rounds` sums and one more. See `core.asks.Task`.
+    """Train, looking at validation rows where the plan does, then evaluate on the held-out rows. See `core.asks.Task`.
 
     evaluated = False leaves the last sum out.
     """
@@ -37,25 +38,46 @@ class TrainTask:
 
     def lead(self) -> Lead[Trained]:
         """The server's side. Raises DataError: one class, an empty side; Abort(RANGE): a coefficient beyond range."""
-        course = self._method.course()
+        looks = Looks(self.plan)
+        fitted = yield from self._fitted(looks)
+        trained = model(self.plan, fitted.weights)
+        beside = basis(self.plan, trained.digest(), fitted)
+        found = Trained(trained, None, fitted.warnings, beside, tuple(looks.history), looks.kept)
+        if not self._evaluates:
+            return found
+        answer = yield self._asked(Kind.EVALUATE, 0, fitted.weights)
+        metrics, more = evaluate.metrics(self.plan, trained, answer)
+        return replace(found, metrics=metrics, warnings=(*fitted.warnings, *more))
+
+    def _fitted(self, looks: Looks) -> Generator[Ask, Answer, Fitted]:
+        """Training to its end, or to where looks end it."""
+        course, fitted = self._method.course(), None
         weights = next(course)
         for step in range(training(self.plan).rounds):
             try:  # the answer has no name here: it would be held until the next one
-                weights = course.send((yield Ask(Kind.TRAIN, step, self._blocks(Kind.TRAIN, weights), _state(weights))))
+                weights = course.send((yield self._asked(Kind.TRAIN, step, weights)))
             except StopIteration as stop:
                 fitted = stop.value
-        trained = model(self.plan, fitted.weights)
-        beside = basis(self.plan, trained.digest(), fitted)
-        if not self._evaluates:
-            return Trained(trained, None, fitted.warnings, beside)
-        answer = yield Ask(Kind.EVALUATE, 0, self._blocks(Kind.EVALUATE, fitted.weights), _state(fitted.weights))
-        metrics, more = evaluate.metrics(self.plan, trained, answer)
-        return Trained(trained, metrics, (*fitted.warnings, *more), beside)
+                weights = fitted.weights
+            if looks.due(step + 1):
+                looks.seen(step + 1, weights, (yield self._asked(Kind.VALIDATE, len(looks.history), weights)))
+                if looks.over and fitted is None:
+                    fitted = ended(course)
+                    break
+        assert fitted is not None  # a course ends after its last round
+        return looks.chosen(fitted)
+
+    def _asked(self, kind: Kind, step: int, weights: Floats) -> Ask:
+        return Ask(kind, step, self._blocks(kind, weights), _state(weights))
 
     def ask(self, kind: Kind, step: int, state: Bytes) -> Ask:
         """The site's own view of a sum. Raises Abort(TERMS): no such sum in this plan, or no model of it."""
-        steps = {Kind.TRAIN: training(self.plan).rounds, Kind.EVALUATE: int(self._evaluates)}.get(kind, 0)
-        if not 0 <= step < steps:
+        steps = {
+            Kind.TRAIN: training(self.plan).rounds,
+            Kind.VALIDATE: self.plan.looks,
+            Kind.EVALUATE: int(self._evaluates),
+        }
+        if not 0 <= step < steps.get(kind, 0):
             raise Abort(Cause.TERMS, detail=f"the plan has no sum {kind.value} {step}")
         start = self._method.initial()
         weights = np.frombuffer(state, dtype="<f8") if len(state) == 8 * len(start) else np.full(1, np.nan)
@@ -72,6 +94,8 @@ class TrainTask:
         weights = np.frombuffer(ask.state, dtype="<f8").astype(np.float64, copy=False)
         if ask.kind is Kind.EVALUATE:
             return evaluate.contribute(self.plan, model(self.plan, weights), rows)
+        if ask.kind is Kind.VALIDATE:
+            return validation.contribute(self.plan, model(self.plan, weights), rows)
         return self._method.contribute(weights, ask.step, rows, draw)
 
     @cached_property
@@ -86,7 +110,11 @@ class TrainTask:
 
     def _blocks(self, kind: Kind, weights: Floats) -> tuple[Block, ...]:
         """What the sum at this public model is made of: the grid follows it, so all parties find the same one."""
-        return self._method.blocks(weights) if kind is Kind.TRAIN else evaluate.blocks(self.plan, weights)
+        if kind is Kind.TRAIN:
+            return self._method.blocks(weights)
+        if kind is Kind.VALIDATE:
+            return validation.blocks(self.plan, weights)
+        return evaluate.blocks(self.plan, weights)
 
 
 def _state(weights: Floats) -> memoryview:

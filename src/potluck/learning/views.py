@@ -8,6 +8,7 @@ import numpy as np
 from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import Plan, required
 from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View
+from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
 from potluck.learning.models.fitted import training
 from potluck.learning.training.methods import METHODS
@@ -32,7 +33,17 @@ def opened(plan: Plan) -> str:
         sums = f"each round the sites' changes of weights, joined by the rule {spec.aggregation}{counts}"
     else:
         sums = METHODS.of(spec.method).opened(counts)
-    return sums + _evaluated(plan)
+    return sums + _looked_at(plan) + _evaluated(plan)
+
+
+def _looked_at(plan: Plan) -> str:
+    """What looks at validation rows are made of."""
+    if not plan.looks:
+        return ""
+    often, number = training(plan).every, goal_of(plan).side == "number"
+    what = "count and summed squares of errors and targets" if number else "summed loss, and how many are in each cell"
+    when = "each round" if often == 1 else f"every {often} rounds and the last"
+    return f"; after {when} the validation rows' {what}, at that round's model"
 
 
 def _evaluated(plan: Plan) -> str:

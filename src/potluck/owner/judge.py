@@ -39,6 +39,7 @@ Code = Literal[
     "min_rows",
     "min_sites",
     "min_corrupt",
+    "looks",
     "hours",
     "memory",
 ]
@@ -275,6 +276,13 @@ def _corrupt(allow: Allow, case: Case) -> Denial | None:
     return Denial("min_corrupt", words, f"allow.min_corrupt needs {allow.min_corrupt}")
 
 
+def _looks(allow: Allow, case: Case) -> Denial | None:
+    if allow.looks is None or case.plan.looks <= allow.looks:
+        return None
+    words = f"the plan looks at validation rows {case.plan.looks} times (training.evaluate_every)"
+    return Denial("looks", words, f"the policy allows {allow.looks}")
+
+
 def _per_plan(allow: Allow, case: Case) -> Denial | None:
     if not case.plan.noisy:
         return None
@@ -322,6 +330,7 @@ _RULES: Sequence[Callable[[Allow, Case], Denial | None]] = (
     _rows,
     _sites,
     _corrupt,
+    _looks,
     _hours,
 )
 

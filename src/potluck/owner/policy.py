@@ -66,7 +66,7 @@ class Allow(msgspec.Struct, frozen=True, kw_only=True):
     epsilon_per_plan, epsilon_per_year: of plans with noise; 0 allows none of them. delta: at which the epsilon of a
     year is composed. readers: sites beside the owner's.
     person: columns that may say whose a row is where noise hides a person. min_corrupt: with how many colluding sites a
-    plan of sums must reckon at least.
+    plan of sums must reckon at least. looks: most sums over validation rows, each at another model; None is no limit.
     """
 
     who: tuple[str, ...] = ()
@@ -88,6 +88,7 @@ class Allow(msgspec.Struct, frozen=True, kw_only=True):
     units: tuple[Anything | core.Unit, ...] | None = None
     person: tuple[str, ...] = ()
     min_corrupt: Annotated[int, Bounds(ge=0, hint="0 is no limit")] = 0
+    looks: Annotated[int | None, Bounds(ge=0, hint="0 allows none")] = None
 
 
 class Approve(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,12 +32,24 @@ class PlanName(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What was learnt. coefficients: by feature, for linear models, in encoded features."""
+    """What was learnt. coefficients: by feature, for linear models, in encoded features. round: after which it was
+    kept, 0 where nobody looked at it before the end."""
 
     kind: str = ""
     file: str = ""
     digest: str = ""
     coefficients: dict[str, float] | None = None
+    round: int = 0
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What validation rows said of the model after a round."""
+
+    round: int
+    loss: float | None = None
+    auc: float | None = None
+    accuracy: float | None = None
+    rmse: float | None = None
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +130,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     protect: str = ""
     model: ModelFile | None = None
     metrics: Metrics | None = None
+    history: tuple[Look, ...] = ()
     held_out: bool = True
     privacy: Privacy | None = None
     rounds: tuple[TrainRound, ...] = ()

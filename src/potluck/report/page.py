@@ -18,6 +18,7 @@ from potluck.core.traits import traits_of
 from potluck.report import (
     charts,
     comparison,
+    curves,
     matrix,
     network,
     owners,
@@ -68,6 +69,7 @@ def render(folder: Path) -> str:
             fitted=_fitted(details),
             metrics=comparison.metrics(measured, details),
             models=comparison.MODELS,
+            history=curves.history(outcome),
             rows_between=comparison.rows_between(outcome.metrics),
             statistics=statistics(outcome, details),
             noise=bool(details.budget) or (outcome.privacy is not None and outcome.privacy.noise not in ("", "none")),

@@ -93,7 +93,8 @@ def key_of(path: Path, draw: Draw = system) -> Secret:
 
 def _rows(table: Table) -> Iterator[bytes]:
     """Each row, as the run uses it: 8 bytes a number."""
-    columns = [table.features, table.target, table.test, *table.columns.values()]
+    sides = table.test + 2.0 * table.validation if len(table.validation) else table.test
+    columns = [table.features, table.target, sides, *table.columns.values()]
     for start in range(0, table.rows, _BATCH):
         batch = np.column_stack([column[start : start + _BATCH] for column in columns]).astype("<f8")
         whole, width = batch.tobytes(), 8 * batch.shape[1]

@@ -8,6 +8,7 @@ from pathlib import Path
 from potluck.core import private
 from potluck.core.plan import Plan
 from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.evaluation.validation import Look
 from potluck.learning.models.basis import FILE as SUMMARY
 from potluck.learning.training.trained import Trained
 from potluck.tasks.here import Beside, Json, Outcome
@@ -52,13 +53,23 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
     if not isinstance(outcome, Trained):
         return {"model": None, "metrics": {"federated": None}}
     model = outcome.model
-    said = {
+    said: Json = {
         "kind": model.kind,
         "file": str(folder / MODEL),
         "digest": model.digest(),
         "coefficients": dict(model.coefficients) if model.coefficients else None,
     }
-    return {"model": said, "metrics": metrics(outcome, beside), "held_out": plan.data.split is not None}
+    found: Json = {"model": said, "metrics": metrics(outcome, beside), "held_out": plan.data.split is not None}
+    if outcome.history:
+        said["round"] = outcome.kept
+        found["history"] = [_look(one) for one in outcome.history]
+    return found
+
+
+def _look(one: Look) -> Json:
+    """A look at validation rows: its round, and what the target has of loss, AUC, accuracy and RMSE."""
+    told = {name: getattr(one, name) for name in ("loss", "auc", "accuracy", "rmse")}
+    return {"round": one.round, **{name: value for name, value in told.items() if value is not None}}
 
 
 def scores(metrics: Metrics | None, number: bool) -> Json:

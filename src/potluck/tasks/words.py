@@ -36,4 +36,6 @@ def left_out(plan: Plan) -> str:
     words += "".join(f" {sentence}." for sentence in about_rows(plan))
     what_for = " for metrics" if split and evaluate.allowed(plan) else ""
     words += f" {split.test:.4g} of the {who} are held out{what_for}." if split and split.test is not None else ""
+    if split and split.validation is not None:
+        words += f" {split.validation:.4g} of the {who} are left out of training, to be looked at while it goes on."
     return words

@@ -24,7 +24,8 @@ class Verdict:
     interval of each result (`sums.forecast`), and `outlook` the same in words. data: by site what became of its
     values, where its rows are here: for their owner. absent: files that `run` and `up` need and do not find, by key
     (None: the plan names none): across machines owners name their own. about: which rows it is about and what it makes
-    of them, a sentence each. rate: of descent, which one is recommended, and `pace` the same in words.
+    of them, a sentence each. rate: of descent, which one is recommended, and `pace` the same in words. looks: at
+    validation rows.
     """
 
     errors: list[str]
@@ -42,6 +43,7 @@ class Verdict:
     about: tuple[str, ...] = ()
     rate: Mapping[str, object] | None = None
     pace: str = ""
+    looks: int = 0
 
     @property
     def unit(self) -> object:
@@ -71,6 +73,7 @@ class Verdict:
             "data": {site: tally.document() for site, tally in self.data.items()},
             "files_not_found": dict(self.absent),
         }
+        found |= {"looks": self.looks} if self.looks else {}
         more = {"forecast": self.forecast, "rate": self.rate}
         return found | {name: dict(part) for name, part in more.items() if part is not None}
 
@@ -94,6 +97,8 @@ class Verdict:
     def summary(self) -> str:
         """One line of words."""
         sums = f"{self.rounds} {agree(self.rounds or 0, 'round', 'rounds')}"
+        if self.looks:
+            sums += f", {self.looks} {agree(self.looks, 'look', 'looks')} at validation rows"
         size = "" if self.bytes_up is None else f", {self.bytes_up:,} bytes up a site and round"
         pace = "" if self.seconds is None else f", about {self.seconds:.2g} s a round here"
         cost = next(iter(self.epsilon.values()), None)
@@ -135,6 +140,7 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         about_rows(plan.spec),
         found.rate,
         found.pace,
+        plan.spec.looks,
     )
 
 

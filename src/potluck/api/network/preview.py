@@ -171,7 +171,8 @@ def _persons(plan: Spec, rows: Table) -> Persons | None:
 def _later(plan: Spec) -> str:
     if plan.training is None:
         return "this is the only sum"
-    then = ", then one of scores on held-out rows" if evaluate.allowed(plan) else ""
+    then = f", and {plan.looks} of scores and losses on validation rows" if plan.looks else ""
+    then += ", then one of scores on held-out rows" if evaluate.allowed(plan) else ""
     return (
         f"{plan.training.rounds} such sums follow one another, each on the model that the sums before it gave{then}; "
         "their values depend on models that are not known yet"

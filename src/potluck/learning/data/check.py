@@ -81,6 +81,13 @@ def of_split(plan: Plan) -> list[str]:
         return []
     if (split.test is None) == (split.column is None):
         return ["data.split: takes either test or column. hint: test = 0.25 holds a quarter of the rows out"]
+    if split.validation is None:
+        return []
+    if plan.traits.joins:
+        what = "is of no use: a fit over columns is looked at once it has ended"
+        return [f"data.split.validation: {what}. hint: leave it out"]
+    if (split.test or 0.0) + split.validation >= 1:
+        return ["data.split.validation: with test it leaves no row to train on. hint: e.g. 0.1"]
     return []
 
 

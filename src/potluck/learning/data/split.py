@@ -1,9 +1,9 @@
-"""Which rows are held out: a keyed hash of each row, not a permutation.
+"""Which rows are held out, for the end or to look at while training goes on: a keyed hash of each row, no permutation.
 
 A permutation moves dozens of other rows when one is appended, so that a model's training set would depend on rows
 that it never saw, and row-level privacy would not hold. Here a row's side depends on the seed, the row itself and
 how many equal rows stand before it; or, where the plan names a person column, on the person alone, so that nobody
-is on both sides. Equal means equal in every bit of the encoded row: rows that merely look alike could change sides
+is on two sides. Equal means equal in every bit of the encoded row: rows that merely look alike could change sides
 with one another's ordinals and yet contribute differently, which one row's sensitivity does not cover.
 """
 
@@ -12,35 +12,45 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, Split
 from potluck.core.seeded import fraction
 from potluck.core.stages import Floats
 
+Mask = NDArray[np.bool_]
 ASSUMED = 0.25
 """The share that a split column holds out: what it is, only the rows could say."""
 
 
-def by_row(seed: int, share: float, features: Floats, target: Floats) -> NDArray[np.bool_]:
-    """[n] True: held out. The same row is on the same side in any file, at any site, in any order."""
+def by_row(seed: int, features: Floats, target: Floats) -> Floats:
+    """[n] each row's place in [0, 1): below the share that is held out, it is. The same row has the same place in any
+    file, at any site, in any order."""
     rows = (np.column_stack([features, target]) + 0.0).astype("<f8")  # + 0.0: minus zero is zero
     seen: dict[bytes, int] = {}
-    out = np.zeros(len(rows), dtype=np.bool_)
+    out = np.zeros(len(rows))
     whole, width = rows.tobytes(), 8 * rows.shape[1]
     for index in range(len(rows)):
         body = whole[index * width : (index + 1) * width]
         ordinal = seen.get(body, 0)
         seen[body] = ordinal + 1
-        out[index] = fraction(seed, b"row\0" + body + ordinal.to_bytes(8, "little")) < share
+        out[index] = fraction(seed, b"row\0" + body + ordinal.to_bytes(8, "little"))
     return out
 
 
-def by_person(seed: int, share: float, names: list[str]) -> NDArray[np.bool_]:
-    """[n] True: held out, with all other rows of the same person."""
-    side = {
-        name: fraction(seed, b"person\0" + name.encode("utf-8", "surrogatepass")) < share
-        for name in dict.fromkeys(names)
-    }
-    return np.array([side[name] for name in names], dtype=np.bool_)
+def by_person(seed: int, names: list[str]) -> Floats:
+    """[n] each row's place, which all rows of the same person have."""
+    place = {name: fraction(seed, b"person\0" + name.encode("utf-8", "surrogatepass")) for name in dict.fromkeys(names)}
+    return np.array([place[name] for name in names], dtype=np.float64)
+
+
+def sides(split: Split, places: Floats, column: Mask) -> tuple[Mask, Mask]:
+    """(test, validation) [n] each: rows below the share of `test`, and those above it by less than `validation`.
+
+    So test rows are the same whatever is left for validation. column: what the split column holds out, where there is
+    one: of the other rows those below `validation` are looked at.
+    """
+    test = column if split.column is not None else places < (split.test or 0.0)
+    least = 0.0 if split.column is not None else split.test or 0.0
+    return test, ~test & (places < least + (split.validation or 0.0))
 
 
 def by_key(seed: int, share: float, keys: Sequence[bytes]) -> NDArray[np.bool_]:
@@ -54,4 +64,5 @@ def held_out(plan: Plan) -> float | None:
     if training is None or training.expected_rows is None or split is None:
         return None
     share = ASSUMED if split.test is None else split.test
-    return training.expected_rows * share / (1 - share)
+    rest = 1 - share - (split.validation or 0.0) * (1 if split.column is None else 1 - share)
+    return training.expected_rows * share / rest

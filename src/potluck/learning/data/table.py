@@ -24,7 +24,7 @@ from potluck.learning.data.problems import GAP, Problems, carefully
 from potluck.learning.data.reduced import reduced
 from potluck.learning.data.reducing import reducing
 from potluck.learning.data.source import Source, limits_of, most_read, names_of, opened
-from potluck.learning.data.split import by_person, by_row
+from potluck.learning.data.split import by_person, by_row, sides
 from potluck.learning.data.tally import Counting, Tally, with_value
 from potluck.learning.data.tally_words import nothing_left
 from potluck.learning.data.target import Goal, goal_of, settled
@@ -46,8 +46,9 @@ class Table:
     """One site's rows. Never leaves the site; its repr shows no value. Nobody writes to its arrays.
 
     features [n, p] on [-1, 1]; target [n] (side, class or scaled number; zeros where the plan has none);
-    person [n] codes in order of appearance, or None; test [n]: held out; columns: for statistics, every declared
-    column [n] as numbers or codes (-1: undeclared value, NaN: missing); tally: what became of its values. sums: of
+    person [n] codes in order of appearance, or None; test [n]: held out; validation [n]: not trained on either, but
+    looked at while training goes on, empty where the plan has none; columns: for statistics, every declared column [n]
+    as numbers or codes (-1: undeclared value, NaN: missing); tally: what became of its values. sums: of
     statistics, what the rows add, where they are not held: then all arrays are empty.
     """
 
@@ -59,6 +60,7 @@ class Table:
     schema: tuple[tuple[str, Column], ...]
     tally: Tally = field(default=Tally(), repr=False)
     sums: Added | None = field(default=None, repr=False)
+    validation: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_), repr=False)
     within: bool = field(init=False, repr=False)
     """Whether all features are where they should be: looked at once, not in each of many sums."""
 
@@ -70,6 +72,11 @@ class Table:
     def rows(self) -> int:
         """How many rows there are."""
         return len(self.target) if self.sums is None else self.tally.used
+
+    @property
+    def train(self) -> NDArray[np.bool_]:
+        """[n] which rows are trained on."""
+        return ~(self.test | self.validation) if len(self.validation) else ~self.test
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,13 +188,16 @@ def _table(source: Source, plan: Plan, how: Encoding, wish: Wish, problems: Prob
         target, features, who = target[order], features[order], [who[place] for place in order]
         columns = {name: values[order] for name, values in columns.items()}
     person = coded(who, plan.data.person, site) if plan.data.person else None
-    test = _sides(plan, features, target, who, held)
+    test, validation = _sides(plan, features, target, who, held)
     if person is not None and plan.privacy.unit == "person" and wish.held:
         one_side(person, test, site)
+        if len(validation):
+            one_side(person, validation, site)
     columns_of = declared(plan)
     schema = tuple((one.name, columns_of[one.name]) for one in how.fields)
     tally = _sums(counting.done(told, goal), plan, columns, person, test)
-    return Table(features, target, person, test, columns, schema, tally)
+    tally = msgspec.structs.replace(tally, validation=int(validation.sum()))
+    return Table(features, target, person, test, columns, schema, tally, validation=validation)
 
 
 def _parts(source: Source, plan: Plan, wish: Wish, problems: Problems) -> Iterator[Part]:
@@ -279,13 +289,15 @@ def _sums(
     )
 
 
-def _sides(plan: Plan, features: Floats, target: Floats, who: list[str], held: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    split = plan.data.split
+def _sides(
+    plan: Plan, features: Floats, target: Floats, who: list[str], held: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(test, validation): the second is empty where the plan looks at no row."""
+    split, none = plan.data.split, np.zeros(0, dtype=np.bool_)
     if not plan.traits.labelled or split is None:
-        return np.zeros(len(target), dtype=np.bool_)
-    if split.column is not None:
-        return held
-    share = split.test or 0.0
-    if who:
-        return by_person(split.seed, share, who)
-    return by_row(split.seed, share, features, target)
+        return np.zeros(len(target), dtype=np.bool_), none
+    if split.column is not None and split.validation is None:
+        return held, none
+    places = by_person(split.seed, who) if who else by_row(split.seed, features, target)
+    test, validation = sides(split, places, held)
+    return test, none if split.validation is None else validation

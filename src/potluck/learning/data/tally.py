@@ -70,7 +70,8 @@ class TargetTally(msgspec.Struct, frozen=True, kw_only=True):
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """One site's source. read: rows that it has; used: rows that stay; unmet: rows that do not meet `data.where`;
-    dropped: rows left out, by the column that had no value; held: of those that stay, held out.
+    dropped: rows left out, by the column that had no value; held: of those that stay, held out; validation: of them
+    left out of training to be looked at.
 
     persons: to whom the other rows were reduced (`data.reduce`), 0 where they are not: then a row that stays is a
     person, and `columns` are those of the rows that were reduced.
@@ -85,6 +86,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     unmet: int = 0
     persons: int = 0
     held: int = 0
+    validation: int = 0
     beyond: int = 0
     most: int = 0
     dropped: dict[str, int] = {}
@@ -106,6 +108,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
             "used": self.used,
             "unmet": self.unmet,
             **({"persons": self.persons} if self.persons else {}),
+            **({"validation": self.validation} if self.validation else {}),
             "beyond": self.beyond,
             "dropped": self.dropped,
             "columns": [
@@ -220,7 +223,7 @@ def rests_on(plan: Plan, tally: Tally) -> int:
     fewest rows add to (but for those that none adds to, which say nothing of any row), of noised ones those that
     count."""
     if not plan.traits.counts:
-        return tally.used - tally.held
+        return tally.used - tally.held - tally.validation
     if not plan.noisy:
         return min((count for count in tally.statistics.values() if count), default=0)
     return tally.counted

@@ -32,7 +32,7 @@ def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Contribution]:
     """What the held-out rows of a site add: their counts, or with noise for sites its cells' shares."""
     index = np.flatnonzero(rows.test)
     if plan.noisy and plan.privacy.unit == "site":
-        yield Update((_counts(plan, model, rows, index) / max(len(index), 1))[None, :])
+        yield Update((counts(plan, model, rows, index) / max(len(index), 1))[None, :])
     else:
         yield _Counts(plan, model, rows, counted(plan, rows.person, index))
 
@@ -52,11 +52,11 @@ class _Counts:
         one = 1 / part.step
         if one != round(one) or (isinstance(limit, Clip) and limit.l2[0] < most_rows(self.plan)):
             raise ValueError("these rows are counted: nothing is rounded or clipped")
-        found = _counts(self.plan, self.model, self.rows, self.index) * round(one)
+        found = counts(self.plan, self.model, self.rows, self.index) * round(one)
         return Encoded(found.astype(word(grid.bits)), grid, limit)
 
 
-def _counts(plan: Plan, model: Model, rows: Table, index: Index) -> NDArray[np.int64]:
+def counts(plan: Plan, model: Model, rows: Table, index: Index) -> NDArray[np.int64]:
     """[size]: how many of the rows in `index` are in each cell."""
     binary = model.target.side == "binary"
     bounds = bins.edges(model, bins.count(plan)) if plan.noisy and binary else None

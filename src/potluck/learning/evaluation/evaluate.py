@@ -95,8 +95,12 @@ def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Contribution]:
     """What the held-out rows of a site add, by unit."""
     if model.target.side != "number":
         yield from cells.contribute(plan, model, rows)
-        return
-    index = np.flatnonzero(rows.test)
+    else:
+        yield from numbers(plan, model, rows, np.flatnonzero(rows.test))
+
+
+def numbers(plan: Plan, model: Model, rows: Table, index: Index) -> Iterator[Contribution]:
+    """What rows add whose target is a number, by unit: those in `index`."""
     size = sum(block.size for block in blocks(plan, model.weights))
 
     def each(some: Index) -> Floats:

@@ -66,7 +66,8 @@ class Average:
 
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
         """One unit: this site. Raises Abort(RANGE): a local coefficient beyond training.range."""
-        x, y = rows.features[~rows.test], rows.target[~rows.test]
+        train = rows.train
+        x, y = rows.features[train], rows.target[train]
         if not len(y):
             return
         exact = not self.plan.noisy
@@ -92,6 +93,8 @@ class Average:
         states = [optimizer.begin(len(weights[part])) for part in slices(len(weights))]
         for _ in range(training(self.plan).rounds):
             answer = yield weights
+            if answer is None:
+                break
             givers = float(len(answer.release.givers))
             divisor = givers if self.plan.noisy else judge(self.plan, self.goal, answer)
             weights = _moved(weights, answer.part("delta").values, divisor, step, states)

@@ -125,6 +125,8 @@ def _unused(plan: Plan) -> Iterator[str]:
         "range": "no coefficient is held to it",
         "epochs": "there are rounds alone",
         "seed": "no rows are shuffled",
+        "evaluate_every": "nothing is opened before the end",
+        "stop": "nothing is opened before the end",
     }
     for key, why in reasons.items():
         if key not in reads and getattr(spec, key) != getattr(usual, key):

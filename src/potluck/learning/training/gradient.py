@@ -86,7 +86,7 @@ class Gradient:
             x = rows.features[index]
             return residuals(by, weights, x, rows.target[index])[:, None] * design(x)
 
-        yield from updates(self.plan, np.flatnonzero(~rows.test), rows.person, self.features + 1, each)
+        yield from updates(self.plan, np.flatnonzero(rows.train), rows.person, self.features + 1, each)
 
     def course(self) -> ServerSteps:
         """One step down the opened gradient a round. Raises Abort(RANGE): the steps go up."""
@@ -94,9 +94,11 @@ class Gradient:
         state, inside = optimizer.begin(len(weights)), units(self.plan) if optimizer.even else None
         warnings: tuple[str, ...] = ()
         mean = _Mean(spec)
-        steepest = risen = norm = before = 0.0
+        steepest = risen = norm = before = least = 0.0
         for number in range(spec.rounds):
             answer = yield weights
+            if answer is None:
+                return Fitted(weights, warnings)
             divisor = float(spec.expected_rows or 0)
             if not self.plan.noisy:
                 rows = judge(self.plan, self.goal, answer)
@@ -108,6 +110,7 @@ class Gradient:
                 before, norm = norm, float(np.linalg.norm(slope))
                 steepest = steepest if number else norm + FLAT * rows
                 risen = norm / steepest
+                least = cut_off(answer, "gradient") * math.sqrt(self.features + 1)
                 if risen > 1 and optimizer.plain and link(self.plan).squares:
                     raise Abort(Cause.RANGE, detail=f"gradient descent diverges. hint: {TOO_FAST}")
             move, state = optimizer.step(inside.gradient(slope) if inside else slope, divisor, spec.rate, state)
@@ -121,7 +124,6 @@ class Gradient:
             return replace(found, warnings=(*warnings, said), converged=False)
         if self.plan.noisy:
             return found
-        least = cut_off(answer, "gradient") * math.sqrt(self.features + 1)
         ahead = float(np.abs(found.weights - weights).max())
         if norm > least and optimizer.plain:
             ahead += _ahead(float(np.linalg.norm(move)), norm, before)

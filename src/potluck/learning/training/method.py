@@ -30,8 +30,9 @@ FEW = 10
 """Below so many training rows a coefficient, a warning."""
 
 
-ServerSteps = Generator[Floats, Answer, Fitted]
-"""Yields the weights at which the next sum is asked, is resumed with its answer: exactly `rounds` times."""
+ServerSteps = Generator[Floats, Answer | None, Fitted]
+"""Yields the weights at which the next sum is asked, is resumed with its answer: `rounds` times. Resumed with None it
+ends there, with the weights that it yielded last."""
 
 
 class Method(Protocol):

@@ -91,6 +91,8 @@ class Newton:
         lengths: list[float] = []  # of full steps since the last that was halved
         for number in range(training(self.plan).rounds):
             answer = yield point
+            if answer is None:
+                return Fitted(point, warnings)
             if number == 0:
                 warnings = few(judge(self.plan, self.goal, answer), self.features + 1)
             slope = answer.part("gradient").values + penalty(l2(self.plan), point)

@@ -35,7 +35,7 @@ def training_rows(rows: Table, times: int = 1) -> Iterator[tuple[Floats, Floats]
     """
     columns = rows.features.shape[1]
     gathered = np.empty((0, columns))
-    for index in batches(np.flatnonzero(~rows.test), columns + 1, times):
+    for index in batches(np.flatnonzero(rows.train), columns + 1, times):
         first, last = index[0], index[-1] + 1
         if last - first == len(index):  # a stretch need not be gathered
             yield rows.features[first:last], rows.target[first:last]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.evaluation.validation import Look
 from potluck.learning.models.basis import Basis
 from potluck.learning.models.model import Model
 
@@ -10,9 +11,11 @@ from potluck.learning.models.model import Model
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
     """A trained model; its released metrics (None: the plan releases none); what to mind; what stands beside its file,
-    None of a network."""
+    None of a network. history: looks at validation rows; kept: after which round the model was kept, 0: not said."""
 
     model: Model
     metrics: Metrics | None
     warnings: tuple[str, ...] = ()
     basis: Basis | None = None
+    history: tuple[Look, ...] = ()
+    kept: int = 0

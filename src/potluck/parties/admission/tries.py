@@ -64,4 +64,6 @@ def _steps(plan: Plan, kind: Kind) -> int:
     """How many steps of a kind the plan has."""
     if kind is Kind.EVALUATE:
         return int(plan.traits.labelled)
+    if kind is Kind.VALIDATE:
+        return plan.looks
     return plan.sums if kind is plan.traits.kind else 0

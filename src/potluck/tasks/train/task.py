@@ -29,9 +29,11 @@ def _unknown(plan: Plan) -> str | None:
 
 def _learnt(plan: Plan, me: str) -> str:
     training, target = required(plan.training), required(plan.data.target)
-    then = ", then its metrics on held-out rows" if evaluate.allowed(plan) else ""
+    then = f", with {plan.looks} looks at validation rows" if plan.looks else ""
+    then += ", then its metrics on held-out rows" if evaluate.allowed(plan) else ""
     model = f"a {required(plan.model).kind} model of {target.column!r}"
-    what = f"{model} is trained in {training.rounds} rounds of {training.method}{then}"
+    most = "at most " if training.stop else ""
+    what = f"{model} is trained in {most}{training.rounds} rounds of {training.method}{then}"
     return f"{what}. It reads the columns {columns(plan)}.{left_out(plan)}"
 
 

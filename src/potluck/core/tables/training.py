@@ -1,0 +1,63 @@
+"""Of a plan: which rows are left out of training, and how a model is trained."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from potluck.core.bounds import Bounds
+from potluck.core.registry import Known
+from potluck.core.tables.derived import Text
+
+MOST_COUNTED = 1 << 53
+
+
+class Split(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows are held out: a share of them by a keyed hash, or those whose `column` says "test".
+
+    validation: a further share by the same hash, which training leaves out too: what is looked at while it goes on.
+    """
+
+    test: Annotated[float | None, Bounds(gt=0, lt=1, hint="e.g. 0.25")] = None
+    validation: Annotated[float | None, Bounds(gt=0, lt=1, hint="e.g. 0.1")] = None
+    seed: int = 0
+    column: Text | None = None
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True):
+    """When training ends before its last round: `metric` on validation rows was no better so many times in a row."""
+
+    metric: Literal["loss", "auc", "accuracy", "rmse"]
+    patience: Annotated[int, Bounds(ge=1, le=1_000_000, hint="e.g. 5")] = 5
+
+
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    """How it is trained. batch: rows of one step, of methods that take some of their rows; None: all of them.
+
+    iterates: of `gradient`, the model after the last round, or the mean of those after each of the last half of them.
+    evaluate_every: after so many rounds, and after the last, the model is looked at on validation rows; None: never,
+    or with `stop` after each.
+    """
+
+    method: Annotated[str, Known("training.method")]
+    rounds: Annotated[int, Bounds(ge=1, le=1_000_000)] = 20
+    rate: Annotated[float, Bounds(gt=0)] = 1.0
+    optimizer: Annotated[str, Known("training.optimizer")] = "sgd"
+    iterates: Literal["last", "averaged"] = "last"
+    expected_rows: Annotated[int | None, Bounds(ge=1, le=MOST_COUNTED, hint="as many as there may be")] = None
+    range: Annotated[float, Bounds(gt=0, hint="e.g. 8")] = 8.0
+    epochs: Annotated[int, Bounds(ge=1, le=10_000)] = 1
+    batch: Annotated[int | None, Bounds(ge=1, le=MOST_COUNTED, hint="e.g. 32")] = None
+    seed: int = 0
+    aggregation: Literal["mean", "median", "trimmed", "krum", "norm"] = "mean"
+    evaluate_every: Annotated[int | None, Bounds(ge=1, le=1_000_000, hint="e.g. 10")] = None
+    stop: Stop | None = None
+
+    @property
+    def every(self) -> int | None:
+        """After how many rounds the model is looked at on validation rows: each, where they may end it; None: never."""
+        return self.evaluate_every or (1 if self.stop else None)
+
+    @property
+    def looks(self) -> int:
+        """How often it is looked at, the last round included."""
+        return 0 if self.every is None else -(-self.rounds // self.every)

@@ -1,0 +1,85 @@
+"""What validation rows said of the model while it was trained: a curve a metric, and the round whose model is kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from potluck.core import prose
+from potluck.report.charts import shape, ticks
+from potluck.report.comparison import MEANS, TITLES
+from potluck.report.drawing import ACCENT, RULE, line, svg, text
+from potluck.report.outcome import Look, Outcome
+
+POINTS = 120
+"""Most looks that are drawn, and that the table holds."""
+NAMES = ("loss", "auc", "accuracy", "rmse")
+LOSS = "What training brings down. Smaller is better."
+TOP, TALL, LEFT, RIGHT = 20.0, 150.0, 13.0, 98.0
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One metric over the rounds, ready to print."""
+
+    title: str
+    means: str
+    chart: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The looks of a run. table: (round, a cell a metric); kept: whose model the run keeps; every: of how many looks
+    one is shown."""
+
+    curves: tuple[Curve, ...]
+    head: tuple[str, ...]
+    table: tuple[tuple[str, tuple[str, ...]], ...]
+    kept: int
+    looks: int
+    every: int
+
+
+def history(outcome: Outcome) -> History | None:
+    """Of a run that looked at validation rows."""
+    looks, kept = outcome.history, outcome.model.round if outcome.model else 0
+    if not looks:
+        return None
+    every = -(-len(looks) // POINTS)
+    last = looks[-1].round
+    shown = [one for place, one in enumerate(looks) if place % every == 0 or one.round in (kept, last)]
+    names = [name for name in NAMES if any(getattr(one, name) is not None for one in shown)]
+    curves = tuple(Curve(TITLES.get(name, "Loss"), MEANS.get(name, LOSS), _chart(name, shown, kept)) for name in names)
+    table = tuple((f"{one.round}", tuple(prose.number(getattr(one, name)) for name in names)) for one in shown)
+    return History(curves, tuple(TITLES.get(name, "Loss") for name in names), table, kept, len(looks), every)
+
+
+def _chart(name: str, looks: Sequence[Look], kept: int) -> str:
+    points = [(one.round, float(value)) for one in looks if (value := getattr(one, name)) is not None]
+    low, high = min(value for _, value in points), max(value for _, value in points)
+    pad = 0.06 * (high - low) or 0.05 * abs(low) or 0.5
+    low, high = low - pad, high + pad
+    first, last = points[0][0], points[-1][0]
+
+    def place(number: int, value: float) -> tuple[float, float]:
+        share = (number - first) / (last - first) if last > first else 0.5
+        return LEFT + share * (RIGHT - LEFT), TOP + TALL * (high - value) / (high - low)
+
+    parts = []
+    for tick, said in ticks(low, high):
+        y = place(first, tick)[1]
+        parts.append(line(LEFT, y, RIGHT, y, RULE))
+        parts.append(text(f"{LEFT - 1.5}%", y + 4, said, anchor="end", muted=True))
+    at = [place(*point) for point in points]
+    parts += [line(*one, *two, ACCENT, width=2) for one, two in pairwise(at)]
+    parts += [shape("dot", x=x, y=y) for (number, _), (x, y) in zip(points, at, strict=True) if number == kept]
+    for number, anchor in dict.fromkeys(((first, "start"), (last, "end"))):
+        if anchor == "start" or last > first:
+            parts.append(
+                text(f"{place(number, low)[0]:.2f}%", TOP + TALL + 20, f"round {number}", anchor=anchor, muted=True)
+            )
+    title = TITLES.get(name, "Loss")
+    ends = f"{prose.number(points[0][1])} after round {first}, {prose.number(points[-1][1])} after round {last}"
+    best = next(
+        (f"; {prose.number(value)} after round {kept}, whose model is kept" for n, value in points if n == kept), ""
+    )
+    return svg(f"curve-{name}", f"{title} on validation rows", f"{ends}{best}.", TOP + TALL + 28, parts)
