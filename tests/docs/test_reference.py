@@ -16,7 +16,7 @@ from potluck.core.strict import parts, plain, words
 from potluck.core.views import Form
 from potluck.learning.training.methods import METHODS
 from potluck.learning.training.optimizer import OPTIMIZERS
-from potluck.owner import judge
+from potluck.owner import denial
 from potluck.tasks import catalog as _catalog  # noqa: F401  its rooms fill the tables of words
 from support.docs.pages import DOCS, ROOT, rows, ticks
 
@@ -130,7 +130,7 @@ def test_every_code_that_a_site_may_answer_is_documented():
         (parties / name).read_text(encoding="utf-8") for name in ("consent.py", "graphs.py", "proposal.py")
     )
     own = set(re.findall(r'Denied\("(\w+)"|"unable", \("(\w+)",\)', consent))
-    codes = {code for pair in own for code in pair if code} | set(get_args(judge.Code)) | {"denied", "revoked"}
+    codes = {code for pair in own for code in pair if code} | set(get_args(denial.Code)) | {"denied", "revoked"}
     assert len(codes) >= 20
     assert said == codes
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from potluck.api.plan.plan import Plan as Written
 from potluck.core.errors import Refused
 from potluck.core.plan import Align, Column, Data, Federation, Model, Protect, Training
-from potluck.owner.judge import Code, Year, judge, rows_allowed
+from potluck.owner.denial import Code
+from potluck.owner.judge import Year, judge, rows_allowed
 from potluck.owner.policy import Allow, Approve, Policy, Source
 from potluck.owner.reach import columns_read, covers
 from potluck.owner.reading import parse

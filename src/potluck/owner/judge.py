@@ -9,49 +9,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from potluck.core.errors import Refused
 from potluck.core.plan import Plan
 from potluck.learning.data.columns import least
 from potluck.learning.models.graphs import needed
+from potluck.owner.denial import Denial
 from potluck.owner.hours import ANY, within
 from potluck.owner.policy import MOST_DELTA, Allow, Policy
 from potluck.owner.reach import columns_read, covers, read_by
-
-Code = Literal[
-    "who",
-    "tasks",
-    "models",
-    "columns",
-    "tables",
-    "protect",
-    "intersect",
-    "readers",
-    "compute",
-    "attestation",
-    "server",
-    "noise",
-    "units",
-    "person",
-    "epsilon_per_plan",
-    "epsilon_per_year",
-    "min_rows",
-    "min_sites",
-    "min_corrupt",
-    "looks",
-    "hours",
-    "memory",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Denial:
-    """One reason against a plan. code: the policy's key; words and hint: for the owner alone."""
-
-    code: Code
-    words: str
-    hint: str
 
 
 @dataclass(frozen=True, slots=True)

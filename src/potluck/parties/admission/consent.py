@@ -32,7 +32,8 @@ from potluck.members.home import SiteHome
 from potluck.owner import ledger_heads as heads
 from potluck.owner.access import AccessLog, Event, Outcome, Subject
 from potluck.owner.budget import YEAR, Budget
-from potluck.owner.judge import Denial, Year, computing, judge
+from potluck.owner.denial import Denial
+from potluck.owner.judge import Year, computing, judge
 from potluck.owner.policy import Policy
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Request, Requests, State
