@@ -14,7 +14,7 @@ from potluck.core.errors import Refused
 from potluck.core.plan import Plan
 from potluck.learning.data.columns import least
 from potluck.learning.models.graphs import needed
-from potluck.owner.denial import Denial
+from potluck.owner.denial import Code, Denial
 from potluck.owner.hours import ANY, within
 from potluck.owner.policy import MOST_DELTA, Allow, Policy
 from potluck.owner.reach import columns_read, covers, read_by
