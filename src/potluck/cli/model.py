@@ -19,7 +19,8 @@ def command() -> None:
 def summary(model: Path) -> None:
     """Coefficients of MODEL (model.json, or a run's folder) in the data's units, with standard errors.
 
-    Linear and logistic models; odds ratios of the latter. Nothing leaves this machine.
+    Linear and logistic models; odds ratios of the latter. Of a network that is a graph, what it is made of. Nothing
+    leaves this machine.
     """
     found = summary_of(model)
     voice().lines(found.document(), str(found).split("\n"))

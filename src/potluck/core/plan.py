@@ -295,7 +295,7 @@ def repeated(names: Iterable[str]) -> list[str]:
 
 
 def canonical(plan: Plan) -> bytes:
-    """Every key of the plan but `[data.files]`, `model.file`, `model.graph` and `protect.policy`, in one spelling.
+    """Every key of the plan but `[data.files]`, `protect.policy` and where files of `[model]` lie, in one spelling.
 
     Where a file lies is its owner's business. A model's or graph's digest is in: by it all parties know the file.
 
@@ -303,7 +303,7 @@ def canonical(plan: Plan) -> bytes:
     """
     plan = bare(plan)
     data = msgspec.structs.replace(plan.data, files={})
-    model = msgspec.structs.replace(plan.model, file=None, graph=None) if plan.model else None
+    model = msgspec.structs.replace(plan.model, file=None, graph=None, start=None) if plan.model else None
     protect = msgspec.structs.replace(plan.protect, policy=None)
     return msgspec.json.encode(msgspec.structs.replace(plan, data=data, model=model, protect=protect))
 

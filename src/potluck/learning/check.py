@@ -72,6 +72,8 @@ def _method(plan: Plan) -> list[str]:
         found.append(f"training.method: a {model.kind} is not trained by {spec.method}. hint: method = {by_site}")
     if not plan.drawn and model.trainable != graphs.ALL:
         found.append("model.trainable: names weights of a graph, and there is none. hint: leave it out, or model.graph")
+    if model.start is not None and model.graph is None:
+        found.append("model.start: goes on with a graph. hint: leave it out, or name model.graph too")
     if plan.drawn and not kind.deep:
         found.append(f'model.graph: a {model.kind} model has no graph. hint: kind = "network"')
     found += kind.check(model)

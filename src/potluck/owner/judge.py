@@ -66,7 +66,8 @@ def judge(
     """
     case = Case(plan, asker, now, year, promised, policy.approve.rule != "policy", owner)
     found = (rule(policy.allow, case) for rule in _RULES)
-    return tuple(denial for denial in (*found, *_of_tables(policy, plan)) if denial is not None)
+    beside = _table(policy, plan), _attestation(policy, plan), _memory(policy, plan)
+    return tuple(denial for denial in (*found, *beside) if denial is not None)
 
 
 def rows_allowed(policy: Policy, rows: int) -> None:
@@ -156,11 +157,6 @@ def _attestation(policy: Policy, plan: Plan) -> Denial | None:
     what = "rows and model" if plan.traits.scores else "the updates"
     words = f"{what} would be opened in an enclave, and nothing says which may open this site's"
     return Denial("attestation", words, 'attestation.policy = "enclave.toml" says which: docs/concepts/tee.md')
-
-
-def _of_tables(policy: Policy, plan: Plan) -> tuple[Denial | None, ...]:
-    """What other tables of the policy than [allow] have against it."""
-    return _table(policy, plan), _attestation(policy, plan), _memory(policy, plan)
 
 
 def _memory(policy: Policy, plan: Plan) -> Denial | None:

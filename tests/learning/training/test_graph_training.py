@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 import potluck
+from potluck.api.results.outcome import summary
 from potluck.core.errors import GraphError, PlanError, UsageError
 from potluck.core.plan import bare, canonical, digest
 from potluck.core.seeded import generator
@@ -211,3 +212,54 @@ def test_nobody_scores_for_others_or_exports_a_graph(graphs, tmp_path):
     }  # fmt: skip
     with pytest.raises(UsageError, match="a network of a graph, which no protection scores with"):
         potluck.Plan(**scoring)
+
+
+def test_a_run_goes_on_from_an_earlier_runs_model(graphs, tmp_path):
+    """Two rounds and then two more are four, where nothing is drawn anew: one batch a round, no shuffle that counts."""
+    frames, whole = drawn.frames(), {"batch": 1000, "rate": 0.5}
+    first = drawn.plan(graphs["number"], "number", training=whole)
+    frames = drawn.frames(kind="number")
+    done = potluck.run(first, frames, out=tmp_path / "first", ledger=tmp_path / "l")
+    start = {"start": str(tmp_path / "first" / "model.json")}
+    again = drawn.plan(graphs["number"], "number", model=start, training=whole)
+    assert again.require() == first.require()
+    assert again.hash != first.hash
+    assert str(tmp_path).encode() not in canonical(again.spec)
+    begun = next(build(again.spec).lead()).state
+    assert bytes(begun) == done.model.graph.network.tensors["0.weight"].astype("<f8").tobytes() + bytes(begun)[8 * 16 :]
+    later = potluck.run(again, frames, out=tmp_path / "later", ledger=tmp_path / "l").model
+    four = potluck.run(
+        drawn.plan(graphs["number"], "number", training=whole | {"rounds": 4}),
+        frames, out=tmp_path / "four", ledger=tmp_path / "l",
+    ).model  # fmt: skip
+    for name, one in four.graph.network.tensors.items():
+        np.testing.assert_allclose(later.graph.network.tensors[name], one, rtol=0, atol=1e-6)
+
+
+def test_a_start_of_another_graph_or_other_columns_is_refused_by_name(graphs, tmp_path):
+    potluck.run(drawn.plan(graphs["binary"]), drawn.frames(), out=tmp_path / "run", ledger=tmp_path / "l")
+    start = {"start": str(tmp_path / "run" / "model.json")}
+    assert drawn.plan(graphs["binary"], model=start).require() is not None  # the control
+    with pytest.raises(PlanError, match=r"model.start: is of another graph than model\.graph"):
+        drawn.plan(graphs["drop"], model=start)
+    tables = drawn.tables(graphs["binary"], model=start)
+    tables["data"]["columns"]["x"] = {"kind": "number", "low": -2, "high": 1}
+    with pytest.raises(PlanError, match=r"model\.start: was trained on other columns"):
+        potluck.Plan(**tables).require()
+    tables = drawn.tables(graphs["binary"], model=start)
+    tables["data"]["target"]["positive"] = ["0"]
+    with pytest.raises(PlanError, match=r"model\.start: was trained to predict another target"):
+        potluck.Plan(**tables).require()
+    layers = drawn.tables("x", model=start)
+    del layers["model"]["graph"]
+    with pytest.raises(PlanError, match=r"model\.start: goes on with a graph"):
+        potluck.Plan(**layers).require()
+    with pytest.raises(UsageError, match="no such model file"):
+        drawn.plan(graphs["binary"], model={"start": str(tmp_path / "gone.json")})
+
+
+def test_a_summary_of_a_graph_says_what_it_is_made_of(graphs, tmp_path, capsys):
+    done = potluck.run(drawn.plan(graphs["binary"]), drawn.frames(), out=tmp_path / "run", ledger=tmp_path / "l")
+    found = summary(tmp_path / "run")
+    assert found.document()["weights"] == done.model.graph.network.weights
+    assert [one["name"] for one in found.document()["layers"]] == ["0", "1", "4"]

@@ -182,7 +182,9 @@ def _plan(plan: Plan, spec: Spec, room: Path) -> Path:
     if spec.model is not None and spec.predict is not None:
         whole |= {"model": {"digest": spec.model.digest}, "predict": msgspec.to_builtins(spec.predict)}
     if spec.model is not None and spec.model.graph is not None:
-        whole["model"] = {**dict(tables["model"]), "graph": str((plan.folder / spec.model.graph).resolve())}
+        files = {"graph": spec.model.graph, "start": spec.model.start}
+        here = {key: str((plan.folder / file).resolve()) for key, file in files.items() if file is not None}
+        whole["model"] = {**dict(tables["model"]), **here}
     path = room / "plan.toml"
     private.write(path, tomli_w.dumps(_present(whole)))
     return path

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from potluck.api.plan.begun import begun, unlike
 from potluck.api.plan.defaults import filled
 from potluck.api.plan.grammar import Toml, override, parse, read_text, read_toml, replaced
 from potluck.core import plan as core
@@ -52,7 +53,10 @@ class Plan:
         self._adopt(tables, Path.cwd(), "plan")
 
     def _adopt(self, tables: Toml, folder: Path, where: str) -> None:
-        self.spec = with_file(_known(filled(parse(tables, where), tables), folder, where), folder, where)
+        spec = _known(filled(parse(tables, where), tables), folder, where)
+        start = begun(spec, folder, where)
+        self.spec = with_file(spec, folder, where, start.graph.content if start and start.graph else None)
+        self._start = start
         self.tables = tables
         self.folder = folder
         self.where = where
@@ -86,7 +90,10 @@ class Plan:
 
     def problems(self) -> tuple[list[str], list[str]]:
         """(errors, warnings): everything that keeps this plan from running as promised, and what to mind."""
-        return catalog.check(self.spec)
+        errors, warnings = catalog.check(self.spec)
+        if not errors and self._start is not None:
+            errors = unlike(self.spec, self._start)
+        return errors, warnings
 
     def require(self) -> list[str]:
         """The warnings. Raises PlanError with the first error."""

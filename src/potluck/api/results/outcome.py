@@ -12,6 +12,7 @@ from potluck.core.errors import UsageError, unwritable
 from potluck.core.visible import visible
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.tally_words import noted, told
+from potluck.learning.graph.outline import Outline, outline
 from potluck.learning.models.model import Model
 from potluck.learning.models.summary import Summary
 from potluck.report.outcome import read
@@ -131,7 +132,9 @@ def write_report(folder: Path, output: Path | None) -> Path:
     return path
 
 
-def summary(model: str | Path) -> Summary:
-    """What a model file says of itself, or the one in a run's folder. Raises UsageError: there is none."""
+def summary(model: str | Path) -> Summary | Outline:
+    """What a model file says of itself, or the one in a run's folder: of a graph what it is made of. Raises UsageError:
+    there is none."""
     path = Path(model)
-    return Model.read(path / MODEL if path.is_dir() else path).summary()
+    found = Model.read(path / MODEL if path.is_dir() else path)
+    return outline(found.graph.network) if found.graph else found.summary()

@@ -50,22 +50,33 @@ def digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def with_file(plan: Plan, folder: Path, where: str) -> Plan:
+def with_file(plan: Plan, folder: Path, where: str, start: bytes | None = None) -> Plan:
     """A plan with the graph in the file that it names, and its hash; as it is where it names none.
 
-    Raises UsageError: the file cannot be read; GraphError: it is no graph; PlanError: not the one of `model.digest`.
+    start: the file of the same graph with other first weights: those of the model that the plan starts from.
+
+    Raises UsageError: a file cannot be read; GraphError: it is no graph; PlanError: not the one of `model.digest`, or
+    the model is of another graph.
     """
     model = plan.model
     if model is None or model.graph is None:
         return plan
     path = folder / model.graph
     content = contents(path)
+    network = parsed(content, str(path))
+    if start is not None:
+        content, before = start, network
+        network = parsed(content, "model.start")
+        if network.digest != before.digest:
+            hint = "the model of a run that trained this very graph"
+            raise PlanError("model.start: is of another graph than model.graph", where=where, hint=hint)
     digest = digest_of(content)
     if model.digest not in (None, digest):
-        raise PlanError("model.digest: is not that of model.graph", where=where, hint=f"this file's is {digest}")
+        of = "model.graph" if start is None else "model.start"
+        raise PlanError(f"model.digest: is not that of {of}", where=where, hint=f"this file's is {digest}")
     named = type(model)(**{name: getattr(model, name) for name in model.__struct_fields__} | {"digest": digest})
     whole = Plan(**{name: getattr(plan, name) for name in Plan.__struct_fields__} | {"model": named})
-    return equipped(whole, content, parsed(content, str(path)))
+    return equipped(whole, content, network)
 
 
 def with_bytes(plan: Plan, content: bytes) -> Equipped:
