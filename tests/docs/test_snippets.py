@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import tomllib
+from importlib.util import find_spec
 
 import pytest
 
@@ -14,6 +15,8 @@ from support.docs.pages import PAGES, ROOT, fences
 
 ELSEWHERE = {"three-hospitals.md", "confidential-vm.md"}
 """Pages for several machines: tests/guides runs them as they are written."""
+NETWORKS = pytest.mark.skipif(find_spec("torch") is None, reason="the networks extra is missing")
+TORCH = {"own-network.md": [NETWORKS, pytest.mark.torch]}
 ADDING = {page.name for page in variants.PAGES}
 LIVE = [
     page
@@ -30,7 +33,9 @@ def tables():
 
 
 @pytest.mark.usefixtures("tables")
-@pytest.mark.parametrize("page", LIVE, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=TORCH.get(page.name, [])) for page in LIVE], ids=[page.stem for page in LIVE]
+)
 def test_every_snippet_of_a_page_runs_in_order(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "src" / "potluck" / "demo", tmp_path / "src" / "potluck" / "demo")
