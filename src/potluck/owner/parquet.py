@@ -15,6 +15,7 @@ from pathlib import Path
 from potluck.core.errors import DataError
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Rows, by_place, few_enough, most_read
+from potluck.learning.data.sql.dialect import DUCKDB
 from potluck.learning.data.sql.duck import Duck, connection, parquet_names, path_text, typed
 from potluck.learning.data.sql.relation import Limits
 
@@ -46,7 +47,10 @@ class ParquetFile:
             self._alone(wanted, labels)
             index = by_place(wanted, layout, [name.strip() for name, _ in columns], self.where)
             most_read(found.count(), self.limits.rows, self.where)
-            cells = {name: typed(*columns[place], self.where) for name, place in zip(wanted, index, strict=True)}
+            cells = {
+                name: typed(*columns[place], self.where, _flat(*columns[place]))
+                for name, place in zip(wanted, index, strict=True)
+            }
             yield Duck(found.connection, self._source, cells, self.where, what=f"{self.path} cannot be read as Parquet")
 
     def _alone(self, wanted: Sequence[str], labels: Sequence[str]) -> None:
@@ -71,6 +75,13 @@ class ParquetFile:
             labels = parquet_names(found, self.path)
             few_enough(len(labels), self.where)
             yield found, labels
+
+
+def _flat(name: str, kind: str) -> str:
+    """A column as the query calls it. Doubles come by their places in a dictionary of the file, often a large one. They
+    are fetched once, so that nothing that is computed of them goes through it again: times 1 each is the same."""
+    named = DUCKDB.name(name)
+    return f"{named} * {DUCKDB.double(1)}" if kind == "DOUBLE" else named
 
 
 def parquet(source: object, where: str, limits: Limits) -> Rows | None:

@@ -48,10 +48,17 @@ def _added(source: Source, plan: Plan, problems: Problems, grid: Grid) -> Table:
         made = expressions(wish.every, wish.where, wish.how, cells, ground)
         values, d = made.values, relation.dialect
         top = made.top.above("o")
-        usual = [top.define(_usual(one, values[one.name], d)) for one in how.fields]
+        # What sums ask too is computed once. Other conditions stand where they are asked: what an engine computes of
+        # one column alone, it computes once for each entry of a small dictionary.
+        summed = {one.column for one in plan.statistics}
+        usual = [_usual(one, values[one.name], d) for one in how.fields]
+        usual = [
+            top.define(sql) if one.measured and one.name in summed else sql
+            for one, sql in zip(how.fields, usual, strict=True)
+        ]
         counts_of = {
-            one.name: _packed(one, values[one.name], name, made.kept, d)
-            for one, name in zip(how.fields, usual, strict=True)
+            one.name: _packed(one, values[one.name], sql, made.kept, d)
+            for one, sql in zip(how.fields, usual, strict=True)
         }
         query = Query(plan, grid, top, values, made.kept, counts_of)
         dates = query.any_of([unfit(values[one.name], d) for one in how.fields if one.numeric and not one.measured])

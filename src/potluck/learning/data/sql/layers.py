@@ -4,6 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from potluck.learning.data.sql.dialect import Dialect
 
+FEW = 5
+"""Parts of a range: in fewer a value is found by comparisons at once."""
+WIDE = 1e15
+"""A range is at most so wide, and at least one over it, where numbers are divided by it: no engine then stumbles."""
+ROUNDED = 2.0**-48
+"""More than what doubles get wrong of a value's place among even parts, relative to the largest number involved."""
+
 
 class Layer:
     """One SELECT. What is defined in it has a name in all layers above it."""
@@ -86,6 +93,26 @@ def clipped(value: str, low: str, high: str, layer: Layer | None = None) -> str:
     usual = inside(value, low, high)
     usual = layer.called(usual) if layer else usual
     return cases([(usual, value), (f"{value} < {low}", low), (f"{value} > {high}", high)], "NULL")
+
+
+def placed(value: str, low: float, high: float, edges: list[float], layer: Layer) -> str:
+    """How many of these edges are at most a double; NULL stays. The edges part the range evenly, as `numpy.linspace`
+    gives them. layer: the one below that in which it will stand.
+
+    A tree of comparisons is slow, so (value - low) * parts / range is asked first. Both this quotient and the edges
+    take a few roundings: in parts, they are off by less than `margin` together. So where the quotient is further than
+    that from a whole number, its floor is what the tree would say.
+    """
+    d, size, parts = layer.dialect, high - low, len(edges) + 1
+    tree = bisected(value, [*map(d.double, edges)])
+    margin = ROUNDED * parts * (1 + max(abs(low), abs(high)) / size)
+    if parts < FEW or margin > 0.25 or not 1 / WIDE < size < WIDE:
+        return cases([(f"{value} IS NULL", "NULL")], tree)
+    between = layer.called(inside(value, d.double(low), d.double(high)))
+    above = d.tame(f"({value} - {d.double(low)})")
+    part = layer.define(cases([(between, f"{above} * {d.double(parts / size)}")], d.double(-1)))
+    sure = f"abs({part} - {d.floor(part)} - {d.double(0.5)}) < {d.double(0.5 - margin)}"
+    return cases([(sure, d.floor(part)), (f"{value} IS NULL", "NULL")], tree)
 
 
 def bisected(value: str, edges: list[str], first: int = 0) -> str:

@@ -6,16 +6,16 @@ import numpy as np
 
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
-from potluck.learning.data.sql.layers import Layer, bisected, cases
+from potluck.learning.data.sql.layers import Layer, placed
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, of_numbers
 from potluck.learning.statistics.result import Result, counts, declared
 
 
 def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> Cells:
     """A 1 at the bin of each row, by the stated edges."""
-    x, edges = columns[one.column or ""], np.linspace(*declared(plan, one), one.bins + 1)[1:-1]
-    place = cases([(f"{x} IS NULL", "NULL")], bisected(x, [*map(layer.dialect.double, edges)]))
-    return Cells((ONE,), ((place, one.bins),))
+    (low, high), x = declared(plan, one), columns[one.column or ""]
+    edges = np.linspace(low, high, one.bins + 1)[1:-1].tolist()
+    return Cells((ONE,), ((placed(x, low, high, edges, layer), one.bins),))
 
 
 def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
