@@ -77,6 +77,8 @@ def _method(plan: Plan) -> list[str]:
     if plan.drawn and not kind.deep:
         found.append(f'model.graph: a {model.kind} model has no graph. hint: kind = "network"')
     found += kind.check(model)
+    if spec.steps is not None and spec.epochs != Training(method=spec.method).epochs:
+        found.append("training.steps: takes either steps or epochs. hint: leave one of them out")
     if plan.noisy:
         found += method.noised(plan)
     return found
@@ -147,8 +149,13 @@ def _of_method(plan: Plan) -> Iterator[str]:
     if spec.iterates != Training(method=spec.method).iterates and (method.by_site or not method.steps):
         yield f"training.iterates: is ignored: {spec.method} releases its last model. hint: leave it out"
     if method.by_site:
+        if spec.mu != Training(method=spec.method).mu and spec.local != "prox":
+            yield 'training.mu: is ignored: local steps are plain. hint: local = "prox", or leave it out'
         return
     others = " or ".join(f'"{word}"' for word, one in METHODS.entries.items() if one.by_site)
+    for key in ("steps", "local", "mu"):
+        if getattr(spec, key) != getattr(Training(method=spec.method), key):
+            yield f"training.{key}: is ignored: sites take no steps by themselves. hint: method = {others}"
     if spec.batch is not None:
         what = f"is ignored: every round of {spec.method} is a sum over all rows"
         yield f"training.batch: {what}. hint: leave it out, or method = {others}"

@@ -7,6 +7,7 @@ import pytest
 from potluck.core.plan import Federation, Training
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import generator
+from potluck.learning.check import check
 from potluck.learning.loops import build
 from potluck.secret.random import system
 from support.learning.sums import answer, frames, heart, hospitals, replaced, run
@@ -61,6 +62,58 @@ def test_one_full_batch_a_round_is_full_batch_gradient_descent():
     tables = hospitals(average)
     first, second = (run(build(spec), tables).model.weights for spec in (average, gradient))
     assert np.abs(first - second).max() < 1e-12
+
+
+def prox_steps(spec, w, step, x, y):
+    """FedProx as its paper says it: so many steps down the mean loss, the ridge and mu/2 |w - common|^2."""
+    how, common, taken, epoch = spec.training, w, 0, 0
+    rows_ = np.column_stack([np.ones(len(x)), x])
+    free = np.concatenate([[0.0], np.ones(x.shape[1])])
+    while True:
+        order = generator(how.seed, "average", step, epoch).permutation(len(y))
+        epoch += 1
+        for start in range(0, len(y), how.batch):
+            if taken == how.steps:
+                return w
+            batch = order[start : start + how.batch]
+            error = 1 / (1 + np.exp(-(rows_[batch] @ w))) - y[batch]
+            down = rows_[batch].T @ error / len(batch) + spec.model.l2 / (4 * len(y)) * free * w
+            w = w - how.rate * (down + (how.mu * (w - common) if how.local == "prox" else 0))
+            taken += 1
+
+
+@pytest.mark.parametrize(("local", "mu"), [("plain", 0.01), ("prox", 0.01), ("prox", 3.0)])
+def test_sites_take_so_many_steps_and_are_held_to_the_common_model(local, mu):
+    spec = heart(training=Training(method="average", rounds=2, rate=0.1, batch=32, steps=13, local=local, mu=mu))
+    tables = hospitals(spec)  # of 3 to 7 batches an epoch: steps end within one
+    w = np.zeros(tables["va"].features.shape[1] + 1)
+    for step in range(2):
+        sides = [pooled({"": table}) for table in tables.values()]
+        w = np.average([prox_steps(spec, w, step, x, y) for x, y in sides], axis=0, weights=[len(y) for _, y in sides])
+    assert np.abs(run(build(spec), tables).model.weights - w).max() < 1e-12
+
+
+def test_a_pull_to_the_common_model_keeps_sites_nearer_to_it():
+    lengths = []
+    for how in ({}, {"local": "prox", "mu": 1.0}, {"local": "prox", "mu": 10.0}):
+        spec = heart(training=Training(method="average", rounds=1, steps=40, rate=0.05, **how))
+        lengths.append(np.linalg.norm(run(build(spec), hospitals(spec)).model.weights))
+    assert lengths[0] > lengths[1] > lengths[2] > 0
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        ({"method": "average", "steps": 5, "epochs": 2}, "training.steps: takes either"),
+        ({"method": "average", "mu": 1.0}, "training.mu: is ignored"),
+        ({"method": "gradient", "steps": 5}, "training.steps: is ignored"),
+        ({"method": "newton", "local": "prox"}, "training.local: is ignored"),
+    ],
+)
+def test_steps_that_nobody_takes_are_told(training, said):
+    errors, warnings = check(heart(training=Training(**training)))
+    assert any(line.startswith(said) for line in [*errors, *warnings])
+    assert bool(errors) == ("either" in said)
 
 
 def test_with_noise_every_site_weighs_one():

@@ -41,7 +41,7 @@ def site_tables(plan, kind):
     return {name: read(frame, plan.spec, name) for name, frame in drawn.frames(kind=kind).items()}
 
 
-def by_torch(kind, plan, tables):
+def by_torch(kind, plan, tables, mu=0.0):
     """FedAvg of the same module by torch's own autograd and nothing of ours but the public shuffles."""
     module = drawn.mlp(drawn.TARGETS[kind][2])
     common = {name: one.detach().double() for name, one in module.named_parameters()}
@@ -65,6 +65,8 @@ def by_torch(kind, plan, tables):
                     loss = functional.mse_loss(out[:, 0], y[some]) / 2
                 pull = 0.01 / (len(y) * len(tables)) / 2
                 loss = loss + sum(pull * one.pow(2).sum() for one in module.parameters() if one.dim() > 1)
+                far = {name: one - common[name].float() for name, one in module.named_parameters()}
+                loss = loss + sum(mu / 2 * one.pow(2).sum() for one in far.values())
                 module.zero_grad()
                 loss.backward()
                 with torch.no_grad():
@@ -76,12 +78,14 @@ def by_torch(kind, plan, tables):
     return common
 
 
-@pytest.mark.parametrize("kind", ["binary", "classes", "number"])
-def test_a_graph_is_trained_as_torch_trains_its_module(graphs, kind):
+@pytest.mark.parametrize(("kind", "mu"), [("binary", 0.0), ("classes", 0.0), ("number", 0.0), ("binary", 1.5)])
+def test_a_graph_is_trained_as_torch_trains_its_module(graphs, kind, mu):
     plan = drawn.plan(graphs[kind], kind)
+    if mu:
+        plan.set("training.local", "prox").set("training.mu", mu)
     tables = site_tables(plan, kind)
     network = run(build(plan.spec), tables).model.graph.network
-    for name, one in by_torch(kind, plan, tables).items():
+    for name, one in by_torch(kind, plan, tables, mu).items():
         np.testing.assert_allclose(network.tensors[name], one.numpy(), rtol=0, atol=2e-6)
         assert network.tensors[name].dtype == np.float32
 

@@ -33,6 +33,9 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """How it is trained. batch: rows of one step, of methods that take some of their rows; None: all of them.
 
+    epochs, steps: of sites that train by themselves, how often they go through their rows in a round, or how many steps
+    they take, whatever rows they have. local: what their steps go down: their loss, or with `prox` also mu/2 times the
+    squared distance from the round's model.
     iterates: of `gradient`, the model after the last round, or the mean of those after each of the last half of them.
     evaluate_every: after so many rounds, and after the last, the model is looked at on validation rows; None: never,
     or with `stop` after each.
@@ -46,6 +49,9 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     expected_rows: Annotated[int | None, Bounds(ge=1, le=MOST_COUNTED, hint="as many as there may be")] = None
     range: Annotated[float, Bounds(gt=0, hint="e.g. 8")] = 8.0
     epochs: Annotated[int, Bounds(ge=1, le=10_000)] = 1
+    steps: Annotated[int | None, Bounds(ge=1, le=1_000_000, hint="e.g. 50")] = None
+    local: Literal["plain", "prox"] = "plain"
+    mu: Annotated[float, Bounds(gt=0, le=1e12, hint="e.g. 0.01")] = 0.01
     batch: Annotated[int | None, Bounds(ge=1, le=MOST_COUNTED, hint="e.g. 32")] = None
     seed: int = 0
     aggregation: Literal["mean", "median", "trimmed", "krum", "norm"] = "mean"

@@ -20,10 +20,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """How far a step goes: rate times the gradient and `pull` times each weight that a ridge holds."""
+    """How far a step goes: rate times the gradient, `pull` times each weight that a ridge holds, and `mu` times each
+    weight's distance from `anchor` [d] (None: from none)."""
 
     rate: float
     pull: float
+    mu: float = 0.0
+    anchor: Floats | None = None
 
 
 class Form(Protocol):

@@ -56,5 +56,8 @@ class _Layered:
             for gradient in slope(weights, x[batch.rows], y[batch.rows]):
                 for part in slices(len(gradient)):
                     here = slice(at + part.start, at + part.stop)
-                    weights[here] -= steps.rate * (gradient[part] + steps.pull * penalised[here] * weights[here])
+                    down = gradient[part] + steps.pull * penalised[here] * weights[here]
+                    if steps.anchor is not None:
+                        down += steps.mu * (weights[here] - steps.anchor[here])
+                    weights[here] -= steps.rate * down
                 at += len(gradient)

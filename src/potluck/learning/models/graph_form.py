@@ -52,6 +52,7 @@ class GraphForm:
         held = {name: one.requires_grad_(False) for name, one in tensors(self.network).items()}
         moved = {name: loaded.from_numpy(part) for name, part in parts(weights, self.trained).items()}
         held |= {name: one.requires_grad_(True) for name, one in moved.items()}
+        anchors = [None] * len(moved) if steps.anchor is None else [*parts(steps.anchor, self.trained).values()]
         given, target = loaded.from_numpy(x.astype(entry.dtype)), loaded.from_numpy(y.astype(entry.dtype))
         with one_thread(), loaded.random.fork_rng(devices=[]):
             for batch in batches:
@@ -60,8 +61,11 @@ class GraphForm:
                 mean = loss(forward(self._program, held, {entry.name: given[some]}, train=True), target[some])
                 found = loaded.autograd.grad(mean, list(moved.values()), materialize_grads=True)
                 with loaded.no_grad():
-                    for one, gradient in zip(moved.values(), found, strict=True):
+                    for one, gradient, anchor in zip(moved.values(), found, anchors, strict=True):
                         pull = steps.pull if one.dim() > 1 else 0.0
-                        one.sub_(steps.rate * (gradient + pull * one if pull else gradient))
+                        down = gradient + pull * one if pull else gradient
+                        if anchor is not None:
+                            down = down + steps.mu * (one - loaded.from_numpy(anchor))
+                        one.sub_(steps.rate * down)
         done = [np.asarray(one.detach().numpy(), np.float64).reshape(-1) for one in moved.values()]
         weights[:] = np.concatenate([np.zeros(0), *done])

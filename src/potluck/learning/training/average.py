@@ -1,16 +1,18 @@
-"""Federated averaging: each site runs some epochs of SGD from the common model and adds its change, by rows.
+"""Federated averaging: each site runs some epochs or steps of SGD from the common model and adds its change, by rows.
 
 The local objective is the mean loss over the site's rows plus l2/(2 expected rows) |w|^2, intercept and biases free.
 Where the plan gives no `expected_rows`, the site's own rows times the number of sites stand in: weighted by rows,
 the sites' penalties then add up to l2/(2 all rows) |w|^2 exactly. With noise the unit is the site: every site weighs
 1, and its change is clipped. The server takes the mean of the changes as a gradient, turned round, and steps as
-`training.optimizer` says; a plain step adds it. References: McMahan et al. 2017, arXiv 1602.05629, algorithm 1; Reddi
-et al. 2021, arXiv 2003.00295, algorithm 1 (the server's step).
+`training.optimizer` says; a plain step adds it. With `local = "prox"` the local objective has mu/2 |w - common|^2 too.
+References: McMahan et al. 2017, arXiv 1602.05629, algorithm 1; Reddi et al. 2021, arXiv 2003.00295, algorithm 1 (the
+server's step); Li et al. 2020, arXiv 1812.06127, algorithm 2 (FedProx, every site doing all of its work).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 
 import numpy as np
 
@@ -105,18 +107,24 @@ class Average:
     def _descend(self, weights: Floats, step: int, x: Floats, y: Floats) -> None:
         """Local SGD, in place."""
         rows = training(self.plan).expected_rows or len(y) * len(self.plan.federation.sites)
-        steps = Steps(training(self.plan).rate, l2(self.plan) / rows)
+        spec = training(self.plan)
+        prox = (spec.mu, weights.copy()) if spec.local == "prox" else (0.0, None)
+        steps = Steps(spec.rate, l2(self.plan) / rows, *prox)
         self.form.descend(weights, self._batches(step, len(y)), x, y, steps)
 
     def _batches(self, step: int, rows: int) -> Iterator[Batch]:
         """Public shuffles that depend on the plan, the round and the number of rows alone."""
         spec = training(self.plan)
-        size = spec.batch or BATCH
-        for epoch in range(spec.epochs):
+        size, left = spec.batch or BATCH, spec.steps
+        for epoch in count() if left is not None else range(spec.epochs):
             shuffle = generator(spec.seed, "average", step, epoch).permutation(rows)
             seeds = generator(spec.seed, "average", step, epoch, "draws")
             for start in range(0, rows, size):
                 yield Batch(shuffle[start : start + size], int(seeds.integers(2**63)))
+                if left is not None:
+                    left -= 1
+                    if not left:
+                        return
 
 
 def _moved(weights: Floats, change: Floats, divisor: float, step: Step, states: list[Floats]) -> Floats:
