@@ -26,6 +26,7 @@ FAILURES = (
     ValueError,
 )
 """What torch raises where a graph or a module asks for something that it does not do."""
+INSTALL = "pip install 'potluck[networks]'"
 Values = dict[str, "Tensor"]
 _Ready = Callable[[Values, int], object]
 
@@ -35,7 +36,7 @@ def torch() -> Any:  # torch has no types that this program is checked with
     try:
         import torch as loaded
     except ImportError:
-        raise GraphError("torch is missing", hint="pip install 'potluck[networks]'") from None
+        raise GraphError("torch is missing", hint=INSTALL) from None
     return loaded
 
 

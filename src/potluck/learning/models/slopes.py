@@ -12,14 +12,13 @@ import numpy as np
 from potluck.core.errors import PlanError
 from potluck.core.stages import Floats
 from potluck.learning.data.target import Goal
+from potluck.learning.graph.steps import INSTALL
 from potluck.learning.models.kind import Slope
 from potluck.learning.models.layers import Shapes, unpacked
 from potluck.learning.models.one_thread import one_thread
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-HINT = "pip install 'potluck[networks]'"
 
 
 def present() -> bool:
@@ -51,7 +50,7 @@ def slope(shapes: Shapes, activation: str, goal: Goal) -> Slope:
     try:
         import torch
     except ImportError:
-        raise PlanError("a network is trained with torch, which is missing", hint=HINT) from None
+        raise PlanError("a network is trained with torch, which is missing", hint=INSTALL) from None
 
     def forward(parts: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
         for place in range(len(shapes)):

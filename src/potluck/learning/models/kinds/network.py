@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from potluck.core.plan import Model as Spec
 from potluck.core.stages import Floats
 from potluck.learning.data.target import Goal
+from potluck.learning.graph.steps import INSTALL
 from potluck.learning.models import export, layers, slopes
 from potluck.learning.models.kind import ModelKind, Slope
 from potluck.learning.models.layers import Shapes
@@ -23,7 +24,7 @@ def slope(spec: Spec, shapes: Shapes, goal: Goal) -> Slope:
 def check(spec: Spec) -> Iterator[str]:
     """Whether torch is there."""
     if not slopes.present():
-        yield f"model.kind: a network is trained with torch, which is missing. hint: {slopes.HINT}"
+        yield f"model.kind: a network is trained with torch, which is missing. hint: {INSTALL}"
 
 
 NETWORK = ModelKind(
