@@ -6,15 +6,13 @@ from functools import cache
 import msgspec
 
 from potluck.core.bounds import Bounds, Size, outside
-from potluck.core.party import BROKER, SERVER
 from potluck.core.plan import Model, Plan, repeated
 from potluck.core.registry import Known, known_of
 from potluck.core.traits import OWN, TRAITS
 from potluck.learning.data.reduce import REDUCTIONS
 from potluck.learning.models.kinds import MODELS
-from potluck.members.names import file_name
+from potluck.members.names import LONGEST, TAKEN, file_name
 
-TAKEN = (SERVER.name, BROKER.name)
 MOST_VALUES = 100_000
 """Values of all declared categories together."""
 MOST_LETTERS = 3_000_000
@@ -116,7 +114,7 @@ def _federation(plan: Plan) -> list[str]:
         first = files.setdefault(file_name(name), name)
         if first != name:
             found.append(f"federation.sites: {first} and {name} would share one file. hint: give one another name")
-    if any(not name.strip() or len(name) > 100 or name in TAKEN for name in fed.sites):
+    if any(not name.strip() or len(name) > LONGEST or name in TAKEN for name in fed.sites):
         what = 'a name is empty, "server", "broker" or over 100 letters'
         found.append(f"federation.sites: {what}. hint: use short names")
     for key, value in (("corrupt", fed.corrupt), ("dropouts", fed.dropouts)):

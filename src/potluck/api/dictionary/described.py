@@ -120,3 +120,8 @@ def highest(bounds: Sequence[float | None]) -> float | None:
 def lowest(bounds: Sequence[float | None]) -> float | None:
     """The lowest likewise."""
     return min((one for one in bounds if one is not None), default=None)
+
+
+def together(*notes: str) -> str:
+    """Those notes that say something, as one."""
+    return ", ".join(filter(None, notes))

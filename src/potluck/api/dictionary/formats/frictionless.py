@@ -3,7 +3,7 @@
 A schema that is named by a path or an address is not opened.
 """
 
-from potluck.api.dictionary.described import FLAGS, Described, Format, Sheet, highest, lowest, number, values
+from potluck.api.dictionary.described import FLAGS, Described, Format, Sheet, highest, lowest, number, together, values
 from potluck.api.dictionary.document import name, part, parts, word
 from potluck.core.errors import UsageError
 from potluck.learning.data.notation import Notation
@@ -60,7 +60,7 @@ def _column(field: object, how: Notation, keys: frozenset[str]) -> Described:
         return Described(called, why="a key, no two rows have the same")
     if kind == "boolean":
         written = [*parts(field, "falseValues"), *parts(field, "trueValues")]
-        note = note if written else _both(note, "as the file writes them")
+        note = note if written else together(note, "as the file writes them")
         return Described(called, "category", values=values(written or list(FLAGS), how), note=note)
     if listed:
         return Described(called, "category", values=values(listed, how), note=note)
@@ -68,16 +68,12 @@ def _column(field: object, how: Notation, keys: frozenset[str]) -> Described:
         low = highest([number(part(rules, "minimum")), number(part(rules, "exclusiveMinimum"))])
         high = lowest([number(part(rules, "maximum")), number(part(rules, "exclusiveMaximum"))])
         comma = "decimal comma" if word(field, "decimalChar") == "," else ""
-        return Described(called, "number", low, high, note=_both(note, comma))
+        return Described(called, "number", low, high, note=together(note, comma))
     if kind in DAYS:
         said = word(field, "format") or "default"
         form = DAYS[kind] if said == "default" else said
         return Described(called, "" if said == "any" else "date", format=form, note=note, why="a date of any format")
     return Described(called, why="text without declared values" if kind == "string" else f"of type {kind}")
-
-
-def _both(*notes: str) -> str:
-    return ", ".join(filter(None, notes))
 
 
 FRICTIONLESS = Format("frictionless", claims, sheets, read)

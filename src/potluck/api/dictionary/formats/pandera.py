@@ -6,7 +6,7 @@ own code would check by a function is not in the file.
 
 from collections.abc import Iterator, Mapping
 
-from potluck.api.dictionary.described import FLAGS, Described, Format, Sheet, highest, lowest, number, values
+from potluck.api.dictionary.described import FLAGS, Described, Format, Sheet, highest, lowest, number, together, values
 from potluck.api.dictionary.document import part, word
 from potluck.core.errors import UsageError
 
@@ -42,7 +42,7 @@ def _column(called: str, column: object) -> Described:
         if check == "isin":
             return Described(called, "category", values=values(stands.get("value")), note=note)
     if kind.startswith("bool"):
-        return Described(called, "category", values=values(list(FLAGS)), note=_and(note, "as the file writes them"))
+        return Described(called, "category", values=values(list(FLAGS)), note=together(note, "as the file writes them"))
     if kind.startswith(("int", "uint", "float", "decimal")):
         low = [stands.get("value") for check, stands in checks if check in LOWER]
         high = [stands.get("value") for check, stands in checks if check in UPPER]
@@ -65,10 +65,6 @@ def _checks(column: object) -> Iterator[tuple[str, Mapping[object, object]]]:
         named = word(part(one, "options"), "check_name")
         if named and isinstance(one, Mapping):
             yield named, one
-
-
-def _and(*notes: str) -> str:
-    return ", ".join(filter(None, notes))
 
 
 PANDERA = Format("pandera", claims, sheets, read)

@@ -218,7 +218,7 @@ def _unrevoked(found: Sequence[Certificate], given: Revocations, now: int, path:
     if not _list_signed(given.parsed, issuer):
         raise Fault(Code.COLLATERAL_SIGNATURE, path, f"revocation list is not signed by {name}")
     if given.ends is None or not given.begins <= now <= given.ends:
-        span = f"{_day(given.begins)} to {_day(given.ends)}" if given.ends else "an open time, which is refused"
+        span = f"{day(given.begins)} to {day(given.ends)}" if given.ends else "an open time, which is refused"
         hint = "fetch a new one"
         raise Fault(Code.COLLATERAL_EXPIRED, path, f"revocation list of {name} is for {span}, not for {now}", hint)
     for child in found:
@@ -336,7 +336,8 @@ def _loaded(load: Callable[[bytes], T], der: bytes) -> T | None:
             return None
 
 
-def _day(seconds: float) -> str:
+def day(seconds: float) -> str:
+    """A moment's day, in UTC."""
     return f"{datetime.datetime.fromtimestamp(seconds, datetime.UTC):%Y-%m-%d}"
 
 

@@ -167,7 +167,7 @@ def standing(name: str, tcb: Tcb | None, table: Tdx | Sgx, now: int) -> Iterator
             yield Reason(Code.ADVISORY, f"{name}.deny_advisories", f"{one} applies to the platform")
     days = table.max_collateral_age_days
     if days is not None and now - tcb.issued > days * 86400:
-        what = f"was made on {_day(tcb.issued)}, more than {days} days before"
+        what = f"was made on {chains.day(tcb.issued)}, more than {days} days before"
         yield Reason(Code.COLLATERAL_EXPIRED, f"{name}.max_collateral_age_days", what, "fetch a new one")
 
 
@@ -179,7 +179,7 @@ def stated(tcb: Tcb | None) -> dict[str, Claim]:
     return head | {
         "ppid": tcb.ppid,
         "platform_flags": tcb.flags,
-        "collateral_issued": _day(tcb.issued),
+        "collateral_issued": chains.day(tcb.issued),
         "tcb_evaluation": tcb.evaluation,
     }
 
@@ -190,7 +190,9 @@ def _listed_by(given: Collateral, now: int, path: str) -> float:
     for name in ("root_ca_crl", "pck_crl"):
         begins = _list(getattr(given, name), f"{path}.{name}")[0].begins
         if begins > now:
-            raise Fault(Code.COLLATERAL_EXPIRED, f"{path}.{name}", f"is from {_day(int(begins))}, which is after {now}")
+            raise Fault(
+                Code.COLLATERAL_EXPIRED, f"{path}.{name}", f"is from {chains.day(int(begins))}, which is after {now}"
+            )
     return begins
 
 
@@ -326,7 +328,3 @@ def _bytes(text: str, path: str) -> bytes:
 
 def _pem(*certificates: chains.Certificate) -> str:
     return b"".join(one.parsed.public_bytes(Encoding.PEM) for one in certificates).decode()
-
-
-def _day(seconds: int) -> str:
-    return f"{datetime.datetime.fromtimestamp(seconds, datetime.UTC):%Y-%m-%d}"
