@@ -74,6 +74,8 @@ def _method(plan: Plan) -> list[str]:
         found.append("model.trainable: names weights of a graph, and there is none. hint: leave it out, or model.graph")
     if model.start is not None and model.graph is None:
         found.append("model.start: goes on with a graph. hint: leave it out, or name model.graph too")
+    if model.base is not None and not plan.drawn:
+        found.append("model.base: frozen weights are a graph's. hint: leave it out, or name model.graph too")
     if plan.drawn and not kind.deep:
         found.append(f'model.graph: a {model.kind} model has no graph. hint: kind = "network"')
     found += kind.check(model)

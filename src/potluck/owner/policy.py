@@ -115,6 +115,13 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     peers: tuple[str, ...] = ()
 
 
+class Models(msgspec.Struct, frozen=True, kw_only=True):
+    """Frozen weights that a plan's graph may rest on: safetensors files in a folder (relative to the policy), found by
+    their hash. None: there are none."""
+
+    folder: str | None = None
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """A whole policy, every default filled in. source: with nothing in it, of a compute party, which has no rows."""
 
@@ -124,6 +131,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     approve: Approve = Approve()
     attestation: Attestation = Attestation()
     engine: Engine = Engine()
+    models: Models = Models()
 
 
 def exposed(policy: Policy, path: Path) -> str | None:

@@ -51,14 +51,6 @@ def kept(fed, name="a"):
     return sorted((fed.folder / name / graphs.FOLDER).glob("*.graph"))
 
 
-def answered(fed, plan, verdict):
-    """Gather until the first site has said so."""
-    with fed.coordinator(quick(plan), RUN) as (coordinator, _):
-        of = coordinator.participants.of
-        coordinator.participants.hopeless = lambda: of[min(of)].verdict == verdict
-        coordinator.gather()
-
-
 def answers(fed):
     return [text for event, text in fed.said if event == "answer"]
 
@@ -94,7 +86,7 @@ def test_the_inbox_shows_what_the_graph_holds_and_approval_pins_it(fed, graph):
     by_person(fed, "a")
     plan = planned(graph, trainable=["4.*"])
     with fed.attending("a"), pytest.raises(Refused, match="a has not approved it yet"):
-        answered(fed, plan, "pending")
+        across.until(fed, quick(plan), "pending")
     (asked,) = inbox.inbox(fed.folder / "a")
     found = asked.document()["network"]
     assert [one["name"] for one in found["layers"]] == ["0", "1", "4"]
@@ -115,5 +107,5 @@ def test_a_graph_beyond_the_policys_memory_is_refused_by_name(fed, graph):
     plan = planned(graph)
     plan.set("training.batch", 100_000)
     with fed.attending("a"), pytest.raises(Refused, match=r"a refuses this plan \(memory\)"):
-        answered(fed, plan, "denied")
+        across.until(fed, quick(plan), "denied")
     assert any("a batch of the plan's graph may take" in line for line in fed.heard["a"])

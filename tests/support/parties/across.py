@@ -139,6 +139,14 @@ class Across:
             return outcome, sums.log
 
 
+def until(fed: Across, spec: Spec, verdict: str, run: str = "ab" * 16) -> None:
+    """A server gathers until the first site has said so, and no longer."""
+    with fed.coordinator(spec, run) as (coordinator, _):
+        of = coordinator.participants.of
+        coordinator.participants.hopeless = lambda: of[min(of)].verdict == verdict
+        coordinator.gather()
+
+
 def gather(coordinator: Coordinator, answered: Iterable[str]) -> None:
     """Gather until these have answered, whatever they say, and no longer: nobody waits for a time to pass."""
     guests, no, names = coordinator.participants, coordinator.participants.hopeless, set(answered)

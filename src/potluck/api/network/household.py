@@ -19,6 +19,7 @@ from potluck.api.network.status import live
 from potluck.api.plan.plan import Plan
 from potluck.core import private
 from potluck.core.plan import Plan as Spec
+from potluck.learning.graph.bases import FOLDER
 from potluck.members import site as sites
 from potluck.members.files import PRIVATE, create
 from potluck.members.home import SiteHome
@@ -112,6 +113,7 @@ def settle(plan: Plan, spec: Spec, folder: Path, ledgers: Path, record: bool) ->
         policy = (
             POLICY.format(file=json.dumps(str(source)), tables=_tables(plan, spec, name))
             + _attestation(plan)
+            + _models(plan)
             + (_engine() if engines else "")
         )
         ledger = os.path.relpath(ledger_file(ledgers, name).absolute(), home.absolute())
@@ -151,6 +153,14 @@ def _engine() -> str:
     reaches no other machine."""
     first = int(addresses(1)[0].rsplit(":", 1)[1])
     return f'[engine]\naddress = "{HOST}:{first}-{first + ENGINE_PORTS - 1}"\npeers = ["{HOST}"]\n'
+
+
+def _models(plan: Plan) -> str:
+    """What the policies say of frozen weights: they lie beside the plan."""
+    spec = plan.spec
+    if spec.model is None or spec.model.base is None:
+        return ""
+    return f"[models]\nfolder = {json.dumps(str((plan.folder / FOLDER).resolve()))}\n"
 
 
 def _attestation(plan: Plan) -> str:

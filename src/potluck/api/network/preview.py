@@ -26,11 +26,13 @@ from potluck.learning.data.tally import Tally, rests_on
 from potluck.learning.data.tally_words import lines, required
 from potluck.learning.evaluation import evaluate
 from potluck.learning.loops import build
+from potluck.learning.models.graphs import follow
 from potluck.members.home import SiteHome
 from potluck.mpc.share.compute import stand_in
 from potluck.owner.judge import rows_allowed
 from potluck.owner.reading import read as read_policy
 from potluck.owner.source import open_source
+from potluck.parties.admission import graphs
 from potluck.tasks import catalog
 from potluck.tasks.sums.halves import contribution, terms
 from potluck.tasks.sums.protections import across, rehearsed
@@ -103,6 +105,9 @@ def preview(folder: Path, which: str) -> Leaving:
     if not plan.traits.sums:
         hint = "potluck site inbox says who sees what; nothing leaves but what it names"
         raise UsageError(f"{plan.traits.title} has no sum to show", where=plan.name, hint=hint)
+    if plan.drawn:
+        plan = graphs.kept(home.folder, plan, graphs.models_of(home)) or plan
+    follow(plan)
     source = open_source(rules.source, home.folder, plan.data, home.name)
     rows = rows_of(source, plan, home.name)
     required(rows.tally, home.name)

@@ -34,8 +34,8 @@ MOST_BYTES = 8 * MOST_WEIGHTS + 2 * MOST_HEADER + 64
 class Network:
     """A graph that was checked, and its tensors by the name of weight or constant, which nothing may change.
 
-    missing: names of frozen weights that lie in a base which was not given. digest: of the structure, with constants
-    and which weights train; weights: of the weights that are here.
+    based: names of frozen weights that lie in a base; missing: the same where it was not given, else none. digest: of
+    the structure, with constants and which weights train; weights: of the weights that the file holds.
     """
 
     graph: Graph
@@ -44,6 +44,7 @@ class Network:
     missing: tuple[str, ...]
     digest: str
     weights: str
+    based: tuple[str, ...] = ()
 
 
 def written(graph: Graph, tensors: Mapping[str, Array]) -> bytes:
@@ -92,7 +93,8 @@ def parsed(data: bytes | memoryview, where: str, base: Mapping[str, Array] | Non
         if one.name in tensors and one.tensor in held
         for part in (one.name.encode(), tensors[one.name])
     ]
-    return Network(graph, checked, tensors, missing, digest(header, *constants), digest(*weights))
+    based = tuple(one.name for one in graph.held if one.tensor not in held)
+    return Network(graph, checked, tensors, missing, digest(header, *constants), digest(*weights), based)
 
 
 def _graph(header: bytes, where: str) -> Graph:

@@ -7,7 +7,7 @@ other machine.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
@@ -54,13 +54,20 @@ class GraphModel:
 
     def moved(self, weights: Floats, trained: Sequence[Weight]) -> "GraphModel":
         """The same graph, with this vector [d] in place of the weights that train."""
-        data = written(self.network.graph, {**self.network.tensors, **parts(weights, trained)})
-        return GraphModel(parsed(data, "model.graph"))
+        held = self._held | parts(weights, trained)
+        found = parsed(written(self.network.graph, held), "model.graph")
+        base = {name: one for name, one in self.network.tensors.items() if name in self.network.based}
+        return GraphModel(replace(found, tensors={**found.tensors, **base}, missing=self.network.missing))
+
+    @property
+    def _held(self) -> dict[str, Array]:
+        """What its file holds: all but the frozen weights of a base."""
+        return {name: one for name, one in self.network.tensors.items() if name not in self.network.based}
 
     @cached_property
     def content(self) -> bytes:
         """The bytes of its file."""
-        return written(self.network.graph, self.network.tensors)
+        return written(self.network.graph, self._held)
 
     @cached_property
     def _program(self) -> Program:

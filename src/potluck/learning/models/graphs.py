@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from potluck.core.errors import GraphError, PlanError
+from potluck.core.errors import GraphError, PlanError, UsageError
 from potluck.core.plan import Plan, required
 from potluck.core.visible import visible
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.target import Goal, goal_of
+from potluck.learning.graph.bases import FOLDER, base_in
 from potluck.learning.graph.file import MOST_BYTES, Network, contents, parsed
 from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, memory, program
 from potluck.learning.graph.schema import Weight
@@ -63,10 +64,11 @@ def with_file(plan: Plan, folder: Path, where: str, start: bytes | None = None) 
         return plan
     path = folder / model.graph
     content = contents(path)
-    network = parsed(content, str(path))
+    models = folder / FOLDER
+    network = _parsed(content, str(path), models)
     if start is not None:
         content, before = start, network
-        network = parsed(content, "model.start")
+        network = _parsed(content, "model.start", models)
         if network.digest != before.digest:
             hint = "the model of a run that trained this very graph"
             raise PlanError("model.start: is of another graph than model.graph", where=where, hint=hint)
@@ -79,14 +81,22 @@ def with_file(plan: Plan, folder: Path, where: str, start: bytes | None = None) 
     return equipped(whole, content, network)
 
 
-def with_bytes(plan: Plan, content: bytes) -> Equipped:
+def _parsed(content: bytes, where: str, models: Path | None) -> Network:
+    """A graph, with the frozen weights of its base where the folder holds that."""
+    found = parsed(content, where)
+    held = base_in(models, found.graph.base) if models is not None and found.graph.base is not None else None
+    return found if held is None else parsed(content, where, held)
+
+
+def with_bytes(plan: Plan, content: bytes, models: Path | None = None) -> Equipped:
     """A plan with the graph of these bytes, which come from elsewhere. Nothing is parsed before the hash is right.
 
-    Raises GraphError: they are others than the plan names, or no graph.
+    models: the folder of frozen weights, where they are needed. Raises GraphError: they are others than the plan names,
+    or no graph.
     """
     if len(content) > MOST_BYTES or digest_of(content) != required(plan.model).digest:
         raise GraphError("is another graph than the plan names", where="model.graph", hint="take the plan's own file")
-    return equipped(plan, content, parsed(content, "model.graph"))
+    return equipped(plan, content, _parsed(content, "model.graph", models))
 
 
 def network_of(plan: Plan) -> Network:
@@ -105,11 +115,19 @@ def graph_of(plan: Plan) -> bytes:
 def follow(plan: Plan) -> None:
     """Load torch and follow a plan's graph, where it names one, before a round's clock runs: loading takes seconds.
 
-    Raises GraphError: torch is missing, or finds other shapes.
+    Raises GraphError: torch is missing, or finds other shapes; UsageError: its base is not here.
     """
     if plan.drawn:
         network = network_of(plan)
+        if network.missing:
+            hint = f"put it into {FOLDER}/ beside the plan"
+            raise UsageError("model.base: its frozen weights are not here", where=str(network.graph.base), hint=hint)
         program(network.graph, network.checked)
+
+
+def lacks_base(plan: Plan) -> str:
+    """The base whose frozen weights a plan's graph lacks here; empty where nothing is missing."""
+    return str(plan.network.graph.base) if isinstance(plan, Equipped) and plan.network.missing else ""
 
 
 def trained_of(plan: Plan) -> tuple[Weight, ...]:
@@ -150,9 +168,14 @@ def faults(plan: Plan) -> Iterator[str]:
 
 def _named(plan: Plan) -> Iterator[str]:
     network = network_of(plan)
-    if network.missing:
-        what = f"{len(network.missing)} frozen weights lie in a base ({network.graph.base})"
-        yield f"model.graph: {what}, which this version does not train on. hint: make the graph without a base"
+    base, named = network.graph.base, required(plan.model).base
+    if base != named:
+        what = f"the graph's is {base}" if base is not None else "the graph has none"
+        hint = f'base = "{base}"' if base is not None else "leave it out"
+        yield f"model.base: {what}. hint: {hint}"
+    if network.missing and plan.noisy and plan.data.split is not None:
+        what = "with noise the bins of scores are laid out with it, and it is not here"
+        yield f"model.base: {what}. hint: put the file into {FOLDER}/ beside the plan"
     if not required(plan.model).trainable:
         yield 'model.trainable: names nothing. hint: ["*"] is all that the graph lets train'
     for pattern in required(plan.model).trainable:

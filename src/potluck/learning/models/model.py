@@ -27,6 +27,7 @@ from potluck.learning.data.encode import Encoding, encoding
 from potluck.learning.data.rows import Inputs, inputs, layout_of
 from potluck.learning.data.source import Source, names_of
 from potluck.learning.data.target import Goal, goal_of, scores
+from potluck.learning.graph.bases import FOLDER, base_in
 from potluck.learning.graph.file import contents, parsed
 from potluck.learning.models import forest, layers
 from potluck.learning.models.card import Card, fault
@@ -304,6 +305,10 @@ def _graph(path: Path, whole: File) -> GraphModel:
     if digest_of(content) != whole.graph:
         raise UsageError("this is not the graph that the model file names", where=str(path))
     network = parsed(content, str(path))
+    if network.graph.base is not None:
+        places = path.parent / FOLDER, Path(FOLDER)
+        held = next((one for place in places if (one := base_in(place, network.graph.base)) is not None), None)
+        network = parsed(content, str(path), held)
     wrong = next(shape_faults(network, len(whole.encoding.names), whole.target), "")
     if wrong:
         raise UsageError(f"does not fit its model file: {wrong}", where=str(path))

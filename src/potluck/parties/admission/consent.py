@@ -39,7 +39,7 @@ from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Request, Requests, State
 from potluck.parties.admission import tries
 from potluck.parties.admission.decision import OUTCOMES, Decision
-from potluck.parties.admission.graphs import with_graph
+from potluck.parties.admission.graphs import rests, with_graph
 from potluck.parties.admission.proposal import first_sum, of_now, plan_of
 from potluck.parties.admission.session import Proposal
 from potluck.tasks.catalog import planned, task_of
@@ -220,7 +220,7 @@ class Consent:
         plan = plan_of(proposal, self._owner.federation, self._owner.home.me)
         if known is not None and digest(plan) != digest(known.plan):
             raise Denied("plan", "a run that goes on is proposed with another plan")
-        return known.plan if known is not None else with_graph(self._owner.home.folder, plan, graph)
+        return known.plan if known is not None else with_graph(self._owner.home, plan, graph)
 
     def _own_head(self, shown: bytes) -> None:
         """The server shows the latest head of our own ledger that it knows: a ledger behind it was put back."""
@@ -251,6 +251,8 @@ class Consent:
             codes = ()  # taken on in time: it goes on
         if not codes and lacking:
             return Decision("lacking", ("graph",))
+        if not codes and not computes:
+            rests(plan)
         if not codes and sha256(first_sum(plan).state).digest() != proposal.initial:
             raise Denied("initial", "the first model is not the one that the plan says")
         asker = self._owner.federation.name

@@ -8,11 +8,14 @@ import hashlib
 from pathlib import Path
 
 from potluck.core import private
-from potluck.core.errors import GraphError
+from potluck.core.errors import GraphError, PotluckError
+from potluck.core.party import Role
 from potluck.core.plan import Plan, required
 from potluck.core.slices import PIECE, Sliced, slices, whole
-from potluck.learning.models.graphs import Equipped, digest_of, with_bytes
+from potluck.learning.models.graphs import Equipped, digest_of, lacks_base, with_bytes
 from potluck.members.files import PRIVATE, replace
+from potluck.members.home import SiteHome
+from potluck.owner.reading import read as read_policy
 from potluck.parties.admission.session import MOST_GRAPH
 from potluck.tasks.catalog import check
 from potluck.tasks.participation import Denied, impossible
@@ -24,15 +27,16 @@ KEPT, BYTES = 16, 1 << 30
 again."""
 
 
-def with_graph(folder: Path, plan: Plan, sent: Sliced | None) -> Plan:
+def with_graph(home: SiteHome, plan: Plan, sent: Sliced | None) -> Plan:
     """The plan with its graph, every check passed; as it is where it names none, or it is not here.
 
     sent: by the server, which was asked for it. Raises Denied: it is another, or does not fit the plan.
     """
     if not plan.drawn:
         return plan
+    models = models_of(home)
     try:
-        found = kept(folder, plan) if sent is None else received(folder, plan, sent)
+        found = kept(home.folder, plan, models) if sent is None else received(home.folder, plan, sent, models)
     except GraphError as error:
         raise Denied("graph", str(error)) from None
     errors = check(found)[0] if found is not None else []
@@ -41,17 +45,37 @@ def with_graph(folder: Path, plan: Plan, sent: Sliced | None) -> Plan:
     return found or plan
 
 
-def kept(folder: Path, plan: Plan) -> Equipped | None:
+def models_of(home: SiteHome) -> Path | None:
+    """The owner's folder of frozen weights; None of a party without rows, and where the policy names none. Raises
+    Denied: the policy cannot be read."""
+    if home.me.role is Role.COMPUTE:
+        return None
+    try:
+        folder = read_policy(home.policy).models.folder
+    except PotluckError as error:
+        raise Denied("policy", str(error)) from None
+    return None if folder is None else home.folder / folder
+
+
+def rests(plan: Plan) -> None:
+    """Raises Denied: the frozen weights that the plan's graph rests on are not here."""
+    base = lacks_base(plan)
+    if base:
+        words = f"the plan's graph rests on frozen weights that are not here: put the safetensors file {base} into the"
+        raise Denied("base", f"{words} folder that models.folder names in the policy")
+
+
+def kept(folder: Path, plan: Plan, models: Path | None = None) -> Equipped | None:
     """The plan with the graph that lies in a home's folder; None where it does not. Raises GraphError: what has its
     hash is no graph."""
     try:
         content = _path(folder, plan).read_bytes()
     except OSError:
         return None
-    return with_bytes(plan, content) if digest_of(content) == required(plan.model).digest else None
+    return with_bytes(plan, content, models) if digest_of(content) == required(plan.model).digest else None
 
 
-def received(folder: Path, plan: Plan, body: Sliced) -> Equipped:
+def received(folder: Path, plan: Plan, body: Sliced, models: Path | None = None) -> Equipped:
     """The plan with the graph that the server sent, which is kept from now on. Its length and then its hash are looked
     at before a byte of it is read for what it says. Raises GraphError: it is another, or no graph."""
     if len(body) > MOST_GRAPH:
@@ -61,7 +85,7 @@ def received(folder: Path, plan: Plan, body: Sliced) -> Equipped:
         state.update(body[part])
     if f"sha256:{state.hexdigest()}" != required(plan.model).digest:
         raise GraphError("the server sent another graph than the plan names", where="model.graph")
-    found = with_bytes(plan, whole(body))
+    found = with_bytes(plan, whole(body), models)
     private.folder(folder / FOLDER, taken=True)
     replace(_path(folder, plan), found.content, PRIVATE)
     _forget(folder / FOLDER)

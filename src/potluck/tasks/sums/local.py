@@ -11,6 +11,7 @@ from potluck.drivers.sums import Log, Sums, drive
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Tally
 from potluck.learning.loops import build
+from potluck.learning.models.graphs import follow
 from potluck.tasks.here import Begun, Beside, Outcome
 from potluck.tasks.sources import Sources, Written, tables, tallies
 from potluck.tasks.sums.protections import row
@@ -55,5 +56,6 @@ class AllTables:
 
 
 def here(plan: Written, data: Sources | None, compare: Compare = lambda spec, rows, outcome: None) -> AllTables:
-    """All sites' tables. Raises as `sources.tables`."""
+    """All sites' tables. Raises as `sources.tables`; UsageError: frozen weights of the plan's graph are not here."""
+    follow(plan.spec)
     return AllTables(*tables(plan, data), compare)
