@@ -86,7 +86,9 @@ def show(folder: Path, hash: str) -> None:
 
 
 def _preview(out: Terminal, found: Leaving) -> None:
-    out.say(f"{found.asked.plan.name}: {found.rows} rows to learn from, {found.held_out} held out. Nothing was sent.")
+    seen = f", {found.tally.validation} to look at meanwhile" if found.tally.validation else ""
+    rows = f"{found.rows} rows to learn from{seen}, {found.held_out} held out"
+    out.say(f"{found.asked.plan.name}: {rows}. Nothing was sent.")
     out.say(f"the whole run: {found.asked.cost}")
     if found.persons is not None:
         out.say(str(found.persons))

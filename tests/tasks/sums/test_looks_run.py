@@ -74,6 +74,15 @@ def test_the_model_is_that_of_the_best_look(runs):
     assert shorter.document["model"]["digest"] == document["model"]["digest"]
 
 
+def test_what_others_could_have_had_is_fitted_to_convergence(tmp_path):
+    """A site alone, and all rows in one place, by Newton's method: no look ends that."""
+    plain = plan().set("training", {"method": "gradient", "rounds": 8})
+    found = [potluck.run(one, data=DATA, compare=True, out=tmp_path / str(n)) for n, one in enumerate((plan(), plain))]
+    assert found[0].metrics["pooled"] == found[1].metrics["pooled"]
+    assert found[0].metrics["alone"] == found[1].metrics["alone"]
+    assert all(found[0].metrics["alone"].values())
+
+
 def test_every_key_is_documented(runs):
     found = keys(msgspec.to_builtins(runs("clear").document), frozenset(SITES))
     assert found >= {"history", "round", "loss"}

@@ -123,7 +123,7 @@ def preview(folder: Path, which: str) -> Leaving:
     note_rows(home, asked.request, plan.name, lines(rows.tally))
     return Leaving(
         asked,
-        rows.tally.counted if plan.traits.counts else rows.tally.used - rows.tally.held,
+        rows.tally.counted if plan.traits.counts else rests_on(plan, rows.tally),
         rows.tally.held,
         {name: [float(value) for value in block] for name, block in named.items()},
         _noise(plan),

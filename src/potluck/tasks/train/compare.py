@@ -59,5 +59,6 @@ def _converged(plan: Spec) -> Spec:
     if kind_of(plan).link is None:
         return plan
     method, rounds = next((word, one.settled) for word, one in METHODS.entries.items() if one.settled)
-    training = msgspec.structs.replace(required(plan.training), method=method, rounds=rounds)
+    training = required(plan.training)
+    training = msgspec.structs.replace(training, method=method, rounds=rounds, evaluate_every=None, stop=None)
     return msgspec.structs.replace(plan, training=training)
