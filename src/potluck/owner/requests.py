@@ -8,7 +8,7 @@ It does NOT judge (`judge` does), does not prove who a person is, and writes no 
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,6 +26,7 @@ MOST_PENDING = 256
 KEPT = 1_000
 LARGEST, DENIED = 4 << 20, 16 << 20
 MISFITS, DAY, UNFIT = 3, 86400.0, "data"
+IDLE, UNUSED = 8, "unused"
 REPEATED = "repeats"
 LONGEST = 200
 """Requests that wait; requests that are remembered; bytes of a plan, and of all that the policy denied; letters of a
@@ -158,6 +159,22 @@ class Requests:
             void(self._db, text)
             changed = self._move(text, ("approved",), State.REVOKED)
             return self._decision(text, changed, None, approve)
+
+    def unused(self, run: str) -> None:
+        """An approved run ends in which nothing was charged, though its plan has noise: that its rows fit is all that
+        its asker learnt. It is remembered for a day, see `idle`."""
+        with self._change() as db:
+            db.execute("UPDATE requests SET codes = ? WHERE run = ? AND state = 'approved'", (UNUSED, run))
+
+    def idle(self, run: str, now: float, charged: Callable[[str], bool]) -> bool:
+        """Whether IDLE other plans of the last day were approved and cost nothing. Each tells whether its rows are
+        there, so rule "policy" approves no other plan with noise by itself then. charged: whether a run was."""
+        with as_our_errors(self._path):
+            query = (
+                "SELECT run, hash, codes FROM requests WHERE run != ? AND first_seen > ? AND (codes = ? OR state = ?)"
+            )
+            rows = self._db.execute(query, (run, now - DAY, UNUSED, State.APPROVED.value)).fetchall()
+        return len({text for one, text, codes in rows if codes == UNUSED or not (codes or charged(one))}) >= IDLE
 
     def unfit(self, run: str) -> None:
         """The rows did not fit the plan, and its asker is told so: a bit about the rows that no ledger counts.
@@ -294,12 +311,12 @@ class Requests:
 
     def _forget(self) -> None:
         """Ended requests beyond KEPT go, those that the policy denied also beyond DENIED bytes of plans, oldest first,
-        and plans that nobody asks for: others cannot fill the disk. The few misfits of a day stay."""
+        and plans that nobody asks for: others cannot fill the disk. The few misfits and unused ones of a day stay."""
         self._db.execute(
             "DELETE FROM requests WHERE state NOT IN ('pending', 'approved')"
             " AND seq <= (SELECT max(seq) FROM requests) - ?"
-            " AND NOT (codes = ? AND first_seen > (SELECT max(first_seen) FROM requests) - ?)",
-            (KEPT, UNFIT, _COUNTED),
+            " AND NOT (codes IN (?, ?) AND first_seen > (SELECT max(first_seen) FROM requests) - ?)",
+            (KEPT, UNFIT, UNUSED, _COUNTED),
         )
         self._db.execute(
             "DELETE FROM requests WHERE seq IN (SELECT seq FROM"

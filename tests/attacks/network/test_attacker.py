@@ -11,10 +11,14 @@ from potluck.api.network import inbox
 from potluck.core.party import SERVER, site
 from potluck.core.plan import Column, Statistic, digest
 from potluck.core.rounds import Abort, Label, Record, RoundId
+from potluck.core.tables.derived import Where
 from potluck.core.wire import dump
 from potluck.dp.mechanism import mechanism
 from potluck.drivers.transcript import Transcript
 from potluck.learning.loops import build
+from potluck.owner import requests
+from potluck.owner.budget import Budget
+from potluck.parties.admission import consent
 from support.hostile.asked import OTHER, RUN, answer, policy
 from support.hostile.proposals import by_person
 from support.parties import across, scene
@@ -169,6 +173,48 @@ def test_a_server_cannot_count_a_sites_rows_by_asking_until_one_fits(fed):
         inbox.decide(fed.folder / "a", "approve", digest(data(spec, max_rows=40)).hex(), "p")
         assert answer(fed, one, data(spec, max_rows=40), f"{40:032x}").verdict == "granted"
         assert answer(fed, one, data(spec, max_rows=37), "again").verdict == "unable"  # the same plan says nothing new
+
+
+def scanned(fed, plan, ends):
+    """How many plans of an exact search were granted: each takes on rows whose x is at least a little more."""
+    with fed.site("a", threading.Event()) as one:
+        for number in range(14):
+            where = (Where(column="x", at_least=-3 + number / 100),)
+            run = f"{number:032x}"
+            if answer(fed, one, data(plan, where=where), run).verdict != "granted":
+                return number
+            if ends:
+                one._consent.close(run, b"")
+        return 14
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_server_cannot_search_for_a_value_by_plans_that_fit_and_cost_nothing(fed, ends):
+    """That some row meets a plan's conditions is a bit about the rows: noise does not hide it, and nobody pays."""
+    assert scanned(fed, scene.plan(privacy=scene.SHARED).spec, ends) == requests.IDLE
+    with Budget(fed.home("a").ledger) as ledger:
+        assert ledger.spent() == 0
+
+
+def test_control_where_nobody_counts_such_plans_any_number_of_them_is_granted(fed, monkeypatch):
+    monkeypatch.setattr(requests, "IDLE", 10**9)
+    assert scanned(fed, scene.plan(privacy=scene.SHARED).spec, True) == 14
+
+
+def test_plans_without_noise_are_not_counted(fed):
+    assert scanned(fed, scene.plan().spec, True) == 14  # exact sums, which an owner lists or not
+
+
+@pytest.mark.parametrize(("cheap", "codes"), [(consent.CHEAP, ()), (5.0, (requests.UNUSED,))])
+def test_a_run_that_was_carried_out_is_not_counted_unless_it_cost_next_to_nothing(fed, cheap, codes, monkeypatch):
+    monkeypatch.setattr(consent, "CHEAP", cheap)
+    spec = across.quick(scene.plan(privacy=scene.SHARED))
+    with fed.attending(*"abcd"):
+        fed.run(spec, wait=60.0)
+    with fed.site("a", threading.Event()) as one:
+        owner = one._consent._owner
+        (kept,) = owner.requests.find(digest(spec).hex())
+        assert (kept.state, kept.codes) == ("finished", codes)
 
 
 def test_a_policy_may_ask_for_plans_that_hold_against_a_lying_server_and_hide_persons(fed):

@@ -59,6 +59,8 @@ CHANGED = (
     "were, or ask the coordinator for a new run (potluck server run --fresh), which will ask for your approval"
 )
 IN_ORDER = ". This plan's sums depend on the order of rows: they have to come in the same order (SQL: ORDER BY)"
+CHEAP = 0.01
+"""A run of a smaller epsilon counts as one that cost nothing."""
 LONGEST = 2000
 """Letters of one line of words for the owner."""
 
@@ -187,6 +189,8 @@ class Consent:
         forget(self._owner.home, run)
         ledger.finish(run)
         try:
+            if any(one.run == run and one.unit is not None for one in ledger.history()) and not self._charged(run):
+                self._owner.requests.unused(run)
             self._owner.requests.finish(run)
         except PotluckError:
             return None  # nobody ever asked for it
@@ -256,7 +260,11 @@ class Consent:
         if not codes and sha256(first_sum(plan).state).digest() != proposal.initial:
             raise Denied("initial", "the first model is not the one that the plan says")
         asker = self._owner.federation.name
-        request = self._owner.requests.ask(run, digest(plan), canonical(plan), asker, now, codes, rules.approve)
+        approve = rules.approve
+        watched = approve.rule != "policy" or computes or not (plan.noisy and plan.traits.sums)
+        if not watched and self._owner.requests.idle(run, now, self._charged):
+            approve = msgspec.structs.replace(approve, rule="person")
+        request = self._owner.requests.ask(run, digest(plan), canonical(plan), asker, now, codes, approve)
         if codes or request.state not in (State.PENDING, State.APPROVED):
             # Also where somebody has approved it since: the policy may say no to what it allowed when they were asked.
             words = tuple(f"{denial.words}; {denial.hint}" for denial in denials)
@@ -311,6 +319,9 @@ class Consent:
             return self._owner.ledger.composed(now - YEAR, run, planned(plan))
         except PlanError as error:
             raise impossible(str(error)) from None
+
+    def _charged(self, run: str) -> bool:
+        return self._owner.ledger.spent_by(run) >= CHEAP
 
     def _id(self) -> bytes:
         return bytes.fromhex(self._owner.federation.id)
