@@ -59,8 +59,7 @@ CHANGED = (
     "were, or ask the coordinator for a new run (potluck server run --fresh), which will ask for your approval"
 )
 IN_ORDER = ". This plan's sums depend on the order of rows: they have to come in the same order (SQL: ORDER BY)"
-CHEAP = 0.01
-"""A run of a smaller epsilon counts as one that cost nothing."""
+CHEAP = 0.01  # epsilon: a run of less counts as one that cost nothing
 LONGEST = 2000
 """Letters of one line of words for the owner."""
 
