@@ -22,6 +22,7 @@ from groups import (
     memory,
     network,
     noise,
+    pictures,
     poisoning,
     psi,
     rows,
@@ -61,6 +62,7 @@ MODULES = (
     sums,
     training,
     graphs,
+    pictures,
 )
 GROUPS: Mapping[str, Callable[[], Iterator[Row]]] = {
     module.__name__.removeprefix("groups."): module.rows for module in MODULES

@@ -58,7 +58,8 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True):
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
     """One declared column. low, high: the declared range of a number; values: of a category; reference: the one of
-    them that becomes no feature, so that the others are told against it; None: each becomes one; format: of a date.
+    them that becomes no feature, so that the others are told against it; None: each becomes one; format: of a date;
+    shape: of a tensor.
 
     owner: with columns at different owners, the site that has it.
     """
@@ -72,6 +73,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     unit: Text = ""
     owner: Text | None = None
     format: Text | None = None
+    shape: Annotated[tuple[int, ...], Size(8)] | None = None
 
     @property
     def bounds(self) -> tuple[float, float]:

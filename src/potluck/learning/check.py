@@ -7,7 +7,7 @@ from potluck.core.plan import IGNORED, Plan, Training, required
 from potluck.learning.data.check import of_columns, of_features, of_split
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import declared
-from potluck.learning.data.encode import encoding, inputs
+from potluck.learning.data.encode import encoding, inputs, tensors
 from potluck.learning.data.notation import notation
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import validation
@@ -112,8 +112,9 @@ def _stops(plan: Plan) -> Iterator[str]:
 
 
 def _features(plan: Plan) -> list[str]:
-    names = encoding(plan).names
-    if wrong := of_features(names):
+    how = encoding(plan)
+    names = how.names
+    if wrong := of_features(names, alone=not tensors(how)):
         return wrong
     values = METHODS.of(required(plan.training).method).values(plan, len(names))
     if values > MOST_VALUES:

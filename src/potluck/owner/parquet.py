@@ -88,4 +88,4 @@ def parquet(source: object, where: str, limits: Limits) -> Rows | None:
     """A path that ends in `.parquet`, in any case."""
     if not isinstance(source, str | Path) or Path(source).suffix.lower() != ".parquet":
         return None
-    return ParquetFile(Path(source), where, limits)
+    return ParquetFile(Path(source), where, limits.beside(Path(source)))

@@ -47,7 +47,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where the rows are: a file (relative to the policy), or a query at an address (`url`, or in `url_file`).
 
     engine: which program reads, cleans and adds them up: DuckDB in this process, or the database where they are.
-    memory: bytes that reading them may take. tables: others of the same owner that a plan may join, by name.
+    memory: bytes that reading them may take. folder: where files lie that cells name, by default that of `file`.
+    tables: others of the same owner that a plan may join, by name.
     """
 
     engine: Literal["duckdb", "postgresql", "spark"] = "duckdb"
@@ -56,6 +57,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     url: Secret | None = None
     url_file: str | None = None
     query: str | None = None
+    folder: str | None = None
     tables: dict[str, TableSource] = {}
 
 

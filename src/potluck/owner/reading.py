@@ -76,8 +76,8 @@ def _source(source: Source | TableSource, at: str, where: str) -> None:
     if len(given) != 1:
         what = f"{at} needs one of file, url and url_file, and has {' and '.join(given) or 'none'}"
         raise UsageError(what, where=where, hint="keep one of them")
-    for name in ("file", "url_file"):
-        text = getattr(source, name)
+    for name in ("file", "url_file", "folder"):
+        text = getattr(source, name, None)
         if text is not None and (not text.strip() or not text.isprintable() or "://" in text):
             raise UsageError(f"{at}.{name} is no path", where=where, hint=f"an address goes under {at}.url")
     if isinstance(source, Source) and source.file is not None and source.engine != "duckdb":

@@ -5,6 +5,7 @@ source that changes between two rounds of a run is another source, so a site rea
 """
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 from potluck.core.errors import UsageError, reason
@@ -34,7 +35,8 @@ def open_source(source: policy.Source, base: Path, data: Data, where: str) -> Ro
     A CSV file is only named here. Raises UsageError: a package is missing, the address or query cannot be used.
     Raises DataError: no such file, database unreachable, more than max_rows rows.
     """
-    limits = limits_of(data, source.memory)
+    folder = None if source.folder is None else base / source.folder
+    limits = replace(limits_of(data, source.memory), folder=folder)
     rows = _opened(source, base, limits, where)
     if data.join is None:
         return rows

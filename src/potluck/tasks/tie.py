@@ -3,9 +3,9 @@
 Without noise the same sum over other rows, at the same model, gives by its difference the rows that came or went: one
 approval would answer any number of such questions, whoever changed the rows. So before the first letter of a round that
 this party takes part in, a keyed digest of what it brings is durable under the run, and other rows are refused for the
-rest of it. It is over the ENCODED rows as the run uses them (features, target, side of the split, which rows are one
-person's), and their order does not count: a database gives them in any. Where the sum depends on it, it does: FedAvg
-takes its batches in the order of rows, so that the same rows in another one give another exact sum.
+rest of it. It is over the ENCODED rows as the run uses them (features, digests of files, target, side of the split,
+which rows are one person's), and their order does not count: a database gives them in any. Where the sum depends on it,
+it does: FedAvg takes its batches in the order of rows, so that the same rows in another one give another exact sum.
 
 With noise every release is charged whatever rows it is over; the same rule holds, so that a model is of the rows of one
 day, and no row is both trained on and tested.
@@ -92,10 +92,15 @@ def key_of(path: Path, draw: Draw = system) -> Secret:
 
 
 def _rows(table: Table) -> Iterator[bytes]:
-    """Each row, as the run uses it: 8 bytes a number."""
+    """Each row, as the run uses it: 8 bytes a number, and the digests of its files."""
+    marks = table.marks
     sides = table.test + 2.0 * table.validation if len(table.validation) else table.test
     columns = [table.features, table.target, sides, *table.columns.values()]
     for start in range(0, table.rows, _BATCH):
         batch = np.column_stack([column[start : start + _BATCH] for column in columns]).astype("<f8")
         whole, width = batch.tobytes(), 8 * batch.shape[1]
-        yield from (whole[at : at + width] for at in range(0, len(whole), width))
+        rows = (whole[at : at + width] for at in range(0, len(whole), width))
+        if marks is None:
+            yield from rows
+        else:
+            yield from (row + mark.tobytes() for row, mark in zip(rows, marks[start : start + _BATCH], strict=True))

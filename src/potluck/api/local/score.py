@@ -34,7 +34,7 @@ def score(model: Path, rows: Path, output: Path | None) -> Scored:
     """Score the rows of a CSV file. Raises UsageError (no such model, cannot write), DataError (rows do not fit)."""
     held = Model.read(model)
     read = held.inputs(rows)
-    columns, table = held.written(read.features)
+    columns, table = held.written(read)
     scored = Scored(len(table), columns, table, str(output.absolute()) if output else "", read.tally)
     if output:
         try:

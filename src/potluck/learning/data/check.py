@@ -7,8 +7,9 @@ from potluck.core.plan import IGNORED, Plan, repeated
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.conditions import of_where
 from potluck.learning.data.declared import of_rows
-from potluck.learning.data.derive import of_derive
+from potluck.learning.data.derive import named, of_derive
 from potluck.learning.data.joining import of_join
+from potluck.learning.data.mixed import FEATURES
 from potluck.learning.data.notation import notation
 from potluck.learning.data.reduce import of_reduce
 
@@ -30,7 +31,7 @@ def of_columns(plan: Plan) -> list[str]:
             found.append(f"{at}: a pattern needs a header. hint: name the columns one by one, in file order")
     derived = of_derive(plan, how)
     found += derived or [*of_where(plan, how), *of_reduce(plan, how, of_rows(plan))]
-    found += [*of_join(plan), *_roles(plan), *of_files(plan.data.separator, plan.data.encoding)]
+    found += [*of_join(plan), *_roles(plan), *_apart(plan), *of_files(plan.data.separator, plan.data.encoding)]
     if not plan.data.header:
         needed = {"data.person": plan.data.person, "data.split.column": plan.data.split and plan.data.split.column}
         found += [
@@ -74,6 +75,30 @@ def _roles(plan: Plan) -> list[str]:
     return found
 
 
+def _apart(plan: Plan) -> list[str]:
+    """Columns of tensors where nothing takes them, or where a value is expected."""
+    data, found = plan.data, list[str]()
+    apart = {name for name, one in data.columns.items() if not one.ignored and COLUMNS.of(one.kind).reader is not None}
+    if FEATURES in apart:
+        found.append(f"data.columns.{FEATURES}: is what a graph calls the encoded table. hint: another name")
+    for name in sorted(apart):
+        if not plan.drawn:
+            what = f"a {data.columns[name].kind} is what a network of a graph takes alone"
+            found.append(f'data.columns.{name}: {what}. hint: model.kind = "network" with model.graph, or leave it out')
+    target, split = data.target.column if data.target else None, data.split.column if data.split else None
+    taken = {"data.target.column": target, "data.person": data.person, "data.split.column": split}
+    taken |= {f"data.where.{number}.column": one.column for number, one in enumerate(data.where, 1)}
+    taken |= {f"data.derive.{name}": next(iter(apart & set(named(one))), None) for name, one in data.derive.items()}
+    taken["data.join.columns"] = next(iter(apart & set(data.join.columns)), None) if data.join else None
+    for at, one in taken.items():
+        if one in apart:
+            what = f"{one} is a {data.columns[one or ''].kind}, which has no value there"
+            found.append(f"{at}: {what}. hint: another column")
+    if apart and data.reduce is not None:
+        found.append("data.reduce: a person is not made of tensors. hint: rows that are persons, without reduce")
+    return found
+
+
 def of_split(plan: Plan) -> list[str]:
     """What is wrong with the split."""
     split = plan.data.split
@@ -91,10 +116,10 @@ def of_split(plan: Plan) -> list[str]:
     return []
 
 
-def of_features(names: Sequence[str]) -> list[str]:
-    """What is wrong with the features that columns become, by name."""
-    if not names:
-        known = [word for word, one in COLUMNS.entries.items() if not one.dated]
+def of_features(names: Sequence[str], *, alone: bool = True) -> list[str]:
+    """What is wrong with the features that columns become, by name. alone: no tensor stands beside them."""
+    if not names and alone:
+        known = [word for word, one in COLUMNS.entries.items() if not one.dated and one.reader is None]
         return [f"data.columns: there is no feature. hint: declare columns of kind {' or '.join(known)}"]
     clash = sorted({*repeated(names), *({"intercept"} & set(names))})
     return [f"data.columns: two features would be called {clash[0]}. hint: rename a column"] if clash else []

@@ -14,6 +14,8 @@ from potluck.core.plan import Column
 from potluck.core.registry import Registry, table
 from potluck.core.stages import Floats
 from potluck.core.tables.derived import Derive
+from potluck.learning.data.files.cells import Reader
+from potluck.learning.data.files.store import Store
 from potluck.learning.data.notation import Notation, key
 from potluck.learning.data.problems import spelled
 from potluck.learning.data.sql.layers import Layer
@@ -22,8 +24,8 @@ from potluck.learning.data.sql.values import Cell
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
     """One encoded column. low, high: of a number; values: of a category; reference: the one of them that is no feature
-    (unset: each is one); missing: what a missing value does; format: of a date; derive: what it is made of, where it
-    stands in no source."""
+    (unset: each is one); missing: what a missing value does; format: of a date; shape: of a tensor; derive: what it is
+    made of, where it stands in no source."""
 
     name: str
     kind: str
@@ -34,6 +36,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     reference: str | msgspec.UnsetType = msgspec.UNSET
     format: str | msgspec.UnsetType = msgspec.UNSET
     derive: Derive | msgspec.UnsetType = msgspec.UNSET
+    shape: tuple[int, ...] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def referred(self) -> bool:
@@ -49,6 +52,11 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     def numeric(self) -> bool:
         """Whether its values are numbers or days, not codes: a cell may not fit."""
         return COLUMNS.of(self.kind).bound is not None
+
+    @property
+    def apart(self) -> bool:
+        """Whether its cells are tensors that stand beside the features."""
+        return COLUMNS.of(self.kind).reader is not None
 
     @property
     def lacks(self) -> str:
@@ -91,6 +99,7 @@ class ColumnKind:
     spread: its features lie anywhere on [-1, 1]; else they are 0 or 1. dated: its values are days, and no feature.
     bound: of a condition on it (`data.where`) the value that a word's number or text stands for, None where it is
     none; without it a condition lists declared values.
+    reader: of a kind whose cells are tensors, which stand beside the features: how they are read.
     """
 
     check: Callable[[str, Column, Notation], list[str]]
@@ -104,6 +113,7 @@ class ColumnKind:
     spread: bool = False
     dated: bool = False
     bound: Callable[[float | str], float | None] | None = None
+    reader: Callable[[Field, Store], Reader] | None = None
 
 
 COLUMNS: Registry[ColumnKind] = table("data.columns.kind")

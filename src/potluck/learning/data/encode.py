@@ -155,6 +155,11 @@ def scale(values: Floats, low: float, high: float) -> Floats:
     return np.asarray(2 * (np.clip(values, low, high) - low) / (high - low) - 1, dtype=np.float64)
 
 
+def tensors(how: Encoding) -> dict[str, tuple[int, ...]]:
+    """The columns of tensors, by name, and the shape of a cell."""
+    return {one.name: one.shape or () for one in how.fields if one.apart}
+
+
 def encode(how: Encoding, columns: Mapping[str, Floats]) -> Floats:
     """Raw columns [n] -> features [n, p]. A missing value is 0 in all of its column's features but the flag."""
     parts: list[Floats] = []

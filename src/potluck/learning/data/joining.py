@@ -19,7 +19,7 @@ from potluck.learning.data.notation import Notation, notation
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Rows, most_read
 from potluck.learning.data.sql.duck import Duck
-from potluck.learning.data.sql.relation import Relation
+from potluck.learning.data.sql.relation import Limits, Relation
 from potluck.learning.data.sql.tables import Taken, both, take
 
 TWICE = "a key that is there more than once"
@@ -36,6 +36,11 @@ class Joined:
     how: Notation
     most: int
     where: str
+
+    @property
+    def limits(self) -> Limits:
+        """Those of the rows."""
+        return self.rows.limits
 
     def names(self) -> tuple[str, ...]:
         """The rows' own, but for those that the table has, then these."""

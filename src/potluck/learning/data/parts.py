@@ -64,7 +64,8 @@ class Part:
     """Some rows. lines [n]: of the file, or row numbers from 1. columns: by field [n], numbers or codes, NaN where
     there is no value (OTHER or CASE where a category does not declare it). target [n]: likewise; other [n]: the text
     of a target that is not declared, else None. persons [n], held [n]. rows: how many these are of; unmet: rows that do
-    not meet the conditions, and are not among them. counts: of persons, by column of their rows how many values are
+    not meet the conditions, and are not among them. texts: of columns of tensors, by field [n] what their cells say,
+    None where there is no value. counts: of persons, by column of their rows how many values are
     what; None: each is a row."""
 
     lines: Index = field(repr=False)
@@ -76,6 +77,7 @@ class Part:
     unmet: int = 0
     rows: int = 0
     counts: Mapping[str, Mapping[str, int]] | None = None
+    texts: Mapping[str, Column] = field(default_factory=dict, repr=False)
 
 
 def grounded(relation: Relation) -> tuple[Layer, dict[str, Cell]]:
@@ -102,6 +104,7 @@ def parts(source: Source, wish: Wish, problems: Problems, hint: str = CELL) -> I
         asked = {f"column {name}": value for name, value in made.values.items()}
         if wish.goal:
             asked |= _target(wish.goal, wish, made, cells, relation)
+        asked |= {f"text {one.name}": _said(cells[one.name], relation) for one in wish.fields if one.apart}
         if wish.person:
             asked["person"] = cells[wish.person].words or cells[wish.person].sql
         if wish.held:
@@ -194,7 +197,8 @@ def _part(
     other = found.get("other", np.full(length, None, dtype=object))
     persons = texts(found["person"]) if "person" in found else []
     held = found["held"] == 1 if "held" in found else np.zeros(length, np.bool_)
-    return Part(lines, columns, target, other, persons, held, unmet, length)
+    said = {one.name: found[f"text {one.name}"] for one in wish.fields if one.apart}
+    return Part(lines, columns, target, other, persons, held, unmet, length, texts=said)
 
 
 def _fitting(

@@ -4,28 +4,40 @@ Messages name column and line, never a value. What became of the values is count
 error: one row may well hold a value that no row of the training had.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import Encoding, encode, referred
+from potluck.learning.data.files.cells import Cells, Found, whole
+from potluck.learning.data.mixed import Inputs as Taken
+from potluck.learning.data.mixed import inputs as mixed
 from potluck.learning.data.parts import Wish, parts
 from potluck.learning.data.problems import Problems, carefully
-from potluck.learning.data.source import Source, names_of, opened
+from potluck.learning.data.source import Rows, Source, names_of, opened
 from potluck.learning.data.tally import Counting, Tally
+from potluck.learning.data.tensors import looked_into, readers_of
 
 AWAY = "or leave the row out: the model needs a value of this column"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
-    """Rows as a model takes them. features [n, p]: NaN in rows that the plan drops; tally: what became of their values,
-    for whoever holds the rows alone."""
+    """Rows as a model takes them. features [n, p]: NaN in rows that the plan drops; kept [n]: False there; cells:
+    columns of tensors, by name; tally: what became of their values, for whoever holds the rows alone."""
 
     features: Floats = field(repr=False)
+    kept: NDArray[np.bool_] = field(repr=False)
+    cells: Mapping[str, Cells] = field(default_factory=dict, repr=False)
     tally: Tally = field(default=Tally(), repr=False)
+
+    @property
+    def taken(self) -> Taken:
+        """All of a row, features and tensors."""
+        return mixed(self.features, self.cells)
 
 
 def inputs(how: Encoding, layout: Sequence[str] | None, frame: Source, where: str) -> Inputs:
@@ -34,30 +46,39 @@ def inputs(how: Encoding, layout: Sequence[str] | None, frame: Source, where: st
     layout: the columns in file order where the source does not name them. Raises DataError.
     """
     wish = Wish(how.fields, how.notation, tuple(layout) if layout else None, helpers=how.beside)
-    frame = opened(frame, where, how.limits)
-    return carefully(lambda careful: _inputs(how, wish, frame, Problems(where, careful)))
+    rows = opened(frame, where, how.limits)
+    return carefully(lambda careful: _inputs(how, wish, rows, Problems(where, careful)))
 
 
-def _inputs(how: Encoding, wish: Wish, frame: Source, problems: Problems) -> Inputs:
-    blocks, counting = [np.zeros((0, len(how.names)))], Counting()
+def _inputs(how: Encoding, wish: Wish, frame: Rows, problems: Problems) -> Inputs:
+    blocks, kept, counting = [np.zeros((0, len(how.names)))], [np.zeros(0, np.bool_)], Counting()
+    readers = readers_of(how, frame, problems.where)
+    held: dict[str, list[Found]] = {name: [reader.read([])] for name, reader in readers.items()}
     with problems:
         for part in parts(frame, wish, problems, f"correct the cell, {AWAY}"):
             keep = np.ones(len(part.lines), dtype=np.bool_)
+            columns = {one.name: referred(one, part.columns[one.name]) for one in how.fields}
+            found = looked_into(readers, part, columns, keep, how, problems, counting)
             for one in how.fields:
-                gone = np.isnan(referred(one, part.columns[one.name]))
+                gone = np.isnan(columns[one.name])
                 if one.missing == "refuse":
                     problems.gaps(one.name, one.lacks, part.lines[gone].tolist(), one.remedy(f"fill it, {AWAY}"))
                 if one.missing == "drop":
                     counting.drop(one, part.columns[one.name], keep & gone)
                     keep &= ~gone
             for one in how.fields:
-                counting.column(one, part.columns[one.name], keep)
+                counting.column(one, columns[one.name] if one.apart else part.columns[one.name], keep)
+            for name, cells in found.items():
+                counting.tensors(name, cells.of(keep))
+                held[name].append(cells)
             counting.read += len(part.lines)
             counting.used += int(keep.sum())
-            found = encode(how, {one.name: referred(one, part.columns[one.name]) for one in how.fields})
-            found[~keep] = np.nan
-            blocks.append(found)
-    return Inputs(np.vstack(blocks), counting.done(how.fields, None))
+            features = encode(how, columns)
+            features[~keep] = np.nan
+            blocks.append(features)
+            kept.append(keep)
+    tensors = {name: whole(reader, held[name]) for name, reader in readers.items()}
+    return Inputs(np.vstack(blocks), np.concatenate(kept), tensors, counting.done(how.fields, None))
 
 
 def layout_of(how: Encoding, target: str, frame: Source, where: str) -> tuple[str, ...]:

@@ -49,7 +49,11 @@ class Lazy(Protocol):
 
 
 class Rows(Protocol):
-    """A source that is known to be one. It gives the same rows each time."""
+    """A source that is known to be one. It gives the same rows each time. limits: what reading it may take, and where
+    files lie that its cells name."""
+
+    @property
+    def limits(self) -> Limits: ...
 
     def names(self) -> tuple[str, ...]:
         """The names of its columns: a file's first line, a frame's labels, an array's places. Raises DataError."""

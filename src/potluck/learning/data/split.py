@@ -21,15 +21,16 @@ ASSUMED = 0.25
 """The share that a split column holds out: what it is, only the rows could say."""
 
 
-def by_row(seed: int, features: Floats, target: Floats) -> Floats:
+def by_row(seed: int, features: Floats, target: Floats, marks: NDArray[np.uint8] | None = None) -> Floats:
     """[n] each row's place in [0, 1): below the share that is held out, it is. The same row has the same place in any
-    file, at any site, in any order."""
+    file, at any site, in any order. marks [n, k]: what else a row is, as digests of its files."""
     rows = (np.column_stack([features, target]) + 0.0).astype("<f8")  # + 0.0: minus zero is zero
     seen: dict[bytes, int] = {}
     out = np.zeros(len(rows))
     whole, width = rows.tobytes(), 8 * rows.shape[1]
     for index in range(len(rows)):
         body = whole[index * width : (index + 1) * width]
+        body += b"" if marks is None else marks[index].tobytes()
         ordinal = seen.get(body, 0)
         seen[body] = ordinal + 1
         out[index] = fraction(seed, b"row\0" + body + ordinal.to_bytes(8, "little"))

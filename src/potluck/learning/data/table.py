@@ -18,16 +18,19 @@ from potluck.core.plan import Column, Plan
 from potluck.core.stages import Floats, Unlaid
 from potluck.learning.data.declared import declared
 from potluck.learning.data.encode import Encoding, encode, encoding, referred
+from potluck.learning.data.files.cells import Cells, Found, Reader, whole
+from potluck.learning.data.mixed import Inputs, inputs
 from potluck.learning.data.parts import Part, Wish, parts
 from potluck.learning.data.persons import coded, one_row_each, one_side, persons
 from potluck.learning.data.problems import GAP, Problems, carefully
 from potluck.learning.data.reduced import reduced
 from potluck.learning.data.reducing import reducing
-from potluck.learning.data.source import Source, limits_of, most_read, names_of, opened
+from potluck.learning.data.source import Rows, Source, limits_of, most_read, names_of, opened
 from potluck.learning.data.split import by_person, by_row, sides
 from potluck.learning.data.tally import Counting, Tally, with_value
 from potluck.learning.data.tally_words import nothing_left
 from potluck.learning.data.target import Goal, goal_of, settled
+from potluck.learning.data.tensors import looked_into, readers_of
 from potluck.learning.data.units import counted, most_rows
 
 T = TypeVar("T", bound=np.generic)
@@ -49,7 +52,8 @@ class Table:
     person [n] codes in order of appearance, or None; test [n]: held out; validation [n]: not trained on either, but
     looked at while training goes on, empty where the plan has none; columns: for statistics, every declared column [n]
     as numbers or codes (-1: undeclared value, NaN: missing); tally: what became of its values. sums: of
-    statistics, what the rows add, where they are not held: then all arrays are empty.
+    statistics, what the rows add, where they are not held: then all arrays are empty. cells: by name, columns [n] of
+    tensors, which stand beside the features and are taken some rows at a time.
     """
 
     features: Floats = field(repr=False)
@@ -61,12 +65,23 @@ class Table:
     tally: Tally = field(default=Tally(), repr=False)
     sums: Added | None = field(default=None, repr=False)
     validation: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_), repr=False)
+    cells: Mapping[str, Cells] = field(default_factory=dict, repr=False)
     within: bool = field(init=False, repr=False)
     """Whether all features are where they should be: looked at once, not in each of many sums."""
 
     def __post_init__(self) -> None:
         some = self.features
         object.__setattr__(self, "within", some.size == 0 or bool(some.max() <= 1 and some.min() >= -1))
+
+    @property
+    def inputs(self) -> Inputs:
+        """What a model takes of each row."""
+        return inputs(self.features, self.cells)
+
+    @property
+    def marks(self) -> NDArray[np.uint8] | None:
+        """[n, k] what a row is beside its numbers: digests of its tensors; None: it has none."""
+        return np.hstack([one.digests for one in self.cells.values()]) if self.cells else None
 
     @property
     def rows(self) -> int:
@@ -81,13 +96,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Block:
-    """Some rows that stay: columns (for statistics), features (to train), target, person names, held-out marks."""
+    """Some rows that stay: columns (for statistics), features (to train), target, person names, held-out marks, and
+    what is held of tensors."""
 
     columns: dict[str, Floats]
     features: Floats
     target: Floats
     persons: list[str]
     held: NDArray[np.bool_]
+    found: Mapping[str, Found]
 
 
 def header(source: Source, plan: Plan, site: str) -> tuple[str, ...]:
@@ -163,16 +180,17 @@ def read_once(source: Source, plan: Plan, problems: Problems) -> Table:
     return _table(opened(source, problems.where, limits_of(plan.data)), plan, how, wish, problems)
 
 
-def _table(source: Source, plan: Plan, how: Encoding, wish: Wish, problems: Problems) -> Table:
+def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Problems) -> Table:
     site, counting, blocks, goal = problems.where, Counting(), [], wish.goal
     told = how.fields if plan.data.reduce is None else reducing(plan).told
+    readers = readers_of(how, source, site)
     with problems:
         for part in _parts(source, plan, wish, problems):
             counting.read += part.rows + part.unmet
             counting.unmet += part.unmet
             counting.persons += len(part.lines) if part.counts is not None else 0
             most_read(counting.read, plan.data.max_rows, site)
-            blocks.append(_block(part, plan, how, wish, problems, counting))
+            blocks.append(_block(part, plan, how, wish, problems, counting, readers))
     if not counting.used:
         raise nothing_left(counting.done(told, goal), site)
     train = plan.traits.labelled
@@ -180,6 +198,7 @@ def _table(source: Source, plan: Plan, how: Encoding, wish: Wish, problems: Prob
     who = [name for block in blocks for name in block.persons]
     target, held = joined([one.target for one in blocks]), joined([one.held for one in blocks])
     rows = [one.features for one in blocks]
+    cells = {name: whole(reader, [block.found[name] for block in blocks]) for name, reader in readers.items()}
     del blocks  # which would hold what is let go here
     features = joined(rows)
     if plan.data.reduce is not None:
@@ -188,7 +207,7 @@ def _table(source: Source, plan: Plan, how: Encoding, wish: Wish, problems: Prob
         target, features, who = target[order], features[order], [who[place] for place in order]
         columns = {name: values[order] for name, values in columns.items()}
     person = coded(who, plan.data.person, site) if plan.data.person else None
-    test, validation = _sides(plan, features, target, who, held)
+    test, validation = _sides(plan, Table(features, target, None, held, {}, (), cells=cells), who)
     if person is not None and plan.privacy.unit == "person" and wish.held:
         one_side(person, test, site)
         if len(validation):
@@ -197,7 +216,7 @@ def _table(source: Source, plan: Plan, how: Encoding, wish: Wish, problems: Prob
     schema = tuple((one.name, columns_of[one.name]) for one in how.fields)
     tally = _sums(counting.done(told, goal), plan, columns, person, test)
     tally = msgspec.structs.replace(tally, validation=int(validation.sum()))
-    return Table(features, target, person, test, columns, schema, tally, validation=validation)
+    return Table(features, target, person, test, columns, schema, tally, validation=validation, cells=cells)
 
 
 def _parts(source: Source, plan: Plan, wish: Wish, problems: Problems) -> Iterator[Part]:
@@ -223,24 +242,36 @@ def joined(parts: list[NDArray[T]]) -> NDArray[T]:
     return found
 
 
-def _block(part: Part, plan: Plan, how: Encoding, wish: Wish, problems: Problems, counting: Counting) -> _Block:
+def _block(
+    part: Part,
+    plan: Plan,
+    how: Encoding,
+    wish: Wish,
+    problems: Problems,
+    counting: Counting,
+    readers: Mapping[str, Reader],
+) -> _Block:
     """The rows of a part that stay. What does not fit goes into `problems`, what the owner is told into `counting`."""
     goal, train = wish.goal, plan.traits.labelled
     columns = {one.name: referred(one, part.columns[one.name]) for one in how.fields}
     target = settled(goal, part.target, part.lines, problems) if goal else part.target
     who = persons(part.persons, part.lines, wish.person, how.notation, problems) if wish.person else []
+    found = looked_into(readers, part, columns, ~np.isnan(target), how, problems, counting)
     keep = _kept(part, columns, target, how, goal, problems, counting)
     for name, some in (part.counts or {}).items():
         counting.add(name, some)
     for one in how.fields if part.counts is None else ():
-        counting.column(one, part.columns[one.name], keep)
+        counting.column(one, columns[one.name] if one.apart else part.columns[one.name], keep)
+    found = {name: cells.of(keep) for name, cells in found.items()}
+    for name, cells in found.items():
+        counting.tensors(name, cells)
     if goal and (part.counts is None or goal.side != "number"):
         counting.target(goal, part.target, part.other, keep)
     counting.used += int(keep.sum())
     columns = {name: values[keep] for name, values in columns.items()}
     features = encode(how, columns) if train else np.zeros((int(keep.sum()), 0))
     who = [name for name, stays in zip(who, keep.tolist(), strict=True) if stays] if who else []
-    return _Block({} if train else columns, features, target[keep], who, part.held[keep])
+    return _Block({} if train else columns, features, target[keep], who, part.held[keep], found)
 
 
 def _kept(
@@ -289,15 +320,13 @@ def _sums(
     )
 
 
-def _sides(
-    plan: Plan, features: Floats, target: Floats, who: list[str], held: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(test, validation): the second is empty where the plan looks at no row."""
-    split, none = plan.data.split, np.zeros(0, dtype=np.bool_)
+def _sides(plan: Plan, rows: Table, who: list[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(test, validation): the second is empty where the plan looks at no row. rows: with what a column said of them."""
+    split, none, held = plan.data.split, np.zeros(0, dtype=np.bool_), rows.test
     if not plan.traits.labelled or split is None:
-        return np.zeros(len(target), dtype=np.bool_), none
+        return np.zeros(len(rows.target), dtype=np.bool_), none
     if split.column is not None and split.validation is None:
         return held, none
-    places = by_person(split.seed, who) if who else by_row(split.seed, features, target)
+    places = by_person(split.seed, who) if who else by_row(split.seed, rows.features, rows.target, rows.marks)
     test, validation = sides(split, places, held)
     return test, none if split.validation is None else validation

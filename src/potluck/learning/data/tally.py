@@ -6,7 +6,7 @@ into a letter, a code, or a file that is made for others.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from potluck.core.plan import Plan, Statistic, named
 from potluck.core.stages import Floats
 from potluck.learning.data.column import Field
+from potluck.learning.data.files.cells import Found
 from potluck.learning.data.notation import Key, key
+from potluck.learning.data.problems import Places
 from potluck.learning.data.sql.values import CASE
 from potluck.learning.data.target import Goal
 
 Mask = NDArray[np.bool_]
+OF_TENSORS = {"numbers", "clamped", "unusable"}
 WORD_OF_CASE = {"undeclared": "case", "left_out": "left_out_case"}
 """Of undeclared values, those whose case alone differs: the word for them in a tally."""
 Index = NDArray[np.int64]
@@ -32,7 +35,8 @@ class ColumnTally(msgspec.Struct, frozen=True, kw_only=True):
     undeclared: of a category, values that the plan does not declare; case: of these, differ from a declared one in case
     alone; left_out, left_out_case: the same beside a reference, of the rows that this column left out. below, above: of
     a number, values beyond the declared range, which are clamped to it. declared: what a hint repeats of the plan;
-    referred: undeclared values count as missing.
+    referred: undeclared values count as missing. numbers, clamped: of a column of tensors, how many numbers these have,
+    and of them lie beyond the declared range; unusable: why files count as missing, with their lines.
     """
 
     column: str
@@ -46,10 +50,15 @@ class ColumnTally(msgspec.Struct, frozen=True, kw_only=True):
     above: int = 0
     declared: tuple[str, ...] = ()
     referred: bool = False
+    numbers: int = 0
+    clamped: int = 0
+    unusable: tuple[str, ...] = ()
 
     @property
     def useless(self) -> bool:
         """Whether no value of it is as the plan declares."""
+        if self.numbers:
+            return self.clamped == self.numbers
         return self.values > 0 and self.undeclared + self.below + self.above == self.values
 
 
@@ -111,13 +120,15 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
             **({"validation": self.validation} if self.validation else {}),
             "beyond": self.beyond,
             "dropped": self.dropped,
-            "columns": [
-                {name: value for name, value in msgspec.to_builtins(one).items() if name not in hidden}
-                for one in self.columns
-            ],
+            "columns": [_shown(one, hidden) for one in self.columns],
             "target": target and {name: value for name, value in target.items() if name not in hidden},
             "statistics": self.statistics,
         }
+
+
+def _shown(one: ColumnTally, hidden: set[str]) -> dict[str, object]:
+    hidden = hidden if one.numbers or one.unusable else hidden | OF_TENSORS
+    return {name: value for name, value in msgspec.to_builtins(one).items() if name not in hidden}
 
 
 @dataclass(slots=True)
@@ -133,6 +144,17 @@ class Counting:
     sums: dict[str, Counter[str]] = field(default_factory=dict)
     sides: Counter[str] = field(default_factory=Counter)
     spellings: set[Key] = field(default_factory=set)
+    faults: dict[str, dict[str, Places]] = field(default_factory=dict)
+    placed: bool = True
+
+    def unusable(self, name: str, why: str, lines: Iterable[int], placed: bool) -> None:
+        """Cells of a column of tensors that count as missing. placed: lines mean something to their owner."""
+        self.faults.setdefault(name, {}).setdefault(why, Places()).add(lines)
+        self.placed = placed
+
+    def tensors(self, name: str, found: Found) -> None:
+        """The numbers of some cells of a column of tensors."""
+        self.add(name, {"numbers": int(found.numbers.sum()), "clamped": int(found.clamped.sum())})
 
     def drop(self, one: Field, values: Floats, gone: Mask) -> None:
         """Some values of a column, before it is known whether they count as missing; gone: rows that it leaves out."""
@@ -194,7 +216,8 @@ class Counting:
 
     def _column(self, name: str, declared: tuple[str, ...] = (), referred: bool = False) -> ColumnTally:
         counts = {"values": 0, "missing": 0} | self.sums.get(name, {})
-        return ColumnTally(column=name, declared=declared, referred=referred, **counts)
+        faults = (f"{at.said(self.placed)}: {why}" for why, at in self.faults.get(name, {}).items())
+        return ColumnTally(column=name, declared=declared, referred=referred, unusable=tuple(faults), **counts)
 
     def _target(self, goal: Goal) -> TargetTally:
         sums = self.sides

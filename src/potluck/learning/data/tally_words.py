@@ -25,8 +25,10 @@ def required(tally: Tally, where: str) -> None:
             texts.append(f"column {one.column!r}: {what} a declared one{_in_case(one.case)}")
             hints.append(spelled(values=one.declared))
         elif one.useless:
-            what = agree(one.values, "its one value is", f"all {one.values:,} values are")
-            texts.append(f"column {one.column!r}: {what} outside the declared range ({_sides(one)})")
+            some = one.numbers or one.values
+            what = agree(some, "its one value is", f"all {some:,} values are")
+            sides = f" ({_sides(one)})" if _sides(one) else ""
+            texts.append(f"column {one.column!r}: {what} outside the declared range{sides}")
             hints.append("check low and high, and the unit")
     target = tally.target
     if target is not None and target.open and target.rows and not target.positive:
@@ -157,10 +159,15 @@ def _column(one: ColumnTally, *, counted: bool) -> list[str]:
         what = f"{_share(one.undeclared, one.values, 'value')} not declared{gaps if one.referred else zeros}"
         fold = ". hint: data.fold = true takes them for what they are" if one.case else ""
         return [f"column {one.column!r}: {what}{_in_case(one.case)}{fold}"]
+    found = []
+    if one.unusable:
+        found = [f"column {one.column!r}: files that cannot be used count as missing ({'; '.join(one.unusable)})"]
+    if one.clamped:
+        found.append(f"column {one.column!r}: {_share(one.clamped, one.numbers, 'number')} clamped")
     if one.below or one.above:
         what = f"{_share(one.below + one.above, one.values, 'value')} clamped"
         return [f"column {one.column!r}: {what} ({_sides(one)})"]
-    return []
+    return found
 
 
 def _dropped(tally: Tally) -> str:

@@ -6,16 +6,22 @@ alike), with a public seed, and the edges are quantiles of the model's scores on
 It does NOT know where real rows lie: where they fill a corner of the declared ranges, few bins hold them all.
 """
 
+from math import prod
+
 import numpy as np
 
 from potluck.core.plan import Plan
 from potluck.core.seeded import generator
 from potluck.core.stages import Floats
-from potluck.learning.data.encode import encode
+from potluck.learning.data.encode import encode, tensors
+from potluck.learning.data.files.cells import HeldCells
+from potluck.learning.data.mixed import inputs
 from potluck.learning.data.split import held_out
 from potluck.learning.models.model import Model
 
 FEWEST, MOST = 11, 256
+NUMBERS = 1 << 22
+"""In tensors that are drawn."""
 _DRAWS, _BATCH = 16, 64
 
 
@@ -46,8 +52,18 @@ def _scores(model: Model, batch: int) -> Floats:
         if one.measured
         else draw.integers(0, len(one.values), _BATCH).astype(np.float64)
         for one in model.encoding.fields
+        if not one.apart
     }
-    return np.nan_to_num(model.margins(encode(model.encoding, columns))[:, 0])
+    columns |= {name: np.zeros(_BATCH) for name in tensors(model.encoding)}
+    cells = {name: _tensors(shape, batch) for name, shape in tensors(model.encoding).items()}
+    return np.nan_to_num(model.margins(inputs(encode(model.encoding, columns), cells))[:, 0])
+
+
+def _tensors(shape: tuple[int, ...], batch: int) -> HeldCells:
+    """[_BATCH] some tensors, by turns."""
+    some = max(1, min(_BATCH, NUMBERS // prod(shape)))
+    values = generator(0, "bins", batch, "tensors").uniform(-1, 1, (some, *shape)).astype(np.float32)
+    return HeldCells(values, np.arange(_BATCH) % some)
 
 
 def place(bounds: Floats, scores: Floats) -> Floats:

@@ -63,7 +63,7 @@ def counts(plan: Plan, model: Model, rows: Table, index: Index) -> NDArray[np.in
     total = np.zeros(size(plan, model.target.cells, binary=binary), dtype=np.int64)
     for some in batches(index, rows.features.shape[1] + 1):
         # Whatever the announced model, every row falls into some cell: a failure would tell of a row.
-        margins, target = np.nan_to_num(model.margins(rows.features[some])), rows.target[some]
+        margins, target = np.nan_to_num(model.margins(rows.inputs[some])), rows.target[some]
         cell = _binary(margins[:, 0], target, bounds) if binary else 2 * target + (margins.argmax(axis=1) == target)
         total += np.bincount(cell.astype(np.int64), minlength=len(total))
     return total

@@ -20,6 +20,7 @@ from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
 from potluck.core.plan import Plan
 from potluck.core.stages import Contribution, Floats, Update
+from potluck.learning.data.mixed import Inputs, MixedRows
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import Index, counted, most_rows, most_units, total, updates
@@ -104,7 +105,7 @@ def numbers(plan: Plan, model: Model, rows: Table, index: Index) -> Iterator[Con
     size = sum(block.size for block in blocks(plan, model.weights))
 
     def each(some: Index) -> Floats:
-        return _numbers(plan, model, rows.features[some], rows.target[some])
+        return _numbers(plan, model, rows.inputs[some], rows.target[some])
 
     if plan.noisy and plan.privacy.unit == "site":
         yield Update((total(index, size, each) / max(len(index), 1))[None, :])
@@ -112,10 +113,10 @@ def numbers(plan: Plan, model: Model, rows: Table, index: Index) -> Iterator[Con
     yield from updates(plan, counted(plan, rows.person, index), rows.person, size, each)
 
 
-def _numbers(plan: Plan, model: Model, features: Floats, target: Floats) -> Floats:
-    """features [k, p], target [k] -> [k, 4]: 1, the squared error, target, and its square."""
+def _numbers(plan: Plan, model: Model, rows: Inputs, target: Floats) -> Floats:
+    """rows k, target [k] -> [k, 4]: 1, the squared error, target, and its square."""
     # Whatever the announced model, every row has an error: a failure would tell of a row.
-    guess = np.nan_to_num(model.margins(features))[:, 0]
+    guess = np.nan_to_num(model.margins(rows))[:, 0]
     off = (np.clip(guess, -1, 1) - target) / 2 if plan.noisy else guess - target
     return np.column_stack([np.ones(len(target)), off**2, target, target**2])
 
@@ -213,11 +214,13 @@ def exact(model: Model, tables: Sequence[Table]) -> Metrics:
     The intervals are of a population: DeLong's of the AUC by ranks, Wilson's of accuracy. Nothing but `rows` where no
     row is held out.
     """
-    features = np.vstack([table.features[table.test] for table in tables])
+    held = [table.inputs[table.test] for table in tables]
     target = np.concatenate([table.target[table.test] for table in tables])
     if not len(target):
         return Metrics(0)
-    margins, count = model.margins(features), len(target)
+    plain = [one for one in held if not isinstance(one, MixedRows)]
+    margins = model.margins(np.vstack(plain)) if plain else np.vstack([model.margins(one) for one in held])
+    count = len(target)
     if model.target.side == "number":
         error, spread = float(((margins[:, 0] - target) ** 2).sum()), float(((target - target.mean()) ** 2).sum())
         rmse = math.sqrt(error / count) * (model.target.high - model.target.low) / 2

@@ -16,6 +16,7 @@ from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
 from potluck.core.plan import Plan
 from potluck.core.stages import Contribution, Encoded, Floats, Grid, L
+from potluck.learning.data.mixed import Inputs
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import batches, most_units
@@ -76,15 +77,15 @@ class _Seen:
         counted = cells.counts(self.plan, self.model, self.rows, index) * round(1 / steps["cells"])
         total = np.zeros(1, dtype=np.int64)
         for some in batches(index, self.rows.features.shape[1] + 1):
-            losses = _losses(self.model, self.rows.features[some], self.rows.target[some])
+            losses = _losses(self.model, self.rows.inputs[some], self.rows.target[some])
             total += np.trunc(losses / steps[LOSS]).astype(np.int64).sum()
         return encoded({"cells": counted, LOSS: total}, grid, limit)
 
 
-def _losses(model: Model, features: Floats, target: Floats) -> Floats:
+def _losses(model: Model, rows: Inputs, target: Floats) -> Floats:
     """[k] the log-loss of each row, cut off."""
     # Whatever the announced model, every row has a loss: a failure would tell of a row.
-    margins = np.nan_to_num(model.margins(features))
+    margins = np.nan_to_num(model.margins(rows))
     if model.target.side == "binary":
         found = np.logaddexp(0.0, np.where(target == 1, -margins[:, 0], margins[:, 0]))
     else:

@@ -13,7 +13,7 @@ import msgspec
 from potluck.core.tables.model import WIDEST_LAYER
 from potluck.learning.data.check import of_files
 from potluck.learning.data.column import COLUMNS
-from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Encoding
+from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Encoding, tensors
 from potluck.learning.data.expressions import made_wrong
 from potluck.learning.data.target import Goal
 from potluck.learning.models.kinds import MODELS
@@ -59,8 +59,7 @@ def _faults(card: Card, drawn: bool) -> Iterator[str]:
         yield "a date of it would be a feature"
     if of_files(how.separator or ",", how.encoding or "utf-8"):
         yield "nobody knows how its files are written"
-    if not how.names:
-        yield "it has no column"
+    yield from _columns(how, drawn)
     if len(set(how.names)) < len(how.names) or "intercept" in how.names:
         yield "two of its features have one name"
     yield from _target(card)
@@ -73,6 +72,14 @@ def _faults(card: Card, drawn: bool) -> Iterator[str]:
         yield f"a layer has 1 to {WIDEST_LAYER} units"
     if sum((before + 1) * after for before, after in card.shapes) > MOST_VALUES:
         yield f"it has more than {MOST_VALUES} weights"
+
+
+def _columns(how: Encoding, drawn: bool) -> Iterator[str]:
+    apart = tensors(how)
+    if not how.names and not apart:
+        yield "it has no column"
+    if apart and not drawn:
+        yield "it has columns of tensors and no graph"
 
 
 def _range(low: float, high: float) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.stages import Floats
+from potluck.learning.data.mixed import Inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,6 @@ class Form(Protocol):
         """The first weights [d], from the plan alone."""
         ...
 
-    def descend(self, weights: Floats, batches: Iterable[Batch], x: Floats, y: Floats, steps: Steps) -> None:
-        """Steps of SGD, a batch each, on rows x [n, p] with targets y [n]; weights [d] change in place."""
+    def descend(self, weights: Floats, batches: Iterable[Batch], x: Inputs, y: Floats, steps: Steps) -> None:
+        """Steps of SGD, a batch each, on rows x (n) with targets y [n]; weights [d] change in place."""
         ...

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
+import numpy as np
+
 from potluck.core.plan import Plan, required
 from potluck.core.slices import slices
 from potluck.core.stages import Floats
+from potluck.learning.data.mixed import Inputs
 from potluck.learning.data.target import Goal
 from potluck.learning.models import graphs, layers
 from potluck.learning.models.form import Batch, Form, Steps
@@ -45,8 +48,9 @@ class _Layered:
         """As the kind of model begins."""
         return kind_of(self.plan).initial(required(self.plan.model), self.shapes)
 
-    def descend(self, weights: Floats, batches: Iterable[Batch], x: Floats, y: Floats, steps: Steps) -> None:
+    def descend(self, weights: Floats, batches: Iterable[Batch], x: Inputs, y: Floats, steps: Steps) -> None:
         """By the gradient of its kind; nothing is drawn."""
+        assert isinstance(x, np.ndarray)  # tensors are for graphs alone: see the plan's check
         kind = kind_of(self.plan)
         # A kind without a slope is not trained on sums: see the plan's check.
         slope = required(kind.slope)(required(self.plan.model), self.shapes, self.goal)

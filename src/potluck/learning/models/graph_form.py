@@ -14,13 +14,14 @@ from math import prod
 import numpy as np
 
 from potluck.core.stages import Floats
+from potluck.learning.data.mixed import Inputs
 from potluck.learning.data.target import Goal
 from potluck.learning.graph.file import Network
 from potluck.learning.graph.interpreter import Program, forward, program, tensors
 from potluck.learning.graph.schema import Weight
 from potluck.learning.graph.steps import torch
 from potluck.learning.models.form import Batch, Steps
-from potluck.learning.models.graph_model import parts, vector
+from potluck.learning.models.graph_model import given, parts, vector
 from potluck.learning.models.one_thread import one_thread
 from potluck.learning.models.slopes import loss_of
 
@@ -46,19 +47,19 @@ class GraphForm:
     def _program(self) -> Program:
         return program(self.network.graph, self.network.checked)
 
-    def descend(self, weights: Floats, batches: Iterable[Batch], x: Floats, y: Floats, steps: Steps) -> None:
+    def descend(self, weights: Floats, batches: Iterable[Batch], x: Inputs, y: Floats, steps: Steps) -> None:
         """Steps in the graph's type. Raises GraphError: torch is missing, or a batch is beyond a bound."""
-        loaded, loss, entry = torch(), loss_of(self.goal), self.network.graph.inputs[0]
+        loaded, loss, graph = torch(), loss_of(self.goal), self.network.graph
         held = {name: one.requires_grad_(False) for name, one in tensors(self.network).items()}
         moved = {name: loaded.from_numpy(part) for name, part in parts(weights, self.trained).items()}
         held |= {name: one.requires_grad_(True) for name, one in moved.items()}
         anchors = [None] * len(moved) if steps.anchor is None else [*parts(steps.anchor, self.trained).values()]
-        given, target = loaded.from_numpy(x.astype(entry.dtype)), loaded.from_numpy(y.astype(entry.dtype))
+        target = loaded.from_numpy(y.astype(self.network.checked.values[graph.output].dtype))
         with one_thread(), loaded.random.fork_rng(devices=[]):
             for batch in batches:
                 loaded.default_generator.manual_seed(batch.seed)
-                some = loaded.from_numpy(batch.rows)
-                mean = loss(forward(self._program, held, {entry.name: given[some]}, train=True), target[some])
+                made = forward(self._program, held, given(graph, x[batch.rows]), train=True)
+                mean = loss(made, target[loaded.from_numpy(batch.rows)])
                 found = loaded.autograd.grad(mean, list(moved.values()), materialize_grads=True)
                 with loaded.no_grad():
                     for one, gradient, anchor in zip(moved.values(), found, anchors, strict=True):

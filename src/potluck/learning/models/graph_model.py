@@ -16,9 +16,10 @@ import numpy as np
 
 from potluck.core.slices import slices
 from potluck.core.stages import Floats
+from potluck.learning.data.mixed import Inputs, taken
 from potluck.learning.graph.file import Network, parsed, written
 from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, Program, forward, memory, program, tensors
-from potluck.learning.graph.schema import Weight
+from potluck.learning.graph.schema import Graph, Weight
 from potluck.learning.graph.steps import torch
 from potluck.learning.graph.tensors import Array
 from potluck.learning.models.one_thread import one_thread
@@ -77,18 +78,20 @@ class GraphModel:
     def _tensors(self) -> "dict[str, Tensor]":
         return {name: one.requires_grad_(False) for name, one in tensors(self.network).items()}
 
-    def margins(self, features: Floats) -> Floats:
-        """features [n, p] -> [n, outputs]. Raises GraphError: torch is missing."""
-        loaded = torch()
-        checked, entry = self.network.checked, self.network.graph.inputs[0]
-        outputs = checked.values[self.network.graph.output].shape[1]
-        found = np.empty((len(features), outputs))
+    def margins(self, rows: Inputs) -> Floats:
+        """rows n -> [n, outputs]. Raises GraphError: torch is missing; Abort(CHANGED): a file of theirs changed."""
+        loaded, graph = torch(), self.network.graph
+        outputs = self.network.checked.values[graph.output].shape[1]
+        found = np.empty((len(rows), outputs))
         with one_thread(), loaded.no_grad():
-            for some in slices(len(features), rows_at_once(self.network)):
-                given = loaded.from_numpy(features[some].astype(entry.dtype))
-                made = forward(self._program, self._tensors, {entry.name: given})
-                found[some] = made.numpy()
+            for some in slices(len(rows), rows_at_once(self.network)):
+                found[some] = forward(self._program, self._tensors, given(graph, rows[some])).numpy()
         return found
+
+
+def given(graph: Graph, rows: Inputs) -> "dict[str, Tensor]":
+    """What a graph takes of some rows, by the names of its inputs."""
+    return {one.name: torch().from_numpy(taken(rows, one.name).astype(one.dtype)) for one in graph.inputs}
 
 
 def rows_at_once(network: Network) -> int:

@@ -15,7 +15,8 @@ import numpy as np
 from potluck.core.errors import GraphError, PlanError, UsageError
 from potluck.core.plan import Plan, required
 from potluck.core.visible import visible
-from potluck.learning.data.encode import encoding
+from potluck.learning.data.encode import Encoding, encoding, tensors
+from potluck.learning.data.mixed import FEATURES
 from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.graph.bases import FOLDER, base_in
 from potluck.learning.graph.file import MOST_BYTES, Network, contents, parsed
@@ -24,8 +25,6 @@ from potluck.learning.graph.schema import Weight
 from potluck.learning.graph.value import FLOATS
 from potluck.learning.models.fitted import training
 
-INPUT = "features"
-"""The one input of a graph that a plan trains: the encoded table."""
 ALL = ("*",)
 NOT_HERE = 'model.graph: is not here. hint: graph = "net.graph", the file that `potluck graph make` wrote'
 
@@ -162,7 +161,7 @@ def faults(plan: Plan) -> Iterator[str]:
         keys = "model.layers, model.activation and model.seed"
         yield f"model.graph: stands instead of layers. hint: leave out {keys}"
     yield from _named(plan)
-    yield from shape_faults(network_of(plan), len(encoding(plan).names), goal_of(plan))
+    yield from shape_faults(network_of(plan), encoding(plan), goal_of(plan))
     yield from _bounded(plan)
 
 
@@ -189,24 +188,35 @@ def _named(plan: Plan) -> Iterator[str]:
             yield f"model.trainable: {what}. hint: let them require gradients when the graph is made"
 
 
-def shape_faults(network: Network, features: int, target: Goal) -> Iterator[str]:
-    """What of a graph does not fit so many features and a target."""
+def shape_faults(network: Network, how: Encoding, target: Goal) -> Iterator[str]:
+    """What of a graph does not fit a plan's columns and its target."""
     graph, values = network.graph, network.checked.values
-    inputs = ", ".join(one.name for one in graph.inputs)
-    if [one.name for one in graph.inputs] != [INPUT]:
-        what = f"it takes {inputs}, and a plan gives the encoded table"
-        yield f"model.graph: {what}. hint: one input, --input {INPUT}={features}"
+    wanted, features = tensors(how), len(how.names)
+    if features or not wanted:
+        wanted[FEATURES] = (features,)
+    hint = f"make it with {' '.join(f'--input {visible(name)}={_sizes(shape)}' for name, shape in wanted.items())}"
+    inputs = {one.name for one in graph.inputs}
+    if inputs != set(wanted):
+        what = f"it takes {', '.join(one.name for one in graph.inputs)}, and the plan gives {', '.join(wanted)}"
+        yield f"model.graph: {visible(what)}. hint: {hint}"
         return
-    given = values[INPUT]
-    if given.dtype not in FLOATS or given.shape != (1, features):
-        shape = ", ".join(("b", *map(str, given.shape[1:])))
-        what = f"it takes {given.dtype} [{shape}], and the plan has {features} features"
-        yield f"model.graph: {what}. hint: make it with --input {INPUT}={features}"
+    for name, shape in wanted.items():
+        given = values[name]
+        if given.dtype not in FLOATS or given.shape != (1, *shape):
+            found = ", ".join(("b", *map(str, given.shape[1:])))
+            of = f"[b, {', '.join(map(str, shape))}] of {visible(name)}"
+            gives = f"{features} features" if name == FEATURES else of
+            yield f"model.graph: it takes {given.dtype} [{found}], and the plan has {gives}. hint: {hint}"
     made = values[graph.output].shape
     if made != (1, target.outputs):
         of = {"classes": f"{target.outputs} classes", "binary": "two sides", "number": "a number"}[target.side]
         what = f"it makes [b, {', '.join(map(str, made[1:]))}], and the target has {of}"
         yield f"model.graph: {what}. hint: logits [b, {target.outputs}]; or another data.target"
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    """A shape as `potluck graph make` takes it."""
+    return ",".join(map(str, shape))
 
 
 def _bounded(plan: Plan) -> Iterator[str]:

@@ -24,6 +24,7 @@ from potluck.core.schema import readable
 from potluck.core.slices import Bytes
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import Encoding, encoding
+from potluck.learning.data.mixed import Inputs as Taken
 from potluck.learning.data.rows import Inputs, inputs, layout_of
 from potluck.learning.data.source import Source, names_of
 from potluck.learning.data.target import Goal, goal_of, scores
@@ -111,21 +112,22 @@ class Model:
         """Whether `summary` says what its coefficients mean."""
         return MODELS.of(self.kind).summed
 
-    def margins(self, features: Floats) -> Floats:
-        """features [n, p] -> [n, outputs]: log-odds, class logits, or the number on its scale.
+    def margins(self, features: Taken) -> Floats:
+        """features [n, p], or rows n with tensors -> [n, outputs]: log-odds, class logits, or the number on its scale.
 
         Of a linear model a row's has the same bytes wherever the row stands: a row that is taken away moves no other.
         """
         if self.graph:
             return self.graph.margins(features)
+        assert isinstance(features, np.ndarray)  # tensors are for graphs alone: see the plan's check, and the card's
         if self.network:
             return layers.forward(self.weights, features, self.shapes, self.network.activation)
         if self.forest:
             return forest.margins(self.forest, self.encoding.names, features)[:, None]
         return layers.margins(self.weights, features)[:, None]
 
-    def scored_features(self, features: Floats) -> Floats:
-        """features [n, p] -> [n]: probability of positive, or the number in its own units; [n, K] for classes."""
+    def scored_features(self, features: Taken) -> Floats:
+        """As `margins` -> [n]: probability of positive, or the number in its own units; [n, K] for classes."""
         found = scores(self.target, self.margins(features))
         return found if self.target.side == "classes" else found[:, 0]
 
@@ -151,7 +153,12 @@ class Model:
 
     def scores(self, frame: Source) -> Floats:
         """Raw rows -> [n] probability or number, [n, K] class probabilities. NaN: a row the plan would drop."""
-        return self.scored_features(self.features(frame))
+        return self._scored(self.inputs(frame))
+
+    def _scored(self, rows: Inputs) -> Floats:
+        found = self.scored_features(rows.taken)
+        found[~rows.kept] = np.nan
+        return found
 
     def predict_proba(self, frame: Source) -> Floats:
         """Raw rows -> [n, 2] or [n, K] probabilities, as scikit-learn orders them. Raises UsageError: regression."""
@@ -178,11 +185,11 @@ class Model:
 
     def scored(self, frame: Source) -> tuple[tuple[str, ...], tuple[tuple[float | str, ...], ...]]:
         """Raw rows -> (column names, a tuple a row): what `potluck score` writes. A row with no score is empty."""
-        return self.written(self.features(frame))
+        return self.written(self.inputs(frame))
 
-    def written(self, features: Floats) -> tuple[tuple[str, ...], tuple[tuple[float | str, ...], ...]]:
-        """The same of features [n, p]."""
-        found = self.scored_features(features)
+    def written(self, rows: Inputs) -> tuple[tuple[str, ...], tuple[tuple[float | str, ...], ...]]:
+        """The same of rows that were read."""
+        found = self._scored(rows)
         table = found if found.ndim == 2 else found[:, None]
         columns = self.target.classes if self.target.side == "classes" else ("score",)
         return columns, tuple(tuple("" if math.isnan(v) else v for v in row) for row in table.tolist())
@@ -309,7 +316,7 @@ def _graph(path: Path, whole: File) -> GraphModel:
         places = path.parent / FOLDER, Path(FOLDER)
         held = next((one for place in places if (one := base_in(place, network.graph.base)) is not None), None)
         network = parsed(content, str(path), held)
-    wrong = next(shape_faults(network, len(whole.encoding.names), whole.target), "")
+    wrong = next(shape_faults(network, whole.encoding, whole.target), "")
     if wrong:
         raise UsageError(f"does not fit its model file: {wrong}", where=str(path))
     return GraphModel(network)

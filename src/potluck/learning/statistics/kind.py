@@ -87,7 +87,7 @@ def wanted(plan: Plan, at: str, name: str | None, measured: bool | None = None) 
 
 
 def _fits(kind: ColumnKind, measured: bool | None) -> bool:
-    return not kind.dated and measured in (None, kind.measured)
+    return not kind.dated and kind.reader is None and measured in (None, kind.measured)
 
 
 def of_numbers(plan: Plan, one: Statistic, at: str) -> Iterator[str]:

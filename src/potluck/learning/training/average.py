@@ -23,6 +23,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import generator
 from potluck.core.slices import slices
 from potluck.core.stages import Floats, Update
+from potluck.learning.data.mixed import Inputs
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.models.fitted import Fitted, training
@@ -69,7 +70,7 @@ class Average:
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
         """One unit: this site. Raises Abort(RANGE): a local coefficient beyond training.range."""
         train = rows.train
-        x, y = rows.features[train], rows.target[train]
+        x, y = rows.inputs[train], rows.target[train]
         if not len(y):
             return
         exact = not self.plan.noisy
@@ -104,7 +105,7 @@ class Average:
             within(self.plan, weights)
         return Fitted(weights)
 
-    def _descend(self, weights: Floats, step: int, x: Floats, y: Floats) -> None:
+    def _descend(self, weights: Floats, step: int, x: Inputs, y: Floats) -> None:
         """Local SGD, in place."""
         rows = training(self.plan).expected_rows or len(y) * len(self.plan.federation.sites)
         spec = training(self.plan)

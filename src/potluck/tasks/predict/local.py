@@ -202,6 +202,8 @@ def _rehearsed(spec: Plan, model: Model) -> float:
     zeros, round_ = np.zeros((1, len(model.encoding.names))), RoundId(new_run(), 1)
     with closing(rehearsed(spec)) as scoring:
         memory = Memory((*spec.sites, *spec.compute), digest(spec))
-        every = halves(RoundContext(spec, scoring, round_), model, lambda card: Inputs(zeros), memory.seat)
+        every = halves(
+            RoundContext(spec, scoring, round_), model, lambda card: Inputs(zeros, np.ones(1, np.bool_)), memory.seat
+        )
         _, log = played(only(spec), round_, every, memory)
     return round(log.rounds[0].seconds, 4)

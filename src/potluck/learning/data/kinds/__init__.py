@@ -1,8 +1,10 @@
 """The kinds of column, a file and a line each."""
 
 from potluck.learning.data.column import COLUMNS
-from potluck.learning.data.kinds import category, date, number
+from potluck.learning.data.kinds import category, date, image, number, tensor
 
 COLUMNS.register("number", number.NUMBER)
 COLUMNS.register("category", category.CATEGORY)
 COLUMNS.register("date", date.DATE)
+COLUMNS.register("image", image.IMAGE)
+COLUMNS.register("tensor", tensor.TENSOR)

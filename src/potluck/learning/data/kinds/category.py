@@ -17,6 +17,8 @@ def check(at: str, column: Column, how: Notation) -> list[str]:
         return [f'{at}: a category has no low or high. hint: kind = "number", or leave them out']
     if column.format is not None:
         return [f'{at}.format: a category has none. hint: kind = "date", or leave it out']
+    if column.shape is not None:
+        return [f"{at}.shape: a category has none. hint: leave it out"]
     if not column.values:
         return [f'{at}: a category needs values. hint: list them, e.g. values = ["no", "yes"]']
     again = how.twice(column.values)

@@ -31,7 +31,7 @@ EXAMPLE = 'e.g. format = "%d.%m.%Y"'
 
 def check(at: str, column: Column, how: Notation) -> list[str]:
     """A format, and nothing of a number or a category."""
-    for word in ("low", "high", "reference", "values"):
+    for word in ("low", "high", "reference", "values", "shape"):
         if getattr(column, word) not in (None, ()):
             return [f"{at}.{word}: a date has none. hint: leave it out; data.derive makes a number of a date"]
     if column.missing != "refuse":

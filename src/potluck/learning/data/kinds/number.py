@@ -20,6 +20,8 @@ def check(at: str, column: Column, how: Notation) -> list[str]:
         return [f'{at}.reference: a number has none. hint: kind = "category", or leave it out']
     if column.format is not None:
         return [f'{at}.format: a number has none. hint: kind = "date", or leave it out']
+    if column.shape is not None:
+        return [f'{at}.shape: a number has none. hint: kind = "tensor", or leave it out']
     if column.values:
         return [f'{at}: a number has no values. hint: kind = "category", or leave values out']
     if low is None or high is None:

@@ -159,4 +159,4 @@ def arrow(source: object, where: str, limits: Limits) -> Rows | None:
     if isinstance(source, pa.RecordBatchReader):
         hint = "rows may be read more than once: give reader.read_all()"
         raise UsageError("a stream can be read but once", where=where, hint=hint)
-    return ArrowRows(source, where, limits)
+    return ArrowRows(source, where, limits.here())

@@ -225,4 +225,4 @@ def _blocks(rows: Iterable[tuple[int, list[str]]]) -> Iterator[list[tuple[int, l
 
 def csv_file(source: object, where: str, limits: Limits) -> Rows | None:
     """Any path. The file is only named here: whether it is there shows when it is read."""
-    return CsvFile(Path(source), where, limits) if isinstance(source, str | Path) else None
+    return CsvFile(Path(source), where, limits.beside(Path(source))) if isinstance(source, str | Path) else None

@@ -186,4 +186,4 @@ def _widened(part: NDArray[np.generic]) -> NDArray[np.generic]:
 def in_memory(source: object, where: str, limits: Limits) -> Rows | None:
     """An array, or an object with columns."""
     frame = isinstance(source, np.ndarray) or hasattr(source, "columns")
-    return InMemory(source, where, limits) if frame else None  # type: ignore[arg-type]  # as far as it can be told
+    return InMemory(source, where, limits.here()) if frame else None  # type: ignore[arg-type]  # as far as it can be told

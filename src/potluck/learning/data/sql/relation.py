@@ -1,7 +1,8 @@
 """A source while it is open to queries: what its engine is, which columns it has, and what it answers."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,13 +17,22 @@ Column = NDArray[np.generic]
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What reading may take, and how a CSV file is written. rows: at most; memory: bytes of its engine; decimal: the
-    mark in texts that are numbers."""
+    mark in texts that are numbers; folder: where files lie that cells name, None where nobody says it."""
 
     rows: int
     memory: int = 1 << 30
     separator: str = ","
     encoding: str = "utf-8"
     decimal: str = "."
+    folder: Path | None = None
+
+    def beside(self, file: Path) -> "Limits":
+        """Of rows in a file: what their cells name lies in its folder, where nobody says another."""
+        return self if self.folder else replace(self, folder=file.parent)
+
+    def here(self) -> "Limits":
+        """Of rows in memory: likewise in the working directory."""
+        return self.beside(Path("rows"))
 
 
 class Relation(Protocol):

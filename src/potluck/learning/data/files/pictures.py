@@ -1,0 +1,88 @@
+"""PNG and JPEG, through Pillow's own readers of these two and no other.
+
+Pixels are taken as they are stored: 0 to 255, of grey PNG files of 16 bits to 65 535. A palette becomes its colours, an
+alpha channel is left away. The orientation that EXIF may state is NOT applied, nor is a colour profile. Animations,
+CMYK and colour of 16 bits a channel, which Pillow would shorten to 8, are refused by name.
+"""
+
+import struct
+import zlib
+from importlib.util import find_spec
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from potluck.core.errors import UsageError
+from potluck.learning.data.files.raster import Raster, Unreadable, fits
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+CHANNELS, PALETTE = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}, 3
+"""Of PNG's types of colour."""
+MOST_SCANS = 100
+"""Of a JPEG file: each may go over all pixels again."""
+_FAULTS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow raises where a file is damaged."""
+
+
+def ready() -> None:
+    """Raises UsageError: Pillow is missing."""
+    if find_spec("PIL") is None:
+        hint = "pip install 'potluck[networks]'"
+        raise UsageError("columns of images need Pillow, which is not installed", hint=hint)
+
+
+def png(data: memoryview) -> Raster:
+    """A PNG file. Raises Unreadable."""
+    from PIL.PngImagePlugin import PngImageFile
+
+    if bytes(data[12:16]) != b"IHDR" or len(data) < 33:
+        raise Unreadable("is a PNG file without a header")
+    width, height, depth, colour = struct.unpack(">IIBB", data[16:26])
+    fits(width, height, 3 if colour == PALETTE else CHANNELS.get(colour, 4))
+    if depth == 16 and CHANNELS.get(colour, 1) > 2:
+        raise Unreadable("is a colour picture of 16 bits a channel, where 8 are read")
+    return _pixels(PngImageFile, data)
+
+
+def jpeg(data: memoryview) -> Raster:
+    """A JPEG file. Raises Unreadable."""
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    if bytes(data).count(b"\xff\xda") > MOST_SCANS:
+        raise Unreadable(f"is a JPEG file of more than {MOST_SCANS} scans")
+    return _pixels(JpegImageFile, data)
+
+
+def _pixels(kind: "type[ImageFile]", data: memoryview) -> Raster:
+    try:
+        with kind(BytesIO(data)) as image:
+            fits(*image.size, len(image.getbands()))
+            if getattr(image, "n_frames", 1) != 1:
+                raise Unreadable("is an animation")
+            plain = image.mode in ("L", "I;16", "I", "RGB")
+            if not plain and image.mode not in ("1", "P", "LA", "PA", "RGBA"):
+                raise Unreadable(f"is a picture of mode {image.mode}, where grey and RGB are read")
+            image.load()
+            if plain:
+                found = np.array(image)
+            elif image.mode in ("1", "LA"):
+                found = np.array(image.convert("L") if image.mode == "1" else image.getchannel(0))
+            else:
+                found = np.array(image.convert("RGB"))
+    except _FAULTS:
+        raise Unreadable("is a damaged picture") from None
+    return Raster(found[None] if found.ndim == 2 else np.moveaxis(found, 2, 0))

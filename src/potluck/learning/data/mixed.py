@@ -1,0 +1,46 @@
+"""Rows of which some columns are tensors: features and cells, taken together, a batch at a time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.stages import Floats
+from potluck.learning.data.files.cells import Cells, Index
+
+FEATURES = "features"
+"""What a network calls the encoded table."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixedRows:
+    """Some rows n. features [n, p]; cells: of all rows, of which `index` [n] are these."""
+
+    features: Floats = field(repr=False)
+    cells: Mapping[str, Cells] = field(repr=False)
+    index: Index = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, some: NDArray[np.generic] | slice) -> "MixedRows":
+        """Of these some, by place or by a mask. Nothing is decoded."""
+        return replace(self, features=self.features[some], index=self.index[some])
+
+
+Inputs = Floats | MixedRows
+"""What a model takes: features [n, p] alone where no column is one of tensors."""
+
+
+def inputs(features: Floats, cells: Mapping[str, Cells]) -> Inputs:
+    """All rows of a table."""
+    return MixedRows(features, cells, np.arange(len(features))) if cells else features
+
+
+def taken(rows: Inputs, name: str) -> NDArray[np.generic]:
+    """What a network calls so, of all rows: the features [n, p], or a column of tensors [n, *shape]. Raises as
+    `Cells.take`."""
+    if isinstance(rows, MixedRows):
+        return rows.features if name == FEATURES else rows.cells[name].take(rows.index)
+    return rows

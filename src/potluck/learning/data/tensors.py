@@ -1,0 +1,82 @@
+"""Cells that are tensors, while rows are read: each file is looked into once, and what is wrong with it is told.
+
+A path that leaves the folder of the rows is a cell that does not fit. A file that is not there, or cannot be decoded,
+is an error too where the column refuses missing values; else it counts as one, and the owner is told why.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.errors import DataError
+from potluck.core.stages import Floats
+from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.encode import Encoding
+from potluck.learning.data.files.cells import Found, Reader
+from potluck.learning.data.files.folder import Outside
+from potluck.learning.data.files.store import Store
+from potluck.learning.data.parts import Part
+from potluck.learning.data.problems import Problems
+from potluck.learning.data.source import Rows
+from potluck.learning.data.tally import Counting
+
+WITHIN = "name files in the folder of the rows, or below it"
+REMEDY = 'correct the file or the cell, or declare missing = "drop" or "flag"'
+
+
+def readers_of(how: Encoding, source: Rows, where: str) -> dict[str, Reader]:
+    """How each column of tensors is read, by name. Raises DataError: nobody says where files are."""
+    apart = [one for one in how.fields if one.apart]
+    if not apart:
+        return {}
+    root = source.limits.folder
+    if root is None:
+        what = f"column {apart[0].name!r} names files, and nobody says in which folder"
+        raise DataError(what, where=where, hint="give a CSV or Parquet file, or source.folder beside a query")
+    store, found = Store(root, source.limits.memory), dict[str, Reader]()
+    for one in apart:
+        made = COLUMNS.of(one.kind).reader
+        assert made is not None
+        found[one.name] = made(one, store)
+    return found
+
+
+def looked_into(
+    readers: Mapping[str, Reader],
+    part: Part,
+    columns: dict[str, Floats],
+    wanted: NDArray[np.bool_],
+    how: Encoding,
+    problems: Problems,
+    counting: Counting,
+) -> dict[str, Found]:
+    """What the cells of a part are, by column. columns: a value that cannot be used becomes a missing one. wanted [n]:
+    rows that may stay; those that another column leaves out are not looked into."""
+    if not readers:
+        return {}
+    for one in how.fields:
+        if one.missing == "drop":
+            wanted = wanted & ~np.isnan(columns[one.name])
+    found = {}
+    for one in how.fields:
+        if not one.apart:
+            continue
+        values = columns[one.name].copy()
+        there = wanted & ~np.isnan(values)
+        texts = [text if look else None for text, look in zip(part.texts[one.name], there.tolist(), strict=True)]
+        found[one.name] = readers[one.name].read([None if text is None else str(text) for text in texts])
+        faults: dict[str, list[int]] = {}
+        for place, error in found[one.name].wrong.items():
+            line = int(part.lines[place])
+            if isinstance(error, Outside):
+                problems.cells(one.name, [line], str(error), WITHIN)
+            elif one.missing == "refuse":
+                problems.cells(one.name, [line], str(error), REMEDY)
+            else:
+                faults.setdefault(str(error), []).append(line)
+                values[place] = np.nan
+        for why, lines in faults.items():
+            counting.unusable(one.name, why, lines, problems.placed)
+        columns[one.name] = values
+    return found

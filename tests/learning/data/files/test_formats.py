@@ -1,0 +1,223 @@
+"""Every format gives the numbers that another program wrote."""
+
+import gzip
+import io
+import struct
+import zlib
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import (
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    RLELossless,
+)
+
+from potluck.learning.data.files.formats import array, decoded
+from potluck.learning.data.files.raster import Unreadable
+from support.files import written
+
+PALETTE = written.chunk(b"PLTE", bytes([10, 20, 30, 200, 100, 50]))
+
+
+def numbers(shape, kind, seed=0):
+    draw = np.random.default_rng(seed)
+    info = np.iinfo(kind)
+    return draw.integers(info.min, info.max, shape, kind, endpoint=True)
+
+
+@pytest.mark.parametrize(
+    ("colour", "depth", "shape", "kept"),
+    [(0, 8, (5, 7), 1), (0, 16, (5, 7), 1), (2, 8, (5, 7, 3), 3), (4, 8, (5, 7, 2), 1), (6, 8, (5, 7, 4), 3)],
+    ids=["grey", "grey of 16 bits", "colour", "grey with alpha", "colour with alpha"],
+)
+def test_a_png_file_gives_its_numbers(colour, depth, shape, kept):
+    values = numbers(shape, np.uint16 if depth == 16 else np.uint8)
+    found = decoded(written.png(values, colour, depth)).values
+    whole = values[..., None] if values.ndim == 2 else values
+    assert np.array_equal(found, np.moveaxis(whole, 2, 0)[:kept])
+
+
+def test_a_palette_becomes_its_colours():
+    found = decoded(written.png(np.array([[0, 1, 1]]), 3, 8, PALETTE)).values
+    assert found[:, 0].T.tolist() == [[10, 20, 30], [200, 100, 50], [200, 100, 50]]
+
+
+def test_a_png_file_of_one_bit_is_black_and_white():
+    raw = struct.pack(">IIBBBBB", 3, 1, 1, 0, 0, 0, 0)
+    body = written.chunk(b"IHDR", raw) + written.chunk(b"IDAT", zlib.compress(b"\0\xa0")) + written.chunk(b"IEND", b"")
+    assert decoded(b"\x89PNG\r\n\x1a\n" + body).values.tolist() == [[[255, 0, 255]]]
+
+
+@pytest.mark.parametrize("colour", [(60,), (200, 30, 90)], ids=["grey", "colour"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_file_gives_its_colour(colour, progressive):
+    values = np.full((16, 24, len(colour)), colour, np.uint8)
+    data = written.jpeg(values[..., 0] if len(colour) == 1 else values, quality=95, progressive=progressive)
+    found = decoded(data).values
+    assert found.shape == (len(colour), 16, 24)
+    assert np.abs(found.astype(int) - np.array(colour)[:, None, None]).max() <= 2
+
+
+def test_the_orientation_of_exif_is_not_applied():
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert decoded(written.jpeg(np.zeros((16, 24), np.uint8), exif=exif)).values.shape == (1, 16, 24)
+
+
+@pytest.mark.parametrize("kind", ["u1", "i1", "<u2", ">i2", "<i4", "<i8", "<f2", "<f4", ">f8", "|b1"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_array_keeps_its_axes_whichever_is_first_in_the_file(kind, order):
+    values = np.asarray(np.arange(24).reshape(2, 3, 4) % 100, kind, order=order)
+    found = array(written.npy(values)).values
+    assert found.dtype == values.dtype
+    assert np.array_equal(found, values)
+
+
+def test_arrays_of_one_axis_and_of_none_are_read():
+    assert array(written.npy(np.arange(3.0))).values.tolist() == [0, 1, 2]
+    assert array(written.npy(np.float64(7))).values.tolist() == 7
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.array([None], object), np.array(["a"]), np.array([1 + 1j]), np.array([(1,)], [("a", "i4")]), np.zeros((2, 0))],
+    ids=["object", "text", "complex", "structure", "empty"],
+)
+def test_arrays_of_other_things_than_numbers_are_refused(values):
+    out = io.BytesIO()
+    np.save(out, values, allow_pickle=True)
+    with pytest.raises(Unreadable):
+        array(out.getvalue())
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kind", ["u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8"])
+def test_a_volume_gives_what_nibabel_reads(kind, packed):
+    import nibabel
+
+    values = np.arange(60).reshape(3, 4, 5).astype(kind)
+    data = written.nifti(values, 2.5, -7, packed)
+    found = decoded(data)
+    theirs = nibabel.Nifti1Image.from_bytes(gzip.decompress(data) if packed else data).get_fdata()
+    assert np.allclose(found.values[0] * found.slope + found.intercept, theirs.T, rtol=1e-12)
+
+
+def test_a_slope_of_zero_is_none_and_a_picture_has_two_axes():
+    found = decoded(written.nifti(np.arange(12, dtype="i2").reshape(4, 3, 1), 0, 5))
+    assert (found.slope, found.intercept, found.values.shape) == (1, 0, (1, 3, 4))
+
+
+def test_volumes_over_time_and_nifti_2_are_refused():
+    import nibabel
+
+    with pytest.raises(Unreadable, match="two or three axes"):
+        decoded(written.nifti(np.zeros((2, 2, 2, 3), "i2")))
+    with pytest.raises(Unreadable):
+        decoded(nibabel.Nifti2Image(np.zeros((2, 2, 2), "i2"), np.eye(4)).to_bytes())
+
+
+def theirs(data, path):
+    path.write_bytes(data)
+    return pydicom.dcmread(path).pixel_array
+
+
+@pytest.mark.parametrize(
+    "syntax", [ImplicitVRLittleEndian, pydicom.uid.ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian]
+)
+@pytest.mark.parametrize(
+    ("shape", "kind"), [((5, 7), "u1"), ((5, 7), "u2"), ((5, 7), "i2"), ((3, 4, 6), "i2"), ((4, 5), "u4")]
+)
+def test_a_dicom_file_gives_what_pydicom_reads(tmp_path, syntax, shape, kind):
+    data = written.dicom(numbers(shape, kind), syntax)
+    found = decoded(data).values
+    assert np.array_equal(found[0], theirs(data, tmp_path / "a"))
+
+
+def test_a_dicom_file_in_colour_gives_what_pydicom_reads(tmp_path):
+    data = written.dicom(numbers((5, 7, 3), "u1"), photometric="RGB")
+    assert np.array_equal(np.moveaxis(decoded(data).values, 0, 2), theirs(data, tmp_path / "a"))
+
+
+@pytest.mark.parametrize(("shape", "kind"), [((5, 7), "u1"), ((9, 8), "u2"), ((3, 4, 6), "i2")])
+def test_run_lengths_give_what_pydicom_reads(tmp_path, shape, kind):
+    values = numbers(shape, kind) // 64
+    data = written.dicom(values, change=lambda one: one.compress(RLELossless))
+    assert np.array_equal(decoded(data).values[0], values)
+    assert np.array_equal(values, theirs(data, tmp_path / "a"))
+
+
+def test_bits_that_are_no_part_of_a_number_are_left_away():
+    plain = numbers((5, 7), "u2") & 0x0FFF
+    assert np.array_equal(decoded(written.dicom(plain | 0xF000, stored=12)).values[0], plain)
+    signed = (plain.astype("i2") << 4) >> 4
+    assert np.array_equal(decoded(written.dicom((signed & 0x0FFF).astype("i2"), stored=12)).values[0], signed)
+
+
+def test_slope_intercept_and_monochrome1_are_read():
+    def change(one):
+        one.RescaleSlope, one.RescaleIntercept = "2", "-1024"
+
+    found = decoded(written.dicom(numbers((2, 2), "u2"), photometric="MONOCHROME1", change=change))
+    assert (found.slope, found.intercept, found.inverted) == (2, -1024, True)
+
+
+def test_sequences_of_either_length_are_passed_over(tmp_path):
+    from pydicom.dataset import Dataset
+    from pydicom.sequence import Sequence
+
+    def change(one):
+        inner = Dataset()
+        inner.Rows, inner.Columns = 99, 99
+        outer = Dataset()
+        outer.ReferencedImageSequence = Sequence([inner, inner])
+        one.ReferencedImageSequence = Sequence([outer])
+        for part in (one, outer):
+            part["ReferencedImageSequence"].is_undefined_length = True
+
+    values = numbers((5, 7), "u2")
+    assert np.array_equal(decoded(written.dicom(values, change=change)).values[0], values)
+
+
+def enhanced(one):
+    from pydicom.dataset import Dataset
+    from pydicom.sequence import Sequence
+
+    one.SOPClassUID = CTImageStorage
+    one.SharedFunctionalGroupsSequence = Sequence([Dataset()])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (enhanced, "differ by frame"),
+        (lambda one: setattr(one, "PhotometricInterpretation", "PALETTE COLOR"), "neither MONOCHROME1"),
+        (lambda one: setattr(one, "HighBit", 3), "layout of bits"),
+        (lambda one: delattr(one, "PixelData"), "without a picture"),
+        (lambda one: setattr(one, "Rows", 6), "longer or shorter"),
+    ],
+)
+def test_what_is_not_read_of_dicom_is_refused_by_name(change, said):
+    with pytest.raises(Unreadable, match=said):
+        decoded(written.dicom(numbers((5, 7), "u2"), change=change))
+
+
+def test_a_codec_is_refused_by_the_name_of_its_syntax():
+    plain = written.dicom(numbers((4, 4), "u2"))
+    for name in (JPEG2000Lossless, ExplicitVRBigEndian):
+        # The name in the place of another of the same length, padded.
+        data = plain.replace(b"1.2.840.10008.1.2.1\0", name.encode().ljust(20, b"\0")[:20])
+        with pytest.raises(Unreadable, match=r"of the transfer syntax 1\.2\.840"):
+            decoded(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a" + bytes(100), b"%PDF-1.4", b"II*\0" + bytes(100), bytes(1000)])
+def test_other_files_are_of_no_kind_that_is_known(data):
+    with pytest.raises(Unreadable, match="of no kind that is known"):
+        decoded(data)
