@@ -16,6 +16,7 @@ from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.layers import MOST_VALUES
 from potluck.learning.models.target_check import of_target
 from potluck.learning.statistics import check as statistics_check
+from potluck.learning.training.method import TrainingMethod
 from potluck.learning.training.methods import METHODS
 
 
@@ -79,6 +80,8 @@ def _method(plan: Plan) -> list[str]:
     if plan.drawn and not kind.deep:
         found.append(f'model.graph: a {model.kind} model has no graph. hint: kind = "network"')
     found += kind.check(model)
+    if spec.warmup and spec.warmup >= spec.rounds:
+        found.append("training.warmup: leaves no round at the whole rate. hint: fewer than training.rounds")
     if spec.steps is not None and spec.epochs != Training(method=spec.method).epochs:
         found.append("training.steps: takes either steps or epochs. hint: leave one of them out")
     if plan.noisy:
@@ -138,19 +141,27 @@ def _without_noise(plan: Plan) -> list[str]:
 
 
 def _of_method(plan: Plan) -> Iterator[str]:
-    """What its method says, and keys of [training] that only sites which train by themselves read."""
+    """What its method says, and keys of [training] that change nothing."""
     spec = plan.training
     if spec is None:
         return
     method = METHODS.of(spec.method)
     yield from method.pauses(plan)
+    yield from _of_sites(spec, method)
     if plan.data.split and plan.data.split.validation is not None and spec.every is None:
         what = "these rows are left out of training, and nothing looks at them"
         yield f"data.split.validation: {what}. hint: training.evaluate_every or training.stop, or leave it out"
     if not method.steps and spec.optimizer != Training(method=spec.method).optimizer:
         yield f"training.optimizer: is ignored: {spec.method} takes no steps down a gradient. hint: leave it out"
+    for key in ("schedule", "warmup"):
+        if not method.steps and getattr(spec, key) != getattr(Training(method=spec.method), key):
+            yield f"training.{key}: is ignored: {spec.method} has no rate. hint: leave it out"
     if spec.iterates != Training(method=spec.method).iterates and (method.by_site or not method.steps):
         yield f"training.iterates: is ignored: {spec.method} releases its last model. hint: leave it out"
+
+
+def _of_sites(spec: Training, method: TrainingMethod) -> Iterator[str]:
+    """Keys that only sites which train by themselves read."""
     if method.by_site:
         if spec.mu != Training(method=spec.method).mu and spec.local != "prox":
             yield 'training.mu: is ignored: local steps are plain. hint: local = "prox", or leave it out'

@@ -33,6 +33,7 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """How it is trained. batch: rows of one step, of methods that take some of their rows; None: all of them.
 
+    schedule, warmup: how the rate falls over the rounds, and in how many of the first it rises.
     epochs, steps: of sites that train by themselves, how often they go through their rows in a round, or how many steps
     they take, whatever rows they have. local: what their steps go down: their loss, or with `prox` also mu/2 times the
     squared distance from the round's model.
@@ -44,6 +45,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     method: Annotated[str, Known("training.method")]
     rounds: Annotated[int, Bounds(ge=1, le=1_000_000)] = 20
     rate: Annotated[float, Bounds(gt=0)] = 1.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: Annotated[int, Bounds(ge=0, le=1_000_000, hint="fewer than rounds")] = 0
     optimizer: Annotated[str, Known("training.optimizer")] = "sgd"
     iterates: Literal["last", "averaged"] = "last"
     expected_rows: Annotated[int | None, Bounds(ge=1, le=MOST_COUNTED, hint="as many as there may be")] = None

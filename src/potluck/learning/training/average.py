@@ -32,6 +32,7 @@ from potluck.learning.models.forms import form_of
 from potluck.learning.models.linear import l2
 from potluck.learning.training.method import TALLY, ServerSteps, TrainingMethod, judge, tallied, within
 from potluck.learning.training.optimizer import Step, optimizer_of
+from potluck.learning.training.schedule import factor
 
 BATCH = 32
 """Rows of a step where the plan does not say."""
@@ -110,7 +111,7 @@ class Average:
         rows = training(self.plan).expected_rows or len(y) * len(self.plan.federation.sites)
         spec = training(self.plan)
         prox = (spec.mu, weights.copy()) if spec.local == "prox" else (0.0, None)
-        steps = Steps(spec.rate, l2(self.plan) / rows, *prox)
+        steps = Steps(spec.rate * factor(spec, step), l2(self.plan) / rows, *prox)
         self.form.descend(weights, self._batches(step, len(y)), x, y, steps)
 
     def _batches(self, step: int, rows: int) -> Iterator[Batch]:

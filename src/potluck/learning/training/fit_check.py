@@ -123,6 +123,8 @@ def _unused(plan: Plan) -> Iterator[str]:
         "batch": f"every round of {spec.method} takes all rows",
         "expected_rows": "sums are over rows that all owners have, and how many those are is public",
         "range": "no coefficient is held to it",
+        "schedule": "programs on shares have one rate",
+        "warmup": "programs on shares have one rate",
         "epochs": "there are rounds alone",
         "steps": "there are rounds alone",
         "local": "no site takes steps by itself",

@@ -38,6 +38,7 @@ from potluck.learning.training.method import (
 )
 from potluck.learning.training.optimizer import optimizer_of
 from potluck.learning.training.row_sums import bounded_rows, clipped, encoded, exact, noised, training_rows, weighted
+from potluck.learning.training.schedule import factor
 from potluck.learning.training.units import units
 
 NEAR = 1e-4
@@ -113,7 +114,8 @@ class Gradient:
                 least = cut_off(answer, "gradient") * math.sqrt(self.features + 1)
                 if risen > 1 and optimizer.plain and link(self.plan).squares:
                     raise Abort(Cause.RANGE, detail=f"gradient descent diverges. hint: {TOO_FAST}")
-            move, state = optimizer.step(inside.gradient(slope) if inside else slope, divisor, spec.rate, state)
+            share = factor(spec, number)
+            move, state = optimizer.step(inside.gradient(slope) if inside else slope, divisor, spec.rate * share, state)
             move = inside.moved(move) if inside else move
             weights = weights - move
             within(self.plan, weights)
@@ -126,7 +128,7 @@ class Gradient:
             return found
         ahead = float(np.abs(found.weights - weights).max())
         if norm > least and optimizer.plain:
-            ahead += _ahead(float(np.linalg.norm(move)), norm, before)
+            ahead += _ahead(float(np.linalg.norm(move)) / share, norm, before)  # at the whole rate
         elif norm > least:
             ahead += _at_most(norm, l2(self.plan))
         if ahead <= NEAR * max(1.0, float(np.abs(found.weights).max())):

@@ -22,6 +22,7 @@ from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.linear import l2, link
 from potluck.learning.training.methods import METHODS, method_of
 from potluck.learning.training.optimizer import OPTIMIZERS, Optimizer, optimizer_of
+from potluck.learning.training.schedule import mean
 
 NOISED = 0.25
 """Of steps of one size: under noise each is taken whether a gradient says anything or not, and so they are shorter."""
@@ -90,7 +91,7 @@ def warnings(plan: Plan, found: Advice) -> Iterator[str]:
     if spec.rate > FAR * found.longest:
         what = f"{spec.rate:g} may diverge: with these columns rates below {found.longest:.3g} are safe"
         yield f"training.rate: {what}. hint: about {found.rate:.3g}"
-    if _travel(optimizer, spec.rate, spec.rounds) < found.rate:
+    if _travel(optimizer, spec.rate * mean(spec), spec.rounds) < found.rate:
         what = f"{spec.rate:g} is too low for {spec.rounds} rounds: the model stays near its first one"
         yield f"training.rate: {what}. hint: about {found.rate:.3g}"
 
