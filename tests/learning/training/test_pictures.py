@@ -299,7 +299,7 @@ def test_tensors_are_refused_by_name_where_no_graph_takes_them(graph, change, sa
         ({"low": None}, "needs low and high"),
         ({"low": 255}, "low must be below high"),
         ({"values": ["a"]}, "has none"),
-        ({"unit": "HU", "reference": "a"}, "has none"),
+        ({"format": "%Y"}, "has none"),
     ],
 )
 def test_a_column_of_images_is_checked(graph, column, said):

@@ -10,7 +10,7 @@ from support.files import written
 
 SITES = ("a", "b", "c")
 SHAPE = [1, 8, 8]
-IMAGE = {"kind": "image", "shape": SHAPE, "low": 0, "high": 255}
+IMAGE = {"kind": "image", "shape": SHAPE, "low": 0, "high": 255, "unit": "grey"}
 AGE = {"kind": "number", "low": 0, "high": 100}
 SIDE = {"kind": "category", "values": ["0", "1"]}
 

@@ -17,13 +17,13 @@ from potluck.learning.data.sql.values import Cell, absent
 
 MOST, LARGEST = 8, 1 << 24
 """Axes of a shape, and numbers."""
-FOREIGN = ("values", "reference", "format", "unit")
+FOREIGN = ("values", "reference", "format")
 
 
 def check(at: str, column: Column, how: Notation) -> list[str]:
     """A shape and a range."""
     for word in FOREIGN:
-        if getattr(column, word) not in (None, (), ""):
+        if getattr(column, word) not in (None, ()):
             return [f'{at}.{word}: a column of kind "{column.kind}" has none. hint: leave it out']
     low, high, shape = column.low, column.high, column.shape
     if not shape or len(shape) > MOST or min(shape) < 1 or math.prod(shape) > LARGEST:
