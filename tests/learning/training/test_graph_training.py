@@ -106,6 +106,21 @@ def test_every_protection_gives_the_same_model(graphs, tmp_path):
         assert files["clear"] != graphs[name].read_bytes()  # it has learnt
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("word", "engine"), [("he", "he_engine"), ("share", "mpc_engine")])
+def test_protections_with_engines_give_the_same_model_too(graphs, tmp_path, request, word, engine):
+    request.getfixturevalue(engine)
+    frames = drawn.frames()
+    digests = {
+        one: potluck.run(
+            drawn.plan(graphs["convolution"], scheme=one, training={"rounds": 1}),
+            frames, out=tmp_path / one, ledger=tmp_path / "l",
+        ).document["model"]["digest"]
+        for one in ("clear", word)
+    }  # fmt: skip
+    assert len(set(digests.values())) == 1
+
+
 def test_a_model_file_is_read_back_and_scores_alike(graphs, tmp_path):
     frames = drawn.frames(kind="classes")
     done = potluck.run(drawn.plan(graphs["classes"], "classes"), frames, out=tmp_path / "run", ledger=tmp_path / "l")
