@@ -17,6 +17,7 @@ from potluck.cli.terminal import Terminal
 from potluck.cli.text import scored
 from potluck.core.prose import agree
 from potluck.learning.data.tally_words import lines
+from potluck.learning.graph.outline import some
 from potluck.owner.access import Event
 from potluck.owner.requests import REPEATED
 
@@ -63,8 +64,11 @@ def _show(out: Terminal, one: Asked) -> None:
     out.say(f"  with: {one.together}")
     out.lines(f"  sees: {line}" for line in one.seen)
     if one.network is not None:
-        out.say(f"  network: {one.plan.model.digest if one.plan.model else ''}; trained: {', '.join(one.trained)}")
+        out.say(f"  network: {one.plan.model.digest if one.plan.model else ''}; trained: {some(one.trained)}")
         out.lines(f"    {line}" for line in one.network.lines())
+    elif one.plan.drawn:
+        digest = one.plan.model.digest if one.plan.model else ""
+        out.say(f"  network: {digest} is not here: nobody can say what it holds")
     out.say(f"  cost: {one.cost}")
     out.lines(f"  rows: {line}" for line in one.rows)
     if one.missing:

@@ -128,7 +128,7 @@ def _features(plan: Plan) -> list[str]:
 
 def _pauses(plan: Plan) -> list[str]:
     """What of a plan to train runs, but should give pause; also of plans that have errors."""
-    return [*_without_noise(plan), *_of_method(plan), *_no_feature(plan), *_measured(plan)]
+    return [*_without_noise(plan), *_of_graph(plan), *_of_method(plan), *_no_feature(plan), *_measured(plan)]
 
 
 def _without_noise(plan: Plan) -> list[str]:
@@ -138,6 +138,13 @@ def _without_noise(plan: Plan) -> list[str]:
         "privacy.noise: without noise a server that lies can ask for sums at models that single out rows, and no "
         'protection of the sum hides that. hint: add noise, or federation.server = "curious" if it is to be trusted'
     ]
+
+
+def _of_graph(plan: Plan) -> Iterator[str]:
+    """Its operations and first weights are whatever its maker chose."""
+    if plan.drawn and not plan.noisy:
+        what = "without noise a graph can be made so that a sum tells of a single row, and no protection hides that"
+        yield f"model.graph: {what}. hint: add noise, or take graphs only from those whom owners trust with rows"
 
 
 def _of_method(plan: Plan) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Graphs by hand that would let a row end its batch, train what gets no gradient, or hold what their base holds."""
 
 import hashlib
+import tracemalloc
 
 import msgspec
 import numpy as np
@@ -13,6 +14,8 @@ from potluck.learning.graph.file import parsed, read, written
 from potluck.learning.graph.interpreter import forward
 from potluck.learning.graph.make.exported import InputShape
 from potluck.learning.graph.make.make import made
+from potluck.learning.graph.origins import below
+from potluck.learning.graph.outline import outline
 from potluck.learning.graph.schema import Special
 from potluck.learning.graph.tensors import packed
 from support.graph.examples import v as V
@@ -130,3 +133,50 @@ def test_a_frozen_weight_of_the_base_is_not_in_the_file_too(tmp_path):
         read(tmp_path / "other", tmp_path / "base")
     with pytest.raises(GraphError, match="names a base and lacks no weight"):
         read(tmp_path / "other")
+
+
+def joined(places, moves):
+    """(constants, nodes): places that are joined, and moved on and on; each result looks up a row."""
+    constants = {f"c{i}": ("int64", [1]) for i in range(places)}
+    nodes = [
+        node("cat", tuple(V(name) for name in constants), 0, out="all"),
+        node("slice", V("all"), 0, 0, 1, out="p0"),
+    ]
+    for i in range(moves):
+        nodes.append(node("reshape", V(f"p{i}"), (1,), out=f"p{i + 1}"))
+        nodes.append(node("embedding", V("t" if i else "s"), V(f"p{i + 1}"), out=f"e{i}"))
+    nodes.append(node("cat", tuple(V(f"e{i}") for i in range(moves)), 0, out="found"))
+    nodes.append(node("mean", V("found"), (0,), True, out="one"))
+    return constants, [*nodes, node("matmul", V("x"), V("w"), out="y"), node("mul", V("y"), V("one"), out="o")]
+
+
+def test_places_that_are_joined_and_moved_thousands_of_times_cost_what_they_are_and_not_their_product():
+    constants, nodes = joined(1_000, 500)
+    weights = {"t": ("float32", [5, 1]), "s": ("float32", [4, 1]), "w": ("float32", [3, 1])}
+    whole = graph(X, nodes, "o", weights, constants)
+    known = check(whole).values
+    tracemalloc.start()
+    try:
+        found = below(whole, known, "graph")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == dict.fromkeys(constants, 4)
+    assert peak < 2**20  # a set of names for each of the moves took 32 times as much
+
+
+def test_a_node_of_thousands_of_weights_makes_no_table_as_wide_as_all_their_names():
+    many = {f"{'w' * 150}{i}.w": ("float32", [1, 3]) for i in range(500)}
+    nodes = [
+        node("cat", tuple(V(name) for name in many), 0, out="all"),
+        node("mean", V("all"), (0,), True, out="row"),
+        node("linear", V("x"), V("row"), out="y0"),
+        *(node("mul", V(f"y{i}"), V(f"s{i}"), out=f"y{i + 1}") for i in range(300)),
+    ]
+    few = {f"s{i}": ("float32", [1]) for i in range(300)}
+    whole = graph(X, nodes, "y300", {**many, **few})
+    data = written(whole, {one.name: np.zeros(one.shape, np.float32) for one in whole.weights})
+    found = outline(parsed(data, "graph"))
+    assert max(map(len, found.lines())) < 2_000
+    assert "and 492 more" in "\n".join(found.lines())
+    assert len(found.document()["layers"][0]["weights"]) == 500

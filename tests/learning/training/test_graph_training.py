@@ -17,8 +17,16 @@ from potluck.core.errors import GraphError, PlanError, UsageError
 from potluck.core.plan import bare, canonical, digest
 from potluck.core.seeded import generator
 from potluck.learning.data.table import read
+from potluck.learning.data.target import goal_of
+from potluck.learning.graph.interpreter import memory
 from potluck.learning.loops import build
+from potluck.learning.models import graphs as of_plans
+from potluck.learning.models.graph_form import GraphForm
+from potluck.learning.models.graph_model import GraphModel, rows_at_once
+from potluck.learning.models.graphs import LEAST_ROOM, MOST_PATTERNS, needed, trained_of
 from potluck.learning.models.model import Model
+from potluck.learning.models.model import model as built
+from potluck.tasks.catalog import task_of
 from support.graph import trained as drawn
 from support.learning.sums import run
 
@@ -282,3 +290,56 @@ def test_a_summary_of_a_graph_says_what_it_is_made_of(graphs, tmp_path, capsys):
     found = summary(tmp_path / "run")
     assert found.document()["weights"] == done.model.graph.network.weights
     assert [one["name"] for one in found.document()["layers"]] == ["0", "1", "4"]
+
+
+class Compared(torch.nn.Module):
+    """A weight that only a comparison sees."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(5)
+        self.level, self.line = torch.nn.Parameter(torch.ones(1)), torch.nn.Linear(2, 1)
+
+    def forward(self, x):
+        return torch.where((x.mean(1, keepdim=True) * self.level) > 0, self.line(x), 2 * self.line(x))
+
+
+def test_a_weight_that_gets_no_gradient_is_told_where_it_alone_would_train(tmp_path):
+    path = drawn.made(Compared(), tmp_path / "net.graph")
+    (error,) = drawn.plan(path, model={"trainable": ["level"]}).problems()[0]
+    assert error.startswith("model.trainable: no gradient comes to what it names")
+    for names in (["*"], ["line.*"]):  # the control: beside others it stays as it is
+        found = potluck.run(drawn.plan(path, model={"trainable": names}), drawn.frames()).model.graph.network.tensors
+        assert found["level"].tolist() == [1.0]
+
+
+def test_patterns_of_what_trains_are_few_and_names_as_many_as_there_are(graphs, monkeypatch):
+    few = drawn.plan(graphs["binary"], model={"trainable": [f"*{i}*" for i in range(MOST_PATTERNS + 1)]})
+    monkeypatch.setattr(of_plans, "fnmatchcase", None)  # nothing is compared
+    (error,) = few.problems()[0]
+    monkeypatch.undo()
+    assert error.startswith("model.trainable: has 33 patterns, 32 are the most")
+    names = [one.name for one in drawn.plan(graphs["binary"]).spec.network.graph.weights]
+    named = drawn.plan(graphs["binary"], model={"trainable": names}).spec
+    assert trained_of(named) == trained_of(drawn.plan(graphs["binary"]).spec)
+
+
+def test_rows_are_scored_within_what_the_policy_was_asked_for(tmp_path):
+    wide = torch.nn.Sequential(torch.nn.Linear(2, 50_000), torch.nn.Linear(50_000, 1))
+    plan = drawn.plan(drawn.made(wide, tmp_path / "net.graph"), training={"batch": 2}).spec
+    whole = built(plan, np.zeros(GraphForm(plan.network, trained_of(plan), goal_of(plan)).size)).graph
+    assert whole.most == max(needed(plan), LEAST_ROOM)
+    rows = rows_at_once(whole.network, whole.most)
+    assert 2 <= rows < rows_at_once(whole.network, GraphModel(whole.network).most)
+    assert memory(whole.network.checked, rows) <= whole.most
+    assert whole.margins(np.zeros((rows + 3, 2))).shape == (rows + 3, 1)
+
+
+def test_what_a_graph_without_noise_can_give_away_is_said_before_anybody_agrees(graphs):
+    plan = drawn.plan(graphs["binary"], scheme="mask")
+    said = "a graph can be made so that a sum tells of a single row"
+    assert any(said in line for line in potluck.check(plan).warnings)
+    assert said in task_of(plan.spec).exact(plan.spec)
+    layers = potluck.Plan(**{**drawn.tables("", scheme="mask"), "model": {"kind": "network"}})
+    assert not any(said in line for line in potluck.check(layers).warnings)
+    assert said not in task_of(layers.spec).exact(layers.spec)

@@ -7,9 +7,12 @@ import pytest
 if find_spec("torch") is None:
     pytest.skip("the networks extra is missing", allow_module_level=True)
 
+from click.testing import CliRunner
+
 import potluck
 from potluck.api.network import inbox
 from potluck.api.network.preview import preview
+from potluck.cli import owner as cli
 from potluck.core.errors import Refused
 from potluck.core.plan import digest
 from potluck.drivers.sums import Sums
@@ -99,6 +102,8 @@ def test_the_inbox_shows_what_the_graph_holds_and_approval_pins_it(fed, graph):
     path.unlink()
     (asked,) = inbox.inbox(fed.folder / "a")
     assert asked.document()["network"] is None
+    shown = CliRunner().invoke(cli.inbox, [str(fed.folder / "a")])
+    assert f"network: {plan.spec.model.digest} is not here: nobody can say what it holds" in shown.output
 
 
 def test_a_graph_beyond_the_policys_memory_is_refused_by_name(fed, graph):

@@ -7,7 +7,7 @@ input's entries have to be looked at when rows are loaded (`Checked.below` says 
 that does not fit is refused there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from potluck.core.errors import GraphError
 from potluck.core.visible import visible
@@ -26,25 +26,38 @@ def below(graph: Graph, known: Mapping[str, Value], where: str) -> dict[str, int
     Raises GraphError: a place is computed, or a running statistic is neither constant nor frozen.
     """
     given = [(one.name, one.dtype) for one in graph.inputs] + [(one.name, one.dtype) for one in graph.constants]
-    origins = {name: frozenset({name}) for name, dtype in given if dtype == "int64"}
+    places = {name for name, dtype in given if dtype == "int64"}
     still = {one.name for one in graph.constants} | {one.name for one in graph.weights if not one.train}
-    found: dict[str, int] = {}
     for i, node in enumerate(graph.nodes):
         place = f"{where}: node {i + 1} ({node.op})"
-        if node.op in _MOVES and all(name in origins for name in node.takes):
-            moved = frozenset().union(*(origins[name] for name in node.takes))
-            origins.update(dict.fromkeys(node.out, moved))
-        elif node.op == "embedding":
-            table, indices = _name(node, "weight"), _name(node, "indices")
-            if indices not in origins:
-                hint = "take them from an input of whole numbers or a constant: one row could end the whole batch"
-                raise GraphError(f'its indices "{visible(indices[:80])}" are computed', where=place, hint=hint)
-            for name in origins[indices]:
-                size = known[table].shape[0]
-                found[name] = min(size, found.get(name, size))
+        if _moves(node, places):
+            places.update(node.out)
+        elif node.op == "embedding" and (indices := _name(node, "indices")) not in places:
+            hint = "take them from an input of whole numbers or a constant: one row could end the whole batch"
+            raise GraphError(f'its indices "{visible(indices[:80])}" are computed', where=place, hint=hint)
         elif node.op == "batch_norm" and not {_name(node, "running_mean"), _name(node, "running_var")} <= still:
             hint = "constants or frozen weights: nothing gives them a gradient"
             raise GraphError("its running statistics are computed, or train", where=place, hint=hint)
+    found = _shortest(graph, known, places)
+    return {name: found[name] for name, _ in given if name in found}
+
+
+def _moves(node: Node, places: Collection[str]) -> bool:
+    return node.op in _MOVES and all(name in places for name in node.takes)
+
+
+def _shortest(graph: Graph, known: Mapping[str, Value], places: Collection[str]) -> dict[str, int]:
+    """By value: how long the shortest table is in which its entries are places. Whoever uses a value stands below who
+    makes it, so one walk up is enough, however many values are moved together."""
+    found: dict[str, int] = {}
+    for node in reversed(graph.nodes):
+        if node.op == "embedding":
+            name, size = _name(node, "indices"), known[_name(node, "weight")].shape[0]
+            found[name] = min(size, found.get(name, size))
+        elif _moves(node, places):
+            sizes = [found[name] for name in node.out if name in found]
+            for name in node.takes if sizes else ():
+                found[name] = min(*sizes, found.get(name, sizes[0]))
     return found
 
 

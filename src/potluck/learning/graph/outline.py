@@ -15,6 +15,9 @@ from potluck.learning.graph.interpreter import memory
 from potluck.learning.graph.schema import Weight
 from potluck.learning.graph.value import Value
 
+MOST_NAMED = 8
+"""Names that a line says; JSON has all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -129,7 +132,13 @@ def _count(weights: Sequence[Weight]) -> int:
 def _common(names: Sequence[str]) -> str:
     """The module that these weights belong to; of a weight alone without one its name."""
     modules = {name.rpartition(".")[0] for name in names}
-    return next(iter(modules)) if len(modules) == 1 and "" not in modules else ", ".join(names)
+    return next(iter(modules)) if len(modules) == 1 and "" not in modules else some(names)
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few: a node may take thousands of weights, and each line of a table is as long as the longest."""
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def _shape(value: Value) -> tuple[str | int, ...]:

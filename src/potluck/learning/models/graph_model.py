@@ -49,16 +49,17 @@ def parts(weights: Floats, trained: Sequence[Weight]) -> dict[str, Array]:
 
 @dataclass(frozen=True, eq=False)
 class GraphModel:
-    """See the module."""
+    """See the module. most: bytes that rows may take while they are scored."""
 
     network: Network = field(repr=False)
+    most: int = MOST_MEMORY
 
     def moved(self, weights: Floats, trained: Sequence[Weight]) -> "GraphModel":
         """The same graph, with this vector [d] in place of the weights that train."""
         held = self._held | parts(weights, trained)
         found = parsed(written(self.network.graph, held), "model.graph")
         base = {name: one for name, one in self.network.tensors.items() if name in self.network.based}
-        return GraphModel(replace(found, tensors={**found.tensors, **base}, missing=self.network.missing))
+        return GraphModel(replace(found, tensors={**found.tensors, **base}, missing=self.network.missing), self.most)
 
     @property
     def _held(self) -> dict[str, Array]:
@@ -84,7 +85,7 @@ class GraphModel:
         outputs = self.network.checked.values[graph.output].shape[1]
         found = np.empty((len(rows), outputs))
         with one_thread(), loaded.no_grad():
-            for some in slices(len(rows), rows_at_once(self.network)):
+            for some in slices(len(rows), rows_at_once(self.network, self.most)):
                 found[some] = forward(self._program, self._tensors, given(graph, rows[some])).numpy()
         return found
 
@@ -94,9 +95,9 @@ def given(graph: Graph, rows: Inputs) -> "dict[str, Tensor]":
     return {one.name: torch().from_numpy(taken(rows, one.name).astype(one.dtype)) for one in graph.inputs}
 
 
-def rows_at_once(network: Network) -> int:
-    """How many rows are scored at a time: as many as the bounds of memory and arithmetic let, up to ROWS."""
+def rows_at_once(network: Network, most: int) -> int:
+    """How many rows are scored at a time: as many as so many bytes and the bound of arithmetic let, up to ROWS."""
     checked = network.checked
     each = max(1, memory(checked, 1) - memory(checked, 0))
-    room = max(0, MOST_MEMORY - memory(checked, 0)) // each
+    room = max(0, most - memory(checked, 0)) // each
     return max(1, min(ROWS, room, MOST_FLOPS // max(1, checked.flops)))

@@ -26,6 +26,10 @@ from potluck.learning.graph.value import FLOATS
 from potluck.learning.models.fitted import training
 
 ALL = ("*",)
+LEAST_ROOM = 1 << 26
+"""Bytes that every policy lets a batch have."""
+MOST_PATTERNS = 32
+"""Patterns of what trains: each is compared with each of a graph's weights, of which there may be tens of thousands."""
 NOT_HERE = 'model.graph: is not here. hint: graph = "net.graph", the file that `potluck graph make` wrote'
 
 
@@ -131,11 +135,21 @@ def lacks_base(plan: Plan) -> str:
 
 def trained_of(plan: Plan) -> tuple[Weight, ...]:
     """The weights that train, in the graph's order: those that the graph lets train and the plan's patterns name."""
-    names = required(plan.model).trainable
-    return tuple(
-        one
-        for one in network_of(plan).graph.weights
-        if one.train and any(fnmatchcase(one.name, pattern) for pattern in names)
+    named = _matched(plan)
+    return tuple(one for one in network_of(plan).graph.weights if one.train and one.name in named)
+
+
+def _patterns(plan: Plan) -> list[str]:
+    """Of what trains: what is no plain name."""
+    return [one for one in required(plan.model).trainable if not set("*?[").isdisjoint(one)]
+
+
+def _matched(plan: Plan) -> set[str]:
+    """Names that the plan's list of what trains has, and those that its patterns match."""
+    patterns = _patterns(plan)
+    held = network_of(plan).graph.weights
+    return set(required(plan.model).trainable).union(
+        one.name for one in held if any(fnmatchcase(one.name, pattern) for pattern in patterns)
     )
 
 
@@ -151,9 +165,18 @@ def needed(plan: Plan) -> int | None:
     return memory(plan.network.checked, training(plan).batch or 0)
 
 
+def most_to_score(plan: Plan) -> int:
+    """Bytes that its rows may take while they are scored: an owner's policy was asked about a batch of training."""
+    return max(needed(plan) or 0, LEAST_ROOM)
+
+
 def faults(plan: Plan) -> Iterator[str]:
     """What of a plan with a graph does not fit it. Lines as `check` makes them."""
-    model = required(plan.model)
+    model, patterns = required(plan.model), len(_patterns(plan))
+    if patterns > MOST_PATTERNS:  # nothing is compared with them
+        what = f"has {patterns} patterns, {MOST_PATTERNS} are the most"
+        yield f"model.trainable: {what}. hint: name weights as they are called, or fewer patterns"
+        return
     if not isinstance(plan, Equipped):
         yield NOT_HERE
         return
@@ -161,6 +184,7 @@ def faults(plan: Plan) -> Iterator[str]:
         keys = "model.layers, model.activation and model.seed"
         yield f"model.graph: stands instead of layers. hint: leave out {keys}"
     yield from _named(plan)
+    yield from _cut_off(plan)
     yield from shape_faults(network_of(plan), encoding(plan), goal_of(plan))
     yield from _bounded(plan)
 
@@ -177,15 +201,30 @@ def _named(plan: Plan) -> Iterator[str]:
         yield f"model.base: {what}. hint: put the file into {FOLDER}/ beside the plan"
     if not required(plan.model).trainable:
         yield 'model.trainable: names nothing. hint: ["*"] is all that the graph lets train'
+    patterns, by_name = set(_patterns(plan)), {one.name: one for one in network.graph.weights}
+    names = ", ".join(one.name for one in network.graph.weights if one.train)[:400]
     for pattern in required(plan.model).trainable:
-        found = [one for one in network.graph.weights if fnmatchcase(one.name, pattern)]
+        held = by_name.values() if pattern in patterns else filter(None, [by_name.get(pattern)])
+        found = [one for one in held if fnmatchcase(one.name, pattern)]
         if not found:
-            names = ", ".join(one.name for one in network.graph.weights if one.train)
-            hint = f"it has {names[:400]}" if names else "nothing of it trains"
+            hint = f"it has {names}" if names else "nothing of it trains"
             yield f'model.trainable: "{visible(pattern[:80])}" matches no weight of the graph. hint: {hint}'
         elif not any(one.train for one in found):
             what = f'"{visible(pattern[:80])}" matches frozen weights alone, such as {found[0].name}'
             yield f"model.trainable: {what}. hint: let them require gradients when the graph is made"
+
+
+def _cut_off(plan: Plan) -> Iterator[str]:
+    """A gradient comes to floats alone: a comparison or a cast to whole numbers lets none through."""
+    network, moved = network_of(plan), {one.name for one in trained_of(plan)}
+    if not moved:
+        return
+    for node in network.graph.nodes:
+        if not moved.isdisjoint(node.takes):
+            moved.update(name for name in node.out if network.checked.values[name].dtype in FLOATS)
+    if network.graph.output not in moved:
+        what = "no gradient comes to what it names: comparisons stand between it and the output"
+        yield f"model.trainable: {what}. hint: name weights that the output depends on smoothly"
 
 
 def shape_faults(network: Network, how: Encoding, target: Goal) -> Iterator[str]:

@@ -34,7 +34,7 @@ from potluck.learning.models import forest, layers
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.forest import Forest
 from potluck.learning.models.graph_model import GraphModel
-from potluck.learning.models.graphs import digest_of, network_of, shape_faults, trained_of
+from potluck.learning.models.graphs import digest_of, most_to_score, network_of, shape_faults, trained_of
 from potluck.learning.models.kinds import MODELS, kind_of
 
 if TYPE_CHECKING:
@@ -342,7 +342,7 @@ def model(plan: Plan, weights: Floats) -> Model:
     spec, kind = required(plan.model), kind_of(plan)
     assert kind.layered
     if plan.drawn:
-        whole = GraphModel(network_of(plan)).moved(weights, trained_of(plan))
+        whole = GraphModel(network_of(plan), most_to_score(plan)).moved(weights, trained_of(plan))
         return Model(word(plan), encoding(plan), goal_of(plan), np.zeros(0), graph=whole)
     network = Network(layers=spec.layers, activation=spec.activation) if kind.deep else None
     return Model(word(plan), encoding(plan), goal_of(plan), weights, network)

@@ -3,7 +3,7 @@
 from potluck.core.plan import Plan, required
 from potluck.learning.evaluation import evaluate
 from potluck.tasks import trained
-from potluck.tasks.spec import TaskSpec
+from potluck.tasks.spec import EXACT, TaskSpec
 from potluck.tasks.sums import costs, estimate, local, site, task
 from potluck.tasks.sums.protections import PROTECTIONS
 from potluck.tasks.train.compare import compared
@@ -37,8 +37,14 @@ def _learnt(plan: Plan, me: str) -> str:
     return f"{what}. It reads the columns {columns(plan)}.{left_out(plan)}"
 
 
+def _exact(plan: Plan) -> str:
+    made = "; a graph can be made so that a sum tells of a single row: approve it if you trust who made it with rows"
+    return EXACT + (made if plan.drawn else "")
+
+
 TRAIN = TaskSpec(
     learnt=_learnt,
+    exact=_exact,
     words=_words,
     unknown=_unknown,
     check=task.check,
