@@ -67,6 +67,19 @@ def test_every_part_of_a_row_counts(part):
     assert of_table(table(**{part: changed}), KEY).digest != of_table(one, KEY).digest
 
 
+def test_which_side_a_row_is_on_counts_of_three_sides():
+    """A row that moves from training to validation would be told by the difference of two looks."""
+    one, free = table(), ~table().test
+    sides = [np.zeros(N, bool), free & (np.arange(N) % 2 == 0), free & (np.arange(N) % 2 == 1), free]
+    found = {of_table(table(validation=side), KEY).digest for side in sides}
+    assert len(found) == len(sides)
+    assert of_table(one, KEY).digest == of_table(table(validation=sides[0]), KEY).digest
+    turned = [name[::-1] for name in (one.features, one.target, one.test, sides[1])]
+    back, plain = (table(person=None, features=turned[0], target=turned[1], test=turned[2], validation=turned[3],
+                         columns={"x": one.columns["x"][::-1]}), table(person=None, validation=sides[1]))  # fmt: skip
+    assert of_table(back, KEY).digest == of_table(plain, KEY).digest  # the control: their order does not
+
+
 def owned(order=slice(None), **other):
     """An owner's keys and columns; its fourth row has no key."""
     rows = np.array([0, 1, 2, 4])[order]

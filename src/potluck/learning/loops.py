@@ -42,12 +42,12 @@ class TrainTask:
         fitted = yield from self._fitted(looks)
         trained = model(self.plan, fitted.weights)
         beside = basis(self.plan, trained.digest(), fitted)
-        found = Trained(trained, None, fitted.warnings, beside, tuple(looks.history), looks.kept)
+        found = Trained(trained, None, fitted.told, beside, tuple(looks.history), looks.kept)
         if not self._evaluates:
             return found
         answer = yield self._asked(Kind.EVALUATE, 0, fitted.weights)
         metrics, more = evaluate.metrics(self.plan, trained, answer)
-        return replace(found, metrics=metrics, warnings=(*fitted.warnings, *more))
+        return replace(found, metrics=metrics, warnings=(*fitted.told, *more))
 
     def _fitted(self, looks: Looks) -> Generator[Ask, Answer, Fitted]:
         """Training to its end, or to where looks end it."""

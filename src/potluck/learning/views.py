@@ -41,7 +41,9 @@ def _looked_at(plan: Plan) -> str:
     if not plan.looks:
         return ""
     often, number = training(plan).every, goal_of(plan).side == "number"
-    what = "count and summed squares of errors and targets" if number else "summed loss, and how many are in each cell"
+    cells = sum(block.size for block in evaluate.blocks(plan, np.zeros(0)))
+    counted = f"summed loss, and how many are in each of {cells} cells"
+    what = "count and summed squares of errors and targets" if number else counted
     when = "each round" if often == 1 else f"every {often} rounds and the last"
     return f"; after {when} the validation rows' {what}, at that round's model"
 

@@ -1,5 +1,7 @@
 """A row's side depends on the row, the seed and its ordinal among equal rows; on no other row."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,6 +38,39 @@ def test_order_does_not_matter(cells, shuffler):
     mixed = list(cells)
     shuffler.shuffle(mixed)
     assert held(mixed) == held(cells)
+
+
+def by_side(cells, split):
+    """How many of each kind of row are on each side: (side, row). The last cell is what the split column says."""
+    spec = make()
+    spec = replaced(spec, data=replaced(spec.data, split=split))
+    table = frames(spec, pd.DataFrame(cells, columns=["x", "c", "y", "fold"]))["a"]
+    where = np.where(table.test, "test", np.where(table.train, "train", "validation")).tolist()
+    return Counter((side, *row[:3]) for side, row in zip(where, cells, strict=True))
+
+
+folds = st.tuples(st.integers(0, 2), st.sampled_from("uv"), st.sampled_from("01"), st.sampled_from(["test", "train"]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(folds, min_size=1, max_size=30),
+    folds,
+    st.integers(0, 29),
+    st.sampled_from([Split(test=0.3, validation=0.4), Split(column="fold", validation=0.5)]),
+)
+def test_a_row_more_is_one_row_more_on_one_side_wherever_it_comes(cells, more, place, split):
+    """Else one row would move the training sum and the metrics both, and noise for a row covers one of them."""
+    before, after = by_side(cells, split), by_side([*cells[:place], more, *cells[place:]], split)
+    assert (before - after).total() == 0
+    assert (after - before).total() == 1
+
+
+def test_a_test_row_takes_no_equal_row_out_of_training():
+    split = Split(column="fold", validation=0.5)
+    for x in range(11):
+        alone, beside = [(x, "u", "0", "train")], [(x, "u", "0", "test"), (x, "u", "0", "train")]
+        assert by_side(beside, split) - by_side(alone, split) == Counter({("test", x, "u", "0"): 1})
 
 
 def test_equal_rows_do_not_all_go_to_one_side():

@@ -17,7 +17,8 @@ from potluck.core.rounds import Abort
 from potluck.core.tables.training import Stop
 from potluck.dp.mechanism import guarded, mechanism
 from potluck.learning.check import check
-from potluck.learning.evaluation.validation import MOST_LOSS
+from potluck.learning.data.target import goal_of
+from potluck.learning.evaluation.validation import MOST_LOSS, _losses
 from potluck.learning.loops import TrainTask, build
 from potluck.learning.models.model import model
 from potluck.secret.random import system
@@ -204,6 +205,31 @@ def test_training_ends_after_patience_and_keeps_the_best(losses, rounds, kept):
     assert [one.round for one in outcome.history] == list(range(1, rounds + 1))
     assert outcome.kept == kept
     assert outcome.model.weights.tolist() == weights[kept - 1].tolist()
+
+
+def test_what_the_last_round_opened_is_not_said_of_an_earlier_model():
+    """The last model has not arrived. The one that is kept was never to arrive: it is what looks are for."""
+    spec = looking(stop=Stop(metric="loss", patience=100))
+    (kept, _), (last, _) = scripted(spec, [1, 2, 3, 4, 5, 6]), scripted(spec, [6, 5, 4, 3, 2, 1])
+    assert (kept.kept, last.kept) == (1, 6)
+    assert [any("has not arrived" in line for line in one.warnings) for one in (kept, last)] == [False, True]
+    assert (kept.basis.converged, last.basis.converged) == (None, False)
+    assert kept.basis.warnings == kept.warnings
+
+
+class Blank:
+    """A model that has no margin for some rows: those whose first feature is negative."""
+
+    target = goal_of(looking())
+
+    @staticmethod
+    def margins(features):
+        return np.where(features[:, :1] < 0, np.nan, 3.0)
+
+
+def test_a_row_of_which_a_model_says_nothing_has_the_largest_loss():
+    found = _losses(Blank(), np.array([[-1.0], [1.0], [1.0]]), np.array([1.0, 1.0, 0.0]))
+    assert found.tolist() == pytest.approx([MOST_LOSS, np.log1p(np.exp(-3.0)), np.log1p(np.exp(3.0))])
 
 
 def test_of_a_rising_metric_more_is_better():

@@ -327,6 +327,12 @@ def _sides(plan: Plan, rows: Table, who: list[str]) -> tuple[NDArray[np.bool_], 
         return np.zeros(len(rows.target), dtype=np.bool_), none
     if split.column is not None and split.validation is None:
         return held, none
-    places = by_person(split.seed, who) if who else by_row(split.seed, rows.features, rows.target, rows.marks)
+    if who:
+        places = by_person(split.seed, who)
+    else:  # beside a split column: else a row for the test would move an equal one out of training
+        rest: NDArray[np.bool_] | slice = ~held if split.column is not None else slice(None)
+        marks = None if rows.marks is None else rows.marks[rest]
+        places = np.ones(len(held))
+        places[rest] = by_row(split.seed, rows.features[rest], rows.target[rest], marks)
     test, validation = sides(split, places, held)
     return test, none if split.validation is None else validation

@@ -85,14 +85,16 @@ class _Seen:
 def _losses(model: Model, rows: Inputs, target: Floats) -> Floats:
     """[k] the log-loss of each row, cut off."""
     # Whatever the announced model, every row has a loss: a failure would tell of a row.
-    margins = np.nan_to_num(model.margins(rows))
+    given = model.margins(rows)
+    margins = np.nan_to_num(given)
     if model.target.side == "binary":
         found = np.logaddexp(0.0, np.where(target == 1, -margins[:, 0], margins[:, 0]))
     else:
         highest = margins.max(axis=1)
         whole = highest + np.log(np.exp(margins - highest[:, None]).sum(axis=1))
         found = whole - margins[np.arange(len(target)), target.astype(np.int64)]
-    return np.asarray(np.clip(np.nan_to_num(found, nan=MOST_LOSS), 0.0, MOST_LOSS), dtype=np.float64)
+    found[np.isnan(given).any(axis=1)] = MOST_LOSS  # a model that says nothing of a row is not half right
+    return np.asarray(np.clip(found, 0.0, MOST_LOSS), dtype=np.float64)
 
 
 def look(plan: Plan, model: Model, answer: Answer, number: int) -> Look:

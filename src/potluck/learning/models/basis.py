@@ -57,7 +57,7 @@ def basis(plan: Plan, digest: str, fitted: Fitted) -> Basis | None:
         noise=plan.privacy.noise,
         units=units,
         converged=fitted.converged,
-        warnings=fitted.warnings,
+        warnings=fitted.told,
         sums=fitted.curvature,
         iterates="averaged" if fitted.averaged else msgspec.UNSET,
     )

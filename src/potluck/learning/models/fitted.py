@@ -24,13 +24,20 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
     """Final weights [d], what to mind, whether the fit has converged (None: not known), and where the method opened it
-    the curvature there. averaged: they are the mean of those after several rounds."""
+    the curvature there. averaged: they are the mean of those after several rounds. ending: what to mind beside of these
+    weights alone, not of those of an earlier round."""
 
     weights: Floats = field(repr=False)
     warnings: tuple[str, ...] = ()
     converged: bool | None = None
     curvature: Sums | None = field(default=None, repr=False)
     averaged: bool = False
+    ending: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """All that there is to mind."""
+        return (*self.warnings, *self.ending)
 
 
 def training(plan: Plan) -> Training:

@@ -123,7 +123,7 @@ class Gradient:
         found = Fitted(mean.of(weights), warnings, averaged=mean.total is not None)
         if risen > 1:
             said = f"gradient descent has gone up: {TOO_FAST}"
-            return replace(found, warnings=(*warnings, said), converged=False)
+            return replace(found, ending=(said,), converged=False)
         if self.plan.noisy:
             return found
         ahead = float(np.abs(found.weights - weights).max())
@@ -133,7 +133,7 @@ class Gradient:
             ahead += _at_most(norm, l2(self.plan))
         if ahead <= NEAR * max(1.0, float(np.abs(found.weights).max())):
             return replace(found, converged=True)
-        return replace(found, warnings=(*warnings, NOT_ARRIVED), converged=False)
+        return replace(found, ending=(NOT_ARRIVED,), converged=False)
 
 
 @dataclass(slots=True)

@@ -110,11 +110,12 @@ class Newton:
             within(self.plan, point)
         weights = point if accepted else best
         settled = settled or link(self.plan).squares  # a quadratic's one step is exact
+        ending = _blurred(last, lowest, weights)
         if not settled:
             self._growing(lengths, step)
-            warnings = (*warnings, "newton has not converged: raise training.rounds or model.l2")
-        warnings = (*warnings, *_blurred(last, lowest, weights))
-        return Fitted(weights, warnings, settled, self._curvature(last, best, weights, lowest))
+            ending = ("newton has not converged: raise training.rounds or model.l2", *ending)
+        curvature = self._curvature(last, best, weights, lowest)
+        return Fitted(weights, warnings, settled, curvature, ending=ending)
 
     def _curvature(self, answer: Answer, best: Floats, weights: Floats, lowest: float) -> Sums:
         """What the sums at `best` say of the final model, which lies near: at convergence nearly there."""
