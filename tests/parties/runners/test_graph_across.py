@@ -1,6 +1,8 @@
 """Plans that name a graph, across machines: the server sends it to who lacks it, and one that was sent stays."""
 
+import time
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -10,13 +12,14 @@ if find_spec("torch") is None:
 from click.testing import CliRunner
 
 import potluck
-from potluck.api.network import inbox
+from potluck.api.network import inbox, sessions
 from potluck.api.network.preview import preview
 from potluck.cli import owner as cli
 from potluck.core.errors import Refused
 from potluck.core.plan import digest
 from potluck.drivers.sums import Sums
 from potluck.learning.loops import build
+from potluck.members.home import CoordinatorHome
 from potluck.parties.admission import graphs
 from support.graph import trained as drawn
 from support.hostile.proposals import by_person
@@ -114,3 +117,22 @@ def test_a_graph_beyond_the_policys_memory_is_refused_by_name(fed, graph):
     with fed.attending("a"), pytest.raises(Refused, match=r"a refuses this plan \(memory\)"):
         across.until(fed, quick(plan), "denied")
     assert any("a batch of the plan's graph may take" in line for line in fed.heard["a"])
+
+
+def test_a_server_that_is_killed_while_it_keeps_the_graph_leaves_all_of_it(fed, graph, monkeypatch):
+    plan, home = planned(graph), CoordinatorHome.at(fed.folder / "fed")
+    with sessions.session(home, plan, plan.spec, False, home.open(time.time()).federation) as kept_run:
+        assert sessions.planned_in(kept_run.folder, kept_run.journal).network.digest == plan.spec.network.digest
+
+    def killed(path, to):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        sessions.session(home, plan, plan.spec, False, home.open(time.time()).federation),
+    ):
+        raise AssertionError("it goes on")
+    monkeypatch.undo()
+    assert (kept_run.folder / sessions.GRAPH).read_bytes() == graph.read_bytes()
+    assert (kept_run.folder / sessions.GRAPH).stat().st_mode & 0o777 == 0o600

@@ -18,6 +18,7 @@ from potluck.drivers.memory import new_run
 from potluck.learning.evaluation import evaluate
 from potluck.learning.models.graphs import graph_of, with_bytes
 from potluck.members.federation import Federation
+from potluck.members.files import PRIVATE, replace
 from potluck.members.home import CoordinatorHome
 from potluck.parties.runners.journal import Journal
 
@@ -89,7 +90,7 @@ def session(home: CoordinatorHome, plan: Plan, spec: Spec, fresh: bool, federati
             for name, value in {**facts, "state": OPEN}.items():
                 journal.note(name, value)
         if graph_of(spec):
-            private.write(folder / GRAPH, graph_of(spec))
+            replace(folder / GRAPH, graph_of(spec), PRIVATE)  # `server status` may read it now
         journal.begun_under(federation.version, federation.digest)
         if journal.rounds():
             journal.note("resumed", str(int(journal.fact("resumed") or "0") + 1))
