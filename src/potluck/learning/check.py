@@ -172,6 +172,9 @@ def _of_sites(spec: Training, method: TrainingMethod) -> Iterator[str]:
     if method.by_site:
         if spec.mu != Training(method=spec.method).mu and spec.local != "prox":
             yield 'training.mu: is ignored: local steps are plain. hint: local = "prox", or leave it out'
+        if spec.local == "prox" and spec.rate * spec.mu >= 2:
+            what = f"times training.rate it is {spec.rate * spec.mu:.3g}: from 2 on local steps move ever further away"
+            yield f"training.mu: {what}. hint: at most {1 / spec.rate:.3g}, or a lower training.rate"
         return
     others = " or ".join(f'"{word}"' for word, one in METHODS.entries.items() if one.by_site)
     for key in ("steps", "local", "mu"):

@@ -116,6 +116,19 @@ def test_steps_that_nobody_takes_are_told(training, said):
     assert bool(errors) == ("either" in said)
 
 
+@pytest.mark.parametrize(("mu", "told"), [(1 / 0.3, False), (2.01 / 0.3, True)])
+def test_a_pull_that_throws_local_steps_further_away_is_told(mu, told):
+    """From rate times mu = 2 on, the distance to the common model grows by every step, whatever the rows are."""
+    spec = heart(training=Training(method="average", rounds=2, rate=0.3, local="prox", mu=mu, steps=200, batch=10_000))
+    assert any("training.mu: times training.rate" in line for line in check(spec)[1]) == told
+    try:
+        run(build(spec), hospitals(spec))
+        away = False
+    except Abort:
+        away = True
+    assert away == told
+
+
 def test_with_noise_every_site_weighs_one():
     spec = replaced(tiny("average", rounds=1, rate=1.0), privacy=noised("site"))
     big, small = rows(*[(9, 1, "")] * 30, (1, 0, "")), rows((1, 0, ""), (2, 1, ""))
