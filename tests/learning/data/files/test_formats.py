@@ -42,6 +42,12 @@ def test_a_png_file_gives_its_numbers(colour, depth, shape, kept):
     assert np.array_equal(found, np.moveaxis(whole, 2, 0)[:kept])
 
 
+@pytest.mark.parametrize(("colour", "channels"), [(2, 3), (4, 2), (6, 4)], ids=["colour", "grey with alpha", "both"])
+def test_a_png_file_whose_16_bits_would_be_shortened_to_8_is_refused(colour, channels):
+    with pytest.raises(Unreadable, match="16 bits"):
+        decoded(written.png(numbers((5, 7, channels), np.uint16), colour, 16))
+
+
 def test_a_palette_becomes_its_colours():
     found = decoded(written.png(np.array([[0, 1, 1]]), 3, 8, PALETTE)).values
     assert found[:, 0].T.tolist() == [[10, 20, 30], [200, 100, 50], [200, 100, 50]]
@@ -191,6 +197,29 @@ def enhanced(one):
 
     one.SOPClassUID = CTImageStorage
     one.SharedFunctionalGroupsSequence = Sequence([Dataset()])
+
+
+def tabled(one):
+    from pydicom.dataset import Dataset
+    from pydicom.sequence import Sequence
+
+    item = Dataset()
+    item.add_new(0x00283002, "US", [256, 0, 16])
+    item.add_new(0x00283006, "OW", bytes(512))
+    one.ModalityLUTSequence = Sequence([item])
+
+
+@pytest.mark.parametrize(
+    ("change", "name"), [(enhanced, "SharedFunctionalGroupsSequence"), (tabled, "ModalityLUTSequence")]
+)
+@pytest.mark.parametrize("unknown", [False, True], ids=["of a length", "of an unknown length"])
+def test_a_table_or_slopes_by_frame_are_refused_however_their_sequence_ends(change, name, unknown):
+    def marked(one):
+        change(one)
+        one[name].is_undefined_length = unknown
+
+    with pytest.raises(Unreadable, match="follow from a table or differ by frame"):
+        decoded(written.dicom(numbers((5, 7), "u2"), change=marked))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from potluck.learning.data.files import dicom_elements
@@ -212,3 +213,33 @@ def test_messages_hold_nothing_of_the_file():
     with pytest.raises(Unreadable) as caught:
         decoded(data)
     assert "NOBODY" not in str(caught.value)
+
+
+def thin(shape):
+    """A file whose axes are as unlike as its format lets them be."""
+    return {2: written.png, 3: lambda values: written.nifti(values, packed=True)}[len(shape)](np.zeros(shape, "u1"))
+
+
+@pytest.mark.parametrize(
+    ("file", "shape"),
+    [
+        ((400_000, 1), (1, 64, 64)),
+        ((1, 400_000), (1, 64, 64)),
+        ((1, 1, 32_000), (1, 4, 64, 64)),
+        ((32_000, 1, 1), (1, 4, 64, 64)),
+    ],
+)
+def test_a_thin_file_takes_no_more_than_itself_and_the_shape_while_it_is_resized(file, shape, monkeypatch):
+    sizes, resize = [], Image.Image.resize
+
+    def seen(image, size, *more):
+        sizes.append(image.width * image.height)
+        sizes.append(size[0] * size[1])
+        return resize(image, size, *more)
+
+    monkeypatch.setattr(Image.Image, "resize", seen)
+    data = thin(file)
+    assert len(data) < 4096
+    assert picture(decoded(data), shape, 0, 255).values.shape == shape
+    assert max(sizes) <= max(np.prod(file), np.prod(shape))
+    assert len(sizes) <= 4 * 2 * (shape[1] + 1)

@@ -117,6 +117,8 @@ def _walk(data: memoryview, at: int, explicit: bool, meta: bool = False) -> Iter
         if one.length == OPEN:
             if one.kind == b"UN" or len(within) == DEEPEST:
                 raise Unreadable("is a DICOM file with sequences that are not read")
+            if not within:
+                yield one
             within.append(ITEM_END if one.tag == ITEM else SEQUENCE_END)
             continue
         if one.length > len(data) - at:

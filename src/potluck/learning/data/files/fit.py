@@ -2,8 +2,8 @@
 
 Each number is cut to the declared range and scaled as a number's column is. Then a picture is resized by Pillow's
 BILINEAR filter, a triangle as wide as what it has to cover, so that no pixel of a larger picture is passed over; a
-volume first slice by slice, then along its depth. The same file gives the same bits on one machine. Colour becomes grey
-by the weights of ITU-R BT.601, grey becomes three equal channels.
+volume along its depth too. The same file gives the same bits on one machine. Colour becomes grey by the weights of
+ITU-R BT.601, grey becomes three equal channels.
 """
 
 from dataclasses import dataclass, field
@@ -34,8 +34,9 @@ def picture(raster: Raster, shape: tuple[int, ...], low: float, high: float) -> 
     number is none."""
     placed = Raster(_placed(raster.values, shape), raster.slope, raster.intercept, raster.inverted)
     found = _scaled(placed, low, high)
-    values = _coloured(found.values, shape[0])
+    values = _grey(found.values) if (len(found.values), shape[0]) == (3, 1) else found.values
     values = np.stack([_resized(one, shape[1:]) for one in values])
+    values = np.repeat(values, shape[0], axis=0) if len(values) < shape[0] else values
     return Fitted(np.clip(values, -1, 1), found.numbers, found.below, found.above)
 
 
@@ -73,22 +74,25 @@ def _scaled(raster: Raster, low: float, high: float) -> Fitted:
     return Fitted(-values if raster.inverted else values, len(flat), below, above)
 
 
-def _coloured(values: Tensor, channels: int) -> Tensor:
-    if len(values) == channels:
-        return values
-    if channels == 1:
-        return np.tensordot(GREY, values, 1)[None]
-    return np.repeat(values, channels, axis=0)
+def _grey(values: Tensor) -> Tensor:
+    return np.tensordot(GREY, values, 1)[None]
 
 
 def _resized(values: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """[h, w] or [d, h, w] in another size."""
+    """[h, w] or [d, h, w] in another size. An axis that shrinks is taken before one that grows: what stands in between
+    is never larger than both ends, whatever axes a file has."""
     if values.shape == shape:
         return values
     if len(shape) == 2:
         return _plane(values, shape)
-    slices = np.stack([_plane(one, shape[1:]) for one in values])
-    return _plane(slices.reshape(len(slices), -1), (shape[0], shape[1] * shape[2])).reshape(shape)
+    if len(values) > shape[0]:
+        values = _deep(values, shape[0])
+    return _deep(np.stack([_plane(one, shape[1:]) for one in values]), shape[0])
+
+
+def _deep(values: Tensor, depth: int) -> Tensor:
+    """[d, h, w] with another depth."""
+    return _plane(values.reshape(len(values), -1), (depth, values[0].size)).reshape(depth, *values.shape[1:])
 
 
 def _plane(values: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -97,4 +101,8 @@ def _plane(values: Tensor, shape: tuple[int, ...]) -> Tensor:
     if values.shape == shape:
         return values
     image = Image.fromarray(np.ascontiguousarray(values))
-    return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR), np.float32)
+    height, width = shape
+    between = (width, image.height) if width <= image.width else (image.width, height)
+    for size in (between, (width, height)):
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    return np.asarray(image, np.float32)

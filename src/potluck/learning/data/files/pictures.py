@@ -2,7 +2,7 @@
 
 Pixels are taken as they are stored: 0 to 255, of grey PNG files of 16 bits to 65 535. A palette becomes its colours, an
 alpha channel is left away. The orientation that EXIF may state is NOT applied, nor is a colour profile. Animations,
-CMYK and colour of 16 bits a channel, which Pillow would shorten to 8, are refused by name.
+CMYK, and 16 bits in colour or beside an alpha channel, which Pillow would shorten to 8, are refused by name.
 """
 
 import struct
@@ -53,8 +53,8 @@ def png(data: memoryview) -> Raster:
         raise Unreadable("is a PNG file without a header")
     width, height, depth, colour = struct.unpack(">IIBB", data[16:26])
     fits(width, height, 3 if colour == PALETTE else CHANNELS.get(colour, 4))
-    if depth == 16 and CHANNELS.get(colour, 1) > 2:
-        raise Unreadable("is a colour picture of 16 bits a channel, where 8 are read")
+    if depth == 16 and CHANNELS.get(colour, 1) > 1:
+        raise Unreadable("is a picture of 16 bits in colour or with an alpha channel, where 8 are read")
     return _pixels(PngImageFile, data)
 
 
