@@ -1,6 +1,8 @@
 """Frozen weights that a party holds: safetensors files in a folder of its own, found by their hash and never sent."""
 
 import hashlib
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,10 @@ FOLDER = "models"
 """Its name beside a plan, or beside a model that is scored."""
 MOST = 256
 """Files of a folder that are looked at."""
+_HASHED: dict[tuple[int, ...], str] = {}
+"""Of files as they lay on a disk: asked for a base that is not here, a party would read all of its folder each time.
+It says where to look, and nothing more: a base is hashed again when it is taken."""
+_KEPT = 4 * MOST
 
 
 def base_in(folder: Path, wanted: str) -> dict[str, Array] | None:
@@ -31,17 +37,32 @@ def base_in(folder: Path, wanted: str) -> dict[str, Array] | None:
 def _files(folder: Path, wanted: str) -> Iterator[Path]:
     first = folder / f"{wanted.removeprefix('sha256:')}.safetensors"
     others = sorted(path for path in folder.glob("*.safetensors") if path != first)
-    for path in [first, *others][:MOST]:
-        if path.is_file() and path.stat().st_size <= MOST_BYTES:
-            yield path
+    yield from [first, *others][:MOST]
 
 
 def _hash(path: Path) -> str:
+    """Of a file's bytes; empty where it is none, is larger than any base, or cannot be read."""
     state = hashlib.sha256()
     try:
-        with path.open("rb") as file:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+                return ""
+            found = _HASHED.get(_identity(status))
+            if found is not None:
+                return found
             while part := file.read(PIECE):
                 state.update(part)
+            same = _identity(os.fstat(file.fileno())) == _identity(status)
     except OSError:
         return ""
-    return f"sha256:{state.hexdigest()}"
+    found = f"sha256:{state.hexdigest()}"
+    if same:  # nobody wrote to it meanwhile
+        if len(_HASHED) >= _KEPT:
+            _HASHED.clear()
+        _HASHED[_identity(status)] = found
+    return found
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
