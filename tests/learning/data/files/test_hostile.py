@@ -1,6 +1,7 @@
 """Damaged and hostile files: a clear error, or numbers within the bounds; and no memory beyond them."""
 
 import gzip
+import io
 import struct
 import tracemalloc
 import zlib
@@ -133,6 +134,30 @@ def test_a_jpeg_of_very_many_scans_is_refused():
     at = data.index(b"\xff\xda")
     scan = data[at : data.index(b"\xff", at + 2)]
     refused(data[:at] + scan * 200 + data[at:], "scans")
+
+
+def test_what_programs_add_to_a_jpeg_file_is_not_looked_into(monkeypatch):
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    looked_into = []
+    monkeypatch.setattr(JpegImageFile, "getexif", lambda image: looked_into.append(image.info["exif"]))
+    data = written.jpeg(np.stack([GREY, GREY, 255 - GREY], 2))
+    length = 4 + int.from_bytes(data[4:6], "big")
+    start = data[:2] + data[2 + length - 2 :]  # without JFIF, which says a resolution
+    note = b"\xff\xe1" + struct.pack(">H", 2 + 6 + 9) + b"Exif\0\0" + bytes(9)
+    noted = start[:2] + note * 5000 + b"\xff\xfe\0\4ab\xff" + start[2:]
+    found = decoded(noted)
+    assert looked_into == []
+    assert np.array_equal(found.values, np.moveaxis(np.asarray(Image.open(io.BytesIO(start))), 2, 0))
+    Image.open(io.BytesIO(noted))
+    assert len(looked_into[0]) > 5000 * 9  # Pillow by itself does
+
+
+def test_the_mark_that_says_how_colours_are_stored_is_kept():
+    values = np.stack([GREY, 255 - GREY, GREY // 2], 2)
+    data = written.jpeg(values, quality=100, subsampling=0, keep_rgb=True)
+    assert b"Adobe" in data or b"JFIF" not in data
+    assert np.abs(np.moveaxis(decoded(data).values, 0, 2).astype(int) - values).max() < 8
 
 
 def test_an_animation_is_refused():

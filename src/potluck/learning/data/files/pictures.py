@@ -24,6 +24,10 @@ CHANNELS, PALETTE = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}, 3
 """Of PNG's types of colour."""
 MOST_SCANS = 100
 """Of a JPEG file: each may go over all pixels again."""
+SCAN, APART = 0xDA, frozenset((0x00, 0x01, *range(0xD0, 0xDA)))
+"""Marks of a JPEG file: of its pixels, and those that have no content or do not stand before pixels."""
+NOTES = frozenset((*range(0xE0, 0xF0), 0xFE)) - {0xE0, 0xEE}
+"""Marks of what programs add, and of comments: but for JFIF's and Adobe's, which say how colours are stored."""
 _FAULTS = (
     OSError,
     SyntaxError,
@@ -64,7 +68,27 @@ def jpeg(data: memoryview) -> Raster:
 
     if bytes(data).count(b"\xff\xda") > MOST_SCANS:
         raise Unreadable(f"is a JPEG file of more than {MOST_SCANS} scans")
-    return _pixels(JpegImageFile, data)
+    return _pixels(JpegImageFile, _without_notes(data))
+
+
+def _without_notes(data: memoryview) -> memoryview:
+    """A JPEG file up to its pixels without what does not bear on them: Pillow joins EXIF from any number of segments,
+    each time copying all, and reads as much of it as it says that there is. Raises Unreadable."""
+    parts, at = [data[:2]], 2
+    while len(data) - at >= 4 and data[at] == 0xFF:
+        mark = data[at + 1]
+        if mark == SCAN:
+            return memoryview(b"".join((*parts, data[at:])))
+        if mark == 0xFF:  # fills
+            at += 1
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if mark in APART or end < at + 4:
+            break
+        if mark not in NOTES:
+            parts.append(data[at:end])
+        at = end
+    raise Unreadable("is a damaged picture")
 
 
 def _pixels(kind: "type[ImageFile]", data: memoryview) -> Raster:
