@@ -262,6 +262,9 @@ def test_rows_of_a_query_need_a_folder_that_the_policy_names(graph, sources, tmp
 
     with pytest.raises(DataError, match="nobody says in which folder"):
         rows()
+    for nowhere in ("c/nothing", "rows.duckdb"):
+        with pytest.raises(DataError, match="their folder is not there"):
+            rows(folder=nowhere)
     found = rows(folder="a")
     assert np.array_equal(found.cells["image"].digests, read(sources["a"], plan, "a").cells["image"].digests)
 

@@ -22,6 +22,7 @@ from potluck.learning.data.source import Rows
 from potluck.learning.data.tally import Counting
 
 WITHIN = "name files in the folder of the rows, or below it"
+ROOT = "see source.folder in the policy, and whether what it is on is mounted"
 REMEDY = 'correct the file or the cell, or declare missing = "drop" or "flag"'
 
 
@@ -34,6 +35,8 @@ def readers_of(how: Encoding, source: Rows, where: str) -> dict[str, Reader]:
     if root is None:
         what = f"column {apart[0].name!r} names files, and nobody says in which folder"
         raise DataError(what, where=where, hint="give a CSV or Parquet file, or source.folder beside a query")
+    if not root.is_dir():  # else each of its files would count as missing
+        raise DataError(f"column {apart[0].name!r} names files, and their folder is not there", where=where, hint=ROOT)
     store, found = Store(root, source.limits.memory), dict[str, Reader]()
     for one in apart:
         made = COLUMNS.of(one.kind).reader

@@ -120,6 +120,12 @@ def test_a_slope_of_zero_is_none_and_a_picture_has_two_axes():
     assert (found.slope, found.intercept, found.values.shape) == (1, 0, (1, 3, 4))
 
 
+@pytest.mark.parametrize(("slope", "intercept"), [(np.inf, 0), (-np.inf, 0), (1, np.nan), (2, np.inf)])
+def test_a_slope_or_an_intercept_that_is_no_number_is_refused(slope, intercept):
+    with pytest.raises(Unreadable, match="slope or intercept"):
+        decoded(written.nifti(np.arange(12, dtype="i2").reshape(4, 3, 1), slope, intercept))
+
+
 def test_volumes_over_time_and_nifti_2_are_refused():
     import nibabel
 
@@ -172,6 +178,19 @@ def test_slope_intercept_and_monochrome1_are_read():
 
     found = decoded(written.dicom(numbers((2, 2), "u2"), photometric="MONOCHROME1", change=change))
     assert (found.slope, found.intercept, found.inverted) == (2, -1024, True)
+
+
+def test_a_slope_behind_the_pixels_is_not_passed_over():
+    def change(one):
+        one.RescaleSlope, one.RescaleIntercept = "2", "-1024"
+        one.DataSetTrailingPadding = bytes(8)
+
+    data = written.dicom(numbers((2, 2), "u2"), change=change)
+    assert decoded(data).slope == 2
+    start, pixels = data.index(b"\x28\0\x52\x10"), data.index(b"\xe0\x7f\x10\0")
+    padding = data.index(b"\xfc\xff\xfc\xff", pixels)
+    with pytest.raises(Unreadable, match="out of order"):
+        decoded(data[:start] + data[pixels:padding] + data[start:pixels] + data[padding:])
 
 
 def test_sequences_of_either_length_are_passed_over(tmp_path):

@@ -233,6 +233,15 @@ def test_runs_that_promise_more_than_the_picture_are_refused():
         decoded(bytes(data))
 
 
+def test_runs_are_not_unpacked_beyond_the_bound():
+    data = SEEDS["dicom in runs"].replace(struct.pack("<H", 16) + b"\x28\0\1\1", struct.pack("<H", 32) + b"\x28\0\1\1")
+    for tag in (b"\x28\0\x10\0US\2\0", b"\x28\0\x11\0US\2\0"):
+        at = data.index(tag) + len(tag)
+        data = data[:at] + struct.pack("<H", 9990) + data[at + 2 :]
+    assert MOST_NUMBERS >= 9990**2
+    refused(data, "unpacks to more than")
+
+
 def test_messages_hold_nothing_of_the_file():
     data = written.dicom(WIDE).replace(b"MONOCHROME2 ", b"NOBODY^SECRT").replace(b"MONOCHROME2", b"NOBODY^SECR")
     with pytest.raises(Unreadable) as caught:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.learning.data.files.dicom_elements import ITEM, OPEN, PIXELS, RLE, SEQUENCE_END, Elements, elements
-from potluck.learning.data.files.raster import Raster, Unreadable, array, fits
+from potluck.learning.data.files.raster import MOST_BYTES, Raster, Unreadable, array, fits
 
 SAMPLES, PHOTOMETRIC, PLANAR, FRAMES = 0x00280002, 0x00280004, 0x00280006, 0x00280008
 ROWS, COLUMNS, ALLOCATED, STORED, HIGH, SIGNED = (
@@ -87,16 +87,25 @@ def _native(found: Elements, shape: tuple[int, int, int, int], kind: np.dtype[np
     there = len(found.data) - pixels.start
     if pixels.length not in (length, length + length % 2) or there < pixels.length:
         raise Unreadable("is a DICOM file whose pixels are longer or shorter than its header says")
+    end = pixels.start + pixels.length
+    if there > pixels.length and _tag(found.data[end : end + 4]) < PIXELS:
+        raise Unreadable("is a DICOM file whose elements are out of order")  # a slope may be among them
     body = found.data[pixels.start : pixels.start + length]
     if samples == 1 or found.number(PLANAR, 0) == 1:
         return array(body, kind, shape)
     return np.moveaxis(array(body, kind, (frames, rows, columns, samples)), 3, 1)
 
 
+def _tag(data: memoryview) -> int:
+    return int.from_bytes(data[:2], "little") << 16 | int.from_bytes(data[2:], "little")
+
+
 def _unpacked(found: Elements, shape: tuple[int, int, int, int], width: int) -> bytes:
     """Frames in run lengths (PS3.5, annex G): planes of bytes, of each number the highest first."""
     frames, samples, rows, columns = shape
     size, packed = rows * columns, _fragments(found)
+    if math.prod(shape) * width > MOST_BYTES:
+        raise Unreadable(f"unpacks to more than {MOST_BYTES:,} bytes")
     if len(packed) != frames:
         raise Unreadable("is a DICOM file of other frames than its header says")
     out = np.empty((frames, samples, size, width), np.uint8)

@@ -88,9 +88,9 @@ class _Header:
             raise Unreadable(f"unpacks to more than {MOST_BYTES:,} bytes")
         self.slope: float = 1.0
         self.intercept: float = 0.0
-        scaled = math.isfinite(slope) and slope != 0
-        if scaled and not math.isfinite(intercept):
-            raise Unreadable("is a NIfTI file whose intercept is no number")
+        scaled = not math.isnan(slope) and slope != 0
+        if scaled and not (math.isfinite(slope) and math.isfinite(intercept)):
+            raise Unreadable("is a NIfTI file whose slope or intercept is no number")
         if scaled:
             self.slope, self.intercept = float(slope), float(intercept)
 
