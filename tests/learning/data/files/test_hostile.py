@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
-from potluck.learning.data.files import dicom_elements
+from potluck.learning.data.files import dicom_elements, pictures
 from potluck.learning.data.files.fit import picture
 from potluck.learning.data.files.formats import decoded
 from potluck.learning.data.files.raster import MOST_BYTES, MOST_NUMBERS, Unreadable
@@ -120,6 +120,41 @@ def test_a_png_whose_text_is_a_bomb_is_not_unpacked():
             pass
         assert tracemalloc.get_traced_memory()[1] < 8 << 20
         tracemalloc.stop()
+
+
+def test_profiles_and_texts_of_a_png_file_are_not_looked_into(monkeypatch):
+    from PIL import PngImagePlugin
+
+    looked_into = []
+    for name in ("chunk_iCCP", "chunk_zTXt", "chunk_iTXt", "chunk_tEXt", "chunk_eXIf"):
+        monkeypatch.setattr(
+            PngImagePlugin.PngStream,
+            name,
+            lambda png, at, length, name=name: looked_into.append(name) or png.fp.read(length),
+        )
+    more = b"".join(written.chunk(name, b"a\0\0" + zlib.compress(b"b")) for name in (b"iCCP", b"zTXt", b"eXIf"))
+    data = written.png(GREY, more=more)
+    assert np.array_equal(decoded(data).values[0], GREY)
+    assert looked_into == []
+    Image.open(io.BytesIO(data)).load()
+    assert looked_into  # Pillow by itself does
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_a_picture_of_very_many_pieces_is_refused(kind):
+    data = {
+        "png": written.png(GREY, more=written.chunk(b"prVt", b"") * (pictures.MOST_PIECES + 1)),
+        "jpeg": SEEDS["jpeg"][:2] + b"\xff\xe1\0\2" * (pictures.MOST_PIECES + 1) + SEEDS["jpeg"][2:],
+    }[kind]
+    refused(data, "damaged", 32 << 20)
+
+
+def test_a_png_file_without_its_palette_or_its_end_is_refused():
+    whole = SEEDS["png of a palette"]
+    start = whole.index(b"PLTE") - 4
+    for data in (whole[:start] + whole[start + 18 :], whole[:-12]):
+        with pytest.raises(Unreadable, match="damaged"):
+            decoded(data)
 
 
 def test_a_jpeg_of_65_500_pixels_square_is_refused_by_its_header():

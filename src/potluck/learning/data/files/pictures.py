@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 CHANNELS, PALETTE = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}, 3
 """Of PNG's types of colour."""
+MOST_PIECES = 1 << 16
+"""Chunks of a PNG file, and segments of a JPEG file before its pixels."""
 MOST_SCANS = 100
 """Of a JPEG file: each may go over all pixels again."""
 SCAN, APART = 0xDA, frozenset((0x00, 0x01, *range(0xD0, 0xDA)))
@@ -59,7 +61,31 @@ def png(data: memoryview) -> Raster:
     fits(width, height, 3 if colour == PALETTE else CHANNELS.get(colour, 4))
     if depth == 16 and CHANNELS.get(colour, 1) > 1:
         raise Unreadable("is a picture of 16 bits in colour or with an alpha channel, where 8 are read")
-    return _pixels(PngImageFile, data)
+    return _pixels(PngImageFile, _chunks(data, colour))
+
+
+def _chunks(data: memoryview, colour: int) -> memoryview:
+    """A PNG file of those chunks alone that its pixels are made of: Pillow unpacks each profile and text that it
+    meets. Raises Unreadable."""
+    parts, at, names = [data[:8]], 8, set[bytes]()
+    for _ in range(MOST_PIECES):
+        if len(data) - at < 12:
+            break
+        length, name = struct.unpack(">I4s", data[at : at + 8])
+        end = at + 12 + length
+        if end > len(data):
+            break
+        if name == b"acTL" and bytes(data[at + 8 : at + 12]) != b"\0\0\0\1":
+            raise Unreadable("is an animation")
+        if name in (b"IHDR", b"PLTE", b"IDAT", b"IEND"):
+            parts.append(data[at:end])
+            names.add(name)
+        at = end
+        if name == b"IEND":
+            break
+    if b"IEND" not in names or (colour == PALETTE and b"PLTE" not in names):
+        raise Unreadable("is a damaged picture")
+    return memoryview(b"".join(parts))
 
 
 def jpeg(data: memoryview) -> Raster:
@@ -75,7 +101,9 @@ def _without_notes(data: memoryview) -> memoryview:
     """A JPEG file up to its pixels without what does not bear on them: Pillow joins EXIF from any number of segments,
     each time copying all, and reads as much of it as it says that there is. Raises Unreadable."""
     parts, at = [data[:2]], 2
-    while len(data) - at >= 4 and data[at] == 0xFF:
+    for _ in range(MOST_PIECES):
+        if len(data) - at < 4 or data[at] != 0xFF:
+            break
         mark = data[at + 1]
         if mark == SCAN:
             return memoryview(b"".join((*parts, data[at:])))
