@@ -5,6 +5,7 @@ is an error too where the column refuses missing values; else it counts as one, 
 """
 
 from collections.abc import Mapping
+from os.path import isdir
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ def readers_of(how: Encoding, source: Rows, where: str) -> dict[str, Reader]:
     if root is None:
         what = f"column {apart[0].name!r} names files, and nobody says in which folder"
         raise DataError(what, where=where, hint="give a CSV or Parquet file, or source.folder beside a query")
-    if not root.is_dir():  # else each of its files would count as missing
+    if not isdir(root):  # else each of its files would count as missing
         raise DataError(f"column {apart[0].name!r} names files, and their folder is not there", where=where, hint=ROOT)
     store, found = Store(root, source.limits.memory), dict[str, Reader]()
     for one in apart:
