@@ -15,6 +15,7 @@ from potluck.core.rounds import CHARGE, Abort, Cause, Record
 from potluck.core.wire import dump
 from potluck.dp.account import NEIGHBOURS, Cost, calibrate, event_of
 from potluck.dp.composition import RunCosts
+from potluck.owner import requests
 from potluck.owner.budget import Budget
 from potluck.owner.tally import Tally
 from potluck.tasks.catalog import planned
@@ -82,7 +83,10 @@ def founded(tmp_path_factory):
 
 
 @pytest.fixture
-def fed(founded, tmp_path):
+def fed(founded, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        requests, "IDLE", MOST
+    )  # the cap has to stop them, and not the person who would be asked by then
     return Across(across.copy(founded, tmp_path / "f"))
 
 
