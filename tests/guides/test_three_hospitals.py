@@ -116,6 +116,7 @@ def host() -> tuple[str, bytes]:
 
 
 @pytest.mark.skipif(bool(NEEDS), reason=NEEDS)
+@pytest.mark.timeout(1200)  # some ninety commands on four machines
 def test_the_guide_leads_to_a_report_on_machines_that_let_out_one_port(tmp_path):
     before = host()
     with Machines(tmp_path, ["coordinator", *HOSPITALS]) as machines:
