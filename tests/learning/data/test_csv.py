@@ -293,6 +293,16 @@ def test_control_without_the_look_at_the_file_an_underscore_would_pass(tmp_path,
     assert read(path, stats({"x": number(-9, 99)}), "home").columns["x"].tolist() == [1, 10]
 
 
+@pytest.mark.parametrize("piece", [1, 2, 3, 5])
+def test_two_signs_are_found_wherever_a_piece_of_the_file_ends(tmp_path, monkeypatch, piece):
+    monkeypatch.setattr(csv_file, "PIECE", piece)
+    path = tmp_path / "rows.csv"
+    for before in range(12):
+        path.write_text("x\n" + "1\n" * before + "+-1\n")
+        with pytest.raises(DataError, match=f"column 'x', line {before + 2}:"):
+            read(path, stats({"x": number(-9, 99)}), "home")
+
+
 def test_rows_behind_quotes_over_many_lines_are_told_by_their_last_line(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text('x,note\n1,"a\nb\nc"\nten,d\n')
