@@ -1,5 +1,6 @@
 """Work in slices: whatever their size, the same numbers."""
 
+import hashlib
 from fractions import Fraction
 
 import numpy as np
@@ -20,6 +21,12 @@ def size():
     before = slices.SLICE
     yield lambda new: setattr(slices, "SLICE", new)
     slices.SLICE = before
+
+
+@pytest.mark.parametrize("length", [0, 1, slices.PIECE, 2 * slices.PIECE + 1])
+def test_the_hash_of_what_lies_in_slices_is_that_of_all_of_it(length):
+    data = bytes(range(251)) * (length // 251 + 1)
+    assert slices.sha256_of(memoryview(data)[:length]) == hashlib.sha256(data[:length]).digest()
 
 
 @given(st.integers(0, 60), st.integers(0, 60), SIZES)

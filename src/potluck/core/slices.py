@@ -1,6 +1,7 @@
 """Slices of long vectors and of long bytes: what is done to one is done slice by slice, and no second one is made."""
 
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from io import BytesIO
 from typing import Protocol
 
@@ -48,6 +49,14 @@ def blocks(units: int, where: slice) -> Iterator[tuple[slice, slice]]:
 def whole(data: Sliced) -> bytes:
     """All of it at once."""
     return data if isinstance(data, bytes) else joined(data[part] for part in slices(len(data), PIECE))
+
+
+def sha256_of(data: Sliced) -> bytes:
+    """SHA-256 of all of it, of which no more than a piece is held."""
+    state = sha256()
+    for part in slices(len(data), PIECE):
+        state.update(data[part])
+    return state.digest()
 
 
 def joined(parts: Iterable[Bytes]) -> bytes:

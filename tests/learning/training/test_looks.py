@@ -228,7 +228,8 @@ class Blank:
 
 
 def test_a_row_of_which_a_model_says_nothing_has_the_largest_loss():
-    found = _losses(Blank(), np.array([[-1.0], [1.0], [1.0]]), np.array([1.0, 1.0, 0.0]))
+    model = Blank()
+    found = _losses(model, model.margins(np.array([[-1.0], [1.0], [1.0]])), np.array([1.0, 1.0, 0.0]))
     assert found.tolist() == pytest.approx([MOST_LOSS, np.log1p(np.exp(-3.0)), np.log1p(np.exp(3.0))])
 
 

@@ -62,11 +62,18 @@ def counts(plan: Plan, model: Model, rows: Table, index: Index) -> NDArray[np.in
     bounds = bins.edges(model, bins.count(plan)) if plan.noisy and binary else None
     total = np.zeros(size(plan, model.target.cells, binary=binary), dtype=np.int64)
     for some in batches(index, rows.features.shape[1] + 1):
-        # Whatever the announced model, every row falls into some cell: a failure would tell of a row.
-        margins, target = np.nan_to_num(model.margins(rows.inputs[some])), rows.target[some]
-        cell = _binary(margins[:, 0], target, bounds) if binary else 2 * target + (margins.argmax(axis=1) == target)
-        total += np.bincount(cell.astype(np.int64), minlength=len(total))
+        add(total, model, model.margins(rows.inputs[some]), rows.target[some], bounds)
     return total
+
+
+def add(total: NDArray[np.int64], model: Model, margins: Floats, target: Floats, bounds: Floats | None = None) -> None:
+    """Count rows with these margins [k, outputs] and target [k] into `total` [size], in place. bounds: edges of the
+    bins of a noised sum."""
+    # Whatever the announced model, every row falls into some cell: a failure would tell of a row.
+    margins = np.nan_to_num(margins)
+    binary = model.target.side == "binary"
+    cell = _binary(margins[:, 0], target, bounds) if binary else 2 * target + (margins.argmax(axis=1) == target)
+    total += np.bincount(cell.astype(np.int64), minlength=len(total))
 
 
 def _binary(margins: Floats, target: Floats, bounds: Floats | None) -> Floats:

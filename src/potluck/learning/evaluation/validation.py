@@ -16,7 +16,6 @@ from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
 from potluck.core.plan import Plan
 from potluck.core.stages import Contribution, Encoded, Floats, Grid, L
-from potluck.learning.data.mixed import Inputs
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import batches, most_units
@@ -58,14 +57,13 @@ def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Contribution]:
     if model.target.side == "number":
         yield from evaluate.numbers(plan, model, rows, index)
     else:
-        yield _Seen(plan, model, rows)
+        yield _Seen(model, rows)
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """Validation rows, counted and with their losses. See `core.stages.Unlaid`."""
 
-    plan: Plan
     model: Model = field(repr=False)
     rows: Table = field(repr=False)
 
@@ -73,19 +71,18 @@ class _Seen:
         """Each row's loss is truncated on the grid before it is added up, as if rows were laid out."""
         exact(limit)
         steps = {part.name: part.step for part in grid.parts}
-        index = np.flatnonzero(self.rows.validation)
-        counted = cells.counts(self.plan, self.model, self.rows, index) * round(1 / steps["cells"])
-        total = np.zeros(1, dtype=np.int64)
-        for some in batches(index, self.rows.features.shape[1] + 1):
-            losses = _losses(self.model, self.rows.inputs[some], self.rows.target[some])
-            total += np.trunc(losses / steps[LOSS]).astype(np.int64).sum()
-        return encoded({"cells": counted, LOSS: total}, grid, limit)
+        totals = {part.name: np.zeros(part.size, dtype=np.int64) for part in grid.parts}
+        for some in batches(np.flatnonzero(self.rows.validation), self.rows.features.shape[1] + 1):
+            margins, target = self.model.margins(self.rows.inputs[some]), self.rows.target[some]
+            cells.add(totals["cells"], self.model, margins, target)
+            totals[LOSS] += np.trunc(_losses(self.model, margins, target) / steps[LOSS]).astype(np.int64).sum()
+        totals["cells"] *= round(1 / steps["cells"])
+        return encoded(totals, grid, limit)
 
 
-def _losses(model: Model, rows: Inputs, target: Floats) -> Floats:
-    """[k] the log-loss of each row, cut off."""
+def _losses(model: Model, given: Floats, target: Floats) -> Floats:
+    """[k] the log-loss of each row with these margins [k, outputs], cut off."""
     # Whatever the announced model, every row has a loss: a failure would tell of a row.
-    given = model.margins(rows)
     margins = np.nan_to_num(given)
     if model.target.side == "binary":
         found = np.logaddexp(0.0, np.where(target == 1, -margins[:, 0], margins[:, 0]))

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from math import prod
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from potluck.core.errors import GraphError, PlanError, UsageError
@@ -79,9 +80,8 @@ def with_file(plan: Plan, folder: Path, where: str, start: bytes | None = None) 
     if model.digest not in (None, digest):
         of = "model.graph" if start is None else "model.start"
         raise PlanError(f"model.digest: is not that of {of}", where=where, hint=f"this file's is {digest}")
-    named = type(model)(**{name: getattr(model, name) for name in model.__struct_fields__} | {"digest": digest})
-    whole = Plan(**{name: getattr(plan, name) for name in Plan.__struct_fields__} | {"model": named})
-    return equipped(whole, content, network)
+    named = msgspec.structs.replace(plan, model=msgspec.structs.replace(model, digest=digest))
+    return equipped(named, content, network)
 
 
 def _parsed(content: bytes, where: str, models: Path | None) -> Network:

@@ -4,14 +4,13 @@ A file is named by the hash that a plan names, and is taken for nothing else: wh
 hash are no graph of that plan. So a process that was killed goes on with what lies here, and trusts nobody anew.
 """
 
-import hashlib
 from pathlib import Path
 
 from potluck.core import private
 from potluck.core.errors import GraphError, PotluckError
 from potluck.core.party import Role
 from potluck.core.plan import Plan, required
-from potluck.core.slices import PIECE, Sliced, slices, whole
+from potluck.core.slices import Sliced, sha256_of, whole
 from potluck.learning.models.graphs import Equipped, digest_of, lacks_base, with_bytes
 from potluck.members.files import PRIVATE, replace
 from potluck.members.home import SiteHome
@@ -80,10 +79,7 @@ def received(folder: Path, plan: Plan, body: Sliced, models: Path | None = None)
     at before a byte of it is read for what it says. Raises GraphError: it is another, or no graph."""
     if len(body) > MOST_GRAPH:
         raise GraphError(f"the server sent {len(body)} bytes", where="model.graph", hint=f"at most {MOST_GRAPH}")
-    state = hashlib.sha256()
-    for part in slices(len(body), PIECE):
-        state.update(body[part])
-    if f"sha256:{state.hexdigest()}" != required(plan.model).digest:
+    if f"sha256:{sha256_of(body).hex()}" != required(plan.model).digest:
         raise GraphError("the server sent another graph than the plan names", where="model.graph")
     found = with_bytes(plan, whole(body), models)
     private.folder(folder / FOLDER, taken=True)

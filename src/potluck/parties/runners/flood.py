@@ -5,9 +5,8 @@ or the memory, or keep everybody else waiting. It does NOT keep a broker from dr
 """
 
 from collections import OrderedDict
-from hashlib import sha256
 
-from potluck.core.slices import PIECE, Sliced, slices
+from potluck.core.slices import Sliced, sha256_of
 
 REMEMBERED = 4096
 
@@ -41,10 +40,7 @@ class Heard:
 
     def before(self, letter: Sliced) -> bool:
         """Whether this very letter was heard before; from now on it was."""
-        state = sha256()
-        for part in slices(len(letter), PIECE):
-            state.update(letter[part])
-        digest = state.digest()
+        digest = sha256_of(letter)
         if digest in self._known:
             return True
         self._known[digest] = None

@@ -12,7 +12,17 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.learning.data.files.dicom_elements import ITEM, OPEN, PIXELS, RLE, SEQUENCE_END, Elements, elements
+from potluck.learning.data.files.dicom_elements import (
+    DAMAGED,
+    ITEM,
+    OPEN,
+    PIXELS,
+    RLE,
+    SEQUENCE_END,
+    Elements,
+    elements,
+    tag_at,
+)
 from potluck.learning.data.files.raster import MOST_BYTES, Raster, Unreadable, array, fits
 
 SAMPLES, PHOTOMETRIC, PLANAR, FRAMES = 0x00280002, 0x00280004, 0x00280006, 0x00280008
@@ -88,16 +98,12 @@ def _native(found: Elements, shape: tuple[int, int, int, int], kind: np.dtype[np
     if pixels.length not in (length, length + length % 2) or there < pixels.length:
         raise Unreadable("is a DICOM file whose pixels are longer or shorter than its header says")
     end = pixels.start + pixels.length
-    if there > pixels.length and _tag(found.data[end : end + 4]) < PIXELS:
+    if there > pixels.length and tag_at(found.data, end) < PIXELS:
         raise Unreadable("is a DICOM file whose elements are out of order")  # a slope may be among them
     body = found.data[pixels.start : pixels.start + length]
     if samples == 1 or found.number(PLANAR, 0) == 1:
         return array(body, kind, shape)
     return np.moveaxis(array(body, kind, (frames, rows, columns, samples)), 3, 1)
-
-
-def _tag(data: memoryview) -> int:
-    return int.from_bytes(data[:2], "little") << 16 | int.from_bytes(data[2:], "little")
 
 
 def _unpacked(found: Elements, shape: tuple[int, int, int, int], width: int) -> bytes:
@@ -130,15 +136,15 @@ def _fragments(found: Elements) -> list[memoryview]:
     if found.by_tag[PIXELS].length != OPEN:
         raise Unreadable("is a DICOM file whose pixels are not packed as it says")
     while len(data) - at >= 8:
-        group, number, length = struct.unpack("<HHI", data[at : at + 8])
-        tag, at = group << 16 | number, at + 8
+        (length,) = struct.unpack("<I", data[at + 4 : at + 8])
+        tag, at = tag_at(data, at), at + 8
         if tag == SEQUENCE_END:
             return parts[1:]
         if tag != ITEM or length > len(data) - at:
             break
         parts.append(data[at : at + length])
         at += length
-    raise Unreadable("is a DICOM file that breaks off or is damaged")
+    raise Unreadable(DAMAGED)
 
 
 def _runs(data: memoryview, size: int) -> NDArray[np.uint8]:

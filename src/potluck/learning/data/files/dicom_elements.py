@@ -24,7 +24,7 @@ ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 OPEN = 0xFFFFFFFF
 """The length of what ends with a mark of its own."""
 _LONG = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
-_DAMAGED = "is a DICOM file that breaks off or is damaged"
+DAMAGED = "is a DICOM file that breaks off or is damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def _inflated(data: memoryview) -> memoryview:
     try:
         whole = unpack.decompress(data, MOST_BYTES)
     except zlib.error:
-        raise Unreadable(_DAMAGED) from None
+        raise Unreadable(DAMAGED) from None
     if not unpack.eof:
         raise Unreadable(f"is a DICOM file that breaks off, or unpacks to more than {MOST_BYTES:,} bytes")
     return memoryview(whole)
@@ -109,7 +109,7 @@ def _walk(data: memoryview, at: int, explicit: bool, meta: bool = False) -> Iter
         at = one.start
         if one.tag in (ITEM_END, SEQUENCE_END):
             if not within or within.pop() != one.tag or one.length:
-                raise Unreadable(_DAMAGED)
+                raise Unreadable(DAMAGED)
             continue
         if not within and one.tag == PIXELS:
             yield one
@@ -122,24 +122,28 @@ def _walk(data: memoryview, at: int, explicit: bool, meta: bool = False) -> Iter
             within.append(ITEM_END if one.tag == ITEM else SEQUENCE_END)
             continue
         if one.length > len(data) - at:
-            raise Unreadable(_DAMAGED)
+            raise Unreadable(DAMAGED)
         if not within:
             yield one
         at += one.length
     raise Unreadable(f"is a DICOM file of more than {MOST_ELEMENTS:,} elements")
 
 
+def tag_at(data: memoryview, at: int) -> int:
+    """Group and number of an element, as one number."""
+    return int.from_bytes(data[at : at + 2], "little") << 16 | int.from_bytes(data[at + 2 : at + 4], "little")
+
+
 def _element(data: memoryview, at: int, explicit: bool) -> Element:
     if len(data) - at < 8:
-        raise Unreadable(_DAMAGED)
-    group, number = struct.unpack("<HH", data[at : at + 4])
-    tag, kind = group << 16 | number, bytes(data[at + 4 : at + 6])
-    if not explicit or group == 0xFFFE:
+        raise Unreadable(DAMAGED)
+    tag, kind = tag_at(data, at), bytes(data[at + 4 : at + 6])
+    if not explicit or tag >> 16 == 0xFFFE:
         return Element(tag, b"", at + 8, struct.unpack("<I", data[at + 4 : at + 8])[0])
     if not (kind.isalpha() and kind.isupper()):
-        raise Unreadable(_DAMAGED)
+        raise Unreadable(DAMAGED)
     if kind not in _LONG:
         return Element(tag, kind, at + 8, struct.unpack("<H", data[at + 6 : at + 8])[0])
     if len(data) - at < 12:
-        raise Unreadable(_DAMAGED)
+        raise Unreadable(DAMAGED)
     return Element(tag, kind, at + 12, struct.unpack("<I", data[at + 8 : at + 12])[0])

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from potluck.core.errors import DataError, reason
+from potluck.core.slices import PIECE
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import IN_ORDER, Rows, few_enough, places, separated
 from potluck.learning.data.sql.dialect import DUCKDB, ODD, PLAIN
@@ -31,8 +32,8 @@ CHUNK, LETTERS = 20_000, 1 << 25
 """Rows that the careful way holds at most, and letters after which it holds no more rows."""
 FEW = 1 << 18
 """Bytes of a file that is read carefully at once."""
-PIECE = 1 << 18
-"""Bytes of a file that are searched at once."""
+BESIDE = ('  "', '" ')
+"""Blanks beside quotes."""
 LONGEST, LINE = 2_000_000, 1 << 26
 """Letters of a cell and of a line, at most. Of a line that is longer than a cell may be the quick way is in doubt."""
 OTHERS = {
@@ -92,7 +93,9 @@ class CsvFile:
         index = places(wanted, present, self.where, parted=True)
         # Blank lines come first, or a name has lines; or the quick way's start takes longer than the careful one does.
         few = first is None or first[1] > 1 or self.path.stat().st_size < FEW
-        if careful or few or not self._plain or self._spaced():
+        quick = not (careful or few) and self._plain
+        held = self._holds(*ODD, *BESIDE) if quick else set[str]()
+        if not quick or self._spaced(held):
             with self._careful(wanted, index, present, layout is None, problems) as found:
                 yield found
             return
@@ -108,7 +111,9 @@ class CsvFile:
         cells = {name: Cell(names[place]) for name, place in zip(wanted, index, strict=True)}
         with connection(self.limits, self.path) as made:
             source = f"read_csv({path_text(self.path)}, {options})"
-            yield Duck(made, source, cells, self.where, careful=False, dialect=DUCKDB if self._odd() else PLAIN)
+            yield Duck(
+                made, source, cells, self.where, careful=False, dialect=DUCKDB if held.intersection(ODD) else PLAIN
+            )
 
     @contextmanager
     def _bytes(self) -> Iterator[mmap.mmap]:
@@ -128,14 +133,12 @@ class CsvFile:
                 rest = text[max(0, len(text) - longest + 1) :]
         return found
 
-    def _odd(self) -> bool:
-        """Whether any text of the file may be a number to the engine alone."""
-        return bool(self._holds(*ODD))
-
-    def _spaced(self) -> bool:
+    def _spaced(self, held: set[str]) -> bool:
         """Whether blanks stand beside quotes where the engine reads on and the careful way does not: several before a
-        quote that begins a cell, of which the engine overlooks but one; some between two quotes, or behind two."""
-        held = self._holds('  "', '" ')
+        quote that begins a cell, of which the engine overlooks but one; some between two quotes, or behind two. held:
+        of ODD and BESIDE, what the file has."""
+        if held.isdisjoint(BESIDE):
+            return False
         mark = re.escape(self.limits.separator.encode())
         begins, ends = re.compile(b'[%b\\r\\n] {2,}"' % mark), re.compile(b'" +"|"" +(?:[%b\\r\\n]|\\Z)' % mark)
         with self._bytes() as text:
