@@ -47,7 +47,7 @@ def main() -> None:
     reading: tuple[str, float, float] = ("", 0.0, 0.0)
     for name, module, shape, batch in _networks():
         data, network = made(module, {"x": InputShape("float32", shape)})
-        ready, held = program(network.graph, network.checked), tensors(network)
+        ready, held = program(network.checked), tensors(network)
         parameters: dict[str, Any] = dict(module.named_parameters())
         given = torch.randn((batch, *shape))
         names = [one.name for one in network.graph.weights]
@@ -66,7 +66,7 @@ def main() -> None:
 
         def read(data: bytes = data) -> Any:
             again = parsed(data, name)  # noqa: B023  read at once
-            return program(again.graph, again.checked)
+            return program(again.checked)
 
         reading = (name, _in_turns(read, read)[0], taken[0])
     print(json.dumps({"steps": steps, "reading": reading}))

@@ -68,7 +68,8 @@ def _show(out: Terminal, one: Asked) -> None:
         out.lines(f"    {line}" for line in one.network.lines())
     elif one.plan.drawn:
         digest = one.plan.model.digest if one.plan.model else ""
-        out.say(f"  network: {digest} is not here: nobody can say what it holds")
+        why = "cannot be read by this version, so it can only be denied" if one.unreadable else "is not here"
+        out.say(f"  network: {digest} {why}: {one.unreadable or 'nobody can say what it holds'}")
     out.say(f"  cost: {one.cost}")
     out.lines(f"  rows: {line}" for line in one.rows)
     if one.missing:

@@ -110,7 +110,7 @@ HUNGRY = {
 def test_gradients_that_are_larger_than_what_they_are_of_stay_within_the_bound(name):
     made, rows = HUNGRY[name]
     checked = check(made)
-    ready, draw = program(made, checked), torch.Generator().manual_seed(1)
+    ready, draw = program(checked), torch.Generator().manual_seed(1)
     held = {one.name: numbers(checked.values[one.name], 1, draw).requires_grad_() for one in made.weights}
     inputs = {one.name: numbers(checked.values[one.name], rows, draw) for one in made.inputs}
     with Peak() as peak:
@@ -183,7 +183,7 @@ def test_without_torch_the_one_command_is_said(monkeypatch):
 
     made = network("mlp")
     monkeypatch.setattr(builtins, "__import__", without)
-    for work in (steps.torch, lambda: program(made.graph, made.checked)):
+    for work in (steps.torch, lambda: program(check(made.graph))):
         with pytest.raises(GraphError, match=r"torch is missing. hint: pip install 'potluck\[networks\]'"):
             work()
 

@@ -36,7 +36,7 @@ def looked_at(data, seed):
     """What becomes of one file: "refused", or "ran". Whatever else happens is a failure of the test."""
     try:
         network = parsed(data, "graph")
-        ready = program(network.graph, network.checked)
+        ready = program(network.checked)
     except GraphError as error:
         assert error.what
         assert error.where

@@ -18,6 +18,7 @@ from potluck.cli import owner as cli
 from potluck.core.errors import Refused
 from potluck.core.plan import digest
 from potluck.drivers.sums import Sums
+from potluck.learning.graph.op import OPS
 from potluck.learning.loops import build
 from potluck.members.home import CoordinatorHome
 from potluck.parties.admission import graphs
@@ -107,6 +108,25 @@ def test_the_inbox_shows_what_the_graph_holds_and_approval_pins_it(fed, graph):
     assert asked.document()["network"] is None
     shown = CliRunner().invoke(cli.inbox, [str(fed.folder / "a")])
     assert f"network: {plan.spec.model.digest} is not here: nobody can say what it holds" in shown.output
+
+
+def test_a_graph_that_this_version_cannot_read_is_said_in_the_inbox_and_can_only_be_denied(fed, graph, monkeypatch):
+    by_person(fed, "a")
+    with fed.attending("a"), pytest.raises(Refused, match="a has not approved it yet"):
+        across.until(fed, quick(planned(graph)), "pending")
+    monkeypatch.setitem(OPS.entries, "tanh", OPS.of("relu"))  # what it was, so that it comes back
+    monkeypatch.delitem(OPS.entries, "tanh")
+    home = fed.folder / "a"
+    (asked,) = inbox.inbox(home)
+    found = asked.document()
+    assert found["network"] is None
+    assert "(tanh): is no operation that graphs may use" in found["unreadable"]
+    shown = CliRunner().invoke(cli.inbox, [str(home)])
+    assert "cannot be read by this version, so it can only be denied" in shown.output
+    with pytest.raises(Refused, match="the plan's graph cannot be read"):
+        inbox.decide(home, "approve", asked.request.hash, "ann")
+    _, done = inbox.decide(home, "deny", asked.request.hash, "ann")
+    assert [one.state.value for one in done.changed] == ["denied"]
 
 
 def test_a_graph_beyond_the_policys_memory_is_refused_by_name(fed, graph):

@@ -100,4 +100,4 @@ def run_node(one: Node, given: Mapping[str, Tensor], batch: int) -> list[Tensor]
 
 def ready(made_by: Network) -> tuple[Program, dict[str, Tensor]]:
     """A network's program and its tensors."""
-    return program(made_by.graph, made_by.checked), tensors(made_by)
+    return program(made_by.checked), tensors(made_by)

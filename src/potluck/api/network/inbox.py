@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from potluck.api.network.composed import Composed, opened, would
-from potluck.core.errors import UsageError
+from potluck.core.errors import GraphError, Refused, UsageError
 from potluck.core.party import BROKER, SERVER, Party, Role
 from potluck.core.plan import Plan as Spec
 from potluck.core.views import Never, View
@@ -39,7 +39,8 @@ RECENT = 4 << 20
 @dataclass(frozen=True)
 class Asked:
     """One request in plain words: what will be learnt, who sees what, what it costs. file: the federation file pinned
-    here, by which the server has to go; empty where there is none."""
+    here, by which the server has to go; empty where there is none. unreadable: why this version cannot read the graph
+    that is kept here; empty where it can, or there is none."""
 
     request: Request
     plan: Spec
@@ -50,6 +51,7 @@ class Asked:
     computes: bool = False
     file: str = ""
     counted: tuple[str, ...] | None = None
+    unreadable: str = ""
 
     @property
     def rows(self) -> list[str]:
@@ -152,6 +154,7 @@ class Asked:
             "spent": self.spent,
             **self.year.document(),
             "network": None if self.network is None else {**self.network.document(), "trains": self.trained},
+            "unreadable": self.unreadable,
             "settings": msgspec.json.decode(self.request.plan),
         }
 
@@ -181,18 +184,21 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
         pinned = home.pinned() if home.federation.is_file() else None
         file = titled(pinned.version, pinned.digest) if pinned else ""
         for one in found:
-            plan = with_kept(home, asked_of(one))
+            plan, unreadable = _with_kept(home, asked_of(one))
             missing = requests.missing(one.run, rules.approve) if one.state is State.PENDING else 0
             known_cost = isinstance(plan, Equipped) or not plan.drawn
             year = Composed() if computes or not known_cost else would(ledger, plan, one.run, delta, True)
             known = counted.get(one.hash)
-            asked.append(Asked(one, plan, missing, spent, year, home.name, computes, file, known))
+            asked.append(Asked(one, plan, missing, spent, year, home.name, computes, file, known, unreadable))
         return asked
 
 
-def with_kept(home: SiteHome, plan: Spec) -> Spec:
-    """A plan with the graph that it names, where this home keeps it. Raises GraphError: what lies there is none."""
-    return (graphs.kept(home.folder, plan) or plan) if plan.drawn else plan
+def _with_kept(home: SiteHome, plan: Spec) -> tuple[Spec, str]:
+    """A plan with the graph that it names, where this home keeps it; and why this version cannot read what is kept."""
+    try:
+        return (graphs.kept(home.folder, plan) or plan) if plan.drawn else plan, ""
+    except GraphError as error:  # another version kept it, which knew other operations or bounds
+        return plan, str(error)
 
 
 def _counted(home: SiteHome) -> dict[str, tuple[str, ...]]:
@@ -209,18 +215,29 @@ def note_rows(home: SiteHome, request: Request, plan: str, words: Sequence[str])
 def decide(folder: Path, verdict: Event, which: str, person: str | None) -> tuple[str, Decision]:
     """`approve`, `deny` or `revoke` the plan whose hash begins with `which`, as `person` (default: who is logged in).
 
-    Gives (person, what it did). Raises UsageError: no such plan.
+    Gives (person, what it did). Raises UsageError: no such plan; Refused: nobody can say yes to a graph that this
+    version cannot read.
     """
     home = SiteHome.at(folder)
     who = person or getpass.getuser()
     rules = read_policy(home.policy).approve
     with closing(Requests(home.requests)) as requests:
+        if verdict == "approve":
+            _readable(home, requests.find(which))
         act = {"approve": requests.approve, "deny": requests.deny, "revoke": requests.revoke}[verdict]
         done = act(which, who, time.time(), rules)
         name = asked_of(done.changed[0]).name if done.changed else ""
     about = Subject(person=who, plan=name, hash=done.hash, run=done.changed[0].run if done.changed else "")
     AccessLog(home.access).write(verdict, datetime.now(UTC), about=about)
     return who, done
+
+
+def _readable(home: SiteHome, found: Sequence[Request]) -> None:
+    """Raises Refused: the graph of these requests is kept here, and this version cannot read it."""
+    why = _with_kept(home, asked_of(found[0]))[1] if found else ""
+    if why:
+        hint = "deny it, or read it with the version that took it"
+        raise Refused(f"the plan's graph cannot be read: {why}", where=home.name, hint=hint)
 
 
 def log(folder: Path) -> tuple[Sequence[Entry], Sequence[int]]:

@@ -28,13 +28,15 @@ MOST_NAMES = 2**16
 """Values that all nodes take and make, counted as often as they are named."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Checked:
-    """A graph's values by name, and bounds: a row's numbers until its gradient is known, the most that one node needs
-    beside them, floating-point operations a row (forward), and numbers in values without rows; trained: numbers in
-    weights that train; costs: operations by node; below: by name of an input or constant whose entries are places in
-    tables, what they have to stay below. Whoever loads rows has to look at that, and refuse those that do not fit."""
+    """A graph, its values by name, and bounds: a row's numbers until its gradient is known, the most that one node
+    needs beside them, floating-point operations a row (forward), and numbers in values without rows; trained: numbers
+    in weights that train; costs: operations by node; below: by name of an input or constant whose entries are places
+    in tables, what they have to stay below. Whoever loads rows has to look at that, and refuse those that do not
+    fit."""
 
+    graph: Graph
     values: dict[str, Value]
     floats: int
     scratch: int
@@ -90,7 +92,7 @@ def check(graph: Graph, where: str = "graph") -> Checked:
     inputs = sum(prod(_sizes(one.shape)) for one in graph.inputs)
     trained = sum(prod(one.shape) for one in graph.weights if one.train)
     places = below(graph, known, where)
-    return Checked(known, kept + inputs, scratch, sum(costs), public, trained, tuple(costs), places)
+    return Checked(graph, known, kept + inputs, scratch, sum(costs), public, trained, tuple(costs), places)
 
 
 def made_by(node: Node, known: dict[str, Value]) -> tuple[Op, Bound, tuple[Value, ...]]:

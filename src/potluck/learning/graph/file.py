@@ -11,7 +11,8 @@ import os
 import stat
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -30,12 +31,12 @@ _LENGTH = struct.Struct("<Q")
 MOST_BYTES = 8 * MOST_WEIGHTS + 2 * MOST_HEADER + 64
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Network:
     """A graph that was checked, and its tensors by the name of weight or constant, which nothing may change.
 
     based: names of frozen weights that lie in a base; missing: the same where it was not given, else none. digest: of
-    the structure, with constants and which weights train; weights: of the weights that the file holds.
+    the structure, with constants and which weights train.
     """
 
     graph: Graph
@@ -43,8 +44,13 @@ class Network:
     tensors: Mapping[str, Array] = field(repr=False)
     missing: tuple[str, ...]
     digest: str
-    weights: str
     based: tuple[str, ...] = ()
+
+    @cached_property
+    def weights(self) -> str:
+        """Digest of the weights that the file holds, each with its name."""
+        held = [one.name for one in self.graph.weights if one.name in self.tensors and one.name not in self.based]
+        return digest(*(part for name in held for part in (name.encode(), self.tensors[name])))
 
 
 def written(graph: Graph, tensors: Mapping[str, Array]) -> bytes:
@@ -87,14 +93,16 @@ def parsed(data: bytes | memoryview, where: str, base: Mapping[str, Array] | Non
     tensors, missing = _taken(graph, held, base, where)
     fitting(graph, tensors, checked.below, where)
     constants = [tensors[one.name] for one in graph.constants]
-    weights = [
-        part
-        for one in graph.weights
-        if one.name in tensors and one.tensor in held
-        for part in (one.name.encode(), tensors[one.name])
-    ]
     based = tuple(one.name for one in graph.held if one.tensor not in held)
-    return Network(graph, checked, tensors, missing, digest(header, *constants), digest(*weights), based)
+    return Network(graph, checked, tensors, missing, digest(header, *constants), based)
+
+
+def with_weights(network: Network, moved: Mapping[str, Array], where: str) -> Network:
+    """The same graph with other numbers in some of its weights, of the same types and shapes. Raises GraphError: one is
+    no number."""
+    for name, array in moved.items():
+        _finite(array, f"{where}: {name}")
+    return replace(network, tensors={**network.tensors, **moved})
 
 
 def _graph(header: bytes, where: str) -> Graph:
@@ -139,8 +147,8 @@ def _taken(
                 where=place,
                 hint=f"the header says {one.dtype} {list(one.shape)}",
             )
-        if one.dtype.startswith("float") and not _numbers(array, infinite=not isinstance(one, Weight)):
-            raise GraphError("holds something that is no number", where=place)
+        if one.dtype.startswith("float"):
+            _finite(array, place, infinite=not isinstance(one, Weight))
         found[one.name] = array
     if graph.base is not None and not lacked:
         raise GraphError("it names a base and lacks no weight", where=where, hint="leave the base out")
@@ -153,10 +161,11 @@ def _taken(
 _TWICE = "the base's number would not be used: leave it out of the file, or make the graph without a base"
 
 
-def _numbers(array: Array, *, infinite: bool) -> bool:
-    """Whether every entry is a number. infinite: minus infinity counts, which masks hold."""
+def _finite(array: Array, where: str, *, infinite: bool = False) -> None:
+    """Raises GraphError: an entry is no number. infinite: minus infinity counts, which masks hold."""
     finite = np.isfinite(array)
-    return bool((finite | (array == -np.inf)).all() if infinite else finite.all())
+    if not (finite | (array == -np.inf) if infinite else finite).all():
+        raise GraphError("holds something that is no number", where=where)
 
 
 def contents(path: Path) -> bytes:

@@ -10,6 +10,7 @@ threads, and the size of the batch. Dropout draws from torch's own generator.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,13 +37,20 @@ MOST_FLOPS = 2**46
 class Program:
     """A graph with torch's operators in place of its words. It holds no number of any weight."""
 
-    graph: Graph
     checked: Checked
     steps: tuple[Step, ...]
 
+    @property
+    def graph(self) -> Graph:
+        """Of which it was made."""
+        return self.checked.graph
 
-def program(graph: Graph, checked: Checked, where: str = "graph") -> Program:
-    """The graph, ready to run. Raises GraphError: torch is missing, or does not do what the walk has found."""
+
+@lru_cache(maxsize=8)
+def program(checked: Checked) -> Program:
+    """The graph, ready to run; made once for each graph that was checked, whatever its weights become. Raises
+    GraphError: torch is missing, or does not do what the walk has found."""
+    graph = checked.graph
     last: dict[str, int] = {}
     for i, node in enumerate(graph.nodes):
         for name in (*node.takes, *node.out):
@@ -52,8 +60,8 @@ def program(graph: Graph, checked: Checked, where: str = "graph") -> Program:
     steps = []
     for i, node in enumerate(graph.nodes):
         done = tuple(name for name in dict.fromkeys((*node.takes, *node.out)) if last[name] == i and name in inner)
-        steps.append(step_of(node, f"{where}: node {i + 1} ({node.op})", done))
-    made = Program(graph, checked, tuple(steps))
+        steps.append(step_of(node, f"graph: node {i + 1} ({node.op})", done))
+    made = Program(checked, tuple(steps))
     meta(made, BATCH)
     return made
 

@@ -8,7 +8,6 @@ are those of one machine; the model's bytes follow from the opened sums of chang
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -17,7 +16,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.mixed import Inputs
 from potluck.learning.data.target import Goal
 from potluck.learning.graph.file import Network
-from potluck.learning.graph.interpreter import Program, forward, program, tensors
+from potluck.learning.graph.interpreter import forward, program, tensors
 from potluck.learning.graph.schema import Weight
 from potluck.learning.graph.steps import torch
 from potluck.learning.models.form import Batch, Steps
@@ -43,13 +42,10 @@ class GraphForm:
         """As the graph's file has them."""
         return vector(self.network, self.trained)
 
-    @cached_property
-    def _program(self) -> Program:
-        return program(self.network.graph, self.network.checked)
-
     def descend(self, weights: Floats, batches: Iterable[Batch], x: Inputs, y: Floats, steps: Steps) -> None:
         """Steps in the graph's type. Raises GraphError: torch is missing, or a batch is beyond a bound."""
         loaded, loss, graph = torch(), loss_of(self.goal), self.network.graph
+        ready = program(self.network.checked)
         held = {name: one.requires_grad_(False) for name, one in tensors(self.network).items()}
         moved = {name: loaded.from_numpy(part) for name, part in parts(weights, self.trained).items()}
         held |= {name: one.requires_grad_(True) for name, one in moved.items()}
@@ -58,7 +54,7 @@ class GraphForm:
         with one_thread(), loaded.random.fork_rng(devices=[]):
             for batch in batches:
                 loaded.default_generator.manual_seed(batch.seed)
-                made = forward(self._program, held, given(graph, x[batch.rows]), train=True)
+                made = forward(ready, held, given(graph, x[batch.rows]), train=True)
                 mean = loss(made, target[loaded.from_numpy(batch.rows)])
                 found = loaded.autograd.grad(mean, list(moved.values()), materialize_grads=True)
                 with loaded.no_grad():

@@ -7,7 +7,7 @@ other machine.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ import numpy as np
 from potluck.core.slices import slices
 from potluck.core.stages import Floats
 from potluck.learning.data.mixed import Inputs, taken
-from potluck.learning.graph.file import Network, parsed, written
-from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, Program, forward, memory, program, tensors
+from potluck.learning.graph.file import Network, with_weights, written
+from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, forward, memory, program, tensors
 from potluck.learning.graph.schema import Graph, Weight
 from potluck.learning.graph.steps import torch
 from potluck.learning.graph.tensors import Array
@@ -55,25 +55,17 @@ class GraphModel:
     most: int = MOST_MEMORY
 
     def moved(self, weights: Floats, trained: Sequence[Weight]) -> "GraphModel":
-        """The same graph, with this vector [d] in place of the weights that train."""
-        held = self._held | parts(weights, trained)
-        found = parsed(written(self.network.graph, held), "model.graph")
-        base = {name: one for name, one in self.network.tensors.items() if name in self.network.based}
-        return GraphModel(replace(found, tensors={**found.tensors, **base}, missing=self.network.missing), self.most)
-
-    @property
-    def _held(self) -> dict[str, Array]:
-        """What its file holds: all but the frozen weights of a base."""
-        return {name: one for name, one in self.network.tensors.items() if name not in self.network.based}
+        """The same graph, with this vector [d] in place of the weights that train. Raises GraphError: a number is
+        beyond the graph's type."""
+        with np.errstate(over="ignore"):  # a number beyond the graph's type is refused, not warned of
+            moved = parts(weights, trained)
+        return GraphModel(with_weights(self.network, moved, "model.graph"), self.most)
 
     @cached_property
     def content(self) -> bytes:
-        """The bytes of its file."""
-        return written(self.network.graph, self._held)
-
-    @cached_property
-    def _program(self) -> Program:
-        return program(self.network.graph, self.network.checked)
+        """The bytes of its file: all but the frozen weights of a base."""
+        held = {name: one for name, one in self.network.tensors.items() if name not in self.network.based}
+        return written(self.network.graph, held)
 
     @cached_property
     def _tensors(self) -> "dict[str, Tensor]":
@@ -82,11 +74,11 @@ class GraphModel:
     def margins(self, rows: Inputs) -> Floats:
         """rows n -> [n, outputs]. Raises GraphError: torch is missing; Abort(CHANGED): a file of theirs changed."""
         loaded, graph = torch(), self.network.graph
-        outputs = self.network.checked.values[graph.output].shape[1]
+        ready, outputs = program(self.network.checked), self.network.checked.values[graph.output].shape[1]
         found = np.empty((len(rows), outputs))
         with one_thread(), loaded.no_grad():
             for some in slices(len(rows), rows_at_once(self.network, self.most)):
-                found[some] = forward(self._program, self._tensors, given(graph, rows[some])).numpy()
+                found[some] = forward(ready, self._tensors, given(graph, rows[some])).numpy()
         return found
 
 

@@ -99,6 +99,11 @@ def with_bytes(plan: Plan, content: bytes, models: Path | None = None) -> Equipp
     """
     if len(content) > MOST_BYTES or digest_of(content) != required(plan.model).digest:
         raise GraphError("is another graph than the plan names", where="model.graph", hint="take the plan's own file")
+    return taken(plan, content, models)
+
+
+def taken(plan: Plan, content: bytes, models: Path | None = None) -> Equipped:
+    """As `with_bytes`, for whoever has compared the hash. Raises GraphError: it is no graph."""
     return equipped(plan, content, _parsed(content, "model.graph", models))
 
 
@@ -125,7 +130,7 @@ def follow(plan: Plan) -> None:
         if network.missing:
             hint = f"put it into {FOLDER}/ beside the plan"
             raise UsageError("model.base: its frozen weights are not here", where=str(network.graph.base), hint=hint)
-        program(network.graph, network.checked)
+        program(network.checked)
 
 
 def lacks_base(plan: Plan) -> str:

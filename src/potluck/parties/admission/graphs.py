@@ -11,7 +11,7 @@ from potluck.core.errors import GraphError, PotluckError
 from potluck.core.party import Role
 from potluck.core.plan import Plan, required
 from potluck.core.slices import Sliced, sha256_of, whole
-from potluck.learning.models.graphs import Equipped, digest_of, lacks_base, with_bytes
+from potluck.learning.models.graphs import Equipped, digest_of, lacks_base, taken
 from potluck.members.files import PRIVATE, replace
 from potluck.members.home import SiteHome
 from potluck.owner.reading import read as read_policy
@@ -71,7 +71,7 @@ def kept(folder: Path, plan: Plan, models: Path | None = None) -> Equipped | Non
         content = _path(folder, plan).read_bytes()
     except OSError:
         return None
-    return with_bytes(plan, content, models) if digest_of(content) == required(plan.model).digest else None
+    return taken(plan, content, models) if digest_of(content) == required(plan.model).digest else None
 
 
 def received(folder: Path, plan: Plan, body: Sliced, models: Path | None = None) -> Equipped:
@@ -81,7 +81,7 @@ def received(folder: Path, plan: Plan, body: Sliced, models: Path | None = None)
         raise GraphError(f"the server sent {len(body)} bytes", where="model.graph", hint=f"at most {MOST_GRAPH}")
     if f"sha256:{sha256_of(body).hex()}" != required(plan.model).digest:
         raise GraphError("the server sent another graph than the plan names", where="model.graph")
-    found = with_bytes(plan, whole(body), models)
+    found = taken(plan, whole(body), models)
     private.folder(folder / FOLDER, taken=True)
     replace(_path(folder, plan), found.content, PRIVATE)
     _forget(folder / FOLDER)

@@ -15,6 +15,7 @@ import numpy as np
 
 from potluck.core.errors import UsageError
 from potluck.learning.data.files.raster import Raster, Unreadable, fits
+from potluck.learning.graph.steps import INSTALL
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -47,8 +48,7 @@ _FAULTS = (
 def ready() -> None:
     """Raises UsageError: Pillow is missing."""
     if find_spec("PIL") is None:
-        hint = "pip install 'potluck[networks]'"
-        raise UsageError("columns of images need Pillow, which is not installed", hint=hint)
+        raise UsageError("columns of images need Pillow, which is not installed", hint=INSTALL)
 
 
 def png(data: memoryview) -> Raster:

@@ -72,7 +72,7 @@ def _content(array: Array) -> tuple[str, tuple[int, ...], str]:
 
 def _compare(module: "Module", inputs: Mapping[str, InputShape], network: Network) -> None:
     """Raises GraphError: outputs or gradients differ in a bit from the module's own."""
-    ready, held = program(network.graph, network.checked), tensors(network)
+    ready, held = program(network.checked), tensors(network)
     below = network.checked.below
     if module.training:
         _same(module, ready, held, inputs, examples(inputs, BATCHES[0][0], below, 1), train=True)
