@@ -7,7 +7,7 @@ import dp_accounting
 import numpy as np
 import pytest
 from dp_accounting.rdp import RdpAccountant
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.core.asks import Kind
@@ -42,7 +42,6 @@ EXTRAS = st.sampled_from([0.0, 1e-60, 1e-4])
 RUNS = st.lists(st.lists(st.tuples(SIGMAS, EXTRAS, st.integers(1, 30)), min_size=1, max_size=4), min_size=2, max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
 @given(RUNS, st.sampled_from([1e-3, 1e-5, 1e-9]))
 def test_runs_compose_as_dp_accounting_composes_their_events(runs, delta):
     accountant = RdpAccountant(ORDERS)
@@ -81,7 +80,6 @@ def test_a_million_plans_of_tiny_epsilon_and_a_large_delta_are_not_tiny_together
     assert truth <= found == pytest.approx(8.492, abs=1e-3)  # Renyi accounting, which holds for plans chosen one by one
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(SIGMAS, st.sampled_from(["row", "person", "site"])), min_size=1, max_size=8),
     st.floats(1e-9, 1e-3),
@@ -92,7 +90,6 @@ def test_another_run_never_makes_it_less(some, delta):
     assert figures == sorted(figures)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(SIGMAS, st.floats(1e-7, 1e-6), st.integers(1, 20)), min_size=1, max_size=8))
 def test_what_is_composed_is_at_most_the_plain_sum_where_the_deltas_allow_it(some):
     plain, runs = 0.0, []

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import optimize
@@ -166,7 +166,6 @@ def test_reveal_noise_is_added_once_and_not_at_the_site():
     assert values.std() == pytest.approx(std[0], rel=0.03)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     arrays.arrays(np.float64, (3, 5), elements=st.floats(width=64)),
     st.floats(1e-3, 1e3),
@@ -264,7 +263,6 @@ ASKS = st.builds(
 )
 
 
-@settings(max_examples=80, deadline=None)
 @given(ASKS, st.sampled_from(["none", "shared", "site", "reveal"]), st.sampled_from([0.1, 1.0, 8.0]))
 def test_every_grid_has_room_for_the_sum_and_for_its_noise(ask, word, budget):
     assume(not (ask.blocks[0].whole and ask.blocks[0].high < 1))

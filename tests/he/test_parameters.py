@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from potluck.core.errors import PlanError
 from potluck.he.sum.parameters import LARGE, LIFTED, SMALL, TABLE, choose, most, problems, sent
+from support.examples import examples
 
 STANDARD = {8192: 218, 16384: 438}
 """The HE standard's table: log2 q at most, ternary secrets, 128 bits, classical."""
@@ -60,7 +61,7 @@ def test_a_cohort_beyond_the_margins_is_refused_by_the_plan():
 
 
 @given(st.integers(1, 64), st.integers(1, 3_000_000), st.integers(2, 524))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 def test_whatever_is_chosen_is_exact_and_flooded_and_has_room(bits, length, n):
     row, layout = choose(bits, length, n)
     assert row.parties == n

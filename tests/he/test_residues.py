@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.core.party import site
@@ -72,7 +72,6 @@ def residues(draw, towers):
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
 def test_addition_is_that_of_the_integers_modulo_each_prime(data):
     row = data.draw(st.sampled_from(TABLE))
     towers = row.moduli[: data.draw(st.integers(1, len(row.moduli)))]

@@ -25,6 +25,7 @@ from potluck.net.pieces import (
     read,
 )
 from potluck.secret.spool import Spooled
+from support.examples import examples
 
 ID = b"i" * 16
 
@@ -200,14 +201,14 @@ def test_what_no_piece_has_joined_for_long_is_stale():
     assert assembler.stale(11.0) == [("s", ID)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(st.binary(max_size=200))
 def test_no_bytes_crash_it(data):
     with pytest.raises(Malformed):
         Assembler().add("s", data, 0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(st.binary(min_size=16, max_size=16), *[st.integers(0, 5)] * 2, st.integers(0, 3 * PIECE), st.integers(0, 400))
 def test_no_header_crashes_it(letter, index, pieces, total, size):
     try:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from potluck.core.errors import Refused, UsageError
 from potluck.owner import access
 from potluck.owner.access import AccessLog, Entry, Subject, read, short
+from support.examples import examples
 
 NOW = datetime(2026, 11, 24, 18, 0, 0, 123456, timezone(timedelta(hours=1)))
 ABOUT = Subject(asker="hospitals", plan="heart", hash="ab" * 32, run="r1")
@@ -65,7 +66,7 @@ def test_a_name_cannot_forge_a_line_or_move_the_cursor(tmp_path):
         assert "\\u{1b}" in text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(st.text(st.characters(), max_size=400), st.text(st.characters(), max_size=400))
 def test_names_are_bounded_printable_and_stay_apart(left, right):
     assert short(left).isprintable()
@@ -94,7 +95,6 @@ def test_a_line_that_was_cut_short_is_named_and_the_next_one_whole(tmp_path):
     assert found.damaged == (2,)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_as_lines_or_named(body):
     with tempfile.TemporaryDirectory() as folder:
@@ -142,6 +142,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from potluck.owner.access import AccessLog, Subject
+from support.examples import examples
 for number in range(50):
     about = Subject(run=sys.argv[2] * 100)
     AccessLog(Path(sys.argv[1])).write("round", datetime.now(UTC), about=about, round=number)

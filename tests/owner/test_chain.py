@@ -20,6 +20,7 @@ from potluck.core.wire import dump
 from potluck.dp.account import NEIGHBOURS, Cost, event_of, spent
 from potluck.owner.budget import YEAR, Budget
 from potluck.owner.chain import GENESIS, Head, _mark, follow
+from support.examples import examples
 
 HASH = bytes(32)
 NOW = 1_700_000_000.0
@@ -102,7 +103,7 @@ NEW = {
 }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.data())
 def test_no_field_of_any_entry_can_be_edited(filled, data):
     seq, field = data.draw(st.integers(1, ENTRIES + 1)), data.draw(st.sampled_from(FIELDS))
@@ -119,7 +120,6 @@ def test_no_field_of_any_entry_can_be_edited(filled, data):
     assert what == f"entry {seq} of the ledger is {'missing' if field == 'seq' else 'not what was written'}"
 
 
-@settings(max_examples=40, deadline=None)
 @given(seq=st.integers(1, ENTRIES + 1), byte=st.integers(0, 79), bit=st.integers(0, 7))
 def test_not_one_bit_of_a_charge_or_a_hash_can_be_turned(filled, seq, byte, bit):
     for field in ("value", "hash"):
@@ -397,6 +397,7 @@ import resource, sys
 from pathlib import Path
 from potluck.core.rounds import CHARGE, Abort, Record
 from potluck.owner.budget import Budget
+from support.examples import examples
 path, value = Path(sys.argv[1]), bytes.fromhex(sys.argv[2])
 with Budget(path) as budget:
     budget.rejoin("run", "a plan", bytes(32), "row", 1e-6, 1.0)

@@ -17,6 +17,7 @@ from potluck.learning.data.table import read
 from potluck.learning.loops import build
 from potluck.owner import sql
 from potluck.tasks.sums.rows import rows_of
+from support.examples import examples
 from support.learning.sums import replaced, stats
 from support.owner.engines import (
     DATA,
@@ -129,7 +130,6 @@ def test_statistics_are_the_same_words_from_every_source_and_those_of_python(tmp
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
 @given(ROWS, statistics())
 def test_statistics_are_the_same_words_often(tmp_path_factory, engines, rows, plan):
     check_statistics(tmp_path_factory.mktemp("rows"), engines, rows, plan)
@@ -159,7 +159,7 @@ def test_statistics_are_added_up_inside_postgresql(tmp_path_factory, fetched_and
 
 @pytest.mark.slow
 def test_statistics_are_added_up_inside_postgresql_often(tmp_path_factory, fetched_and_asked):
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(150))
     @given(ROWS, statistics())
     def check(rows, plan):
         check_statistics(tmp_path_factory.mktemp("rows"), fetched_and_asked, rows, plan)

@@ -27,6 +27,7 @@ from potluck.owner.evidence import verify_export
 from potluck.owner.ledger_heads import Anchor, SignedHead, sign, verify
 from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
+from support.examples import examples
 
 FEDERATION = b"f" * 32
 COST = Cost(2, Kind.TRAIN, "row", NEIGHBOURS, "shared", *event_of(20.0, 1.0, 0.0, False), 1e-6, 1000)
@@ -254,7 +255,6 @@ def test_an_anchor_of_another_key_site_or_federation_is_refused(home):
         assert "anchor is not this site's" in refused(home, anchor).what
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_no_byte_of_an_anchor_can_be_changed(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("anchor")
@@ -302,6 +302,7 @@ from potluck.owner import ledger_heads as heads
 from potluck.owner.budget import Budget
 from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
+from support.examples import examples
 
 home, point, value = Path(sys.argv[1]), sys.argv[2], bytes.fromhex(sys.argv[3])
 key = SigningKey(Secret(b"k" * 32))
@@ -519,7 +520,7 @@ def test_control_an_export_verifies_from_a_file(evidence, tmp_path):
     assert (head.seq, head.hash) == (signed.seq, signed.hash)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(data=st.data())
 def test_no_byte_of_an_export_can_be_changed(evidence, data):
     lines, signed = evidence

@@ -18,6 +18,7 @@ from potluck.owner.judge import Year, judge, rows_allowed
 from potluck.owner.policy import Allow, Approve, Policy, Source
 from potluck.owner.reach import columns_read, covers
 from potluck.owner.reading import parse
+from support.examples import examples
 from support.owner.plans import OPEN, category, number, replaced, statistics, train
 
 NOON = datetime(2026, 11, 24, 12)
@@ -183,13 +184,13 @@ def test_patterns_cover_names_and_narrower_patterns_only():
     assert not covers("a[1]", "a1")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500))
 @given(st.text("ab*", max_size=8), st.text("ab", max_size=10))
 def test_patterns_match_as_fnmatch_does(pattern, name):
     assert covers(pattern, name) == fnmatch.fnmatchcase(name, pattern)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500))
 @given(st.text("ab*", max_size=6), st.text("ab*", max_size=6), st.lists(st.text("ab", max_size=3), max_size=6))
 def test_a_pattern_that_covers_a_plans_pattern_covers_all_that_it_matches(pattern, wanted, letters):
     first, *rest = wanted.split("*")
@@ -248,7 +249,7 @@ NUMBERS = {
 PLANS = st.sampled_from([train(), train("none"), train("site"), statistics(), statistics(noise="none")])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400))
 @given(st.fixed_dictionaries(LISTS | NUMBERS), st.sampled_from(sorted(WORDS)), st.data(), PLANS, st.floats(0, 3))
 def test_an_allowance_more_never_adds_a_denial(keys, name, data, plan, spent):
     allow = Allow(**keys)
@@ -263,7 +264,7 @@ def test_an_allowance_more_never_adds_a_denial(keys, name, data, plan, spent):
     assert codes(replaced(allow, **wider), plan, spent=spent) <= before
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(PLANS, st.sets(st.text(max_size=5), max_size=3), st.datetimes(), st.floats(0, 1), st.sampled_from(sorted(WORDS)))
 def test_a_policy_with_any_list_empty_denies_every_plan_that_needs_it(plan, asker, now, promised, name):
     found = codes(replaced(EVERYTHING, **{name: ()}), plan, asker=frozenset(asker), now=now, promised=promised)

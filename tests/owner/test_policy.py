@@ -14,6 +14,7 @@ from potluck.owner import policy
 from potluck.owner.hours import span, within
 from potluck.owner.policy import Allow, Approve, Policy, exposed, template
 from potluck.owner.reading import parse, read
+from support.examples import examples
 from support.owner.plans import OPEN
 
 PASSWORD = "s3cr3t-31337"
@@ -209,14 +210,14 @@ def test_hours_that_say_nothing_clear_are_not_understood():
     assert not within((), MONDAY)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(st.text(max_size=200))
 def test_no_text_does_more_than_be_refused(text):
     with pytest.raises(UsageError):
         parse(text, "policy.toml")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500))
 @given(st.data())
 def test_a_policy_with_letters_changed_is_read_or_refused(data):
     text = template("cleveland")
@@ -231,7 +232,7 @@ def test_a_policy_with_letters_changed_is_read_or_refused(data):
         assert isinstance(found, Policy)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(st.data())
 def test_no_mangled_policy_makes_a_message_show_the_password(data):
     text = f'version = 1\n[source]\nurl = "{ADDRESS}"\nquery = "select 1"\n[allow]\nwho = ["hospitals"]\n'

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from potluck.core.errors import DataError, UsageError
@@ -71,7 +71,6 @@ def of_all(asking, expression: str, texts: list[str]) -> list:
     return [row[0] for row in asking(query, texts)]
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=30))
 @example(list(ODD))
 def test_a_text_is_the_number_that_python_reads_in_it_or_none(asking, texts):
@@ -80,13 +79,11 @@ def test_a_text_is_the_number_that_python_reads_in_it_or_none(asking, texts):
     assert [bits(one) for one in found] == [bits(spelt(text)) for text in texts]
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(alphabet=st.sampled_from(BLANKS + "ab'\\1"), max_size=6), min_size=1, max_size=30))
 def test_texts_lose_the_blanks_that_python_takes_away(asking, texts):
     assert of_all(asking, POSTGRESQL.trimmed("t"), texts) == [text.strip() for text in texts]
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8), min_size=1))
 def test_a_literal_is_its_text_and_nothing_else(asking, texts):
     assert asking(f"SELECT {', '.join(map(POSTGRESQL.text, texts))}") == [tuple(texts)]

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.core.errors import DataError, UsageError
@@ -521,7 +521,6 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(VALUES, min_size=1, max_size=12), st.sampled_from([".", ","]))
 def test_a_value_of_any_kind_is_the_text_that_it_has_in_a_file(values, decimal):
     """The independent rule: a text is itself, a number one that spells it, with the mark that the plan says."""

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.report import charts, symbols
@@ -30,7 +30,6 @@ def _sound(svg: str) -> Tree:
     return tree
 
 
-@settings(max_examples=60, deadline=None)
 @given(ROWS, BARS)
 def test_no_number_and_no_name_breaks_a_picture(rows, bars):
     _sound(charts.dots("a", "t", "d", rows))

@@ -101,7 +101,6 @@ def test_long_and_short_messages_are_one_format(length):
         assert whole(Receivers(KEY).opened(A, message, 0, b"i", b"b")) == body
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.integers(0, OVERHEAD + 4), st.integers(0, 7), st.booleans())
 def test_any_flipped_bit_of_a_message_is_refused_whether_its_context_is_known_or_not(where, bit, seen):
     context, known = senders().to(SERVER, b"i"), Receivers(KEY)

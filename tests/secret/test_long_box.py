@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.core import slices
@@ -34,7 +34,6 @@ def opened(key: BoxKey, box: bytes, info: bytes, start: int = 0) -> LongBox:
     return LongBox(box, start + HEAD, found.key, found.nonce)
 
 
-@settings(deadline=None, max_examples=30)
 @given(LENGTHS, st.binary(max_size=40))
 def test_the_library_opens_what_is_sealed_in_pieces(length, info):
     plaintext = hashlib.shake_128(info).digest(length)
@@ -46,7 +45,6 @@ def test_the_library_opens_what_is_sealed_in_pieces(length, info):
     assert SUITE.decrypt(box, hpke.MLKEM768X25519PrivateKey(kem, agree), info=info) == plaintext
 
 
-@settings(deadline=None, max_examples=30)
 @given(LENGTHS, st.binary(max_size=40), st.data())
 def test_what_the_library_sealed_is_opened_slice_by_slice(length, info, data):
     plaintext = hashlib.shake_128(info + b"x").digest(length)

@@ -17,6 +17,7 @@ from potluck.secret.envelope import seal, unseal
 from potluck.secret.keys import _LOW_ORDER, AgreementKey, Roster, SigningKey
 from potluck.secret.random import system
 from potluck.secret.stream import Keystream, derive, digest
+from support.examples import examples
 
 A, B = site("a"), site("b")
 KEY_A, KEY_B = SigningKey(Secret(b"a" * 32)), SigningKey(Secret(b"b" * 32))
@@ -127,7 +128,6 @@ def test_a_box_opens_for_its_holder_under_its_info_only():
         assert stop.value.cause is Cause.BOX
 
 
-@settings(max_examples=60)
 @given(st.integers(0, OVERHEAD + 4), st.integers(0, 7))
 def test_any_flipped_bit_of_a_box_is_refused(where, bit):
     key = BoxKey(Secret(b"s" * 96))
@@ -157,7 +157,7 @@ def test_a_letter_names_its_sender_and_fits_one_recipient_in_one_federation():
         unseal(ROSTER, b"fed", B, seal(KEY_A, b"fed", site("stranger"), B, PARCEL))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.data())
 def test_any_flipped_bit_or_cut_of_a_letter_is_refused(data):
     letter = bytearray(seal(KEY_A, b"fed", A, B, PARCEL))

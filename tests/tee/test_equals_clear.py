@@ -15,6 +15,7 @@ from potluck.tee.attestation import messages as a
 from potluck.tee.host import Enclave
 from potluck.tee.sum import messages as m
 from potluck.testing.protection import RoundContext, check_protection
+from support.examples import examples
 from support.tee.rig import arrays, left, near, program, sitting, stopped
 
 BEFORE = [a.NONCE, m.INPUT]
@@ -48,14 +49,13 @@ def check(case, enclave=None):
     assert opened.givers == clear.givers
 
 
-@settings(max_examples=40, deadline=None)
 @given(case=rounds(most=7))
 def test_tee_opens_what_clear_opens(case):
     check(case)
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(case=rounds(most=20))
 def test_tee_opens_what_clear_opens_often(case):
     check(case)

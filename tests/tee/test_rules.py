@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.core.rounds import Rule
@@ -110,7 +110,6 @@ def test_a_site_that_claims_as_many_rows_as_it_may_does_not_rule_norm():
     assert np.allclose(change, 3 / 5, atol=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(WORDS), st.sampled_from([32, 64]), st.integers(1, 6), st.integers(1, 3),
     st.randoms(use_true_random=False),

@@ -1,6 +1,7 @@
 """`potluck site`: the owner's part. Enrolment here: `new`, `join`; the rest in `cli.owner`."""
 
 import time
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -8,17 +9,29 @@ import click
 from potluck.api.network import members as api
 from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.federation import lines
-from potluck.cli.owner import COMMANDS
 from potluck.cli.terminal import Terminal
 
 
-@click.group("site")
+class Owner(click.Group):
+    """Loads the file of the other verbs, and with it most of the program, where one of them is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs, those of the other file too."""
+        return sorted({*super().list_commands(ctx), *self._others()})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """One verb."""
+        return super().get_command(ctx, name) or self._others().get(name)
+
+    @staticmethod
+    def _others() -> dict[str, click.Command]:
+        found: tuple[click.Command, ...] = import_module("potluck.cli.owner").COMMANDS
+        return {str(one.name): one for one in found}
+
+
+@click.group("site", cls=Owner)
 def command() -> None:
     """The owner's part: keys, policy, the federation joined, requests and approvals, the ledger."""
-
-
-for one in COMMANDS:
-    command.add_command(one)
 
 
 @command.command("new")

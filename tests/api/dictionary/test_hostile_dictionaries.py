@@ -5,7 +5,7 @@ import socket
 import tomllib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import potluck
@@ -54,7 +54,6 @@ def test_no_name_or_value_leaves_its_place_in_the_toml(tmp_path):
     assert set(found.confirm) == {f"{n}?" for n in NAMES}
 
 
-@settings(max_examples=100, deadline=None)
 @given(SHAPED)
 def test_any_json_gives_columns_or_a_usage_error(tmp_path_factory, document):
     path = write(tmp_path_factory.mktemp("d"), document)

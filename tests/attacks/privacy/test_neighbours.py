@@ -154,7 +154,6 @@ def test_a_row_or_a_person_moves_no_statistic_by_more_than_is_reckoned(unit, red
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("unit", "reduced", "labs"), CASES)
-@settings(max_examples=100, deadline=None)
 @given(ROWS, LABS, st.data())
 def test_a_row_or_a_person_moves_none_by_more_often(unit, reduced, labs, rows, table, data):
     assert beyond(data.draw(plans(unit, reduced, labs)), rows, table, unit) <= 1 + 1e-12

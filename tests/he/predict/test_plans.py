@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.core.errors import PlanError
@@ -29,7 +29,6 @@ def product(turns, vectors, x):
     return total
 
 
-@settings(deadline=None)
 @given(sizes, sizes, st.sampled_from([64, 128, 512]), st.integers(0, 2**20))
 def test_diagonals_give_the_matrix_times_the_vector_in_every_period(high, wide, slots, seed):
     rng = np.random.default_rng(seed)
@@ -65,7 +64,6 @@ def test_higher_degrees_fit_better():
     assert errors[-1] < 0.003
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["relu", "tanh"]), st.integers(0, 2**20), st.sampled_from([0.3, 1.0, 3.0]))
 def test_the_cost_of_a_fit_covers_what_it_does_to_margins(activation, seed, size):
     made = net((4, 5, 3), activation, seed=seed, size=size)

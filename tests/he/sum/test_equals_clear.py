@@ -82,7 +82,6 @@ def test_he_opens_what_clear_opens(workers, case):
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
 @given(case=rounds(most=8))
 def test_he_opens_what_clear_opens_often(workers, case):
     check(workers, case)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from potluck.core.rounds import Abort, Cause
 from potluck.he.sum.packing import arrange, pack, unpack
 from potluck.he.sum.parameters import LARGE, SMALL
+from support.examples import examples
 
 PLAINS = [SMALL.plain, LARGE.plain]
 RING = 16
@@ -39,7 +40,7 @@ def sums(draw):
 
 
 @given(sums())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 def test_sums_of_packed_words_are_exact_modulo_the_ring(case):
     layout, plain, rows = case
     packed = [pack(row, layout) for row in rows]
@@ -63,7 +64,7 @@ def test_all_words_at_their_largest_add_up_exactly(n, plain):
 
 
 @given(st.integers(1, 64), st.integers(2, 524), st.sampled_from(PLAINS), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 def test_the_cuts_cover_the_word_and_no_others_need_fewer_slots(bits, n, plain, data):
     layout = arrange(bits, 1000, n, RING, plain)
     assert [cut.low for cut in layout.cuts] == [

@@ -27,6 +27,7 @@ from potluck.learning.data.source import opened
 from potluck.learning.data.sources import csv_file
 from potluck.learning.data.sql.duck import Duck
 from potluck.learning.data.table import read
+from support.examples import examples
 from support.learning.sums import category, number, replaced, stats
 
 
@@ -47,7 +48,7 @@ def rows(path, names, *, careful, layout=None):
 CELLS = st.text("ab1,\"; \t\n\r'\\#_\u00e4", max_size=4)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120))
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans())
 @example([("a", "b"), (' "1"', "2")], "\n", False)
 @example([("a", "b"), ("", "")], "\n", True)
@@ -60,7 +61,7 @@ def test_the_quick_way_gives_the_rows_of_the_careful_one_or_is_in_doubt(tmp_path
     _same(path, ["x", "y"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(st.text('ab1,"\n\r \t\x00_', max_size=30))
 @example('"x"y,2\n')
 @example('x"y,2\n')

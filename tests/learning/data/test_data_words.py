@@ -509,7 +509,7 @@ def test_a_date_is_read_in_its_format_and_in_no_other(tmp_path, form, cells):
 
 
 @pytest.mark.parametrize("few", [0, 1 << 30])
-@pytest.mark.parametrize("form", ["%d.%m.%Y", "%Y-%m-%d"])
+@pytest.mark.parametrize("form", ["%d.%m.%Y", pytest.param("%Y-%m-%d", marks=pytest.mark.slow)])
 def test_behind_an_iso_date_stands_a_time_of_day_at_most(tmp_path, monkeypatch, few, form):
     monkeypatch.setattr(csv_file, "FEW", few)
     spec = of(days.plan(form))

@@ -5,7 +5,7 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from potluck.core.plan import Column
@@ -86,7 +86,6 @@ def test_numbers_are_read_back_bit_for_bit(values):
     assert [None if math.isnan(v) else v.hex() for v in found] == [None if v is None else v.hex() for v in values]
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.one_of(st.text("0123456789.-+eE_ \t\u00a0\u0661infa", max_size=8), st.text(max_size=3)), max_size=30)
 )
@@ -103,7 +102,6 @@ def test_a_text_is_a_number_to_queries_where_it_is_one_to_the_keys(texts):
             assert math.isinf(value), text
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.text("01.eE ab\u00c4\u00e4'\"\\\0\u3000", max_size=4), max_size=30),
     st.lists(st.text("01.ab\u00c4'\"\\\0", min_size=1, max_size=3), min_size=1, max_size=4, unique_by=key),

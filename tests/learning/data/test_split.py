@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.core.plan import Split
@@ -21,13 +21,11 @@ def sides(cells, seed=0, person=False):
     return frames(replaced(spec, data=data), frame)["a"].test
 
 
-@settings(max_examples=60, deadline=None)
 @given(rows, rows.map(lambda more: more[0]))
 def test_appending_a_row_moves_no_other(cells, more):
     assert sides([*cells, more])[:-1].tolist() == sides(cells).tolist()
 
 
-@settings(max_examples=60, deadline=None)
 @given(rows, st.randoms(use_true_random=False))
 def test_order_does_not_matter(cells, shuffler):
     """As many of each kind of row are held out whatever the order of the file."""
@@ -52,7 +50,6 @@ def by_side(cells, split):
 folds = st.tuples(st.integers(0, 2), st.sampled_from("uv"), st.sampled_from("01"), st.sampled_from(["test", "train"]))
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.lists(folds, min_size=1, max_size=30),
     folds,

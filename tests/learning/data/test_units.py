@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.core.errors import PlanError
@@ -11,7 +11,6 @@ from support.learning.sums import make, replaced
 from support.learning.tiny import noised
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(0, 6), max_size=60), st.integers(1, 9), st.integers(0, 2**32))
 def test_persons_are_summed_whole_whatever_the_batch(people, room, seed):
     rng = np.random.default_rng(seed)
@@ -31,7 +30,6 @@ def test_persons_are_summed_whole_whatever_the_batch(people, room, seed):
     assert np.allclose(got, np.array(expected).reshape(-1, 2))
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=40), st.integers(1, 4), st.integers(0, 2**32))
 def test_the_first_rows_of_each_person_count_in_the_order_in_which_they_stand(people, most, seed):
     person = np.array(people, dtype=np.int64)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, mean_squared_error, r2_score, roc_auc_score
@@ -207,7 +207,6 @@ def test_the_area_of_a_rare_outcome_survives_few_bins(swapped):
     assert np.abs(np.array(noised) - best).max() < 0.05
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.lists(st.integers(0, 9), min_size=1, max_size=30))
 def test_the_area_of_histograms_counts_ties_half(negative, positive):
     y = [0] * len(negative) + [1] * len(positive)

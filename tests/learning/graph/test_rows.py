@@ -11,6 +11,7 @@ from potluck.learning.graph import value
 from potluck.learning.graph.bound import Bound
 from potluck.learning.graph.interpreter import forward
 from potluck.learning.graph.value import Misfit, Rows, Value
+from support.examples import examples
 from support.graph.modules import SOME_SLOW
 from support.graph.random_graphs import BATCH, drawn, violations
 from support.graph.running import network, ready, same, with_other_rows
@@ -18,14 +19,14 @@ from support.graph.running import network, ready, same, with_other_rows
 pytestmark = pytest.mark.torch
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_row_keeps_its_bits_in_graphs_at_random(seed):
     assert violations(drawn(seed), seed) == []
 
 
 @pytest.mark.slow
-@settings(max_examples=4_000, deadline=None)
+@settings(max_examples=examples(4_000))
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_row_keeps_its_bits_in_many_graphs_at_random(seed):
     assert violations(drawn(seed), seed) == []

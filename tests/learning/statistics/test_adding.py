@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.core.errors import DataError
@@ -102,7 +102,6 @@ def by_hand(frame):
 
 
 @pytest.mark.slow  # tests/owner/test_engines_equal.py draws other plans from all sources
-@settings(max_examples=60, deadline=None)
 @given(ROWS)
 def test_sums_are_those_of_rows_taken_one_by_one_from_every_source(tmp_path_factory, rows):
     folder, frame = tmp_path_factory.mktemp("rows"), frame_of(rows)
@@ -186,7 +185,6 @@ def test_sums_for_another_grid_are_not_taken():
         table.sums.encode(bound.grid, bound.limit)
 
 
-@settings(max_examples=40, deadline=None)
 @given(ROWS)
 def test_what_the_owner_is_told_of_each_column_is_pandas_own_count(rows):
     """Of a query, whose counts are of odd values alone: rows are odd in one column, in several, or in none."""

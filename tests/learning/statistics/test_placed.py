@@ -6,7 +6,7 @@ from bisect import bisect_right
 import duckdb
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from potluck.learning.data.sql import layers
@@ -46,7 +46,6 @@ def around(value):
     return found
 
 
-@settings(max_examples=60, deadline=None)
 @given(NUMBER, WIDTH, st.integers(1, 300), st.lists(st.floats(0, 1), max_size=20), st.booleans())
 @example(0.0, 1.0, 10, [0.3], True)
 @example(-50.0, 200.0, 20, [0.25], False)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.core.asks import Kind
@@ -85,7 +85,6 @@ def test_statistics_of_the_heart_are_pandas_on_the_pooled_rows():
     json.dumps(found, allow_nan=False)
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.7, 0.999999, 1.0]), min_size=1, max_size=50), st.integers(1, 12))
 def test_histogram_bins_are_numpys_closed_open_and_closed_at_the_end(values, bins):
     spec = stats({"x": number(0, 1)}, Statistic(name="h", kind="histogram", column="x", bins=bins))

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.core.rounds import Abort, Cause
@@ -60,7 +60,6 @@ def hard(seed, n, high, tiny=0):
     return x, high * 2.0 ** -rng.uniform(0, tiny, n)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(GRIDS), st.integers(0, 2**32), st.integers(0, 300), st.integers(1, 300), st.integers(0, 60))
 def test_the_sum_is_that_of_whole_products_whatever_the_rows_and_batches(grid, seed, n, batch, tiny):
     high, step = grid[0], 2.0 ** grid[1]
@@ -68,7 +67,6 @@ def test_the_sum_is_that_of_whole_products_whatever_the_rows_and_batches(grid, s
     assert ours(x, curved, high, step, batch) == by_definition(x, curved, high, step)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(GRIDS), st.integers(0, 2**32), st.integers(1, 40), st.integers(0, 60))
 def test_no_row_is_off_by_more_than_half_a_step_and_the_sum_by_half_a_step_more(grid, seed, n, tiny):
     high, step = grid[0], 2.0 ** grid[1]
@@ -94,7 +92,6 @@ def test_it_is_nearer_to_the_real_sum_than_rows_that_are_cut_off(high, power, ti
     assert here < before / 4
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.floats(2.0**-20, 2.0**12), st.integers(-48, 0), st.integers(0, 40))
 def test_the_bound_holds_for_every_grid(high, power, more):
     """The most rows of a plan, each at its bound in every limb: no product and no sum is beyond what holds it."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, roc_auc_score
 
@@ -149,7 +149,6 @@ def test_a_look_at_classes_and_at_a_number_says_what_scikit_learn_says():
     assert outcome.history[0].rmse == pytest.approx(math.sqrt(error) * 20, abs=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 10))
 def test_a_site_adds_what_its_rows_laid_out_would(seed, size):
     """Each row's loss within its bound and truncated by itself: a row moves the sum by no more than that."""

@@ -24,6 +24,7 @@ from potluck.learning.models.kinds.logistic import mean
 from potluck.learning.training import row_sums
 from potluck.learning.training.row_sums import weighted
 from potluck.secret.random import system
+from support.examples import examples
 from support.learning import rows_by_hand
 from support.learning.laid_out import rows_of
 from support.learning.rows_by_hand import KINDS, METHODS, asked, plan, table, words
@@ -39,7 +40,6 @@ def laid(spec, rows, weights):
 SIZES = st.sampled_from([0.0, 1e-9, 0.3, 5.0, 1e4, 9e8])
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(KINDS), st.sampled_from(METHODS), st.integers(0, 2**32), st.integers(0, 300), SIZES,
     st.sampled_from([1000, 10**6, 10**8]),
@@ -105,7 +105,6 @@ def test_no_copy_of_every_rows_contribution_is_made():
     assert peak < 12e6
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 200), st.integers(-48, 4), st.sampled_from([1.0, 8.0, 2.0**32]))
 def test_each_entry_is_truncated_toward_zero_as_rational_arithmetic_has_it(seed, n, power, high):
     rng = np.random.default_rng(seed)
@@ -116,7 +115,6 @@ def test_each_entry_is_truncated_toward_zero_as_rational_arithmetic_has_it(seed,
     assert weighted(rows, factors, part, high).tolist() == expected
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 2**32), st.sampled_from([1, 2, 80, 81, 82, 163, 700]), st.sampled_from([0, 1, 100, 128, 129, 300]),
     st.sampled_from([-48, -40, -20]), st.booleans(),
@@ -178,7 +176,6 @@ def test_a_table_knows_whether_its_features_are_within_their_range():
         assert Table(np.zeros(shape), np.zeros(shape[0]), None, np.zeros(shape[0], dtype=np.bool_), {}, ()).within
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 40), st.sampled_from([0, 1, 6, 7, 8, 100, 127, 128, 300]))
 def test_margins_are_the_sums_of_rows_with_a_one_in_front_whatever_the_space_held(seed, n, p):
     rng = np.random.default_rng(seed)
@@ -235,7 +232,6 @@ def test_one_coefficient_does_not_stand_for_all_features():
 CLIPS = st.sampled_from([2.0**-10, 0.3, 1.0, 5.0, 32.0, 1e3])
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(KINDS), st.integers(0, 2**32), st.integers(0, 300), SIZES, CLIPS)
 def test_clipped_rows_add_what_they_would_laid_out_but_for_a_step(kind, seed, n, size, clip):
     """Those that are not clipped to the bit. Clipped ones are scaled by other operations."""
@@ -260,7 +256,7 @@ def longest(rows, factors, part, most):
     return found * Fraction(part.step) ** 2 / Fraction(most) ** 2
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(
     st.lists(st.lists(HARD, min_size=6, max_size=6), min_size=1, max_size=12), st.data(), st.integers(0, 40), CLIPS,
 )  # fmt: skip

@@ -12,6 +12,7 @@ from potluck.mpc.clear.protection import Clear
 from potluck.mpc.mask.graph import Shape, sound, thresholds
 from potluck.mpc.mask.protection import Mask
 from potluck.testing.protection import RoundContext, check_protection
+from support.examples import examples
 
 BEFORE = ["mask/advertise", "mask/share", "mask/input"]
 AFTER = ["mask/sign", "mask/unmask"]
@@ -82,7 +83,7 @@ def test_mask_opens_what_clear_opens_with_more_sites(case):
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(rounds(most=20))
 def test_mask_opens_what_clear_opens_often(case):
     check(case)

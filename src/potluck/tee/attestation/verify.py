@@ -7,10 +7,10 @@ development policy lets go. No network, no clock, no environment.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from potluck.tee.attestation.evidence import LARGEST, MOST, Asked, Evidence
-from potluck.tee.attestation.formats import azure, nitro, nvidia, sgx, simulated, snp, tdx, tpm
 from potluck.tee.attestation.policy import KERNEL, MEASURED, REGISTERS, Policy
 from potluck.tee.attestation.verdict import Claim, Code, Fault, Reason, Unchecked, Verdict
 
@@ -29,18 +29,18 @@ def verify(evidence: Evidence, policy: Policy, asked: Asked) -> Verdict:
     refused = _before(evidence, policy, asked)
     if refused:
         return Verdict(evidence.format, tuple(refused))
-    verifier = VERIFIERS[evidence.format]
+    form = verifier(evidence.format)
     try:
-        facts = verifier.read(evidence, asked)
+        facts = form.read(evidence, asked)
     except Fault as fault:
         return Verdict(evidence.format, (fault.reason,))
-    found = list(verifier.judge(facts, policy, asked))
+    found = list(form.judge(facts, policy, asked))
     reasons = tuple(one for one in found if isinstance(one, Reason))
     unchecked = tuple(one.path for one in found if isinstance(one, Unchecked))
     if policy.production:
         reasons += tuple(_demanded(path) for path in unchecked)
         unchecked = ()
-    return Verdict(evidence.format, reasons, verifier.claims(facts), unchecked, _stamp(evidence, policy))
+    return Verdict(evidence.format, reasons, form.claims(facts), unchecked, _stamp(evidence, policy))
 
 
 def _before(evidence: Evidence, policy: Policy, asked: Asked) -> list[Reason]:
@@ -87,14 +87,20 @@ def _stamp(evidence: Evidence, policy: Policy) -> str:
     return "" if policy.production else "development policy: not everything was checked"
 
 
-VERIFIERS: Mapping[str, Verifier] = {
-    "snp": Verifier(snp.read, snp.judge, snp.claims),
-    "tdx": Verifier(tdx.read, tdx.judge, tdx.claims),
-    "sgx": Verifier(sgx.read, sgx.judge, sgx.claims),
-    "nitro": Verifier(nitro.read, nitro.judge, nitro.claims),
-    "simulated": Verifier(simulated.read, simulated.judge, simulated.claims),
-    "tpm": Verifier(tpm.read, tpm.judge, tpm.claims),
-    "az-snp-vtpm": Verifier(azure.read, azure.judge, azure.claims),
-    "nvidia-gpu": Verifier(nvidia.read, nvidia.judge, nvidia.claims),
+MODULES: Mapping[str, str] = {
+    "snp": "snp",
+    "tdx": "tdx",
+    "sgx": "sgx",
+    "nitro": "nitro",
+    "simulated": "simulated",
+    "tpm": "tpm",
+    "az-snp-vtpm": "azure",
+    "nvidia-gpu": "nvidia",
 }
-"""One line a format."""
+"""One line a format: its file in `formats`, which is loaded with the first evidence of that format."""
+
+
+def verifier(word: str) -> Verifier:
+    """The format of that name, with its module loaded."""
+    module = import_module(f"potluck.tee.attestation.formats.{MODULES[word]}")
+    return Verifier(module.read, module.judge, module.claims)

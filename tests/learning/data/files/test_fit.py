@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.learning.data.files.fit import picture, tensor
@@ -91,7 +91,6 @@ def test_what_is_no_number_is_refused(wrong):
             make(Raster(np.array([[[wrong, 0.0]]])), (1, 1, 2), 0, 1)
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 2**32),
     st.tuples(*[st.integers(1, 12)] * 2),
