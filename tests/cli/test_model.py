@@ -1,6 +1,7 @@
 """`potluck model summary`, from the run's folder and from its model file."""
 
 import json
+import re
 import stat
 
 import pytest
@@ -86,4 +87,6 @@ def test_a_run_without_a_split_says_that_no_row_is_held_out(cli, shops):
     assert "no split: no row is held out, there are no metrics" in said.out
     assert "may be shown" not in said.out
     assert "The plan has no split" in (shops / "w" / "report.html").read_text(encoding="utf-8")
-    assert "metrics on held-out rows" in cli("run", shops / "plan.toml", "--out", shops / "s", *NEWTON).out
+    said = cli("run", shops / "plan.toml", "--out", shops / "s", *NEWTON).out
+    assert "metrics on held-out rows" in said
+    assert re.search("held-out rows that are.*said negative.*said positive", said)

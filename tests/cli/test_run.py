@@ -39,8 +39,11 @@ def test_run_prints_the_documented_json(shops, cli):
     assert [r["round"] for r in j["rounds"]] == list(range(1, 9))
     assert all(r["bytes_up"] > 0 and r["dropped"] == [] for r in j["rounds"])
     assert j["privacy"]["epsilon"] == dict.fromkeys("abcd")
+    assert sum(map(sum, j["metrics"]["federated"]["confusion"]["counts"])) == j["metrics"]["federated"]["rows"]
     assert set(j["metrics"]) == {"federated"}
-    assert set(j["metrics"]["federated"]) - {"auc_population", "accuracy_population"} == {"auc", "accuracy", "rows"}
+    assert set(j["metrics"]["federated"]) - {"auc_population", "accuracy_population"} == {
+        *("auc", "accuracy", "rows", "confusion")
+    }
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,22 @@ def test_what_breaks_a_claim_is_on_the_page_and_not_in_a_tooltip(page):
     assert " title=" not in html
 
 
+def test_which_rows_are_taken_for_what_is_a_table_with_intervals_under_noise(page):
+    run, details = heart()
+    assert "Right and wrong" not in Tree(page(run, details)).words()
+    measured = run["metrics"]["federated"]
+    counts, low, high = [[90.5, 12.0], [-3.1, 107.0]], [[80.0, 5.0], [-9.0, 99.0]], [[101.0, 19.0], [3.0, 115.0]]
+    measured["confusion"] = {"labels": ["negative", "<b>ill</b>"], "counts": counts, "low": low, "high": high}
+    tree = Tree(page(run, details))
+    assert "Right and wrong" in tree.words()
+    assert "at a threshold of one half" in tree.words()
+    assert "−3.1−9.0 to 3.0" in tree.words().replace(" −9", "−9")
+    assert "<b>ill</b>" in tree.words()
+    assert [attrs["style"] for attrs in tree.named("td") if "--depth" in attrs.get("style", "")] == [
+        f"--depth:{depth}" for depth in ("0.85", "0.11", "0.00", "1.00")
+    ]
+
+
 def test_statistics_are_drawn_each_in_its_way(page):
     tree = Tree(page(*statistics()))
     text = tree.words()

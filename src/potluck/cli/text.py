@@ -16,6 +16,8 @@ CAVEAT = (
     "what this can support: with 46 to 303 rows a hospital, differences of a few hundredths of AUC are within the",
     "noise of the split; a hospital of 46 or 123 rows, most of them ill, can hardly judge a model on its own rows.",
 )
+WIDE = 12
+"""Most classes that a table has columns for."""
 METRICS = ("auc", "accuracy", "r2", "rmse")
 
 
@@ -34,6 +36,8 @@ def show_run(out: Terminal, run: Run) -> None:
         out.say("no split: no row is held out, there are no metrics")
     elif isinstance(metrics, Mapping):
         out.print(_measured(_table(metrics, "federated"), "metrics on held-out rows"))
+    if isinstance(metrics, Mapping):
+        _confusion(out, _table(_table(metrics, "federated"), "confusion"))
     _history(out, document)
     results = document.get("results")
     if isinstance(results, Mapping):
@@ -54,6 +58,20 @@ def show_run(out: Terminal, run: Run) -> None:
             words = "coefficients in the data's units" + (", with standard errors" if judged else "")
             out.say(f"{words}: potluck model summary {run.folder}")
     out.say(f"report: {document['report']}")
+
+
+def _confusion(out: Terminal, found: Mapping[str, object]) -> None:
+    """Held-out rows by what they are and what the model says; of many classes where to look."""
+    labels, counts = found.get("labels"), found.get("counts")
+    if not isinstance(labels, Sequence) or not isinstance(counts, Sequence):
+        return
+    if len(labels) > WIDE:
+        out.say(f"which of {len(labels)} classes are taken for which: in the report, and in run.json")
+        return
+    table = Table("held-out rows that are", *(f"said {one}" for one in labels))
+    for label, row in zip(labels, counts, strict=True):
+        table.add_row(str(label), *map(_count, row))
+    out.print(table)
 
 
 def _history(out: Terminal, document: Mapping[str, object]) -> None:

@@ -52,6 +52,15 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     rmse: float | None = None
 
 
+class Confusion(msgspec.Struct, frozen=True, kw_only=True):
+    """Held-out rows by what they are (down) and what the model says (across); low and high with noise alone."""
+
+    labels: tuple[str, ...]
+    counts: list[Row]
+    low: list[Row] = []
+    high: list[Row] = []
+
+
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """How one model did. Each metric is `None` where it is private or does not apply.
 
@@ -77,6 +86,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     rows: float | None = None
     rows_low: float | None = None
     rows_high: float | None = None
+    confusion: Confusion | None = None
     by_site: "dict[str, Measured | None] | None" = None
 
 

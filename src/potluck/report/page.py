@@ -18,6 +18,7 @@ from potluck.core.traits import traits_of
 from potluck.report import (
     charts,
     comparison,
+    confusion,
     curves,
     matrix,
     network,
@@ -69,6 +70,7 @@ def render(folder: Path) -> str:
             fitted=_fitted(details),
             metrics=comparison.metrics(measured, details),
             models=comparison.MODELS,
+            confusion=confusion.confusion(outcome),
             history=curves.history(outcome),
             rows_between=comparison.rows_between(outcome.metrics),
             statistics=statistics(outcome, details),
@@ -103,6 +105,8 @@ def run_html(folder: Path) -> str:
     outcome, details = read(folder)
     measured = [score for score in scores(outcome, details) if score.site is None]
     rows = [line for score in measured for line in comparison.lines(score)]
+    table = confusion.confusion(outcome)
+    rows += confusion.lines(table) if table else []
     rows += [line for one in statistics(outcome, details) for line in lines_of(one)]
     return _environment().get_template("run.html").render(name=folder.name, rows=rows)
 

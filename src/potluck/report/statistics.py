@@ -83,7 +83,7 @@ def _statistic(ident: str, question: Question, result: Result) -> Statistic:
     asks = _asks(question)
     decimals = words.places(value for _, one in every for value in _numbers(one.value, one.low, one.high))
     if any(_nested(one) for _, one in every):
-        heats = tuple(_heat(name, question, one, decimals) for name, one in every)
+        heats = tuple(heat(name, question, one, decimals) for name, one in every)
         return Statistic(question, asks, heats=heats, wide=True)
     if any(isinstance(one.value, list) for _, one in every):
         several = len(every) > 1
@@ -135,7 +135,8 @@ def _bins(name: str, one: Result, decimals: int) -> list[tuple[str, str, str]]:
     return lines
 
 
-def _heat(name: str, question: Question, one: Result, decimals: int) -> Heat:
+def heat(name: str, question: Question, one: Result, decimals: int) -> Heat:
+    """The table of one group's counts."""
     grid, low, high = _grid(one.value), _grid(one.low), _grid(one.high)
     top = max((value for row in grid for value in row if value is not None), default=0.0)
     rows = []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from potluck.core import private
 from potluck.core.plan import Plan
+from potluck.learning.data.target import Goal
 from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.evaluation.validation import Look
 from potluck.learning.models.basis import FILE as SUMMARY
@@ -16,6 +17,8 @@ from potluck.tasks.shown import Measured
 
 MODEL = "model.json"
 """A run's model, in its folder."""
+SIDES = ("negative", "positive")
+"""What a report calls the two."""
 NOT_PRIVATE = "not private: all rows are in one process here"
 
 
@@ -88,6 +91,16 @@ def scores(metrics: Metrics | None, number: bool) -> Json:
     return found
 
 
+def _confusion(goal: Goal, metrics: Metrics | None) -> Json:
+    """Rows by what they are and what the model says, where that may be shown."""
+    one = metrics.confusion if metrics else None
+    if one is None:
+        return {}
+    labels = goal.classes if goal.side == "classes" else SIDES
+    told: Json = {"labels": list(labels), "counts": one.counts}
+    return {"confusion": told | ({"low": one.low, "high": one.high} if one.low else {})}
+
+
 def _end(value: float) -> float | None:
     """An end of an interval; None where there is none."""
     return value if math.isfinite(value) else None
@@ -95,23 +108,24 @@ def _end(value: float) -> float | None:
 
 def metrics(outcome: Trained, beside: Beside) -> Json:
     """Metrics as released, and exact ones beside them where one process holds all rows."""
-    number = outcome.model.target.side == "number"
-    released = scores(outcome.metrics, number)
+    goal = outcome.model.target
+    number = goal.side == "number"
+    released = scores(outcome.metrics, number) | _confusion(goal, outcome.metrics)
     if isinstance(beside, Comparison):
-        return compared(released, beside, number)
+        return compared(released, beside, goal)
     found: Json = {"federated": released}
     return found | {"pooled": scores(beside, number)} if isinstance(beside, Metrics) else found
 
 
-def compared(released: Json, comparison: Comparison, number: bool) -> Json:
+def compared(released: Json, comparison: Comparison, goal: Goal) -> Json:
     """Exact metrics beside what was released."""
 
     def told(metrics: Metrics | None) -> Json:
-        return scores(metrics, number)
+        return scores(metrics, goal.side == "number")
 
     by_site = {name: told(one) for name, one in comparison.by_site.items()}
     return {
-        "federated": told(comparison.federated) | {"by_site": by_site},
+        "federated": told(comparison.federated) | _confusion(goal, comparison.federated) | {"by_site": by_site},
         "federated_released": released,
         "federated_no_noise": told(comparison.no_noise),
         "alone": {name: told(one) for name, one in comparison.alone.items()},

@@ -283,15 +283,15 @@ def three_classes(**keys):
     return make(**{"data": data, "model": Model(kind="network"), "training": Training(method="average")} | keys)
 
 
-def test_several_classes_report_accuracy():
+def test_several_classes_are_counted_by_what_the_model_says():
     spec = three_classes()
     task = build(spec)
     frame = pd.DataFrame({"x": [1, 5, 9, 4], "y": list("abca"), "fold": "test"})
     tables = frames(spec, frame)
     state = next(task.lead()).state
     ask = task.ask(Kind.EVALUATE, 0, state)
-    assert [block.size for block in ask.blocks] == [6]
-    assert counted(task, ask, tables["a"]).reshape(3, 2).sum(axis=1).tolist() == [2, 1, 1]
+    assert [block.size for block in ask.blocks] == [9]
+    assert counted(task, ask, tables["a"]).reshape(3, 3).sum(axis=1).tolist() == [2, 1, 1]
 
 
 def test_one_class_on_the_test_side_warns_and_has_no_area():

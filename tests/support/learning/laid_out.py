@@ -43,8 +43,8 @@ def rows_of(task, ask: Ask, table: Table) -> np.ndarray:
 
 
 def cells_of(task, ask: Ask, table: Table) -> np.ndarray:
-    """[units, cells]: a 1 for each held-out row in the cell of its side and score, or of its class and whether the
-    model is right. A person's first rows are added up."""
+    """[units, cells]: a 1 for each held-out row in the cell of its side and score, or of its class and the model's, or
+    of its class and whether the model is right. A person's first rows are added up."""
     (block,) = ask.blocks
     plan, known = task.plan, model(task.plan, np.frombuffer(ask.state, dtype="<f8"))
     margins, target = np.nan_to_num(known.margins(table.features)), table.target.astype(int)
@@ -55,6 +55,8 @@ def cells_of(task, ask: Ask, table: Table) -> np.ndarray:
         if plan.noisy:
             place = (margins[:, :1] >= edges(known, half)).sum(axis=1)
         cell = target * half + place.astype(int)
+    elif block.size == margins.shape[1] ** 2:
+        cell = margins.shape[1] * target + margins.argmax(axis=1)
     else:
         cell = 2 * target + (margins.argmax(axis=1) == target)
     laid = np.zeros((table.rows, block.size))

@@ -134,10 +134,10 @@ def _complete(folder: Path, plan: Plan, here: Here, outcome: Outcome | None, com
         shown = task.shown(outcome, spec, beside)
         known = msgspec.structs.replace(known, shown=shown, warnings=(*known.warnings, *warnings))
     elif compare and spec.traits.learns:
-        beside = here.beside(Trained(Model.read(folder / MODEL), None))
+        model = Model.read(folder / MODEL)
+        beside = here.beside(Trained(model, None))
         assert isinstance(beside, Comparison)
-        number = "r2" in document["metrics"]["federated"]
-        document["metrics"] = compared(document["metrics"]["federated"], beside, number)
+        document["metrics"] = compared(document["metrics"]["federated"], beside, model.target)
         known = msgspec.structs.replace(known, comparison=compared_scores(task.measured(spec, beside)))
     known = msgspec.structs.replace(known, plan_toml=plan.text(), overrides=plan.overrides, plan_hash=plan.hash)
     private.write(folder / "plan.toml", plan.text())

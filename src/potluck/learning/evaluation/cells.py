@@ -1,4 +1,5 @@
-"""Held-out rows counted in cells, without laying rows out: each adds a 1 to one of (side, score bin) or (class, right).
+"""Held-out rows counted in cells, without laying rows out: each adds a 1 to (side, score bin), or of classes to
+(class, class that the model says) or (class, right).
 
 The bound: of a unit `learning.data.units.most_rows` rows count at most, and each adds 1 to one cell. So what a unit
 adds is no longer than that in L2 norm, whichever cells they are, and where one row counts it changes one cell alone.
@@ -18,6 +19,7 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.target import sigmoid
 from potluck.learning.data.units import Index, batches, counted, most_rows
 from potluck.learning.evaluation import bins
+from potluck.learning.evaluation.confusion import paired
 from potluck.learning.models.model import Model
 
 BINS = 1024
@@ -25,7 +27,9 @@ BINS = 1024
 
 def size(plan: Plan, cells: int, *, binary: bool) -> int:
     """How many there are, of a target with so many sides or classes."""
-    return 2 * (bins.count(plan) if plan.noisy else BINS) if binary else 2 * cells
+    if binary:
+        return 2 * (bins.count(plan) if plan.noisy else BINS)
+    return cells * (cells if paired(plan, cells) else 2)
 
 
 def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Contribution]:
@@ -71,8 +75,11 @@ def add(total: NDArray[np.int64], model: Model, margins: Floats, target: Floats,
     bins of a noised sum."""
     # Whatever the announced model, every row falls into some cell: a failure would tell of a row.
     margins = np.nan_to_num(margins)
-    binary = model.target.side == "binary"
-    cell = _binary(margins[:, 0], target, bounds) if binary else 2 * target + (margins.argmax(axis=1) == target)
+    if model.target.side == "binary":
+        cell = _binary(margins[:, 0], target, bounds)
+    else:
+        said, kinds = margins.argmax(axis=1), model.target.cells
+        cell = target * kinds + said if len(total) == kinds**2 else 2 * target + (said == target)
     total += np.bincount(cell.astype(np.int64), minlength=len(total))
 
 

@@ -3,11 +3,11 @@
 AUC comes from the summed histograms of scores, a tie within a bin counting half; .5 is a bin's edge, so accuracy is
 exact. With noise bins are few, and laid out for the public model (`evaluation.bins`); every metric then has an interval
 (`evaluation.metric_intervals`).
-Several classes add (class, right or wrong); regression adds bounded sums for r2 and rmse. With noise the sums
-are noised and charged like any other: a row is either trained on or held out. With unit = "person" or "site" they
-are left out unless the plan sets aside `privacy.evaluation`: a person then counts with the first `rows_per_person`
-held-out rows (default 1), and a site with its cells' shares, every site weighing 1. Metrics say nothing about rows
-that differ from the sites' own. `exact` is for a process that holds all rows anyway.
+Several classes add (class, class that the model says), or with noise (class, right or wrong); regression adds bounded
+sums for r2 and rmse. With noise the sums are noised and charged like any other: a row is either trained on or held out.
+With unit = "person" or "site" they are left out unless the plan sets aside `privacy.evaluation`: a person then counts
+with the first `rows_per_person` held-out rows (default 1), and a site with its cells' shares, every site weighing 1.
+Metrics say nothing about rows that differ from the sites' own. `exact` is for a process that holds all rows anyway.
 """
 
 import math
@@ -24,7 +24,8 @@ from potluck.learning.data.mixed import Inputs, MixedRows
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import Index, counted, most_rows, most_units, total, updates
-from potluck.learning.evaluation import bins, cells, metric_intervals
+from potluck.learning.evaluation import bins, cells, confusion, metric_intervals
+from potluck.learning.evaluation.confusion import Confusion
 from potluck.learning.evaluation.intervals import Interval, Noised
 from potluck.learning.evaluation.metric_intervals import Within
 from potluck.learning.evaluation.ranking import auc_of, curve, wilson
@@ -45,7 +46,8 @@ class Metrics:
     auc and accuracy, or r2 and rmse (in the target's own units);
     intervals: by metric name, "rows" included, 95 % bounds of the value on these rows, from the noise alone: empty
     without noise; an end may be infinite;
-    population: by metric name, 95 % bounds of the value on rows like these, noise included, where they are known.
+    population: by metric name, 95 % bounds of the value on rows like these, noise included, where they are known;
+    confusion: of sides or classes, where the sums say it.
     """
 
     rows: float | None
@@ -55,6 +57,7 @@ class Metrics:
     rmse: float | None = None
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     population: Mapping[str, Interval] = field(default_factory=dict)
+    confusion: Confusion | None = None
 
 
 def allowed(plan: Plan) -> bool:
@@ -132,14 +135,18 @@ def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[st
     _not_empty(plan, rows)
     count = Noised(rows, std * math.sqrt(len(by_cell)))
     if goal.side == "classes":
-        right = by_cell[1::2]
-        found = Metrics(None, accuracy=_share(float(right.sum()), rows))
+        table = by_cell.reshape(goal.cells, -1)
+        pairs = confusion.paired(plan, goal.cells)
+        right = table.diagonal() if pairs else table[:, 1]
+        told = confusion.of_cells(table, std) if pairs else None
+        found = Metrics(None, accuracy=_share(float(right.sum()), rows), confusion=told)
         return _with(plan, found, count, {"accuracy": _hits(right, rows, std)}), ()
     negative, positive = by_cell.reshape(2, -1)
     middle = bins.positive_from(bins.edges(model, len(negative))) if plan.noisy else cells.BINS // 2
     right = np.concatenate([negative[:middle], positive[middle:]])
     area = auc_of(negative, positive)
-    found = Metrics(None, auc=area, accuracy=_share(float(right.sum()), rows))
+    told = confusion.of_bins(negative, positive, middle, std)
+    found = Metrics(None, auc=area, accuracy=_share(float(right.sum()), rows), confusion=told)
     within = {"auc": metric_intervals.area(negative, positive, std), "accuracy": _hits(right, rows, std)}
     ties = metric_intervals.tied(negative, positive, std) if plan.noisy else 0.0
     if ties > TIES:
@@ -167,8 +174,8 @@ def _hits(right: Floats, rows: float, std: float) -> Within:
 def _with(plan: Plan, found: Metrics, rows: Noised, within: Mapping[str, Within]) -> Metrics:
     """The metrics with what is known of the rows and with their intervals.
 
-    `rows` are shown where the sums count them: of persons they count the first rows only, of sites shares. Then rows
-    are no sample either, and nothing is said of a population.
+    `rows` and the confusion are shown where the sums count rows: of persons they count the first rows only, of sites
+    shares. Then rows are no sample either, and nothing is said of a population.
     """
     counted = not plan.noisy or plan.privacy.unit == "row"
     intervals = {name: one.noise for name, one in within.items() if one.noise}
@@ -176,7 +183,8 @@ def _with(plan: Plan, found: Metrics, rows: Noised, within: Mapping[str, Within]
         intervals["rows"] = rows.interval()
     shown = (rows.value if plan.noisy else round(rows.value)) if counted else None
     population = {name: one.population for name, one in within.items()} if counted else {}
-    return replace(found, rows=shown, intervals=intervals, population=population)
+    told = found.confusion if counted else None
+    return replace(found, rows=shown, intervals=intervals, population=population, confusion=told)
 
 
 def _not_empty(plan: Plan, rows: float) -> None:
@@ -225,10 +233,12 @@ def exact(model: Model, tables: Sequence[Table]) -> Metrics:
         error, spread = float(((margins[:, 0] - target) ** 2).sum()), float(((target - target.mean()) ** 2).sum())
         rmse = math.sqrt(error / count) * (model.target.high - model.target.low) / 2
         return Metrics(count, r2=1 - error / spread if spread > 0 else None, rmse=rmse)
-    guess = margins.argmax(axis=1) if model.target.side == "classes" else margins[:, 0] >= 0
+    guess = margins.argmax(axis=1) if model.target.side == "classes" else (margins[:, 0] >= 0).astype(np.int64)
     right = int((guess == target).sum())
     intervals = {"accuracy": wilson(right, count)}
     ranked = curve(margins[target == 0, 0], margins[target == 1, 0]) if model.target.side == "binary" else None
     if ranked:
         intervals["auc"] = ranked[1]
-    return Metrics(count, auc=ranked[0] if ranked else None, accuracy=right / count, population=intervals)
+    told = confusion.of_rows(target, guess, model.target.cells)
+    area = ranked[0] if ranked else None
+    return Metrics(count, auc=area, accuracy=right / count, population=intervals, confusion=told)
