@@ -89,6 +89,7 @@ def _apart(plan: Plan) -> list[str]:
     taken = {"data.target.column": target, "data.person": data.person, "data.split.column": split}
     taken |= {f"data.where.{number}.column": one.column for number, one in enumerate(data.where, 1)}
     taken |= {f"data.derive.{name}": next(iter(apart & set(named(one))), None) for name, one in data.derive.items()}
+    taken["data.join.on"] = data.join.keys[0] if data.join else None
     taken["data.join.columns"] = next(iter(apart & set(data.join.columns)), None) if data.join else None
     for at, one in taken.items():
         if one in apart:

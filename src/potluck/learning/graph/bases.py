@@ -14,6 +14,8 @@ FOLDER = "models"
 """Its name beside a plan, or beside a model that is scored."""
 MOST = 256
 """Files of a folder that are looked at."""
+LOOKED = f"of more than {MOST} files there, one is found that is called by those digits: <64 digits>.safetensors"
+"""What to know where a base is not found."""
 _HASHED: dict[tuple[int, ...], str] = {}
 """Of files as they lay on a disk: asked for a base that is not here, a party would read all of its folder each time.
 It says where to look, and nothing more: a base is hashed again when it is taken."""

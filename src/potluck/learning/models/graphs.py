@@ -19,7 +19,7 @@ from potluck.core.visible import visible
 from potluck.learning.data.encode import Encoding, encoding, tensors
 from potluck.learning.data.mixed import FEATURES
 from potluck.learning.data.target import Goal, goal_of
-from potluck.learning.graph.bases import FOLDER, base_in
+from potluck.learning.graph.bases import FOLDER, LOOKED, base_in
 from potluck.learning.graph.file import MOST_BYTES, Network, contents, parsed
 from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, memory, program
 from potluck.learning.graph.schema import Weight
@@ -128,7 +128,7 @@ def follow(plan: Plan) -> None:
     if plan.drawn:
         network = network_of(plan)
         if network.missing:
-            hint = f"put it into {FOLDER}/ beside the plan"
+            hint = f"put it into {FOLDER}/ beside the plan; {LOOKED}"
             raise UsageError("model.base: its frozen weights are not here", where=str(network.graph.base), hint=hint)
         program(network.checked)
 

@@ -11,6 +11,7 @@ from potluck.core.errors import GraphError, PotluckError
 from potluck.core.party import Role
 from potluck.core.plan import Plan, required
 from potluck.core.slices import Sliced, sha256_of, whole
+from potluck.learning.graph.bases import LOOKED
 from potluck.learning.models.graphs import Equipped, digest_of, lacks_base, taken
 from potluck.members.files import PRIVATE, replace
 from potluck.members.home import SiteHome
@@ -61,7 +62,7 @@ def rests(plan: Plan) -> None:
     base = lacks_base(plan)
     if base:
         words = f"the plan's graph rests on frozen weights that are not here: put the safetensors file {base} into the"
-        raise Denied("base", f"{words} folder that models.folder names in the policy")
+        raise Denied("base", f"{words} folder that models.folder names in the policy; {LOOKED}")
 
 
 def kept(folder: Path, plan: Plan, models: Path | None = None) -> Equipped | None:

@@ -54,6 +54,14 @@ def test_a_slope_comes_before_the_window_and_monochrome1_is_turned_round():
     assert (found.below, found.above) == (1, 1)
 
 
+@pytest.mark.parametrize(("inverted", "wanted"), [(False, [-1, -0.5, 0, -1]), (True, [-1, 0.5, 0, 1])])
+def test_padding_is_the_darkest_there_is_and_is_not_counted(inverted, wanted):
+    raw = np.array([[[9000, 1500, 2000, 900]]], np.uint16)
+    found = picture(Raster(raw, 1, -1000, inverted, (8999, 9001)), (1, 1, 4), 0, 2000)
+    assert np.allclose(found.values, [[wanted]])
+    assert (found.numbers, found.below, found.above) == (4, 1, 0)
+
+
 def test_colour_becomes_grey_and_grey_three_channels():
     red = np.array([255, 0, 0], np.uint8)[:, None, None]
     assert picture(Raster(red), (1, 1, 1), 0, 255).values.item() == pytest.approx(2 * 0.299 - 1, abs=1e-6)

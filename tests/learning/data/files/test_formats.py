@@ -69,6 +69,59 @@ def test_a_jpeg_file_gives_its_colour(colour, progressive):
     assert np.abs(found.astype(int) - np.array(colour)[:, None, None]).max() <= 2
 
 
+def noisy(channels):
+    return numbers((40, 48, channels) if channels > 1 else (40, 48), np.uint8)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 7}, {"subsampling": 0}])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_jpeg_file_that_ends_early_is_refused_though_it_says_that_it_ends(channels, options):
+    data = written.jpeg(noisy(channels), **options)
+    assert decoded(data).values.shape == (channels, 40, 48)
+    start, end = data.rindex(b"\xff\xda") + 14, len(data) - 2
+    for cut in np.linspace(start, end - 8, 12).astype(int).tolist():
+        for last in (b"", b"\xff\xd9", b"\xff\xd9more"):
+            with pytest.raises(Unreadable, match=r"ends early|damaged"):
+                decoded(data[:cut].rstrip(b"\xff") + last)
+
+
+def test_what_stands_behind_a_jpeg_file_or_before_its_pixels_is_no_matter():
+    data = written.jpeg(noisy(3), comment=b"\xff\xd9" * 9)
+    whole = decoded(data).values
+    assert np.array_equal(decoded(data + b"\xff\xd9\xff\xda" + bytes(99)).values, whole)
+    assert np.array_equal(decoded(data[:-2] + b"\0" * 9 + data[-2:]).values, whole)
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize(("colour", "depth", "channels"), [(0, 8, 1), (2, 8, 3), (3, 4, 1), (0, 1, 1), (6, 8, 4)])
+@pytest.mark.parametrize(("height", "width"), [(9, 13), (1, 1), (3, 2)])
+def test_a_png_file_of_one_byte_less_than_its_header_says_is_refused(
+    colour, depth, channels, interlaced, height, width
+):
+    """The raw length against the specification's own definition: pixel by pixel, which of seven passes it is in."""
+    passes = ["16462646", "77777777", "56565656", "77777777", "36463646", "77777777", "56565656", "77777777"]
+    lines = {}
+    for y in range(height):
+        for x in range(width):
+            number = passes[y % 8][x % 8] if interlaced else "0"
+            lines.setdefault(number, {}).setdefault(y, []).append(x)
+    size = sum(1 + -(-len(row) * depth * channels // 8) for one in lines.values() for row in one.values())
+
+    def file(raw):
+        head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, int(interlaced))
+        packed = zlib.compress(raw)
+        parts = [written.chunk(b"IDAT", part) for part in (packed[:7], packed[7:])]
+        more = PALETTE if colour == 3 else b""
+        return (
+            b"\x89PNG\r\n\x1a\n" + written.chunk(b"IHDR", head) + more + b"".join(parts) + written.chunk(b"IEND", b"")
+        )
+
+    assert decoded(file(bytes(size))).values.shape[1:] == (height, width)
+    assert decoded(file(bytes(size + 1))).values.shape[1:] == (height, width)
+    with pytest.raises(Unreadable, match=r"ends early|damaged"):
+        decoded(file(bytes(size - 1)))
+
+
 def test_the_orientation_of_exif_is_not_applied():
     from PIL import Image
 
@@ -178,6 +231,21 @@ def test_slope_intercept_and_monochrome1_are_read():
 
     found = decoded(written.dicom(numbers((2, 2), "u2"), photometric="MONOCHROME1", change=change))
     assert (found.slope, found.intercept, found.inverted) == (2, -1024, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "last", "blank"),
+    [("i2", -2000, None, (-2000, -2000)), ("u2", 65535, 65000, (65000, 65535)), ("i2", None, None, None)],
+)
+def test_padding_is_known_by_its_stored_values(kind, first, last, blank):
+    def change(one):
+        word = "SS" if kind == "i2" else "US"
+        for tag, value in ((0x00280120, first), (0x00280121, last)):
+            if value is not None:
+                one.add_new(tag, word, value)
+
+    for syntax in (ImplicitVRLittleEndian, pydicom.uid.ExplicitVRLittleEndian):
+        assert decoded(written.dicom(numbers((2, 2), kind), syntax, change=change)).blank == blank
 
 
 def test_a_slope_behind_the_pixels_is_not_passed_over():

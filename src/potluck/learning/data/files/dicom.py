@@ -1,7 +1,8 @@
 """Pictures in DICOM files: grey ones of one or several frames, and RGB. PS3.3, sections C.7.6.3 and C.11.1.
 
 Values are what slope and intercept make of them (of CT: Hounsfield units). The window is the plan's own range: what a
-file says of windows differs from maker to maker. MONOCHROME1, where small values are bright, is turned round. What is
+file says of windows differs from maker to maker. MONOCHROME1, where small values are bright, is turned round. Values
+that a file says stand for padding are no measurement. What is
 compressed by a codec is refused by the name of its transfer syntax; so are palettes, tables of values, and files that
 state slopes frame by frame. Overlays and annotations are NOT drawn.
 """
@@ -35,6 +36,8 @@ ROWS, COLUMNS, ALLOCATED, STORED, HIGH, SIGNED = (
     0x00280103,
 )
 INTERCEPT, SLOPE, TABLE = 0x00281052, 0x00281053, 0x00283000
+PADDING, PADDED_TO = 0x00280120, 0x00280121
+"""Of stored values, those that fill up a picture: one of them, or all between both."""
 BY_FRAME = (0x52009229, 0x52009230)
 """Groups of functions in which enhanced files say of their frames what others say of the whole."""
 
@@ -59,7 +62,17 @@ def dicom(data: memoryview) -> Raster:
     slope, intercept = _decimal(found, SLOPE, 1.0), _decimal(found, INTERCEPT, 0.0)
     if samples == 3 and (slope, intercept) != (1.0, 0.0):
         raise Unreadable("is a DICOM file in colour with a slope")
-    return Raster(values.reshape(shape), slope, intercept, inverted=form == "MONOCHROME1")
+    return Raster(values.reshape(shape), slope, intercept, form == "MONOCHROME1", _padding(found, samples))
+
+
+def _padding(found: Elements, samples: int) -> tuple[int, int] | None:
+    """The first and last stored value of padding; in colour there is none."""
+    said = [tag for tag in (PADDING, PADDED_TO) if tag in found.by_tag and found.by_tag[tag].length]
+    if samples != 1 or PADDING not in said:
+        return None
+    signed, ends = found.number(SIGNED) == 1, [found.number(tag) for tag in said]
+    ends = [end - (1 << 16) if signed and end >= 1 << 15 else end for end in ends]
+    return min(ends), max(ends)
 
 
 def _decimal(found: Elements, tag: int, otherwise: float) -> float:

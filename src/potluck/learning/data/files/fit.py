@@ -1,12 +1,13 @@
 """Rasters brought to a plan's shape, on [-1, 1].
 
-Each number is cut to the declared range and scaled as a number's column is. Then a picture is resized by Pillow's
+Each number is cut to the declared range and scaled as a number's column is. What stands for no measurement becomes the
+darkest there is, and is not counted as cut. Then a picture is resized by Pillow's
 BILINEAR filter, a triangle as wide as what it has to cover, so that no pixel of a larger picture is passed over; a
 volume along its depth too. The same file gives the same bits on one machine. Colour becomes grey by the weights of
 ITU-R BT.601, grey becomes three equal channels.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +33,7 @@ class Fitted:
 def picture(raster: Raster, shape: tuple[int, ...], low: float, high: float) -> Fitted:
     """A picture [c, h, w] or a volume [c, d, h, w] of any size, resized. Raises Unreadable: its axes are others, or a
     number is none."""
-    placed = Raster(_placed(raster.values, shape), raster.slope, raster.intercept, raster.inverted)
-    found = _scaled(placed, low, high)
+    found = _scaled(replace(raster, values=_placed(raster.values, shape)), low, high)
     values = _grey(found.values) if (len(found.values), shape[0]) == (3, 1) else found.values
     values = np.stack([_resized(one, shape[1:]) for one in values])
     values = np.repeat(values, shape[0], axis=0) if len(values) < shape[0] else values
@@ -64,7 +64,10 @@ def _scaled(raster: Raster, low: float, high: float) -> Fitted:
     flat = np.ascontiguousarray(raster.values).reshape(-1)
     out, below, above = np.empty(len(flat), np.float32), 0, 0
     for start in range(0, len(flat), CHUNK):
-        part = flat[start : start + CHUNK].astype(np.float64) * raster.slope + raster.intercept
+        stored = flat[start : start + CHUNK]
+        part = stored.astype(np.float64) * raster.slope + raster.intercept
+        if raster.blank is not None:
+            part[(stored >= raster.blank[0]) & (stored <= raster.blank[1])] = high if raster.inverted else low
         if not np.isfinite(part).all():
             raise Unreadable("holds nan or inf")
         below, above = below + int((part < low).sum()), above + int((part > high).sum())

@@ -2,9 +2,11 @@
 
 Pixels are taken as they are stored: 0 to 255, of grey PNG files of 16 bits to 65 535. A palette becomes its colours, an
 alpha channel is left away. The orientation that EXIF may state is NOT applied, nor is a colour profile. Animations,
-CMYK, and 16 bits in colour or beside an alpha channel, which Pillow would shorten to 8, are refused by name.
+CMYK, and 16 bits in colour or beside an alpha channel, which Pillow would shorten to 8, are refused by name. So is a
+picture that ends early, whose rest Pillow would make up; NOT found is a progressive JPEG file that lacks whole scans.
 """
 
+import re
 import struct
 import zlib
 from importlib.util import find_spec
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from potluck.core.errors import UsageError
+from potluck.core.slices import PIECE
 from potluck.learning.data.files.raster import Raster, Unreadable, fits
 from potluck.learning.graph.steps import INSTALL
 
@@ -23,6 +26,16 @@ if TYPE_CHECKING:
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 CHANNELS, PALETTE = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}, 3
 """Of PNG's types of colour."""
+PASSES = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
+"""Of PNG's interlacing: where each begins, and how far its pixels are apart."""
 MOST_PIECES = 1 << 16
 """Chunks of a PNG file, and segments of a JPEG file before its pixels."""
 MOST_SCANS = 100
@@ -31,6 +44,14 @@ SCAN, APART = 0xDA, frozenset((0x00, 0x01, *range(0xD0, 0xDA)))
 """Marks of a JPEG file: of its pixels, and those that have no content or do not stand before pixels."""
 NOTES = frozenset((*range(0xE0, 0xF0), 0xFE)) - {0xE0, 0xEE}
 """Marks of what programs add, and of comments: but for JFIF's and Adobe's, which say how colours are stored."""
+ARITHMETIC = frozenset((0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF))
+"""Marks of frames that are packed by arithmetic coding, which hardly any program writes or reads."""
+END = 0xD9
+_MARK = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+"""A mark of a JPEG file, but for those that stand among pixels."""
+FILL = b"\xaa" * 64
+"""What may stand behind a JPEG file's pixels, and means other pixels where some are missing."""
+EARLY = "is a picture that ends early"
 _FAULTS = (
     OSError,
     SyntaxError,
@@ -61,12 +82,41 @@ def png(data: memoryview) -> Raster:
     fits(width, height, 3 if colour == PALETTE else CHANNELS.get(colour, 4))
     if depth == 16 and CHANNELS.get(colour, 1) > 1:
         raise Unreadable("is a picture of 16 bits in colour or with an alpha channel, where 8 are read")
-    return _pixels(PngImageFile, _chunks(data, colour))
+    parts = _chunks(data, colour)
+    found = _pixels(PngImageFile, memoryview(b"".join(parts)))
+    bits = depth * (1 if colour == PALETTE else CHANNELS.get(colour, 4))
+    packed = [part[8:-4] for part in parts if bytes(part[4:8]) == b"IDAT"]
+    if _unpacks_to_less(packed, _raw(width, height, bits, interlaced=data[28] == 1)):
+        raise Unreadable(EARLY)
+    return found
 
 
-def _chunks(data: memoryview, colour: int) -> memoryview:
-    """A PNG file of those chunks alone that its pixels are made of: Pillow unpacks each profile and text that it
-    meets. Raises Unreadable."""
+def _raw(width: int, height: int, bits: int, *, interlaced: bool) -> int:
+    """Bytes that the lines of a PNG file unpack to, each with the byte that says how it is filtered."""
+    total = 0
+    for x, y, across, down in PASSES if interlaced else ((0, 0, 1, 1),):
+        wide, high = -(-(width - x) // across), -(-(height - y) // down)
+        total += high * (1 + -(-wide * bits // 8)) if wide > 0 and high > 0 else 0
+    return total
+
+
+def _unpacks_to_less(packed: list[memoryview], wanted: int) -> bool:
+    """Whether fewer bytes come of it. Raises Unreadable: its checksum is another, at which Pillow does not look."""
+    unpack = zlib.decompressobj()
+    try:
+        for part in packed:
+            rest: bytes | memoryview = part
+            while wanted > 0 and len(rest) and not unpack.eof:
+                wanted -= len(unpack.decompress(rest, PIECE))
+                rest = unpack.unconsumed_tail
+        return wanted > len(unpack.flush(PIECE))
+    except zlib.error:
+        raise Unreadable("is a damaged picture") from None
+
+
+def _chunks(data: memoryview, colour: int) -> list[memoryview]:
+    """Those chunks alone of a PNG file that its pixels are made of, behind its first bytes: Pillow unpacks each profile
+    and text that it meets. Raises Unreadable."""
     parts, at, names = [data[:8]], 8, set[bytes]()
     for _ in range(MOST_PIECES):
         if len(data) - at < 12:
@@ -85,7 +135,7 @@ def _chunks(data: memoryview, colour: int) -> memoryview:
             break
     if b"IEND" not in names or (colour == PALETTE and b"PLTE" not in names):
         raise Unreadable("is a damaged picture")
-    return memoryview(b"".join(parts))
+    return parts
 
 
 def jpeg(data: memoryview) -> Raster:
@@ -94,10 +144,29 @@ def jpeg(data: memoryview) -> Raster:
 
     if bytes(data).count(b"\xff\xda") > MOST_SCANS:
         raise Unreadable(f"is a JPEG file of more than {MOST_SCANS} scans")
-    return _pixels(JpegImageFile, _without_notes(data))
+    plain = _without_notes(data)
+    found, end = _pixels(JpegImageFile, memoryview(plain)), _end(plain)
+    # Where pixels are missing, what stands behind the others is taken for them.
+    again = _pixels(JpegImageFile, memoryview(b"".join((plain[:end], FILL, plain[end:]))))
+    if not np.array_equal(found.values, again.values):
+        raise Unreadable(EARLY)
+    return found
 
 
-def _without_notes(data: memoryview) -> memoryview:
+def _end(data: bytes) -> int:
+    """Where the pixels of a JPEG file end. Raises Unreadable."""
+    at = 2
+    for _ in range(MOST_PIECES):
+        mark = _MARK.search(data, at)
+        if mark is None:
+            break
+        if data[mark.end() - 1] == END:
+            return mark.start()
+        at = mark.end() + int.from_bytes(data[mark.end() : mark.end() + 2], "big")
+    raise Unreadable("is a damaged picture")
+
+
+def _without_notes(data: memoryview) -> bytes:
     """A JPEG file up to its pixels without what does not bear on them: Pillow joins EXIF from any number of segments,
     each time copying all, and reads as much of it as it says that there is. Raises Unreadable."""
     parts, at = [data[:2]], 2
@@ -106,13 +175,15 @@ def _without_notes(data: memoryview) -> memoryview:
             break
         mark = data[at + 1]
         if mark == SCAN:
-            return memoryview(b"".join((*parts, data[at:])))
+            return b"".join((*parts, data[at:]))
         if mark == 0xFF:  # fills
             at += 1
             continue
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         if mark in APART or end < at + 4:
             break
+        if mark in ARITHMETIC:
+            raise Unreadable("is a JPEG file of arithmetic coding, which is not read")
         if mark not in NOTES:
             parts.append(data[at:end])
         at = end

@@ -21,12 +21,13 @@ class Unreadable(Exception):
 class Raster:
     """Numbers as a file has them. values [c, h, w] or [c, d, h, w], c: 1 for grey, 3 for red, green and blue; of an
     array as it stands, where an axis of channels may be absent. Each stands for slope x value + intercept.
-    inverted: small ones are bright."""
+    inverted: small ones are bright. blank: the first and last of the stored values that stand for no measurement."""
 
     values: NDArray[np.generic] = field(repr=False)
     slope: float = 1.0
     intercept: float = 0.0
     inverted: bool = False
+    blank: tuple[int, int] | None = None
 
 
 def fits(*sizes: int) -> int:
