@@ -1,6 +1,7 @@
 """Potluck: organisations learn together while every row of data stays with its owner.
 
-The door: `Plan`, `run`, `check`, `explain`, `columns_from`, `graph`. Rooms behind it load when they are first used.
+The door: `Plan`, `run`, `check`, `explain`, `columns_from`, `graph`, `export`. Rooms behind it load when they are
+first used.
 """
 
 import importlib
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from potluck.api.local.explain import explain
     from potluck.api.local.run import run
     from potluck.api.plan.plan import Plan
+    from potluck.api.results.export import export
     from potluck.api.results.outcome import Run
     from potluck.learning.models.model import Model
 
@@ -23,10 +25,11 @@ _WHERE = {
     "check": "potluck.api.local.check",
     "columns_from": "potluck.api.dictionary.columns",
     "explain": "potluck.api.local.explain",
+    "export": "potluck.api.results.export",
     "graph": "potluck.api.graph.make",
     "run": "potluck.api.local.run",
 }
-__all__ = ["Model", "Plan", "Run", "check", "columns_from", "explain", "graph", "run"]
+__all__ = ["Model", "Plan", "Run", "check", "columns_from", "explain", "export", "graph", "run"]
 
 
 def __getattr__(name: str) -> object:

@@ -6,6 +6,9 @@ import stat
 
 import pytest
 
+from potluck.learning.models.onnx_file import onnx_file
+from support.learning.models import some
+
 
 def run(cli, shops, *more):
     found = cli("run", shops / "plan.toml", "--out", shops / "r", "--json", *more)
@@ -90,3 +93,20 @@ def test_a_run_without_a_split_says_that_no_row_is_held_out(cli, shops):
     said = cli("run", shops / "plan.toml", "--out", shops / "s", *NEWTON).out
     assert "metrics on held-out rows" in said
     assert re.search("held-out rows that are.*said negative.*said positive", said)
+
+
+def test_export_writes_a_new_file_and_no_other(cli, tmp_path):
+    pytest.importorskip("onnx")
+    model = some("logistic")
+    model.write(tmp_path / "model.json")
+    for to, content in (("onnx", onnx_file(model)), ("graph", None)):
+        out = tmp_path / f"model.{to}"
+        found = cli("model", "export", tmp_path, "-o", out, "--to", to, "--json")
+        assert found.code == 0, found.err
+        assert json.loads(found.out) == {"file": str(out), "to": to}
+        assert content in (None, out.read_bytes())
+        again = cli("model", "export", tmp_path / "model.json", "-o", out, "--to", to)
+        assert again.code == 2
+        assert "is there already" in again.err
+    shown = json.loads(cli("graph", "show", tmp_path / "model.graph", "--json").out)
+    assert [one["op"] for one in shown["layers"]] == ["linear"]

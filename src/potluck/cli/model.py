@@ -1,16 +1,18 @@
-"""`potluck model`: what a trained model says of itself."""
+"""`potluck model`: what a trained model says of itself, and the same model for other programs."""
 
 from pathlib import Path
 
 import click
 
+from potluck.api.results.export import FORMS
+from potluck.api.results.export import export as export_model
 from potluck.api.results.outcome import summary as summary_of
 from potluck.cli.door import PATH, spoken, voice
 
 
 @click.group("model")
 def command() -> None:
-    """What a trained model says of itself."""
+    """What a trained model says of itself, and the same model for other programs."""
 
 
 @command.command("summary")
@@ -24,3 +26,18 @@ def summary(model: Path) -> None:
     """
     found = summary_of(model)
     voice().lines(found.document(), str(found).split("\n"))
+
+
+@command.command("export")
+@click.argument("model", type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, help="Write into this new file.")
+@click.option("--to", type=click.Choice(list(FORMS)), required=True, help="ONNX, or a graph that plans may name.")
+@spoken
+def export(model: Path, output: Path, to: str) -> None:
+    """Write MODEL (model.json, or a run's folder) as a file for other programs.
+
+    onnx: encoded features in, scores out. graph: a linear or logistic model or a network of layers becomes a graph with
+    its weights. Nothing leaves this machine.
+    """
+    export_model(model, output, to=to)
+    voice().lines({"file": str(output.absolute()), "to": to}, [f"written: {output}"])

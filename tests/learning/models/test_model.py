@@ -10,34 +10,12 @@ import pandas as pd
 import pytest
 
 from potluck.core.errors import DataError, UsageError
-from potluck.core.plan import Data, Model, Split, Target, Training
 from potluck.learning.loops import build
 from potluck.learning.models.model import Model as Trained
 from potluck.learning.models.model import model
 from potluck.learning.models.scoring import table_text
-from support.learning.sums import HEART, category, frames, heart, hospitals, make, number, replaced, run
-
-MIXED = {
-    "n": number(0, 10, "flag"),
-    "c": category("0", "1", "x", missing="flag"),
-    "m": number(-5, 5, "drop"),
-    "out": number(100, 300),
-}
-
-
-def mixed(kind="logistic", classes=None):
-    target = {
-        "logistic": Target(column="y", positive=("1",)),
-        "linear": Target(column="out"),
-        "network": Target(column="y", classes=classes) if classes else Target(column="y", positive=("1",)),
-    }[kind]
-    columns = dict(MIXED) if kind == "linear" else {k: v for k, v in MIXED.items() if k != "out"}
-    return make(
-        data=Data(columns=columns, target=target, split=Split(test=0.3)),
-        model=Model(kind=kind, layers=(5, 3), activation="tanh", seed=4),
-        training=Training(method="newton" if kind != "network" else "average"),
-    )
-
+from support.learning.models import mixed, some
+from support.learning.sums import HEART, frames, heart, hospitals, number, replaced, run
 
 FRAME = pd.DataFrame(
     {
@@ -47,12 +25,6 @@ FRAME = pd.DataFrame(
         "other": ["a"] * 5,
     }
 )
-
-
-def some(kind="logistic", classes=None):
-    plan = mixed(kind, classes)
-    size = {"logistic": 8, "linear": 8, "network": 7 * 5 + 5 + 5 * 3 + 3 + (4 if not classes else 12)}[kind]
-    return model(plan, np.random.default_rng(3).normal(size=size))
 
 
 @pytest.mark.parametrize(

@@ -226,10 +226,8 @@ def test_a_graph_that_is_not_here_or_none_is_refused_by_name(graphs, tmp_path):
         potluck.Plan(**layers).require()
 
 
-def test_nobody_scores_for_others_or_exports_a_graph(graphs, tmp_path):
+def test_a_graph_has_no_coefficients_and_is_not_scored_for_others(graphs, tmp_path):
     done = potluck.run(drawn.plan(graphs["binary"]), drawn.frames(), out=tmp_path / "run", ledger=tmp_path / "l")
-    with pytest.raises(UsageError, match="no network of a graph"):
-        done.model.to_sklearn()
     with pytest.raises(UsageError, match="no coefficients"):
         done.model.summary()
     scoring = {

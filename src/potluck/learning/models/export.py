@@ -1,6 +1,7 @@
 """The same model as a fitted scikit-learn pipeline (an optional package): stock classes, learned attributes set.
 
-The first step is a FunctionTransformer over this package's own encoding, so that raw frames are read alike.
+The first step is a FunctionTransformer over this package's own encoding, so that raw frames are read alike. A network
+of a graph has no stock class: its pipeline is one estimator of this package (`estimators`).
 """
 
 from typing import TYPE_CHECKING
@@ -23,10 +24,9 @@ def _names(transformer: "FunctionTransformer", _: object) -> NDArray[np.object_]
 
 
 def pipeline(model: Trained) -> "Pipeline":
-    """A fitted pipeline on raw frames. Raises UsageError: scikit-learn is missing, or has no such network or trees."""
+    """A fitted pipeline on raw frames: of a graph, an estimator of this package. Raises UsageError: scikit-learn is
+    missing, or has no such network or trees."""
     estimator = MODELS.of(model.kind).sklearn
-    if model.graph is not None:
-        raise UsageError("scikit-learn has no network of a graph", hint="use predict and predict_proba")
     if estimator is None:
         raise UsageError(f"scikit-learn takes no {model.kind} made elsewhere", hint="use predict and predict_proba")
     try:
@@ -34,6 +34,10 @@ def pipeline(model: Trained) -> "Pipeline":
         from sklearn.preprocessing import FunctionTransformer
     except ImportError:
         raise UsageError("scikit-learn is missing", hint="pip install 'potluck[sklearn]'") from None
+    if model.graph is not None:
+        from potluck.learning.models.estimators import estimator as of_graph
+
+        return Pipeline([("model", of_graph(model))])
     encode = FunctionTransformer(model.features, feature_names_out=_names)
     return Pipeline([("encode", encode), ("model", estimator(model))])
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.plan import Model as Spec
 from potluck.core.plan import Plan
@@ -62,6 +63,10 @@ class Trained(Protocol):
     def shapes(self) -> tuple[tuple[int, int], ...]: ...
 
     def features(self, frame: Source) -> Floats: ...
+
+    def predict(self, frame: Source) -> NDArray[np.generic]: ...
+
+    def predict_proba(self, frame: Source) -> Floats: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,62 @@
+"""Any model of layers as a graph: the short way `layers = [...]`, and linear and logistic models, which are one layer.
+
+A graph says the same margins of the same encoded features. Its weights are called `layers.0.weight` [outputs, inputs]
+and `layers.0.bias` [outputs], as PyTorch calls those of a stack of linear layers.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from potluck.core.errors import UsageError
+from potluck.learning.data.mixed import FEATURES
+from potluck.learning.graph.file import Network, parsed, written
+from potluck.learning.graph.schema import Graph, Input, Node, Special, Weight
+from potluck.learning.graph.tensors import Array
+from potluck.learning.graph.value import DType
+from potluck.learning.models import layers
+from potluck.learning.models.kinds import MODELS
+from potluck.learning.models.model import Model
+
+
+def as_graph(model: Model, kind: DType = "float64") -> Network:
+    """A model's own graph, or its layers as one. kind: of what layers compute with: float64 gives what they give.
+
+    Raises UsageError: its kind is made of no layers.
+    """
+    if model.graph is not None:
+        return model.graph.network
+    if not MODELS.of(model.kind).layered:
+        raise UsageError(f"is a model of kind {model.kind}, which is made of no layers", hint="potluck score reads it")
+    graph, tensors = _drawn(model, kind)
+    return parsed(written(graph, tensors), "model.graph")
+
+
+def _drawn(model: Model, kind: DType) -> tuple[Graph, Mapping[str, Array]]:
+    activation = model.network.activation if model.network else ""
+    tensors: dict[str, Array] = {}
+    nodes: list[Node] = []
+    value, last = Special(v=FEATURES), len(model.shapes) - 1
+    for place, (matrix, bias) in enumerate(_parts(model)):
+        names = f"layers.{place}.weight", f"layers.{place}.bias"
+        tensors |= {names[0]: np.ascontiguousarray(matrix.T, kind), names[1]: bias.astype(kind)}
+        nodes.append(Node("linear", (value, *(Special(v=name) for name in names)), {}, (f"linear_{place}",)))
+        value = Special(v=f"linear_{place}")
+        if place < last:
+            nodes.append(_activated(activation, value, f"{activation}_{place}"))
+            value = Special(v=f"{activation}_{place}")
+    weights = tuple(Weight(name, name, kind, tuple(one.shape), True) for name, one in tensors.items())
+    inputs = (Input(FEATURES, kind, ("b", model.shapes[0][0])),)
+    return Graph("potluck graph", 1, None, inputs, weights, (), tuple(nodes), str(value.v)), tensors
+
+
+def _activated(word: str, value: Special, out: str) -> Node:
+    """A square is a product with itself."""
+    return Node("mul", (value, value), {}, (out,)) if word == "square" else Node(word, (value,), {}, (out,))
+
+
+def _parts(model: Model) -> list[tuple[Array, Array]]:
+    """Each layer's matrix [inputs, outputs] and bias. A linear model has its intercept first."""
+    if model.network is None:
+        return [(model.weights[1:, None], model.weights[:1])]
+    return list(layers.unpacked(model.weights, model.shapes))

@@ -1,0 +1,73 @@
+"""A model as a file of ONNX: encoded features in, scores out, as `potluck score` has them.
+
+Its inputs are those of the model's graph: `features` [b, p] in the encoding's order, and columns of tensors by their
+names. Linear and logistic models and layers, which Potluck computes in float64, are said in float32; a graph is said in
+its own type. How raw rows become features is not computed by the
+file: the encoding stands in it as JSON text, with the names of the features, the target, and the digest of the model.
+It does NOT promise the last bits: a program for ONNX adds up in an order of its own.
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from potluck.core.errors import UsageError
+from potluck.learning.data.target import Goal, Side
+from potluck.learning.graph.value import DType
+from potluck.learning.models.as_graph import as_graph
+from potluck.learning.models.model import Model
+from potluck.learning.onnx.network import said
+from potluck.learning.onnx.writer import IR, OPSET, Writer, onnx
+
+OUTPUT = "scores"
+Link = Callable[[Writer, str, Goal, DType], str]
+
+
+def onnx_file(model: Model) -> bytes:
+    """The file's bytes. Raises UsageError: the package onnx is missing, or the kind is made of no layers; GraphError:
+    ONNX has no words for an operation."""
+    package, network = onnx(), as_graph(model, "float32")
+    graph, made = network.graph, network.checked.values[network.graph.output]
+    writer = Writer(package, graph.inputs[0].name)
+    link = _LINKS.get(model.target.side)
+    if link is None or made.rank != 2:
+        raise UsageError(f"a target of {model.target.side} has no scores that ONNX files say", hint="--to graph")
+    out = OUTPUT
+    while out in {one.name for one in graph.inputs}:
+        out += "_"
+    margins = said(network, writer)
+    last = link(writer, margins, model.target, made.dtype)
+    writer.nodes.append(package.helper.make_node("Identity", [last], [out]))
+
+    def shaped(name: str, kind: DType, shape: tuple[int | str, ...]) -> object:
+        return package.helper.make_tensor_value_info(name, writer.type_of(kind), shape)
+
+    inputs = [shaped(one.name, one.dtype, one.shape) for one in graph.inputs]
+    outputs = [shaped(out, made.dtype, ("b", *made.shape[1:]))]
+    body = package.helper.make_graph(writer.nodes, "potluck", inputs, outputs, writer.held)
+    version = [package.helper.make_opsetid("", OPSET)]
+    whole = package.helper.make_model(body, opset_imports=version, ir_version=IR, producer_name="potluck")
+    package.helper.set_model_props(whole, _told(model))
+    package.checker.check_model(whole)
+    return bytes(whole.SerializeToString(deterministic=True))
+
+
+def _told(model: Model) -> dict[str, str]:
+    """What stands beside the numbers, as text."""
+    said = {"encoding": model.encoding, "features": model.encoding.names, "target": model.target}
+    found = {f"potluck.{key}": msgspec.json.encode(one, order="sorted").decode() for key, one in said.items()}
+    return found | {"potluck.model": model.digest()}
+
+
+def _number(writer: Writer, margins: str, target: Goal, kind: DType) -> str:
+    """From [-1, 1] to the target's own units."""
+    half = (target.high - target.low) / 2
+    moved = writer.add("Mul", (writer.add("Add", (margins, writer.number(1.0, kind))), writer.number(half, kind)))
+    return writer.add("Add", (moved, writer.number(target.low, kind)))
+
+
+_LINKS: Mapping[Side, Link] = {
+    "binary": lambda writer, margins, target, kind: writer.add("Sigmoid", (margins,)),
+    "classes": lambda writer, margins, target, kind: writer.add("Softmax", (margins,), {"axis": -1}),
+    "number": _number,
+}
