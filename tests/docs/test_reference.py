@@ -35,7 +35,8 @@ def takes(kind):
     if set(parts(kind)) >= {float, str}:
         return "number or text"
     if get_origin(kind) is dict:
-        return "table" if plain(get_args(kind)[1]) is str else "table of tables"
+        inner = plain(get_args(kind)[1])
+        return "table" if inner is str else f"table of {WORDS[inner]}s" if inner in WORDS else "table of tables"
     return WORDS.get(kind, "table")
 
 
@@ -86,6 +87,8 @@ def test_defaults_that_depend_on_the_method_are_documented():
     for word, one in OPTIMIZERS.entries.items():
         usual = one.rates and f"`{word}`: {one.rates.log_loss} and {one.rates.squared}"
         assert usual is None or usual in DOCUMENTED["training.rate"][3]
+        of_networks = DOCUMENTED["training.rate"][3].partition("of a network with ")[2]
+        assert one.rates is None or f"`{word}`: {one.rates.network}" in of_networks
 
 
 def commands():

@@ -55,7 +55,8 @@ class JsonSchema:
         if get_origin(bare) is dict:
             names, each = map(self._value, get_args(bare))
             names["type"] = "string"
-            each["type"] = "object" if "properties" in each else "string"  # plain tables accept only strings
+            if each["type"] not in _TYPES.values():  # plain tables accept only strings
+                each["type"] = "object" if "properties" in each else "string"
             table: Schema = {"type": "object", "propertyNames": names, "additionalProperties": each}
             return table | ({} if size is None else {"maxProperties": size})
         if get_origin(bare) is tuple:

@@ -1,7 +1,7 @@
 """What of a plan the learners cannot do: combinations of model, method, target and columns; and what of a plan to train
 runs, but should give pause. One line each."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from potluck.core.plan import IGNORED, Plan, Training, required
 from potluck.learning.data.check import of_columns, of_features, of_split
@@ -11,11 +11,13 @@ from potluck.learning.data.encode import encoding, inputs, tensors
 from potluck.learning.data.notation import notation
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import validation
-from potluck.learning.models import graphs
+from potluck.learning.models import class_weights, graphs
+from potluck.learning.models.forms import weights_of
 from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.layers import MOST_VALUES
 from potluck.learning.models.target_check import of_target
 from potluck.learning.statistics import check as statistics_check
+from potluck.learning.training import drawn
 from potluck.learning.training.method import TrainingMethod
 from potluck.learning.training.methods import METHODS
 
@@ -27,7 +29,7 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
         return [*errors, *statistics_check.check(plan)], [*_ignored(plan), *_measured(plan)]
     errors += [*of_target(plan, notation(plan.data)), *of_split(plan), *_method(plan), *_looks(plan)]
     if not errors:
-        errors += _stops(plan)
+        errors += [*_stops(plan), *class_weights.faults(plan)]
     if not errors and plan.drawn:
         errors += graphs.faults(plan)
     if not errors:
@@ -65,21 +67,13 @@ def _method(plan: Plan) -> list[str]:
     if kind.slope is None or method.start is None:
         at, what = ("model.kind", model.kind) if kind.slope is None else ("training.method", spec.method)
         return [f'{at}: {what} is for columns at different owners alone in this version. hint: task = "fit"']
-    by_site = " or ".join(f'"{word}"' for word, one in METHODS.entries.items() if one.by_site)
+    by_site = _words(lambda one: one.by_site)
     if spec.aggregation != "mean" and not method.by_site:
         what = f'"{spec.aggregation}" joins what sites trained by themselves, and {spec.method} adds up'
         found.append(f'training.aggregation: {what}. hint: method = {by_site}, or aggregation = "mean"')
-    if method.linear and kind.link is None:
-        found.append(f"training.method: a {model.kind} is not trained by {spec.method}. hint: method = {by_site}")
-    if not plan.drawn and model.trainable != graphs.ALL:
-        found.append("model.trainable: names weights of a graph, and there is none. hint: leave it out, or model.graph")
-    if model.start is not None and model.graph is None:
-        found.append("model.start: goes on with a graph. hint: leave it out, or name model.graph too")
-    if model.base is not None and not plan.drawn:
-        found.append("model.base: frozen weights are a graph's. hint: leave it out, or name model.graph too")
-    if plan.drawn and not kind.deep:
-        found.append(f'model.graph: a {model.kind} model has no graph. hint: kind = "network"')
-    found += kind.check(model)
+    found += [*_of_model(plan, method), *_weighed(plan, method)]
+    if method.batched:
+        found += drawn.faults(plan)
     if spec.warmup and spec.warmup >= spec.rounds:
         found.append("training.warmup: leaves no round at the whole rate. hint: fewer than training.rounds")
     if spec.steps is not None and spec.epochs != Training(method=spec.method).epochs:
@@ -87,6 +81,42 @@ def _method(plan: Plan) -> list[str]:
     if plan.noisy:
         found += method.noised(plan)
     return found
+
+
+def _of_model(plan: Plan, method: TrainingMethod) -> Iterator[str]:
+    """What of its table a model or its method does not go with."""
+    model = required(plan.model)
+    kind = MODELS.of(model.kind)
+    if method.linear and kind.link is None:
+        others = _words(lambda one: one.start is not None and not one.linear)
+        what = f"a {model.kind} is not trained by {required(plan.training).method}"
+        yield f"training.method: {what}. hint: method = {others}"
+    if not plan.drawn and model.trainable != graphs.ALL:
+        yield "model.trainable: names weights of a graph, and there is none. hint: leave it out, or model.graph"
+    if model.start is not None and model.graph is None:
+        yield "model.start: goes on with a graph. hint: leave it out, or name model.graph too"
+    if model.base is not None and not plan.drawn:
+        yield "model.base: frozen weights are a graph's. hint: leave it out, or name model.graph too"
+    if plan.drawn and not kind.deep:
+        yield f'model.graph: a {model.kind} model has no graph. hint: kind = "network"'
+    yield from kind.check(model)
+
+
+def _weighed(plan: Plan, method: TrainingMethod) -> Iterator[str]:
+    """What weights of classes do not go with."""
+    if not required(plan.training).class_weights:
+        return
+    if not method.weighed:
+        others = _words(lambda one: one.weighed)
+        yield f"training.class_weights: {required(plan.training).method} weighs no rows. hint: method = {others}"
+    if plan.noisy:
+        what = "with noise every row is clipped to one norm, whatever it weighs"
+        yield f"training.class_weights: {what}. hint: leave it out with noise"
+
+
+def _words(which: Callable[[TrainingMethod], bool]) -> str:
+    """The methods of which that is true, as a hint names them."""
+    return " or ".join(f'"{word}"' for word, one in METHODS.entries.items() if which(one))
 
 
 def _looks(plan: Plan) -> Iterator[str]:
@@ -119,7 +149,7 @@ def _features(plan: Plan) -> list[str]:
     names = how.names
     if wrong := of_features(names, alone=not tensors(how)):
         return wrong
-    values = METHODS.of(required(plan.training).method).values(plan, len(names))
+    values = (METHODS.of(required(plan.training).method).values or weights_of)(plan, len(names))
     if values > MOST_VALUES:
         what = f"the model has {values} values in a sum, {MOST_VALUES} are the most"
         return [f"model.kind: {what}. hint: fewer columns, or narrower layers"]
@@ -154,7 +184,7 @@ def _of_method(plan: Plan) -> Iterator[str]:
         return
     method = METHODS.of(spec.method)
     yield from method.pauses(plan)
-    yield from _of_sites(spec, method)
+    yield from _of_sites(plan, method)
     if plan.data.split and plan.data.split.validation is not None and spec.every is None:
         what = "these rows are left out of training, and nothing looks at them"
         yield f"data.split.validation: {what}. hint: training.evaluate_every or training.stop, or leave it out"
@@ -167,8 +197,9 @@ def _of_method(plan: Plan) -> Iterator[str]:
         yield f"training.iterates: is ignored: {spec.method} releases its last model. hint: leave it out"
 
 
-def _of_sites(spec: Training, method: TrainingMethod) -> Iterator[str]:
+def _of_sites(plan: Plan, method: TrainingMethod) -> Iterator[str]:
     """Keys that only sites which train by themselves read."""
+    spec = required(plan.training)
     if method.by_site:
         if spec.mu != Training(method=spec.method).mu and spec.local != "prox":
             yield 'training.mu: is ignored: local steps are plain. hint: local = "prox", or leave it out'
@@ -176,14 +207,14 @@ def _of_sites(spec: Training, method: TrainingMethod) -> Iterator[str]:
             what = f"times training.rate it is {spec.rate * spec.mu:.3g}: from 2 on local steps move ever further away"
             yield f"training.mu: {what}. hint: at most {1 / spec.rate:.3g}, or a lower training.rate"
         return
-    others = " or ".join(f'"{word}"' for word, one in METHODS.entries.items() if one.by_site)
+    others = _words(lambda one: one.by_site)
     for key in ("steps", "local", "mu"):
         if getattr(spec, key) != getattr(Training(method=spec.method), key):
             yield f"training.{key}: is ignored: sites take no steps by themselves. hint: method = {others}"
-    if spec.batch is not None:
+    if spec.batch is not None and not method.batched:
         what = f"is ignored: every round of {spec.method} is a sum over all rows"
         yield f"training.batch: {what}. hint: leave it out, or method = {others}"
-    if spec.range != Training(method=spec.method).range:
+    if spec.range != Training(method=spec.method).range and not method.whole(plan):
         what = f"is ignored: {spec.method} adds up rows, which bound their sum whatever the coefficients are"
         yield f"training.range: {what}. hint: leave it out, or method = {others}"
 

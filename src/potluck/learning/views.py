@@ -32,7 +32,7 @@ def opened(plan: Plan) -> str:
     if spec.aggregation != "mean":
         sums = f"each round the sites' changes of weights, joined by the rule {spec.aggregation}{counts}"
     else:
-        sums = METHODS.of(spec.method).opened(counts)
+        sums = METHODS.of(spec.method).opened(plan, counts)
     return sums + _looked_at(plan) + _evaluated(plan)
 
 

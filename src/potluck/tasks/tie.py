@@ -5,7 +5,8 @@ approval would answer any number of such questions, whoever changed the rows. So
 this party takes part in, a keyed digest of what it brings is durable under the run, and other rows are refused for the
 rest of it. It is over the ENCODED rows as the run uses them (features, digests of files, target, side of the split,
 which rows are one person's), and their order does not count: a database gives them in any. Where the sum depends on it,
-it does: FedAvg takes its batches in the order of rows, so that the same rows in another one give another exact sum.
+it does: FedAvg takes its batches in the order of rows, and a network's gradients are added up in it, so that the same
+rows in another one give another exact sum.
 
 With noise every release is charged whatever rows it is over; the same rule holds, so that a model is of the rows of one
 day, and no row is both trained on and tested.
@@ -53,7 +54,7 @@ class Tie:
 
 def by_order(plan: Plan) -> bool:
     """Whether a plan's sums depend on the order of rows."""
-    return plan.training is not None and method_of(plan).by_site
+    return plan.training is not None and method_of(plan).whole(plan)
 
 
 def of_table(table: Table, key: Secret, ordered: bool = False) -> Tie:

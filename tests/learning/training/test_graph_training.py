@@ -21,7 +21,7 @@ from potluck.learning.data.target import goal_of
 from potluck.learning.graph.interpreter import memory
 from potluck.learning.loops import build
 from potluck.learning.models import graphs as of_plans
-from potluck.learning.models.graph_form import GraphForm
+from potluck.learning.models.forms import form_of
 from potluck.learning.models.graph_model import GraphModel, rows_at_once
 from potluck.learning.models.graphs import LEAST_ROOM, MOST_PATTERNS, needed, trained_of
 from potluck.learning.models.model import Model
@@ -204,7 +204,7 @@ def test_a_plans_hash_pins_the_graph_and_not_its_path(graphs, tmp_path):
         ("binary", "binary", {"layers": [3]}, {}, "stands instead of layers"),
         ("binary", "binary", {"kind": "logistic"}, {}, "a logistic model has no graph"),
         ("binary", "binary", {"digest": "sha256:" + 64 * "0"}, {}, "model.digest: is not that of model.graph"),
-        ("binary", "binary", {}, {"method": "gradient"}, "a network is not trained by gradient"),
+        ("binary", "binary", {}, {"method": "newton"}, "a network is not trained by newton"),
         ("binary", "binary", {}, {"range": 0.1}, "begins beyond training.range"),
         ("binary", "binary", {}, {"batch": 10**9}, "a batch of 1000000000 rows may take"),
     ],
@@ -325,7 +325,7 @@ def test_patterns_of_what_trains_are_few_and_names_as_many_as_there_are(graphs, 
 def test_rows_are_scored_within_what_the_policy_was_asked_for(tmp_path):
     wide = torch.nn.Sequential(torch.nn.Linear(2, 50_000), torch.nn.Linear(50_000, 1))
     plan = drawn.plan(drawn.made(wide, tmp_path / "net.graph"), training={"batch": 2}).spec
-    whole = built(plan, np.zeros(GraphForm(plan.network, trained_of(plan), goal_of(plan)).size)).graph
+    whole = built(plan, np.zeros(form_of(plan, goal_of(plan), 2).size)).graph
     assert whole.most == max(needed(plan), LEAST_ROOM)
     rows = rows_at_once(whole.network, whole.most)
     assert 2 <= rows < rows_at_once(whole.network, GraphModel(whole.network).most)

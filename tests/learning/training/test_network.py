@@ -122,7 +122,7 @@ def test_a_step_is_the_numerical_gradient(goal, activation):
             return -np.log(scores[np.arange(7), y.astype(int)]).mean()
         return -np.where(y == 1, np.log(scores), np.log(1 - scores)).mean()
 
-    exact = np.concatenate(slope(shapes, activation, model(spec, weights).target)(weights, x, y))
+    exact = np.concatenate(slope(shapes, activation, model(spec, weights).target)(weights, x, y, None))
     step = 1e-6
     for place in rng.choice(len(weights), 12, replace=False):
         nudge = np.zeros(len(weights))

@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from potluck.core.bounds import Bounds
+from potluck.core.bounds import Bounds, Size
 from potluck.core.registry import Known
 from potluck.core.tables.derived import Text
 
 MOST_COUNTED = 1 << 53
+Weight = Annotated[float, Bounds(gt=0, le=1_000_000, hint="e.g. 5.0")]
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +41,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     iterates: of `gradient`, the model after the last round, or the mean of those after each of the last half of them.
     evaluate_every: after so many rounds, and after the last, the model is looked at on validation rows; None: never,
     or with `stop` after each.
+    class_weights: how much a row counts in the objective, by its side or class; of those that are not named 1.
     """
 
     method: Annotated[str, Known("training.method")]
@@ -56,6 +58,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     local: Literal["plain", "prox"] = "plain"
     mu: Annotated[float, Bounds(gt=0, le=1e12, hint="e.g. 0.01")] = 0.01
     batch: Annotated[int | None, Bounds(ge=1, le=MOST_COUNTED, hint="e.g. 32")] = None
+    class_weights: Annotated[dict[Text, Weight], Size(10_000)] = {}
     seed: int = 0
     aggregation: Literal["mean", "median", "trimmed", "krum", "norm"] = "mean"
     evaluate_every: Annotated[int | None, Bounds(ge=1, le=1_000_000, hint="e.g. 10")] = None

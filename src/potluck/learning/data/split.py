@@ -7,7 +7,8 @@ is on two sides. Equal means equal in every bit of the encoded row: rows that me
 with one another's ordinals and yet contribute differently, which one row's sensitivity does not cover.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,17 +25,32 @@ ASSUMED = 0.25
 def by_row(seed: int, features: Floats, target: Floats, marks: NDArray[np.uint8] | None = None) -> Floats:
     """[n] each row's place in [0, 1): below the share that is held out, it is. The same row has the same place in any
     file, at any site, in any order. marks [n, k]: what else a row is, as digests of its files."""
+    places = [fraction(seed, b"row\0" + body) for body in _bodies(features, target, marks)]
+    return np.array(places, dtype=np.float64)
+
+
+def keys_of(site: str, features: Floats, target: Floats, marks: NDArray[np.uint8] | None = None) -> NDArray[np.uint64]:
+    """[n] a number of each row that tells it from all others, of any site: a hash of the same."""
+    whole = hashlib.blake2b(site.encode() + b"\0", digest_size=8)
+    found = bytearray()
+    for body in _bodies(features, target, marks):
+        one = whole.copy()
+        one.update(body)
+        found += one.digest()
+    return np.frombuffer(bytes(found), "<u8").astype(np.uint64)
+
+
+def _bodies(features: Floats, target: Floats, marks: NDArray[np.uint8] | None) -> Iterator[bytes]:
+    """Each row, and how many equal ones stand before it."""
     rows = (np.column_stack([features, target]) + 0.0).astype("<f8")  # + 0.0: minus zero is zero
     seen: dict[bytes, int] = {}
-    out = np.zeros(len(rows))
     whole, width = rows.tobytes(), 8 * rows.shape[1]
     for index in range(len(rows)):
         body = whole[index * width : (index + 1) * width]
         body += b"" if marks is None else marks[index].tobytes()
         ordinal = seen.get(body, 0)
         seen[body] = ordinal + 1
-        out[index] = fraction(seed, b"row\0" + body + ordinal.to_bytes(8, "little"))
-    return out
+        yield body + ordinal.to_bytes(8, "little")
 
 
 def by_person(seed: int, names: list[str]) -> Floats:

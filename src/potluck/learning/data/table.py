@@ -7,6 +7,7 @@ Columns that the plan does not name are not kept; with a header they are not eve
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -26,7 +27,7 @@ from potluck.learning.data.problems import GAP, Problems, carefully
 from potluck.learning.data.reduced import reduced
 from potluck.learning.data.reducing import reducing
 from potluck.learning.data.source import Rows, Source, limits_of, most_read, names_of, opened
-from potluck.learning.data.split import by_person, by_row, sides
+from potluck.learning.data.split import by_person, by_row, keys_of, sides
 from potluck.learning.data.tally import Counting, Tally, with_value
 from potluck.learning.data.tally_words import nothing_left
 from potluck.learning.data.target import Goal, goal_of, settled
@@ -44,7 +45,7 @@ class Added(Unlaid, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Table:
     """One site's rows. Never leaves the site; its repr shows no value. Nobody writes to its arrays.
 
@@ -53,7 +54,7 @@ class Table:
     looked at while training goes on, empty where the plan has none; columns: for statistics, every declared column [n]
     as numbers or codes (-1: undeclared value, NaN: missing); tally: what became of its values. sums: of
     statistics, what the rows add, where they are not held: then all arrays are empty. cells: by name, columns [n] of
-    tensors, which stand beside the features and are taken some rows at a time.
+    tensors, which stand beside the features and are taken some rows at a time. site: whose rows they are.
     """
 
     features: Floats = field(repr=False)
@@ -66,6 +67,7 @@ class Table:
     sums: Added | None = field(default=None, repr=False)
     validation: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_), repr=False)
     cells: Mapping[str, Cells] = field(default_factory=dict, repr=False)
+    site: str = ""
     within: bool = field(init=False, repr=False)
     """Whether all features are where they should be: looked at once, not in each of many sums."""
 
@@ -82,6 +84,11 @@ class Table:
     def marks(self) -> NDArray[np.uint8] | None:
         """[n, k] what a row is beside its numbers: digests of its tensors; None: it has none."""
         return np.hstack([one.digests for one in self.cells.values()]) if self.cells else None
+
+    @cached_property
+    def keys(self) -> NDArray[np.uint64]:
+        """[n] by which rows are drawn: of what each is, not of where it stands. Found when they are first asked for."""
+        return keys_of(self.site, self.features, self.target, self.marks)
 
     @property
     def rows(self) -> int:
@@ -216,7 +223,7 @@ def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Proble
     schema = tuple((one.name, columns_of[one.name]) for one in how.fields)
     tally = _sums(counting.done(told, goal), plan, columns, person, test)
     tally = msgspec.structs.replace(tally, validation=int(validation.sum()))
-    return Table(features, target, person, test, columns, schema, tally, validation=validation, cells=cells)
+    return Table(features, target, person, test, columns, schema, tally, validation=validation, cells=cells, site=site)
 
 
 def _parts(source: Source, plan: Plan, wish: Wish, problems: Problems) -> Iterator[Part]:

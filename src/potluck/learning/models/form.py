@@ -38,10 +38,23 @@ class Form(Protocol):
         """d."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """How many rows a sum of gradients goes through at a time: always as many, so that a site repeats its bits."""
+        ...
+
+    def penalised(self) -> NDArray[np.bool_]:
+        """[d] which weights a ridge holds."""
+        ...
+
     def initial(self) -> Floats:
         """The first weights [d], from the plan alone."""
         ...
 
     def descend(self, weights: Floats, batches: Iterable[Batch], x: Inputs, y: Floats, steps: Steps) -> None:
         """Steps of SGD, a batch each, on rows x (n) with targets y [n]; weights [d] change in place."""
+        ...
+
+    def add_slope(self, total: Floats, weights: Floats, batches: Iterable[Batch], x: Inputs, y: Floats) -> None:
+        """Add to `total` [d], in place, the gradient at `weights` [d] of the loss of all rows of these batches."""
         ...

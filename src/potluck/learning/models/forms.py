@@ -6,6 +6,7 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.plan import Plan, required
 from potluck.core.slices import slices
@@ -13,16 +14,31 @@ from potluck.core.stages import Floats
 from potluck.learning.data.mixed import Inputs
 from potluck.learning.data.target import Goal
 from potluck.learning.models import graphs, layers
+from potluck.learning.models.class_weights import factors_of
 from potluck.learning.models.form import Batch, Form, Steps
 from potluck.learning.models.graph_form import GraphForm
+from potluck.learning.models.kind import Slope
 from potluck.learning.models.kinds import kind_of
+
+AT_ONCE = 1024
+"""Rows of layers whose gradient is made at a time."""
 
 
 def form_of(plan: Plan, goal: Goal, features: int) -> Form:
     """What trains of a plan's model, with this target and so many features. Raises PlanError: its graph is not here."""
     if plan.drawn:
-        return GraphForm(graphs.network_of(plan), graphs.trained_of(plan), goal)
-    return _Layered(plan, goal, features)
+        network = graphs.network_of(plan)
+        return GraphForm(network, graphs.trained_of(plan), goal, graphs.at_once(network), factors_of(plan, goal))
+    return _Layered(plan, goal, features, factors_of(plan, goal))
+
+
+def weights_of(plan: Plan, features: int) -> int:
+    """About how many weights train of the plan's model, without making room for them."""
+    if plan.drawn:
+        return graphs.length_of(plan)
+    classes = plan.data.target.classes if plan.data.target else None
+    widths = (features, *kind_of(plan).hidden(required(plan.model)), len(classes or "1"))
+    return layers.size(tuple(pairwise(widths)))
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,8 @@ class _Layered:
     plan: Plan
     goal: Goal
     features: int
+    factors: Floats | None
+    at_once: int = AT_ONCE
 
     @cached_property
     def shapes(self) -> tuple[tuple[int, int], ...]:
@@ -48,20 +66,40 @@ class _Layered:
         """As the kind of model begins."""
         return kind_of(self.plan).initial(required(self.plan.model), self.shapes)
 
+    def penalised(self) -> NDArray[np.bool_]:
+        """All but biases."""
+        return layers.penalised(self.shapes, intercept_first=kind_of(self.plan).link is not None)
+
+    def _gradient(self) -> Slope:
+        """Of the mean loss, by its kind. A kind without a slope is not trained on sums: see the plan's check."""
+        return required(kind_of(self.plan).slope)(required(self.plan.model), self.shapes, self.goal)
+
+    def _weighed(self, y: Floats) -> Floats | None:
+        """[n] by how much each row counts."""
+        return None if self.factors is None else self.factors[y.astype(np.int64)]
+
     def descend(self, weights: Floats, batches: Iterable[Batch], x: Inputs, y: Floats, steps: Steps) -> None:
         """By the gradient of its kind; nothing is drawn."""
         assert isinstance(x, np.ndarray)  # tensors are for graphs alone: see the plan's check
-        kind = kind_of(self.plan)
-        # A kind without a slope is not trained on sums: see the plan's check.
-        slope = required(kind.slope)(required(self.plan.model), self.shapes, self.goal)
-        penalised = layers.penalised(self.shapes, intercept_first=kind.link is not None)
+        slope, penalised = self._gradient(), self.penalised()
         for batch in batches:
-            at = 0
-            for gradient in slope(weights, x[batch.rows], y[batch.rows]):
+            at, target = 0, y[batch.rows]
+            for gradient in slope(weights, x[batch.rows], target, self._weighed(target)):
                 for part in slices(len(gradient)):
                     here = slice(at + part.start, at + part.stop)
                     down = gradient[part] + steps.pull * penalised[here] * weights[here]
                     if steps.anchor is not None:
                         down += steps.mu * (weights[here] - steps.anchor[here])
                     weights[here] -= steps.rate * down
+                at += len(gradient)
+
+    def add_slope(self, total: Floats, weights: Floats, batches: Iterable[Batch], x: Inputs, y: Floats) -> None:
+        """By the gradient of its kind, times the rows of each batch."""
+        assert isinstance(x, np.ndarray)  # as above
+        slope, held = self._gradient(), weights.copy()  # those announced are not to be written to, and torch wants to
+        for batch in batches:
+            at, target = 0, y[batch.rows]
+            for gradient in slope(held, x[batch.rows], target, self._weighed(target)):
+                for part in slices(len(gradient)):
+                    total[at + part.start : at + part.stop] += gradient[part] * len(target)
                 at += len(gradient)

@@ -1,4 +1,4 @@
-"""A graph's weights that train: steps of SGD in the graph's own type, by the interpreter.
+"""A graph's weights that train: steps of SGD in the graph's own type, and sums of gradients, by the interpreter.
 
 Weights arrive as float64, become numbers of the graph's type (mostly float32), move, and are float64 again: the change
 of a site that makes no step is what that rounding takes away. A ridge holds weights of two axes or more (matrices,
@@ -9,8 +9,10 @@ are those of one machine; the model's bytes follow from the opened sums of chang
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.stages import Floats
 from potluck.learning.data.mixed import Inputs
@@ -21,17 +23,22 @@ from potluck.learning.graph.schema import Weight
 from potluck.learning.graph.steps import torch
 from potluck.learning.models.form import Batch, Steps
 from potluck.learning.models.graph_model import given, parts, vector
+from potluck.learning.models.losses import loss_of
 from potluck.learning.models.one_thread import one_thread
-from potluck.learning.models.slopes import loss_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
 class GraphForm:
-    """See `form.Form`. trained: in the graph's order."""
+    """See `form.Form`. trained: in the graph's order. factors [cells]: how much a row counts by its side or class."""
 
     network: Network = field(repr=False)
     trained: tuple[Weight, ...] = field(repr=False)
     goal: Goal
+    at_once: int
+    factors: Floats | None = None
 
     @property
     def size(self) -> int:
@@ -42,20 +49,19 @@ class GraphForm:
         """As the graph's file has them."""
         return vector(self.network, self.trained)
 
+    def penalised(self) -> NDArray[np.bool_]:
+        """Weights of two axes or more."""
+        held = [np.full(prod(one.shape), len(one.shape) > 1) for one in self.trained]
+        return np.concatenate([np.zeros(0, np.bool_), *held])
+
     def descend(self, weights: Floats, batches: Iterable[Batch], x: Inputs, y: Floats, steps: Steps) -> None:
         """Steps in the graph's type. Raises GraphError: torch is missing, or a batch is beyond a bound."""
-        loaded, loss, graph = torch(), loss_of(self.goal), self.network.graph
-        ready = program(self.network.checked)
-        held = {name: one.requires_grad_(False) for name, one in tensors(self.network).items()}
-        moved = {name: loaded.from_numpy(part) for name, part in parts(weights, self.trained).items()}
-        held |= {name: one.requires_grad_(True) for name, one in moved.items()}
+        loaded, loss = torch(), loss_of(self.goal)
+        held, moved = self._held(weights)
         anchors = [None] * len(moved) if steps.anchor is None else [*parts(steps.anchor, self.trained).values()]
-        target = loaded.from_numpy(y.astype(self.network.checked.values[graph.output].dtype))
         with one_thread(), loaded.random.fork_rng(devices=[]):
             for batch in batches:
-                loaded.default_generator.manual_seed(batch.seed)
-                made = forward(ready, held, given(graph, x[batch.rows]), train=True)
-                mean = loss(made, target[loaded.from_numpy(batch.rows)])
+                mean = loss.batch(*self._made(held, batch, x, y))
                 found = loaded.autograd.grad(mean, list(moved.values()), materialize_grads=True)
                 with loaded.no_grad():
                     for one, gradient, anchor in zip(moved.values(), found, anchors, strict=True):
@@ -66,3 +72,35 @@ class GraphForm:
                         one.sub_(steps.rate * down)
         done = [np.asarray(one.detach().numpy(), np.float64).reshape(-1) for one in moved.values()]
         weights[:] = np.concatenate([np.zeros(0), *done])
+
+    def add_slope(self, total: Floats, weights: Floats, batches: Iterable[Batch], x: Inputs, y: Floats) -> None:
+        """Each batch's sum in the graph's type, those of all batches in float64. Raises as `descend`."""
+        loaded, loss = torch(), loss_of(self.goal)
+        held, moved = self._held(weights)
+        with one_thread(), loaded.random.fork_rng(devices=[]):
+            for batch in batches:
+                lost = loss.total(*self._made(held, batch, x, y))
+                found = loaded.autograd.grad(lost, list(moved.values()), materialize_grads=True)
+                start = 0
+                for one in found:
+                    stop = start + one.numel()
+                    total[start:stop] += one.numpy().reshape(-1)
+                    start = stop
+
+    def _held(self, weights: Floats) -> "tuple[dict[str, Tensor], dict[str, Tensor]]":
+        """All weights of the graph, and of them those that train."""
+        held = {name: one.requires_grad_(False) for name, one in tensors(self.network).items()}
+        moved = {name: torch().from_numpy(part) for name, part in parts(weights, self.trained).items()}
+        return held | {name: one.requires_grad_(True) for name, one in moved.items()}, moved
+
+    def _made(
+        self, held: "dict[str, Tensor]", batch: Batch, x: Inputs, y: Floats
+    ) -> "tuple[Tensor, Tensor, Tensor | None]":
+        """What the graph makes of a batch in training, its targets, and how much each row counts."""
+        loaded, graph, target = torch(), self.network.graph, y[batch.rows]
+        kind = self.network.checked.values[graph.output].dtype
+        loaded.default_generator.manual_seed(batch.seed)
+        made = forward(program(self.network.checked), held, given(graph, x[batch.rows]), train=True)
+        factors = None if self.factors is None else self.factors[target.astype(np.int64)].astype(kind)
+        weighed = None if factors is None else loaded.from_numpy(factors)
+        return made, loaded.from_numpy(target.astype(kind)), weighed

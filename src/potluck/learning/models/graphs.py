@@ -25,10 +25,15 @@ from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, memory, 
 from potluck.learning.graph.schema import Weight
 from potluck.learning.graph.value import FLOATS
 from potluck.learning.models.fitted import training
+from potluck.learning.models.graph_model import rows_at_once
+from potluck.learning.training.method import WIDEST, method_of
 
 ALL = ("*",)
 LEAST_ROOM = 1 << 26
 """Bytes that every policy lets a batch have."""
+FEWEST_AT_ONCE = 32
+"""Rows of a sum of gradients that are gone through at a time, also where they take more than every policy lets: as many
+as `average` has in a batch where a plan does not say. Of fewer, torch's operations take longer a row."""
 MOST_PATTERNS = 32
 """Patterns of what trains: each is compared with each of a graph's weights, of which there may be tens of thousands."""
 NOT_HERE = 'model.graph: is not here. hint: graph = "net.graph", the file that `potluck graph make` wrote'
@@ -167,7 +172,18 @@ def needed(plan: Plan) -> int | None:
     """Bytes that a batch of a plan's graph may take; None of a plan that has none at hand."""
     if not isinstance(plan, Equipped):
         return None
-    return memory(plan.network.checked, training(plan).batch or 0)
+    return memory(plan.network.checked, rows_held(plan))
+
+
+def rows_held(plan: Plan) -> int:
+    """How many rows of a plan's graph training goes through at a time: a batch where sites train by themselves."""
+    return training(plan).batch or 0 if method_of(plan).by_site else at_once(network_of(plan))
+
+
+def at_once(network: Network) -> int:
+    """How many rows a sum of gradients goes through at a time: what every policy lets, or FEWEST_AT_ONCE if a graph's
+    bounds let those."""
+    return max(rows_at_once(network, LEAST_ROOM), min(FEWEST_AT_ONCE, rows_at_once(network, MOST_MEMORY)))
 
 
 def most_to_score(plan: Plan) -> int:
@@ -264,7 +280,7 @@ def _sizes(shape: tuple[int, ...]) -> str:
 
 
 def _bounded(plan: Plan) -> Iterator[str]:
-    network, rows = network_of(plan), training(plan).batch or 0
+    network, rows = network_of(plan), rows_held(plan)
     need, work = memory(network.checked, rows), network.checked.flops * rows
     if need > MOST_MEMORY:
         what = f"a batch of {rows} rows may take {need} bytes, {MOST_MEMORY} are the most"
@@ -272,10 +288,12 @@ def _bounded(plan: Plan) -> Iterator[str]:
     if work > MOST_FLOPS:
         what = f"a batch of {rows} rows may take {work} operations, {MOST_FLOPS} are the most"
         yield f"model.graph: {what}. hint: a smaller training.batch"
-    reach = training(plan).range
+    reach = training(plan).range if method_of(plan).by_site else WIDEST
     for one in trained_of(plan):
         array = network.tensors.get(one.name)
         if not plan.noisy and array is not None and not (np.abs(array) <= reach).all():
-            what = f"{one.name} begins beyond training.range ({reach:g})"
-            yield f"model.graph: {what}. hint: a larger training.range, or other initial weights"
+            bound = "training.range" if method_of(plan).by_site else "what a weight may be"
+            what = f"{one.name} begins beyond {bound} ({reach:g})"
+            hint = "a larger training.range, or other initial weights" if method_of(plan).by_site else "other ones"
+            yield f"model.graph: {what}. hint: {hint}"
             return

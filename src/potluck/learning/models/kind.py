@@ -23,9 +23,9 @@ from potluck.learning.models.layers import Shapes, size
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-Slope = Callable[[Floats, Floats, Floats], Sequence[Floats]]
-"""(weights [d], features [b, p], target [b]) -> the gradient [d] of the mean loss over a batch, in parts that follow
-each other: a layer's need not be copied into one vector."""
+Slope = Callable[[Floats, Floats, Floats, Floats | None], Sequence[Floats]]
+"""(weights [d], features [b, p], target [b], factors [b]) -> the gradient [d] of the mean loss over a batch, in parts
+that follow each other: a layer's need not be copied into one vector. factors: of each row's loss; None: all 1."""
 
 
 class Shape(Protocol):

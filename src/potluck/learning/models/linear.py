@@ -41,9 +41,11 @@ def residuals(by: Link, weights: Floats, features: Floats, target: Floats, space
 def slope_of(by: Link) -> Callable[[Spec, Shapes, Goal], Slope]:
     """The gradient of the mean loss over a batch, of any model with this link."""
 
-    def of_batch(weights: Floats, x: Floats, y: Floats) -> tuple[Floats]:
+    def of_batch(weights: Floats, x: Floats, y: Floats, factors: Floats | None) -> tuple[Floats]:
         rows = design(x)
-        return (np.asarray(rows.T @ (by.mean(rows @ weights) - y) / len(y), dtype=np.float64),)
+        off = by.mean(rows @ weights) - y
+        off = off if factors is None else off * factors
+        return (np.asarray(rows.T @ off / len(y), dtype=np.float64),)
 
     return lambda spec, shapes, goal: of_batch
 

@@ -3,9 +3,7 @@
 Plain layers only: no batch normalisation, whose running statistics would leave a site outside every bound.
 """
 
-from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,10 +13,8 @@ from potluck.learning.data.target import Goal
 from potluck.learning.graph.steps import INSTALL
 from potluck.learning.models.kind import Slope
 from potluck.learning.models.layers import Shapes, unpacked
+from potluck.learning.models.losses import loss_of
 from potluck.learning.models.one_thread import one_thread
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 def present() -> bool:
@@ -26,24 +22,8 @@ def present() -> bool:
     return find_spec("torch") is not None
 
 
-def loss_of(goal: Goal) -> "Callable[[Tensor, Tensor], Tensor]":
-    """(margins [b, outputs], target [b]) -> the mean loss: log-loss of two sides, cross-entropy of classes, half the
-    squared error of a number. torch is there."""
-    from torch.nn import functional
-
-    def loss(margins: "Tensor", y: "Tensor") -> "Tensor":
-        if goal.side == "binary":
-            return functional.binary_cross_entropy_with_logits(margins[:, 0], y)
-        if goal.side == "classes":
-            return functional.cross_entropy(margins, y.long())
-        return ((margins[:, 0] - y) ** 2).mean() / 2
-
-    return loss
-
-
 def slope(shapes: Shapes, activation: str, goal: Goal) -> Slope:
-    """(weights [d], features [b, p], target [b]) -> the gradient of the batch's mean loss, layer by layer: a matrix,
-    then its bias.
+    """As `kind.Slope`, layer by layer: a matrix, then its bias.
 
     Raises PlanError: torch is missing.
     """
@@ -61,10 +41,11 @@ def slope(shapes: Shapes, activation: str, goal: Goal) -> Slope:
 
     loss = loss_of(goal)
 
-    def of_batch(weights: Floats, x: Floats, y: Floats) -> list[Floats]:
+    def of_batch(weights: Floats, x: Floats, y: Floats, factors: Floats | None) -> list[Floats]:
         with one_thread():
+            weighed = None if factors is None else torch.from_numpy(factors)
             layers = [torch.from_numpy(part).requires_grad_() for pair in unpacked(weights, shapes) for part in pair]
-            mean = loss(forward(layers, torch.from_numpy(x)), torch.from_numpy(y))
+            mean = loss.batch(forward(layers, torch.from_numpy(x)), torch.from_numpy(y), weighed)
             found = torch.autograd.grad(mean, layers)
             return [np.asarray(part.numpy(), dtype=np.float64).reshape(-1) for part in found]
 

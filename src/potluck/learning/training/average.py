@@ -30,7 +30,7 @@ from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.form import Batch, Form, Steps
 from potluck.learning.models.forms import form_of
 from potluck.learning.models.linear import l2
-from potluck.learning.training.method import TALLY, ServerSteps, TrainingMethod, judge, tallied, within
+from potluck.learning.training.method import ServerSteps, TrainingMethod, judge, of_site, tallied, within
 from potluck.learning.training.optimizer import Step, optimizer_of
 from potluck.learning.training.schedule import factor
 
@@ -57,16 +57,11 @@ class Average:
 
     def blocks(self, weights: Floats) -> tuple[Block, ...]:
         """delta [d]: rows x (local - common weights), or with noise the clipped change; without noise also rows."""
-        length, sites = self.form.size, len(self.plan.federation.sites)
+        length = self.form.size
         if self.plan.noisy:
             clip = required(self.plan.privacy.clip)
-            return (Block("delta", length, clip, clip, sites),)
-        most = float(self.plan.data.max_rows)
-        high = training(self.plan).range * most
-        return (
-            Block("delta", length, high, high * float(np.sqrt(length)), sites),
-            Block(TALLY, self.goal.cells, most, most, sites, whole=True),
-        )
+            return (Block("delta", length, clip, clip, len(self.plan.federation.sites)),)
+        return of_site(self.plan, self.goal, "delta", length)
 
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
         """One unit: this site. Raises Abort(RANGE): a local coefficient beyond training.range."""
@@ -149,8 +144,10 @@ AVERAGE = TrainingMethod(
     rounds=10,
     rate=0.1,
     batch=BATCH,
-    opened=lambda counts: f"each round the summed change of the sites' weights{counts}",
+    opened=lambda plan, counts: f"each round the summed change of the sites' weights{counts}",
     steps=True,
     by_site=True,
+    weighed=True,
+    whole=lambda plan: True,
     noised=_noised,
 )

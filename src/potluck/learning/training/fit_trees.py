@@ -172,7 +172,7 @@ def unfit(plan: Plan, train: int, test: int) -> str:
     return ""
 
 
-BOOSTING = TrainingMethod(start=None, rounds=20, rate=0.3, opened=lambda counts: "nothing: trees are no sum")
+BOOSTING = TrainingMethod(start=None, rounds=20, rate=0.3, opened=lambda plan, counts: "nothing: trees are no sum")
 
 
 def noised(plan: Plan) -> Iterator[str]:

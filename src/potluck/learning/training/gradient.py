@@ -1,11 +1,11 @@
-"""Full-batch gradient descent: w -= rate (sum of row gradients + l2 w) / expected_rows, or as an optimizer steps.
+"""Gradient descent: w -= rate (sum of row gradients + l2 w) / expected_rows, or as an optimizer steps.
 
 With noise each unit's gradient (a row's; all rows of a person; a site's) is clipped before it is added up, so that
 T rounds are a T-fold composition of one Gaussian mechanism, and the divisor is the plan's public `expected_rows`,
 never a count of the data. Without noise and without that key the opened row count stands in. What the server makes of
 opened sums costs nothing more: neither an optimizer's state nor the mean of models is charged.
-References: Bassily, Smith, Thakurta 2014, arXiv 1405.7085 (full-batch form of noisy gradient descent); Polyak and
-Juditsky 1992 (the mean of iterates); Rakhlin, Shamir, Sridharan 2012, arXiv 1109.5647 (that of the last half of them).
+Without noise a plan may have each sum over rows that are drawn anew (`drawn`). Of a network see `descent`.
+Reference: Bassily, Smith, Thakurta 2014, arXiv 1405.7085 (full-batch form of noisy gradient descent).
 """
 
 import math
@@ -16,17 +16,23 @@ import numpy as np
 
 from potluck.core.asks import Block
 from potluck.core.party import Draw
-from potluck.core.plan import Plan, Training, required
+from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Contribution, Encoded, Floats, Grid, L
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import Index, most_units, space, updates
+from potluck.learning.models.class_weights import factors_of, heaviest
 from potluck.learning.models.fitted import Fitted, training
+from potluck.learning.models.kinds import MODELS, kind_of
 from potluck.learning.models.layers import design
 from potluck.learning.models.linear import l2, link, penalty, residuals, room
+from potluck.learning.training.descent import Descent
+from potluck.learning.training.drawn import drawn, stands_for
+from potluck.learning.training.iterates import Mean
 from potluck.learning.training.method import (
     TALLY,
+    Method,
     ServerSteps,
     TrainingMethod,
     counts,
@@ -72,14 +78,14 @@ class Gradient:
         if self.plan.noisy:
             clip = required(self.plan.privacy.clip)
             return (Block("gradient", length, clip, clip, units),)
-        high = room(link(self.plan), weights)
+        high = room(link(self.plan), weights) * heaviest(self.plan)
         return (Block("gradient", length, high, high * float(np.sqrt(length)), units), tally(self.plan, self.goal))
 
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Contribution]:
         """One unit a row, a person or a site: its summed gradient. Those of persons and sites are laid out, not yet
         clipped: the norm of a sum over rows does not follow from theirs."""
         if not self.plan.noisy or self.plan.privacy.unit == "row":
-            yield _Rows(self, weights, rows)
+            yield _Rows(self, weights, rows, drawn(self.plan, step, rows))
             return
         by = link(self.plan)
 
@@ -94,7 +100,8 @@ class Gradient:
         spec, weights, optimizer = training(self.plan), self.initial(), optimizer_of(self.plan)
         state, inside = optimizer.begin(len(weights)), units(self.plan) if optimizer.even else None
         warnings: tuple[str, ...] = ()
-        mean = _Mean(spec)
+        mean = Mean(spec)
+        whole = not self.plan.noisy and spec.batch is None  # else sums say less of how steps went
         steepest = risen = norm = before = least = 0.0
         for number in range(spec.rounds):
             answer = yield weights
@@ -106,8 +113,8 @@ class Gradient:
                 divisor = divisor or rows
                 if number == 0:
                     warnings = few(rows, self.features + 1)
-            slope = answer.part("gradient").values + penalty(l2(self.plan), weights)
-            if not self.plan.noisy:
+            slope = answer.part("gradient").values * stands_for(self.plan) + penalty(l2(self.plan), weights)
+            if whole:
                 before, norm = norm, float(np.linalg.norm(slope))
                 steepest = steepest if number else norm + FLAT * rows
                 risen = norm / steepest
@@ -124,7 +131,7 @@ class Gradient:
         if risen > 1:
             said = f"gradient descent has gone up: {TOO_FAST}"
             return replace(found, ending=(said,), converged=False)
-        if self.plan.noisy:
+        if not whole:
             return found
         ahead = float(np.abs(found.weights - weights).max())
         if norm > least and optimizer.plain:
@@ -136,30 +143,14 @@ class Gradient:
         return replace(found, ending=(NOT_ARRIVED,), converged=False)
 
 
-@dataclass(slots=True)
-class _Mean:
-    """The mean of the models after each of the last half of the rounds, where a plan asks for it."""
-
-    spec: Training
-    total: Floats | None = field(default=None, repr=False)
-
-    def add(self, number: int, weights: Floats) -> None:
-        """The model after round `number`, from 0."""
-        if self.spec.iterates == "averaged" and number >= self.spec.rounds // 2:
-            self.total = weights if self.total is None else self.total + weights
-
-    def of(self, last: Floats) -> Floats:
-        """The model of the run."""
-        return last if self.total is None else self.total / (self.spec.rounds - self.spec.rounds // 2)
-
-
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """What the training rows of a site add at these weights, each a unit of its own. See `core.stages.Unlaid`."""
+    """What training rows of a site add at these weights, each a unit of its own. See `core.stages.Unlaid`."""
 
     method: Gradient
     weights: Floats = field(repr=False)
     rows: Table = field(repr=False)
+    drawn: Index = field(repr=False)
 
     def encode(self, grid: Grid, limit: L) -> Encoded[L]:
         """Without a clip the words of rows that are laid out, bit for bit. With one each row is within it, as
@@ -168,12 +159,13 @@ class _Rows:
         by, most = link(plan), noised(limit).l2[0] if plan.noisy else exact(limit).high[0]
         totals = {one.name: np.zeros(one.size, dtype=np.int64) for one in grid.parts}
         read, add = (training_rows, clipped) if plan.noisy else (bounded_rows, weighted)
-        batch = space(part.size, TIMES)
-        for x, y in read(self.rows, TIMES):
+        batch, factors = space(part.size, TIMES), factors_of(plan, self.method.goal)
+        for x, y in read(self.rows, TIMES, self.drawn):
             off = residuals(by, self.weights, x, y, batch)
+            off = off if factors is None else off * factors[y.astype(np.int64)]
             totals[part.name] += add(x, off, part, most, batch)
-            if not plan.noisy:
-                totals[TALLY] += counts(self.method.goal, y)
+        if not plan.noisy:
+            totals[TALLY] += counts(self.method.goal, self.rows.target[self.rows.train])
         return encoded(totals, grid, limit)
 
 
@@ -191,19 +183,39 @@ def _at_most(norm: float, strength: float) -> float:
 
 
 def _noised(plan: Plan) -> Iterator[str]:
+    if _deep(plan):
+        what = "with noise each row's gradient of a network would be clipped, which this version does not do"
+        yield f'training.method: {what}. hint: "average" with privacy.unit = "site", or noise = "none"'
     if training(plan).expected_rows is None:
         what = "is missing: with noise the number of rows is private"
         yield f"training.expected_rows: {what}. hint: give a public guess of the training rows"
 
 
+def _opened(plan: Plan, counts: str) -> str:
+    of = "all training rows" if training(plan).batch is None else "training rows that a public seed draws"
+    said = "at zero weights it tells class means"
+    if _deep(plan):
+        said = "a network's gradient of few rows can give the rows themselves away"
+    return f"each round the summed gradient of {of}{counts}; {said}"
+
+
+def _deep(plan: Plan) -> bool:
+    """Whether its model is a network, also of a plan that has errors."""
+    return plan.model is not None and plan.model.kind in MODELS.entries and kind_of(plan).link is None
+
+
+def _start(plan: Plan, goal: Goal, features: int) -> Method:
+    return Descent(plan, goal, features) if _deep(plan) else Gradient(plan, goal, features)
+
+
 GRADIENT = TrainingMethod(
-    start=Gradient,
+    start=_start,
     rounds=20,
     rate=1.0,
-    opened=lambda counts: (
-        f"each round the summed gradient of all training rows{counts}; at zero weights it tells class means"
-    ),
-    linear=True,
+    opened=_opened,
     steps=True,
+    batched=True,
+    weighed=True,
+    whole=_deep,
     noised=_noised,
 )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from potluck.core.asks import Answer, Block
 from potluck.core.errors import DataError
 from potluck.core.party import Draw
-from potluck.core.plan import Plan, required
+from potluck.core.plan import Plan
 from potluck.core.registry import Registry, table
 from potluck.core.rounds import Abort, Cause
 from potluck.core.slices import slices
@@ -19,9 +18,7 @@ from potluck.core.stages import Contribution, Floats
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import most_units
-from potluck.learning.models import graphs
 from potluck.learning.models.fitted import Fitted, training
-from potluck.learning.models.kinds import kind_of
 
 TALLY = "rows"
 WIDEST = 1e9
@@ -47,15 +44,6 @@ class Method(Protocol):
     def course(self) -> ServerSteps: ...
 
 
-def weights_of(plan: Plan, features: int) -> int:
-    """About how many weights the plan's model has."""
-    if plan.drawn:
-        return graphs.length_of(plan)
-    classes = plan.data.target.classes if plan.data.target else None
-    widths = (features, *kind_of(plan).hidden(required(plan.model)), len(classes or "1"))
-    return sum((before + 1) * after for before, after in pairwise(widths))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingMethod:
     """One way to train, as plans name it: an object in the method's file, and a line in `methods`.
@@ -63,28 +51,36 @@ class TrainingMethod:
     start: the method for a plan, its target and so many features; None: no sums over rows train by it.
     rounds, rate, batch: of [training], where a plan does not say; on_shares: rounds where each is computed on shares.
     settled: rounds in which it arrives at the one fit there is; None: it may not.
-    opened: what the sums that the server opens are made of, after what they say of the number of rows.
+    opened: what the sums that the server opens are made of, by the plan and what they say of the number of rows.
     linear: it trains models that are linear in their features, and no others.
     steps: it takes steps down a gradient, as `training.optimizer` says.
     by_site: each site trains by itself and adds its change; else every round is a sum over all rows.
+    batched: of such sums: a plan may have each over some rows alone, drawn anew.
+    weighed: what rows count in its objective may depend on their side or class.
+    whole: of a plan, whether a site adds one vector that it has already added up, which training.range bounds and whose
+    last bits depend on the order of its rows; else each row is on the grid before it is added.
     noised: what of a plan with noise does not fit; pauses: what of a plan runs, and should give pause. Lines as `check`
     makes them, also of plans that have errors.
-    values: about how many numbers one sum has for so many features, without making room for them.
+    values: about how many numbers one sum has for so many features, without making room for them; None: as many as
+    weights train.
     """
 
     start: Callable[[Plan, Goal, int], Method] | None
     rounds: int
     rate: float
-    opened: Callable[[str], str]
+    opened: Callable[[Plan, str], str]
     batch: int | None = None
     on_shares: int | None = None
     settled: int | None = None
     linear: bool = False
     steps: bool = False
     by_site: bool = False
+    batched: bool = False
+    weighed: bool = False
+    whole: Callable[[Plan], bool] = lambda plan: False
     noised: Callable[[Plan], Iterator[str]] = lambda plan: iter(())
     pauses: Callable[[Plan], Iterator[str]] = lambda plan: iter(())
-    values: Callable[[Plan, int], int] = weights_of
+    values: Callable[[Plan, int], int] | None = None
 
     def usual_rounds(self, joins: bool) -> int:
         """Where a plan does not say them. joins: over columns of different owners, computed on shares."""
@@ -102,6 +98,16 @@ def method_of(plan: Plan) -> TrainingMethod:
 def tally(plan: Plan, goal: Goal) -> Block:
     """Without noise: how many training rows there are, of each side or class."""
     return Block(TALLY, goal.cells, 1.0, 1.0, most_units(plan), whole=True)
+
+
+def of_site(plan: Plan, goal: Goal, name: str, length: int) -> tuple[Block, ...]:
+    """Without noise, of one vector a site: a block [length] that training.range bounds for each row, and its rows."""
+    sites, most = len(plan.federation.sites), float(plan.data.max_rows)
+    high = training(plan).range * most
+    return (
+        Block(name, length, high, high * float(np.sqrt(length)), sites),
+        Block(TALLY, goal.cells, most, most, sites, whole=True),
+    )
 
 
 def tallied(goal: Goal, target: Floats) -> Floats:

@@ -266,7 +266,7 @@ def _block(name: str, size: int, high: float, units: int) -> Block:
     return Block(name, size, high, high * float(np.sqrt(size)), units, coarsest=COARSEST)
 
 
-def _opened(counts: str) -> str:
+def _opened(plan: Plan, counts: str) -> str:
     return (
         "each round the summed gradient and Gram matrix of all training rows, exactly (of a linear model the "
         "squared errors too), and the training rows of each class; the last of them stay beside the model: with "

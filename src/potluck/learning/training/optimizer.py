@@ -19,10 +19,11 @@ Step = Callable[[Floats, float, float, Floats], tuple[Floats, Floats]]
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What `gradient` takes where a plan does not say, by the loss of its model."""
+    """What `gradient` takes where a plan does not say, by the loss of its model; of a network a guess."""
 
     log_loss: float
     squared: float
+    network: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from potluck.core.plan import Plan
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import encoding
+from potluck.learning.models.class_weights import heaviest
 from potluck.learning.models.fitted import training
-from potluck.learning.models.kinds import MODELS
+from potluck.learning.models.kinds import MODELS, kind_of
 from potluck.learning.models.linear import l2, link
 from potluck.learning.training.methods import METHODS, method_of
 from potluck.learning.training.optimizer import OPTIMIZERS, Optimizer, optimizer_of
@@ -63,15 +64,18 @@ def rate_of(word: str, optimized: str, kind: str | None, noisy: bool) -> float:
     method, optimizer = METHODS.of(word), OPTIMIZERS.of(optimized)
     if method.by_site or not method.steps or optimizer.rates is None:
         return method.rate
+    if kind in MODELS.entries and MODELS.of(kind).deep:
+        return optimizer.rates.network
     by = MODELS.of(kind).link if kind in MODELS.entries else None
     rate = optimizer.rates.squared if by and by.squares else optimizer.rates.log_loss
     return rate * NOISED if noisy and optimizer.even else rate
 
 
 def advice(plan: Plan) -> Advice | None:
-    """For a plan whose columns are known by name; None where its method takes no such steps."""
+    """For a plan whose columns are known by name; None where its method takes no such steps, or of a network, whose
+    curvature no column bounds."""
     method = method_of(plan)
-    if method.by_site or not method.steps:
+    if method.by_site or not method.steps or kind_of(plan).link is None:
         return None
     optimizer = optimizer_of(plan)
     if optimizer.even:
@@ -108,4 +112,4 @@ def _curvature(plan: Plan) -> float:
         kind = COLUMNS.of(one.kind)
         widest += len(kind.names(one)) if kind.spread else 1
     rows = training(plan).expected_rows
-    return link(plan).steepest * widest + (l2(plan) / rows if rows else 0.0)
+    return link(plan).steepest * heaviest(plan) * widest + (l2(plan) / rows if rows else 0.0)

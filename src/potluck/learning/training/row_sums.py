@@ -16,7 +16,7 @@ from potluck.core.fixed import margin, word
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Clip, Encoded, Floats, Grid, GridBlock, L, Range
 from potluck.learning.data.table import Table
-from potluck.learning.data.units import batches
+from potluck.learning.data.units import Index, batches
 from potluck.learning.models.layers import added
 
 Whole = NDArray[np.int64]
@@ -28,14 +28,15 @@ BROAD, ALONE = 128, 1 << 13
 each other than they work."""
 
 
-def training_rows(rows: Table, times: int = 1) -> Iterator[tuple[Floats, Floats]]:
-    """Batches of the rows that are trained on: features [n, p], target [n]. times: see `data.units.batches`.
+def training_rows(rows: Table, times: int = 1, some: Index | None = None) -> Iterator[tuple[Floats, Floats]]:
+    """Batches of the rows that are trained on: features [n, p], target [n]. times: see `data.units.batches`; some: of
+    them these alone, by number.
 
     A batch may be written over by the next.
     """
     columns = rows.features.shape[1]
     gathered = np.empty((0, columns))
-    for index in batches(np.flatnonzero(rows.train), columns + 1, times):
+    for index in batches(np.flatnonzero(rows.train) if some is None else some, columns + 1, times):
         first, last = index[0], index[-1] + 1
         if last - first == len(index):  # a stretch need not be gathered
             yield rows.features[first:last], rows.target[first:last]
@@ -47,9 +48,9 @@ def training_rows(rows: Table, times: int = 1) -> Iterator[tuple[Floats, Floats]
         yield features, rows.target[index]
 
 
-def bounded_rows(rows: Table, times: int = 1) -> Iterator[tuple[Floats, Floats]]:
+def bounded_rows(rows: Table, times: int = 1, some: Index | None = None) -> Iterator[tuple[Floats, Floats]]:
     """The same. Raises Abort(RANGE): a feature is not on [-1, 1]."""
-    for features, target in training_rows(rows, times):
+    for features, target in training_rows(rows, times, some):
         if not rows.within and features.size and not (features.max() <= 1 and features.min() >= -1):
             raise Abort(Cause.RANGE, detail="a feature is beyond its range or not a finite number")
         yield features, target

@@ -74,19 +74,20 @@ def _joined(grown: Grown) -> Step:
 SGD = Optimizer(
     begin=lambda size: np.zeros(0),
     step=lambda total, count, rate, state: (rate * total / count, state),
+    rates=Rates(1.0, 1.0, 0.1),
     plain=True,
 )
 HEAVY = Optimizer(
     begin=np.zeros,
     step=_heavy,
-    rates=Rates(0.5, 0.1),
+    rates=Rates(0.5, 0.1, 0.05),
     longest=2 * (1 + MOMENTUM),
     lasting=1 / (1 - MOMENTUM),
 )
 NESTEROV = Optimizer(
     begin=np.zeros,
     step=_ahead,
-    rates=Rates(0.5, 0.1),
+    rates=Rates(0.5, 0.1, 0.05),
     longest=2 * (1 + MOMENTUM) / (1 + 2 * MOMENTUM),
     lasting=1 / (1 - MOMENTUM),
 )
@@ -94,13 +95,13 @@ ADAM = Optimizer(
     begin=_begin,
     step=_adaptive(_adam, SECOND, LEAST),
     join=_joined(_adam),
-    rates=Rates(0.4, 0.05),
+    rates=Rates(0.4, 0.05, 0.01),
     even=True,
 )
 YOGI = Optimizer(
     begin=_begin,
     step=_adaptive(_yogi, SECOND, YOGI_LEAST),
     join=_joined(_yogi),
-    rates=Rates(0.4, 0.05),
+    rates=Rates(0.4, 0.05, 0.01),
     even=True,
 )

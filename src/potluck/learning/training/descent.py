@@ -1,0 +1,103 @@
+"""Gradient descent of a network: every round one step of the server along the opened sum of the sites' gradients.
+
+Each site adds up the gradient of its rows' losses at the round's model, so that the sum is that of all rows in one
+place, and the server steps as if it had them: with all rows no site's drift is in it, as there is in `average`. The
+objective is the sum over rows of their losses, times the weights of their classes, plus l2/2 |w|^2 over what a ridge
+holds (`Form.penalised`). With `batch` each round is over rows drawn anew (`drawn`), whose sum stands for that of all.
+
+A site goes through its rows in parts of one size, so that it repeats its own bits; other machines may find others. What
+follows is the server's alone: the model's bytes come of the opened sums, whoever protected them. Without noise a
+coordinate of a site's sum is at most range x max_rows: nothing of a network bounds it, and beyond it the site stops.
+It promises nothing with noise: a site's sum is not clipped by rows (`check` refuses such plans).
+References: McMahan et al. 2017, arXiv 1602.05629 (FedSGD).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from potluck.core.asks import Block
+from potluck.core.party import Draw
+from potluck.core.plan import Plan
+from potluck.core.rounds import Abort, Cause
+from potluck.core.seeded import generator
+from potluck.core.slices import slices
+from potluck.core.stages import Floats, Update
+from potluck.learning.data.table import Table
+from potluck.learning.data.target import Goal
+from potluck.learning.models.fitted import Fitted, training
+from potluck.learning.models.form import Batch, Form
+from potluck.learning.models.forms import form_of
+from potluck.learning.models.linear import l2
+from potluck.learning.training.drawn import drawn, stands_for
+from potluck.learning.training.iterates import Mean
+from potluck.learning.training.method import ServerSteps, judge, of_site, tallied, within
+from potluck.learning.training.optimizer import optimizer_of
+from potluck.learning.training.schedule import factor
+
+
+@dataclass(frozen=True)
+class Descent:
+    """See `training.method.Method`. features: p."""
+
+    plan: Plan
+    goal: Goal
+    features: int
+
+    @cached_property
+    def form(self) -> Form:
+        """What trains of the model."""
+        return form_of(self.plan, self.goal, self.features)
+
+    def initial(self) -> Floats:
+        """As the kind of model begins, or the graph."""
+        return self.form.initial()
+
+    def blocks(self, weights: Floats) -> tuple[Block, ...]:
+        """gradient [d], and the training rows of each side or class, whether they were drawn or not."""
+        return of_site(self.plan, self.goal, "gradient", self.form.size)
+
+    def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
+        """One unit: this site. Raises Abort(RANGE): its sum is beyond training.range for each of data.max_rows."""
+        if not rows.train.any():
+            return
+        values, size = np.zeros((1, self.form.size + self.goal.cells)), self.form.size
+        index = drawn(self.plan, step, rows)
+        x, y = rows.inputs[index], rows.target[index]
+        self.form.add_slope(values[0, :size], weights, self._batches(step, len(y)), x, y)
+        most = training(self.plan).range * self.plan.data.max_rows
+        if not all((np.abs(values[0, part]) <= most).all() for part in slices(size)):  # not so either of no number
+            hint = "hint: a lower training.rate, or a larger training.range"
+            raise Abort(Cause.RANGE, detail=f"a summed gradient is beyond training.range x data.max_rows. {hint}")
+        values[0, size:] = tallied(self.goal, rows.target[rows.train]).sum(axis=0)
+        yield Update(values)
+
+    def course(self) -> ServerSteps:
+        """One step down the opened gradient a round."""
+        spec, weights, optimizer = training(self.plan), self.initial(), optimizer_of(self.plan)
+        penalty = l2(self.plan) * self.form.penalised()
+        states = [optimizer.begin(len(weights[part])) for part in slices(len(weights))]
+        mean = Mean(spec)
+        for number in range(spec.rounds):
+            answer = yield weights
+            if answer is None:
+                return Fitted(weights)
+            divisor = float(spec.expected_rows or 0) or judge(self.plan, self.goal, answer)
+            total, rate, before = answer.part("gradient").values, spec.rate * factor(spec, number), weights
+            del answer
+            weights = np.empty(len(before))
+            for place, part in enumerate(slices(len(weights))):
+                slope = total[part] * stands_for(self.plan) + penalty[part] * before[part]
+                move, states[place] = optimizer.step(slope, divisor, rate, states[place])
+                weights[part] = before[part] - move
+            within(self.plan, weights)
+            mean.add(number, weights)
+        return Fitted(mean.of(weights), averaged=mean.total is not None)
+
+    def _batches(self, step: int, rows: int) -> Iterator[Batch]:
+        """All rows in their order, each part with a public seed for what a graph draws."""
+        seeds = generator(training(self.plan).seed, "gradient", step, "draws")
+        for part in slices(rows, self.form.at_once):
+            yield Batch(np.arange(part.start, part.stop), int(seeds.integers(2**63)))

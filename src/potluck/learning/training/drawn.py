@@ -1,0 +1,49 @@
+"""Which rows a round of `gradient` is over, where a plan says `batch`: public draws of (training.seed, round, row).
+
+Each training row is drawn by itself, with the chance batch / expected_rows, by a keyed hash of what the row is (see
+`Table.keys`): the same rows whatever their order, the protection, or how often a round is asked for. So about `batch`
+rows of all sites are drawn, and expected_rows / batch times their sum stands for the sum over all rows. Whoever knows a
+row knows when it is drawn: this is no amplification by sampling, and plans with noise have no batches (`check`).
+Reference: Robbins and Monro 1951 (steps along sums that are right on average).
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from potluck.core.plan import Plan, required
+from potluck.core.seeded import marks
+from potluck.learning.data.table import Table
+from potluck.learning.data.units import Index
+from potluck.learning.models.fitted import training
+
+
+def drawn(plan: Plan, step: int, rows: Table) -> Index:
+    """The training rows of this round, by number, in their order."""
+    spec, index = training(plan), np.flatnonzero(rows.train)
+    if spec.batch is None or spec.batch == spec.expected_rows:
+        return index
+    bound = np.uint64((spec.batch << 64) // required(spec.expected_rows))
+    return index[marks(rows.keys[index], spec.seed, "gradient", step, "rows") < bound]
+
+
+def stands_for(plan: Plan) -> float:
+    """How many training rows a drawn one stands for."""
+    spec = training(plan)
+    return 1.0 if spec.batch is None else required(spec.expected_rows) / spec.batch
+
+
+def faults(plan: Plan) -> Iterator[str]:
+    """What of a plan with a batch does not fit a method that draws rows. Lines as `check` makes them."""
+    spec = training(plan)
+    if spec.batch is None:
+        return
+    if plan.noisy:
+        what = "with noise rows would have to be drawn in secret, which this version does not do"
+        yield f"training.batch: {what}. hint: leave it out: each round is over all rows"
+    elif spec.expected_rows is None:
+        what = "rows are drawn with the chance batch / expected_rows, and that is missing"
+        yield f"training.expected_rows: {what}. hint: give a public guess of the training rows of all sites"
+    elif spec.batch > spec.expected_rows:
+        what = f"{spec.batch} is more than training.expected_rows ({spec.expected_rows})"
+        yield f"training.batch: {what}. hint: fewer, or leave it out for all rows"

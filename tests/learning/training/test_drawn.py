@@ -1,0 +1,146 @@
+"""Batches of `gradient`: the rows that a public PRF draws, and what their sums stand for."""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import potluck
+from potluck.core.plan import Model, PrivacyPlan, Split, Training
+from potluck.learning.check import check
+from potluck.learning.data.table import read
+from potluck.learning.loops import build
+from potluck.learning.training.drawn import drawn, stands_for
+from support.learning.sums import frames, gridded, make, run
+
+TURNS = 2**64
+
+
+def turned(value, bits):
+    return (value << bits | value >> 64 - bits) % TURNS
+
+
+def siphash(message, key):
+    """SipHash-2-4 of eight bytes in plain integers, as its paper writes it."""
+    k0, k1 = (int.from_bytes(key[at : at + 8], "little") for at in (0, 8))
+    v0, v1 = k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D
+    v2, v3 = k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573
+    for word, rounds in ((message, 2), (8 << 56, 2), (None, 4)):
+        v3, v2 = (v3 ^ word, v2) if word is not None else (v3, v2 ^ 0xFF)
+        for _ in range(rounds):
+            v0, v2 = (v0 + v1) % TURNS, (v2 + v3) % TURNS
+            v1, v3 = turned(v1, 13) ^ v0, turned(v3, 16) ^ v2
+            v0 = turned(v0, 32)
+            v0, v2 = (v0 + v3) % TURNS, (v2 + v1) % TURNS
+            v3, v1 = turned(v3, 21) ^ v0, turned(v1, 17) ^ v2
+            v2 = turned(v2, 32)
+        v0 ^= word or 0
+    return v0 ^ v1 ^ v2 ^ v3
+
+
+def plan(batch=50, expected=200, **training):
+    keys = {"method": "gradient", "rounds": 4, "batch": batch, "expected_rows": expected} | training
+    return make(training=Training(**keys), model=Model(kind="logistic", l2=2.0))
+
+
+def rows(seed=0, n=160):
+    draw = np.random.default_rng(seed)
+    x = draw.uniform(0, 10, n)
+    y = (x + draw.normal(0, 3, n) > 5).astype(int)
+    return pd.DataFrame({"x": x, "c": draw.choice(["u", "v"], n), "y": y})
+
+
+def test_a_round_is_over_the_rows_that_the_prf_draws():
+    spec = plan(seed=9)
+    table = read(rows(), spec, "a")
+    for step in (0, 3):
+        key = hashlib.sha256("\0".join(["potluck marks", "9", "gradient", str(step), "rows"]).encode()).digest()[:16]
+        wanted = []
+        for number in np.flatnonzero(table.train):
+            body = np.append(table.features[number], table.target[number]).astype("<f8").tobytes() + bytes(8)
+            one = int.from_bytes(hashlib.blake2b(b"a\0" + body, digest_size=8).digest(), "little")
+            if siphash(one, key) < 50 * TURNS // 200:
+                wanted.append(number)
+        assert drawn(spec, step, table).tolist() == wanted
+        assert 10 < len(wanted) < 60
+
+
+def test_neither_order_nor_who_asks_again_matters_and_sites_draw_apart():
+    spec = plan()
+    whole, turned_round = read(rows(), spec, "a"), read(rows()[::-1], spec, "a")
+    first = whole.features[drawn(spec, 1, whole)]
+    assert sorted(map(tuple, first)) == sorted(map(tuple, turned_round.features[drawn(spec, 1, turned_round)]))
+    assert (drawn(spec, 1, whole) == drawn(spec, 1, whole)).all()
+    assert drawn(spec, 2, whole).tolist() != drawn(spec, 1, whole).tolist()
+    assert drawn(spec, 1, read(rows(), spec, "b")).tolist() != drawn(spec, 1, whole).tolist()
+
+
+def test_equal_rows_are_drawn_one_by_one():
+    spec = plan()
+    same = pd.DataFrame({"x": [5.0] * 2000, "c": ["u"] * 2000, "y": [1] * 2000})
+    found = len(drawn(spec, 0, read(same, spec, "a")))
+    assert abs(found - 0.25 * 1500) < 90  # of about 1,500 training rows, five standard errors
+
+
+def test_all_expected_rows_are_all_rows():
+    table = read(rows(), plan(200), "a")
+    assert drawn(plan(200), 0, table).tolist() == np.flatnonzero(table.train).tolist()
+    assert stands_for(plan(200)) == 1
+    assert stands_for(plan(50)) == 4
+
+
+def test_steps_go_down_the_sum_over_the_rows_drawn():
+    """Logistic: w -= rate (N/B times the sum over the batch + l2 w) / N, written out."""
+    spec = plan(rate=0.8)
+    tables = frames(spec, rows(0), rows(1))
+    found = run(build(spec), tables, grid=True).model.weights
+    weights = np.zeros(len(found))
+    for step in range(4):
+        total = 2.0 * weights * (np.arange(len(weights)) > 0)
+        for table in tables.values():
+            some = drawn(spec, step, table)
+            x = np.column_stack([np.ones(len(some)), table.features[some]])
+            total += 4 * x.T @ (1 / (1 + np.exp(-x @ weights)) - table.target[some])
+        weights = weights - 0.8 / 200 * total
+    np.testing.assert_allclose(found, weights, rtol=0, atol=1e-9)
+    assert np.abs(found).max() > 0.1
+
+
+def test_the_opened_count_is_of_all_training_rows():
+    spec = plan(5)
+    tables, task = frames(spec, rows(0), rows(1)), build(plan(5))
+    found = gridded(next(task.lead()), task, tables).part("rows").values
+    assert found.sum() == sum(int(table.train.sum()) for table in tables.values())
+
+
+def test_batches_say_nothing_of_whether_descent_has_arrived():
+    assert run(build(plan()), frames(plan(), rows(0), rows(1)), grid=True).warnings == ()
+
+
+def test_with_noise_or_beside_newton_it_is_refused_or_said():
+    noise = PrivacyPlan(noise="shared", unit="row", epsilon=1.0, delta=1e-5, clip=1.0)
+    errors, _ = check(make(training=plan().training, privacy=noise))
+    assert any(line.startswith("training.batch: with noise rows would have to be drawn in secret") for line in errors)
+    _, warnings = check(make(training=Training(method="newton", batch=5), data=make().data))
+    assert any(line.startswith("training.batch: is ignored: every round of newton") for line in warnings)
+    assert make().data.split == Split(test=0.25)
+
+
+@pytest.mark.parametrize("word", ["mask", pytest.param("tee", marks=pytest.mark.slow)])
+def test_protections_give_the_same_bytes(word, tmp_path):
+    data = {"a": rows(0), "b": rows(1), "c": rows(2)}
+    number = {"kind": "number", "low": 0, "high": 10}
+    made = {
+        one: potluck.run(
+            potluck.Plan(
+                name="batches", purpose="test", task="train", federation={"sites": list(data), "server": "curious"},
+                data={"columns": {"x": number}, "target": {"column": "y", "positive": ["1"]}, "max_rows": 200},
+                model={"kind": "logistic"}, privacy={"noise": "none"}, protect={"with": one},
+                training={"method": "gradient", "rounds": 3, "batch": 40, "expected_rows": 480, "optimizer": "adam"},
+            ),
+            data, out=tmp_path / one,
+        ).document["model"]["digest"]
+        for one in ("clear", word)
+    }  # fmt: skip
+    assert made["clear"] == made[word]
