@@ -142,7 +142,6 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from potluck.owner.access import AccessLog, Subject
-from support.examples import examples
 for number in range(50):
     about = Subject(run=sys.argv[2] * 100)
     AccessLog(Path(sys.argv[1])).write("round", datetime.now(UTC), about=about, round=number)

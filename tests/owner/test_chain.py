@@ -397,7 +397,6 @@ import resource, sys
 from pathlib import Path
 from potluck.core.rounds import CHARGE, Abort, Record
 from potluck.owner.budget import Budget
-from support.examples import examples
 path, value = Path(sys.argv[1]), bytes.fromhex(sys.argv[2])
 with Budget(path) as budget:
     budget.rejoin("run", "a plan", bytes(32), "row", 1e-6, 1.0)

@@ -302,7 +302,6 @@ from potluck.owner import ledger_heads as heads
 from potluck.owner.budget import Budget
 from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
-from support.examples import examples
 
 home, point, value = Path(sys.argv[1]), sys.argv[2], bytes.fromhex(sys.argv[3])
 key = SigningKey(Secret(b"k" * 32))
