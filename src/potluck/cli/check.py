@@ -28,6 +28,8 @@ def command(plan: Path, settings: tuple[str, ...]) -> int:
                 out.say(verdict.outlook)
             if verdict.pace:
                 out.say(verdict.pace)
+            if verdict.needs:
+                out.say(verdict.needs)
             out.lines(verdict.about)
         if verdict.ok and say.verbose:
             out.lines(f"  {key} = {value}" for key, value in verdict.flat())

@@ -66,6 +66,7 @@ def _show(out: Terminal, one: Asked) -> None:
     if one.network is not None:
         out.say(f"  network: {one.plan.model.digest if one.plan.model else ''}; trained: {some(one.trained)}")
         out.lines(f"    {line}" for line in one.network.lines())
+        out.lines([f"    {one.room.words()}"] if one.room else [])
     elif one.plan.drawn:
         digest = one.plan.model.digest if one.plan.model else ""
         why = "cannot be read by this version, so it can only be denied" if one.unreadable else "is not here"

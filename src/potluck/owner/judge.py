@@ -13,7 +13,7 @@ from datetime import datetime
 from potluck.core.errors import Refused
 from potluck.core.plan import Plan
 from potluck.learning.data.columns import least
-from potluck.learning.models.graphs import needed
+from potluck.learning.models.room import room
 from potluck.owner.denial import Code, Denial
 from potluck.owner.hours import ANY, within
 from potluck.owner.policy import MOST_DELTA, Allow, Policy
@@ -160,11 +160,11 @@ def _attestation(policy: Policy, plan: Plan) -> Denial | None:
 
 
 def _memory(policy: Policy, plan: Plan) -> Denial | None:
-    """A batch of a graph's, forward and back; of a plan whose graph is here."""
-    need, most = needed(plan), policy.source.memory
-    if need is None or need <= most:
+    """Of a graph that is trained: its weights, sums of them, and a batch, forward and back; where the graph is here."""
+    need, most = room(plan), policy.source.memory
+    if need is None or need.memory <= most:
         return None
-    words = f"a batch of the plan's graph may take {need} bytes"
+    words = f"training the plan's graph may take {need.memory} bytes, {need.batch} of them for a batch"
     return Denial("memory", words, f"source.memory lets it have {most}; the plan may take smaller batches")
 
 

@@ -85,10 +85,12 @@ class Here(Protocol):
 class Estimate:
     """What a run would cost, beside epsilon. bytes_up: one site's in one round; seconds: of one round here; None: not
     measured. forecast, outlook: how well results will be known, as JSON and in words; data: as `Here.tallies`.
-    rate, pace: of descent, which rate is recommended, likewise."""
+    rate, pace: of descent, which rate is recommended, likewise; room, needs: what training a graph takes of a site.
+    bytes_look: as bytes_up, of a look at validation rows."""
 
     warnings: list[str] = field(default_factory=list)
     bytes_up: int | None = None
+    bytes_look: int | None = None
     seconds: float | None = None
     grid: Mapping[str, object] = field(default_factory=dict)
     forecast: Mapping[str, object] | None = None
@@ -96,3 +98,5 @@ class Estimate:
     data: Mapping[str, Tally] = field(default_factory=dict)
     rate: Mapping[str, object] | None = None
     pace: str = ""
+    room: Mapping[str, object] | None = None
+    needs: str = ""

@@ -94,6 +94,9 @@ def test_a_base_that_is_not_here_or_was_changed_is_told_by_its_hash(resting, tmp
     (tmp_path / "models" / f"{base.removeprefix('sha256:')}.safetensors").write_bytes(body)
     plan = planned(tmp_path, base, monkeypatch)
     plan.require()  # a coordinator need not have it
+    verdict = potluck.check(plan)
+    assert verdict.ok
+    assert any(f"model.base: {base} is not here" in line for line in verdict.warnings)
     with pytest.raises(UsageError, match=rf"{base}: model\.base: its frozen weights are not here"):
         potluck.run(plan, drawn.frames())
     noised = {"noise": "site", "unit": "site", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0, "evaluation": 1.0}

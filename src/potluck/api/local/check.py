@@ -25,7 +25,8 @@ class Verdict:
     values, where its rows are here: for their owner. absent: files that `run` and `up` need and do not find, by key
     (None: the plan names none): across machines owners name their own. about: which rows it is about and what it makes
     of them, a sentence each. rate: of descent, which one is recommended, and `pace` the same in words. looks: at
-    validation rows.
+    validation rows, at most; bytes_look: one site's in one of them. room: what training a graph takes of a site, and
+    `needs` the same in words.
     """
 
     errors: list[str]
@@ -44,6 +45,9 @@ class Verdict:
     rate: Mapping[str, object] | None = None
     pace: str = ""
     looks: int = 0
+    bytes_look: int | None = None
+    room: Mapping[str, object] | None = None
+    needs: str = ""
 
     @property
     def unit(self) -> object:
@@ -73,8 +77,9 @@ class Verdict:
             "data": {site: tally.document() for site, tally in self.data.items()},
             "files_not_found": dict(self.absent),
         }
-        found |= {"looks": self.looks} if self.looks else {}
-        more = {"forecast": self.forecast, "rate": self.rate}
+        if self.looks:
+            found |= {"looks": self.looks, "bytes_up_per_site_look": self.bytes_look}
+        more = {"forecast": self.forecast, "rate": self.rate, "room": self.room}
         return found | {name: dict(part) for name, part in more.items() if part is not None}
 
     def told(self) -> list[str]:
@@ -100,6 +105,7 @@ class Verdict:
         if self.looks:
             sums += f", {self.looks} {agree(self.looks, 'look', 'looks')} at validation rows"
         size = "" if self.bytes_up is None else f", {self.bytes_up:,} bytes up a site and round"
+        size += "" if self.bytes_look is None else f" ({self.bytes_look:,} a look)"
         pace = "" if self.seconds is None else f", about {self.seconds:.2g} s a round here"
         cost = next(iter(self.epsilon.values()), None)
         spent = ", no noise" if cost is None else f", epsilon {cost:.4g} at each owner (unit {self.unit}, {NEIGHBOURS})"
@@ -141,6 +147,9 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         found.rate,
         found.pace,
         plan.spec.looks,
+        found.bytes_look,
+        found.room,
+        found.needs,
     )
 
 

@@ -19,6 +19,7 @@ from potluck.dp import claim
 from potluck.dp.account import promise
 from potluck.learning.graph.outline import Outline, outline
 from potluck.learning.models.graphs import Equipped, trained_of
+from potluck.learning.models.room import Room, room
 from potluck.members.federation import titled
 from potluck.members.home import SiteHome
 from potluck.mpc.share.views import OPENS
@@ -72,6 +73,11 @@ class Asked:
     def network(self) -> Outline | None:
         """What the plan's graph holds; None where it has none, or it did not come."""
         return outline(self.plan.network) if isinstance(self.plan, Equipped) else None
+
+    @property
+    def room(self) -> Room | None:
+        """What training that graph takes of this site."""
+        return room(self.plan)
 
     @property
     def trained(self) -> list[str]:
@@ -154,6 +160,7 @@ class Asked:
             "spent": self.spent,
             **self.year.document(),
             "network": None if self.network is None else {**self.network.document(), "trains": self.trained},
+            "room": None if self.room is None else self.room.document(),
             "unreadable": self.unreadable,
             "settings": msgspec.json.decode(self.request.plan),
         }

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from potluck.core.asks import Ask
+from potluck.core.asks import Ask, Kind
 from potluck.core.errors import PlanError
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan, digest
@@ -12,8 +12,11 @@ from potluck.dp.mechanism import Noised, mechanism
 from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.once import played
 from potluck.learning.data.tally import Tally
+from potluck.learning.graph.bases import FOLDER
 from potluck.learning.loops import build
 from potluck.learning.models.fitted import training
+from potluck.learning.models.graphs import lacks_base
+from potluck.learning.models.room import room
 from potluck.learning.training import rates
 from potluck.net.pieces import LARGEST
 from potluck.tasks.demands import demand_of
@@ -28,15 +31,19 @@ def estimate(plan: Written) -> Estimate:
     """Of training or statistics. Raises PotluckError, as `run` would."""
     demand_of(plan)
     spec, more, data = _with_files(plan)
-    ask = next(build(spec).lead())
+    task = build(spec)
+    ask = next(task.lead())
     grid = _grid(spec, ask)
     ahead = forecast_of(spec, data.values())
     size, seconds, largest = _rehearsal(spec, ask)
+    look = _rehearsal(spec, task.ask(Kind.VALIDATE, 0, ask.state))[0] if spec.looks else None
+    need = room(spec)
     outlook, useless = words(spec, ahead) if ahead else ("", [])
     pace = rates.advice(spec) if spec.traits.labelled else None
     return Estimate(
-        warnings=[*more, *useless, *_heavy(largest), *(rates.warnings(spec, pace) if pace else ())],
+        warnings=[*more, *_baseless(spec), *useless, *_heavy(largest), *(rates.warnings(spec, pace) if pace else ())],
         bytes_up=size,
+        bytes_look=look,
         seconds=seconds,
         grid=grid,
         forecast=ahead.document() if ahead else None,
@@ -44,6 +51,8 @@ def estimate(plan: Written) -> Estimate:
         data=data,
         rate=pace.document() if pace else None,
         pace=pace.words(training(spec).rate) if pace else "",
+        room=need.document() if need else None,
+        needs=need.words() if need else "",
     )
 
 
@@ -69,6 +78,13 @@ def _grid(spec: Plan, ask: Ask) -> dict[str, object]:
     }
     found: dict[str, object] = {"bits": bound.grid.bits, "length": bound.grid.length, "parts": parts}
     return found | {"sigma": list(bound.real(bound.sigma))} if isinstance(bound, Noised) else found
+
+
+def _baseless(spec: Plan) -> list[str]:
+    """Frozen weights that are not here are a warning: across machines each site holds them."""
+    base = lacks_base(spec)
+    hint = f"put the file into {FOLDER}/ beside the plan for `run` and `up`; across machines each site holds it"
+    return [f"model.base: {base} is not here. hint: {hint}"] if base else []
 
 
 def _heavy(largest: int) -> list[str]:

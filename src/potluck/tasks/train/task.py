@@ -29,10 +29,10 @@ def _unknown(plan: Plan) -> str | None:
 
 def _learnt(plan: Plan, me: str) -> str:
     training, target = required(plan.training), required(plan.data.target)
-    then = f", with {plan.looks} looks at validation rows" if plan.looks else ""
+    most = "at most " if training.stop else ""
+    then = f", with {most}{plan.looks} looks at validation rows" if plan.looks else ""
     then += ", then its metrics on held-out rows" if evaluate.allowed(plan) else ""
     model = f"a {required(plan.model).kind} model of {target.column!r}"
-    most = "at most " if training.stop else ""
     what = f"{model} is trained in {most}{training.rounds} rounds of {training.method}{then}"
     return f"{what}. It reads the columns {columns(plan)}.{left_out(plan)}"
 
