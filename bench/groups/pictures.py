@@ -15,6 +15,7 @@ import numpy as np
 from harness.measure import Row, less
 from potluck.core.plan import Column
 from potluck.core.stages import Floats
+from potluck.learning.data.column import Beside
 from potluck.learning.data.files.store import Store
 from potluck.learning.data.kinds.image import IMAGE
 
@@ -37,12 +38,12 @@ def rows() -> Iterator[Row]:
             one = IMAGE.field("image", column)
 
             def ours(folder: str = folder, names: list[str] = names, one: Any = one, reader: Any = reader) -> Any:
-                return reader(one, Store(Path(folder), 1 << 30)).read(names)
+                return reader(one, Beside(Store(Path(folder), 1 << 30), {})).read(names)
 
             def plain(folder: str = folder, names: list[str] = names, shape: tuple[int, ...] = shape) -> Any:
                 return [_plain(Path(folder) / name, shape) for name in names]
 
-            found = reader(one, Store(Path(folder), 1 << 30))
+            found = reader(one, Beside(Store(Path(folder), 1 << 30), {}))
             cells = found.cells(*(getattr(found.read(names), word) for word in ("held", "digests")))
             assert np.allclose(cells.take(np.arange(count)), np.stack(plain()), atol=1e-5)
             taken = [(_processor(ours), _processor(plain)) for _ in range(TURNS)]

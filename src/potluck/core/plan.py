@@ -59,7 +59,8 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True):
 class Column(msgspec.Struct, frozen=True, kw_only=True):
     """One declared column. low, high: the declared range of a number; values: of a category; reference: the one of
     them that becomes no feature, so that the others are told against it; None: each becomes one; format: of a date;
-    shape: of a tensor.
+    shape: of a tensor; tokenizer, length: of a text, the file of its tokenizer and how many tokens a text has; digest:
+    sha256:... of that file, by which parties know it.
 
     owner: with columns at different owners, the site that has it.
     """
@@ -74,6 +75,9 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     owner: Text | None = None
     format: Text | None = None
     shape: Annotated[tuple[int, ...], Size(8)] | None = None
+    tokenizer: Text | None = None
+    length: Annotated[int, Bounds(ge=1, le=8192, hint="e.g. 128")] | None = None
+    digest: Text | None = None
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -297,14 +301,19 @@ def repeated(names: Iterable[str]) -> list[str]:
 
 
 def canonical(plan: Plan) -> bytes:
-    """Every key of the plan but `[data.files]`, `protect.policy` and where files of `[model]` lie, in one spelling.
+    """Every key of the plan but `[data.files]`, `protect.policy` and where files of models, graphs and tokenizers lie,
+    in one spelling.
 
-    Where a file lies is its owner's business. A model's or graph's digest is in: by it all parties know the file.
+    Where a file lies is its owner's business. Its digest is in: by it all parties know the file.
 
     Keys come in the order of the structs, columns in the plan's own: without a header their order is what they are.
     """
     plan = bare(plan)
-    data = msgspec.structs.replace(plan.data, files={})
+    columns = {
+        name: one if one.tokenizer is None else msgspec.structs.replace(one, tokenizer=None)
+        for name, one in plan.data.columns.items()
+    }
+    data = msgspec.structs.replace(plan.data, files={}, columns=columns)
     model = msgspec.structs.replace(plan.model, file=None, graph=None, start=None) if plan.model else None
     protect = msgspec.structs.replace(plan.protect, policy=None)
     return msgspec.json.encode(msgspec.structs.replace(plan, data=data, model=model, protect=protect))

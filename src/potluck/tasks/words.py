@@ -6,6 +6,7 @@ from potluck.learning.data.declared import declared
 from potluck.learning.data.derive import said as derived
 from potluck.learning.data.joining import said as joined
 from potluck.learning.data.reduce import said as reduced
+from potluck.learning.data.texts.words import said as texts
 from potluck.learning.evaluation import evaluate
 from potluck.owner.reach import columns_read
 
@@ -22,7 +23,7 @@ def columns(plan: Plan) -> str:
 def about_rows(plan: Plan) -> tuple[str, ...]:
     """What rows a plan is about and what it makes of them, in the order in which it happens: sentences without their
     points. Empty of a plan that takes rows as they stand."""
-    return tuple(filter(None, (joined(plan), derived(plan), conditions(plan), reduced(plan))))
+    return tuple(filter(None, (joined(plan), derived(plan), conditions(plan), reduced(plan), texts(plan))))
 
 
 def left_out(plan: Plan) -> str:

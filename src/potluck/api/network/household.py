@@ -195,6 +195,12 @@ def _plan(plan: Plan, spec: Spec, room: Path) -> Path:
         files = {"graph": spec.model.graph, "start": spec.model.start}
         here = {key: str((plan.folder / file).resolve()) for key, file in files.items() if file is not None}
         whole["model"] = {**dict(tables["model"]), **here}
+    columns = {name: one for name, one in spec.data.columns.items() if one.tokenizer is not None}
+    if columns:
+        given = dict(data.get("columns") or {})
+        for name, one in columns.items():
+            given[name] = {**dict(given[name]), "tokenizer": str((plan.folder / str(one.tokenizer)).resolve())}
+        data["columns"] = given
     path = room / "plan.toml"
     private.write(path, tomli_w.dumps(_present(whole)))
     return path

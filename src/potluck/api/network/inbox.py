@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from potluck.api.network.composed import Composed, opened, would
-from potluck.core.errors import GraphError, Refused, UsageError
+from potluck.core.errors import DataError, GraphError, Refused, UsageError
 from potluck.core.party import BROKER, SERVER, Party, Role
 from potluck.core.plan import Plan as Spec
 from potluck.core.views import Never, View
@@ -201,10 +201,11 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
 
 
 def _with_kept(home: SiteHome, plan: Spec) -> tuple[Spec, str]:
-    """A plan with the graph that it names, where this home keeps it; and why this version cannot read what is kept."""
+    """A plan with the graph and tokenizers that it names, where this home keeps them; and why this version cannot read
+    what is kept."""
     try:
         return (graphs.kept(home.folder, plan) or plan) if plan.drawn else plan, ""
-    except GraphError as error:  # another version kept it, which knew other operations or bounds
+    except (GraphError, DataError) as error:  # another version kept it, which knew other operations or bounds
         return plan, str(error)
 
 

@@ -3,7 +3,7 @@
 import codecs
 from collections.abc import Sequence
 
-from potluck.core.plan import IGNORED, Plan, repeated
+from potluck.core.plan import IGNORED, Column, Plan, repeated
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.conditions import of_where
 from potluck.learning.data.declared import of_rows
@@ -12,6 +12,7 @@ from potluck.learning.data.joining import of_join
 from potluck.learning.data.mixed import FEATURES
 from potluck.learning.data.notation import notation
 from potluck.learning.data.reduce import of_reduce
+from potluck.learning.data.texts.cells import MASK
 
 
 def of_columns(plan: Plan) -> list[str]:
@@ -23,6 +24,7 @@ def of_columns(plan: Plan) -> list[str]:
             found.append(f'{at}: an owner is named where columns are at different ones. hint: task = "fit"')
         if not column.ignored:
             found += COLUMNS.of(column.kind).check(at, column, how)
+            found += _unworded(at, column)
             if COLUMNS.of(column.kind).dated and not plan.traits.sums:
                 found.append(
                     f'{at}: a {column.kind} is of no use to this task. hint: kind = "{IGNORED}", or leave it out'
@@ -75,6 +77,18 @@ def _roles(plan: Plan) -> list[str]:
     return found
 
 
+def _unworded(at: str, column: Column) -> list[str]:
+    """Words of a text where a column is none."""
+    if COLUMNS.of(column.kind).worded:
+        return []
+    kinds = " or ".join(f'"{word}"' for word, one in COLUMNS.entries.items() if one.worded)
+    return [
+        f"{at}.{word}: a {column.kind} has none. hint: kind = {kinds}, or leave it out"
+        for word in ("tokenizer", "length", "digest")
+        if getattr(column, word) is not None
+    ]
+
+
 def _apart(plan: Plan) -> list[str]:
     """Columns of tensors where nothing takes them, or where a value is expected."""
     data, found = plan.data, list[str]()
@@ -85,6 +99,12 @@ def _apart(plan: Plan) -> list[str]:
         if not plan.drawn:
             what = f"a {data.columns[name].kind} is what a network of a graph takes alone"
             found.append(f'data.columns.{name}: {what}. hint: model.kind = "network" with model.graph, or leave it out')
+    texts = {name for name in apart if COLUMNS.of(data.columns[name].kind).worded}
+    for name in sorted(texts & {name.removesuffix(MASK) for name in apart if name.endswith(MASK)}):
+        found.append(f"data.columns.{name}{MASK}: is what a graph calls the tokens of {name}. hint: another name")
+    if texts and plan.noisy:
+        what = f"noise is not for columns of texts in this version, and {min(texts)} is one"
+        found.append(f'privacy.noise: {what}. hint: noise = "none", or leave the column out')
     target, split = data.target.column if data.target else None, data.split.column if data.split else None
     taken = {"data.target.column": target, "data.person": data.person, "data.split.column": split}
     taken |= {f"data.where.{number}.column": one.column for number, one in enumerate(data.where, 1)}

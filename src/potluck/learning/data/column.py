@@ -20,12 +20,13 @@ from potluck.learning.data.notation import Notation, key
 from potluck.learning.data.problems import spelled
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.sql.values import Cell
+from potluck.learning.data.texts.worded import Tokenizers
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
     """One encoded column. low, high: of a number; values: of a category; reference: the one of them that is no feature
-    (unset: each is one); missing: what a missing value does; format: of a date; shape: of a tensor; derive: what it is
-    made of, where it stands in no source."""
+    (unset: each is one); missing: what a missing value does; format: of a date; shape: of a tensor; tokenizer,
+    length: of a text, sha256:... and how many tokens; derive: what it is made of, where it stands in no source."""
 
     name: str
     kind: str
@@ -37,6 +38,8 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     format: str | msgspec.UnsetType = msgspec.UNSET
     derive: Derive | msgspec.UnsetType = msgspec.UNSET
     shape: tuple[int, ...] | msgspec.UnsetType = msgspec.UNSET
+    tokenizer: str | msgspec.UnsetType = msgspec.UNSET
+    length: int | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def referred(self) -> bool:
@@ -85,6 +88,14 @@ def not_number(typed: bool) -> tuple[str, str]:
     return ("nan or inf" if typed else "nan, inf or text") + " where a number is expected", ""
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What cells are read with. store: of files that they name; None: no column names any. tokenizers: at hand."""
+
+    store: Store | None
+    tokenizers: Tokenizers
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnKind:
     """One kind of column.
@@ -99,7 +110,8 @@ class ColumnKind:
     spread: its features lie anywhere on [-1, 1]; else they are 0 or 1. dated: its values are days, and no feature.
     bound: of a condition on it (`data.where`) the value that a word's number or text stands for, None where it is
     none; without it a condition lists declared values.
-    reader: of a kind whose cells are tensors, which stand beside the features: how they are read.
+    reader: of a kind whose cells are tensors, which stand beside the features: how they are read. It raises DataError
+    where what they are read with is not here. filed: they name files; worded: they are texts, with a tokenizer.
     """
 
     check: Callable[[str, Column, Notation], list[str]]
@@ -113,7 +125,9 @@ class ColumnKind:
     spread: bool = False
     dated: bool = False
     bound: Callable[[float | str], float | None] | None = None
-    reader: Callable[[Field, Store], Reader] | None = None
+    reader: Callable[[Field, Beside], Reader] | None = None
+    filed: bool = False
+    worded: bool = False
 
 
 COLUMNS: Registry[ColumnKind] = table("data.columns.kind")

@@ -156,8 +156,13 @@ def scale(values: Floats, low: float, high: float) -> Floats:
 
 
 def tensors(how: Encoding) -> dict[str, tuple[int, ...]]:
-    """The columns of tensors, by name, and the shape of a cell."""
-    return {one.name: one.shape or () for one in how.fields if one.apart}
+    """The columns of tensors, by name, and the shape of a cell: of a text its tokens."""
+    return {one.name: one.shape or (one.length or 0,) for one in how.fields if one.apart}
+
+
+def worded(how: Encoding) -> tuple[Field, ...]:
+    """The columns of texts."""
+    return tuple(one for one in how.fields if COLUMNS.of(one.kind).worded)
 
 
 def encode(how: Encoding, columns: Mapping[str, Floats]) -> Floats:

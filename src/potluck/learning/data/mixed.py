@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from potluck.core.stages import Floats
 from potluck.learning.data.files.cells import Cells, Index
+from potluck.learning.data.texts.cells import MASK, TextCells
 
 FEATURES = "features"
 """What a network calls the encoded table."""
@@ -39,8 +40,14 @@ def inputs(features: Floats, cells: Mapping[str, Cells]) -> Inputs:
 
 
 def taken(rows: Inputs, name: str) -> NDArray[np.generic]:
-    """What a network calls so, of all rows: the features [n, p], or a column of tensors [n, *shape]. Raises as
-    `Cells.take`."""
-    if isinstance(rows, MixedRows):
-        return rows.features if name == FEATURES else rows.cells[name].take(rows.index)
-    return rows
+    """What a network calls so, of all rows: the features [n, p], a column of tensors [n, *shape], or which tokens of a
+    column of texts are real [n, length]. Raises as `Cells.take`."""
+    if not isinstance(rows, MixedRows):
+        return rows
+    if name == FEATURES:
+        return rows.features
+    if name in rows.cells:
+        return rows.cells[name].take(rows.index)
+    texts = rows.cells[name.removesuffix(MASK)]
+    assert isinstance(texts, TextCells)  # of a checked plan
+    return texts.mask(rows.index)

@@ -20,7 +20,9 @@ from potluck.learning.data.problems import Problems, carefully
 from potluck.learning.data.source import Rows, Source, names_of, opened
 from potluck.learning.data.tally import Counting, Tally
 from potluck.learning.data.tensors import looked_into, readers_of
+from potluck.learning.data.texts.worded import Tokenizers
 
+NO_TOKENIZERS: Tokenizers = {}
 AWAY = "or leave the row out: the model needs a value of this column"
 
 
@@ -40,19 +42,22 @@ class Inputs:
         return mixed(self.features, self.cells)
 
 
-def inputs(how: Encoding, layout: Sequence[str] | None, frame: Source, where: str) -> Inputs:
+def inputs(
+    how: Encoding, layout: Sequence[str] | None, frame: Source, where: str, tokenizers: Tokenizers = NO_TOKENIZERS
+) -> Inputs:
     """Raw rows (a frame, an array, a CSV file) as a model takes them.
 
-    layout: the columns in file order where the source does not name them. Raises DataError.
+    layout: the columns in file order where the source does not name them; tokenizers: those of its columns of texts.
+    Raises DataError.
     """
     wish = Wish(how.fields, how.notation, tuple(layout) if layout else None, helpers=how.beside)
     rows = opened(frame, where, how.limits)
-    return carefully(lambda careful: _inputs(how, wish, rows, Problems(where, careful)))
+    return carefully(lambda careful: _inputs(how, wish, rows, Problems(where, careful), tokenizers))
 
 
-def _inputs(how: Encoding, wish: Wish, frame: Rows, problems: Problems) -> Inputs:
+def _inputs(how: Encoding, wish: Wish, frame: Rows, problems: Problems, tokenizers: Tokenizers) -> Inputs:
     blocks, kept, counting = [np.zeros((0, len(how.names)))], [np.zeros(0, np.bool_)], Counting()
-    readers = readers_of(how, frame, problems.where)
+    readers = readers_of(how, frame, problems.where, tokenizers)
     held: dict[str, list[Found]] = {name: [reader.read([])] for name, reader in readers.items()}
     with problems:
         for part in parts(frame, wish, problems, f"correct the cell, {AWAY}"):

@@ -32,6 +32,7 @@ from potluck.learning.data.tally import Counting, Tally, with_value
 from potluck.learning.data.tally_words import nothing_left
 from potluck.learning.data.target import Goal, goal_of, settled
 from potluck.learning.data.tensors import looked_into, readers_of
+from potluck.learning.data.texts.worded import tokenizers_of
 from potluck.learning.data.units import counted, most_rows
 
 T = TypeVar("T", bound=np.generic)
@@ -190,7 +191,7 @@ def read_once(source: Source, plan: Plan, problems: Problems) -> Table:
 def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Problems) -> Table:
     site, counting, blocks, goal = problems.where, Counting(), [], wish.goal
     told = how.fields if plan.data.reduce is None else reducing(plan).told
-    readers = readers_of(how, source, site)
+    readers = readers_of(how, source, site, tokenizers_of(plan))
     with problems:
         for part in _parts(source, plan, wish, problems):
             counting.read += part.rows + part.unmet

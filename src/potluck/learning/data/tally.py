@@ -23,7 +23,7 @@ from potluck.learning.data.sql.values import CASE
 from potluck.learning.data.target import Goal
 
 Mask = NDArray[np.bool_]
-OF_TENSORS = {"numbers", "clamped", "unusable"}
+OF_TENSORS = {"numbers", "clamped", "unusable", "cut"}
 WORD_OF_CASE = {"undeclared": "case", "left_out": "left_out_case"}
 """Of undeclared values, those whose case alone differs: the word for them in a tally."""
 Index = NDArray[np.int64]
@@ -36,7 +36,8 @@ class ColumnTally(msgspec.Struct, frozen=True, kw_only=True):
     alone; left_out, left_out_case: the same beside a reference, of the rows that this column left out. below, above: of
     a number, values beyond the declared range, which are clamped to it. declared: what a hint repeats of the plan;
     referred: undeclared values count as missing. numbers, clamped: of a column of tensors, how many numbers these have,
-    and of them lie beyond the declared range; unusable: why files count as missing, with their lines.
+    and of them lie beyond the declared range; unusable: why files count as missing, with their lines; cut: texts that
+    are longer than the plan says.
     """
 
     column: str
@@ -53,6 +54,7 @@ class ColumnTally(msgspec.Struct, frozen=True, kw_only=True):
     numbers: int = 0
     clamped: int = 0
     unusable: tuple[str, ...] = ()
+    cut: int = 0
 
     @property
     def useless(self) -> bool:
@@ -127,7 +129,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _shown(one: ColumnTally, hidden: set[str]) -> dict[str, object]:
-    hidden = hidden if one.numbers or one.unusable else hidden | OF_TENSORS
+    hidden = hidden if one.numbers or one.unusable or one.cut else hidden | OF_TENSORS
     return {name: value for name, value in msgspec.to_builtins(one).items() if name not in hidden}
 
 
@@ -154,7 +156,8 @@ class Counting:
 
     def tensors(self, name: str, found: Found) -> None:
         """The numbers of some cells of a column of tensors."""
-        self.add(name, {"numbers": int(found.numbers.sum()), "clamped": int(found.clamped.sum())})
+        sums = {"numbers": found.numbers, "clamped": found.clamped, "cut": found.cut}
+        self.add(name, {word: int(one.sum()) for word, one in sums.items()})
 
     def drop(self, one: Field, values: Floats, gone: Mask) -> None:
         """Some values of a column, before it is known whether they count as missing; gone: rows that it leaves out."""

@@ -161,9 +161,11 @@ def _column(one: ColumnTally, *, counted: bool) -> list[str]:
         return [f"column {one.column!r}: {what}{_in_case(one.case)}{fold}"]
     found = []
     if one.unusable:
-        found = [f"column {one.column!r}: files that cannot be used count as missing ({'; '.join(one.unusable)})"]
+        found = [f"column {one.column!r}: cells that cannot be used count as missing ({'; '.join(one.unusable)})"]
     if one.clamped:
         found.append(f"column {one.column!r}: {_share(one.clamped, one.numbers, 'number')} clamped")
+    if one.cut:
+        found.append(f"column {one.column!r}: {_share(one.cut, one.values, 'text')} cut to the plan's length")
     if one.below or one.above:
         what = f"{_share(one.below + one.above, one.values, 'value')} clamped"
         return [f"column {one.column!r}: {what} ({_sides(one)})"]

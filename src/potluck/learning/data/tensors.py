@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from potluck.core.errors import DataError
 from potluck.core.stages import Floats
-from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.column import COLUMNS, Beside
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.files.cells import Found, Reader
 from potluck.learning.data.files.folder import Outside
@@ -21,29 +21,35 @@ from potluck.learning.data.parts import Part
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Rows
 from potluck.learning.data.tally import Counting
+from potluck.learning.data.texts.worded import Tokenizers
 
 WITHIN = "name files in the folder of the rows, or below it"
 ROOT = "see source.folder in the policy, and whether what it is on is mounted"
 REMEDY = 'correct the file or the cell, or declare missing = "drop" or "flag"'
 
 
-def readers_of(how: Encoding, source: Rows, where: str) -> dict[str, Reader]:
-    """How each column of tensors is read, by name. Raises DataError: nobody says where files are."""
+def readers_of(how: Encoding, source: Rows, where: str, tokenizers: Tokenizers) -> dict[str, Reader]:
+    """How each column of tensors is read, by name. Raises DataError: nobody says where files are, or a tokenizer is not
+    at hand."""
     apart = [one for one in how.fields if one.apart]
-    if not apart:
-        return {}
-    root = source.limits.folder
-    if root is None:
-        what = f"column {apart[0].name!r} names files, and nobody says in which folder"
-        raise DataError(what, where=where, hint="give a CSV or Parquet file, or source.folder beside a query")
-    if not isdir(root):  # else each of its files would count as missing
-        raise DataError(f"column {apart[0].name!r} names files, and their folder is not there", where=where, hint=ROOT)
-    store, found = Store(root, source.limits.memory), dict[str, Reader]()
+    filed = next((one.name for one in apart if COLUMNS.of(one.kind).filed), None)
+    beside, found = Beside(None if filed is None else _store(filed, source, where), tokenizers), dict[str, Reader]()
     for one in apart:
         made = COLUMNS.of(one.kind).reader
         assert made is not None
-        found[one.name] = made(one, store)
+        found[one.name] = made(one, beside)
     return found
+
+
+def _store(column: str, source: Rows, where: str) -> Store:
+    """The files that a column names. Raises DataError: nobody says where they are."""
+    root = source.limits.folder
+    if root is None:
+        what = f"column {column!r} names files, and nobody says in which folder"
+        raise DataError(what, where=where, hint="give a CSV or Parquet file, or source.folder beside a query")
+    if not isdir(root):  # else each of its files would count as missing
+        raise DataError(f"column {column!r} names files, and their folder is not there", where=where, hint=ROOT)
+    return Store(root, source.limits.memory)
 
 
 def looked_into(

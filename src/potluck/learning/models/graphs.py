@@ -5,7 +5,7 @@ checked by itself when its bytes were read (`learning.graph`); here are the rule
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from math import prod
 from pathlib import Path
@@ -13,17 +13,22 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from potluck.core.errors import GraphError, PlanError, UsageError
+from potluck.core.errors import PlanError, UsageError
 from potluck.core.plan import Plan, required
+from potluck.core.slices import Sliced, whole
 from potluck.core.visible import visible
-from potluck.learning.data.encode import Encoding, encoding, tensors
+from potluck.learning.data.encode import Encoding, encoding, tensors, worded
 from potluck.learning.data.mixed import FEATURES
 from potluck.learning.data.target import Goal, goal_of
+from potluck.learning.data.texts import tokenizer
+from potluck.learning.data.texts.cells import MASK
+from potluck.learning.data.texts.worded import Tokenizers, Worded
 from potluck.learning.graph.bases import FOLDER, LOOKED, base_in
-from potluck.learning.graph.file import MOST_BYTES, Network, contents, parsed
+from potluck.learning.graph.file import Network, contents, parsed
 from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, memory, program
 from potluck.learning.graph.schema import Weight
 from potluck.learning.graph.value import FLOATS
+from potluck.learning.models.carried import joined, named, stretches, with_tokenizers
 from potluck.learning.models.fitted import training
 from potluck.learning.models.graph_model import rows_at_once
 from potluck.learning.training.method import WIDEST, method_of
@@ -39,8 +44,8 @@ MOST_PATTERNS = 32
 NOT_HERE = 'model.graph: is not here. hint: graph = "net.graph", the file that `potluck graph make` wrote'
 
 
-class Equipped(Plan, frozen=True, kw_only=True):
-    """A plan whose graph is at hand: what no plan's JSON or TOML holds, since a plan names it by its hash.
+class Equipped(Worded, frozen=True, kw_only=True):
+    """A plan whose graph and tokenizers are at hand: what no plan's JSON or TOML holds, since it names them by hashes.
 
     content: the bytes of the graph's file; network: what was read of them.
     """
@@ -49,10 +54,10 @@ class Equipped(Plan, frozen=True, kw_only=True):
     network: Network
 
 
-def equipped(plan: Plan, content: bytes, network: Network) -> Equipped:
-    """The plan with its graph. Whoever calls has compared the hash."""
+def equipped(plan: Plan, content: bytes, network: Network, tokenizers: Tokenizers) -> Equipped:
+    """The plan with its graph and tokenizers. Whoever calls has compared the hashes."""
     found = {name: getattr(plan, name) for name in Plan.__struct_fields__}
-    return Equipped(**found, content=content, network=network)
+    return Equipped(**found, content=content, network=network, tokenizers=tokenizers)
 
 
 def digest_of(content: bytes) -> str:
@@ -61,12 +66,13 @@ def digest_of(content: bytes) -> str:
 
 
 def with_file(plan: Plan, folder: Path, where: str, start: bytes | None = None) -> Plan:
-    """A plan with the graph in the file that it names, and its hash; as it is where it names none.
+    """A plan with the graph and the tokenizers in the files that it names, and their hashes; as it is where it names no
+    graph.
 
     start: the file of the same graph with other first weights: those of the model that the plan starts from.
 
-    Raises UsageError: a file cannot be read; GraphError: it is no graph; PlanError: not the one of `model.digest`, or
-    the model is of another graph.
+    Raises UsageError: a file cannot be read; GraphError, DataError: it is no graph, or no tokenizer; PlanError: not the
+    one of `model.digest`, or the model is of another graph.
     """
     model = plan.model
     if model is None or model.graph is None:
@@ -86,7 +92,8 @@ def with_file(plan: Plan, folder: Path, where: str, start: bytes | None = None) 
         of = "model.graph" if start is None else "model.start"
         raise PlanError(f"model.digest: is not that of {of}", where=where, hint=f"this file's is {digest}")
     named = msgspec.structs.replace(plan, model=msgspec.structs.replace(model, digest=digest))
-    return equipped(named, content, network)
+    named, tokenizers = with_tokenizers(named, folder, where)
+    return equipped(named, content, network, tokenizers)
 
 
 def _parsed(content: bytes, where: str, models: Path | None) -> Network:
@@ -96,20 +103,23 @@ def _parsed(content: bytes, where: str, models: Path | None) -> Network:
     return found if held is None else parsed(content, where, held)
 
 
-def with_bytes(plan: Plan, content: bytes, models: Path | None = None) -> Equipped:
-    """A plan with the graph of these bytes, which come from elsewhere. Nothing is parsed before the hash is right.
+def with_bytes(plan: Plan, body: Sliced, models: Path | None = None) -> Equipped:
+    """A plan with what a letter (`carried`) holds, which comes from elsewhere. Nothing is parsed before the hashes are
+    right.
 
-    models: the folder of frozen weights, where they are needed. Raises GraphError: they are others than the plan names,
-    or no graph.
+    models: the folder of frozen weights, where they are needed. Raises GraphError, DataError: it is not what the plan
+    names, or no graph, or no tokenizer.
     """
-    if len(content) > MOST_BYTES or digest_of(content) != required(plan.model).digest:
-        raise GraphError("is another graph than the plan names", where="model.graph", hint="take the plan's own file")
-    return taken(plan, content, models)
+    return taken(plan, stretches(plan, body), models)
 
 
-def taken(plan: Plan, content: bytes, models: Path | None = None) -> Equipped:
-    """As `with_bytes`, for whoever has compared the hash. Raises GraphError: it is no graph."""
-    return equipped(plan, content, _parsed(content, "model.graph", models))
+def taken(plan: Plan, found: Sequence[Sliced], models: Path | None = None) -> Equipped:
+    """The same of a letter's graph and tokenizers, whose hashes were compared. Raises GraphError, DataError: it is no
+    graph, or no tokenizer."""
+    graph, *some = found
+    content = whole(graph)
+    tokenizers = {digest: tokenizer.read(whole(one)) for digest, one in zip(named(plan), some, strict=True)}
+    return equipped(plan, content, _parsed(content, "model.graph", models), tokenizers)
 
 
 def network_of(plan: Plan) -> Network:
@@ -121,8 +131,8 @@ def network_of(plan: Plan) -> Network:
 
 
 def graph_of(plan: Plan) -> bytes:
-    """The bytes of the file of a plan's graph; none where it names none, or it is not at hand."""
-    return plan.content if isinstance(plan, Equipped) else b""
+    """A plan's graph and tokenizers as a letter (`carried`); empty where it names none, or they are not at hand."""
+    return joined(plan.content, plan.tokenizers) if isinstance(plan, Equipped) else b""
 
 
 def follow(plan: Plan) -> None:
@@ -206,7 +216,7 @@ def faults(plan: Plan) -> Iterator[str]:
         yield f"model.graph: stands instead of layers. hint: leave out {keys}"
     yield from _named(plan)
     yield from _cut_off(plan)
-    yield from shape_faults(network_of(plan), encoding(plan), goal_of(plan))
+    yield from shape_faults(network_of(plan), encoding(plan), goal_of(plan), plan.tokenizers)
     yield from _bounded(plan)
 
 
@@ -248,25 +258,30 @@ def _cut_off(plan: Plan) -> Iterator[str]:
         yield f"model.trainable: {what}. hint: name weights that the output depends on smoothly"
 
 
-def shape_faults(network: Network, how: Encoding, target: Goal) -> Iterator[str]:
+def shape_faults(network: Network, how: Encoding, target: Goal, tokenizers: Tokenizers) -> Iterator[str]:
     """What of a graph does not fit a plan's columns and its target."""
     graph, values = network.graph, network.checked.values
     wanted, features = tensors(how), len(how.names)
+    inputs = {one.name for one in graph.inputs}
+    texts = {one.name for one in worded(how)}
+    masks = {f"{name}{MASK}": wanted[name] for name in texts if f"{name}{MASK}" in inputs - set(wanted)}
+    texts, wanted = texts | set(masks), wanted | masks
     if features or not wanted:
         wanted[FEATURES] = (features,)
-    hint = f"make it with {' '.join(f'--input {visible(name)}={_sizes(shape)}' for name, shape in wanted.items())}"
-    inputs = {one.name for one in graph.inputs}
+    hint = f"make it with {' '.join(_input(name, shape, name in texts) for name, shape in wanted.items())}"
     if inputs != set(wanted):
         what = f"it takes {', '.join(one.name for one in graph.inputs)}, and the plan gives {', '.join(wanted)}"
         yield f"model.graph: {visible(what)}. hint: {hint}"
         return
     for name, shape in wanted.items():
         given = values[name]
-        if given.dtype not in FLOATS or given.shape != (1, *shape):
+        fits = given.dtype == "int64" if name in texts else given.dtype in FLOATS
+        if not fits or given.shape != (1, *shape):
             found = ", ".join(("b", *map(str, given.shape[1:])))
             of = f"[b, {', '.join(map(str, shape))}] of {visible(name)}"
             gives = f"{features} features" if name == FEATURES else of
             yield f"model.graph: it takes {given.dtype} [{found}], and the plan has {gives}. hint: {hint}"
+    yield from _tokens(network, how, tokenizers)
     made = values[graph.output].shape
     if made != (1, target.outputs):
         of = {"classes": f"{target.outputs} classes", "binary": "two sides", "number": "a number"}[target.side]
@@ -274,9 +289,27 @@ def shape_faults(network: Network, how: Encoding, target: Goal) -> Iterator[str]
         yield f"model.graph: {what}. hint: logits [b, {target.outputs}]; or another data.target"
 
 
-def _sizes(shape: tuple[int, ...]) -> str:
-    """A shape as `potluck graph make` takes it."""
-    return ",".join(map(str, shape))
+def _tokens(network: Network, how: Encoding, tokenizers: Tokenizers) -> Iterator[str]:
+    """What of a graph does not fit the tokenizers of texts: a token without a place would end a whole batch."""
+    below = network.checked.below
+    for one in worded(how):
+        at, found, most = f"data.columns.{one.name}", tokenizers.get(one.tokenizer or ""), below.get(one.name)
+        if found is None:
+            yield f'{at}.tokenizer: is not here. hint: tokenizer = "tokenizer.json", beside the plan'
+            continue
+        if most is not None and most < found.vocabulary:
+            what = f"the graph has a table of {most} tokens, and its tokenizer gives {found.vocabulary}"
+            yield f"{at}.tokenizer: {visible(what)}. hint: the tokenizer that the graph was made for"
+        if below.get(f"{one.name}{MASK}", 2) < 2:
+            what = f"the graph looks in a table of one row for what is 0 or 1, {visible(one.name)}{MASK}"
+            yield f"{at}: {what}. hint: a table of two rows"
+        if (one.length or 0) <= found.own:
+            yield f"{at}.length: its tokenizer puts {found.own} tokens around each text. hint: a larger length"
+
+
+def _input(name: str, shape: tuple[int, ...], whole: bool) -> str:
+    """An input as `potluck graph make` takes it. whole: of whole numbers."""
+    return f"--input {visible(name)}={','.join(map(str, shape))}{':int64' if whole else ''}"
 
 
 def _bounded(plan: Plan) -> Iterator[str]:

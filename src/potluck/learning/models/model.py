@@ -28,13 +28,15 @@ from potluck.learning.data.mixed import Inputs as Taken
 from potluck.learning.data.rows import Inputs, inputs, layout_of
 from potluck.learning.data.source import Source, names_of
 from potluck.learning.data.target import Goal, goal_of, scores
-from potluck.learning.graph.bases import FOLDER, base_in
-from potluck.learning.graph.file import contents, parsed
+from potluck.learning.data.texts import held
+from potluck.learning.data.texts.worded import Tokenizers, tokenizers_of
+from potluck.learning.graph.bases import FOLDER
 from potluck.learning.models import forest, layers
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.forest import Forest
+from potluck.learning.models.graph_beside import read_graph
 from potluck.learning.models.graph_model import GraphModel
-from potluck.learning.models.graphs import digest_of, most_to_score, network_of, shape_faults, trained_of
+from potluck.learning.models.graphs import digest_of, most_to_score, network_of, trained_of
 from potluck.learning.models.kinds import MODELS, kind_of
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ class _Kind(msgspec.Struct, frozen=True):
 class Model:
     """A model. weights [d]: intercept, then a coefficient a feature; of a network layer by layer, matrix then bias; of
     trees and of a graph none, which are in `forest` and `graph`. beside: the folder of its file, where it was read from
-    one."""
+    one. tokenizers: of its columns of texts."""
 
     kind: str
     encoding: Encoding
@@ -89,6 +91,7 @@ class Model:
     forest: Forest | None = field(default=None, repr=False)
     graph: GraphModel | None = field(default=None, repr=False)
     beside: Path | None = field(default=None, repr=False)
+    tokenizers: Tokenizers = field(default_factory=dict, repr=False)
 
     @property
     def card(self) -> Card:
@@ -136,7 +139,7 @@ class Model:
 
         Without a header, columns are as in the plan's files, with or without the target. Raises DataError.
         """
-        return inputs(self.encoding, self._layout(frame), frame, "rows")
+        return inputs(self.encoding, self._layout(frame), frame, "rows", self.tokenizers)
 
     def features(self, frame: Source) -> Floats:
         """The features alone; rows that the plan drops are NaN. Raises as `inputs`."""
@@ -224,11 +227,12 @@ class Model:
 
     def write(self, path: str | Path) -> None:
         """Write the model file, readable by its owner alone; beside it a network's weights, as .safetensors, or
-        its graph, as .graph."""
+        its graph, as .graph, and the tokenizers of its texts, by their hashes."""
         text, body = self.files()
         private.write(Path(path), text)
         if body:
             private.write(Path(path).with_suffix(GRAPH if self.graph else WEIGHTS), *body)
+        held.write(Path(path).parent, self.tokenizers)
 
     @classmethod
     def read(cls, path: str | Path) -> "Model":
@@ -254,7 +258,9 @@ class Model:
         if wrong:
             raise UsageError(f"is a broken model file: {wrong}", where=where, hint="give model.json as `run` wrote it")
         names = ("intercept", *whole.encoding.names)
-        graph = _graph(Path(path).with_suffix(GRAPH), whole) if whole.graph else None
+        words = held.of(whole.encoding, (Path(path).parent, Path(path).parent / FOLDER, Path(FOLDER)))
+        beside = Path(path).with_suffix(GRAPH)
+        graph = read_graph(beside, whole.graph, whole.encoding, whole.target, words) if whole.graph else None
         if whole.network is not None:
             weights = _weights(Path(path).with_suffix(WEIGHTS), whole.network.weights)
         elif trees is not None or graph is not None:
@@ -265,7 +271,7 @@ class Model:
                 raise UsageError("its coefficients do not fit its encoding", where=where)
             weights = np.array([given[name] for name in names])
         network = msgspec.structs.replace(whole.network, weights="") if whole.network else None
-        model = cls(whole.kind, whole.encoding, whole.target, weights, network, trees, graph, Path(path).parent)
+        model = cls(whole.kind, whole.encoding, whole.target, weights, network, trees, graph, Path(path).parent, words)
         if network and len(weights) != layers.size(model.shapes):
             raise UsageError("its weights do not fit its layers", where=where)
         if not np.isfinite(weights).all():
@@ -307,21 +313,6 @@ def _grown(whole: File) -> str:
     return forest.fault(whole.forest, whole.encoding.names) if whole.forest else ""
 
 
-def _graph(path: Path, whole: File) -> GraphModel:
-    content = contents(path)
-    if digest_of(content) != whole.graph:
-        raise UsageError("this is not the graph that the model file names", where=str(path))
-    network = parsed(content, str(path))
-    if network.graph.base is not None:
-        places = path.parent / FOLDER, Path(FOLDER)
-        held = next((one for place in places if (one := base_in(place, network.graph.base)) is not None), None)
-        network = parsed(content, str(path), held)
-    wrong = next(shape_faults(network, whole.encoding, whole.target), "")
-    if wrong:
-        raise UsageError(f"does not fit its model file: {wrong}", where=str(path))
-    return GraphModel(network)
-
-
 def _weights(path: Path, expected: str) -> Floats:
     try:
         body = path.read_bytes()
@@ -343,6 +334,8 @@ def model(plan: Plan, weights: Floats) -> Model:
     assert kind.layered
     if plan.drawn:
         whole = GraphModel(network_of(plan), most_to_score(plan)).moved(weights, trained_of(plan))
-        return Model(word(plan), encoding(plan), goal_of(plan), np.zeros(0), graph=whole)
+        return Model(
+            word(plan), encoding(plan), goal_of(plan), np.zeros(0), graph=whole, tokenizers=tokenizers_of(plan)
+        )
     network = Network(layers=spec.layers, activation=spec.activation) if kind.deep else None
     return Model(word(plan), encoding(plan), goal_of(plan), weights, network)

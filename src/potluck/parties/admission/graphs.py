@@ -7,12 +7,13 @@ hash are no graph of that plan. So a process that was killed goes on with what l
 from pathlib import Path
 
 from potluck.core import private
-from potluck.core.errors import GraphError, PotluckError
+from potluck.core.errors import DataError, GraphError, PotluckError
 from potluck.core.party import Role
-from potluck.core.plan import Plan, required
-from potluck.core.slices import Sliced, sha256_of, whole
+from potluck.core.plan import Plan
+from potluck.core.slices import Sliced
 from potluck.learning.graph.bases import LOOKED
-from potluck.learning.models.graphs import Equipped, digest_of, lacks_base, taken
+from potluck.learning.models.carried import key_of, stretches
+from potluck.learning.models.graphs import Equipped, graph_of, lacks_base, taken, with_bytes
 from potluck.members.files import PRIVATE, replace
 from potluck.members.home import SiteHome
 from potluck.owner.reading import read as read_policy
@@ -37,7 +38,7 @@ def with_graph(home: SiteHome, plan: Plan, sent: Sliced | None) -> Plan:
     models = models_of(home)
     try:
         found = kept(home.folder, plan, models) if sent is None else received(home.folder, plan, sent, models)
-    except GraphError as error:
+    except (GraphError, DataError) as error:
         raise Denied("graph", str(error)) from None
     errors = check(found)[0] if found is not None else []
     if errors:
@@ -66,31 +67,30 @@ def rests(plan: Plan) -> None:
 
 
 def kept(folder: Path, plan: Plan, models: Path | None = None) -> Equipped | None:
-    """The plan with the graph that lies in a home's folder; None where it does not. Raises GraphError: what has its
-    hash is no graph."""
+    """The plan with the graph and tokenizers that lie in a home's folder; None where they do not. Raises GraphError,
+    DataError: what has a hash of the plan is no graph, or no tokenizer."""
     try:
-        content = _path(folder, plan).read_bytes()
-    except OSError:
+        found = stretches(plan, _path(folder, plan).read_bytes())
+    except (OSError, GraphError):
         return None
-    return taken(plan, content, models) if digest_of(content) == required(plan.model).digest else None
+    return taken(plan, found, models)
 
 
 def received(folder: Path, plan: Plan, body: Sliced, models: Path | None = None) -> Equipped:
-    """The plan with the graph that the server sent, which is kept from now on. Its length and then its hash are looked
-    at before a byte of it is read for what it says. Raises GraphError: it is another, or no graph."""
+    """The plan with the graph and tokenizers that the server sent, which are kept from now on. Their length and then
+    their hashes are looked at before a byte of them is read for what it says. Raises GraphError, DataError: they are
+    others, or none."""
     if len(body) > MOST_GRAPH:
         raise GraphError(f"the server sent {len(body)} bytes", where="model.graph", hint=f"at most {MOST_GRAPH}")
-    if f"sha256:{sha256_of(body).hex()}" != required(plan.model).digest:
-        raise GraphError("the server sent another graph than the plan names", where="model.graph")
-    found = taken(plan, whole(body), models)
+    found = with_bytes(plan, body, models)
     private.folder(folder / FOLDER, taken=True)
-    replace(_path(folder, plan), found.content, PRIVATE)
+    replace(_path(folder, plan), graph_of(found), PRIVATE)
     _forget(folder / FOLDER)
     return found
 
 
 def _path(folder: Path, plan: Plan) -> Path:
-    return folder / FOLDER / f"{(required(plan.model).digest or '').removeprefix('sha256:')}.graph"
+    return folder / FOLDER / f"{key_of(plan)}.graph"
 
 
 def _forget(folder: Path) -> None:

@@ -44,17 +44,19 @@ class Cells(Protocol):
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
     """What cells of k rows are. held [k]: what is kept of each; digests [k, 32]; numbers, clamped [k]: how many each
-    has, and how many of them lie beyond the declared range; wrong: by place, why a cell cannot be used."""
+    has, and how many of them lie beyond the declared range; wrong: by place, why a cell cannot be used; cut [k]: 1 of a
+    text that is longer than the plan says."""
 
     held: NDArray[np.generic] = field(repr=False)
     digests: NDArray[np.uint8] = field(repr=False)
     numbers: Index = field(repr=False)
     clamped: Index = field(repr=False)
     wrong: Mapping[int, Unreadable] = field(repr=False)
+    cut: Index = field(repr=False)
 
     def of(self, rows: NDArray[np.bool_]) -> "Found":
         """Of some of the rows. What was wrong is told by then."""
-        return Found(self.held[rows], self.digests[rows], self.numbers[rows], self.clamped[rows], {})
+        return Found(self.held[rows], self.digests[rows], self.numbers[rows], self.clamped[rows], {}, self.cut[rows])
 
 
 class Reader(Protocol):
@@ -94,7 +96,7 @@ class FileReader:
                 continue
             held[place], digests[place] = path, np.frombuffer(digest, np.uint8)
             numbers[place], clamped[place] = found.numbers, found.below + found.above
-        return Found(held, digests, numbers, clamped, wrong)
+        return Found(held, digests, numbers, clamped, wrong, np.zeros_like(numbers))
 
     def cells(self, held: NDArray[np.generic], digests: NDArray[np.uint8]) -> Cells:
         """Files are decoded when they are taken."""

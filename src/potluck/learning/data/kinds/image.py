@@ -6,14 +6,13 @@ PNG, JPEG, DICOM, NIfTI and .npy files are scaled from [low, high] to [-1, 1], a
 
 from functools import partial
 
-from potluck.core.plan import Column
+from potluck.core.plan import Column, required
 from potluck.learning.data import tensor_column
-from potluck.learning.data.column import ColumnKind, Field
+from potluck.learning.data.column import Beside, ColumnKind, Field
 from potluck.learning.data.files.cells import FileReader, Reader
 from potluck.learning.data.files.fit import Fitted, picture
 from potluck.learning.data.files.formats import decoded
 from potluck.learning.data.files.pictures import ready
-from potluck.learning.data.files.store import Store
 from potluck.learning.data.notation import Notation
 
 
@@ -37,10 +36,10 @@ def _decode(one: Field, data: bytes) -> Fitted:
     return picture(decoded(data), tensor_column.shape_of(one), one.low, one.high)
 
 
-def reader(one: Field, store: Store) -> Reader:
+def reader(one: Field, beside: Beside) -> Reader:
     """Of files of any format. Raises UsageError: Pillow is missing."""
     ready()
-    return FileReader(one.name, tensor_column.shape_of(one), partial(_decode, one), store)
+    return FileReader(one.name, tensor_column.shape_of(one), partial(_decode, one), required(beside.store))
 
 
 IMAGE = ColumnKind(
@@ -51,4 +50,5 @@ IMAGE = ColumnKind(
     features=tensor_column.features,
     fault=fault,
     reader=reader,
+    filed=True,
 )

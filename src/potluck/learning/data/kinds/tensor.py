@@ -5,21 +5,21 @@ Each number is scaled from [low, high] to [-1, 1]; nothing is resized. A network
 
 from functools import partial
 
+from potluck.core.plan import required
 from potluck.learning.data import tensor_column
-from potluck.learning.data.column import ColumnKind, Field
+from potluck.learning.data.column import Beside, ColumnKind, Field
 from potluck.learning.data.files.cells import FileReader, Reader
 from potluck.learning.data.files.fit import Fitted, tensor
 from potluck.learning.data.files.formats import array
-from potluck.learning.data.files.store import Store
 
 
 def _decode(one: Field, data: bytes) -> Fitted:
     return tensor(array(data), tensor_column.shape_of(one), one.low, one.high)
 
 
-def reader(one: Field, store: Store) -> Reader:
+def reader(one: Field, beside: Beside) -> Reader:
     """Of files that are arrays."""
-    return FileReader(one.name, tensor_column.shape_of(one), partial(_decode, one), store)
+    return FileReader(one.name, tensor_column.shape_of(one), partial(_decode, one), required(beside.store))
 
 
 TENSOR = ColumnKind(
@@ -30,4 +30,5 @@ TENSOR = ColumnKind(
     features=tensor_column.features,
     fault=tensor_column.fault,
     reader=reader,
+    filed=True,
 )
