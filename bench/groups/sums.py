@@ -64,7 +64,7 @@ def main() -> None:
     task = TrainTask(plan, evaluated=False)
     ask = next(task.lead())
     tracemalloc.start()
-    answered(task, table, ask)
+    answered(task, ask, table)
     peak = tracemalloc.get_traced_memory()[1]
     print(json.dumps({"seconds": seconds, "bytes": [peak, table.features.nbytes]}))
 

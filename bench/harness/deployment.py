@@ -46,38 +46,51 @@ class Deployed:
     steps: list[tuple[bool, list[int]]]
     start: float
 
+    def sent(self, sites: int) -> float:
+        """Bytes that a site sends in a round, on the average."""
+        return sum(sum(sizes) for down, sizes in self.steps if not down) / sites
+
 
 def deployed(shape: Shape, crowd: bool = False) -> Deployed:
     """Real processes. crowd: all sites in one process, each with its own home, link and ledger.
 
     Raises RuntimeError: the server's last word, where it did not end well.
     """
+    with TemporaryDirectory(prefix="potluck-bench-") as temp:
+        return carried_out(written(shape, Path(temp)), WARM, crowd)
+
+
+def carried_out(path: Path, warm: int, crowd: bool = False) -> Deployed:
+    """A plan and its files in a folder of their own, by real processes. warm: rounds that are left out.
+
+    Raises RuntimeError: the server's last word, where it did not end well.
+    """
     if crowd:
         read_once()
-    with TemporaryDirectory(prefix="potluck-bench-") as temp:
-        room = Path(temp)
-        plan = opened(written(shape, room))
-        spec, _ = tables(plan, None)
-        out = room / "out"
-        out.mkdir()
-        house = settle(plan, spec, out, room / "ledgers", record=False)
-        commands = dict(house.commands)
-        if crowd:
-            homes = [str(house.folder / commands.pop(name)[-1]) for name in house.sites.values()]
-            server = commands.pop("server")
-            commands |= {"crowd": [sys.executable, str(CROWD), *homes], "server": [*server, "--wait", "600"]}
-        peak: dict[str, int] = {}
-        began = time.time()
-        with Processes(commands, dict.fromkeys(commands, out / "logs"), lambda event, name: None) as processes:
-            while (code := processes.tend("server")) is None:
-                for name in commands:
-                    peak[name] = max(peak.get(name, 0), _peak(processes.pid(name)))
-                time.sleep(POLL)
-            if code:
-                raise RuntimeError(processes.last_word("server"))
-        document = json.loads((out / "run.json").read_text(encoding="utf-8"))
-        seconds = [one["seconds"] for one in document["rounds"]]
-        return Deployed(seconds[WARM:], peak, _steps(out / "transcript.jsonl"), time.time() - began - sum(seconds))
+    room = path.parent
+    plan = opened(path)
+    spec, _ = tables(plan, None)
+    out = room / "out"
+    out.mkdir()
+    house = settle(plan, spec, out, room / "ledgers", record=False)
+    commands = dict(house.commands)
+    if crowd:
+        homes = [str(house.folder / commands.pop(name)[-1]) for name in house.sites.values()]
+        server = commands.pop("server")
+        commands |= {"crowd": [sys.executable, str(CROWD), *homes], "server": [*server, "--wait", "600"]}
+    peak: dict[str, int] = {}
+    began = time.time()
+    with Processes(commands, dict.fromkeys(commands, out / "logs"), lambda event, name: None) as processes:
+        while (code := processes.tend("server")) is None:
+            for name in commands:
+                peak[name] = max(peak.get(name, 0), _peak(processes.pid(name)))
+            time.sleep(POLL)
+        if code:
+            raise RuntimeError(processes.last_word("server"))
+    document = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    seconds = [one["seconds"] for one in document["rounds"]]
+    steps = _steps(out / "transcript.jsonl", warm + 1)
+    return Deployed(seconds[warm:], peak, steps, time.time() - began - sum(seconds))
 
 
 def in_memory(shape: Shape) -> list[float]:
@@ -150,11 +163,11 @@ def _peak(pid: int) -> int:
     return next((1024 * int(line.split()[1]) for line in text.splitlines() if line.startswith("VmHWM")), 0)
 
 
-def _steps(transcript: Path) -> list[tuple[bool, list[int]]]:
-    """The letters of the first timed round, by step."""
+def _steps(transcript: Path, number: int) -> list[tuple[bool, list[int]]]:
+    """The letters of a round, by step."""
     steps: dict[tuple[bool, str], list[int]] = {}
     for line in transcript.read_text(encoding="utf-8").splitlines():
         one = json.loads(line)
-        if one["round"] == WARM + 1:
+        if one["round"] == number:
             steps.setdefault((one["from"] == "server", one["step"]), []).append(one["bytes"])
     return [(down, sizes) for (down, _), sizes in steps.items()]
