@@ -14,10 +14,12 @@ from groups import (
     enclave,
     encrypted_prediction,
     encrypted_sum,
+    fashion,
     fit,
     graphs,
     headline,
     heart,
+    local_steps,
     mask_client,
     memory,
     network,
@@ -32,6 +34,7 @@ from groups import (
     sums,
     traffic,
     training,
+    training_rounds,
     unmask_server,
     whole_round,
 )
@@ -63,6 +66,9 @@ MODULES = (
     training,
     graphs,
     pictures,
+    local_steps,
+    training_rounds,
+    fashion,
 )
 GROUPS: Mapping[str, Callable[[], Iterator[Row]]] = {
     module.__name__.removeprefix("groups."): module.rows for module in MODULES

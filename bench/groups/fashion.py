@@ -1,9 +1,9 @@
 """Fashion-MNIST at five sites: accuracy on the 10,000 test pictures by rounds, beside centralised PyTorch and Flower.
 
 A CNN, one pass of local SGD a round. Ours reads PNG files and a graph, and opens the sums that every protection opens.
-Flower's FedAvg and the centralised loop start from the same weights and take as many steps of the same rate; centralised
-steps are five times as wide, so that they see as many pictures. Pictures are spread evenly, and by shares a class from
-a Dirichlet distribution of .5.
+Flower's FedAvg and the centralised loop start from the same weights and take as many steps of the same rate;
+centralised steps are five times as wide, so that they see as many pictures. Pictures are spread evenly, and by shares a
+class from a Dirichlet distribution of .5.
 """
 
 import sys
@@ -28,11 +28,12 @@ def rows(most: int | None = None, rounds: int = ROUNDS) -> Iterator[Row]:
     import torch
 
     try:
-        some, labels = (one[:most] for one in fashion.pictures("train"))
+        some, labels = fashion.pictures("train")
         test, right = fashion.pictures("t10k")
     except fetched.Missing as why:
         print(f"fashion: no row: {why}", file=sys.stderr, flush=True)
         return
+    some, labels = some[:most], labels[:most]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     x, y = torch.from_numpy(fashion.scaled(some)), torch.from_numpy(labels)

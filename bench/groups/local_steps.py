@@ -22,6 +22,7 @@ from harness import fashion, modules, one_site, plain
 from harness.measure import Row, more
 from harness.network_plan import PICTURES, RATE, tables
 from potluck.core.seeded import generator
+from potluck.learning.loops import TrainTask
 
 TURNS, GOAL = 5, 0.9
 PEER = "a plain loop of PyTorch over the same arrays"
@@ -56,7 +57,7 @@ def main() -> None:
         x, y = torch.from_numpy(fashion.scaled(some)), torch.from_numpy(labels)
         with tempfile.TemporaryDirectory() as temp:
             plan, (table,) = tables(Path(temp), make(), some, labels, [np.arange(count)], 1)
-            task = one_site.TrainTask(plan, evaluated=False)
+            task = TrainTask(plan, evaluated=False)
             ask = next(task.lead())
             order = generator(0, "average", 0, 0).permutation(count)
             module = make()

@@ -1,5 +1,6 @@
 """The networks that groups train, as torch modules: made anew from a seed. torch is imported when one is made."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def residual() -> Any:
 
     torch.manual_seed(0)
     widths = (16, 16, 16, 32, 32, 64, 64)
-    blocks = [Block(a, b, 1 if a == b else 2) for a, b in zip(widths, widths[1:], strict=False)]
+    blocks = [Block(a, b, 1 if a == b else 2) for a, b in pairwise(widths)]
     stem = [nn.Conv2d(1, 16, 3, 1, 1, bias=False), nn.GroupNorm(4, 16), nn.ReLU()]
     return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
@@ -55,7 +56,8 @@ def minilm(weights: Path) -> Any:
     held = load_file(weights)
 
     def frozen(name: str) -> Any:
-        layer = nn.Linear(*reversed(held[f"{name}.weight"].shape))
+        after, before = held[f"{name}.weight"].shape
+        layer = nn.Linear(before, after)
         layer.weight, layer.bias = (nn.Parameter(held[f"{name}.{one}"], False) for one in ("weight", "bias"))
         return layer
 

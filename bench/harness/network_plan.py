@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import potluck
-import potluck.owner.source  # noqa: F401 - the kinds of source that owners have
+import potluck.owner.source  # the kinds of source that owners have
 from harness import fashion
 from potluck.api.plan.plan import opened
 from potluck.core.plan import Plan
@@ -29,7 +29,7 @@ class Shape:
 
 
 PICTURES = Shape("image", 'kind = "image", shape = [1, 28, 28], low = 0, high = 255', (1, 28, 28), 10, 64)
-TOKENS = Shape("tokens", 'kind = "tensor", shape = [32, 384], low = -1, high = 1', (32, 384), 2, 16)
+TOKENS = Shape("tokens", 'kind = "tensor", shape = [32, 384], low = -1, high = 1', (32, 384), 2, 8)
 
 
 @dataclass(frozen=True, slots=True)

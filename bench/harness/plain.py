@@ -16,7 +16,8 @@ def steps(module: Any, x: Any, y: Any, order: NDArray[np.int64], batch: int, rat
     for start in range(0, len(order), batch):
         rows = torch.from_numpy(order[start : start + batch])
         optimizer.zero_grad()
-        functional.cross_entropy(module(x[rows]), y[rows]).backward()
+        loss: Any = functional.cross_entropy(module(x[rows]), y[rows])
+        loss.backward()
         optimizer.step()
 
 
@@ -25,10 +26,11 @@ def accuracy(module: Any, x: Any, y: Any) -> float:
     import torch
 
     module.eval()
+    right = 0
     with torch.no_grad():
-        right = sum(
-            int((module(x[part]).argmax(1) == y[part]).sum()) for part in torch.arange(len(y)).split(1_000)
-        )
+        for start in range(0, len(y), 1_000):
+            part = slice(start, start + 1_000)
+            right += int((module(x[part]).argmax(1) == y[part]).sum())
     return right / len(y)
 
 

@@ -1,4 +1,4 @@
-"""Flower's stock deployment as the peer: SuperLink, three SuperNodes and an app whose nodes do nothing.
+"""Flower's stock deployment as the peer: SuperLink, three SuperNodes, and an app whose nodes do nothing, or train.
 
 In favour of the peer: no TLS, no node authentication, no state on disk, no installing of an app's dependencies in a
 run, telemetry off, and a round is one message to every node and back. It lives in an environment of its own, made
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +22,7 @@ from potluck.api.network.processes import die_with_parent
 
 HERE = Path(__file__).parent
 HOME = HERE.parents[1] / ".venv" / "flower"
-APP = HERE / "flower_app"
+APP, TRAINING = HERE / "flower_app", HERE / "flower_training"
 NODES = 3
 WARM = 1
 LONGEST = 240.0
@@ -33,8 +34,13 @@ class Missing(Exception):
 
 
 def name() -> str:
+    """The peer as it is pinned, with nodes that do nothing."""
+    return f"{trainer()}, no-op nodes"
+
+
+def trainer() -> str:
     """The peer as it is pinned."""
-    return f"Flower {_pin().partition('==')[2]} deployed, no-op nodes, no TLS"
+    return f"Flower {_pin().partition('==')[2]} deployed, no TLS"
 
 
 def rounds(words: int, many: int) -> list[float]:
@@ -42,6 +48,19 @@ def rounds(words: int, many: int) -> list[float]:
 
     Raises Missing: it cannot be installed or started here.
     """
+    return _timed(APP, many, f"words={words}")
+
+
+def training(what: str, weights: str, rows: Path, batch: int, rate: float, many: int) -> list[float]:
+    """Seconds of `many` rounds of FedAvg with one of the bench's modules, after a first one that does not count.
+
+    rows: the folder with a file of arrays for each node. torch is this environment's own. Raises Missing.
+    """
+    wishes = f'what="{what}" weights="{weights}" rows="{rows}" batch={batch} rate={rate}'
+    return _timed(TRAINING, many, wishes)
+
+
+def _timed(app: Path, many: int, wishes: str) -> list[float]:
     programs = _installed()
     with TemporaryDirectory(prefix="flower-bench-") as temp, ExitStack() as stack:
         room, out = Path(temp), Path(temp) / "seconds.json"
@@ -52,6 +71,7 @@ def rounds(words: int, many: int) -> list[float]:
             encoding="utf-8",
         )
         environment = os.environ | {"FLWR_HOME": temp, "FLWR_TELEMETRY_ENABLED": "0"}
+        environment |= {"PYTHONPATH": str(HERE.parent), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         environment["PATH"] = f"{programs}{os.pathsep}{environment['PATH']}"
 
         def start(*command: str) -> subprocess.Popen[bytes]:
@@ -71,10 +91,11 @@ def rounds(words: int, many: int) -> list[float]:
         address = ("--insecure", "--host", "127.0.0.1", "--port")
         start("flower-superlink", *address, str(port), "--disable-runtime-dependency-installation")
         _wait(lambda: _answers(port), "its SuperLink does not answer")
-        for other in others:
-            start("flower-supernode", *address, str(other), "--superlink", link)
-        wishes = f'rounds={many + WARM} words={words} nodes={NODES} out="{out}"'
-        started = start("flwr", "run", str(APP), "bench", "--run-config", wishes)
+        for place, other in enumerate(others):
+            settings = ("--superlink", link, "--node-config", f"place={place}")
+            start("flower-supernode", *address, str(other), *settings)
+        settled = f'rounds={many + WARM} nodes={NODES} out="{out}" {wishes}'
+        started = start("flwr", "run", str(app), "bench", "--run-config", settled)
         _wait(lambda: started.poll() is not None, "its run does not start")
         if started.returncode:
             raise Missing("its run does not start")
@@ -86,6 +107,7 @@ def _installed() -> Path:
     """The folder of its programs. Raises Missing."""
     programs = HOME / "bin"
     if (programs / "flower-superlink").exists():
+        _lent()
         return programs
     try:
         subprocess.run([sys.executable, "-m", "venv", str(HOME)], check=True, capture_output=True)
@@ -93,7 +115,16 @@ def _installed() -> Path:
         subprocess.run(install, check=True, capture_output=True, timeout=LONGEST)
     except (OSError, subprocess.SubprocessError) as error:
         raise Missing(f"it cannot be installed here ({type(error).__name__})") from None
+    _lent()
     return programs
+
+
+def _lent() -> None:
+    """Its environment finds this one's torch, behind what is its own: both train with the same."""
+    found = find_spec("torch")
+    if found is not None and found.origin is not None:
+        (folder,) = HOME.glob("lib/python*/site-packages")
+        (folder / "lent.pth").write_text(f"{Path(found.origin).parents[1]}\n", encoding="utf-8")
 
 
 def _pin() -> str:

@@ -1,0 +1,1 @@
+"""A Flower app that trains the bench's modules by FedAvg, for its round to be timed."""
