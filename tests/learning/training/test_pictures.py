@@ -40,6 +40,15 @@ def sources(tmp_path):
     return pictures.written_to(tmp_path)
 
 
+def seen(path, table):
+    """What Pillow and pandas say of a site's training rows."""
+    rows, train = pd.read_csv(path), ~table.test
+    every = np.stack([np.asarray(Image.open(path.parent / one), np.float64) for one in rows["image"]])
+    image = torch.tensor(2 * every[train, None] / 255 - 1, dtype=torch.float32)
+    age = torch.tensor((2 * rows["age"].to_numpy() / 100 - 1)[train, None], dtype=torch.float32)
+    return image, age, torch.tensor(rows["y"].to_numpy()[train], dtype=torch.float32)
+
+
 def by_hand(sources, tables):
     """FedAvg of the same module by torch, over pictures that Pillow alone reads."""
     module = pictures.Beside()
@@ -47,11 +56,7 @@ def by_hand(sources, tables):
     for step in range(2):
         changes = []
         for name, path in sources.items():
-            rows, train = pd.read_csv(path), ~tables[name].test
-            seen = np.stack([np.asarray(Image.open(path.parent / one), np.float64) for one in rows["image"]])
-            image = torch.tensor(2 * seen[train, None] / 255 - 1, dtype=torch.float32)
-            age = torch.tensor((2 * rows["age"].to_numpy() / 100 - 1)[train, None], dtype=torch.float32)
-            y = torch.tensor(rows["y"].to_numpy()[train], dtype=torch.float32)
+            image, age, y = seen(path, tables[name])
             with torch.no_grad():
                 for key, one in module.named_parameters():
                     one.copy_(common[key])
@@ -77,6 +82,21 @@ def test_a_network_over_pictures_is_trained_as_torch_trains_it(graph, sources):
     found = potluck.run(plan, data=sources).model
     for name, theirs in by_hand(sources, tables).items():
         assert np.allclose(found.graph.network.tensors[name], theirs.numpy(), atol=2e-6)
+
+
+def test_a_step_by_gradient_is_one_on_all_pictures_in_one_place(graph, sources):
+    plan = pictures.plan(graph)
+    plan.set("training", {"method": "gradient", "rounds": 1, "rate": 0.5})
+    tables = {name: read(path, plan.spec, name) for name, path in sources.items()}
+    found = potluck.run(plan, data=sources).model
+    module = pictures.Beside()
+    image, age, y = map(torch.cat, zip(*(seen(path, tables[name]) for name, path in sources.items()), strict=True))
+    functional.binary_cross_entropy_with_logits(module(image, age)[:, 0], y).backward()
+    for name, one in module.named_parameters():
+        wanted = (one.detach() - 0.5 * one.grad).numpy()
+        assert np.allclose(found.graph.network.tensors[name], wanted, atol=2e-6), name
+    some = [read(path, plan.spec, "a").keys for path in sources.values()]
+    assert len(np.unique(np.concatenate(some))) == sum(map(len, some))  # rows are told apart by their pictures too
 
 
 @pytest.mark.parametrize("scheme", ["mask", pytest.param("he", marks=pytest.mark.slow)])

@@ -46,11 +46,14 @@ def fed(founded, tmp_path):
     return Across(across.copy(founded, tmp_path / "f"))
 
 
-def planned(graph, word="mask", **model):
+BATCHES = {"method": "gradient", "rounds": 2, "optimizer": "adam", "batch": 60, "expected_rows": 200}
+
+
+def planned(graph, word="mask", training=None, **model):
     """The plan of `scene`, with a graph."""
     tables = dict(scene.plan(word=word).tables)
     tables["model"] = {"kind": "network", "graph": str(graph), "l2": 0.1, **model}
-    tables["training"] = {"method": "average", "rounds": 2, "rate": 0.1}
+    tables["training"] = training or {"method": "average", "rounds": 2, "rate": 0.1}
     return potluck.Plan(**tables)
 
 
@@ -73,8 +76,9 @@ def test_the_model_is_that_of_one_process_and_each_site_was_sent_the_graph_once(
         assert [path.read_bytes() for path in kept(fed, name)] == [graph.read_bytes()]
 
 
-def test_server_and_sites_that_died_go_on_with_the_graph_that_they_kept(fed, graph):
-    plan = quick(planned(graph))
+@pytest.mark.parametrize("training", [None, BATCHES], ids=["average", "gradient"])
+def test_server_and_sites_that_died_go_on_with_the_graph_that_they_kept(fed, graph, training):
+    plan = quick(planned(graph, training=training))
     with fed.attending(*"abcd"), fed.coordinator(plan, RUN) as (coordinator, journal):
         coordinator.gather()
         first = Sums(plan, coordinator, store=journal)
@@ -85,7 +89,7 @@ def test_server_and_sites_that_died_go_on_with_the_graph_that_they_kept(fed, gra
     with fed.attending(*"abcd"):
         outcome, log = fed.run(plan)
     assert [one.number for one in log.rounds] == [1, 3, 4]
-    assert outcome.model.digest() == scene.Scene(planned(graph)).run().model.digest()
+    assert outcome.model.digest() == scene.Scene(planned(graph, training=training)).run().model.digest()
     assert not any("lacking" in text for text in answers(fed))
 
 
