@@ -147,11 +147,18 @@ def test_every_protection_gives_the_same_bytes(files, tmp_path):
 
 
 def digest_of(files, word, tmp_path, **keys):
-    training = {"optimizer": "adam", "rate": 0.05, "warmup": 1, "schedule": "cosine", "expected_rows": 110, "batch": 40}
+    training = {
+        "optimizer": "adam",
+        "rate": 0.05,
+        "warmup": 1,
+        "schedule": "cosine",
+        "expected_rows": 180,
+        "batch": 120,
+    }
     looks = {"evaluate_every": 2, "stop": {"metric": "loss", "patience": 1}}
     split = {"split": {"test": 0.2, "validation": 0.2}}
     one = plan(files, "picture", scheme=word, data=split, **training | looks | keys)
-    done = potluck.run(one, drawn.frames(), out=tmp_path / word, ledger=tmp_path / "l")
+    done = potluck.run(one, drawn.frames(rows=100), out=tmp_path / word, ledger=tmp_path / "l")
     assert len(done.document["history"]) >= 1
     assert Model.read(tmp_path / word / "model.json").digest() == done.document["model"]["digest"]
     return done.document["model"]["digest"]
@@ -166,7 +173,7 @@ def test_protections_with_engines_give_the_same_bytes_too(files, tmp_path, reque
 
 def test_a_run_that_is_replayed_from_its_opened_sums_gives_the_same_bytes(files):
     """Whatever the round: so it is after a crash, with an optimizer's state and batches drawn anew."""
-    one = plan(files, "drop", optimizer="yogi", rounds=4, batch=40, expected_rows=120, iterates="averaged")
+    one = plan(files, "drop", optimizer="yogi", rounds=4, batch=100, expected_rows=120, iterates="averaged")
     tables, task = tables_of(one), build(one.spec)
     lead, answers, asked = task.lead(), [], []
     ask = next(lead)
@@ -238,7 +245,7 @@ def test_a_site_goes_through_rows_in_parts_that_fit_its_memory(files, tmp_path, 
 
 
 def test_what_a_batch_is_over_follows_from_the_rows_alone(files):
-    one = plan(files, "number", "number", batch=30, expected_rows=120).spec
+    one = plan(files, "number", "number", batch=100, expected_rows=120).spec
     tables = tables_of(plan(files, "number", "number"), "number")
     ask = next(build(one).lead())
     assert ask.kind is Kind.TRAIN

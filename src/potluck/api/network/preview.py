@@ -36,7 +36,7 @@ from potluck.parties.admission import graphs
 from potluck.tasks import catalog
 from potluck.tasks.sums.halves import contribution, terms
 from potluck.tasks.sums.protections import across, rehearsed
-from potluck.tasks.sums.rows import rows_of
+from potluck.tasks.sums.rows import least_summed, rows_of
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def preview(folder: Path, which: str) -> Leaving:
     values = decode(mine.words, privacy.grid)
     named = {name: values[where] for name, where in privacy.grid.slices().items()}
     update = f"{home.name}'s update"
-    rows_allowed(rules, rests_on(plan, rows.tally))
+    rows_allowed(rules, least_summed(plan, rows.tally))
     note_rows(home, asked.request, plan.name, lines(rows.tally))
     return Leaving(
         asked,

@@ -4,6 +4,10 @@ Each training row is drawn by itself, with the chance batch / expected_rows, by 
 `Table.keys`): the same rows whatever their order, the protection, or how often a round is asked for. So about `batch`
 rows of all sites are drawn, and expected_rows / batch times their sum stands for the sum over all rows. Whoever knows a
 row knows when it is drawn: this is no amplification by sampling, and plans with noise have no batches (`check`).
+
+An exact sum over few rows gives them away, so a site of whose rows fewer than LEAST would be drawn takes no part. That
+does NOT keep many rounds from telling more than one over all rows does: at models that hardly move, sums over so many
+drawn subsets are equations for single rows.
 Reference: Robbins and Monro 1951 (steps along sums that are right on average).
 """
 
@@ -12,17 +16,24 @@ from collections.abc import Iterator
 import numpy as np
 
 from potluck.core.plan import Plan, required
+from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import marks
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index
 from potluck.learning.models.fitted import training
 
+LEAST = 32
+"""Rows that are drawn at a site in a round, on average."""
+
 
 def drawn(plan: Plan, step: int, rows: Table) -> Index:
-    """The training rows of this round, by number, in their order."""
+    """The training rows of this round, by number, in their order. Raises Abort(REFUSED): too few would be drawn."""
     spec, index = training(plan), np.flatnonzero(rows.train)
     if spec.batch is None or spec.batch == spec.expected_rows:
         return index
+    if a_round(plan, len(index)) < LEAST:
+        what = f"a batch would be over too few of this site's rows: {LEAST} on average are the fewest"
+        raise Abort(Cause.REFUSED, detail=f"{what}. hint: a larger training.batch, or a lower training.expected_rows")
     bound = np.uint64((spec.batch << 64) // required(spec.expected_rows))
     return index[marks(rows.keys[index], spec.seed, "gradient", step, "rows") < bound]
 
@@ -31,6 +42,24 @@ def stands_for(plan: Plan) -> float:
     """How many training rows a drawn one stands for."""
     spec = training(plan)
     return 1.0 if spec.batch is None else required(spec.expected_rows) / spec.batch
+
+
+def a_round(plan: Plan, rows: int) -> int:
+    """Over how many of so many training rows a round's sum is, on average."""
+    spec = training(plan)
+    return rows if spec.batch is None else min(rows, rows * spec.batch // required(spec.expected_rows))
+
+
+def pauses(plan: Plan) -> Iterator[str]:
+    """What of a batch should give pause."""
+    spec, sites = training(plan), len(plan.federation.sites)
+    if spec.batch is None or spec.expected_rows is None or plan.noisy or spec.batch >= spec.expected_rows:
+        return
+    if spec.batch < LEAST * sites:
+        what = f"{spec.batch} over {sites} sites is few: a site with fewer than {LEAST} rows drawn takes no part"
+        yield f"training.batch: {what}. hint: at least {LEAST * sites}, or leave it out"
+    what = "exact sums over many drawn subsets can tell more of single rows than sums over all of them"
+    yield f"training.batch: {what}. hint: few rounds, or leave it out"
 
 
 def faults(plan: Plan) -> Iterator[str]:

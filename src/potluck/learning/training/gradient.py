@@ -27,8 +27,8 @@ from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.kinds import MODELS, kind_of
 from potluck.learning.models.layers import design
 from potluck.learning.models.linear import l2, link, penalty, residuals, room
+from potluck.learning.training import drawn
 from potluck.learning.training.descent import Descent
-from potluck.learning.training.drawn import drawn, stands_for
 from potluck.learning.training.iterates import Mean
 from potluck.learning.training.method import (
     TALLY,
@@ -85,7 +85,7 @@ class Gradient:
         """One unit a row, a person or a site: its summed gradient. Those of persons and sites are laid out, not yet
         clipped: the norm of a sum over rows does not follow from theirs."""
         if not self.plan.noisy or self.plan.privacy.unit == "row":
-            yield _Rows(self, weights, rows, drawn(self.plan, step, rows))
+            yield _Rows(self, weights, rows, drawn.drawn(self.plan, step, rows))
             return
         by = link(self.plan)
 
@@ -113,7 +113,7 @@ class Gradient:
                 divisor = divisor or rows
                 if number == 0:
                     warnings = few(rows, self.features + 1)
-            slope = answer.part("gradient").values * stands_for(self.plan) + penalty(l2(self.plan), weights)
+            slope = answer.part("gradient").values * drawn.stands_for(self.plan) + penalty(l2(self.plan), weights)
             if whole:
                 before, norm = norm, float(np.linalg.norm(slope))
                 steepest = steepest if number else norm + FLAT * rows
@@ -150,7 +150,7 @@ class _Rows:
     method: Gradient
     weights: Floats = field(repr=False)
     rows: Table = field(repr=False)
-    drawn: Index = field(repr=False)
+    some: Index = field(repr=False)
 
     def encode(self, grid: Grid, limit: L) -> Encoded[L]:
         """Without a clip the words of rows that are laid out, bit for bit. With one each row is within it, as
@@ -160,7 +160,7 @@ class _Rows:
         totals = {one.name: np.zeros(one.size, dtype=np.int64) for one in grid.parts}
         read, add = (training_rows, clipped) if plan.noisy else (bounded_rows, weighted)
         batch, factors = space(part.size, TIMES), factors_of(plan, self.method.goal)
-        for x, y in read(self.rows, TIMES, self.drawn):
+        for x, y in read(self.rows, TIMES, self.some):
             off = residuals(by, self.weights, x, y, batch)
             off = off if factors is None else off * factors[y.astype(np.int64)]
             totals[part.name] += add(x, off, part, most, batch)
@@ -192,7 +192,9 @@ def _noised(plan: Plan) -> Iterator[str]:
 
 
 def _opened(plan: Plan, counts: str) -> str:
-    of = "all training rows" if training(plan).batch is None else "training rows that a public seed draws"
+    of = "all training rows"
+    if training(plan).batch is not None:
+        of = "training rows that a public seed draws anew, which many rounds tell more of than sums over all rows"
     said = "at zero weights it tells class means"
     if _deep(plan):
         said = "a network's gradient of few rows can give the rows themselves away"
@@ -218,4 +220,5 @@ GRADIENT = TrainingMethod(
     weighed=True,
     whole=_deep,
     noised=_noised,
+    pauses=drawn.pauses,
 )

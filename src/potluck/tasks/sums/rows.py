@@ -5,8 +5,17 @@ from potluck.dp.mechanism import mechanism
 from potluck.learning.data import table
 from potluck.learning.data.source import Source
 from potluck.learning.data.table import Table
+from potluck.learning.data.tally import Tally, rests_on
 from potluck.learning.loops import build
 from potluck.learning.statistics import read as statistics
+from potluck.learning.training.drawn import a_round
+from potluck.learning.training.methods import method_of
+
+
+def least_summed(plan: Plan, tally: Tally) -> int:
+    """How many rows what is learnt rests on at least; where rounds draw rows, as many as one draws on average."""
+    rows = rests_on(plan, tally)
+    return a_round(plan, rows) if plan.training and method_of(plan).batched else rows
 
 
 def rows_of(source: Source, plan: Plan, site: str) -> Table:

@@ -4,7 +4,6 @@ from potluck.core.party import Role
 from potluck.core.plan import Plan
 from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.core.steps import recorded
-from potluck.learning.data.tally import rests_on
 from potluck.learning.data.tally_words import for_owner
 from potluck.learning.loops import build
 from potluck.learning.models.graphs import follow
@@ -18,7 +17,7 @@ from potluck.tasks.participation import HalfOf, Participation, computing, demand
 from potluck.tasks.sums.costs import calibrate
 from potluck.tasks.sums.halves import RoundContext, aid, join
 from potluck.tasks.sums.protections import across
-from potluck.tasks.sums.rows import rows_of
+from potluck.tasks.sums.rows import least_summed, rows_of
 from potluck.tasks.tie import by_order, key_of, of_table
 
 
@@ -39,7 +38,7 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     source = open_source(rules.source, home.folder, plan.data, home.name)
     rows = rows_of(source, plan, home.name)
     told = for_owner(plan, rows.tally, home.name)
-    rows_allowed(rules, rests_on(plan, rows.tally))
+    rows_allowed(rules, least_summed(plan, rows.tally))
     tie = of_table(rows, key_of(home.ties), by_order(plan))
 
     def half(round_: RoundId, seat: Credentials) -> Half[None]:

@@ -1,0 +1,99 @@
+"""Batches of `gradient` without noise: an exact sum over one row is the row, so a site gives none over a few."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import potluck
+from potluck.core.asks import Kind
+from potluck.core.errors import Refused
+from potluck.core.plan import Training
+from potluck.core.rounds import Abort, Cause
+from potluck.learning.check import check
+from potluck.learning.data.table import read
+from potluck.learning.loops import build
+from potluck.learning.training import drawn
+from potluck.learning.views import opened
+from potluck.owner.judge import rows_allowed
+from potluck.owner.policy import Allow, Policy, Source
+from potluck.secret.random import system
+from potluck.tasks.sums.rows import least_summed
+from support.learning.sums import gridded, make
+
+
+def plan(batch, expected, **more):
+    return make(training=Training(method="gradient", rounds=200, batch=batch, expected_rows=expected, **more))
+
+
+def rows(n=200):
+    draw = np.random.default_rng(3)
+    x = draw.uniform(0, 10, n)
+    return pd.DataFrame({"x": x, "c": draw.choice(["u", "v"], n), "y": (x > 5).astype(int)})
+
+
+FEW = [(1, 150), (31, 150), (1_000, 10**9)]
+"""Few of the rows that there are, and many of rows that there are not."""
+
+
+@pytest.mark.parametrize(("batch", "expected"), FEW)
+def test_a_batch_over_a_few_rows_of_a_site_is_refused_before_anything_is_given(batch, expected):
+    spec = plan(batch, expected)
+    table, task = read(rows(), spec, "a"), build(spec)
+    ask = next(task.lead())
+    for step in range(200):
+        assert ask.kind is Kind.TRAIN
+        with pytest.raises(Abort, match="a batch would be over too few of this site's rows") as found:
+            [*task.contribute(type(ask)(ask.kind, step, ask.blocks, ask.state), table, system)]
+        assert found.value.cause is Cause.REFUSED
+
+
+def test_the_control_without_the_rule_a_sum_is_the_row(monkeypatch):
+    spec = plan(1, 150)
+    table, task = read(rows(), spec, "a"), build(spec)
+    ask = next(task.lead())
+    monkeypatch.setattr(drawn, "LEAST", 0)
+    alone = next(step for step in range(200) if len(drawn.drawn(spec, step, table)) == 1)
+    (row,) = drawn.drawn(spec, alone, table)
+    found = gridded(type(ask)(ask.kind, alone, ask.blocks, ask.state), task, {"a": table}).part("gradient").values
+    off = found[0]  # 1/2 - y at zero weights
+    assert np.allclose(found[1:] / off, table.features[row])
+    assert off == 0.5 - table.target[row]
+
+
+def test_half_of_the_rows_are_given():
+    spec = plan(75, 150)
+    table, task = read(rows(), spec, "a"), build(spec)
+    assert [*task.contribute(next(task.lead()), table, system)]
+
+
+def test_a_policys_fewest_rows_are_those_of_a_round():
+    spec = plan(75, 150)
+    table = read(rows(), spec, "a")
+    held = int(table.train.sum())
+    assert least_summed(spec, table.tally) == held // 2 < held == least_summed(plan(None, 150), table.tally)
+    policy = Policy(version=1, source=Source(file="rows.csv"), allow=Allow(min_rows=held // 2 + 1))
+    with pytest.raises(Refused, match="fewer rows to learn from"):
+        rows_allowed(policy, least_summed(spec, table.tally))
+
+
+@pytest.mark.parametrize("word", ["clear", "mask"])
+def test_a_run_over_few_rows_ends_by_name_in_its_first_round(word, tmp_path):
+    number = {"kind": "number", "low": 0, "high": 10}
+    one = potluck.Plan(
+        name="few", purpose="test", task="train", federation={"sites": ["a", "b", "c"], "server": "curious"},
+        data={"columns": {"x": number}, "target": {"column": "y", "positive": ["1"]}},
+        model={"kind": "logistic"}, privacy={"noise": "none"}, protect={"with": word},
+        training={"method": "gradient", "rounds": 3, "batch": 6, "expected_rows": 600},
+    )  # fmt: skip
+    with pytest.raises(Abort, match="a batch would be over too few") as found:
+        potluck.run(one, dict.fromkeys("abc", rows()), out=tmp_path / "out")
+    assert found.value.cause is Cause.REFUSED
+
+
+def test_owners_are_told_of_few_rows_and_of_many_rounds():
+    spec = plan(20, 150)
+    _, warnings = check(spec)
+    assert any("20 over 2 sites is few" in line for line in warnings)
+    assert any("exact sums over many drawn subsets can tell more of single rows" in line for line in warnings)
+    assert "which many rounds tell more of" in opened(spec)
+    assert not any("training.batch" in line for line in check(plan(None, 150))[1])
