@@ -15,7 +15,7 @@ from support.docs.pages import DOCS, rows, ticks
 
 PAGE = DOCS / "reference" / "policy.md"
 DOCUMENTED = {row[0].strip("`"): row for row in rows(PAGE) if len(row) == 4}
-WORDS = {str: "text", int: "whole number", float: "number", Secret: "address"}
+WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", Secret: "address"}
 
 
 def keys(kind, prefix=""):
@@ -45,6 +45,8 @@ def default_of(field):
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
     if value is None:
         return "–"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     return "empty" if value in ((), {}) or isinstance(value, msgspec.Struct) else f"`{value}`"
 
 

@@ -119,9 +119,10 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
 
 class Models(msgspec.Struct, frozen=True, kw_only=True):
     """Frozen weights that a plan's graph may rest on: safetensors files in a folder (relative to the policy), found by
-    their hash. None: there are none."""
+    their hash. None: there are none. gpu: whether graphs of plans train on this machine's graphics card."""
 
     folder: str | None = None
+    gpu: bool = False
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,6 +40,18 @@ def torch() -> Any:  # torch has no types that this program is checked with
     return loaded
 
 
+def device(card: bool) -> Any:
+    """Where a graph is trained: torch's device, of this machine's processor or of its graphics card. card: whether its
+    owner allows that; without it torch is not asked whether there is one. Raises GraphError: torch finds no card."""
+    loaded = torch()
+    if not card:
+        return loaded.device("cpu")
+    if not loaded.cuda.is_available():
+        hint = "torch as built for the card, and its driver; or leave models.gpu out"
+        raise GraphError("models.gpu is true, and torch finds no graphics card here", where="policy", hint=hint)
+    return loaded.device("cuda")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """where: the node, for messages; run: torch's operator; args, kw: how its arguments are found; evaluating: the

@@ -28,7 +28,9 @@ def form_of(plan: Plan, goal: Goal, features: int) -> Form:
     """What trains of a plan's model, with this target and so many features. Raises PlanError: its graph is not here."""
     if plan.drawn:
         network = graphs.network_of(plan)
-        return GraphForm(network, graphs.trained_of(plan), goal, graphs.at_once(network), factors_of(plan, goal))
+        card = isinstance(plan, graphs.Equipped) and plan.card
+        at_once = graphs.at_once(network)
+        return GraphForm(network, graphs.trained_of(plan), goal, at_once, factors_of(plan, goal), card)
     return _Layered(plan, goal, features, factors_of(plan, goal))
 
 

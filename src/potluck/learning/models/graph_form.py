@@ -3,10 +3,11 @@
 Weights arrive as float64, become numbers of the graph's type (mostly float32), move, and are float64 again: the change
 of a site that makes no step is what that rounding takes away. A ridge holds weights of two axes or more (matrices,
 kernels, tables); biases and scales of norms are free. Dropout draws by a public seed a batch. The bits of a change
-are those of one machine; the model's bytes follow from the opened sums of changes alone.
+are those of one machine, on its processor or its graphics card; the model's bytes follow from the opened sums alone.
 """
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ from potluck.learning.data.target import Goal
 from potluck.learning.graph.file import Network
 from potluck.learning.graph.interpreter import forward, program, tensors
 from potluck.learning.graph.schema import Weight
-from potluck.learning.graph.steps import torch
+from potluck.learning.graph.steps import device, torch
+from potluck.learning.graph.tensors import Array
 from potluck.learning.models.form import Batch, Steps
 from potluck.learning.models.graph_model import given, parts, vector
 from potluck.learning.models.losses import loss_of
@@ -32,13 +34,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GraphForm:
-    """See `form.Form`. trained: in the graph's order. factors [cells]: how much a row counts by its side or class."""
+    """See `form.Form`. trained: in the graph's order. factors [cells]: how much a row counts by its side or class.
+    card: whether it trains on the machine's graphics card.
+    """
 
     network: Network = field(repr=False)
     trained: tuple[Weight, ...] = field(repr=False)
     goal: Goal
     at_once: int
     factors: Floats | None = None
+    card: bool = False
 
     @property
     def size(self) -> int:
@@ -59,7 +64,7 @@ class GraphForm:
         loaded, loss = torch(), loss_of(self.goal)
         held, moved = self._held(weights)
         anchors = [None] * len(moved) if steps.anchor is None else [*parts(steps.anchor, self.trained).values()]
-        with one_thread(), loaded.random.fork_rng(devices=[]):
+        with one_thread(), self._drawing():
             for batch in batches:
                 mean = loss.batch(*self._made(held, batch, x, y))
                 found = loaded.autograd.grad(mean, list(moved.values()), materialize_grads=True)
@@ -68,29 +73,30 @@ class GraphForm:
                         pull = steps.pull if one.dim() > 1 else 0.0
                         down = gradient + pull * one if pull else gradient
                         if anchor is not None:
-                            down = down + steps.mu * (one - loaded.from_numpy(anchor))
+                            down = down + steps.mu * (one - self._there(anchor))
                         one.sub_(steps.rate * down)
-        done = [np.asarray(one.detach().numpy(), np.float64).reshape(-1) for one in moved.values()]
+        done = [np.asarray(one.detach().cpu().numpy(), np.float64).reshape(-1) for one in moved.values()]
         weights[:] = np.concatenate([np.zeros(0), *done])
 
     def add_slope(self, total: Floats, weights: Floats, batches: Iterable[Batch], x: Inputs, y: Floats) -> None:
         """Each batch's sum in the graph's type, those of all batches in float64. Raises as `descend`."""
         loaded, loss = torch(), loss_of(self.goal)
         held, moved = self._held(weights)
-        with one_thread(), loaded.random.fork_rng(devices=[]):
+        with one_thread(), self._drawing():
             for batch in batches:
                 lost = loss.total(*self._made(held, batch, x, y))
                 found = loaded.autograd.grad(lost, list(moved.values()), materialize_grads=True)
                 start = 0
                 for one in found:
                     stop = start + one.numel()
-                    total[start:stop] += one.numpy().reshape(-1)
+                    total[start:stop] += one.cpu().numpy().reshape(-1)
                     start = stop
 
     def _held(self, weights: Floats) -> "tuple[dict[str, Tensor], dict[str, Tensor]]":
         """All weights of the graph, and of them those that train."""
-        held = {name: one.requires_grad_(False) for name, one in tensors(self.network).items()}
-        moved = {name: torch().from_numpy(part) for name, part in parts(weights, self.trained).items()}
+        where = device(self.card)
+        held = {name: one.requires_grad_(False).to(where) for name, one in tensors(self.network).items()}
+        moved = {name: self._there(part) for name, part in parts(weights, self.trained).items()}
         return held | {name: one.requires_grad_(True) for name, one in moved.items()}, moved
 
     def _made(
@@ -100,7 +106,21 @@ class GraphForm:
         loaded, graph, target = torch(), self.network.graph, y[batch.rows]
         kind = self.network.checked.values[graph.output].dtype
         loaded.default_generator.manual_seed(batch.seed)
-        made = forward(program(self.network.checked), held, given(graph, x[batch.rows]), train=True)
+        if self.card:
+            loaded.cuda.manual_seed(batch.seed)
+        where = device(self.card)
+        inputs = {name: one.to(where) for name, one in given(graph, x[batch.rows]).items()}
+        made = forward(program(self.network.checked), held, inputs, train=True)
         factors = None if self.factors is None else self.factors[target.astype(np.int64)].astype(kind)
-        weighed = None if factors is None else loaded.from_numpy(factors)
-        return made, loaded.from_numpy(target.astype(kind)), weighed
+        weighed = None if factors is None else self._there(factors)
+        return made, self._there(target.astype(kind)), weighed
+
+    def _there(self, array: Array) -> "Tensor":
+        """Numbers where the graph trains."""
+        found: Tensor = torch().from_numpy(array).to(device(self.card))
+        return found
+
+    def _drawing(self) -> "AbstractContextManager[None]":
+        """While it lasts, dropout draws, and afterwards torch's generators are as they were."""
+        found: AbstractContextManager[None] = torch().random.fork_rng(devices=[0] if self.card else [])
+        return found

@@ -27,6 +27,7 @@ from potluck.learning.graph.bases import FOLDER, LOOKED, base_in
 from potluck.learning.graph.file import Network, contents, parsed
 from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, memory, program
 from potluck.learning.graph.schema import Weight
+from potluck.learning.graph.steps import device
 from potluck.learning.graph.value import FLOATS
 from potluck.learning.models.carried import joined, named, stretches, with_tokenizers
 from potluck.learning.models.fitted import training
@@ -47,11 +48,13 @@ NOT_HERE = 'model.graph: is not here. hint: graph = "net.graph", the file that `
 class Equipped(Worded, frozen=True, kw_only=True):
     """A plan whose graph and tokenizers are at hand: what no plan's JSON or TOML holds, since it names them by hashes.
 
-    content: the bytes of the graph's file; network: what was read of them.
+    content: the bytes of the graph's file; network: what was read of them; card: whether the owner of these rows lets
+    it train on the machine's graphics card.
     """
 
     content: bytes
     network: Network
+    card: bool = False
 
 
 def equipped(plan: Plan, content: bytes, network: Network, tokenizers: Tokenizers) -> Equipped:
@@ -128,6 +131,14 @@ def network_of(plan: Plan) -> Network:
         hint = 'graph = "net.graph": the file that `potluck graph make` wrote'
         raise PlanError("model.graph: the graph that the plan names is not here", where=plan.name, hint=hint)
     return plan.network
+
+
+def on_card(plan: Plan, allowed: bool) -> Plan:
+    """The plan as its rows' owner lets it be trained. Raises GraphError: on a graphics card, and there is none."""
+    if not allowed or not isinstance(plan, Equipped):
+        return plan
+    device(card=True)
+    return msgspec.structs.replace(plan, card=True)
 
 
 def graph_of(plan: Plan) -> bytes:

@@ -6,7 +6,7 @@ from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.core.steps import recorded
 from potluck.learning.data.tally_words import for_owner
 from potluck.learning.loops import build
-from potluck.learning.models.graphs import follow
+from potluck.learning.models.graphs import follow, on_card
 from potluck.members.home import SiteHome
 from potluck.mpc.engine import Engine
 from potluck.mpc.share import protection as share
@@ -32,6 +32,7 @@ def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
 def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     demand = demanded(plan, rules, home)
     protection = across(plan, demand)  # first: where it cannot be had, no row is read
+    plan = on_card(plan, rules.models.gpu)
     task = build(plan)
     calibrate(plan)
     follow(plan)
