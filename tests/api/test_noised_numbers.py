@@ -122,7 +122,7 @@ def test_no_noised_number_of_a_run_lacks_an_interval(trained, counted):
 def test_without_noise_a_metric_has_the_interval_of_its_population_alone(folder):
     run = potluck.run(plan(folder, privacy={"noise": "none"}), out=folder / "exact")
     metrics = run.document["metrics"]["federated"]
-    assert set(metrics) == {"auc", "auc_population", "accuracy", "accuracy_population", "rows"}
+    assert set(metrics) == {"auc", "auc_population", "accuracy", "accuracy_population", "rows", "confusion"}
     low, high = metrics["auc_population"]
     assert low < metrics["auc"] < high
 
@@ -218,7 +218,7 @@ def test_statistics_of_persons_with_two_rows_each_are_forecast_as_runs_have_them
     for name in ("all_rows", "level", "spread"):
         assert (found[name]["high"] - found[name]["low"]) / 2 == pytest.approx(ahead[name], rel=0.2)
     line = "100 of 200 rows are left out: beyond the first row of a person (privacy.rows_per_person)"
-    assert verdict.told() == run.told() == [f"{site}: {line}" for site in SITES]
+    assert verdict.row_warnings() == run.row_warnings() == [f"{site}: {line}" for site in SITES]
     for path in (tmp_path / "run").rglob("*"):
         assert path.is_dir() or b"beyond the first" not in path.read_bytes()  # told, and never released
 

@@ -91,12 +91,12 @@ def test_in_python_the_run_has_the_counts_until_it_is_read_again(shops):
     lower(shops)
     done = potluck.run(shops / "plan.toml", out=shops / "r")
     assert done.data["a"].target.case == 27
-    assert any(line.startswith(TOLD) for line in done.told())
+    assert any(line.startswith(TOLD) for line in done.row_warnings())
     assert "differ in case" in done._repr_html_()
     assert potluck.check(shops / "plan.toml").data["a"] == done.data["a"]
     from potluck.api.results.outcome import Run
 
-    assert Run.read(shops / "r").told() == []
+    assert Run.read(shops / "r").row_warnings() == []
 
 
 def test_all_problems_of_a_source_are_told_at_once_by_check_and_run(shops, cli):

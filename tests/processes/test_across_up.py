@@ -78,7 +78,7 @@ def clamped(rig: Rig) -> Path:
 def test_counts_of_an_owners_rows_are_in_no_file_of_ups_run(rig):
     out, ledger = places(rig)
     done = carried_out(clamped(rig), out=out, ledger=ledger)
-    assert "anna: column 'x': 1 of 40 values is clamped (1 above high)" in done.told()  # which goes to stderr
+    assert "anna: column 'x': 1 of 40 values is clamped (1 above high)" in done.row_warnings()  # which goes to stderr
     assert (out / "logs" / "server.log").is_file()
     assert counts_in(out) == []
 

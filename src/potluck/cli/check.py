@@ -35,6 +35,6 @@ def command(plan: Path, settings: tuple[str, ...]) -> int:
             out.lines(f"  {key} = {value}" for key, value in verdict.flat())
 
     say.data(verdict.document(), text)
-    say.warn([*verdict.warnings, *verdict.told()])
-    say.notes(verdict.noted())
+    say.warn([*verdict.warnings, *verdict.row_warnings()])
+    say.notes(verdict.row_notes())
     return 0 if verdict.ok else 2

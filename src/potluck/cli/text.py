@@ -235,8 +235,8 @@ def spent(document: Mapping[str, object]) -> str:
 
 def finished(say: Voice, done: Run, show: Callable[[Terminal, Run], None] = show_run) -> None:
     """Print a run: what to mind of it, and what comes of it."""
-    say.warn([*done.warnings, *done.told()])
-    say.notes(done.noted())
+    say.warn([*done.warnings, *done.row_warnings()])
+    say.notes(done.row_notes())
     say.data(done.document, lambda out: show(out, done))
 
 

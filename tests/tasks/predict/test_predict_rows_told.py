@@ -31,7 +31,7 @@ def stand_in(monkeypatch, tmp_path):
 def test_check_and_run_tell_the_client_of_values_that_do_not_fit(tmp_path, capsys):
     path = scene.settle(tmp_path, None, ROWS)
     verdict = check(path)
-    assert verdict.told() == [f"clinic: {line}" for line in SAID]
+    assert verdict.row_warnings() == [f"clinic: {line}" for line in SAID]
     assert verdict.document()["data"]["clinic"]["columns"][0]["above"] == 1
     assert command(potluck, ["run", str(path), "--out", str(tmp_path / "r"), "--json"]) == 0
     said = capsys.readouterr()
@@ -44,8 +44,8 @@ def test_check_and_run_tell_the_client_of_values_that_do_not_fit(tmp_path, capsy
 def test_the_control_where_nobody_counts_the_scores_alone_are_heard_of(tmp_path, monkeypatch):
     monkeypatch.setattr(tally.Counting, "column", lambda *_: None)
     path = scene.settle(tmp_path, None, ROWS)
-    assert check(path).told() == []
-    assert run(path, out=tmp_path / "r").told() == []
+    assert check(path).row_warnings() == []
+    assert run(path, out=tmp_path / "r").row_warnings() == []
 
 
 def test_across_machines_the_clients_owner_alone_is_told(tmp_path):

@@ -82,11 +82,11 @@ class Verdict:
         more = {"forecast": self.forecast, "rate": self.rate, "room": self.room}
         return found | {name: dict(part) for name, part in more.items() if part is not None}
 
-    def told(self) -> list[str]:
+    def row_warnings(self) -> list[str]:
         """What the owners have to mind of their rows, a line each."""
         return told(self.data)
 
-    def noted(self) -> list[str]:
+    def row_notes(self) -> list[str]:
         """What of their rows may be worth a look, a line each."""
         return noted(self.data)
 

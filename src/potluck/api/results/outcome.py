@@ -92,11 +92,11 @@ class Run:
         found = self.document["warnings"]
         return list(found) if isinstance(found, list) else []
 
-    def told(self) -> list[str]:
+    def row_warnings(self) -> list[str]:
         """What the owners have to mind of their rows, a line each."""
         return told(self.data)
 
-    def noted(self) -> list[str]:
+    def row_notes(self) -> list[str]:
         """What of their rows may be worth a look, a line each."""
         return noted(self.data)
 
@@ -117,7 +117,7 @@ class Run:
         return write_report(self.folder, Path(path) if path else None)
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<li>{escape(visible(line))}</li>" for line in self.told())
+        lines = "".join(f"<li>{escape(visible(line))}</li>" for line in self.row_warnings())
         return run_html(self.folder) + (f"<ul>{lines}</ul>" if lines else "")
 
 

@@ -60,7 +60,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class RowBatch:
     """Some rows. lines [n]: of the file, or row numbers from 1. columns: by field [n], numbers or codes, NaN where
     there is no value (OTHER or CASE where a category does not declare it). target [n]: likewise; other [n]: the text
     of a target that is not declared, else None. persons [n], held [n]. rows: how many these are of; unmet: rows that do
@@ -94,7 +94,7 @@ def grounded(relation: Relation) -> tuple[Layer, dict[str, Cell]]:
     }
 
 
-def parts(source: Source, wish: Wish, problems: Problems, hint: str = CELL) -> Iterator[Part]:
+def parts(source: Source, wish: Wish, problems: Problems, hint: str = CELL) -> Iterator[RowBatch]:
     """All rows, in order. Cells that do not fit go into `problems`, with this hint, and are 0 here. Raises DataError,
     Doubt."""
     with opened(source, problems.where).open(wish.names, wish.layout, problems, problems.careful) as relation:
@@ -161,7 +161,7 @@ def _part(
     cells: dict[str, Cell],
     problems: Problems,
     hint: str,
-) -> Part:
+) -> RowBatch:
     """What does not fit in a column that others or conditions rest on is told of every row, else of those that stay."""
     early = {one.name for one in wish.early}
     columns: dict[str, Floats] = {}
@@ -198,7 +198,7 @@ def _part(
     persons = texts(found["person"]) if "person" in found else []
     held = found["held"] == 1 if "held" in found else np.zeros(length, np.bool_)
     said = {one.name: found[f"text {one.name}"] for one in wish.fields if one.apart}
-    return Part(lines, columns, target, other, persons, held, unmet, length, texts=said)
+    return RowBatch(lines, columns, target, other, persons, held, unmet, length, texts=said)
 
 
 def _fitting(

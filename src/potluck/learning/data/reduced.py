@@ -12,7 +12,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.column import Field
 from potluck.learning.data.expressions import expressions
 from potluck.learning.data.notation import Notation
-from potluck.learning.data.parts import Part, Wish, grounded, parts
+from potluck.learning.data.parts import RowBatch, Wish, grounded, parts
 from potluck.learning.data.persons import persons, twice
 from potluck.learning.data.problems import Doubt, Problems
 from potluck.learning.data.reducing import Reducing, gathered
@@ -26,7 +26,7 @@ CHANGED = "gives other rows than a moment ago"
 NUMBERS = ("read", "met", "wrong", "twice", "odd")
 
 
-def reduced(source: Source, wish: Wish, how: Reducing, problems: Problems) -> Iterator[Part]:
+def reduced(source: Source, wish: Wish, how: Reducing, problems: Problems) -> Iterator[RowBatch]:
     """All persons, in no order, without lines. wish: the fields of persons. Raises DataError, Doubt."""
     if problems.careful and not _fit(source, how, problems):
         return
@@ -69,7 +69,7 @@ def _refused(goal: Goal, field: Field, codes: Floats, how: Notation) -> Floats:
 
 def _part(
     wish: Wish, found: dict[str, Column], counted: Mapping[str, Mapping[str, str]], person: str, problems: Problems
-) -> Part:
+) -> RowBatch:
     numbers = {what: found[what].astype(np.int64) for what in NUMBERS}
     if not problems.careful and (numbers["wrong"].any() or numbers["twice"].any() or numbers["odd"].any()):
         raise Doubt
@@ -80,7 +80,7 @@ def _part(
     stays = numbers["met"] > 0
     length = int(stays.sum())
     some = {what: values[stays] for what, values in found.items()}
-    return Part(
+    return RowBatch(
         np.zeros(length, np.int64),
         {one.name: some[f"column {one.name}"].astype(np.float64) for one in wish.fields},
         some["target"].astype(np.float64) if "target" in some else np.zeros(length),

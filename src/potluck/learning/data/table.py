@@ -21,7 +21,7 @@ from potluck.learning.data.declared import declared
 from potluck.learning.data.encode import Encoding, encode, encoding, referred
 from potluck.learning.data.files.cells import Cells, Found, Reader, whole
 from potluck.learning.data.mixed import Inputs, inputs
-from potluck.learning.data.parts import Part, Wish, parts
+from potluck.learning.data.parts import RowBatch, Wish, parts
 from potluck.learning.data.persons import coded, one_row_each, one_side, persons
 from potluck.learning.data.problems import GAP, Problems, carefully
 from potluck.learning.data.reduced import reduced
@@ -227,7 +227,7 @@ def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Proble
     return Table(features, target, person, test, columns, schema, tally, validation=validation, cells=cells, site=site)
 
 
-def _parts(source: Source, plan: Plan, wish: Wish, problems: Problems) -> Iterator[Part]:
+def _parts(source: Source, plan: Plan, wish: Wish, problems: Problems) -> Iterator[RowBatch]:
     """Rows, or the persons that a plan reduces them to."""
     if plan.data.reduce is None:
         return parts(source, wish, problems)
@@ -251,7 +251,7 @@ def joined(parts: list[NDArray[T]]) -> NDArray[T]:
 
 
 def _block(
-    part: Part,
+    part: RowBatch,
     plan: Plan,
     how: Encoding,
     wish: Wish,
@@ -283,7 +283,7 @@ def _block(
 
 
 def _kept(
-    part: Part,
+    part: RowBatch,
     columns: Mapping[str, Floats],
     target: Floats,
     how: Encoding,

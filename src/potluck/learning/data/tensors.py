@@ -17,7 +17,7 @@ from potluck.learning.data.encode import Encoding
 from potluck.learning.data.files.cells import Found, Reader
 from potluck.learning.data.files.folder import Outside
 from potluck.learning.data.files.store import Store
-from potluck.learning.data.parts import Part
+from potluck.learning.data.parts import RowBatch
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Rows
 from potluck.learning.data.tally import Counting
@@ -54,7 +54,7 @@ def _store(column: str, source: Rows, where: str) -> Store:
 
 def looked_into(
     readers: Mapping[str, Reader],
-    part: Part,
+    part: RowBatch,
     columns: dict[str, Floats],
     wanted: NDArray[np.bool_],
     how: Encoding,
