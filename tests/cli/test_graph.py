@@ -146,3 +146,23 @@ def test_python_makes_the_same_file(cli, here):
     found = potluck.graph(sys.modules["networks_of_a_test"].net(), {"features": [13]}, here / "b.graph")
     assert (here / "a.graph").read_bytes() == (here / "b.graph").read_bytes()
     assert found.document()["parameters"]["trained"] == 241
+
+
+def test_a_plan_is_shown_by_what_it_trains(cli, shops):
+    """Layers with the first weights that the plan's seed gives; a logistic model is one layer."""
+    plan = shops / "plan.toml"
+    one = json.loads(cli("graph", "show", plan, "--json").out)
+    assert [(layer["name"], layer["op"]) for layer in one["layers"]] == [("layers.0", "linear")]
+    text = plan.read_text().replace('kind = "logistic"', 'kind = "network"\nlayers = [5]\nseed = 3')
+    plan.write_text(text.replace('method = "newton"', 'method = "average"'))
+    found = json.loads(cli("graph", "show", plan, "--json").out)
+    features = one["inputs"][0]["shape"][1]
+    assert [layer["parameters"] for layer in found["layers"]] == [5 * (features + 1), 6]
+    assert found["operations"] == {"linear": 2, "relu": 1}
+    plan.write_text(plan.read_text().replace("layers = [5]\nseed = 3", "layers = [5]\nseed = 4"))
+    other = json.loads(cli("graph", "show", plan, "--json").out)
+    assert (other["graph"], other["weights"]) == (found["graph"], other["weights"])
+    assert other["weights"] != found["weights"]
+    refused = cli("graph", "show", plan, "--base", plan)
+    assert refused.code == 2
+    assert "the base is looked for in models/ beside it" in refused.err

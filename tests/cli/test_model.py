@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from potluck.learning.models.onnx_file import onnx_file
+from potluck.learning.models.exports.onnx_file import onnx_file
 from support.learning.models import some
 
 

@@ -61,6 +61,9 @@ def _input(text: str, beside: dict[str, Sizes]) -> tuple[str, Sizes]:
 @click.option("--base", type=PATH, help="The safetensors file with its frozen weights, to be checked too.")
 @spoken
 def show(file: Path, base: Path | None) -> None:
-    """What is in a graph's FILE: layers, what is trained, what it takes, what a row costs. Nothing of it runs."""
+    """What is in a graph's FILE: layers, what is trained, what it takes, what a row costs. Nothing of it runs.
+
+    FILE may be a plan (.toml), too: then what it trains, layers as the graph that they would be.
+    """
     found = show_graph(file, base)
     voice().lines({"file": str(file.absolute()), **found.document()}, found.lines())

@@ -64,7 +64,8 @@ def _show(out: Terminal, one: Asked) -> None:
     out.say(f"  with: {one.together}")
     out.lines(f"  sees: {line}" for line in one.seen)
     if one.network is not None:
-        out.say(f"  network: {one.plan.model.digest if one.plan.model else ''}; trained: {some(one.trained)}")
+        digest = one.plan.model.digest if one.plan.model else None
+        out.say(f"  network: {digest or 'layers, shown as a graph'}; trained: {some(one.trained)}")
         out.lines(f"    {line}" for line in one.network.lines())
         out.lines([f"    {one.room.words()}"] if one.room else [])
     elif one.plan.drawn:

@@ -94,7 +94,7 @@ def _of_model(plan: Plan, method: TrainingMethod) -> Iterator[str]:
     if not plan.drawn and model.trainable != graphs.ALL:
         yield "model.trainable: names weights of a graph, and there is none. hint: leave it out, or model.graph"
     if model.start is not None and model.graph is None:
-        yield "model.start: goes on with a graph. hint: leave it out, or name model.graph too"
+        yield "model.start: goes on with a graph. hint: name model.graph too; layers become one by model export"
     if model.base is not None and not plan.drawn:
         yield "model.base: frozen weights are a graph's. hint: leave it out, or name model.graph too"
     if plan.drawn and not kind.deep:

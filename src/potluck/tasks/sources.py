@@ -29,6 +29,10 @@ class Written(Protocol):
     folder: Path
     where: str
 
+    def fits(self, spec: core.Plan) -> None:
+        """Look at what could not be compared before column patterns were resolved. Raises PlanError."""
+        ...
+
 
 def sources(plan: Written, data: Sources | None) -> Mapping[str, Rows]:
     """The source of every site, by name. Raises PlanError: a site without data, or data without a site; as `opened`."""
@@ -75,9 +79,11 @@ def _opened(plan: Written, source: Source | Mapping[str, Source], site: str, key
 
 def tables(plan: Written, data: Sources | None) -> tuple[core.Plan, dict[Party, Table]]:
     """The plan with its column patterns resolved, and every site's table. Raises DataError, naming site and column:
-    a cell does not fit the plan, or of a whole column none does."""
+    a cell does not fit the plan, or of a whole column none does; PlanError: columns that patterns match do not fit a
+    graph, or the model that the plan starts from."""
     given = sources(plan, data)
     spec = resolve(plan.spec, {name: header(given[name], plan.spec, name) for name in plan.spec.federation.sites})
+    plan.fits(spec)
     found = {site: rows_of(given[site.name], spec, site.name) for site in spec.sites}
     for site, table in found.items():
         required(table.tally, site.name)

@@ -13,11 +13,11 @@ import potluck
 from potluck.api.results.export import export
 from potluck.core.errors import UsageError
 from potluck.learning.graph.file import read
-from potluck.learning.models.as_graph import as_graph
+from potluck.learning.models.exports.as_graph import as_graph
+from potluck.learning.models.exports.onnx_file import onnx_file
 from potluck.learning.models.graph_model import GraphModel
 from potluck.learning.models.model import Model
 from potluck.learning.models.model import model as built
-from potluck.learning.models.onnx_file import onnx_file
 from support.graph import trained as drawn
 from support.learning.models import some
 from support.onnx.running import run

@@ -261,12 +261,53 @@ def test_a_run_goes_on_from_an_earlier_runs_model(graphs, tmp_path):
         np.testing.assert_allclose(later.graph.network.tensors[name], one, rtol=0, atol=1e-6)
 
 
+def test_columns_that_a_pattern_matches_go_into_a_graph_and_on_from_a_model(graphs, tmp_path):
+    """What a pattern stands for is known when files are read: only then is it compared."""
+    by_name = potluck.run(drawn.plan(graphs["binary"]), drawn.frames(), out=tmp_path / "run", ledger=tmp_path / "l")
+    spread = {"kind": "number", "low": -1, "high": 1}
+
+    def patterned(graph, columns, **model):
+        tables = drawn.tables(graph, model=model)
+        tables["data"]["columns"] = columns | {"y": tables["data"]["columns"]["y"]}
+        return potluck.Plan(**tables)
+
+    def ran(plan, rows, name):
+        return potluck.run(plan, rows, out=tmp_path / name, ledger=tmp_path / "l").model
+
+    frames, named = drawn.frames(), {"x": "v1", "z": "v2"}
+    renamed = {name: one.rename(columns=named) for name, one in frames.items()}
+    first = ran(patterned(graphs["binary"], {"v*": spread}), renamed, "first")
+    assert first.graph.content == by_name.model.graph.content
+    start = str(tmp_path / "first" / "model.json")
+    again = ran(patterned(graphs["binary"], {"v*": spread}, start=start), renamed, "again")
+    straight = ran(patterned(graphs["binary"], {"v1": spread, "v2": spread}, start=start), renamed, "straight")
+    assert again.graph.content == straight.graph.content != first.graph.content
+    others = {name: one.rename(columns={"v1": "v0"}) for name, one in renamed.items()}
+    with pytest.raises(PlanError, match=r"model\.start: was trained on other columns"):
+        ran(patterned(graphs["binary"], {"v*": spread}, start=start), others, "others")
+    with pytest.raises(PlanError, match=r"model\.graph: it takes float32 \[b, 5\], and the plan has 2 features"):
+        ran(patterned(graphs["wide"], {"v*": spread}), renamed, "wide")
+
+
+def test_a_run_goes_on_from_a_model_of_another_protection(graphs, tmp_path):
+    """A model file names none: the same two rounds more, whatever protected the first two, and these."""
+    frames, found = drawn.frames(), set()
+    for before, after in (("mask", "clear"), ("clear", "tee"), ("tee", "mask")):
+        folder = tmp_path / f"{before}-{after}"
+        potluck.run(drawn.plan(graphs["binary"], scheme=before), frames, out=folder, ledger=tmp_path / "l")
+        plan = drawn.plan(graphs["binary"], scheme=after, model={"start": str(folder / "model.json")})
+        found.add(potluck.run(plan, frames, out=folder / "on", ledger=tmp_path / "l").model.digest())
+    assert len(found) == 1
+
+
 def test_a_start_of_another_graph_or_other_columns_is_refused_by_name(graphs, tmp_path):
     potluck.run(drawn.plan(graphs["binary"]), drawn.frames(), out=tmp_path / "run", ledger=tmp_path / "l")
     start = {"start": str(tmp_path / "run" / "model.json")}
     assert drawn.plan(graphs["binary"], model=start).require() is not None  # the control
-    with pytest.raises(PlanError, match=r"model.start: is of another graph than model\.graph"):
+    with pytest.raises(PlanError, match=r"model.start: is of another graph than model\.graph\. hint"):
         drawn.plan(graphs["drop"], model=start)
+    with pytest.raises(PlanError, match=r"another graph than model\.graph: 0\.weight is \[8, 2\] and \[8, 5\]"):
+        drawn.plan(graphs["wide"], model=start)
     tables = drawn.tables(graphs["binary"], model=start)
     tables["data"]["columns"]["x"] = {"kind": "number", "low": -2, "high": 1}
     with pytest.raises(PlanError, match=r"model\.start: was trained on other columns"):

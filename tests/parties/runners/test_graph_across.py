@@ -114,6 +114,27 @@ def test_the_inbox_shows_what_the_graph_holds_and_approval_pins_it(fed, graph):
     assert f"network: {plan.spec.model.digest} is not here: nobody can say what it holds" in shown.output
 
 
+def test_the_inbox_shows_layers_by_the_same_table(fed):
+    by_person(fed, "a")
+    tables = dict(scene.plan(word="mask").tables)
+    tables["model"] = {"kind": "network", "layers": [6, 3], "activation": "tanh", "seed": 5}
+    tables["training"] = {"method": "average", "rounds": 2, "rate": 0.1}
+    plan = quick(potluck.Plan(**tables))
+    with fed.attending("a"), pytest.raises(Refused, match="a has not approved it yet"):
+        across.until(fed, plan, "pending")
+    (asked,) = inbox.inbox(fed.folder / "a")
+    found = asked.document()["network"]
+    assert [(one["op"], one["shape"]) for one in found["layers"]] == [
+        ("linear", ["b", 6]),
+        ("linear", ["b", 3]),
+        ("linear", ["b", 1]),
+    ]
+    assert found["parameters"]["trained"] == sum(one["parameters"] for one in found["layers"])
+    assert found["trains"] == [f"layers.{place}.{part}" for place in range(3) for part in ("weight", "bias")]
+    shown = CliRunner().invoke(cli.inbox, [str(fed.folder / "a")])
+    assert "network: layers, shown as a graph; trained: layers.0.weight" in shown.output
+
+
 def test_a_graph_that_this_version_cannot_read_is_said_in_the_inbox_and_can_only_be_denied(fed, graph, monkeypatch):
     by_person(fed, "a")
     with fed.attending("a"), pytest.raises(Refused, match="a has not approved it yet"):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,9 @@ from potluck.core.views import Never, View
 from potluck.dp import claim
 from potluck.dp.account import promise
 from potluck.learning.graph.outline import Outline, outline
+from potluck.learning.models.exports.as_graph import of_plan
 from potluck.learning.models.graphs import Equipped, trained_of
+from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.room import Room, room
 from potluck.members.federation import titled
 from potluck.members.home import SiteHome
@@ -69,10 +72,15 @@ class Asked:
         """What will be learnt, in a sentence or two."""
         return f"asked {self.plan.purpose!r}: {task_of(self.plan).learnt(self.plan, self.me)}"
 
-    @property
+    @cached_property
     def network(self) -> Outline | None:
-        """What the plan's graph holds; None where it has none, or it did not come."""
-        return outline(self.plan.network) if isinstance(self.plan, Equipped) else None
+        """What the plan's network holds, layers as the graph that they would be; None where it trains none, its
+        graph did not come, or it cannot be carried out as it is written."""
+        plan = self.plan
+        if not isinstance(plan, Equipped) and (catalog.check(plan)[0] or plan.model is None or not kind_of(plan).deep):
+            return None
+        found = of_plan(plan)
+        return outline(found) if found else None
 
     @property
     def room(self) -> Room | None:
@@ -81,8 +89,10 @@ class Asked:
 
     @property
     def trained(self) -> list[str]:
-        """Weights of the graph that train."""
-        return [one.name for one in trained_of(self.plan)] if isinstance(self.plan, Equipped) else []
+        """Weights of the network that train."""
+        if isinstance(self.plan, Equipped):
+            return [one.name for one in trained_of(self.plan)]
+        return [one.name for one in self.network.network.graph.weights] if self.network else []
 
     @property
     def together(self) -> str:

@@ -16,15 +16,13 @@ def begun(spec: Spec, folder: Path, where: str) -> Model | None:
         return None
     model = Model.read(folder / spec.model.start)
     if model.graph is None:
-        hint = "model.json of a run whose plan named model.graph"
+        hint = "potluck model export --to graph makes one of a model of layers; name that as model.graph, without start"
         raise PlanError("model.start: is no network of a graph", where=where, hint=hint)
     return model
 
 
 def unlike(spec: Spec, model: Model) -> list[str]:
-    """What of a plan that has no other errors does not fit the model that it starts from."""
-    if any("*" in name for name in spec.data.columns):
-        return ["model.start: a pattern of columns cannot be compared with its columns. hint: name them one by one"]
+    """What of a plan without other errors, whose columns are known, does not fit the model that it starts from."""
     if encoding(spec) != model.encoding:
         return ["model.start: was trained on other columns, or on these as declared otherwise. hint: its own plan's"]
     if goal_of(spec) != model.target:

@@ -11,7 +11,7 @@ from potluck.api.plan.defaults import filled
 from potluck.api.plan.grammar import Toml, override, parse, read_text, read_toml, replaced
 from potluck.core import plan as core
 from potluck.core.errors import PlanError, UsageError
-from potluck.learning.models.graphs import with_file
+from potluck.learning.models.graphs import fits, patterned, with_file
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import layered, mode_of
 from potluck.tasks import catalog
@@ -91,17 +91,29 @@ class Plan:
     def problems(self) -> tuple[list[str], list[str]]:
         """(errors, warnings): everything that keeps this plan from running as promised, and what to mind."""
         errors, warnings = catalog.check(self.spec)
-        if not errors and self._start is not None:
+        if not errors and self._start is not None and not patterned(self.spec):
             errors = unlike(self.spec, self._start)
         return errors, warnings
+
+    def fits(self, spec: core.Plan) -> None:
+        """What could not be compared before column patterns were resolved. spec: the plan with its columns by name.
+
+        Raises PlanError: they do not fit the graph, or the model that the plan starts from.
+        """
+        if patterned(self.spec) and spec.drawn:
+            errors = [*fits(spec), *(unlike(spec, self._start) if self._start is not None else ())]
+            self._raise(errors)
 
     def require(self) -> list[str]:
         """The warnings. Raises PlanError with the first error."""
         errors, warnings = self.problems()
+        self._raise(errors)
+        return warnings
+
+    def _raise(self, errors: Sequence[str]) -> None:
         if errors:
             what, _, hint = errors[0].partition(". hint: ")
             raise PlanError(what, where=self.where, hint=hint)
-        return warnings
 
     def text(self) -> str:
         """The plan's text as run: the file as written, then the overrides as comments."""

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from potluck.core.errors import UsageError
 from potluck.learning.graph.file import write, written
-from potluck.learning.models.as_graph import as_graph
+from potluck.learning.models.exports.as_graph import as_graph
+from potluck.learning.models.exports.onnx_file import onnx_file
 from potluck.learning.models.model import Model
-from potluck.learning.models.onnx_file import onnx_file
 from potluck.tasks.trained import MODEL
 
 

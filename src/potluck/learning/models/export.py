@@ -1,7 +1,7 @@
 """The same model as a fitted scikit-learn pipeline (an optional package): stock classes, learned attributes set.
 
 The first step is a FunctionTransformer over this package's own encoding, so that raw frames are read alike. A network
-of a graph has no stock class: its pipeline is one estimator of this package (`estimators`).
+of a graph has no stock class: its pipeline is one estimator of this package (`exports.estimators`).
 """
 
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ def pipeline(model: Trained) -> "Pipeline":
     except ImportError:
         raise UsageError("scikit-learn is missing", hint="pip install 'potluck[sklearn]'") from None
     if model.graph is not None:
-        from potluck.learning.models.estimators import estimator as of_graph
+        from potluck.learning.models.exports.estimators import estimator as of_graph
 
         return Pipeline([("model", of_graph(model))])
     encode = FunctionTransformer(model.features, feature_names_out=_names)

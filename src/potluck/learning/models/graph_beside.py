@@ -9,7 +9,8 @@ from potluck.learning.data.texts.worded import Tokenizers
 from potluck.learning.graph.bases import FOLDER, base_in
 from potluck.learning.graph.file import contents, parsed
 from potluck.learning.models.graph_model import GraphModel
-from potluck.learning.models.graphs import digest_of, shape_faults
+from potluck.learning.models.graph_shapes import shape_faults
+from potluck.learning.models.graphs import digest_of
 
 
 def read_graph(path: Path, digest: str, how: Encoding, target: Goal, tokenizers: Tokenizers) -> GraphModel:

@@ -17,12 +17,10 @@ from potluck.core.errors import PlanError, UsageError
 from potluck.core.plan import Plan, required
 from potluck.core.slices import Sliced, whole
 from potluck.core.visible import visible
-from potluck.learning.data.encode import Encoding, encoding, tensors, worded
-from potluck.learning.data.mixed import FEATURES
-from potluck.learning.data.target import Goal, goal_of
+from potluck.learning.data.encode import encoding
+from potluck.learning.data.target import goal_of
 from potluck.learning.data.texts import tokenizer
-from potluck.learning.data.texts.cells import MASK
-from potluck.learning.data.texts.worded import Tokenizers, Worded
+from potluck.learning.data.texts.worded import Tokenizers, Worded, tokenizers_of
 from potluck.learning.graph.bases import FOLDER, LOOKED, base_in
 from potluck.learning.graph.file import Network, contents, parsed
 from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, memory, program
@@ -32,6 +30,7 @@ from potluck.learning.graph.value import FLOATS
 from potluck.learning.models.carried import joined, named, stretches, with_tokenizers
 from potluck.learning.models.fitted import training
 from potluck.learning.models.graph_model import rows_at_once
+from potluck.learning.models.graph_shapes import shape_faults
 from potluck.learning.training.method import WIDEST, method_of
 
 ALL = ("*",)
@@ -89,7 +88,8 @@ def with_file(plan: Plan, folder: Path, where: str, start: bytes | None = None) 
         network = _parsed(content, "model.start", models)
         if network.digest != before.digest:
             hint = "the model of a run that trained this very graph"
-            raise PlanError("model.start: is of another graph than model.graph", where=where, hint=hint)
+            what = f"model.start: is of another graph than model.graph{_apart(network, before)}"
+            raise PlanError(what, where=where, hint=hint)
     digest = digest_of(content)
     if model.digest not in (None, digest):
         of = "model.graph" if start is None else "model.start"
@@ -97,6 +97,16 @@ def with_file(plan: Plan, folder: Path, where: str, start: bytes | None = None) 
     named = msgspec.structs.replace(plan, model=msgspec.structs.replace(model, digest=digest))
     named, tokenizers = with_tokenizers(named, folder, where)
     return equipped(named, content, network, tokenizers)
+
+
+def _apart(one: Network, other: Network) -> str:
+    """The first weight that two graphs do not have alike; empty where all are."""
+    ours, theirs = ({held.name: held for held in network.graph.weights} for network in (one, other))
+    for name in [*theirs, *ours]:
+        if ours.get(name) != theirs.get(name):
+            shapes = (f"{list(held[name].shape)}" if name in held else "none" for held in (ours, theirs))
+            return f": {visible(name)} is {' and '.join(shapes)}"
+    return ""
 
 
 def _parsed(content: bytes, where: str, models: Path | None) -> Network:
@@ -227,8 +237,19 @@ def faults(plan: Plan) -> Iterator[str]:
         yield f"model.graph: stands instead of layers. hint: leave out {keys}"
     yield from _named(plan)
     yield from _cut_off(plan)
-    yield from shape_faults(network_of(plan), encoding(plan), goal_of(plan), plan.tokenizers)
+    if not patterned(plan):
+        yield from fits(plan)
     yield from _bounded(plan)
+
+
+def patterned(plan: Plan) -> bool:
+    """Whether a column may be a pattern: then nobody knows the plan's columns before files are read."""
+    return any("*" in name for name in plan.data.columns)
+
+
+def fits(plan: Plan) -> Iterator[str]:
+    """What of a plan's graph does not fit its columns, which are known, and its target."""
+    yield from shape_faults(network_of(plan), encoding(plan), goal_of(plan), tokenizers_of(plan))
 
 
 def _named(plan: Plan) -> Iterator[str]:
@@ -267,60 +288,6 @@ def _cut_off(plan: Plan) -> Iterator[str]:
     if network.graph.output not in moved:
         what = "no gradient comes to what it names: comparisons stand between it and the output"
         yield f"model.trainable: {what}. hint: name weights that the output depends on smoothly"
-
-
-def shape_faults(network: Network, how: Encoding, target: Goal, tokenizers: Tokenizers) -> Iterator[str]:
-    """What of a graph does not fit a plan's columns and its target."""
-    graph, values = network.graph, network.checked.values
-    wanted, features = tensors(how), len(how.names)
-    inputs = {one.name for one in graph.inputs}
-    texts = {one.name for one in worded(how)}
-    masks = {f"{name}{MASK}": wanted[name] for name in texts if f"{name}{MASK}" in inputs - set(wanted)}
-    texts, wanted = texts | set(masks), wanted | masks
-    if features or not wanted:
-        wanted[FEATURES] = (features,)
-    hint = f"make it with {' '.join(_input(name, shape, name in texts) for name, shape in wanted.items())}"
-    if inputs != set(wanted):
-        what = f"it takes {', '.join(one.name for one in graph.inputs)}, and the plan gives {', '.join(wanted)}"
-        yield f"model.graph: {visible(what)}. hint: {hint}"
-        return
-    for name, shape in wanted.items():
-        given = values[name]
-        fits = given.dtype == "int64" if name in texts else given.dtype in FLOATS
-        if not fits or given.shape != (1, *shape):
-            found = ", ".join(("b", *map(str, given.shape[1:])))
-            of = f"[b, {', '.join(map(str, shape))}] of {visible(name)}"
-            gives = f"{features} features" if name == FEATURES else of
-            yield f"model.graph: it takes {given.dtype} [{found}], and the plan has {gives}. hint: {hint}"
-    yield from _tokens(network, how, tokenizers)
-    made = values[graph.output].shape
-    if made != (1, target.outputs):
-        of = {"classes": f"{target.outputs} classes", "binary": "two sides", "number": "a number"}[target.side]
-        what = f"it makes [b, {', '.join(map(str, made[1:]))}], and the target has {of}"
-        yield f"model.graph: {what}. hint: logits [b, {target.outputs}]; or another data.target"
-
-
-def _tokens(network: Network, how: Encoding, tokenizers: Tokenizers) -> Iterator[str]:
-    """What of a graph does not fit the tokenizers of texts: a token without a place would end a whole batch."""
-    below = network.checked.below
-    for one in worded(how):
-        at, found, most = f"data.columns.{one.name}", tokenizers.get(one.tokenizer or ""), below.get(one.name)
-        if found is None:
-            yield f'{at}.tokenizer: is not here. hint: tokenizer = "tokenizer.json", beside the plan'
-            continue
-        if most is not None and most < found.vocabulary:
-            what = f"the graph has a table of {most} tokens, and its tokenizer gives {found.vocabulary}"
-            yield f"{at}.tokenizer: {visible(what)}. hint: the tokenizer that the graph was made for"
-        if below.get(f"{one.name}{MASK}", 2) < 2:
-            what = f"the graph looks in a table of one row for what is 0 or 1, {visible(one.name)}{MASK}"
-            yield f"{at}: {what}. hint: a table of two rows"
-        if (one.length or 0) <= found.own:
-            yield f"{at}.length: its tokenizer puts {found.own} tokens around each text. hint: a larger length"
-
-
-def _input(name: str, shape: tuple[int, ...], whole: bool) -> str:
-    """An input as `potluck graph make` takes it. whole: of whole numbers."""
-    return f"--input {visible(name)}={','.join(map(str, shape))}{':int64' if whole else ''}"
 
 
 def _bounded(plan: Plan) -> Iterator[str]:

@@ -14,7 +14,7 @@ import msgspec
 from potluck.core.errors import UsageError
 from potluck.learning.data.target import Goal, Side
 from potluck.learning.graph.value import DType
-from potluck.learning.models.as_graph import as_graph
+from potluck.learning.models.exports.as_graph import as_graph
 from potluck.learning.models.model import Model
 from potluck.learning.onnx.network import said
 from potluck.learning.onnx.writer import IR, OPSET, Writer, onnx
