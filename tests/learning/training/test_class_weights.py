@@ -166,3 +166,21 @@ def test_metrics_count_every_row_once():
     metrics = run(build(spec), tables, grid=True).metrics
     assert metrics.rows == sum(int(table.test.sum()) for table in tables.values())
     assert msgspec.to_builtins(spec.training)["class_weights"] == {"1": 5.0}
+
+
+def test_what_others_could_have_had_has_the_same_objective(tmp_path):
+    """Rows in one place are weighed too: the comparison is of the same steps, not of a fit without weights."""
+    found = potluck.run(
+        potluck.Plan(
+            name="w", purpose="p", task="train", federation={"sites": ["a", "b"], "server": "curious"},
+            data={
+                "columns": {"x": {"kind": "number", "low": 0, "high": 10}},
+                "target": {"column": "y", "positive": ["1"]},
+                "split": {"test": 0.3},
+            },
+            model={"kind": "logistic"}, protect={"with": "clear"}, privacy={"noise": "none"},
+            training={"method": "gradient", "rounds": 5, "optimizer": "adam", "class_weights": {"1": 9.0}},
+        ),
+        {"a": rows(0), "b": rows(1)}, out=tmp_path / "out", compare=True,
+    ).document["metrics"]  # fmt: skip
+    assert found["pooled"] == {key: found["federated"][key] for key in found["pooled"]}

@@ -200,6 +200,20 @@ def test_a_run_that_is_replayed_from_its_opened_sums_gives_the_same_bytes(files)
         assert state == asked
 
 
+def test_a_run_goes_on_from_an_earlier_runs_model(files, tmp_path):
+    first = plan(files, "number", "number", rounds=2)
+    done = potluck.run(first, drawn.frames(kind="number"), out=tmp_path / "first", ledger=tmp_path / "l")
+    start = {"start": str(tmp_path / "first" / "model.json")}
+    again = plan(files, "number", "number", model=start, rounds=2)
+    begun = np.concatenate([one.reshape(-1) for one in done.model.graph.network.tensors.values()])
+    assert (np.frombuffer(next(build(again.spec).lead()).state) == begun).all()
+    later = run(build(again.spec), tables_of(again, "number"), grid=True).model.graph.network.tensors
+    four = plan(files, "number", "number", rounds=4)
+    whole = run(build(four.spec), tables_of(four, "number"), grid=True).model.graph.network.tensors
+    for name, one in whole.items():
+        np.testing.assert_allclose(later[name], one, rtol=0, atol=1e-6)
+
+
 def test_frozen_weights_are_in_no_sum(files):
     one = plan(files, "binary", model={"trainable": ["4.*"]})
     assert next(build(one.spec).lead()).blocks[0].size == 8 + 1

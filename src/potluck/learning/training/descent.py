@@ -77,7 +77,7 @@ class Descent:
     def course(self) -> ServerSteps:
         """One step down the opened gradient a round."""
         spec, weights, optimizer = training(self.plan), self.initial(), optimizer_of(self.plan)
-        penalty = l2(self.plan) * self.form.penalised()
+        ridge, held = l2(self.plan), self.form.penalised()
         states = [optimizer.begin(len(weights[part])) for part in slices(len(weights))]
         mean = Mean(spec)
         for number in range(spec.rounds):
@@ -89,7 +89,7 @@ class Descent:
             del answer
             weights = np.empty(len(before))
             for place, part in enumerate(slices(len(weights))):
-                slope = total[part] * stands_for(self.plan) + penalty[part] * before[part]
+                slope = total[part] * stands_for(self.plan) + ridge * held[part] * before[part]
                 move, states[place] = optimizer.step(slope, divisor, rate, states[place])
                 weights[part] = before[part] - move
             within(self.plan, weights)

@@ -55,10 +55,11 @@ def compared(spec: Spec, tables: Mapping[Party, Table], outcome: Outcome) -> Com
 
 
 def _converged(plan: Spec) -> Spec:
-    """The plan as somebody with all its rows at hand would run it: to convergence, where the method may matter."""
-    if kind_of(plan).link is None:
+    """The plan as somebody with all its rows at hand would run it: to convergence, where the method may matter and
+    another has the same objective."""
+    training = required(plan.training)
+    if kind_of(plan).link is None or training.class_weights:
         return plan
     method, rounds = next((word, one.settled) for word, one in METHODS.entries.items() if one.settled)
-    training = required(plan.training)
     training = msgspec.structs.replace(training, method=method, rounds=rounds, evaluate_every=None, stop=None)
     return msgspec.structs.replace(plan, training=training)
