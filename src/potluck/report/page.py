@@ -34,6 +34,8 @@ from potluck.report.outcome import read, scores
 from potluck.report.statistics import lines_of, statistics
 
 HERE = Path(__file__).parent
+FEW = 3
+"""Classes of which a notebook shows each pair as a line; of more the report has a table."""
 SECTIONS = (
     ("result", "Result", "results.html"),
     ("budget", "Privacy budget", "budget.html"),
@@ -98,7 +100,8 @@ def explain_html(views: Sequence[Seen]) -> str:
 
 
 def run_html(folder: Path) -> str:
-    """A run's results with their intervals as a small table, for a notebook: a fragment with its own few styles.
+    """A run's results with their intervals as a small table, and what validation rows said by round, for a notebook: a
+    fragment with its own few styles.
 
     Raises UsageError as `render`.
     """
@@ -106,9 +109,11 @@ def run_html(folder: Path) -> str:
     measured = [score for score in scores(outcome, details) if score.site is None]
     rows = [line for score in measured for line in comparison.lines(score)]
     table = confusion.confusion(outcome)
-    rows += confusion.lines(table) if table else []
+    rows += confusion.lines(table) if table and len(table.head) <= FEW else []
     rows += [line for one in statistics(outcome, details) for line in lines_of(one)]
-    return _environment().get_template("run.html").render(name=folder.name, rows=rows)
+    looks = curves.history(outcome)
+    drawn = looks.curves if looks else ()
+    return _environment().get_template("run.html").render(name=folder.name, rows=rows, curves=drawn)
 
 
 def _matrices(details: Details) -> tuple[Matrix | None, Matrix | None]:
