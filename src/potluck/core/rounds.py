@@ -68,6 +68,7 @@ class Cause(StrEnum):
     RANGE = "value out of range"
     ROWS = "too few rows"  # names nobody: who dropped them is a secret
     CHANGED = "rows changed since the run began"
+    KEPT = "what the site keeps between rounds is not there"
     REFUSED = "refused by the site"
     ENGINE = "the engine failed"
     PEER = "the address of an engine is not allowed"

@@ -17,7 +17,7 @@ from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.layers import MOST_VALUES
 from potluck.learning.models.target_check import of_target
 from potluck.learning.statistics import check as statistics_check
-from potluck.learning.training import drawn
+from potluck.learning.training import drawn, local
 from potluck.learning.training.method import TrainingMethod
 from potluck.learning.training.methods import METHODS
 
@@ -71,7 +71,7 @@ def _method(plan: Plan) -> list[str]:
     if spec.aggregation != "mean" and not method.by_site:
         what = f'"{spec.aggregation}" joins what sites trained by themselves, and {spec.method} adds up'
         found.append(f'training.aggregation: {what}. hint: method = {by_site}, or aggregation = "mean"')
-    found += [*_of_model(plan, method), *_weighed(plan, method)]
+    found += [*_of_model(plan, method), *_weighed(plan, method), *local.faults(plan, method)]
     if method.batched:
         found += drawn.faults(plan)
     if spec.warmup and spec.warmup >= spec.rounds:
@@ -201,9 +201,10 @@ def _of_sites(plan: Plan, method: TrainingMethod) -> Iterator[str]:
     """Keys that only sites which train by themselves read."""
     spec = required(plan.training)
     if method.by_site:
-        if spec.mu != Training(method=spec.method).mu and spec.local != "prox":
-            yield 'training.mu: is ignored: local steps are plain. hint: local = "prox", or leave it out'
-        if spec.local == "prox" and spec.rate * spec.mu >= 2:
+        if spec.mu != Training(method=spec.method).mu and spec.local not in local.PULLED:
+            words = " or ".join(f'"{word}"' for word in local.PULLED)
+            yield f"training.mu: is ignored: nothing pulls local steps. hint: local = {words}, or leave it out"
+        if spec.local in local.PULLED and spec.rate * spec.mu >= 2:
             what = f"times training.rate it is {spec.rate * spec.mu:.3g}: from 2 on local steps move ever further away"
             yield f"training.mu: {what}. hint: at most {1 / spec.rate:.3g}, or a lower training.rate"
         return

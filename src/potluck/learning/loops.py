@@ -52,7 +52,7 @@ class TrainTask:
     def _fitted(self, looks: Looks) -> Generator[Ask, Answer, Fitted]:
         """Training to its end, or to where looks end it."""
         course, fitted = self._method.course(), None
-        weights = next(course)
+        weights = next(course)  # with whatever is announced beside them
         for step in range(training(self.plan).rounds):
             try:  # the answer has no name here: it would be held until the next one
                 weights = course.send((yield self._asked(Kind.TRAIN, step, weights)))
@@ -60,7 +60,8 @@ class TrainTask:
                 fitted = stop.value
                 weights = fitted.weights
             if looks.due(step + 1):
-                looks.seen(step + 1, weights, (yield self._asked(Kind.VALIDATE, len(looks.history), weights)))
+                model = fitted.weights if fitted is not None else self._modelled(weights)
+                looks.seen(step + 1, model, (yield self._asked(Kind.VALIDATE, len(looks.history), model)))
                 if looks.over and fitted is None:
                     fitted = ended(course)
                     break
@@ -80,6 +81,8 @@ class TrainTask:
         if not 0 <= step < steps.get(kind, 0):
             raise Abort(Cause.TERMS, detail=f"the plan has no sum {kind.value} {step}")
         start = self._method.initial()
+        if kind is not Kind.TRAIN:
+            start = self._modelled(start)
         weights = np.frombuffer(state, dtype="<f8") if len(state) == 8 * len(start) else np.full(1, np.nan)
         if not np.isfinite(weights).all():
             raise Abort(Cause.TERMS, detail="the announced model is none of this plan")
@@ -103,6 +106,10 @@ class TrainTask:
         start = method_of(self.plan).start
         assert start is not None  # a plan whose method has none does not pass its check
         return start(self.plan, goal_of(self.plan), len(encoding(self.plan).names))
+
+    def _modelled(self, announced: Floats) -> Floats:
+        """The model among what is announced for a round of training."""
+        return method_of(self.plan).modelled(self.plan, announced)
 
     @property
     def _evaluates(self) -> bool:

@@ -11,6 +11,7 @@ from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never,
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
 from potluck.learning.models.fitted import training
+from potluck.learning.training.local import personal
 from potluck.learning.training.methods import METHODS
 
 SOURCE = "docs/concepts/training.md"
@@ -84,9 +85,19 @@ def views(plan: Plan, updates: Sequence[View] = ()) -> list[View]:
     found += [View(party, "the sum", public, Never(), SOURCE, note=every) for party in parties[1:]]
     found += [View(party, "the model", Form.RELEASED, Never(), SOURCE) for party in parties]
     guards = {view.of: view.breaks_if for view in updates if view.party == SERVER}
+    if personal(plan):
+        found += [_own(party, site) for site in plan.sites for party in parties]
     return found + [
         _metrics(plan, party, site, guards.get(f"{site}'s update", Never())) for site in plan.sites for party in parties
     ]
+
+
+def _own(party: Party, site: Party) -> View:
+    """A site's own model never leaves it; what it adds to the sums shapes them all the same."""
+    of = f"{site}'s own model"
+    if party == site:
+        return View(party, of, Form.PLAIN, Never(), SOURCE, note="in its home, with metrics on its own rows")
+    return View(party, of, Form.NOTHING, Together(1, frozenset({site})), SOURCE)
 
 
 def _metrics(plan: Plan, party: Party, site: Party, guard: Condition) -> View:

@@ -206,6 +206,11 @@ class Requests:
         with as_our_errors(self._path):
             return self._known(run).state
 
+    def of(self, run: str) -> Request | None:
+        """The request of a run; None: nobody ever asked for it."""
+        with as_our_errors(self._path):
+            return self._one(run)
+
     def missing(self, run: str, approve: Approve) -> int:
         """How many persons must still approve a pending run. Raises UsageError: no such run."""
         with as_our_errors(self._path):

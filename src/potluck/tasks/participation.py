@@ -19,6 +19,8 @@ from potluck.mpc.engine import Engine
 from potluck.mpc.local import Port
 from potluck.mpc.peers import Peers
 from potluck.mpc.spu import AMONG
+from potluck.owner.kept import FOLDER as KEPT
+from potluck.owner.kept import KeptFiles
 from potluck.owner.policy import Policy
 from potluck.owner.reading import ports
 from potluck.owner.run_secrets import FOLDER as SECRETS
@@ -50,6 +52,11 @@ def _nothing(run: str, result: object) -> None:
     """A sum leaves nothing at a site, and says nothing new of its rows."""
 
 
+def _gone(run: str) -> tuple[str, ...]:
+    """The end of a run leaves nothing at this party."""
+    return ()
+
+
 def idle() -> None:
     """Nothing runs."""
 
@@ -78,8 +85,9 @@ def engine_address(rules: Policy, where: str) -> Port:
 @dataclass(frozen=True, slots=True)
 class Participation:
     """What a site or compute party needs to take part in a run. half: of each round; done: what becomes of a half's
-    result, by run, giving as `told` what it says of rows that the half read; over: the run, of this name, is finished;
-    close: this process takes part no more; rest: nothing was asked for a while, and what can be had again may go.
+    result, by run, giving as `told` what it says of rows that the half read; over: the run, of this name, is finished,
+    giving lines for the owner of what it left here; close: this process takes part no more; rest: nothing was asked for
+    a while, and what can be had again may go.
 
     tie: to what it brings; None where that is nothing, or (in a prediction) what the plan's hash names: the owner's
     model, of which each run has one answer, and a client's rows, which nobody else learns anything of.
@@ -95,6 +103,7 @@ class Participation:
     rest: Callable[[], None] = field(default=idle, repr=False)
     tie: Tie | None = field(default=None, repr=False)
     told: tuple[str, ...] | None = field(default=None, repr=False)
+    over: Callable[[str], tuple[str, ...]] = field(default=_gone, repr=False)
 
 
 def computing(plan: Plan, rules: Policy, home: SiteHome, half_with: Callable[[Engine], HalfOf]) -> Participation:
@@ -153,10 +162,21 @@ def secrets_of(home: SiteHome) -> RunSecrets:
     return RunSecrets(kept_in(home) / SECRETS)
 
 
+def kept_of(home: SiteHome) -> KeptFiles:
+    """What is kept of its runs between their rounds."""
+    return KeptFiles(home.folder / KEPT)
+
+
 def forget(home: SiteHome, run: str) -> None:
     """The run is over, whichever process of this party took part in it. Raises UsageError: what was kept for its rounds
     cannot be removed."""
     secrets_of(home).forget(run)
+    kept_of(home).forget(run)
+
+
+def holds(home: SiteHome, run: str) -> bool:
+    """Whether anything is kept of a run for the next of its rounds."""
+    return kept_of(home).any(run)
 
 
 def kept_in(home: SiteHome) -> Path:

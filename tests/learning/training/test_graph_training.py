@@ -18,12 +18,13 @@ from potluck.core.plan import bare, canonical, digest
 from potluck.core.seeded import generator
 from potluck.learning.data.table import read
 from potluck.learning.data.target import goal_of
+from potluck.learning.graph import chosen
+from potluck.learning.graph.chosen import MOST_PATTERNS
 from potluck.learning.graph.interpreter import memory
 from potluck.learning.loops import build
-from potluck.learning.models import graphs as of_plans
 from potluck.learning.models.forms import form_of
 from potluck.learning.models.graph_model import GraphModel, rows_at_once
-from potluck.learning.models.graphs import LEAST_ROOM, MOST_PATTERNS, needed, trained_of
+from potluck.learning.models.graphs import LEAST_ROOM, needed, trained_of
 from potluck.learning.models.model import Model
 from potluck.learning.models.model import model as built
 from potluck.tasks.catalog import task_of
@@ -354,7 +355,7 @@ def test_a_weight_that_gets_no_gradient_is_told_where_it_alone_would_train(tmp_p
 
 def test_patterns_of_what_trains_are_few_and_names_as_many_as_there_are(graphs, monkeypatch):
     few = drawn.plan(graphs["binary"], model={"trainable": [f"*{i}*" for i in range(MOST_PATTERNS + 1)]})
-    monkeypatch.setattr(of_plans, "fnmatchcase", None)  # nothing is compared
+    monkeypatch.setattr(chosen, "fnmatchcase", None)  # nothing is compared
     (error,) = few.problems()[0]
     monkeypatch.undo()
     assert error.startswith("model.trainable: has 33 patterns, 32 are the most")

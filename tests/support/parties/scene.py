@@ -64,6 +64,7 @@ class Scene:
     name: str = "run"
     sums: Sums | None = None
     memory: Memory | None = None
+    together: Together | None = None
 
     @property
     def spec(self) -> Spec:
@@ -82,8 +83,9 @@ class Scene:
             carry=self.carry,
             vanish=self.vanish,
         )
-        together = Together(spec, task, protections.row(spec).build(spec, None), held, self.memory, self.name)
-        self.sums = Sums(spec, together)
+        protection = protections.row(spec).build(spec, None)
+        self.together = Together(spec, task, protection, held, self.memory, self.name)
+        self.sums = Sums(spec, self.together)
         return drive(task, self.sums)
 
 

@@ -31,7 +31,7 @@ from potluck.owner.access import read as read_log
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Decision, Request, Requests, State
 from potluck.parties.admission import graphs
-from potluck.parties.admission.consent import asked_of
+from potluck.parties.admission.proposal import asked_of
 from potluck.tasks import catalog
 from potluck.tasks.catalog import task_of
 
@@ -114,7 +114,8 @@ class Asked:
             return [_seen(view) for view in catalog.views(self.plan) if view.party == mine]
         if not self.plan.traits.sums:
             return [_seen(view) for view in catalog.views(self.plan) if str(view.party) != self.me]
-        ours = (f"{self.me}'s update", f"{self.me}'s metrics", "the sum", "the model")
+        things = ("update", "metrics", "own model")
+        ours = (*(f"{self.me}'s {one}" for one in things), "the sum", "the model")
         found = []
         for view in catalog.views(self.plan):
             about = view.of in ours and str(view.party) != self.me

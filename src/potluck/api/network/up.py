@@ -34,7 +34,8 @@ from potluck.report import details
 from potluck.report.page import render
 from potluck.tasks.catalog import task_of
 from potluck.tasks.demands import demand_of, stamp_of
-from potluck.tasks.here import Here, Outcome
+from potluck.tasks.here import Here, Json, Outcome
+from potluck.tasks.own import gathered
 from potluck.tasks.sums.protections import row
 from potluck.tasks.trained import MODEL, Comparison, compared
 
@@ -89,8 +90,10 @@ def up(
             for name, words in _reasons(house, processes):
                 say(name, words)  # its owner is here, too
             raise Ended(processes.last_word("server"), code)
-        outcome = here.fetch(house.homes, next(live(house.coordinator)).run)
-        _complete(folder, plan, here, outcome, compare, stamp_of(spec, demand))
+        name = next(live(house.coordinator)).run
+        outcome = here.fetch(house.homes, name)
+        held = gathered(house.homes, name, folder)
+        _complete(folder, plan, here, outcome, compare, stamp_of(spec, demand), held)
         if record:
             _gather(house.folder, folder / "parcels")
         shutil.rmtree(house.folder)
@@ -117,12 +120,16 @@ def _watched(processes: Processes, house: Household, watch: Watch) -> int:
         time.sleep(TICK)
 
 
-def _complete(folder: Path, plan: Plan, here: Here, outcome: Outcome | None, compare: bool, stamp: str) -> None:
-    """What the launcher knows and the server does not: the plan as written, what readers have, comparisons."""
+def _complete(
+    folder: Path, plan: Plan, here: Here, outcome: Outcome | None, compare: bool, stamp: str, held: Json
+) -> None:
+    """What the launcher knows and the server does not: the plan as written, what readers and owners have,
+    comparisons."""
     spec, task = here.spec, task_of(plan.spec)
     document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     known = msgspec.json.decode((folder / details.FILE).read_bytes(), type=readable(details.Details))
     document["plan"]["hash"] = plan.hash
+    document |= held
     if stamp:
         document["stamp"] = stamp
     if outcome is not None:
@@ -136,9 +143,9 @@ def _complete(folder: Path, plan: Plan, here: Here, outcome: Outcome | None, com
     elif compare and spec.traits.learns:
         model = Model.read(folder / MODEL)
         beside = here.beside(Trained(model, None))
-        assert isinstance(beside, Comparison)
-        document["metrics"] = compared(document["metrics"]["federated"], beside, model.target)
-        known = msgspec.structs.replace(known, comparison=compared_scores(task.measured(spec, beside)))
+        if isinstance(beside, Comparison):
+            document["metrics"] = compared(document["metrics"]["federated"], beside, model.target)
+            known = msgspec.structs.replace(known, comparison=compared_scores(task.measured(spec, beside)))
     known = msgspec.structs.replace(known, plan_toml=plan.text(), overrides=plan.overrides, plan_hash=plan.hash)
     private.write(folder / "plan.toml", plan.text())
     private.write(folder / details.FILE, details.dump(known))

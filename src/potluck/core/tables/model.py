@@ -17,8 +17,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """What is trained, or, to predict, which trained model: `file`, or where that is not at hand its `digest`.
 
     graph: the file of a network's graph, instead of layers; trainable: names of its parameters, or patterns of them
-    (`*`, `?`, `[ab]`): the rest is frozen; start: an earlier run's model file, whose weights are the first ones;
-    base: sha256:... of the safetensors file with frozen weights, which each site holds.
+    (`*`, `?`, `[ab]`): the rest is frozen; local: likewise, which of these stay at each site and never leave it;
+    start: an earlier run's model file, whose weights are the first ones; base: sha256:... of the safetensors file with
+    frozen weights, which each site holds.
     digest: sha256:... of the model file as `run` printed it, or of the graph's file with the first weights; parties
     agree on it, not on where the file lies.
     """
@@ -30,6 +31,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     layers: Annotated[tuple[Annotated[int, Bounds(ge=1, le=WIDEST_LAYER, hint="e.g. 64")], ...], Size(100)] = (64,)
     graph: Text | None = None
     trainable: Names = ("*",)
+    local: Names = ()
     start: Text | None = None
     base: Text | None = None
     activation: Literal["relu", "tanh", "square"] = "relu"

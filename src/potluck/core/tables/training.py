@@ -37,7 +37,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     schedule, warmup: how the rate falls over the rounds, and in how many of the first it rises.
     epochs, steps: of sites that train by themselves, how often they go through their rows in a round, or how many steps
     they take, whatever rows they have. local: what their steps go down: their loss, or with `prox` also mu/2 times the
-    squared distance from the round's model.
+    squared distance from the round's model; with `scaffold` each step is corrected by how the site's gradients differ
+    from all sites'; with `ditto` a site trains a second model for itself, held to the round's as with `prox`.
     iterates: of `gradient`, the model after the last round, or the mean of those after each of the last half of them.
     evaluate_every: after so many rounds, and after the last, the model is looked at on validation rows; None: never,
     or with `stop` after each.
@@ -55,7 +56,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     range: Annotated[float, Bounds(gt=0, hint="e.g. 8")] = 8.0
     epochs: Annotated[int, Bounds(ge=1, le=10_000)] = 1
     steps: Annotated[int | None, Bounds(ge=1, le=1_000_000, hint="e.g. 50")] = None
-    local: Literal["plain", "prox"] = "plain"
+    local: Literal["plain", "prox", "scaffold", "ditto"] = "plain"
     mu: Annotated[float, Bounds(gt=0, le=1e12, hint="e.g. 0.01")] = 0.01
     batch: Annotated[int | None, Bounds(ge=1, le=MOST_COUNTED, hint="e.g. 32")] = None
     class_weights: Annotated[dict[Text, Weight], Size(10_000)] = {}

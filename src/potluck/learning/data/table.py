@@ -34,6 +34,7 @@ from potluck.learning.data.target import Goal, goal_of, settled
 from potluck.learning.data.tensors import looked_into, readers_of
 from potluck.learning.data.texts.worded import tokenizers_of
 from potluck.learning.data.units import counted, most_rows
+from potluck.learning.kept import InMemory, Kept
 
 T = TypeVar("T", bound=np.generic)
 
@@ -55,7 +56,8 @@ class Table:
     looked at while training goes on, empty where the plan has none; columns: for statistics, every declared column [n]
     as numbers or codes (-1: undeclared value, NaN: missing); tally: what became of its values. sums: of
     statistics, what the rows add, where they are not held: then all arrays are empty. cells: by name, columns [n] of
-    tensors, which stand beside the features and are taken some rows at a time. site: whose rows they are.
+    tensors, which stand beside the features and are taken some rows at a time. site: whose rows they are. kept: what
+    it keeps of its run from one step of training to the next.
     """
 
     features: Floats = field(repr=False)
@@ -69,6 +71,7 @@ class Table:
     validation: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_), repr=False)
     cells: Mapping[str, Cells] = field(default_factory=dict, repr=False)
     site: str = ""
+    kept: Kept = field(default_factory=InMemory, repr=False)
     within: bool = field(init=False, repr=False)
     """Whether all features are where they should be: looked at once, not in each of many sums."""
 

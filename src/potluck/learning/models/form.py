@@ -21,21 +21,28 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """How far a step goes: rate times the gradient, `pull` times each weight that a ridge holds, and `mu` times each
-    weight's distance from `anchor` [d] (None: from none)."""
+    """How far a step goes: rate times the gradient, `pull` times each weight that a ridge holds, `mu` times each
+    weight's distance from `anchor` [d] (None: from none), and `shift` [d] (None: nothing). The last two are of the
+    weights that sites share."""
 
     rate: float
     pull: float
     mu: float = 0.0
     anchor: Floats | None = None
+    shift: Floats | None = None
 
 
 class Form(Protocol):
-    """Weights that train, as one vector [d]."""
+    """Weights that train, as one vector: [d] that sites share, and behind them [h] that stay at each site."""
 
     @property
     def size(self) -> int:
         """d."""
+        ...
+
+    @property
+    def held(self) -> int:
+        """h, mostly 0."""
         ...
 
     @property
@@ -48,11 +55,15 @@ class Form(Protocol):
         ...
 
     def initial(self) -> Floats:
-        """The first weights [d], from the plan alone."""
+        """The first weights that sites share [d], from the plan alone."""
+        ...
+
+    def initial_held(self) -> Floats:
+        """The first weights that stay at each site [h], likewise."""
         ...
 
     def descend(self, weights: Floats, batches: Iterable[Batch], x: Inputs, y: Floats, steps: Steps) -> None:
-        """Steps of SGD, a batch each, on rows x (n) with targets y [n]; weights [d] change in place."""
+        """Steps of SGD, a batch each, on rows x (n) with targets y [n]; weights [d + h] change in place."""
         ...
 
     def add_slope(self, total: Floats, weights: Floats, batches: Iterable[Batch], x: Inputs, y: Floats) -> None:

@@ -29,8 +29,8 @@ def form_of(plan: Plan, goal: Goal, features: int) -> Form:
     if plan.drawn:
         network = graphs.network_of(plan)
         card = isinstance(plan, graphs.Equipped) and plan.card
-        at_once = graphs.at_once(network)
-        return GraphForm(network, graphs.trained_of(plan), goal, at_once, factors_of(plan, goal), card)
+        trained, held, factors = graphs.trained_of(plan), graphs.held_of(plan), factors_of(plan, goal)
+        return GraphForm(network, trained, goal, graphs.at_once(network), factors, card, held)
     return _Layered(plan, goal, features, factors_of(plan, goal))
 
 
@@ -64,9 +64,18 @@ class _Layered:
         """As its layers have."""
         return layers.size(self.shapes)
 
+    @property
+    def held(self) -> int:
+        """None: names that stay at a site are a graph's."""
+        return 0
+
     def initial(self) -> Floats:
         """As the kind of model begins."""
         return kind_of(self.plan).initial(required(self.plan.model), self.shapes)
+
+    def initial_held(self) -> Floats:
+        """None."""
+        return np.zeros(0)
 
     def penalised(self) -> NDArray[np.bool_]:
         """All but biases."""
@@ -92,6 +101,8 @@ class _Layered:
                     down = gradient[part] + steps.pull * penalised[here] * weights[here]
                     if steps.anchor is not None:
                         down += steps.mu * (weights[here] - steps.anchor[here])
+                    if steps.shift is not None:
+                        down += steps.shift[here]
                     weights[here] -= steps.rate * down
                 at += len(gradient)
 

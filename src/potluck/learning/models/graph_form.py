@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GraphForm:
-    """See `form.Form`. trained: in the graph's order. factors [cells]: how much a row counts by its side or class.
-    card: whether it trains on the machine's graphics card.
+    """See `form.Form`. trained: what sites share, in the graph's order; kept: what stays at each site, likewise.
+    factors [cells]: how much a row counts by its side or class. card: whether it trains on the machine's graphics card.
     """
 
     network: Network = field(repr=False)
@@ -44,15 +44,25 @@ class GraphForm:
     at_once: int
     factors: Floats | None = None
     card: bool = False
+    kept: tuple[Weight, ...] = field(default=(), repr=False)
 
     @property
     def size(self) -> int:
-        """All numbers of weights that train."""
+        """All numbers of weights that sites share."""
         return sum(prod(one.shape) for one in self.trained)
+
+    @property
+    def held(self) -> int:
+        """All numbers of weights that stay at each site."""
+        return sum(prod(one.shape) for one in self.kept)
 
     def initial(self) -> Floats:
         """As the graph's file has them."""
         return vector(self.network, self.trained)
+
+    def initial_held(self) -> Floats:
+        """As the graph's file has them."""
+        return vector(self.network, self.kept)
 
     def penalised(self) -> NDArray[np.bool_]:
         """Weights of two axes or more."""
@@ -63,17 +73,20 @@ class GraphForm:
         """Steps in the graph's type. Raises GraphError: torch is missing, or a batch is beyond a bound."""
         loaded, loss = torch(), loss_of(self.goal)
         held, moved = self._held(weights)
-        anchors = [None] * len(moved) if steps.anchor is None else [*parts(steps.anchor, self.trained).values()]
+        anchors, shifts = self._beside(steps.anchor), self._beside(steps.shift)
         with one_thread(), self._drawing():
             for batch in batches:
                 mean = loss.batch(*self._made(held, batch, x, y))
                 found = loaded.autograd.grad(mean, list(moved.values()), materialize_grads=True)
                 with loaded.no_grad():
-                    for one, gradient, anchor in zip(moved.values(), found, anchors, strict=True):
+                    for name, gradient in zip(moved, found, strict=True):
+                        one = moved[name]
                         pull = steps.pull if one.dim() > 1 else 0.0
                         down = gradient + pull * one if pull else gradient
-                        if anchor is not None:
-                            down = down + steps.mu * (one - self._there(anchor))
+                        if name in anchors:
+                            down = down + steps.mu * (one - anchors[name])
+                        if name in shifts:
+                            down = down + shifts[name]
                         one.sub_(steps.rate * down)
         done = [np.asarray(one.detach().cpu().numpy(), np.float64).reshape(-1) for one in moved.values()]
         weights[:] = np.concatenate([np.zeros(0), *done])
@@ -96,8 +109,14 @@ class GraphForm:
         """All weights of the graph, and of them those that train."""
         where = device(self.card)
         held = {name: one.requires_grad_(False).to(where) for name, one in tensors(self.network).items()}
-        moved = {name: self._there(part) for name, part in parts(weights, self.trained).items()}
+        trained = parts(weights, (*self.trained, *self.kept))
+        moved = {name: self._there(part) for name, part in trained.items()}
         return held | {name: one.requires_grad_(True) for name, one in moved.items()}, moved
+
+    def _beside(self, numbers: Floats | None) -> "dict[str, Tensor]":
+        """Numbers [d] of the weights that sites share, by name; none where there are none."""
+        given = {} if numbers is None else parts(numbers, self.trained)
+        return {name: self._there(part) for name, part in given.items()}
 
     def _made(
         self, held: "dict[str, Tensor]", batch: Batch, x: Inputs, y: Floats

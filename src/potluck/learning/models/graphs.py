@@ -6,7 +6,6 @@ checked by itself when its bytes were read (`learning.graph`); here are the rule
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
 from math import prod
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from potluck.learning.data.encode import encoding
 from potluck.learning.data.target import goal_of
 from potluck.learning.data.texts import tokenizer
 from potluck.learning.data.texts.worded import Tokenizers, Worded, tokenizers_of
+from potluck.learning.graph import chosen
 from potluck.learning.graph.bases import FOLDER, LOOKED, base_in
 from potluck.learning.graph.file import Network, contents, parsed
 from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, memory, program
@@ -39,8 +39,6 @@ LEAST_ROOM = 1 << 26
 FEWEST_AT_ONCE = 32
 """Rows of a sum of gradients that are gone through at a time, also where they take more than every policy lets: as many
 as `average` has in a batch where a plan does not say. Of fewer, torch's operations take longer a row."""
-MOST_PATTERNS = 32
-"""Patterns of what trains: each is compared with each of a graph's weights, of which there may be tens of thousands."""
 NOT_HERE = 'model.graph: is not here. hint: graph = "net.graph", the file that `potluck graph make` wrote'
 
 
@@ -175,27 +173,17 @@ def lacks_base(plan: Plan) -> str:
 
 
 def trained_of(plan: Plan) -> tuple[Weight, ...]:
-    """The weights that train, in the graph's order: those that the graph lets train and the plan's patterns name."""
-    named = _matched(plan)
-    return tuple(one for one in network_of(plan).graph.weights if one.train and one.name in named)
+    """The weights that train and that sites share, in the graph's order."""
+    return chosen.shared(network_of(plan).graph, required(plan.model))
 
 
-def _patterns(plan: Plan) -> list[str]:
-    """Of what trains: what is no plain name."""
-    return [one for one in required(plan.model).trainable if not set("*?[").isdisjoint(one)]
-
-
-def _matched(plan: Plan) -> set[str]:
-    """Names that the plan's list of what trains has, and those that its patterns match."""
-    patterns = _patterns(plan)
-    held = network_of(plan).graph.weights
-    return set(required(plan.model).trainable).union(
-        one.name for one in held if any(fnmatchcase(one.name, pattern) for pattern in patterns)
-    )
+def held_of(plan: Plan) -> tuple[Weight, ...]:
+    """The weights that train at each site and stay there, in the graph's order."""
+    return chosen.held(network_of(plan).graph, required(plan.model))
 
 
 def length_of(plan: Plan) -> int:
-    """How many numbers train."""
+    """How many numbers train that sites share."""
     return sum(prod(one.shape) for one in trained_of(plan))
 
 
@@ -224,10 +212,9 @@ def most_to_score(plan: Plan) -> int:
 
 def faults(plan: Plan) -> Iterator[str]:
     """What of a plan with a graph does not fit it. Lines as `check` makes them."""
-    model, patterns = required(plan.model), len(_patterns(plan))
-    if patterns > MOST_PATTERNS:  # nothing is compared with them
-        what = f"has {patterns} patterns, {MOST_PATTERNS} are the most"
-        yield f"model.trainable: {what}. hint: name weights as they are called, or fewer patterns"
+    model = required(plan.model)
+    if many := [*chosen.too_many(model)]:  # nothing is compared with them
+        yield from many
         return
     if not isinstance(plan, Equipped):
         yield NOT_HERE
@@ -262,24 +249,13 @@ def _named(plan: Plan) -> Iterator[str]:
     if network.missing and plan.noisy and plan.data.split is not None:
         what = "with noise the bins of scores are laid out with it, and it is not here"
         yield f"model.base: {what}. hint: put the file into {FOLDER}/ beside the plan"
-    if not required(plan.model).trainable:
-        yield 'model.trainable: names nothing. hint: ["*"] is all that the graph lets train'
-    patterns, by_name = set(_patterns(plan)), {one.name: one for one in network.graph.weights}
-    names = ", ".join(one.name for one in network.graph.weights if one.train)[:400]
-    for pattern in required(plan.model).trainable:
-        held = by_name.values() if pattern in patterns else filter(None, [by_name.get(pattern)])
-        found = [one for one in held if fnmatchcase(one.name, pattern)]
-        if not found:
-            hint = f"it has {names}" if names else "nothing of it trains"
-            yield f'model.trainable: "{visible(pattern[:80])}" matches no weight of the graph. hint: {hint}'
-        elif not any(one.train for one in found):
-            what = f'"{visible(pattern[:80])}" matches frozen weights alone, such as {found[0].name}'
-            yield f"model.trainable: {what}. hint: let them require gradients when the graph is made"
+    yield from chosen.faults(network.graph, required(plan.model))
 
 
 def _cut_off(plan: Plan) -> Iterator[str]:
     """A gradient comes to floats alone: a comparison or a cast to whole numbers lets none through."""
-    network, moved = network_of(plan), {one.name for one in trained_of(plan)}
+    network = network_of(plan)
+    moved = {one.name for one in chosen.trains(network.graph, required(plan.model))}
     if not moved:
         return
     for node in network.graph.nodes:

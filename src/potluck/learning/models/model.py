@@ -36,7 +36,7 @@ from potluck.learning.models.card import Card, fault
 from potluck.learning.models.forest import Forest
 from potluck.learning.models.graph_beside import read_graph
 from potluck.learning.models.graph_model import GraphModel
-from potluck.learning.models.graphs import digest_of, most_to_score, network_of, trained_of
+from potluck.learning.models.graphs import digest_of, held_of, most_to_score, network_of, trained_of
 from potluck.learning.models.kinds import MODELS, kind_of
 
 if TYPE_CHECKING:
@@ -328,12 +328,14 @@ def word(plan: Plan) -> str:
     return required(required(plan.model).kind)
 
 
-def model(plan: Plan, weights: Floats) -> Model:
-    """The model that a plan trains, with these weights."""
+def model(plan: Plan, weights: Floats, *, own: bool = False) -> Model:
+    """The model that a plan trains, with these weights. own: a site's own, weights that stay at it behind the others;
+    else those are as in the graph's file."""
     spec, kind = required(plan.model), kind_of(plan)
     assert kind.layered
     if plan.drawn:
-        whole = GraphModel(network_of(plan), most_to_score(plan)).moved(weights, trained_of(plan))
+        trained = (*trained_of(plan), *held_of(plan)) if own else trained_of(plan)
+        whole = GraphModel(network_of(plan), most_to_score(plan)).moved(weights, trained)
         return Model(
             word(plan), encoding(plan), goal_of(plan), np.zeros(0), graph=whole, tokenizers=tokenizers_of(plan)
         )

@@ -4,14 +4,16 @@ The local objective is the mean loss over the site's rows plus l2/(2 expected ro
 Where the plan gives no `expected_rows`, the site's own rows times the number of sites stand in: weighted by rows,
 the sites' penalties then add up to l2/(2 all rows) |w|^2 exactly. With noise the unit is the site: every site weighs
 1, and its change is clipped. The server takes the mean of the changes as a gradient, turned round, and steps as
-`training.optimizer` says; a plain step adds it. With `local = "prox"` the local objective has mu/2 |w - common|^2 too.
+`training.optimizer` says; a plain step adds it. With `local = "prox"` the local objective has mu/2 |w - common|^2 too;
+what sites keep between rounds, as `scaffold` and `ditto` have them do, is in `training.local`.
 References: McMahan et al. 2017, arXiv 1602.05629, algorithm 1; Reddi et al. 2021, arXiv 2003.00295, algorithm 1 (the
 server's step); Li et al. 2020, arXiv 1812.06127, algorithm 2 (FedProx, every site doing all of its work).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 from itertools import count
 
 import numpy as np
@@ -28,14 +30,17 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.form import Batch, Form, Steps
-from potluck.learning.models.forms import form_of
+from potluck.learning.models.forms import form_of, weights_of
 from potluck.learning.models.linear import l2
+from potluck.learning.training.local import Own, before, corrects, keeps, pauses, personal, settled
 from potluck.learning.training.method import ServerSteps, TrainingMethod, judge, of_site, tallied, within
 from potluck.learning.training.optimizer import Step, optimizer_of
 from potluck.learning.training.schedule import factor
 
 BATCH = 32
 """Rows of a step where the plan does not say."""
+CONTROL = "control"
+"""The block of changes of control variates."""
 
 
 @dataclass(frozen=True)
@@ -52,61 +57,102 @@ class Average:
         return form_of(self.plan, self.goal, self.features)
 
     def initial(self) -> Floats:
-        """As the kind of model begins, or the graph."""
-        return self.form.initial()
+        """As the kind of model begins, or the graph; behind it control variates of zero, where there are any."""
+        weights = self.form.initial()
+        return np.concatenate([weights, np.zeros(len(weights))]) if corrects(self.plan) else weights
 
     def blocks(self, weights: Floats) -> tuple[Block, ...]:
-        """delta [d]: rows x (local - common weights), or with noise the clipped change; without noise also rows."""
+        """delta [d]: rows x (local - common weights), or with noise the clipped change; without noise also rows, and
+        control [d]: rows x the change of the site's control variate."""
         length = self.form.size
         if self.plan.noisy:
             clip = required(self.plan.privacy.clip)
             return (Block("delta", length, clip, clip, len(self.plan.federation.sites)),)
-        return of_site(self.plan, self.goal, "delta", length)
+        delta, rows = of_site(self.plan, self.goal, "delta", length)
+        return (delta, replace(delta, name=CONTROL), rows) if corrects(self.plan) else (delta, rows)
 
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
-        """One unit: this site. Raises Abort(RANGE): a local coefficient beyond training.range."""
+        """One unit: this site. What it keeps is there to stay before anything is handed over.
+
+        Raises Abort: RANGE, a local coefficient beyond training.range; KEPT, what the step before left is not there.
+        """
         train = rows.train
         x, y = rows.inputs[train], rows.target[train]
         if not len(y):
             return
-        exact = not self.plan.noisy
+        exact, size = not self.plan.noisy, self.form.size
         values = np.empty((1, len(weights) + exact * self.goal.cells))
         change = values[0, : len(weights)]
         change[:] = weights
-        self._descend(change, step, x, y)
-        for part in slices(len(weights)):
+        if keeps(self.plan):
+            own = self._with_own(change, step, x, y, before(self.plan, self.form, rows.kept, step))
+            settled(own)
+            rows.kept.keep(step, sha256(weights.astype("<f8", copy=False).data).digest(), own)
+        else:
+            self._descend(change, step, x, y, self._steps(step, len(y), weights))
+        for part in slices(size):
             change[part] -= weights[part]
             if exact:
                 if not (np.abs(weights[part] + change[part]) <= training(self.plan).range).all():
                     hint = "hint: lower training.rate"
                     raise Abort(Cause.RANGE, detail=f"a local coefficient is beyond training.range. {hint}")
                 change[part] *= len(y)
+        change[size:] = (change[size:] - weights[size:]) * len(y)
         if exact:
             values[0, len(weights) :] = tallied(self.goal, y).sum(axis=0)
         yield Update(values)
 
     def course(self) -> ServerSteps:
-        """A step along the weighted mean of the sites' changes, a round."""
-        weights, optimizer = self.initial(), optimizer_of(self.plan)
+        """A step along the weighted mean of the sites' changes, a round; the common control variate moves by theirs."""
+        announced, optimizer, size = self.initial(), optimizer_of(self.plan), self.form.size
         step = optimizer.join or optimizer.step
-        states = [optimizer.begin(len(weights[part])) for part in slices(len(weights))]
+        states = [optimizer.begin(len(announced[part])) for part in slices(size)]
         for _ in range(training(self.plan).rounds):
-            answer = yield weights
+            answer = yield announced
             if answer is None:
                 break
             givers = float(len(answer.release.givers))
             divisor = givers if self.plan.noisy else judge(self.plan, self.goal, answer)
-            weights = _moved(weights, answer.part("delta").values, divisor, step, states)
-            del answer
-            within(self.plan, weights)
-        return Fitted(weights)
+            weights = _moved(announced[:size], answer.part("delta").values, divisor, step, states)
+            if corrects(self.plan):
+                weights = np.concatenate([weights, announced[size:] + answer.part(CONTROL).values / divisor])
+            announced = weights
+            del answer, weights
+            within(self.plan, announced)
+        return Fitted(announced[:size])
 
-    def _descend(self, weights: Floats, step: int, x: Inputs, y: Floats) -> None:
-        """Local SGD, in place."""
-        rows = training(self.plan).expected_rows or len(y) * len(self.plan.federation.sites)
+    def _with_own(self, place: Floats, step: int, x: Inputs, y: Floats, own: Own) -> Floats:
+        """Local SGD of a plan by which sites keep something: what is announced moves in place, gives what is kept."""
+        size, spec = self.form.size, training(self.plan)
+        common, control = np.array(place[:size]), np.array(place[size:])
+        steps = self._steps(step, len(y), common)
+        if corrects(self.plan):
+            steps = replace(steps, shift=control - own.control)
+        whole = np.concatenate([common, own.model[size:]])
+        self._descend(whole, step, x, y, steps)
+        place[:size] = whole[:size]
+        model = whole
+        if spec.local == "ditto":
+            model = own.model
+            self._descend(model, step, x, y, replace(steps, mu=spec.mu, anchor=common))
+        if not corrects(self.plan):
+            return Own(model, np.zeros(0)).vector()
+        slope = place[size:] = (common - whole[:size]) / (required(spec.steps) * steps.rate)
+        after = own.control - control + slope
+        if not (np.abs(after) <= spec.range).all():
+            hint = "hint: lower training.rate, or raise training.range"
+            raise Abort(Cause.RANGE, detail=f"a control variate is beyond training.range. {hint}")
+        return Own(model if personal(self.plan) else np.zeros(0), after).vector()
+
+    def _steps(self, step: int, rows: int, common: Floats) -> Steps:
+        """How far local steps go in this round."""
         spec = training(self.plan)
-        prox = (spec.mu, weights.copy()) if spec.local == "prox" else (0.0, None)
-        steps = Steps(spec.rate * factor(spec, step), l2(self.plan) / rows, *prox)
+        expected = spec.expected_rows or rows * len(self.plan.federation.sites)
+        prox = (spec.mu, common) if spec.local == "prox" else (0.0, None)
+        return Steps(spec.rate * factor(spec, step), l2(self.plan) / expected, *prox)
+
+    def _descend(self, weights: Floats, step: int, x: Inputs, y: Floats, steps: Steps) -> None:
+        """Local SGD, in place."""
         self.form.descend(weights, self._batches(step, len(y)), x, y, steps)
 
     def _batches(self, step: int, rows: int) -> Iterator[Batch]:
@@ -139,15 +185,31 @@ def _noised(plan: Plan) -> Iterator[str]:
         yield f'training.method: {what}. hint: use "gradient", or privacy.unit = "site"'
 
 
+def _values(plan: Plan, features: int) -> int:
+    return weights_of(plan, features) * (2 if corrects(plan) else 1)
+
+
+def _opened(plan: Plan, counts: str) -> str:
+    beside = "; beside it that of the mean gradients of their steps (control variates)" if corrects(plan) else ""
+    return f"each round the summed change of the sites' weights{counts}{beside}"
+
+
+def _modelled(plan: Plan, announced: Floats) -> Floats:
+    return announced[: len(announced) // 2] if corrects(plan) else announced
+
+
 AVERAGE = TrainingMethod(
     start=Average,
     rounds=10,
     rate=0.1,
     batch=BATCH,
-    opened=lambda plan, counts: f"each round the summed change of the sites' weights{counts}",
+    opened=_opened,
     steps=True,
     by_site=True,
     weighed=True,
     whole=lambda plan: True,
     noised=_noised,
+    pauses=pauses,
+    values=_values,
+    modelled=_modelled,
 )

@@ -63,6 +63,7 @@ class TrainingMethod:
     makes them, also of plans that have errors.
     values: about how many numbers one sum has for so many features, without making room for them; None: as many as
     weights train.
+    modelled: the model's weights among the numbers that are announced for a round of training.
     """
 
     start: Callable[[Plan, Goal, int], Method] | None
@@ -81,6 +82,7 @@ class TrainingMethod:
     noised: Callable[[Plan], Iterator[str]] = lambda plan: iter(())
     pauses: Callable[[Plan], Iterator[str]] = lambda plan: iter(())
     values: Callable[[Plan, int], int] | None = None
+    modelled: Callable[[Plan, Floats], Floats] = lambda plan, announced: announced
 
     def usual_rounds(self, joins: bool) -> int:
         """Where a plan does not say them. joins: over columns of different owners, computed on shares."""

@@ -1,6 +1,7 @@
 """What a run that trains ends with."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.evaluation.validation import Look
@@ -9,9 +10,18 @@ from potluck.learning.models.model import Model
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class OwnModel:
+    """A site's own model, for its owner alone; its exact metrics on that site's held-out rows."""
+
+    model: Model
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Trained:
     """A trained model; its released metrics (None: the plan releases none); what to mind; what stands beside its file,
-    None of a network. history: looks at validation rows; kept: after which round the model was kept, 0: not said."""
+    None of a network. history: looks at validation rows; kept: after which round the model was kept, 0: not said.
+    own: by site, where all are in one process and each has a model of its own."""
 
     model: Model
     metrics: Metrics | None
@@ -19,3 +29,4 @@ class Trained:
     basis: Basis | None = None
     history: tuple[Look, ...] = ()
     kept: int = 0
+    own: Mapping[str, OwnModel] = field(default_factory=dict, repr=False)

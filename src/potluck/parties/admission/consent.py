@@ -19,7 +19,6 @@ from potluck.core.errors import PlanError, PotluckError, Refused
 from potluck.core.party import Role
 from potluck.core.plan import Plan, canonical, digest
 from potluck.core.rounds import Abort, Cause, Record, RoundId
-from potluck.core.schema import readable
 from potluck.core.slices import Sliced
 from potluck.core.visible import visible
 from potluck.core.wire import load
@@ -36,14 +35,15 @@ from potluck.owner.denial import Denial
 from potluck.owner.judge import Year, computing, judge
 from potluck.owner.policy import Policy
 from potluck.owner.reading import read as read_policy
-from potluck.owner.requests import Request, Requests, State
+from potluck.owner.requests import Requests, State
 from potluck.parties.admission import tries
 from potluck.parties.admission.decision import OUTCOMES, Decision
 from potluck.parties.admission.graphs import rests, with_graph
-from potluck.parties.admission.proposal import first_sum, of_now, plan_of
+from potluck.parties.admission.over import over
+from potluck.parties.admission.proposal import asked_before, first_sum, of_now, plan_of
 from potluck.parties.admission.session import Proposal
 from potluck.tasks.catalog import planned, task_of
-from potluck.tasks.participation import Denied, Participation, forget, impossible
+from potluck.tasks.participation import Denied, Participation, impossible
 from potluck.tasks.tie import TIED, by_order
 
 QUIET = 60.0
@@ -180,12 +180,13 @@ class Consent:
         signed = heads.sign(self._owner.ledger.head(), self._owner.home.name, self._id(), self._owner.sign)
         return msgspec.msgpack.encode(signed)
 
-    def close(self, run: str, model: bytes) -> float | None:
-        """The run is over. Gives the epsilon that this site's ledger says it cost; None without noise."""
-        about = self._about(run)
-        self._plans.pop(run, None)
+    def close(self, run: str, model: bytes, part: Participation | None = None) -> float | None:
+        """The run is over. Gives the epsilon that this site's ledger says it cost; None without noise. part: of this
+        process in it."""
+        known = self._plans.pop(run, None) or asked_before(self._owner.requests, run)
+        about = self._about(run, known)
         ledger = self._owner.ledger
-        forget(self._owner.home, run)
+        told = over(self._owner.home, run, known, part)
         ledger.finish(run)
         try:
             if any(one.run == run and one.unit is not None for one in ledger.history()) and not self._charged(run):
@@ -193,7 +194,7 @@ class Consent:
             self._owner.requests.finish(run)
         except PotluckError:
             return None  # nobody ever asked for it
-        self._write("end", "finished", about, Decision("granted"))
+        self._write("end", "finished", about, Decision("granted", told))
         # From the ledger, which also knows runs that an earlier process of this site took part in.
         return next((one.epsilon for one in ledger.history() if one.run == run and one.unit is not None), None)
 
@@ -325,8 +326,8 @@ class Consent:
     def _id(self) -> bytes:
         return bytes.fromhex(self._owner.federation.id)
 
-    def _about(self, run: str) -> Subject:
-        plan = self._plans.get(run)
+    def _about(self, run: str, plan: Plan | None = None) -> Subject:
+        plan = plan or self._plans.get(run)
         if plan is None:
             return Subject(asker=self._owner.federation.name, run=run)
         return Subject(asker=self._owner.federation.name, plan=plan.name, hash=digest(plan).hex(), run=run)
@@ -343,8 +344,3 @@ class Consent:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def asked_of(request: Request) -> Plan:
-    """The plan of a request, as it was asked for."""
-    return msgspec.json.decode(request.plan, type=readable(Plan))

@@ -15,7 +15,7 @@ from potluck.core.schema import readable
 from potluck.learning.graph.schema import DIGEST
 from potluck.learning.models.graphs import NOT_HERE
 from potluck.members.federation import Federation, titled
-from potluck.owner.requests import LARGEST
+from potluck.owner.requests import LARGEST, Request, Requests
 from potluck.parties.admission.session import Proposal
 from potluck.tasks import catalog
 from potluck.tasks.participation import Denied, impossible
@@ -73,3 +73,14 @@ def _members(plan: Plan, federation: Federation, me: Party) -> None:
 def first_sum(plan: Plan) -> Ask:
     """The plan's first sum, as everybody derives it from the plan. Raises Denied: nobody has room for it."""
     return catalog.task_of(plan).first(plan)
+
+
+def asked_of(request: Request) -> Plan:
+    """The plan of a request, as it was asked for."""
+    return _PLANS.decode(request.plan)
+
+
+def asked_before(requests: Requests, run: str) -> Plan | None:
+    """The plan of a run that some process of this party was asked for; None: none was."""
+    found = requests.of(run)
+    return None if found is None else asked_of(found)

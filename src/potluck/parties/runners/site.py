@@ -304,7 +304,8 @@ class Site:
 
     def _close(self, run: str, said: Close) -> None:
         """The run is over: its rows are let go, and the ledger has the last word."""
-        epsilon = self._consent.close(run, said.model)
+        seat = self._seats.get(run)
+        epsilon = self._consent.close(run, said.model, seat.part if seat else None)
         self._leave(run)
         self._asked.pop(run, None)
         self._lacking.pop(run, None)

@@ -18,15 +18,18 @@ from potluck.tasks.sums.protections import row
 from potluck.tasks.sums.together import Together
 
 Compare = Callable[[Plan, Mapping[Party, Table], Outcome], Beside]
+End = Callable[[Plan, Mapping[Party, Table], Outcome], Outcome]
 
 
 @dataclass(frozen=True, eq=False)
 class AllTables:
-    """All sites' tables. See `tasks.here.Here`. compare: `beside`, by plan and tables."""
+    """All sites' tables. See `tasks.here.Here`. compare: `beside`, by plan and tables; end: the outcome with what the
+    sites keep of it."""
 
     spec: Plan
     rows: Mapping[Party, Table] = field(repr=False)
     compare: Compare = field(repr=False)
+    end: End = field(repr=False)
 
     def tallies(self, outcome: Outcome | None = None) -> dict[str, Tally]:
         """By site."""
@@ -45,7 +48,7 @@ class AllTables:
         sums = Sums(spec, parties, progress=begun.progress)
         with begun.charged():
             outcome = drive(task, sums)
-        return outcome, sums.log
+        return self.end(spec, parties.rows, outcome), sums.log
 
     def beside(self, outcome: Outcome) -> Beside:
         """As the task says."""
@@ -55,7 +58,12 @@ class AllTables:
         """The server has all that comes of sums."""
 
 
-def here(plan: Written, data: Sources | None, compare: Compare = lambda spec, rows, outcome: None) -> AllTables:
+def here(
+    plan: Written,
+    data: Sources | None,
+    compare: Compare = lambda spec, rows, outcome: None,
+    end: End = lambda spec, rows, outcome: outcome,
+) -> AllTables:
     """All sites' tables. Raises as `sources.tables`; UsageError: frozen weights of the plan's graph are not here."""
     follow(plan.spec)
-    return AllTables(*tables(plan, data), compare)
+    return AllTables(*tables(plan, data), compare, end)

@@ -1,19 +1,29 @@
 """A party's participation in sums: a site's rows, or a compute party's engine."""
 
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from potluck.core.errors import unwritable
 from potluck.core.party import Role
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.core.steps import recorded
+from potluck.learning.data.table import Table
 from potluck.learning.data.tally_words import for_owner
 from potluck.learning.loops import build
 from potluck.learning.models.graphs import follow, on_card
+from potluck.learning.training.local import keeps
+from potluck.learning.training.own import own_of
 from potluck.members.home import SiteHome
+from potluck.members.names import file_name
 from potluck.mpc.engine import Engine
 from potluck.mpc.share import protection as share
 from potluck.owner.judge import rows_allowed
 from potluck.owner.policy import Policy
 from potluck.owner.source import open_source
-from potluck.tasks.participation import HalfOf, Participation, computing, demanded
+from potluck.tasks import own
+from potluck.tasks.participation import HalfOf, Participation, computing, demanded, kept_of
 from potluck.tasks.sums.costs import calibrate
 from potluck.tasks.sums.halves import RoundContext, aid, join
 from potluck.tasks.sums.protections import across
@@ -42,11 +52,27 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     rows_allowed(rules, least_summed(plan, rows.tally))
     tie = of_table(rows, key_of(home.ties), by_order(plan))
 
+    @cache
+    def of_run(run: str) -> Table:
+        return replace(rows, kept=kept_of(home).of(run, digest(plan))) if keeps(plan) else rows
+
     def half(round_: RoundId, seat: Credentials) -> Half[None]:
-        joined = join(RoundContext(plan, task, protection, round_), rows, seat)
+        joined = join(RoundContext(plan, task, protection, round_), of_run(round_.run), seat)
         return recorded(tie.record(round_.run), round_, joined, later=True)
 
-    return Participation(plan, half, tie=tie, told=told)
+    def over(run: str) -> tuple[str, ...]:
+        """The site's own model goes into its home, where it has one."""
+        found = own_of(plan, of_run(run))
+        if found is None:
+            return ()
+        place = Path(own.FOLDER, file_name(run))
+        try:
+            own.write(found, home.folder / place)
+        except OSError as error:
+            raise unwritable(error, home.folder / place, "make room, and stop and start the site") from None
+        return own.for_owner(found, str(place / own.MODEL))
+
+    return Participation(plan, half, over=over, tie=tie, told=told)
 
 
 def _computes(plan: Plan, home: SiteHome, engine: Engine) -> HalfOf:

@@ -1,7 +1,7 @@
 """All parties' halves of a sum in this process, and the yardstick with no protocol at all."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -20,6 +20,8 @@ from potluck.drivers.attempt import Attempt, quarrel, root_cause
 from potluck.drivers.memory import Memory
 from potluck.drivers.sums import drive
 from potluck.learning.data.table import Table as Rows
+from potluck.learning.kept import InMemory
+from potluck.learning.training.local import keeps
 from potluck.tasks.sums.halves import RoundContext, aid, contribution, join, lead
 from potluck.tasks.tie import by_order, of_table
 
@@ -39,6 +41,7 @@ class Together:
     run: str
 
     def __post_init__(self) -> None:
+        self.rows = begun(self.plan, self.rows)
         ordered = by_order(self.plan)
         self._ties = {site: of_table(table, self.memory.key(), ordered) for site, table in self.rows.items()}
 
@@ -84,13 +87,20 @@ class Together:
         return desk.abort.cause if desk.abort else Cause.SILENT
 
 
+def begun(plan: Plan, rows: Mapping[Party, Rows]) -> Mapping[Party, Rows]:
+    """Every site's rows as a run begins: nothing is kept of another."""
+    return {site: replace(one, kept=InMemory()) for site, one in rows.items()} if keeps(plan) else rows
+
+
 def by_hand(plan: Plan, task: Task[Rows, T], rows: Mapping[Party, Rows], memory: Memory) -> T:
     """The same task with no protocol between the tables: the yardstick, possible only where one holds all rows."""
+
+    held = begun(plan, rows)
 
     def one_sum(ask: Ask) -> Answer:
         privacy: Exact | Noised = mechanism(plan, ask)
         total = np.zeros(privacy.grid.length, dtype=word(privacy.grid.bits))
-        for site, table in rows.items():
+        for site, table in held.items():
             total += contribution(task, ask, table, privacy, memory.seat(site)).words
         opened = Opened(total, frozenset(rows))
         return Answer(reveal(privacy.at_reveal(opened, memory.seat(SERVER).draw), privacy.grid), privacy.grid)

@@ -26,9 +26,12 @@ from potluck.tasks.sums.together import by_hand
 from potluck.tasks.trained import Comparison
 
 
-def compared(spec: Spec, tables: Mapping[Party, Table], outcome: Outcome) -> Comparison:
-    """Compare the outcome's model with what each could have had otherwise."""
+def compared(spec: Spec, tables: Mapping[Party, Table], outcome: Outcome) -> Comparison | None:
+    """Compare the outcome's model with what each could have had otherwise; None: it is no model by itself, since some
+    of its weights stay at the sites."""
     assert isinstance(outcome, Trained)
+    if required(spec.model).local:
+        return None
     plain = without_noise(spec)
     every = list(tables.values())
     memory = Memory(spec.sites, digest(spec))

@@ -2,7 +2,8 @@
 
 from potluck.core.plan import Plan, required
 from potluck.learning.evaluation import evaluate
-from potluck.tasks import trained
+from potluck.learning.training.local import words
+from potluck.tasks import own, trained
 from potluck.tasks.spec import EXACT, TaskSpec
 from potluck.tasks.sums import costs, estimate, local, site, task
 from potluck.tasks.sums.protections import PROTECTIONS
@@ -34,7 +35,8 @@ def _learnt(plan: Plan, me: str) -> str:
     then += ", then its metrics on held-out rows" if evaluate.allowed(plan) else ""
     model = f"a {required(plan.model).kind} model of {target.column!r}"
     what = f"{model} is trained in {most}{training.rounds} rounds of {training.method}{then}"
-    return f"{what}. It reads the columns {columns(plan)}.{left_out(plan)}"
+    stays = "".join(f" {sentence}." for sentence in words(plan))
+    return f"{what}. It reads the columns {columns(plan)}.{left_out(plan)}{stays}"
 
 
 def _exact(plan: Plan) -> str:
@@ -52,10 +54,10 @@ TRAIN = TaskSpec(
     first=costs.first,
     costs=costs.costs,
     part=site.part,
-    here=lambda plan, data: local.here(plan, data, compared),
+    here=lambda plan, data: local.here(plan, data, compared, own.with_own),
     estimate=estimate.estimate,
-    leave=trained.leave,
-    document=trained.document,
+    leave=own.leave,
+    document=own.document,
     seal=trained.seal,
     measured=trained.measured,
 )

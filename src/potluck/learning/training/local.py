@@ -1,0 +1,153 @@
+"""What sites do by themselves in a round of `average`, beyond plain steps, and what of it stays there until the next.
+
+SCAFFOLD, option II: next to the model w the server announces a control variate c, the mean gradient of all sites'
+steps, and each site i keeps c_i, that of its own. A step goes down its gradient - c_i + c. After K steps at the rate
+eta from w to y_i, c_i becomes c_i - c + (w - y_i) / (K eta), and the site adds its changes of both, by rows: so
+w += sum_i n_i (y_i - w) / n, c += sum_i n_i (change of c_i) / n, and c is the mean of the c_i by rows. The paper
+weighs sites alike, which is the same where they have equally many rows; by rows the point at which nothing moves is the
+fit of all rows. Sites of an exact sum are those of the whole run; one that was lost before the first keeps its c_i and
+is in none of them.
+
+Ditto: the common model is that of plain steps. Each site also keeps a model v_i of its own, which takes the same
+batches down its gradient + mu (v_i - w). Weights that stay at a site (`model.local`) train with the rest, begin where
+they ended in the round before, and are no part of the sum; the site's own model is what its last steps came to.
+
+None of it holds with noise: what leaves is bounded as weights and control variates are, not as one unit's part.
+References: Karimireddy et al. 2020, arXiv 1910.06378, algorithm 1; Li et al. 2021, arXiv 2012.04221, algorithm 1;
+Arivazhagan et al. 2019, arXiv 1912.00818 (weights that stay).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from potluck.core.plan import Plan
+from potluck.core.rounds import Abort, Cause
+from potluck.core.stages import Floats
+from potluck.learning.kept import Kept
+from potluck.learning.models.fitted import training
+from potluck.learning.models.form import Form
+from potluck.learning.training.method import WIDEST, TrainingMethod
+
+PULLED = ("prox", "ditto")
+"""Where `training.mu` holds a site's steps to the round's model."""
+BYTES = 8
+"""Of a number that is kept."""
+
+
+def corrects(plan: Plan) -> bool:
+    """Whether sites correct their steps by control variates, which are announced and added up beside the model."""
+    return plan.training is not None and plan.training.local == "scaffold"
+
+
+def personal(plan: Plan) -> bool:
+    """Whether each site ends with a model of its own."""
+    held = plan.model is not None and bool(plan.model.local)
+    return held or (plan.training is not None and plan.training.local == "ditto")
+
+
+def keeps(plan: Plan) -> bool:
+    """Whether sites keep anything from one round to the next."""
+    return plan.traits.labelled and (corrects(plan) or personal(plan))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Own:
+    """What a site keeps. model [d + h]: its own, empty where it has none; control [d]: c_i, likewise."""
+
+    model: Floats = field(repr=False)
+    control: Floats = field(repr=False)
+
+    def vector(self) -> Floats:
+        """As it is kept."""
+        return np.concatenate([self.model, self.control])
+
+
+def lengths(plan: Plan, form: Form) -> tuple[int, int]:
+    """(of a site's own model, of its control variate)."""
+    return personal(plan) * (form.size + form.held), corrects(plan) * form.size
+
+
+def before(plan: Plan, form: Form, kept: Kept, step: int) -> Own:
+    """From what a step begins. Raises Abort(KEPT): `Kept.before`, or it is not of this model."""
+    found = kept.before(step)
+    model, control = lengths(plan, form)
+    if found is None:
+        begun = np.concatenate([form.initial(), form.initial_held()]) if model else np.zeros(0)
+        return Own(begun, np.zeros(control))
+    if len(found) != model + control:
+        raise Abort(Cause.KEPT, detail="what is kept is of another model")
+    return Own(np.array(found[:model]), found[model:])
+
+
+def model_of(plan: Plan, form: Form, kept: Kept) -> Floats | None:
+    """The site's own model [d + h]; None: it took no step. Raises Abort(KEPT)."""
+    found, (model, control) = kept.last(), lengths(plan, form)
+    if found is None:
+        return None
+    if len(found) != model + control:
+        raise Abort(Cause.KEPT, detail="what is kept is of another model")
+    return found[:model]
+
+
+def settled(numbers: Floats) -> None:
+    """Raises Abort(RANGE): what would be kept is no model any more, as `method.within` says of the common one."""
+    if not (np.abs(numbers) <= WIDEST).all():
+        what = f"what the site keeps between rounds is beyond {WIDEST:g}, or not finite"
+        raise Abort(Cause.RANGE, detail=f"{what}. hint: lower training.rate or training.mu")
+
+
+def faults(plan: Plan, method: TrainingMethod) -> Iterator[str]:
+    """What of a plan does not fit what sites keep. Lines as `check` makes them."""
+    spec, model = training(plan), plan.model
+    found = {"training.local": f'"{spec.local}"'} if spec.local in ("scaffold", "ditto") else {}
+    if model is not None and model.local:
+        found["model.local"] = "weights that stay at a site"
+        if not method.by_site:
+            what = f"{spec.method} adds up gradients of all rows, so that no site trains weights of its own"
+            yield f'model.local: {what}. hint: method = "average", or leave it out'
+        if not plan.drawn:
+            yield "model.local: names weights of a graph, and there is none. hint: leave it out, or model.graph"
+        if spec.every is not None:
+            what = "validation rows are looked at with the common model, whose own such weights nobody trains"
+            yield f"model.local: {what}. hint: leave out training.evaluate_every and training.stop"
+    if len(found) == 2 and spec.local == "ditto":
+        what = "ditto trains a whole model for each site, heads included"
+        yield f'model.local: {what}. hint: leave one of them out; or local = "prox"'
+    if spec.local == "scaffold" and method.by_site and spec.steps is None:
+        yield "training.steps: scaffold divides by it, the same at every site. hint: steps = 50"
+    for key, what in found.items():
+        if plan.noisy and method.by_site:
+            yield f'{key}: {what} go without noise alone. hint: privacy.noise = "none", or leave it out'
+        if spec.aggregation != "mean" and method.by_site:
+            yield f'{key}: {what} go with the mean alone. hint: training.aggregation = "mean"'
+
+
+def pauses(plan: Plan) -> Iterator[str]:
+    """What of it runs, but should give pause."""
+    if corrects(plan):
+        what = "corrected steps do worse than plain ones where rounds are few or batches small"
+        yield f'training.local: {what}. hint: compare it with "plain" and "prox" on validation rows'
+    if plan.model is not None and plan.model.local:
+        what = "the model that the coordinator has holds these weights as they began, so that no metrics are told of it"
+        yield f"model.local: {what}. hint: each owner scores with the model in its home, which `potluck site run` names"
+
+
+def words(plan: Plan) -> tuple[str, ...]:
+    """What an owner is told of what stays at its site: sentences without their points."""
+    found = []
+    if personal(plan):
+        whole = "a model of its own, held to the common one" if training(plan).local == "ditto" else _heads(plan)
+        metrics = " with its metrics on the site's own held-out rows" if plan.data.split else ""
+        found.append(f"Each site also trains {whole}: it stays there, for its owner alone{metrics}")
+    if corrects(plan):
+        found.append("Each site also gives the mean gradient of its steps, and corrects them by that of all sites")
+    if found:
+        found.append("What a site needs for its next round lies in its home until the run is over, of two rounds")
+    return tuple(found)
+
+
+def _heads(plan: Plan) -> str:
+    named = plan.model.local if plan.model else ()
+    return f"weights of its own ({', '.join(named[:8])}{', ...' if len(named) > 8 else ''}) in the model"

@@ -1,0 +1,32 @@
+"""The end of a run at a site that kept something between its rounds, whichever process of the site ends it."""
+
+from potluck.core.errors import PotluckError
+from potluck.core.plan import Plan
+from potluck.core.rounds import Abort
+from potluck.members.home import SiteHome
+from potluck.owner.reading import read as read_policy
+from potluck.parties.admission.graphs import with_graph
+from potluck.tasks.catalog import task_of
+from potluck.tasks.participation import Denied, Participation, forget, holds, kept_of
+
+
+def over(home: SiteHome, run: str, plan: Plan | None, part: Participation | None) -> tuple[str, ...]:
+    """Lines for the owner. What was kept for the run's rounds goes, unless what the owner should have could not be made
+    of it. part: of this process; None: another process of the site took part, and the rows are read again.
+
+    Raises UsageError: what was kept cannot be removed.
+    """
+    if plan is None or not holds(home, run):
+        forget(home, run)
+        return ()
+    mine = None
+    try:
+        mine = part or task_of(plan).part(with_graph(home, plan, None), read_policy(home.policy), home)
+        lines = mine.over(run)
+    except (PotluckError, Denied, Abort) as error:
+        return (f"what the run left here could not be made: {error}", f"its numbers stay in {kept_of(home).at(run)}")
+    finally:
+        if mine is not None and part is None:
+            mine.close()
+    forget(home, run)
+    return lines
