@@ -181,7 +181,7 @@ def test_words_of_a_plan_cannot_act_in_a_notebook(evil, cli, monkeypatch):
     monkeypatch.chdir(evil)
     assert cli("run", "plan.toml", "--out", "run").code == 0
     done = Run.read("run")
-    monkeypatch.setattr(Run, "told", lambda run: [f"a: <b>{EVIL}"])
+    monkeypatch.setattr(Run, "row_warnings", lambda run: [f"a: <b>{EVIL}"])
     assert not ACTS.search(done._repr_html_())
     assert f"<li>a: &lt;b&gt;{SEEN}</li>" in done._repr_html_()
     monkeypatch.setattr("potluck.api.results.outcome.visible", lambda line: line)  # the control
