@@ -70,7 +70,7 @@ class Table:
     sums: Added | None = field(default=None, repr=False)
     validation: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_), repr=False)
     cells: Mapping[str, Cells] = field(default_factory=dict, repr=False)
-    site: str = ""
+    site: str = field(default="", repr=False)
     kept: Kept = field(default_factory=InMemory, repr=False)
     within: bool = field(init=False, repr=False)
     """Whether all features are where they should be: looked at once, not in each of many sums."""
