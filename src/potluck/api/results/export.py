@@ -1,32 +1,46 @@
-"""A trained model as a file for other programs, or as a graph."""
+"""A trained model as a file for other programs, as a graph, or as layers."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from potluck.core.errors import UsageError
+from potluck.core.slices import Bytes
 from potluck.learning.graph.file import write, written
 from potluck.learning.models.exports.as_graph import as_graph
+from potluck.learning.models.exports.as_layers import as_layers
 from potluck.learning.models.exports.onnx_file import onnx_file
-from potluck.learning.models.model import Model
+from potluck.learning.models.model import WEIGHTS, Model
 from potluck.tasks.trained import MODEL
 
+Files = Mapping[str, Bytes]
+"""By how its name ends; without an end the file that the user names."""
 
-def _graph(model: Model) -> bytes:
+
+def _onnx(model: Model) -> Files:
+    return {"": onnx_file(model)}
+
+
+def _graph(model: Model) -> Files:
     """With its weights as the first ones; the frozen ones of a base stay where they are."""
     if model.graph is not None:
-        return model.graph.content
+        return {"": model.graph.content}
     network = as_graph(model)
-    return written(network.graph, network.tensors)
+    return {"": written(network.graph, network.tensors)}
 
 
-FORMS: Mapping[str, Callable[[Model], bytes]] = {"onnx": onnx_file, "graph": _graph}
-"""What a model can become: each word's file."""
+def _layers(model: Model) -> Files:
+    text, weights = as_layers(model).files()
+    return {WEIGHTS: b"".join(weights), "": text}
+
+
+FORMS: Mapping[str, Callable[[Model], Files]] = {"onnx": _onnx, "graph": _graph, "layers": _layers}
+"""What a model can become."""
 
 
 def export(model: "Model | str | Path", path: str | Path, *, to: str) -> None:
-    """Write a model into a new file. model: one, its model.json, or a run's folder. to: "onnx" or "graph".
+    """Write a model into a new file. model: one, its model.json, or a run's folder. to: "onnx", "graph" or "layers".
 
-    Raises UsageError: no model there, a kind that the form does not say, or the file is there already; GraphError: an
+    Raises UsageError: no model there, a kind that the form does not say, or a file is there already; GraphError: an
     operation that the form does not say.
     """
     if to not in FORMS:
@@ -34,4 +48,5 @@ def export(model: "Model | str | Path", path: str | Path, *, to: str) -> None:
     if not isinstance(model, Model):
         place = Path(model)
         model = Model.read(place / MODEL if place.is_dir() else place)
-    write(Path(path), FORMS[to](model))
+    for end, content in FORMS[to](model).items():
+        write(Path(path).with_suffix(end) if end else Path(path), bytes(content))

@@ -78,7 +78,7 @@ def layered(model: Model, where: str) -> Model:
     """The model, which is made of layers. Raises UsageError, by name: another kind, or a graph, which are scored in the
     open."""
     if model.graph:
-        hint = "networks of layers are scored for others; at home: potluck score MODEL CSV"
+        hint = "potluck model export --to layers, where it is nothing but layers; at home: potluck score MODEL CSV"
         raise UsageError("is a network of a graph, which no protection scores with", where=where, hint=hint)
     if not MODELS.of(model.kind).layered:
         known = ", ".join(word for word, one in MODELS.entries.items() if one.layered)
