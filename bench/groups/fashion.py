@@ -19,8 +19,8 @@ from harness.measure import Row, more
 from harness.network_plan import PICTURES, RATE, tables
 from peers import flower_here
 
-SITES, ROUNDS, SEED, ALPHA = 5, 20, 15, 0.5
-SHOWN = (1, 5, 10, 20)
+SITES, ROUNDS, SEED, ALPHA = 5, 12, 15, 0.5
+SHOWN = (1, 4, 12)
 
 
 def rows(most: int | None = None, rounds: int = ROUNDS) -> Iterator[Row]:
