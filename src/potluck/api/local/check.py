@@ -105,6 +105,7 @@ class Verdict:
         if self.looks:
             sums += f", {self.looks} {agree(self.looks, 'look', 'looks')} at validation rows"
         size = "" if self.bytes_up is None else f", {self.bytes_up:,} bytes up a site and round"
+        size += f" in words of {self.grid['bits']} bits" if size and "bits" in self.grid else ""
         size += "" if self.bytes_look is None else f" ({self.bytes_look:,} a look)"
         pace = "" if self.seconds is None else f", about {self.seconds:.2g} s a round here"
         cost = next(iter(self.epsilon.values()), None)
