@@ -22,6 +22,7 @@ from potluck.learning.evaluation.validation import MOST_LOSS, _losses
 from potluck.learning.loops import TrainTask, build
 from potluck.learning.models.model import model
 from potluck.secret.random import system
+from potluck.tasks.catalog import task_of
 from support.learning.sums import category, frames, gridded, heart, hospitals, make, number, replaced, run
 
 SPLIT = Split(test=0.34, validation=0.2, seed=43)
@@ -301,3 +302,11 @@ def test_what_cannot_be_is_refused_by_name(change, said):
 def test_validation_rows_that_nobody_looks_at_are_told():
     assert any("nothing looks at them" in line for line in check(looking(None))[1])
     assert not any("nothing looks at them" in line for line in check(looking())[1])
+
+
+def test_an_owner_reads_how_many_looks_there_are_and_at_most_where_training_may_end_early():
+    def said(spec):
+        return task_of(spec).learnt(spec, "va")
+
+    assert "with 3 looks at validation rows" in said(looking(2))
+    assert "with at most 3 looks at validation rows" in said(looking(2, stop=Stop(metric="loss", patience=2)))
