@@ -1,6 +1,7 @@
 """A tokenizer's file: what is understood of it gives what the library makes of the whole file, and no more is read."""
 
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ pytest.importorskip("torch")
 import tokenizers
 
 from potluck.core.errors import DataError
-from potluck.learning.data.texts import tokenizer
+from potluck.learning.data.texts import steps, tokenizer
 from potluck.learning.data.texts.table import MOST_BYTES
 from support.files import texts
 
@@ -119,7 +120,35 @@ def deep(depth):
     return {"pre_tokenizer": inner}
 
 
+def chain(key, *steps):
+    return {key: {"type": "Sequence", f"{key.replace('_', '')}s": list(steps)}}
+
+
+PLAIN = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": True, "special": False}
+LONG = replaced({"String": "a"}, "\ufdfa")["normalizer"], {"type": "NFKD"}
+DIGITS = {"type": "Split", "behavior": "Isolated", "invert": False, "pattern": {"Regex": r"\d"}}
+MARKS = [{"type": "Metaspace", "replacement": str(i), "prepend_scheme": "always", "split": False} for i in range(8)]
+BLANKS = {"normalizer": {"type": "Strip", "strip_left": True, "strip_right": True}}
+SIXTEEN = {"type": "Sequence", "normalizers": [{"type": "Nmt"}] * 16}
+
+
+def added(*tokens):
+    return {"added_tokens": [{"id": i + 1, "content": token, **PLAIN} for i, token in enumerate(tokens)]}
+
+
 HOSTILE = {
+    "a chain of bytes": (chain("normalizer", *[{"type": "ByteLevel"}] * 4), "256 times as long"),
+    "a letter for 18": (chain("normalizer", *LONG, *LONG), "324 times as long"),
+    "a mark before each mark": (chain("pre_tokenizer", *[x for one in MARKS for x in (DIGITS, one)]), "256 times"),
+    "bytes of bytes": (chain("pre_tokenizer", *[{**BYTES, "use_regex": False}] * 3), "512 times"),
+    "steps in sequences": (chain("normalizer", SIXTEEN, SIXTEEN), "32 steps"),
+    "a merge that cuts a letter": (
+        pairs(continuing_subword_prefix="#", vocab={"a": 0, "\u00e9": 1, "a\u00e9": 2}, merges=["a \u00e9"]),
+        "lacks continuing_subword_prefix",
+    ),
+    "a table of each byte": (scored(*([f"{i:0250}", 0] for i in range(17_000))), "at most 4,194,304"),
+    "added tokens that grow": (chain("normalizer", LONG[1]) | added(*(f"{i:0250}" for i in range(300))), "letters"),
+    "an added token that is empty": (BLANKS | added("\t"), "leaves nothing"),
     "a regular expression": (split(**GREEDY), "regular expression"),
     "a regular expression that replaces": (replaced({"Regex": "(a|aa)+"}, ""), "regular expression"),
     "a text that grows": (replaced({"String": "a"}, "aa"), "longer"),
@@ -207,6 +236,37 @@ def damaged(draw, body, other):
         place = int(draw.integers(0, len(other)))
         body[start : start + 30] = other[place : place + 30]
     return bytes(body)
+
+
+WORST = {
+    "NFC": "\U0001d160",
+    "NFD": "\u1f82",
+    "NFKC": "\ufdfa",
+    "NFKD": "\ufdfa",
+    "Lowercase": "\u0130",
+    "ByteLevel": "\U0001f642",
+}
+
+
+@pytest.mark.parametrize("name", WORST)
+def test_of_each_normalization_it_is_known_how_many_letters_it_makes_of_one(name):
+    step = tokenizers.Tokenizer.from_str(read(normalizer={"type": name})._understood).normalizer
+    assert len(step.normalize_str(WORST[name] * 10)) == 10 * steps.NORMALIZERS.forms[name].grows
+
+
+def test_no_letter_becomes_more_than_what_is_known():
+    every = [chr(i) for i in range(0x30000) if unicodedata.decomposition(chr(i)) or chr(i).lower() != chr(i)]
+    for name in ("NFC", "NFD", "NFKC", "NFKD"):
+        most = max(len(unicodedata.normalize(name, letter)) for letter in every)
+        assert most == steps.NORMALIZERS.forms[name].grows
+    assert max(len(letter.lower()) for letter in every) == steps.NORMALIZERS.forms["Lowercase"].grows
+
+
+def test_usual_chains_of_steps_are_read():
+    albert = [*[replaced({"String": "``"}, '"')["normalizer"]] * 2, LONG[1], {"type": "StripAccents"}]
+    found = read(**chain("normalizer", *albert, {"type": "Lowercase"}))
+    assert found.tokens("The patient", 8)[0].tolist()
+    assert read(name="bpe", **chain("pre_tokenizer", DIGITS, {**BYTES, "use_regex": False})).tokens("a 12", 8)[0].size
 
 
 VALUES = (None, True, 0, -1, 1.5, 2**31, 10**30, "", "a", "\ud800", "x" * 300, [], {}, [[]], {"type": "Sequence"})

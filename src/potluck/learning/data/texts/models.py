@@ -10,6 +10,8 @@ from collections.abc import Callable
 from potluck.learning.data.texts.steps import ID, MOST_VOCABULARY
 from potluck.learning.data.texts.table import Check, Form, Part, Table, items, perhaps, table, text, truth, whole, wrong
 
+MOST_SCORED = 4 << 20
+"""Bytes of Unigram's tokens together: the library takes some 350 bytes for each."""
 LONGEST_WORD = 200
 """Letters of a word that WordPiece looks at: it tries each of its pieces."""
 
@@ -40,13 +42,16 @@ def _scored(value: object, at: str) -> object:
         tokens.add(pair[0])
     if not found or len(tokens) < len(found):
         raise wrong("is empty, or has a token twice", at)
+    size = sum(len(str(token).encode()) for token in tokens)
+    if size > MOST_SCORED:
+        raise wrong(f"has tokens of {size:,} bytes", at, f"at most {MOST_SCORED:,}: the library makes a table of each")
     return found
 
 
 def _merges(value: object, at: str) -> object:
     """Pairs of tokens. Raises DataError."""
     found = []
-    for one in items(value, at, 2 * MOST_VOCABULARY):
+    for one in items(value, at, MOST_VOCABULARY):
         pair = one.split(" ") if isinstance(one, str) else items(one, at, 2)
         if len(pair) != 2:
             raise wrong("has a merge that is not of two tokens", at)
@@ -76,12 +81,14 @@ def _known(key: str) -> Callable[[Table, str], None]:
 def _merged(found: Table, at: str) -> None:
     """Raises DataError: a merge of tokens that are not there, or a token for unknown letters that is not."""
     _known("unk_token")(found, at)
-    held, merges, prefix = found["vocab"], found["merges"], found.get("continuing_subword_prefix") or ""
+    held, merges, prefix = found["vocab"], found["merges"], str(found.get("continuing_subword_prefix") or "")
     assert isinstance(held, dict)
     assert isinstance(merges, list)
     for first, second in merges:
-        cut = second[len(str(prefix)) :] if prefix and second.startswith(str(prefix)) else second
-        if first not in held or second not in held or first + cut not in held:
+        # The library cuts off as many bytes, whatever they are: half a letter that is left ends the process.
+        if not second.startswith(prefix):
+            raise wrong("has a merge whose second token lacks continuing_subword_prefix", at)
+        if first not in held or second not in held or first + second.removeprefix(prefix) not in held:
             raise wrong("has a merge of tokens that are not in vocab", at)
 
 

@@ -2,7 +2,8 @@
 
 Names and fields are those of the `tokenizers` library. Regular expressions are those of a list, compared letter by
 letter: one that goes back and forth over a text could take hours for one cell. What replaces a text is no longer than
-that, so that a chain of replacements cannot grow. `Precompiled` (a binary table of letters) is left out.
+that, and of each step it is known how many letters it may make of one: a chain of them is refused where it could make
+more than MOST_GROWTH. `Precompiled` (a binary table of letters) is left out.
 """
 
 from collections.abc import Mapping
@@ -68,6 +69,7 @@ def _shorter(found: Table, at: str) -> None:
         raise wrong("replaces a text by a longer one", at, "a text could grow without end")
 
 
+_LONGEST = {"NFC": 3, "NFD": 4, "NFKC": 18, "NFKD": 18, "Nmt": 1, "Lowercase": 2, "StripAccents": 1, "ByteLevel": 4}
 NORMALIZERS = Part(
     "normalizer",
     {
@@ -77,12 +79,14 @@ NORMALIZERS = Part(
                 "handle_chinese_chars": truth,
                 "strip_accents": perhaps(truth),
                 "lowercase": truth,
-            }
+            },
+            grows=8,
         ),
-        **{name: Form() for name in ("NFC", "NFD", "NFKC", "NFKD", "Nmt", "Lowercase", "StripAccents", "ByteLevel")},
+        # The longest that Unicode has: U+1D160, U+1F82, U+FDFA, U+0130. ByteLevel: a letter a byte.
+        **{name: Form(grows=most) for name, most in _LONGEST.items()},
         "Strip": Form({"strip_left": truth, "strip_right": truth}),
         "Replace": Form({"pattern": pattern, "content": maybe_empty}, also=_shorter),
-        "Prepend": Form({"prepend": letter}),
+        "Prepend": Form({"prepend": letter}, grows=2),
     },
     "normalizers",
     {"Precompiled": "a binary table is not read; NFKC in its place does nearly the same"},
@@ -91,12 +95,14 @@ PRE_TOKENIZERS = Part(
     "pre_tokenizer",
     {
         **{name: Form() for name in ("BertPreTokenizer", "Whitespace", "WhitespaceSplit", "UnicodeScripts")},
+        # These two may put a letter before each piece, and pieces may be of one.
         "ByteLevel": Form(
-            {"add_prefix_space": truth, "trim_offsets": truth, "use_regex": truth}, frozenset({"use_regex"})
+            {"add_prefix_space": truth, "trim_offsets": truth, "use_regex": truth}, frozenset({"use_regex"}), grows=8
         ),
         "Metaspace": Form(
             {"replacement": letter, "prepend_scheme": word("always", "never", "first"), "split": truth},
             frozenset({"split"}),
+            grows=2,
         ),
         "Punctuation": Form({"behavior": BEHAVIOUR}),
         "Digits": Form({"individual_digits": truth}),

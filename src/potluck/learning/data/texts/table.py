@@ -7,6 +7,7 @@ from what was understood: a key that is not known is an error, never passed on.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 
 from potluck.core.errors import DataError
 from potluck.core.strict import Twice, once
@@ -17,7 +18,10 @@ MOST_BYTES = 32 << 20
 MOST_LETTERS = 256
 """Of a token, and of any other text in it."""
 MOST_MEMBERS, DEEPEST = 16, 2
-"""Of a sequence of steps, and how deep sequences lie in sequences."""
+"""Of a sequence of steps, those in its sequences among them, and how deep sequences lie in sequences."""
+MOST_GROWTH = 128
+"""How many times the letters of a text may become more by all steps of a part: each step makes some of what came before
+it, so that a chain would double a text with each."""
 
 Table = dict[str, object]
 Check = Callable[[object, str], object]
@@ -119,11 +123,13 @@ def items(value: object, at: str, most: int = MOST_MEMBERS) -> list[object]:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One type of a part. keys: what each has to be; left: keys that may be left out; also: what holds between keys."""
+    """One type of a part. keys: what each has to be; left: keys that may be left out; also: what holds between keys;
+    grows: how many letters it may make of one."""
 
     keys: Mapping[str, Check] = field(default_factory=dict)
     left: frozenset[str] = frozenset()
     also: Callable[[Table, str], None] = lambda found, at: None
+    grows: int = 1
 
     def read(self, given: Table, at: str) -> Table:
         """A table of these keys and no others, with its type. Raises DataError."""
@@ -149,11 +155,30 @@ class Part:
     members: str = ""
     hints: Mapping[str, str] = field(default_factory=dict)
 
-    def read(self, value: object, at: str = "", depth: int = 0) -> Table | None:
+    def read(self, value: object) -> Table | None:
         """What a file says of it; None: it has none. Raises DataError."""
-        at = at or self.name
-        if value is None and not depth:
+        if value is None:
             return None
+        found = self._read(value, self.name, 0)
+        steps = self._steps(found)
+        if len(steps) > MOST_MEMBERS:
+            raise wrong(f"has {len(steps)} steps", self.name, f"at most {MOST_MEMBERS}")
+        if self.growth(found) > MOST_GROWTH:
+            hint = "each normalization once; ByteLevel in one of the parts"
+            raise wrong(f"could make a text {self.growth(found)} times as long", self.name, hint)
+        return found
+
+    def growth(self, found: Table | None) -> int:
+        """How many letters at most its steps make of one, by what was read of it."""
+        return 1 if found is None else prod(one.grows for one in self._steps(found))
+
+    def _steps(self, found: Table) -> list[Form]:
+        inner = found.get(self.members)
+        if isinstance(inner, list):
+            return [step for one in inner for step in self._steps(one)]
+        return [self.forms[str(found["type"])]]
+
+    def _read(self, value: object, at: str, depth: int) -> Table:
         given = table(value, at)
         kind = given.get("type")
         if not isinstance(kind, str):
@@ -161,7 +186,7 @@ class Part:
         if self.members and kind == "Sequence":
             if set(given) != {"type", self.members} or depth >= DEEPEST:
                 raise wrong(f"is no sequence of {self.members}, or lies too deep", at)
-            found = [self.read(one, f"{at}.{n}", depth + 1) for n, one in enumerate(items(given[self.members], at), 1)]
+            found = [self._read(one, f"{at}.{n}", depth + 1) for n, one in enumerate(items(given[self.members], at), 1)]
             return {"type": kind, self.members: found}
         form = self.forms.get(kind)
         if form is None:

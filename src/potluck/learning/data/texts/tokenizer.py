@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.errors import UsageError
+from potluck.core.visible import visible
 from potluck.learning.data.texts.models import MODELS
 from potluck.learning.data.texts.steps import ID, NORMALIZERS, POST_PROCESSORS, PRE_TOKENIZERS
 from potluck.learning.data.texts.table import Form, Table, items, loads, table, text, truth, wrong
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 KEYS = {"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder"}
 """Beside the model."""
-MOST_ADDED = 1 << 14
+MOST_ADDED, MOST_ADDED_LETTERS = 1 << 14, 1 << 20
+"""Added tokens, and their letters together, as many as the normalizer may make of them: the library makes one automaton
+of all."""
 LETTERS = 32
 """Of a text, a token that the plan asks for: what stands behind them is not looked at."""
 PADS = ("[PAD]", "<pad>")
@@ -101,17 +104,21 @@ def read(content: bytes) -> Tokenizer:
     given = loads(content)
     for key in given:
         if key not in KEYS | {"model"}:
-            raise wrong(f"{key[:80]!r} is no key that is known", "")
+            raise wrong(f"{visible(key[:80])!r} is no key that is known", "")
     model = MODELS.read(given.get("model"))
     if model is None:
         raise wrong("has no model", "")
+    normalizer = NORMALIZERS.read(given.get("normalizer"))
     added = [_ADDED.read(table(one, "added_tokens"), "added_tokens") for one in _added(given)]
+    letters = NORMALIZERS.growth(normalizer) * sum(len(str(one["content"])) for one in added)
+    if letters > MOST_ADDED_LETTERS:
+        raise wrong(f"may become {letters:,} letters", "added_tokens", f"at most {MOST_ADDED_LETTERS:,}")
     understood = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": added,
-        "normalizer": NORMALIZERS.read(given.get("normalizer")),
+        "normalizer": normalizer,
         "pre_tokenizer": PRE_TOKENIZERS.read(given.get("pre_tokenizer")),
         "post_processor": POST_PROCESSORS.read(given.get("post_processor")),
         "decoder": None,
@@ -123,6 +130,10 @@ def read(content: bytes) -> Tokenizer:
     with _as_our_error():
         held: dict[str, int] = made.get_vocab(with_added_tokens=True)
         own = made.num_special_tokens_to_add(False)
+        normal, some = made.normalizer, [one["content"] for one in added if one["normalized"]]
+        left = [normal is None or bool(normal.normalize_str(one)) for one in some]
+    if not all(left):  # It would be found between any two bytes, where the library fails and says in which letter.
+        raise wrong("has a token of which the normalizer leaves nothing", "added_tokens", "normalized: false")
     vocabulary = 1 + max([*held.values(), *_named(understood["post_processor"])])
     pad = _pad(given.get("padding"), held)
     if pad >= vocabulary:
