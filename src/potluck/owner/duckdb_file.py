@@ -12,7 +12,8 @@ from pathlib import Path
 from potluck.core.errors import DataError, UsageError
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Rows, by_place
-from potluck.learning.data.sql.duck import Duck, attached, typed
+from potluck.learning.data.sql.duck import Duck, attached
+from potluck.learning.data.sql.duck_types import typed
 from potluck.learning.data.sql.relation import Limits
 from potluck.owner.sql import HINT, REFUSED, Query, select
 
@@ -57,7 +58,8 @@ class DuckFile:
             # By their places: names that differ in case alone are one to the engine.
             places = ", ".join(f"c{place}" for place in range(len(columns)))
             cells = {
-                name: typed(*columns[place], self.where, f"c{place}") for name, place in zip(wanted, index, strict=True)
+                name: typed(*columns[place], self.where, self.limits.lists, f"c{place}")
+                for name, place in zip(wanted, index, strict=True)
             }
             source = f"({self.statement}\n) AS source_({places})"
             yield Duck(found.connection, source, cells, self.where, what=REFUSED, hint=HINT)

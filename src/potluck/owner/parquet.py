@@ -1,8 +1,8 @@
 """Rows of a Parquet file, through DuckDB: what the plan does not name stays unread.
 
 A value is what it would be in a CSV file: true and false are 1 and 0, a narrow float is its shortest text (.1 is not
-.10000000149), dates are ISO texts, an absent value is none. A value that has no text (bytes, lists) is refused with its
-column's name alone.
+.10000000149), dates are ISO texts, an absent value is none. A list of numbers is a tensor where the plan says so.
+Any other value that has no text (bytes, lists) is refused with its column's name alone.
 """
 
 import re
@@ -16,7 +16,8 @@ from potluck.core.errors import DataError
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Rows, by_place, few_enough, most_read
 from potluck.learning.data.sql.dialect import DUCKDB
-from potluck.learning.data.sql.duck import Duck, connection, parquet_names, path_text, typed
+from potluck.learning.data.sql.duck import Duck, connection, parquet_names, path_text
+from potluck.learning.data.sql.duck_types import typed
 from potluck.learning.data.sql.relation import Limits
 
 
@@ -48,7 +49,7 @@ class ParquetFile:
             index = by_place(wanted, layout, [name.strip() for name, _ in columns], self.where)
             most_read(found.count(), self.limits.rows, self.where)
             cells = {
-                name: typed(*columns[place], self.where, _flat(*columns[place]))
+                name: typed(*columns[place], self.where, self.limits.lists, _flat(*columns[place]))
                 for name, place in zip(wanted, index, strict=True)
             }
             yield Duck(found.connection, self._source, cells, self.where, what=f"{self.path} cannot be read as Parquet")

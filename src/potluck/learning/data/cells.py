@@ -2,7 +2,7 @@
 
 Whole numbers keep all their digits, a Decimal its own, an absent value is None; true and false are "1" and "0"; dates
 are ISO texts, and a moment that has a zone is what it is in UTC. These are the texts that DuckDB gives of the same
-values. A value that has no text (bytes, lists) is refused with its column's name alone.
+values. A value that has no text (bytes, lists that are no tensors) is refused with its column's name alone.
 """
 
 import math

@@ -111,7 +111,8 @@ class ColumnKind:
     bound: of a condition on it (`data.where`) the value that a word's number or text stands for, None where it is
     none; without it a condition lists declared values.
     reader: of a kind whose cells are tensors, which stand beside the features: how they are read. It raises DataError
-    where what they are read with is not here. filed: they name files; worded: they are texts, with a tokenizer.
+    where what they are read with is not here. filed: they name files; listed: or are
+    lists of numbers; worded: they are texts, with a tokenizer.
     """
 
     check: Callable[[str, Column, Notation], list[str]]
@@ -127,6 +128,7 @@ class ColumnKind:
     bound: Callable[[float | str], float | None] | None = None
     reader: Callable[[Field, Beside], Reader] | None = None
     filed: bool = False
+    listed: bool = False
     worded: bool = False
 
 

@@ -59,7 +59,9 @@ class Encoding(msgspec.Struct, frozen=True, kw_only=True):
     def limits(self) -> Limits:
         """How a file of new rows is read."""
         decimal = self.decimal or "."
-        return Limits(MOST, separator=self.separator or ",", encoding=self.encoding or "utf-8", decimal=decimal)
+        separator, encoding = self.separator or ",", self.encoding or "utf-8"
+        lists = frozenset(one.name for one in self.fields if COLUMNS.of(one.kind).listed)
+        return Limits(MOST, separator=separator, encoding=encoding, decimal=decimal, lists=lists)
 
     @property
     def names(self) -> tuple[str, ...]:

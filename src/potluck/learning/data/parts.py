@@ -65,8 +65,8 @@ class RowBatch:
     there is no value (OTHER or CASE where a category does not declare it). target [n]: likewise; other [n]: the text
     of a target that is not declared, else None. persons [n], held [n]. rows: how many these are of; unmet: rows that do
     not meet the conditions, and are not among them. texts: of columns of tensors, by field [n] what their cells say,
-    None where there is no value. counts: of persons, by column of their rows how many values are
-    what; None: each is a row."""
+    or the list that each is, None where there is no value. counts: of persons, by column of their rows how many values
+    are what; None: each is a row."""
 
     lines: Index = field(repr=False)
     columns: dict[str, Floats] = field(repr=False)
@@ -151,6 +151,7 @@ def _target(goal: Goal, wish: Wish, made: Expressions, cells: Mapping[str, Cell]
 
 
 def _said(cell: Cell, relation: Relation) -> str:
+    """SQL of a cell's text; of a list as it is."""
     return cell.words or (f"CAST({cell.sql} AS {relation.dialect.text_type})" if cell.typed else cell.sql)
 
 

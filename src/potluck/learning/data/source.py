@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from potluck.core.errors import DataError, UsageError
 from potluck.core.plan import Data
 from potluck.core.registry import Registry, table
+from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.problems import MOST, Problems, together
 from potluck.learning.data.sql.relation import Limits, Relation
 
@@ -103,7 +104,8 @@ def opened(source: object, where: str, limits: Limits = NO_LIMITS) -> Rows:
 
 def limits_of(data: Data, memory: int = NO_LIMITS.memory) -> Limits:
     """How a plan's files are read. memory: bytes of the engine."""
-    return Limits(data.max_rows, memory, data.separator, data.encoding, data.decimal)
+    lists = frozenset(name for name, one in data.columns.items() if not one.ignored and COLUMNS.of(one.kind).listed)
+    return Limits(data.max_rows, memory, data.separator, data.encoding, data.decimal, lists=lists)
 
 
 def names_of(source: Source, where: str, limits: Limits) -> tuple[str, ...]:

@@ -44,8 +44,10 @@ def field(name: str, column: Column) -> Field:
 
 
 def value(one: Field, cell: Cell, how: Notation, layer: Layer) -> str:
-    """0, or NULL where there is no value: what a cell is, its file says."""
+    """0, or NULL where there is no value: what a cell is, its file or its list says."""
     d = layer.dialect
+    if cell.listed:
+        return cases([(f"{cell.sql} IS NULL", "NULL")], d.double(0))
     text = cell.words or (f"CAST({cell.sql} AS {d.text_type})" if cell.typed else cell.sql)
     return cases(absent(layer.define(d.trimmed(text)), how, d), d.double(0))
 

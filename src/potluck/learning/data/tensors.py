@@ -74,8 +74,8 @@ def looked_into(
             continue
         values = columns[one.name].copy()
         there = wanted & ~np.isnan(values)
-        texts = [text if look else None for text, look in zip(part.texts[one.name], there.tolist(), strict=True)]
-        found[one.name] = readers[one.name].read([None if text is None else str(text) for text in texts])
+        said = zip(part.texts[one.name], there.tolist(), strict=True)
+        found[one.name] = readers[one.name].read([text if look else None for text, look in said])
         faults: dict[str, list[int]] = {}
         for place, error in found[one.name].wrong.items():
             line = int(part.lines[place])

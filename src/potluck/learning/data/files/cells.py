@@ -62,8 +62,8 @@ class Found:
 class Reader(Protocol):
     """How a column's cells are read."""
 
-    def read(self, texts: Sequence[str | None]) -> Found:
-        """What some cells are; None: it has no value, or is not looked at."""
+    def read(self, texts: Sequence[object]) -> Found:
+        """What some cells are, texts or lists; None: it has no value, or is not looked at."""
         ...
 
     def cells(self, held: NDArray[np.generic], digests: NDArray[np.uint8]) -> Cells:
@@ -80,7 +80,7 @@ class FileReader:
     decode: Decode
     store: Store
 
-    def read(self, texts: Sequence[str | None]) -> Found:
+    def read(self, texts: Sequence[object]) -> Found:
         """Each file is read whole and decoded, so that what is wrong with it is known before anything is trained."""
         held, digests = np.full(len(texts), "", object), np.zeros((len(texts), DIGEST), np.uint8)
         numbers, clamped = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
@@ -88,7 +88,7 @@ class FileReader:
         for place, text in enumerate(texts):
             if text is None:
                 continue
-            path = text.strip()
+            path = str(text).strip()
             try:
                 digest, found = self.store.read(self.column, path, self.decode)
             except Unreadable as error:

@@ -18,6 +18,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.cells import text_of, unsaid
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Frame, Rows, by_place
+from potluck.learning.data.sources.lists import FEW, list_type, listed
 from potluck.learning.data.sql.duck import Duck, numbered, streamed
 from potluck.learning.data.sql.relation import Limits
 
@@ -58,9 +59,14 @@ class InMemory:
         columns = [self._column(place) for place in index]
         if any(len(column) != len(self.frame) for column in columns):
             raise DataError("has columns of different lengths", where=self.where, hint="give a frame, or an array")
-        schema = numbered(map(_type, columns))
+        schema = numbered(map(self._kind, columns, wanted))
         with streamed(schema, self._batches(schema, wanted, columns), wanted, self.where, self.limits) as found:
             yield found
+
+    def _kind(self, column: Any, name: str) -> "pa.DataType":
+        """The type of a column's cells as they are handed on."""
+        lists = name.strip() in self.limits.lists and column.dtype == object
+        return (list_type(column) if lists else None) or _type(column)
 
     def _column(self, place: int) -> Any:
         """What is cut to pieces by places, and may have a dtype."""
@@ -73,15 +79,18 @@ class InMemory:
     def _batches(self, schema: "pa.Schema", names: Sequence[str], columns: Sequence[Any]) -> "Iterator[pa.RecordBatch]":
         import pyarrow as pa
 
-        for start in range(0, len(self.frame), CHUNK):
-            parts = [_part(one, start) for one in columns]
+        size = FEW if any(pa.types.is_list(kind) for kind in schema.types) else CHUNK
+        for start in range(0, len(self.frame), size):
+            parts = [_part(one, start, size) for one in columns]
             arrays = [self._array(*one, start) for one in zip(parts, schema.types[1:], names, strict=True)]
-            lines = np.arange(start + 1, min(start + CHUNK, len(self.frame)) + 1)
+            lines = np.arange(start + 1, min(start + size, len(self.frame)) + 1)
             yield pa.record_batch([lines, *arrays], schema=schema)
 
     def _array(self, part: NDArray[np.generic], kind: "pa.DataType", name: str, start: int) -> "pa.Array":
         import pyarrow as pa
 
+        if pa.types.is_list(kind):
+            return listed(part, kind)
         if kind != pa.string():
             if part.dtype.kind in "Mm":
                 part = self._moments(part, kind, name)
@@ -153,8 +162,8 @@ def _type(column: Any) -> "pa.DataType":
     return pa.from_numpy_dtype(dtype)
 
 
-def _part(column: Any, start: int) -> NDArray[np.generic]:
-    part = getattr(column, "iloc", column)[start : start + CHUNK]
+def _part(column: Any, start: int, size: int) -> NDArray[np.generic]:
+    part = getattr(column, "iloc", column)[start : start + size]
     # As they are: numbers of pandas that may be absent would become floats.
     return np.asarray(part) if isinstance(column.dtype, np.dtype) else np.asarray(part, dtype=object)
 

@@ -5,7 +5,7 @@ Messages of the engine quote cells and paths, so none is passed on: the kind of 
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -18,6 +18,7 @@ from potluck.core.errors import DataError
 from potluck.learning.data.cells import EXACT, unsaid
 from potluck.learning.data.problems import Doubt
 from potluck.learning.data.sql.dialect import DUCKDB, STOPPED, Dialect
+from potluck.learning.data.sql.duck_types import typed
 from potluck.learning.data.sql.relation import Column, Limits
 from potluck.learning.data.sql.values import Cell
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 BATCH = 1 << 16
 """Rows of an answer at a time."""
+FEW = 1 << 11
+"""The same where cells are lists, which may be long: as many as the engine works on at once."""
 THREADS = 4
 """At most: each holds some rows."""
 SMALL = 16 << 20
@@ -72,7 +75,8 @@ class Duck:
     def batches(self, query: str) -> Iterator[list[Column]]:
         """See `relation.Relation`."""
         with self._as_our_errors():
-            for batch in self.connection.sql(query).to_arrow_reader(BATCH):
+            listed = any(cell.listed for cell in self.cells.values())
+            for batch in self.connection.sql(query).to_arrow_reader(FEW if listed else BATCH):
                 yield [np.asarray(one.to_numpy(zero_copy_only=False)) for one in batch.columns]
 
     def take(self, name: str, other: "Duck", query: str) -> None:
@@ -211,40 +215,6 @@ def parquet_names(found: Duck, path: Path) -> list[str]:
     return names
 
 
-_DOUBLES = {"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"}
-_LONG = {"BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT"}
-_TEXTS = {"DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "UUID", "INTERVAL"}
-_TEXTS |= {"TIME WITH TIME ZONE", "TIME_NS"}
-
-
-def typed(name: str, kind: str, where: str, sql: str = "") -> Cell:
-    """A column of this type as a cell. sql: what the query calls it, where that is not its name. Raises DataError: no
-    text stands for its values."""
-    sql = sql or DUCKDB.name(name)
-    if kind == "VARCHAR" or kind.startswith("ENUM("):
-        return Cell(f"CAST({sql} AS VARCHAR)" if kind != "VARCHAR" else sql)
-    if kind in ("DOUBLE", "FLOAT"):
-        # A narrow float by its shortest text.
-        return Cell(sql if kind == "DOUBLE" else f"CAST(CAST({sql} AS VARCHAR) AS DOUBLE)", typed=True)
-    if kind == "BOOLEAN":
-        return Cell(f"CAST(CAST({sql} AS INTEGER) AS DOUBLE)", typed=True, truth=True)
-    if kind in _DOUBLES:
-        return Cell(f"CAST({sql} AS DOUBLE)", typed=True)
-    if kind in _LONG:
-        return Cell(f"CAST({sql} AS DOUBLE)", typed=True, words=f"CAST({sql} AS VARCHAR)")
-    if kind.startswith("DECIMAL("):
-        words = f"CAST({sql} AS VARCHAR)"
-        return Cell(f"CAST({words} AS DOUBLE)", typed=True, words=words)
-    if kind in _TEXTS:
-        return Cell(f"CAST({sql} AS VARCHAR)")
-    if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
-        # In UTC, as a moment has another day wherever else the machine says that it is.
-        return Cell(f"CAST({sql} AT TIME ZONE 'UTC' AS VARCHAR)")
-    if kind in ("NULL", '"NULL"'):  # no row has a value
-        return Cell("CAST(NULL AS DOUBLE)", typed=True)
-    raise unsaid(name, kind.split("(")[0], where)
-
-
 def numbered(types: Iterable["pa.DataType"]) -> "pa.Schema":
     """Rows that this process makes: which line each one is, and c0, c1, ... of these types."""
     import pyarrow as pa
@@ -296,13 +266,13 @@ def streamed(
         line = "line" if "line" in schema.names else None
         found = Duck(made, STREAM, {}, where, line, broken=broken)
         if not isinstance(cells, Mapping):
-            cells = _typed(found, schema, names)
+            cells = _typed(found, schema, names, limits.lists)
         with found._as_our_errors():
             made.register(STREAM, pa.RecordBatchReader.from_batches(schema, guarded()))
         yield replace(found, cells=cells)
 
 
-def _typed(found: Duck, schema: "pa.Schema", names: Sequence[str]) -> dict[str, Cell]:
+def _typed(found: Duck, schema: "pa.Schema", names: Sequence[str], lists: Collection[str]) -> dict[str, Cell]:
     """The columns of a schema that is `numbered`, as cells, by these names."""
     for name, kind in zip(names, schema.types[1:], strict=True):
         if _unknown(kind):
@@ -312,7 +282,9 @@ def _typed(found: Duck, schema: "pa.Schema", names: Sequence[str]) -> dict[str, 
     with found._as_our_errors():
         found.connection.register("typed", schema.empty_table())
         kinds = found.connection.execute("DESCRIBE SELECT * EXCLUDE line FROM typed").fetchall()
-    return {name: typed(name, kind, found.where, sql) for name, (sql, kind, *_) in zip(names, kinds, strict=True)}
+    return {
+        name: typed(name, kind, found.where, lists, sql) for name, (sql, kind, *_) in zip(names, kinds, strict=True)
+    }
 
 
 def _unknown(kind: "pa.DataType") -> bool:

@@ -17,7 +17,8 @@ Column = NDArray[np.generic]
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What reading may take, and how a CSV file is written. rows: at most; memory: bytes of its engine; decimal: the
-    mark in texts that are numbers; folder: where files lie that cells name, None where nobody says it."""
+    mark in texts that are numbers; folder: where files lie that cells name, None where nobody says it; lists: columns
+    whose cells may be lists of numbers."""
 
     rows: int
     memory: int = 1 << 30
@@ -25,6 +26,7 @@ class Limits:
     encoding: str = "utf-8"
     decimal: str = "."
     folder: Path | None = None
+    lists: frozenset[str] = frozenset()
 
     def beside(self, file: Path) -> "Limits":
         """Of rows in a file: what their cells name lies in its folder, where nobody says another."""

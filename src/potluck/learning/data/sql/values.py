@@ -24,7 +24,7 @@ value."""
 class Cell:
     """A column of a source. typed: it is a double; else a text. words: as a text, where the double does not say all its
     digits. truth: it is true or false, which are 1 and 0. table: the name of the second table that has it; line: where
-    its row stands there; empty: it is one of the rows' own."""
+    its row stands there; empty: it is one of the rows' own. listed: it is a list of numbers, or of such lists."""
 
     sql: str
     typed: bool = False
@@ -32,6 +32,7 @@ class Cell:
     truth: bool = False
     table: str = ""
     line: str = ""
+    listed: bool = False
 
 
 TRUTHS = {"true": 1.0, "false": 0.0}
