@@ -1,5 +1,7 @@
-"""Batches of `gradient` without noise: an exact sum over one row is the row, so a site gives none over a few."""
+"""An exact sum over one row is the row: a site gives none over a few rows of many, and a policy's fewest rows are
+those of each exact sum."""
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ import pytest
 import potluck
 from potluck.core.asks import Kind
 from potluck.core.errors import Refused
-from potluck.core.plan import Training
+from potluck.core.plan import PrivacyPlan, Split, Training
 from potluck.core.rounds import Abort, Cause
 from potluck.learning.check import check
 from potluck.learning.data.table import read
@@ -29,6 +31,12 @@ def rows(n=200):
     draw = np.random.default_rng(3)
     x = draw.uniform(0, 10, n)
     return pd.DataFrame({"x": x, "c": draw.choice(["u", "v"], n), "y": (x > 5).astype(int)})
+
+
+def divided(split, training=None):
+    base = make()
+    data = msgspec.structs.replace(base.data, split=split)
+    return make(data=data, training=training or Training(method="gradient"))
 
 
 FEW = [(1, 150), (31, 150), (1_000, 10**9)]
@@ -67,13 +75,13 @@ def test_half_of_the_rows_are_given():
 
 
 def test_a_policys_fewest_rows_are_those_of_a_round():
-    spec = plan(75, 150)
+    spec, all_rows = (divided(None, Training(method="gradient", batch=n, expected_rows=150)) for n in (75, None))
     table = read(rows(), spec, "a")
     held = int(table.train.sum())
-    assert least_summed(spec, table.tally) == held // 2 < held == least_summed(plan(None, 150), table.tally)
+    assert least_summed(spec, table) == held // 2 < held == least_summed(all_rows, table)
     policy = Policy(version=1, source=Source(file="rows.csv"), allow=Allow(min_rows=held // 2 + 1))
     with pytest.raises(Refused, match="fewer rows to learn from"):
-        rows_allowed(policy, least_summed(spec, table.tally))
+        rows_allowed(policy, least_summed(spec, table))
 
 
 @pytest.mark.parametrize("word", ["clear", "mask"])
@@ -97,3 +105,59 @@ def test_owners_are_told_of_few_rows_and_of_many_rounds():
     assert any("exact sums over many drawn subsets can tell more of single rows" in line for line in warnings)
     assert "which many rounds tell more of" in opened(spec)
     assert not any("training.batch" in line for line in check(plan(None, 150))[1])
+
+
+@pytest.mark.parametrize(("batch", "steps"), [(1, 1), (1, 31), (31, 1)])
+def test_a_few_steps_of_a_site_are_over_rows_enough(batch, steps, monkeypatch):
+    spec = make(training=Training(method="average", rounds=3, batch=batch, steps=steps, range=1e6, rate=1.0))
+    table, task = read(rows(), spec, "a"), build(spec)
+    ask = next(task.lead())
+    with pytest.raises(Abort, match="a round would be over too few of this site's rows") as found:
+        [*task.contribute(ask, table, system)]
+    assert found.value.cause is Cause.REFUSED
+    assert least_summed(spec, table) == batch * steps
+    if batch * steps == 1:  # the control: without the rule the change is the row
+        monkeypatch.setattr(drawn, "LEAST", 0)
+        made = gridded(ask, task, {"a": table}).part("delta").values / table.train.sum()
+        away = np.abs(table.features - made[1:] / made[0]).max(axis=1)
+        assert (away < 1e-6).sum() == 1
+
+
+def test_sites_of_few_rows_take_steps_over_all_of_them_and_noise_needs_no_fewest():
+    few = make(training=Training(method="average", rounds=3, batch=4, steps=5))
+    table = read(rows(20), few, "a")
+    assert [*build(few).contribute(next(build(few).lead()), table, system)]
+    hidden = PrivacyPlan(noise="reveal", unit="site", epsilon=1.0, delta=1e-5, clip=1.0)
+    noised = make(training=Training(method="average", rounds=3, batch=1, steps=1), privacy=hidden)
+    table = read(rows(), noised, "a")
+    assert [*build(noised).contribute(next(build(noised).lead()), table, system)]
+
+
+def test_a_policys_fewest_rows_are_those_of_every_exact_sum():
+    split = Split(test=0.25, validation=0.02)
+    with_looks = Training(method="gradient", rounds=200, evaluate_every=1)
+    found = read(rows(), looked := divided(split, with_looks), "a")
+    assert 0 < (few := int(found.validation.sum())) < 10
+    assert least_summed(looked, found) == few
+    assert least_summed(divided(split), found) == int(found.test.sum())
+    tiny = divided(Split(test=0.01))
+    judged = read(rows(), tiny, "a")
+    assert least_summed(tiny, judged) == judged.test.sum() < 10
+
+
+def test_rows_that_weigh_next_to_nothing_hide_nobody():
+    frame = rows().assign(y=(np.arange(200) == 7).astype(int))
+    for weights, most in (
+        ({"negative": 1e-12}, 1),
+        ({"positive": 1e6, "negative": 1e-300}, 1),
+        ({"positive": 2.0}, 200),
+    ):
+        spec = divided(None, Training(method="gradient", class_weights=weights))
+        table = read(frame, spec, "a")
+        assert table.train.sum() == 200
+        assert least_summed(spec, table) <= most
+    assert least_summed(spec, table) == 199  # (199 + 2)^2 / (199 + 4)
+    one = divided(None, Training(method="gradient", class_weights={"negative": 1e-12}))
+    ask, task = next(build(one).lead()), build(one)
+    found = gridded(ask, task, {"a": table}).part("gradient").values
+    assert np.allclose(found[1:] / found[0], table.features[7])  # why: what is opened is that row

@@ -1,6 +1,7 @@
 """Networks by `gradient`: the opened sum is the gradient on the pooled rows, steps are those of torch's optimizers, and
 every protection gives the same bytes."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch.nn import functional
 
 import potluck
 from potluck.core.asks import Kind
-from potluck.core.errors import PlanError
+from potluck.core.errors import DataError, PlanError
 from potluck.core.rounds import Abort, Cause
 from potluck.learning.data.table import read
 from potluck.learning.loops import build
@@ -115,6 +116,14 @@ def test_steps_are_those_of_torchs_optimizer_on_the_pooled_rows(files, word, mak
         steps.step()
     for name, part in module.named_parameters():
         np.testing.assert_allclose(network.tensors[name], part.detach().numpy(), rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("expected", [None, 100])
+def test_rows_of_one_class_are_refused_by_name_whatever_is_expected(expected):
+    one = plan(None, "", **({"expected_rows": expected} if expected else {}))
+    tables = {name: replace(table, target=np.ones(table.rows)) for name, table in tables_of(one).items()}
+    with pytest.raises(DataError, match="has one class"):
+        run(build(one.spec), tables, grid=True)
 
 
 def test_layers_are_trained_alike():

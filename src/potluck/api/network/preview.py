@@ -119,7 +119,7 @@ def preview(folder: Path, which: str) -> Leaving:
     values = decode(mine.words, privacy.grid)
     named = {name: values[where] for name, where in privacy.grid.slices().items()}
     update = f"{home.name}'s update"
-    rows_allowed(rules, least_summed(plan, rows.tally))
+    rows_allowed(rules, least_summed(plan, rows))
     note_rows(home, asked.request, plan.name, lines(rows.tally))
     return Leaving(
         asked,

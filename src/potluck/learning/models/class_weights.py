@@ -38,6 +38,17 @@ def heaviest(plan: Plan) -> float:
     return max((1.0, *training(plan).class_weights.values()))
 
 
+def as_many_as(factors: Floats, target: Floats) -> int:
+    """Of how many rows that weigh alike a weighted sum over rows of these sides or classes says as much: what few heavy
+    rows add is not hidden by light ones. Reference: Kish 1965, "Survey Sampling", section 8.2 (effective sample
+    size)."""
+    each = factors[target.astype(np.int64)]
+    if not len(each):
+        return 0
+    each /= each.max()  # else squares of small ones may come to 0
+    return int(each.sum() ** 2 / (each**2).sum())
+
+
 def faults(plan: Plan) -> Iterator[str]:
     """What of the weights does not fit the target, of a plan whose target holds. Lines as `check` makes them."""
     given = training(plan).class_weights

@@ -32,6 +32,7 @@ from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.form import Batch, Form, Steps
 from potluck.learning.models.forms import form_of, weights_of
 from potluck.learning.models.linear import l2
+from potluck.learning.training.drawn import gone_through
 from potluck.learning.training.local import Own, before, corrects, keeps, pauses, personal, settled
 from potluck.learning.training.method import ServerSteps, TrainingMethod, judge, of_site, tallied, within
 from potluck.learning.training.optimizer import Step, optimizer_of
@@ -74,12 +75,14 @@ class Average:
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
         """One unit: this site. What it keeps is there to stay before anything is handed over.
 
-        Raises Abort: RANGE, a local coefficient beyond training.range; KEPT, what the step before left is not there.
+        Raises Abort: RANGE, a local coefficient beyond training.range; KEPT, what the step before left is not there;
+        REFUSED, a round would be over too few rows.
         """
         train = rows.train
         x, y = rows.inputs[train], rows.target[train]
         if not len(y):
             return
+        gone_through(self.plan, len(y))
         exact, size = not self.plan.noisy, self.form.size
         values = np.empty((1, len(weights) + exact * self.goal.cells))
         change = values[0, : len(weights)]

@@ -84,7 +84,8 @@ class Descent:
             answer = yield weights
             if answer is None:
                 return Fitted(weights)
-            divisor = float(spec.expected_rows or 0) or judge(self.plan, self.goal, answer)
+            rows = judge(self.plan, self.goal, answer)
+            divisor = float(spec.expected_rows or rows)
             total, rate, before = answer.part("gradient").values, spec.rate * factor(spec, number), weights
             del answer
             weights = np.empty(len(before))

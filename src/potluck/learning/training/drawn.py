@@ -5,9 +5,10 @@ Each training row is drawn by itself, with the chance batch / expected_rows, by 
 rows of all sites are drawn, and expected_rows / batch times their sum stands for the sum over all rows. Whoever knows a
 row knows when it is drawn: this is no amplification by sampling, and plans with noise have no batches (`check`).
 
-An exact sum over few rows gives them away, so a site of whose rows fewer than LEAST would be drawn takes no part. That
-does NOT keep many rounds from telling more than one over all rows does: at models that hardly move, sums over so many
-drawn subsets are equations for single rows.
+An exact sum over few rows gives them away, so a site of whose rows fewer than LEAST would be drawn takes no part, nor
+one that by `average` would go through fewer in a round (`steps` times `batch`), if it has more. That does NOT keep many
+rounds from telling more than one over all rows does: at models that hardly move, sums over so many drawn subsets are
+equations for single rows.
 Reference: Robbins and Monro 1951 (steps along sums that are right on average).
 """
 
@@ -21,9 +22,10 @@ from potluck.core.seeded import marks
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index
 from potluck.learning.models.fitted import training
+from potluck.learning.training.method import method_of
 
 LEAST = 32
-"""Rows that are drawn at a site in a round, on average."""
+"""Rows that a round takes at a site, on average."""
 
 
 def drawn(plan: Plan, step: int, rows: Table) -> Index:
@@ -32,8 +34,7 @@ def drawn(plan: Plan, step: int, rows: Table) -> Index:
     if spec.batch is None or spec.batch == spec.expected_rows:
         return index
     if a_round(plan, len(index)) < LEAST:
-        what = f"a batch would be over too few of this site's rows: {LEAST} on average are the fewest"
-        raise Abort(Cause.REFUSED, detail=f"{what}. hint: a larger training.batch, or a lower training.expected_rows")
+        raise _too_few("a batch", "a larger training.batch, or a lower training.expected_rows")
     bound = np.uint64((spec.batch << 64) // required(spec.expected_rows))
     return index[marks(rows.keys[index], spec.seed, "gradient", step, "rows") < bound]
 
@@ -45,9 +46,26 @@ def stands_for(plan: Plan) -> float:
 
 
 def a_round(plan: Plan, rows: int) -> int:
-    """Over how many of so many training rows a round's sum is, on average."""
-    spec = training(plan)
-    return rows if spec.batch is None else min(rows, rows * spec.batch // required(spec.expected_rows))
+    """Over how many of so many training rows a round without noise is, on average."""
+    spec, method = training(plan), method_of(plan)
+    if method.by_site:
+        return rows if spec.steps is None else min(rows, spec.steps * required(spec.batch or method.batch))
+    return (
+        rows
+        if spec.batch is None or not method.batched
+        else min(rows, rows * spec.batch // required(spec.expected_rows))
+    )
+
+
+def gone_through(plan: Plan, rows: int) -> None:
+    """Raises Abort(REFUSED): without noise a site that trains by itself would go through too few of so many rows."""
+    if not plan.noisy and a_round(plan, rows) < min(LEAST, rows):
+        raise _too_few("a round", "a larger training.steps or training.batch, or epochs instead of steps")
+
+
+def _too_few(what: str, hint: str) -> Abort:
+    said = f"{what} would be over too few of this site's rows: {LEAST} on average are the fewest"
+    return Abort(Cause.REFUSED, detail=f"{said}. hint: {hint}")
 
 
 def pauses(plan: Plan) -> Iterator[str]:

@@ -5,17 +5,25 @@ from potluck.dp.mechanism import mechanism
 from potluck.learning.data import table
 from potluck.learning.data.source import Source
 from potluck.learning.data.table import Table
-from potluck.learning.data.tally import Tally, rests_on
+from potluck.learning.data.tally import rests_on
+from potluck.learning.data.target import goal_of
 from potluck.learning.loops import build
+from potluck.learning.models.class_weights import as_many_as, factors_of
 from potluck.learning.statistics import read as statistics
 from potluck.learning.training.drawn import a_round
-from potluck.learning.training.methods import method_of
 
 
-def least_summed(plan: Plan, tally: Tally) -> int:
-    """How many rows what is learnt rests on at least; where rounds draw rows, as many as one draws on average."""
-    rows = rests_on(plan, tally)
-    return a_round(plan, rows) if plan.training and method_of(plan).batched else rows
+def least_summed(plan: Plan, rows: Table) -> int:
+    """How many rows what is learnt rests on at least. Without noise also each look, and the metrics, of those that look
+    or are held out; and of training what a round takes, by how much rows weigh."""
+    learnt = rests_on(plan, rows.tally)
+    if plan.noisy or plan.traits.counts:
+        return learnt
+    factors = factors_of(plan, goal_of(plan))
+    learnt = learnt if factors is None else as_many_as(factors, rows.target[rows.train])
+    looked = int(rows.validation.sum()) if plan.looks else 0
+    judged = int(rows.test.sum())
+    return min([a_round(plan, learnt), *(count for count in (looked, judged) if count)])
 
 
 def rows_of(source: Source, plan: Plan, site: str) -> Table:

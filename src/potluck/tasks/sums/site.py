@@ -49,7 +49,7 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     source = open_source(rules.source, home.folder, plan.data, home.name)
     rows = rows_of(source, plan, home.name)
     told = for_owner(plan, rows.tally, home.name)
-    rows_allowed(rules, least_summed(plan, rows.tally))
+    rows_allowed(rules, least_summed(plan, rows))
     tie = of_table(rows, key_of(home.ties), by_order(plan))
 
     @cache
