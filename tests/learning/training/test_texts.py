@@ -3,6 +3,7 @@
 import re
 from importlib.util import find_spec
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -17,7 +18,7 @@ from torch.nn import functional
 
 import potluck
 from potluck.core.errors import DataError, GraphError, PlanError, UsageError
-from potluck.core.plan import canonical, digest
+from potluck.core.plan import Column, canonical, digest
 from potluck.core.seeded import generator
 from potluck.learning.data.table import read
 from potluck.learning.data.tally_words import lines
@@ -205,6 +206,14 @@ def test_a_letter_gives_graph_and_tokenizer_again_and_no_other_bytes_do(graph, t
                 with_bytes(bare, wrong)
     assert len(carried.key_of(bare)) == 64
     assert carried.key_of(bare) != bare.model.digest.removeprefix("sha256:")
+
+
+@pytest.mark.parametrize("column", [{"digest": "sha256:" + "0" * 64}, {"tokenizer": "none.json", "length": 3}])
+def test_a_letter_holds_no_tokenizer_of_a_column_that_is_not_read(graph, tokenizer, column):
+    plain = texts.plan(graph, tokenizer).spec
+    columns = {**plain.data.columns, "old": Column(kind="ignore", **column)}
+    more = msgspec.structs.replace(plain, data=msgspec.structs.replace(plain.data, columns=columns))
+    assert with_bytes(potluck.core.plan.bare(more), graph_of(more)).tokenizers.keys() == plain.tokenizers.keys()
 
 
 def _flipped(body, place):

@@ -43,9 +43,9 @@ class Stretch:
 
 
 def named(plan: Plan) -> list[str]:
-    """The tokenizers that a plan names, each once."""
+    """The tokenizers that a plan names, each once; a column that is not read needs none."""
     columns = plan.data.columns.values()
-    return list(dict.fromkeys(one.digest for one in columns if one.digest is not None))
+    return list(dict.fromkeys(one.digest for one in columns if one.digest is not None and not one.ignored))
 
 
 def joined(graph: bytes, tokenizers: Tokenizers) -> bytes:
