@@ -1,8 +1,8 @@
 """A round that trains across processes, 3 sites, under `mask`: a ResNet, and MiniLM with adapters (LoRA).
 
 Beside it stock Flower with the same module, rows, batches and rate, and the floor: the sites' steps alone, a process
-of plain PyTorch each. MiniLM's weights are frozen, held by each site and named by their hash; its rows come as the
-tables of words have them, since those do not train.
+of plain PyTorch each. MiniLM's weights are frozen, held by each site and named by their hash; its rows are texts, which
+sites make tokens of. The others get the tokens.
 """
 
 import csv
@@ -18,7 +18,7 @@ import numpy as np
 from harness import fashion, fetched, modules, plain_rounds
 from harness.deployment import Deployed, carried_out
 from harness.measure import Row, less
-from harness.network_plan import PICTURES, RATE, TOKENS, Shape, Wish, written
+from harness.network_plan import PICTURES, RATE, TEXTS, Shape, Wish, written
 from peers import flower_deployed
 
 SITES, WARM, TURNS = 3, 1, 2
@@ -33,7 +33,7 @@ def rows(rounds: int = 4) -> Iterator[Row]:
     except fetched.Missing as why:
         print(f"training_rounds: no row of MiniLM: {why}", file=sys.stderr, flush=True)
         return
-    yield from _beside("MiniLM with LoRA of 111,000 weights, 32 texts a site", "minilm", TOKENS, 32, rounds, weights)
+    yield from _beside("MiniLM with LoRA of 111,000 weights, 32 texts a site", "minilm", TEXTS, 32, rounds, weights)
 
 
 def _beside(name: str, what: str, shape: Shape, count: int, rounds: int, weights: str) -> Iterator[Row]:
@@ -88,29 +88,24 @@ def _held(room: Path, shape: Shape, count: int, weights: str) -> list[Path]:
             fashion.written(room / f"s{place}", some, labels)
             x = fashion.scaled(some)
         else:
-            x = _texts(draw, count, weights)
-            _tensors(room / f"s{place}", x, labels)
+            x = _texts(room / f"s{place}", draw, count, weights, labels)
         found.append(room / "rows" / f"{place}.npz")
         np.savez(found[-1], x=x, y=labels)
     return found
 
 
-def _texts(draw: np.random.Generator, count: int, weights: str) -> Any:
-    """[n, 32, 384] words at random, as MiniLM's tables of words and places have them, halved."""
-    from safetensors.numpy import load_file
+def _texts(folder: Path, draw: np.random.Generator, count: int, weights: str, labels: Any) -> Any:
+    """Texts of forty words at random as a site's table; [n, 32] their first tokens, by the tokenizer's own library."""
+    from tokenizers import Tokenizer
 
-    tables = load_file(weights)
-    words = tables["embeddings.word_embeddings.weight"]
-    places = tables["embeddings.position_embeddings.weight"] + tables["embeddings.token_type_embeddings.weight"][0]
-    found = words[draw.integers(0, len(words), (count, modules.TOKENS))] + places[: modules.TOKENS]
-    return np.clip(found / 2, -1, 1).astype(np.float32)
-
-
-def _tensors(folder: Path, x: Any, labels: Any) -> None:
-    (folder / "texts").mkdir(parents=True)
+    tokenizer = Tokenizer.from_file(str(Path(weights).with_name("tokenizer.json")))
+    words = sorted(word for word in tokenizer.get_vocab() if word.isascii() and word.isalpha())
+    texts = [" ".join(words[place] for place in draw.integers(0, len(words), 40)) for _ in range(count)]
+    folder.mkdir()
     with (folder / "rows.csv").open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)
-        out.writerow(("tokens", "kind"))
-        for place, (one, label) in enumerate(zip(x, labels, strict=True)):
-            np.save(folder / "texts" / f"{place}.npy", one)
-            out.writerow((f"texts/{place}.npy", f"k{label}"))
+        out.writerow(("note", "kind"))
+        out.writerows((text, f"k{label}") for text, label in zip(texts, labels, strict=True))
+    tokenizer.enable_truncation(modules.TOKENS)
+    tokenizer.no_padding()
+    return np.array([one.ids for one in tokenizer.encode_batch(texts)])

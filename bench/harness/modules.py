@@ -45,8 +45,7 @@ def minilm(weights: Path) -> Any:
     """MiniLM (BERT, 6 layers of 384) with its own weights, frozen, and adapters of rank 8 beside queries, keys and
     values; two classes from the mean over tokens: 111,362 weights that train.
 
-    Rows are [32, 384], tokens as the tables of words and places have them (halved, on [-1, 1]): those tables are left
-    out, since they do not train either.
+    Rows are the places of 32 tokens, all of them real.
     """
     import torch
     from safetensors.torch import load_file
@@ -64,6 +63,12 @@ def minilm(weights: Path) -> Any:
     def norm(name: str) -> Any:
         layer = nn.LayerNorm(WIDTH, 1e-12)
         layer.weight, layer.bias = (nn.Parameter(held[f"{name}.{one}"], False) for one in ("weight", "bias"))
+        return layer
+
+    def table(name: str) -> Any:
+        weight = held[f"embeddings.{name}_embeddings.weight"]
+        layer = nn.Embedding(*weight.shape)
+        layer.weight = nn.Parameter(weight, False)
         return layer
 
     class Adapted(nn.Module):
@@ -93,12 +98,14 @@ def minilm(weights: Path) -> Any:
     class Encoder(nn.Module):
         def __init__(self) -> None:
             super().__init__()
+            self.words, self.places, self.kinds = (table(one) for one in ("word", "position", "token_type"))
+            self.register_buffer("order", torch.arange(TOKENS))
             self.norm = norm("embeddings.LayerNorm")
             self.layers = nn.ModuleList(Layer(f"encoder.layer.{place}") for place in range(6))
             self.head = nn.Linear(WIDTH, 2)
 
         def forward(self, x: Any) -> Any:
-            x = self.norm(2 * x)
+            x = self.norm(self.words(x) + self.places(self.order) + self.kinds.weight[0])
             for layer in self.layers:
                 x = layer(x)
             return self.head(x.mean(1))

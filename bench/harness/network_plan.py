@@ -19,22 +19,25 @@ RATE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a row is: the column's name, its entry in a plan, its shape, how many classes; batch: rows of a step."""
+    """What a row is: the column's name, its entry in a plan, the type and shape of its cells, how many classes; batch:
+    rows of a step."""
 
     column: str
     entry: str
+    kind: str
     sizes: tuple[int, ...]
     classes: int
     batch: int
 
 
-PICTURES = Shape("image", 'kind = "image", shape = [1, 28, 28], low = 0, high = 255', (1, 28, 28), 10, 64)
-TOKENS = Shape("tokens", 'kind = "tensor", shape = [32, 384], low = -1, high = 1', (32, 384), 2, 8)
+PICTURES = Shape("image", 'kind = "image", shape = [1, 28, 28], low = 0, high = 255', "float32", (1, 28, 28), 10, 64)
+TEXTS = Shape("note", 'kind = "text", tokenizer = "tokenizer.json", length = 32', "int64", (32,), 2, 8)
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """sites: by name, the file of each one's rows; base: the file of frozen weights, where there are any."""
+    """sites: by name, the file of each one's rows; base: the file of frozen weights, where there are any, beside which
+    a tokenizer may lie."""
 
     shape: Shape
     sites: dict[str, str]
@@ -60,7 +63,8 @@ def written(room: Path, module: Any, wish: Wish) -> Path:
     if wish.base is not None:
         (room / "models").mkdir()
         base = Path(shutil.copy(wish.base, room / "models"))
-    potluck.graph(module, inputs={shape.column: shape.sizes}, path=room / "net.graph", base=base)
+        shutil.copy(wish.base.with_name("tokenizer.json"), room)
+    potluck.graph(module, inputs={shape.column: (shape.kind, shape.sizes)}, path=room / "net.graph", base=base)
     held = f'base = "{_base(room)}"' if base else ""
     files = "\n".join(f'{name} = "{file}"' for name, file in wish.sites.items())
     path = room / "plan.toml"
