@@ -14,16 +14,15 @@ from potluck.learning.training.drawn import a_round
 
 
 def least_summed(plan: Plan, rows: Table) -> int:
-    """How many rows what is learnt rests on at least. Without noise also each look, and the metrics, of those that look
-    or are held out; and of training what a round takes, by how much rows weigh."""
+    """How many rows what is learnt rests on at least. Without noise also each look at the model, where there are rows
+    to look with; and of training what a round takes, by how much rows weigh."""
     learnt = rests_on(plan, rows.tally)
     if plan.noisy or plan.traits.counts:
         return learnt
     factors = factors_of(plan, goal_of(plan))
     learnt = learnt if factors is None else as_many_as(factors, rows.target[rows.train])
     looked = int(rows.validation.sum()) if plan.looks else 0
-    judged = int(rows.test.sum())
-    return min([a_round(plan, learnt), *(count for count in (looked, judged) if count)])
+    return min(a_round(plan, learnt), looked or learnt)
 
 
 def rows_of(source: Source, plan: Plan, site: str) -> Table:
