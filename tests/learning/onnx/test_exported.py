@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import onnx
 import pandas as pd
@@ -55,6 +56,13 @@ def test_onnxruntime_scores_as_potluck_does(model):
     scale = np.abs(ours).max()
     assert np.abs(theirs - ours).max() <= 1e-6 * scale
     assert np.ptp(ours) > 1e-3 * scale  # they differ from row to row
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1e100, 1e100), (0.0, 1e39), (0.0, 1e-300), (3.3e38, 3.5e38)])
+def test_a_target_whose_range_float32_does_not_have_is_refused(low, high):
+    model = small("linear")
+    with pytest.raises(UsageError, match="float32 has no numbers of the range"):
+        onnx_file(replace(model, target=msgspec.structs.replace(model.target, low=low, high=high)))
 
 
 @CASE

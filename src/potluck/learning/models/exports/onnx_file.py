@@ -10,6 +10,7 @@ It does NOT promise the last bits: a program for ONNX adds up in an order of its
 from collections.abc import Callable, Mapping
 
 import msgspec
+import numpy as np
 
 from potluck.core.errors import UsageError
 from potluck.learning.data.target import Goal, Side
@@ -24,8 +25,8 @@ Link = Callable[[Writer, str, Goal, DType], str]
 
 
 def onnx_file(model: Model) -> bytes:
-    """The file's bytes. Raises UsageError: the package onnx is missing, or the kind is made of no layers; GraphError:
-    ONNX has no words for an operation."""
+    """The file's bytes. Raises UsageError: the package onnx is missing, the kind is made of no layers, or the target's
+    range does not fit; GraphError: ONNX has no words for an operation."""
     package, network = onnx(), as_graph(model, "float32")
     graph, made = network.graph, network.checked.values[network.graph.output]
     writer = Writer(package, graph.inputs[0].name)
@@ -60,8 +61,11 @@ def _told(model: Model) -> dict[str, str]:
 
 
 def _number(writer: Writer, margins: str, target: Goal, kind: DType) -> str:
-    """From [-1, 1] to the target's own units."""
-    half = (target.high - target.low) / 2
+    """From [-1, 1] to the target's own units. Raises UsageError: the type has no numbers of that range."""
+    half, least, most = (target.high - target.low) / 2, float(np.finfo(kind).tiny), float(np.finfo(kind).max)
+    if not least <= half <= most or max(-target.low, target.high) > most:
+        what = f"{kind} has no numbers of the range of its target, {target.low:g} to {target.high:g}"
+        raise UsageError(what, hint="--to graph")
     moved = writer.add("Mul", (writer.add("Add", (margins, writer.number(1.0, kind))), writer.number(half, kind)))
     return writer.add("Add", (moved, writer.number(target.low, kind)))
 
