@@ -55,6 +55,21 @@ def test_it_is_the_papers_algorithm():
     assert np.abs(np.average(own, axis=0, weights=rows) - c).max() < 1e-12  # c is the mean of the c_i
 
 
+def test_a_site_that_is_lost_on_the_way_keeps_its_part_in_the_common_control_variate():
+    """As the paper has it: c is the mean over all sites, of whom some take part."""
+    spec = scaffold(rounds=4)
+    tables = hospitals(spec)
+    task = build(spec)
+    lead, after = task.lead(), {}
+    ask = next(lead)
+    for step in range(3):
+        ask = lead.send(answer(ask, task, tables if step < 2 else {n: t for n, t in tables.items() if n != "va"}))
+        after = {name: table.kept.last() for name, table in tables.items()}
+    rows = [len(pooled({"": one})[1]) for one in tables.values()]
+    c = np.frombuffer(ask.state)[len(np.frombuffer(ask.state)) // 2 :]
+    assert np.abs(np.average([*after.values()], axis=0, weights=rows) - c).max() < 1e-12
+
+
 def test_it_comes_to_the_fit_of_all_rows_and_plain_averaging_does_not():
     """Long rounds of full batches lead each site to its own fit: only what corrects them comes to the common one."""
     held = {"model": Model(kind="logistic", l2=20.0)}

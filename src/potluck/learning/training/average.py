@@ -110,6 +110,7 @@ class Average:
         announced, optimizer, size = self.initial(), optimizer_of(self.plan), self.form.size
         step = optimizer.join or optimizer.step
         states = [optimizer.begin(len(announced[part])) for part in slices(size)]
+        everyone = 0.0  # rows of the first sum
         for _ in range(training(self.plan).rounds):
             answer = yield announced
             if answer is None:
@@ -118,7 +119,8 @@ class Average:
             divisor = givers if self.plan.noisy else judge(self.plan, self.goal, answer)
             weights = _moved(announced[:size], answer.part("delta").values, divisor, step, states)
             if corrects(self.plan):
-                weights = np.concatenate([weights, announced[size:] + answer.part(CONTROL).values / divisor])
+                everyone = everyone or divisor
+                weights = np.concatenate([weights, announced[size:] + answer.part(CONTROL).values / everyone])
             announced = weights
             del answer, weights
             within(self.plan, announced)

@@ -5,8 +5,8 @@ steps, and each site i keeps c_i, that of its own. A step goes down its gradient
 eta from w to y_i, c_i becomes c_i - c + (w - y_i) / (K eta), and the site adds its changes of both, by rows: so
 w += sum_i n_i (y_i - w) / n, c += sum_i n_i (change of c_i) / n, and c is the mean of the c_i by rows. The paper
 weighs sites alike, which is the same where they have equally many rows; by rows the point at which nothing moves is the
-fit of all rows. Sites of an exact sum are those of the whole run; one that was lost before the first keeps its c_i and
-is in none of them.
+fit of all rows. n is of the first sum, in c's step also where a later one has fewer sites (under `clear`: one that is
+lost takes part no more): as in the paper such a site keeps its c_i, and c stays the mean that it is part of.
 
 Ditto: the common model is that of plain steps. Each site also keeps a model v_i of its own, which takes the same
 batches down its gradient + mu (v_i - w). Weights that stay at a site (`model.local`) train with the rest, begin where
