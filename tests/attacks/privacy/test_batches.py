@@ -68,6 +68,25 @@ def test_the_control_without_the_rule_a_sum_is_the_row(monkeypatch):
     assert off == 0.5 - table.target[row]
 
 
+def test_a_batch_that_leaves_a_few_rows_out_is_refused_for_two_rounds_differ_by_a_row(monkeypatch):
+    spec = plan(149, 150)
+    table, task = read(rows(), spec, "a"), build(spec)
+    ask = next(task.lead())
+    with pytest.raises(Abort, match="what a batch leaves out would be over too few of this site's rows"):
+        [*task.contribute(ask, table, system)]
+    assert any("149 leaves few rows out" in line for line in check(spec)[1])
+    monkeypatch.setattr(drawn, "LEAST", 0)  # the control: rounds that leave nothing out, and one row
+    left = {step: set(np.flatnonzero(table.train)) - set(drawn.drawn(spec, step, table)) for step in range(200)}
+    none, one = (next(step for step, gone in left.items() if len(gone) == n) for n in (0, 1))
+    sums = [
+        gridded(type(ask)(ask.kind, n, ask.blocks, ask.state), task, {"a": table}).part("gradient").values
+        for n in (none, one)
+    ]
+    found = sums[0] - sums[1]
+    (row,) = left[one]
+    assert np.allclose(found[1:] / found[0], table.features[row])
+
+
 def test_half_of_the_rows_are_given():
     spec = plan(75, 150)
     table, task = read(rows(), spec, "a"), build(spec)

@@ -61,8 +61,8 @@ def plan(files, name, kind="binary", scheme="clear", model=None, data=None, **tr
     return potluck.Plan(**made)
 
 
-def tables_of(plan, kind="binary"):
-    return {name: read(frame, plan.spec, name) for name, frame in drawn.frames(kind=kind).items()}
+def tables_of(plan, kind="binary", rows=60):
+    return {name: read(frame, plan.spec, name) for name, frame in drawn.frames(rows, kind).items()}
 
 
 def pooled(tables):
@@ -161,11 +161,11 @@ def digest_of(files, word, tmp_path, **keys):
         "rate": 0.05,
         "warmup": 1,
         "schedule": "cosine",
-        "expected_rows": 180,
+        "expected_rows": 240,
         "batch": 120,
     }
     looks = {"evaluate_every": 2, "stop": {"metric": "loss", "patience": 1}}
-    split = {"split": {"test": 0.2, "validation": 0.2}}
+    split = {"split": {"test": 0.1, "validation": 0.1}}
     one = plan(files, "picture", scheme=word, data=split, **training | looks | keys)
     done = potluck.run(one, drawn.frames(rows=100), out=tmp_path / word, ledger=tmp_path / "l")
     assert len(done.document["history"]) >= 1
@@ -182,8 +182,8 @@ def test_protections_with_engines_give_the_same_bytes_too(files, tmp_path, reque
 
 def test_a_run_that_is_replayed_from_its_opened_sums_gives_the_same_bytes(files):
     """Whatever the round: so it is after a crash, with an optimizer's state and batches drawn anew."""
-    one = plan(files, "drop", optimizer="yogi", rounds=4, batch=100, expected_rows=120, iterates="averaged")
-    tables, task = tables_of(one), build(one.spec)
+    one = plan(files, "drop", optimizer="yogi", rounds=4, batch=120, expected_rows=240, iterates="averaged")
+    tables, task = tables_of(one, rows=100), build(one.spec)
     lead, answers, asked = task.lead(), [], []
     ask = next(lead)
     try:
@@ -268,8 +268,8 @@ def test_a_site_goes_through_rows_in_parts_that_fit_its_memory(files, tmp_path, 
 
 
 def test_what_a_batch_is_over_follows_from_the_rows_alone(files):
-    one = plan(files, "number", "number", batch=100, expected_rows=120).spec
-    tables = tables_of(plan(files, "number", "number"), "number")
+    one = plan(files, "number", "number", batch=120, expected_rows=240).spec
+    tables = tables_of(plan(files, "number", "number"), "number", 100)
     ask = next(build(one).lead())
     assert ask.kind is Kind.TRAIN
     found = next(iter(build(one).contribute(ask, tables["a"], system))).values[0]

@@ -5,10 +5,10 @@ Each training row is drawn by itself, with the chance batch / expected_rows, by 
 rows of all sites are drawn, and expected_rows / batch times their sum stands for the sum over all rows. Whoever knows a
 row knows when it is drawn: this is no amplification by sampling, and plans with noise have no batches (`check`).
 
-An exact sum over few rows gives them away, so a site of whose rows fewer than LEAST would be drawn takes no part, nor
-one that by `average` would go through fewer in a round (`steps` times `batch`), if it has more. That does NOT keep many
-rounds from telling more than one over all rows does: at models that hardly move, sums over so many drawn subsets are
-equations for single rows.
+An exact sum over few rows gives them away, and so does the difference of two over all but a few: a site of whose rows
+fewer than LEAST would be drawn, or left out, takes no part, nor one that by `average` would go through fewer in a round
+(`steps` times `batch`), if it has more. That does NOT keep many rounds from telling more than one over all rows does:
+at models that hardly move, sums over so many drawn subsets are equations for single rows.
 Reference: Robbins and Monro 1951 (steps along sums that are right on average).
 """
 
@@ -33,8 +33,11 @@ def drawn(plan: Plan, step: int, rows: Table) -> Index:
     spec, index = training(plan), np.flatnonzero(rows.train)
     if spec.batch is None or spec.batch == spec.expected_rows:
         return index
-    if a_round(plan, len(index)) < LEAST:
+    taken = a_round(plan, len(index))
+    if taken < LEAST:
         raise _too_few("a batch", "a larger training.batch, or a lower training.expected_rows")
+    if len(index) - taken < LEAST:  # two rounds' sums would differ by a few rows
+        raise _too_few("what a batch leaves out", "a smaller training.batch, or leave it out")
     bound = np.uint64((spec.batch << 64) // required(spec.expected_rows))
     return index[marks(rows.keys[index], spec.seed, "gradient", step, "rows") < bound]
 
@@ -76,6 +79,9 @@ def pauses(plan: Plan) -> Iterator[str]:
     if spec.batch < LEAST * sites:
         what = f"{spec.batch} over {sites} sites is few: a site with fewer than {LEAST} rows drawn takes no part"
         yield f"training.batch: {what}. hint: at least {LEAST * sites}, or leave it out"
+    if spec.expected_rows - spec.batch < LEAST * sites:
+        what = f"{spec.batch} leaves few rows out: a site with fewer than {LEAST} of them takes no part"
+        yield f"training.batch: {what}. hint: at most {max(1, spec.expected_rows - LEAST * sites)}, or leave it out"
     what = "exact sums over many drawn subsets can tell more of single rows than sums over all of them"
     yield f"training.batch: {what}. hint: few rounds, or leave it out"
 
