@@ -80,6 +80,7 @@ def test_no_kill_in_a_hundred_rounds_of_a_graph_changes_a_byte(shared, tmp_path,
     draw = np.random.default_rng(seed)
     when = sorted(draw.choice(ROUNDS - 1, KILLS, replace=False).tolist())
     whom = [(SERVER, *NAMES)[place] for place in draw.integers(0, 5, KILLS)]
+    whom[draw.integers(KILLS)] = SERVER  # the server is among them
     print(f"seed {seed}: {list(zip(when, whom, strict=True))}")
     graph = drawn.made(drawn.mlp(), tmp_path / "net.graph")
     of = plan("mask").set("training", {"rounds": ROUNDS, **HOW[how]})
