@@ -18,7 +18,7 @@ from potluck.drivers.once import root_cause
 from potluck.drivers.transcript import Transcript
 from potluck.members.home import CoordinatorHome
 from potluck.mpc.psi.commitment import Commitment
-from potluck.parties.admission import consent
+from potluck.parties.admission import over
 from potluck.parties.admission.session import Close, Proposal, parcel
 from potluck.parties.runners.identity import identity
 from potluck.parties.runners.journal import Journal
@@ -149,5 +149,5 @@ def test_a_site_that_was_started_again_keeps_no_secret_of_a_run_that_is_over(hal
 
 
 def test_control_where_nobody_forgets_it_the_secret_stays(hall, monkeypatch):
-    monkeypatch.setattr(consent, "forget", lambda home, run: None)
+    monkeypatch.setattr(over, "forget", lambda home, run: None)
     assert len(left(hall)) == 1
