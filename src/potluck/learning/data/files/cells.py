@@ -119,18 +119,17 @@ class FileCells:
 
     def take(self, rows: Index) -> Tensor:
         """See `Cells`."""
-        out = np.zeros((len(rows), *self.shape), np.float32)
+        out, marks = np.zeros((len(rows), *self.shape), np.float32), self.digests[rows].tobytes()
+        column, kept = self.reader.column, self.reader.store.kept
         for place, row in enumerate(rows.tolist()):
-            digest = self.digests[row].tobytes()
+            digest = marks[place * DIGEST : (place + 1) * DIGEST]
             if digest != NONE:
-                out[place] = self._decoded(str(self.paths[row]), digest).values
+                found = kept(column, digest) or self._decoded(str(self.paths[row]), digest)
+                out[place] = found.values
         return out
 
     def _decoded(self, path: str, digest: bytes) -> Fitted:
         reader = self.reader
-        found = reader.store.kept(reader.column, digest)
-        if found is not None:
-            return found
         try:
             there, found = reader.store.read(reader.column, path, reader.decode)
         except Unreadable:

@@ -34,9 +34,10 @@ class Store:
 
     def kept(self, column: str, digest: bytes) -> Fitted | None:
         """What a file of this digest decoded to, where it is still kept."""
-        found = self._kept.get((column, digest))
+        key = (column, digest)
+        found = self._kept.get(key)
         if found is not None:
-            self._kept.move_to_end((column, digest))
+            self._kept.move_to_end(key)
         return found
 
     def _keep(self, key: tuple[str, bytes], found: Fitted) -> None:
