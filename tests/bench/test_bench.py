@@ -68,6 +68,12 @@ PROMISED = [
     "poisoning, heart, va x-10: best rule",
     *(f"round of tee, 4 sites in memory, {size}" for size in ("d=1e4", "d=1e6")),
     *(f"a step of a graph, {network}" for network in ("MLP", "CNN", "transformer")),
+    *(f"pictures a second of processor time at a site, {network}" for network in ("CNN", "ResNet")),
+    *(f"an image read, {kind}" for kind in ("PNG of 28", "PNG of 1024", "DICOM", "packed NIfTI")),
+    "round over the network, 3 sites, d=1e7, mask",
+    "round over the network, 3 sites, ResNet",
+    "round over the network, 3 sites, MiniLM with LoRA",
+    *(f"Fashion-MNIST, 5 sites, {split}" for split in ("evenly", "Dirichlet 0.5")),
 ]
 
 

@@ -5,6 +5,7 @@ apart, so that a changed file is a changed row, and a file that changed since it
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -130,10 +131,9 @@ class FileCells:
 
     def _decoded(self, path: str, digest: bytes) -> Fitted:
         reader = self.reader
-        try:
+        there, found = NONE, None
+        with suppress(Unreadable):
             there, found = reader.store.read(reader.column, path, reader.decode)
-        except Unreadable:
-            there = NONE
         if found is None or there != digest:
             what = f"a file of the column {reader.column!r} is another than when this run read it"
             raise Abort(Cause.CHANGED, detail=f"{what}. hint: put it back, or ask for a new run")
