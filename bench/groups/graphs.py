@@ -6,20 +6,19 @@ equal in every bit.
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from harness.measure import Row, less
+from harness.measure import Row, in_turns, less
 from potluck.learning.graph.file import parsed
 from potluck.learning.graph.interpreter import forward, program, tensors
 from potluck.learning.graph.make.exported import InputShape
 from potluck.learning.graph.make.make import made
 
-TURNS, GOAL = 41, 0.9
+TURNS, GOAL = 40, 0.9
 PEER = "the same module in PyTorch"
 
 
@@ -61,14 +60,14 @@ def main() -> None:
 
         if not all(torch.equal(one, other) for one, other in zip(ours(), theirs(), strict=True)):
             raise ValueError(f"{name}: the graph and its module found two gradients")
-        taken = _in_turns(ours, theirs)
+        taken = in_turns(TURNS, ours, theirs, clock=time.process_time)
         steps.append((name, *taken))
 
         def read(data: bytes = data) -> Any:
             again = parsed(data, name)  # noqa: B023  read at once
             return program(again.checked)
 
-        reading = (name, _in_turns(read, read)[0], taken[0])
+        reading = (name, in_turns(TURNS, read, clock=time.process_time)[0], taken[0])
     print(json.dumps({"steps": steps, "reading": reading}))
 
 
@@ -84,17 +83,6 @@ def _networks() -> Iterator[tuple[str, Any, tuple[int, ...], int]]:
     encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
     words = nn.Sequential(encoder, nn.Flatten(), nn.Linear(64 * 128, 2))
     yield "transformer of 2 layers, 64 tokens, batch 32", words, (64, 128), 32
-
-
-def _in_turns(*works: Callable[[], object]) -> tuple[float, float]:
-    seconds: list[list[float]] = [[] for _ in works]
-    for _ in range(TURNS):
-        for into, work in zip(seconds, works, strict=True):
-            started = time.process_time()
-            work()
-            into.append(time.process_time() - started)
-    first, second = (statistics.median(one[1:]) for one in seconds)
-    return first, second
 
 
 if __name__ == "__main__":

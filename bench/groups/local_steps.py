@@ -7,7 +7,6 @@ batches in the same order, and must end with nearly the same weights.
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from harness import fashion, modules, one_site, plain
-from harness.measure import Row, more
+from harness.measure import Row, in_turns, more
 from harness.network_plan import PICTURES, RATE, tables
 from potluck.core.seeded import generator
 from potluck.learning.loops import TrainTask
@@ -72,7 +71,7 @@ def main() -> None:
             theirs()
             change = ours().part("delta").values / count
             _compare(plain.vector(module), begin + change)
-            seconds = _in_turns(TURNS, ours, theirs)
+            seconds = in_turns(TURNS, ours, theirs, warm=False, clock=time.process_time)
             found.append((name, count / seconds[0], count / seconds[1]))
     print(json.dumps(found))
 
@@ -81,16 +80,6 @@ def _compare(one: Any, other: Any) -> None:
     apart = float(np.linalg.norm(one - other) / np.linalg.norm(one))
     if apart > MOST_APART:
         raise ValueError(f"the site and the plain loop ended {apart} apart")
-
-
-def _in_turns(turns: int, *works: Callable[[], object]) -> list[float]:
-    seconds: list[list[float]] = [[] for _ in works]
-    for _ in range(turns):
-        for into, work in zip(seconds, works, strict=True):
-            started = time.process_time()
-            work()
-            into.append(time.process_time() - started)
-    return [statistics.median(one) for one in seconds]
 
 
 if __name__ == "__main__":

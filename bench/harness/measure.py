@@ -43,10 +43,12 @@ def more(name: str, pair: tuple[float, float], peer_name: str, unit: str, goal: 
     return Row(name, ours, peer, peer_name, ours / peer, unit, goal)
 
 
-def in_turns(turns: int, *works: Work, warm: bool = True) -> list[float]:
+def in_turns(
+    turns: int, *works: Work, warm: bool = True, clock: Callable[[], float] = time.perf_counter
+) -> list[float]:
     """Median seconds of each work. All of them take turns, so that a slow moment of the machine hits them alike.
 
-    warm: every work is done once before, untimed (page faults, lazy imports).
+    warm: every work is done once before, untimed (page faults, lazy imports). clock: by which seconds are told.
     """
     seconds: list[list[float]] = [[] for _ in works]
     if warm:
@@ -54,7 +56,7 @@ def in_turns(turns: int, *works: Work, warm: bool = True) -> list[float]:
             work()
     for _ in range(turns):
         for taken, work in zip(seconds, works, strict=True):
-            started = time.perf_counter()
+            started = clock()
             work()
-            taken.append(time.perf_counter() - started)
+            taken.append(clock() - started)
     return [statistics.median(taken) for taken in seconds]

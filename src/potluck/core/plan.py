@@ -32,6 +32,8 @@ Unit = Literal["row", "person", "site"]
 ServerWord = Literal["lying", "curious"]
 Task = Annotated[str, Known("task")]
 Shown = Literal["size", "members"]
+MOST_TOKENS = 8192
+"""Of a text."""
 IGNORED = "ignore"
 Epsilon = Annotated[float, Bounds(ge=1e-9, le=1e12, hint="e.g. 1.0")]
 """The range of epsilon that the accountant supports."""
@@ -76,7 +78,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     format: Text | None = None
     shape: Annotated[tuple[int, ...], Size(8)] | None = None
     tokenizer: Text | None = None
-    length: Annotated[int, Bounds(ge=1, le=8192, hint="e.g. 128")] | None = None
+    length: Annotated[int, Bounds(ge=1, le=MOST_TOKENS, hint="e.g. 128")] | None = None
     digest: Text | None = None
 
     @property

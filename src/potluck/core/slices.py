@@ -59,6 +59,11 @@ def sha256_of(data: Sliced) -> bytes:
     return state.digest()
 
 
+def digest_of(data: Sliced) -> str:
+    """How plans and models name a file: `sha256:...` of its bytes."""
+    return f"sha256:{sha256_of(data).hex()}"
+
+
 def joined(parts: Iterable[Bytes]) -> bytes:
     """The parts as one, held once: each is let go as soon as it is there."""
     out = BytesIO()

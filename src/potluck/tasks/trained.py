@@ -7,7 +7,7 @@ from pathlib import Path
 
 from potluck.core import private
 from potluck.core.plan import Plan
-from potluck.learning.data.target import Goal
+from potluck.learning.data.target import SIDES, Goal
 from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.evaluation.validation import Look
 from potluck.learning.models.basis import FILE as SUMMARY
@@ -17,8 +17,6 @@ from potluck.tasks.shown import Measured
 
 MODEL = "model.json"
 """A run's model, in its folder."""
-SIDES = ("negative", "positive")
-"""What a report calls the two."""
 NOT_PRIVATE = "not private: all rows are in one process here"
 
 

@@ -18,6 +18,8 @@ from potluck.learning.data.sql.layers import Layer, cases
 from potluck.learning.data.sql.values import CASE, OTHER, Cell, code, number, order
 
 Side = Literal["binary", "classes", "number"]
+SIDES = ("negative", "positive")
+"""What the two are called, whatever values they have: by the plan's keys."""
 UNDECLARED = "a target value that the plan does not declare"
 
 

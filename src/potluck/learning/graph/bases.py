@@ -6,8 +6,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from potluck.core.slices import PIECE
-from potluck.learning.graph.file import MOST_BYTES, base_of, contents
+from potluck.core.slices import PIECE, digest_of
+from potluck.learning.graph.file import MOST_BYTES, contents
 from potluck.learning.graph.tensors import Array, unpacked
 
 FOLDER = "models"
@@ -31,7 +31,7 @@ def base_in(folder: Path, wanted: str) -> dict[str, Array] | None:
     for path in _files(folder, wanted):
         if _hash(path) == wanted:
             held = contents(path)
-            if base_of(held) == wanted:  # nobody has changed it meanwhile
+            if digest_of(held) == wanted:  # nobody has changed it meanwhile
                 return unpacked(held, str(path), notes=True)
     return None
 

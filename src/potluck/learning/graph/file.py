@@ -6,7 +6,6 @@ A header has one spelling, which its digest is of. Weights that are frozen may l
 SHA-256 of the safetensors file, the base, that holds them.
 """
 
-import hashlib
 import os
 import stat
 import struct
@@ -20,6 +19,7 @@ import numpy as np
 
 from potluck.core.errors import GraphError, UsageError, reason, unwritable
 from potluck.core.schema import readable
+from potluck.core.slices import digest_of
 from potluck.learning.graph.check import Checked, check
 from potluck.learning.graph.origins import fitting
 from potluck.learning.graph.schema import MOST_WEIGHTS, Graph, Weight, encoded
@@ -67,14 +67,9 @@ def read(path: Path, base: Path | None = None) -> Network:
         return parsed(data, str(path))
     held = contents(base)
     network = parsed(data, str(path), unpacked(held, str(base), notes=True))
-    if network.graph.base != base_of(held):
+    if network.graph.base != digest_of(held):
         raise GraphError("is another base than the graph names", where=str(base), hint=f"it names {network.graph.base}")
     return network
-
-
-def base_of(data: bytes) -> str:
-    """How graphs name a base: by the SHA-256 of its file's bytes."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def parsed(data: bytes | memoryview, where: str, base: Mapping[str, Array] | None = None) -> Network:

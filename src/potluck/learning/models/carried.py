@@ -15,7 +15,7 @@ import msgspec
 
 from potluck.core.errors import GraphError, PlanError
 from potluck.core.plan import Plan, required
-from potluck.core.slices import Bytes, Sliced, sha256_of, whole
+from potluck.core.slices import Bytes, Sliced, digest_of, whole
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.texts import tokenizer
 from potluck.learning.data.texts.table import MOST_BYTES as MOST_TOKENIZER
@@ -72,16 +72,12 @@ def stretches(plan: Plan, body: Sliced) -> list[Stretch]:
     if not 0 <= stops[0] <= MOST_BYTES or any(size > MOST_TOKENIZER for size in sizes):
         raise GraphError("is another graph than the plan names", where="model.graph", hint=HINT)
     graph = Stretch(body, 0, stops[0])
-    if _digest(graph) != required(plan.model).digest:
+    if digest_of(graph) != required(plan.model).digest:
         raise GraphError("is another graph than the plan names", where="model.graph", hint=HINT)
     found = [Stretch(body, start, stop) for start, stop in pairwise(stops)]
-    if [_digest(one) for one in found] != some:
+    if [digest_of(one) for one in found] != some:
         raise GraphError("is another tokenizer than the plan names", where="data.columns", hint=HINT)
     return [graph, *found]
-
-
-def _digest(some: Sliced) -> str:
-    return f"sha256:{sha256_of(some).hex()}"
 
 
 def with_tokenizers(plan: Plan, folder: Path, where: str) -> tuple[Plan, Tokenizers]:
@@ -92,7 +88,7 @@ def with_tokenizers(plan: Plan, folder: Path, where: str) -> tuple[Plan, Tokeniz
         if one.ignored or one.tokenizer is None or not COLUMNS.of(one.kind).worded:
             continue
         content = contents(folder / one.tokenizer)
-        digest = tokenizer.digest_of(content)
+        digest = digest_of(content)
         at = f"data.columns.{name}.digest"
         if one.digest not in (None, digest):
             raise PlanError(f"{at}: is not that of its tokenizer", where=where, hint=f"this file's is {digest}")

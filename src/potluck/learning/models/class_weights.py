@@ -14,11 +14,8 @@ from potluck.core.plan import Plan
 from potluck.core.stages import Floats
 from potluck.core.visible import visible
 from potluck.learning.data.notation import Key, Notation, notation
-from potluck.learning.data.target import Goal, goal_of
+from potluck.learning.data.target import SIDES, Goal, goal_of
 from potluck.learning.models.fitted import training
-
-SIDES = ("negative", "positive")
-"""How a plan may call the sides of a target, whatever values they have: by its keys."""
 
 
 def factors_of(plan: Plan, goal: Goal) -> Floats | None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from potluck.core.errors import UsageError
+from potluck.core.slices import digest_of
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import Goal
 from potluck.learning.data.texts.worded import Tokenizers
@@ -10,7 +11,6 @@ from potluck.learning.graph.bases import FOLDER, base_in
 from potluck.learning.graph.file import contents, parsed
 from potluck.learning.models.graph_model import GraphModel
 from potluck.learning.models.graph_shapes import shape_faults
-from potluck.learning.models.graphs import digest_of
 
 
 def read_graph(path: Path, digest: str, how: Encoding, target: Goal, tokenizers: Tokenizers) -> GraphModel:

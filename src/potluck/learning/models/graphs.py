@@ -4,7 +4,6 @@ A plan names a graph's file by the SHA-256 of its bytes (`model.digest`), which 
 checked by itself when its bytes were read (`learning.graph`); here are the rules between a graph and a plan.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from math import prod
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 
 from potluck.core.errors import PlanError, UsageError
 from potluck.core.plan import Plan, required
-from potluck.core.slices import Sliced, whole
+from potluck.core.slices import Sliced, digest_of, whole
 from potluck.core.visible import visible
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.target import goal_of
@@ -58,11 +57,6 @@ def equipped(plan: Plan, content: bytes, network: Network, tokenizers: Tokenizer
     """The plan with its graph and tokenizers. Whoever calls has compared the hashes."""
     found = {name: getattr(plan, name) for name in Plan.__struct_fields__}
     return Equipped(**found, content=content, network=network, tokenizers=tokenizers)
-
-
-def digest_of(content: bytes) -> str:
-    """How a plan names a graph: by the SHA-256 of its file's bytes."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def with_file(plan: Plan, folder: Path, where: str, start: bytes | None = None) -> Plan:

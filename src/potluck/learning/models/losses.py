@@ -6,6 +6,7 @@ Both are the same function, but torch's own mean may round its gradient otherwis
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from potluck.learning.data.target import Goal, Side
@@ -39,33 +40,21 @@ def loss_of(goal: Goal) -> Loss:
     return LOSSES[goal.side]
 
 
-def _two(margins: "Tensor", y: "Tensor") -> "Tensor":
+def _two(margins: "Tensor", y: "Tensor", reduction: str) -> "Tensor":
     from torch.nn import functional
 
-    return functional.binary_cross_entropy_with_logits(margins[:, 0], y)
+    return functional.binary_cross_entropy_with_logits(margins[:, 0], y, reduction=reduction)
 
 
-def _each_of_two(margins: "Tensor", y: "Tensor") -> "Tensor":
+def _several(margins: "Tensor", y: "Tensor", reduction: str) -> "Tensor":
     from torch.nn import functional
 
-    return functional.binary_cross_entropy_with_logits(margins[:, 0], y, reduction="none")
-
-
-def _several(margins: "Tensor", y: "Tensor") -> "Tensor":
-    from torch.nn import functional
-
-    return functional.cross_entropy(margins, y.long())
-
-
-def _each_of_several(margins: "Tensor", y: "Tensor") -> "Tensor":
-    from torch.nn import functional
-
-    return functional.cross_entropy(margins, y.long(), reduction="none")
+    return functional.cross_entropy(margins, y.long(), reduction=reduction)
 
 
 LOSSES: Mapping[Side, Loss] = {
-    "binary": Loss(mean=_two, rows=_each_of_two),
-    "classes": Loss(mean=_several, rows=_each_of_several),
+    "binary": Loss(mean=partial(_two, reduction="mean"), rows=partial(_two, reduction="none")),
+    "classes": Loss(mean=partial(_several, reduction="mean"), rows=partial(_several, reduction="none")),
     "number": Loss(
         mean=lambda margins, y: ((margins[:, 0] - y) ** 2).mean() / 2,
         rows=lambda margins, y: (margins[:, 0] - y) ** 2 / 2,

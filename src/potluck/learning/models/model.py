@@ -21,7 +21,7 @@ from potluck.core import private
 from potluck.core.errors import UsageError
 from potluck.core.plan import Plan, required
 from potluck.core.schema import readable
-from potluck.core.slices import Bytes
+from potluck.core.slices import Bytes, digest_of
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import Encoding, encoding
 from potluck.learning.data.mixed import Inputs as Taken
@@ -36,7 +36,7 @@ from potluck.learning.models.card import Card, fault
 from potluck.learning.models.forest import Forest
 from potluck.learning.models.graph_beside import read_graph
 from potluck.learning.models.graph_model import GraphModel
-from potluck.learning.models.graphs import digest_of, held_of, most_to_score, network_of, trained_of
+from potluck.learning.models.graphs import held_of, most_to_score, network_of, trained_of
 from potluck.learning.models.kinds import MODELS, kind_of
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class Model:
 
     def digest(self) -> str:
         """sha256:... of the model file's bytes."""
-        return "sha256:" + hashlib.sha256(self.files()[0]).hexdigest()
+        return digest_of(self.files()[0])
 
     def write(self, path: str | Path) -> None:
         """Write the model file, readable by its owner alone; beside it a network's weights, as .safetensors, or

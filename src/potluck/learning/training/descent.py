@@ -27,6 +27,7 @@ from potluck.core.slices import slices
 from potluck.core.stages import Floats, Update
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
+from potluck.learning.data.units import Index
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.form import Batch, Form
 from potluck.learning.models.forms import form_of
@@ -64,9 +65,8 @@ class Descent:
         if not rows.train.any():
             return
         values, size = np.zeros((1, self.form.size + self.goal.cells)), self.form.size
-        index = drawn(self.plan, step, rows)
-        x, y = rows.inputs[index], rows.target[index]
-        self.form.add_slope(values[0, :size], weights, self._batches(step, len(y)), x, y)
+        batches = self._batches(step, drawn(self.plan, step, rows))
+        self.form.add_slope(values[0, :size], weights, batches, rows.inputs, rows.target)
         most = training(self.plan).range * self.plan.data.max_rows
         if not all((np.abs(values[0, part]) <= most).all() for part in slices(size)):  # not so either of no number
             hint = "hint: a lower training.rate, or a larger training.range"
@@ -97,8 +97,8 @@ class Descent:
             mean.add(number, weights)
         return Fitted(mean.of(weights), averaged=mean.total is not None)
 
-    def _batches(self, step: int, rows: int) -> Iterator[Batch]:
-        """All rows in their order, each part with a public seed for what a graph draws."""
+    def _batches(self, step: int, some: Index) -> Iterator[Batch]:
+        """Some rows in their order, each part with a public seed for what a graph draws."""
         seeds = generator(training(self.plan).seed, "gradient", step, "draws")
-        for part in slices(rows, self.form.at_once):
-            yield Batch(np.arange(part.start, part.stop), int(seeds.integers(2**63)))
+        for part in slices(len(some), self.form.at_once):
+            yield Batch(some[part], int(seeds.integers(2**63)))

@@ -72,23 +72,26 @@ def lengths(plan: Plan, form: Form) -> tuple[int, int]:
 def before(plan: Plan, form: Form, kept: Kept, step: int) -> Own:
     """From what a step begins. Raises Abort(KEPT): `Kept.before`, or it is not of this model."""
     found = kept.before(step)
-    model, control = lengths(plan, form)
     if found is None:
+        model, control = lengths(plan, form)
         begun = np.concatenate([form.initial(), form.initial_held()]) if model else np.zeros(0)
         return Own(begun, np.zeros(control))
-    if len(found) != model + control:
-        raise Abort(Cause.KEPT, detail="what is kept is of another model")
-    return Own(np.array(found[:model]), found[model:])
+    own = _own(plan, form, found)
+    return Own(np.array(own.model), own.control)
 
 
 def model_of(plan: Plan, form: Form, kept: Kept) -> Floats | None:
     """The site's own model [d + h]; None: it took no step. Raises Abort(KEPT)."""
-    found, (model, control) = kept.last(), lengths(plan, form)
-    if found is None:
-        return None
+    found = kept.last()
+    return None if found is None else _own(plan, form, found).model
+
+
+def _own(plan: Plan, form: Form, found: Floats) -> Own:
+    """What was kept, as parts of it. Raises Abort(KEPT): it is not of this model."""
+    model, control = lengths(plan, form)
     if len(found) != model + control:
         raise Abort(Cause.KEPT, detail="what is kept is of another model")
-    return found[:model]
+    return Own(found[:model], found[model:])
 
 
 def settled(numbers: Floats) -> None:

@@ -3,21 +3,18 @@
 How a text becomes tokens is said by a file of the `tokenizers` library: see `data.texts`.
 """
 
-import re
-
 import msgspec
 
 from potluck.core.errors import DataError
-from potluck.core.plan import Column, required
+from potluck.core.plan import MOST_TOKENS, Column, required
 from potluck.learning.data import tensor_column
 from potluck.learning.data.column import Beside, ColumnKind, Field
 from potluck.learning.data.files.cells import Reader
 from potluck.learning.data.notation import Notation
 from potluck.learning.data.texts.cells import TextReader
+from potluck.learning.graph.schema import DIGEST
 
 FOREIGN = ("low", "high", "values", "reference", "format", "shape")
-DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-LONGEST = 8192
 
 
 def check(at: str, column: Column, how: Notation) -> list[str]:
@@ -30,8 +27,8 @@ def check(at: str, column: Column, how: Notation) -> list[str]:
         return [f"{at}.tokenizer: says how a text becomes tokens. hint: {hint}"]
     if column.digest is not None and not DIGEST.fullmatch(column.digest):
         return [f"{at}.digest: is no hash. hint: sha256: and 64 digits, or leave it out"]
-    if column.length is None or not 1 <= column.length <= LONGEST:
-        return [f"{at}.length: says how many tokens a text has. hint: e.g. length = 128, at most {LONGEST}"]
+    if column.length is None or not 1 <= column.length <= MOST_TOKENS:
+        return [f"{at}.length: says how many tokens a text has. hint: e.g. length = 128, at most {MOST_TOKENS}"]
     return []
 
 
@@ -46,7 +43,7 @@ def field(name: str, column: Column) -> Field:
 def fault(one: Field, how: Notation) -> list[str]:
     """A tokenizer or a length that is none."""
     length, digest = one.length, one.tokenizer
-    if isinstance(length, int) and 1 <= length <= LONGEST and digest and DIGEST.fullmatch(digest):
+    if isinstance(length, int) and 1 <= length <= MOST_TOKENS and digest and DIGEST.fullmatch(digest):
         return []
     return [f"column {one.name!r} has a tokenizer or a length that is none"]
 

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LISTS = (list, tuple, np.ndarray)
-FEW = 1 << 11
-"""Rows that are handed on at a time: lists may be long."""
 DEEPEST = 8
 
 

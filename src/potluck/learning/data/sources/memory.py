@@ -18,8 +18,8 @@ from potluck.core.stages import Floats
 from potluck.learning.data.cells import text_of, unsaid
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Frame, Rows, by_place
-from potluck.learning.data.sources.lists import FEW, list_type, listed
-from potluck.learning.data.sql.duck import Duck, numbered, streamed
+from potluck.learning.data.sources.lists import list_type, listed
+from potluck.learning.data.sql.duck import FEW, Duck, numbered, streamed
 from potluck.learning.data.sql.relation import Limits
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from potluck.core import private
 from potluck.core.errors import UsageError, reason
+from potluck.core.slices import digest_of
 from potluck.learning.data.encode import Encoding, worded
 from potluck.learning.data.texts import tokenizer
 from potluck.learning.data.texts.table import MOST_BYTES
@@ -35,7 +36,7 @@ def _found(digest: str, folders: Sequence[Path]) -> tokenizer.Tokenizer:
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise UsageError(f"cannot be read ({reason(error)})", where=str(path)) from None
-    if tokenizer.digest_of(content) != digest:
+    if digest_of(content) != digest:
         raise UsageError("this is not the tokenizer that the model file names", where=str(path))
     return tokenizer.read(content)
 

@@ -5,7 +5,6 @@ the library is given what was understood, written anew: its decoder and what it 
 What comes out of it are places of tokens, each below `vocabulary`, which is looked at again for each text.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.errors import UsageError
+from potluck.core.slices import digest_of
 from potluck.core.visible import visible
 from potluck.learning.data.texts.models import MODELS
 from potluck.learning.data.texts.steps import ID, NORMALIZERS, POST_PROCESSORS, PRE_TOKENIZERS
 from potluck.learning.data.texts.table import Form, Table, items, loads, table, text, truth, wrong
+from potluck.learning.graph.steps import INSTALL
 
 if TYPE_CHECKING:
     import tokenizers
@@ -85,16 +86,10 @@ class Tokenizer:
         return places, cut
 
 
-def digest_of(content: bytes) -> str:
-    """How a plan names a tokenizer."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
 def ready() -> None:
     """Raises UsageError: the library is missing."""
     if find_spec("tokenizers") is None:
-        hint = "pip install 'potluck[networks]'"
-        raise UsageError("columns of texts need tokenizers, which is not installed", hint=hint)
+        raise UsageError("columns of texts need tokenizers, which is not installed", hint=INSTALL)
 
 
 def read(content: bytes) -> Tokenizer:

@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 
 from potluck.core.errors import GraphError
-from potluck.learning.graph.file import Network, base_of, parsed, written
+from potluck.core.slices import digest_of
+from potluck.learning.graph.file import Network, parsed, written
 from potluck.learning.graph.interpreter import Program, forward, program, tensors
 from potluck.learning.graph.make.exported import InputShape, as_written, examples, exported, raised
 from potluck.learning.graph.make.reduction import numbers, reduced
@@ -35,7 +36,7 @@ def made(module: "Module", inputs: Mapping[str, InputShape], base: bytes | None 
         held: dict[str, Array] = {}
         if base is not None:
             held = unpacked(base, "base", notes=True)
-            graph, arrays = _without(graph, arrays, held, base_of(base))
+            graph, arrays = _without(graph, arrays, held, digest_of(base))
         data = written(graph, arrays)
         network = parsed(data, "graph", held or None)
         _compare(module, inputs, network)
