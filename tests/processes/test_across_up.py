@@ -42,14 +42,18 @@ def up(rig: Rig, plan: Path, *more: str):
 
 def test_up_gives_what_run_gives(rig, tmp_path):
     plan = written(rig)
-    there = up(rig, plan, "--record", "--compare").end(280).document
-    here = potluck.run(Plan.read(plan), out=tmp_path / "run", ledger=tmp_path / "l", record=True, compare=True).document
+    there = up(rig, plan, "--record", "--compare", "--predictions").end(280).document
+    more = {"record": True, "compare": True, "predictions": True}
+    here = potluck.run(Plan.read(plan), out=tmp_path / "run", ledger=tmp_path / "l", **more).document
     assert there["model"]["digest"] == here["model"]["digest"]
     assert there["metrics"] == here["metrics"]
     assert there["plan"] == here["plan"]
     assert there.keys() == here.keys()
     out, _ = places(rig)
     assert (out / "summary.json").read_bytes() == (tmp_path / "run" / "summary.json").read_bytes()
+    assert there["own_predictions"].keys() == here["own_predictions"].keys() == here["privacy"]["epsilon"].keys()
+    for name, file in there["own_predictions"].items():
+        assert Path(file).read_bytes() == Path(here["own_predictions"][name]).read_bytes()
     assert not (out / "network").exists()
     assert index(out) == index(tmp_path / "run")
     files = sorted(path.name for path in (out / "parcels").glob("*.bin"))

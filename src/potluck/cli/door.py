@@ -108,13 +108,14 @@ def settings(command: F) -> F:
 
 
 def rehearsing(command: F) -> F:
-    """Add --out, --ledger, --record and --compare to a verb that runs a plan with all rows on this machine."""
+    """Add --out, --ledger, --record, --compare and --predictions to a verb that runs a plan with all rows here."""
     return added(
         command,
         OUTPUT,
         LEDGER,
         click.option("--record", is_flag=True, help="Keep every parcel's body, as its receiver reads it."),
         click.option("--compare", is_flag=True, help="Also alone, pooled and exact results. Not private."),
+        click.option("--predictions", is_flag=True, help="Also the scores of each owner's rows, in sites/NAME."),
     )
 
 

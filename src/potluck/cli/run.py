@@ -17,11 +17,17 @@ from potluck.cli.text import finished
 @settings
 @spoken
 def command(
-    plan: Path, out: Path | None, ledger: Path | None, record: bool, compare: bool, settings: tuple[str, ...]
+    plan: Path,
+    out: Path | None,
+    ledger: Path | None,
+    record: bool,
+    compare: bool,
+    predictions: bool,
+    settings: tuple[str, ...],
 ) -> None:
     """Run PLAN with all parties in this process."""
     say = voice()
     read = Plan.read(plan, settings)
     with progress(say, read) as bar:
-        done = run(read, out=out, ledger=ledger, record=record, compare=compare, progress=bar)
+        done = run(read, out=out, ledger=ledger, record=record, compare=compare, predictions=predictions, progress=bar)
     finished(say, done)

@@ -18,7 +18,13 @@ from potluck.cli.text import finished
 @settings
 @spoken
 def command(
-    plan: Path, out: Path | None, ledger: Path | None, record: bool, compare: bool, settings: tuple[str, ...]
+    plan: Path,
+    out: Path | None,
+    ledger: Path | None,
+    record: bool,
+    compare: bool,
+    predictions: bool,
+    settings: tuple[str, ...],
 ) -> None:
     """Run PLAN with processes of their own on this machine: broker, server, every owner, who computes."""
     say = voice()
@@ -31,5 +37,14 @@ def command(
             text = f"{now.now or now.state}, {here} sites, {(now.bytes_up + now.bytes_down) / 1e6:.2f} MB"
             bars.update(bar, description=text, total=now.sums, completed=now.opened)
 
-        done = up(read, out=out, ledger=ledger, record=record, compare=compare, watch=watch, say=say.event)
+        done = up(
+            read,
+            out=out,
+            ledger=ledger,
+            record=record,
+            compare=compare,
+            predictions=predictions,
+            watch=watch,
+            say=say.event,
+        )
     finished(say, done)

@@ -21,9 +21,11 @@ from potluck.members.names import file_name
 
 FOLDER = "rounds"
 """Its name, in a site's home."""
-_HEAD = b"potluck kept 1\n"
+_HEAD, _LAST = b"potluck kept 1\n", b"potluck last 1\n"
 _SIZE = 32
 _ENDS = ".kept"
+_MODEL = "last.model"
+"""The model that was announced last, which is the run's, where its owner wants it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,7 @@ class KeptInFiles:
         path = self._path(step)
         if path.exists() and self._read(step)[0] != asked:
             raise other_model(step)
-        kept_folder(self.folder.parent)
-        kept_folder(self.folder)
-        body = b"".join([self._head(step), asked, values.astype("<f8", copy=False).tobytes()])
-        replace(path, body + hashlib.sha256(body).digest(), PRIVATE)
+        self._write(path, self._head(step) + asked, values)
         here = {self._path(one).name for one in range(step - STEPS + 1, step + 1)}
         for name in os.listdir(self.folder):
             if name not in here:  # of an older step, or of a process that was killed while it wrote
@@ -85,18 +84,28 @@ class KeptInFiles:
         steps = self._steps()
         return self._read(max(steps))[1] if steps else None
 
+    def keep_model(self, weights: Floats) -> None:
+        """The model that the run ends with. Raises UsageError: it cannot be written."""
+        self._write(self.folder / _MODEL, _LAST + self.run, weights)
+
+    def model(self) -> Floats | None:
+        """The same; None: it is not there, or something else is."""
+        found = _sound(self.folder / _MODEL, _LAST + self.run)
+        return None if found is None else _numbers(found)
+
     def _read(self, step: int) -> tuple[bytes, Floats]:
         """(at which model, what the step left). Raises Abort(KEPT): it is not there, or something else is."""
-        try:
-            data = self._path(step).read_bytes()
-        except OSError:
-            raise missing(step) from None
-        head, end = self._head(step), len(data) - _SIZE
-        start = len(head) + _SIZE
-        sound = start <= end and (end - start) % 8 == 0 and data.startswith(head)
-        if not sound or hashlib.sha256(memoryview(data)[:end]).digest() != data[end:]:
+        found = _sound(self._path(step), self._head(step))
+        if found is None or len(found) < _SIZE:
             raise missing(step)
-        return data[len(head) : start], np.frombuffer(data, "<f8", (end - start) // 8, start).astype(np.float64)
+        return bytes(found[:_SIZE]), _numbers(found[_SIZE:])
+
+    def _write(self, path: Path, head: bytes, values: Floats) -> None:
+        """See `_sound`."""
+        kept_folder(self.folder.parent)
+        kept_folder(self.folder)
+        body = b"".join([head, values.astype("<f8", copy=False).tobytes()])
+        replace(path, body + hashlib.sha256(body).digest(), PRIVATE)
 
     def _head(self, step: int) -> bytes:
         return _HEAD + self.run + step.to_bytes(8, "little")
@@ -111,3 +120,19 @@ class KeptInFiles:
 
     def _path(self, step: int) -> Path:
         return self.folder / f"{step}{_ENDS}"
+
+
+def _sound(path: Path, head: bytes) -> memoryview | None:
+    """What a file holds between this head and its digest, in whole numbers; None: it is not there, or something else
+    is."""
+    try:
+        data = memoryview(path.read_bytes())
+    except OSError:
+        return None
+    start, end = len(head), len(data) - _SIZE
+    sound = start <= end and (end - start) % 8 == 0 and data[:start] == head
+    return data[start:end] if sound and hashlib.sha256(data[:end]).digest() == data[end:] else None
+
+
+def _numbers(data: memoryview) -> Floats:
+    return np.frombuffer(data, "<f8").astype(np.float64)

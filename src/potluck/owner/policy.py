@@ -125,6 +125,12 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
     gpu: bool = False
 
 
+class Keep(msgspec.Struct, frozen=True, kw_only=True):
+    """What the owner has of a run at its end, in its home. predictions: what the model says of each of its rows."""
+
+    predictions: bool = False
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """A whole policy, every default filled in. source: with nothing in it, of a compute party, which has no rows."""
 
@@ -135,6 +141,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     attestation: Attestation = Attestation()
     engine: Engine = Engine()
     models: Models = Models()
+    keep: Keep = Keep()
 
 
 def exposed(policy: Policy, path: Path) -> str | None:

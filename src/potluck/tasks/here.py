@@ -40,7 +40,8 @@ class Begun:
     """A run that begins in this process. name: its own; memory: where all parties meet; kept: the folder of the owners'
     ledgers, in which they keep alignments too; demand: every owner's, of an enclave.
 
-    charged: while it is entered, the run is begun in the ledgers. progress: is told of each sum as it begins.
+    charged: while it is entered, the run is begun in the ledgers. progress: is told of each sum as it begins. scored:
+    owners want what the model says of their rows, of a task that trains.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Begun:
     demand: Demand | None
     charged: Callable[[], AbstractContextManager[None]]
     progress: Callable[[Ask], None]
+    scored: bool = False
 
 
 class Here(Protocol):

@@ -1,11 +1,12 @@
-"""What an owner alone holds at the end of a run that gave its site a model of its own: the model, and what it is worth.
+"""What an owner alone holds at the end of a run: a model of its own and what it is worth, where the run gave its site
+one, and where the owner wants it what a model says of each of its rows (`predictions`).
 
 `run` and `up`, which one person starts for all, leave in SITES/NAME of the run's folder what each owner would hold.
 Across machines it lies in the site's home. Metrics are exact, on the site's own rows: the coordinator has neither.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +16,9 @@ from potluck.core.plan import Plan
 from potluck.core.visible import json_text
 from potluck.learning.data.table import Table
 from potluck.learning.training.own import own_of
-from potluck.learning.training.trained import OwnModel, Trained
+from potluck.learning.training.trained import OwnModel, Scoring, Trained
 from potluck.members.names import file_name
-from potluck.tasks import trained
+from potluck.tasks import predictions, trained
 from potluck.tasks.here import Beside, Json, Outcome
 
 FOLDER = "own"
@@ -27,12 +28,18 @@ SITES = "sites"
 MODEL, METRICS = "model.json", "metrics.json"
 
 
-def with_own(plan: Plan, rows: Mapping[Party, Table], outcome: Outcome) -> Outcome:
-    """The outcome of a run in one process, with every site's own model."""
+def with_own(plan: Plan, rows: Mapping[Party, Table], outcome: Outcome, scored: bool = False) -> Outcome:
+    """The outcome of a run in one process, with every site's own model. scored: owners want what a model says of their
+    rows."""
     if not isinstance(outcome, Trained):
         return outcome
     found = {site.name: own for site, table in rows.items() if (own := own_of(plan, table)) is not None}
-    return replace(outcome, own=found) if found else outcome
+    common = None if plan.model is not None and plan.model.local else outcome.model
+    best = {
+        site.name: (found[site.name].model if site.name in found else common, table) for site, table in rows.items()
+    }
+    wanted = {name: Scoring(model, table) for name, (model, table) in best.items() if scored and model is not None}
+    return replace(outcome, own=found, scoring=wanted)
 
 
 def write(own: OwnModel, folder: Path) -> None:
@@ -53,15 +60,17 @@ def for_owner(own: OwnModel, where: str) -> tuple[str, ...]:
 def leave(outcome: Outcome, folder: Path) -> None:
     """As `trained.leave`, and what each owner would hold."""
     trained.leave(outcome, folder)
-    for name, own in outcome.own.items() if isinstance(outcome, Trained) else ():
-        write(own, _of(folder, name))
+    if isinstance(outcome, Trained):
+        for name, own in outcome.own.items():
+            write(own, _of(folder, name))
+        for name, one in outcome.scoring.items():
+            predictions.write(one.model, one.rows, _of(folder, name))
 
 
 def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json:
-    """As `trained.document`, and where the owners' own models are, which is all that is said of them."""
+    """As `trained.document`, and where what owners alone hold is, which is all that is said of it."""
     found = trained.document(outcome, plan, folder, beside)
-    names = outcome.own if isinstance(outcome, Trained) else {}
-    return found | {"own": {name: str(_of(folder, name) / MODEL) for name in names}} if names else found
+    return found | _said(folder, outcome.own, outcome.scoring) if isinstance(outcome, Trained) else found
 
 
 def gathered(homes: Mapping[str, Path], run: str, folder: Path) -> Json:
@@ -70,7 +79,18 @@ def gathered(homes: Mapping[str, Path], run: str, folder: Path) -> Json:
     here = {name: one for name, one in held.items() if one.is_dir()}
     for name, one in here.items():
         shutil.copytree(one, _of(folder, name))
-    return {"own": {name: str(_of(folder, name) / MODEL) for name in here}} if here else {}
+    models, scores = (
+        [name for name, one in here.items() if (one / file).is_file()] for file in (MODEL, predictions.FILE)
+    )
+    return _said(folder, models, scores)
+
+
+def _said(folder: Path, models: Iterable[str], scores: Iterable[str]) -> Json:
+    """Where owners' models and predictions are, by site."""
+    own = {name: str(_of(folder, name) / MODEL) for name in models}
+    rows = {name: str(_of(folder, name) / predictions.FILE) for name in scores}
+    said: Json = {"own": own, "own_predictions": rows}
+    return {key: some for key, some in said.items() if some}
 
 
 def _of(folder: Path, name: str) -> Path:

@@ -102,7 +102,9 @@ class Across:
             yield Site(identity(member), self.exchange.line(home.me), ledger, Consent(owner), stop.is_set)
 
     @contextmanager
-    def coordinator(self, spec: Spec, run: str, wait: float = 60.0) -> Iterator[tuple[Coordinator, Journal]]:
+    def coordinator(
+        self, spec: Spec, run: str, wait: float = 60.0, record: Path | None = None
+    ) -> Iterator[tuple[Coordinator, Journal]]:
         home = CoordinatorHome.at(self.folder / "fed")
         member = home.open(time.time())
         planned(spec)  # once here, and kept: else the threads of all sites reckon it at the same time
@@ -110,7 +112,7 @@ class Across:
         it = member.federation
         first = next(task.lead())
         proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first.state).digest(), b"")
-        running = Run(spec, task, protections.across(spec), run, proposal, wait, Transcript(), graph_of(spec))
+        running = Run(spec, task, protections.across(spec), run, proposal, wait, Transcript(record), graph_of(spec))
         heads = KnownHeads(home.folder / "heads.json", it)
         with contextlib.closing(Journal(self.folder / f"{run}.sqlite", spec)) as journal:
             line = self.exchange.line(SERVER)
@@ -126,9 +128,11 @@ class Across:
         wait: float = 60.0,
         repeats: int = 3,
         answered: Iterable[str] | None = None,
+        record: Path | None = None,
     ):
-        """The outcome and the log of a whole run. answered: see `gather`; None: all must have agreed."""
-        with self.coordinator(spec, run, wait) as (coordinator, journal):
+        """The outcome and the log of a whole run. answered: see `gather`; None: all must have agreed. record: where
+        what the server reads of the sites goes."""
+        with self.coordinator(spec, run, wait, record) as (coordinator, journal):
             if answered is None:
                 coordinator.gather()
             else:

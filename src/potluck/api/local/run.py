@@ -14,6 +14,7 @@ from potluck.api.results.folder import run_folder
 from potluck.api.results.outcome import Run
 from potluck.core import private
 from potluck.core.asks import Ask
+from potluck.core.errors import UsageError
 from potluck.core.plan import digest
 from potluck.core.visible import json_text
 from potluck.drivers.memory import Memory, new_run
@@ -40,17 +41,20 @@ def run(
     ledger: str | Path | None = None,
     record: bool = False,
     compare: bool = False,
+    predictions: bool = False,
     progress: Progress = quietly,
 ) -> Run:
     """Carry out `plan` (or the one in a file) with all parties in this process.
 
     data: a frame, array or path a site; without it the plan's files. out: the folder to make. ledger: the folder of
     the owners' ledgers. record: keep every parcel's body. compare: also what no owner could do alone (not private).
+    predictions: also what the model says of each owner's rows, in `sites/NAME`, as `keep.predictions` of a policy does.
     Raises PlanError, DataError, UsageError (exit 2), Refused (3), Abort (4); then nothing of the run is left but
     what the ledgers charged.
     """
     plan = opened(plan)
     warnings = plan.require()
+    scored(plan, predictions)
     now = datetime.now(UTC)
     demand, task = demand_of(plan), task_of(plan.spec)
     here, name = task.here(plan, data), new_run()
@@ -64,7 +68,7 @@ def run(
         transcript = Transcript(folder / "parcels" if record else None)
         memory = Memory((*spec.sites, *spec.compute), digest(spec), ledgers=held, transcript=transcript)
         charged = partial(charging, held if noisy else {}, spec, name, now)
-        outcome, log = here.play(Begun(name, memory, holding, demand, charged, progress))
+        outcome, log = here.play(Begun(name, memory, holding, demand, charged, progress, predictions))
         beside = here.beside(outcome) if compare else None
         spent: dict[str, float | None] = dict.fromkeys(spec.federation.sites)
         if noisy:
@@ -75,6 +79,13 @@ def run(
         transcript.write(folder / "transcript.jsonl")
         write(folder, Facts(plan, spec, now, outcome, log, spent, warned, budgets, beside, stamp=stamp))
     return replace(Run.read(folder), data=here.tallies(outcome))
+
+
+def scored(plan: Plan, predictions: bool) -> None:
+    """Raises UsageError: predictions of a plan that trains nothing."""
+    if predictions and not plan.spec.traits.labelled:
+        hint = "leave out --predictions; potluck score gives those of a model that one holds"
+        raise UsageError(f"{plan.spec.traits.title} leaves no predictions of owners' rows", where=plan.where, hint=hint)
 
 
 def write(folder: Path, facts: Facts) -> None:

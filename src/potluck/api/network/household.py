@@ -92,8 +92,9 @@ class Household:
         return [of[one.name] for of, one in heard if one.verdict in ("denied", "unable")]
 
 
-def settle(plan: Plan, spec: Spec, folder: Path, ledgers: Path, record: bool) -> Household:
-    """Make everything in `folder`/network. spec: the plan with its patterns resolved; ledgers: where they lie.
+def settle(plan: Plan, spec: Spec, folder: Path, ledgers: Path, record: bool, scored: bool = False) -> Household:
+    """Make everything in `folder`/network. spec: the plan with its patterns resolved; ledgers: where they lie;
+    scored: owners want what the model says of their rows.
 
     Raises UsageError: the folder cannot be written. Refused: a ledger is not what it was.
     """
@@ -115,6 +116,7 @@ def settle(plan: Plan, spec: Spec, folder: Path, ledgers: Path, record: bool) ->
             + _attestation(plan)
             + _models(plan)
             + (_engine() if engines else "")
+            + ("[keep]\npredictions = true\n" if scored else "")
         )
         ledger = os.path.relpath(ledger_file(ledgers, name).absolute(), home.absolute())
         sites.found(home, name, policy, ledger)

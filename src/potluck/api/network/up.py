@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from potluck.api.local.ledgers import folder_of
+from potluck.api.local.run import scored
 from potluck.api.network.household import Household, settle
 from potluck.api.network.processes import Processes
 from potluck.api.network.status import Live, live
@@ -64,6 +65,7 @@ def up(
     ledger: str | Path | None = None,
     record: bool = False,
     compare: bool = False,
+    predictions: bool = False,
     watch: Watch = lambda live: None,
     say: Say = lambda event, text: None,
 ) -> Run:
@@ -74,6 +76,7 @@ def up(
     """
     plan = opened(plan)
     plan.require()
+    scored(plan, predictions)
     demand = demand_of(plan)
     binary()  # what the plan's processes need is installed, or each would die of it and start again
     if plan.spec.traits.sums:
@@ -83,7 +86,7 @@ def up(
     now = datetime.now(UTC)
     holding = folder_of(plan, Path(ledger) if ledger else None)
     with run_folder(spec.name, Path(out) if out else None, now) as folder:
-        house = settle(plan, spec, folder, holding, record)
+        house = settle(plan, spec, folder, holding, record, predictions)
         with Processes(house.commands, house.logs(folder), say) as processes:
             code = _watched(processes, house, watch)
         if code:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from potluck.learning.data.sql.relation import Column, Relation
 from potluck.learning.data.sql.values import Cell, unfit
 from potluck.learning.data.target import Goal, of_derived, valued
 
+T = TypeVar("T", bound=np.generic)
 Index = NDArray[np.int64]
 MARKED, MARK = "a number with another decimal mark", 'data.decimal = "," or "." says which mark the file has'
 HELD = "test"
@@ -66,7 +68,7 @@ class RowBatch:
     of a target that is not declared, else None. persons [n], held [n]. rows: how many these are of; unmet: rows that do
     not meet the conditions, and are not among them. texts: of columns of tensors, by field [n] what their cells say,
     or the list that each is, None where there is no value. counts: of persons, by column of their rows how many values
-    are what; None: each is a row."""
+    are what; None: each is a row. places [n]: which row of the source each is, from 0; empty of persons."""
 
     lines: Index = field(repr=False)
     columns: dict[str, Floats] = field(repr=False)
@@ -78,6 +80,7 @@ class RowBatch:
     rows: int = 0
     counts: Mapping[str, Mapping[str, int]] | None = None
     texts: Mapping[str, Column] = field(default_factory=dict, repr=False)
+    places: Index = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
 
 
 def grounded(relation: Relation) -> tuple[Layer, dict[str, Cell]]:
@@ -125,10 +128,10 @@ def parts(source: Source, wish: Wish, problems: Problems, hint: str = CELL) -> I
         seen, place = 0, names[list(asked).index("line")] if relation.mixed else ""
         for batch in relation.batches(top.ask(names, f" ORDER BY {place}" if place else "")):
             found = dict(zip(asked, batch, strict=True))
-            length = len(batch[0])
-            lines = found["line"].astype(np.int64) if "line" in found else np.arange(seen + 1, seen + length + 1)
-            seen += length
-            yield _part(wish, lines, found, cells, problems, hint)
+            places = np.arange(seen, seen + len(batch[0]))
+            lines = found["line"].astype(np.int64) if "line" in found else places + 1
+            seen += len(places)
+            yield _part(wish, lines, places, found, cells, problems, hint)
 
 
 def _told(name: str, d: Dialect) -> str:
@@ -158,6 +161,7 @@ def _said(cell: Cell, relation: Relation) -> str:
 def _part(
     wish: Wish,
     lines: Index,
+    places: Index,
     found: dict[str, Column],
     cells: dict[str, Cell],
     problems: Problems,
@@ -186,7 +190,8 @@ def _part(
     unmet = 0
     if stays is not None:
         unmet = int((~stays).sum())
-        lines, columns = lines[stays], {name: values[stays] for name, values in columns.items()}
+        lines, places = lines[stays], places[stays]
+        columns = {name: values[stays] for name, values in columns.items()}
         found = {what: values[stays] for what, values in found.items()}
     for one in wish.fields:
         if one.name not in early:
@@ -199,7 +204,7 @@ def _part(
     persons = texts(found["person"]) if "person" in found else []
     held = found["held"] == 1 if "held" in found else np.zeros(length, np.bool_)
     said = {one.name: found[f"text {one.name}"] for one in wish.fields if one.apart}
-    return RowBatch(lines, columns, target, other, persons, held, unmet, length, texts=said)
+    return RowBatch(lines, columns, target, other, persons, held, unmet, length, texts=said, places=places)
 
 
 def _fitting(
@@ -220,3 +225,14 @@ def _fitting(
     problems.cells(name, np.unique(lines[wrong & ~marked]).tolist(), said[0], said[1] or hint)
     problems.cells(name, np.unique(lines[marked]).tolist(), MARKED, MARK)
     return np.where(wrong, 0.0, values)
+
+
+def joined(parts: list[NDArray[T]]) -> NDArray[T]:
+    """Some rows after others, as one array. The parts are let go one by one, so that no second copy stands."""
+    found = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
+    end = len(found)
+    while parts:
+        last = parts.pop()
+        found[end - len(last) : end] = last
+        end -= len(last)
+    return found

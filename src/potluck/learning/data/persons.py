@@ -91,3 +91,8 @@ def one_side(person: NDArray[np.int64], test: NDArray[np.bool_], site: str) -> N
     if both:
         hint = 'with unit = "person" a person is on one side of the split only'
         raise DataError(f"{both} persons have rows on both sides of the split", where=site, hint=hint)
+
+
+def by_name(names: list[str]) -> NDArray[np.int64]:
+    """[n] the places of persons by name: the order in which an engine gives them means nothing."""
+    return np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)

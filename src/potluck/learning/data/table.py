@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -21,8 +21,8 @@ from potluck.learning.data.declared import declared
 from potluck.learning.data.encode import Encoding, encode, encoding, referred
 from potluck.learning.data.files.cells import Cells, Found, Reader, whole
 from potluck.learning.data.mixed import Inputs, inputs
-from potluck.learning.data.parts import RowBatch, Wish, parts
-from potluck.learning.data.persons import coded, one_row_each, one_side, persons
+from potluck.learning.data.parts import RowBatch, Wish, joined, parts
+from potluck.learning.data.persons import by_name, coded, one_row_each, one_side, persons
 from potluck.learning.data.problems import GAP, Problems, carefully
 from potluck.learning.data.reduced import reduced
 from potluck.learning.data.reducing import reducing
@@ -35,8 +35,6 @@ from potluck.learning.data.tensors import looked_into, readers_of
 from potluck.learning.data.texts.worded import tokenizers_of
 from potluck.learning.data.units import counted, most_rows
 from potluck.learning.kept import InMemory, Kept
-
-T = TypeVar("T", bound=np.generic)
 
 
 class Added(Unlaid, Protocol):
@@ -57,7 +55,8 @@ class Table:
     as numbers or codes (-1: undeclared value, NaN: missing); tally: what became of its values. sums: of
     statistics, what the rows add, where they are not held: then all arrays are empty. cells: by name, columns [n] of
     tensors, which stand beside the features and are taken some rows at a time. site: whose rows they are. kept: what
-    it keeps of its run from one step of training to the next.
+    it keeps of its run from one step of training to the next. places [n]: to train, which row of the source each is,
+    from 0; names, of rows that persons were reduced to: whose each is, else empty.
     """
 
     features: Floats = field(repr=False)
@@ -72,6 +71,8 @@ class Table:
     cells: Mapping[str, Cells] = field(default_factory=dict, repr=False)
     site: str = field(default="", repr=False)
     kept: Kept = field(default_factory=InMemory, repr=False)
+    places: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
+    names: Sequence[str] = field(default=(), repr=False)
     within: bool = field(init=False, repr=False)
     """Whether all features are where they should be: looked at once, not in each of many sums."""
 
@@ -107,8 +108,8 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Block:
-    """Some rows that stay: columns (for statistics), features (to train), target, person names, held-out marks, and
-    what is held of tensors."""
+    """Some rows that stay: columns (for statistics), features (to train), target, person names, held-out marks,
+    what is held of tensors, and which rows of the source they are."""
 
     columns: dict[str, Floats]
     features: Floats
@@ -116,6 +117,7 @@ class _Block:
     persons: list[str]
     held: NDArray[np.bool_]
     found: Mapping[str, Found]
+    places: NDArray[np.int64]
 
 
 def header(source: Source, plan: Plan, site: str) -> tuple[str, ...]:
@@ -209,12 +211,13 @@ def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Proble
     who = [name for block in blocks for name in block.persons]
     target, held = joined([one.target for one in blocks]), joined([one.held for one in blocks])
     rows = [one.features for one in blocks]
+    places = joined([one.places for one in blocks])
     cells = {name: whole(reader, [block.found[name] for block in blocks]) for name, reader in readers.items()}
     del blocks  # which would hold what is let go here
     features = joined(rows)
     if plan.data.reduce is not None:
         one_row_each(who, plan.data.person or "", site)
-        order = _by_name(who)
+        order = by_name(who)
         target, features, who = target[order], features[order], [who[place] for place in order]
         columns = {name: values[order] for name, values in columns.items()}
     person = coded(who, plan.data.person, site) if plan.data.person else None
@@ -227,7 +230,11 @@ def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Proble
     schema = tuple((one.name, columns_of[one.name]) for one in how.fields)
     tally = _sums(counting.done(told, goal), plan, columns, person, test)
     tally = msgspec.structs.replace(tally, validation=int(validation.sum()))
-    return Table(features, target, person, test, columns, schema, tally, validation=validation, cells=cells, site=site)
+    names = who if plan.data.reduce is not None and train else ()
+    return Table(
+        features, target, person, test, columns, schema, tally, validation=validation, cells=cells, site=site,
+        places=places, names=names,
+    )  # fmt: skip
 
 
 def _parts(source: Source, plan: Plan, wish: Wish, problems: Problems) -> Iterator[RowBatch]:
@@ -235,22 +242,6 @@ def _parts(source: Source, plan: Plan, wish: Wish, problems: Problems) -> Iterat
     if plan.data.reduce is None:
         return parts(source, wish, problems)
     return reduced(source, wish, reducing(plan), problems)
-
-
-def _by_name(names: list[str]) -> NDArray[np.int64]:
-    """[n] the places of persons by name: the order in which an engine gives them means nothing."""
-    return np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
-
-
-def joined(parts: list[NDArray[T]]) -> NDArray[T]:
-    """Some rows after others, as one array. The parts are let go one by one, so that no second copy stands."""
-    found = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
-    end = len(found)
-    while parts:
-        last = parts.pop()
-        found[end - len(last) : end] = last
-        end -= len(last)
-    return found
 
 
 def _block(
@@ -281,8 +272,9 @@ def _block(
     counting.used += int(keep.sum())
     columns = {name: values[keep] for name, values in columns.items()}
     features = encode(how, columns) if train else np.zeros((int(keep.sum()), 0))
+    places = part.places[keep] if train and part.counts is None else part.places[:0]
     who = [name for name, stays in zip(who, keep.tolist(), strict=True) if stays] if who else []
-    return _Block({} if train else columns, features, target[keep], who, part.held[keep], found)
+    return _Block({} if train else columns, features, target[keep], who, part.held[keep], found, places)
 
 
 def _kept(

@@ -111,6 +111,11 @@ class Model:
         return dict(zip(("intercept", *self.encoding.names), map(float, self.weights), strict=True))
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """What each score of a row is called."""
+        return self.target.classes if self.target.side == "classes" else ("score",)
+
+    @property
     def summed(self) -> bool:
         """Whether `summary` says what its coefficients mean."""
         return MODELS.of(self.kind).summed
@@ -194,8 +199,7 @@ class Model:
         """The same of rows that were read."""
         found = self._scored(rows)
         table = found if found.ndim == 2 else found[:, None]
-        columns = self.target.classes if self.target.side == "classes" else ("score",)
-        return columns, tuple(tuple("" if math.isnan(v) else v for v in row) for row in table.tolist())
+        return self.columns, tuple(tuple("" if math.isnan(v) else v for v in row) for row in table.tolist())
 
     def files(self) -> tuple[bytes, tuple[Bytes, ...]]:
         """The model file's bytes, and those of the file beside it (weights of layers, or a graph), in parts that

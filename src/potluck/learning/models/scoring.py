@@ -158,11 +158,13 @@ def text_of(found: Predicted) -> str:
 
 def table_text(columns: Sequence[str], table: Iterable[Sequence[float | str]]) -> str:
     """Scores as CSV with a header: the row's number from 0, then its scores in full precision, "" where it has none."""
+    return lines_of([("row", *columns), *((number, *row) for number, row in enumerate(table))])
+
+
+def lines_of(rows: Iterable[Sequence[float | str]]) -> str:
+    """Rows as CSV: numbers in full precision, NaN as nothing, no text that a spreadsheet takes for a formula."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("row", *map(_told, columns)))
-    for number, row in enumerate(table):
-        writer.writerow((number, *("" if one != one else _told(one) for one in row)))  # a NaN is no score
+    csv.writer(out, lineterminator="\n").writerows(["" if one != one else _told(one) for one in row] for row in rows)
     return out.getvalue()
 
 

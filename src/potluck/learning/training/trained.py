@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from potluck.learning.data.table import Table
 from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.evaluation.validation import Look
 from potluck.learning.models.basis import Basis
@@ -18,10 +19,19 @@ class OwnModel:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Scoring:
+    """A site's rows, and the model whose scores of them their owner wants."""
+
+    model: Model
+    rows: Table
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Trained:
     """A trained model; its released metrics (None: the plan releases none); what to mind; what stands beside its file,
     None of a network. history: looks at validation rows; kept: after which round the model was kept, 0: not said.
-    own: by site, where all are in one process and each has a model of its own."""
+    own: by site, where all are in one process and each has a model of its own; scoring: likewise, where owners want
+    what a model says of their rows."""
 
     model: Model
     metrics: Metrics | None
@@ -30,3 +40,4 @@ class Trained:
     history: tuple[Look, ...] = ()
     kept: int = 0
     own: Mapping[str, OwnModel] = field(default_factory=dict, repr=False)
+    scoring: Mapping[str, Scoring] = field(default_factory=dict, repr=False)

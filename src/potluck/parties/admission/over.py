@@ -12,11 +12,12 @@ from potluck.tasks.participation import Denied, Participation, forget, holds, ke
 
 def over(home: SiteHome, run: str, plan: Plan | None, part: Participation | None) -> tuple[str, ...]:
     """Lines for the owner. What was kept for the run's rounds goes, unless what the owner should have could not be made
-    of it. part: of this process; None: another process of the site took part, and the rows are read again.
+    of it. part: of this process; None: another process of the site took part, and the rows are read again where
+    anything is kept of it.
 
     Raises UsageError: what was kept cannot be removed.
     """
-    if plan is None or not holds(home, run):
+    if plan is None or not (part or holds(home, run)):
         forget(home, run)
         return ()
     mine = None

@@ -18,13 +18,13 @@ from potluck.tasks.sums.protections import row
 from potluck.tasks.sums.together import Together
 
 Compare = Callable[[Plan, Mapping[Party, Table], Outcome], Beside]
-End = Callable[[Plan, Mapping[Party, Table], Outcome], Outcome]
+End = Callable[[Plan, Mapping[Party, Table], Outcome, bool], Outcome]
 
 
 @dataclass(frozen=True, eq=False)
 class AllTables:
     """All sites' tables. See `tasks.here.Here`. compare: `beside`, by plan and tables; end: the outcome with what the
-    sites keep of it."""
+    sites keep of it, and with what a model says of their rows if it is wanted."""
 
     spec: Plan
     rows: Mapping[Party, Table] = field(repr=False)
@@ -48,7 +48,7 @@ class AllTables:
         sums = Sums(spec, parties, progress=begun.progress)
         with begun.charged():
             outcome = drive(task, sums)
-        return self.end(spec, parties.rows, outcome), sums.log
+        return self.end(spec, parties.rows, outcome, begun.scored), sums.log
 
     def beside(self, outcome: Outcome) -> Beside:
         """As the task says."""
@@ -62,7 +62,7 @@ def here(
     plan: Written,
     data: Sources | None,
     compare: Compare = lambda spec, rows, outcome: None,
-    end: End = lambda spec, rows, outcome: outcome,
+    end: End = lambda spec, rows, outcome, scored: outcome,
 ) -> AllTables:
     """All sites' tables. Raises as `sources.tables`; UsageError: frozen weights of the plan's graph are not here."""
     follow(plan.spec)

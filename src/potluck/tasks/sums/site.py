@@ -1,18 +1,25 @@
 """A party's participation in sums: a site's rows, or a compute party's engine."""
 
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
+from potluck.core.asks import Ask, Kind, Lead, Task
 from potluck.core.errors import unwritable
-from potluck.core.party import Role
+from potluck.core.party import Draw, Role
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Credentials, Half, RoundId
+from potluck.core.slices import Bytes
+from potluck.core.stages import Contribution, Floats
 from potluck.core.steps import recorded
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally_words import for_owner
 from potluck.learning.loops import build
 from potluck.learning.models.graphs import follow, on_card
+from potluck.learning.models.model import Model, model
 from potluck.learning.training.local import keeps
 from potluck.learning.training.own import own_of
 from potluck.members.home import SiteHome
@@ -20,9 +27,10 @@ from potluck.members.names import file_name
 from potluck.mpc.engine import Engine
 from potluck.mpc.share import protection as share
 from potluck.owner.judge import rows_allowed
+from potluck.owner.kept import KeptInFiles
 from potluck.owner.policy import Policy
 from potluck.owner.source import open_source
-from potluck.tasks import own
+from potluck.tasks import own, predictions
 from potluck.tasks.participation import HalfOf, Participation, computing, demanded, kept_of
 from potluck.tasks.sums.costs import calibrate
 from potluck.tasks.sums.halves import RoundContext, aid, join
@@ -52,27 +60,63 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     rows_allowed(rules, least_summed(plan, rows))
     tie = of_table(rows, key_of(home.ties), by_order(plan))
 
+    scored = rules.keep.predictions and plan.traits.labelled
+
     @cache
     def of_run(run: str) -> Table:
-        return replace(rows, kept=kept_of(home).of(run, digest(plan))) if keeps(plan) else rows
+        return replace(rows, kept=last(run)) if keeps(plan) else rows
+
+    def last(run: str) -> KeptInFiles:
+        return kept_of(home).of(run, digest(plan))
 
     def half(round_: RoundId, seat: Credentials) -> Half[None]:
-        joined = join(RoundContext(plan, task, protection, round_), of_run(round_.run), seat)
+        noted = _Noted(task, last(round_.run).keep_model) if scored else task
+        joined = join(RoundContext(plan, noted, protection, round_), of_run(round_.run), seat)
         return recorded(tie.record(round_.run), round_, joined, later=True)
 
     def over(run: str) -> tuple[str, ...]:
-        """The site's own model goes into its home, where it has one."""
-        found = own_of(plan, of_run(run))
-        if found is None:
-            return ()
-        place = Path(own.FOLDER, file_name(run))
+        """The site's own model goes into its home, where it has one, and what a model says of its rows."""
+        table, place = of_run(run), Path(own.FOLDER, file_name(run))
+        found, lines = own_of(plan, table), tuple[str, ...]()
         try:
-            own.write(found, home.folder / place)
+            if found is not None:
+                own.write(found, home.folder / place)
+                lines = own.for_owner(found, str(place / own.MODEL))
+            if scored:
+                best = found.model if found is not None else _common(plan, last(run).model())
+                lines += predictions.left(best, table, home.folder, place)
         except OSError as error:
             raise unwritable(error, home.folder / place, "make room, and stop and start the site") from None
-        return own.for_owner(found, str(place / own.MODEL))
+        return lines
 
     return Participation(plan, half, over=over, tie=tie, told=told)
+
+
+@dataclass(frozen=True)
+class _Noted:
+    """A task, and of the model that its rows are evaluated with a note: the site hears of it nowhere else."""
+
+    task: Task[Table, object]
+    note: Callable[[Floats], None] = field(repr=False)
+
+    def lead(self) -> Lead[object]:
+        """The server's side."""
+        return self.task.lead()
+
+    def ask(self, kind: Kind, step: int, state: Bytes) -> Ask:
+        """See `Task`."""
+        return self.task.ask(kind, step, state)
+
+    def contribute(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Contribution]:
+        """See `Task`. Raises UsageError: the note cannot be written."""
+        if ask.kind is Kind.EVALUATE:
+            self.note(np.frombuffer(ask.state, dtype="<f8"))
+        return self.task.contribute(ask, rows, draw)
+
+
+def _common(plan: Plan, weights: Floats | None) -> Model | None:
+    """The model of all sites, where the run came to it and it is whole."""
+    return None if weights is None else model(plan, weights)
 
 
 def _computes(plan: Plan, home: SiteHome, engine: Engine) -> HalfOf:
