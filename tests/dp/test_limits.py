@@ -88,7 +88,7 @@ def test_what_an_honest_site_adds_is_within_its_limits(name):
 
 
 def test_without_noise_the_bound_is_a_sites_rows_and_not_a_step_more():
-    ask = Ask(Kind.TRAIN, 0, (Block("g", 3, 1.0, 2.0, 200), Block("rows", 2, 1.0, 1.0, 200, whole=True)), b"")
+    ask = Ask(Kind.TRAIN, 0, (Block("g", 3, 1.0, 2.0, 200), Block("rows", 2, 1.0, 1.0, 200, parts=1)), b"")
     bound = mechanism(plan(), ask)
     assert isinstance(bound, Exact)
     gradient, rows = limits(plan(), ask, bound)

@@ -216,7 +216,7 @@ def test_where_one_unit_is_priced_as_one_cell_it_is_one_cell():
 
 
 def test_a_person_with_several_rows_in_a_cell_is_not_cut_short():
-    block = Block("cells", 4, 3.0, 3.0, 1000, whole=True)
+    block = Block("cells", 4, 3.0, 3.0, 1000, parts=1)
     noised = mechanism(plan("site", unit="person", task="statistics"), Ask(Kind.STATISTICS, 0, (block,), b""))
     rows = np.array([[3.0, 0, 0, 0], [1, 1, 1, 0], [0, 0, 2, 2]])
     assert decode(encode(noised.clip(Update(rows))).words, noised.grid).tolist() == [4, 1, 3, 2]
@@ -250,37 +250,37 @@ def test_words_of_another_sum_get_no_noise():
 
 
 ASKS = st.builds(
-    lambda sizes, high, units, whole: Ask(
+    lambda sizes, high, units, parts: Ask(
         Kind.STATISTICS,
         0,
-        tuple(Block(f"b{i}", size, high, high, units, whole=whole) for i, size in enumerate(sizes)),
+        tuple(Block(f"b{i}", size, high, high, units, parts=parts) for i, size in enumerate(sizes)),
         b"",
     ),
     st.lists(st.integers(1, 50), min_size=1, max_size=3),
     st.sampled_from([0.01, 1.0, 1.7, 1000.0]),
     st.sampled_from([3, 1000, 10**6, 10**8]),
-    st.booleans(),
+    st.sampled_from([0, 1, 256]),
 )
 
 
 @given(ASKS, st.sampled_from(["none", "shared", "site", "reveal"]), st.sampled_from([0.1, 1.0, 8.0]))
 def test_every_grid_has_room_for_the_sum_and_for_its_noise(ask, word, budget):
-    assume(not (ask.blocks[0].whole and ask.blocks[0].high < 1))
+    assume(not (ask.blocks[0].parts and ask.blocks[0].high < 1))
     a_plan = plan(word, task="statistics", epsilon=budget)
     made = mechanism(a_plan, ask)
     for index, (part, block) in enumerate(zip(made.grid.parts, ask.blocks, strict=True)):
         assert fits(part, made.grid.bits)
         assert part.high >= block.units * block.high
         assert math.log2(part.step).is_integer()
-        assert not block.whole or part.step <= 1
+        assert not block.parts or float.is_integer(1 / (block.parts * part.step))
         if isinstance(made, Exact):
-            assert made.grid.bits == 64 or block.whole
+            assert made.grid.bits == 64 or block.parts
             continue
         sigma, share = made.real(made.sigma)[index], made.real(made.share)[index]
         assert made.share[index] >= 4
         assert made.share[index] <= 2.0**48
         assert part.high >= block.units * block.high + 12 * share * math.sqrt(1 if word == "reveal" else 6)
-        if made.grid.bits == 32 and not block.whole:
+        if made.grid.bits == 32 and not block.parts:
             bias = block.units * part.step / 2
             assert part.step <= 2.0**-20 * min(1, block.l2) or bias <= sigma / 50
 

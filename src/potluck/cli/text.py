@@ -9,6 +9,8 @@ from potluck.api.results.outcome import Run
 from potluck.cli.door import Voice
 from potluck.cli.terminal import Terminal
 from potluck.core.traits import traits_of
+from potluck.report.forms import tables
+from potluck.report.outcome import read
 from potluck.tasks.trained import NOT_PRIVATE
 
 CAVEAT = (
@@ -39,9 +41,7 @@ def show_run(out: Terminal, run: Run) -> None:
     if isinstance(metrics, Mapping):
         _confusion(out, _table(_table(metrics, "federated"), "confusion"))
     _history(out, document)
-    results = document.get("results")
-    if isinstance(results, Mapping):
-        out.print(_statistics(results))
+    _results(out, run)
     _prediction(out, document)
     _intersection(out, document)
     out.say(spent(document))
@@ -170,6 +170,22 @@ def comparison(metrics: Mapping[str, object]) -> Table:
     add("federated", federated)
     add("pooled (nobody could)", _table(metrics, "pooled"))
     return table
+
+
+def _results(out: Terminal, run: Run) -> None:
+    """Of statistics: what is read first of those that say what they show; the values of the others."""
+    results = run.document.get("results")
+    if not isinstance(results, Mapping):
+        return
+    framed = {question.name: tables(question) for question in read(run.folder)[1].questions if question.forms}
+    rest = {name: one for name, one in results.items() if name not in framed}
+    if rest:
+        out.print(_statistics(rest))
+    for frame in (one for frames in framed.values() for one in frames):
+        table = Table(*frame.head, title=frame.caption)
+        for row in frame.rows:
+            table.add_row(*row)
+        out.print(table)
 
 
 def _statistics(results: Mapping[str, object]) -> Table:

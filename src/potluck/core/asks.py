@@ -40,7 +40,8 @@ class Block:
     high: the largest |value| of one unit in any coordinate. It is checked; without noise a larger one stops the site.
     l2: with noise, the L2 norm to which one unit's contribution is clipped (the sensitivity).
     units: the most units that all sites together may add. The sum of so many fits a word.
-    whole: every contribution is a whole number, such as a count. A grid step of 1 loses nothing.
+    parts: every contribution is made of whole multiples of 1 / parts, a power of two: of 1 a count. A grid step of
+    that loses nothing. 0: of any numbers.
     single: with noise, one unit changes one coordinate only, as in a histogram. Tighter accounting is then allowed.
     coarsest: without noise, the largest step of the grid for contributions up to 8. Above that it grows with them.
     """
@@ -50,7 +51,7 @@ class Block:
     high: float
     l2: float
     units: int
-    whole: bool = False
+    parts: int = 0
     single: bool = False
     coarsest: float = math.inf
 

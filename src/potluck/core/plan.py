@@ -196,19 +196,24 @@ class PrivacyPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Statistic(msgspec.Struct, frozen=True, kw_only=True):
-    """One statistic of a plan."""
+    """One statistic of a plan. bins: None where its kind reads none; else each kind has its own default."""
 
     name: Text
     kind: Annotated[str, Known("statistics.kind")]
     column: Text | None = None
     columns: tuple[Text, ...] = ()
     by: Text | None = None
-    bins: Annotated[int, Bounds(ge=1, le=10_000)] = 10
+    bins: Annotated[int | None, Bounds(ge=1, le=10_000)] = None
+
+
+def counted(one: Statistic) -> tuple[str, ...]:
+    """The columns in which a row needs a value to count in a statistic, beside `by`."""
+    return tuple(dict.fromkeys(name for name in (*one.columns, one.column) if name))
 
 
 def named(one: Statistic) -> tuple[str, ...]:
     """The columns that a statistic names."""
-    return tuple(name for name in (one.column, one.by, *one.columns) if name)
+    return (*((one.by,) if one.by else ()), *counted(one))
 
 
 SHIELDED = ("tsm", "nsm")

@@ -24,7 +24,7 @@ TAIL = 16.0
 GRAIN = 48
 """A share of noise has at most 2^48 steps: finer steps would only resolve noise."""
 WHOLE = 4
-"""Whole numbers are counted in steps of at least 2^-4 of a share of noise: they lose nothing by it."""
+"""Whole numbers and parts are counted in steps of at least 2^-4 of a share of noise: they lose nothing by it."""
 BIAS = 1 / 64
 """With 32-bit words truncation may move a sum by so much of its noise."""
 
@@ -44,21 +44,21 @@ def exact(ask: Ask) -> Grid:
     Every row is cut off by up to a step, and where nothing drowns that, only whole numbers can do with short words.
     Raises PlanError: the sum does not fit.
     """
-    for bits in (32, 64) if all(block.whole for block in ask.blocks) else (64,):
+    for bits in (32, 64) if all(block.parts for block in ask.blocks) else (64,):
         parts = tuple(_exact_part(block, bits) for block in ask.blocks)
         if all(fits(part, bits) for part in parts):
             break
     else:
         raise _too_wide(ask)
     for part, block in zip(parts, ask.blocks, strict=True):
-        if not block.whole and part.step > min(block.coarsest * max(1.0, block.high / NEAR), block.high * RELATIVE):
+        if not block.parts and part.step > min(block.coarsest * max(1.0, block.high / NEAR), block.high * RELATIVE):
             raise _too_wide(ask)
     return Grid(parts, bits)
 
 
 def _exact_part(block: Block, bits: int) -> GridBlock:
     high = float(block.units * block.high)
-    return GridBlock(block.name, block.size, 1.0 if block.whole else 2.0 ** finest(high, bits), high)
+    return GridBlock(block.name, block.size, 1 / block.parts if block.parts else 2.0 ** finest(high, bits), high)
 
 
 def noised(ask: Ask, noise: tuple[Loudness, ...]) -> Grid:
@@ -69,21 +69,23 @@ def noised(ask: Ask, noise: tuple[Loudness, ...]) -> Grid:
             return Grid(parts, bits)
     # These parts are of 64 bits: what is not good at the finest step of all is too small, not too large.
     pairs = zip(parts, ask.blocks, strict=True)
-    raise (_too_small if any(part.step <= 2.0**FINEST and not block.whole for part, block in pairs) else _too_wide)(ask)
+    raise (_too_small if any(part.step <= 2.0**FINEST and not block.parts for part, block in pairs) else _too_wide)(ask)
 
 
 def _noised_part(block: Block, noise: Loudness, bits: int) -> GridBlock:
     # A power of two, so that all parties find the same one whatever their mathematical library.
     high = 2.0 ** math.ceil(math.log2(block.units * min(block.high, block.l2) + TAIL * noise.most))
     share = math.floor(math.log2(noise.share))
-    step = min(0, share - WHOLE) if block.whole else max(finest(high, bits), share - GRAIN + 1)
+    step = (
+        min(1 - block.parts.bit_length(), share - WHOLE) if block.parts else max(finest(high, bits), share - GRAIN + 1)
+    )
     return GridBlock(block.name, block.size, 2.0**step, high)
 
 
 def _good(part: GridBlock, block: Block, noise: Loudness, bits: int) -> bool:
     if not fits(part, bits) or noise.share < FINEST_SHARE * part.step:
         return False
-    if block.whole:
+    if block.parts:
         return True
     if bits == 64:
         return part.step <= block.l2 * RELATIVE

@@ -215,4 +215,4 @@ def _noised(plan: Plan, ask: Ask, how: NoiseWord) -> Noised:
 
 
 def _tight(blocks: tuple[Block, ...]) -> bool:
-    return len(blocks) == 1 and blocks[0].single and blocks[0].whole
+    return len(blocks) == 1 and blocks[0].single and blocks[0].parts == 1

@@ -23,11 +23,9 @@ from potluck.learning.data.encode import encoding
 from potluck.learning.data.split import held_out
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import metric_intervals
-from potluck.learning.evaluation.intervals import Interval, Noised
+from potluck.learning.evaluation.intervals import Noised, half
 from potluck.learning.evaluation.metric_intervals import Within
-from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.kinds import KINDS
-from potluck.learning.statistics.statistics import groups
 
 AREA, RIGHT, R2 = 0.8, 0.75, 0.5
 FILLED = 1 / 3
@@ -133,22 +131,5 @@ def statistics(plan: Plan, stds: Mapping[str, float], rows: float | None, each: 
 
 
 def _statistic(plan: Plan, one: Statistic, std: float, rows: float | None) -> float | None:
-    kind = KINDS.of(one.kind)
-    if not kind.typical:
-        return Z * std * math.sqrt(groups(plan, one))
-    if rows is None:
-        return None
-    values = rows * np.array(kind.typical)
-    found = kind.read(plan, one, values, np.full(len(values), std * math.sqrt(groups(plan, one))))
-    low, high = found.low, found.high
-    assert isinstance(low, float)
-    assert isinstance(high, float)
-    return half((low, high))
-
-
-def half(ends: Interval | None) -> float | None:
-    """Half the width of an interval; None where it has no end."""
-    if ends is None:
-        return None
-    wide = (ends[1] - ends[0]) / 2
-    return wide if math.isfinite(wide) else None
+    foreseen = KINDS.of(one.kind).half
+    return foreseen(plan, one, std, rows) if foreseen else None

@@ -120,7 +120,7 @@ def dots(ident: str, title: str, desc: str, rows: Sequence[Row]) -> str:
     bottom = y + 6
     for tick, said in _few(low, high):
         x = _place(tick, low, high, left, right)
-        parts.append(line(x, 8, x, bottom, RULE, dash=True))
+        parts.append(line(x, 8, x, bottom, RULE, dashes="2 4"))
         parts.append(text(f"{x:.2f}%", bottom + 16, said, anchor="middle", muted=True))
     for at, row in lines:
         parts.append(label(row.label, at, "100%" if row.head else f"{left - 2:.1f}%", strong=row.head))

@@ -2,8 +2,9 @@
 
 from potluck.report import words
 from potluck.report.details import Question
+from potluck.report.forms import Heat
 from potluck.report.outcome import Outcome, Result
-from potluck.report.statistics import EVERYBODY, Heat, heat
+from potluck.report.statistics import EVERYBODY, heat
 
 TITLE = "Right and wrong"
 

@@ -10,6 +10,7 @@ import msgspec
 from potluck.core.traits import traits_of
 from potluck.core.views import Form, View
 from potluck.core.visible import json_text
+from potluck.learning.statistics.forms import AnyForm
 from potluck.tasks.shown import Shown
 
 VERSION = 2
@@ -127,7 +128,9 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """One statistic as the plan asks it; `rows` and `columns` name the cells of a contingency table."""
+    """One statistic as the plan asks it; `rows` and `columns` name the cells of a contingency table.
+
+    forms: what of its result is to be shown, where that is more than values with their intervals."""
 
     name: str
     kind: str
@@ -138,6 +141,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     column_title: str = ""
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    forms: tuple[AnyForm, ...] = ()
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):

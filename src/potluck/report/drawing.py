@@ -16,11 +16,17 @@ WARN = "var(--warn,#b3541e)"
 GROUND = "var(--ground,transparent)"
 
 
-def line(x1: float, y1: float, x2: float, y2: float, colour: str, *, width: float = 1, dash: bool = False) -> str:
-    """From (x1 %, y1 px) to (x2 %, y2 px)."""
-    more = ' stroke-dasharray="2 4"' if dash else ""
+def line(x1: float, y1: float, x2: float, y2: float, colour: str, *, width: float = 1, dashes: str = "") -> str:
+    """From (x1 %, y1 px) to (x2 %, y2 px). dashes: lengths of strokes and of gaps; empty: whole."""
+    more = f' stroke-dasharray="{dashes}"' if dashes else ""
     ends = f'x1="{x1:.2f}%" y1="{y1:.1f}" x2="{x2:.2f}%" y2="{y2:.1f}"'
     return f'<line {ends} stroke="{colour}" stroke-width="{width}"{more}/>'
+
+
+def rect(x: float, y: float, width: float, height: float, colour: str) -> str:
+    """Faint ground, from (x %, y px) so wide (%) and high (px): what lies before it stays seen."""
+    ends = f'x="{x:.2f}%" y="{y:.1f}" width="{max(0.0, width):.2f}%" height="{max(0.0, height):.1f}"'
+    return f'<rect {ends} fill="{colour}" fill-opacity="0.14"/>'
 
 
 def text(x: str, y: float, said: str, *, anchor: str = "start", muted: bool = False) -> str:

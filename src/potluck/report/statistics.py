@@ -8,6 +8,7 @@ from potluck.learning.statistics.kinds import KINDS
 from potluck.report import charts, words
 from potluck.report.charts import Bar, Mark, Row
 from potluck.report.details import Details, Question
+from potluck.report.forms import Heat, Heated, Tabled, grids, pictures, tables
 from potluck.report.outcome import Outcome, Result
 
 GROUPS = 12  # most groups whose histograms are drawn
@@ -17,29 +18,11 @@ Named = Sequence[tuple[str, Result]]
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One number of a heat table, how deep its ground is (0 to 1), and its interval in words."""
-
-    value: str
-    depth: float
-    interval: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Heat:
-    """A contingency table."""
-
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Statistic:
     """One statistic, ready to print.
 
     big: its one number, if it is one; pictures: (of which group, if of several, the picture); lines: (of what, value,
-    interval).
+    interval); tables: of results that say what they show.
     """
 
     question: Question
@@ -50,6 +33,7 @@ class Statistic:
     heats: tuple[Heat, ...] = ()
     lines: tuple[tuple[str, str, str], ...] = ()
     wide: bool = False
+    tables: tuple[Tabled, ...] = ()
 
 
 def statistics(outcome: Outcome, details: Details) -> tuple[Statistic, ...]:
@@ -65,6 +49,8 @@ def statistics(outcome: Outcome, details: Details) -> tuple[Statistic, ...]:
 def lines_of(one: Statistic) -> list[tuple[str, str, str]]:
     """(what, value, interval) of each number of a statistic; of a contingency table each cell."""
     name = one.question.name
+    if one.tables:
+        return [line for table in one.tables if not table.long for line in _told(name, table)]
     if one.lines:
         return [(f"{name}, {of}", value, interval) for of, value, interval in one.lines]
     if one.heats:
@@ -77,7 +63,25 @@ def lines_of(one: Statistic) -> list[tuple[str, str, str]]:
     return [(name, one.big, one.interval)]
 
 
+def _told(name: str, table: Tabled) -> list[tuple[str, str, str]]:
+    """A line a number. Ends of an interval stand beside the number that comes before them."""
+    ends = {"low", "high"}
+    lines = []
+    for row in table.rows:
+        of = [name, *row[: table.texts]]
+        for at, head in enumerate(table.head[table.texts :], table.texts):
+            if head not in ends:
+                both = table.head[at + 1 : at + 3] == ("low", "high") and row[at + 1] != row[at + 2]
+                lines.append((", ".join([*of, head]), row[at], " to ".join(row[at + 1 : at + 3]) if both else ""))
+    return lines
+
+
 def _statistic(ident: str, question: Question, result: Result) -> Statistic:
+    if question.forms:
+        tabled = tables(question, long=True)
+        return Statistic(
+            question, _asks(question), "", "", pictures(ident, question), grids(question), (), True, tabled
+        )
     groups = [(f"{question.by or 'group'} = {name}", one) for name, one in (result.by or {}).items() if one is not None]
     every = [(name, one) for name, one in [(EVERYBODY, result), *groups] if one.value is not None]
     asks = _asks(question)
@@ -145,11 +149,12 @@ def heat(name: str, question: Question, one: Result, decimals: int) -> Heat:
         for j, value in enumerate(row):
             depth = min(1.0, max(0.0, (value or 0.0) / top)) if top > 0 else 0.0
             start, end = (_pick(ends[i], j) if i < len(ends) else None for ends in (low, high))
-            cells.append(Cell(words.fixed(value, decimals), depth, _interval(start, end, decimals)))
+            cells.append(Heated(words.fixed(value, decimals), depth, _interval(start, end, decimals)))
         rows.append((question.rows[i] if i < len(question.rows) else str(i + 1), tuple(cells)))
     wide = max((len(row) for row in grid), default=0)
     head = tuple(question.columns[j] if j < len(question.columns) else str(j + 1) for j in range(wide))
-    return Heat(question.name if name == EVERYBODY else f"{question.name}, {name}", head, tuple(rows))
+    about = f"down: {question.row_title}, across: {question.column_title}" if question.row_title else ""
+    return Heat(question.name if name == EVERYBODY else f"{question.name}, {name}", head, tuple(rows), about)
 
 
 def _unit(question: Question) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from potluck.api.plan.defaults import filled
 from potluck.api.plan.grammar import parse, replaced
 from potluck.api.plan.plan import Plan
 from potluck.api.plan.schema import schema as schema_of
@@ -15,6 +16,7 @@ from potluck.core.bounds import Bounds, Size, outside
 from potluck.core.errors import PotluckError
 from potluck.core.traits import TRAITS
 from potluck.learning.models.kinds import MODELS
+from potluck.learning.statistics.kinds import KINDS
 from potluck.learning.training.methods import METHODS
 from potluck.learning.training.optimizer import OPTIMIZERS
 from potluck.owner import reading
@@ -199,7 +201,7 @@ def defaults(tables, document=None):
     document = document or schema_of("plan")
     found = {}
     for rule in document["allOf"]:
-        if holds(rule["if"], tables):
+        if holds(rule["if"], tables) and "training" in rule["then"]["properties"]:
             for key, one in rule["then"]["properties"]["training"]["properties"].items():
                 assert key not in found
                 assert "default" not in document["properties"]["training"]["properties"][key]
@@ -227,6 +229,19 @@ def test_a_plans_schema_says_what_a_method_takes_where_a_plan_does_not_say_it(wo
             for more in ({}, *({"optimizer": one} for one in OPTIMIZERS.words())):
                 said, taken = told(task, {"method": word} | more, kind, noise, document)
                 assert said == taken, (task, kind, noise, more)
+
+
+@pytest.mark.parametrize("word", [word for word, one in KINDS.entries.items() if one.usual])
+def test_a_plans_schema_says_what_a_statistic_takes_where_a_plan_does_not_say_it(word):
+    (listed,) = [
+        one["then"]["properties"]["statistics"]["items"]["allOf"] for one in schema_of("plan")["allOf"] if not one["if"]
+    ]
+    (said,) = [rule["then"]["properties"] for rule in listed if rule["if"]["properties"]["kind"] == {"const": word}]
+    tables = PLAN | {"task": "statistics", "statistics": [{"name": "s", "kind": word}]}
+    (one,) = filled(parse(tables, "plan"), tables).statistics
+    assert {key: rule["default"] for key, rule in said.items()} == {key: getattr(one, key) for key in said}
+    alone = schema("plan")["properties"]["statistics"]["items"]["properties"]
+    assert all("default" not in alone[key] for key in said)
 
 
 def test_a_method_of_ones_own_is_in_the_schema_with_its_defaults():

@@ -61,7 +61,7 @@ def test_coarse_bins_of_a_noised_sum_are_near_and_their_accuracy_exact():
     assert outcome.metrics.auc == pytest.approx(roc_auc_score(y, scores), abs=0.02)
     (block,) = asks[-1].blocks
     assert asks[-1].kind is Kind.EVALUATE
-    assert (block.size, block.single, block.whole, block.l2) == (22, True, True, 1.0)
+    assert (block.size, block.single, block.parts, block.l2) == (22, True, 1, 1.0)
 
 
 def counted(task, ask, table):

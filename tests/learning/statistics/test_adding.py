@@ -155,7 +155,7 @@ def test_a_row_beyond_what_its_kind_says_of_rows_stops_the_site(monkeypatch):
     frame = frame_of([(1.0, 2.0, "a", "1"), (12.0, 1.0, "b", "1")])
     for liar in (
         replaced_kind(honest, most=lambda plan, one: 0.5),
-        replaced_kind(honest, norm=1.0),
+        replaced_kind(honest, norm=lambda plan, one: 1.0),
     ):
         monkeypatch.setitem(KINDS.entries, "mean", liar)
         with pytest.raises(Abort, match="beyond its bound"):

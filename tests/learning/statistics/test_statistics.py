@@ -151,7 +151,7 @@ FIVE = (
     Statistic(name="s", kind="sum", column="x"),
     Statistic(name="m", kind="mean", column="x", by="g"),
     Statistic(name="v", kind="variance", column="x"),
-    Statistic(name="h", kind="histogram", column="x"),
+    Statistic(name="h", kind="histogram", column="x", bins=10),
     Statistic(name="t", kind="contingency", columns=("g", "h")),
 )
 
@@ -181,7 +181,7 @@ def test_no_row_adds_more_than_its_blocks_sensitivity():
         if block.single:
             assert ((part != 0).sum(axis=1) <= 1).all()
     assert [block.single for block in blocks] == [True, True, False, False, True, True]
-    assert [block.whole for block in blocks] == [True, False, False, False, True, True]
+    assert [block.parts for block in blocks] == [1, 0, 0, 0, 1, 1]
 
 
 @pytest.mark.parametrize("most", [1, 2])

@@ -33,7 +33,7 @@ def plan(
 
 def histogram(kind=Kind.STATISTICS, size=10, units=MANY) -> Ask:
     """Counts, one cell a unit."""
-    return Ask(kind, 0, (Block("cells", size, 1.0, 1.0, units, whole=True, single=True),), b"")
+    return Ask(kind, 0, (Block("cells", size, 1.0, 1.0, units, parts=1, single=True),), b"")
 
 
 def gradient(size=10_000, units=MANY, clip=1.0) -> Ask:
@@ -44,7 +44,7 @@ def gradient(size=10_000, units=MANY, clip=1.0) -> Ask:
 def mixture(units=MANY) -> Ask:
     """Three statistics in one vector."""
     blocks = (
-        Block("count", 3, 1.0, 1.0, units, whole=True, single=True),
+        Block("count", 3, 1.0, 1.0, units, parts=1, single=True),
         Block("mean", 2, 1.0, 2.0**0.5, units),
         Block("income", 1, 50_000.0, 50_000.0, units, single=True),
     )

@@ -8,6 +8,7 @@ import msgspec
 
 from potluck.core.party import BROKER, SERVER, site
 from potluck.core.views import AnyOf, Assumption, Form, Never, Together, View
+from potluck.learning.statistics.forms import Curve, Curves, Dot, Dots, Frame, Grid
 from potluck.report import details as d
 
 HEART = ("cleveland", "hungarian", "switzerland", "va")
@@ -317,6 +318,37 @@ def statistics() -> tuple[dict, d.Details]:
     return run, details
 
 
+def shown() -> tuple[dict, d.Details]:
+    """A statistic of a kind that no version knows, which says what it shows."""
+    run, details = statistics()
+    curves = Curves(
+        title="in arm <b>A</b>",
+        x="days",
+        y="alive after days",
+        curves=(
+            Curve(name="A", x=(0.0, 10.0, 20.0), y=(1.0, 0.75, 0.5), low=(1.0, 0.7, None), high=(1.0, 0.8, None)),
+            Curve(name="B", x=(0.0, 20.0), y=(1.0, None)),
+        ),
+        steps=True,
+    )
+    forms = (
+        Frame(head=("arm", "median", "low", "high"), rows=(("A", 20.0, 12.5, None),), note="whom it is about"),
+        Frame(
+            name="curve",
+            title="overall survival",
+            head=("arm", "time", "alive"),
+            rows=(("A", 10.0, 0.75), ("A", 20.0, 0.5)),
+        ),
+        curves,
+        Dots(dots=(Dot(name="A", value=1.5, low=1.1, high=2.0), Dot(name="B", value=None)), level=1.0),
+        Grid(
+            down="sex", across="site", rows=("0",), columns=("u", "v"), values=((1, 2),), low=((0, 1),), high=((2, 3),)
+        ),
+    )
+    asked = d.Question(name="os", kind="odd", forms=forms)
+    return run | {"results": {"os": {"times": [1]}}}, msgspec.structs.replace(details, questions=(asked,))
+
+
 def clear() -> tuple[dict, d.Details]:
     """No protection, no noise, nothing compared."""
     run = {
@@ -388,6 +420,7 @@ SAMPLES: dict[str, Callable[[], tuple[dict, d.Details]]] = {
     "heart": heart,
     "across": across,
     "statistics": statistics,
+    "shown": shown,
     "clear": clear,
     "aborted": aborted,
     "sixty": sixty,

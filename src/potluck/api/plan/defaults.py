@@ -1,4 +1,5 @@
-"""What `[training]` takes where a plan does not say it: each method, optimizer and kind of model declares its own.
+"""What `[training]` and `[[statistics]]` take where a plan does not say it: each method, optimizer, kind of model and
+kind of statistic declares its own.
 
 A plan is filled with these defaults, and the JSON Schema of plans says them by the words on which they depend.
 """
@@ -12,9 +13,10 @@ import msgspec
 
 from potluck.api.plan.grammar import Toml
 from potluck.core.json_schema import Schema
-from potluck.core.plan import NoiseWord, Plan, Training
+from potluck.core.plan import NoiseWord, Plan, Statistic, Training
 from potluck.core.traits import TRAITS
 from potluck.learning.models.kinds import MODELS
+from potluck.learning.statistics.kinds import KINDS
 from potluck.learning.training.methods import METHODS
 from potluck.learning.training.optimizer import OPTIMIZERS
 from potluck.learning.training.rates import rate_of
@@ -43,6 +45,8 @@ USUAL: Mapping[str, Callable[[Words], Number]] = {
 
 def filled(plan: Plan, tables: Toml) -> Plan:
     """The plan with these defaults. tables: as its author wrote them."""
+    statistics = tuple(_usual(one) for one in plan.statistics)
+    plan = msgspec.structs.replace(plan, statistics=statistics) if statistics else plan
     spec = plan.training
     if spec is None:
         return plan
@@ -53,8 +57,24 @@ def filled(plan: Plan, tables: Toml) -> Plan:
     return msgspec.structs.replace(plan, training=msgspec.structs.replace(spec, **found))
 
 
+def _usual(one: Statistic) -> Statistic:
+    """The statistic with what its kind takes where a plan says nothing."""
+    unset = {field.name for field in msgspec.structs.fields(one) if getattr(one, field.name) == field.default}
+    usual = KINDS.of(one.kind).usual
+    return msgspec.structs.replace(one, **{key: value for key, value in usual.items() if key in unset})
+
+
 def rules() -> Iterator[Schema]:
     """If a plan's words are these, then the default is that: for all words that are registered."""
+    kinds = [
+        {
+            "if": {"properties": {"kind": {"const": word}}},
+            "then": {"properties": {key: {"default": value} for key, value in one.usual.items()}},
+        }
+        for word, one in KINDS.entries.items()
+        if one.usual
+    ]
+    yield {"if": {}, "then": {"properties": {"statistics": {"items": {"allOf": kinds}}}}}
     axes = {
         "training.method": METHODS.words(),
         "training.optimizer": OPTIMIZERS.words(),

@@ -11,6 +11,7 @@ from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
 from potluck.learning.data.declared import declared
 from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.statistics.statistics import Counted
 from potluck.report import details
 from potluck.tasks import catalog
 from potluck.tasks.catalog import task_of
@@ -157,6 +158,7 @@ def _score(label: str, site: str | None, metrics: Metrics) -> list[details.Score
 
 def _questions(facts: Facts) -> tuple[details.Question, ...]:
     columns = declared(facts.spec)
+    results = facts.outcome.results if isinstance(facts.outcome, Counted) else {}
     found = []
     for one in facts.spec.statistics:
         names = one.columns or ((one.column,) if one.column else ())
@@ -173,6 +175,7 @@ def _questions(facts: Facts) -> tuple[details.Question, ...]:
                 column_title=names[1] if table else "",
                 rows=values[0] if table else (),
                 columns=values[1] if table else (),
+                forms=results[one.name].shown(facts.spec, one) if one.name in results else (),
             )
         )
     return tuple(found)

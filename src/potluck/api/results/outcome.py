@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from potluck.core import private
 from potluck.core.errors import UsageError, unwritable
@@ -15,9 +16,13 @@ from potluck.learning.data.tally_words import noted, told
 from potluck.learning.graph.outline import Outline, outline
 from potluck.learning.models.model import Model
 from potluck.learning.models.summary import Summary
+from potluck.learning.statistics.forms import Frame
 from potluck.report.outcome import read
 from potluck.report.page import render, run_html
 from potluck.tasks.trained import MODEL
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,20 @@ class Run:
     def results(self) -> object:
         """The statistics of the JSON."""
         return self.document.get("results")
+
+    @cached_property
+    def frames(self) -> "Mapping[str, DataFrame]":
+        """Of statistics that are more than values: tidy tables by name, and longer ones as `name.table`. Raises
+        UsageError where the folder cannot be read."""
+        import pandas as pd
+
+        _, details = read(self.folder)
+        return {
+            f"{question.name}.{one.name}" if one.name else question.name: pd.DataFrame(one.rows, columns=list(one.head))
+            for question in details.questions
+            for one in question.forms
+            if isinstance(one, Frame)
+        }
 
     @property
     def predictions(self) -> Path | None:

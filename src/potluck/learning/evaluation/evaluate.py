@@ -83,13 +83,13 @@ def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
             return (Block("sums", 4, float(most), 2.0 * most, units),)
         reach = _reach(plan, weights) ** 2
         return (
-            Block("rows", 1, 1.0, 1.0, units, whole=True),
+            Block("rows", 1, 1.0, 1.0, units, parts=1),
             Block("errors", 1, reach, reach, units),
             Block("targets", 2, 1.0, math.sqrt(2), units),
         )
     size = cells.size(plan, goal.cells, binary=goal.side == "binary")
     single = most == 1 and not shares
-    return (Block("cells", size, float(most), float(most), units, whole=not shares, single=single),)
+    return (Block("cells", size, float(most), float(most), units, parts=0 if shares else 1, single=single),)
 
 
 def _reach(plan: Plan, weights: Floats) -> float:

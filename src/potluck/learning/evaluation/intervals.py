@@ -51,6 +51,14 @@ def variance(rows: Noised, total: Noised, squares: Noised, widest: Interval) -> 
     return _within(_between(first, second, level * level - square * constant), widest)
 
 
+def half(ends: Interval | None) -> float | None:
+    """Half the width of an interval; None where it has no end."""
+    if ends is None:
+        return None
+    wide = (ends[1] - ends[0]) / 2
+    return wide if math.isfinite(wide) else None
+
+
 def _within(found: Interval | None, widest: Interval) -> Interval:
     """What lies in the widest one, in which the truth is; all of that where nothing does."""
     low, high = found or widest

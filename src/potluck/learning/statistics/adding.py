@@ -17,15 +17,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from potluck.core.fixed import word
-from potluck.core.plan import Plan, Statistic, required
+from potluck.core.plan import Plan, Statistic, counted, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Encoded, Grid, L
 from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.sql.relation import Relation
 from potluck.learning.data.sql.values import other_last
-from potluck.learning.statistics.kind import ONE, Cells, StatisticKind
+from potluck.learning.statistics.kind import ONE, Cells
 from potluck.learning.statistics.kinds import KINDS
+from potluck.learning.statistics.spread import Spread
 
 GROUPS = 1 << 16
 """Most joint places of statistics that are grouped together."""
@@ -65,13 +66,14 @@ class Sums:
 class _Term:
     """One statistic in the query. digits: the names of its places, each with how many there may be; gaps: the key of
     how many rows with such places it does not count, in the lowest COUNTER bits; sums: the keys of its sums, None where
-    rows are counted; one: a row in whole steps."""
+    rows are counted; one: a row in whole steps, or with a spread, which comes after, what is counted by."""
 
     name: str
     digits: tuple[tuple[str, int], ...]
     gaps: str
     sums: tuple[str | None, ...]
     one: int
+    spread: Spread | None = None
 
 
 class Query:
@@ -138,13 +140,15 @@ class Query:
                     _put(term, place, sums[self.rows], sums, steps[term.name], counted)
                 if number == 0:
                     everything.update(sums)
+        for term in (term for term in self._terms if term.spread):
+            steps[term.name] = self._spread(term.name, required(term.spread), steps[term.name])
         found = Sums(self._grid, steps, everything[self.rows], counted, everything[self._beyond] > 0)
         return found, everything, others
 
     def _term(self, one: Statistic) -> _Term:
         kind, helper = KINDS.of(one.kind), self._helper
         cells = kind.cells(self._plan, one, self._values, helper)
-        columns = (*one.columns, *((one.column,) if one.column else ()))
+        columns, spread = counted(one), kind.spread(self._plan, one)
         own = [self._values[name] for name in columns]
         there = " AND ".join(f"{value} IS NOT NULL" for value in own)
         digits = []
@@ -154,15 +158,18 @@ class Query:
         digits += [(self._digit(sql), size) for sql, size in cells.digits]
         if kind.alone and len(cells.values) > 1:
             raise ValueError(f"{one.kind} says that a row adds to one number alone, and adds to {len(cells.values)}")
+        if spread and cells.values != (ONE,):
+            raise ValueError(f"{one.kind} spreads counts, and does not count rows")
         sums = tuple(None if value == ONE else self._sum(one, cells, value, there) for value in cells.values)
-        self._check(kind, cells, kind.most(self._plan, one), there)
+        self._check(one, cells, there)
         if len(cells.digits) == len(own):  # rows that have places of all its columns are all of their group
             gaps = self.any_of([])
         elif len(columns) == 1 and columns[0] in self._gaps:
             gaps = self.ask(self._gaps[columns[0]])
         else:
             gaps = self.any_of([f"{value} IS NULL" for value in own])
-        return _Term(one.name, tuple(digits), gaps, sums, int(1 / self._steps[one.name]))
+        row = 1 if spread else int(1 / self._steps[one.name])
+        return _Term(one.name, tuple(digits), gaps, sums, row, spread)
 
     def _sum(self, one: Statistic, cells: Cells, value: str, there: str) -> str:
         """The key of the sum of a value in whole steps."""
@@ -175,16 +182,26 @@ class Query:
             )
         return self.ask(d.total(self._layer.define(whole)))
 
-    def _check(self, kind: StatisticKind, cells: Cells, most: float, there: str) -> None:
-        """Note when a row is beyond the bound of a kind, where that could be."""
+    def _check(self, one: Statistic, cells: Cells, there: str) -> None:
+        """Note when a row is beyond the bound of its kind, where that could be."""
+        kind = KINDS.of(one.kind)
+        most, norm = kind.most(self._plan, one), kind.norm(self._plan, one)
+        spread = kind.spread(self._plan, one)
+        if spread and spread.squares > (norm * most * spread.parts) ** 2 * (1 + ROUNDING):
+            self._outside.append("1 = 1")
         double, values = self._layer.dialect.double, [value for value in cells.values if value != ONE]
-        inside = [f"({value} >= {double(-most)} AND {value} <= {double(most)})" for value in values]
-        outside = [f"NOT {one}" for one in inside if not cells.clipped]
-        if kind.norm**2 * (1 + ROUNDING) < len(cells.values):
+        within = [f"({value} >= {double(-most)} AND {value} <= {double(most)})" for value in values]
+        outside = [f"NOT {one}" for one in within if not cells.clipped]
+        if norm**2 * (1 + ROUNDING) < len(cells.values):
             squares = " + ".join(f"({value}) * ({value})" for value in cells.values)
-            outside.append(f"{squares} > {double((kind.norm * most) ** 2 * (1 + ROUNDING))}")
+            outside.append(f"{squares} > {double((norm * most) ** 2 * (1 + ROUNDING))}")
         if outside:
             self._outside.append(f"{f'{there} AND ' if there else ''}({' OR '.join(outside)})")
+
+    def _spread(self, name: str, spread: Spread, counts: Sequence[int]) -> list[int]:
+        """Counts as what they add, in whole steps of the grid."""
+        part = int(1 / (spread.parts * self._steps[name]))
+        return [step * part for step in spread.steps(counts)]
 
     def _digit(self, sql: str) -> str:
         return self._layer.define(f"CAST({sql} AS INTEGER)")

@@ -1,19 +1,20 @@
-"""A kind of statistic as one object: what a row adds to its cell of the sum, and what the opened cell says.
+"""A kind of statistic as one object: what a row adds to its cell of the sum, and what the opened cells say.
 
 A kind is a file in `kinds/` and a line in its table; nothing else knows its name.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from potluck.core.plan import Plan, Statistic
 from potluck.core.registry import Registry, table
-from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS, ColumnKind
 from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer, clipped
-from potluck.learning.statistics.result import Result, declared
+from potluck.learning.statistics.reading import Half, Read, each_number
+from potluck.learning.statistics.result import declared
+from potluck.learning.statistics.spread import Spread
 
 Check = Callable[[Plan, Statistic, str], Iterator[str]]
 ONE = "1"
@@ -43,28 +44,32 @@ MakeCells = Callable[[Plan, Statistic, Mapping[str, str], Layer], Cells]
 class StatisticKind:
     """One kind of statistic.
 
-    keys: of `[[statistics]]`, those that it reads beside name, kind and by.
+    keys: of `[[statistics]]`, those that it reads beside name, kind and by; usual: of these, what stands where a plan
+    does not say it.
     check: what of a statistic, at this key of the plan, does not fit; one line a problem.
     width: how many numbers a cell holds. `by` makes several cells of them.
     cells: what a row adds, given the SQL of its columns' values, and a layer to define parts of it in.
     most: the largest absolute value of a number of one row; norm: the L2 norm of one row's numbers, in units of `most`.
-    read: values [width] and the noise in each, std [width], to the result.
+    spread: of a kind that counts rows, what the site makes of each cell's counts (`spread.py`); None: nothing. norm is
+    then that of what one row adds.
+    read: the opened numbers of all groups, to the result (`by_group` where groups are alike).
     whole: rows are counted, so numbers are whole; alone: a row adds to one number alone.
-    typical: what a row adds on average if values are even over the declared range. A forecast needs it for a value that
-    is made of several numbers; empty: the value is one number of the sum.
-    unit: of the value, beside the column's: the same, its square, or none. lists: the value is several numbers.
+    half: what a forecast says; None: there is none. unit: of the value, beside the column's: the same, its square, or
+    none. lists: the value is several numbers.
     """
 
     keys: frozenset[str]
     check: Check
     cells: MakeCells
-    read: Callable[[Plan, Statistic, Floats, Floats], Result]
+    read: Read
+    usual: Mapping[str, object] = field(default_factory=dict)
     width: Callable[[Plan, Statistic], int] = lambda plan, one: 1
     most: Callable[[Plan, Statistic], float] = lambda plan, one: 1.0
-    norm: float = 1.0
+    norm: Callable[[Plan, Statistic], float] = lambda plan, one: 1.0
+    spread: Callable[[Plan, Statistic], Spread | None] = lambda plan, one: None
     whole: bool = False
     alone: bool = True
-    typical: tuple[float, ...] = ()
+    half: Half | None = each_number
     unit: Literal["", "same", "square"] = ""
     lists: bool = False
 

@@ -13,16 +13,14 @@ sensitivity is that many times a row's. Noised values are neither clamped nor ro
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-import msgspec
 import numpy as np
 
 from potluck.core.asks import Answer, Ask, Block, Kind, Lead
 from potluck.core.party import Draw
-from potluck.core.plan import Plan, Statistic, required
+from potluck.core.plan import Plan, Statistic
 from potluck.core.rounds import Abort, Cause
 from potluck.core.slices import Bytes
 from potluck.core.stages import Contribution, Encoded, Grid, L
-from potluck.learning.data.declared import find
 from potluck.learning.data.parts import grounded
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import opened
@@ -31,6 +29,7 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.units import counted, most_rows, most_units
 from potluck.learning.statistics.adding import Query
 from potluck.learning.statistics.kinds import KINDS
+from potluck.learning.statistics.reading import groups
 from potluck.learning.statistics.result import Result
 
 
@@ -46,23 +45,13 @@ class Counted:
         return {name: result.document() for name, result in self.results.items()}
 
 
-def groups(plan: Plan, one: Statistic) -> int:
-    """How many cells `by` makes: one a declared value and "other"; 1 without `by`."""
-    return len(required(find(plan, one.by)).values) + 1 if one.by else 1
-
-
 def results(plan: Plan, answer: Answer) -> dict[str, Result]:
     """Every statistic's result, in the plan's order."""
     found: dict[str, Result] = {}
     for one in plan.statistics:
         part, read = answer.part(one.name), KINDS.of(one.kind).read
         values, std = (numbers.reshape(groups(plan, one), -1) for numbers in (part.values, part.std))
-        whole = read(plan, one, values.sum(axis=0), np.sqrt((std**2).sum(axis=0)))
-        if one.by:
-            names = required(find(plan, one.by)).values
-            cells = {name: read(plan, one, values[i], std[i]) for i, name in enumerate(names)}
-            whole = msgspec.structs.replace(whole, by=cells)
-        found[one.name] = whole
+        found[one.name] = read(plan, one, values, std)
     return found
 
 
@@ -94,8 +83,10 @@ class StatisticsTask:
         kind, rows = KINDS.of(one.kind), most_rows(self.plan)
         high = kind.most(self.plan, one) * rows
         size, units = groups(self.plan, one) * kind.width(self.plan, one), most_units(self.plan)
-        single = rows == 1 and kind.alone
-        return Block(one.name, size, high, kind.norm * high, units, whole=kind.whole, single=single)
+        spread = kind.spread(self.plan, one)
+        parts = spread.parts if spread else int(kind.whole)
+        single = rows == 1 and kind.alone and spread is None
+        return Block(one.name, size, high, kind.norm(self.plan, one) * high, units, parts, single)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

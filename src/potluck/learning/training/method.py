@@ -99,7 +99,7 @@ def method_of(plan: Plan) -> TrainingMethod:
 
 def tally(plan: Plan, goal: Goal) -> Block:
     """Without noise: how many training rows there are, of each side or class."""
-    return Block(TALLY, goal.cells, 1.0, 1.0, most_units(plan), whole=True)
+    return Block(TALLY, goal.cells, 1.0, 1.0, most_units(plan), parts=1)
 
 
 def of_site(plan: Plan, goal: Goal, name: str, length: int) -> tuple[Block, ...]:
@@ -108,7 +108,7 @@ def of_site(plan: Plan, goal: Goal, name: str, length: int) -> tuple[Block, ...]
     high = training(plan).range * most
     return (
         Block(name, length, high, high * float(np.sqrt(length)), sites),
-        Block(TALLY, goal.cells, most, most, sites, whole=True),
+        Block(TALLY, goal.cells, most, most, sites, parts=1),
     )
 
 

@@ -11,7 +11,8 @@ from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.sql.values import other_last
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, wanted
-from potluck.learning.statistics.result import Result, Value, counts
+from potluck.learning.statistics.reading import by_group
+from potluck.learning.statistics.result import Value, Values, counts
 
 
 def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
@@ -39,7 +40,7 @@ def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) 
     return Cells((ONE,), tuple((other_last(columns[name], size - 1), size) for name, size in places))
 
 
-def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
+def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
     """A count a pair of declared values: a list a value of the first column."""
     sizes = shape(plan, one)
 
@@ -52,5 +53,5 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
 
 
 CONTINGENCY = StatisticKind(
-    keys=frozenset({"columns"}), check=check, cells=cells, read=read, width=width, whole=True, lists=True
+    keys=frozenset({"columns"}), check=check, cells=cells, read=by_group(read), width=width, whole=True, lists=True
 )

@@ -6,7 +6,8 @@ from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, wanted
-from potluck.learning.statistics.result import Result, single
+from potluck.learning.statistics.reading import by_group
+from potluck.learning.statistics.result import Values, single
 
 
 def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
@@ -20,9 +21,9 @@ def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) 
     return Cells((ONE,))
 
 
-def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
+def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
     """The number of rows."""
     return single(values, std, whole=True)
 
 
-COUNT = StatisticKind(keys=frozenset({"column"}), check=check, cells=cells, read=read, whole=True)
+COUNT = StatisticKind(keys=frozenset({"column"}), check=check, cells=cells, read=by_group(read), whole=True)

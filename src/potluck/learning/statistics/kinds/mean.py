@@ -7,12 +7,13 @@ from potluck.core.stages import Floats
 from potluck.learning.evaluation import intervals
 from potluck.learning.evaluation.intervals import Noised
 from potluck.learning.statistics.kind import StatisticKind, of_numbers, powers
-from potluck.learning.statistics.result import Result, declared, undefined
+from potluck.learning.statistics.reading import by_group, even
+from potluck.learning.statistics.result import Values, declared, undefined
 
 WIDTH = 2
 
 
-def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
+def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
     """The mean in the column's own units; None where no row has a value."""
     low, high = declared(plan, one)
     rows, total = (Noised(float(v), float(s)) for v, s in zip(values, std, strict=True))
@@ -23,17 +24,17 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
     if rows.value <= 0:
         return undefined(rows, (low, high))
     ends = intervals.mean(rows, total, (-1.0, 1.0)) if rows.std else (total.value / rows.value,) * 2
-    return Result(value=units(total.value / rows.value), low=units(ends[0]), high=units(ends[1]))
+    return Values(value=units(total.value / rows.value), low=units(ends[0]), high=units(ends[1]))
 
 
 MEAN = StatisticKind(
     keys=frozenset({"column"}),
     check=of_numbers,
     cells=powers(WIDTH),
-    read=read,
+    read=by_group(read),
     width=lambda plan, one: WIDTH,
-    norm=math.sqrt(WIDTH),
+    norm=lambda plan, one: math.sqrt(WIDTH),
     alone=False,
-    typical=(1.0, 0.0),
+    half=even((1.0, 0.0), read),
     unit="same",
 )

@@ -6,7 +6,8 @@ from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
 from potluck.learning.data.sql.layers import Layer, clipped
 from potluck.learning.statistics.kind import Cells, StatisticKind, of_numbers
-from potluck.learning.statistics.result import Result, declared, single
+from potluck.learning.statistics.reading import by_group
+from potluck.learning.statistics.result import Values, declared, single
 
 
 def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> Cells:
@@ -20,9 +21,11 @@ def most(plan: Plan, one: Statistic) -> float:
     return max(map(abs, declared(plan, one)))
 
 
-def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
+def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
     """The sum."""
     return single(values, std, whole=False)
 
 
-SUM = StatisticKind(keys=frozenset({"column"}), check=of_numbers, cells=cells, read=read, most=most, unit="same")
+SUM = StatisticKind(
+    keys=frozenset({"column"}), check=of_numbers, cells=cells, read=by_group(read), most=most, unit="same"
+)

@@ -7,12 +7,13 @@ from potluck.core.stages import Floats
 from potluck.learning.evaluation import intervals
 from potluck.learning.evaluation.intervals import Noised
 from potluck.learning.statistics.kind import StatisticKind, of_numbers, powers
-from potluck.learning.statistics.result import Result, declared, undefined
+from potluck.learning.statistics.reading import by_group, even
+from potluck.learning.statistics.result import Values, declared, undefined
 
 WIDTH = 3
 
 
-def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
+def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
     """The variance, over n, in the square of the column's own units; None where no row has a value."""
     low, high = declared(plan, one)
     square = ((high - low) / 2) ** 2
@@ -21,17 +22,17 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Result:
         return undefined(rows, (0.0, square))
     value = squares.value / rows.value - (total.value / rows.value) ** 2
     ends = intervals.variance(rows, total, squares, (0.0, 1.0)) if rows.std else (value, value)
-    return Result(value=value * square, low=ends[0] * square, high=ends[1] * square)
+    return Values(value=value * square, low=ends[0] * square, high=ends[1] * square)
 
 
 VARIANCE = StatisticKind(
     keys=frozenset({"column"}),
     check=of_numbers,
     cells=powers(WIDTH),
-    read=read,
+    read=by_group(read),
     width=lambda plan, one: WIDTH,
-    norm=math.sqrt(WIDTH),
+    norm=lambda plan, one: math.sqrt(WIDTH),
     alone=False,
-    typical=(1.0, 0.0, 1 / 3),
+    half=even((1.0, 0.0, 1 / 3), read),
     unit="square",
 )

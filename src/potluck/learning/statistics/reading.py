@@ -1,0 +1,69 @@
+"""How a result is read off the cells of its groups, and what noise will leave open of it."""
+
+import math
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+
+from potluck.core.plan import Plan, Statistic, required
+from potluck.core.stages import Floats
+from potluck.learning.data.declared import find
+from potluck.learning.evaluation.intervals import half
+from potluck.learning.evaluation.ranking import Z
+from potluck.learning.statistics.result import Result, Values
+
+Read = Callable[[Plan, Statistic, Floats, Floats], Result]
+"""Of values [groups, width] and the noise in each, std [groups, width]. Without `by` there is one group; with it one a
+declared value, and a last one of all other values."""
+ReadCell = Callable[[Plan, Statistic, Floats, Floats], Values]
+"""Of one cell: values [width] and std [width]."""
+Half = Callable[[Plan, Statistic, float, float | None], float | None]
+"""Of the noise in each number, and of how many rows count (None: not known), half a 95 % interval of the result. None:
+rows are not known, or the noise leaves no bound."""
+
+
+def names(plan: Plan, one: Statistic) -> tuple[str, ...]:
+    """The declared values of `by`; none without it."""
+    return required(find(plan, one.by)).values if one.by else ()
+
+
+def groups(plan: Plan, one: Statistic) -> int:
+    """How many cells `by` makes: one a declared value and "other"; 1 without `by`."""
+    return len(names(plan, one)) + 1 if one.by else 1
+
+
+def together(values: Floats, std: Floats) -> tuple[Floats, Floats]:
+    """[groups, width] of all groups, "other" included: values [width] and std [width]."""
+    return values.sum(axis=0), np.sqrt((std**2).sum(axis=0))
+
+
+def by_group(read: ReadCell) -> Read:
+    """The read of a kind whose groups are alike: of all together, and of each declared value."""
+
+    def every(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
+        cells = {name: read(plan, one, values[i], std[i]) for i, name in enumerate(names(plan, one))}
+        return msgspec.structs.replace(read(plan, one, *together(values, std)), by=cells or None)
+
+    return every
+
+
+def each_number(plan: Plan, one: Statistic, std: float, rows: float | None) -> float:
+    """The forecast of a result that is a number of the sum, or several: of each, over all groups."""
+    return Z * std * math.sqrt(groups(plan, one))
+
+
+def even(typical: tuple[float, ...], read: ReadCell) -> Half:
+    """The forecast of a value that is made of several numbers, by its own interval. typical: what a row adds to each on
+    average, if values are even over the declared range."""
+
+    def found(plan: Plan, one: Statistic, std: float, rows: float | None) -> float | None:
+        if rows is None:
+            return None
+        values = rows * np.array(typical)
+        made = read(plan, one, values, np.full(len(values), std * math.sqrt(groups(plan, one))))
+        assert isinstance(made.low, float)
+        assert isinstance(made.high, float)
+        return half((made.low, made.high))
+
+    return found
