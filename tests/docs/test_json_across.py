@@ -77,9 +77,13 @@ def test_every_key_of_an_owners_verbs_is_documented(said, asked):
     documents += [said("site", "budget", "a-home")]
     documents += [said("site", verb, "a-home", asked, "--person", "ann") for verb in ("approve", "revoke", "deny")]
     documents += [said("site", "log", "a-home")]
-    skip = frozenset({"r1", "gradient"})
+    for folder in ("own/r0", "rounds/r1"):
+        Path("a-home", folder).mkdir(parents=True)
+    Path("a-home/own/r0/metrics.json").write_text('{"digest": "sha256:0", "metrics": {"auc": 0.5}}')
+    documents += [said("site", "models", "a-home"), said("site", "forget", "a-home", "r1")]
+    skip = frozenset({"r1", "gradient", "auc"})
     found = set().union(*(keys(document, skip) for document in documents))
-    assert found >= {"learnt", "values", "held_out", "head", "verdict", "when", "missing", "export"}
+    assert found >= {"learnt", "values", "held_out", "head", "verdict", "when", "missing", "export", "rounds"}
     assert found - known == set()
 
 

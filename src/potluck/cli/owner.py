@@ -1,4 +1,5 @@
-"""`potluck site run` and the owner's decisions: inbox, preview, approve, deny, revoke, budget, log."""
+"""`potluck site run`, the owner's decisions (inbox, preview, approve, deny, revoke, budget, log), and what its home
+holds: models, forget."""
 
 import signal
 import threading
@@ -8,6 +9,7 @@ import click
 import msgspec
 from rich.table import Table
 
+from potluck.api.network import holdings
 from potluck.api.network import inbox as api
 from potluck.api.network.inbox import Asked
 from potluck.api.network.preview import Leaving, preview
@@ -199,4 +201,34 @@ def log(folder: Path) -> None:
     speaker.data({"entries": rows}, text)
 
 
-COMMANDS = (run, inbox, show, approve, deny, revoke, budget, log)
+@click.command("models")
+@click.argument("folder", type=PATH)
+@spoken
+def models(folder: Path) -> None:
+    """What runs left in FOLDER for its owner alone: models of its own, predictions, and what is kept of open runs."""
+    found = holdings.holdings(folder)
+
+    def text(out: Terminal) -> None:
+        if not found:
+            out.say("runs left nothing here")
+        for one in found:
+            out.say(f"{one.when}  {one.plan or '?'}  run {one.run}")
+            out.lines([f"  your own model: {one.model} ({one.digest or 'of no known digest'})"] if one.model else [])
+            out.lines([f"  predictions of your rows: {one.predictions}"] if one.predictions else [])
+            kept = f"  not over: {one.bytes or 0:,} bytes for its next round in {one.rounds}"
+            out.lines([f"{kept}; if it never ends: potluck site forget"] if one.rounds else [])
+
+    voice().data({"models": [one.document() for one in found]}, text)
+
+
+@click.command("forget")
+@click.argument("folder", type=PATH)
+@click.argument("run")
+@spoken
+def forget(folder: Path, run: str) -> None:
+    """Remove what FOLDER keeps for the next round of RUN, which then cannot go on here."""
+    done = holdings.forget(folder, run)
+    voice().lines({"run": done.run, "plan": done.plan, "bytes": done.bytes}, [f"run {done.run}: {done.rounds} is gone"])
+
+
+COMMANDS = (run, inbox, show, approve, deny, revoke, budget, log, models, forget)

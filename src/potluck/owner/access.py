@@ -26,7 +26,9 @@ from potluck.members.files import settle
 LONGEST = 128
 MOST_CODES = 16
 LINE = 32 << 10
-Event = Literal["start", "stop", "request", "approve", "deny", "revoke", "withdraw", "rows", "round", "refusal", "end"]
+Event = Literal[
+    "start", "stop", "request", "approve", "deny", "revoke", "withdraw", "rows", "round", "refusal", "end", "forget"
+]
 Outcome = Literal["", "pending", "approved", "denied", "revoked", "finished", "withdrawn", "done", "refused", "aborted"]
 
 

@@ -5,11 +5,14 @@ import time
 
 import pytest
 
+from potluck.api.network.holdings import forget, holdings
+from potluck.core.errors import UsageError
 from potluck.core.party import site
 from potluck.core.rounds import Abort, Cause
 from potluck.drivers.sums import Sums
 from potluck.learning.loops import build
 from potluck.learning.models.model import Model
+from potluck.owner.access import read as read_log
 from potluck.tasks.own import with_own
 from support.parties import across, scene
 from support.parties.across import Across, quick
@@ -82,6 +85,25 @@ def test_a_site_whose_kept_numbers_are_gone_ends_the_run_and_never_begins_anew(f
     assert any("step 1 of training left at this site is not there" in line for line in fed.heard["c"])
 
 
+def test_what_is_kept_of_a_run_that_nobody_ends_is_shown_and_goes_when_its_owner_says_so(fed):
+    """The run can then not go on at this site, which says so by name."""
+    with fed.attending(*"abcd"):
+        rounds(fed, plan(), 1)
+    (open_,) = holdings(fed.folder / "a")
+    assert (open_.run, open_.plan, open_.model) == (RUN, plan().spec.name, None)
+    assert open_.bytes == sum(one.stat().st_size for one in (fed.folder / "a" / "rounds").glob("*/*")) > 0
+    with pytest.raises(UsageError, match="no runs that keep something begin with cd"):
+        forget(fed.folder / "a", "cd")
+    forget(fed.folder / "a", RUN[:8])
+    assert not kept(fed)
+    assert not holdings(fed.folder / "a")
+    assert kept(fed, "b")
+    assert read_log(fed.home("a").access).entries[-1].event == "forget"
+    with fed.attending(*"abcd"), pytest.raises(Abort) as caught:
+        fed.run(quick(plan()), repeats=0)
+    assert (caught.value.cause, caught.value.party) == (Cause.KEPT, site("a"))
+
+
 def owned(fed, name):
     """The folder of an owner's own model, in its home."""
     (found,) = (fed.folder / name / "own").iterdir()
@@ -128,4 +150,8 @@ def test_each_owner_finds_its_own_model_in_its_home_whichever_process_ends_the_r
         assert any(f"own/{RUN}/model.json" in line for line in fed.heard[name])
         assert any("held-out rows of yours: auc" in line for line in fed.heard[name])
         assert not kept(fed, name)
+        (listed,) = holdings(fed.folder / name)
+        assert (listed.run, listed.plan, listed.digest) == (RUN, spec.name, wanted[name])
+        assert listed.model == str(owned(fed, name).absolute() / "model.json")
+        assert (listed.metrics, listed.predictions, listed.rounds) == (told["metrics"], None, None)
     assert not any("own" in text for _, text in fed.said)
