@@ -204,6 +204,7 @@ class Statistic(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[Text, ...] = ()
     by: Text | None = None
     bins: Annotated[int | None, Bounds(ge=1, le=10_000)] = None
+    q: Annotated[tuple[Annotated[float, Bounds(gt=0, lt=1, hint="e.g. 0.5, the median")], ...], Size(100)] = ()
 
 
 def counted(one: Statistic) -> tuple[str, ...]:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from potluck.core.plan import Plan, Statistic
+import numpy as np
+
+from potluck.core.plan import Plan, Statistic, required
 from potluck.core.registry import Registry, table
 from potluck.learning.data.column import COLUMNS, ColumnKind
 from potluck.learning.data.declared import find
-from potluck.learning.data.sql.layers import Layer, clipped
+from potluck.learning.data.sql.layers import Layer, clipped, placed
 from potluck.learning.statistics.reading import Half, Read, each_number
 from potluck.learning.statistics.result import declared
 from potluck.learning.statistics.spread import Spread
@@ -98,6 +100,17 @@ def _fits(kind: ColumnKind, measured: bool | None) -> bool:
 def of_numbers(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     """The check of a kind that takes one column of numbers."""
     yield from wanted(plan, f"{at}.column", one.column, measured=True)
+
+
+def edges_of(plan: Plan, one: Statistic, name: str | None) -> tuple[float, ...]:
+    """[bins + 1] the edges of equal parts of a number's declared range."""
+    return tuple(np.linspace(*required(find(plan, name or "")).bounds, required(one.bins) + 1).tolist())
+
+
+def binned(plan: Plan, one: Statistic, name: str | None, columns: Mapping[str, str], layer: Layer) -> tuple[str, int]:
+    """The digit of a number's bin: [a, b), the last one closed; what lies outside is in the first or last one."""
+    low, *inner, high = edges_of(plan, one, name)
+    return placed(columns[name or ""], low, high, inner, layer), required(one.bins)
 
 
 def scaled(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> str:

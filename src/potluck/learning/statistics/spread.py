@@ -34,6 +34,11 @@ class Spread:
     parts: int = PARTS
 
     @property
+    def flat(self) -> bool:
+        """Whether a row adds a 1 at its place alone."""
+        return self.parts == 1
+
+    @property
     def norm(self) -> float:
         """The L2 norm of what one row adds, at most."""
         return math.sqrt(self.squares) / self.parts
@@ -45,6 +50,8 @@ class Spread:
 
     def steps(self, counts: Sequence[int]) -> list[int]:
         """What rows add, so many at each place, one block after the other: whole multiples of 1 / parts."""
+        if self.flat:
+            return list(counts)
         size = len(self.column)
         blocks = np.array(counts, np.int64).reshape(-1, size)  # at most 2^30 rows, each within 2^8
         return [step for one in blocks for step in np.convolve(one, np.array(self.column))[:size].tolist()]
@@ -56,13 +63,20 @@ class Spread:
 
     def cumulated(self, sums: Floats) -> Floats:
         """[..., m] the cumulative counts A C^-1 y of opened blocks [..., m]."""
-        flat = sums.reshape(-1, len(self.column))
-        return np.array([np.convolve(one, self.reach)[: len(one)] for one in flat]).reshape(sums.shape)
+        if self.flat:
+            return np.cumsum(sums, axis=-1)
+        blocks = sums.reshape(-1, len(self.column))
+        return np.array([np.convolve(one, self.reach)[: len(one)] for one in blocks]).reshape(sums.shape)
 
 
 def root(size: int) -> Spread:
     """The square root of adding up `size` places, in whole multiples of 1 / PARTS."""
     return Spread(_root(size))
+
+
+def running(size: int, *, noisy: bool) -> Spread:
+    """What running totals over `size` places are released by: counts, where nothing else is better."""
+    return root(size) if noisy and size > FLAT else Spread((1, *[0] * (size - 1)), 1)
 
 
 @lru_cache(maxsize=64)
@@ -86,3 +100,10 @@ def _inverse(column: tuple[int, ...], parts: int) -> Floats:
     for place in range(1, len(column)):
         found[place] = -first[1 : place + 1] @ found[place - 1 :: -1] if place > 1 else -first[1]
     return found
+
+
+def rising(totals: Floats) -> Floats:
+    """[m] the nearest totals that never fall, by least squares (isotonic regression)."""
+    from scipy.optimize import isotonic_regression  # loaded where there is noise to clean up
+
+    return np.asarray(isotonic_regression(totals).x, np.float64)

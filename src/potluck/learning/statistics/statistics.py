@@ -85,7 +85,7 @@ class StatisticsTask:
         size, units = groups(self.plan, one) * kind.width(self.plan, one), most_units(self.plan)
         spread = kind.spread(self.plan, one)
         parts = spread.parts if spread else int(kind.whole)
-        single = rows == 1 and kind.alone and spread is None
+        single = rows == 1 and kind.alone and (spread is None or spread.flat)
         return Block(one.name, size, high, kind.norm(self.plan, one) * high, units, parts, single)
 
 

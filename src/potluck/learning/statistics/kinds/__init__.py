@@ -1,7 +1,7 @@
 """The kinds of statistic, a file and a line each."""
 
 from potluck.learning.statistics.kind import KINDS
-from potluck.learning.statistics.kinds import contingency, count, histogram, mean, total, variance
+from potluck.learning.statistics.kinds import contingency, count, histogram, mean, quantile, total, variance
 
 __all__ = ["KINDS"]
 
@@ -11,3 +11,4 @@ KINDS.register("mean", mean.MEAN)
 KINDS.register("variance", variance.VARIANCE)
 KINDS.register("histogram", histogram.HISTOGRAM)
 KINDS.register("contingency", contingency.CONTINGENCY)
+KINDS.register("quantile", quantile.QUANTILE)

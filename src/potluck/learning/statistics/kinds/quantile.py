@@ -1,0 +1,187 @@
+"""Quantiles of a column's numbers, and how they are spread: running totals over `bins` equal parts of its range.
+
+The q-quantile is the lower edge of the first bin up to which a share q of the rows lies. With noise the running totals
+are made monotone for it. Its interval is that of bins which the noise does not rule out: with
+D_j = P_j - q P_m of the running totals P as opened, and s_j the noise in D_j, from the first to the last bin where
+neither D_j < -z s_j nor D_{j-1} >= z s_{j-1}. The interval for rows like these adds q (1 - q) n to s_j^2 (binomial):
+it is claimed where units are rows. It does NOT say where in its bin a quantile lies. Reference: Woodruff 1952,
+"Confidence intervals for medians and other position measures".
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+
+import msgspec
+import numpy as np
+
+from potluck.core.plan import Plan, Statistic, required
+from potluck.core.stages import Floats
+from potluck.learning.data.declared import find
+from potluck.learning.data.sql.layers import Layer
+from potluck.learning.data.units import most_rows
+from potluck.learning.evaluation.ranking import Z
+from potluck.learning.statistics.forms import AnyForm, Cell, Curve, Curves, Frame
+from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, binned, edges_of, of_numbers
+from potluck.learning.statistics.reading import groups, names, together
+from potluck.learning.statistics.result import Result, plain
+from potluck.learning.statistics.spread import Spread, rising, running
+
+ROUNDED = 1e-12
+"""What floats get wrong about a share of a total, beside it: a row is more, of up to 10^11."""
+Ends = tuple[float | None, float | None]
+
+
+class Quantile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of them, in the column's units; None where there are no rows. population: as of `Estimate`."""
+
+    q: float
+    value: float | None
+    low: float | None
+    high: float | None
+    population: Ends | None = None
+
+
+class Shares(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the rows, how many lie below the upper edge of each bin [m], and 95 % of the noise to either side."""
+
+    edges: tuple[float, ...]
+    share: tuple[float, ...]
+    reach: tuple[float, ...]
+
+
+class Quantiles(Result, frozen=True, kw_only=True, omit_defaults=True):
+    """Of one group, or of all and by group. n: how many rows; shares: what is drawn, and not in the JSON."""
+
+    quantiles: tuple[Quantile, ...]
+    n: float | int
+    by: "dict[str, Quantiles] | None" = None
+    shares: Shares | None = None
+
+    def document(self) -> dict[str, object]:
+        """As JSON has it."""
+        every = msgspec.structs.replace(self, shares=None, by=None)
+        by = {name: one.document() for name, one in (self.by or {}).items()}
+        return {**msgspec.to_builtins(every), **({"by": by} if by else {})}
+
+    def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
+        """The quantiles, and the curve that they are read off."""
+        every = {"all": self, **(self.by or {})}
+        unit = required(find(plan, one.column or "")).unit or "value"
+        edges = edges_of(plan, one, one.column)
+        head = ("of", "quantile", unit, "low", "high", "population low", "population high")
+        rows: list[tuple[Cell, ...]] = [
+            (name, f"{each.q:g}", each.value, each.low, each.high, *(each.population or (None, None)))
+            for name, group in every.items()
+            for each in group.quantiles
+        ]
+        note = f"A quantile is the lower edge of its bin, which is {edges[1] - edges[0]:g} wide."
+        curves, points = [], list[tuple[Cell, ...]]()
+        for name, group in every.items():
+            if (of := group.shares) is not None:
+                ends = [(max(0.0, y - r), min(1.0, y + r)) for y, r in zip(of.share, of.reach, strict=True)]
+                low, high = zip(*ends, strict=True)
+                curves.append(Curve(name=name, x=of.edges, y=of.share, low=low, high=high))
+                points += [(name, *row) for row in zip(of.edges, of.share, low, high, strict=True)]
+        said = "share of rows below"
+        drawn = Curves(x=f"{one.column} ({unit})", y=said, curves=tuple(curves))
+        longer = Frame(name="shares", title=said, head=("of", unit, "share", "low", "high"), rows=tuple(points))
+        return (Frame(head=head, rows=tuple(rows), note=note), drawn, longer)
+
+
+def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
+    """A column of numbers, and each q once."""
+    yield from of_numbers(plan, one, at)
+    if len(set(one.q)) < len(one.q):
+        yield f"{at}.q: one of them is there twice. hint: name each once"
+
+
+def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> Cells:
+    """A 1 at the bin of each row."""
+    return Cells((ONE,), (binned(plan, one, one.column, columns, layer),))
+
+
+def totals(plan: Plan, one: Statistic) -> Spread:
+    """How its running totals are released."""
+    return running(required(one.bins), noisy=plan.noisy)
+
+
+def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Quantiles:
+    """Of all rows, "other" included, and by declared group."""
+    by = {name: _group(plan, one, values[i], std[i]) for i, name in enumerate(names(plan, one))}
+    return msgspec.structs.replace(_group(plan, one, *together(values, std)), by=by or None)
+
+
+def _group(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Quantiles:
+    how, sigma = totals(plan, one), float(std.max())
+    opened = how.cumulated(values)
+    made = rising(opened) if sigma else opened
+    edges = np.array(edges_of(plan, one, one.column))
+    n, count = float(opened[-1]), float(made[-1])
+    found = tuple(_quantile(plan, how, q, opened, made, sigma, edges) for q in one.q)
+    shares = None
+    if count > 0:
+        noise = sigma * np.sqrt(np.cumsum(how.reach**2))
+        share = np.clip(made / count, 0.0, 1.0)
+        upper, reach = tuple(edges[1:].tolist()), tuple((Z * noise / count).tolist())
+        shares = Shares(edges=upper, share=tuple(share.tolist()), reach=reach)
+    return Quantiles(quantiles=found, n=plain(n, sigma, True), shares=shares)
+
+
+def _quantile(plan: Plan, how: Spread, q: float, opened: Floats, made: Floats, sigma: float, edges: Floats) -> Quantile:
+    claimed, count = most_rows(plan) == 1, float(opened[-1])
+    first, last = float(edges[0]), float(edges[-2])
+    if made[-1] <= 0:
+        ends = (first, last) if sigma else (None, None)
+        return Quantile(q=q, value=None, low=ends[0], high=ends[1], population=ends if claimed and sigma else None)
+    at = int(np.argmax(_apart(made, q) >= 0))
+    noise, apart = sigma**2 * contrast(how, q), _apart(opened, q)
+    mine = _between(apart, noise, at, edges)
+    wider = _between(apart, noise + max(count, 0.0) * q * (1 - q), at, edges) if claimed else None
+    return Quantile(q=q, value=float(edges[at]), low=mine[0], high=mine[1], population=wider)
+
+
+def _apart(totals: Floats, q: float) -> Floats:
+    """[m] P_j - q P_m; where it is zero but for what floats cannot say, zero."""
+    apart = totals - q * totals[-1]
+    return np.where(np.abs(apart) < ROUNDED * np.abs(totals[-1]), 0.0, apart)
+
+
+def contrast(how: Spread, q: float) -> Floats:
+    """[m] of P_j - q P_m, the variance that noise of variance 1 in each opened number makes."""
+    reach = how.reach
+    both = np.correlate(reach, reach, "full")[: len(reach)]  # at j: of P_j and P_m
+    return np.cumsum(reach**2) - 2 * q * both + q * q * float(reach @ reach)
+
+
+def _between(apart: Floats, variance: Floats, at: int, edges: Floats) -> tuple[float, float]:
+    """The lower edges of the first and the last bin that are not ruled out; the bin `at` never is."""
+    wide = Z * np.sqrt(np.maximum(variance, 0.0))
+    before = np.concatenate(([True], (apart < wide)[:-1]))
+    left = np.flatnonzero((apart >= -wide) & before)
+    low, high = (int(left[0]), int(left[-1])) if len(left) else (0, len(apart) - 1)
+    return float(edges[min(low, at)]), float(edges[max(high, at)])
+
+
+def half(plan: Plan, one: Statistic, std: float, rows: float | None) -> float | None:
+    """If values are even over the declared range."""
+    if not rows:
+        return None
+    worst = max(float(contrast(totals(plan, one), q).max()) for q in one.q)
+    edges = edges_of(plan, one, one.column)
+    return Z * std * math.sqrt(worst * groups(plan, one)) / rows * (edges[-1] - edges[0])
+
+
+QUANTILE = StatisticKind(
+    keys=frozenset({"column", "q", "bins"}),
+    usual={"q": (0.25, 0.5, 0.75), "bins": 256},
+    check=check,
+    cells=cells,
+    read=read,
+    width=lambda plan, one: required(one.bins),
+    norm=lambda plan, one: totals(plan, one).norm,
+    spread=totals,
+    whole=True,
+    half=half,
+    unit="same",
+    lists=True,
+)
